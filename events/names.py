@@ -1,0 +1,59 @@
+"""What is every topic, group and transactional id called?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+RESERVED_PIPELINE = "farandole"
+RESERVED_SUFFIXES = (".retry", ".state", ".dead")
+
+# Kafka allows more, but '.' and '_' mixed in one cluster collide in metric names.
+EVENT_TYPE = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
+PIPELINE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+STAGE = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+NAMESPACE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+LONGEST_TOPIC = 249  # characters, Kafka's limit
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Every name that one installation uses on a cluster.
+
+    `namespace` is empty or one word that prefixes each topic, group and transactional id, so that
+    two installations on one cluster differ in it.
+    """
+
+    namespace: str = ""
+
+    def __post_init__(self) -> None:
+        if self.namespace and not NAMESPACE.fullmatch(self.namespace):
+            raise ValueError(
+                f"namespace {self.namespace!r}: use lowercase letters, digits and single dashes"
+            )
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.namespace}." if self.namespace else ""
+
+    def topic(self, pipeline: str, event_type: str) -> str:
+        return f"{self.prefix}{pipeline}.{event_type}"
+
+    def dead(self, pipeline: str, stage: str) -> str:
+        return f"{self.prefix}{pipeline}.{stage}.dead"
+
+    def group(self, pipeline: str, stage: str) -> str:
+        return f"{self.prefix}{pipeline}.{stage}"
+
+    def transactional_id(self, pipeline: str, stage: str, lane: int) -> str:
+        return f"{self.prefix}{pipeline}.{stage}:{lane}"
+
+    @property
+    def topology(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.topology"
+
+    @property
+    def router(self) -> str:
+        """The transactional id under which versions are published, one router at a time."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.router"

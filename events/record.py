@@ -1,0 +1,35 @@
+"""What does a Kafka record look like to everything that reads one?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+Header = tuple[str, bytes]
+
+
+class Record(Protocol):
+    """A record as it was read; `aiokafka.ConsumerRecord` is one."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[Header]: ...
+
+
+class Outgoing(NamedTuple):
+    """A record that is to be written; sizes in bytes count against the transaction's cap."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]

@@ -1,0 +1,94 @@
+"""What is one published version of a pipeline's topology?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds = Annotated[float, Field(ge=0)]
+
+INSTALLATION_KEY = b"installation"
+"""The one record of `farandole.topology` that is no version: who this installation is."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Installation(_Frozen):
+    """Written once by the first router of a cluster and namespace."""
+
+    id: UUID
+    created: datetime
+
+
+class Retry(_Frozen):
+    """How often a failing event is tried in place: `attempts` in all, waits doubled from `backoff`
+    up to `max_backoff` seconds, each with full jitter."""
+
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    backoff: Seconds = 0.2
+    max_backoff: Seconds = 10.0
+
+
+class Event(_Frozen):
+    """One event type: its topic, how many partitions, which field is its key."""
+
+    topic: str
+    partitions: int
+    key: str | None = None
+    data_schema: dict[str, Any] | None = None
+    """JSON Schema (2020-12) of the data, inferred from the functions' annotations."""
+    boundaries: tuple[int, ...] = ()
+    """Per partition, the end offset when this version was published: a record without a version
+    belongs to the newest version whose boundary is at or below its offset."""
+
+
+class Stage(_Frozen):
+    """One stage, fully resolved."""
+
+    run: str
+    """`package.module:function`."""
+    subscribes: tuple[str, ...]
+    emits: tuple[str, ...] = ()
+    retry: Retry = Retry()
+    timeout: Seconds = 30.0
+    threads: Annotated[int, Field(ge=0, le=64)] = 0
+    """0: the function runs in the event loop; N: a `def` runs in a pool of N threads."""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Version(_Frozen):
+    """What `farandole.topology` holds under the key `pipeline@version`."""
+
+    pipeline: str
+    version: Annotated[int, Field(ge=1)]
+    installation: UUID
+    published: datetime
+    published_by: str
+    events: Mapping[str, Event]
+    stages: Mapping[str, Stage]
+    kind: Literal["version"] = "version"
+
+    @property
+    def name(self) -> str:
+        """`order-lines@7`: what `ce_topologyversion` carries."""
+        return f"{self.pipeline}@{self.version}"
+
+    def source(self, stage: str) -> str:
+        """The `ce_source` of what a stage emits: installation, pipeline and stage."""
+        return f"farandole://{self.installation}/{self.pipeline}/{stage}"
+
+    def subscribers(self, event_type: str) -> tuple[str, ...]:
+        return tuple(name for name, s in self.stages.items() if event_type in s.subscribes)
+
+    def emitters(self, event_type: str) -> tuple[str, ...]:
+        return tuple(name for name, s in self.stages.items() if event_type in s.emits)
+
+    def roots(self) -> tuple[str, ...]:
+        """The event types that no stage emits: what triggers are published to."""
+        return tuple(name for name in self.events if not self.emitters(name))

@@ -1,0 +1,46 @@
+"""What may a stage function raise, and what may it ask for?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Reject(Exception):  # noqa: N818 -- it is what the stage does to the event
+    """This event can never succeed: a dead letter at once, without a retry."""
+
+
+class Logger(Protocol):
+    """The part of a structlog logger that stages use: a dotted event name and fields."""
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+    def warning(self, event: str, **fields: Any) -> Any: ...
+
+
+class Context(Protocol):
+    """A second parameter annotated `Context` receives this."""
+
+    @property
+    def run(self) -> str | None:
+        """The run id; None for a batch whose events belong to several runs."""
+
+    @property
+    def pipeline(self) -> str: ...
+
+    @property
+    def stage(self) -> str: ...
+
+    @property
+    def attempt(self) -> int:
+        """1 at the first try."""
+
+    @property
+    def deadline(self) -> float:
+        """`time.monotonic()` at which the attempt counts as hung."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """The CloudEvents attributes of the event; empty for a bare record and for a batch."""
+
+    @property
+    def log(self) -> Logger: ...
