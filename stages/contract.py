@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Reject(Exception):  # noqa: N818 -- it is what the stage does to the event
     """This event can never succeed: a dead letter at once, without a retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class To(Generic[T]):
+    """`data` as an event of the type `event`: for a stage two of whose outputs share a schema."""
+
+    event: str
+    data: T
 
 
 class Logger(Protocol):
