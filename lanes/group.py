@@ -1,0 +1,136 @@
+"""Which lanes live in this process, and when do they begin and end?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from broker.clients import close_hard, consumer
+from broker.settings import Settings
+from lanes.kafka import KafkaPort, Membership
+from lanes.lane import Work, live
+from lanes.port import Partition
+
+log = structlog.get_logger()
+
+
+class Broken(Exception):  # noqa: N818 -- what the membership is
+    """The membership cannot go on; the process that hosts it should end and be started again."""
+
+
+class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Membership in the group of one stage, with a living lane for every index assigned to it.
+
+    `work` makes the work of lane *i*. `alone` is shared by all groups of the process.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        group: str,
+        topics: Sequence[str],
+        transactional_id: Callable[[int], str],
+        work: Callable[[int], Work],
+        *,
+        alone: asyncio.Lock,
+        remedy: str,
+        patience: float,
+    ) -> None:
+        self._settings = settings
+        self._topics = list(topics)
+        self._transactional_id = transactional_id
+        self._work = work
+        self._alone = alone
+        self._remedy = remedy
+        self._patience = patience
+        self._membership = Membership(settings, consumer(settings, group=group), group)
+        self._lanes: dict[int, tuple[KafkaPort, asyncio.Task[None]]] = {}
+        self._assigned = asyncio.Event()
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._log = log.bind(group=group)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Be a member until `stopping` is set, then drain, leave and return. Raises Broken."""
+        member = self._membership.consumer
+        try:
+            async with asyncio.timeout(self._settings.deadline):
+                await member.start()
+        except (TimeoutError, KafkaError) as error:
+            await close_hard(member)
+            raise Broken(f"cannot reach Kafka: {error}") from None
+        member.subscribe(self._topics, listener=self)
+        stop = asyncio.ensure_future(stopping.wait())
+        try:
+            await asyncio.wait({stop, self._broken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            await self._end_lanes(self._patience)
+            await self._leave()
+        if self._broken.done():
+            self._broken.result()
+
+    @property
+    def lanes(self) -> Sequence[int]:
+        return sorted(self._lanes)
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        # Half of the session at most: the group waits for us, and the fence protects the rest.
+        await self._end_lanes(min(self._patience, self._settings.session_timeout / 2))
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        member = self._membership.consumer
+        await self._end_lanes(0)  # a revocation whose listener was skipped must not leave two
+        member.pause(*assigned)
+        self._membership.generation = member._coordinator.generation
+        by_index: dict[int, list[Partition]] = {}
+        for topic, index in sorted(assigned):
+            by_index.setdefault(index, []).append(Partition(topic, index))
+        for index, inputs in by_index.items():
+            port = KafkaPort(
+                self._membership, self._transactional_id(index), inputs, remedy=self._remedy
+            )
+            task = asyncio.create_task(self._lane(port, index), name=f"lane {index}")
+            self._lanes[index] = port, task
+        self._log.info("group.assigned", lanes=sorted(by_index))
+
+    async def _lane(self, port: KafkaPort, index: int) -> None:
+        bound = self._log.bind(lane=index)
+        try:
+            await live(port, self._work(index), alone=self._alone, log=bound.warning)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            bound.exception("lane.broken")
+            if not self._broken.done():
+                self._broken.set_exception(Broken(f"lane {index}: {error!r}"))
+        finally:
+            await port.discard()
+
+    async def _end_lanes(self, patience: float) -> None:
+        """Let each lane end between transactions; past `patience` seconds it is abandoned, which
+        the fence makes safe: its successor works the same events again."""
+        ending, self._lanes = self._lanes, {}
+        for port, _ in ending.values():
+            port.stop()
+        tasks = {task for _, task in ending.values()}
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=patience)
+        for task in late:
+            task.cancel()
+        if late:
+            self._log.warning("group.abandoned", lanes=len(late))
+            await asyncio.wait(late, timeout=1)
+
+    async def _leave(self) -> None:
+        member: Any = self._membership.consumer
+        try:
+            async with asyncio.timeout(2):
+                await member.stop()
+        except (TimeoutError, KafkaError):
+            await close_hard(member)

@@ -1,0 +1,266 @@
+"""How does a lane reach the real Kafka?"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    IllegalStateError,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    KafkaError,
+    MessageSizeTooLargeError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    RecordListTooLargeError,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+from broker.clients import close_hard, producer
+from broker.settings import Settings
+from events.record import Record
+from lanes.port import Committed, Fenced, Lost, Partition, Refused, Stopped, Unknown, Writes
+
+log = structlog.get_logger()
+
+_IDLE = 0.2  # seconds that a fetch waits for records before it answers "none"
+_LONGEST_REST = 5.0  # seconds between two lives
+
+_FENCED = (
+    ProducerFenced,
+    InvalidProducerEpoch,
+    InvalidTxnState,
+    InvalidProducerIdMapping,
+    OutOfOrderSequenceNumber,
+)
+_REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+@dataclass(slots=True)
+class Membership:
+    """What all lanes of one consumer share: the consumer, its group, and the generation under which
+    it holds its partitions."""
+
+    settings: Settings
+    consumer: AIOKafkaConsumer
+    group: str
+    generation: int = -1
+
+    async def heartbeat(self) -> bool | None:
+        """True if Kafka accepted a heartbeat in our generation, False if the generation is gone,
+        None if Kafka did not answer."""
+        # aiokafka has no public word for "heartbeat now"; its coordinator has.
+        coordinator: Any = self.consumer._coordinator
+        if coordinator.generation != self.generation:
+            return False
+        try:
+            async with asyncio.timeout(self.settings.deadline):
+                accepted = await coordinator._do_heartbeat()
+        except (KafkaError, TimeoutError):
+            return None
+        if coordinator.generation != self.generation:
+            return False
+        return True if accepted else None
+
+
+@dataclass(slots=True)
+class KafkaPort:
+    """`lanes.port.Port` over aiokafka: one transactional producer, and one index of the partitions
+    that the membership's consumer holds."""
+
+    membership: Membership
+    transactional_id: str
+    inputs: Sequence[Partition]
+    remedy: str
+    """What a person types when an offset is lost."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    lives: int = 0
+    _producer: AIOKafkaProducer | None = None
+    _fetching: asyncio.Task[Any] | None = None
+    _transaction_ends: float = 0.0
+
+    def stop(self) -> None:
+        """End between transactions; a fetch ends at once."""
+        self.stopping.set()
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    async def fence(self) -> None:
+        self._unless_stopping()
+        self._producer = producer(
+            self.membership.settings, transactional_id=self.transactional_id
+        )
+        await self._answered(self._producer.start(), self._deadline())
+
+    async def committed(self) -> Mapping[Partition, Committed]:
+        # `consumer.committed()` forgets the metadata; the coordinator's own call keeps it.
+        coordinator: Any = self.membership.consumer._coordinator
+        found = await self._answered(
+            coordinator.fetch_committed_offsets([TopicPartition(*p) for p in self.inputs]),
+            self._deadline(),
+        )
+        committed = {}
+        for partition in self.inputs:
+            entry = found.get(TopicPartition(*partition))
+            if entry is None or entry.offset < 0:
+                raise Lost(
+                    f"group {self.membership.group} has no offset for "
+                    f"{partition.topic}/{partition.partition}; {self.remedy}"
+                )
+            committed[partition] = Committed(entry.offset, entry.metadata or "")
+        return committed
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        consumer = self.membership.consumer
+        try:
+            for partition, offset in offsets.items():
+                consumer.seek(TopicPartition(*partition), offset)
+            consumer.resume(*(TopicPartition(*p) for p in offsets))
+        except IllegalStateError:
+            raise Stopped from None
+
+    async def fetch(self) -> Sequence[Record]:
+        self._unless_stopping()
+        self._fetching = asyncio.ensure_future(
+            self.membership.consumer.getmany(
+                *(TopicPartition(*p) for p in self.inputs), timeout_ms=int(_IDLE * 1000)
+            )
+        )
+        try:
+            batches = await self._fetching
+        except asyncio.CancelledError:
+            self._unless_stopping()  # stop() cancelled the fetch; whoever cancels us means it
+            raise
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            raise Lost(f"{type(error).__name__} {error}; {self.remedy}") from None
+        except IllegalStateError:
+            raise Stopped from None
+        finally:
+            self._fetching = None
+        if len(batches) == 1:
+            (records,) = batches.values()
+            return records
+        return [record for records in batches.values() for record in records]
+
+    def reached(self) -> Mapping[Partition, int]:
+        assignment: Any = self.membership.consumer._subscription.subscription.assignment
+        if assignment is None:
+            raise Stopped
+        try:
+            return {p: assignment.state_value(TopicPartition(*p)).position for p in self.inputs}
+        except (KeyError, AttributeError, IllegalStateError):
+            raise Stopped from None
+
+    async def begin(self) -> None:
+        # One deadline for the whole transaction, below its time-out: past it, it may be aborted.
+        self._transaction_ends = self._deadline()
+        await self._answered(self._open().begin_transaction(), self._transaction_ends)
+
+    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+        producing = [self._produce(partition, out) for partition, out in writes.items() if out]
+        committing = self._open().send_offsets_to_transaction(
+            {TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata) for p, c in offsets.items()},
+            self.membership.group,
+        )
+        # Together, not one after the other: a round trip less in each hop.
+        await self._answered(_all([*producing, committing]), self._transaction_ends)
+
+    async def commit(self) -> None:
+        await self._answered(self._open().commit_transaction(), self._transaction_ends)
+        self.lives = 0
+
+    async def discard(self) -> None:
+        discarded, self._producer = self._producer, None
+        if discarded is not None:
+            await close_hard(discarded)
+
+    async def close(self) -> None:
+        closed, self._producer = self._producer, None
+        if closed is None:
+            return
+        try:
+            async with asyncio.timeout(1):  # nothing is in flight: a longer wait would be in vain
+                await closed.stop()
+        except (TimeoutError, KafkaError):
+            await close_hard(closed)
+
+    async def held(self) -> bool:
+        while not self.stopping.is_set():
+            answer = await self.membership.heartbeat()
+            if answer is not None:
+                return answer and not self.stopping.is_set()
+            await self._wait(0.5)
+        return False
+
+    async def rest(self) -> None:
+        self.lives += 1
+        longest = min(_LONGEST_REST, 0.02 * 2**self.lives)
+        await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 -- jitter, no secret
+
+    async def _produce(self, partition: Partition, outgoing: Sequence[Any]) -> None:
+        client = self._open()
+        sent = []
+        batch = client.create_batch()
+        for key, value, headers in outgoing:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                sent.append(
+                    await client.send_batch(batch, partition.topic, partition=partition.partition)
+                )
+                batch = client.create_batch()
+                batch.append(key=key, value=value, timestamp=None, headers=headers)
+        sent.append(await client.send_batch(batch, partition.topic, partition=partition.partition))
+        # Each of them: a commit succeeds without the batches that Kafka refused.
+        await _all(sent)
+
+    async def _answered(self, request: Awaitable[Any], deadline: float) -> Any:
+        """The answer, or one of the port's exceptions."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await request
+        except _FENCED as error:
+            raise Fenced(type(error).__name__) from None
+        except _REFUSED as error:
+            raise Refused(f"{type(error).__name__}: {error}") from None
+        except TimeoutError:
+            raise Unknown(f"no answer within {self.membership.settings.deadline:g} s") from None
+        except (KafkaError, OSError) as error:
+            raise Unknown(f"{type(error).__name__}: {error}") from None
+        except AssertionError as error:
+            # aiokafka asserts its transaction states; a fatal error in its sender leaves a wrong one.
+            raise Unknown(f"producer in a wrong state: {error}") from None
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.membership.settings.deadline
+
+    def _open(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise Stopped
+        return self._producer
+
+    def _unless_stopping(self) -> None:
+        if self.stopping.is_set():
+            raise Stopped
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            pass
+
+
+async def _all(requests: Sequence[Awaitable[Any]]) -> None:
+    """Await every request, then raise the first failure: no future is left unretrieved."""
+    results = await asyncio.gather(*requests, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

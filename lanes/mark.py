@@ -1,0 +1,52 @@
+"""Did the process die at this very event, and how often?
+
+The note stands in the metadata of the committed offset, so it moves with the partition to whichever
+worker takes it over. It is written before the work begins and gone with the commit of that work; only
+a process that dies in between leaves it behind.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+GIVE_UP = 3
+"""Marks at which the event is given up. The first was made with a whole batch at work, each further
+one with this event alone in its process."""
+
+
+class Mark(NamedTuple):
+    """`deaths` lives began to work at this offset and did not end well; events up to and including
+    `until` are under suspicion."""
+
+    deaths: int = 0
+    until: int = -1
+
+    @property
+    def suspect(self) -> bool:
+        return self.deaths > 0
+
+    @property
+    def hopeless(self) -> bool:
+        return self.deaths >= GIVE_UP
+
+    def began(self, last: int) -> Mark:
+        """What to note before working on events up to `last`."""
+        return Mark(self.deaths + 1, max(self.until, last))
+
+    def settled(self, offset: int) -> Mark:
+        """What to note, and believe, when everything before `offset` is settled."""
+        return Mark(1, self.until) if self.suspect and offset <= self.until else Mark()
+
+    def __str__(self) -> str:
+        return orjson.dumps(self._asdict()).decode() if self.suspect else ""
+
+    @classmethod
+    def parse(cls, metadata: str) -> Mark:
+        """The note in a committed offset's metadata; none where it is empty or not ours."""
+        try:
+            document = orjson.loads(metadata)
+            return cls(int(document["deaths"]), int(document["until"]))
+        except (ValueError, KeyError, TypeError):
+            return cls()

@@ -1,0 +1,88 @@
+"""What does a lane ask of Kafka, and what may Kafka answer?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from events.record import Outgoing, Record
+
+
+class Partition(NamedTuple):
+    """One partition of one topic; equal to aiokafka's `TopicPartition`, field by field."""
+
+    topic: str
+    partition: int
+
+
+class Committed(NamedTuple):
+    """A committed offset: the next one to work, and what the last owner noted beside it."""
+
+    offset: int
+    metadata: str = ""
+
+
+Writes = Mapping[Partition, Sequence[Outgoing]]
+
+
+class Stopped(Exception):  # noqa: N818 -- the lane's end, no error
+    """The partition is being taken away, or the process is going: end between transactions."""
+
+
+class Fenced(Exception):  # noqa: N818 -- Kafka's word for it
+    """A younger producer holds our transactional id, or our transaction outlived its time-out."""
+
+
+class Unknown(Exception):  # noqa: N818 -- what is known of the outcome
+    """A deadline passed or the connection broke: what Kafka did with the request is unknown."""
+
+
+class Refused(Exception):  # noqa: N818 -- what Kafka did with the write
+    """Kafka refuses what we want to write and will refuse it again (a record too large)."""
+
+
+class Lost(Exception):  # noqa: N818 -- what happened to the offset
+    """The offset is missing or no longer in the log: a person must decide. The message says how."""
+
+
+class Port(Protocol):
+    """Kafka, as one lane sees it. Every method may raise Fenced, Unknown, or Stopped."""
+
+    async def fence(self) -> None:
+        """Start the producer: no older one with our transactional id can commit from here on, and
+        its open transaction is settled."""
+
+    async def committed(self) -> Mapping[Partition, Committed]:
+        """The offset of every input. Raises Lost where one is missing."""
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        """Read on from here; whatever was fetched before is thrown away."""
+
+    async def fetch(self) -> Sequence[Record]:
+        """The next records, in order within each input; none if there were none for a while.
+        Raises Stopped when the lane is to end, Lost when the offset is out of range."""
+
+    def reached(self) -> Mapping[Partition, int]:
+        """How far `fetch` has read each input, aborted records and transaction markers included."""
+
+    async def begin(self) -> None: ...
+
+    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+        """Produce, and add the offsets to the transaction; returns when Kafka has confirmed each.
+        Raises Refused as well."""
+
+    async def commit(self) -> None: ...
+
+    async def discard(self) -> None:
+        """Close hard: nothing of the producer is left, whatever it waited for. Never raises."""
+
+    async def close(self) -> None:
+        """Close between transactions. Never raises."""
+
+    async def held(self) -> bool:
+        """Is the partition still ours? True only once a heartbeat was accepted in the generation
+        under which we hold it; returns when Kafka has answered."""
+
+    async def rest(self) -> None:
+        """Wait before the next life: longer after each that settled nothing, and not at all when
+        the lane is to end."""

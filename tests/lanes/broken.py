@@ -1,0 +1,77 @@
+"""How can the protocol be broken? Each of these ports breaks one rule of it, on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lanes.port import Committed, Fenced, Partition, Port, Unknown, Writes
+
+
+class _Around:
+    """All calls go to the port inside."""
+
+    def __init__(self, port: Any) -> None:
+        self.port = port
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.port, name)
+
+
+class OffsetReadBeforeTheFence(_Around):
+    async def fence(self) -> None:
+        self._early = await self.port.committed()
+        await self.port.fence()
+
+    async def committed(self) -> Mapping[Partition, Committed]:
+        return self._early
+
+
+class OffsetOutsideOfTheTransaction(_Around):
+    """`commit_aside(offsets)` commits them as a plain consumer would, before the outputs."""
+
+    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+        await self.port.send(writes, {})
+        self._offsets = offsets
+
+    async def commit(self) -> None:
+        await self.port.commit()
+        await self.commit_aside(self._offsets)
+
+    async def commit_aside(self, offsets: Mapping[Partition, Committed]) -> None:
+        raise NotImplementedError
+
+
+class RebuiltByAZombie(_Around):
+    """Fenced or unanswered, it starts a new producer and sends the same batch once more."""
+
+    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+        self._again = writes, offsets
+        try:
+            await self.port.send(writes, offsets)
+        except (Fenced, Unknown):
+            await self._rebuild()
+
+    async def commit(self) -> None:
+        try:
+            await self.port.commit()
+        except (Fenced, Unknown):
+            await self._rebuild()
+            await self.port.commit()
+
+    async def _rebuild(self) -> None:
+        await self.port.discard()
+        await self.port.fence()
+        await self.port.begin()
+        await self.port.send(*self._again)
+
+
+class SilentAfterAFence(_Around):
+    """Fenced while it still holds the partition, it waits for a rebalance that never comes."""
+
+    async def held(self) -> bool:
+        return False
+
+
+def around(port: Port) -> Port:
+    return port

@@ -1,0 +1,88 @@
+"""Is every event worked exactly once and in order, whatever happens in between?"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lanes.port import Committed, Partition
+from lanes.simulation import SimulatedKafka, SimulatedPort, step
+from tests.lanes import broken
+from tests.lanes.world import GROUP, LANES, World
+
+INTERLEAVINGS = 2000
+
+
+def ran(seed: int, **how: object) -> World:
+    world = World(random.Random(seed), **how)  # type: ignore[arg-type]
+    world.run(steps=250, events=12)
+    return world
+
+
+def exact(world: World) -> bool:
+    return all(world.results(i) == world.expected(i) for i in range(LANES))
+
+
+def test_every_event_is_settled_once_and_in_order_in_thousands_of_interleavings() -> None:
+    for seed in range(INTERLEAVINGS):
+        world = ran(seed)
+        for i in range(LANES):
+            assert world.results(i) == world.expected(i), (seed, world.history[-80:])
+            assert len(set(world.dead(i))) == len(world.dead(i)), seed
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False), st.integers(0, 300))
+def test_every_event_is_settled_once_under_any_disaster_that_hypothesis_finds(
+    die: random.Random, steps: int
+) -> None:
+    world = World(die)
+    world.run(steps=steps, events=8)
+    for i in range(LANES):
+        assert world.results(i) == world.expected(i), world.history
+
+
+def test_no_event_is_given_up_where_no_process_died() -> None:
+    for seed in range(INTERLEAVINGS // 3):
+        world = ran(seed, deaths=False)
+        assert not world.given_up, (seed, world.history)
+
+
+class _Aside(broken.OffsetOutsideOfTheTransaction):
+    async def commit_aside(self, offsets: dict[Partition, Committed]) -> None:
+        await step("aside")
+        self.port.kafka.offsets |= {(GROUP, p): c for p, c in offsets.items()}
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [broken.OffsetReadBeforeTheFence, _Aside, broken.RebuiltByAZombie],
+    ids=["offset read before the fence", "offset outside of the transaction", "zombie rebuilds"],
+)
+def test_a_lane_broken_on_purpose_is_caught(mutant: type) -> None:
+    assert not all(exact(ran(seed, broken=mutant)) for seed in range(400))
+
+
+def test_a_lane_that_waits_for_a_rebalance_after_a_fence_is_caught() -> None:
+    with pytest.raises(AssertionError, match="silent"):
+        for seed in range(400):
+            ran(seed, broken=broken.SilentAfterAFence)
+
+
+def test_a_simulated_producer_cannot_write_once_it_is_fenced() -> None:
+    kafka = SimulatedKafka()
+    first = kafka.init("t")
+    kafka.begin("t", first)
+    kafka.init("t")
+    with pytest.raises(Exception, match="t"):
+        kafka.commit("t", first)
+
+
+def test_a_simulated_port_is_a_port() -> None:
+    from lanes.port import Port
+
+    port: Port = SimulatedPort(SimulatedKafka(), GROUP, "t", [Partition("in", 0)], 1)
+    assert port is not None

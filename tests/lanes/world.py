@@ -1,0 +1,257 @@
+"""Which disasters befall two workers that share a stage, and in which order?"""
+
+from __future__ import annotations
+
+import random
+from asyncio import CancelledError
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from events.record import Outgoing, Record
+from lanes.lane import Done, live
+from lanes.port import Committed, Partition, Port, Stopped, Unknown
+from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
+
+GROUP = "pipeline.stage"
+LANES = 2
+
+
+def source(index: int) -> Partition:
+    return Partition("in", index)
+
+
+def target(index: int) -> Partition:
+    return Partition("out", index)
+
+
+def dead(index: int) -> Partition:
+    return Partition("dead", index)
+
+
+@dataclass
+class Doubling:
+    """A stage that emits two events for each; at most `fits` of its inputs fit one transaction."""
+
+    index: int
+    given_up: list[bytes]
+    fits: int = 2
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        records = records[: self.fits]
+        out = [Outgoing(None, r.value + suffix, []) for r in records for suffix in (b"a", b"b")]
+        return Done(len(records), {target(self.index): out})
+
+    def give_up(self, record: Record, deaths: int) -> Done:
+        self.given_up.append(record.value)
+        return Done(1, {dead(self.index): [Outgoing(None, record.value, [])]})
+
+
+@dataclass
+class Lane:
+    index: int
+    port: SimulatedPort
+    life: Coroutine[str, BaseException | None, None]
+
+
+@dataclass
+class Worker:
+    number: int
+    frozen: bool = False
+    lock: SimulatedLock = field(default_factory=SimulatedLock)
+    lanes: list[Lane] = field(default_factory=list)
+
+
+@dataclass
+class World:
+    """Two lanes, some workers, and a die that decides what comes next.
+
+    `broken` wraps each port: how a test breaks the lane on purpose.
+    """
+
+    die: random.Random
+    broken: Callable[[SimulatedPort], Port] = lambda port: port
+    deaths: bool = True
+    """Processes are killed and frozen; without, every disaster leaves the process in good order."""
+    kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
+    workers: list[Worker] = field(default_factory=list)
+    owners: dict[int, Worker] = field(default_factory=dict)
+    given_up: list[bytes] = field(default_factory=list)
+    generation: int = 0
+    born: int = 0
+    history: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for index in range(LANES):
+            self.kafka.offsets[GROUP, source(index)] = Committed(0)
+        for _ in range(2):
+            self._start()
+        self._rebalance(abandon=True)
+
+    def run(self, steps: int, events: int) -> None:
+        """Disasters for `steps`, with `events` arriving meanwhile; then calm until all is done."""
+        arriving = [(self.die.randrange(LANES), n) for n in range(events)]
+        for _ in range(steps):
+            if arriving and self.die.random() < 0.15:
+                index, n = arriving.pop()
+                self.kafka.append(source(index), Outgoing(None, b"%d" % n, []))
+            self._disaster() if self.die.random() < 0.12 else self._step()
+        for index, n in arriving:
+            self.kafka.append(source(index), Outgoing(None, b"%d" % n, []))
+        self._calm()
+
+    def results(self, index: int) -> list[bytes]:
+        return [r.value or b"" for r in self.kafka.read_committed(target(index))]
+
+    def expected(self, index: int) -> list[bytes]:
+        """In the order of the input, but for what was given up."""
+        inputs = [r.value or b"" for r in self.kafka.read_committed(source(index))]
+        return [v + s for v in inputs if v not in self.dead(index) for s in (b"a", b"b")]
+
+    def dead(self, index: int) -> list[bytes]:
+        return [r.value or b"" for r in self.kafka.read_committed(dead(index))]
+
+    # -- what can happen
+
+    def _step(self) -> None:
+        running = [(w, lane) for w in self.workers if not w.frozen for lane in w.lanes]
+        if running:
+            worker, lane = self.die.choice(running)
+            answer = Unknown("lost") if self.deaths and self.die.random() < 0.02 else None
+            self._advance(worker, lane, answer)
+
+    def _advance(self, worker: Worker, lane: Lane, answer: BaseException | None = None) -> None:
+        try:
+            label = lane.life.send(None)
+            self.history.append(f"{worker.number}:{lane.index} {label}")
+            if answer is not None:
+                self.history.append(f"{worker.number}:{lane.index} no answer")
+                lane.life.throw(answer)
+        except (StopIteration, Stopped):
+            if lane in worker.lanes:
+                worker.lanes.remove(lane)
+
+    def _disaster(self) -> None:
+        choices = [self._complete, self._rebalance_softly]
+        if self.deaths:
+            choices += [self._freeze, self._thaw, self._kill, self._expire]
+        self.die.choice(choices)()
+
+    def _freeze(self) -> None:
+        """SIGSTOP; the session runs out, and the others take over."""
+        worker = self.die.choice(self.workers)
+        if worker.frozen or sum(not w.frozen for w in self.workers) < 2:
+            return
+        self.history.append(f"freeze {worker.number}")
+        worker.frozen = True
+        if self.die.random() < 0.8:
+            self._rebalance(abandon=False)
+
+    def _thaw(self) -> None:
+        for worker in self.workers:
+            if worker.frozen:
+                self.history.append(f"thaw {worker.number}")
+                worker.frozen = False
+                # Its lanes go on for a while before a heartbeat tells it that it was expelled.
+                for _ in range(self.die.randrange(12)):
+                    if worker.lanes:
+                        self._advance(worker, self.die.choice(worker.lanes))
+                self._rebalance(abandon=self.die.random() < 0.5)
+                return
+
+    def _kill(self) -> None:
+        """kill -9, and a new worker in its place."""
+        worker = self.die.choice(self.workers)
+        self.history.append(f"kill {worker.number}")
+        for lane in worker.lanes:
+            lane.life.close()
+        self.workers.remove(worker)
+        self._start()
+        self._rebalance(abandon=False)
+
+    def _expire(self) -> None:
+        tid = self.die.choice(list(self.kafka.producers) or [""])
+        if tid:
+            self.history.append(f"transaction of {tid} expires")
+            self.kafka.expire(tid)
+
+    def _complete(self) -> None:
+        for tid in self.kafka.producers:
+            if self.die.random() < 0.7:
+                self.kafka.complete(tid)
+
+    def _rebalance_softly(self) -> None:
+        self._rebalance(abandon=self.deaths and self.die.random() < 0.3)
+
+    # -- the group
+
+    def _start(self) -> None:
+        self.born += 1
+        self.workers.append(Worker(self.born))
+
+    def _rebalance(self, *, abandon: bool) -> None:
+        """Eager: every member ends all its lanes, then gets what is assigned, often the same."""
+        self.generation += 1
+        members = [w for w in self.workers if not w.frozen]
+        self.history.append(f"rebalance among {[w.number for w in members]}")
+        for worker in members:
+            for lane in list(worker.lanes):
+                lane.port.stopping = True
+                for _ in range(0 if abandon else 60):
+                    if lane not in worker.lanes:
+                        break
+                    self._advance(worker, lane)
+                self._abandon(worker, lane)
+            worker.lanes.clear()
+        for index in range(LANES):
+            self._hold(self.die.choice(members), index)
+
+    def _abandon(self, worker: Worker, lane: Lane) -> None:
+        """Past its patience: cancelled, with a moment to end in good order."""
+        if lane not in worker.lanes:
+            return
+        try:
+            lane.life.throw(CancelledError())
+        except (StopIteration, CancelledError):
+            return
+        for _ in range(20):
+            try:
+                lane.life.send(None)
+            except (StopIteration, CancelledError):
+                return
+        lane.life.close()
+
+    def _hold(self, worker: Worker, index: int) -> None:
+        tid = f"{GROUP}:{index}"
+        self.kafka.generations[tid] = self.generation
+        port = SimulatedPort(self.kafka, GROUP, tid, [source(index)], self.generation)
+        life = live(
+            self.broken(port), Doubling(index, self.given_up), alone=worker.lock, log=self._log
+        )
+        life.send(None)  # up to its first step
+        worker.lanes.append(Lane(index, port, life))
+
+    def _log(self, event: str, **fields: Any) -> None:
+        self.history.append(f"{event} {fields}")
+
+    def _calm(self) -> None:
+        self.history.append("calm")
+        if any(worker.frozen for worker in self.workers):
+            for worker in self.workers:
+                worker.frozen = False
+            self._rebalance(abandon=False)  # it comes back to its group; else no rebalance comes
+        for _ in range(6000):
+            for worker in self.workers:
+                for lane in list(worker.lanes):
+                    self._advance(worker, lane)
+            for tid in self.kafka.producers:
+                self.kafka.complete(tid)
+            if self._settled():
+                return
+        raise AssertionError("silent: not all was settled although nothing stood in the way")
+
+    def _settled(self) -> bool:
+        return all(
+            self.kafka.offsets[GROUP, source(i)].offset >= len(self.kafka.log(source(i)))
+            for i in range(LANES)
+        ) and all(p.transaction is None for p in self.kafka.producers.values())
