@@ -1,0 +1,268 @@
+"""What does a topology file say, and at which line and column?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from router.finding import Finding, Severity
+
+Path = tuple[str | int, ...]
+
+LARGEST_FILE = 256 * 1024  # bytes; a pipeline of a thousand stages is smaller
+DEEPEST = 20  # levels; the form has five
+
+# The core schema of YAML 1.2: `on`, `yes` and `012` are plain words here.
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+
+class Mark(NamedTuple):
+    """A place in the file, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's plain data, and where each key and value of it stands."""
+
+    file: str
+    data: dict[str, Any]
+    keys: Mapping[Path, Mark]
+    values: Mapping[Path, Mark]
+
+    def finding(
+        self,
+        path: Path,
+        message: str,
+        remedy: str,
+        *,
+        on_key: bool = False,
+        severity: Severity = "error",
+    ) -> Finding:
+        """A finding at `path`, or at the nearest thing above it that stands in the file."""
+        marks = self.keys if on_key else self.values
+        while path and path not in marks:
+            path, marks = path[:-1], self.values
+        line, column = marks.get(path, Mark(1, 1))
+        return Finding(self.file, line, column, message, remedy, severity)
+
+
+def read(raw: bytes, file: str) -> tuple[Document | None, list[Finding]]:
+    """The document in `raw`, None where it cannot be read; whatever the bytes, it raises nothing.
+
+    `file` is the name under which findings are printed.
+    """
+
+    def refused(mark: Mark, message: str, remedy: str) -> tuple[None, list[Finding]]:
+        return None, [Finding(file, mark.line, mark.column, message, remedy)]
+
+    if len(raw) > LARGEST_FILE:
+        return refused(
+            Mark(1, 1),
+            f"the file has {len(raw):,} bytes, more than {LARGEST_FILE:,}",
+            "split the pipeline in two",
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode(errors="replace")
+        return refused(
+            _place(before, len(before)), "the file is not UTF-8", "save it with the encoding UTF-8"
+        )
+    building = _Building(file)
+    try:
+        for event in _events(text):
+            building.take(event)
+    except _Refused as refusal:
+        return None, [*building.findings, Finding(file, *refusal.mark, *refusal.said)]
+    except ReaderError as error:
+        return refused(
+            _place(text, error.position),
+            f"the file holds the control character U+{ord(text[error.position]):04X}",
+            "delete it",
+        )
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
+        return refused(at, *_syntax(text, at, error))
+    except Exception as error:  # noqa: BLE001 -- whatever the parser trips over is the file's fault
+        return refused(
+            Mark(1, 1), f"the file is not YAML ({type(error).__name__}: {error})", "correct it"
+        )
+    if building.root is _NOTHING or building.root is None:
+        return refused(
+            Mark(1, 1), "the file is empty", "write at least `pipeline:` and one stage in `stages:`"
+        )
+    if not isinstance(building.root, dict):
+        mark = building.values.get((), Mark(1, 1))
+        return refused(mark, "the file is not a mapping", "begin with `pipeline: a-name`")
+    document = Document(file, building.root, building.keys, building.values)
+    return document, building.findings
+
+
+_NOTHING = object()
+
+
+class _Refused(Exception):  # noqa: N818 -- what happens to the file
+    def __init__(self, mark: Mark, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.mark = mark
+        self.said = (message, remedy)
+
+
+@dataclass
+class _Open:
+    """A mapping or list whose end has not been seen."""
+
+    container: dict[str, Any] | list[Any]
+    path: Path
+    key: str | None = None
+    """The key whose value comes next."""
+    ignored: bool = False
+    """The second of two equal keys: read to its end, not kept."""
+
+
+@dataclass
+class _Building:
+    """Builds plain data from the parser's events, with a stack of its own instead of recursion."""
+
+    file: str
+    root: Any = _NOTHING
+    keys: dict[Path, Mark] = field(default_factory=dict)
+    values: dict[Path, Mark] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    stack: list[_Open] = field(default_factory=list)
+    documents: int = 0
+    repeated: bool = False
+    """The value that comes next belongs to a key that was there before."""
+
+    def take(self, event: Any) -> None:
+        mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                raise _Refused(mark, "the file holds several documents", "keep one pipeline a file")
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            self.stack.pop()
+        elif isinstance(event, NodeEvent):
+            self._node(event, mark)
+
+    def _node(self, event: Any, mark: Mark) -> None:
+        if isinstance(event, AliasEvent) or event.anchor is not None:
+            sign = "*" if isinstance(event, AliasEvent) else "&"
+            raise _Refused(
+                mark,
+                f"{sign}{event.anchor}: anchors and aliases are not read here",
+                "write the value out, or move it to `defaults`",
+            )
+        if getattr(event, "tag", None):
+            raise _Refused(mark, f"the tag {event.tag} is not read here", "delete it")
+        if len(self.stack) >= DEEPEST and not isinstance(event, ScalarEvent):
+            raise _Refused(mark, f"more than {DEEPEST} levels deep", "write it flatter")
+        owner = self.stack[-1] if self.stack else None
+        if owner is not None and isinstance(owner.container, dict) and owner.key is None:
+            self._key(owner, event, mark)
+            return
+        if isinstance(event, ScalarEvent):
+            self._keep(owner, _scalar(event), mark)
+        else:
+            container: dict[str, Any] | list[Any] = (
+                [] if isinstance(event, SequenceStartEvent) else {}
+            )
+            path, ignored = self._keep(owner, container, mark)
+            self.stack.append(_Open(container, path, ignored=ignored))
+
+    def _key(self, owner: _Open, event: Any, mark: Mark) -> None:
+        if not isinstance(event, ScalarEvent):
+            kind = "mapping" if isinstance(event, MappingStartEvent) else "list"
+            raise _Refused(mark, f"a {kind} stands where a key should", "quote it or close it")
+        key = owner.key = str(event.value)
+        path = (*owner.path, key)
+        self.repeated = key in owner.container
+        if self.repeated and not owner.ignored:
+            first = self.keys[path]
+            self.findings.append(
+                Finding(
+                    self.file,
+                    *mark,
+                    f"{key!r} stands here twice, first in line {first.line}",
+                    "keep one of the two",
+                )
+            )
+        elif not owner.ignored:
+            self.keys[path] = mark
+
+    def _keep(self, owner: _Open | None, value: Any, mark: Mark) -> tuple[Path, bool]:
+        if owner is None:
+            self.root = value
+            self.values[()] = mark
+            return (), False
+        if isinstance(owner.container, list):
+            path, ignored = (*owner.path, len(owner.container)), owner.ignored
+            owner.container.append(value)
+        else:
+            assert owner.key is not None
+            path, ignored = (*owner.path, owner.key), owner.ignored or self.repeated
+            if not self.repeated:
+                owner.container[owner.key] = value
+            owner.key, self.repeated = None, False
+        if not ignored:
+            self.values[path] = mark
+        return path, ignored
+
+
+def _events(text: str) -> Iterator[Any]:
+    yield from YAML(typ="safe", pure=True).parse(text)
+
+
+def _scalar(event: Any) -> Any:
+    value = str(event.value)
+    if event.style:  # quoted or a block: text, whatever it looks like
+        return value
+    if _NULL.fullmatch(value):
+        return None
+    if _BOOLEAN.fullmatch(value):
+        return value.lower() == "true"
+    if _INTEGER.fullmatch(value):
+        return int(value)
+    if _NUMBER.fullmatch(value):
+        return float(value)
+    return value
+
+
+def _place(text: str, position: int) -> Mark:
+    before = text[:position]
+    return Mark(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
+
+
+def _syntax(text: str, at: Mark, error: Any) -> tuple[str, str]:
+    lines = text.splitlines()
+    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(error.problem):
+        return "a tab stands where YAML wants spaces", "indent with spaces"
+    # A syntax error is often noticed far from where the thing that was left open begins.
+    begun = error.context_mark
+    context = f" {error.context} begun in line {begun.line + 1}" if error.context and begun else ""
+    problem = " ".join(str(error.problem or error).split())
+    return f"the YAML breaks off here{context}: {problem}", "check colons, brackets and indentation"

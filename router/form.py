@@ -1,0 +1,258 @@
+"""What may a person write into a topology file?"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from router.document import Document, Path
+from router.finding import Finding, did_you_mean, nearest
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PACKAGE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_RUN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def _refusal(message: str, remedy: str) -> PydanticCustomError:
+    return PydanticCustomError("ours", "{message}", {"message": message, "remedy": remedy})
+
+
+def seconds(written: object) -> float:
+    """`200ms`, `30s`, `5m`, `2h`, `7d` in seconds. Raises PydanticCustomError."""
+    match = _DURATION.fullmatch(written) if isinstance(written, str) else None
+    if match is None:
+        shown = written if isinstance(written, str | int | float) else type(written).__name__
+        raise _refusal(f"{shown!r} is no duration", "write for example 200ms, 30s, 5m, 2h or 7d")
+    return round(float(match[1]) * _SECONDS[match[2]], 6)
+
+
+def _longer_than_nothing(duration: object) -> float:
+    length = seconds(duration)
+    if length <= 0:
+        raise _refusal("the duration is 0", "write one that is longer, for example 30s")
+    return length
+
+
+def _several(written: object) -> object:
+    if isinstance(written, str):
+        return (written,)
+    return tuple(written) if isinstance(written, list) else written
+
+
+def _settings(written: object) -> object:
+    return {} if written is None else written  # `feed.requested:` alone is a declaration
+
+
+def _package(written: str) -> str:
+    if not isinstance(written, str) or not _PACKAGE.fullmatch(written):
+        raise _refusal(f"{written!r} is no package", "write for example `stages.order_lines`")
+    return written
+
+
+def _function(written: str) -> str:
+    if not isinstance(written, str) or not _RUN.fullmatch(written):
+        raise _refusal(f"{written!r} names no function", "write `package.module:function`")
+    return written
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+Positive = Annotated[float, BeforeValidator(_longer_than_nothing)]
+EventTypes = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Partitions = Annotated[int, Field(ge=1, le=1000)]
+Threads = Annotated[int, Field(ge=0, le=64)]
+Processes = Annotated[int, Field(ge=1, le=64)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RetryForm(_Form):
+    attempts: Annotated[int, Field(ge=1, le=100)] | None = None
+    backoff: Duration | None = None
+    max_backoff: Duration | None = None
+
+
+class DefaultsForm(_Form):
+    partitions: Partitions = 4
+    retention: Positive = 7 * 86400.0
+    retry: RetryForm = RetryForm()
+    timeout: Positive = 30.0
+    threads: Threads = 0
+    processes: Processes = 1
+
+
+class EventForm(_Form):
+    partitions: Partitions | None = None
+    key: str | None = None
+    retention: Positive | None = None
+
+
+class StageForm(_Form):
+    subscribes: Annotated[EventTypes, Field(min_length=1)]
+    emits: EventTypes = ()
+    run: Annotated[str, BeforeValidator(_function)] | None = None
+    retry: RetryForm = RetryForm()
+    timeout: Positive | None = None
+    threads: Threads | None = None
+    processes: Processes | None = None
+
+
+class Form(_Form):
+    """A topology file as written; what it leaves out is not filled in."""
+
+    pipeline: str
+    package: Annotated[str, BeforeValidator(_package)] | None = None
+    defaults: DefaultsForm = DefaultsForm()
+    events: Annotated[
+        Mapping[str, Annotated[EventForm, BeforeValidator(_settings)]], BeforeValidator(_settings)
+    ] = {}
+    stages: Annotated[Mapping[str, StageForm], Field(min_length=1)]
+
+    def event_types(self) -> tuple[str, ...]:
+        """Every event type that the file names: the declared ones first."""
+        named = [t for stage in self.stages.values() for t in (*stage.subscribes, *stage.emits)]
+        return tuple(dict.fromkeys([*self.events, *named]))
+
+    def partitions(self, event_type: str) -> int:
+        declared = self.events.get(event_type, EventForm()).partitions
+        return self.defaults.partitions if declared is None else declared
+
+    def emitters(self, event_type: str) -> tuple[str, ...]:
+        return tuple(name for name, stage in self.stages.items() if event_type in stage.emits)
+
+    def subscribers(self, event_type: str) -> tuple[str, ...]:
+        return tuple(name for name, stage in self.stages.items() if event_type in stage.subscribes)
+
+    def function(self, stage: str) -> str | None:
+        """`package.module:function`; None where the file names neither `run` nor a package."""
+        written = self.stages[stage].run
+        if written is not None:
+            return written
+        name = stage.replace("-", "_")
+        return f"{self.package}.{name}:{name}" if self.package else None
+
+
+def read(document: Document) -> tuple[Form | None, list[Finding]]:
+    """The form in a document and all that is wrong with it; None where too little can be read.
+
+    A key that is unknown or has a wrong value is repaired by guess or left out, so that the checks
+    that follow can report what else is wrong: a form that comes with errors is never to be applied.
+    """
+    try:
+        return Form.model_validate(document.data), []
+    except ValidationError as error:
+        problems = _unexplained(error.errors(include_url=False))
+    findings = [_finding(document, problem) for problem in problems]
+    repaired = copy.deepcopy(document.data)
+    for problem in problems:
+        if not _repair(repaired, problem):
+            return None, findings
+    try:
+        return Form.model_validate(repaired), findings
+    except ValidationError:
+        return None, findings
+
+
+def _unexplained(problems: Sequence[Any]) -> list[Any]:
+    """Without the keys that are missing because they are misspelled beside it."""
+    meant = {
+        (*p["loc"][:-1], nearest(str(p["loc"][-1]), _fields(p["loc"][:-1])))
+        for p in problems
+        if p["type"] == "extra_forbidden"
+    }
+    return [p for p in problems if p["type"] != "missing" or p["loc"] not in meant]
+
+
+def _fields(path: Path) -> list[str]:
+    """The keys that are known where `path` is."""
+    forms: dict[Path, type[BaseModel]] = {
+        (): Form,
+        ("defaults",): DefaultsForm,
+        ("defaults", "retry"): RetryForm,
+    }
+    form = forms.get(path)
+    if form is None and len(path) == 2:
+        form = StageForm if path[0] == "stages" else EventForm
+    return list((form or RetryForm).model_fields)
+
+
+def _finding(document: Document, problem: Any) -> Finding:
+    path: Path = problem["loc"]
+    key = next((step for step in reversed(path) if isinstance(step, str)), "")
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        known = _fields(path[:-1])
+        remedy = did_you_mean(str(key), known, f"known here are {', '.join(known)}")
+        return document.finding(path, f"unknown key {key!r}", remedy, on_key=True)
+    if kind == "missing":
+        return document.finding(
+            path[:-1],
+            f"{_called(path[:-1])} has no {key!r}",
+            f"add `{key}:`",
+            on_key=len(path) > 1,
+        )
+    if kind == "ours":
+        return document.finding(path, problem["ctx"]["message"], problem["ctx"]["remedy"])
+    if kind == "too_short":
+        return document.finding(path, f"{key!r} is empty", "name at least one")
+    return document.finding(path, f"{key!r}: {_said(problem)}", _wanted(kind))
+
+
+def _said(problem: Any) -> str:
+    given = problem["input"]
+    wanted = str(problem["msg"]).removeprefix("Input should be ")
+    if problem["type"] in _MAPPINGS:
+        wanted = "a mapping"
+    elif problem["type"] == "tuple_type":
+        wanted = "an event type or a list of them"
+    if given is None:
+        return f"should be {wanted}, not empty"
+    if isinstance(given, str | int | float):
+        return f"should be {wanted}, not {given!r:.60}"
+    return f"should be {wanted}, not a {'list' if isinstance(given, list | tuple) else 'mapping'}"
+
+
+_MAPPINGS = ("model_type", "mapping_type", "dict_type")
+
+
+def _wanted(kind: str) -> str:
+    if kind in _MAPPINGS:
+        return "write `name: value` pairs, in braces or indented below it"
+    return {
+        "int_type": "write a whole number without quotes",
+        "string_type": "write a word, in quotes if it looks like a number",
+        "tuple_type": "write for example [line.read, line.validated]",
+    }.get(kind, "write a value in that range")
+
+
+def _called(path: Path) -> str:
+    return f"{path[0][:-1]} {path[1]!r}" if len(path) == 2 else "the file"  # type: ignore[index]
+
+
+def _repair(data: Any, problem: Any) -> bool:
+    *above, key = problem["loc"] or (None,)
+    kind = problem["type"]
+    if isinstance(key, int) or kind == "missing" or key in ("subscribes", "emits", "stages"):
+        return False
+    owner = data
+    for step in above:
+        owner = owner.get(step) if isinstance(owner, dict) else None
+    if not isinstance(owner, dict) or key not in owner:
+        return False
+    if kind in _MAPPINGS and above == ["stages"]:
+        return False
+    if above == ["events"]:
+        owner[key] = {}  # its name still counts as declared
+        return True
+    value = owner.pop(key)
+    meant = nearest(str(key), _fields(tuple(above))) if kind == "extra_forbidden" else None
+    if meant is not None and meant not in owner:
+        owner[meant] = value
+    return True
