@@ -1,0 +1,52 @@
+"""Is a topology file fit to be applied?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from events.names import Names
+from router import document, form
+from router.document import Document
+from router.finding import Finding, errors, in_order
+from router.form import Form
+from router.lint import lint
+from router.load import load
+from stages.signature import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All that is known about a file; fit to be applied only if `fit`."""
+
+    findings: list[Finding]
+    document: Document | None = None
+    form: Form | None = None
+    signatures: dict[str, Signature] = field(default_factory=dict)
+
+    @property
+    def fit(self) -> bool:
+        """There is a form, and no finding is an error."""
+        return self.form is not None and not errors(self.findings)
+
+
+def check(file: Path, names: Names) -> Checked:
+    """Read a file, import the functions that it names and lint it all. Raises nothing."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        remedy = "say where it is with `-C DIR`"
+        return Checked([Finding(str(file), 1, 1, f"the file cannot be read ({reason})", remedy)])
+    read, findings = document.read(raw, str(file))
+    if read is None:
+        return Checked(findings)
+    written, wrong = form.read(read)
+    findings = [*findings, *wrong]
+    if written is None:
+        return Checked(in_order(findings), read)
+    loaded = load(read, written, file.parent)
+    linted = lint(read, written, loaded.signatures, names)
+    return Checked(
+        in_order([*findings, *loaded.findings, *linted]), read, written, loaded.signatures
+    )
