@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from events.record import Header, Record
+from events.record import Header, Record, Undecodable
 
 CONTENT_TYPE = "content-type"
 JSON = b"application/json"
@@ -58,6 +58,8 @@ def text(raw: bytes | None, what: str) -> str:
 
 def read(record: Record) -> Envelope:
     """The event in a record: binary mode, structured mode, or bare. Raises Unreadable, only."""
+    if isinstance(record, Undecodable):
+        raise Unreadable("a header's name is not UTF-8; the record itself stays in its topic")
     if record.value is None:
         raise Unreadable("the record has no value (a tombstone is no event)")
     headers = dict(record.headers)

@@ -33,3 +33,15 @@ class Outgoing(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[Header]
+
+
+class Undecodable(NamedTuple):
+    """A record that the client cannot decode; all that can be known of it is where it stands."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[Header] = ()

@@ -27,7 +27,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from broker.clients import close_hard, producer
 from broker.settings import Settings
-from events.record import Record
+from events.record import Record, Undecodable
 from lanes.port import Committed, Fenced, Lost, Partition, Refused, Stopped, Unknown, Writes
 
 log = structlog.get_logger()
@@ -87,6 +87,7 @@ class KafkaPort:
     _producer: AIOKafkaProducer | None = None
     _fetching: asyncio.Task[Any] | None = None
     _transaction_ends: float = 0.0
+    _gingerly: bool = False
 
     def stop(self) -> None:
         """End between transactions; a fetch ends at once."""
@@ -130,13 +131,46 @@ class KafkaPort:
 
     async def fetch(self) -> Sequence[Record]:
         self._unless_stopping()
+        if self._gingerly:
+            return await self._one_by_one()
+        try:
+            batches = await self._got(self.inputs)
+        except UnicodeDecodeError:
+            self._gingerly = True
+            return ()
+        if len(batches) == 1:
+            (records,) = batches.values()
+            return records
+        return [record for records in batches.values() for record in records]
+
+    async def _one_by_one(self) -> Sequence[Record]:
+        """aiokafka cannot decode a record one of whose headers has a name that is not UTF-8, nor
+        anything that was fetched with it: read singly until we stand before it, hand over its
+        position, which is all that can be known of it, and step over it."""
+        for partition in self.inputs:
+            try:
+                batches = await self._got([partition], most=1)
+            except UnicodeDecodeError:
+                self._gingerly = False
+                offset = self.reached()[partition]
+                self.membership.consumer.seek(TopicPartition(*partition), offset + 1)
+                return [Undecodable(*partition, offset)]
+            if batches:
+                return [record for records in batches.values() for record in records]
+        return ()
+
+    async def _got(
+        self, partitions: Sequence[Partition], most: int | None = None
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
-                *(TopicPartition(*p) for p in self.inputs), timeout_ms=int(_IDLE * 1000)
+                *(TopicPartition(*p) for p in partitions),
+                timeout_ms=int(_IDLE * 1000),
+                max_records=most,
             )
         )
         try:
-            batches = await self._fetching
+            batches: Mapping[TopicPartition, Sequence[Record]] = await self._fetching
         except asyncio.CancelledError:
             self._unless_stopping()  # stop() cancelled the fetch; whoever cancels us means it
             raise
@@ -146,10 +180,7 @@ class KafkaPort:
             raise Stopped from None
         finally:
             self._fetching = None
-        if len(batches) == 1:
-            (records,) = batches.values()
-            return records
-        return [record for records in batches.values() for record in records]
+        return batches
 
     def reached(self) -> Mapping[Partition, int]:
         assignment: Any = self.membership.consumer._subscription.subscription.assignment

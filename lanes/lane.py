@@ -25,16 +25,21 @@ class Done(NamedTuple):
 
     settled: int
     writes: Writes
+    tally: Any = None
+    """For whoever made it: given back once it is committed."""
 
 
 class Work(Protocol):
-    """What a lane is for. Neither method touches Kafka."""
+    """What a lane is for. No method touches Kafka."""
 
     async def handle(self, records: Sequence[Record]) -> Done:
         """Settle at least the first record, or as many as fit into one transaction."""
 
     def give_up(self, record: Record, deaths: int) -> Done:
         """Settle a record that has killed its process `deaths` times."""
+
+    def committed(self, done: Done) -> None:
+        """What `handle` or `give_up` returned is now in Kafka."""
 
 
 Log = Callable[..., Any]
@@ -169,6 +174,7 @@ class _Life:
         )
         await self._transact(done.writes, offsets)
         self._fresh = False
+        self._work.committed(done)
 
     async def _transact(
         self,

@@ -47,6 +47,10 @@ class Doubling:
         return Done(1, {dead(self.index): [Outgoing(None, record.value, [])]})
 
 
+    def committed(self, done: Done) -> None:
+        pass
+
+
 @dataclass
 class Lane:
     index: int

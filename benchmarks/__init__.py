@@ -1,0 +1,1 @@
+"""What does exactly once cost beside the same work done by hand?"""

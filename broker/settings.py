@@ -1,0 +1,129 @@
+"""How is Farandole told which Kafka, as whom, and how patiently?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from broker.errors import BadSettings
+from events.names import Names
+
+FILE = "farandole.toml"
+PREFIX = "FARANDOLE_"
+
+
+class Settings(BaseSettings):
+    """From the environment (`FARANDOLE_…`), else from `farandole.toml` in the pipeline's folder.
+
+    Times are in seconds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    bootstrap: str | None = None
+    """`host:port[,host:port…]`; none: the embedded broker."""
+    namespace: str = ""
+    tls: bool = False
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
+    session_timeout: float = Field(default=6.0, gt=0)
+    """Without a heartbeat for so long, a member's partitions go to another."""
+    heartbeat_interval: float = Field(default=0.5, gt=0)
+    transaction_timeout: float = Field(default=10.0, gt=0)
+    deadline: float = Field(default=8.0, gt=0)
+    """For one call to Kafka; past it the outcome is unknown."""
+    replication_factor: int | None = None
+    """None: 1 with the embedded broker, else the cluster's default."""
+
+    @field_validator("namespace")
+    @classmethod
+    def _named(cls, namespace: str) -> str:
+        Names(namespace)
+        return namespace
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _addressed(cls, bootstrap: str | None) -> str | None:
+        for address in (bootstrap or "").split(",") if bootstrap else ():
+            host, colon, port = address.strip().rpartition(":")
+            if not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+                raise ValueError(f"{address!r} is not host:port")
+        return bootstrap
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.deadline >= self.transaction_timeout:
+            raise ValueError(
+                f"deadline ({self.deadline:g} s) must be below transaction_timeout "
+                f"({self.transaction_timeout:g} s)"
+            )
+        if self.heartbeat_interval * 2 > self.session_timeout:
+            raise ValueError("heartbeat_interval must be at most half of session_timeout")
+        if self.sasl_mechanism and not self.sasl_username:
+            raise ValueError("sasl_mechanism needs sasl_username")
+        if self.sasl_mechanism and not (self.sasl_password or self.sasl_password_file):
+            raise ValueError("sasl_mechanism needs sasl_password or sasl_password_file")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, folder: Path, **overrides: Any) -> Settings:
+        """The settings of a pipeline's folder. Raises BadSettings."""
+        file = folder / FILE
+        given = {name: value for name, value in overrides.items() if value is not None}
+
+        class Here(cls):  # type: ignore[misc, valid-type]  # pydantic-settings names files by class
+            model_config = SettingsConfigDict(toml_file=file)
+
+        try:
+            return Here(**given)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            said = first["msg"].removeprefix("Value error, ")
+            place = f"{PREFIX}{where.upper()} (or {where} in {FILE}): " if where else ""
+            raise BadSettings(f"{place}{said}") from None
+        except (ValueError, OSError) as error:
+            raise BadSettings(f"{file}: {error}") from None
+
+    @property
+    def names(self) -> Names:
+        return Names(self.namespace)
+
+    def password(self) -> str | None:
+        """The SASL password in clear. Raises BadSettings where its file cannot be read."""
+        if self.sasl_password is not None:
+            return self.sasl_password.get_secret_value()
+        if self.sasl_password_file is None:
+            return None
+        try:
+            return self.sasl_password_file.read_text().strip()
+        except OSError as error:
+            raise BadSettings(
+                f"{PREFIX}SASL_PASSWORD_FILE: {self.sasl_password_file}: {error.strerror}"
+            ) from None

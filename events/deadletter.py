@@ -1,0 +1,115 @@
+"""How does a dead letter say what happened to it?
+
+Its value, key and headers are those of the event, untouched; the account stands in text headers of
+one family, `dead_*`, written over and never appended to, so that they do not grow with each death.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from events.record import Header, Outgoing, Record
+
+FAMILY = "dead_"
+ROOM = 256 * 1024
+"""Bytes by which `max.message.bytes` of a dead-letter topic exceeds that of the data topics."""
+LONGEST_MESSAGE = 2_000  # characters
+LONGEST_TRACEBACK = 8_000  # characters, its end: the last frames say most
+_MARGIN = 64 * 1024  # bytes left for the record batch around the letter
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why a stage gave up on an event."""
+
+    stage: str
+    version: str
+    error: str
+    """The exception's type, or a word of ours where there is none."""
+    message: str
+    traceback: str = ""
+    attempts: int = 1
+    first_failed: datetime | None = None
+    last_failed: datetime | None = None
+
+    @classmethod
+    def of(
+        cls, error: BaseException, *, stage: str, version: str, attempts: int, first: datetime
+    ) -> Death:
+        return cls(
+            stage=stage,
+            version=version,
+            error=type(error).__name__,
+            message=_said(error),
+            traceback=_trace(error),
+            attempts=attempts,
+            first_failed=first,
+            last_failed=datetime.now(UTC),
+        )
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as worse:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
+        return f"(its message cannot be read: {type(worse).__name__})"
+
+
+def _trace(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error, limit=-20, chain=True))
+    except Exception as worse:  # noqa: BLE001 -- as above
+        return f"(its traceback cannot be read: {type(worse).__name__})"
+
+
+def letter(record: Record, death: Death, *, largest: int) -> Outgoing:
+    """The dead letter of a record, of at most `largest` bytes.
+
+    Only where the original would not fit is its value cut, and a header says so: the whole of it is
+    still in its topic, at the position that the letter names.
+    """
+    account = [
+        ("stage", death.stage),
+        ("error", death.error),
+        ("message", _shortened(death.message, LONGEST_MESSAGE)),
+        ("attempts", str(death.attempts)),
+        ("topic", record.topic),
+        ("partition", str(record.partition)),
+        ("offset", str(record.offset)),
+        ("version", death.version),
+    ]
+    if death.first_failed:
+        account.append(("first_failed", death.first_failed.isoformat()))
+    if death.last_failed:
+        account.append(("last_failed", death.last_failed.isoformat()))
+    if death.traceback:
+        account.append(("traceback", death.traceback[-LONGEST_TRACEBACK:]))
+    headers = [h for h in record.headers if not h[0].startswith(FAMILY)]
+    headers += [(FAMILY + name, _bytes(text)) for name, text in account]
+    value = record.value
+    excess = size(record.key, value, headers) + _MARGIN - largest
+    if excess > 0 and value is not None:
+        headers.append((f"{FAMILY}cut", b"%d of %d bytes" % (max(0, len(value) - excess), len(value))))
+        value = value[: max(0, len(value) - excess - 100)]
+    return Outgoing(record.key, value, headers)
+
+
+def size(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> int:
+    """Bytes that a record takes, give or take its varints."""
+    return (
+        len(key or b"")
+        + len(value or b"")
+        + sum(len(name) + len(content or b"") + 8 for name, content in headers)
+        + 32
+    )
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate is hostile, not fatal

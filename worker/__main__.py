@@ -1,0 +1,65 @@
+"""What runs in a worker process that a supervisor started?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from broker.errors import BrokerError
+from broker.settings import Settings
+from lanes.group import Broken
+from stages.loading import NotFound, load, on_path
+from worker.beat import FD_VARIABLE, Beat
+from worker.logs import configure
+from worker.process import NothingApplied, limit_memory, published, work
+from worker.restarts import TEMPORARY
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--pipeline", required=True)
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--memory", type=int, default=2048, help="MiB of data a process may hold")
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--pretty", action="store_true")
+    parser.add_argument("stages", nargs="+")
+    arguments = parser.parse_args()
+    configure(level=arguments.log_level, pretty=arguments.pretty)
+    limit_memory(arguments.memory)
+    on_path(arguments.folder)
+    settings = Settings.load(arguments.folder, bootstrap=arguments.bootstrap)
+    try:
+        asyncio.run(_run(settings, arguments.pipeline, arguments.stages))
+    except (Broken, BrokerError) as error:
+        log.error("worker.ended", why=str(error))
+        return TEMPORARY
+    except (NothingApplied, NotFound) as error:
+        log.error("worker.ended", why=str(error))
+        return 1
+    return 0
+
+
+async def _run(settings: Settings, pipeline: str, stages: list[str]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    versions = await published(settings, pipeline)
+    newest = versions[max(versions)]
+    functions = {stage: load(newest.stages[stage].run) for stage in stages}
+    fd = os.environ.get(FD_VARIABLE)
+    beat = Beat(int(fd) if fd else None)
+    await work(settings, pipeline, functions, beat, stopping)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

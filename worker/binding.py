@@ -1,0 +1,159 @@
+"""How do bytes become a function's argument, and its results bytes?"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from broker.partitioner import partition_of
+from events.envelope import Unreadable
+from events.topology import Version
+from stages.contract import To
+from stages.signature import Signature
+
+_MOST_ERRORS_SAID = 3
+
+
+class WrongResult(TypeError):  # noqa: N818 -- what the function gave
+    """The function gave something that its annotation does not allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One event type that a stage emits under one version."""
+
+    event_type: str
+    topic: str
+    partitions: int
+    key: str | None
+    encode: Callable[[Any], bytes]
+    """Raises WrongResult."""
+
+
+class Decoder:
+    """Bytes to a schema's values."""
+
+    def __init__(self, schema: Any) -> None:
+        self._validate = TypeAdapter(schema).validator.validate_json
+
+    def __call__(self, data: bytes) -> Any:
+        """The value. Raises Unreadable with the first few findings, in one line."""
+        try:
+            return self._validate(data)
+        except ValidationError as error:
+            raise Unreadable(_said(error)) from None
+
+
+def _said(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    said = [
+        f"{'.'.join(str(part) for part in e['loc']) or 'data'}: {e['msg']}"
+        for e in found[:_MOST_ERRORS_SAID]
+    ]
+    if len(found) > _MOST_ERRORS_SAID:
+        said.append(f"and {len(found) - _MOST_ERRORS_SAID} more")
+    return "; ".join(said)
+
+
+class Outputs:
+    """Where each result of a stage goes under one version.
+
+    The i-th member of the return annotation is the i-th of `emits`; a result wrapped in `To` names
+    its event type itself.
+    """
+
+    def __init__(self, version: Version, stage: str, signature: Signature) -> None:
+        emits = version.stages[stage].emits
+        schemas = list(signature.gives)
+        if len(emits) == 1 and len(schemas) > 1:
+            # One event of several schemas: its data are any of them.
+            schemas = [typing.Union[tuple(schemas)]]  # noqa: UP007 -- made at run time
+        if signature.named or len(schemas) == 1:
+            schemas = schemas * len(emits) if len(schemas) == 1 else schemas
+        self.names: dict[str, Output] = {}
+        self._by_class: dict[type, Output] = {}
+        self._others: list[Output] = []
+        for event_type, schema in zip(emits, schemas, strict=False):
+            event = version.events[event_type]
+            output = Output(
+                event_type, event.topic, event.partitions, event.key, _encoder(schema)
+            )
+            self.names[event_type] = output
+            if signature.named:
+                continue
+            classes = _classes(schema)
+            for each in classes:
+                self._by_class.setdefault(each, output)
+            if not classes:
+                self._others.append(output)
+
+    def of(self, result: Any) -> tuple[Output, Any]:
+        """Where a result goes, and its data. Raises WrongResult."""
+        output = self._by_class.get(type(result))
+        if output is not None:
+            return output, result
+        if type(result) is To:
+            named = self.names.get(result.event)
+            if named is None:
+                raise WrongResult(
+                    f"it emitted To({result.event!r}), but emits {', '.join(self.names) or 'nothing'}"
+                )
+            return named, result.data
+        for each, output in self._by_class.items():
+            if isinstance(result, each):
+                return output, result
+        if len(self._others) == 1:
+            return self._others[0], result
+        raise WrongResult(
+            f"it gave a {type(result).__name__}, where it says that it gives "
+            f"{' | '.join(c.__name__ for c in self._by_class) or 'nothing'}"
+        )
+
+
+def _classes(schema: Any) -> list[type]:
+    """The classes by which a schema's values are told apart; none for a TypedDict and the like."""
+    if typing.get_origin(schema) in (typing.Union, types.UnionType):
+        inner = [_classes(member) for member in typing.get_args(schema)]
+        return [c for classes in inner for c in classes] if all(inner) else []
+    if isinstance(schema, type) and not typing.is_typeddict(schema):
+        return [schema]
+    return []
+
+
+def _encoder(schema: Any) -> Callable[[Any], bytes]:
+    adapter = TypeAdapter(schema)
+    to_json = adapter.serializer.to_json
+    if _classes(schema):
+
+        def encode(value: Any) -> bytes:
+            try:
+                return to_json(value)
+            except PydanticSerializationError as error:
+                raise WrongResult(f"its result cannot be written as JSON: {error}") from None
+    else:
+
+        def encode(value: Any) -> bytes:
+            try:
+                return to_json(adapter.validate_python(value))
+            except (ValidationError, PydanticSerializationError) as error:
+                said = _said(error) if isinstance(error, ValidationError) else str(error)
+                raise WrongResult(f"its result does not fit {schema}: {said}") from None
+
+    return encode
+
+
+def key_of(data: Any, field: str) -> bytes | None:
+    """The key of an output: the text of one of its fields; none where that is null."""
+    value = data.get(field) if isinstance(data, dict) else getattr(data, field, None)
+    return None if value is None else str(value).encode()
+
+
+def place(output: Output, key: bytes | None, spread: int) -> int:
+    """The partition of an output: by its key as every Kafka client does it, else spread evenly."""
+    return partition_of(key, output.partitions) if key is not None else spread % output.partitions

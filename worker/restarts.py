@@ -1,0 +1,32 @@
+"""A process has ended: start it again, when, or not at all?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h: it ended because something outside of it is away
+QUARANTINE_AFTER = 8  # crashes in a row without one settled event
+LONGEST_WAIT = 10.0  # seconds
+
+
+@dataclass(slots=True)
+class Restarts:
+    """The crashes of one process, in a row."""
+
+    crashes: int = 0
+    away: int = 0
+
+    def progressed(self) -> None:
+        """It settled an event since it was started: whatever killed it before is behind it."""
+        self.crashes = 0
+        self.away = 0
+
+    def ended(self, code: int) -> float | None:
+        """Seconds to wait before the next start; None: quarantine."""
+        if code == TEMPORARY:
+            self.away += 1
+            return min(LONGEST_WAIT, 0.5 * 2 ** min(self.away, 10))
+        self.crashes += 1
+        if self.crashes >= QUARANTINE_AFTER:
+            return None
+        return min(LONGEST_WAIT, 0.1 * 2 ** (self.crashes - 1))

@@ -1,0 +1,227 @@
+"""Who starts the worker processes, ends the silent ones, and starts them again?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import structlog
+
+from worker.beat import FD_VARIABLE, Report
+from worker.restarts import Restarts
+
+log = structlog.get_logger()
+
+START_PATIENCE = 60.0  # seconds until the first beat: imports, a cold disk
+DRAIN_PATIENCE = 20.0  # seconds from SIGTERM to SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One kind of process, and how many of it."""
+
+    name: str
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    patience: float
+    """Seconds without a sign of life after which it is ended."""
+    processes: int = 1
+
+
+@dataclass(slots=True)
+class _Process:
+    service: Service
+    number: int
+    restarts: Restarts = field(default_factory=Restarts)
+    child: asyncio.subprocess.Process | None = None
+    report: Report = field(default_factory=dict)
+    gone: Report = field(default_factory=dict)
+    beat: float = 0.0
+    starts: int = 0
+    quarantined: bool = False
+
+    @property
+    def name(self) -> str:
+        of = self.service
+        return of.name if of.processes == 1 else f"{of.name}-{self.number}"
+
+
+class Supervisor:
+    """A set of services under one parent. `reports` sums what they last said they have done."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._processes = [
+            _Process(service, n + 1) for service in services for n in range(service.processes)
+        ]
+
+    async def run(self, stopping: asyncio.Event) -> bool:
+        """Keep them all running until `stopping` is set; then drain them. Returns at once when all
+        are in quarantine. False if any was."""
+        keepers = [asyncio.create_task(self._keep(p, stopping)) for p in self._processes]
+        try:
+            await asyncio.gather(*keepers)
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+        return not any(p.quarantined for p in self._processes)
+
+    def reports(self) -> Report:
+        """Per stage, summed over processes and over their former lives."""
+        total: Report = {}
+        for process in self._processes:
+            for report in (process.gone, process.report):
+                _add(total, report)
+        return total
+
+    def ready(self) -> bool:
+        """Has every process shown a sign of life?"""
+        return all(p.beat > 0 or p.quarantined for p in self._processes)
+
+    def pids(self) -> dict[str, int]:
+        return {p.name: p.child.pid for p in self._processes if p.child and p.child.pid}
+
+    async def _keep(self, process: _Process, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            code = await self._live(process, stopping)
+            if stopping.is_set():
+                return
+            wait = process.restarts.ended(code)
+            if wait is None:
+                process.quarantined = True
+                log.error(
+                    "service.quarantined",
+                    service=process.name,
+                    crashes=process.restarts.crashes,
+                    exit=code,
+                    remedy="it crashed again and again without settling an event; see the log "
+                    "above, mend the cause, then start it again; the others go on",
+                )
+                return
+            log.warning("service.ended", service=process.name, exit=_said(code), again_in=wait)
+            await _unless(stopping, wait)
+
+    async def _live(self, process: _Process, stopping: asyncio.Event) -> int:
+        """One life of a process; its exit code, negative for a signal."""
+        service = process.service
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *service.argv,
+                cwd=service.folder,
+                env={**service.environment, FD_VARIABLE: str(writing)},
+                pass_fds=(writing,),
+                start_new_session=True,  # Ctrl-C is ours to hear: we drain them in order
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        finally:
+            os.close(writing)
+        process.child = child
+        process.starts += 1
+        process.beat = 0.0
+        log.info("service.started", service=process.name, pid=child.pid)
+        listener = asyncio.create_task(self._listen(process, reading))
+        watchdog = asyncio.create_task(self._watch(process, child))
+        ended = asyncio.create_task(child.wait())
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await self._drain(process, child)
+            return await ended
+        finally:
+            if child.returncode is None:
+                _signal(child, signal.SIGKILL)
+                await child.wait()
+            await asyncio.wait({listener}, timeout=1)
+            for task in (listener, watchdog, stop):
+                task.cancel()
+            gone, process.report = process.report, {}
+            for stage in gone.values():
+                stage["lanes"] = 0
+            _add(process.gone, gone)
+            process.child = None
+
+    async def _listen(self, process: _Process, fd: int) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=2**20)
+        with os.fdopen(fd, "rb", buffering=0) as pipe:
+            transport, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), pipe
+            )
+            try:
+                while line := await reader.readline():
+                    process.beat = time.monotonic()
+                    process.report = orjson.loads(line)
+                    if any(s["consumed"] for s in process.report.values()):
+                        process.restarts.progressed()
+            except (orjson.JSONDecodeError, ValueError):
+                log.warning("service.babbled", service=process.name)
+            finally:
+                transport.close()
+
+    async def _watch(self, process: _Process, child: asyncio.subprocess.Process) -> None:
+        started = time.monotonic()
+        while True:
+            await asyncio.sleep(0.1)
+            now = time.monotonic()
+            silent = now - (process.beat or started)
+            if silent > (process.service.patience if process.beat else START_PATIENCE):
+                log.error(
+                    "service.silent",
+                    service=process.name,
+                    seconds=round(silent, 1),
+                    remedy="a function held its process for too long; give its stage `threads:`, "
+                    "or make it `async def`",
+                )
+                _signal(child, signal.SIGKILL)
+                return
+
+    async def _drain(self, process: _Process, child: asyncio.subprocess.Process) -> None:
+        _signal(child, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(DRAIN_PATIENCE):
+                await child.wait()
+        except TimeoutError:
+            log.warning("service.killed", service=process.name, after=DRAIN_PATIENCE)
+            _signal(child, signal.SIGKILL)
+
+
+def _add(total: Report, report: Report) -> None:
+    for stage, counts in report.items():
+        into = total.setdefault(
+            stage, {"consumed": 0, "emitted": 0, "dropped": 0, "dead": 0, "lanes": 0}
+        )
+        into["consumed"] += counts["consumed"]
+        into["emitted"] += counts["emitted"]
+        into["dropped"] += counts["dropped"]
+        into["dead"] += counts["dead"]
+        into["lanes"] += counts["lanes"]
+
+
+def _signal(child: asyncio.subprocess.Process, number: int) -> None:
+    try:
+        child.send_signal(number)
+    except ProcessLookupError:
+        pass
+
+
+def _said(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else str(code)
+
+
+async def _unless(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass
+
+
