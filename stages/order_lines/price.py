@@ -1,0 +1,27 @@
+"""What did the shopper pay?"""
+
+from __future__ import annotations
+
+from stages.order_lines.schemas import EnrichedLine, PricedLine
+
+
+def price(line: EnrichedLine) -> PricedLine:
+    """Coupon and match come off the sales value; the loyalty discount came off it before.
+
+    Always `sales + retail = paid + discounts - excess`: where coupons are worth more than the sales
+    value the shopper pays nothing, gets nothing back, and the rest is the excess.
+    """
+    coupons = line.coupon_cents + line.match_cents
+    due = line.sales_cents - coupons
+    return PricedLine(
+        **line.__dict__,
+        discounts_cents=line.retail_cents + coupons,
+        paid_cents=max(0, due),
+        excess_cents=max(0, -due),
+        unit_price_mills=_mills(line.sales_cents + line.retail_cents, line.quantity),
+    )
+
+
+def _mills(cents: int, quantity: int) -> int | None:
+    """Tenths of a cent per unit, half rounded up; fuel costs less than a cent a unit."""
+    return (20 * cents + quantity) // (2 * quantity) if quantity else None

@@ -1,0 +1,18 @@
+"""Can this line have been printed by a till?"""
+
+from __future__ import annotations
+
+from stages.contract import Reject
+from stages.order_lines.schemas import Line
+
+
+def validate(line: Line) -> Line:
+    """Reject what no till prints; a line of coupons alone is fine, and so is a tank of fuel."""
+    if line.quantity == 0:
+        if line.sales_cents > 0:
+            raise Reject("something was paid for a quantity of 0")
+        if not (line.retail_cents or line.coupon_cents or line.match_cents):
+            raise Reject("nothing was sold, paid or discounted")
+    if line.match_cents > line.coupon_cents:
+        raise Reject("the shop's match is worth more than the coupon that it matches")
+    return line
