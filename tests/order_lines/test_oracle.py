@@ -1,0 +1,130 @@
+"""Does the oracle agree with right stages, and with no others?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from console.oracle import Figures, OracleError, differences, expected, loaded
+from stages.order_lines.price import price
+from stages.order_lines.schemas import EnrichedLine, Line, PricedLine
+from tests.order_lines.chain import WEEKS, Run, load_all, run
+
+
+@pytest.fixture(scope="module")
+def wanted() -> Figures:
+    return expected(WEEKS)
+
+
+def found(url: str, produced: Run) -> Figures:
+    return replace(loaded(url, WEEKS), edges=produced.edges, dead=produced.dead)
+
+
+def test_weeks_one_and_two_agree_to_the_cent(url: str, produced: Run, wanted: Figures) -> None:
+    lines = list(produced.priced)
+    random.Random(3).shuffle(lines)
+    first = load_all(lines)
+    assert differences(wanted, found(url, produced)) == []
+    assert first.log.said == []
+    again = load_all(lines)
+    assert differences(wanted, found(url, produced)) == []
+    assert sum(fields["inserted"] for _, fields in again.log.said) == 0
+    assert wanted.table["lines"] == 35_075
+
+
+def test_other_weeks_in_the_table_do_not_count(
+    produced: Run, wanted: Figures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"sqlite:///{tmp_path}/lines.db"
+    monkeypatch.setenv("ORDER_LINES_DB", address)
+    load_all(produced.priced)
+    assert differences(expected([1]), loaded(address, [1])) == []
+    assert differences(wanted, loaded(address, [1])) != []
+
+
+def _lose(lines: list[PricedLine]) -> None:
+    lines.pop(1234)
+
+
+def _double(lines: list[PricedLine]) -> None:
+    lines.append(lines[1234].model_copy(update={"basket_id": 1}))
+
+
+def _shift_a_cent(lines: list[PricedLine]) -> None:
+    """Every sum of the table stays as it was, and so do those of its department."""
+    one = next(line for line in lines if line.paid_cents > 1)
+    other = next(
+        line
+        for line in lines
+        if line is not one and (line.product, line.household) == (one.product, one.household)
+    )
+    one.paid_cents -= 1
+    other.paid_cents += 1
+
+
+def _mistake_the_household(lines: list[PricedLine]) -> None:
+    lines[1234].household_id += 1
+
+
+@pytest.mark.parametrize("harm", [_lose, _double, _shift_a_cent, _mistake_the_household])
+def test_one_line_harmed_is_a_difference(
+    harm: Callable[[list[PricedLine]], None],
+    produced: Run,
+    wanted: Figures,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = f"sqlite:///{tmp_path}/lines.db"
+    monkeypatch.setenv("ORDER_LINES_DB", address)
+    lines = [line.model_copy() for line in produced.priced]
+    harm(lines)
+    load_all(lines)
+    assert differences(wanted, found(address, produced)) != []
+
+
+def _lenient(line: Line) -> Line:
+    return line
+
+
+def _negative(line: EnrichedLine) -> PricedLine:
+    coupons = line.coupon_cents + line.match_cents
+    return price(line).model_copy(update={"paid_cents": line.sales_cents - coupons})
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"validate": _lenient}, "line.validated: expected 3715, found 3722"),
+        ({"price": _negative}, "paid_cents: expected"),
+    ],
+    ids=["validate", "price"],
+)
+def test_a_changed_rule_is_a_difference(
+    rule: dict[str, Callable[..., Line]],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = f"sqlite:///{tmp_path}/lines.db"
+    monkeypatch.setenv("ORDER_LINES_DB", address)
+    changed = run([1], **rule)  # type: ignore[arg-type]
+    load_all(changed.priced)
+    found = replace(loaded(address, [1]), edges=changed.edges, dead=changed.dead)
+    assert any(told in line for line in differences(expected([1]), found))
+
+
+def test_every_reason_of_a_dead_letter_is_foreseen() -> None:
+    """Weeks 4, 9: in each some line breaks a rule that weeks 1 and 2 keep."""
+    weeks = [4, 9]
+    foreseen = expected(weeks).dead or {}
+    assert len(foreseen) == 3
+    assert run(weeks).dead == foreseen
+
+
+def test_a_table_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(OracleError, match=r"the loaded table cannot be read: .*order_lines"):
+        loaded(f"sqlite:///{tmp_path}/none.db", WEEKS)
