@@ -148,8 +148,11 @@ class _Comparison:
         return []
 
     def _objects(self, writer: Schema, taker: Schema, path: str) -> list[str]:
-        if "properties" not in writer:
-            return []  # a dict: its keys are known at run time only
+        if "properties" not in writer:  # a dict: its keys are known at run time only
+            values, wanted = writer.get("additionalProperties"), taker.get("additionalProperties")
+            if isinstance(values, dict) and isinstance(wanted, dict):
+                return self.of(values, wanted, f"{path}.*" if path else "*")
+            return []
         has: Schema = writer["properties"]
         wants: Schema = taker.get("properties", {})
         reasons: list[str] = []
