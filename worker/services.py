@@ -1,0 +1,60 @@
+"""Which worker processes does a pipeline need, and how are they started?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from broker.settings import PREFIX, Settings
+from events.topology import Version
+from worker.supervisor import Service
+
+
+def services(
+    settings: Settings,
+    folder: Path,
+    version: Version,
+    *,
+    stages: Sequence[str] = (),
+    processes: int | None = None,
+    together: bool = False,
+    pretty: bool = False,
+    log_level: str = "info",
+) -> list[Service]:
+    """A service for each stage, as many processes of it as the file says, so that a stage that dies
+    takes no other with it; or, `together`, one service that hosts all of them.
+
+    `stages` empty: all of the version's. `processes` overrides the file.
+    """
+    wanted = list(stages) or list(version.stages)
+    hosts = [wanted] if together else [[stage] for stage in wanted]
+    return [
+        Service(
+            name=host[0] if len(host) == 1 else "worker",
+            argv=[
+                sys.executable,
+                "-P",  # the pipeline's folder must not hide our own packages
+                "-m",
+                "worker",
+                "--folder",
+                str(folder.resolve()),
+                "--pipeline",
+                version.pipeline,
+                "--bootstrap",
+                settings.bootstrap or "",
+                "--log-level",
+                log_level,
+                *(["--pretty"] if pretty else []),
+                *host,
+            ],
+            environment={**os.environ, f"{PREFIX}NAMESPACE": settings.namespace},
+            folder=str(folder.resolve()),
+            # Below the session: whoever holds its event loop for so long would lose its lanes to
+            # another worker, which would then do the same.
+            patience=0.8 * settings.session_timeout,
+            processes=processes or max(version.stages[stage].processes for stage in host),
+        )
+        for host in hosts
+    ]
