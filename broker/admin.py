@@ -1,0 +1,223 @@
+"""What stands on the cluster, and how do topics come to stand there?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+from broker.clients import admin, consumer, opened, within
+from broker.errors import BrokerError, Refused, TopicDiffers
+from broker.settings import Settings
+
+T = TypeVar("T")
+
+_BETWEEN_TRIES = 0.02  # seconds
+_REFUSALS = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
+
+
+class TopicMissing(BrokerError):  # noqa: N818 -- what the topic is
+    """A partition that was asked about does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTopicSpec:
+    """How a topic is to be created; `configs` by Kafka's own names."""
+
+    partitions: int
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+class Admin:
+    """The cluster as an administrator sees it. Each call raises Unanswered after the deadline."""
+
+    def __init__(
+        self, settings: Settings, client: AIOKafkaAdminClient, stack: AsyncExitStack
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._stack = stack
+        self._readers: dict[str, AIOKafkaConsumer] = {}
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Admin]:
+        """Raises Unreachable, Refused and BadSettings."""
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(opened(admin(settings), settings))
+            yield cls(settings, client, stack)
+
+    async def topics(self) -> dict[str, int]:
+        """Every topic and its number of partitions."""
+        described = await self._tried(
+            lambda: self._client.describe_topics(), "asking for the topics"
+        )
+        return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+    async def create(self, topics: Mapping[str, NewTopicSpec]) -> None:
+        """Create those of `topics` that are missing, and return when each partition has a leader.
+
+        Of an existing topic only the number of partitions is compared. Raises TopicDiffers, and
+        then nothing was created.
+        """
+        if not topics:
+            return
+        existing = await self.topics()
+        _compare(topics, existing)
+        missing = {name: spec for name, spec in topics.items() if name not in existing}
+        if missing:
+            await self._created(missing)
+        await within(
+            self._led(topics), self._settings.deadline, f"waiting for {len(topics)} topics"
+        )
+
+    async def _created(self, topics: Mapping[str, NewTopicSpec]) -> None:
+        new = [self._new(name, spec) for name, spec in topics.items()]
+        # Kafka's own time-out ends before ours, so that it is Kafka who says what is late.
+        patience = int(self._settings.deadline * 900)
+        answer = await self._tried(
+            lambda: self._client.create_topics(new, timeout_ms=patience),
+            f"creating {len(new)} topics",
+        )
+        for name, code, message in answer.topic_errors:
+            error = for_code(code)
+            # Somebody else was faster; whether it is the same topic is seen below.
+            if error in (NoError, TopicAlreadyExistsError):
+                continue
+            text = f"cannot create the topic {name}: {message or error.description}"
+            raise Refused(text) if issubclass(error, _REFUSALS) else BrokerError(text)
+
+    def _new(self, name: str, spec: NewTopicSpec) -> NewTopic:
+        factor = self._settings.replication_factor
+        topic = NewTopic(name, spec.partitions, 1, topic_configs=dict(spec.configs))
+        # aiokafka's constructor refuses -1, the broker's default, which the protocol allows.
+        topic.replication_factor = -1 if factor is None else factor
+        return topic
+
+    async def _led(self, topics: Mapping[str, NewTopicSpec]) -> None:
+        names = list(topics)
+        while True:
+            described = await self._tried(
+                lambda: self._client.describe_topics(names), "asking for the topics"
+            )
+            led = {
+                topic["topic"]: len(topic["partitions"])
+                for topic in described
+                if topic["partitions"] and all(p["leader"] >= 0 for p in topic["partitions"])
+            }
+            _compare(topics, led)
+            if len(led) == len(topics):
+                return
+            await asyncio.sleep(_BETWEEN_TRIES)
+
+    async def start_offsets(
+        self, partitions: Collection[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        """The offset of the first record that is still kept."""
+        reader = await self._reader("read_uncommitted")
+        await self._exist(partitions)
+        found: dict[TopicPartition, int] = await self._tried(
+            lambda: reader.beginning_offsets(list(partitions)), "asking for first offsets"
+        )
+        return found
+
+    async def end_offsets(
+        self, partitions: Collection[TopicPartition], *, stable: bool = False
+    ) -> dict[TopicPartition, int]:
+        """The offset that the next record will take; `stable`: the offset of the first record
+        that belongs to an open transaction, if there is one."""
+        reader = await self._reader("read_committed" if stable else "read_uncommitted")
+        await self._exist(partitions)
+        found: dict[TopicPartition, int] = await self._tried(
+            lambda: reader.end_offsets(list(partitions)), "asking for end offsets"
+        )
+        return found
+
+    async def committed(
+        self, group: str, partitions: Collection[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata | None]:
+        """What the group has committed; None where it never has."""
+        if not partitions:
+            return {}
+
+        async def ask() -> dict[TopicPartition, OffsetAndMetadata]:
+            found: dict[TopicPartition, OffsetAndMetadata]
+            found = await self._client.list_consumer_group_offsets(
+                group, partitions=list(partitions)
+            )
+            if not found.keys() >= set(partitions):
+                # aiokafka drops the error that stands for the whole group: it is still loading.
+                raise _NotYet
+            return found
+
+        found: dict[TopicPartition, OffsetAndMetadata] = await self._tried(
+            ask, f"asking for the offsets of {group}"
+        )
+        return {tp: found[tp] if found[tp].offset >= 0 else None for tp in partitions}
+
+    async def _reader(self, isolation: str) -> AIOKafkaConsumer:
+        async with self._opening:
+            if isolation not in self._readers:
+                self._readers[isolation] = await self._stack.enter_async_context(
+                    opened(consumer(self._settings, isolation_level=isolation), self._settings)
+                )
+        return self._readers[isolation]
+
+    async def _exist(self, partitions: Collection[TopicPartition]) -> None:
+        # aiokafka would wait for a missing partition until the deadline.
+        topics = await self.topics()
+        for topic, partition in partitions:
+            if partition >= topics.get(topic, 0):
+                raise TopicMissing(f"there is no {topic}/{partition} on {self._settings.bootstrap}")
+
+    async def _tried(self, call: Callable[[], Awaitable[T]], what: str) -> T:
+        """Ask until the answer is one that lasts. Raises Unanswered, Refused, BrokerError."""
+
+        async def tries() -> T:
+            while True:
+                try:
+                    return await call()
+                except KafkaError as error:
+                    if not (error.retriable or isinstance(error, NoError)):
+                        raise
+                await asyncio.sleep(_BETWEEN_TRIES)
+
+        try:
+            return await within(tries(), self._settings.deadline, what)
+        except KafkaError as error:
+            text = f"{what} failed: {error}"
+            raise (Refused(text) if isinstance(error, _REFUSALS) else BrokerError(text)) from None
+
+
+class _NotYet(KafkaError):  # type: ignore[misc]  # noqa: N818 -- aiokafka is untyped; what it is
+    retriable = True
+
+
+def _compare(wanted: Mapping[str, NewTopicSpec], existing: Mapping[str, int]) -> None:
+    for name, spec in wanted.items():
+        count = existing.get(name, spec.partitions)
+        if count != spec.partitions:
+            raise TopicDiffers(
+                f"the topic {name} has {count} partitions and should have {spec.partitions};"
+                " change its partitions in topology.yaml, or give the event another name"
+            )
