@@ -156,7 +156,11 @@ class Admin:
     async def committed(
         self, group: str, partitions: Collection[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata | None]:
-        """What the group has committed; None where it never has."""
+        """What the group has committed; None where it never has.
+
+        Kafka acknowledges a transaction before its offsets are to be seen here: who must not read
+        them too early fences their transactional id first.
+        """
         if not partitions:
             return {}
 
