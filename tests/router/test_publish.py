@@ -48,7 +48,12 @@ async def published(settings: Settings, topic: str, partition: int, count: int) 
 
 
 async def committed(settings: Settings, stage: str, event_type: str) -> list[int | None]:
-    """The committed offset of each partition of an edge."""
+    """The committed offset of each partition of an edge.
+
+    A commit is acknowledged before its offsets can be read; a router's start waits for that.
+    """
+    async with opened(producer(settings, transactional_id=settings.names.router), settings):
+        pass
     topic = settings.names.topic("p", event_type)
     async with Admin.open(settings) as admin:
         count = (await admin.topics())[topic]
