@@ -16,6 +16,7 @@ from events.record import Header, Outgoing, Record
 FAMILY = "dead_"
 ROOM = 256 * 1024
 """Bytes by which `max.message.bytes` of a dead-letter topic exceeds that of the data topics."""
+LONGEST_NAME = 200  # characters
 LONGEST_MESSAGE = 2_000  # characters
 LONGEST_TRACEBACK = 8_000  # characters, its end: the last frames say most
 _MARGIN = 64 * 1024  # bytes left for the record batch around the letter
@@ -37,14 +38,21 @@ class Death:
 
     @classmethod
     def of(
-        cls, error: BaseException, *, stage: str, version: str, attempts: int, first: datetime
+        cls,
+        error: BaseException,
+        *,
+        stage: str,
+        version: str,
+        attempts: int,
+        first: datetime,
+        traced: bool = True,
     ) -> Death:
         return cls(
             stage=stage,
             version=version,
-            error=type(error).__name__,
+            error=_shortened(type(error).__name__, LONGEST_NAME),
             message=_said(error),
-            traceback=_trace(error),
+            traceback=_trace(error) if traced else "",
             attempts=attempts,
             first_failed=first,
             last_failed=datetime.now(UTC),
@@ -54,22 +62,23 @@ class Death:
 def _said(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as worse:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
+    except BaseException as worse:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
         return f"(its message cannot be read: {type(worse).__name__})"
 
 
 def _trace(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(error, limit=-20, chain=True))
-    except Exception as worse:  # noqa: BLE001 -- as above
+        lines = traceback.format_exception(error, limit=-20, chain=True)
+        return "".join(_shortened(line, LONGEST_MESSAGE) for line in lines)
+    except BaseException as worse:  # noqa: BLE001 -- as above
         return f"(its traceback cannot be read: {type(worse).__name__})"
 
 
 def letter(record: Record, death: Death, *, largest: int) -> Outgoing:
     """The dead letter of a record, of at most `largest` bytes.
 
-    Only where the original would not fit is its value cut, and a header says so: the whole of it is
-    still in its topic, at the position that the letter names.
+    Only where the original would not fit is it cut, its value first, and a header says so: the whole
+    of it is still in its topic, at the position that the letter names.
     """
     account = [
         ("stage", death.stage),
@@ -87,14 +96,32 @@ def letter(record: Record, death: Death, *, largest: int) -> Outgoing:
         account.append(("last_failed", death.last_failed.isoformat()))
     if death.traceback:
         account.append(("traceback", death.traceback[-LONGEST_TRACEBACK:]))
+    said = [(FAMILY + name, _bytes(text)) for name, text in account]
+    key, value = record.key, record.value
     headers = [h for h in record.headers if not h[0].startswith(FAMILY)]
-    headers += [(FAMILY + name, _bytes(text)) for name, text in account]
-    value = record.value
-    excess = size(record.key, value, headers) + _MARGIN - largest
-    if excess > 0 and value is not None:
-        headers.append((f"{FAMILY}cut", b"%d of %d bytes" % (max(0, len(value) - excess), len(value))))
-        value = value[: max(0, len(value) - excess - 100)]
-    return Outgoing(record.key, value, headers)
+    if size(key, value, headers + said) + _MARGIN > largest:
+        key, value, headers, cut = _cut(
+            key, value, headers, largest - _MARGIN - size(None, None, said)
+        )
+        said.append((f"{FAMILY}cut", cut.encode()))
+    return Outgoing(key, value, headers + said)
+
+
+def _cut(
+    key: bytes | None, value: bytes | None, headers: list[Header], room: int
+) -> tuple[bytes | None, bytes | None, list[Header], str]:
+    """What fits into so many bytes of a record, and which part of it was cut."""
+    cut = []
+    if size(key, b"", headers) > room and headers:
+        cut.append(f"headers: 0 of {len(headers)}")
+        headers = []
+    if key is not None and size(key, b"", headers) > room:
+        whole, key = len(key), key[: max(0, room - size(None, b"", headers))]
+        cut.append(f"key: {len(key)} of {whole} bytes")
+    if value is not None and size(key, value, headers) > room:
+        whole, value = len(value), value[: max(0, room - size(key, b"", headers))]
+        cut.append(f"value: {len(value)} of {whole} bytes")
+    return key, value, headers, "; ".join(cut)
 
 
 def size(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> int:
@@ -102,7 +129,7 @@ def size(key: bytes | None, value: bytes | None, headers: Sequence[Header]) -> i
     return (
         len(key or b"")
         + len(value or b"")
-        + sum(len(name) + len(content or b"") + 8 for name, content in headers)
+        + sum(len(name.encode()) + len(content or b"") + 8 for name, content in headers)
         + 32
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import orjson
+from pydantic_core import from_json, to_json
 
 from events.record import Header, Record, Undecodable
 
@@ -72,22 +72,18 @@ def read(record: Record) -> Envelope:
     attributes = {
         name[3:]: text(value, name) for name, value in headers.items() if name.startswith("ce_")
     }
-    traceparent = headers.get(TRACEPARENT)
     if attributes:
         _check(attributes)
     return Envelope(
-        attributes,
-        record.value,
-        content_type,
-        text(traceparent, TRACEPARENT) if traceparent is not None else None,
-        bare=not attributes,
+        attributes, record.value, content_type, _traceparent(headers), bare=not attributes
     )
 
 
 def _structured(value: bytes, headers: Mapping[str, bytes]) -> Envelope:
     try:
-        document = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
+        # Not orjson: it makes a float of an integer beyond 64 bits.
+        document = from_json(value, allow_inf_nan=False)
+    except ValueError as error:
         raise Unreadable(f"structured event is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise Unreadable("structured event is not a JSON object")
@@ -95,25 +91,27 @@ def _structured(value: bytes, headers: Mapping[str, bytes]) -> Envelope:
         raise Unreadable("data_base64 is not supported; send JSON in 'data'")
     if "data" not in document:
         raise Unreadable("structured event has no 'data'")
-    data = orjson.dumps(document.pop("data"))
+    data = to_json(document.pop("data"))
     attributes = {}
     for name, attribute in document.items():
         if attribute is None:
             continue  # the spec: null means unset
         if not isinstance(attribute, str | int | bool):
             raise Unreadable(f"attribute {name!r} is neither text, an integer nor a boolean")
-        attributes[name] = (
-            str(attribute).lower() if isinstance(attribute, bool) else str(attribute)
-        )
+        attributes[name] = str(attribute).lower() if isinstance(attribute, bool) else str(attribute)
     _check(attributes)
     content_type = attributes.pop("datacontenttype", "application/json")
-    traceparent = headers.get(TRACEPARENT)
-    return Envelope(
-        attributes,
-        data,
-        content_type,
-        text(traceparent, TRACEPARENT) if traceparent is not None else None,
-    )
+    return Envelope(attributes, data, content_type, _traceparent(headers))
+
+
+def _traceparent(headers: Mapping[str, bytes]) -> str | None:
+    raw = headers.get(TRACEPARENT)
+    if raw is None:
+        return None
+    traceparent = text(raw, TRACEPARENT)
+    if len(traceparent) > _LONGEST_ATTRIBUTE:  # each descendant will carry it
+        raise Unreadable(f"traceparent is longer than {_LONGEST_ATTRIBUTE} characters")
+    return traceparent
 
 
 def _check(attributes: Mapping[str, str]) -> None:

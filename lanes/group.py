@@ -101,7 +101,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def _lane(self, port: KafkaPort, index: int) -> None:
         bound = self._log.bind(lane=index)
         try:
-            await live(port, self._work(index), alone=self._alone, log=bound.warning)
+            await live(port, self._work(index), alone=self._alone, log=_leveled(bound))
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -134,3 +134,12 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
                 await member.stop()
         except (TimeoutError, KafkaError):
             await close_hard(member)
+
+
+def _leveled(log: Any) -> Callable[..., Any]:
+    """A birth is the ordinary course of things; everything else that a lane says is not."""
+
+    def say(event: str, **fields: Any) -> None:
+        (log.info if event == "lane.born" else log.warning)(event, **fields)
+
+    return say

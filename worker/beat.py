@@ -15,7 +15,7 @@ from typing import TypedDict
 import orjson
 import structlog
 
-from worker.handling import Tally
+from worker.tally import Tally
 
 log = structlog.get_logger()
 
@@ -57,9 +57,9 @@ class Beat:
 
         return began, ended
 
-    def tallied(self, stage: str) -> Callable[[Tally], None]:
-        total = self._tallies.setdefault(stage, Tally())
-        return total.add
+    def tally(self, stage: str) -> Tally:
+        """All that a stage has settled in this process."""
+        return self._tallies.setdefault(stage, Tally())
 
     async def run(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
         """Beat until cancelled; sets `orphaned` when nobody reads any more."""

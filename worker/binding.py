@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from broker.partitioner import partition_of
 from events.envelope import Unreadable
 from events.topology import Version
 from stages.contract import To
@@ -36,18 +35,15 @@ class Output:
     """Raises WrongResult."""
 
 
-class Decoder:
-    """Bytes to a schema's values."""
+def decoder(schema: Any) -> Callable[[bytes], Any]:
+    """Bytes to a schema's value. Raises pydantic's ValidationError: see `unreadable`."""
+    decode: Callable[[bytes], Any] = TypeAdapter(schema).validator.validate_json
+    return decode
 
-    def __init__(self, schema: Any) -> None:
-        self._validate = TypeAdapter(schema).validator.validate_json
 
-    def __call__(self, data: bytes) -> Any:
-        """The value. Raises Unreadable with the first few findings, in one line."""
-        try:
-            return self._validate(data)
-        except ValidationError as error:
-            raise Unreadable(_said(error)) from None
+def unreadable(error: ValidationError) -> Unreadable:
+    """The first few findings, in one line."""
+    return Unreadable(_said(error))
 
 
 def _said(error: ValidationError) -> str:
@@ -152,8 +148,3 @@ def key_of(data: Any, field: str) -> bytes | None:
     """The key of an output: the text of one of its fields; none where that is null."""
     value = data.get(field) if isinstance(data, dict) else getattr(data, field, None)
     return None if value is None else str(value).encode()
-
-
-def place(output: Output, key: bytes | None, spread: int) -> int:
-    """The partition of an output: by its key as every Kafka client does it, else spread evenly."""
-    return partition_of(key, output.partitions) if key is not None else spread % output.partitions

@@ -16,6 +16,7 @@ from events.topology import INSTALLATION_KEY, Version
 from lanes.group import Group
 from stages.signature import read as read_signature
 from worker.beat import Beat
+from worker.calling import Caller
 from worker.handling import Handling
 from worker.wiring import Wiring
 
@@ -104,21 +105,24 @@ def _group(
 ) -> Group:
     newest = versions[max(versions)]
     names, pipeline = settings.names, newest.pipeline
-    signature = read_signature(function)
     began, ended = beat.watcher(stage)
-    settled = beat.tallied(stage)
+    caller = Caller(
+        pipeline,
+        stage,
+        newest.stages[stage],
+        function,
+        read_signature(function),
+        pool,
+        began,
+        ended,
+    )
 
     def handling(_: int) -> Handling:
         return Handling(
-            stage,
-            function,
-            signature,
-            Wiring(stage, versions, refresh),
+            caller,
+            Wiring(versions, refresh),
             names.dead(pipeline, stage),
-            threads=pool,
-            began=began,
-            ended=ended,
-            settled=settled,
+            settled=beat.tally(stage).add,
         )
 
     return Group(

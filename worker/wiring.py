@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from events.envelope import (
@@ -17,24 +18,38 @@ from events.envelope import (
 from events.ids import RunIds
 from events.record import Header, Record
 from events.topology import Version
+from worker.caps import LINEAGES
 
-_MOST_CACHED = 4096  # lineages; beyond, the cache starts anew
+_STILL_UNKNOWN = 2.0  # seconds during which a version that was not found is not looked up again
+
+Versions = Mapping[int, Version]
 
 
-@dataclass(frozen=True, slots=True)
+class UnknownVersion(Exception):  # noqa: N818 -- what the version is
+    """The record claims a version that we have not read yet: `learn`, then ask again."""
+
+
+@dataclass(slots=True)
 class Lineage:
     """What an event hands down to all that it causes."""
 
     version: Version
     run: str
+    event_type: str
     inherited: tuple[Header, ...]
     """The headers that each descendant carries, besides those of its own type."""
-    attributes: Mapping[str, str]
     data: bytes | None = None
     """The data, where it is not simply the record's value (structured mode)."""
+    attributes: Mapping[str, str] | None = None
+    """The attributes, where they are not simply the record's headers (structured mode)."""
 
 
-Versions = Mapping[int, Version]
+@dataclass(slots=True)
+class _Place:
+    """One partition of an input: which version a root there belongs to, by its offset."""
+
+    run_ids: RunIds
+    since: Sequence[tuple[int, Version, str, Header]]  # newest first
 
 
 class Wiring:
@@ -44,130 +59,126 @@ class Wiring:
     their `ce_source`; on any other record a run id is a correlation attribute.
     """
 
-    def __init__(
-        self, stage: str, versions: Versions, refresh: Callable[[], Awaitable[Versions]]
-    ) -> None:
-        self._stage = stage
-        self._refresh = refresh
-        self._cache: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
-        self._run_ids: dict[str, RunIds] = {}
-        self._learn(versions)
+    def __init__(self, versions: Versions, read_again: Callable[[], Awaitable[Versions]]) -> None:
+        self._read_again = read_again
+        self._not_found: dict[bytes, float] = {}
+        self._know(versions)
 
-    def _learn(self, versions: Versions) -> None:
+    def _know(self, versions: Versions) -> None:
         self._versions = {v.name.encode(): v for _, v in sorted(versions.items())}
-        self._newest = versions[max(versions)]
-        self._ours = f"farandole://{self._newest.installation}/".encode()
+        self.newest = versions[max(versions)]
+        self._ours = f"farandole://{self.newest.installation}/".encode()
         self._types = {
             (v.name, e.topic): event_type
             for v in versions.values()
             for event_type, e in v.events.items()
         }
-        self._cache.clear()
+        self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
+        self._places: dict[tuple[str, int], _Place] = {}
 
-    @property
-    def newest(self) -> Version:
-        return self._newest
+    async def learn(self, unknown: UnknownVersion) -> None:
+        """Read the published versions again. Raises Unreadable if that one is not among them."""
+        name: bytes = unknown.args[0]
+        if self._not_found.get(name, 0.0) < time.monotonic():
+            self._know(await self._read_again())
+            if name in self._versions:
+                return
+            self._not_found = {name: time.monotonic() + _STILL_UNKNOWN}
+        raise Unreadable(
+            f"topology version {name.decode(errors='replace')!r} was never published here"
+        )
 
-    def event_type(self, version: Version, topic: str) -> str:
-        return self._types[version.name, topic]
-
-    def known(self, record: Record) -> Lineage | None:
-        """The lineage of an event of ours whose version is known, as fast as can be; None for all
-        others, which go through `of`."""
+    def lineage(self, record: Record) -> Lineage:
+        """Raises Unreadable and UnknownVersion."""
+        if not record.headers:
+            return self._bare(record)
         headers = dict(record.headers)
         source = headers.get("ce_source")
-        if source is None or not source.startswith(self._ours):
-            return None
-        key = (
-            source,
-            headers.get("ce_topologyversion"),
-            headers.get("ce_runid"),
-            headers.get("ce_correlationid"),
-            headers.get(TRACEPARENT),
-            record.topic,
-        )
-        try:
-            return self._cache[key]
-        except KeyError:
-            if len(self._cache) >= _MOST_CACHED:
-                self._cache.clear()
-            lineage = self._cache[key] = self._emitted(record, headers)
-            return lineage
-
-    async def of(self, record: Record) -> Lineage:
-        """The lineage of any record: what `known` does not know is a root, or of a version that was
-        published after we last looked. Raises Unreadable."""
-        headers = dict(record.headers)
-        name = headers.get("ce_topologyversion")
-        if (headers.get("ce_source") or b"").startswith(self._ours) and name not in self._versions:
-            self._learn(await self._refresh())
-            if name not in self._versions:
-                raise Unreadable(
-                    f"topology version {(name or b'(none)').decode(errors='replace')!r} was never "
-                    "published here"
-                )
-        return self._emitted(record, headers) or self._root(record)
+        if source is not None and source.startswith(self._ours):
+            key = (
+                source,
+                headers.get("ce_topologyversion"),
+                headers.get("ce_runid"),
+                headers.get("ce_correlationid"),
+                headers.get(TRACEPARENT),
+                record.topic,
+            )
+            try:
+                lineage = self._lineages[key]
+            except KeyError:
+                lineage = self._emitted(record, headers)
+                if len(self._lineages) >= LINEAGES:
+                    self._lineages.clear()
+                self._lineages[key] = lineage
+            if lineage is not None:
+                return lineage
+        return self._root(record)
 
     def _emitted(self, record: Record, headers: Mapping[str, bytes]) -> Lineage | None:
-        version = self._versions.get(headers.get("ce_topologyversion") or b"")
-        run = headers.get("ce_runid")
-        if version is None or not run:
+        """The lineage of an event that a stage of ours emitted; None if none did."""
+        name, run = headers.get("ce_topologyversion"), headers.get("ce_runid")
+        if not name or not run:
             return None
+        version = self._versions.get(name)
+        if version is None:
+            raise UnknownVersion(name)
         event_type = self._types.get((version.name, record.topic))
-        if event_type is None:
+        if event_type is None or headers.get("ce_source") not in {
+            version.source(stage).encode() for stage in version.emitters(event_type)
+        }:
             return None
-        sources = {version.source(s).encode() for s in version.emitters(event_type)}
-        if headers.get("ce_source") not in sources:
-            return None
-        try:
-            attributes = {n[3:]: v.decode() for n, v in headers.items() if n.startswith("ce_")}
-        except UnicodeDecodeError:
-            return None
-        correlation = attributes.get(CORRELATION_ID)
-        traceparent = headers.get(TRACEPARENT)
-        return self._lineage(version, run.decode(), correlation, traceparent, attributes)
+        inherited = [(TOPOLOGY_HEADER, name), (RUN_HEADER, run)]
+        inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
+        return Lineage(version, run.decode(errors="replace"), event_type, tuple(inherited))
+
+    def _bare(self, record: Record) -> Lineage:
+        """A root with no headers at all, as kcat writes it."""
+        if record.value is None:
+            read(record)  # says what is wrong
+        place = self._place(record)
+        offset = record.offset
+        for boundary, version, event_type, named in place.since:
+            if boundary <= offset:
+                break
+        run = place.run_ids.of(record.partition, offset)
+        return Lineage(version, run, event_type, (named, (RUN_HEADER, run.encode())))
 
     def _root(self, record: Record) -> Lineage:
+        """A root with headers: somebody's CloudEvent, or somebody's forgery."""
         envelope = read(record)
         media_type = envelope.content_type.partition(";")[0].strip().lower()
         if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
             raise Unreadable(f"content-type {media_type!r} is not JSON")
-        version = self._newest
-        for candidate in reversed(self._versions.values()):
-            event_type = self._types.get((candidate.name, record.topic))
-            if event_type is None:
-                continue
-            boundaries = candidate.events[event_type].boundaries
-            version = candidate
-            if record.partition >= len(boundaries) or (
-                boundaries[record.partition] <= record.offset
-            ):
-                break
-        runs = self._run_ids.get(record.topic)
-        if runs is None:
-            runs = self._run_ids[record.topic] = RunIds(version.installation, record.topic)
+        lineage = self._bare(record)
         attributes = envelope.attributes
-        return self._lineage(
-            version,
-            runs.of(record.partition, record.offset),
-            attributes.get(CORRELATION_ID) or attributes.get(RUN_ID),
-            envelope.traceparent.encode() if envelope.traceparent else None,
-            attributes,
-            envelope.data,
-        )
-
-    def _lineage(
-        self,
-        version: Version,
-        run: str,
-        correlation: str | None,
-        traceparent: bytes | None,
-        attributes: Mapping[str, str],
-        data: bytes | None = None,
-    ) -> Lineage:
-        inherited = [header(TOPOLOGY_VERSION, version.name), header(RUN_ID, run)]
+        correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
         if correlation:
-            inherited.append(header(CORRELATION_ID, correlation))
-        if traceparent:
-            inherited.append((TRACEPARENT, traceparent))
-        return Lineage(version, run, tuple(inherited), attributes, data)
+            lineage.inherited += (header(CORRELATION_ID, correlation),)
+        if envelope.traceparent:
+            lineage.inherited += ((TRACEPARENT, envelope.traceparent.encode()),)
+        lineage.data, lineage.attributes = envelope.data, attributes
+        return lineage
+
+    def _place(self, record: Record) -> _Place:
+        key = record.topic, record.partition
+        try:
+            return self._places[key]
+        except KeyError:
+            since = []
+            for version in reversed(self._versions.values()):
+                event_type = self._types.get((version.name, record.topic))
+                if event_type is None:
+                    continue
+                boundaries = version.events[event_type].boundaries
+                boundary = boundaries[record.partition] if record.partition < len(boundaries) else 0
+                since.append(
+                    (boundary, version, event_type, header(TOPOLOGY_VERSION, version.name))
+                )
+            place = _Place(RunIds(self.newest.installation, record.topic), since)
+            self._places[key] = place
+            return place
+
+
+TOPOLOGY_HEADER = f"ce_{TOPOLOGY_VERSION}"
+RUN_HEADER = f"ce_{RUN_ID}"
+CORRELATION_HEADER = f"ce_{CORRELATION_ID}"

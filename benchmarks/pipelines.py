@@ -1,0 +1,123 @@
+"""Which pipelines are measured, and how do they come to stand on a broker?"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+from pydantic import BaseModel
+
+from broker.admin import Admin, NewTopicSpec
+from broker.clients import opened, producer
+from broker.settings import Settings
+from events.topology import INSTALLATION_KEY, Event, Installation, Stage, Version
+
+PARTITIONS = 4
+
+
+class Line(BaseModel):
+    """About 130 bytes as JSON."""
+
+    household_id: int
+    store_id: int
+    basket_id: int
+    product_id: int
+    quantity: int
+    sales_cents: int
+    discount_cents: int
+
+
+    paid_cents: int | None = None
+
+
+def price(line: Line) -> Line:
+    line.paid_cents = line.sales_cents - line.discount_cents
+    return line
+
+
+def line(number: int) -> bytes:
+    """One JSON line of 130 bytes."""
+    return (
+        b'{"household_id":%d,"store_id":%d,"basket_id":%d,"product_id":%d,'
+        b'"quantity":1,"sales_cents":%d,"discount_cents":%d}'
+        % (1 + number % 2469, 100 + number % 300, 31198570044 + number, 1000000 + number % 92331,
+           100 + number % 900, number % 50)
+    )  # fmt: skip
+
+
+def chain(settings: Settings, hops: int) -> Version:
+    """`hops` stages in a row, each from `line.N` to `line.N+1`."""
+    events = {
+        f"line.{n}": Event(
+            topic=settings.names.topic("bench", f"line.{n}"),
+            partitions=PARTITIONS,
+            boundaries=(0,) * PARTITIONS,
+        )
+        for n in range(hops + 1)
+    }
+    stages = {
+        f"hop{n}": Stage(
+            run="benchmarks.pipelines:price", subscribes=(f"line.{n}",), emits=(f"line.{n + 1}",)
+        )
+        for n in range(hops)
+    }
+    return Version(
+        pipeline="bench",
+        version=1,
+        installation=uuid.uuid4(),
+        published=datetime.now(UTC),
+        published_by="bench",
+        events=events,
+        stages=stages,
+    )
+
+
+async def publish(settings: Settings, version: Version, extra: Mapping[str, int]) -> None:
+    """Topics, offsets and the version, by the shortest way."""
+    names = settings.names
+    topics = {e.topic: NewTopicSpec(e.partitions) for e in version.events.values()}
+    topics |= {names.dead("bench", s): NewTopicSpec(1) for s in version.stages}
+    topics |= {t: NewTopicSpec(n) for t, n in extra.items()}
+    topics[names.topology] = NewTopicSpec(1, {"cleanup.policy": "compact"})
+    async with Admin.open(settings) as admin:
+        await admin.create(topics)
+    installation = Installation(id=version.installation, created=version.published)
+    for stage, bound in version.stages.items():
+        client = producer(settings, transactional_id=names.router)
+        async with opened(client, settings), client.transaction():
+            for key, document in (
+                (version.name.encode(), version),
+                (INSTALLATION_KEY, installation),
+            ):
+                await client.send_and_wait(
+                    names.topology, key=key, value=document.model_dump_json().encode()
+                )
+            await client.send_offsets_to_transaction(
+                {
+                    TopicPartition(version.events[e].topic, p): OffsetAndMetadata(0, "")
+                    for e in bound.subscribes
+                    for p in range(version.events[e].partitions)
+                },
+                names.group("bench", stage),
+            )
+
+
+async def fill(settings: Settings, topic: str, lines: int) -> None:
+    """`lines` bare JSON lines, evenly over the partitions."""
+    client = producer(settings)
+    async with opened(client, settings):
+        for partition in range(PARTITIONS):
+            sent = []
+            batch = client.create_batch()
+            for number in range(partition, lines, PARTITIONS):
+                value = line(number)
+                if batch.append(key=None, value=value, timestamp=None) is None:
+                    sent.append(await client.send_batch(batch, topic, partition=partition))
+                    batch = client.create_batch()
+                    batch.append(key=None, value=value, timestamp=None)
+            sent.append(await client.send_batch(batch, topic, partition=partition))
+            for future in sent:
+                await future

@@ -1,0 +1,142 @@
+"""How is a stage's function called: in the event loop, in a thread, or awaited?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from events.record import Record
+from events.topology import Stage
+from stages.signature import Signature
+from worker.caps import EVENT_RESULTS
+from worker.results import TooMuch
+from worker.wiring import Lineage
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """`stages.contract.Context` for one try at one event or batch."""
+
+    run: str | None
+    pipeline: str
+    stage: str
+    attempt: int
+    deadline: float
+    attributes: Mapping[str, str]
+
+    @property
+    def log(self) -> Any:
+        return log.bind(pipeline=self.pipeline, stage=self.stage, run=self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A function and the way to call it.
+
+    `began` and `ended` tell the process which call in a thread is under way, so that it can be found
+    hanging.
+    """
+
+    pipeline: str
+    stage: str
+    bound: Stage
+    function: Callable[..., Any]
+    signature: Signature
+    threads: ThreadPoolExecutor | None
+    began: Callable[[float], object]
+    ended: Callable[[object], None]
+
+    @property
+    def inline(self) -> bool:
+        return self.threads is None and self.signature.kind in ("plain", "generator")
+
+    def keywords(
+        self, record: Record | None, lineage: Lineage | None, attempt: int
+    ) -> dict[str, Any]:
+        """The Context, if the function wants one."""
+        if self.signature.context is None:
+            return {}
+        context = _Attempt(
+            run=lineage.run if lineage else None,
+            pipeline=self.pipeline,
+            stage=self.stage,
+            attempt=attempt,
+            deadline=time.monotonic() + self.bound.timeout,
+            attributes=_attributes(record, lineage),
+        )
+        return {self.signature.context: context}
+
+    async def call(self, data: Any, keywords: Mapping[str, Any]) -> Any:
+        """The function's result: a value, None, or an iterable of values. Raises what it raises,
+        and TimeoutError where it is awaited and takes too long."""
+        function, timeout = self.function, self.bound.timeout
+        if self.inline:
+            return function(data, **keywords)
+        if self.signature.kind == "async generator":
+            return _within(function(data, **keywords), timeout)
+        if self.signature.kind == "async":
+            async with _deadline(timeout):
+                return await function(data, **keywords)
+        watched = self.began(timeout)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self.threads, _called, function, data, keywords
+            )
+        finally:
+            self.ended(watched)
+
+
+def _attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
+    if lineage is not None and lineage.attributes is not None:
+        return lineage.attributes
+    return {
+        name[3:]: (value or b"").decode(errors="replace")
+        for name, value in (record.headers if record else ())
+        if name.startswith("ce_")
+    }
+
+
+def _called(function: Callable[..., Any], data: Any, keywords: Mapping[str, Any]) -> Any:
+    """In the thread: a generator does its work there too, not in the event loop."""
+    results = function(data, **keywords)
+    if not isinstance(results, Iterator):
+        return results
+    gathered = list(islice(results, EVENT_RESULTS + 1))
+    if len(gathered) > EVENT_RESULTS:
+        raise TooMuch(f"it emitted more than {EVENT_RESULTS} events from one")
+    return gathered
+
+
+async def _within(results: AsyncIterator[Any], timeout: float) -> AsyncIterator[Any]:
+    """An async generator under one deadline for all of its results."""
+    async with _deadline(timeout):
+        async for result in results:
+            yield result
+
+
+class _deadline:  # noqa: N801 -- reads as asyncio.timeout does
+    """`asyncio.timeout` whose error says what to change."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*error)
+        except TimeoutError:
+            raise TimeoutError(
+                f"no result within {self._seconds:g} s (the stage's `timeout:`)"
+            ) from None

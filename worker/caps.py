@@ -1,0 +1,12 @@
+"""What is capped, and at what? Memory stays bounded whatever arrives and whatever a function emits."""
+
+SLICE = 0.05  # seconds that inline functions keep the event loop: heartbeats must live
+TRANSACTION_BYTES = 8 * 1024 * 1024  # of results, at which a transaction takes no further event
+TRANSACTION_AGE = 1.0  # seconds of handling, at which it takes no further event
+EVENT_BYTES = 64 * 1024 * 1024  # of results that one event may cause; beyond, a dead letter
+EVENT_RESULTS = 500_000  # that a generator in a thread may yield for one event; beyond, likewise
+RECORD_BYTES = 1_000_000  # of one result, just below Kafka's default; beyond, likewise
+HEADER_BYTES = 400  # about what our headers take, counted with each result
+DEAD_BYTES = 1024 * 1024 + 192 * 1024  # of one dead letter; beyond, its value is cut
+BATCH = 5_000  # events that a `list` function gets at most
+LINEAGES = 4096  # that a lane remembers; beyond, it starts to remember anew

@@ -1,0 +1,19 @@
+"""How many events were settled, and how?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Tally:
+    consumed: int = 0
+    emitted: int = 0
+    dropped: int = 0
+    dead: int = 0
+
+    def add(self, other: Tally) -> None:
+        self.consumed += other.consumed
+        self.emitted += other.emitted
+        self.dropped += other.dropped
+        self.dead += other.dead
