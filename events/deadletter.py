@@ -77,8 +77,8 @@ def _trace(error: BaseException) -> str:
 def letter(record: Record, death: Death, *, largest: int) -> Outgoing:
     """The dead letter of a record, of at most `largest` bytes.
 
-    Only where the original would not fit is it cut, its value first, and a header says so: the whole
-    of it is still in its topic, at the position that the letter names.
+    Only where the original would not fit is it cut, its value if that is enough, and a header says
+    so: the whole of it is still in its topic, at the position that the letter names.
     """
     account = [
         ("stage", death.stage),

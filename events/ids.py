@@ -45,7 +45,7 @@ class Position(NamedTuple):
     event_type: str
     partition: int
     offset: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an id
     more: int = 0
     """How many further events, after the one at `offset`, caused it together with that one."""
 

@@ -1,0 +1,142 @@
+"""Does a dead letter keep what died, say why, and fit?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from events.deadletter import FAMILY, Death, letter
+from events.record import Header, Outgoing
+from tests.events.made import Made, header_names
+
+LARGEST = 1024 * 1024 + 192 * 1024
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def died(error: BaseException | None = None, **more: Any) -> Death:
+    try:
+        raise error or ValueError("no till prints that")
+    except BaseException as caught:  # noqa: BLE001 -- functions raise anything
+        death = {"stage": "validate", "version": "order-lines@7", "attempts": 3, "first": NOW}
+        return Death.of(caught, **{**death, **more})
+
+
+def account(dead: Outgoing) -> dict[str, str]:
+    return {n[len(FAMILY) :]: v.decode() for n, v in dead.headers if n.startswith(FAMILY)}
+
+
+def wire_size(dead: Outgoing) -> int:
+    """Bytes of a record batch with this one record, as aiokafka writes it."""
+    batch = DefaultRecordBatchBuilder(2, 0, True, -1, -1, 0, 2**30)
+    batch.append(0, 0, dead.key, dead.value, dead.headers)
+    return len(batch.build())
+
+
+def test_value_key_and_headers_stay_as_they_were() -> None:
+    headers: list[Any] = [("ce_id", b"\xff"), ("x", None), ("x", b"2"), ("", b"")]
+    dead = letter(Made(b"\x00\xff", headers, b"\x01"), died(), largest=LARGEST)
+    assert (dead.key, dead.value) == (b"\x01", b"\x00\xff")
+    assert dead.headers[: len(headers)] == headers
+
+
+def test_the_account_is_text_that_a_person_can_read() -> None:
+    said = account(letter(Made(b"{}"), died(), largest=LARGEST))
+    assert said.pop("traceback").endswith("ValueError: no till prints that\n")
+    assert datetime.fromisoformat(said.pop("last_failed")) > NOW
+    assert said == {
+        "stage": "validate", "error": "ValueError", "message": "no till prints that",
+        "attempts": "3", "topic": "order-lines.line.ingested", "partition": "3",
+        "offset": "10482", "version": "order-lines@7", "first_failed": NOW.isoformat(),
+    }  # fmt: skip
+
+
+def test_a_letter_that_dies_again_does_not_grow() -> None:
+    record = Made(b"{}", [("ce_id", b"1")])
+    dead = letter(record, died(), largest=LARGEST)
+    for _ in range(20):
+        again = letter(
+            record._replace(headers=dead.headers),
+            died(),
+            largest=LARGEST,
+        )
+        assert len(again.headers) == len(dead.headers)
+        assert account(again)["message"] == "no till prints that"
+        dead = again
+
+
+def test_a_value_that_is_cut_says_by_how_much() -> None:
+    value = b"x" * 2_000_000
+    dead = letter(Made(value), died(), largest=LARGEST)
+    assert dead.value is not None
+    assert value.startswith(dead.value)
+    assert len(dead.value) > 1_000_000
+    assert account(dead)["cut"] == f"value: {len(dead.value)} of 2000000 bytes"
+
+
+def test_a_value_as_large_as_a_topic_takes_is_not_cut() -> None:
+    hostile = died(ValueError("\ud800" * 10**6))
+    dead = letter(Made(b"x" * 1024 * 1024), hostile, largest=LARGEST)
+    assert len(dead.value or b"") == 1024 * 1024
+    assert "cut" not in account(dead)
+
+
+class _Hostile(Exception):  # noqa: N818 -- what it is
+    def __init__(self, raised: BaseException) -> None:
+        self.raised = raised
+
+    def __str__(self) -> str:
+        raise self.raised
+
+
+@pytest.mark.parametrize("raised", [RuntimeError(), RecursionError(), SystemExit(1)])
+def test_an_exception_that_cannot_be_read_is_buried_all_the_same(raised: BaseException) -> None:
+    said = account(letter(Made(b"{}"), died(_Hostile(raised)), largest=LARGEST))
+    assert said["error"] == "_Hostile"
+    assert said["message"] == f"(its message cannot be read: {type(raised).__name__})"
+
+
+def test_a_long_message_leaves_the_frames_in_the_traceback() -> None:
+    said = account(letter(Made(b"{}"), died(ValueError("x" * 10**7)), largest=LARGEST))
+    assert "in died" in said["traceback"]
+    assert said["message"].endswith("… (10000000 characters)")
+
+
+sizes = st.one_of(st.integers(0, 2_000), st.sampled_from([10**6, 1024 * 1024, 3 * 10**6]))
+texts = st.sampled_from(["x", "\ud800", "€", "\n", "\U0001f600"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    value=st.one_of(st.none(), sizes),
+    key=st.one_of(st.none(), sizes),
+    headers=st.lists(st.tuples(header_names, sizes), max_size=4),
+    message=st.tuples(texts, st.sampled_from([0, 1, 3_000, 10**5])),
+    name=st.sampled_from([1, 10**6]),
+)
+@example(value=1_000_000, key=None, headers=[], message=("\ud800", 10**7), name=1)
+@example(value=None, key=3 * 10**6, headers=[], message=("x", 1), name=1)
+@example(value=1, key=1, headers=[("é" * 700_000, 0)], message=("x", 1), name=10**6)
+def test_a_letter_always_fits(
+    value: int | None,
+    key: int | None,
+    headers: list[tuple[str, int]],
+    message: tuple[str, int],
+    name: int,
+) -> None:
+    original: list[Header] = [(n, b"h" * size) for n, size in headers]
+    record = Made(
+        None if value is None else b"v" * value, original, None if key is None else b"k" * key
+    )
+    error = type("E" * name, (Exception,), {})(message[0] * message[1])
+    dead = letter(record, Death.of(error, stage="s", version="v", attempts=1, first=NOW),
+                  largest=LARGEST)  # fmt: skip
+    assert wire_size(dead) <= LARGEST
+    said = account(dead)
+    assert said["offset"] == "10482"
+    whole = (dead.key, dead.value) == (record.key, record.value)
+    assert whole or said["cut"]

@@ -1,0 +1,86 @@
+"""Are ids positions, and run ids short, typeable and never the same?"""
+
+from __future__ import annotations
+
+import base64
+import string
+from hashlib import blake2b
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.ids import RUN_ID_LENGTH, Position, RunIds
+from events.names import EVENT_TYPE
+
+INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
+offsets = st.integers(0, 2**63 - 1)
+partitions = st.integers(0, 2**31 - 1)
+places = st.tuples(st.uuids(), st.text(string.ascii_lowercase, min_size=1), partitions, offsets)
+
+
+@given(places)
+def test_a_run_id_can_be_typed(place: tuple[UUID, str, int, int]) -> None:
+    installation, topic, partition, offset = place
+    run_id = RunIds(installation, topic).of(partition, offset)
+    assert len(run_id) == RUN_ID_LENGTH == 13
+    assert set(run_id) <= set(string.ascii_lowercase + "234567")
+
+
+@given(places)
+def test_a_run_id_is_what_any_base32_makes_of_the_digest(
+    place: tuple[UUID, str, int, int],
+) -> None:
+    """65 bits in 13 letters: the digest stands at the right, with one zero bit before it."""
+    installation, topic, partition, offset = place
+    seed = installation.bytes + topic.encode() + b"%d/%d" % (partition, offset)
+    bits = int.from_bytes(blake2b(seed, digest_size=8).digest(), "big")
+    padded = (bits << 15).to_bytes(10, "big")  # 80 bits: 13 letters, then three of padding
+    expected = base64.b32encode(padded).decode().lower()[:13]
+    assert RunIds(installation, topic).of(partition, offset) == expected
+
+
+@given(places, places)
+def test_two_roots_differ_in_their_run_ids(
+    one: tuple[UUID, str, int, int], other: tuple[UUID, str, int, int]
+) -> None:
+    same = RunIds(*one[:2]).of(*one[2:]) == RunIds(*other[:2]).of(*other[2:])
+    assert same == (one == other)
+
+
+def test_each_part_of_a_place_changes_the_run_id() -> None:
+    ids = {
+        RunIds(INSTALLATION, "feed").of(0, 7),
+        RunIds(UUID(int=1), "feed").of(0, 7),
+        RunIds(INSTALLATION, "food").of(0, 7),
+        RunIds(INSTALLATION, "feed").of(1, 7),
+        RunIds(INSTALLATION, "feed").of(0, 8),
+        RunIds(INSTALLATION, "feed").of(7, 0),
+    }
+    assert len(ids) == 6
+
+
+def test_one_reader_names_the_same_root_twice() -> None:
+    ids = RunIds(INSTALLATION, "feed")
+    assert ids.of(0, 7) == ids.of(0, 7)
+
+
+def test_an_id_reads_as_the_documentation_shows_it() -> None:
+    assert str(Position("line.ingested", 3, 10482, 0)) == "line.ingested/3/10482/0"
+    assert str(Position("line.ingested", 3, 10482, 0, 499)) == "line.ingested/3/10482+499/0"
+
+
+@given(
+    st.builds(
+        Position, st.from_regex(EVENT_TYPE, fullmatch=True), partitions, offsets, offsets, offsets
+    )
+)
+def test_an_id_names_its_position(position: Position) -> None:
+    assert Position.parse(str(position)) == position
+
+
+@pytest.mark.parametrize("text", ["", "line", "a/b/c/d", "line/1/2", "line/1/2+x/3", "line/1/+/3"])
+def test_an_id_of_somebody_else_names_no_position(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 -- ids of others are of any form
+        Position.parse(text)
