@@ -26,7 +26,7 @@ def load(run: str) -> Callable[..., Any]:
     module_name, _, name = run.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that exits is no module either
         raise NotFound(f"{module_name} cannot be imported: {error!r}") from error
     function = getattr(module, name, None)
     if not callable(function):

@@ -1,0 +1,83 @@
+"""Is the function found that the file names, and said why not where it is not?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stages.loading import NotFound, load, on_path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    modules, path = set(sys.modules), list(sys.path)
+    yield tmp_path
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+
+
+def test_a_function_is_found_in_the_pipelines_folder(folder: Path) -> None:
+    (folder / "found_here.py").write_text("def work(x): return x + 1\n")
+    on_path(folder)
+    assert load("found_here:work")(1) == 2
+
+
+def test_a_folder_is_put_on_the_path_once(folder: Path) -> None:
+    on_path(folder)
+    on_path(folder / ".")
+    assert sys.path.count(str(folder.resolve())) == 1
+
+
+def test_a_module_that_appears_later_is_found(folder: Path) -> None:
+    on_path(folder)
+    with pytest.raises(NotFound):
+        load("appears_later:work")
+    (folder / "appears_later.py").write_text("def work(x): return x\n")
+    on_path(folder)
+    assert load("appears_later:work")(1) == 1
+
+
+def test_stages_of_a_users_folder_join_ours(folder: Path) -> None:
+    """`stages` is a namespace package: theirs must not hide ours, nor ours theirs."""
+    (folder / "stages" / "theirs").mkdir(parents=True)
+    (folder / "stages" / "theirs" / "work.py").write_text(
+        "from stages.contract import Reject\ndef work(x): return x\n"
+    )
+    on_path(folder)
+    assert load("stages.theirs.work:work")(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("no_such_module:work", "no_such_module cannot be imported: ModuleNotFoundError"),
+        ("json:wrok", "json has no function 'wrok'"),
+        ("json:__name__", "json has no function"),
+        ("json", "json has no function ''"),
+        ("", "cannot be imported"),
+        (":work", "cannot be imported"),
+        (".relative:work", "cannot be imported"),
+    ],
+)
+def test_what_is_not_there_is_named(run: str, said: str) -> None:
+    with pytest.raises(NotFound, match=said):
+        load(run)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("1/0", "ZeroDivisionError"),
+        ("def work(:", "SyntaxError"),
+        ("import sys; sys.exit(3)", "SystemExit"),
+    ],
+)
+def test_a_module_that_fails_at_its_import_says_how(folder: Path, source: str, said: str) -> None:
+    (folder / "fails_early.py").write_text(source)
+    on_path(folder)
+    with pytest.raises(NotFound, match=f"fails_early cannot be imported: {said}"):
+        load("fails_early:work")
