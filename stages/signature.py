@@ -53,16 +53,30 @@ def read(function: Callable[..., Any]) -> Signature:
         hints = typing.get_type_hints(function, include_extras=True)
     except Exception as error:  # noqa: BLE001 -- whatever an annotation raises, the answer is the same
         raise Unbindable(f"{name}: its annotations cannot be resolved: {error}") from None
-    parameters = list(inspect.signature(function).parameters.values())
-    contexts = [p.name for p in parameters if hints.get(p.name) is Context]
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # some that are written in C
+        raise Unbindable(f"{name}: its signature cannot be read; wrap it in a `def`") from None
+    contexts = [
+        p.name
+        for p in parameters
+        if Context in _members(hints.get(p.name))
+        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
     events = [
         p
         for p in parameters
         if p.name not in contexts
         and p.default is p.empty
-        and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
-    if len(events) != 1 or parameters.index(events[0]) != 0 or len(contexts) > 1:
+    if (
+        len(events) != 1
+        or parameters.index(events[0]) != 0
+        or events[0].kind is inspect.Parameter.KEYWORD_ONLY
+        or len(contexts) > 1
+        or any(Context in _members(hints.get(p.name)) for p in parameters if p.name not in contexts)
+    ):
         raise Unbindable(
             f"{name}: a stage takes the event first and, if it wants, `context: Context`"
         )
@@ -72,12 +86,16 @@ def read(function: Callable[..., Any]) -> Signature:
     if "return" not in hints:
         raise Unbindable(f"{name}: annotate what it returns (`-> None` where it emits nothing)")
     takes = hints[parameter]
-    batch = get_origin(takes) is list
+    batch = takes is list or get_origin(takes) is list
     if batch:
+        if not get_args(takes):
+            raise Unbindable(f"{name}: say of what: `{parameter}: list[Line]`")
         (takes,) = get_args(takes)
-    elif takes is list:
-        raise Unbindable(f"{name}: say of what: `{parameter}: list[Line]`")
     gives, many, named = _given(name, hints["return"])
+    kind = _kind(function)
+    if not many and kind in ("generator", "async generator"):
+        iterator = "Iterator" if kind == "generator" else "AsyncIterator"
+        raise Unbindable(f"{name}: it yields: annotate `{iterator}[Line]`")
     return Signature(
         takes=takes,
         batch=batch,
@@ -85,7 +103,7 @@ def read(function: Callable[..., Any]) -> Signature:
         gives=gives,
         many=many,
         named=named,
-        kind=_kind(function),
+        kind=kind,
     )
 
 
@@ -101,13 +119,13 @@ def _kind(function: Callable[..., Any]) -> Kind:
 
 def _given(name: str, annotation: Any) -> tuple[tuple[Any, ...], bool, bool]:
     members = [m for m in _members(annotation) if m is not type(None)]
-    many = bool(members) and get_origin(members[0]) in _MANY
+    many = any(get_origin(m) in _MANY for m in members)
     if many:
         if len(members) > 1:
             raise Unbindable(f"{name}: return one iterable, of a union: `Iterator[A | B]`")
-        inner = get_args(members[0])[0]
-        members = [m for m in _members(inner) if m is not type(None)]
-    if any(m in _MANY for m in members):
+        held = _held(members[0])
+        members = [m for m in held if m is not type(None)]
+    if (many and not held) or any(m is each for m in members for each in _MANY):
         raise Unbindable(f"{name}: say of what its result is made: `Iterator[Line]`")
     named = [m for m in members if m is To or get_origin(m) is To]
     if not named:
@@ -120,6 +138,14 @@ def _given(name: str, annotation: Any) -> tuple[tuple[Any, ...], bool, bool]:
             raise Unbindable(f"{name}: say what `To` holds: `To[Line]`")
         gives += [g for g in _members(get_args(member)[0]) if g not in gives]
     return tuple(gives), many, True
+
+
+def _held(iterable: Any) -> list[Any]:
+    """The schemas of what an iterable gives; none where it does not say."""
+    held = get_args(iterable)
+    if get_origin(iterable) is not tuple:
+        held = held[:1]  # a generator's others are what it is sent and what it returns
+    return [m for each in held if each is not ... for m in _members(each)]
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

@@ -1,0 +1,195 @@
+"""Is every function that can be a stage read, and every other refused with what to write?"""
+
+# mypy: disable-error-code="empty-body, misc, type-arg, no-untyped-def, name-defined"
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Annotated, Any, NewType
+
+import pytest
+from pydantic import BaseModel
+
+from stages.contract import Context, To
+from stages.signature import Signature, Unbindable, read
+
+
+class A(BaseModel):
+    a: int
+
+
+class B(BaseModel):
+    b: int
+
+
+Cents = NewType("Cents", int)
+
+
+def plain(event: A) -> B: ...
+def silent(event: A) -> None: ...
+def perhaps(event: A) -> B | None: ...
+def either(event: A) -> A | B | None: ...
+def old_union(event: A) -> typing.Optional[typing.Union[A, B]]: ...  # noqa: UP007, UP045
+async def awaited(event: A) -> B: ...
+
+
+def generated(event: A) -> Iterator[B]:
+    yield B(b=1)
+
+
+def generated_long(event: A) -> Generator[A | B, None, int]:
+    yield B(b=1)
+    return 1
+
+
+async def streamed(event: A) -> AsyncIterator[B | None]:
+    yield B(b=1)
+
+
+def listed(event: A) -> list[B]: ...
+def paired(event: A) -> tuple[A, B]: ...
+def tupled(event: A) -> tuple[B, ...]: ...
+def batched(events: list[A]) -> None: ...
+def told(event: A) -> To[B]: ...
+def told_many(event: A) -> Iterator[To[A] | To[B] | None]: ...
+def told_union(event: A) -> To[A | B]: ...
+def context_second(event: A, context: Context) -> B: ...
+def context_named(event: A, *, said: Context) -> B: ...
+def context_optional(event: A, context: Context | None = None) -> B: ...
+def with_default(event: A, limit: int = 3, *, other: int = 4) -> B: ...
+def annotated(event: Annotated[A, "x"]) -> Annotated[B, ["unhashable"]]: ...
+def of_anything(event: Any) -> dict[str, Any]: ...
+def alias(event: Cents) -> Cents: ...
+
+
+GOOD: list[tuple[Callable[..., Any], Signature]] = [
+    (plain, Signature(A, False, None, (B,), False, False, "plain")),
+    (silent, Signature(A, False, None, (), False, False, "plain")),
+    (perhaps, Signature(A, False, None, (B,), False, False, "plain")),
+    (either, Signature(A, False, None, (A, B), False, False, "plain")),
+    (old_union, Signature(A, False, None, (A, B), False, False, "plain")),
+    (awaited, Signature(A, False, None, (B,), False, False, "async")),
+    (generated, Signature(A, False, None, (B,), True, False, "generator")),
+    (generated_long, Signature(A, False, None, (A, B), True, False, "generator")),
+    (streamed, Signature(A, False, None, (B,), True, False, "async generator")),
+    (listed, Signature(A, False, None, (B,), True, False, "plain")),
+    (paired, Signature(A, False, None, (A, B), True, False, "plain")),
+    (tupled, Signature(A, False, None, (B,), True, False, "plain")),
+    (batched, Signature(A, True, None, (), False, False, "plain")),
+    (told, Signature(A, False, None, (B,), False, True, "plain")),
+    (told_many, Signature(A, False, None, (A, B), True, True, "plain")),
+    (told_union, Signature(A, False, None, (A, B), False, True, "plain")),
+    (context_second, Signature(A, False, "context", (B,), False, False, "plain")),
+    (context_named, Signature(A, False, "said", (B,), False, False, "plain")),
+    (context_optional, Signature(A, False, "context", (B,), False, False, "plain")),
+    (with_default, Signature(A, False, None, (B,), False, False, "plain")),
+    (of_anything, Signature(Any, False, None, (dict[str, Any],), False, False, "plain")),
+    (alias, Signature(Cents, False, None, (Cents,), False, False, "plain")),
+]
+
+
+@pytest.mark.parametrize(("function", "signature"), GOOD, ids=lambda v: getattr(v, "__name__", ""))
+def test_a_function_that_can_be_a_stage_is_read(
+    function: Callable[..., Any], signature: Signature
+) -> None:
+    assert read(function) == signature
+
+
+def test_metadata_of_an_annotation_is_kept_for_pydantic() -> None:
+    signature = read(annotated)
+    assert signature.takes == Annotated[A, "x"]
+    assert signature.gives == (Annotated[B, ["unhashable"]],)
+
+
+def test_a_wrapped_function_is_read_as_what_it_wraps() -> None:
+    @functools.wraps(context_second)
+    def wrapper(*args: Any, **keywords: Any) -> Any:
+        return context_second(*args, **keywords)
+
+    assert read(wrapper) == read(context_second)
+
+
+def nothing() -> B: ...
+def two(event: A, other: B) -> B: ...
+def context_first(context: Context, event: A) -> B: ...
+def contexts(event: A, one: Context, other: Context) -> B: ...
+def context_alone(context: Context) -> B: ...
+def context_unnamed(event: A, context: Context, /) -> B: ...
+def context_starred(event: A, *context: Context) -> B: ...
+def starred(*events: A) -> B: ...
+def named_only(*, event: A) -> B: ...
+def one_more(event: A, *, limit: int) -> B: ...
+def unannotated(event) -> B: ...
+def returns_what(event: A): ...
+def bare_list(events: list) -> None: ...
+def bare_typing_list(events: typing.List) -> None: ...  # noqa: UP006
+def gives_list(event: A) -> list: ...
+def gives_typing_list(event: A) -> typing.List: ...  # noqa: UP006
+def gives_iterator(event: A) -> Iterator: ...
+def gives_none_or_list(event: A) -> typing.List | None: ...  # noqa: UP006
+def gives_empty(event: A) -> tuple[()]: ...
+def gives_lists(event: A) -> list[A] | list[B]: ...
+def gives_one_or_many(event: A) -> B | list[A]: ...
+def gives_many_or_one(event: A) -> list[A] | B: ...
+def tells_some(event: A) -> To[A] | B: ...
+def tells_nothing(event: A) -> To: ...
+def misspelt(event: "Lien") -> B: ...  # noqa: F821, UP037
+
+
+def yields_one(event: A) -> B:
+    yield B(b=1)
+
+
+async def streams_one(event: A) -> B:
+    yield B(b=1)
+
+
+class Called:
+    def __call__(self, event: A) -> B: ...
+
+
+BAD: list[tuple[Any, str]] = [
+    (nothing, "takes the event first"),
+    (two, "takes the event first"),
+    (context_first, "takes the event first"),
+    (contexts, "takes the event first"),
+    (context_alone, "takes the event first"),
+    (context_unnamed, "takes the event first"),
+    (context_starred, "takes the event first"),
+    (starred, "takes the event first"),
+    (named_only, "takes the event first"),
+    (one_more, "takes the event first"),
+    (unannotated, "annotate `event` with the event's schema"),
+    (returns_what, "annotate what it returns"),
+    (bare_list, "say of what: `events: list"),
+    (bare_typing_list, "say of what: `events: list"),
+    (gives_list, "say of what its result is made"),
+    (gives_typing_list, "say of what its result is made"),
+    (gives_iterator, "say of what its result is made"),
+    (gives_none_or_list, "say of what its result is made"),
+    (gives_empty, "say of what its result is made"),
+    (gives_lists, "return one iterable, of a union"),
+    (gives_one_or_many, "return one iterable, of a union"),
+    (gives_many_or_one, "return one iterable, of a union"),
+    (tells_some, "wrap all of its results in `To`, or none"),
+    (tells_nothing, "say what `To` holds"),
+    (misspelt, "'Lien' is not defined"),
+    (yields_one, "it yields: annotate `Iterator"),
+    (streams_one, "it yields: annotate `AsyncIterator"),
+    (max, "signature cannot be read"),
+    (len, "takes the event first|annotate"),
+    (Called(), "Called.*annotations cannot be resolved"),
+    (functools.partial(plain), "annotations cannot be resolved"),
+    (A, "takes the event first|annotate"),
+    (None, "None is not a function"),
+    (7, "7 is not a function"),
+]
+
+
+@pytest.mark.parametrize(("function", "said"), BAD, ids=lambda v: getattr(v, "__name__", str(v)))
+def test_any_other_is_refused_with_what_to_write(function: Any, said: str) -> None:
+    with pytest.raises(Unbindable, match=said) as refused:
+        read(function)
+    assert "\n" not in str(refused.value)
