@@ -12,9 +12,9 @@ RUN_ID_LENGTH = 13
 
 
 @cache
-def _triplets() -> tuple[str, ...]:
+def _triplets() -> tuple[bytes, ...]:
     """All three-letter base32 words: fifteen bits a look-up."""
-    return tuple(a + b + c for a in _ALPHABET for b in _ALPHABET for c in _ALPHABET)
+    return tuple((a + b + c).encode() for a in _ALPHABET for b in _ALPHABET for c in _ALPHABET)
 
 
 class RunIds:
@@ -29,13 +29,22 @@ class RunIds:
         self._words = _triplets()
 
     def of(self, partition: int, offset: int) -> str:
+        return self.as_bytes(partition, offset).decode()
+
+    def as_bytes(self, partition: int, offset: int) -> bytes:
+        """The id as a header holds it; a bare root costs one, so this is kept short."""
         digest = self._seed.copy()
         digest.update(b"%d/%d" % (partition, offset))
         bits = int.from_bytes(digest.digest(), "big")
-        words = self._words
-        return (
-            f"{_ALPHABET[bits >> 60]}{words[bits >> 45 & 32767]}{words[bits >> 30 & 32767]}"
-            f"{words[bits >> 15 & 32767]}{words[bits & 32767]}"
+        high, low, words = bits >> 30, bits & 0x3FFFFFFF, self._words
+        return b"".join(
+            (
+                words[high >> 30][-1:],
+                words[high >> 15 & 32767],
+                words[high & 32767],
+                words[low >> 15],
+                words[low & 32767],
+            )
         )
 
 

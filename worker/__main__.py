@@ -17,7 +17,7 @@ from lanes.group import Broken
 from stages.loading import NotFound, load, on_path
 from worker.beat import FD_VARIABLE, Beat
 from worker.logs import configure
-from worker.process import NothingApplied, limit_memory, published, work
+from worker.process import NothingApplied, limit_memory, published, spare_the_collector, work
 from worker.restarts import TEMPORARY
 
 log = structlog.get_logger()
@@ -35,6 +35,7 @@ def main() -> int:
     arguments = parser.parse_args()
     configure(level=arguments.log_level, pretty=arguments.pretty)
     limit_memory(arguments.memory)
+    spare_the_collector()
     on_path(arguments.folder)
     settings = Settings.load(arguments.folder, bootstrap=arguments.bootstrap)
     try:

@@ -23,7 +23,7 @@ class WrongResult(TypeError):  # noqa: N818 -- what the function gave
     """The function gave something that its annotation does not allow."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: hashing must be cheap
 class Output:
     """One event type that a stage emits under one version."""
 
@@ -73,7 +73,7 @@ class Outputs:
         if signature.named or len(schemas) == 1:
             schemas = schemas * len(emits) if len(schemas) == 1 else schemas
         self.names: dict[str, Output] = {}
-        self._by_class: dict[type, Output] = {}
+        self.by_class: dict[type, Output] = {}
         self._others: list[Output] = []
         for event_type, schema in zip(emits, schemas, strict=False):
             event = version.events[event_type]
@@ -85,15 +85,12 @@ class Outputs:
                 continue
             classes = _classes(schema)
             for each in classes:
-                self._by_class.setdefault(each, output)
+                self.by_class.setdefault(each, output)
             if not classes:
                 self._others.append(output)
 
     def of(self, result: Any) -> tuple[Output, Any]:
-        """Where a result goes, and its data. Raises WrongResult."""
-        output = self._by_class.get(type(result))
-        if output is not None:
-            return output, result
+        """Where a result goes, and its data, if `by_class` does not say. Raises WrongResult."""
         if type(result) is To:
             named = self.names.get(result.event)
             if named is None:
@@ -101,14 +98,14 @@ class Outputs:
                     f"it emitted To({result.event!r}), but emits {', '.join(self.names) or 'nothing'}"
                 )
             return named, result.data
-        for each, output in self._by_class.items():
+        for each, output in self.by_class.items():
             if isinstance(result, each):
                 return output, result
         if len(self._others) == 1:
             return self._others[0], result
         raise WrongResult(
             f"it gave a {type(result).__name__}, where it says that it gives "
-            f"{' | '.join(c.__name__ for c in self._by_class) or 'nothing'}"
+            f"{' | '.join(c.__name__ for c in self.by_class) or 'nothing'}"
         )
 
 

@@ -66,7 +66,7 @@ class Caller:
         if self.signature.context is None:
             return {}
         context = _Attempt(
-            run=lineage.run if lineage else None,
+            run=lineage.run.decode(errors="replace") if lineage else None,
             pipeline=self.pipeline,
             stage=self.stage,
             attempt=attempt,

@@ -336,7 +336,7 @@ class Handling:
 
     def _bury(self, draft: Draft, record: Record, death: Death) -> None:
         dead = letter(record, death, largest=DEAD_BYTES)
-        draft.write(self._dead_topic, 0, dead, size(dead.key, dead.value, dead.headers))
+        draft.write(self._dead_topic, dead, size(dead.key, dead.value, dead.headers))
         draft.tally.dead += 1
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from broker.partitioner import partition_of
 from events.envelope import constant_headers
@@ -19,6 +21,16 @@ class TooMuch(ValueError):  # noqa: N818 -- what was emitted
     """An event caused more than one transaction can carry."""
 
 
+@dataclass(slots=True)
+class _Route:
+    """From one event type to an output: all that is the same for each event of a batch."""
+
+    constant: list[Header]
+    into: list[list[Outgoing]]
+    same_width: bool
+    """A path whose topics are equally wide keeps to its lane where there is no key."""
+
+
 class Draft:
     """The records of one transaction, as they gather; `bytes` of them, about."""
 
@@ -27,68 +39,91 @@ class Draft:
         self.now = datetime.now(UTC)
         self.bytes = 0
         self.tally = Tally()
-        self._writes: dict[str, dict[int, list[Outgoing]]] = {}
-        self._constant: dict[tuple[int, str], list[Header]] = {}
+        self._topics: dict[str, list[list[Outgoing]]] = {}
+        self._routes: dict[Output, dict[str, _Route]] = {}
 
     def writes(self) -> Writes:
         return {
             Partition(topic, number): out
-            for topic, partitions in self._writes.items()
-            for number, out in partitions.items()
+            for topic, partitions in self._topics.items()
+            for number, out in enumerate(partitions)
+            if out
         }
 
-    def write(self, topic: str, partition: int, outgoing: Outgoing, size: int) -> None:
-        try:
-            self._writes[topic][partition].append(outgoing)
-        except KeyError:
-            self._writes.setdefault(topic, {})[partition] = [outgoing]
+    def write(self, topic: str, outgoing: Outgoing, size: int) -> None:
+        """A record of `size` bytes into the one partition of a topic."""
+        self._lists(topic, 1)[0].append(outgoing)
         self.bytes += size
 
     def emit(self, record: Record, lineage: Lineage, outputs: Outputs, result: object) -> None:
-        """The one result of one event."""
-        topic, partition, outgoing = self._made(record, lineage, outputs, result, 0, 0)
-        self.write(topic, partition, outgoing, len(outgoing.value or b"") + HEADER_BYTES)
+        """The one result of one event. Raises TooMuch and WrongResult."""
+        into, outgoing, size = self.made(record, lineage, outputs, result, 0, 0)
+        into.append(outgoing)
+        self.bytes += size
         self.tally.emitted += 1
 
     def many(self, record: Record, lineage: Lineage, outputs: Outputs, more: int = 0) -> Many:
         """The results of one event, or of it and `more` after it: written together or not at all."""
         return Many(self, record, lineage, outputs, more)
 
-    def _made(
+    def made(
         self,
         record: Record,
         lineage: Lineage,
         outputs: Outputs,
-        result: object,
+        result: Any,
         index: int,
         more: int,
-    ) -> tuple[str, int, Outgoing]:
-        output, data = outputs.of(result)
-        value = output.encode(data)
-        if len(value) > RECORD_BYTES:
-            raise TooMuch(
-                f"a {output.event_type} of {len(value)} bytes is larger than the {RECORD_BYTES} "
-                "bytes that an event may have"
-            )
-        key = record.key if output.key is None else key_of(data, output.key)
-        version = lineage.version
+    ) -> tuple[list[Outgoing], Outgoing, int]:
+        """A result as a record: into which partition's list, what, of how many bytes. This runs for
+        every event: it is written to be short, not to be pretty."""
+        output = outputs.by_class.get(type(result))
+        if output is None:
+            output, result = outputs.of(result)
+        event_type = lineage.event_type
         try:
-            constant = self._constant[version.version, output.event_type]
+            route = self._routes[output][event_type]
         except KeyError:
-            constant = constant_headers(version.source(self._stage), output.event_type, self.now)
-            self._constant[version.version, output.event_type] = constant
-        # Position, spelt out: this line runs for every event.
-        position = (
-            f"{lineage.event_type}/{record.partition}/{record.offset}/{index}"
-            if not more
-            else str(Position(lineage.event_type, record.partition, record.offset, index, more))
-        )
-        headers = [*constant, *lineage.inherited, ("ce_id", position.encode())]
+            route = self._route(lineage, output)
+        value = output.encode(result)
+        size = len(value)
+        if size > RECORD_BYTES:
+            raise TooMuch(
+                f"a {output.event_type} of {size} bytes is larger than the {RECORD_BYTES} bytes "
+                "that an event may have"
+            )
+        number, offset = record.partition, record.offset
+        key = record.key if output.key is None else key_of(result, output.key)
         if key is not None:
             partition = partition_of(key, output.partitions)
         else:
-            partition = _spread(record, lineage, output, index)
-        return output.topic, partition, Outgoing(key, value, headers)
+            dealt = number + index if route.same_width else number + index + offset
+            partition = dealt % output.partitions
+        position = (
+            str(Position(event_type, number, offset, index, more))
+            if more
+            else f"{event_type}/{number}/{offset}/{index}"
+        )
+        headers = [*route.constant, *lineage.inherited, ("ce_id", position.encode())]
+        outgoing = tuple.__new__(Outgoing, (key, value, headers))  # a third of Outgoing(...)
+        return route.into[partition], outgoing, size + HEADER_BYTES
+
+    def _route(self, lineage: Lineage, output: Output) -> _Route:
+        version = lineage.version
+        route = _Route(
+            constant_headers(version.source(self._stage), output.event_type, self.now),
+            self._lists(output.topic, output.partitions),
+            version.events[lineage.event_type].partitions == output.partitions,
+        )
+        self._routes.setdefault(output, {})[lineage.event_type] = route
+        return route
+
+    def _lists(self, topic: str, partitions: int) -> list[list[Outgoing]]:
+        try:
+            return self._topics[topic]
+        except KeyError:
+            lists = self._topics[topic] = [[] for _ in range(partitions)]
+            return lists
 
 
 class Many:
@@ -100,7 +135,7 @@ class Many:
         self._draft = draft
         self._cause = record, lineage, outputs
         self._more = more
-        self._made: list[tuple[str, int, Outgoing, int]] = []
+        self._made: list[tuple[list[Outgoing], Outgoing]] = []
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -108,11 +143,10 @@ class Many:
 
     def add(self, result: object) -> None:
         """Raises TooMuch and WrongResult."""
-        topic, partition, outgoing = self._draft._made(
+        into, outgoing, size = self._draft.made(
             *self._cause, result, len(self._made), self._more
         )
-        size = len(outgoing.value or b"") + HEADER_BYTES
-        self._made.append((topic, partition, outgoing, size))
+        self._made.append((into, outgoing))
         self._bytes += size
         if self._bytes > EVENT_BYTES:
             raise TooMuch(
@@ -121,16 +155,7 @@ class Many:
             )
 
     def write(self) -> None:
-        for made in self._made:
-            self._draft.write(*made)
+        for into, outgoing in self._made:
+            into.append(outgoing)
+        self._draft.bytes += self._bytes
         self._draft.tally.emitted += len(self._made)
-
-
-def _spread(record: Record, lineage: Lineage, output: Output, index: int) -> int:
-    """Where an event without a key goes: one result for one event stays on its lane's index, so
-    that a path without keys keeps its order too; several, or a change of width, are dealt out."""
-    same_width = lineage.version.events[lineage.event_type].partitions == output.partitions
-    dealt = record.partition + index + (0 if same_width else record.offset)
-    return dealt % output.partitions
-
-

@@ -34,7 +34,7 @@ class Lineage:
     """What an event hands down to all that it causes."""
 
     version: Version
-    run: str
+    run: bytes
     event_type: str
     inherited: tuple[Header, ...]
     """The headers that each descendant carries, besides those of its own type."""
@@ -129,19 +129,22 @@ class Wiring:
             return None
         inherited = [(TOPOLOGY_HEADER, name), (RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
-        return Lineage(version, run.decode(errors="replace"), event_type, tuple(inherited))
+        return Lineage(version, run, event_type, tuple(inherited))
 
     def _bare(self, record: Record) -> Lineage:
         """A root with no headers at all, as kcat writes it."""
         if record.value is None:
             read(record)  # says what is wrong
-        place = self._place(record)
+        try:
+            place = self._places[record.topic, record.partition]
+        except KeyError:
+            place = self._place(record)
         offset = record.offset
         for boundary, version, event_type, named in place.since:
             if boundary <= offset:
                 break
-        run = place.run_ids.of(record.partition, offset)
-        return Lineage(version, run, event_type, (named, (RUN_HEADER, run.encode())))
+        run = place.run_ids.as_bytes(record.partition, offset)
+        return Lineage(version, run, event_type, (named, (RUN_HEADER, run)))
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
@@ -160,23 +163,17 @@ class Wiring:
         return lineage
 
     def _place(self, record: Record) -> _Place:
-        key = record.topic, record.partition
-        try:
-            return self._places[key]
-        except KeyError:
-            since = []
-            for version in reversed(self._versions.values()):
-                event_type = self._types.get((version.name, record.topic))
-                if event_type is None:
-                    continue
-                boundaries = version.events[event_type].boundaries
-                boundary = boundaries[record.partition] if record.partition < len(boundaries) else 0
-                since.append(
-                    (boundary, version, event_type, header(TOPOLOGY_VERSION, version.name))
-                )
-            place = _Place(RunIds(self.newest.installation, record.topic), since)
-            self._places[key] = place
-            return place
+        since = []
+        for version in reversed(self._versions.values()):
+            event_type = self._types.get((version.name, record.topic))
+            if event_type is None:
+                continue
+            boundaries = version.events[event_type].boundaries
+            boundary = boundaries[record.partition] if record.partition < len(boundaries) else 0
+            since.append((boundary, version, event_type, header(TOPOLOGY_VERSION, version.name)))
+        place = _Place(RunIds(self.newest.installation, record.topic), since)
+        self._places[record.topic, record.partition] = place
+        return place
 
 
 TOPOLOGY_HEADER = f"ce_{TOPOLOGY_VERSION}"
