@@ -10,36 +10,18 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    AuthenticationFailedError,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    IllegalSaslStateError,
-    KafkaConnectionError,
-    KafkaError,
-    SaslAuthenticationFailed,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailed,
-    UnsupportedSaslMechanismError,
-)
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 
-from broker.errors import BadSettings, Refused, Unanswered, Unreachable
+from broker.diagnosis import diagnosed, silent
+from broker.errors import BadSettings, Unanswered
 from broker.settings import Settings
 
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
-_NOT_LET_IN = (
-    AuthenticationFailedError,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
-    IllegalSaslStateError,
-    SaslAuthenticationFailed,
-    TopicAuthorizationFailedError,
-    TransactionalIdAuthorizationFailed,
-    UnsupportedSaslMechanismError,
-)
 _DAY = 24 * 60 * 60 * 1000  # ms
+_PARTS = ("_sender", "_message_accumulator", "_coordinator", "_fetcher", "_subscription")
 
 
 async def within(awaitable: Awaitable[T], seconds: float, what: str) -> T:
@@ -57,7 +39,8 @@ def connection(settings: Settings) -> dict[str, Any]:
         raise BadSettings("no broker is known; start one: farandole kafka start")
     told: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap,
-        "request_timeout_ms": int(settings.deadline * 1000),
+        # Not our deadline: a group may take as long as a session to let a member join.
+        "request_timeout_ms": int(max(settings.deadline, settings.session_timeout + 2) * 1000),
         # 100 ms, the default, is a visible pause in each hop of a healthy cluster.
         "retry_backoff_ms": 10,
     }
@@ -97,6 +80,7 @@ def consumer(settings: Settings, *, group: str | None = None, **over: Any) -> AI
             "isolation_level": "read_committed",
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
+            "partition_assignment_strategy": (RangePartitionAssignor,),
             "session_timeout_ms": int(settings.session_timeout * 1000),
             "heartbeat_interval_ms": int(settings.heartbeat_interval * 1000),
             # aiokafka can only take "too long between polls" as death; our watchdog knows better.
@@ -131,44 +115,43 @@ def admin(settings: Settings) -> AIOKafkaAdminClient:
 
 @asynccontextmanager
 async def opened(client: Client, settings: Settings) -> AsyncIterator[Client]:
-    """A started client, stopped at the end. Raises Unreachable, Refused, Unanswered."""
-    start = client.start()
+    """A started client, closed at the end. Raises Unreachable, Refused; nothing when it closes:
+    what must have reached Kafka is to be awaited inside."""
     try:
         async with asyncio.timeout(settings.deadline):
-            await start
-    except BaseException as error:
+            await client.start()
+    except TimeoutError:
         await close_hard(client)
-        if isinstance(error, _NOT_LET_IN):
-            raise refused(settings, error) from None
-        if isinstance(error, KafkaConnectionError | TimeoutError | OSError):
-            raise unreachable(settings) from None
-        if isinstance(error, KafkaError):
-            raise Unreachable(f"{settings.bootstrap}: {type(error).__name__}: {error}") from None
+        raise silent(settings.bootstrap, settings.deadline) from None
+    except (KafkaError, OSError) as error:
+        await close_hard(client)
+        # aiokafka has only logged why: ask again, by hand.
+        raise await diagnosed(connection(settings), settings.deadline, error) from None
+    except BaseException:
+        await close_hard(client)
         raise
     try:
         yield client
     finally:
-        stop = client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop()
-        try:
-            async with asyncio.timeout(2):
-                await stop
-        except (TimeoutError, KafkaError):
-            await close_hard(client)
+        await close(client)
 
 
-def unreachable(settings: Settings) -> Unreachable:
-    return Unreachable(
-        f"no Kafka answers at {settings.bootstrap}; is it running? "
-        "`farandole kafka start` starts one here, FARANDOLE_BOOTSTRAP names another"
-    )
-
-
-def refused(settings: Settings, error: BaseException) -> Refused:
-    said = str(error).partition("\n")[0] or type(error).__name__
-    return Refused(
-        f"Kafka at {settings.bootstrap} does not let us in ({said}); "
-        "check FARANDOLE_SASL_USERNAME and its password, or ask for the rights"
-    )
+async def close(client: Any, patience: float = 2.0) -> None:
+    """Stop a client in good order, or leave it behind after `patience` seconds; never raises."""
+    stop = client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop()
+    task = asyncio.current_task()
+    asked_to_end = task.cancelling() if task else 0
+    try:
+        async with asyncio.timeout(patience):
+            await stop
+    except (TimeoutError, KafkaError, OSError):
+        await close_hard(client)
+    except asyncio.CancelledError:
+        await close_hard(client)
+        if task and task.cancelling() > asked_to_end:
+            raise
+        # Else it is a task of aiokafka's own that was cancelled, and not we.
+    _hear(client)
 
 
 async def close_hard(client: Any) -> None:
@@ -176,11 +159,8 @@ async def close_hard(client: Any) -> None:
 
     `stop()` of a client whose broker is away does not return, and cancelling it leaks its tasks.
     """
-    inner = client._client
-    parts = [client, inner] + [
-        getattr(client, name, None)
-        for name in ("_sender", "_message_accumulator", "_coordinator", "_fetcher", "_subscription")
-    ]
+    inner = _inner(client)
+    parts = [client, inner, *(getattr(client, name, None) for name in _PARTS)]
     client._closed = True
     owners = {id(part) for part in parts if part is not None}
     mine = [
@@ -192,11 +172,40 @@ async def close_hard(client: Any) -> None:
         task.cancel()
     if mine:
         await asyncio.wait(mine, timeout=0.5)
+    for connected in list(inner._conns.values()):
+        # A plain close waits for a peer that may be frozen to take what is still buffered.
+        if connected is not None and connected._writer is not None:
+            connected._writer.transport.abort()
     try:
         async with asyncio.timeout(1):
             await inner.close()
     except Exception:  # noqa: BLE001, S110 -- nothing is left that we could do
         pass
+    _hear(client, *mine)
+
+
+def _inner(client: Any) -> Any:
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client
+
+
+def _hear(client: Any, *tasks: asyncio.Future[Any]) -> None:
+    """Look at how everything ended that aiokafka keeps for itself: what nobody looked at is printed
+    with a traceback when it is thrown away."""
+    ends: list[Any] = [*tasks]
+    manager = getattr(client, "_txn_manager", None)
+    if manager is not None:
+        ends += [manager._transaction_waiter, manager._pid_waiter]
+    sender = getattr(client, "_sender", None)
+    if sender is not None:
+        ends.append(sender.sender_task)
+    accumulator = getattr(client, "_message_accumulator", None)
+    if accumulator is not None:
+        batches = [batch for waiting in accumulator._batches.values() for batch in waiting]
+        for batch in (*batches, *accumulator._pending_batches):
+            ends += [batch.future, batch._drain_waiter]
+    for end in ends:
+        if end is not None and end.done() and not end.cancelled():
+            end.exception()
 
 
 def _owner(task: asyncio.Task[Any]) -> Any:
