@@ -1,26 +1,34 @@
-"""What does a topic hold, from here to its end?"""
+"""What does a topic hold?"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from broker.admin import Admin
 from broker.clients import consumer, opened, within
-from broker.errors import Unanswered
+from broker.diagnosis import is_refusal
+from broker.errors import BrokerError, Refused, Unanswered
 from broker.settings import Settings
+from events.record import Record, Undecodable
+
+log = structlog.get_logger()
 
 Start = Literal["earliest", "latest"] | Mapping[TopicPartition, int]
 
+_IDLE_MS = 200  # that a poll waits for records before the positions are looked at
+
 
 async def read_table(settings: Settings, topic: str) -> dict[bytes, bytes]:
-    """A compacted topic's live rows, as of now; empty where the topic does not exist.
+    """The newest value of each key of a compacted topic, as committed when this is called; a topic
+    that does not exist holds nothing. Records without a key are passed over.
 
-    Raises Unanswered, Unreachable, Refused.
+    Raises Unanswered, also where a writer that died holds back its readers for too long.
     """
     table: dict[bytes, bytes] = {}
     async for records in scan(settings, [topic]):
@@ -40,56 +48,134 @@ async def scan(
     *,
     start: Start = "earliest",
     follow: bool = False,
-) -> AsyncIterator[list[ConsumerRecord]]:
-    """The committed records of topics, in order within each partition; without `follow`, up to the
-    ends as they are now. Topics that do not exist are passed over."""
-    async with opened(consumer(settings, auto_offset_reset="earliest"), settings) as client:
-        deadline = settings.deadline
-        tps = await within(_partitions(client, topics), deadline, "reading the topics' partitions")
-        if not tps:
-            return
-        client.assign(tps)
-        first = await within(client.beginning_offsets(tps), deadline, "reading the first offsets")
-        # The last stable offset: what an open transaction holds back is not there yet.
-        ends = await within(client.end_offsets(tps), deadline, "reading the last offsets")
-        for tp in tps:
-            if start == "earliest":
-                client.seek(tp, first[tp])
-            elif start == "latest":
-                client.seek(tp, ends[tp])
-            else:
-                client.seek(tp, max(first[tp], start.get(tp, first[tp])))
-        positions = {tp: await client.position(tp) for tp in tps}
-        silent_since = asyncio.get_running_loop().time()
-        while follow or any(positions[tp] < ends[tp] for tp in tps):
-            batches: dict[Any, list[ConsumerRecord]]
-            try:
-                batches = await client.getmany(timeout_ms=200)
-            except KafkaError as error:
-                raise Unanswered(f"reading {', '.join(topics)}: {error}") from None
-            moved = False
-            for tp in tps:
-                # Not the last record's offset: behind it may stand markers and aborted records.
-                reached = await client.position(tp)
-                moved = moved or reached != positions[tp]
-                positions[tp] = reached
-            now = asyncio.get_running_loop().time()
-            if moved or follow:
-                silent_since = now
-            elif now - silent_since > deadline:
-                raise Unanswered(f"reading {', '.join(topics)}: no answer within {deadline:g} s")
-            for tp, records in batches.items():
-                if not follow:
-                    records = [r for r in records if r.offset < ends[tp]]  # noqa: PLW2901
-                if records:
-                    yield records
+) -> AsyncIterator[list[Record]]:
+    """The committed records of `topics`, in batches of one partition each, in order.
+
+    `start` is one end of the log, or offsets for the partitions that are meant. Without `follow`
+    this ends when all that had been written at the time of the call is read or was aborted. Topics
+    that do not exist are passed over; a record that cannot be decoded comes as `Undecodable`.
+    Raises Unanswered when nothing moves for too long, and the errors of `opened`.
+    """
+    async with Admin.open(settings) as admin:
+        positions, ends = await _bounds(settings, admin, topics, start)
+    if not positions:
+        return
+    async with opened(consumer(settings), settings) as reader:
+        reader.assign(list(positions))
+        for partition, offset in positions.items():
+            reader.seek(partition, offset)
+        async for batch in _read(settings, reader, positions, None if follow else ends):
+            yield batch
 
 
-async def _partitions(client: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
-    known = await client.topics()
-    return [
-        TopicPartition(topic, number)
-        for topic in topics
-        if topic in known
-        for number in sorted(client.partitions_for_topic(topic) or ())
+async def _bounds(
+    settings: Settings, admin: Admin, topics: Sequence[str], start: Start
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    existing = await admin.topics()
+    partitions = [
+        TopicPartition(topic, i) for topic in topics for i in range(existing.get(topic, 0))
     ]
+    if isinstance(start, Mapping):
+        partitions = [partition for partition in partitions if partition in start]
+    firsts = await admin.start_offsets(partitions)
+    # Not the last stable offset: a commit is acknowledged before its markers are written, and who
+    # reads after it must see it.
+    ends = await admin.end_offsets(partitions)
+    if isinstance(start, Mapping):
+        return {p: min(max(start[p], firsts[p]), ends[p]) for p in partitions}, ends
+    return (firsts if start == "earliest" else dict(ends)), ends
+
+
+async def _read(
+    settings: Settings,
+    reader: AIOKafkaConsumer,
+    positions: dict[TopicPartition, int],
+    ends: Mapping[TopicPartition, int] | None,
+) -> AsyncIterator[list[Record]]:
+    left = {p for p in positions if ends is None or positions[p] < ends[p]}
+    reader.pause(*(positions.keys() - left))
+    now = asyncio.get_running_loop().time
+    moved = now()
+    gingerly = False
+    while left:
+        batches: dict[TopicPartition, list[Record]] = {}
+        try:
+            batches = await _polled(settings, reader, left, 1 if gingerly else None)
+        except UnicodeDecodeError:
+            # aiokafka decodes neither a record one of whose headers has a name that is not UTF-8
+            # nor what was fetched with it: read singly until we stand before it, and step over it.
+            if gingerly:
+                batches = await _stepped_over(settings, reader, left)
+            gingerly = not gingerly
+        for partition in sorted(left):
+            position = await _position(settings, reader, partition)
+            if position != positions[partition]:
+                positions[partition] = position
+                moved = now()
+            records = batches.get(partition, [])
+            if ends is not None:
+                end = ends[partition]
+                if records and records[-1].offset >= end:
+                    records = [record for record in records if record.offset < end]
+                if position >= end:
+                    left.discard(partition)
+                    reader.pause(partition)
+            if records:
+                yield records
+        if ends is not None and now() - moved > _patience(settings):
+            topics = ", ".join(sorted({p.topic for p in left}))
+            raise Unanswered(
+                f"reading {topics}: nothing more within {_patience(settings):g} s;"
+                " does somebody keep a transaction open there?"
+            )
+
+
+async def _polled(
+    settings: Settings,
+    reader: AIOKafkaConsumer,
+    partitions: set[TopicPartition],
+    most: int | None,
+) -> dict[TopicPartition, list[Record]]:
+    try:
+        return await within(
+            reader.getmany(*partitions, timeout_ms=_IDLE_MS, max_records=most),
+            settings.deadline,
+            "fetching",
+        )
+    except OffsetOutOfRangeError as error:
+        # Retention has overtaken us: go on with what is still there, and say so.
+        for partition in error.args[0]:
+            log.warning("scan.overtaken", topic=partition.topic, partition=partition.partition)
+            await within(
+                reader.seek_to_beginning(partition), settings.deadline, "seeking the beginning"
+            )
+        return {}
+    except KafkaError as error:
+        text = f"reading {', '.join(sorted({p.topic for p in partitions}))} failed: {error}"
+        raise (Refused(text) if is_refusal(error) else BrokerError(text)) from None
+
+
+async def _stepped_over(
+    settings: Settings, reader: AIOKafkaConsumer, partitions: set[TopicPartition]
+) -> dict[TopicPartition, list[Record]]:
+    """Find the partition that stands before the record that cannot be decoded."""
+    for partition in sorted(partitions):
+        try:
+            records = await _polled(settings, reader, {partition}, 1)
+        except UnicodeDecodeError:
+            offset = await _position(settings, reader, partition)
+            reader.seek(partition, offset + 1)
+            return {partition: [Undecodable(partition.topic, partition.partition, offset)]}
+        if records:
+            return records
+    return {}
+
+
+async def _position(settings: Settings, reader: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    position: int = await within(reader.position(partition), settings.deadline, "asking")
+    return position
+
+
+def _patience(settings: Settings) -> float:
+    """Seconds: a writer that died in a transaction holds its readers back until that times out."""
+    return settings.transaction_timeout + settings.deadline
