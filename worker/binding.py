@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -67,19 +68,19 @@ class Outputs:
     def __init__(self, version: Version, stage: str, signature: Signature) -> None:
         emits = version.stages[stage].emits
         schemas = list(signature.gives)
-        if len(emits) == 1 and len(schemas) > 1:
+        if len(schemas) > 1 and (signature.named or len(emits) == 1):
             # One event of several schemas: its data are any of them.
             schemas = [typing.Union[tuple(schemas)]]  # noqa: UP007 -- made at run time
-        if signature.named or len(schemas) == 1:
-            schemas = schemas * len(emits) if len(schemas) == 1 else schemas
+        self._named = tuple(_classes(schemas[0])) if signature.named else ()
+        if len(schemas) == 1:
+            schemas = schemas * len(emits)
         self.names: dict[str, Output] = {}
         self.by_class: dict[type, Output] = {}
         self._others: list[Output] = []
         for event_type, schema in zip(emits, schemas, strict=False):
             event = version.events[event_type]
-            output = Output(
-                event_type, event.topic, event.partitions, event.key, _encoder(schema)
-            )
+            key = event.key and _attribute(schema, event.key)
+            output = Output(event_type, event.topic, event.partitions, key, _encoder(schema))
             self.names[event_type] = output
             if signature.named:
                 continue
@@ -96,6 +97,11 @@ class Outputs:
             if named is None:
                 raise WrongResult(
                     f"it emitted To({result.event!r}), but emits {', '.join(self.names) or 'nothing'}"
+                )
+            if self._named and not isinstance(result.data, self._named):
+                raise WrongResult(
+                    f"it gave To({result.event!r}, {type(result.data).__name__}), where it says "
+                    f"that it gives To[{' | '.join(c.__name__ for c in self._named)}]"
                 )
             return named, result.data
         for each, output in self.by_class.items():
@@ -114,9 +120,20 @@ def _classes(schema: Any) -> list[type]:
     if typing.get_origin(schema) in (typing.Union, types.UnionType):
         inner = [_classes(member) for member in typing.get_args(schema)]
         return [c for classes in inner for c in classes] if all(inner) else []
-    if isinstance(schema, type) and not typing.is_typeddict(schema):
-        return [schema]
-    return []
+    try:
+        isinstance(None, schema)
+    except TypeError:
+        return []
+    return [schema]
+
+
+def _attribute(schema: Any, key: str) -> str:
+    """Where an object holds the field that its JSON calls `key`."""
+    for each in _classes(schema):
+        for name, field in getattr(each, "model_fields", {}).items():
+            if key == (field.serialization_alias or field.alias or name):
+                return str(name)
+    return key
 
 
 def _encoder(schema: Any) -> Callable[[Any], bytes]:
@@ -126,14 +143,14 @@ def _encoder(schema: Any) -> Callable[[Any], bytes]:
 
         def encode(value: Any) -> bytes:
             try:
-                return to_json(value)
+                return to_json(value, by_alias=True)  # as it is read
             except PydanticSerializationError as error:
                 raise WrongResult(f"its result cannot be written as JSON: {error}") from None
     else:
 
         def encode(value: Any) -> bytes:
             try:
-                return to_json(adapter.validate_python(value))
+                return to_json(adapter.validate_python(value), by_alias=True)
             except (ValidationError, PydanticSerializationError) as error:
                 said = _said(error) if isinstance(error, ValidationError) else str(error)
                 raise WrongResult(f"its result does not fit {schema}: {said}") from None
@@ -144,4 +161,6 @@ def _encoder(schema: Any) -> Callable[[Any], bytes]:
 def key_of(data: Any, field: str) -> bytes | None:
     """The key of an output: the text of one of its fields; none where that is null."""
     value = data.get(field) if isinstance(data, dict) else getattr(data, field, None)
+    if isinstance(value, Enum):
+        value = value.value  # as in the JSON, so that others find the same partition
     return None if value is None else str(value).encode()

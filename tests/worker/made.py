@@ -1,0 +1,186 @@
+"""A lane of a made stage, without Kafka."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from events.record import Header, Outgoing, Record
+from events.topology import Event, Retry, Stage, Version
+from lanes.port import Partition
+from stages.signature import read
+from tests.events.made import Made
+from worker.calling import Caller
+from worker.handling import Handling
+from worker.tally import Tally
+from worker.wiring import Wiring
+
+INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
+ONCE = Retry(attempts=1)
+PATIENT = Retry(attempts=3, backoff=0, max_backoff=0)
+
+
+class In(BaseModel):
+    n: int
+
+
+class Out(BaseModel):
+    n: int
+    household: int | None = None
+
+
+class Other(BaseModel):
+    said: str
+
+
+EVENTS = {
+    "asked": Event(topic="p.asked", partitions=4, boundaries=(0, 0, 0, 0)),
+    "in": Event(topic="p.in", partitions=4, boundaries=(0, 0, 0, 0)),
+    "out": Event(topic="p.out", partitions=4),
+    "keyed": Event(topic="p.keyed", partitions=4, key="household"),
+    "other": Event(topic="p.other", partitions=3),
+}
+BEFORE = Stage(run="m:before", subscribes=("asked",), emits=("in",))
+
+
+def version(
+    number: int = 1, *, stages: Mapping[str, Stage] | None = None, **events: Event
+) -> Version:
+    return Version(
+        pipeline="p",
+        version=number,
+        installation=INSTALLATION,
+        published=datetime(2026, 11, 23, tzinfo=UTC),
+        published_by="me",
+        events={**EVENTS, **events},
+        stages={"before": BEFORE, **(stages or {})},
+    )
+
+
+def bare(data: Any = None, offset: int = 0, *, partition: int = 0, **more: Any) -> Made:
+    """A record as kcat writes it."""
+    value = data if isinstance(data, bytes) else json.dumps(data or {"n": offset}).encode()
+    return Made(value, topic="p.in", partition=partition, offset=offset, **more)
+
+
+def emitted(
+    offset: int = 0, *, run: str = "a" * 13, by: str = "before", of: str = "p@1", **more: Any
+) -> Made:
+    """A record as the stage before emits it."""
+    headers: Sequence[Header] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"asked/0/1/%d" % offset),
+        ("ce_source", f"farandole://{INSTALLATION}/p/{by}".encode()),
+        ("ce_type", b"in"),
+        ("ce_topologyversion", of.encode()),
+        ("ce_runid", run.encode()),
+        *more.pop("headers", ()),
+    ]
+    return bare(offset=offset, headers=headers, **more)
+
+
+@dataclass
+class Outcome:
+    """What came of some records, over as many transactions as they took."""
+
+    writes: dict[Partition, list[Outgoing]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    transactions: list[int] = field(default_factory=list)
+    """Records settled by each."""
+
+    def add(self, done: Any) -> None:
+        for partition, outgoing in done.writes.items():
+            self.writes.setdefault(Partition(*partition), []).extend(outgoing)
+        self.tally.add(done.tally)
+        self.transactions.append(done.settled)
+
+    def of(self, topic: str) -> list[Outgoing]:
+        return [o for p in sorted(self.writes) if p.topic == topic for o in self.writes[p]]
+
+    def data(self, topic: str = "p.out") -> list[Any]:
+        return [json.loads(o.value or b"") for o in self.of(topic)]
+
+    @property
+    def dead(self) -> list[dict[str, str]]:
+        """The account of each dead letter."""
+        return [account(letter) for letter in self.of("p.stage.dead")]
+
+
+def account(letter: Outgoing) -> dict[str, str]:
+    return {n[5:]: v.decode() for n, v in letter.headers if n.startswith("dead_")}
+
+
+def text_headers(outgoing: Outgoing) -> dict[str, str]:
+    return {name: value.decode() for name, value in outgoing.headers}
+
+
+class Lane:
+    """One lane of the stage `stage`, whose function is given."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        emits: Iterable[str] = ("out",),
+        subscribes: Iterable[str] = ("in",),
+        retry: Retry = ONCE,
+        timeout: float = 30.0,
+        threads: ThreadPoolExecutor | None = None,
+        versions: Sequence[Version] = (),
+        later: Sequence[Version] | Exception = (),
+    ) -> None:
+        self.stage = Stage(
+            run="m:f",
+            subscribes=tuple(subscribes),
+            emits=tuple(emits),
+            retry=retry,
+            timeout=timeout,
+        )
+        known = [*versions] or [version(stages={"stage": self.stage})]
+        self.read_again = 0
+        self.under_way: list[float] = []
+        self.began_with: list[float] = []
+        self.committed: list[Tally] = []
+
+        async def refreshed() -> Mapping[int, Version]:
+            self.read_again += 1
+            if isinstance(later, Exception):
+                raise later
+            return {v.version: v for v in [*known, *later]}
+
+        def began(seconds: float) -> object:
+            self.under_way.append(seconds)
+            self.began_with.append(seconds)
+            return seconds
+
+        caller = Caller(
+            pipeline="p",
+            stage="stage",
+            bound=known[-1].stages["stage"],
+            function=function,
+            signature=read(function),
+            threads=threads,
+            began=began,
+            ended=self.under_way.remove,  # type: ignore[arg-type]
+        )
+        wiring = Wiring({v.version: v for v in known}, refreshed)
+        self.work = Handling(caller, wiring, "p.stage.dead", settled=self.committed.append)
+
+    async def handle(self, *records: Record) -> Outcome:
+        """Settle all of them, in as many transactions as it takes."""
+        outcome = Outcome()
+        left: Sequence[Record] = records
+        while left:
+            done = await self.work.handle(left)
+            assert 0 < done.settled <= len(left)
+            outcome.add(done)
+            left = left[done.settled :]
+        assert outcome.tally.consumed == len(records)
+        return outcome
