@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from events.deadletter import Death, letter, size
 from events.envelope import Unreadable
 from events.record import Record
-from events.topology import Retry, Version
+from events.topology import Retry
 from lanes.lane import Done
+from lanes.port import Unknown
 from stages.contract import Reject
 from worker.binding import Outputs, WrongResult, decoder, unreadable
 from worker.calling import Caller
@@ -57,7 +58,7 @@ class Handling:
         self._dead_topic = dead_topic
         self._settled = settled
         self._decode = decoder(caller.signature.takes)
-        self._outputs: dict[int, Outputs | None] = {}
+        self._outputs: dict[tuple[int, str], Outputs | None] = {}
         self._many = caller.signature.many or caller.signature.kind == "async generator"
         self._direct = caller.inline and not self._many and not caller.signature.batch
         self._slice_ends = 0.0
@@ -126,11 +127,11 @@ class Handling:
             try:
                 lineage = lineage_of(record)
                 try:
-                    outputs = bound[lineage.version.version]
+                    outputs = bound[lineage.version.version, lineage.event_type]
                 except KeyError:
-                    outputs = self._bound(lineage.version)
+                    outputs = self._bound(lineage)
                 if outputs is not None:
-                    data = decode(record.value if lineage.data is None else lineage.data)
+                    data = decode((record.value or b"") if lineage.data is None else lineage.data)
                     if wants_context:
                         result = function(data, **caller.keywords(record, lineage, 1))
                     else:
@@ -139,7 +140,7 @@ class Handling:
                         emit(record, lineage, outputs, result)
                     elif outputs.names:
                         draft.tally.dropped += 1
-            except BaseException as error:  # noqa: BLE001 -- see _from_outside
+            except BaseException as error:
                 if _from_outside(error):
                     raise
                 return at, error
@@ -175,7 +176,7 @@ class Handling:
                     return
                 retry = self._retry()
                 await self._emit(draft, event, attempt)
-            except BaseException as error:  # noqa: BLE001 -- see _from_outside
+            except BaseException as error:
                 if _from_outside(error):
                     raise
                 failure = error
@@ -190,7 +191,7 @@ class Handling:
             await self._wiring.learn(unknown)
             self._outputs.clear()
             lineage = self._wiring.lineage(record)
-        outputs = self._bound(lineage.version)
+        outputs = self._bound(lineage)
         if outputs is None:
             return None
         data = self._decode((record.value or b"") if lineage.data is None else lineage.data)
@@ -221,11 +222,17 @@ class Handling:
         for record in records:
             try:
                 event = await self._ready(record)
-            except Exception as error:  # noqa: BLE001 -- hostile bytes of any kind
+            except Exception as error:  # hostile bytes of any kind
+                if _from_outside(error):
+                    raise
                 self._fail(draft, record, _expected(error), 1, draft.now)
             else:
                 if event is not None:
-                    if events and event.outputs.names and event.lineage.run != events[0].lineage.run:
+                    if (
+                        events
+                        and event.outputs.names
+                        and event.lineage.run != events[0].lineage.run
+                    ):
                         break  # what a batch emits belongs to one run
                     events.append(event)
             settled += 1
@@ -243,7 +250,7 @@ class Handling:
             attempt += 1
             try:
                 await self._emit_all(draft, events, attempt)
-            except BaseException as error:  # noqa: BLE001 -- see _from_outside
+            except BaseException as error:
                 if _from_outside(error):
                     raise
                 failure = _expected(error)
@@ -305,17 +312,18 @@ class Handling:
             await asyncio.sleep(0)
             self._slice_ends = time.monotonic() + SLICE
 
-    def _bound(self, version: Version) -> Outputs | None:
-        """Where results go under a version; None where the stage is not in it."""
+    def _bound(self, lineage: Lineage) -> Outputs | None:
+        """Where an event's results go under its version; None where that does not send it here."""
+        version, event_type = lineage.version, lineage.event_type
         try:
-            return self._outputs[version.version]
+            return self._outputs[version.version, event_type]
         except KeyError:
             outputs = (
                 Outputs(version, self._stage, self._caller.signature)
-                if self._stage in version.stages
+                if self._stage in version.subscribers(event_type)
                 else None
             )
-            self._outputs[version.version] = outputs
+            self._outputs[version.version, event_type] = outputs
             return outputs
 
     def _retry(self) -> Retry:
@@ -349,12 +357,12 @@ def _expected(error: BaseException) -> BaseException:
 
 
 def _from_outside(error: BaseException) -> bool:
-    """Is somebody ending the lane? A function's own `sys.exit()` or stray cancellation is not that;
-    only a signal ends this process."""
+    """Is the lane to end, and not the event? A function's own `sys.exit()` or stray cancellation is
+    not that; only a signal ends this process."""
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is None or task.cancelling() > 0
-    return isinstance(error, GeneratorExit)
+    return isinstance(error, GeneratorExit | Unknown)
 
 
 def _where(stage: str, record: Record, error: BaseException) -> dict[str, str]:

@@ -119,11 +119,10 @@ class Draft:
         return route
 
     def _lists(self, topic: str, partitions: int) -> list[list[Outgoing]]:
-        try:
-            return self._topics[topic]
-        except KeyError:
-            lists = self._topics[topic] = [[] for _ in range(partitions)]
-            return lists
+        lists = self._topics.setdefault(topic, [])
+        # Two versions at work in one transaction may know the topic in two widths.
+        lists.extend([] for _ in range(partitions - len(lists)))
+        return lists
 
 
 class Many:
@@ -143,9 +142,7 @@ class Many:
 
     def add(self, result: object) -> None:
         """Raises TooMuch and WrongResult."""
-        into, outgoing, size = self._draft.made(
-            *self._cause, result, len(self._made), self._more
-        )
+        into, outgoing, size = self._draft.made(*self._cause, result, len(self._made), self._more)
         self._made.append((into, outgoing))
         self._bytes += size
         if self._bytes > EVENT_BYTES:

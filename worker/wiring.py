@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from broker.errors import BrokerError
 from events.envelope import (
     CORRELATION_ID,
     RUN_ID,
@@ -18,6 +19,7 @@ from events.envelope import (
 from events.ids import RunIds
 from events.record import Header, Record
 from events.topology import Version
+from lanes.port import Unknown
 from worker.caps import LINEAGES
 
 _STILL_UNKNOWN = 2.0  # seconds during which a version that was not found is not looked up again
@@ -77,13 +79,20 @@ class Wiring:
         self._places: dict[tuple[str, int], _Place] = {}
 
     async def learn(self, unknown: UnknownVersion) -> None:
-        """Read the published versions again. Raises Unreadable if that one is not among them."""
+        """Read the published versions again. Raises Unreadable if that one is not among them, and
+        Unknown if Kafka did not tell."""
         name: bytes = unknown.args[0]
         if self._not_found.get(name, 0.0) < time.monotonic():
-            self._know(await self._read_again())
+            try:
+                self._know(await self._read_again())
+            except BrokerError as error:
+                # No reason to bury the event: the lane is born again, and asks again.
+                raise Unknown(str(error)) from None
             if name in self._versions:
                 return
-            self._not_found = {name: time.monotonic() + _STILL_UNKNOWN}
+            if len(self._not_found) >= LINEAGES:
+                self._not_found.clear()
+            self._not_found[name] = time.monotonic() + _STILL_UNKNOWN
         raise Unreadable(
             f"topology version {name.decode(errors='replace')!r} was never published here"
         )

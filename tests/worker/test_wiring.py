@@ -1,0 +1,174 @@
+"""Which run and version is an event of, and whom is believed about it?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from broker.errors import Unanswered
+from events.envelope import header, trigger_headers
+from events.ids import RunIds
+from events.topology import Event, Stage
+from lanes.port import Unknown
+from tests.events.made import Made
+from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
+
+RUN = RunIds(INSTALLATION, "p.in")
+STAGE = Stage(run="m:f", subscribes=("in",), emits=("out",))
+ELSEWHERE = Stage(run="m:f", subscribes=("in",), emits=("keyed",))
+DEAF = Stage(run="m:f", subscribes=("asked",), emits=("out",))
+
+
+def copied(event: In) -> Out:
+    return Out(n=event.n, household=1)
+
+
+async def headers_of(lane: Lane, *records: Made, topic: str = "p.out") -> list[dict[str, str]]:
+    return [text_headers(o) for o in (await lane.handle(*records)).of(topic)]
+
+
+async def test_an_event_of_ours_hands_its_run_down() -> None:
+    more = [("ce_correlationid", b"mine"), ("traceparent", b"00-x-y-01")]
+    (headers,) = await headers_of(Lane(copied), emitted(1, run="b" * 13, headers=more))
+    assert headers["ce_runid"] == "b" * 13
+    assert headers["ce_correlationid"] == "mine"
+    assert headers["traceparent"] == "00-x-y-01"
+
+
+async def test_a_bare_record_opens_a_run() -> None:
+    one, other = await headers_of(Lane(copied), bare(offset=1), bare(offset=2))
+    assert (one["ce_runid"], other["ce_runid"]) == (RUN.of(0, 1), RUN.of(0, 2))
+    assert "ce_correlationid" not in one
+
+
+def _foreign(source: str, **attributes: str) -> Made:
+    headers = trigger_headers(source, "in", "1", datetime.now(UTC))
+    return bare(offset=1, headers=[*headers, *(header(*a) for a in attributes.items())])
+
+
+OURS = f"farandole://{INSTALLATION}/p/"
+
+
+@pytest.mark.parametrize(
+    "source", ["/them", OURS + "stage", OURS + "nobody", OURS, OURS.replace("7c", "8c") + "before"]
+)
+async def test_a_forged_run_id_is_only_a_correlation(source: str) -> None:
+    record = _foreign(source, runid="forged", topologyversion="p@1")
+    (headers,) = await headers_of(Lane(copied), record)
+    assert headers["ce_runid"] == RUN.of(0, 1)
+    assert headers["ce_correlationid"] == "forged"
+    assert headers["ce_topologyversion"] == "p@1"
+
+
+async def test_a_foreign_correlation_and_trace_go_on() -> None:
+    record = _foreign("/them", correlationid="mine", runid="forged")
+    record = record._replace(headers=[*record.headers, ("traceparent", b"00-x-y-01")])
+    (headers,) = await headers_of(Lane(copied), record)
+    assert (headers["ce_correlationid"], headers["traceparent"]) == ("mine", "00-x-y-01")
+
+
+async def test_a_structured_event_is_worked_by_its_data() -> None:
+    value = b'{"specversion":"1.0","id":"1","source":"s","type":"in","data":{"n":42}}'
+    record = bare(value, headers=[("content-type", b"application/cloudevents+json")])
+    assert (await Lane(copied).handle(record)).data() == [{"n": 42, "household": 1}]
+
+
+async def test_data_that_is_no_json_is_refused_by_its_content_type() -> None:
+    outcome = await Lane(copied).handle(bare(offset=1, headers=[("content-type", b"text/csv")]))
+    assert [d["message"] for d in outcome.dead] == ["content-type 'text/csv' is not JSON"]
+
+
+async def test_an_event_is_wired_by_the_version_that_it_carries() -> None:
+    versions = [version(1, stages={"stage": STAGE}), version(2, stages={"stage": ELSEWHERE})]
+    outcome = await Lane(copied, versions=versions).handle(
+        emitted(1, of="p@1"), emitted(2, of="p@2"), emitted(3, of="p@1")
+    )
+    assert [d["n"] for d in outcome.data("p.out")] == [1, 3]
+    assert [d["n"] for d in outcome.data("p.keyed")] == [2]
+    carried = [text_headers(o)["ce_topologyversion"] for o in outcome.of("p.out")]
+    assert carried == ["p@1", "p@1"]
+
+
+async def test_an_event_is_passed_over_where_its_version_does_not_send_it_here() -> None:
+    versions = [
+        version(1),  # the stage is not in it
+        version(2, stages={"stage": DEAF}),  # it listens to something else
+        version(3, stages={"stage": STAGE}),
+    ]
+    outcome = await Lane(copied, versions=versions).handle(
+        emitted(1, of="p@1"), emitted(2, of="p@2"), emitted(3, of="p@3")
+    )
+    assert [d["n"] for d in outcome.data()] == [3]
+    assert outcome.dead == []
+
+
+async def test_a_root_is_of_the_newest_version_at_whose_boundary_it_stands() -> None:
+    bounded = Event(topic="p.in", partitions=4, boundaries=(10, 20, 0, 0))
+    versions = [
+        version(1, stages={"stage": STAGE}),
+        version(2, stages={"stage": STAGE}, **{"in": bounded}),
+    ]
+    records = [bare(offset=9), bare(offset=10), bare(offset=19, partition=1), bare(offset=11)]
+    headers = await headers_of(Lane(copied, versions=versions), *records)
+    by_id = {h["ce_id"]: h["ce_topologyversion"] for h in headers}
+    assert by_id == {
+        "in/0/9/0": "p@1", "in/0/10/0": "p@2", "in/1/19/0": "p@1", "in/0/11/0": "p@2",
+    }  # fmt: skip
+
+
+async def test_a_topic_that_grew_between_versions_takes_the_events_of_both() -> None:
+    wider = Event(topic="p.out", partitions=8)
+    versions = [
+        version(1, stages={"stage": STAGE}),
+        version(2, stages={"stage": STAGE}, out=wider),
+    ]
+    records = [emitted(n, of="p@1", key=b"%d" % n) for n in range(8)]
+    records += [emitted(n, of="p@2", key=b"%d" % n) for n in range(8, 40)]
+    outcome = await Lane(copied, versions=versions).handle(*records)
+    assert outcome.dead == []
+    assert len(outcome.of("p.out")) == 40
+
+
+async def test_a_version_that_is_new_to_us_is_read() -> None:
+    later = [version(2, stages={"stage": ELSEWHERE})]
+    lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})], later=later)
+    outcome = await lane.handle(emitted(1), emitted(2, of="p@2"), emitted(3, of="p@2"))
+    assert [d["n"] for d in outcome.data("p.keyed")] == [2, 3]
+    assert lane.read_again == 1
+
+
+async def test_a_version_that_was_never_published_is_looked_up_once() -> None:
+    lane = Lane(copied)
+    outcome = await lane.handle(
+        emitted(1), *(emitted(n, of="p@9") for n in range(2, 50)), emitted(50)
+    )
+    assert [d["n"] for d in outcome.data()] == [1, 50]
+    assert {d["message"] for d in outcome.dead} == {
+        "topology version 'p@9' was never published here"
+    }
+    assert len(outcome.dead) == 48
+    assert lane.read_again == 1
+
+
+async def test_many_versions_that_were_never_published_are_not_looked_up_one_by_one() -> None:
+    lane = Lane(copied)
+    names = ["p@9", "p@10", "p@11"] * 20
+    outcome = await lane.handle(*(emitted(n, of=name) for n, name in enumerate(names)))
+    assert len(outcome.dead) == 60
+    assert lane.read_again <= 3
+
+
+@pytest.mark.parametrize("batched", [False, True])
+async def test_no_event_dies_because_versions_could_not_be_read(batched: bool) -> None:
+    """The lane is born again and asks once more."""
+
+    def each(event: In) -> Out:
+        return copied(event)
+
+    def every(events: list[In]) -> list[Out]:
+        return [copied(e) for e in events]
+
+    lane = Lane(every if batched else each, later=Unanswered("no answer within 8 s"))
+    with pytest.raises(Unknown, match="no answer within 8 s"):
+        await lane.work.handle([emitted(1, of="p@2")])
