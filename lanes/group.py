@@ -14,7 +14,7 @@ from broker.clients import close_hard, consumer
 from broker.settings import Settings
 from lanes.kafka import KafkaPort, Membership
 from lanes.lane import Work, live
-from lanes.port import Partition
+from lanes.port import Partition, Port
 
 log = structlog.get_logger()
 
@@ -26,7 +26,8 @@ class Broken(Exception):  # noqa: N818 -- what the membership is
 class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Membership in the group of one stage, with a living lane for every index assigned to it.
 
-    `work` makes the work of lane *i*. `alone` is shared by all groups of the process.
+    `work` makes the work of lane *i*. `alone` is shared by all groups of the process. `port` may put
+    something between a lane and its Kafka: how a test breaks the protocol on purpose.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         alone: asyncio.Lock,
         remedy: str,
         patience: float,
+        port: Callable[[KafkaPort], Port] = lambda port: port,
     ) -> None:
         self._settings = settings
         self._topics = list(topics)
@@ -48,6 +50,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._alone = alone
         self._remedy = remedy
         self._patience = patience
+        self._port = port
         self._membership = Membership(settings, consumer(settings, group=group), group)
         self._lanes: dict[int, tuple[KafkaPort, asyncio.Task[None]]] = {}
         self._assigned = asyncio.Event()
@@ -101,7 +104,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def _lane(self, port: KafkaPort, index: int) -> None:
         bound = self._log.bind(lane=index)
         try:
-            await live(port, self._work(index), alone=self._alone, log=_leveled(bound))
+            await live(self._port(port), self._work(index), alone=self._alone, log=_leveled(bound))
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -97,9 +97,7 @@ class KafkaPort:
 
     async def fence(self) -> None:
         self._unless_stopping()
-        self._producer = producer(
-            self.membership.settings, transactional_id=self.transactional_id
-        )
+        self._producer = producer(self.membership.settings, transactional_id=self.transactional_id)
         await self._answered(self._producer.start(), self._deadline())
 
     async def committed(self) -> Mapping[Partition, Committed]:
@@ -199,7 +197,10 @@ class KafkaPort:
     async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
         producing = [self._produce(partition, out) for partition, out in writes.items() if out]
         committing = self._open().send_offsets_to_transaction(
-            {TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata) for p, c in offsets.items()},
+            {
+                TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata)
+                for p, c in offsets.items()
+            },
             self.membership.group,
         )
         # Together, not one after the other: a round trip less in each hop.

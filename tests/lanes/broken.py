@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lanes.port import Committed, Fenced, Partition, Port, Unknown, Writes
+from lanes.port import Committed, Fenced, Partition, Unknown, Writes
 
 
 class _Around:
@@ -28,15 +28,21 @@ class OffsetReadBeforeTheFence(_Around):
 
 
 class OffsetOutsideOfTheTransaction(_Around):
-    """`commit_aside(offsets)` commits them as a plain consumer would, before the outputs."""
+    """The transaction repeats the last offsets; `commit_aside(offsets)` then moves them, as a plain
+    consumer would."""
+
+    async def committed(self) -> Mapping[Partition, Committed]:
+        self._last: Mapping[Partition, Committed] = await self.port.committed()
+        return self._last
 
     async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
-        await self.port.send(writes, {})
-        self._offsets = offsets
+        await self.port.send(writes, self._last)
+        self._next = offsets
 
     async def commit(self) -> None:
         await self.port.commit()
-        await self.commit_aside(self._offsets)
+        await self.commit_aside(self._next)
+        self._last = self._next
 
     async def commit_aside(self, offsets: Mapping[Partition, Committed]) -> None:
         raise NotImplementedError
@@ -71,7 +77,3 @@ class SilentAfterAFence(_Around):
 
     async def held(self) -> bool:
         return False
-
-
-def around(port: Port) -> Port:
-    return port

@@ -46,7 +46,6 @@ class Doubling:
         self.given_up.append(record.value)
         return Done(1, {dead(self.index): [Outgoing(None, record.value, [])]})
 
-
     def committed(self, done: Done) -> None:
         pass
 

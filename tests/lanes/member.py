@@ -1,0 +1,156 @@
+"""A process that is a member of a group whose lanes double each event; its parent makes it suffer.
+
+Where a file `<folder>/<pid>.<point>` appears, the process stops itself (SIGSTOP) the next time one of
+its lanes reaches that point of the protocol, and removes the file, so that the parent knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiokafka import TopicPartition
+
+from broker.settings import Settings
+from events.record import Outgoing, Record
+from lanes.group import Broken, Group
+from lanes.kafka import KafkaPort
+from lanes.lane import Done
+from lanes.port import Committed, Partition, Port, Writes
+from tests.lanes import broken
+from worker.logs import configure
+
+FOLDER: Path
+
+
+class Doubling:
+    """Two events for each, with its id, in the same partition."""
+
+    def __init__(self, index: int, target: str) -> None:
+        self._into = Partition(target, index)
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        records = records[:200]
+        out = [
+            Outgoing(r.key, (r.value or b"") + suffix, [("id", b"%d/%d" % (r.partition, r.offset))])
+            for r in records
+            for suffix in (b"a", b"b")
+        ]
+        return Done(len(records), {self._into: out})
+
+    def give_up(self, record: Record, deaths: int) -> Done:
+        return Done(1, {self._into: [Outgoing(record.key, b"given up", [])]})
+
+    def committed(self, done: Done) -> None:
+        pass
+
+
+def reached(point: str) -> None:
+    """Suffer here, if the parent wants it."""
+    for how, number in (("stop", signal.SIGSTOP), ("kill", signal.SIGKILL)):
+        wish = FOLDER / f"{os.getpid()}.{point}.{how}"
+        if wish.exists():
+            wish.unlink()
+            os.kill(os.getpid(), number)
+
+
+class Suffering(broken._Around):
+    """The healthy protocol, with the points at which it can be stopped."""
+
+    async def begin(self) -> None:
+        reached("before the transaction")
+        await self.port.begin()
+
+    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+        if writes:
+            reached("inside the transaction")
+        await self.port.send(writes, offsets)
+        if writes:
+            reached("after the offsets")
+
+
+class EarlyOffset(broken.OffsetReadBeforeTheFence):
+    async def fence(self) -> None:
+        self._early = await self.port.committed()
+        (FOLDER / f"{os.getpid()}.read").touch()
+        while not (FOLDER / "go on").exists():
+            await asyncio.sleep(0.01)
+        await self.port.fence()
+
+
+class HealthyButSlow(broken._Around):
+    """Waits where EarlyOffset waits, and reads where the protocol reads."""
+
+    async def fence(self) -> None:
+        (FOLDER / f"{os.getpid()}.read").touch()
+        while not (FOLDER / "go on").exists():
+            await asyncio.sleep(0.01)
+        await self.port.fence()
+
+
+class OffsetAside(broken.OffsetOutsideOfTheTransaction):
+    async def commit_aside(self, offsets: Mapping[Partition, Committed]) -> None:
+        reached("between outputs and offset")
+        inner: KafkaPort = self.port.port
+        await inner.membership.consumer.commit(
+            {TopicPartition(*p): c.offset for p, c in offsets.items()}
+        )
+
+
+class CommitPoint(broken._Around):
+    """The healthy protocol at the place where OffsetAside can be stopped."""
+
+    async def commit(self) -> None:
+        await self.port.commit()
+        reached("between outputs and offset")
+
+
+PORTS: Mapping[str, Any] = {
+    "healthy": Suffering,
+    "rebuilt by a zombie": lambda port: broken.RebuiltByAZombie(Suffering(port)),
+    "early offset": lambda port: EarlyOffset(Suffering(port)),
+    "slow": lambda port: HealthyButSlow(Suffering(port)),
+    "offset aside": lambda port: OffsetAside(Suffering(port)),
+    "commit point": lambda port: CommitPoint(Suffering(port)),
+    "silent after a fence": lambda port: broken.SilentAfterAFence(Suffering(port)),
+}
+
+
+async def main(options: Mapping[str, Any]) -> None:
+    settings = Settings(**options["settings"])
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    port: Any = PORTS[options["port"]]
+
+    def around(inner: KafkaPort) -> Port:
+        outer: Port = port(inner)
+        return outer
+
+    group = Group(
+        settings,
+        options["group"],
+        [options["source"]],
+        lambda lane: f"{options['group']}:{lane}",
+        lambda lane: Doubling(lane, options["target"]),
+        alone=asyncio.Lock(),
+        remedy="(a test)",
+        patience=5,
+        port=around,
+    )
+    await group.run(stopping)
+
+
+if __name__ == "__main__":
+    given = orjson.loads(sys.argv[1])
+    FOLDER = Path(given["folder"])
+    configure(pretty=False)
+    try:
+        asyncio.run(main(given))
+    except Broken:
+        sys.exit(75)

@@ -1,0 +1,184 @@
+"""Is the work exactly once on a real Kafka, whoever is killed, frozen, fenced or expelled?
+
+Each test counts what a reader at `read_committed` sees, in order; the lanes broken on purpose show that
+the same counting catches each mistake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from broker import embedded
+from broker.settings import Settings
+from tests.lanes.troupe import Troupe, until, wake
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def troupe(settings: Settings, tmp_path: Path) -> AsyncIterator[Troupe]:
+    troupe = Troupe(settings, tmp_path)
+    await troupe.prepare()
+    yield troupe
+    troupe.end()
+
+
+async def test_kill_9_at_random_moments_loses_and_doubles_nothing(troupe: Troupe) -> None:
+    die = random.Random(7)
+    members = [troupe.start(), troupe.start()]
+    for round_ in range(4):
+        await troupe.give(1500)
+        await troupe.some(3000 * round_ + die.randrange(500, 2500))
+        victim = die.randrange(2)
+        members[victim].kill()
+        members[victim].wait()
+        members[victim] = troupe.start()
+    assert await troupe.settled() == troupe.expected()
+
+
+@pytest.mark.parametrize(
+    "point", ["before the transaction", "inside the transaction", "after the offsets"]
+)
+async def test_a_zombie_that_wakes_after_a_take_over_changes_nothing(
+    troupe: Troupe, point: str
+) -> None:
+    zombie = troupe.start()
+    await troupe.give(400)
+    await troupe.some(1)
+    await _frozen(troupe, zombie, point)
+    troupe.start()
+    await troupe.give(400)
+    assert await troupe.settled() == troupe.expected()
+    wake(zombie)
+    await troupe.give(400)
+    assert await troupe.settled() == troupe.expected()
+
+
+async def test_a_zombie_that_rebuilds_its_producer_is_caught(troupe: Troupe) -> None:
+    zombie = troupe.start("rebuilt by a zombie")
+    await troupe.give(400)
+    await _frozen(troupe, zombie, "inside the transaction")
+    troupe.start()
+    await troupe.settled(patience=10)
+    wake(zombie)
+    await until_doubled(troupe)
+
+
+async def test_a_transaction_that_outlives_its_time_out_is_worked_again_by_its_living_owner(
+    troupe: Troupe,
+) -> None:
+    """No rebalance follows: a lane that waited for one would be silent for good."""
+    member = troupe.start(session_timeout=20, transaction_timeout=1.5, deadline=1.2)
+    await troupe.give(400)
+    await _frozen(troupe, member, "after the offsets")
+    await troupe.aborted()
+    wake(member)
+    assert await troupe.settled() == troupe.expected()
+
+
+async def test_a_lane_that_goes_silent_after_a_fence_is_caught(troupe: Troupe) -> None:
+    member = troupe.start(
+        "silent after a fence", session_timeout=20, transaction_timeout=1.5, deadline=1.2
+    )
+    await troupe.give(400)
+    await _frozen(troupe, member, "after the offsets")
+    await troupe.aborted()
+    wake(member)
+    assert await troupe.settled(patience=5) != troupe.expected()
+
+
+async def test_a_rebalance_that_gives_the_same_partitions_back_changes_nothing(
+    troupe: Troupe,
+) -> None:
+    troupe.start()
+    for round_ in range(4):
+        await troupe.give(500)
+        await troupe.some(1000 * round_ + 1)
+        guest = troupe.start()
+        await troupe.give(500)
+        await troupe.joined(guest)
+        guest.terminate()
+        await asyncio.to_thread(guest.wait, 20)
+        assert guest.returncode == 0, "a member that is told to go drains and leaves"
+    assert await troupe.settled() == troupe.expected()
+
+
+@pytest.mark.parametrize(("port", "exact"), [("slow", True), ("early offset", False)])
+async def test_an_offset_read_before_the_fence_is_caught(
+    troupe: Troupe, port: str, *, exact: bool
+) -> None:
+    """The last owner is frozen before its commit, expelled, woken, and commits: not fenced yet."""
+    last = troupe.start()
+    await troupe.give(400)
+    await _frozen(troupe, last, "after the offsets")
+    successor = troupe.start(port)
+    await until(lambda: (troupe.folder / f"{successor.pid}.read").exists(), "no successor")
+    wake(last)
+    await troupe.some(400)
+    last.kill()
+    (troupe.folder / "go on").touch()
+    await troupe.give(100)
+    if exact:
+        assert await troupe.settled() == troupe.expected()
+    else:
+        await until_doubled(troupe)
+
+
+@pytest.mark.parametrize(("port", "exact"), [("commit point", True), ("offset aside", False)])
+async def test_an_offset_outside_of_the_transaction_is_caught(
+    troupe: Troupe, port: str, *, exact: bool
+) -> None:
+    member = troupe.start(port)
+    await troupe.give(200)
+    await troupe.some(1)
+    await asyncio.gather(
+        troupe.until_at(member, "between outputs and offset", "kill"), troupe.give(400)
+    )
+    troupe.start()
+    if exact:
+        assert await troupe.settled() == troupe.expected()
+    else:
+        await until_doubled(troupe)
+
+
+async def test_a_broker_killed_and_started_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "own broker"
+    home.mkdir()
+    running = await embedded.start(home, progress=lambda _: None, port=19092)
+    settings = Settings(bootstrap=running.address, replication_factor=1, session_timeout=3)
+    troupe = Troupe(settings, tmp_path)
+    try:
+        await troupe.prepare()
+        troupe.start()
+        await troupe.give(2000)
+        await troupe.some(500)
+        os.kill(running.pid, signal.SIGKILL)
+        await until(lambda: embedded.status(home) is None, "it survived kill -9")
+        await embedded.start(home, progress=lambda _: None)
+        await troupe.give(500)
+        assert await troupe.settled(patience=60) == troupe.expected()
+    finally:
+        troupe.end()
+        await embedded.stop(home)
+
+
+async def _frozen(troupe: Troupe, member: object, point: str) -> None:
+    """Freeze a member at a point, with events on the way so that it gets there."""
+    await asyncio.gather(troupe.until_at(member, point, "stop"), troupe.give(400))  # type: ignore[arg-type]
+
+
+async def until_doubled(troupe: Troupe) -> None:
+    """The counting sees that something was done twice."""
+    for _ in range(300):
+        found = await troupe.results()
+        if any(len(set(v)) < len(v) for v in found.values()):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the broken lane went unnoticed")
