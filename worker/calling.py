@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -107,28 +108,44 @@ def _attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, 
 
 def _called(function: Callable[..., Any], data: Any, keywords: Mapping[str, Any]) -> Any:
     """In the thread: a generator does its work there too, not in the event loop."""
-    results = function(data, **keywords)
-    if not isinstance(results, Iterator):
-        return results
-    gathered = list(islice(results, EVENT_RESULTS + 1))
+    try:
+        results = function(data, **keywords)
+        if not isinstance(results, Iterator):
+            return results
+        gathered = list(islice(results, EVENT_RESULTS + 1))
+    except StopIteration as error:  # no future can carry it: whoever awaits would wait for ever
+        raise RuntimeError("the function raised StopIteration") from error
     if len(gathered) > EVENT_RESULTS:
         raise TooMuch(f"it emitted more than {EVENT_RESULTS} events from one")
     return gathered
 
 
-async def _within(results: AsyncIterator[Any], timeout: float) -> AsyncIterator[Any]:
-    """An async generator under one deadline for all of its results."""
-    async with _deadline(timeout):
-        async for result in results:
+async def _within(results: AsyncGenerator[Any, None], timeout: float) -> AsyncIterator[Any]:
+    """An async generator under one deadline for all of its results.
+
+    The deadline watches only while we wait for it: left open across a `yield`, it would cancel
+    whoever takes the results.
+    """
+    clock = asyncio.get_running_loop().time
+    ends = clock() + timeout
+    async with aclosing(results):
+        while True:
+            async with _deadline(timeout, ends):
+                try:
+                    result = await anext(results)
+                except StopAsyncIteration:
+                    return
+                if clock() > ends:  # it never waits, so nothing could interrupt it
+                    raise TimeoutError(_too_long(timeout))
             yield result
 
 
 class _deadline:  # noqa: N801 -- reads as asyncio.timeout does
     """`asyncio.timeout` whose error says what to change."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, ends: float | None = None) -> None:
         self._seconds = seconds
-        self._timeout = asyncio.timeout(seconds)
+        self._timeout = asyncio.timeout(seconds) if ends is None else asyncio.timeout_at(ends)
 
     async def __aenter__(self) -> None:
         await self._timeout.__aenter__()
@@ -137,6 +154,8 @@ class _deadline:  # noqa: N801 -- reads as asyncio.timeout does
         try:
             await self._timeout.__aexit__(*error)
         except TimeoutError:
-            raise TimeoutError(
-                f"no result within {self._seconds:g} s (the stage's `timeout:`)"
-            ) from None
+            raise TimeoutError(_too_long(self._seconds)) from None
+
+
+def _too_long(seconds: float) -> str:
+    return f"no result within {seconds:g} s (the stage's `timeout:`)"
