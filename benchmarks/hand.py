@@ -85,9 +85,10 @@ async def hop(
                         ]
                     else:
                         own = []
-                    if batch.append(
-                        key=record.key, value=value, timestamp=None, headers=own
-                    ) is None:
+                    if (
+                        batch.append(key=record.key, value=value, timestamp=None, headers=own)
+                        is None
+                    ):
                         sent.append(
                             await producer.send_batch(batch, target, partition=tp.partition)
                         )

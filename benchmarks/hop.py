@@ -1,6 +1,7 @@
 """How many lines a second pass one exactly-once hop: by hand, and as a stage?
 
-Each contestant runs in a process of its own, in turn, over the same topic; what counts is the ratio.
+Each contestant runs in a process of its own, in turn, over the same topic; what counts is the
+ratio.
 """
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ class Line(BaseModel):
     sales_cents: int
     discount_cents: int
 
-
     paid_cents: int | None = None
 
 

@@ -26,8 +26,8 @@ class Broken(Exception):  # noqa: N818 -- what the membership is
 class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Membership in the group of one stage, with a living lane for every index assigned to it.
 
-    `work` makes the work of lane *i*. `alone` is shared by all groups of the process. `port` may put
-    something between a lane and its Kafka: how a test breaks the protocol on purpose.
+    `work` makes the work of lane *i*. `alone` is shared by all groups of the process. `port` may
+    put something between a lane and its Kafka: how a test breaks the protocol on purpose.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._membership = Membership(settings, consumer(settings, group=group), group)
         self._lanes: dict[int, tuple[KafkaPort, asyncio.Task[None]]] = {}
         self._assigned = asyncio.Event()
-        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._broken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._log = log.bind(group=group)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -68,8 +68,9 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             raise Broken(f"cannot reach Kafka: {error}") from None
         member.subscribe(self._topics, listener=self)
         stop = asyncio.ensure_future(stopping.wait())
+        ends: set[asyncio.Future[bool]] = {stop, self._broken}
         try:
-            await asyncio.wait({stop, self._broken}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
             await self._end_lanes(self._patience)
@@ -107,7 +108,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             await live(self._port(port), self._work(index), alone=self._alone, log=_leveled(bound))
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- a defect of ours must not end in silence
             bound.exception("lane.broken")
             if not self._broken.done():
                 self._broken.set_exception(Broken(f"lane {index}: {error!r}"))

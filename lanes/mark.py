@@ -1,8 +1,8 @@
 """Did the process die at this very event, and how often?
 
 The note stands in the metadata of the committed offset, so it moves with the partition to whichever
-worker takes it over. It is written before the work begins and gone with the commit of that work; only
-a process that dies in between leaves it behind.
+worker takes it over. It is written before the work begins and gone with the commit of that work;
+only a process that dies in between leaves it behind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How does a worker process show that it lives, and what it has done?
 
-One JSON line every so often into a pipe that its supervisor reads. No line comes while the event loop
-is held, or while a call in a thread is overdue: the supervisor then ends the process.
+One JSON line every so often into a pipe that its supervisor reads. No line comes while the event
+loop is held, or while a call in a thread is overdue: the supervisor then ends the process.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Beat:
         self._tallies: dict[str, Tally] = {}
 
     def watcher(self, stage: str) -> tuple[Callable[[float], object], Callable[[object], None]]:
-        """`began(timeout in seconds) -> token` and `ended(token)` for a stage's calls in threads."""
+        """`began(timeout in seconds) -> token` and `ended(token)`, for calls in threads."""
 
         def began(timeout: float) -> object:
             token = object()
@@ -62,22 +62,30 @@ class Beat:
         return self._tallies.setdefault(stage, Tally())
 
     async def run(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
-        """Beat until cancelled; sets `orphaned` when nobody reads any more."""
+        """Beat until cancelled, and once more; sets `orphaned` when nobody reads any more."""
         said = False
-        while True:
-            overdue = self._overdue()
-            if overdue and not said:
-                log.error("handler.overdue", stage=overdue, remedy="the process is ended, its "
-                          "event is tried again, and after some deaths given up")  # fmt: skip
-            said = bool(overdue)
-            if self._fd is not None and not overdue:
-                try:
-                    os.write(self._fd, orjson.dumps(self._report(lanes)) + b"\n")
-                except BlockingIOError:
-                    pass  # the supervisor is slow; what is in the pipe says that we live
-                except OSError:
-                    orphaned.set()
-            await asyncio.sleep(INTERVAL)
+        try:
+            while True:
+                overdue = self._overdue()
+                if overdue and not said:
+                    log.error("handler.overdue", stage=overdue, remedy="the process is ended, its "
+                              "event is tried again, and after some deaths given up")  # fmt: skip
+                said = bool(overdue)
+                if not overdue:
+                    self._beat(lanes, orphaned)
+                await asyncio.sleep(INTERVAL)
+        finally:
+            self._beat(lanes, orphaned)  # what was settled since the last one
+
+    def _beat(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
+        if self._fd is None:
+            return
+        try:
+            os.write(self._fd, orjson.dumps(self._report(lanes)) + b"\n")
+        except BlockingIOError:
+            pass  # the supervisor is slow; what is in the pipe says that we live
+        except OSError:
+            orphaned.set()
 
     def _overdue(self) -> str | None:
         now = time.monotonic()

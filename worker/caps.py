@@ -1,4 +1,4 @@
-"""What is capped, and at what? Memory stays bounded whatever arrives and whatever a function emits."""
+"""What is capped, and at what, so that memory stays bounded whatever arrives or is emitted?"""
 
 SLICE = 0.05  # seconds that inline functions keep the event loop: heartbeats must live
 TRANSACTION_BYTES = 8 * 1024 * 1024  # of results, at which a transaction takes no further event

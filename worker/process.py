@@ -75,9 +75,7 @@ async def work(
             pools.append(pool)
         groups[stage] = _group(settings, stage, function, versions, refresh, pool, beat, alone)
     orphaned = asyncio.Event()
-    beating = asyncio.create_task(
-        beat.run({s: _count(g) for s, g in groups.items()}, orphaned)
-    )
+    beating = asyncio.create_task(beat.run({s: _count(g) for s, g in groups.items()}, orphaned))
     stop = asyncio.create_task(_either(stopping, orphaned))
     ending = asyncio.Event()
     running = [asyncio.create_task(g.run(ending)) for g in groups.values()]

@@ -25,8 +25,8 @@ class Restarts:
         """Seconds to wait before the next start; None: quarantine."""
         if code == TEMPORARY:
             self.away += 1
-            return min(LONGEST_WAIT, 0.5 * 2 ** min(self.away, 10))
+            return min(LONGEST_WAIT, 0.5 * 2.0 ** min(self.away, 10))
         self.crashes += 1
         if self.crashes >= QUARANTINE_AFTER:
             return None
-        return min(LONGEST_WAIT, 0.1 * 2 ** (self.crashes - 1))
+        return min(LONGEST_WAIT, 0.1 * 2.0 ** (self.crashes - 1))

@@ -1,7 +1,7 @@
 """A process that is a member of a group whose lanes double each event; its parent makes it suffer.
 
-Where a file `<folder>/<pid>.<point>` appears, the process stops itself (SIGSTOP) the next time one of
-its lanes reaches that point of the protocol, and removes the file, so that the parent knows.
+Where a file `<folder>/<pid>.<point>.<how>` appears, the process stops or kills itself the next time
+one of its lanes reaches that point of the protocol, and removes the file, so that the parent knows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Is the work exactly once on a real Kafka, whoever is killed, frozen, fenced or expelled?
 
-Each test counts what a reader at `read_committed` sees, in order; the lanes broken on purpose show that
-the same counting catches each mistake.
+Each test counts what a reader at `read_committed` sees, in order; the lanes broken on purpose show
+that the same counting catches each mistake.
 """
 
 from __future__ import annotations

@@ -1,0 +1,271 @@
+"""Does the simulation do what the real Kafka does, where the lane's protocol leans on it?
+
+Every test runs twice: over a SimulatedPort and over a KafkaPort.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from broker.admin import Admin, NewTopicSpec
+from broker.clients import consumer, opened, producer
+from broker.settings import Settings
+from broker.tables import scan
+from events.record import Outgoing
+from lanes.kafka import KafkaPort, Membership
+from lanes.port import Committed, Fenced, Lost, Partition, Port
+from lanes.simulation import SimulatedKafka, SimulatedPort
+
+pytestmark = pytest.mark.kafka
+
+START = Committed(0)
+
+
+class Simulated:
+    """One simulated cluster; calls are driven to their end, one after the other."""
+
+    def __init__(self) -> None:
+        self.kafka = SimulatedKafka()
+        self.source, self.target = Partition("in", 0), Partition("out", 0)
+        self.kafka.offsets["g", self.source] = START
+
+    async def port(self, tid: str = "t") -> Port:
+        return SimulatedPort(self.kafka, "g", tid, [self.source], 1, most=100)
+
+    async def give(self, *values: bytes) -> None:
+        for value in values:
+            self.kafka.append(self.source, Outgoing(None, value, []))
+
+    async def results(self) -> list[bytes | None]:
+        return [r.value for r in self.kafka.read_committed(self.target)]
+
+    async def expire(self, tid: str = "t") -> None:
+        self.kafka.expire(tid)
+
+    async def call(self, request: Awaitable[Any]) -> Any:
+        steps = request.__await__()
+        try:
+            while True:
+                next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+class Real:
+    """The same on the embedded broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings.model_copy(update={"transaction_timeout": 2.0, "deadline": 1.9})
+        names = settings.names
+        self.source = Partition(names.topic("contract", "in"), 0)
+        self.target = Partition(names.topic("contract", "out"), 0)
+        self.group = names.group("contract", "g")
+        self.ports: list[KafkaPort] = []
+        self.members: list[Any] = []
+
+    async def prepare(self) -> None:
+        async with Admin.open(self.settings) as admin:
+            await admin.create(
+                {self.source.topic: NewTopicSpec(1), self.target.topic: NewTopicSpec(1)}
+            )
+        client = producer(self.settings, transactional_id=self.settings.names.router)
+        async with opened(client, self.settings), client.transaction():
+            await client.send_offsets_to_transaction(
+                {TopicPartition(*self.source): OffsetAndMetadata(0, "")}, self.group
+            )
+
+    async def port(self, tid: str = "t") -> Port:
+        member = consumer(self.settings, group=self.group)
+        await member.start()
+        member.assign([TopicPartition(*self.source)])
+        self.members.append(member)
+        port = KafkaPort(
+            Membership(self.settings, member, self.group),
+            f"{self.settings.names.prefix}{tid}",
+            [self.source],
+            remedy="(a test)",
+        )
+        self.ports.append(port)
+        return port
+
+    async def give(self, *values: bytes) -> None:
+        client = producer(self.settings)
+        async with opened(client, self.settings):
+            for value in values:
+                await client.send_and_wait(self.source.topic, value, partition=0)
+
+    async def results(self) -> list[bytes | None]:
+        return [
+            record.value
+            async for records in scan(self.settings, [self.target.topic])
+            for record in records
+        ]
+
+    async def expire(self, tid: str = "t") -> None:
+        tp = TopicPartition(*self.target)
+        async with Admin.open(self.settings) as admin:
+            async with asyncio.timeout(20):
+                while await admin.end_offsets([tp]) != await admin.end_offsets([tp], stable=True):
+                    await asyncio.sleep(0.1)
+
+    async def call(self, request: Awaitable[Any]) -> Any:
+        return await request
+
+    async def close(self) -> None:
+        for port in self.ports:
+            await port.discard()
+        for member in self.members:
+            await member.stop()
+
+
+World = Simulated | Real
+
+
+@pytest.fixture(params=["simulation", "kafka"])
+async def world(
+    request: pytest.FixtureRequest, settings: Callable[[], Settings] | Settings
+) -> AsyncIterator[World]:
+    if request.param == "simulation":
+        yield Simulated()
+        return
+    assert isinstance(settings, Settings)
+    real = Real(settings)
+    await real.prepare()
+    yield real
+    await real.close()
+
+
+async def written(world: World, port: Port, value: bytes, offset: int) -> None:
+    """A transaction, up to but without its commit."""
+    await world.call(port.begin())
+    await world.call(
+        port.send(
+            {world.target: [Outgoing(None, value, [])]}, {world.source: Committed(offset, "note")}
+        )
+    )
+
+
+async def test_what_is_not_committed_cannot_be_read(world: World) -> None:
+    port = await world.port()
+    await world.call(port.fence())
+    await written(world, port, b"x", 1)
+    second = await world.port()
+    assert await world.call(second.committed()) == {world.source: START}
+    await world.call(second.fence())
+    assert await world.results() == []
+
+
+async def test_outputs_and_offset_and_note_come_into_sight_together(world: World) -> None:
+    port = await world.port()
+    await world.call(port.fence())
+    await written(world, port, b"x", 1)
+    await world.call(port.commit())
+    second = await world.port()
+    await world.call(second.fence())
+    assert await world.call(second.committed()) == {world.source: Committed(1, "note")}
+    assert await world.results() == [b"x"]
+
+
+async def test_a_fence_aborts_the_open_transaction_of_the_last_owner(world: World) -> None:
+    first, second = await world.port(), await world.port()
+    await world.call(first.fence())
+    await written(world, first, b"x", 1)
+    await world.call(second.fence())
+    assert await world.call(second.committed()) == {world.source: START}
+    await written(world, second, b"y", 1)
+    await world.call(second.commit())
+    assert await _readable(world, second) == [b"y"]
+
+
+async def test_the_last_owner_cannot_commit_once_it_is_fenced(world: World) -> None:
+    first, second = await world.port(), await world.port()
+    await world.call(first.fence())
+    await written(world, first, b"x", 1)
+    await world.call(second.fence())
+    with pytest.raises(Fenced):
+        await world.call(first.commit())
+
+
+async def test_the_last_owner_cannot_write_once_it_is_fenced(world: World) -> None:
+    first, second = await world.port(), await world.port()
+    await world.call(first.fence())
+    await world.call(second.fence())
+    with pytest.raises(Fenced):
+        await written(world, first, b"x", 1)
+        await world.call(first.commit())
+
+
+async def test_a_transaction_that_outlives_its_time_out_fences_its_living_owner(
+    world: World,
+) -> None:
+    port = await world.port()
+    await world.call(port.fence())
+    await written(world, port, b"x", 1)
+    await world.expire()
+    with pytest.raises(Fenced):
+        # The real port's own deadline for the transaction has passed as well: look past it.
+        if isinstance(port, KafkaPort):
+            port._transaction_ends = asyncio.get_running_loop().time() + 5
+        await world.call(port.commit())
+
+
+async def test_two_lanes_do_not_fence_each_other(world: World) -> None:
+    first, second = await world.port("one"), await world.port("two")
+    await world.call(first.fence())
+    await world.call(second.fence())
+    await written(world, first, b"x", 1)
+    await world.call(first.commit())
+    assert await _readable(world, first) == [b"x"]
+
+
+async def test_an_open_transaction_holds_back_what_another_commits_behind_it(world: World) -> None:
+    first, second = await world.port("one"), await world.port("two")
+    await world.call(first.fence())
+    await world.call(second.fence())
+    await written(world, first, b"x", 1)
+    await written(world, second, b"y", 1)
+    await world.call(second.commit())
+    await world.call(first.commit())
+    assert await _readable(world, first, second) == [b"x", b"y"]
+
+
+async def test_markers_take_offsets_and_fetch_passes_them(world: World) -> None:
+    """Read the topic of results as an input: two records, a marker, one more record, a marker."""
+    port = await world.port()
+    await world.call(port.fence())
+    for value in (b"x", b"y"):
+        await written(world, port, value, 1)
+        await world.call(port.commit())
+    await _readable(world, port)
+    reader = await world.port("reader")
+    reader.inputs = [world.target]  # type: ignore[union-attr, attr-defined]
+    if isinstance(reader, KafkaPort):
+        reader.membership.consumer.assign([TopicPartition(*world.target)])
+    reader.seek({world.target: 0})
+    fetched: list[Any] = []
+    async with asyncio.timeout(10):
+        while reader.reached() != {world.target: 4}:
+            fetched += await world.call(reader.fetch())
+    assert [(r.offset, r.value) for r in fetched] == [(0, b"x"), (2, b"y")]
+
+
+async def test_an_offset_that_nobody_committed_is_lost(world: World) -> None:
+    port = await world.port()
+    port.inputs = [Partition(world.source.topic, 1)]  # type: ignore[union-attr, attr-defined]
+    with pytest.raises(Lost):
+        await world.call(port.committed())
+
+
+async def _readable(world: World, *settled: Port) -> list[bytes | None]:
+    """What can be read once the ends of these ports' transactions are complete: the next birth of
+    each sees to that."""
+    for port in settled:
+        await world.call(port.discard())
+        await world.call(port.fence())
+    return await world.results()
