@@ -1,0 +1,45 @@
+"""What is wrong with a topology file?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from console.failing import Failed
+from console.output import json_option, say, say_json
+from console.wiring import Here
+
+file_argument = click.argument(
+    "file", type=click.Path(dir_okay=False, path_type=Path), required=False
+)
+
+
+@click.command()
+@file_argument
+@json_option
+@click.pass_obj
+def lint(here: Here, file: Path | None, as_json: bool) -> None:
+    """Check FILE (default: the folder's topology.yaml) and the functions that it names.
+
+    Needs no broker. Each finding is FILE:LINE:COLUMN, what is wrong and what helps; exit 1 if one
+    of them is an error.
+    """
+    from router.check import check
+
+    checked = check(file or here.file, here.settings().names)
+    if as_json:
+        say_json([finding.as_json() for finding in checked.findings])
+        if not checked.fit:
+            raise click.exceptions.Exit(1)
+        return
+    lines = [str(finding) for finding in checked.findings]
+    if not checked.fit or checked.form is None:
+        raise Failed(*lines)
+    for line in lines:
+        click.echo(line, err=True)
+    form = checked.form
+    say(
+        f"{file or here.file}: {form.pipeline} is fit to be applied: "
+        f"{len(form.stages)} stages, {len(form.event_types())} events"
+    )

@@ -1,0 +1,105 @@
+"""What do the commands say that need no broker?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from console.__main__ import COMMANDS
+from tests.console.conftest import Call, one_line
+
+
+def broken(folder: Path) -> Path:
+    file = folder / "topology.yaml"
+    file.write_text(file.read_text().replace("emits: line.priced", "emit: line.priced"))
+    return file
+
+
+def test_the_shipped_file_is_fit_to_be_applied(call: Call) -> None:
+    result = call("lint")
+    assert result.exit_code == 0
+    assert "7 stages" in result.stdout
+    assert result.stderr == ""
+
+
+def test_a_finding_is_one_line_with_its_place_and_exit_1(call: Call, folder: Path) -> None:
+    file = broken(folder)
+    result = call("lint")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    first = result.stderr.splitlines()[0]
+    assert first.startswith(f"{file}:33:")
+    assert "did you mean 'emits'?" in first
+
+
+def test_findings_are_json_with_exit_1(call: Call, folder: Path) -> None:
+    broken(folder)
+    result = call("lint", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)[0]["line"] == 33
+
+
+def test_a_file_can_be_named(call: Call, folder: Path) -> None:
+    broken(folder)
+    assert call("lint", "topology.yaml").exit_code == 0  # the one of this repository
+
+
+def test_the_tree_begins_with_the_root(call: Call) -> None:
+    lines = call("graph").stdout.splitlines()
+    assert lines[:2] == ["order-lines", "└─ feed.requested (1 partition)"]
+
+
+def test_the_flowchart_is_mermaid(call: Call) -> None:
+    assert call("graph", "--mermaid").stdout.startswith("flowchart LR\n")
+
+
+def test_the_graph_is_json(call: Call) -> None:
+    assert json.loads(call("graph", "--json").stdout)["roots"] == ["feed.requested"]
+
+
+def test_a_broken_file_has_no_graph(call: Call, folder: Path) -> None:
+    broken(folder)
+    result = call("graph")
+    assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_a_missing_file_is_one_line(call: Call, folder: Path) -> None:
+    (folder / "topology.yaml").unlink()
+    assert "the file cannot be read" in one_line(call("lint"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script(call: Call, shell: str) -> None:
+    assert "_FARANDOLE_COMPLETE" in call("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("farandole -C {folder} work va", {"validate"}),
+        ("farandole -C {folder} tail line.p", {"line.priced"}),
+        ("farandole -C {folder} trigger ", {"feed.requested"}),
+        ("farandole -C {folder}/.. work va", set()),
+    ],
+)
+def test_names_of_the_file_are_completed(
+    call: Call, folder: Path, words: str, expected: set[str]
+) -> None:
+    typed = words.format(folder=folder)
+    result = call(
+        env={
+            "_FARANDOLE_COMPLETE": "bash_complete",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(len(typed.split()) - (not typed.endswith(" "))),
+        }
+    )
+    assert {line.partition(",")[2] for line in result.stdout.split()} == expected
+
+
+def test_every_command_has_help(call: Call) -> None:
+    listed = call("--help").stdout
+    for command in COMMANDS:
+        assert f"\n  {command} " in listed
+        assert call(command, "--help").exit_code == 0
