@@ -1,0 +1,74 @@
+"""How far is each stage behind?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from aiokafka import TopicPartition
+
+from broker.admin import Admin
+from events.names import Names
+from events.topology import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One partition of one of a stage's inputs."""
+
+    event_type: str
+    partition: TopicPartition
+    committed: int | None
+    """The next offset to work; None where the group has none."""
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Offsets, not events: the markers of transactions take offsets too. At rest it is 0."""
+        return self.end - (self.committed or 0)
+
+
+Lags = Mapping[str, list[Input]]
+"""By stage, upstream first."""
+
+
+async def ordered_pass(admin: Admin, names: Names, version: Version) -> Lags:
+    """The inputs of every stage, looked at one stage after the other, upstream first, and of each
+    stage the ends before the committed offsets.
+
+    If this finds no lag anywhere, nothing was under way when it ended, given that no root came in
+    meanwhile. A stage without lag had committed all that its inputs held; its outputs stand in the
+    same transactions as those offsets, so they are in their topics before the next stage's ends are
+    read. So each stage in turn is proven to have had all that it ever will, and to have settled it.
+    Read in any other order, an event could slip from a stage not yet looked at into one already
+    seen at rest.
+    """
+    return {stage: await inputs(admin, names, version, stage) for stage in upstream_first(version)}
+
+
+async def inputs(admin: Admin, names: Names, version: Version, stage: str) -> list[Input]:
+    """The inputs of one stage: first where they end, then what is committed."""
+    partitions = {
+        TopicPartition(version.events[event_type].topic, index): event_type
+        for event_type in version.stages[stage].subscribes
+        for index in range(version.events[event_type].partitions)
+    }
+    ends = await admin.end_offsets(list(partitions))
+    committed = await admin.committed(names.group(version.pipeline, stage), list(partitions))
+    return [
+        Input(event_type, tp, found.offset if (found := committed[tp]) else None, ends[tp])
+        for tp, event_type in partitions.items()
+    ]
+
+
+def upstream_first(version: Version) -> list[str]:
+    """The stages in an order in which each stands behind all that feed it."""
+    return list(
+        TopologicalSorter(
+            {
+                name: [e for t in stage.subscribes for e in version.emitters(t)]
+                for name, stage in version.stages.items()
+            }
+        ).static_order()
+    )

@@ -1,0 +1,236 @@
+"""What do the commands do to a Kafka, with no worker at work?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from broker.clients import consumer, opened, producer
+from broker.settings import Settings
+from events.deadletter import Death, letter
+from events.ids import RunIds
+from router.publish import current
+from tests.console.conftest import Call, environment, one_line
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def applied(call: Call, settings: Settings) -> Call:
+    """`farandole -C folder …` on the tests' Kafka, where the shipped file is in force."""
+    env = environment(settings)
+
+    def on_kafka(*arguments: str, stdin: str = "") -> Any:
+        return call(*arguments, env=env, stdin=stdin)
+
+    first = on_kafka("apply", "--json")
+    assert first.exit_code == 0, first.output
+    assert json.loads(first.stdout)["version"] == "order-lines@1"
+    return on_kafka
+
+
+def topic(settings: Settings, event_type: str) -> str:
+    return settings.names.topic("order-lines", event_type)
+
+
+def send(settings: Settings, to: str, value: bytes, **more: Any) -> None:
+    async def sent() -> None:
+        async with opened(producer(settings), settings) as client:
+            await client.send_and_wait(to, value, **more)
+
+    asyncio.run(sent())
+
+
+def test_a_second_apply_changes_nothing(applied: Call) -> None:
+    assert applied("apply").stdout == "nothing changed: order-lines@1 is in force\n"
+
+
+def test_nothing_applied_is_one_line(call: Call, settings: Settings) -> None:
+    result = call("status", env=environment(settings))
+    assert "run: farandole apply" in one_line(result)
+
+
+def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Settings) -> None:
+    result = applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
+    version = asyncio.run(current(settings, "order-lines"))
+    assert version is not None
+    run = RunIds(version.installation, topic(settings, "feed.requested")).of(0, 0)
+    assert result.stdout == f"{run}\n"
+
+
+def test_a_trigger_is_read_from_standard_input_or_a_file(applied: Call, folder: Path) -> None:
+    file = folder / "weeks.json"
+    file.write_text('{\n  "weeks": [1]\n}\n')
+    first = applied("trigger", "feed.requested", "--data", "-", "--json", stdin='{"weeks": "all"}')
+    second = applied("trigger", "feed.requested", "--data", f"@{file}", "--json")
+    assert [json.loads(r.stdout)["offset"] for r in (first, second)] == [0, 1]
+    told = applied("tail", "feed.requested", "--no-follow").stdout
+    assert told == '{"weeks":"all"}\n{"weeks":[1]}\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["feed.requested", "--data", '{"week": [1]}'], "plan would refuse this feed.requested"),
+        (["feed.requestet", "--data", "{}"], "did you mean 'feed.requested'?"),
+        (["line.priced", "--data", "{}"], "line.priced is emitted by price"),
+    ],
+)
+def test_what_would_die_is_not_published(applied: Call, words: list[str], said: str) -> None:
+    assert said in one_line(applied("trigger", *words))
+    assert applied("tail", "feed.requested", "--no-follow").stdout == ""
+
+
+def test_force_publishes_it_all_the_same_under_its_key(applied: Call) -> None:
+    data = '{"household_id": 7}'
+    assert applied("trigger", "line.priced", "--data", data, "--force").exit_code == 0
+    told = json.loads(applied("tail", "line.priced", "--no-follow", "--json").stdout)
+    assert (told["key"], told["data"]) == ("7", {"household_id": 7})
+
+
+def test_tail_names_the_run_that_a_bare_record_opens(applied: Call, settings: Settings) -> None:
+    send(settings, topic(settings, "feed.requested"), b'{"weeks": [1]}')
+    told = json.loads(applied("tail", "feed.requested", "--no-follow", "--json").stdout)
+    assert told["run"] is not None
+    assert told["id"] is None
+    assert (told["type"], told["partition"], told["offset"]) == ("feed.requested", 0, 0)
+
+
+def test_tail_keeps_one_line_an_event_whatever_its_bytes(applied: Call, settings: Settings) -> None:
+    for value in (b'{\n"a": 1\n}', b"no\njson", b"\xff\n"):
+        send(settings, topic(settings, "feed.requested"), value)
+    lines = applied("tail", "feed.requested", "--no-follow").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [{"a": 1}, "no\njson", "\\xff\n"]
+
+
+def test_a_dead_letter_says_why_and_where_it_stood(applied: Call, settings: Settings) -> None:
+    class Dead:
+        topic = settings.names.topic("order-lines", "line.ingested")
+        partition, offset, timestamp = 3, 17, 0
+        key, value, headers = b"7", b'{"week":1}', [("ce_runid", b"forged")]
+
+    death = Death("validate", "order-lines@1", "Reject", "nothing was sold")
+    written = letter(Dead(), death, largest=10**6)
+    dead = settings.names.dead("order-lines", "validate")
+    send(settings, dead, written.value or b"", key=written.key, headers=written.headers)
+    plain = json.loads(applied("tail", "--dead", "validate", "--no-follow").stdout)
+    assert plain == {"why": "Reject: nothing was sold", "data": {"week": 1}}
+    told = json.loads(applied("tail", "--dead", "validate", "--no-follow", "--json").stdout)
+    assert told["dead"]["message"] == "nothing was sold"
+    assert (told["type"], told["dead"]["partition"], told["dead"]["offset"]) == (
+        "line.ingested", 3, 17,
+    )  # fmt: skip
+    assert told["run"] not in (None, "forged")  # it is no result of ours: the run is its own
+
+
+def test_status_shows_what_waits(applied: Call) -> None:
+    applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
+    status = json.loads(applied("status", "--json").stdout)
+    assert status["version"] == "order-lines@1"
+    (plan,) = status["stages"]["plan"]
+    assert (plan["committed"], plan["end"], plan["lag"]) == (0, 1, 1)
+    assert "plan" in applied("status").stdout
+
+
+# -- seek
+
+
+def committed(applied: Call, stage: str) -> list[int | None]:
+    status = json.loads(applied("status", "--json").stdout)
+    return [each["committed"] for each in status["stages"][stage]]
+
+
+@pytest.fixture
+def lose(settings: Settings) -> Callable[[str, str, int], None]:
+    """Make a stage's offset of one partition one that its topic does not have."""
+
+    def lose(stage: str, event_type: str, partition: int) -> None:
+        async def lost() -> None:
+            group = settings.names.group("order-lines", stage)
+            tp = TopicPartition(topic(settings, event_type), partition)
+            async with opened(consumer(settings, group=group), settings) as client:
+                client.assign([tp])
+                await client.commit({tp: 999})
+
+        asyncio.run(lost())
+
+    return lose
+
+
+@contextmanager
+def at_work(settings: Settings, stage: str) -> Iterator[None]:
+    """A living member of a stage's group, that does nothing."""
+    group = settings.names.group("order-lines", stage)
+
+    @asynccontextmanager
+    async def member() -> AsyncIterator[AIOKafkaConsumer]:
+        async with opened(consumer(settings, group=group), settings) as client:
+            client.subscribe([topic(settings, "line.ingested")])
+            async with asyncio.timeout(10):
+                while not client.assignment():  # noqa: ASYNC110 -- aiokafka tells nobody
+                    await asyncio.sleep(0.01)
+            yield client
+
+    with asyncio.Runner() as runner:
+        joined = member()
+        runner.run(joined.__aenter__())
+        try:
+            yield
+        finally:
+            runner.run(joined.__aexit__(None, None, None))
+
+
+def test_nothing_lost_means_nothing_moved(applied: Call) -> None:
+    said = one_line(applied("seek", "validate", "--to", "latest"))
+    assert "no offset of validate is lost" in said
+
+
+def test_a_lost_offset_is_moved_and_no_other(
+    applied: Call, lose: Callable[[str, str, int], None]
+) -> None:
+    lose("validate", "line.ingested", 2)
+    told = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
+    assert told == [{"event": "line.ingested", "partition": 2, "from": 999, "to": 0, "lost": True}]
+    assert committed(applied, "validate") == [0, 0, 0, 0]
+
+
+def test_a_lost_offset_is_moved_while_workers_live(
+    applied: Call, settings: Settings, lose: Callable[[str, str, int], None]
+) -> None:
+    lose("validate", "line.ingested", 2)
+    with at_work(settings, "validate"):
+        result = applied("seek", "validate", "--to", "latest")
+    assert result.exit_code == 0, result.output
+    assert committed(applied, "validate") == [0, 0, 0, 0]
+
+
+def test_a_sound_offset_is_not_moved_while_workers_live(applied: Call, settings: Settings) -> None:
+    applied("trigger", "line.ingested", "--data", "{}", "--force")
+    with at_work(settings, "validate"):
+        said = one_line(applied("seek", "validate", "--to", "latest", "--all"))
+    assert "workers of validate are alive" in said
+    assert committed(applied, "validate") == [0, 0, 0, 0]
+
+
+def test_a_sound_offset_is_moved_once_workers_are_gone(applied: Call) -> None:
+    applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
+    result = applied("seek", "plan", "--to", "1", "--partition", "0")
+    assert result.stdout == "plan goes on in feed.requested/0 at 1 (was 0: 1 offsets skipped)\n"
+    assert committed(applied, "plan") == [1]
+
+
+def test_an_offset_that_the_topic_does_not_have_is_refused(applied: Call) -> None:
+    said = one_line(applied("seek", "plan", "--to", "5", "--partition", "0"))
+    assert "has offsets from 0 to 0, not 5" in said
+
+
+def test_several_partitions_cannot_go_to_one_offset(applied: Call) -> None:
+    said = one_line(applied("seek", "validate", "--to", "0", "--all"))
+    assert "choose with --partition" in said
