@@ -1,0 +1,59 @@
+"""How do the workers run until somebody has had enough?"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from console.failing import Failed
+from worker.supervisor import Supervisor
+
+_LOOKING = 0.2  # seconds between two looks
+
+
+async def until_stopped(supervisor: Supervisor, ready: Callable[[], None]) -> None:
+    """Supervise until Ctrl-C or SIGTERM, then drain; a second one ends them at once.
+
+    `ready` is called once every process lives. Raises Failed when all are in quarantine.
+    """
+    stopping = asyncio.Event()
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+
+    def hear() -> None:
+        if stopping.is_set():
+            task.cancel()
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, hear)
+    watching = asyncio.create_task(_watch(supervisor, ready))
+    try:
+        sound = await supervisor.run(stopping)
+    finally:
+        watching.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    if not sound:
+        raise Failed("farandole: a stage crashed again and again; the log above says why")
+
+
+async def _watch(supervisor: Supervisor, ready: Callable[[], None]) -> None:
+    while not supervisor.ready():  # noqa: ASYNC110 -- the supervisor has nothing to await
+        await asyncio.sleep(_LOOKING)
+    ready()
+
+
+@asynccontextmanager
+async def beside(supervisor: Supervisor) -> AsyncIterator[asyncio.Task[bool]]:
+    """The supervisor runs while the block does, and is drained at its end, however that comes."""
+    stopping = asyncio.Event()
+    running = asyncio.create_task(supervisor.run(stopping))
+    try:
+        yield running
+    finally:
+        stopping.set()
+        await running

@@ -1,0 +1,54 @@
+"""How are workers run for the version that is in force?"""
+
+from __future__ import annotations
+
+import click
+
+from console import names
+from console.wiring import Here, known, run
+
+
+@click.command()
+@click.argument("stages", nargs=-1, metavar="[STAGE]...", shell_complete=names.stages)
+@click.option("--processes", type=click.IntRange(1, 64), metavar="N", help="Of each stage.")
+@click.option("--together", is_flag=True, help="One process hosts all of the stages.")
+@click.pass_obj
+def work(here: Here, stages: tuple[str, ...], processes: int | None, together: bool) -> None:
+    """Run the workers of some stages (default: all) until Ctrl-C.
+
+    Any number of these may run, on any number of machines: they share the work.
+    """
+    level = here.logs("info")
+    run(_work(here, stages, processes, together, level))
+
+
+async def _work(
+    here: Here, stages: tuple[str, ...], processes: int | None, together: bool, level: str
+) -> None:
+    import sys
+
+    from console.supervising import until_stopped
+    from worker.services import services
+    from worker.supervisor import Supervisor
+
+    settings = await here.reached()
+    version = await here.version(settings)
+    for stage in stages:
+        known(stage, version.stages, "stage")
+    supervisor = Supervisor(
+        services(
+            settings,
+            here.folder,
+            version,
+            stages=stages,
+            processes=processes,
+            together=together,
+            pretty=sys.stderr.isatty(),
+            log_level=level,
+        )
+    )
+    said = ", ".join(stages) or "all stages"
+    await until_stopped(
+        supervisor,
+        lambda: click.echo(f"{version.name}: {said} at work on {settings.bootstrap}", err=True),
+    )
