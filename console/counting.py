@@ -1,0 +1,64 @@
+"""What did one run produce, counted by an independent reader?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from broker.admin import Admin
+from broker.settings import Settings
+from broker.tables import scan
+from events.deadletter import FAMILY
+from events.names import Names
+from events.topology import Version
+
+_MESSAGE = f"{FAMILY}message"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Committed events of one run."""
+
+    edges: Mapping[str, int]
+    """Emitted, by event type."""
+    dead: Mapping[str, int]
+    """Dead letters, by reason."""
+
+
+async def ends(settings: Settings, version: Version) -> dict[TopicPartition, int]:
+    """Where every topic of the version ends now: what a later run writes stands behind it."""
+    events = version.events.values()
+    partitions = [TopicPartition(e.topic, i) for e in events for i in range(e.partitions)]
+    partitions += [TopicPartition(topic, 0) for topic in _dead_topics(settings.names, version)]
+    async with Admin.open(settings) as admin:
+        return await admin.end_offsets(partitions)
+
+
+async def count(
+    settings: Settings, version: Version, run: str, since: Mapping[TopicPartition, int]
+) -> Counted:
+    """Read what was written since, at `read_committed`, and count what carries the run's id.
+
+    It keeps counts alone, however many events there are.
+    """
+    types = {e.topic: name for name, e in version.events.items() if version.emitters(name)}
+    edges = Counter(dict.fromkeys(types.values(), 0))
+    dead: Counter[str] = Counter()
+    wanted = ("ce_runid", run.encode())
+    topics = [*types, *_dead_topics(settings.names, version)]
+    async for records in scan(settings, topics, start=since):
+        of_run = [record for record in records if wanted in record.headers]
+        event_type = types.get(records[0].topic)
+        if event_type is not None:
+            edges[event_type] += len(of_run)
+            continue
+        for record in of_run:
+            dead[dict(record.headers).get(_MESSAGE, b"").decode(errors="replace")] += 1
+    return Counted(dict(edges), dict(dead))
+
+
+def _dead_topics(names: Names, version: Version) -> list[str]:
+    return [names.dead(version.pipeline, stage) for stage in version.stages]
