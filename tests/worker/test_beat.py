@@ -1,0 +1,138 @@
+"""Does a process show that it lives, and only while it does?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+
+import orjson
+import pytest
+
+from worker import beat as beats
+from worker.beat import Beat
+from worker.tally import Tally
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beats, "INTERVAL", 0.001)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    yield reading, writing
+    for fd in (reading, writing):
+        with suppress(OSError):
+            os.close(fd)
+
+
+@asynccontextmanager
+async def beating(beat: Beat, orphaned: asyncio.Event | None = None) -> AsyncIterator[None]:
+    task = asyncio.create_task(beat.run({"load": lambda: 2}, orphaned or asyncio.Event()))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def heard(fd: int) -> bytes:
+    """What stands in the pipe, as soon as something does."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return os.read(fd, 2**20)
+            except BlockingIOError:
+                await asyncio.sleep(0.001)
+
+
+def drained(fd: int) -> None:
+    with suppress(BlockingIOError):
+        while os.read(fd, 2**20):
+            pass
+
+
+async def turns(count: int) -> None:
+    """Let a few beats pass."""
+    for _ in range(count):
+        await asyncio.sleep(0.002)
+
+
+async def test_a_beat_says_what_was_settled(pipe: tuple[int, int]) -> None:
+    beat = Beat(pipe[1])
+    beat.tally("load").add(Tally(consumed=5, emitted=3, dropped=1, dead=1))
+    async with beating(beat):
+        line = (await heard(pipe[0])).splitlines()[0]
+    assert orjson.loads(line) == {
+        "load": {"consumed": 5, "emitted": 3, "dropped": 1, "dead": 1, "lanes": 2}
+    }
+
+
+async def test_the_last_beat_says_what_was_settled_last(pipe: tuple[int, int]) -> None:
+    """Or the books of a process that ends in good order would miss its last moments."""
+    beat = Beat(pipe[1])
+    tally = beat.tally("load")
+    async with beating(beat):
+        await heard(pipe[0])
+        tally.add(Tally(consumed=7))
+    assert orjson.loads((await heard(pipe[0])).splitlines()[-1])["load"]["consumed"] == 7
+
+
+async def test_a_call_that_is_overdue_stops_the_beat(pipe: tuple[int, int]) -> None:
+    beat = Beat(pipe[1])
+    began, ended = beat.watcher("load")
+    token = began(-1)
+    async with beating(beat):
+        await turns(20)
+        with pytest.raises(BlockingIOError):
+            os.read(pipe[0], 1)
+        ended(token)
+        assert await heard(pipe[0])
+
+
+async def test_a_call_within_its_time_does_not(pipe: tuple[int, int]) -> None:
+    beat = Beat(pipe[1])
+    began, _ = beat.watcher("load")
+    began(60)
+    async with beating(beat):
+        assert await heard(pipe[0])
+
+
+async def test_each_of_two_calls_is_watched(pipe: tuple[int, int]) -> None:
+    beat = Beat(pipe[1])
+    began, ended = beat.watcher("load")
+    began(-1)
+    ended(began(60))
+    async with beating(beat):
+        await turns(20)
+        with pytest.raises(BlockingIOError):
+            os.read(pipe[0], 1)
+
+
+async def test_a_process_whose_supervisor_is_gone_knows_it(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    orphaned = asyncio.Event()
+    async with beating(Beat(pipe[1]), orphaned), asyncio.timeout(5):
+        await orphaned.wait()
+
+
+async def test_a_supervisor_that_does_not_read_is_no_reason_to_end(pipe: tuple[int, int]) -> None:
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(pipe[1], b"\n" * 4096)
+    orphaned = asyncio.Event()
+    async with beating(Beat(pipe[1]), orphaned):
+        await turns(5)
+        drained(pipe[0])
+        assert await heard(pipe[0])
+    assert not orphaned.is_set()
+
+
+async def test_a_process_without_a_supervisor_just_works() -> None:
+    async with beating(Beat(None)):
+        await turns(3)
