@@ -1,0 +1,43 @@
+"""When is a process that ended started again?"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.restarts import LONGEST_WAIT, QUARANTINE_AFTER, TEMPORARY, Restarts
+
+
+def test_waits_double_from_crash_to_crash_up_to_the_longest() -> None:
+    restarts = Restarts()
+    waits = [restarts.ended(1) for _ in range(QUARANTINE_AFTER - 1)]
+    assert waits == [min(LONGEST_WAIT, 0.1 * 2**n) for n in range(QUARANTINE_AFTER - 1)]
+
+
+def test_the_last_crash_in_a_row_is_quarantine() -> None:
+    restarts = Restarts()
+    ends = [restarts.ended(-9) for _ in range(QUARANTINE_AFTER)]
+    assert [end is None for end in ends] == [False] * (QUARANTINE_AFTER - 1) + [True]
+
+
+def test_progress_begins_a_new_row() -> None:
+    restarts = Restarts()
+    for _ in range(QUARANTINE_AFTER - 1):
+        restarts.ended(1)
+    restarts.progressed()
+    assert restarts.ended(1) == 0.1
+
+
+@given(st.integers(1, 200))
+def test_what_is_away_is_waited_for_without_end(times: int) -> None:
+    restarts = Restarts()
+    waits = [restarts.ended(TEMPORARY) for _ in range(times)]
+    assert all(wait is not None and 0 < wait <= LONGEST_WAIT for wait in waits)
+
+
+@given(st.lists(st.sampled_from([0, 1, -9, TEMPORARY])))
+def test_only_crashes_lead_to_quarantine(codes: list[int]) -> None:
+    restarts = Restarts()
+    ends = [restarts.ended(code) for code in codes]
+    crashes = sum(code != TEMPORARY for code in codes)
+    assert (None in ends) == (crashes >= QUARANTINE_AFTER)
