@@ -68,7 +68,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             raise Broken(f"cannot reach Kafka: {error}") from None
         member.subscribe(self._topics, listener=self)
         stop = asyncio.ensure_future(stopping.wait())
-        ends: set[asyncio.Future[bool]] = {stop, self._broken}
+        ends: set[asyncio.Future[Any]] = {stop, self._broken}
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -96,7 +96,7 @@ class Outputs:
             named = self.names.get(result.event)
             if named is None:
                 raise WrongResult(
-                    f"it emitted To({result.event!r}), but emits {', '.join(self.names) or 'nothing'}"
+                    f"it gave To({result.event!r}), but emits {', '.join(self.names) or 'nothing'}"
                 )
             if self._named and not isinstance(result.data, self._named):
                 raise WrongResult(

@@ -43,8 +43,8 @@ class _Attempt:
 class Caller:
     """A function and the way to call it.
 
-    `began` and `ended` tell the process which call in a thread is under way, so that it can be found
-    hanging.
+    `began` and `ended` tell the process which call in a thread is under way, so that it can be
+    found hanging.
     """
 
     pipeline: str

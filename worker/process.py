@@ -150,8 +150,8 @@ async def _either(*events: asyncio.Event) -> None:
 
 
 def spare_the_collector() -> None:
-    """An event is a few hundred objects without a cycle among them: the garbage collector's default,
-    a look every 700, costs a fifth of the throughput and finds nothing."""
+    """An event is some objects without a cycle among them: the garbage collector's default, a look
+    every 700, costs a fifth of the throughput and finds nothing."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)

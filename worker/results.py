@@ -63,7 +63,7 @@ class Draft:
         self.tally.emitted += 1
 
     def many(self, record: Record, lineage: Lineage, outputs: Outputs, more: int = 0) -> Many:
-        """The results of one event, or of it and `more` after it: written together or not at all."""
+        """The results of one event, or of it and `more` after it: all are written, or none."""
         return Many(self, record, lineage, outputs, more)
 
     def made(

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
@@ -207,10 +208,8 @@ def _add(total: Report, report: Report) -> None:
 
 
 def _signal(child: asyncio.subprocess.Process, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         child.send_signal(number)
-    except ProcessLookupError:
-        pass
 
 
 def _said(code: int) -> str:

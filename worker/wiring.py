@@ -149,9 +149,10 @@ class Wiring:
         except KeyError:
             place = self._place(record)
         offset = record.offset
-        for boundary, version, event_type, named in place.since:
-            if boundary <= offset:
+        for since in place.since:  # newest first; before them all, the oldest
+            if since[0] <= offset:
                 break
+        _, version, event_type, named = since
         run = place.run_ids.as_bytes(record.partition, offset)
         return Lineage(version, run, event_type, (named, (RUN_HEADER, run)))
 

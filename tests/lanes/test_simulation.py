@@ -57,13 +57,20 @@ class _Aside(broken.OffsetOutsideOfTheTransaction):
         self.port.kafka.offsets |= {(GROUP, p): c for p, c in offsets.items()}
 
 
+def _caught(mutant: type, seed: int) -> bool:
+    try:
+        return not exact(ran(seed, broken=mutant))
+    except AssertionError:  # it never comes to rest
+        return True
+
+
 @pytest.mark.parametrize(
     "mutant",
     [broken.OffsetReadBeforeTheFence, _Aside, broken.RebuiltByAZombie],
     ids=["offset read before the fence", "offset outside of the transaction", "zombie rebuilds"],
 )
 def test_a_lane_broken_on_purpose_is_caught(mutant: type) -> None:
-    assert not all(exact(ran(seed, broken=mutant)) for seed in range(400))
+    assert any(_caught(mutant, seed) for seed in range(400))
 
 
 def test_a_lane_that_waits_for_a_rebalance_after_a_fence_is_caught() -> None:
