@@ -124,8 +124,9 @@ FAILING: list[tuple[str, Callable[..., Any], str, str]] = [
 @pytest.mark.parametrize(("function", "error", "said"), [f[1:] for f in FAILING],
                          ids=[f[0] for f in FAILING])  # fmt: skip
 async def test_one_event_dies_and_its_neighbours_are_worked(
-    function: Callable[..., Any], error: str, said: str
+    function: Callable[..., Any], error: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("worker.results.EVENT_BYTES", 2**23)  # 64 MiB take their time
     timeout = 0.05 if "hangs" in function.__name__ else 30
     outcome = await Lane(function, timeout=timeout).handle(*(bare(offset=n) for n in (0, 1, 2)))
     assert [d["n"] for d in outcome.data()] == [0, 2] or _ns(outcome.data()) == {0, 2}
