@@ -1,0 +1,67 @@
+"""Do topics and offsets stand on the cluster as they were asked for?"""
+
+from __future__ import annotations
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from broker.admin import Admin, NewTopicSpec, TopicMissing
+from broker.clients import opened, producer
+from broker.errors import TopicDiffers
+from broker.settings import Settings
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_a_topic_is_created_once(settings: Settings) -> None:
+    topic = settings.names.topic("p", "a")
+    async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(3)})
+        await admin.create({topic: NewTopicSpec(3)})
+        assert (await admin.topics())[topic] == 3
+
+
+async def test_a_topic_that_differs_stops_all_of_the_others(settings: Settings) -> None:
+    topic, other = settings.names.topic("p", "a"), settings.names.topic("p", "b")
+    async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(1)})
+        with pytest.raises(TopicDiffers, match=topic):
+            await admin.create({other: NewTopicSpec(1), topic: NewTopicSpec(2)})
+        assert other not in await admin.topics()
+
+
+async def test_an_open_transaction_holds_back_the_stable_end_alone(settings: Settings) -> None:
+    topic = settings.names.topic("p", "a")
+    partition = TopicPartition(topic, 0)
+    async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(1)})
+        writer = producer(settings, transactional_id=topic)
+        async with opened(writer, settings):
+            await writer.begin_transaction()
+            await (await writer.send(topic, b"1", partition=0))
+            assert await admin.end_offsets([partition]) == {partition: 1}
+            assert await admin.end_offsets([partition], stable=True) == {partition: 0}
+            await writer.abort_transaction()
+
+
+async def test_the_offsets_of_a_group_carry_their_metadata(settings: Settings) -> None:
+    topic = settings.names.topic("p", "a")
+    first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    group = settings.names.group("p", "s")
+    async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(2)})
+        writer = producer(settings, transactional_id=topic)
+        async with opened(writer, settings), writer.transaction():
+            await writer.send_offsets_to_transaction({first: OffsetAndMetadata(7, "note")}, group)
+        # The commit is acknowledged before the offsets are to be seen; the next fence settles it.
+        async with opened(producer(settings, transactional_id=topic), settings):
+            pass
+        found = await admin.committed(group, [first, second])
+    assert found == {first: OffsetAndMetadata(7, "note"), second: None}
+
+
+async def test_a_partition_that_does_not_exist_is_named(settings: Settings) -> None:
+    async with Admin.open(settings) as admin:
+        with pytest.raises(TopicMissing, match="nothing-here/0"):
+            await admin.end_offsets([TopicPartition("nothing-here", 0)])

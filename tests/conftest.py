@@ -1,0 +1,71 @@
+"""Which Kafka do the tests use?"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from broker import embedded
+from broker.settings import PREFIX, Settings
+
+FEW_INTERNAL_PARTITIONS = {
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.num.partitions": "4",
+}
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The embedded Kafka of this run: the first worker that needs it starts it, the last one that
+    leaves stops it. A broker that cannot be had is a failure, never a skip."""
+    base = tmp_path_factory.getbasetemp()
+    # Under xdist each worker has a folder of its own below the one that they share.
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kafka"
+    users = shared / "users"
+    users.mkdir(parents=True, exist_ok=True)
+    me = users / str(os.getpid())
+    try:
+        with _locked(shared / "lock"):
+            me.touch()
+            running = asyncio.run(
+                embedded.start(shared, progress=lambda _: None, properties=FEW_INTERNAL_PARTITIONS)
+            )
+        yield Settings(bootstrap=running.address, replication_factor=1)
+    finally:
+        with _locked(shared / "lock"):
+            me.unlink(missing_ok=True)
+            if not any(users.iterdir()):
+                asyncio.run(embedded.stop(shared))
+
+
+@pytest.fixture
+def settings(kafka: Settings) -> Settings:
+    """The same Kafka under a namespace of this test's own, with short time-outs."""
+    return kafka.model_copy(
+        update={
+            "namespace": f"t{secrets.token_hex(4)}",
+            "session_timeout": 1.5,
+            "heartbeat_interval": 0.3,
+        }
+    )
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting comes from the shell that runs the tests."""
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        monkeypatch.delenv(name)
