@@ -86,14 +86,14 @@ class Draft:
         except KeyError:
             route = self._route(lineage, output)
         value = output.encode(result)
-        size = len(value)
+        key = record.key if output.key is None else key_of(result, output.key)
+        size = len(value) if key is None else len(value) + len(key)
         if size > RECORD_BYTES:
             raise TooMuch(
                 f"a {output.event_type} of {size} bytes is larger than the {RECORD_BYTES} bytes "
                 "that an event may have"
             )
         number, offset = record.partition, record.offset
-        key = record.key if output.key is None else key_of(result, output.key)
         if key is not None:
             partition = partition_of(key, output.partitions)
         else:

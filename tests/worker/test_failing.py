@@ -325,6 +325,15 @@ async def test_one_event_may_cause_more_than_a_transaction_usually_holds() -> No
     assert outcome.tally.emitted == count
 
 
+async def test_an_inherited_key_counts_as_often_as_it_is_written() -> None:
+    def large(event: In) -> list[Out]:
+        return [Out(n=n) for n in range(10)]
+
+    records = [bare(offset=n, key=b"k" * 500_000) for n in range(6)]
+    outcome = await Lane(large).handle(*records)
+    assert outcome.transactions == [2, 2, 2]
+
+
 async def test_dead_letters_fill_a_transaction_too() -> None:
     records = [bare(b"x" * 1_000_000, offset=n) for n in range(12)]
     outcome = await Lane(raises(ValueError())).handle(*records)
