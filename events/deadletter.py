@@ -28,6 +28,8 @@ class Death:
 
     stage: str
     version: str
+    run: str
+    """Empty where the event could not be read so far."""
     error: str
     """The exception's type, or a word of ours where there is none."""
     message: str
@@ -43,6 +45,7 @@ class Death:
         *,
         stage: str,
         version: str,
+        run: str,
         attempts: int,
         first: datetime,
         traced: bool = True,
@@ -50,6 +53,7 @@ class Death:
         return cls(
             stage=stage,
             version=version,
+            run=run,
             error=_shortened(type(error).__name__, LONGEST_NAME),
             message=_said(error),
             traceback=_trace(error) if traced else "",
@@ -89,6 +93,7 @@ def letter(record: Record, death: Death, *, largest: int) -> Outgoing:
         ("partition", str(record.partition)),
         ("offset", str(record.offset)),
         ("version", death.version),
+        ("run", death.run),
     ]
     if death.first_failed:
         account.append(("first_failed", death.first_failed.isoformat()))

@@ -267,7 +267,7 @@ class KafkaPort:
         except (KafkaError, OSError) as error:
             raise Unknown(f"{type(error).__name__}: {error}") from None
         except AssertionError as error:
-            # aiokafka asserts its transaction states; a fatal error in its sender leaves a wrong one
+            # aiokafka asserts its transaction states; a fatal error in its sender leaves one wrong
             raise Unknown(f"producer in a wrong state: {error}") from None
 
     def _deadline(self) -> float:

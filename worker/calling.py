@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -21,6 +21,8 @@ from worker.results import TooMuch
 from worker.wiring import Lineage
 
 log = structlog.get_logger()
+
+_UNCANCELLED = 1.0  # seconds that an awaited function has to end once it is cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class _Attempt:
 class Caller:
     """A function and the way to call it.
 
-    `began` and `ended` tell the process which call in a thread is under way, so that it can be
-    found hanging.
+    `began` and `ended` tell the process which call is under way, in a thread or awaited, so
+    that it can be found hanging.
     """
 
     pipeline: str
@@ -79,21 +81,62 @@ class Caller:
     async def call(self, data: Any, keywords: Mapping[str, Any]) -> Any:
         """The function's result: a value, None, or an iterable of values. Raises what it raises,
         and TimeoutError where it is awaited and takes too long."""
-        function, timeout = self.function, self.bound.timeout
+        function = self.function
         if self.inline:
             return function(data, **keywords)
         if self.signature.kind == "async generator":
-            return _within(function(data, **keywords), timeout)
+            return self._each(function(data, **keywords))
         if self.signature.kind == "async":
-            async with _deadline(timeout):
+            async with self._until(self._ends()):
                 return await function(data, **keywords)
-        watched = self.began(timeout)
+        watched = self.began(self.bound.timeout)
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 self.threads, _called, function, data, keywords
             )
         finally:
             self.ended(watched)
+
+    async def _each(self, results: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
+        """An async generator under one deadline for all of its results.
+
+        The deadline watches only while we wait for it: left open across a `yield`, it would cancel
+        whoever takes the results.
+        """
+        ends = self._ends()
+        async with aclosing(results):
+            while True:
+                async with self._until(ends):
+                    try:
+                        result = await anext(results)
+                    except StopAsyncIteration:
+                        return
+                    if asyncio.get_running_loop().time() > ends:  # it never waits: not interrupted
+                        raise self._too_long()
+                yield result
+
+    def _ends(self) -> float:
+        return asyncio.get_running_loop().time() + self.bound.timeout
+
+    @asynccontextmanager
+    async def _until(self, ends: float) -> AsyncIterator[None]:
+        """A deadline for what is awaited; a function that swallows its cancellation is left to the
+        watchdog."""
+        left = max(0.0, ends - asyncio.get_running_loop().time())
+        watched = self.began(left + _UNCANCELLED)
+        scope = asyncio.timeout_at(ends)
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if scope.expired():
+                raise self._too_long() from None
+            raise  # the function's own
+        finally:
+            self.ended(watched)
+
+    def _too_long(self) -> TimeoutError:
+        return TimeoutError(f"no result within {self.bound.timeout:g} s (the stage's `timeout:`)")
 
 
 def _attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
@@ -118,44 +161,3 @@ def _called(function: Callable[..., Any], data: Any, keywords: Mapping[str, Any]
     if len(gathered) > EVENT_RESULTS:
         raise TooMuch(f"it emitted more than {EVENT_RESULTS} events from one")
     return gathered
-
-
-async def _within(results: AsyncGenerator[Any, None], timeout: float) -> AsyncIterator[Any]:
-    """An async generator under one deadline for all of its results.
-
-    The deadline watches only while we wait for it: left open across a `yield`, it would cancel
-    whoever takes the results.
-    """
-    clock = asyncio.get_running_loop().time
-    ends = clock() + timeout
-    async with aclosing(results):
-        while True:
-            async with _deadline(timeout, ends):
-                try:
-                    result = await anext(results)
-                except StopAsyncIteration:
-                    return
-                if clock() > ends:  # it never waits, so nothing could interrupt it
-                    raise TimeoutError(_too_long(timeout))
-            yield result
-
-
-class _deadline:  # noqa: N801 -- reads as asyncio.timeout does
-    """`asyncio.timeout` whose error says what to change."""
-
-    def __init__(self, seconds: float, ends: float | None = None) -> None:
-        self._seconds = seconds
-        self._timeout = asyncio.timeout(seconds) if ends is None else asyncio.timeout_at(ends)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *error: Any) -> None:
-        try:
-            await self._timeout.__aexit__(*error)
-        except TimeoutError:
-            raise TimeoutError(_too_long(self._seconds)) from None
-
-
-def _too_long(seconds: float) -> str:
-    return f"no result within {seconds:g} s (the stage's `timeout:`)"

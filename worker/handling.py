@@ -75,7 +75,8 @@ class Handling:
             elif self._direct:
                 settled, error = self._directly(draft, records, settled)
                 if error is not None:
-                    await self._one(draft, records[settled], error)
+                    made = None if isinstance(error, UnknownVersion) else error
+                    await self._one(draft, records[settled], made)
                     settled += 1
             else:
                 await self._one(draft, records[settled])
@@ -89,12 +90,14 @@ class Handling:
     def give_up(self, record: Record, deaths: int) -> Done:
         draft = Draft(self._stage)
         draft.tally.consumed += 1
+        version, run = self._origin(record)
         self._bury(
             draft,
             record,
             Death(
                 stage=self._stage,
-                version=self._wiring.newest.name,
+                version=version,
+                run=run,
                 error="ProcessDied",
                 message=(
                     f"the worker process died {deaths} times with this event at work: it exited, "
@@ -140,9 +143,7 @@ class Handling:
                         emit(record, lineage, outputs, result)
                     elif outputs.names:
                         draft.tally.dropped += 1
-            except BaseException as error:
-                if _from_outside(error):
-                    raise
+            except BaseException as error:  # noqa: BLE001 -- nobody ends us between two awaits
                 return at, error
             at += 1
             if draft.bytes >= TRANSACTION_BYTES or clock() >= slice_ends:
@@ -155,16 +156,11 @@ class Handling:
         """Settle one event, with every try that it may have. `failure`: of a first try, made."""
         first = draft.now
         attempt = 0 if failure is None else 1
-        retry: Retry | None = None
-        if failure is None or isinstance(failure, UnknownVersion):
-            failure = None
-            attempt = 0
-        else:
-            retry = self._retry()
+        retry = self._retry()
         while True:
             if failure is not None:
                 failure = _expected(failure)
-                if isinstance(failure, _EXPECTED) or retry is None or attempt >= retry.attempts:
+                if isinstance(failure, _EXPECTED) or attempt >= retry.attempts:
                     self._fail(draft, record, failure, attempt, first)
                     return
                 log.info("event.retried", attempt=attempt, **_where(self._stage, record, failure))
@@ -174,7 +170,6 @@ class Handling:
                 event = await self._ready(record)
                 if event is None:
                     return
-                retry = self._retry()
                 await self._emit(draft, event, attempt)
             except BaseException as error:
                 if _from_outside(error):
@@ -332,15 +327,25 @@ class Handling:
     def _fail(
         self, draft: Draft, record: Record, error: BaseException, attempts: int, first: datetime
     ) -> None:
+        version, run = self._origin(record)
         death = Death.of(
             error,
             stage=self._stage,
-            version=self._wiring.newest.name,
+            version=version,
+            run=run,
             attempts=attempts,
             first=first,
             traced=not isinstance(error, _EXPECTED),
         )
         self._bury(draft, record, death)
+
+    def _origin(self, record: Record) -> tuple[str, str]:
+        """Version and run of a record, as far as it can be read."""
+        try:
+            lineage = self._wiring.lineage(record)
+        except (Unreadable, UnknownVersion):
+            return self._wiring.newest.name, ""
+        return lineage.version.name, lineage.run.decode(errors="replace")
 
     def _bury(self, draft: Draft, record: Record, death: Death) -> None:
         dead = letter(record, death, largest=DEAD_BYTES)

@@ -20,13 +20,15 @@ def services(
     stages: Sequence[str] = (),
     processes: int | None = None,
     together: bool = False,
+    memory: int | None = None,
     pretty: bool = False,
     log_level: str = "info",
 ) -> list[Service]:
     """A service for each stage, as many processes of it as the file says, so that a stage that dies
     takes no other with it; or, `together`, one service that hosts all of them.
 
-    `stages` empty: all of the version's. `processes` overrides the file.
+    `stages` empty: all of the version's. `processes` overrides the file. `memory`: MiB of data that
+    each process may hold; None: what a worker takes for itself.
     """
     wanted = list(stages) or list(version.stages)
     hosts = [wanted] if together else [[stage] for stage in wanted]
@@ -46,10 +48,11 @@ def services(
                 settings.bootstrap or "",
                 "--log-level",
                 log_level,
+                *(["--memory", str(memory)] if memory is not None else []),
                 *(["--pretty"] if pretty else []),
                 *host,
             ],
-            environment={**os.environ, f"{PREFIX}NAMESPACE": settings.namespace},
+            environment={**os.environ, **_told(settings)},
             folder=str(folder.resolve()),
             # Below the session: whoever holds its event loop for so long would lose its lanes to
             # another worker, which would then do the same.
@@ -58,3 +61,14 @@ def services(
         )
         for host in hosts
     ]
+
+
+def _told(settings: Settings) -> dict[str, str]:
+    """Whoever made the settings, a worker must have the same: its session is what its supervisor's
+    patience is cut to. A password alone it reads for itself, from where it stands."""
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return {
+        f"{PREFIX}{name.upper()}": str(value.absolute() if isinstance(value, Path) else value)
+        for name, value in values.items()
+        if value is not None and name not in ("bootstrap", "sasl_password")
+    }

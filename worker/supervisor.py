@@ -90,7 +90,11 @@ class Supervisor:
 
     async def _keep(self, process: _Process, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            code = await self._live(process, stopping)
+            try:
+                code = await self._live(process, stopping)
+            except OSError as error:
+                log.error("service.unstartable", service=process.name, why=str(error))
+                code = 127  # as a shell says it
             if stopping.is_set():
                 return
             wait = process.restarts.ended(code)
@@ -122,6 +126,9 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C is ours to hear: we drain them in order
                 stdin=asyncio.subprocess.DEVNULL,
             )
+        except OSError:
+            os.close(reading)
+            raise
         finally:
             os.close(writing)
         process.child = child
@@ -160,11 +167,10 @@ class Supervisor:
             try:
                 while line := await reader.readline():
                     process.beat = time.monotonic()
-                    process.report = orjson.loads(line)
+                    with suppress(orjson.JSONDecodeError):  # a full pipe cuts a long beat: it beat
+                        process.report = orjson.loads(line)
                     if any(s["consumed"] for s in process.report.values()):
                         process.restarts.progressed()
-            except (orjson.JSONDecodeError, ValueError):
-                log.warning("service.babbled", service=process.name)
             finally:
                 transport.close()
 

@@ -116,7 +116,7 @@ def test_a_dead_letter_says_why_and_where_it_stood(applied: Call, settings: Sett
         partition, offset, timestamp = 3, 17, 0
         key, value, headers = b"7", b'{"week":1}', [("ce_runid", b"forged")]
 
-    death = Death("validate", "order-lines@1", "Reject", "nothing was sold")
+    death = Death("validate", "order-lines@1", "abc", "Reject", "nothing was sold")
     written = letter(Dead(), death, largest=10**6)
     dead = settings.names.dead("order-lines", "validate")
     send(settings, dead, written.value or b"", key=written.key, headers=written.headers)

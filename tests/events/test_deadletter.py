@@ -22,7 +22,8 @@ def died(error: BaseException | None = None, **more: Any) -> Death:
     try:
         raise error or ValueError("no till prints that")
     except BaseException as caught:  # noqa: BLE001 -- functions raise anything
-        death = {"stage": "validate", "version": "order-lines@7", "attempts": 3, "first": NOW}
+        death = {"stage": "validate", "version": "order-lines@7", "run": "abc", "attempts": 3}
+        death["first"] = NOW
         return Death.of(caught, **{**death, **more})
 
 
