@@ -52,7 +52,8 @@ def test_the_account_is_text_that_a_person_can_read() -> None:
     assert said == {
         "stage": "validate", "error": "ValueError", "message": "no till prints that",
         "attempts": "3", "topic": "order-lines.line.ingested", "partition": "3",
-        "offset": "10482", "version": "order-lines@7", "first_failed": NOW.isoformat(),
+        "offset": "10482", "version": "order-lines@7", "run": "abc",
+        "first_failed": NOW.isoformat(),
     }  # fmt: skip
 
 
@@ -134,7 +135,7 @@ def test_a_letter_always_fits(
         None if value is None else b"v" * value, original, None if key is None else b"k" * key
     )
     error = type("E" * name, (Exception,), {})(message[0] * message[1])
-    dead = letter(record, Death.of(error, stage="s", version="v", attempts=1, first=NOW),
+    dead = letter(record, Death.of(error, stage="s", version="v", run="r", attempts=1, first=NOW),
                   largest=LARGEST)  # fmt: skip
     assert wire_size(dead) <= LARGEST
     said = account(dead)
