@@ -115,6 +115,14 @@ class Outputs:
         )
 
 
+def bind(version: Version, event_type: str, stage: str, signature: Signature) -> Outputs | None:
+    """Where a stage's results go, for an event type under a version; None where that does not send
+    the event to the stage."""
+    if stage not in version.subscribers(event_type):
+        return None
+    return Outputs(version, stage, signature)
+
+
 def _classes(schema: Any) -> list[type]:
     """The classes by which a schema's values are told apart; none for a TypedDict and the like."""
     if typing.get_origin(schema) in (typing.Union, types.UnionType):

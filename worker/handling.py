@@ -58,7 +58,6 @@ class Handling:
         self._dead_topic = dead_topic
         self._settled = settled
         self._decode = decoder(caller.signature.takes)
-        self._outputs: dict[tuple[int, str], Outputs | None] = {}
         self._many = caller.signature.many or caller.signature.kind == "async generator"
         self._direct = caller.inline and not self._many and not caller.signature.batch
         self._slice_ends = 0.0
@@ -120,7 +119,7 @@ class Handling:
     ) -> tuple[int, BaseException | None]:
         """The straight path, without a single await: as many events as one slice of time allows,
         up to the first that fails. Returns where it stopped, and why if it failed there."""
-        lineage_of, bound, decode = self._wiring.lineage, self._outputs, self._decode
+        lineage_of, decode = self._wiring.lineage, self._decode
         caller, emit, clock = self._caller, draft.emit, time.monotonic
         function, wants_context = caller.function, caller.signature.context is not None
         slice_ends = clock() + SLICE
@@ -129,10 +128,7 @@ class Handling:
             record = records[at]
             try:
                 lineage = lineage_of(record)
-                try:
-                    outputs = bound[lineage.version.version, lineage.event_type]
-                except KeyError:
-                    outputs = self._bound(lineage)
+                outputs = lineage.edge.outputs
                 if outputs is not None:
                     data = decode((record.value or b"") if lineage.data is None else lineage.data)
                     if wants_context:
@@ -184,9 +180,8 @@ class Handling:
             lineage = self._wiring.lineage(record)
         except UnknownVersion as unknown:
             await self._wiring.learn(unknown)
-            self._outputs.clear()
             lineage = self._wiring.lineage(record)
-        outputs = self._bound(lineage)
+        outputs = lineage.edge.outputs
         if outputs is None:
             return None
         data = self._decode((record.value or b"") if lineage.data is None else lineage.data)
@@ -307,20 +302,6 @@ class Handling:
             await asyncio.sleep(0)
             self._slice_ends = time.monotonic() + SLICE
 
-    def _bound(self, lineage: Lineage) -> Outputs | None:
-        """Where an event's results go under its version; None where that does not send it here."""
-        version, event_type = lineage.version, lineage.event_type
-        try:
-            return self._outputs[version.version, event_type]
-        except KeyError:
-            outputs = (
-                Outputs(version, self._stage, self._caller.signature)
-                if self._stage in version.subscribers(event_type)
-                else None
-            )
-            self._outputs[version.version, event_type] = outputs
-            return outputs
-
     def _retry(self) -> Retry:
         return self._caller.bound.retry
 
@@ -345,7 +326,7 @@ class Handling:
             lineage = self._wiring.lineage(record)
         except (Unreadable, UnknownVersion):
             return self._wiring.newest.name, ""
-        return lineage.version.name, lineage.run.decode(errors="replace")
+        return lineage.edge.version.name, lineage.run.decode(errors="replace")
 
     def _bury(self, draft: Draft, record: Record, death: Death) -> None:
         dead = letter(record, death, largest=DEAD_BYTES)

@@ -7,6 +7,7 @@ import gc
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from events.topology import INSTALLATION_KEY, Version
 from lanes.group import Group
 from stages.signature import read as read_signature
 from worker.beat import Beat
+from worker.binding import bind
 from worker.calling import Caller
 from worker.handling import Handling
 from worker.wiring import Wiring
@@ -105,12 +107,13 @@ def _group(
     newest = versions[max(versions)]
     names, pipeline = settings.names, newest.pipeline
     began, ended = beat.watcher(stage)
+    signature = read_signature(function)
     caller = Caller(
         pipeline,
         stage,
         newest.stages[stage],
         function,
-        read_signature(function),
+        signature,
         pool,
         began,
         ended,
@@ -119,7 +122,7 @@ def _group(
     def handling(_: int) -> Handling:
         return Handling(
             caller,
-            Wiring(versions, refresh),
+            Wiring(versions, refresh, partial(bind, stage=stage, signature=signature)),
             names.dead(pipeline, stage),
             settled=beat.tally(stage).add,
         )

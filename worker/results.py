@@ -14,7 +14,7 @@ from lanes.port import Partition, Writes
 from worker.binding import Output, Outputs, key_of
 from worker.caps import EVENT_BYTES, HEADER_BYTES, RECORD_BYTES
 from worker.tally import Tally
-from worker.wiring import Lineage
+from worker.wiring import Edge, Lineage
 
 
 class TooMuch(ValueError):  # noqa: N818 -- what was emitted
@@ -40,7 +40,7 @@ class Draft:
         self.bytes = 0
         self.tally = Tally()
         self._topics: dict[str, list[list[Outgoing]]] = {}
-        self._routes: dict[Output, dict[str, _Route]] = {}
+        self._routes: dict[Output, _Route] = {}  # an output belongs to one edge
 
     def writes(self) -> Writes:
         return {
@@ -80,11 +80,10 @@ class Draft:
         output = outputs.by_class.get(type(result))
         if output is None:
             output, result = outputs.of(result)
-        event_type = lineage.event_type
         try:
-            route = self._routes[output][event_type]
+            route = self._routes[output]
         except KeyError:
-            route = self._route(lineage, output)
+            route = self._route(lineage.edge, output)
         value = output.encode(result)
         key = record.key if output.key is None else key_of(result, output.key)
         size = len(value) if key is None else len(value) + len(key)
@@ -100,22 +99,22 @@ class Draft:
             dealt = number + index if route.same_width else number + index + offset
             partition = dealt % output.partitions
         position = (
-            str(Position(event_type, number, offset, index, more))
+            str(Position(lineage.edge.event_type, number, offset, index, more))
             if more
-            else f"{event_type}/{number}/{offset}/{index}"
+            else f"{lineage.edge.event_type}/{number}/{offset}/{index}"
         )
         headers = [*route.constant, *lineage.inherited, ("ce_id", position.encode())]
         outgoing = tuple.__new__(Outgoing, (key, value, headers))  # a third of Outgoing(...)
         return route.into[partition], outgoing, size + HEADER_BYTES
 
-    def _route(self, lineage: Lineage, output: Output) -> _Route:
-        version = lineage.version
+    def _route(self, edge: Edge, output: Output) -> _Route:
+        version = edge.version
         route = _Route(
             constant_headers(version.source(self._stage), output.event_type, self.now),
             self._lists(output.topic, output.partitions),
-            version.events[lineage.event_type].partitions == output.partitions,
+            version.events[edge.event_type].partitions == output.partitions,
         )
-        self._routes.setdefault(output, {})[lineage.event_type] = route
+        self._routes[output] = route
         return route
 
     def _lists(self, topic: str, partitions: int) -> list[list[Outgoing]]:

@@ -20,6 +20,7 @@ from events.ids import RunIds
 from events.record import Header, Record
 from events.topology import Version
 from lanes.port import Unknown
+from worker.binding import Outputs
 from worker.caps import LINEAGES
 
 _STILL_UNKNOWN = 2.0  # seconds during which a version that was not found is not looked up again
@@ -31,13 +32,24 @@ class UnknownVersion(Exception):  # noqa: N818 -- what the version is
     """The record claims a version that we have not read yet: `learn`, then ask again."""
 
 
+@dataclass(slots=True, eq=False)
+class Edge:
+    """One event type on its way into a stage, under one version."""
+
+    version: Version
+    event_type: str
+    outputs: Outputs | None
+    """Where the stage's results go; None where this version does not send the event here."""
+    named: Header
+    """The version, as every descendant carries it."""
+
+
 @dataclass(slots=True)
 class Lineage:
     """What an event hands down to all that it causes."""
 
-    version: Version
+    edge: Edge
     run: bytes
-    event_type: str
     inherited: tuple[Header, ...]
     """The headers that each descendant carries, besides those of its own type."""
     data: bytes | None = None
@@ -51,7 +63,7 @@ class _Place:
     """One partition of an input: which version a root there belongs to, by its offset."""
 
     run_ids: RunIds
-    since: Sequence[tuple[int, Version, str, Header]]  # newest first
+    since: Sequence[tuple[int, Edge]]  # newest first
 
 
 class Wiring:
@@ -61,8 +73,14 @@ class Wiring:
     their `ce_source`; on any other record a run id is a correlation attribute.
     """
 
-    def __init__(self, versions: Versions, read_again: Callable[[], Awaitable[Versions]]) -> None:
+    def __init__(
+        self,
+        versions: Versions,
+        read_again: Callable[[], Awaitable[Versions]],
+        bind: Callable[[Version, str], Outputs | None],
+    ) -> None:
         self._read_again = read_again
+        self._bind = bind
         self._not_found: dict[bytes, float] = {}
         self._know(versions)
 
@@ -70,9 +88,11 @@ class Wiring:
         self._versions = {v.name.encode(): v for _, v in sorted(versions.items())}
         self.newest = versions[max(versions)]
         self._ours = f"farandole://{self.newest.installation}/".encode()
-        self._types = {
-            (v.name, e.topic): event_type
-            for v in versions.values()
+        self._edges = {
+            (v.name, e.topic): Edge(
+                v, event_type, self._bind(v, event_type), header(TOPOLOGY_VERSION, v.name)
+            )
+            for v in self._versions.values()
             for event_type, e in v.events.items()
         }
         self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
@@ -131,14 +151,14 @@ class Wiring:
         version = self._versions.get(name)
         if version is None:
             raise UnknownVersion(name)
-        event_type = self._types.get((version.name, record.topic))
-        if event_type is None or headers.get("ce_source") not in {
-            version.source(stage).encode() for stage in version.emitters(event_type)
+        edge = self._edges.get((version.name, record.topic))
+        if edge is None or headers.get("ce_source") not in {
+            version.source(stage).encode() for stage in version.emitters(edge.event_type)
         }:
             return None
-        inherited = [(TOPOLOGY_HEADER, name), (RUN_HEADER, run)]
+        inherited = [edge.named, (RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
-        return Lineage(version, run, event_type, tuple(inherited))
+        return Lineage(edge, run, tuple(inherited))
 
     def _bare(self, record: Record) -> Lineage:
         """A root with no headers at all, as kcat writes it."""
@@ -152,9 +172,9 @@ class Wiring:
         for since in place.since:  # newest first; before them all, the oldest
             if since[0] <= offset:
                 break
-        _, version, event_type, named = since
+        edge = since[1]
         run = place.run_ids.as_bytes(record.partition, offset)
-        return Lineage(version, run, event_type, (named, (RUN_HEADER, run)))
+        return Lineage(edge, run, (edge.named, (RUN_HEADER, run)))
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
@@ -175,17 +195,16 @@ class Wiring:
     def _place(self, record: Record) -> _Place:
         since = []
         for version in reversed(self._versions.values()):
-            event_type = self._types.get((version.name, record.topic))
-            if event_type is None:
+            edge = self._edges.get((version.name, record.topic))
+            if edge is None:
                 continue
-            boundaries = version.events[event_type].boundaries
+            boundaries = version.events[edge.event_type].boundaries
             boundary = boundaries[record.partition] if record.partition < len(boundaries) else 0
-            since.append((boundary, version, event_type, header(TOPOLOGY_VERSION, version.name)))
+            since.append((boundary, edge))
         place = _Place(RunIds(self.newest.installation, record.topic), since)
         self._places[record.topic, record.partition] = place
         return place
 
 
-TOPOLOGY_HEADER = f"ce_{TOPOLOGY_VERSION}"
 RUN_HEADER = f"ce_{RUN_ID}"
 CORRELATION_HEADER = f"ce_{CORRELATION_ID}"

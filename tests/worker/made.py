@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from events.topology import Event, Retry, Stage, Version
 from lanes.port import Partition
 from stages.signature import read
 from tests.events.made import Made
+from worker.binding import bind
 from worker.calling import Caller
 from worker.handling import Handling
 from worker.tally import Tally
@@ -160,17 +162,22 @@ class Lane:
             self.began_with.append(seconds)
             return seconds
 
+        signature = read(function)
         caller = Caller(
             pipeline="p",
             stage="stage",
             bound=known[-1].stages["stage"],
             function=function,
-            signature=read(function),
+            signature=signature,
             threads=threads,
             began=began,
             ended=self.under_way.remove,  # type: ignore[arg-type]
         )
-        wiring = Wiring({v.version: v for v in known}, refreshed)
+        wiring = Wiring(
+            {v.version: v for v in known},
+            refreshed,
+            partial(bind, stage="stage", signature=signature),
+        )
         self.work = Handling(caller, wiring, "p.stage.dead", settled=self.committed.append)
 
     async def handle(self, *records: Record) -> Outcome:
