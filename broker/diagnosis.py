@@ -31,6 +31,7 @@ _REFUSALS = (
     TransactionalIdAuthorizationFailed,
     UnsupportedSaslMechanismError,
 )
+_TLS = ("SSL", "SASL_SSL")
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -78,49 +79,59 @@ async def asked(host: str, port: int, arguments: dict[str, Any]) -> BrokerError 
         answer = await connected.send(MetadataRequest([]))
         if not answer.brokers:
             return Unreachable(f"{server} is still starting")
-    except UnsupportedSaslMechanismError:
-        return Refused(
-            f"{server} does not offer {arguments['sasl_mechanism']};"
-            f" set {PREFIX}SASL_MECHANISM to one that it does"
-        )
-    except SaslAuthenticationFailed:
-        return Refused(
-            f"{server} refuses the user {arguments['sasl_plain_username']!r}: wrong user name or"
-            f" password; see {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD"
-        )
-    except _REFUSALS as error:
-        return Refused(f"{server} refuses us: {_line(error)}")
-    except ssl.SSLCertVerificationError as error:
-        return Refused(
-            f"the certificate of {server} is not to be trusted ({error.verify_message});"
-            f" set {PREFIX}TLS_CA to the CA that signed it"
-        )
-    except ssl.SSLError as error:
-        if "CERTIFICATE" in (error.reason or ""):
-            return Refused(
-                f"{server} asks for a client certificate that it trusts;"
-                f" set {PREFIX}TLS_CERT and {PREFIX}TLS_KEY"
-            )
-        return Unreachable(
-            f"{server} does not speak TLS ({error.reason or _line(error)});"
-            f" is {PREFIX}TLS or the port wrong?"
-        )
-    except OSError as error:
-        return Unreachable(
-            f"no broker answers at {server} ({error.strerror or _line(error)});"
-            f" start one (farandole kafka start) or set {PREFIX}BOOTSTRAP"
-        )
-    except (KafkaError, ValueError, EOFError) as error:
-        if arguments["security_protocol"] == "PLAINTEXT":
-            return Unreachable(
-                f"{server} hangs up on us: it is no Kafka broker, or it wants TLS or a password;"
-                f" see {PREFIX}TLS and {PREFIX}SASL_MECHANISM"
-            )
-        return Unreachable(f"{server} hangs up on us: {_line(error)}")
+    except (KafkaError, OSError, ValueError, EOFError) as error:
+        # What broke a connection stands behind what aiokafka makes of it.
+        cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+        return _verdict(server, arguments, cause)
     finally:
         if connected is not None:
             connected.close()
     return None
+
+
+def _verdict(server: str, arguments: dict[str, Any], error: BaseException) -> BrokerError:
+    match error:
+        case UnsupportedSaslMechanismError():
+            return Refused(
+                f"{server} does not offer {arguments['sasl_mechanism']};"
+                f" set {PREFIX}SASL_MECHANISM to one that it does"
+            )
+        case SaslAuthenticationFailed():
+            return Refused(
+                f"{server} refuses the user {arguments['sasl_plain_username']!r}: wrong user name"
+                f" or password; see {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD"
+            )
+        case KafkaError() if is_refusal(error):
+            return Refused(f"{server} refuses us: {_line(error)}")
+        case ssl.SSLCertVerificationError():
+            return Refused(
+                f"the certificate of {server} is not to be trusted ({error.verify_message});"
+                f" set {PREFIX}TLS_CA to the CA that signed it"
+            )
+        case ssl.SSLError() if "CERTIFICATE" in (error.reason or ""):
+            return Refused(
+                f"{server} asks for a client certificate that it trusts;"
+                f" set {PREFIX}TLS_CERT and {PREFIX}TLS_KEY"
+            )
+        case ssl.SSLError() | ConnectionResetError() if arguments["security_protocol"] in _TLS:
+            return Unreachable(
+                f"{server} does not speak TLS ({_line(error)}); is {PREFIX}TLS or the port wrong?"
+            )
+        case OSError() if not isinstance(error, ConnectionResetError):
+            return Unreachable(
+                f"no broker answers at {server} ({error.strerror or _line(error)});"
+                f" start one (farandole kafka start) or set {PREFIX}BOOTSTRAP"
+            )
+    if arguments["security_protocol"] in _TLS:
+        # The alert by which TLS 1.3 asks for a certificate gets lost on its way to us.
+        return Refused(
+            f"{server} speaks TLS and hangs up on us: does it want a client certificate"
+            f" ({PREFIX}TLS_CERT, {PREFIX}TLS_KEY) or a password ({PREFIX}SASL_MECHANISM)?"
+        )
+    return Unreachable(
+        f"{server} hangs up on us: it is no Kafka broker, or it wants TLS or a password;"
+        f" see {PREFIX}TLS and {PREFIX}SASL_MECHANISM"
+    )
 
 
 def _line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import shutil
 import signal
 import socket
@@ -330,7 +331,9 @@ def _last_word(place: Path, output: str) -> str:
     for file in (place / "kafka.out", Path(output)):
         with contextlib.suppress(OSError):
             lines += [line for line in file.read_text(errors="replace").splitlines() if line]
-    complaints = [line for line in lines if "ERROR" in line or "FATAL" in line or "rror:" in line]
+    complaints = [
+        line for line in lines if re.match(r"(Caused by: )?[\w.]+(Exception|Error): ", line)
+    ]
     found = (complaints or lines or ["it said nothing"])[-1]
     return found[:300]
 
