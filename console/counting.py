@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 from aiokafka import TopicPartition
 
@@ -42,13 +46,48 @@ async def count(
 ) -> Counted:
     """Read what was written since, at `read_committed`, and count what carries the run's id.
 
-    It keeps counts alone, however many events there are.
+    It keeps counts alone, however many events there are. A process for each core: reading is what
+    costs, and the workers have ended.
     """
-    types = {e.topic: name for name, e in version.events.items() if version.emitters(name)}
-    edges = Counter(dict.fromkeys(types.values(), 0))
+    loop = asyncio.get_running_loop()
+    topics = [version.events[t].topic for t in version.events if version.emitters(t)]
+    pieces = [*([topic] for topic in topics), _dead_topics(settings.names, version)]
+    plain = Settings(**settings.model_dump())  # of a class that another process can find
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        counted = await asyncio.gather(
+            *(
+                loop.run_in_executor(pool, _counted, plain, version, run, since, piece)
+                for piece in pieces
+            )
+        )
+    edges = {t: 0 for t in version.events if version.emitters(t)}
+    return Counted(
+        edges | {t: n for each in counted for t, n in each.edges.items()},
+        {reason: n for each in counted for reason, n in each.dead.items()},
+    )
+
+
+def _counted(
+    settings: Settings,
+    version: Version,
+    run: str,
+    since: Mapping[TopicPartition, int],
+    topics: list[str],
+) -> Counted:
+    return asyncio.run(_read(settings, version, run, since, topics))
+
+
+async def _read(
+    settings: Settings,
+    version: Version,
+    run: str,
+    since: Mapping[TopicPartition, int],
+    topics: list[str],
+) -> Counted:
+    types = {event.topic: event_type for event_type, event in version.events.items()}
+    edges: Counter[str] = Counter()
     dead: Counter[str] = Counter()
     wanted = ("ce_runid", run.encode())
-    topics = [*types, *_dead_topics(settings.names, version)]
     async for records in scan(settings, topics, start=since):
         of_run = [record for record in records if wanted in record.headers]
         event_type = types.get(records[0].topic)

@@ -62,6 +62,7 @@ def status(here: Here, as_json: bool) -> None:
             if running is None
             else {
                 "running": True,
+                "kind": running.kind,
                 "address": running.address,
                 "pid": running.pid,
                 "log": running.log,

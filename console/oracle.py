@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import sqlalchemy
@@ -15,6 +16,7 @@ Weeks = Sequence[int] | Literal["all"]
 
 CHUNK_ROWS = 20_000
 LAST_WEEK = 53
+MEMORY = "256MB"
 GROUPED_BY = ("department", "brand", "category", "age", "income")
 
 
@@ -58,7 +60,10 @@ def expected(weeks: Weeks) -> Figures:
         import duckdb  # comes with the extra `demo`
     except ImportError:
         raise OracleError("duckdb is not installed: pip install 'farandole[demo]'") from None
-    with duckdb.connect() as connection:
+    with TemporaryDirectory() as spill, duckdb.connect() as connection:
+        # All weeks at once take twice that, and the demo's memory is to be flat.
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        connection.execute("SET temp_directory = $1", [spill])
 
         def rows(sql: str) -> list[tuple[Any, ...]]:
             return connection.execute(sql).fetchall()

@@ -174,7 +174,7 @@ def at_work(settings: Settings, stage: str) -> Iterator[None]:
         async with opened(consumer(settings, group=group), settings) as client:
             client.subscribe([topic(settings, "line.ingested")])
             async with asyncio.timeout(10):
-                while not client.assignment():  # noqa: ASYNC110 -- aiokafka tells nobody
+                while not client.assignment():
                     await asyncio.sleep(0.01)
             yield client
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -22,6 +22,7 @@ from tests.console.conftest import environment, process, until
 pytestmark = pytest.mark.kafka
 
 WEEK = 1  # the shortest of the year
+_STARTED = re.compile(r'"pid": (\d+), "event": "service.started"')
 TABLE = ".farandole/order-lines.db"
 
 
@@ -47,8 +48,8 @@ class Running:
 
     def pids(self) -> list[int]:
         """Of the worker processes that it started."""
-        logged = [json.loads(line) for line in self.err if line.startswith("{")]
-        return [line["pid"] for line in logged if line["event"] == "service.started"]
+        # Not line by line: the log is shared by several processes.
+        return [int(pid) for pid in _STARTED.findall("".join(self.err))]
 
 
 @pytest.fixture
