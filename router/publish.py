@@ -79,10 +79,7 @@ async def apply(settings: Settings, derived: Derived, by: str) -> Applied:
                     return Applied(newest, newest == attempted, created)
                 attempted = await _next(settings, derived, by, table, created)
                 offsets = await _first_offsets(settings, attempted, newest)
-                try:
-                    await _commit(settings, writer, attempted, table.installation is None, offsets)
-                finally:
-                    _heard(writer)
+                await _commit(settings, writer, attempted, table.installation is None, offsets)
         except Unanswered as error:
             raise NotApplied(
                 f"{error}: whether the version was published is unknown; apply again, which tells"
@@ -271,19 +268,6 @@ async def _written(
         await within(
             writer.send_offsets_to_transaction(edges, group), settings.deadline, "write offsets"
         )
-
-
-def _heard(writer: AIOKafkaProducer) -> None:
-    """Look at how everything ended that aiokafka keeps in a second place: what nobody looked at is
-    printed with a traceback when it is thrown away."""
-    manager: Any = writer._txn_manager
-    accumulator: Any = writer._message_accumulator
-    batches = [batch for waiting in accumulator._batches.values() for batch in waiting]
-    batches += accumulator._pending_batches
-    ends = [manager._transaction_waiter, *(batch._drain_waiter for batch in batches)]
-    for end in ends:
-        if end is not None and end.done() and not end.cancelled():
-            end.exception()
 
 
 def _one_more_group(writer: AIOKafkaProducer) -> None:
