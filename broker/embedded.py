@@ -270,21 +270,39 @@ async def _answers(running: Running, settings: Settings | None) -> None:
 
 
 async def _format(place: Path, runtime: Java, properties: Mapping[str, str]) -> None:
+    """Raises Unreachable."""
     # Whole or not at all: a half-formatted folder would never start.
     draft = place / "data.draft"
-    shutil.rmtree(draft, ignore_errors=True)
-    told = node.properties(draft, PORT, PORT + 1) | dict(properties)
     cluster = "-"
     while cluster.startswith("-"):  # the tool would take such an id for an option
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    told = node.properties(draft, PORT, PORT + 1) | dict(properties)
     file = node.written(place / "format.properties", told)
+    tool = "kafka.tools.StorageTool"
+    arguments = ["format", "--standalone", "-t", cluster, "-c", str(file)]
+    try:
+        for cached in [True, False] if runtime.cache.exists() else [False]:
+            shutil.rmtree(draft, ignore_errors=True)
+            aot = [f"-XX:AOTCache={runtime.cache}"] if cached else []
+            command = runtime.command(
+                *node.JVM, *aot, _logging(place), main=tool, arguments=arguments
+            )
+            complaint = await _run(command, place)
+            if complaint is None:
+                draft.rename(place / "data")
+                return
+            if cached:
+                runtime.cache.unlink(missing_ok=True)  # it may be damaged
+        raise Unreachable(f"Kafka's storage cannot be prepared: {complaint}")
+    finally:
+        file.unlink(missing_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+async def _run(command: list[str], place: Path) -> str | None:
+    """Run it to its end; what it complains of, if it fails. Raises Unreachable."""
     child = await asyncio.create_subprocess_exec(
-        *runtime.command(
-            *node.JVM,
-            _logging(place),
-            main="kafka.tools.StorageTool",
-            arguments=["format", "--standalone", "-t", cluster, "-c", str(file)],
-        ),
+        *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -294,11 +312,6 @@ async def _format(place: Path, runtime: Java, properties: Mapping[str, str]) -> 
     try:
         async with asyncio.timeout(START_PATIENCE):
             said, _ = await child.communicate()
-        if child.returncode:
-            lines = said.decode(errors="replace").strip().splitlines() or ["no reason given"]
-            cause = next((line for line in lines if "Exception" in line), lines[-1])
-            raise Unreachable(f"Kafka's storage cannot be prepared: {cause[:300]}")
-        draft.rename(place / "data")
     except TimeoutError:
         raise Unreachable(
             f"Kafka's storage is not prepared after {START_PATIENCE:g} s; is the machine busy?"
@@ -307,8 +320,10 @@ async def _format(place: Path, runtime: Java, properties: Mapping[str, str]) -> 
         if child.returncode is None:
             child.kill()
             await child.wait()
-        file.unlink(missing_ok=True)
-        shutil.rmtree(draft, ignore_errors=True)
+    if not child.returncode:
+        return None
+    lines = said.decode(errors="replace").strip().splitlines() or ["no reason given"]
+    return next((line for line in lines if "Exception" in line), lines[-1])[:300]
 
 
 def _free(port: int) -> int:
