@@ -37,8 +37,8 @@ def main() -> int:
     limit_memory(arguments.memory)
     spare_the_collector()
     on_path(arguments.folder)
-    settings = Settings.load(arguments.folder, bootstrap=arguments.bootstrap)
     try:
+        settings = Settings.load(arguments.folder, bootstrap=arguments.bootstrap)
         asyncio.run(_run(settings, arguments.pipeline, arguments.stages))
     except (Broken, BrokerError) as error:
         log.error("worker.ended", why=str(error))
@@ -56,7 +56,11 @@ async def _run(settings: Settings, pipeline: str, stages: list[str]) -> None:
         loop.add_signal_handler(number, stopping.set)
     versions = await published(settings, pipeline)
     newest = versions[max(versions)]
-    functions = {stage: load(newest.stages[stage].run) for stage in stages}
+    functions = {}
+    for stage in stages:
+        if stage not in newest.stages:
+            raise NotFound(f"{newest.name} has no stage {stage!r}: {', '.join(newest.stages)}")
+        functions[stage] = load(newest.stages[stage].run)
     fd = os.environ.get(FD_VARIABLE)
     beat = Beat(int(fd) if fd else None)
     await work(settings, pipeline, functions, beat, stopping)

@@ -89,7 +89,7 @@ class Beat:
 
     def _overdue(self) -> str | None:
         now = time.monotonic()
-        return next((stage for stage, ends in self._calls.values() if now > ends), None)
+        return next((stage for stage, ends in list(self._calls.values()) if now > ends), None)
 
     def _report(self, lanes: Mapping[str, Callable[[], int]]) -> Report:
         return {

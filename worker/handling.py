@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ from worker.tally import Tally
 from worker.wiring import Lineage, UnknownVersion, Wiring
 
 log = structlog.get_logger()
+
+_GRACE = 2.0  # seconds that a coroutine past its time-out has for its `finally:`
 
 _EXPECTED = (Reject, Unreadable, WrongResult, TooMuch)
 """What no second try can change; their message says all, a traceback would say nothing more."""
@@ -166,7 +169,7 @@ class Handling:
                 event = await self._ready(record)
                 if event is None:
                     return
-                await self._emit(draft, event, attempt)
+                await self._apart(self._emit(draft, event, attempt))
             except BaseException as error:
                 if _from_outside(error):
                     raise
@@ -239,7 +242,7 @@ class Handling:
         while True:
             attempt += 1
             try:
-                await self._emit_all(draft, events, attempt)
+                await self._apart(self._emit_all(draft, events, attempt))
             except BaseException as error:
                 if _from_outside(error):
                     raise
@@ -273,6 +276,20 @@ class Handling:
             draft.tally.dropped += len(events)
 
     # -- around both
+
+    async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
+        """A function that is awaited is at work in a task of its own: it may cancel that one, and
+        not the lane. One that will not be cancelled is found hanging."""
+        if not self._caller.signature.kind.startswith("async"):
+            await work
+            return
+        watched = self._caller.began(self._caller.bound.timeout + _GRACE)
+        try:
+            failure = await asyncio.create_task(_outcome(work))
+        finally:
+            self._caller.ended(watched)
+        if failure is not None:
+            raise failure
 
     async def _each(self, results: Any, add: Callable[[Any], None]) -> None:
         """Add each result that is not None, breathing in between. Raises WrongResult."""
@@ -334,11 +351,23 @@ class Handling:
         draft.tally.dead += 1
 
 
+async def _outcome(work: Coroutine[Any, Any, None]) -> BaseException | None:
+    """What it raised; a task that raises SystemExit itself would end the loop with it."""
+    try:
+        await work
+    except BaseException as error:  # noqa: BLE001 -- handed on
+        return error
+    return None
+
+
 def _expected(error: BaseException) -> BaseException:
     """pydantic's findings as the one error for data that cannot be read.
 
     A function may well raise a ValidationError of its own; no second try changes that one either.
     """
+    if isinstance(error, MemoryError):
+        # Its frames hold what filled the memory, and everybody here needs some.
+        traceback.clear_frames(error.__traceback__)
     return unreadable(error) if isinstance(error, ValidationError) else error
 
 

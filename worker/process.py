@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import structlog
@@ -119,6 +119,7 @@ def _group(
         ended,
     )
 
+    @cache  # a rebalance that gives an index back finds its work as it was
     def handling(_: int) -> Handling:
         return Handling(
             caller,
@@ -167,12 +168,3 @@ def limit_memory(mebibytes: int) -> None:
     resource.setrlimit(
         resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
     )
-
-
-def check(stages: Sequence[str], newest: Version) -> None:
-    """Raises LookupError for a stage that the applied version does not have."""
-    for stage in stages:
-        if stage not in newest.stages:
-            raise LookupError(
-                f"{newest.name} has no stage {stage!r}; it has {', '.join(newest.stages)}"
-            )
