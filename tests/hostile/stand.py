@@ -1,0 +1,174 @@
+"""A pipeline at work in real processes, what it is given, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+
+from broker.clients import opened, producer
+from broker.settings import Settings
+from broker.tables import scan
+from events.record import Header, Record
+from events.topology import Version
+from router.check import check
+from router.derive import derive
+from router.publish import apply
+from worker.services import services
+from worker.supervisor import Supervisor
+
+MEMORY = 192  # MiB, for the stage that fills it; it holds a third of that at rest
+FOLDER = Path(__file__).parent / "pipeline"
+QUIET: Any = {"log_level": "critical"}
+LONGEST = 45.0  # seconds that anything here may take
+
+
+class Position(NamedTuple):
+    """Where something that was given stands."""
+
+    event_type: str
+    partition: int
+    offset: int
+
+
+class Stand:
+    """The pipeline's workers, one producer of events, and all that can be read at
+    `read_committed`."""
+
+    def __init__(self, version: Version, settings: Settings, writer: AIOKafkaProducer) -> None:
+        self.version = version
+        self.supervisor = Supervisor(
+            [
+                *services(settings, FOLDER, version, stages=["act"], memory=MEMORY, **QUIET),
+                *services(settings, FOLDER, version, stages=[*version.stages][1:], **QUIET),
+            ]
+        )
+        self._settings = settings
+        self._writer = writer
+        self._read: dict[str, list[Record]] = defaultdict(list)
+        self._given = 0
+
+    async def give(
+        self,
+        event_type: str,
+        value: bytes | None,
+        headers: Sequence[Header] = (),
+        *,
+        key: bytes | None = None,
+        partition: int = 0,
+    ) -> Position:
+        """A record of whatever kind."""
+        batch = self._writer.create_batch()  # `send` takes no record that is all empty
+        batch.append(key=key, value=value, timestamp=None, headers=list(headers))
+        return await self._sent(batch, event_type, partition)
+
+    async def ask(self, stage: str, do: str = "answer", partition: int = 0) -> Position:
+        """An event that a stage of this pipeline understands."""
+        self._given += 1
+        asked = {"n": self._given, "do": do}
+        return await self.give(f"{stage}.asked", orjson.dumps(asked), partition=partition)
+
+    async def give_undecodable(self, event_type: str) -> Position:
+        """A record one of whose headers has a name that is not UTF-8. aiokafka writes none: put
+        such a name where it has encoded another."""
+
+        class Bytes(str):
+            def encode(self, *_: Any) -> bytes:
+                return b"\xff\xfe"
+
+        batch = self._writer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(
+            magic=2,
+            compression_type=0,
+            is_transactional=0,
+            producer_id=-1,
+            producer_epoch=-1,
+            base_sequence=-1,
+            batch_size=2**16,
+        )
+        batch.append(key=None, value=b'{"n": 1}', timestamp=None, headers=[(Bytes("name"), b"")])
+        return await self._sent(batch, event_type, 0)
+
+    async def _sent(self, batch: Any, event_type: str, partition: int) -> Position:
+        topic = self.version.events[event_type].topic
+        written = await (await self._writer.send_batch(batch, topic, partition=partition))
+        return Position(event_type, partition, written.offset)
+
+    def answers(self, cause: Position) -> list[Record]:
+        """What a stage emitted because of an event."""
+        id_ = f"{cause.event_type}/{cause.partition}/{cause.offset}"
+        done = self.version.events[cause.event_type.replace("asked", "done")]
+        return [
+            r
+            for r in self._read[done.topic]
+            if (text_headers(r)["ce_id"].rpartition("/")[0]) == id_
+        ]
+
+    def letters(self, stage: str | None = None) -> list[Record]:
+        """The dead letters of a stage, or of all."""
+        stages = [stage] if stage else list(self.version.stages)
+        names, pipeline = self._settings.names, self.version.pipeline
+        return [r for s in stages for r in self._read[names.dead(pipeline, s)]]
+
+    def letter(self, cause: Position) -> Record:
+        """The only dead letter of an event."""
+        topic = self.version.events[cause.event_type].topic
+        position = (topic, str(cause.partition), str(cause.offset))
+        (found,) = (
+            letter
+            for letter in self.letters()
+            if tuple(text_headers(letter)[f"dead_{n}"] for n in ("topic", "partition", "offset"))
+            == position
+        )
+        return found
+
+    async def follow(self) -> None:
+        """Read all that comes out, until cancelled."""
+        outputs = [self.version.events[e].topic for s in self.version.stages.values()
+                   for e in s.emits]  # fmt: skip
+        dead = [self._settings.names.dead(self.version.pipeline, s) for s in self.version.stages]
+        async for records in scan(self._settings, [*outputs, *dead], follow=True):
+            self._read[records[0].topic] += records
+
+
+@asynccontextmanager
+async def standing(settings: Settings) -> AsyncIterator[Stand]:
+    """The pipeline applied, its workers ready."""
+    checked = check(FOLDER / "topology.yaml", settings.names)
+    assert checked.fit, checked.findings
+    assert checked.form
+    derived = derive(checked.form, checked.signatures, settings.names)
+    version = (await apply(settings, derived, "a test")).version
+    # As others may write: no transaction, no numbers, and records of any size.
+    writer = producer(settings, enable_idempotence=False, max_batch_size=2**21)
+    async with opened(writer, settings):
+        stand = Stand(version, settings, writer)
+        stopping = asyncio.Event()
+        running = asyncio.create_task(stand.supervisor.run(stopping))
+        following = asyncio.create_task(stand.follow())
+        try:
+            await until(stand.supervisor.ready, "the workers are not ready")
+            yield stand
+        finally:
+            stopping.set()
+            following.cancel()
+            await asyncio.gather(running, following, return_exceptions=True)
+
+
+def text_headers(record: Record) -> dict[str, str]:
+    return {name: value.decode(errors="replace") for name, value in record.headers}
+
+
+async def until(condition: Callable[[], object], otherwise: str, patience: float = LONGEST) -> None:
+    ends = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < ends, otherwise
+        await asyncio.sleep(0.02)
