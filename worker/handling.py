@@ -29,8 +29,6 @@ from worker.wiring import Lineage, UnknownVersion, Wiring
 
 log = structlog.get_logger()
 
-_GRACE = 2.0  # seconds that a coroutine past its time-out has for its `finally:`
-
 _EXPECTED = (Reject, Unreadable, WrongResult, TooMuch)
 """What no second try can change; their message says all, a traceback would say nothing more."""
 
@@ -122,24 +120,36 @@ class Handling:
     ) -> tuple[int, BaseException | None]:
         """The straight path, without a single await: as many events as one slice of time allows,
         up to the first that fails. Returns where it stopped, and why if it failed there."""
-        lineage_of, decode = self._wiring.lineage, self._decode
-        caller, emit, clock = self._caller, draft.emit, time.monotonic
+        lineage_of, bare, decode = self._wiring.lineage, self._wiring.bare, self._decode
+        caller, made, clock = self._caller, draft.made, time.monotonic
         function, wants_context = caller.function, caller.signature.context is not None
         slice_ends = clock() + SLICE
         end = len(records)
         while at < end:
             record = records[at]
             try:
-                lineage = lineage_of(record)
-                outputs = lineage.edge.outputs
+                raw = record.value
+                if record.headers or wants_context:
+                    lineage = lineage_of(record)
+                    edge, inherited = lineage.edge, lineage.inherited
+                    if lineage.data is not None:
+                        raw = lineage.data
+                else:
+                    edge, inherited = bare(record)
+                outputs = edge.outputs
                 if outputs is not None:
-                    data = decode((record.value or b"") if lineage.data is None else lineage.data)
+                    data = decode(raw or b"")
                     if wants_context:
                         result = function(data, **caller.keywords(record, lineage, 1))
                     else:
                         result = function(data)
                     if result is not None:
-                        emit(record, lineage, outputs, result)
+                        into, outgoing, size = made(
+                            record, edge, inherited, outputs, result, 0, 0
+                        )
+                        into.append(outgoing)
+                        draft.bytes += size
+                        draft.tally.emitted += 1
                     elif outputs.names:
                         draft.tally.dropped += 1
             except BaseException as error:  # noqa: BLE001 -- nobody ends us between two awaits
@@ -279,15 +289,11 @@ class Handling:
 
     async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
         """A function that is awaited is at work in a task of its own: it may cancel that one, and
-        not the lane. One that will not be cancelled is found hanging."""
+        not the lane."""
         if not self._caller.signature.kind.startswith("async"):
             await work
             return
-        watched = self._caller.began(self._caller.bound.timeout + _GRACE)
-        try:
-            failure = await asyncio.create_task(_outcome(work))
-        finally:
-            self._caller.ended(watched)
+        failure = await asyncio.create_task(_outcome(work))
         if failure is not None:
             raise failure
 
