@@ -10,6 +10,9 @@ from uuid import UUID
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 base32, lowercase, no padding
 RUN_ID_LENGTH = 13
 
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = 2**64 - 1
+
 
 @cache
 def _triplets() -> tuple[bytes, ...]:
@@ -20,32 +23,39 @@ def _triplets() -> tuple[bytes, ...]:
 class RunIds:
     """The run ids of the roots in one topic.
 
-    A run id is the base32 of a 64-bit BLAKE2b of (installation id, topic, partition, offset): short
-    enough to type, and never the same in a broker that was wiped, because the installation differs.
+    A run id is the base32 of 64 bits: a BLAKE2b of (installation id, topic, partition), and to it
+    the offset as a Weyl sequence (odd steps of 2^64 / golden ratio), so that no two offsets of a
+    partition share one and neighbours do not look alike. Short enough to type, and never the same
+    in a broker that was wiped, because the installation differs.
     """
 
     def __init__(self, installation: UUID, topic: str) -> None:
-        self._seed = blake2b(installation.bytes + topic.encode(), digest_size=8)
+        self._origin = installation.bytes + topic.encode()
+        self._seeds: dict[int, int] = {}
         self._words = _triplets()
 
     def of(self, partition: int, offset: int) -> str:
         return self.as_bytes(partition, offset).decode()
 
     def as_bytes(self, partition: int, offset: int) -> bytes:
-        """The id as a header holds it; a bare root costs one, so this is kept short."""
-        digest = self._seed.copy()
-        digest.update(b"%d/%d" % (partition, offset))
-        bits = int.from_bytes(digest.digest(), "big")
+        """The id as a header holds it; every bare root needs one, so this is kept short."""
+        try:
+            seed = self._seeds[partition]
+        except KeyError:
+            seed = self._seeds[partition] = self._seed(partition)
+        bits = (seed + offset * _GOLDEN) & _MASK
         high, low, words = bits >> 30, bits & 0x3FFFFFFF, self._words
-        return b"".join(
-            (
-                words[high >> 30][-1:],
-                words[high >> 15 & 32767],
-                words[high & 32767],
-                words[low >> 15],
-                words[low & 32767],
-            )
+        return (
+            words[high >> 30][2:]
+            + words[high >> 15 & 32767]
+            + words[high & 32767]
+            + words[low >> 15]
+            + words[low & 32767]
         )
+
+    def _seed(self, partition: int) -> int:
+        digest = blake2b(b"%b/%d" % (self._origin, partition), digest_size=8).digest()
+        return int.from_bytes(digest, "big")
 
 
 class Position(NamedTuple):

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -33,18 +34,26 @@ class Output:
     partitions: int
     key: str | None
     encode: Callable[[Any], bytes]
-    """Raises WrongResult."""
+    """Raises WrongResult, or PydanticSerializationError, which means the same."""
 
 
 def decoder(schema: Any) -> Callable[[bytes], Any]:
-    """Bytes to a schema's value. Raises pydantic's ValidationError: see `unreadable`."""
+    """Bytes to a schema's value. Raises pydantic's ValidationError: see `expected`."""
     decode: Callable[[bytes], Any] = TypeAdapter(schema).validator.validate_json
     return decode
 
 
-def unreadable(error: ValidationError) -> Unreadable:
-    """The first few findings, in one line."""
-    return Unreadable(_said(error))
+def expected(error: BaseException) -> BaseException:
+    """pydantic's errors as the ones that a stage is known to make: data that cannot be read, and a
+    result that cannot be written.
+
+    A function may well raise a ValidationError of its own; no second try changes that one either.
+    """
+    if isinstance(error, ValidationError):
+        return Unreadable(_said(error))
+    if isinstance(error, PydanticSerializationError):
+        return WrongResult(f"its result cannot be written as JSON: {error}")
+    return error
 
 
 def _said(error: ValidationError) -> str:
@@ -145,25 +154,25 @@ def _attribute(schema: Any, key: str) -> str:
 
 
 def _encoder(schema: Any) -> Callable[[Any], bytes]:
+    """A value to JSON, by alias, as it is read."""
     adapter = TypeAdapter(schema)
-    to_json = adapter.serializer.to_json
+    to_json: Callable[..., bytes] = adapter.serializer.to_json
     if _classes(schema):
+        # Not to ask where there is no alias: this is called for every event.
+        return partial(to_json, by_alias=True) if _aliased(adapter) else to_json
 
-        def encode(value: Any) -> bytes:
-            try:
-                return to_json(value, by_alias=True)  # as it is read
-            except PydanticSerializationError as error:
-                raise WrongResult(f"its result cannot be written as JSON: {error}") from None
-    else:
-
-        def encode(value: Any) -> bytes:
-            try:
-                return to_json(adapter.validate_python(value), by_alias=True)
-            except (ValidationError, PydanticSerializationError) as error:
-                said = _said(error) if isinstance(error, ValidationError) else str(error)
-                raise WrongResult(f"its result does not fit {schema}: {said}") from None
+    def encode(value: Any) -> bytes:
+        try:
+            return to_json(adapter.validate_python(value), by_alias=True)
+        except ValidationError as error:
+            raise WrongResult(f"its result does not fit {schema}: {_said(error)}") from None
 
     return encode
+
+
+def _aliased(adapter: TypeAdapter[Any]) -> bool:
+    plain = adapter.json_schema(by_alias=False, mode="serialization")
+    return plain != adapter.json_schema(by_alias=True, mode="serialization")
 
 
 def key_of(data: Any, field: str) -> bytes | None:

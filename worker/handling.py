@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-import traceback
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
-from pydantic import ValidationError
 
 from events.deadletter import Death, letter, size
 from events.envelope import Unreadable
@@ -20,7 +18,7 @@ from events.topology import Retry
 from lanes.lane import Done
 from lanes.port import Unknown
 from stages.contract import Reject
-from worker.binding import Outputs, WrongResult, decoder, unreadable
+from worker.binding import Outputs, WrongResult, decoder, expected
 from worker.calling import Caller
 from worker.caps import BATCH, DEAD_BYTES, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
 from worker.results import Draft, TooMuch
@@ -144,9 +142,7 @@ class Handling:
                     else:
                         result = function(data)
                     if result is not None:
-                        into, outgoing, size = made(
-                            record, edge, inherited, outputs, result, 0, 0
-                        )
+                        into, outgoing, size = made(record, edge, inherited, outputs, result, 0, 0)
                         into.append(outgoing)
                         draft.bytes += size
                         draft.tally.emitted += 1
@@ -168,7 +164,7 @@ class Handling:
         retry = self._retry()
         while True:
             if failure is not None:
-                failure = _expected(failure)
+                failure = expected(failure)
                 if isinstance(failure, _EXPECTED) or attempt >= retry.attempts:
                     self._fail(draft, record, failure, attempt, first)
                     return
@@ -228,7 +224,7 @@ class Handling:
             except Exception as error:  # hostile bytes of any kind
                 if _from_outside(error):
                     raise
-                self._fail(draft, record, _expected(error), 1, draft.now)
+                self._fail(draft, record, expected(error), 1, draft.now)
             else:
                 if event is not None:
                     if (
@@ -256,7 +252,7 @@ class Handling:
             except BaseException as error:
                 if _from_outside(error):
                     raise
-                failure = _expected(error)
+                failure = expected(error)
             else:
                 return
             if isinstance(failure, _EXPECTED) or attempt >= attempts:
@@ -364,17 +360,6 @@ async def _outcome(work: Coroutine[Any, Any, None]) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 -- handed on
         return error
     return None
-
-
-def _expected(error: BaseException) -> BaseException:
-    """pydantic's findings as the one error for data that cannot be read.
-
-    A function may well raise a ValidationError of its own; no second try changes that one either.
-    """
-    if isinstance(error, MemoryError):
-        # Its frames hold what filled the memory, and everybody here needs some.
-        traceback.clear_frames(error.__traceback__)
-    return unreadable(error) if isinstance(error, ValidationError) else error
 
 
 def _from_outside(error: BaseException) -> bool:

@@ -120,7 +120,8 @@ class Wiring:
     def lineage(self, record: Record) -> Lineage:
         """Raises Unreadable and UnknownVersion."""
         if not record.headers:
-            return self._bare(record)
+            edge, inherited = self.bare(record)
+            return Lineage(edge, inherited[1][1], inherited)
         headers = dict(record.headers)
         source = headers.get("ce_source")
         if source is not None and source.startswith(self._ours):
@@ -160,8 +161,9 @@ class Wiring:
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
         return Lineage(edge, run, tuple(inherited))
 
-    def _bare(self, record: Record) -> Lineage:
-        """A root with no headers at all, as kcat writes it."""
+    def bare(self, record: Record) -> tuple[Edge, tuple[Header, ...]]:
+        """The edge of a root by its position alone, as kcat writes it with no headers at all, and
+        what its descendants inherit: the version and, second, the run. Raises Unreadable."""
         if record.value is None:
             read(record)  # says what is wrong
         try:
@@ -173,8 +175,7 @@ class Wiring:
             if since[0] <= offset:
                 break
         edge = since[1]
-        run = place.run_ids.as_bytes(record.partition, offset)
-        return Lineage(edge, run, (edge.named, (RUN_HEADER, run)))
+        return edge, (edge.named, (RUN_HEADER, place.run_ids.as_bytes(record.partition, offset)))
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
@@ -182,7 +183,8 @@ class Wiring:
         media_type = envelope.content_type.partition(";")[0].strip().lower()
         if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
             raise Unreadable(f"content-type {media_type!r} is not JSON")
-        lineage = self._bare(record)
+        edge, inherited = self.bare(record)
+        lineage = Lineage(edge, inherited[1][1], inherited)
         attributes = envelope.attributes
         correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
         if correlation:
