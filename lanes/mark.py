@@ -11,21 +11,23 @@ from typing import NamedTuple
 
 import orjson
 
-GIVE_UP = 3
-"""Marks at which the event is given up. The first was made with a whole batch at work, each further
-one with this event alone in its process."""
+SUSPECT = 2
+"""Deaths after which one event is worked at a time. A first death is more often the machine's fault
+than an event's: the same batch is tried once more, for one at a time is a hundred times slower."""
+GIVE_UP = 4
+"""Deaths at which the event is given up: two of them with this event alone in its process."""
 
 
 class Mark(NamedTuple):
     """`deaths` lives began to work at this offset and did not end well; events up to and including
-    `until` are under suspicion."""
+    `until` were at work in them."""
 
     deaths: int = 0
     until: int = -1
 
     @property
     def suspect(self) -> bool:
-        return self.deaths > 0
+        return self.deaths >= SUSPECT
 
     @property
     def hopeless(self) -> bool:
@@ -37,10 +39,10 @@ class Mark(NamedTuple):
 
     def settled(self, offset: int) -> Mark:
         """What to note, and believe, when everything before `offset` is settled."""
-        return Mark(1, self.until) if self.suspect and offset <= self.until else Mark()
+        return Mark(SUSPECT, self.until) if self.suspect and offset <= self.until else Mark()
 
     def __str__(self) -> str:
-        return orjson.dumps(self._asdict()).decode() if self.suspect else ""
+        return orjson.dumps(self._asdict()).decode() if self.deaths else ""
 
     @classmethod
     def parse(cls, metadata: str) -> Mark:

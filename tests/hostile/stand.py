@@ -28,7 +28,7 @@ from worker.supervisor import Supervisor
 MEMORY = 192  # MiB, for the stage that fills it; it holds a third of that at rest
 FOLDER = Path(__file__).parent / "pipeline"
 QUIET: Any = {"log_level": "critical"}
-LONGEST = 45.0  # seconds that anything here may take
+LONGEST = 60.0  # seconds that anything here may take
 
 
 class Position(NamedTuple):
