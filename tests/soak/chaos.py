@@ -1,0 +1,141 @@
+"""What happens to a pipeline's workers, and to their broker, while they work?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import structlog
+
+from broker import embedded
+from broker.admin import Admin
+from broker.clients import opened, producer
+from broker.errors import BrokerError
+from broker.settings import Settings
+from console.lag import ordered_pass
+from events.topology import Version
+from router.check import check
+from router.derive import derive
+from router.publish import apply
+from worker.services import services
+from worker.supervisor import Supervisor
+
+ROOT = Path(__file__).resolve().parents[2]
+PROCESSES = 2  # of each stage, so that another can take over
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Chaos:
+    """The shipped pipeline at work, and those who make it suffer."""
+
+    settings: Settings
+    version: Version
+    supervisor: Supervisor
+    die: random.Random
+    kills: int = 0
+    freezes: int = 0
+    outages: int = 0
+    _frozen: set[int] = field(default_factory=set)
+
+    async def kill(self) -> None:
+        name, pid = self._victim()
+        os.kill(pid, signal.SIGKILL)
+        self.kills += 1
+        log.info("soak.killed", process=name, at=self.consumed())
+
+    async def freeze(self) -> None:
+        """Until its partitions are another's, and then some."""
+        name, pid = self._victim()
+        self._frozen.add(pid)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            log.info("soak.frozen", process=name, at=self.consumed())
+            await asyncio.sleep(1.5 * self.settings.session_timeout)  # the fault itself
+        finally:
+            os.kill(pid, signal.SIGCONT)
+            self._frozen.discard(pid)
+        self.freezes += 1
+        log.info("soak.woken", process=name, at=self.consumed())
+
+    def outage(self, home: Path) -> Callable[[], Awaitable[None]]:
+        """Kill the broker of a folder and start it again."""
+
+        async def kill_and_start() -> None:
+            running = embedded.status(home)
+            assert running
+            log.info("soak.broker_killed", at=self.consumed())
+            os.kill(running.pid, signal.SIGKILL)
+            await until(lambda: embedded.status(home) is None, 20, "it survived kill -9")
+            await embedded.start(home, progress=lambda _: None)
+            self.outages += 1
+            log.info("soak.broker_back", at=self.consumed())
+
+        return kill_and_start
+
+    async def suffer(self, faults: Sequence[Callable[[], Awaitable[None]]], total: int) -> None:
+        """Each fault once, at random moments while `total` events are consumed. One that takes its
+        time does not keep the next ones waiting."""
+        moments = sorted(self.die.uniform(0.01, 0.8) * total for _ in faults)
+        under_way = []
+        for moment, fault in zip(moments, faults, strict=True):
+            await until(lambda m=moment: self.consumed() >= m, 300, "no progress")  # type: ignore[misc]
+            under_way.append(asyncio.ensure_future(fault()))
+            await asyncio.sleep(0)  # it picks its victim before the next one does
+        await asyncio.gather(*under_way)
+
+    async def rest(self, seconds: float) -> None:
+        """Return when every event is settled."""
+        ends = time.monotonic() + seconds
+        while True:
+            try:
+                async with Admin.open(self.settings) as admin:
+                    lags = await ordered_pass(admin, self.settings.names, self.version)
+                if not any(i.lag for inputs in lags.values() for i in inputs):
+                    return
+            except BrokerError:
+                lags = {}
+            assert time.monotonic() < ends, f"not at rest after {seconds:g} s: {lags}"
+            await asyncio.sleep(0.25)
+
+    def consumed(self) -> int:
+        """By all stages, but for what those who were killed had not yet reported."""
+        return sum(report["consumed"] for report in self.supervisor.reports().values())
+
+    def _victim(self) -> tuple[str, int]:
+        pids = self.supervisor.pids()
+        return self.die.choice([(n, p) for n, p in pids.items() if p not in self._frozen])
+
+
+async def prepared(settings: Settings, seed: int) -> Chaos:
+    """The shipped file applied, its workers not yet started."""
+    checked = check(ROOT / "topology.yaml", settings.names)
+    assert checked.form
+    derived = derive(checked.form, checked.signatures, settings.names)
+    version = (await apply(settings, derived, "a test")).version
+    # A frozen process is to wake up, not to be found silent and ended.
+    patient = [
+        replace(service, patience=300.0)
+        for service in services(settings, ROOT, version, processes=PROCESSES, log_level="critical")
+    ]
+    return Chaos(settings, version, Supervisor(patient), random.Random(seed))
+
+
+async def trigger(settings: Settings, version: Version, value: bytes) -> None:
+    client = producer(settings)
+    async with opened(client, settings):
+        await client.send_and_wait(version.events["feed.requested"].topic, value)
+
+
+async def until(condition: Callable[[], object], seconds: float, otherwise: str) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, f"{otherwise} within {seconds:g} s"
+        await asyncio.sleep(0.02)

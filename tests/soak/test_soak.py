@@ -1,0 +1,128 @@
+"""Is the shipped pipeline exactly once from the trigger to the table, whoever dies on the way?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+import structlog
+
+from broker import embedded
+from broker.settings import Settings
+from console.oracle import differences, expected, loaded
+from stages.order_lines.plan import rows_per_week
+from tests.soak.books import read
+from tests.soak.chaos import Chaos, prepared, trigger, until
+
+log = structlog.get_logger()
+
+LINES = int(os.environ.get("SOAK_LINES", "200000"))
+KILLS = int(os.environ.get("SOAK_KILLS", "20"))
+FREEZES = int(os.environ.get("SOAK_FREEZES", "5"))
+SEED = int(os.environ.get("SOAK_SEED", "1"))
+
+
+@pytest.mark.kafka
+async def test_a_week_arrives_once_though_workers_are_killed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
+    await survived(await prepared(settings, SEED), [1], table(tmp_path), kills=3, patience=60)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+async def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SOAK_LINES, SOAK_KILLS, SOAK_FREEZES and SOAK_SEED say how much of it."""
+    home = tmp_path / "own broker"
+    home.mkdir()
+    monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
+    running = await embedded.start(home, progress=lambda _: None, port=19192)
+    settings = Settings(
+        bootstrap=running.address, replication_factor=1, session_timeout=3, heartbeat_interval=0.5
+    )
+    try:
+        await survived(
+            await prepared(settings, SEED), weeks_of(LINES), table(tmp_path),
+            kills=KILLS, freezes=FREEZES, broker=home, patience=300 + LINES / 100,
+        )  # fmt: skip
+    finally:
+        await embedded.stop(home)
+
+
+async def survived(
+    chaos: Chaos,
+    weeks: Sequence[int],
+    table: str,
+    *,
+    kills: int,
+    patience: float,
+    freezes: int = 0,
+    broker: Path | None = None,
+) -> None:
+    """One run over the weeks under all these faults, and its books, which must balance."""
+    wanted = await asyncio.to_thread(expected, weeks)
+    assert wanted.edges
+    consumed = 1 + sum(
+        wanted.edges[event_type]
+        for name, stage in chaos.version.stages.items()
+        for event_type in stage.subscribes
+        if name != "plan"
+    )
+    faults = [chaos.kill] * kills + [chaos.freeze] * freezes
+    if broker is not None:
+        faults.append(chaos.outage(broker))  # type: ignore[arg-type]
+    chaos.die.shuffle(faults)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(chaos.supervisor.run(stopping))
+    try:
+        await until(chaos.supervisor.ready, 60, "the workers are not ready")
+        began = time.monotonic()
+        await trigger(chaos.settings, chaos.version, orjson.dumps({"weeks": weeks}))
+        await chaos.suffer(faults, consumed)
+        await chaos.rest(patience)
+        seconds = time.monotonic() - began
+    finally:
+        stopping.set()
+        sound = await running
+    assert sound, "a process was put into quarantine"
+    books = await read(chaos.settings, chaos.version)
+    log.info(
+        "soak.ended",
+        lines=books.edges()["line.ingested"],
+        loaded=books.edges()["line.priced"],
+        dead=sum(books.dead().values()),
+        seconds=round(seconds, 1),
+        kills=chaos.kills,
+        freezes=chaos.freezes,
+        outages=chaos.outages,
+    )
+    assert books.faults() == []
+    edges = {k: v for k, v in books.edges().items() if k != "feed.requested"}
+    found = replace(await asyncio.to_thread(loaded, table, weeks), edges=edges, dead=books.dead())
+    assert differences(wanted, found) == []
+    assert (chaos.kills, chaos.freezes) == (kills, freezes)
+
+
+def table(folder: Path) -> str:
+    return f"sqlite:///{folder}/lines.db"
+
+
+def weeks_of(lines: int) -> list[int]:
+    """Neighbouring weeks, from the second on, that hold about so many lines."""
+    weeks: list[int] = []
+    held = 0
+    for week, rows in list(rows_per_week().items())[1:]:
+        if weeks and abs(held + rows - lines) > abs(held - lines):
+            break
+        weeks.append(week)
+        held += rows
+    return weeks
