@@ -188,7 +188,9 @@ BAD: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "said"), BAD, ids=lambda v: getattr(v, "__name__", str(v)))
+@pytest.mark.parametrize(
+    ("function", "said"), BAD, ids=lambda v: getattr(v, "__name__", type(v).__name__)
+)
 def test_any_other_is_refused_with_what_to_write(function: Any, said: str) -> None:
     with pytest.raises(Unbindable, match=said) as refused:
         read(function)
