@@ -39,6 +39,7 @@ PORT = 9092
 START_PATIENCE = 60.0  # seconds
 STOP_PATIENCE = 30.0  # seconds from SIGTERM to SIGKILL
 _TRIES = 3
+_HELD = 5.0  # seconds for which a port of our own is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ async def _launched(
     settings: Settings | None,
 ) -> Running:
     for attempt in range(_TRIES):
-        port = _free(wanted or _read(place / "port.json").get("port") or PORT)
+        port = await _port(wanted, _read(place / "port.json").get("port"))
         name = f"Apache Kafka {KAFKA}" if runtime else fallback.NAME
         progress(f"starting {name} on port {port}")
         if runtime:
@@ -324,6 +325,16 @@ async def _run(command: list[str], place: Path) -> str | None:
         return None
     lines = said.decode(errors="replace").strip().splitlines() or ["no reason given"]
     return next((line for line in lines if "Exception" in line), lines[-1])[:300]
+
+
+async def _port(wanted: int | None, remembered: int | None) -> int:
+    """The port to listen on. The one of the last start is waited for: workers know it by heart, and
+    a broker that was killed may hold it for some moments more, after its process is gone."""
+    if wanted is None and remembered is not None:
+        ends = time.monotonic() + _HELD
+        while _free(remembered) != remembered and time.monotonic() < ends:
+            await asyncio.sleep(0.1)
+    return _free(wanted or remembered or PORT)
 
 
 def _free(port: int) -> int:
