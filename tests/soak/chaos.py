@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -43,10 +44,11 @@ class Chaos:
     kills: int = 0
     freezes: int = 0
     outages: int = 0
-    _frozen: set[int] = field(default_factory=set)
+    _spared: set[int] = field(default_factory=set)
 
     async def kill(self) -> None:
         name, pid = self._victim()
+        self._spared.add(pid)  # it dies once
         os.kill(pid, signal.SIGKILL)
         self.kills += 1
         log.info("soak.killed", process=name, at=self.consumed())
@@ -54,14 +56,14 @@ class Chaos:
     async def freeze(self) -> None:
         """Until its partitions are another's, and then some."""
         name, pid = self._victim()
-        self._frozen.add(pid)
+        self._spared.add(pid)  # it is to wake up
         os.kill(pid, signal.SIGSTOP)
         try:
             log.info("soak.frozen", process=name, at=self.consumed())
             await asyncio.sleep(1.5 * self.settings.session_timeout)  # the fault itself
         finally:
             os.kill(pid, signal.SIGCONT)
-            self._frozen.discard(pid)
+            self._spared.discard(pid)
         self.freezes += 1
         log.info("soak.woken", process=name, at=self.consumed())
 
@@ -73,8 +75,10 @@ class Chaos:
             assert running
             log.info("soak.broker_killed", at=self.consumed())
             os.kill(running.pid, signal.SIGKILL)
-            await until(lambda: embedded.status(home) is None, 20, "it survived kill -9")
-            await embedded.start(home, progress=lambda _: None)
+            # A large process is a zombie for a while before the kernel closes what it listened on.
+            await until(lambda: _free(running.port), 20, "its port was not given back")
+            again = await embedded.start(home, progress=lambda _: None)
+            assert again.address == running.address
             self.outages += 1
             log.info("soak.broker_back", at=self.consumed())
 
@@ -111,7 +115,7 @@ class Chaos:
 
     def _victim(self) -> tuple[str, int]:
         pids = self.supervisor.pids()
-        return self.die.choice([(n, p) for n, p in pids.items() if p not in self._frozen])
+        return self.die.choice([(n, p) for n, p in pids.items() if p not in self._spared])
 
 
 async def prepared(settings: Settings, seed: int) -> Chaos:
@@ -132,6 +136,16 @@ async def trigger(settings: Settings, version: Version, value: bytes) -> None:
     client = producer(settings)
     async with opened(client, settings):
         await client.send_and_wait(version.events["feed.requested"].topic, value)
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 async def until(condition: Callable[[], object], seconds: float, otherwise: str) -> None:
