@@ -332,7 +332,7 @@ async def _port(wanted: int | None, remembered: int | None) -> int:
     a broker that was killed may hold it for some moments more, after its process is gone."""
     if wanted is None and remembered is not None:
         ends = time.monotonic() + _HELD
-        while _free(remembered) != remembered and time.monotonic() < ends:
+        while _free(remembered) != remembered and time.monotonic() < ends:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     return _free(wanted or remembered or PORT)
 
