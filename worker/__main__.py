@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from broker.errors import BrokerError
+from broker.errors import BadSettings, BrokerError
 from broker.settings import Settings
 from lanes.group import Broken
 from stages.loading import NotFound, load, on_path
@@ -40,12 +40,12 @@ def main() -> int:
     try:
         settings = Settings.load(arguments.folder, bootstrap=arguments.bootstrap)
         asyncio.run(_run(settings, arguments.pipeline, arguments.stages))
-    except (Broken, BrokerError) as error:
-        log.error("worker.ended", why=str(error))
-        return TEMPORARY
-    except (NothingApplied, NotFound) as error:
+    except (NothingApplied, NotFound, BadSettings) as error:
         log.error("worker.ended", why=str(error))
         return 1
+    except (Broken, BrokerError) as error:  # what is away may come back
+        log.error("worker.ended", why=str(error))
+        return TEMPORARY
     return 0
 
 
