@@ -76,6 +76,15 @@ class Stand:
         asked = {"n": self._given, "do": do}
         return await self.give(f"{stage}.asked", orjson.dumps(asked), partition=partition)
 
+    async def give_compressed(self, event_type: str, codec: Any) -> Position:
+        """An event that another producer has compressed."""
+        value = b'{"n": 1, "do": "answer", "more": "%b"}' % (b"again and " * 50)
+        client = producer(self._settings, compression_type=codec)
+        async with opened(client, self._settings):
+            topic = self.version.events[event_type].topic
+            written = await client.send_and_wait(topic, value, partition=0)
+        return Position(event_type, 0, written.offset)
+
     async def give_undecodable(self, event_type: str) -> Position:
         """A record one of whose headers has a name that is not UTF-8. aiokafka writes none: put
         such a name where it has encoded another."""

@@ -218,6 +218,14 @@ async def test_what_is_merely_odd_is_handled(
     assert len(stand.letters()) == before
 
 
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+async def test_what_others_compress_is_read(stand: Stand, codec: str) -> None:
+    before = len(stand.letters())
+    given = await stand.give_compressed("act.asked", codec)
+    await until(lambda: stand.answers(given), "it was not handled")
+    assert len(stand.letters()) == before
+
+
 BEHAVIOUR = [
     ("act", "raise", 2, "ValueError", "I will not"),
     ("act", "raise what cannot be said", 2, "Unsayable", "(its message cannot be read"),
