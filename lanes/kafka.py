@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
+    IllegalOperation,
     IllegalStateError,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
@@ -41,6 +42,7 @@ _FENCED = (
     InvalidTxnState,
     InvalidProducerIdMapping,
     OutOfOrderSequenceNumber,
+    IllegalOperation,  # its sender was fenced before we asked, and left the transaction
 )
 _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError)
 
