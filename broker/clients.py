@@ -20,7 +20,7 @@ from broker.settings import Settings
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
-_DAY = 24 * 60 * 60 * 1000  # ms
+_NEVER = 2**53  # ms: a member with nothing to fetch is idle, not dead
 _PARTS = ("_sender", "_message_accumulator", "_coordinator", "_fetcher", "_subscription")
 
 
@@ -84,7 +84,7 @@ def consumer(settings: Settings, *, group: str | None = None, **over: Any) -> AI
             "session_timeout_ms": int(settings.session_timeout * 1000),
             "heartbeat_interval_ms": int(settings.heartbeat_interval * 1000),
             # aiokafka can only take "too long between polls" as death; our watchdog knows better.
-            "max_poll_interval_ms": _DAY,
+            "max_poll_interval_ms": _NEVER,
             "fetch_max_wait_ms": 100,
         }
         | over

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from broker.clients import close_hard, consumer
+from broker.clients import close, close_hard, consumer
 from broker.settings import Settings
 from lanes.kafka import KafkaPort, Membership
 from lanes.lane import Work, live
@@ -53,7 +53,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._port = port
         self._membership = Membership(settings, consumer(settings, group=group), group)
         self._lanes: dict[int, tuple[KafkaPort, asyncio.Task[None]]] = {}
-        self._assigned = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving = False
         self._broken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._log = log.bind(group=group)
 
@@ -70,27 +71,51 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         stop = asyncio.ensure_future(stopping.wait())
         ends: set[asyncio.Future[Any]] = {stop, self._broken}
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            while not (await asyncio.wait(ends, timeout=1, return_when=asyncio.FIRST_COMPLETED))[0]:
+                self._look_after(member)
         finally:
             stop.cancel()
+            self._leaving = True
             await self._end_lanes(self._patience)
-            await self._leave()
+            await close(member)
         if self._broken.done():
             self._broken.result()
 
+    def _look_after(self, member: Any) -> None:
+        """aiokafka keeps its coordinator's errors until somebody fetches; with no lane, nobody
+        does, and the member would be silent for good."""
+        try:
+            member._coordinator.check_errors()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the membership is at its end
+            self._break(f"coordination failed: {error!r}")
+
+    def _break(self, why: str) -> None:
+        if not self._broken.done():
+            self._broken.set_exception(Broken(why))
+
     @property
     def lanes(self) -> Sequence[int]:
-        return sorted(self._lanes)
+        """The lanes that live: born, and neither dead nor waiting."""
+        return sorted(index for index, (port, _) in self._lanes.items() if port.living)
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        # Half of the session at most: the group waits for us, and the fence protects the rest.
-        await self._end_lanes(min(self._patience, self._settings.session_timeout / 2))
+        try:
+            # Half of the session at most: the group waits for us, and the fence protects the rest.
+            await self._end_lanes(min(self._patience, self._settings.session_timeout / 2))
+        except Exception as error:  # noqa: BLE001 -- aiokafka swallows what a listener raises
+            self._break(f"revocation failed: {error!r}")
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        member = self._membership.consumer
-        await self._end_lanes(0)  # a revocation whose listener was skipped must not leave two
-        member.pause(*assigned)
-        self._membership.generation = member._coordinator.generation
+        try:
+            await self._end_lanes(0)  # a revocation that was skipped must not leave two
+            self._membership.consumer.pause(*assigned)
+            if not self._leaving:
+                self._start_lanes(assigned)
+        except Exception as error:  # noqa: BLE001 -- as above
+            self._break(f"assignment failed: {error!r}")
+
+    def _start_lanes(self, assigned: set[TopicPartition]) -> None:
+        self._membership.generation = self._membership.consumer._coordinator.generation
         by_index: dict[int, list[Partition]] = {}
         for topic, index in sorted(assigned):
             by_index.setdefault(index, []).append(Partition(topic, index))
@@ -100,6 +125,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             )
             task = asyncio.create_task(self._lane(port, index), name=f"lane {index}")
             self._lanes[index] = port, task
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         self._log.info("group.assigned", lanes=sorted(by_index))
 
     async def _lane(self, port: KafkaPort, index: int) -> None:
@@ -110,8 +137,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             raise
         except Exception as error:  # noqa: BLE001 -- a defect of ours must not end in silence
             bound.exception("lane.broken")
-            if not self._broken.done():
-                self._broken.set_exception(Broken(f"lane {index}: {error!r}"))
+            self._break(f"lane {index}: {error!r}")
         finally:
             await port.discard()
 
@@ -121,7 +147,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         ending, self._lanes = self._lanes, {}
         for port, _ in ending.values():
             port.stop()
-        tasks = {task for _, task in ending.values()}
+        tasks = set(self._tasks)  # those that an earlier call still waits for included
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=patience)
@@ -130,14 +156,6 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         if late:
             self._log.warning("group.abandoned", lanes=len(late))
             await asyncio.wait(late, timeout=1)
-
-    async def _leave(self) -> None:
-        member: Any = self._membership.consumer
-        try:
-            async with asyncio.timeout(2):
-                await member.stop()
-        except (TimeoutError, KafkaError):
-            await close_hard(member)
 
 
 def _leveled(log: Any) -> Callable[..., Any]:

@@ -11,23 +11,21 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
-    IllegalOperation,
     IllegalStateError,
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    InvalidTxnState,
     KafkaError,
     MessageSizeTooLargeError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
-    OutOfOrderSequenceNumber,
-    ProducerFenced,
     RecordListTooLargeError,
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.clients import close_hard, producer
+from broker.admin import Admin
+from broker.clients import close, close_hard, producer
+from broker.errors import BrokerError
+from broker.fenced import FENCED
 from broker.settings import Settings
+from broker.undecodable import offset_of_undecodable
 from events.record import Record, Undecodable
 from lanes.port import Committed, Fenced, Lost, Partition, Refused, Stopped, Unknown, Writes
 
@@ -36,14 +34,6 @@ log = structlog.get_logger()
 _IDLE = 0.2  # seconds that a fetch waits for records before it answers "none"
 _LONGEST_REST = 5.0  # seconds between two lives
 
-_FENCED = (
-    ProducerFenced,
-    InvalidProducerEpoch,
-    InvalidTxnState,
-    InvalidProducerIdMapping,
-    OutOfOrderSequenceNumber,
-    IllegalOperation,  # its sender was fenced before we asked, and left the transaction
-)
 _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
@@ -85,11 +75,15 @@ class KafkaPort:
     remedy: str
     """What a person types when an offset is lost."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    lives: int = 0
+    living: bool = False
+    """Between a birth and the death that follows it."""
     _producer: AIOKafkaProducer | None = None
     _fetching: asyncio.Task[Any] | None = None
     _transaction_ends: float = 0.0
     _gingerly: bool = False
+    _turn: int = 0
+    _assignment: Any = None
+    _handed_over: Mapping[Partition, int] = field(default_factory=dict)
 
     def stop(self) -> None:
         """End between transactions; a fetch ends at once."""
@@ -98,17 +92,17 @@ class KafkaPort:
             self._fetching.cancel()
 
     async def fence(self) -> None:
-        self._unless_stopping()
+        self.unless_stopping()
         self._producer = producer(self.membership.settings, transactional_id=self.transactional_id)
         await self._answered(self._producer.start(), self._deadline())
 
     async def committed(self) -> Mapping[Partition, Committed]:
         # `consumer.committed()` forgets the metadata; the coordinator's own call keeps it.
         coordinator: Any = self.membership.consumer._coordinator
-        found = await self._answered(
-            coordinator.fetch_committed_offsets([TopicPartition(*p) for p in self.inputs]),
-            self._deadline(),
-        )
+        tps = [TopicPartition(*p) for p in self.inputs]
+        found = await self._answered(coordinator.fetch_committed_offsets(tps), self._deadline())
+        if any(tp not in found for tp in tps):
+            found = await self._asked_again(tps)
         committed = {}
         for partition in self.inputs:
             entry = found.get(TopicPartition(*partition))
@@ -120,48 +114,59 @@ class KafkaPort:
             committed[partition] = Committed(entry.offset, entry.metadata or "")
         return committed
 
+    async def _asked_again(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, Any]:
+        """While it loads, a coordinator answers as if there were no offset; this call knows."""
+        try:
+            async with Admin.open(self.membership.settings) as admin:
+                return await admin.committed(self.membership.group, tps)
+        except BrokerError as error:
+            raise Unknown(str(error)) from None
+
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
+        self._assignment = consumer._subscription.subscription.assignment
         try:
             for partition, offset in offsets.items():
                 consumer.seek(TopicPartition(*partition), offset)
             consumer.resume(*(TopicPartition(*p) for p in offsets))
         except IllegalStateError:
             raise Stopped from None
+        self._handed_over = dict(offsets)
+        self.living = True
 
     async def fetch(self) -> Sequence[Record]:
-        self._unless_stopping()
+        self.unless_stopping()
         if self._gingerly:
-            return await self._one_by_one()
-        try:
-            batches = await self._got(self.inputs)
-        except UnicodeDecodeError:
-            self._gingerly = True
-            return ()
-        if len(batches) == 1:
-            (records,) = batches.values()
-            return records
-        return [record for records in batches.values() for record in records]
-
-    async def _one_by_one(self) -> Sequence[Record]:
-        """aiokafka cannot decode a record one of whose headers has a name that is not UTF-8, nor
-        anything that was fetched with it: read singly until we stand before it, hand over its
-        position, which is all that can be known of it, and step over it."""
-        for partition in self.inputs:
+            records = await self._one()
+        else:
             try:
-                batches = await self._got([partition], most=1)
+                records = await self._got(self.inputs)
             except UnicodeDecodeError:
-                self._gingerly = False
-                offset = self.reached()[partition]
-                self.membership.consumer.seek(TopicPartition(*partition), offset + 1)
-                return [Undecodable(*partition, offset)]
-            if batches:
-                return [record for records in batches.values() for record in records]
-        return ()
+                # What the other inputs gave is gone with the exception: back to where we were.
+                self.seek(self._handed_over)
+                self._gingerly = True
+                return ()
+        self._handed_over = dict(self.reached())
+        return records
+
+    async def _one(self) -> Sequence[Record]:
+        """aiokafka cannot decode a record one of whose headers has a name that is not UTF-8, nor
+        anything that was fetched with it: read singly, the inputs in turn, until we stand before
+        it; hand over its position, which is all that can be known of it, and step over it."""
+        self._turn += 1
+        partition = self.inputs[self._turn % len(self.inputs)]
+        try:
+            return await self._got([partition], most=1)
+        except UnicodeDecodeError:
+            self._gingerly = False
+            tp, consumer = TopicPartition(*partition), self.membership.consumer
+            offset = offset_of_undecodable(consumer, tp)
+            consumer.seek(tp, offset + 1)
+            return [Undecodable(*partition, offset)]
 
     async def _got(
         self, partitions: Sequence[Partition], most: int | None = None
-    ) -> Mapping[TopicPartition, Sequence[Record]]:
+    ) -> Sequence[Record]:
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
                 *(TopicPartition(*p) for p in partitions),
@@ -170,26 +175,28 @@ class KafkaPort:
             )
         )
         try:
-            batches: Mapping[TopicPartition, Sequence[Record]] = await self._fetching
+            batches = await self._fetching
         except asyncio.CancelledError:
-            self._unless_stopping()  # stop() cancelled the fetch; whoever cancels us means it
+            self.unless_stopping()  # stop() cancelled the fetch; whoever cancels us means it
             raise
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             raise Lost(f"{type(error).__name__} {error}; {self.remedy}") from None
         except IllegalStateError:
             raise Stopped from None
+        except KafkaError as error:
+            raise Unknown(f"{type(error).__name__}: {error}") from None
         finally:
             self._fetching = None
-        return batches
+        if len(batches) == 1:
+            (records,) = batches.values()
+            return records  # type: ignore[no-any-return]
+        return [record for records in batches.values() for record in records]
 
     def reached(self) -> Mapping[Partition, int]:
-        assignment: Any = self.membership.consumer._subscription.subscription.assignment
-        if assignment is None:
+        # Of the assignment that we seeked in: a newer one may have other positions.
+        if self._assignment is None or not self._assignment.active:
             raise Stopped
-        try:
-            return {p: assignment.state_value(TopicPartition(*p)).position for p in self.inputs}
-        except (KeyError, AttributeError, IllegalStateError):
-            raise Stopped from None
+        return {p: self._assignment.state_value(TopicPartition(*p)).position for p in self.inputs}
 
     async def begin(self) -> None:
         # One deadline for the whole transaction, below its time-out: past it, it may be aborted.
@@ -210,22 +217,18 @@ class KafkaPort:
 
     async def commit(self) -> None:
         await self._answered(self._open().commit_transaction(), self._transaction_ends)
-        self.lives = 0
 
     async def discard(self) -> None:
+        self.living = False
         discarded, self._producer = self._producer, None
         if discarded is not None:
             await close_hard(discarded)
 
     async def close(self) -> None:
+        self.living = False
         closed, self._producer = self._producer, None
-        if closed is None:
-            return
-        try:
-            async with asyncio.timeout(1):  # nothing is in flight: a longer wait would be in vain
-                await closed.stop()
-        except (TimeoutError, KafkaError):
-            await close_hard(closed)
+        if closed is not None:
+            await close(closed, patience=1)  # nothing is in flight: to wait longer would be vain
 
     async def held(self) -> bool:
         while not self.stopping.is_set():
@@ -235,9 +238,8 @@ class KafkaPort:
             await self._wait(0.5)
         return False
 
-    async def rest(self) -> None:
-        self.lives += 1
-        longest = min(_LONGEST_REST, 0.02 * 2**self.lives)
+    async def rest(self, fruitless: int) -> None:
+        longest = min(_LONGEST_REST, 0.02 * 2 ** min(fruitless, 10))
         await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 -- jitter, no secret
 
     async def _produce(self, partition: Partition, outgoing: Sequence[Any]) -> None:
@@ -260,7 +262,7 @@ class KafkaPort:
         try:
             async with asyncio.timeout_at(deadline):
                 return await request
-        except _FENCED as error:
+        except FENCED as error:
             raise Fenced(type(error).__name__) from None
         except _REFUSED as error:
             raise Refused(f"{type(error).__name__}: {error}") from None
@@ -280,7 +282,7 @@ class KafkaPort:
             raise Stopped
         return self._producer
 
-    def _unless_stopping(self) -> None:
+    def unless_stopping(self) -> None:
         if self.stopping.is_set():
             raise Stopped
 

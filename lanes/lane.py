@@ -53,13 +53,17 @@ async def live(port: Port, work: Work, *, alone: Alone, log: Log) -> None:
     killed a process before: so that no innocent neighbour is blamed for the next death.
     """
     survived: Mapping[Partition, Mark] = {}
+    fruitless = 0  # lives in a row that settled nothing
     while True:
         life = _Life(port, work, alone, survived)
+        fruitless += 1
         try:
             await life.born()
             log("lane.born", offsets={str(p.partition): o for p, o in life.offsets.items()})
             while True:
                 await life.batch()
+                if life.fruitful:
+                    fruitless = 0
         except Stopped:
             await life.unmark()
             await port.close()
@@ -73,19 +77,19 @@ async def live(port: Port, work: Work, *, alone: Alone, log: Log) -> None:
             if not await port.held():
                 return  # another owns it; nothing is lost, nothing to say
             log("lane.died", why=type(why).__name__, detail=str(why))
-            survived = life.marks
-            await port.rest()
+            # A life that ended before its birth has read no marks: the last one's still hold.
+            survived = life.marks or survived
+            await port.rest(fruitless)
         except Refused as why:
             # The mark stays: the batch is taken apart and the event that Kafka refuses is given up.
             await port.discard()
             log("lane.refused", detail=str(why))
             survived = {}
-            await port.rest()
+            await port.rest(fruitless)
         except Lost as why:
             await port.discard()
             log("lane.lost", detail=str(why))
-            survived = {}
-            await port.rest()
+            await port.rest(fruitless)
 
 
 class _Life:
@@ -99,7 +103,7 @@ class _Life:
         self._alone = alone
         self._survived = survived
         self._pending: Sequence[Record] = ()
-        self._fresh = True  # no batch has been settled in this life
+        self.fruitful = False  # a batch has been settled in this life
         self._noted = False  # a mark of ours stands in Kafka
         self._in_transaction = False
         self.offsets: dict[Partition, int] = {}
@@ -120,6 +124,7 @@ class _Life:
 
     async def batch(self) -> None:
         """Fetch, handle, and commit the results with the offset."""
+        self._port.unless_stopping()
         if not self._pending:
             self._pending = await self._port.fetch()
         if not self._pending:
@@ -132,7 +137,7 @@ class _Life:
             async with self._alone:
                 await self._carefully(first, mark)
         else:
-            if self._fresh:
+            if not self.fruitful:
                 await self._note(self._pending)
             done = await self._work.handle(self._pending)
             await self._settle(done)
@@ -173,7 +178,7 @@ class _Life:
             else dict(self._port.reached())
         )
         await self._transact(done.writes, offsets)
-        self._fresh = False
+        self.fruitful = True
         self._work.committed(done)
 
     async def _transact(

@@ -15,7 +15,7 @@ SUSPECT = 2
 """Deaths after which one event is worked at a time. A first death is more often the machine's fault
 than an event's: the same batch is tried once more, for one at a time is a hundred times slower."""
 GIVE_UP = 4
-"""Deaths at which the event is given up: two of them with this event alone in its process."""
+"""Deaths at which the event is given up: two of them with no other suspect at work beside it."""
 
 
 class Mark(NamedTuple):

@@ -83,6 +83,9 @@ class Port(Protocol):
         """Is the partition still ours? True only once a heartbeat was accepted in the generation
         under which we hold it; returns when Kafka has answered."""
 
-    async def rest(self) -> None:
-        """Wait before the next life: longer after each that settled nothing, and not at all when
+    async def rest(self, fruitless: int) -> None:
+        """Wait before the next life, longer after so many that settled nothing, and not at all when
         the lane is to end."""
+
+    def unless_stopping(self) -> None:
+        """Raises Stopped when the lane is to end."""

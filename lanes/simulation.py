@@ -187,7 +187,7 @@ class SimulatedPort:
     _positions: dict[Partition, int] = field(default_factory=dict)
 
     async def fence(self) -> None:
-        self._unless_stopping()
+        self.unless_stopping()
         await step("fence")
         self._epoch = self.kafka.init(self.transactional_id)
         await step("fenced")
@@ -205,9 +205,9 @@ class SimulatedPort:
         self._positions = dict(offsets)
 
     async def fetch(self) -> Sequence[SimulatedRecord]:
-        self._unless_stopping()
+        self.unless_stopping()
         await step("fetch")
-        self._unless_stopping()
+        self.unless_stopping()
         fetched = []
         for partition, position in self._positions.items():
             records = self.kafka.read_committed(partition, position)[: self.most]
@@ -255,11 +255,11 @@ class SimulatedPort:
             and self.kafka.generations.get(self.transactional_id) == self.generation
         )
 
-    async def rest(self) -> None:
+    async def rest(self, fruitless: int) -> None:
         with suppress(Exception):  # a rest asks nothing of Kafka
             await step("rest")
 
-    def _unless_stopping(self) -> None:
+    def unless_stopping(self) -> None:
         if self.stopping:
             raise Stopped
 

@@ -47,8 +47,16 @@ def test_every_event_is_settled_once_under_any_disaster_that_hypothesis_finds(
 
 def test_no_event_is_given_up_where_no_process_died() -> None:
     for seed in range(INTERLEAVINGS // 3):
-        world = ran(seed, deaths=False)
+        world = ran(seed, deaths=False, unanswered=0)
         assert not world.given_up, (seed, world.history)
+
+
+def test_no_event_is_given_up_for_a_broker_that_does_not_answer() -> None:
+    """Lives end before, after and while they note what they begin; the process lives on."""
+    for seed in range(INTERLEAVINGS // 2):
+        world = ran(seed, deaths=False, rebalances=False, unanswered=0.2)
+        assert not world.given_up, (seed, world.history)
+        assert exact(world), seed
 
 
 class _Aside(broken.OffsetOutsideOfTheTransaction):

@@ -76,6 +76,9 @@ class World:
     broken: Callable[[SimulatedPort], Port] = lambda port: port
     deaths: bool = True
     """Processes are killed and frozen; without, every disaster leaves the process in good order."""
+    unanswered: float = 0.02
+    """The share of calls whose answer is lost."""
+    rebalances: bool = True
     kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
     workers: list[Worker] = field(default_factory=list)
     owners: dict[int, Worker] = field(default_factory=dict)
@@ -120,7 +123,7 @@ class World:
         running = [(w, lane) for w in self.workers if not w.frozen for lane in w.lanes]
         if running:
             worker, lane = self.die.choice(running)
-            answer = Unknown("lost") if self.deaths and self.die.random() < 0.02 else None
+            answer = Unknown("lost") if self.die.random() < self.unanswered else None
             self._advance(worker, lane, answer)
 
     def _advance(self, worker: Worker, lane: Lane, answer: BaseException | None = None) -> None:
@@ -135,7 +138,9 @@ class World:
                 worker.lanes.remove(lane)
 
     def _disaster(self) -> None:
-        choices = [self._complete, self._rebalance_softly]
+        choices = [self._complete]
+        if self.rebalances:
+            choices.append(self._rebalance_softly)
         if self.deaths:
             choices += [self._freeze, self._thaw, self._kill, self._expire]
         self.die.choice(choices)()
