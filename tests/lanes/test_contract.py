@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import OffsetAndMetadata
 
 from broker.admin import Admin, NewTopicSpec
@@ -269,3 +270,65 @@ async def _readable(world: World, *settled: Port) -> list[bytes | None]:
         await world.call(port.discard())
         await world.call(port.fence())
     return await world.results()
+
+
+class _Named(str):
+    """A header name that is not UTF-8 on the wire; no client of ours could write it."""
+
+    def encode(self, *_: Any) -> bytes:
+        return b"\xff\xfe"
+
+
+async def _give_undecodable(real: Real, partition: Partition) -> None:
+    client = producer(real.settings, enable_idempotence=False)
+    async with opened(client, real.settings):
+        batch = client.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(
+            magic=2,
+            compression_type=0,
+            is_transactional=0,
+            producer_id=-1,
+            producer_epoch=-1,
+            base_sequence=-1,
+            batch_size=2**16,
+        )
+        batch.append(key=None, value=b"{}", timestamp=None, headers=[(_Named("x"), b"")])
+        await (await client.send_batch(batch, partition.topic, partition=0))
+
+
+async def test_what_cannot_be_decoded_costs_the_other_input_nothing(settings: Settings) -> None:
+    """Two inputs; in one a marker, then a record that the client cannot decode, then a good one."""
+    real = Real(settings)
+    await real.prepare()
+    try:
+        writer = await real.port()
+        await real.call(writer.fence())
+        await written(real, writer, b"before", 0)
+        await real.call(writer.commit())
+        await _readable(real, writer)
+        await _give_undecodable(real, real.target)
+        await written(real, writer, b"after", 0)
+        await real.call(writer.commit())
+        await _readable(real, writer)
+        await real.give(b"1", b"2", b"3")
+        reader = await real.port("reader")
+        assert isinstance(reader, KafkaPort)
+        reader.inputs = [real.source, real.target]
+        reader.membership.consumer.assign([TopicPartition(*p) for p in reader.inputs])
+        reader.seek(dict.fromkeys(reader.inputs, 0))
+        fetched: list[Any] = []
+        async with asyncio.timeout(20):
+            while len(fetched) < 6:
+                fetched += await reader.fetch()
+        found = {(r.topic, r.offset): r.value for r in fetched}
+        assert found == {
+            (real.source.topic, 0): b"1",
+            (real.source.topic, 1): b"2",
+            (real.source.topic, 2): b"3",
+            (real.target.topic, 0): b"before",
+            (real.target.topic, 2): None,
+            (real.target.topic, 3): b"after",
+        }
+        assert len(fetched) == 6
+    finally:
+        await real.close()

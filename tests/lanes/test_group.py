@@ -1,0 +1,111 @@
+"""Do lanes begin and end with what the group assigns, whatever else goes on?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from broker.settings import Settings
+from events.record import Record
+from lanes.group import Broken, Group
+from lanes.lane import Done
+from tests.lanes.troupe import Troupe
+
+pytestmark = pytest.mark.kafka
+
+
+class Waiting:
+    """Work that is under way until it may end."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.handled = 0
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        self.begun.set()
+        await self.may_end.wait()
+        self.handled += 1
+        return Done(1, {})
+
+    def give_up(self, record: Record, deaths: int) -> Done:
+        return Done(1, {})
+
+    def committed(self, done: Done) -> None:
+        pass
+
+
+def group(troupe: Troupe, work: Callable[[int], Any]) -> Group:
+    return Group(
+        troupe.settings,
+        troupe.group,
+        [troupe.source],
+        lambda lane: f"{troupe.group}:{lane}",
+        work,
+        alone=asyncio.Lock(),
+        remedy="(a test)",
+        patience=5,
+    )
+
+
+@pytest.fixture
+async def troupe(settings: Settings, tmp_path: Any) -> Troupe:
+    troupe = Troupe(settings, tmp_path)
+    await troupe.prepare()
+    return troupe
+
+
+async def test_a_rebalance_while_the_last_lanes_drain_starts_no_new_ones(troupe: Troupe) -> None:
+    works = [Waiting(), Waiting()]
+    member = group(troupe, works.__getitem__)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(10)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+    stopping.set()
+    await asyncio.sleep(0)
+    tps = {TopicPartition(troupe.source, p) for p in (0, 1)}
+    drain = asyncio.create_task(member.on_partitions_revoked(tps))
+    for work in works:
+        work.may_end.set()
+    await drain
+    await member.on_partitions_assigned(tps)
+    assert not member._tasks
+    await running
+    assert not member._tasks
+
+
+async def test_a_stop_is_heard_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
+    works = [Waiting(), Waiting()]
+    member = group(troupe, works.__getitem__)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(200)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+    stopping.set()
+    await asyncio.sleep(0.01)  # let `run` hear it
+    for work in works:
+        work.may_end.set()
+    await running
+    assert all(work.handled <= 2 for work in works)
+
+
+async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
+    troupe: Troupe,
+) -> None:
+    member = group(troupe, lambda _: Waiting())
+    running = asyncio.create_task(member.run(asyncio.Event()))
+    async with asyncio.timeout(20):
+        while not member.lanes:
+            await asyncio.sleep(0.05)
+    member._membership.consumer._coordinator._pending_exception = RuntimeError("no such group")
+    with pytest.raises(Broken, match="no such group"):
+        await running
