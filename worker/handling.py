@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -26,6 +27,8 @@ from worker.tally import Tally
 from worker.wiring import Lineage, UnknownVersion, Wiring
 
 log = structlog.get_logger()
+
+_OURS = str(Path(__file__).parent)
 
 _EXPECTED = (Reject, Unreadable, WrongResult, TooMuch)
 """What no second try can change; their message says all, a traceback would say nothing more."""
@@ -329,7 +332,7 @@ class Handling:
     ) -> None:
         version, run = self._origin(record)
         death = Death.of(
-            error,
+            _without_our_frames(error),
             stage=self._stage,
             version=version,
             run=run,
@@ -360,6 +363,14 @@ async def _outcome(work: Coroutine[Any, Any, None]) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 -- handed on
         return error
     return None
+
+
+def _without_our_frames(error: BaseException) -> BaseException:
+    """How we came to call the function is of no interest to whoever wrote it."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename.startswith(_OURS) and trace.tb_next:
+        trace = trace.tb_next
+    return error.with_traceback(trace)
 
 
 def _from_outside(error: BaseException) -> bool:
