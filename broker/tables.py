@@ -15,6 +15,7 @@ from broker.clients import consumer, opened, within
 from broker.diagnosis import is_refusal
 from broker.errors import BrokerError, Refused, Unanswered
 from broker.settings import Settings
+from broker.undecodable import offset_of_undecodable
 from events.record import Record, Undecodable
 
 log = structlog.get_logger()
@@ -97,16 +98,23 @@ async def _read(
     now = asyncio.get_running_loop().time
     moved = now()
     gingerly = False
+    turn = 0
     while left:
         batches: dict[TopicPartition, list[Record]] = {}
-        try:
-            batches = await _polled(settings, reader, left, 1 if gingerly else None)
-        except UnicodeDecodeError:
-            # aiokafka decodes neither a record one of whose headers has a name that is not UTF-8
-            # nor what was fetched with it: read singly until we stand before it, and step over it.
-            if gingerly:
-                batches = await _stepped_over(settings, reader, left)
-            gingerly = not gingerly
+        if gingerly:
+            turn += 1
+            partition = sorted(left)[turn % len(left)]
+            batches = await _one(settings, reader, partition)
+            gingerly = not any(isinstance(r, Undecodable) for r in batches.get(partition, ()))
+        else:
+            try:
+                batches = await _polled(settings, reader, left, None)
+            except UnicodeDecodeError:
+                # What the other partitions gave is gone with the exception: back to where we were.
+                for partition in left:
+                    reader.seek(partition, positions[partition])
+                gingerly = True
+                continue
         for partition in sorted(left):
             position = await _position(settings, reader, partition)
             if position != positions[partition]:
@@ -155,20 +163,17 @@ async def _polled(
         raise (Refused(text) if is_refusal(error) else BrokerError(text)) from None
 
 
-async def _stepped_over(
-    settings: Settings, reader: AIOKafkaConsumer, partitions: set[TopicPartition]
+async def _one(
+    settings: Settings, reader: AIOKafkaConsumer, partition: TopicPartition
 ) -> dict[TopicPartition, list[Record]]:
-    """Find the partition that stands before the record that cannot be decoded."""
-    for partition in sorted(partitions):
-        try:
-            records = await _polled(settings, reader, {partition}, 1)
-        except UnicodeDecodeError:
-            offset = await _position(settings, reader, partition)
-            reader.seek(partition, offset + 1)
-            return {partition: [Undecodable(partition.topic, partition.partition, offset)]}
-        if records:
-            return records
-    return {}
+    """aiokafka decodes neither a record one of whose headers has a name that is not UTF-8 nor what
+    was fetched with it: read singly until we stand before it, and step over it."""
+    try:
+        return await _polled(settings, reader, {partition}, 1)
+    except UnicodeDecodeError:
+        offset = offset_of_undecodable(reader, partition)
+        reader.seek(partition, offset + 1)
+        return {partition: [Undecodable(partition.topic, partition.partition, offset)]}
 
 
 async def _position(settings: Settings, reader: AIOKafkaConsumer, partition: TopicPartition) -> int:

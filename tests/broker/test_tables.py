@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.record.util import calc_crc32c
 
 from broker.admin import Admin, NewTopicSpec
@@ -136,13 +137,47 @@ async def test_a_record_that_cannot_be_decoded_is_stepped_over(
     """The name of one of its headers is not UTF-8, which aiokafka neither writes nor reads."""
     async with opened(producer(settings), settings) as writer:
         await writer.send_and_wait(topic, b"before", key=b"k", partition=0)
-        batch = writer.create_batch()
-        batch.append(key=b"k", value=b"odd", timestamp=None, headers=[("X" * 8, b"v")])
-        build = batch._build
-        batch._build = lambda: _misnamed(bytes(build()))
-        await (await writer.send_batch(batch, topic, partition=0))
+        await _send_undecodable(writer, topic, 0)
         await writer.send_and_wait(topic, b"after", key=b"k", partition=0)
     assert await values(settings, topic) == [b"before", None, b"after"]
+
+
+async def test_one_that_cannot_be_decoded_costs_no_record_of_another_partition(
+    settings: Settings, topic: str
+) -> None:
+    async with opened(producer(settings), settings) as writer:
+        for i in range(5):
+            await writer.send_and_wait(topic, b"%d" % i, key=b"k", partition=0)
+            await writer.send_and_wait(topic, b"%d" % i, key=b"k", partition=1)
+        await _send_undecodable(writer, topic, 0)
+        await _send_undecodable(writer, topic, 1)
+        await writer.send_and_wait(topic, b"after", key=b"k", partition=0)
+        await writer.send_and_wait(topic, b"after", key=b"k", partition=1)
+    found = [(r.partition, r.value) async for batch in scan(settings, [topic]) for r in batch]
+    whole = [b"0", b"1", b"2", b"3", b"4", None, b"after"]
+    for partition in (0, 1):
+        assert [value for p, value in found if p == partition] == whole
+
+
+async def test_a_marker_before_one_that_cannot_be_decoded_is_not_taken_for_it(
+    settings: Settings, topic: str
+) -> None:
+    async with opened(producer(settings, transactional_id=topic), settings) as writer:
+        async with writer.transaction():
+            await writer.send_and_wait(topic, b"0", key=b"k", partition=0)
+        # The marker stands at 1.
+        async with writer.transaction():
+            await _send_undecodable(writer, topic, 0)
+    found = [(r.offset, r.value) async for batch in scan(settings, [topic]) for r in batch]
+    assert found == [(0, b"0"), (2, None)]
+
+
+async def _send_undecodable(writer: AIOKafkaProducer, topic: str, partition: int) -> None:
+    batch: Any = writer.create_batch()
+    batch.append(key=b"k", value=b"odd", timestamp=None, headers=[("X" * 8, b"v")])
+    build = batch._build
+    batch._build = lambda: _misnamed(bytes(build()))
+    await (await writer.send_batch(batch, topic, partition=partition))
 
 
 def _misnamed(batch: bytes) -> bytearray:
