@@ -63,7 +63,7 @@ async def _run(settings: Settings, pipeline: str, stages: list[str]) -> None:
         functions[stage] = load(newest.stages[stage].run)
     fd = os.environ.get(FD_VARIABLE)
     beat = Beat(int(fd) if fd else None)
-    await work(settings, pipeline, functions, beat, stopping)
+    await work(settings, pipeline, functions, beat, stopping, versions)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 from broker.settings import Settings
 from broker.tables import read_table
@@ -33,15 +34,19 @@ class NothingApplied(Exception):  # noqa: N818 -- what is the case
 
 
 async def published(settings: Settings, pipeline: str) -> Mapping[int, Version]:
-    """All versions of a pipeline. Raises NothingApplied."""
-    table = await read_table(settings, settings.names.topology)
-    versions = {
-        v.version: v
-        for key, value in table.items()
-        if key != INSTALLATION_KEY
-        for v in [Version.model_validate_json(value)]
-        if v.pipeline == pipeline
-    }
+    """All versions of a pipeline; what no router wrote is passed over. Raises NothingApplied, and
+    the errors of `read_table`."""
+    versions = {}
+    for key, value in (await read_table(settings, settings.names.topology)).items():
+        if key == INSTALLATION_KEY:
+            continue
+        try:
+            version = Version.model_validate_json(value)
+        except ValidationError:  # one foreign record must not end every worker
+            log.warning("topology.foreign", key=key.decode(errors="backslashreplace"))
+            continue
+        if version.pipeline == pipeline:
+            versions[version.version] = version
     if not versions:
         raise NothingApplied(
             f"no version of {pipeline} was ever applied to {settings.bootstrap}; "
@@ -56,10 +61,12 @@ async def work(
     functions: Mapping[str, Callable[..., Any]],
     beat: Beat,
     stopping: asyncio.Event,
+    versions: Mapping[int, Version] | None = None,
 ) -> None:
-    """Host the lanes of these stages until `stopping` is set. Raises NothingApplied, and
-    lanes.group.Broken when Kafka is out of reach for good."""
-    versions = await published(settings, pipeline)
+    """Host the lanes of these stages until `stopping` is set; `versions` are what `published` has
+    just said, if it was asked. Raises NothingApplied, and lanes.group.Broken when Kafka is out of
+    reach for good."""
+    versions = versions or await published(settings, pipeline)
     newest = versions[max(versions)]
 
     async def refresh() -> Mapping[int, Version]:

@@ -1,0 +1,27 @@
+"""Which versions does a worker find, whatever else stands among them?"""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from broker.admin import Admin, NewTopicSpec
+from broker.clients import opened, producer
+from broker.settings import Settings
+from tests.worker.made import version
+from worker.process import published
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_a_foreign_record_among_the_versions_is_passed_over(settings: Settings) -> None:
+    ours = version()
+    topic = settings.names.topology
+    async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(1, {"cleanup.policy": "compact"})})
+    async with opened(producer(settings), settings) as writer:
+        await writer.send_and_wait(topic, ours.model_dump_json().encode(), key=b"p@1")
+        await writer.send_and_wait(topic, b"nonsense", key=b"theirs")
+    with capture_logs() as logs:
+        assert await published(settings, "p") == {1: ours}
+    assert [(e["event"], e["key"]) for e in logs] == [("topology.foreign", "theirs")]
