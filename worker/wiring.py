@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from broker.errors import BrokerError
 from events.envelope import (
     CORRELATION_ID,
     RUN_ID,
@@ -104,10 +103,11 @@ class Wiring:
         name: bytes = unknown.args[0]
         if self._not_found.get(name, 0.0) < time.monotonic():
             try:
-                self._know(await self._read_again())
-            except BrokerError as error:
+                versions = await self._read_again()
+            except Exception as error:  # noqa: BLE001 -- whatever it was, Kafka did not tell
                 # No reason to bury the event: the lane is born again, and asks again.
                 raise Unknown(str(error)) from None
+            self._know(versions)
             if name in self._versions:
                 return
             if len(self._not_found) >= LINEAGES:

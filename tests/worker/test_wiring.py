@@ -13,6 +13,7 @@ from events.topology import Event, Stage
 from lanes.port import Unknown
 from tests.events.made import Made
 from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
+from worker.process import NothingApplied
 
 RUN = RunIds(INSTALLATION, "p.in")
 STAGE = Stage(run="m:f", subscribes=("in",), emits=("out",))
@@ -160,7 +161,10 @@ async def test_many_versions_that_were_never_published_are_not_looked_up_one_by_
 
 
 @pytest.mark.parametrize("batched", [False, True])
-async def test_no_event_dies_because_versions_could_not_be_read(batched: bool) -> None:
+@pytest.mark.parametrize("why", [Unanswered("no answer within 8 s"), NothingApplied("no answer")])
+async def test_no_event_dies_because_versions_could_not_be_read(
+    batched: bool, why: Exception
+) -> None:
     """The lane is born again and asks once more."""
 
     def each(event: In) -> Out:
@@ -169,6 +173,6 @@ async def test_no_event_dies_because_versions_could_not_be_read(batched: bool) -
     def every(events: list[In]) -> list[Out]:
         return [copied(e) for e in events]
 
-    lane = Lane(every if batched else each, later=Unanswered("no answer within 8 s"))
-    with pytest.raises(Unknown, match="no answer within 8 s"):
+    lane = Lane(every if batched else each, later=why)
+    with pytest.raises(Unknown, match=str(why)):
         await lane.work.handle([emitted(1, of="p@2")])
