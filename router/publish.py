@@ -21,19 +21,14 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import (
-    InvalidProducerEpoch,
-    InvalidProducerIdMapping,
-    InvalidTxnState,
-    KafkaError,
-    ProducerFenced,
-)
+from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from pydantic import ValidationError
 
 from broker.admin import Admin
 from broker.clients import opened, producer, within
 from broker.errors import Unanswered
+from broker.fenced import FENCED
 from broker.settings import Settings
 from broker.tables import read_table
 from events.topology import INSTALLATION_KEY, Event, Installation, Version
@@ -43,8 +38,6 @@ log = structlog.get_logger()
 
 _TRIES = 6  # the other router needs one of them; two in a row lost to others are rare
 _REST = 0.1  # seconds, doubled at each try, with full jitter
-
-_FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState)
 
 
 class NotApplied(Exception):  # noqa: N818 -- what the file is
@@ -86,7 +79,7 @@ async def apply(settings: Settings, derived: Derived, by: str) -> Applied:
             ) from None
         except KafkaError as error:
             # aiokafka wraps what it does not expect of the broker.
-            if not isinstance(error, _FENCED) and not isinstance(error.__cause__, _FENCED):
+            if not isinstance(error, FENCED) and not isinstance(error.__cause__, FENCED):
                 raise NotApplied(f"Kafka refused the version: {error}; apply again") from None
             log.info("router.fenced", pipeline=derived.pipeline, attempt=attempt + 1)
             await asyncio.sleep(random.uniform(0, _REST * 2**attempt))  # noqa: S311 -- jitter

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from broker.admin import Admin
 from broker.clients import consumer, opened, producer
 from broker.errors import TopicDiffers
+from broker.fenced import FENCED
 from broker.settings import Settings
 from events.names import Names
 from events.topology import Version
@@ -210,7 +211,7 @@ async def test_a_fenced_router_publishes_nothing(settings: Settings) -> None:
         table = await publish._read(settings)
         version = await publish._next(settings, late, "late", table, ())
         await apply(settings, derived(settings.names, MORE), "ann")
-        with pytest.raises(publish._FENCED):
+        with pytest.raises(FENCED):
             await publish._commit(settings, writer, version, False, {})
     assert [v.published_by for v in await versions(settings, "p")] == ["ann", "ann"]
 
