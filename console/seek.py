@@ -212,6 +212,7 @@ async def _move(
 
     from broker.clients import opened, producer
     from broker.errors import Unanswered
+    from broker.fenced import FENCED
 
     group = settings.names.group(version.pipeline, stage)
     tp: TopicPartition = place.input.partition
@@ -235,8 +236,13 @@ async def _move(
                 f"moving {place.name}: no answer within {settings.deadline:g} s, whether it was "
                 "moved is unknown; look with: farandole status"
             ) from None
-        except KafkaError as error:
+        except FENCED as error:
             raise Failed(
                 f"farandole: a worker took {place.name} at this very moment "
                 f"({type(error).__name__}), nothing was moved; try again"
+            ) from None
+        except KafkaError as error:
+            raise Unanswered(
+                f"moving {place.name}: {type(error).__name__}: {error}; whether it was moved is "
+                "unknown; look with: farandole status"
             ) from None
