@@ -58,11 +58,21 @@ class Lineage:
 
 
 @dataclass(slots=True)
+class _Since:
+    """A version, and the offset of one partition at which it begins there."""
+
+    offset: int
+    version: Version
+    edge: Edge | None = None
+    """None until a root of it is met."""
+
+
+@dataclass(slots=True)
 class _Place:
     """One partition of an input: which version a root there belongs to, by its offset."""
 
     run_ids: RunIds
-    since: Sequence[tuple[int, Edge]]  # newest first
+    since: Sequence[_Since]  # newest first
 
 
 class Wiring:
@@ -87,15 +97,24 @@ class Wiring:
         self._versions = {v.name.encode(): v for _, v in sorted(versions.items())}
         self.newest = versions[max(versions)]
         self._ours = f"farandole://{self.newest.installation}/".encode()
-        self._edges = {
-            (v.name, e.topic): Edge(
-                v, event_type, self._bind(v, event_type), header(TOPOLOGY_VERSION, v.name)
-            )
-            for v in self._versions.values()
-            for event_type, e in v.events.items()
-        }
+        self._edges: dict[tuple[str, str], Edge | None] = {}
         self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
         self._places: dict[tuple[str, int], _Place] = {}
+        for event in self.newest.events.values():
+            self._edge(self.newest, event.topic)  # what cannot be bound ends us, not an event
+
+    def _edge(self, version: Version, topic: str) -> Edge | None:
+        """Made at first use: of all the versions ever published, few are met, and to bind one takes
+        milliseconds of the event loop."""
+        key = version.name, topic
+        if key not in self._edges:
+            event_type = _type_of(version, topic)
+            self._edges[key] = None
+            if event_type is not None:
+                outputs = self._bind(version, event_type)
+                named = header(TOPOLOGY_VERSION, version.name)
+                self._edges[key] = Edge(version, event_type, outputs, named)
+        return self._edges[key]
 
     async def learn(self, unknown: UnknownVersion) -> None:
         """Read the published versions again. Raises Unreadable if that one is not among them, and
@@ -152,7 +171,7 @@ class Wiring:
         version = self._versions.get(name)
         if version is None:
             raise UnknownVersion(name)
-        edge = self._edges.get((version.name, record.topic))
+        edge = self._edge(version, record.topic)
         if edge is None or headers.get("ce_source") not in {
             version.source(stage).encode() for stage in version.emitters(edge.event_type)
         }:
@@ -172,9 +191,12 @@ class Wiring:
             place = self._place(record)
         offset = record.offset
         for since in place.since:  # newest first; before them all, the oldest
-            if since[0] <= offset:
+            if since.offset <= offset:
                 break
-        edge = since[1]
+        edge = since.edge
+        if edge is None:
+            edge = since.edge = self._edge(since.version, record.topic)
+            assert edge is not None  # `_place` took only versions that know the topic
         return edge, (edge.named, (RUN_HEADER, place.run_ids.as_bytes(record.partition, offset)))
 
     def _root(self, record: Record) -> Lineage:
@@ -197,15 +219,19 @@ class Wiring:
     def _place(self, record: Record) -> _Place:
         since = []
         for version in reversed(self._versions.values()):
-            edge = self._edges.get((version.name, record.topic))
-            if edge is None:
+            event_type = _type_of(version, record.topic)
+            if event_type is None:
                 continue
-            boundaries = version.events[edge.event_type].boundaries
+            boundaries = version.events[event_type].boundaries
             boundary = boundaries[record.partition] if record.partition < len(boundaries) else 0
-            since.append((boundary, edge))
+            since.append(_Since(boundary, version))
         place = _Place(RunIds(self.newest.installation, record.topic), since)
         self._places[record.topic, record.partition] = place
         return place
+
+
+def _type_of(version: Version, topic: str) -> str | None:
+    return next((name for name, event in version.events.items() if event.topic == topic), None)
 
 
 RUN_HEADER = f"ce_{RUN_ID}"

@@ -9,11 +9,12 @@ import pytest
 from broker.errors import Unanswered
 from events.envelope import header, trigger_headers
 from events.ids import RunIds
-from events.topology import Event, Stage
+from events.topology import Event, Stage, Version
 from lanes.port import Unknown
 from tests.events.made import Made
 from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
 from worker.process import NothingApplied
+from worker.wiring import Wiring
 
 RUN = RunIds(INSTALLATION, "p.in")
 STAGE = Stage(run="m:f", subscribes=("in",), emits=("out",))
@@ -116,6 +117,30 @@ async def test_a_root_is_of_the_newest_version_at_whose_boundary_it_stands() -> 
     assert by_id == {
         "in/0/9/0": "p@1", "in/0/10/0": "p@2", "in/1/19/0": "p@1", "in/0/11/0": "p@2",
     }  # fmt: skip
+
+
+async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
+    bound = []
+
+    def bind(version: Version, event_type: str) -> None:
+        bound.append((version.version, event_type))
+
+    async def never() -> dict[int, Version]:
+        raise AssertionError
+
+    versions = {n: version(n, **{"in": _since(10 * n)}) for n in (1, 2, 3)}
+    wiring = Wiring(versions, never, bind)
+    assert {number for number, _ in bound} == {3}
+    bound.clear()
+    assert wiring.lineage(bare(offset=25)).edge.version.version == 2
+    assert wiring.lineage(bare(offset=26)).edge.version.version == 2
+    assert bound == [(2, "in")]
+    assert wiring.lineage(emitted(27, of="p@1")).edge.version.version == 1
+    assert bound == [(2, "in"), (1, "in")]
+
+
+def _since(boundary: int) -> Event:
+    return Event(topic="p.in", partitions=4, boundaries=(boundary,) * 4)
 
 
 async def test_a_topic_that_grew_between_versions_takes_the_events_of_both() -> None:
