@@ -211,7 +211,8 @@ async def _first_offsets(
     settings: Settings, version: Version, previous: Version | None
 ) -> dict[str, dict[TopicPartition, OffsetAndMetadata]]:
     """By group, the offsets that are to be committed so that "no committed offset" always means
-    "lost", never "new"; an edge that has one, from an earlier life of its stage, keeps it."""
+    "lost", never "new". An edge that has one from an earlier life goes on at its boundary too: what
+    was written while it did not exist is not its own."""
     found = {}
     async with Admin.open(settings) as admin:
         for stage, edges in new_edges(version, previous).items():
@@ -220,7 +221,7 @@ async def _first_offsets(
             first = {
                 tp: OffsetAndMetadata(boundary, "")
                 for tp, boundary in edges.items()
-                if committed.get(tp) is None
+                if (old := committed.get(tp)) is None or old.offset < boundary
             }
             if first:
                 found[group] = first

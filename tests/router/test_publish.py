@@ -140,14 +140,25 @@ async def test_new_edges_begin_at_the_boundary_and_old_ones_stay(settings: Setti
 
 
 @pytest.mark.kafka
-async def test_an_edge_that_comes_back_keeps_its_offset(settings: Settings) -> None:
+async def test_an_edge_that_comes_back_begins_at_its_boundary(settings: Settings) -> None:
     await apply(settings, derived(settings.names, MORE), "ann")
     await published(settings, settings.names.topic("p", "line.read"), 1, 5)
     await commit(settings, "count", "line.read", [0, 2])
     await apply(settings, derived(settings.names), "ann")
     back = await apply(settings, derived(settings.names, MORE), "ann")
     assert back.version.version == 3
-    assert await committed(settings, "count", "line.read") == [0, 2]
+    assert await committed(settings, "count", "line.read") == [0, 5]
+
+
+@pytest.mark.kafka
+async def test_an_edge_that_comes_back_never_goes_behind_its_offset(settings: Settings) -> None:
+    """One past the end is lost (the topic was made anew): a person decides, not the router."""
+    await apply(settings, derived(settings.names, MORE), "ann")
+    await published(settings, settings.names.topic("p", "line.read"), 1, 5)
+    await commit(settings, "count", "line.read", [0, 6])
+    await apply(settings, derived(settings.names), "ann")
+    await apply(settings, derived(settings.names, MORE), "ann")
+    assert await committed(settings, "count", "line.read") == [0, 6]
 
 
 @pytest.mark.kafka
