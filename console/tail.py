@@ -139,13 +139,15 @@ class Told:
         from events.deadletter import FAMILY
 
         account: dict[str, Any] = {
-            name.removeprefix(FAMILY): value.decode(errors="replace")
+            name.removeprefix(FAMILY): (value or b"").decode(errors="replace")
             for name, value in record.headers
             if name.startswith(FAMILY)
         }
         for number in ("attempts", "partition", "offset"):
-            if number in account:
-                account[number] = int(account[number])
+            # Anybody may write here: what is no number stays what it is.
+            said = account.get(number, "")
+            if said.isdecimal() and len(said) < 19:  # JSON takes 64 bits
+                account[number] = int(said)
         return account
 
     def _run(self, record: Record, account: dict[str, Any]) -> str | None:
@@ -155,11 +157,11 @@ class Told:
         if run_id and (headers.get("ce_source") or b"").startswith(self._ours):
             return run_id.decode(errors="replace")
         runs = self._runs.get(account.get("topic", record.topic))
-        if runs is None:
+        partition = account.get("partition", record.partition)
+        offset = account.get("offset", record.offset)
+        if runs is None or not isinstance(partition, int) or not isinstance(offset, int):
             return None
-        return runs.of(
-            account.get("partition", record.partition), account.get("offset", record.offset)
-        )
+        return runs.of(partition, offset)
 
 
 def _dumps(content: Any) -> bytes:
