@@ -41,5 +41,9 @@ def lint(here: Here, file: Path | None, as_json: bool) -> None:
     form = checked.form
     say(
         f"{file or here.file}: {form.pipeline} is fit to be applied: "
-        f"{len(form.stages)} stages, {len(form.event_types())} events"
+        f"{_counted(len(form.stages), 'stage')}, {_counted(len(form.event_types()), 'event')}"
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
