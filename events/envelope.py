@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic_core import from_json, to_json
@@ -43,7 +43,6 @@ class Envelope:
     data: bytes
     content_type: str = "application/json"
     traceparent: str | None = None
-    bare: bool = field(default=False)
 
 
 def text(raw: bytes | None, what: str) -> str:
@@ -74,9 +73,7 @@ def read(record: Record) -> Envelope:
     }
     if attributes:
         _check(attributes)
-    return Envelope(
-        attributes, record.value, content_type, _traceparent(headers), bare=not attributes
-    )
+    return Envelope(attributes, record.value, content_type, _traceparent(headers))
 
 
 def _structured(value: bytes, headers: Mapping[str, bytes]) -> Envelope:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 base32, lowercase, no padding
-RUN_ID_LENGTH = 13
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = 2**64 - 1

@@ -72,4 +72,4 @@ def test_an_old_sdk_that_does_not_name_structured_mode_sends_a_bare_record() -> 
     events from data."""
     event = OldCloudEvent({"id": "1", "source": "/them", "type": "feed"}, DATA)
     message: Any = old_to_structured(event)
-    assert read(Made(message.value, list(message.headers.items()))).bare
+    assert read(Made(message.value, list(message.headers.items()))).attributes == {}

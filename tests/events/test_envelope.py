@@ -30,12 +30,12 @@ STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 
 
 def test_a_record_without_headers_is_a_bare_event() -> None:
-    assert read(Made(b'{"weeks":[1]}')) == Envelope({}, b'{"weeks":[1]}', bare=True)
+    assert read(Made(b'{"weeks":[1]}')) == Envelope({}, b'{"weeks":[1]}')
 
 
 def test_headers_of_other_standards_leave_a_record_bare() -> None:
     envelope = read(Made(b"{}", [("b3", b"\xff"), ("traceparent", b"00-a-b-01")]))
-    assert (envelope.bare, envelope.attributes) == (True, {})
+    assert envelope.attributes == {}
     assert envelope.traceparent == "00-a-b-01"
 
 
@@ -46,7 +46,7 @@ def test_binary_mode_takes_the_value_as_it_is() -> None:
     assert envelope.attributes == {
         "specversion": "1.0", "id": "1", "source": "me", "type": "line", "runid": "abc",
     }  # fmt: skip
-    assert (envelope.content_type, envelope.bare) == ("text/json", False)
+    assert envelope.content_type == "text/json"
 
 
 def test_structured_mode_takes_the_event_out_of_the_value() -> None:
@@ -120,7 +120,6 @@ def test_any_bytes_are_an_event_or_unreadable_and_nothing_else(record: Made) -> 
     with contextlib.suppress(Unreadable):
         envelope = read(record)
         assert isinstance(envelope.data, bytes)
-        assert envelope.bare == (not envelope.attributes)
 
 
 @given(st.binary())
@@ -138,6 +137,5 @@ def test_times_are_written_in_universal_time() -> None:
 def test_a_trigger_that_is_written_is_read() -> None:
     written = trigger_headers("me", "feed.requested", "f-1", datetime.now(UTC))
     envelope = read(Made(b"{}", written))
-    assert not envelope.bare
     assert envelope.attributes["id"] == "f-1"
     assert envelope.attributes["type"] == "feed.requested"
