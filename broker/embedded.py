@@ -187,7 +187,7 @@ async def _launched(
             raise
         _write(place / "port.json", {"port": port})
         log.info("kafka.started", address=running.address, pid=running.pid, kind=running.kind)
-        progress(f"Kafka answers at {running.address}")
+        progress(f"it answers at {running.address}")
         return running
     raise AssertionError("unreachable")
 

@@ -36,7 +36,7 @@ def told() -> Iterator[None]:
         _end(PIPE_BROKEN)
     except click.UsageError as error:
         help_ = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
-        _end(error.exit_code, f"farandole: {error.format_message()}{help_}")
+        _end(error.exit_code, f"farandole: {error.format_message().rstrip('.')}{help_}")
     except click.ClickException as error:
         _end(error.exit_code, f"farandole: {error.format_message()}")
     except Failed as error:

@@ -42,7 +42,8 @@ async def _up(here: Here, level: str) -> None:
             services(settings, here.folder, version, pretty=sys.stderr.isatty(), log_level=level)
         )
         await until_stopped(
-            supervisor, lambda: say(f"{len(version.stages)} stages are at work; Ctrl-C ends them")
+            supervisor,
+            lambda: say(f"every stage is at work ({len(version.stages)}); Ctrl-C ends them"),
         )
         say(f"{_after_ctrl_c()}all stages have ended")
 

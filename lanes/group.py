@@ -162,6 +162,6 @@ def _leveled(log: Any) -> Callable[..., Any]:
     """A birth is the ordinary course of things; everything else that a lane says is not."""
 
     def say(event: str, **fields: Any) -> None:
-        (log.info if event == "lane.born" else log.warning)(event, **fields)
+        (log.debug if event == "lane.born" else log.warning)(event, **fields)
 
     return say

@@ -28,7 +28,7 @@ def load(lines: list[PricedLine], context: Context) -> None:
     with database(os.environ.get(SETTING, DEFAULT)).begin() as connection:
         inserted = _insert(connection, rows)
     if inserted < len(rows):
-        context.log.info("order_lines.known", lines=len(rows), inserted=inserted)
+        context.log.debug("order_lines.known", lines=len(rows), inserted=inserted)
 
 
 def row(line: PricedLine) -> Row:
