@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from benchmarks import hand, pipelines
-from broker.clients import producer
+from broker.clients import opened, producer
 from broker.settings import Settings
 from worker.beat import Beat
 from worker.process import spare_the_collector, work
@@ -95,11 +97,6 @@ async def _contest(settings: Settings, contestant: str, lines: int) -> float:
 
 async def _rewind(settings: Settings, source: str) -> None:
     """Back to the start, as nobody's member."""
-    from aiokafka import TopicPartition
-    from aiokafka.structs import OffsetAndMetadata
-
-    from broker.clients import opened
-
     client = producer(settings, transactional_id=settings.names.router)
     async with opened(client, settings), client.transaction():
         await client.send_offsets_to_transaction(

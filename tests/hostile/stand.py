@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaProducer
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from broker.clients import opened, producer
 from broker.settings import Settings
@@ -22,6 +21,7 @@ from events.topology import Version
 from router.check import check
 from router.derive import derive
 from router.publish import apply
+from tests.undecodable import undecodable
 from worker.services import services
 from worker.supervisor import Supervisor
 
@@ -86,24 +86,8 @@ class Stand:
         return Position(event_type, 0, written.offset)
 
     async def give_undecodable(self, event_type: str) -> Position:
-        """A record one of whose headers has a name that is not UTF-8. aiokafka writes none: put
-        such a name where it has encoded another."""
-
-        class Bytes(str):
-            def encode(self, *_: Any) -> bytes:
-                return b"\xff\xfe"
-
-        batch = self._writer.create_batch()
-        batch._builder = _DefaultRecordBatchBuilderPy(
-            magic=2,
-            compression_type=0,
-            is_transactional=0,
-            producer_id=-1,
-            producer_epoch=-1,
-            base_sequence=-1,
-            batch_size=2**16,
-        )
-        batch.append(key=None, value=b'{"n": 1}', timestamp=None, headers=[(Bytes("name"), b"")])
+        """A record one of whose headers has a name that is not UTF-8."""
+        batch = undecodable(self._writer, b'{"n": 1}')
         return await self._sent(batch, event_type, 0)
 
     async def _sent(self, batch: Any, event_type: str, partition: int) -> Position:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import OffsetAndMetadata
 
 from broker.admin import Admin, NewTopicSpec
@@ -22,6 +21,7 @@ from events.record import Outgoing
 from lanes.kafka import KafkaPort, Membership
 from lanes.port import Committed, Fenced, Lost, Partition, Port
 from lanes.simulation import SimulatedKafka, SimulatedPort
+from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka
 
@@ -272,27 +272,10 @@ async def _readable(world: World, *settled: Port) -> list[bytes | None]:
     return await world.results()
 
 
-class _Named(str):
-    """A header name that is not UTF-8 on the wire; no client of ours could write it."""
-
-    def encode(self, *_: Any) -> bytes:
-        return b"\xff\xfe"
-
-
 async def _give_undecodable(real: Real, partition: Partition) -> None:
     client = producer(real.settings, enable_idempotence=False)
     async with opened(client, real.settings):
-        batch = client.create_batch()
-        batch._builder = _DefaultRecordBatchBuilderPy(
-            magic=2,
-            compression_type=0,
-            is_transactional=0,
-            producer_id=-1,
-            producer_epoch=-1,
-            base_sequence=-1,
-            batch_size=2**16,
-        )
-        batch.append(key=None, value=b"{}", timestamp=None, headers=[(_Named("x"), b"")])
+        batch = undecodable(client, b"{}")
         await (await client.send_batch(batch, partition.topic, partition=0))
 
 
