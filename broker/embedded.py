@@ -7,7 +7,6 @@ its data outlive it. All under `.farandole/kafka`.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import re
 import shutil
@@ -24,7 +23,7 @@ from typing import Any
 import orjson
 import structlog
 
-from broker import fallback, node
+from broker import fallback, node, storage
 from broker.clients import connection
 from broker.diagnosis import asked
 from broker.errors import BrokerError, Refused, Unreachable
@@ -117,7 +116,10 @@ async def start(
             return await _launched(place, None, progress, port, {}, settings)
         if not (place / "data").exists():
             progress("preparing its storage")
-            await _format(place, runtime, properties or {})
+            await storage.format(place, runtime, properties or {})
+        elif storage.was_killed(place):
+            progress("it was killed: settling what it left behind")
+            await storage.settle(place, runtime, _free(0))
         return await _launched(place, runtime, progress, port, properties or {}, settings)
 
 
@@ -212,15 +214,10 @@ def _command(place: Path, runtime: Java, port: int, properties: Mapping[str, str
         *node.JVM,
         aot,
         f"-XX:ErrorFile={place / 'crash.log'}",
-        _logging(place),
+        storage.logging(place),
         main="kafka.Kafka",
         arguments=[str(node.written(place / "server.properties", told))],
     )
-
-
-def _logging(place: Path) -> str:
-    file = node.written(place / "log4j2.properties", node.logging(place / "kafka.log"))
-    return f"-Dlog4j2.configurationFile={file}"
 
 
 def _spawned(place: Path, command: list[str], port: int, kind: str) -> Running:
@@ -268,63 +265,6 @@ async def _answers(running: Running, settings: Settings | None) -> None:
                 f" it may still be on its way: try again, or see {running.log}"
             )
         await asyncio.sleep(0.05)
-
-
-async def _format(place: Path, runtime: Java, properties: Mapping[str, str]) -> None:
-    """Raises Unreachable."""
-    # Whole or not at all: a half-formatted folder would never start.
-    draft = place / "data.draft"
-    cluster = "-"
-    while cluster.startswith("-"):  # the tool would take such an id for an option
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    told = node.properties(draft, PORT, PORT + 1) | dict(properties)
-    file = node.written(place / "format.properties", told)
-    tool = "kafka.tools.StorageTool"
-    arguments = ["format", "--standalone", "-t", cluster, "-c", str(file)]
-    try:
-        for cached in [True, False] if runtime.cache.exists() else [False]:
-            shutil.rmtree(draft, ignore_errors=True)
-            aot = [f"-XX:AOTCache={runtime.cache}"] if cached else []
-            command = runtime.command(
-                *node.JVM, *aot, _logging(place), main=tool, arguments=arguments
-            )
-            complaint = await _run(command, place)
-            if complaint is None:
-                draft.rename(place / "data")
-                return
-            if cached:
-                runtime.cache.unlink(missing_ok=True)  # it may be damaged
-        raise Unreachable(f"Kafka's storage cannot be prepared: {complaint}")
-    finally:
-        file.unlink(missing_ok=True)
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-async def _run(command: list[str], place: Path) -> str | None:
-    """Run it to its end; what it complains of, if it fails. Raises Unreachable."""
-    child = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=place,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(START_PATIENCE):
-            said, _ = await child.communicate()
-    except TimeoutError:
-        raise Unreachable(
-            f"Kafka's storage is not prepared after {START_PATIENCE:g} s; is the machine busy?"
-        ) from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if not child.returncode:
-        return None
-    lines = said.decode(errors="replace").strip().splitlines() or ["no reason given"]
-    return next((line for line in lines if "Exception" in line), lines[-1])[:300]
 
 
 async def _port(wanted: int | None, remembered: int | None) -> int:

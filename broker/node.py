@@ -54,6 +54,28 @@ def properties(data: Path, port: int, controller: int) -> dict[str, str]:
     }
 
 
+def controller_alone(broker: Mapping[str, str]) -> dict[str, str]:
+    """The server.properties of the controller in a node whose broker stays away; it fences that
+    one at once."""
+    brokers_own = ("advertised.listeners", "inter.broker.listener.name")
+    told = {name: value for name, value in broker.items() if name not in brokers_own}
+    return told | {
+        "process.roles": "controller",
+        "listeners": told["listeners"].partition(",")[2],
+        "broker.heartbeat.interval.ms": "50",
+        "broker.session.timeout.ms": "100",
+    }
+
+
+FENCING = {
+    "logger.controller.name": "org.apache.kafka.controller",
+    "logger.controller.level": "info",
+}
+"""What its log4j2.properties need beside `logging`, so that it says:"""
+ACTIVE = "Performing controller activation"
+FENCED = "Fencing broker 1 "
+
+
 def logging(log: Path) -> dict[str, str]:
     """Its log4j2.properties: what deserves a warning, in 10 MB at most."""
     return {

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ from broker.tables import read_table
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset")]
 
 FEW = {"offsets.topic.num.partitions": "4", "transaction.state.log.num.partitions": "4"}
+
+
+MANY = 16
 
 
 def quiet(_: str) -> None: ...
@@ -84,21 +88,33 @@ async def test_any_process_may_stop_it(folder: Path) -> None:
 
 
 async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
-    """The controller listens elsewhere afterwards, which formatted storage must allow."""
+    """Many transactions at once: of some the coordinator has acknowledged the commit, and the
+    partition does not know it yet, when the process is killed. Kafka alone would never end those.
+
+    The controller listens elsewhere afterwards, which formatted storage must allow.
+    """
     running = await begin(folder)
     before = of(running)
     topic = before.names.topic("p", "a")
     async with Admin.open(before) as admin:
-        await admin.create({topic: NewTopicSpec(1)})
-    writer = producer(before, transactional_id="t")
-    async with opened(writer, before), writer.transaction():
-        await writer.send_and_wait(topic, b"1", key=b"a")
+        await admin.create({topic: NewTopicSpec(MANY)})
+    async with AsyncExitStack() as stack:
+        writers = [
+            await stack.enter_async_context(
+                opened(producer(before, transactional_id=f"t{i}"), before)
+            )
+            for i in range(MANY)
+        ]
+        for i, writer in enumerate(writers):
+            await writer.begin_transaction()
+            await writer.send_and_wait(topic, b"1", key=b"%d" % i, partition=i)
+        await asyncio.gather(*(writer.commit_transaction() for writer in writers))
+        os.kill(running.pid, signal.SIGKILL)
     controller = _controller(folder)
     assert await end(running.pid, running.started, (signal.SIGKILL, 5.0))
     again = await begin(folder)
-    # The coordinator ends what it had acknowledged in its own time.
-    after = before.model_copy(update={"bootstrap": again.address, "transaction_timeout": 60.0})
-    assert await read_table(after, topic) == {b"a": b"1"}
+    after = before.model_copy(update={"bootstrap": again.address})
+    assert await read_table(after, topic) == {b"%d" % i: b"1" for i in range(MANY)}
     assert _controller(folder) != controller
     async with Admin.open(after) as admin:
         await admin.create({f"{topic}.later": NewTopicSpec(1)})
