@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Seconds = Annotated[float, Field(ge=0)]
 
 INSTALLATION_KEY = b"installation"
-"""The one record of `farandole.topology` that is no version: who this installation is."""
+"""Under this key `farandole.topology` says who this installation is."""
 
 
 class _Frozen(BaseModel):
@@ -60,6 +60,13 @@ class Stage(_Frozen):
     threads: Annotated[int, Field(ge=0, le=64)] = 0
     """0: the function runs in the event loop; N: a `def` runs in a pool of N threads."""
     processes: Annotated[int, Field(ge=1, le=64)] = 1
+    when: Mapping[str, str] = {}
+    """By subscribed event type, a CEL expression over `data` and `attributes`: an event for which
+    it is false is filtered, not handled."""
+    parameters: Mapping[str, Any] = {}
+    """`with:` in the file; the function's parameter model reads it."""
+    accepts: dict[str, Any] | None = None
+    """JSON Schema (2020-12) of what the function reads; None where it takes anything."""
 
 
 class Version(_Frozen):
@@ -72,6 +79,8 @@ class Version(_Frozen):
     published_by: str
     events: Mapping[str, Event]
     stages: Mapping[str, Stage]
+    rollback_of: int | None = None
+    """The version whose content this one repeats, if it was published by a rollback."""
     kind: Literal["version"] = "version"
 
     @property
@@ -92,3 +101,35 @@ class Version(_Frozen):
     def roots(self) -> tuple[str, ...]:
         """The event types that no stage emits: what triggers are published to."""
         return tuple(name for name in self.events if not self.emitters(name))
+
+
+class Report(_Frozen):
+    """What `farandole.topology` holds under the key `pipeline@router`: what the last router that
+    watched the file thought of it."""
+
+    pipeline: str
+    reported: datetime
+    reported_by: str
+    file: str
+    findings: tuple[str, ...] = ()
+    """Why the file as saved cannot be applied, `FILE:LINE:COLUMN: ...` each."""
+    waiting: tuple[str, ...] = ()
+    """Dangerous changes that wait for a person's word."""
+    kind: Literal["report"] = "report"
+
+    @property
+    def key(self) -> bytes:
+        return f"{self.pipeline}@router".encode()
+
+
+_ROW: TypeAdapter[Version | Report] = TypeAdapter(
+    Annotated[Version | Report, Field(discriminator="kind")]
+)
+
+
+def row(key: bytes, value: bytes) -> Installation | Version | Report:
+    """One record of `farandole.topology`. Raises pydantic's ValidationError where no router of ours
+    wrote it."""
+    if key == INSTALLATION_KEY:
+        return Installation.model_validate_json(value)
+    return _ROW.validate_json(value)

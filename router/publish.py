@@ -31,7 +31,7 @@ from broker.errors import Unanswered
 from broker.fenced import FENCED
 from broker.settings import Settings
 from broker.tables import read_table
-from events.topology import INSTALLATION_KEY, Event, Installation, Version
+from events.topology import INSTALLATION_KEY, Event, Installation, Version, row
 from router.derive import Derived
 
 log = structlog.get_logger()
@@ -116,15 +116,16 @@ async def _read(settings: Settings) -> _Table:
     found = []
     for key, value in rows.items():
         try:
-            if key == INSTALLATION_KEY:
-                installation = Installation.model_validate_json(value)
-            else:
-                found.append(Version.model_validate_json(value))
+            said = row(key, value)
         except ValidationError as error:
             raise NotApplied(
                 f"{topic} holds a record with the key {key!r} that no router wrote "
                 f"({error.errors()[0]['msg']}); write a tombstone with that key"
             ) from None
+        if isinstance(said, Installation):
+            installation = said
+        elif isinstance(said, Version):
+            found.append(said)
     return _Table(installation, found)
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from broker.settings import Settings
 from broker.tables import read_table
-from events.topology import INSTALLATION_KEY, Version
+from events.topology import Version, row
 from lanes.group import Group
 from stages.signature import read as read_signature
 from worker.beat import Beat
@@ -38,15 +38,13 @@ async def published(settings: Settings, pipeline: str) -> Mapping[int, Version]:
     the errors of `read_table`."""
     versions = {}
     for key, value in (await read_table(settings, settings.names.topology)).items():
-        if key == INSTALLATION_KEY:
-            continue
         try:
-            version = Version.model_validate_json(value)
+            said = row(key, value)
         except ValidationError:  # one foreign record must not end every worker
             log.warning("topology.foreign", key=key.decode(errors="backslashreplace"))
             continue
-        if version.pipeline == pipeline:
-            versions[version.version] = version
+        if isinstance(said, Version) and said.pipeline == pipeline:
+            versions[said.version] = said
     if not versions:
         raise NothingApplied(
             f"no version of {pipeline} was ever applied to {settings.bootstrap}; "
