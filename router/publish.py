@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -71,7 +71,8 @@ async def apply(settings: Settings, derived: Derived, by: str) -> Applied:
                     # Published by a try of ours whose end we did not hear?
                     return Applied(newest, newest == attempted, created)
                 attempted = await _next(settings, derived, by, table, created)
-                offsets = await _first_offsets(settings, attempted, newest)
+                earlier = _of(table.versions, derived.pipeline)
+                offsets = await _first_offsets(settings, attempted, earlier)
                 await _commit(settings, writer, attempted, table.installation is None, offsets)
         except Unanswered as error:
             raise NotApplied(
@@ -188,35 +189,37 @@ async def _offsets(
     return {**starts, **ends}
 
 
-def new_edges(version: Version, previous: Version | None) -> dict[str, dict[TopicPartition, int]]:
-    """Per stage, the input partitions that it did not have in the previous version, with the
-    boundary at which it begins there."""
+def new_edges(
+    version: Version, earlier: Sequence[Version]
+) -> dict[str, dict[TopicPartition, int]]:
+    """Per stage, the input partitions that it had in no earlier version, with the boundary at which
+    it begins there. An edge that comes back goes on where it was: of the versions that had it there
+    may be events that it has not read."""
     return {
         name: {
             TopicPartition(version.events[event_type].topic, index): boundary
             for event_type in stage.subscribes
-            if not _had(previous, name, event_type)
+            if not any(_had(v, name, version.events[event_type].topic) for v in earlier)
             for index, boundary in enumerate(version.events[event_type].boundaries)
         }
         for name, stage in version.stages.items()
     }
 
 
-def _had(previous: Version | None, stage: str, event_type: str) -> bool:
-    if previous is None or stage not in previous.stages:
-        return False
-    return event_type in previous.stages[stage].subscribes
+def _had(version: Version, stage: str, topic: str) -> bool:
+    subscribes = version.stages[stage].subscribes if stage in version.stages else ()
+    return any(version.events[event_type].topic == topic for event_type in subscribes)
 
 
 async def _first_offsets(
-    settings: Settings, version: Version, previous: Version | None
+    settings: Settings, version: Version, earlier: Sequence[Version]
 ) -> dict[str, dict[TopicPartition, OffsetAndMetadata]]:
     """By group, the offsets that are to be committed so that "no committed offset" always means
-    "lost", never "new". An edge that has one from an earlier life goes on at its boundary too: what
-    was written while it did not exist is not its own."""
+    "lost", never "new". A group that has one from before Farandole knew it begins at the boundary
+    too, unless it is beyond."""
     found = {}
     async with Admin.open(settings) as admin:
-        for stage, edges in new_edges(version, previous).items():
+        for stage, edges in new_edges(version, earlier).items():
             group = settings.names.group(version.pipeline, stage)
             committed = await admin.committed(group, list(edges)) if edges else {}
             first = {
