@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from events.envelope import Unreadable
-from events.topology import Version
+from events.topology import Stage, Version
 from stages.contract import To
 from stages.signature import Signature
 
@@ -130,6 +130,17 @@ def bind(version: Version, event_type: str, stage: str, signature: Signature) ->
     if stage not in version.subscribers(event_type):
         return None
     return Outputs(version, stage, signature)
+
+
+def unfit(stage: Stage, signature: Signature) -> str | None:
+    """Why a function cannot be what a stage says it is; None where it can."""
+    emits, gives = len(stage.emits), len(signature.gives)
+    if bool(emits) == bool(gives) and (signature.named or emits in (1, gives)):
+        return None
+    return (
+        f"{stage.run} gives {gives} kinds of events, and the stage emits {emits}; "
+        "start a worker with the code that this version was made for"
+    )
 
 
 def _classes(schema: Any) -> list[type]:

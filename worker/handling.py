@@ -14,7 +14,7 @@ import structlog
 
 from events.deadletter import Death, letter, size
 from events.envelope import Unreadable
-from events.record import Record
+from events.record import Outgoing, Record
 from events.topology import Retry
 from lanes.lane import Done
 from lanes.port import Unknown
@@ -24,7 +24,7 @@ from worker.calling import Caller
 from worker.caps import BATCH, DEAD_BYTES, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
 from worker.results import Draft, TooMuch
 from worker.tally import Tally
-from worker.wiring import Lineage, UnknownVersion, Wiring
+from worker.wiring import Lineage, Misplaced, Unchecked, UnknownVersion, Wiring
 
 log = structlog.get_logger()
 
@@ -32,6 +32,9 @@ _OURS = str(Path(__file__).parent)
 
 _EXPECTED = (Reject, Unreadable, WrongResult, TooMuch)
 """What no second try can change; their message says all, a traceback would say nothing more."""
+
+_ASKED_AGAIN = (UnknownVersion, Unchecked, Misplaced)
+"""What the wiring says that is no failure of the event."""
 
 
 class _Bound(NamedTuple):
@@ -68,6 +71,7 @@ class Handling:
 
     async def handle(self, records: Sequence[Record]) -> Done:
         draft = Draft(self._stage)
+        self._wiring.begin()
         ends = time.monotonic() + TRANSACTION_AGE
         settled = 0
         while settled < len(records):
@@ -76,7 +80,7 @@ class Handling:
             elif self._direct:
                 settled, error = self._directly(draft, records, settled)
                 if error is not None:
-                    made = None if isinstance(error, UnknownVersion) else error
+                    made = None if isinstance(error, _ASKED_AGAIN) else error
                     await self._one(draft, records[settled], made)
                     settled += 1
             else:
@@ -88,9 +92,10 @@ class Handling:
         draft.tally.consumed += settled
         return Done(settled, draft.writes(), draft.tally)
 
-    def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> Done:
         draft = Draft(self._stage)
         draft.tally.consumed += 1
+        await self._wiring.look()
         version, run = self._origin(record)
         self._bury(
             draft,
@@ -175,7 +180,7 @@ class Handling:
                 await asyncio.sleep(_backoff(retry, attempt))
             attempt += 1
             try:
-                event = await self._ready(record)
+                event = await self._ready(draft, record)
                 if event is None:
                     return
                 await self._apart(self._emit(draft, event, attempt))
@@ -186,18 +191,40 @@ class Handling:
             else:
                 return
 
-    async def _ready(self, record: Record) -> _Bound | None:
-        """The event in a record; None if under its version this stage does not subscribe to it."""
-        try:
-            lineage = self._wiring.lineage(record)
-        except UnknownVersion as unknown:
-            await self._wiring.learn(unknown)
-            lineage = self._wiring.lineage(record)
+    async def _ready(self, draft: Draft, record: Record) -> _Bound | None:
+        """The event in a record; None if under its version this stage does not subscribe to it, or
+        if it belongs elsewhere and was sent there."""
+        while True:
+            try:
+                lineage = self._wiring.lineage(record)
+                break
+            except Unchecked:
+                await self._wiring.look()
+            except UnknownVersion as unknown:
+                await self._wiring.learn(unknown)
+            except Misplaced as misplaced:
+                self._forward(draft, record, misplaced)
+                return None
         outputs = lineage.edge.outputs
         if outputs is None:
             return None
         data = self._decode((record.value or b"") if lineage.data is None else lineage.data)
         return _Bound(record, lineage, outputs, data)
+
+    def _forward(self, draft: Draft, record: Record, misplaced: Misplaced) -> None:
+        """Send a record to the partition of its key, untouched, to be handled there. All stages
+        that subscribe to it see it: the first of them forwards it."""
+        version, event_type = misplaced.edge.version, misplaced.edge.event_type
+        draft.tally.forwarded += 1
+        if self._stage != version.subscribers(event_type)[0]:
+            return
+        headers = list(record.headers)
+        draft.write(
+            record.topic,
+            Outgoing(record.key, record.value, headers),
+            size(record.key, record.value, headers),
+            misplaced.home,
+        )
 
     async def _emit(self, draft: Draft, event: _Bound, attempt: int) -> None:
         record, lineage, outputs, data = event
@@ -223,7 +250,7 @@ class Handling:
         settled = 0
         for record in records:
             try:
-                event = await self._ready(record)
+                event = await self._ready(draft, record)
             except Exception as error:  # hostile bytes of any kind
                 if _from_outside(error):
                     raise
@@ -346,7 +373,7 @@ class Handling:
         """Version and run of a record, as far as it can be read."""
         try:
             lineage = self._wiring.lineage(record)
-        except (Unreadable, UnknownVersion):
+        except (Unreadable, *_ASKED_AGAIN):
             return self._wiring.newest.name, ""
         return lineage.edge.version.name, lineage.run.decode(errors="replace")
 

@@ -11,9 +11,12 @@ class Tally:
     emitted: int = 0
     dropped: int = 0
     dead: int = 0
+    forwarded: int = 0
+    """Roots that stood in the wrong partition."""
 
     def add(self, other: Tally) -> None:
         self.consumed += other.consumed
         self.emitted += other.emitted
         self.dropped += other.dropped
         self.dead += other.dead
+        self.forwarded += other.forwarded
