@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from events.topology import Version
 from router.derive import Derived
-from router.schemas import compare
+from router.fitting import compare
 
 
 class Incompatible(NamedTuple):
