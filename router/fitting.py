@@ -183,9 +183,10 @@ class _Comparison:
             elif others is not False:
                 reasons += self.of(others, want, inner)
         for name in dict.fromkeys(taker.get("required", ())):
-            if name not in needed and (name in has or others is False):
+            if name not in needed and (has or others is False):
                 inner = f"{path}.{name}" if path else name
-                reasons.append(f"{_named(inner)} {'may be' if name in has else 'is'} missing")
+                never = name not in has and others is False
+                reasons.append(f"{_named(inner)} {'is' if never else 'may be'} missing")
         extra = [name for name in has if name not in wants]
         for name in extra if wanted_others is not True else ():
             inner = f"{path}.{name}" if path else name
