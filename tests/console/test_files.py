@@ -30,7 +30,7 @@ def test_a_finding_is_one_line_with_its_place_and_exit_1(call: Call, folder: Pat
     assert result.exit_code == 1
     assert result.stdout == ""
     first = result.stderr.splitlines()[0]
-    assert first.startswith(f"{file}:33:")
+    assert first.startswith(f"{file}:34:")
     assert "did you mean 'emits'?" in first
 
 
@@ -38,7 +38,7 @@ def test_findings_are_json_with_exit_1(call: Call, folder: Path) -> None:
     broken(folder)
     result = call("lint", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)[0]["line"] == 33
+    assert json.loads(result.stdout)[0]["line"] == 34
 
 
 def test_a_file_can_be_named(call: Call, folder: Path) -> None:
