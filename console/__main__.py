@@ -16,8 +16,8 @@ from console.failing import told
 from console.wiring import Here
 
 COMMANDS = (
-    "demo", "up", "work", "apply", "lint", "graph", "trigger", "tail", "status", "seek", "kafka",
-    "completion",
+    "demo", "up", "work", "apply", "lint", "graph", "schema", "asyncapi", "trigger", "tail",
+    "status", "seek", "kafka", "completion",
 )  # fmt: skip
 LEVELS = ("debug", "info", "warning", "error")
 

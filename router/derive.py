@@ -59,6 +59,7 @@ def _stage(form: Form, signatures: Mapping[str, Signature], name: str) -> Stage:
         if written.threads is None
         else written.threads,
         processes=defaults.processes if written.processes is None else written.processes,
+        accepts=None if signature is None else dict(schemas.accepted(signature.takes)) or None,
     )
 
 

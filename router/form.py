@@ -13,10 +13,10 @@ from pydantic_core import PydanticCustomError
 from router.document import Document, Path
 from router.finding import Finding, did_you_mean, nearest
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PACKAGE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_RUN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+PACKAGE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+RUN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def _refusal(message: str, remedy: str) -> PydanticCustomError:
@@ -25,14 +25,14 @@ def _refusal(message: str, remedy: str) -> PydanticCustomError:
 
 def seconds(written: object) -> float:
     """`200ms`, `30s`, `5m`, `2h`, `7d` in seconds. Raises PydanticCustomError."""
-    match = _DURATION.fullmatch(written) if isinstance(written, str) else None
+    match = DURATION.fullmatch(written) if isinstance(written, str) else None
     if match is None:
         shown = written if isinstance(written, str | int | float) else type(written).__name__
         raise _refusal(f"{shown!r} is no duration", "write for example 200ms, 30s, 5m, 2h or 7d")
     return round(float(match[1]) * _SECONDS[match[2]], 6)
 
 
-def _longer_than_nothing(duration: object) -> float:
+def longer_than_nothing(duration: object) -> float:
     length = seconds(duration)
     if length <= 0:
         raise _refusal("the duration is 0", "write one that is longer, for example 30s")
@@ -50,19 +50,19 @@ def _settings(written: object) -> object:
 
 
 def _package(written: str) -> str:
-    if not isinstance(written, str) or not _PACKAGE.fullmatch(written):
+    if not isinstance(written, str) or not PACKAGE.fullmatch(written):
         raise _refusal(f"{written!r} is no package", "write for example `stages.order_lines`")
     return written
 
 
 def _function(written: str) -> str:
-    if not isinstance(written, str) or not _RUN.fullmatch(written):
+    if not isinstance(written, str) or not RUN.fullmatch(written):
         raise _refusal(f"{written!r} names no function", "write `package.module:function`")
     return written
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
-Positive = Annotated[float, BeforeValidator(_longer_than_nothing)]
+Positive = Annotated[float, BeforeValidator(longer_than_nothing)]
 EventTypes = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Partitions = Annotated[int, Field(ge=1, le=1000)]
 Threads = Annotated[int, Field(ge=0, le=64)]
