@@ -10,10 +10,13 @@ class Tally:
     consumed: int = 0
     emitted: int = 0
     dropped: int = 0
+    filtered: int = 0
+    """Not handled, by the `when:` of the subscription."""
     dead: int = 0
 
     def add(self, other: Tally) -> None:
         self.consumed += other.consumed
         self.emitted += other.emitted
         self.dropped += other.dropped
+        self.filtered += other.filtered
         self.dead += other.dead
