@@ -204,7 +204,7 @@ def place(document: Document, path: Path) -> Path:
     if len(path) < 4 or path[0] != "stages" or path[2] != "subscribes":
         return path
     stage, index = path[1], path[3]
-    written = document.data["stages"][stage]["subscribes"]
+    written = document.data["stages"][stage].get("subscribes")  # None: misspelled, and repaired
     above: Path = ("stages", stage, "subscribes")
     inside: Path = path[5:] if path[4:5] == (1,) else ()
     if isinstance(written, dict) and isinstance(index, int):

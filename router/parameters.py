@@ -57,9 +57,10 @@ def _wrong(case: Case, name: str, signature: Signature) -> Iterator[Finding]:
         )
         return
     for problem in problems:
-        inner: Path = problem["loc"]
+        missing = problem["type"] == "missing"
+        inner = _there(written or {}, problem["loc"], missing)
         said = ".".join(str(step) for step in inner)
-        if problem["type"] == "missing":
+        if missing:
             if nearest(said, unknown):
                 continue  # misspelled, and said already
             yield _missing(case, name, inner, written is None, model)
@@ -72,6 +73,19 @@ def _wrong(case: Case, name: str, signature: Signature) -> Iterator[Finding]:
                 f"write what {schemas.title(model)} takes",
                 on_key=problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"),
             )
+
+
+def _there(written: Any, path: Path, missing: bool) -> Path:
+    """The part of a path that stands in the file, and what is missing there; pydantic's also names
+    the members of a union."""
+    found: Path = ()
+    for step in path:
+        try:
+            written = written[step]
+        except (KeyError, IndexError, TypeError):
+            continue
+        found = (*found, step)
+    return (*found, path[-1]) if missing else found
 
 
 def _missing(case: Case, name: str, inner: Path, nothing: bool, model: Any) -> Finding:

@@ -275,6 +275,13 @@ CASES = [
         "did you mean 'line.ingested'?",
     ),
     Bad(
+        "an event type that nobody emits under a misspelled key",
+        "{subscribe: [line.ingestd]}",
+        "8:9",
+        "'line.ingestd', which nobody emits",
+        "did you mean 'line.ingested'?",
+    ),
+    Bad(
         "parameters that nobody takes",
         "{subscribes: line.ingested, with: {table: lines}}",
         "8:37",
@@ -341,6 +348,13 @@ CASES = [
         "{subscribes: line.ingested, run: 'stages.generic.mask:mask', with: {fields: {a: hash}}}",
         "8:76",
         "needs `secret: NAME_OF_AN_ENVIRONMENT_VARIABLE`",
+        "what MaskParams takes",
+    ),
+    Bad(
+        "one of several kinds of value",
+        "{subscribes: line.ingested, run: 'stages.generic.mask:mask', with: {fields: {a: hsh}}}",
+        "8:89",
+        "'fields.a': input should be 'redact' or 'hash'",
         "what MaskParams takes",
     ),
     Bad(
