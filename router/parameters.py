@@ -15,6 +15,8 @@ from router.schemas import NoSchema
 from stages.parameters import build
 from stages.signature import Signature
 
+_EXTRA = ("extra_forbidden", "unexpected_keyword_argument")
+
 
 def check(case: Case) -> Iterator[Finding]:
     """A function that takes `params` gets them, as its model wants them; another gets none."""
@@ -64,14 +66,12 @@ def _wrong(case: Case, name: str, signature: Signature) -> Iterator[Finding]:
             if nearest(said, unknown):
                 continue  # misspelled, and said already
             yield _missing(case, name, inner, written is None, model)
-        elif problem["type"] not in ("extra_forbidden", "unexpected_keyword_argument") or (
-            str(inner[0]) not in unknown
-        ):
+        elif said not in unknown:
             yield case.finding(
                 (*path, *inner),
                 f"{said or 'with'!r}: {_reason(problem)}",
                 f"write what {schemas.title(model)} takes",
-                on_key=problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"),
+                on_key=problem["type"] in _EXTRA,
             )
 
 
