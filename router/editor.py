@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from events.names import EVENT_TYPE, PIPELINE, RESERVED_PIPELINE, RESERVED_SUFFIXES, STAGE
 from router import form
-from router.form import DefaultsForm, EventForm, Form, RetryForm, StageForm
+from router.form import DefaultsForm, EventForm, Form, RetryForm, StageForm, SubscriptionForm
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -40,13 +40,17 @@ DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "retention": "How long this event is kept, for example 2d.",
     },
     StageForm: {
-        "subscribes": "The event type that the stage handles, or a list of them.",
+        "subscribes": "The event type that the stage handles, or several, each with its filter.",
         "emits": "The event types of its results, in the order of the function's return union.",
         "run": "The function, `package.module:function`, if it is not package.<stage>:<stage>.",
+        "with": "The parameters of the function, as its parameter `params` declares them.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
         "timeout": "How long an awaited function, or one in a thread, may take for one event.",
         "threads": "Threads that a `def` runs in; 0: it runs in the event loop.",
         "processes": "Processes that share the partitions of this stage under `farandole up`.",
+    },
+    SubscriptionForm: {
+        "when": "A CEL expression over data and attributes: where it is false, the event is left.",
     },
     RetryForm: {
         "attempts": "How often an event is tried in all.",
@@ -68,6 +72,12 @@ _TYPE = _whole(EVENT_TYPE.pattern, but=rf"(?:.*\.)?(?:{_ENDINGS})$")
 _EVENT_TYPE = {"type": "string", "pattern": _TYPE}
 _SEVERAL = {"type": "array", "items": _EVENT_TYPE, "uniqueItems": True}
 _NULL = {"type": "null"}
+_FILTERED = {
+    "type": "object",
+    "propertyNames": {"pattern": _TYPE},
+    "additionalProperties": {"anyOf": [{"$ref": f"#/$defs/{SubscriptionForm.__name__}"}, _NULL]},
+    "minProperties": 1,
+}
 _EVENT = {"anyOf": [{"$ref": f"#/$defs/{EventForm.__name__}"}, _NULL]}
 
 # What the form's own validators take, which are code: no schema can be made of that.
@@ -90,7 +100,20 @@ SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
         "additionalProperties": {"$ref": f"#/$defs/{StageForm.__name__}"},
         "minProperties": 1,
     },
-    (StageForm, "subscribes"): {"anyOf": [_EVENT_TYPE, {**_SEVERAL, "minItems": 1}]},
+    (StageForm, "subscribes"): {
+        "anyOf": [
+            _EVENT_TYPE,
+            {
+                "type": "array",
+                "items": {"anyOf": [_EVENT_TYPE, {**_FILTERED, "maxProperties": 1}]},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            _FILTERED,
+        ]
+    },
+    (StageForm, "with"): {"type": ["object", "null"]},
+    (SubscriptionForm, "when"): {"type": "string", "pattern": r"\S"},
     (StageForm, "emits"): {"anyOf": [_EVENT_TYPE, _SEVERAL]},
     (StageForm, "run"): {"type": ["string", "null"], "pattern": _whole(form.RUN.pattern)},
 }

@@ -189,9 +189,7 @@ async def _offsets(
     return {**starts, **ends}
 
 
-def new_edges(
-    version: Version, earlier: Sequence[Version]
-) -> dict[str, dict[TopicPartition, int]]:
+def new_edges(version: Version, earlier: Sequence[Version]) -> dict[str, dict[TopicPartition, int]]:
     """Per stage, the input partitions that it had in no earlier version, with the boundary at which
     it begins there. An edge that comes back goes on where it was: of the versions that had it there
     may be events that it has not read."""

@@ -19,8 +19,8 @@ from events.topology import Retry
 from lanes.lane import Done
 from lanes.port import Unknown
 from stages.contract import Reject
-from worker.binding import Outputs, WrongResult, decoder, expected
-from worker.calling import Caller
+from worker.binding import Outputs, WrongResult, expected, reader
+from worker.calling import Caller, attributes_of
 from worker.caps import BATCH, DEAD_BYTES, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
 from worker.results import Draft, TooMuch
 from worker.tally import Tally
@@ -62,7 +62,7 @@ class Handling:
         self._wiring = wiring
         self._dead_topic = dead_topic
         self._settled = settled
-        self._decode = decoder(caller.signature.takes)
+        self._decode = reader(caller.signature)
         self._many = caller.signature.many or caller.signature.kind == "async generator"
         self._direct = caller.inline and not self._many and not caller.signature.batch
         self._slice_ends = 0.0
@@ -129,6 +129,8 @@ class Handling:
         lineage_of, bare, decode = self._wiring.lineage, self._wiring.bare, self._decode
         caller, made, clock = self._caller, draft.made, time.monotonic
         function, wants_context = caller.function, caller.signature.context is not None
+        alone = not wants_context and caller.signature.params is None
+        passes = caller.signature.passes
         slice_ends = clock() + SLICE
         end = len(records)
         while at < end:
@@ -141,15 +143,25 @@ class Handling:
                     if lineage.data is not None:
                         raw = lineage.data
                 else:
+                    lineage = None
                     edge, inherited = bare(record)
                 outputs = edge.outputs
-                if outputs is not None:
-                    data = decode(raw or b"")
-                    if wants_context:
-                        result = function(data, **caller.keywords(record, lineage, 1))
-                    else:
+                if outputs is None:
+                    pass
+                elif outputs.wanted is not None and not outputs.wanted(
+                    raw or b"", attributes_of(record, lineage)
+                ):
+                    draft.tally.filtered += 1
+                else:
+                    data = (outputs.decode or decode)(raw or b"")
+                    if alone:
                         result = function(data)
-                    if result is not None:
+                    else:
+                        given = outputs.keywords
+                        result = function(data, **caller.keywords(given, record, lineage, 1))
+                    if passes and not outputs.names:
+                        pass  # the last of its path
+                    elif result is not None:
                         into, outgoing, size = made(record, edge, inherited, outputs, result, 0, 0)
                         into.append(outgoing)
                         draft.bytes += size
@@ -193,7 +205,7 @@ class Handling:
 
     async def _ready(self, draft: Draft, record: Record) -> _Bound | None:
         """The event in a record; None if under its version this stage does not subscribe to it, or
-        if it belongs elsewhere and was sent there."""
+        not to what it says, or if it belongs elsewhere and was sent there."""
         while True:
             try:
                 lineage = self._wiring.lineage(record)
@@ -208,7 +220,11 @@ class Handling:
         outputs = lineage.edge.outputs
         if outputs is None:
             return None
-        data = self._decode((record.value or b"") if lineage.data is None else lineage.data)
+        raw = (record.value or b"") if lineage.data is None else lineage.data
+        if outputs.wanted is not None and not outputs.wanted(raw, attributes_of(record, lineage)):
+            draft.tally.filtered += 1
+            return None
+        data = (outputs.decode or self._decode)(raw)
         return _Bound(record, lineage, outputs, data)
 
     def _forward(self, draft: Draft, record: Record, misplaced: Misplaced) -> None:
@@ -228,8 +244,10 @@ class Handling:
 
     async def _emit(self, draft: Draft, event: _Bound, attempt: int) -> None:
         record, lineage, outputs, data = event
-        keywords = self._caller.keywords(record, lineage, attempt)
+        keywords = self._caller.keywords(outputs.keywords, record, lineage, attempt)
         results = await self._caller.call(data, keywords)
+        if self._caller.signature.passes and not outputs.names:
+            return  # the last of its path
         if not self._many:
             if results is not None:
                 draft.emit(record, lineage, outputs, results)
@@ -257,12 +275,8 @@ class Handling:
                 self._fail(draft, record, expected(error), 1, draft.now)
             else:
                 if event is not None:
-                    if (
-                        events
-                        and event.outputs.names
-                        and event.lineage.run != events[0].lineage.run
-                    ):
-                        break  # what a batch emits belongs to one run
+                    if events and not _together(event, events[0]):
+                        break
                     events.append(event)
             settled += 1
             await self._breathe()
@@ -300,7 +314,8 @@ class Handling:
     async def _emit_all(self, draft: Draft, events: Sequence[_Bound], attempt: int) -> None:
         record, lineage, outputs, _ = events[0]
         of_one_run = all(e.lineage.run == lineage.run for e in events)
-        keywords = self._caller.keywords(None, lineage if of_one_run else None, attempt)
+        run = lineage if of_one_run else None
+        keywords = self._caller.keywords(outputs.keywords, None, run, attempt)
         results = await self._caller.call([e.data for e in events], keywords)
         many = draft.many(record, lineage, outputs, len(events) - 1)
         if self._many:
@@ -381,6 +396,14 @@ class Handling:
         dead = letter(record, death, largest=DEAD_BYTES)
         draft.write(self._dead_topic, dead, size(dead.key, dead.value, dead.headers))
         draft.tally.dead += 1
+
+
+def _together(event: _Bound, first: _Bound) -> bool:
+    """Can one call handle both? What it emits belongs to one run; its parameters are those of one
+    version."""
+    if event.outputs.keywords != first.outputs.keywords:
+        return False
+    return not event.outputs.names or event.lineage.run == first.lineage.run
 
 
 async def _outcome(work: Coroutine[Any, Any, None]) -> BaseException | None:

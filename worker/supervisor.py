@@ -235,11 +235,13 @@ class Supervisor:
 def _add(total: Report, report: Report) -> None:
     for stage, counts in report.items():
         into = total.setdefault(
-            stage, {"consumed": 0, "emitted": 0, "dropped": 0, "dead": 0, "lanes": 0}
+            stage,
+            {"consumed": 0, "emitted": 0, "dropped": 0, "filtered": 0, "dead": 0, "lanes": 0},
         )
         into["consumed"] += counts["consumed"]
         into["emitted"] += counts["emitted"]
         into["dropped"] += counts["dropped"]
+        into["filtered"] += counts["filtered"]
         into["dead"] += counts["dead"]
         into["lanes"] += counts["lanes"]
 

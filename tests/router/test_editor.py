@@ -85,7 +85,8 @@ def test_what_only_the_linter_can_know_is_listed_here(file: Path) -> None:
 
 def test_every_key_has_one_sentence_that_explains_it() -> None:
     assert {model: set(keys) for model, keys in editor.DESCRIPTIONS.items()} == {
-        model: set(model.model_fields) for model in editor.DESCRIPTIONS
+        model: {field.alias or name for name, field in model.model_fields.items()}
+        for model in editor.DESCRIPTIONS
     }
     for keys in editor.DESCRIPTIONS.values():
         assert all(said.endswith(".") and "\n" not in said for said in keys.values())
