@@ -15,7 +15,7 @@ from events.envelope import (
     header,
     read,
 )
-from events.ids import RunIds
+from events.ids import BLOCK, RUN_LETTERS, RunIds
 from events.record import Header, Record
 from events.topology import Version
 from lanes.port import Unknown
@@ -68,11 +68,24 @@ class _Since:
 
 
 @dataclass(slots=True)
+class _Roots:
+    """Neighbours in one partition: the roots at the offsets from `first` on, before `ends`."""
+
+    topic: str
+    partition: int
+    first: int
+    ends: int
+    edge: Edge
+    run_ids: bytes
+
+
+@dataclass(slots=True)
 class _Place:
     """One partition of an input: which version a root there belongs to, by its offset."""
 
     run_ids: RunIds
     since: Sequence[_Since]  # newest first
+    met: _Roots | None = None
 
 
 class Wiring:
@@ -100,6 +113,7 @@ class Wiring:
         self._edges: dict[tuple[str, str], Edge | None] = {}
         self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
         self._places: dict[tuple[str, int], _Place] = {}
+        self._met: _Roots | None = None
         for event in self.newest.events.values():
             self._edge(self.newest, event.topic)  # what cannot be bound ends us, not an event
 
@@ -185,19 +199,39 @@ class Wiring:
         what its descendants inherit: the version and, second, the run. Raises Unreadable."""
         if record.value is None:
             read(record)  # says what is wrong
+        roots, offset = self._met, record.offset
+        if (
+            roots is None
+            or not roots.first <= offset < roots.ends
+            or record.partition != roots.partition
+            or record.topic != roots.topic
+        ):
+            roots = self._met = self._roots(record)
+        at = RUN_LETTERS * (offset - roots.first)
+        edge = roots.edge
+        return edge, (edge.named, (RUN_HEADER, roots.run_ids[at : at + RUN_LETTERS]))
+
+    def _roots(self, record: Record) -> _Roots:
+        """A bare record and those after it."""
+        partition, first = record.partition, record.offset
         try:
-            place = self._places[record.topic, record.partition]
+            place = self._places[record.topic, partition]
         except KeyError:
             place = self._place(record)
-        offset = record.offset
+        if place.met is not None and place.met.first <= first < place.met.ends:
+            return place.met
+        ends = first + BLOCK
         for since in place.since:  # newest first; before them all, the oldest
-            if since.offset <= offset:
+            if since.offset <= first:
                 break
+            ends = min(ends, since.offset)
         edge = since.edge
         if edge is None:
             edge = since.edge = self._edge(since.version, record.topic)
             assert edge is not None  # `_place` took only versions that know the topic
-        return edge, (edge.named, (RUN_HEADER, place.run_ids.as_bytes(record.partition, offset)))
+        run_ids = place.run_ids.block(partition, first)
+        place.met = _Roots(record.topic, partition, first, ends, edge, run_ids)
+        return place.met
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
