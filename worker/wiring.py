@@ -50,7 +50,7 @@ class Lineage:
     edge: Edge
     run: bytes
     inherited: tuple[Header, ...]
-    """The headers that each descendant carries, besides those of its own type."""
+    """The headers that each descendant carries, besides its version and those of its type."""
     data: bytes | None = None
     """The data, where it is not simply the record's value (structured mode)."""
     attributes: Mapping[str, str] | None = None
@@ -154,7 +154,7 @@ class Wiring:
         """Raises Unreadable and UnknownVersion."""
         if not record.headers:
             edge, inherited = self.bare(record)
-            return Lineage(edge, inherited[1][1], inherited)
+            return Lineage(edge, inherited[0][1], inherited)
         headers = dict(record.headers)
         source = headers.get("ce_source")
         if source is not None and source.startswith(self._ours):
@@ -190,13 +190,13 @@ class Wiring:
             version.source(stage).encode() for stage in version.emitters(edge.event_type)
         }:
             return None
-        inherited = [edge.named, (RUN_HEADER, run)]
+        inherited = [(RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
         return Lineage(edge, run, tuple(inherited))
 
     def bare(self, record: Record) -> tuple[Edge, tuple[Header, ...]]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
-        what its descendants inherit: the version and, second, the run. Raises Unreadable."""
+        what its descendants inherit: first of all, the run. Raises Unreadable."""
         if record.value is None:
             read(record)  # says what is wrong
         roots, offset = self._met, record.offset
@@ -208,8 +208,7 @@ class Wiring:
         ):
             roots = self._met = self._roots(record)
         at = RUN_LETTERS * (offset - roots.first)
-        edge = roots.edge
-        return edge, (edge.named, (RUN_HEADER, roots.run_ids[at : at + RUN_LETTERS]))
+        return roots.edge, ((RUN_HEADER, roots.run_ids[at : at + RUN_LETTERS]),)
 
     def _roots(self, record: Record) -> _Roots:
         """A bare record and those after it."""
@@ -240,7 +239,7 @@ class Wiring:
         if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
             raise Unreadable(f"content-type {media_type!r} is not JSON")
         edge, inherited = self.bare(record)
-        lineage = Lineage(edge, inherited[1][1], inherited)
+        lineage = Lineage(edge, inherited[0][1], inherited)
         attributes = envelope.attributes
         correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
         if correlation:
