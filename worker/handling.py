@@ -127,14 +127,12 @@ class Handling:
         """The straight path, without a single await: as many events as one slice of time allows,
         up to the first that fails. Returns where it stopped, and why if it failed there."""
         lineage_of, bare, decode = self._wiring.lineage, self._wiring.bare, self._decode
-        caller, made, clock = self._caller, draft.made, time.monotonic
+        caller, emit, clock = self._caller, draft.emit, time.monotonic
         function, wants_context = caller.function, caller.signature.context is not None
         alone = not wants_context and caller.signature.params is None
         passes = caller.signature.passes
         slice_ends = clock() + SLICE
-        end = len(records)
-        while at < end:
-            record = records[at]
+        for record in records[at:]:
             try:
                 raw = record.value
                 if record.headers or wants_context:
@@ -162,16 +160,13 @@ class Handling:
                     if passes and not outputs.names:
                         pass  # the last of its path
                     elif result is not None:
-                        into, outgoing, size = made(record, edge, inherited, outputs, result, 0, 0)
-                        into.append(outgoing)
-                        draft.bytes += size
-                        draft.tally.emitted += 1
+                        emit(record, edge, inherited, outputs, result)
                     elif outputs.names:
                         draft.tally.dropped += 1
             except BaseException as error:  # noqa: BLE001 -- nobody ends us between two awaits
                 return at, error
             at += 1
-            if draft.bytes >= TRANSACTION_BYTES or clock() >= slice_ends:
+            if clock() >= slice_ends or draft.bytes >= TRANSACTION_BYTES:
                 break
         return at, None
 
@@ -250,7 +245,7 @@ class Handling:
             return  # the last of its path
         if not self._many:
             if results is not None:
-                draft.emit(record, lineage, outputs, results)
+                draft.emit(record, lineage.edge, lineage.inherited, outputs, results)
             elif outputs.names:
                 draft.tally.dropped += 1
             return

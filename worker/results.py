@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,13 +29,19 @@ class _Route:
     """From one event type to an output: all that is the same for each event of a batch."""
 
     constant: list[Header]
+    cause: bytes
+    encode: Callable[[Any], bytes]
+    key: str | None
     into: list[list[Outgoing]]
+    partitions: int
     same_width: bool
     """A path whose topics are equally wide keeps to its lane where there is no key."""
 
 
 class Draft:
     """The records of one transaction, as they gather; `bytes` of them, about."""
+
+    __slots__ = ("_routes", "_stage", "_topics", "bytes", "now", "tally")
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
@@ -57,13 +64,42 @@ class Draft:
         self._lists(topic, partition + 1)[partition].append(outgoing)
         self.bytes += size
 
-    def emit(self, record: Record, lineage: Lineage, outputs: Outputs, result: object) -> None:
-        """The one result of one event. Raises TooMuch and WrongResult."""
-        into, outgoing, size = self.made(
-            record, lineage.edge, lineage.inherited, outputs, result, 0, 0
-        )
-        into.append(outgoing)
-        self.bytes += size
+    def emit(
+        self,
+        record: Record,
+        edge: Edge,
+        inherited: tuple[Header, ...],
+        outputs: Outputs,
+        result: Any,
+    ) -> None:
+        """The one result of one event. Raises TooMuch and WrongResult.
+
+        This runs for every event: it is written to be short, not to be pretty. It is `made` for the
+        only result of one event, without its calls and its answer.
+        """
+        output = outputs.by_class.get(type(result))
+        if output is None:
+            output, result = outputs.of(result)
+        try:
+            route = self._routes[output]
+        except KeyError:
+            route = self._route(edge, output)
+        value = route.encode(result)
+        key = record.key if route.key is None else key_of(result, route.key)
+        size = len(value) if key is None else len(value) + len(key)
+        if size > RECORD_BYTES:
+            raise _too_large(output, size)
+        number, offset = record.partition, record.offset
+        if key is not None:
+            partition = partition_of(key, route.partitions)
+        else:
+            partition = (number if route.same_width else number + offset) % route.partitions
+        position = b"%b/%d/%d/0" % (route.cause, number, offset)
+        headers = [*route.constant, *inherited, ("ce_id", position)]
+        # A quarter of what Outgoing(...) costs.
+        outgoing: Outgoing = new_tuple(Outgoing, (key, value, headers))
+        route.into[partition].append(outgoing)
+        self.bytes += size + HEADER_BYTES
         self.tally.emitted += 1
 
     def many(self, record: Record, lineage: Lineage, outputs: Outputs, more: int = 0) -> Many:
@@ -80,8 +116,7 @@ class Draft:
         index: int,
         more: int,
     ) -> tuple[list[Outgoing], Outgoing, int]:
-        """A result as a record: into which partition's list, what, of how many bytes. This runs for
-        every event: it is written to be short, not to be pretty."""
+        """A result as a record: into which partition's list, what, of how many bytes."""
         output = outputs.by_class.get(type(result))
         if output is None:
             output, result = outputs.of(result)
@@ -93,10 +128,7 @@ class Draft:
         key = record.key if output.key is None else key_of(result, output.key)
         size = len(value) if key is None else len(value) + len(key)
         if size > RECORD_BYTES:
-            raise TooMuch(
-                f"a {output.event_type} of {size} bytes is larger than the {RECORD_BYTES} bytes "
-                "that an event may have"
-            )
+            raise _too_large(output, size)
         number, offset = record.partition, record.offset
         if key is not None:
             partition = partition_of(key, output.partitions)
@@ -104,21 +136,25 @@ class Draft:
             dealt = number + index if route.same_width else number + index + offset
             partition = dealt % output.partitions
         position = (
-            str(Position(edge.event_type, number, offset, index, more))
+            str(Position(edge.event_type, number, offset, index, more)).encode()
             if more
-            else f"{edge.event_type}/{number}/{offset}/{index}"
+            else b"%b/%d/%d/%d" % (route.cause, number, offset, index)
         )
-        headers = [*route.constant, *inherited, ("ce_id", position.encode())]
-        # A quarter of what Outgoing(...) costs.
+        headers = [*route.constant, *inherited, ("ce_id", position)]
         outgoing: Outgoing = new_tuple(Outgoing, (key, value, headers))
         return route.into[partition], outgoing, size + HEADER_BYTES
 
     def _route(self, edge: Edge, output: Output) -> _Route:
         version = edge.version
+        constant = constant_headers(version.source(self._stage), output.event_type, self.now)
         route = _Route(
-            constant_headers(version.source(self._stage), output.event_type, self.now),
-            self._lists(output.topic, output.partitions),
-            version.events[edge.event_type].partitions == output.partitions,
+            constant=[*constant, edge.named],
+            cause=edge.event_type.encode(),
+            encode=output.encode,
+            key=output.key,
+            into=self._lists(output.topic, output.partitions),
+            partitions=output.partitions,
+            same_width=version.events[edge.event_type].partitions == output.partitions,
         )
         self._routes[output] = route
         return route
@@ -128,6 +164,13 @@ class Draft:
         # Two versions at work in one transaction may know the topic in two widths.
         lists.extend([] for _ in range(partitions - len(lists)))
         return lists
+
+
+def _too_large(output: Output, size: int) -> TooMuch:
+    return TooMuch(
+        f"a {output.event_type} of {size} bytes is larger than the {RECORD_BYTES} bytes "
+        "that an event may have"
+    )
 
 
 class Many:

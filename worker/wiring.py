@@ -16,7 +16,7 @@ from events.envelope import (
     header,
     read,
 )
-from events.ids import RunIds
+from events.ids import BLOCK, RUN_LETTERS, RunIds
 from events.record import Header, Record
 from events.topology import Version
 from lanes.port import Unknown
@@ -67,7 +67,7 @@ class Lineage:
     edge: Edge
     run: bytes
     inherited: tuple[Header, ...]
-    """The headers that each descendant carries, besides those of its own type."""
+    """The headers that each descendant carries, besides its version and those of its type."""
     data: bytes | None = None
     """The data, where it is not simply the record's value (structured mode)."""
     attributes: Mapping[str, str] | None = None
@@ -85,11 +85,24 @@ class _Since:
 
 
 @dataclass(slots=True)
+class _Roots:
+    """Neighbours in one partition: the roots at the offsets from `first` on, before `ends`."""
+
+    topic: str
+    partition: int
+    first: int
+    ends: int
+    edge: Edge
+    run_ids: bytes
+
+
+@dataclass(slots=True)
 class _Place:
     """One partition of an input: which version a root there belongs to, by its offset."""
 
     run_ids: RunIds
     since: Sequence[_Since]  # newest first
+    met: _Roots | None = None
 
 
 class Wiring:
@@ -121,6 +134,7 @@ class Wiring:
         self._ours = f"farandole://{self.newest.installation}/".encode()
         self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
         self._places: dict[tuple[str, int], _Place] = {}
+        self._met: _Roots | None = None
 
     def _edge(self, version: Version, topic: str) -> Edge | None:
         """Made at first use: of all the versions ever published, few are met, and to bind one takes
@@ -156,6 +170,7 @@ class Wiring:
         """New records have been fetched: what was read before does not tell which version the roots
         among them belong to."""
         self._checked = False
+        self._met = None
 
     async def look(self) -> None:
         """Know every version that a record fetched before this call can belong to: one at or behind
@@ -174,7 +189,7 @@ class Wiring:
         """Raises Unreadable, UnknownVersion, Unchecked and Misplaced."""
         if not record.headers:
             edge, inherited = self.bare(record)
-            return Lineage(edge, inherited[1][1], inherited)
+            return Lineage(edge, inherited[0][1], inherited)
         headers = dict(record.headers)
         source = headers.get("ce_source")
         if source is not None and source.startswith(self._ours):
@@ -210,35 +225,54 @@ class Wiring:
             version.source(stage).encode() for stage in version.emitters(edge.event_type)
         }:
             return None
-        inherited = [edge.named, (RUN_HEADER, run)]
+        inherited = [(RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
         return Lineage(edge, run, tuple(inherited))
 
     def bare(self, record: Record) -> tuple[Edge, tuple[Header, ...]]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
-        what its descendants inherit: the version and, second, the run. Raises Unreadable, Unchecked
-        and Misplaced."""
-        if not self._checked:
-            raise Unchecked
+        what its descendants inherit: first of all, the run. Raises Unreadable, Unchecked and
+        Misplaced."""
         if record.value is None:
             read(record)  # says what is wrong
+        roots, offset = self._met, record.offset
+        if (
+            roots is None
+            or not roots.first <= offset < roots.ends
+            or record.partition != roots.partition
+            or record.topic != roots.topic
+        ):
+            roots = self._met = self._roots(record)
+        if roots.edge.keyed and record.key is not None:
+            home = partition_of(record.key, roots.edge.keyed)
+            if home != record.partition:
+                raise Misplaced(roots.edge, home)
+        at = RUN_LETTERS * (offset - roots.first)
+        return roots.edge, ((RUN_HEADER, roots.run_ids[at : at + RUN_LETTERS]),)
+
+    def _roots(self, record: Record) -> _Roots:
+        """A bare record and those after it. Raises Unchecked."""
+        if not self._checked:
+            raise Unchecked
+        partition, first = record.partition, record.offset
         try:
-            place = self._places[record.topic, record.partition]
+            place = self._places[record.topic, partition]
         except KeyError:
             place = self._place(record)
-        offset = record.offset
+        if place.met is not None and place.met.first <= first < place.met.ends:
+            return place.met
+        ends = first + BLOCK
         for since in place.since:  # newest first; before them all, the oldest
-            if since.offset <= offset:
+            if since.offset <= first:
                 break
+            ends = min(ends, since.offset)
         edge = since.edge
         if edge is None:
             edge = since.edge = self._edge(since.version, record.topic)
             assert edge is not None  # `_place` took only versions that know the topic
-        if edge.keyed and record.key is not None:
-            home = partition_of(record.key, edge.keyed)
-            if home != record.partition:
-                raise Misplaced(edge, home)
-        return edge, (edge.named, (RUN_HEADER, place.run_ids.as_bytes(record.partition, offset)))
+        run_ids = place.run_ids.block(partition, first)
+        place.met = _Roots(record.topic, partition, first, ends, edge, run_ids)
+        return place.met
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
@@ -247,7 +281,7 @@ class Wiring:
         if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
             raise Unreadable(f"content-type {media_type!r} is not JSON")
         edge, inherited = self.bare(record)
-        lineage = Lineage(edge, inherited[1][1], inherited)
+        lineage = Lineage(edge, inherited[0][1], inherited)
         attributes = envelope.attributes
         correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
         if correlation:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ids import Position, RunIds
+from events.ids import BLOCK, RUN_LETTERS, Position, RunIds
 from events.names import EVENT_TYPE
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
@@ -48,6 +48,18 @@ def test_two_roots_differ_in_their_run_ids(
 ) -> None:
     same = RunIds(*one[:2]).of(*one[2:]) == RunIds(*other[:2]).of(*other[2:])
     assert same == (one == other)
+
+
+@given(places, st.integers(0, BLOCK - 1))
+def test_a_block_names_each_root_as_it_is_named_alone(
+    place: tuple[UUID, str, int, int], further: int
+) -> None:
+    installation, topic, partition, first = place
+    ids = RunIds(installation, topic)
+    block = ids.block(partition, first)
+    assert len(block) == RUN_LETTERS * BLOCK
+    alone = ids.of(partition, first + further).encode()
+    assert block[RUN_LETTERS * further : RUN_LETTERS * (further + 1)] == alone
 
 
 def test_each_part_of_a_place_changes_the_run_id() -> None:

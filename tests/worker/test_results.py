@@ -107,6 +107,33 @@ async def test_ids_are_the_causes_position_and_an_index() -> None:
     assert {Position.parse(i).offset for i in ids} == {7, 9}
 
 
+@pytest.mark.parametrize("emits", ["out", "keyed", "other"])
+@pytest.mark.parametrize("key", [None, b"k"])
+@pytest.mark.parametrize("household", [None, 5])
+async def test_an_only_result_is_the_same_record_as_the_first_of_several(
+    emits: str, key: bytes | None, household: int | None
+) -> None:
+    def one(event: In) -> Out:
+        return Out(n=event.n, household=household)
+
+    def several(event: In) -> list[Out]:
+        return [one(event)]
+
+    records = [bare(offset=7, partition=2, key=key), emitted(9, key=key)]
+    a, b = [await Lane(f, emits=(emits,)).handle(*records) for f in (one, several)]
+
+    def untimed(writes: Any) -> Any:
+        return {
+            partition: [
+                o._replace(headers=[h for h in o.headers if h[0] != "ce_time"]) for o in out
+            ]
+            for partition, out in writes.items()
+        }
+
+    assert untimed(a.writes) == untimed(b.writes)
+    assert a.tally == b.tally
+
+
 async def test_work_done_twice_names_the_same_events() -> None:
     lane, records = Lane(generator), [bare(offset=n) for n in range(9)]
     one, other = await lane.handle(*records), await lane.handle(*records)

@@ -120,6 +120,44 @@ async def test_a_root_is_of_the_newest_version_at_whose_boundary_it_stands() -> 
     }  # fmt: skip
 
 
+async def test_neighbours_are_told_apart_wherever_the_lane_comes_from() -> None:
+    """Bare records are looked up by neighbourhoods; here one is left and entered in every way."""
+    bounded = Event(topic="p.in", partitions=4, boundaries=(10, 0, 0, 0))
+    both = Stage(run="m:f", subscribes=("in", "asked"), emits=("out",))
+    lane = Lane(
+        copied,
+        subscribes=("in", "asked"),
+        versions=[
+            version(1, stages={"stage": both}),
+            version(2, stages={"stage": both}, **{"in": bounded}),
+        ],
+    )
+    records = [
+        bare({"n": n}, offset, partition=partition)._replace(topic=topic)
+        for n, (topic, partition, offset) in enumerate(
+            (topic, partition, offset)
+            for offset in (9, 10, 9, 265, 266, 9 + 256, 10 + 256, 700, 9)
+            for partition, topic in (
+                (0, "p.in"),
+                (0, "p.asked"),
+                (1, "p.asked"),
+                (1, "p.in"),
+                (0, "p.asked"),
+            )
+        )
+    ]
+    outcome = await lane.handle(*records)
+    found = {
+        d["n"]: text_headers(o) for d, o in zip(outcome.data(), outcome.of("p.out"), strict=True)
+    }
+    assert len(found) == len(records)
+    for n, record in enumerate(records):
+        run = RunIds(INSTALLATION, record.topic).of(record.partition, record.offset)
+        old = record.topic == "p.in" and record.partition == 0 and record.offset < 10
+        said = found[n]["ce_runid"], found[n]["ce_topologyversion"]
+        assert said == (run, "p@1" if old else "p@2"), record
+
+
 async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
     bound = []
 
