@@ -28,6 +28,11 @@ class WrongResult(TypeError):  # noqa: N818 -- what the function gave
     """The function gave something that its annotation does not allow."""
 
 
+class Unwired(Exception):  # noqa: N818 -- what the result is
+    """The function gives more kinds of events than the version of this event knows: it is older
+    than the code. Nobody subscribes to such a result there."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: hashing must be cheap
 class Output:
     """One event type that a stage emits under one version."""
@@ -88,12 +93,21 @@ class Outputs:
     type that caused it: which of its events the stage handles, and with which parameters.
 
     The i-th member of the return annotation is the i-th of `emits`; a result wrapped in `To` names
-    its event type itself.
+    its event type itself. The code is that of the newest version: under one that has other numbers
+    of outputs, each goes by the name that `latest`, the stage in the newest, gives it.
     """
 
-    def __init__(self, version: Version, event_type: str, stage: str, signature: Signature) -> None:
+    def __init__(
+        self,
+        version: Version,
+        event_type: str,
+        stage: str,
+        signature: Signature,
+        latest: Stage | None = None,
+    ) -> None:
         bound = version.stages[stage]
         emits = bound.emits
+        now = latest.emits if latest is not None else emits
         self.wanted = _wanted(bound.when.get(event_type))
         """Is an event handled, by its data and its attributes? None: each is."""
         self.keywords = _keywords(bound.parameters, signature)
@@ -101,12 +115,20 @@ class Outputs:
         self.decode = _member(version, event_type, signature)
         """How this event type is read, if not as all that the function takes."""
         schemas = list(signature.gives)
-        if len(schemas) > 1 and (signature.named or len(emits) == 1):
+        if len(schemas) > 1 and (signature.named or len(now) == 1):
             # One event of several schemas: its data are any of them.
             schemas = [typing.Union[tuple(schemas)]]  # noqa: UP007 -- made at run time
+        self._unwired: tuple[type, ...] = ()
+        self._elsewhere = frozenset(now) - frozenset(emits)
         self._named = tuple(_classes(schemas[0])) if signature.named else ()
         if len(schemas) == 1:
             schemas = schemas * len(emits)
+        elif len(schemas) != len(emits):
+            named = dict(zip(now, schemas, strict=False))
+            emits = tuple(name for name in emits if name in named)
+            missing = [named[name] for name in named if name not in emits]
+            self._unwired = tuple(each for schema in missing for each in _classes(schema))
+            schemas = [named[name] for name in emits]
         self.names: dict[str, Output] = {}
         self.by_class: dict[type, Output] = {}
         self._others: list[Output] = []
@@ -125,9 +147,12 @@ class Outputs:
                 self._others.append(output)
 
     def of(self, result: Any) -> tuple[Output, Any]:
-        """Where a result goes, and its data, if `by_class` does not say. Raises WrongResult."""
+        """Where a result goes, and its data, if `by_class` does not say. Raises WrongResult and
+        Unwired."""
         if type(result) is To:
             named = self.names.get(result.event)
+            if named is None and result.event in self._elsewhere:
+                raise Unwired(result.event)
             if named is None:
                 raise WrongResult(
                     f"it gave To({result.event!r}), but emits {', '.join(self.names) or 'nothing'}"
@@ -141,6 +166,8 @@ class Outputs:
         for each, output in self.by_class.items():
             if isinstance(result, each):
                 return output, result
+        if isinstance(result, self._unwired):
+            raise Unwired(type(result).__name__)
         if len(self._others) == 1:
             return self._others[0], result
         raise WrongResult(
@@ -149,12 +176,21 @@ class Outputs:
         )
 
 
-def bind(version: Version, event_type: str, stage: str, signature: Signature) -> Outputs | None:
+def bind(
+    version: Version,
+    event_type: str,
+    stage: str,
+    signature: Signature,
+    latest: Stage | None = None,
+) -> Outputs | None:
     """Where a stage's results go, for an event type under a version; None where that does not send
-    the event to the stage."""
+    the event to the stage. `latest` is the stage as the newest version has it.
+
+    Raises whatever the code says of parameters and expressions that were made for another.
+    """
     if stage not in version.subscribers(event_type):
         return None
-    return Outputs(version, event_type, stage, signature)
+    return Outputs(version, event_type, stage, signature, latest)
 
 
 def _wanted(when: str | None) -> Callable[[bytes, Mapping[str, str]], bool] | None:
@@ -204,10 +240,7 @@ def unfit(stage: Stage, signature: Signature) -> str | None:
         return None  # the last of its path
     if bool(emits) == bool(gives) and (signature.named or emits in (1, gives)):
         return None
-    return (
-        f"{stage.run} gives {gives} kinds of events, and the stage emits {emits}; "
-        "start a worker with the code that this version was made for"
-    )
+    return f"{stage.run} gives {gives} kinds of events, and the stage emits {emits}"
 
 
 def _classes(schema: Any) -> list[type]:

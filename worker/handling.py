@@ -19,7 +19,7 @@ from events.topology import Retry
 from lanes.lane import Done
 from lanes.port import Unknown
 from stages.contract import Reject
-from worker.binding import Outputs, WrongResult, expected, reader
+from worker.binding import Outputs, Unwired, WrongResult, expected, reader
 from worker.calling import Caller, attributes_of
 from worker.caps import BATCH, DEAD_BYTES, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
 from worker.results import Draft, TooMuch
@@ -35,6 +35,8 @@ _EXPECTED = (Reject, Unreadable, WrongResult, TooMuch)
 
 _ASKED_AGAIN = (UnknownVersion, Unchecked, Misplaced)
 """What the wiring says that is no failure of the event."""
+
+_NO_FAILURE = (*_ASKED_AGAIN, Unwired)
 
 
 class _Bound(NamedTuple):
@@ -80,7 +82,7 @@ class Handling:
             elif self._direct:
                 settled, error = self._directly(draft, records, settled)
                 if error is not None:
-                    made = None if isinstance(error, _ASKED_AGAIN) else error
+                    made = None if isinstance(error, _NO_FAILURE) else error
                     await self._one(draft, records[settled], made)
                     settled += 1
             else:
@@ -244,9 +246,12 @@ class Handling:
         if self._caller.signature.passes and not outputs.names:
             return  # the last of its path
         if not self._many:
-            if results is not None:
+            if results is None:
+                draft.tally.dropped += bool(outputs.names)
+                return
+            try:
                 draft.emit(record, lineage.edge, lineage.inherited, outputs, results)
-            elif outputs.names:
+            except Unwired:
                 draft.tally.dropped += 1
             return
         many = draft.many(record, lineage, outputs)

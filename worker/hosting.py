@@ -100,7 +100,7 @@ class Host:
         refused: list[str] = []
         codes: dict[str, _Code] = {}
         for name, wish in wanted.items():
-            code = self._code(name, wish.stage)
+            code = self._code(name, wish.stage, versions)
             if isinstance(code, str):
                 refused.append(code)
                 log.error("stage.refused", stage=name, version=newest.name, why=code)
@@ -119,14 +119,22 @@ class Host:
             self._host(name, code, wanted[name], versions)
         log.info("worker.wired", version=newest.name, stages=sorted(self._hosted))
 
-    def _code(self, name: str, stage: Stage) -> _Code | str:
+    def _code(self, name: str, stage: Stage, versions: Versions) -> _Code | str:
         """The function of a stage, or why it cannot be worked with the code of this process."""
+        version = max((v for v in versions.values() if name in v.stages), key=lambda v: v.version)
         try:
             function = load(stage.run)
             signature = read_signature(function)
+            why = unfit(stage, signature)
+            for event_type in () if why else stage.subscribes:
+                bind(version, event_type, name, signature)
         except (NotFound, Unbindable) as error:
-            return f"{error}; start a worker with the code that this version was made for"
-        return unfit(stage, signature) or _Code(function, signature)
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 -- what its parameters' model says, for one
+            why = f"{stage.run}: {error}"
+        if why is not None:
+            return f"{why}; start a worker with the code that {version.name} was made for"
+        return _Code(function, signature)
 
     def _host(self, name: str, code: _Code, wish: Live, versions: Versions) -> None:
         if name in self._hosted:
@@ -175,7 +183,7 @@ class Host:
                 Wiring(
                     self._published.versions,
                     self._published.current,
-                    partial(bind, stage=name, signature=code.signature),
+                    partial(bind, stage=name, signature=code.signature, latest=wish.stage),
                 ),
                 names.dead(newest.pipeline, name),
                 settled=self._beat.tally(name).add,

@@ -12,7 +12,7 @@ from events.envelope import constant_headers
 from events.ids import Position
 from events.record import Header, Outgoing, Record
 from lanes.port import Partition, Writes
-from worker.binding import Output, Outputs, key_of
+from worker.binding import Output, Outputs, Unwired, key_of
 from worker.caps import EVENT_BYTES, HEADER_BYTES, RECORD_BYTES
 from worker.tally import Tally
 from worker.wiring import Edge, Lineage
@@ -72,7 +72,7 @@ class Draft:
         outputs: Outputs,
         result: Any,
     ) -> None:
-        """The one result of one event. Raises TooMuch and WrongResult.
+        """The one result of one event. Raises TooMuch, WrongResult and Unwired.
 
         This runs for every event: it is written to be short, not to be pretty. It is `made` for the
         only result of one event, without its calls and its answer.
@@ -190,7 +190,12 @@ class Many:
 
     def add(self, result: object) -> None:
         """Raises TooMuch and WrongResult."""
-        into, outgoing, size = self._draft.made(*self._cause, result, len(self._made), self._more)
+        try:
+            into, outgoing, size = self._draft.made(
+                *self._cause, result, len(self._made), self._more
+            )
+        except Unwired:
+            return
         self._made.append((into, outgoing))
         self._bytes += size
         if self._bytes > EVENT_BYTES:

@@ -124,8 +124,6 @@ class Wiring:
         self._edges: dict[tuple[str, str], Edge | None] = {}
         self._checked = False
         self._know(versions)
-        for event in self.newest.events.values():
-            self._edge(self.newest, event.topic)  # what cannot be bound ends us, not an event
 
     def _know(self, versions: Versions) -> None:
         self._read = versions
@@ -144,12 +142,21 @@ class Wiring:
             event_type = _type_of(version, topic)
             self._edges[key] = None
             if event_type is not None:
-                outputs = self._bind(version, event_type)
+                outputs = self._bound(version, event_type)
                 named = header(TOPOLOGY_VERSION, version.name)
                 event = version.events[event_type]
                 keyed = event.partitions if event.key else 0
                 self._edges[key] = Edge(version, event_type, outputs, named, keyed)
         return self._edges[key]
+
+    def _bound(self, version: Version, event_type: str) -> Outputs | None:
+        try:
+            return self._bind(version, event_type)
+        except Exception as error:
+            if version is not self.newest:
+                raise
+            # Made for code that is newer than ours: others will work it, and we shall not be asked.
+            raise Unknown(f"{version.name} cannot be bound here: {error}") from None
 
     async def learn(self, unknown: UnknownVersion) -> None:
         """Read the published versions again. Raises Unreadable if that one is not among them, and

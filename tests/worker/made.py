@@ -181,7 +181,7 @@ class Lane:
         wiring = Wiring(
             {v.version: v for v in known},
             refreshed,
-            partial(bind, stage=name, signature=signature),
+            partial(bind, stage=name, signature=signature, latest=known[-1].stages[name]),
         )
         self.work = Handling(caller, wiring, "p.stage.dead", settled=self.committed.append)
 

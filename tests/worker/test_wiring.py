@@ -169,8 +169,7 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
 
     versions = {n: version(n, **{"in": _since(10 * n)}) for n in (1, 2, 3)}
     wiring = Wiring(versions, again, bind)
-    assert {number for number, _ in bound} == {3}
-    bound.clear()
+    assert bound == []
     await wiring.look()
     assert wiring.lineage(bare(offset=25)).edge.version.version == 2
     assert wiring.lineage(bare(offset=26)).edge.version.version == 2

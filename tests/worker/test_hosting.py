@@ -1,0 +1,91 @@
+"""What does a worker do with versions for which its code was not made?"""
+
+from __future__ import annotations
+
+from events.topology import Event, Stage, Version
+from stages.contract import To
+from stages.signature import read
+from tests.worker.made import In, Lane, Other, Out, bare, version
+from worker.binding import unfit
+from worker.live import live
+
+ONE = Stage(run="m:f", subscribes=("in",), emits=("out",))
+TWO = Stage(run="m:f", subscribes=("in",), emits=("other", "out"))
+RENAMED = Stage(run="m:f", subscribes=("in",), emits=("keyed",))
+LATER = Event(topic="p.in", partitions=4, boundaries=(10, 10, 10, 10))
+
+
+def since_ten(first: Stage, then: Stage) -> list[Version]:
+    """Two versions of a stage; the second holds from offset 10 on."""
+    return [
+        version(1, stages={"stage": first}),
+        version(2, stages={"stage": then}, **{"in": LATER}),
+    ]
+
+
+def either(event: In) -> Other | Out:
+    return Out(n=event.n) if event.n % 2 else Other(said="even")
+
+
+def named(event: In) -> To[Out]:
+    return To("out" if event.n % 2 else "keyed", Out(n=event.n, household=1))
+
+
+def one(event: In) -> Out:
+    return Out(n=event.n, household=1)
+
+
+async def test_a_result_goes_by_its_name_under_a_version_with_fewer_outputs() -> None:
+    versions = [
+        version(1, stages={"stage": ONE}),
+        version(2, stages={"stage": TWO}, **{"in": LATER}),
+    ]
+    outcome = await Lane(either, versions=versions).handle(bare({"n": 1}, 1))
+    assert outcome.data("p.out") == [{"n": 1, "household": None}]
+    assert outcome.dead == []
+
+
+async def test_a_result_that_an_older_version_does_not_know_is_dropped() -> None:
+    versions = [
+        version(1, stages={"stage": ONE}),
+        version(2, stages={"stage": TWO}, **{"in": LATER}),
+    ]
+    outcome = await Lane(either, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
+    assert (outcome.tally.dropped, outcome.tally.emitted, outcome.dead) == (1, 1, [])
+    assert outcome.data("p.other") == [{"said": "even"}]
+
+
+async def test_so_is_one_that_names_its_type_itself() -> None:
+    both = ONE.model_copy(update={"emits": ("out", "keyed")})
+    versions = [
+        version(1, stages={"stage": ONE}),
+        version(2, stages={"stage": both}, **{"in": LATER}),
+    ]
+    outcome = await Lane(named, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
+    assert (outcome.tally.dropped, outcome.tally.emitted, outcome.dead) == (1, 1, [])
+
+
+async def test_an_output_that_was_renamed_goes_where_the_version_of_its_event_sends_it() -> None:
+    versions = since_ten(ONE, RENAMED)
+    outcome = await Lane(one, versions=versions).handle(bare({"n": 1}, 1), bare({"n": 1}, 11))
+    assert len(outcome.of("p.out")) == len(outcome.of("p.keyed")) == 1
+
+
+def test_a_stage_that_the_newest_version_no_longer_has_goes_on() -> None:
+    versions = {1: version(1, stages={"gone": ONE}), 2: version(2)}
+    assert set(live(versions)) == {"before", "gone"}
+
+
+def test_a_stage_reads_its_inputs_of_all_versions_and_is_worked_as_the_newest_says() -> None:
+    moved = ONE.model_copy(update={"subscribes": ("asked",), "timeout": 5})
+    versions = {1: version(1, stages={"stage": ONE}), 2: version(2, stages={"stage": moved})}
+    assert live(versions)["stage"].topics == ("p.asked", "p.in")
+    assert live(versions)["stage"].stage.timeout == 5
+
+
+def test_code_with_other_outputs_than_the_version_says_does_not_fit() -> None:
+    assert unfit(TWO, read(either)) is None
+    assert unfit(TWO, read(one))
+    assert unfit(Stage(run="m:f", subscribes=("in",)), read(one))
+    three = ONE.model_copy(update={"emits": ("a", "b", "c")})
+    assert unfit(three, read(either))
