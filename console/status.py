@@ -24,7 +24,7 @@ def status(here: Here, as_json: bool) -> None:
 
 async def _status(here: Here, as_json: bool) -> None:
     from broker.admin import Admin
-    from console.lag import ordered_pass
+    from broker.lag import ordered_pass
 
     settings = await here.reached()
     version = await here.version(settings)
