@@ -90,10 +90,13 @@ def _topics(form: Form, events: Mapping[str, Event], names: Names) -> dict[str, 
         topics[names.dead(form.pipeline, stage)] = NewTopicSpec(
             1, _kept(DEAD_RETENTION, LARGEST_EVENT + DEAD_HEADROOM)
         )
-    topics[names.topology] = NewTopicSpec(
-        1, {"cleanup.policy": "compact", "max.message.bytes": str(LARGEST_VERSION)}
-    )
+    topics[names.topology] = versions_topic()
     return topics
+
+
+def versions_topic() -> NewTopicSpec:
+    """How the topic of all versions is created."""
+    return NewTopicSpec(1, {"cleanup.policy": "compact", "max.message.bytes": str(LARGEST_VERSION)})
 
 
 def _kept(seconds: float, largest: int) -> dict[str, str]:
