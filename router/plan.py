@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from pydantic import TypeAdapter
+
 from events.topology import Event, Stage, Version
 from router.compatibility import incompatible
 from router.derive import Derived
@@ -168,6 +170,24 @@ def total(found: Sequence[Change]) -> str:
         f"{count['+']} to add, {count['~']} to change, {count['-']} to remove"
         f"{f', {dangerous} dangerous' if dangerous else ''}"
     )
+
+
+def summary(found: Sequence[Change], most: int = 4) -> str:
+    """The changes in a few words: `+ screen, ~ enrich`."""
+    told = [f"{change.sign} {change.name}" for change in found[:most]]
+    if len(found) > most:
+        told.append(f"{len(found) - most} more")
+    return ", ".join(told) or "nothing"
+
+
+def dump(plan: Plan) -> bytes:
+    """As a file."""
+    return TypeAdapter(Plan).dump_json(plan, indent=2) + b"\n"
+
+
+def load(raw: bytes) -> Plan:
+    """What `dump` wrote. Raises ValueError."""
+    return TypeAdapter(Plan).validate_json(raw)
 
 
 def _stages(before: Wired | None, after: Wired, unread: Sequence[Unread]) -> Iterator[Change]:
