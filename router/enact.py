@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
+import structlog
+
+from broker.errors import BrokerError
 from broker.settings import Settings
 from events.topology import Report
 from router.plan import Change, Plan
 from router.publish import Applied, Expected, apply
 from router.table import NotApplied, read, report
+
+log = structlog.get_logger()
 
 
 class NotAllowed(NotApplied):
@@ -41,9 +46,12 @@ async def enact(settings: Settings, plan: Plan, by: str, allowed: Collection[str
         expected=Expected(plan.newest, plan.topics),
         rollback_of=plan.rollback_of,
     )
-    said = (await read(settings)).reports.get(plan.derived.pipeline)
-    if said is not None and (said.findings or said.waiting):
-        await report(settings, settled(said, by))
+    try:
+        said = (await read(settings)).reports.get(plan.derived.pipeline)
+        if said is not None and (said.findings or said.waiting):
+            await report(settings, settled(said, by))
+    except BrokerError as error:  # what was to be done is done
+        log.warning("router.report_left", pipeline=plan.derived.pipeline, why=str(error))
     return applied
 
 

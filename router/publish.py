@@ -156,8 +156,10 @@ def _is_fence(error: BaseException) -> bool:
 @asynccontextmanager
 async def _started(settings: Settings) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaProducer]]:
     """The producers of versions and of the hold, started in this order."""
-    writer, holder = _versions_producer(settings), _hold_producer(settings)
-    async with opened(writer, settings), opened(holder, settings):
+    async with (
+        opened(_versions_producer(settings), settings) as writer,
+        opened(_hold_producer(settings), settings) as holder,
+    ):
         yield writer, holder
 
 
