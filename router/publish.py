@@ -9,18 +9,22 @@ no reader passes before it can read the version?
 3. **Then** the versions are read: read earlier, they could lack the one that the other published.
 4. Topics that are missing are created; one whose partitions differ for another reason than a
    changed file is refused before anything is. All else is read that the version says.
-5. The hold: one transaction writes a marker into every partition of every event topic that an
-   earlier version had too. The offset of its marker is the partition's boundary, and while that
-   transaction is open, no reader of what is committed gets past it. (A topic that is new to the
-   pipeline begins at its first offset: a root from before the first apply is not to be lost.)
-6. The version, the installation if there is none, and the first offset of each new edge commit in
-   one transaction of the first producer. A router that dies or is fenced before that has published
-   nothing. Its time-out is well below that of the hold, and our own deadlines are below both.
-7. The version is read back as its readers will.
-8. The hold is aborted: its markers were never there for anybody. So a record at or behind a
+5. The transaction of the version begins, with the first offset of each new edge: where its
+   partition ends now. What comes in between there and the boundary belongs to older versions, and
+   the new edge passes it over.
+6. The hold: one transaction of the second producer writes a marker into every partition of every
+   event topic that an earlier version had too. The offset of its marker is the partition's
+   boundary, and while that transaction is open, no reader of what is committed gets past it. (A
+   topic that is new to the pipeline begins at its first offset: a root from before the first apply
+   is not to be lost.)
+7. The version, and the installation if there is none, are written, and the first transaction
+   commits. A router that dies or is fenced before that has published nothing. Its time-out is well
+   below that of the hold, and our own deadlines are below both.
+8. The version is read back as its readers will.
+9. The hold is aborted: its markers were never there for anybody. So a record at or behind a
    boundary can be read only once the version can.
 
-Where step 6 ends in the unknown, the first producer is started once more before the hold goes: it
+Where step 7 ends in the unknown, the first producer is started once more before the hold goes: it
 settles what the broker may still have of us. A router that dies in between leaves its hold to the
 router that comes next, or to the time-out.
 """
@@ -59,11 +63,11 @@ log = structlog.get_logger()
 _TRIES = 6  # the other router needs one of them; two in a row lost to others are rare
 _REST = 0.1  # seconds, doubled at each try, with full jitter
 
-# Seconds. Kafka may look only every ten for transactions that are past their time-out, so it is the
-# sum of ten and these two that must not exceed the time-out of the hold: what publishes has ended
-# for certain before the hold can.
-_HOLD_TIMEOUT = 15.0
+# Seconds. The transaction of the version must have ended for certain before the hold can end by
+# its time-out, and Kafka may look only every ten for those that are past theirs.
 _VERSION_TIMEOUT = 3.0
+_VERSION_TIMEOUT_A_STAGE = 0.05  # the first offsets of a stage take some 0.01
+_HOLD_LONGER = 12.0
 _UNTIL_COMMIT = 2.0  # from the beginning of the hold until the commit is asked for
 _ANSWER = 3.0  # to the commit, and again until the version can be read
 
@@ -143,6 +147,14 @@ class _Job:
     created: tuple[str, ...] = ()
     attempts: list[Version] = field(default_factory=list)
 
+    @property
+    def version_timeout(self) -> float:
+        return _VERSION_TIMEOUT + _VERSION_TIMEOUT_A_STAGE * len(self.derived.stages)
+
+    @property
+    def hold_timeout(self) -> float:
+        return self.version_timeout + _HOLD_LONGER
+
 
 class _TooSlow(Exception):  # noqa: N818 -- what Kafka was
     """Nothing was published, because readers would have been held for too long."""
@@ -154,21 +166,21 @@ def _is_fence(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def _started(settings: Settings) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaProducer]]:
+async def _started(job: _Job) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaProducer]]:
     """The producers of versions and of the hold, started in this order."""
     async with (
-        opened(_versions_producer(settings), settings) as writer,
-        opened(_hold_producer(settings), settings) as holder,
+        opened(_versions_producer(job), job.settings) as writer,
+        opened(_hold_producer(job), job.settings) as holder,
     ):
         yield writer, holder
 
 
-def _versions_producer(settings: Settings) -> AIOKafkaProducer:
-    return _producer(settings, settings.names.router, _VERSION_TIMEOUT)
+def _versions_producer(job: _Job) -> AIOKafkaProducer:
+    return _producer(job.settings, job.settings.names.router, job.version_timeout)
 
 
-def _hold_producer(settings: Settings) -> AIOKafkaProducer:
-    return _producer(settings, settings.names.router_hold, _HOLD_TIMEOUT)
+def _hold_producer(job: _Job) -> AIOKafkaProducer:
+    return _producer(job.settings, job.settings.names.router_hold, job.hold_timeout)
 
 
 def _producer(settings: Settings, transactional_id: str, timeout: float) -> AIOKafkaProducer:
@@ -179,7 +191,7 @@ def _producer(settings: Settings, transactional_id: str, timeout: float) -> AIOK
 
 
 async def _tried(job: _Job) -> Applied:
-    async with _started(job.settings) as (writer, holder):
+    async with _started(job) as (writer, holder):
         table = await read(job.settings)
         newest = table.newest(job.derived.pipeline)
         async with Admin.open(job.settings) as admin:
@@ -242,8 +254,8 @@ class _Prepared:
     """The boundaries in topics that are new to the pipeline."""
     held: tuple[TopicPartition, ...]
     """The partitions whose boundaries are where their marker stands."""
-    fresh: Mapping[str, list[TopicPartition]]
-    """By group, the partitions of new edges in which it has no offset."""
+    firsts: Mapping[str, Mapping[TopicPartition, OffsetAndMetadata]]
+    """By group, its first offset in each partition of a new edge."""
     end: int
     """Of the topic of versions."""
 
@@ -273,14 +285,17 @@ async def _prepared(
         for index in range(event.partitions)
     ]
     new = [tp for tp in partitions if tp.topic not in known]
+    held = [tp for tp in partitions if tp.topic in known]
     table_end = TopicPartition(job.settings.names.topology, 0)
+    starts = await admin.start_offsets(new) if new else {}
+    ends = await admin.end_offsets([table_end, *held])
     return _Prepared(
         version=version,
         first=table.installation is None,
-        starts=await admin.start_offsets(new) if new else {},
-        held=tuple(tp for tp in partitions if tp.topic in known),
-        fresh=await _without_offset(job.settings, admin, version, newest),
-        end=(await admin.end_offsets([table_end]))[table_end],
+        starts=starts,
+        held=tuple(held),
+        firsts=await _first_offsets(job.settings, admin, version, newest, {**starts, **ends}),
+        end=ends[table_end],
     )
 
 
@@ -321,26 +336,31 @@ def _had(previous: Version | None, stage: str, topic: str) -> bool:
     return any(previous.events[t].topic == topic for t in previous.stages[stage].subscribes)
 
 
-async def _without_offset(
-    settings: Settings, admin: Admin, version: Version, previous: Version | None
-) -> dict[str, list[TopicPartition]]:
-    """By group, where the first offset is to be committed, so that "no committed offset" always
-    means "lost", never "new". An edge that has one from an earlier life keeps it: between there and
-    the boundary there may be events of the versions that had this edge, which are its own; all
-    others it passes over."""
+async def _first_offsets(
+    settings: Settings,
+    admin: Admin,
+    version: Version,
+    previous: Version | None,
+    places: Mapping[TopicPartition, int],
+) -> dict[str, dict[TopicPartition, OffsetAndMetadata]]:
+    """By group, the offsets that are to be committed so that "no committed offset" always means
+    "lost", never "new". An edge that has one from an earlier life keeps it: between there and the
+    boundary there may be events of the versions that had this edge, which are its own; all others
+    it passes over."""
     found = {}
     for stage, edges in new_edges(version, previous).items():
         group = settings.names.group(version.pipeline, stage)
         committed = await admin.committed(group, edges)
-        if fresh := [tp for tp in edges if committed[tp] is None]:
-            found[group] = fresh
+        fresh = [tp for tp in edges if committed[tp] is None]
+        if fresh:
+            found[group] = {tp: OffsetAndMetadata(places[tp], "") for tp in fresh}
     return found
 
 
 async def _published(
     job: _Job, prepared: _Prepared, writer: AIOKafkaProducer, holder: AIOKafkaProducer
 ) -> float:
-    """Steps 5 to 8; how long readers were held, in milliseconds. The version is the last of the
+    """Steps 5 to 9; how long readers were held, in milliseconds. The version is the last of the
     job's attempts."""
     settings = job.settings
     topology = settings.names.topology
@@ -352,16 +372,16 @@ async def _published(
             settings.deadline,
             "asking for partitions",
         )
-        began = time.monotonic()
         # Whether nothing of ours can happen any more under `names.router`.
-        settled = True
+        settled = False
         try:
+            await _begun(settings, writer, prepared)
+            began = time.monotonic()
             try:
                 async with asyncio.timeout(_UNTIL_COMMIT):
                     boundaries = await _marked(holder, prepared)
                     version = _bounded(prepared.version, boundaries)
                     job.attempts.append(version)
-                    settled = False
                     await _written(settings, writer, prepared, version)
             except TimeoutError:
                 raise _TooSlow(f"not ready to commit within {_UNTIL_COMMIT:g} s") from None
@@ -375,8 +395,8 @@ async def _published(
             settled = settled or _is_fence(error)
             raise
         finally:
-            if settled or await _settle(settings):
-                await _release(settings, holder)
+            if settled or await _settle(job):
+                await _release(job, holder)
         return (time.monotonic() - began) * 1000 if prepared.held else 0.0
 
 
@@ -406,26 +426,26 @@ def _bounded(version: Version, boundaries: Mapping[TopicPartition, int]) -> Vers
     return version.model_copy(update={"events": events})
 
 
+async def _begun(settings: Settings, writer: AIOKafkaProducer, prepared: _Prepared) -> None:
+    """The transaction of the version with all that does not depend on its boundaries."""
+    await writer.begin_transaction()
+    for group, offsets in prepared.firsts.items():
+        _one_more_group(writer)
+        await within(
+            writer.send_offsets_to_transaction(offsets, group), settings.deadline, "write offsets"
+        )
+
+
 async def _written(
     settings: Settings, writer: AIOKafkaProducer, prepared: _Prepared, version: Version
 ) -> None:
-    """Everything of the version's transaction but its commit."""
+    """The rest of it, but its commit."""
     records = [(version.name.encode(), version.model_dump_json().encode())]
     if prepared.first:
         installation = Installation(id=version.installation, created=version.published)
         records.insert(0, (INSTALLATION_KEY, installation.model_dump_json().encode()))
-    boundaries = {
-        TopicPartition(event.topic, index): boundary
-        for event in version.events.values()
-        for index, boundary in enumerate(event.boundaries)
-    }
-    await writer.begin_transaction()
     for key, value in records:
         await writer.send_and_wait(settings.names.topology, key=key, value=value)
-    for group, fresh in prepared.fresh.items():
-        _one_more_group(writer)
-        offsets = {tp: OffsetAndMetadata(boundaries[tp], "") for tp in fresh}
-        await writer.send_offsets_to_transaction(offsets, group)
 
 
 def _one_more_group(writer: AIOKafkaProducer) -> None:
@@ -456,17 +476,17 @@ async def _read_back(reader: AIOKafkaConsumer, version: Version) -> None:
                 return
 
 
-async def _settle(settings: Settings) -> bool:
+async def _settle(job: _Job) -> bool:
     """Let Kafka finish or undo whatever it has of us; False where it does not answer."""
     try:
-        async with opened(_versions_producer(settings), settings):
+        async with opened(_versions_producer(job), job.settings):
             return True
     except (BrokerError, KafkaError) as error:
-        log.warning("router.unsettled", why=str(error), released_within=_HOLD_TIMEOUT)
+        log.warning("router.unsettled", why=str(error), hold_timeout=job.hold_timeout)
         return False
 
 
-async def _release(settings: Settings, holder: AIOKafkaProducer) -> None:
+async def _release(job: _Job, holder: AIOKafkaProducer) -> None:
     """End the hold; where that fails, its time-out does, or the next router."""
     if holder._txn_manager.state not in _HELD:
         return  # nothing was marked, or another router has ended it
@@ -475,7 +495,7 @@ async def _release(settings: Settings, holder: AIOKafkaProducer) -> None:
             await within(holder.abort_transaction(), _ANSWER, "release the hold")
         except (Unanswered, KafkaError) as error:
             if not _is_fence(error):
-                async with _started(settings):
+                async with _started(job):
                     pass  # to start is to abort what was begun, and in this order it is ours
     except (BrokerError, KafkaError) as error:
-        log.warning("router.hold_left", why=str(error), released_within=_HOLD_TIMEOUT)
+        log.warning("router.hold_left", why=str(error), hold_timeout=job.hold_timeout)

@@ -14,7 +14,15 @@ from broker.settings import Settings
 from router import publish
 from tests.router.made import MORE, derived
 
-STEPS = ("_prepared", "_marked", "_written", "commit_transaction", "_read_back", "_release")
+STEPS = (
+    "_prepared",
+    "_begun",
+    "_marked",
+    "_written",
+    "commit_transaction",
+    "_read_back",
+    "_release",
+)
 
 
 def kill_after(owner: Any, name: str) -> None:
@@ -29,7 +37,7 @@ def kill_after(owner: Any, name: str) -> None:
 
 def main() -> None:
     settings, step, hold = Settings.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3]
-    publish._HOLD_TIMEOUT = float(hold)  # type: ignore[misc]
+    publish._HOLD_LONGER = float(hold)  # type: ignore[misc]
     kill_after(AIOKafkaProducer if step == "commit_transaction" else publish, step)
     asyncio.run(publish.apply(settings, derived(settings.names, MORE), "the dead"))
 

@@ -65,7 +65,7 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
     old = (await apply(settings, derived(settings.names), "ann")).version
     asked = settings.names.topic("p", "asked")
     assert await flows(settings, asked, b"0") == [b"0"]
-    await killed(settings, step, 15)
+    await killed(settings, step, 12)
     published = step in ("commit_transaction", "_read_back", "_release")
     third = derived(settings.names, MORE.replace("read: {", "read: {timeout: 3s, "))
     after = await apply(settings, third, "ann")
@@ -87,7 +87,7 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
 
 async def test_a_hold_that_nobody_takes_away_times_out(settings: Settings) -> None:
     await apply(settings, derived(settings.names), "ann")
-    await killed(settings, "_marked", 1)
+    await killed(settings, "_marked", 0)
     assert await flows(settings, settings.names.topic("p", "asked"), b"1") == [b"1"]
     assert len(await versions(settings, "p")) == 1
 
