@@ -13,13 +13,13 @@ demo: $(STAMP)  ## load some weeks of order lines and check them to the cent
 test: $(STAMP)  ## the whole suite, on a real Kafka
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST)
 
-check: $(STAMP)  ## format, lint, types, import rules, and the tests that need no Kafka
+check: $(STAMP)  ## format, lint, types, import rules, and the tests that need no Kafka and no npm
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/farandole lint
-	$(BIN)/python -m pytest -q -m "not kafka and not soak" $(TEST)
+	$(BIN)/python -m pytest -q -m "not kafka and not npm and not soak" $(TEST)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

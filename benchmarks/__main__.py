@@ -16,13 +16,15 @@ from typing import Any
 import orjson
 import structlog
 
-from benchmarks import hop, latency, pipeline
+from benchmarks import hop, latency, pipeline, rewiring
 from broker import embedded
 from broker.settings import Settings
 
+PARTS = ("hop", "latency", "pipeline", "rewiring")
+
 
 async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
-    wanted = arguments.only or ["hop", "latency", "pipeline"]
+    wanted = arguments.only or PARTS
     results: dict[str, Any] = {
         "when": datetime.now(UTC).isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
@@ -49,6 +51,9 @@ async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
             if "pipeline" in wanted:
                 print("the shipped pipeline")
                 results["pipeline"] = await pipeline.measure(settings(), arguments.weeks)
+            if "rewiring" in wanted:
+                print("twenty edits under load")
+                results["rewiring"] = await rewiring.measure(settings())
         finally:
             await embedded.stop(Path(folder))
     return results
@@ -56,7 +61,9 @@ async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", choices=["hop", "latency", "pipeline"])
+    parser.add_argument(
+        "--only", action="append", choices=["hop", "latency", "pipeline", "rewiring"]
+    )
     parser.add_argument("--lines", type=int, default=3_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--triggers", type=int, default=400)
@@ -67,7 +74,7 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     results = asyncio.run(measured(arguments))
     arguments.out.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2) + b"\n")
-    for name in ("hop", "latency", "pipeline"):
+    for name in PARTS:
         for key, value in results.get(name, {}).items():
             if isinstance(value, int | float | str):
                 print(

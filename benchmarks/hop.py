@@ -82,9 +82,7 @@ async def _contest(settings: Settings, contestant: str, lines: int) -> float:
     stopping = asyncio.Event()
     tally = beat.tally("hop0")
     started = time.perf_counter()
-    working = asyncio.create_task(
-        work(settings, "bench", {"hop0": pipelines.price}, beat, stopping)
-    )
+    working = asyncio.create_task(work(settings, "bench", ["hop0"], beat, stopping))
     while tally.consumed < lines and not working.done():
         await asyncio.sleep(0.01)
     took = time.perf_counter() - started

@@ -95,8 +95,8 @@ async def _by_hand(settings: Settings, topics: list[str]) -> AsyncIterator[None]
 @asynccontextmanager
 async def _as_stages(settings: Settings, hops: int) -> AsyncIterator[None]:
     stopping = asyncio.Event()
-    functions = {f"hop{n}": pipelines.price for n in range(hops)}
-    working = asyncio.create_task(work(settings, "bench", functions, Beat(None), stopping))
+    stages = [f"hop{n}" for n in range(hops)]
+    working = asyncio.create_task(work(settings, "bench", stages, Beat(None), stopping))
     try:
         yield
     finally:

@@ -34,7 +34,7 @@ async def measure(settings: Settings, weeks: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         url = f"sqlite:///{folder}/order-lines.db"
         os.environ["ORDER_LINES_DB"] = url
-        supervisor = Supervisor(services(settings, FOLDER, version, log_level="error"))
+        supervisor = Supervisor(services(settings, FOLDER, {1: version}, log_level="error"))
         stopping = asyncio.Event()
         running = asyncio.create_task(supervisor.run(stopping))
         while not all(s["lanes"] for s in supervisor.reports().values()) or not supervisor.ready():

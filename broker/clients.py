@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
+from broker.assignor import LaneAssignor
 from broker.diagnosis import diagnosed, silent
 from broker.errors import BadSettings, Unanswered
 from broker.settings import Settings
@@ -80,7 +80,7 @@ def consumer(settings: Settings, *, group: str | None = None, **over: Any) -> AI
             "isolation_level": "read_committed",
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
-            "partition_assignment_strategy": (RangePartitionAssignor,),
+            "partition_assignment_strategy": (LaneAssignor,),
             "session_timeout_ms": int(settings.session_timeout * 1000),
             "heartbeat_interval_ms": int(settings.heartbeat_interval * 1000),
             # aiokafka can only take "too long between polls" as death; our watchdog knows better.

@@ -17,7 +17,7 @@ from console.wiring import Here
 
 COMMANDS = (
     "demo", "up", "work", "route", "plan", "apply", "rollback", "history", "diff", "lint", "graph",
-    "trigger", "tail", "status", "seek", "kafka", "completion",
+    "schema", "asyncapi", "trigger", "tail", "status", "seek", "kafka", "completion",
 )  # fmt: skip
 LEVELS = ("debug", "info", "warning", "error")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from console.oracle import Figures, Weeks
     from events.topology import Version
     from worker.supervisor import Supervisor
+    from worker.versions import published
 
 PIPELINE = "order-lines"
 ROOT = "feed.requested"
@@ -124,8 +125,9 @@ async def _run(
     from worker.supervisor import Supervisor
 
     since = await ends(settings, version)
+    versions = await published(settings, version.pipeline)
     supervisor = Supervisor(
-        services(settings, here.folder, version, log_level=here.log_level or "info")
+        services(settings, here.folder, versions, log_level=here.log_level or "info")
     )
     began = time.monotonic()
     async with beside(supervisor) as running:

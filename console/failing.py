@@ -62,7 +62,7 @@ def _ours() -> tuple[type[Exception], ...]:
     from stages.loading import NotFound
     from stages.order_lines.source import DataMissing
     from stages.order_lines.table import DatabaseUnusable
-    from worker.process import NothingApplied
+    from worker.versions import NothingApplied
 
     return (
         BrokerError,

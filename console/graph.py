@@ -14,16 +14,18 @@ from console.wiring import Here
 @click.command()
 @file_argument
 @click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as GitHub draws them.")
+@click.option("--dot", is_flag=True, help="A graph for Graphviz's `dot`.")
 @json_option
 @click.pass_obj
-def graph(here: Here, file: Path | None, mermaid: bool, as_json: bool) -> None:
+def graph(here: Here, file: Path | None, mermaid: bool, dot: bool, as_json: bool) -> None:
     """Draw FILE (default: the folder's topology.yaml) as a tree. Needs no broker."""
     from router import graph as drawing
 
-    if mermaid and as_json:
-        raise click.UsageError("--mermaid and --json exclude each other")
+    if mermaid + dot + as_json > 1:
+        raise click.UsageError("--mermaid, --dot and --json exclude each other")
     derived = here.derived(file)
     if as_json:
         say_json(drawing.data(derived))
     else:
-        say(drawing.mermaid(derived) if mermaid else drawing.tree(derived))
+        draw = drawing.mermaid if mermaid else drawing.dot if dot else drawing.tree
+        say(draw(derived))

@@ -28,6 +28,7 @@ class Row:
     consumed: int
     emitted: int
     dropped: int
+    filtered: int
     dead: int
     rate: float
     """Events consumed a second, over the last few."""
@@ -57,6 +58,7 @@ class Watch:
             consumed=consumed,
             emitted=counts["emitted"] if counts else 0,
             dropped=counts["dropped"] if counts else 0,
+            filtered=counts["filtered"] if counts else 0,
             dead=counts["dead"] if counts else 0,
             rate=(consumed - before) / (now - then) if now > then else 0.0,
             lag=sum(each.lag for each in lags[stage]),
@@ -104,7 +106,7 @@ def _line(seconds: float, rows: list[Row]) -> str:
 def _table(seconds: float, rows: list[Row]) -> Table:
     table = Table(caption=f"{seconds:.0f} s", caption_justify="left")
     table.add_column("stage")
-    for name in ("in", "out", "dropped", "dead", "in/s", "lag"):
+    for name in ("in", "out", "dropped", "filtered", "dead", "in/s", "lag"):
         table.add_column(name, justify="right", min_width=7)
     for row in rows:
         table.add_row(
@@ -112,6 +114,7 @@ def _table(seconds: float, rows: list[Row]) -> Table:
             f"{row.consumed:,}",
             f"{row.emitted:,}",
             f"{row.dropped:,}",
+            f"{row.filtered:,}",
             f"{row.dead:,}",
             f"{row.rate:,.0f}",
             f"{row.lag:,}",

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from console.failing import Failed
-from worker.supervisor import Supervisor
+from worker.supervisor import Service, Supervisor
+from worker.versions import Published, Versions
 
 _LOOKING = 0.2  # seconds between two looks
 
 
-async def until_stopped(supervisor: Supervisor, ready: Callable[[], None]) -> None:
-    """Supervise until Ctrl-C or SIGTERM, then drain; a second one ends them at once.
+async def until_stopped(
+    published: Published,
+    services: Callable[[Versions], Sequence[Service]],
+    ready: Callable[[], None],
+) -> None:
+    """Supervise what each version asks for until Ctrl-C or SIGTERM, then drain; a second one ends
+    them at once.
 
     `ready` is called once every process lives. Raises Failed when all are in quarantine.
     """
+    supervisor = Supervisor(services(published.versions))
     stopping = asyncio.Event()
     task = asyncio.current_task()
     assert task is not None
@@ -31,10 +38,12 @@ async def until_stopped(supervisor: Supervisor, ready: Callable[[], None]) -> No
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, hear)
     watching = asyncio.create_task(_watch(supervisor, ready))
+    keeping = asyncio.create_task(keep_up(supervisor, published, services))
     try:
         sound = await supervisor.run(stopping)
     finally:
         watching.cancel()
+        keeping.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
     if not sound:
@@ -45,6 +54,14 @@ async def _watch(supervisor: Supervisor, ready: Callable[[], None]) -> None:
     while not supervisor.ready():  # noqa: ASYNC110 -- the supervisor has nothing to await
         await asyncio.sleep(_LOOKING)
     ready()
+
+
+async def keep_up(
+    supervisor: Supervisor, published: Published, services: Callable[[Versions], Sequence[Service]]
+) -> None:
+    """Let the supervisor run what each new version asks for, until cancelled."""
+    while True:
+        supervisor.want(services(await published.changed()))
 
 
 @asynccontextmanager

@@ -95,16 +95,32 @@ def _refuse_emitted(version: Version, event_type: str) -> None:
 def _check(here: Here, version: Version, event_type: str, data: bytes) -> None:
     """Decode the data as each subscriber will, so that what is refused here would be a dead letter
     there. Raises Failed, NotFound."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
+    from events.envelope import trigger_headers
+    from stages.expression import Undecided
     from stages.loading import load, on_path
     from stages.signature import read
+    from worker.binding import bind, reader
 
     on_path(here.folder)
+    attributes = {
+        name.removeprefix("ce_"): value.decode()
+        for name, value in trigger_headers(SOURCE, event_type, str(uuid4()), datetime.now(UTC))
+        if name.startswith("ce_")
+    }
     for stage in version.subscribers(event_type):
-        takes = TypeAdapter[Any](read(load(version.stages[stage].run)).takes)
+        signature = read(load(version.stages[stage].run))
+        bound = bind(version, event_type, stage, signature)
+        assert bound is not None  # it subscribes
         try:
-            takes.validate_json(data)
+            if bound.wanted is None or bound.wanted(data, attributes):
+                (bound.decode or reader(signature))(data)
+        except Undecided as undecided:
+            raise Failed(
+                f"farandole: {stage} would refuse this {event_type}: {undecided} "
+                "(--force publishes it all the same)"
+            ) from None
         except ValidationError as error:
             first, *more = error.errors(include_url=False, include_context=False)
             where = ".".join(map(str, first["loc"])) or "data"

@@ -31,20 +31,28 @@ def up(here: Here) -> None:
 async def _up(here: Here, level: str) -> None:
     from console.supervising import until_stopped
     from router.publish import apply
+    from worker.live import live
     from worker.services import services
-    from worker.supervisor import Supervisor
+    from worker.supervisor import Service
+    from worker.versions import Versions, following
 
     derived = here.derived()  # first: a mistake in the file costs no start of a broker
     async with kafka(here) as settings:
         version = (await apply(settings, derived, who())).version
         _introduce(here, settings, version)
-        supervisor = Supervisor(
-            services(settings, here.folder, version, pretty=sys.stderr.isatty(), log_level=level)
-        )
-        await until_stopped(
-            supervisor,
-            lambda: say(f"every stage is at work ({len(version.stages)}); Ctrl-C ends them"),
-        )
+
+        def asked(versions: Versions) -> list[Service]:
+            return services(
+                settings, here.folder, versions, pretty=sys.stderr.isatty(), log_level=level
+            )
+
+        async with following(settings, version.pipeline) as published:
+            count = len(live(published.versions))
+            await until_stopped(
+                published,
+                asked,
+                lambda: say(f"every stage is at work ({count}); Ctrl-C ends them"),
+            )
         say(f"{_after_ctrl_c()}all stages have ended")
 
 

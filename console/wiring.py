@@ -118,7 +118,7 @@ class Here:
 
     async def version(self, settings: Settings) -> Version:
         """The newest applied version of the folder's pipeline. Raises Failed, NothingApplied."""
-        from worker.process import published
+        from worker.versions import published
 
         versions = await published(settings, self.pipeline())
         return versions[max(versions)]

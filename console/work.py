@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from console import names
@@ -25,30 +27,33 @@ def work(here: Here, stages: tuple[str, ...], processes: int | None, together: b
 async def _work(
     here: Here, stages: tuple[str, ...], processes: int | None, together: bool, level: str
 ) -> None:
-    import sys
-
     from console.supervising import until_stopped
+    from worker.live import live
     from worker.services import services
-    from worker.supervisor import Supervisor
+    from worker.supervisor import Service
+    from worker.versions import Versions, following
 
     settings = await here.reached()
-    version = await here.version(settings)
-    for stage in stages:
-        known(stage, version.stages, "stage")
-    supervisor = Supervisor(
-        services(
+
+    def asked(versions: Versions) -> list[Service]:
+        return services(
             settings,
             here.folder,
-            version,
+            versions,
             stages=stages,
             processes=processes,
             together=together,
             pretty=sys.stderr.isatty(),
             log_level=level,
         )
-    )
-    said = ", ".join(stages) or "all stages"
-    await until_stopped(
-        supervisor,
-        lambda: click.echo(f"{version.name}: {said} at work on {settings.bootstrap}", err=True),
-    )
+
+    async with following(settings, here.form().pipeline) as published:
+        for stage in stages:
+            known(stage, live(published.versions), "stage")
+        newest = published.versions[max(published.versions)]
+        said = ", ".join(stages) or "all stages"
+        await until_stopped(
+            published,
+            asked,
+            lambda: click.echo(f"{newest.name}: {said} at work on {settings.bootstrap}", err=True),
+        )

@@ -44,7 +44,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         port: Callable[[KafkaPort], Port] = lambda port: port,
     ) -> None:
         self._settings = settings
-        self._topics = list(topics)
+        self._topics = sorted(topics)
+        self._started = False
         self._transactional_id = transactional_id
         self._work = work
         self._alone = alone
@@ -67,6 +68,7 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         except (TimeoutError, KafkaError) as error:
             await close_hard(member)
             raise Broken(f"cannot reach Kafka: {error}") from None
+        self._started = True
         member.subscribe(self._topics, listener=self)
         stop = asyncio.ensure_future(stopping.wait())
         ends: set[asyncio.Future[Any]] = {stop, self._broken}
@@ -80,6 +82,15 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             await close(member)
         if self._broken.done():
             self._broken.result()
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Read these topics from now on: the lanes end, and are born with their new inputs."""
+        if sorted(topics) == self._topics:
+            return
+        self._topics = sorted(topics)
+        self._log.info("group.resubscribed", topics=self._topics)
+        if self._started:
+            self._membership.consumer.subscribe(self._topics, listener=self)
 
     def _look_after(self, member: Any) -> None:
         """aiokafka keeps its coordinator's errors until somebody fetches; with no lane, nobody

@@ -35,7 +35,7 @@ class Work(Protocol):
     async def handle(self, records: Sequence[Record]) -> Done:
         """Settle at least the first record, or as many as fit into one transaction."""
 
-    def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> Done:
         """Settle a record that has killed its process `deaths` times."""
 
     def committed(self, done: Done) -> None:
@@ -144,7 +144,7 @@ class _Life:
 
     async def _carefully(self, record: Record, mark: Mark) -> None:
         if mark.hopeless:
-            await self._settle(self._work.give_up(record, mark.deaths))
+            await self._settle(await self._work.give_up(record, mark.deaths))
             return
         await self._note([record])
         await self._settle(await self._work.handle([record]))

@@ -131,6 +131,10 @@ class SimulatedKafka:
     def commit(self, transactional_id: str, epoch: int) -> None:
         self._current(transactional_id, epoch).state = "prepared"
 
+    def abort(self, transactional_id: str, epoch: int) -> None:
+        self._current(transactional_id, epoch)
+        self._finish(self.producers[transactional_id])
+
     def complete(self, transactional_id: str) -> None:
         """The coordinator writes the markers of a prepared transaction."""
         self._complete(self.producers[transactional_id])

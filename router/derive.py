@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from broker.admin import NewTopicSpec
 from events.names import Names
 from events.topology import Event, Retry, Stage, Version
-from router import schemas
+from router import flow, schemas
 from router.form import EventForm, Form, RetryForm
 from stages.signature import Signature
 
@@ -72,7 +72,16 @@ def _stage(form: Form, signatures: Mapping[str, Signature], name: str) -> Stage:
         if written.threads is None
         else written.threads,
         processes=defaults.processes if written.processes is None else written.processes,
+        when=written.when,
+        parameters=written.parameters or {},
+        accepts=_accepts(signature),
     )
+
+
+def _accepts(signature: Signature | None) -> dict[str, object] | None:
+    if signature is None or signature.passes:
+        return None
+    return dict(schemas.accepted(signature.takes)) or None
 
 
 def _retry(default: RetryForm, written: RetryForm) -> Retry:
@@ -82,12 +91,8 @@ def _retry(default: RetryForm, written: RetryForm) -> Retry:
 def _data_schema(
     form: Form, signatures: Mapping[str, Signature], event_type: str
 ) -> dict[str, object] | None:
-    outputs = [
-        schemas.given(form.stages[name], signatures[name], event_type)
-        for name in form.emitters(event_type)
-        if name in signatures
-    ]
-    inputs = [signatures[n].takes for n in form.subscribers(event_type) if n in signatures]
+    outputs = [types for _, types in flow.producers(form, signatures, event_type)]
+    inputs = [takes for _, takes in flow.consumers(form, signatures, event_type)]
     schema = schemas.published(outputs, inputs)
     return dict(schema) if schema is not None else None
 

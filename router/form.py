@@ -13,10 +13,10 @@ from pydantic_core import PydanticCustomError
 from router.document import Document, Path
 from router.finding import Finding, did_you_mean, nearest
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PACKAGE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_RUN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+PACKAGE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+RUN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def _refusal(message: str, remedy: str) -> PydanticCustomError:
@@ -25,14 +25,14 @@ def _refusal(message: str, remedy: str) -> PydanticCustomError:
 
 def seconds(written: object) -> float:
     """`200ms`, `30s`, `5m`, `2h`, `7d` in seconds. Raises PydanticCustomError."""
-    match = _DURATION.fullmatch(written) if isinstance(written, str) else None
+    match = DURATION.fullmatch(written) if isinstance(written, str) else None
     if match is None:
         shown = written if isinstance(written, str | int | float) else type(written).__name__
         raise _refusal(f"{shown!r} is no duration", "write for example 200ms, 30s, 5m, 2h or 7d")
     return round(float(match[1]) * _SECONDS[match[2]], 6)
 
 
-def _longer_than_nothing(duration: object) -> float:
+def longer_than_nothing(duration: object) -> float:
     length = seconds(duration)
     if length <= 0:
         raise _refusal("the duration is 0", "write one that is longer, for example 30s")
@@ -49,21 +49,57 @@ def _settings(written: object) -> object:
     return {} if written is None else written  # `feed.requested:` alone is a declaration
 
 
+def _subscriptions(written: object) -> object:
+    """A name, a list of names and of `{name: settings}`, or a mapping `name: settings`, as pairs
+    of a name and its settings."""
+    if isinstance(written, str):
+        return ((written, {}),)
+    if isinstance(written, dict):
+        return tuple(written.items())
+    if isinstance(written, list):
+        return tuple(_pair(item) for item in written)
+    return written
+
+
+def _pair(item: object) -> tuple[object, object]:
+    if isinstance(item, dict) and len(item) == 1:
+        return next(iter(item.items()))
+    return item, {}
+
+
+def _subscribed(written: object) -> object:
+    if isinstance(written, dict):
+        raise _refusal(
+            f"one item of the list is a mapping of {len(written)} keys",
+            "write an item for each event type: `- line.read: {when: ...}`",
+        )
+    return written
+
+
+def _condition(written: object) -> object:
+    if not isinstance(written, str) or not written.strip():
+        raise _refusal(
+            "`when:` holds no expression", 'write for example `when: "data.quantity > 0"`'
+        )
+    return written
+
+
 def _package(written: str) -> str:
-    if not isinstance(written, str) or not _PACKAGE.fullmatch(written):
+    if not isinstance(written, str) or not PACKAGE.fullmatch(written):
         raise _refusal(f"{written!r} is no package", "write for example `stages.order_lines`")
     return written
 
 
 def _function(written: str) -> str:
-    if not isinstance(written, str) or not _RUN.fullmatch(written):
+    if not isinstance(written, str) or not RUN.fullmatch(written):
         raise _refusal(f"{written!r} names no function", "write `package.module:function`")
     return written
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
-Positive = Annotated[float, BeforeValidator(_longer_than_nothing)]
+Positive = Annotated[float, BeforeValidator(longer_than_nothing)]
 EventTypes = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Subscribed = Annotated[str, BeforeValidator(_subscribed)]
 Partitions = Annotated[int, Field(ge=1, le=1000)]
 Threads = Annotated[int, Field(ge=0, le=64)]
 Processes = Annotated[int, Field(ge=1, le=64)]
@@ -94,14 +130,37 @@ class EventForm(_Form):
     retention: Positive | None = None
 
 
+class SubscriptionForm(_Form):
+    when: Annotated[str | None, BeforeValidator(_condition)] = None
+
+
 class StageForm(_Form):
-    subscribes: Annotated[EventTypes, Field(min_length=1)]
+    subscriptions: Annotated[
+        tuple[
+            tuple[Subscribed, Annotated[SubscriptionForm, BeforeValidator(_settings)]],
+            ...,
+        ],
+        BeforeValidator(_subscriptions),
+        Field(min_length=1, alias="subscribes"),
+    ]
     emits: EventTypes = ()
     run: Annotated[str, BeforeValidator(_function)] | None = None
+    parameters: Annotated[dict[str, Any], BeforeValidator(_settings)] | None = Field(
+        None, alias="with"
+    )
     retry: RetryForm = RetryForm()
     timeout: Positive | None = None
     threads: Threads | None = None
     processes: Processes | None = None
+
+    @property
+    def subscribes(self) -> tuple[str, ...]:
+        return tuple(event_type for event_type, _ in self.subscriptions)
+
+    @property
+    def when(self) -> Mapping[str, str]:
+        """The conditions, by event type."""
+        return {t: s.when for t, s in self.subscriptions if s.when is not None}
 
 
 class Form(_Form):
@@ -139,6 +198,25 @@ class Form(_Form):
         return f"{self.package}.{name}:{name}" if self.package else None
 
 
+def place(document: Document, path: Path) -> Path:
+    """Where in a document a path of the form is: `("stages", name, "subscribes", i, ...)` is the
+    i-th event type, `(..., i, 1, key)` a setting of it."""
+    if len(path) < 4 or path[0] != "stages" or path[2] != "subscribes":
+        return path
+    stage, index = path[1], path[3]
+    written = document.data["stages"][stage].get("subscribes")  # None: misspelled, and repaired
+    above: Path = ("stages", stage, "subscribes")
+    inside: Path = path[5:] if path[4:5] == (1,) else ()
+    if isinstance(written, dict) and isinstance(index, int):
+        return (*above, list(written)[index], *inside)
+    if isinstance(written, list) and isinstance(index, int):
+        item = written[index]
+        if isinstance(item, dict) and len(item) == 1:
+            return (*above, index, next(iter(item)), *inside)
+        return (*above, index)
+    return above
+
+
 def read(document: Document) -> tuple[Form | None, list[Finding]]:
     """The form in a document and all that is wrong with it; None where too little can be read.
 
@@ -148,7 +226,10 @@ def read(document: Document) -> tuple[Form | None, list[Finding]]:
     try:
         return Form.model_validate(document.data), []
     except ValidationError as error:
-        problems = _unexplained(error.errors(include_url=False))
+        problems = [
+            {**problem, "loc": place(document, problem["loc"])}
+            for problem in _unexplained(error.errors(include_url=False))
+        ]
     findings = [_finding(document, problem) for problem in problems]
     repaired = copy.deepcopy(document.data)
     for problem in problems:
@@ -180,7 +261,9 @@ def _fields(path: Path) -> list[str]:
     form = forms.get(path)
     if form is None and len(path) == 2:
         form = StageForm if path[0] == "stages" else EventForm
-    return list((form or RetryForm).model_fields)
+    if form is None and "subscribes" in path:
+        form = SubscriptionForm
+    return [field.alias or name for name, field in (form or RetryForm).model_fields.items()]
 
 
 def _finding(document: Document, problem: Any) -> Finding:
@@ -190,6 +273,8 @@ def _finding(document: Document, problem: Any) -> Finding:
     if kind == "extra_forbidden":
         known = _fields(path[:-1])
         remedy = did_you_mean(str(key), known, f"known here are {', '.join(known)}")
+        if key == "when" and len(path) == 3:
+            remedy = "write it beside an event type: `subscribes: {line.read: {when: ...}}`"
         return document.finding(path, f"unknown key {key!r}", remedy, on_key=True)
     if kind == "missing":
         return document.finding(
@@ -243,9 +328,12 @@ def _repair(data: Any, problem: Any) -> bool:
         return False
     owner = data
     for step in above:
-        owner = owner.get(step) if isinstance(owner, dict) else None
+        owner = owner[step] if isinstance(owner, dict | list) else None
     if not isinstance(owner, dict) or key not in owner:
         return False
+    if "subscribes" in above[-2:] and kind in _MAPPINGS:
+        owner[key] = {}  # it is subscribed to, whatever else is meant
+        return True
     if kind in _MAPPINGS and above == ["stages"]:
         return False
     if above == ["events"]:

@@ -35,13 +35,18 @@ def tree(wired: Wired) -> str:
     def event(event_type: str) -> _Branch:
         if again("event", event_type):
             return f"{event_type} (above)", []
-        subscribers = [stage(name) for name in _subscribers(wired, event_type)]
+        subscribers = [subscriber(name, event_type) for name in _subscribers(wired, event_type)]
         return _label(event_type, wired.events[event_type]), _branches(subscribers)
 
     def stage(name: str) -> _Branch:
         if again("stage", name):
             return f"[{name}] (above)", []
         return f"[{name}]", _branches([event(t) for t in wired.stages[name].emits])
+
+    def subscriber(name: str, event_type: str) -> _Branch:
+        label, below = stage(name)
+        condition = wired.stages[name].when.get(event_type)
+        return f"{label} when {' '.join(condition.split())}" if condition else label, below
 
     return "\n".join([wired.pipeline, *_branches([event(t) for t in _roots(wired)])])
 
@@ -53,9 +58,44 @@ def mermaid(wired: Wired) -> str:
     lines += [f'    {node}(["{event_type}"])' for event_type, node in events.items()]
     for i, (name, stage) in enumerate(wired.stages.items()):
         lines.append(f'    s{i}["{name}"]')
-        lines += [f"    {events[event_type]} --> s{i}" for event_type in stage.subscribes]
+        for event_type in stage.subscribes:
+            condition = stage.when.get(event_type)
+            arrow = f'-->|"{_mermaid_text(condition)}"|' if condition else "-->"
+            lines.append(f"    {events[event_type]} {arrow} s{i}")
         lines += [f"    s{i} --> {events[event_type]}" for event_type in stage.emits]
     return "\n".join(lines)
+
+
+def dot(wired: Wired) -> str:
+    """The same for Graphviz: events round, stages square, conditions on their edges."""
+    # Events and stages may share a name: what Graphviz identifies them by is a number.
+    events = {event_type: f"e{i}" for i, event_type in enumerate(wired.events)}
+    lines = [f"digraph {_dot_text(wired.pipeline)} {{", "    rankdir=LR;"]
+    for event_type, node in events.items():
+        label = _dot_text(_label(event_type, wired.events[event_type]))
+        lines.append(f"    {node} [label={label}, shape=ellipse];")
+    for i, (name, stage) in enumerate(wired.stages.items()):
+        lines.append(f"    s{i} [label={_dot_text(name)}, shape=box];")
+        for event_type in stage.subscribes:
+            condition = stage.when.get(event_type)
+            label = f" [label={_dot_text(condition)}]" if condition else ""
+            lines.append(f"    {events[event_type]} -> s{i}{label};")
+        lines += [f"    s{i} -> {events[event_type]};" for event_type in stage.emits]
+    return "\n".join([*lines, "}"])
+
+
+def _dot_text(text: str) -> str:
+    """A quoted string of DOT. Its backslashes are doubled, for labels read them as escapes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + " ".join(escaped.split()) + '"'
+
+
+def _mermaid_text(text: str) -> str:
+    """Inside of quotes, which Mermaid ends at the next one; `#` begins its own entities."""
+    escaped = text.replace("#", "#35;").replace('"', "#quot;")
+    for sign, entity in (("<", "#lt;"), (">", "#gt;"), ("|", "#124;")):
+        escaped = escaped.replace(sign, entity)
+    return " ".join(escaped.split())
 
 
 def data(wired: Wired) -> dict[str, Any]:
@@ -79,6 +119,7 @@ def data(wired: Wired) -> dict[str, Any]:
                 "run": stage.run,
                 "subscribes": list(stage.subscribes),
                 "emits": list(stage.emits),
+                "when": dict(stage.when),
             }
             for name, stage in wired.stages.items()
         },

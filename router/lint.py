@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from events.names import (
     EVENT_TYPE,
@@ -15,47 +14,38 @@ from events.names import (
     STAGE,
     Names,
 )
-from router import schemas
+from router import conditions, functions, parameters
+from router.case import Case
 from router.document import Document, Path
 from router.finding import Finding, did_you_mean, in_order
 from router.form import Form
-from router.schemas import NoSchema
 from stages.signature import Signature
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    document: Document
-    form: Form
-    signatures: Mapping[str, Signature]
-    """Of the stages whose function could be read; the others have findings already."""
-    names: Names
 
 
 def lint(
     document: Document, form: Form, signatures: Mapping[str, Signature], names: Names
 ) -> list[Finding]:
     """All the findings about a form, by line. Imports nothing, reaches nothing."""
-    case = _Case(document, form, signatures, names)
+    case = Case(document, form, signatures, names)
     return in_order(finding for check in _CHECKS for finding in check(case))
 
 
-def _pipeline_name(case: _Case) -> Iterator[Finding]:
+def _pipeline_name(case: Case) -> Iterator[Finding]:
     name = case.form.pipeline
     if name == RESERVED_PIPELINE:
-        yield case.document.finding(
+        yield case.finding(
             ("pipeline",), f"the pipeline name {name!r} is reserved", "choose another"
         )
     elif not PIPELINE.fullmatch(name):
         fixed = name.lower().replace("_", "-").replace(".", "-").replace(" ", "-")
-        yield case.document.finding(
+        yield case.finding(
             ("pipeline",),
             f"{name!r} is no pipeline name: lowercase letters, digits and single dashes",
             f"write {fixed!r}" if PIPELINE.fullmatch(fixed) else "write for example order-lines",
         )
 
 
-def _event_places(case: _Case) -> Iterator[tuple[str, Path, bool]]:
+def _event_places(case: Case) -> Iterator[tuple[str, Path, bool]]:
     """Each event type where it is first named, and whether that place is a key."""
     seen: set[str] = set()
     for event_type in case.form.events:
@@ -69,12 +59,12 @@ def _event_places(case: _Case) -> Iterator[tuple[str, Path, bool]]:
                     yield event_type, ("stages", name, key, index), False
 
 
-def _event_names(case: _Case) -> Iterator[Finding]:
+def _event_names(case: Case) -> Iterator[Finding]:
     for event_type, path, is_key in _event_places(case):
         suffix = next((s for s in RESERVED_SUFFIXES if f".{event_type}".endswith(s)), None)
         if not EVENT_TYPE.fullmatch(event_type):
             fixed = event_type.lower().replace("_", "-").replace(" ", "-")
-            yield case.document.finding(
+            yield case.finding(
                 path,
                 f"{event_type!r} is no event type: lowercase words with dots or dashes between",
                 f"write {fixed!r}"
@@ -83,14 +73,14 @@ def _event_names(case: _Case) -> Iterator[Finding]:
                 on_key=is_key,
             )
         elif suffix:
-            yield case.document.finding(
+            yield case.finding(
                 path,
                 f"names that end in {suffix!r} are reserved, and {event_type!r} does",
                 "choose another ending",
                 on_key=is_key,
             )
         elif len(case.names.topic(case.form.pipeline, event_type)) > LONGEST_TOPIC:
-            yield case.document.finding(
+            yield case.finding(
                 path,
                 f"the topic of this event would have "
                 f"{len(case.names.topic(case.form.pipeline, event_type))} characters, and Kafka "
@@ -100,20 +90,20 @@ def _event_names(case: _Case) -> Iterator[Finding]:
             )
 
 
-def _stage_names(case: _Case) -> Iterator[Finding]:
+def _stage_names(case: Case) -> Iterator[Finding]:
     spelled: dict[str, str] = {}
     for name in case.form.stages:
         path = ("stages", name)
         if not STAGE.fullmatch(name):
             fixed = name.lower().replace(".", "_").replace(" ", "_")
-            yield case.document.finding(
+            yield case.finding(
                 path,
                 f"{name!r} is no stage name: a lowercase word, with single dashes or underscores",
                 f"write {fixed!r}" if STAGE.fullmatch(fixed) else "write for example validate",
                 on_key=True,
             )
         elif len(case.names.dead(case.form.pipeline, name)) > LONGEST_TOPIC:
-            yield case.document.finding(
+            yield case.finding(
                 path,
                 f"the dead-letter topic of this stage would have "
                 f"{len(case.names.dead(case.form.pipeline, name))} characters, and Kafka takes "
@@ -123,7 +113,7 @@ def _stage_names(case: _Case) -> Iterator[Finding]:
             )
         other = spelled.setdefault(name.replace("-", "_"), name)
         if other != name:
-            yield case.document.finding(
+            yield case.finding(
                 path,
                 f"{name!r} and {other!r} differ in dashes and underscores alone",
                 "rename one of the two",
@@ -131,25 +121,25 @@ def _stage_names(case: _Case) -> Iterator[Finding]:
             )
 
 
-def _repeated(case: _Case) -> Iterator[Finding]:
+def _repeated(case: Case) -> Iterator[Finding]:
     for name, stage in case.form.stages.items():
         for key, event_types in (("subscribes", stage.subscribes), ("emits", stage.emits)):
             for index, event_type in enumerate(event_types):
                 if event_type in event_types[:index]:
-                    yield case.document.finding(
+                    yield case.finding(
                         ("stages", name, key, index),
                         f"stage {name!r} {key} {event_type!r} twice",
                         "keep one of the two",
                     )
 
 
-def _unconnected(case: _Case) -> Iterator[Finding]:
+def _unconnected(case: Case) -> Iterator[Finding]:
     form = case.form
     for name, stage in form.stages.items():
         for index, event_type in enumerate(stage.subscribes):
             if event_type not in form.events and not form.emitters(event_type):
                 known = [t for t in form.event_types() if t in form.events or form.emitters(t)]
-                yield case.document.finding(
+                yield case.finding(
                     ("stages", name, "subscribes", index),
                     f"stage {name!r} subscribes to {event_type!r}, which nobody emits",
                     did_you_mean(
@@ -161,7 +151,7 @@ def _unconnected(case: _Case) -> Iterator[Finding]:
     for event_type in form.events:
         if not form.emitters(event_type) and not form.subscribers(event_type):
             used = [t for t in form.event_types() if form.emitters(t) or form.subscribers(t)]
-            yield case.document.finding(
+            yield case.finding(
                 ("events", event_type),
                 f"nobody emits {event_type!r} and nobody subscribes to it",
                 did_you_mean(event_type, used, "delete it, or name it in a stage"),
@@ -170,10 +160,10 @@ def _unconnected(case: _Case) -> Iterator[Finding]:
             )
 
 
-def _no_root(case: _Case) -> Iterator[Finding]:
+def _no_root(case: Case) -> Iterator[Finding]:
     form = case.form
     if all(form.emitters(t) for stage in form.stages.values() for t in stage.subscribes):
-        yield case.document.finding(
+        yield case.finding(
             ("stages",),
             "nothing can ever begin: every event that a stage subscribes to is emitted by a stage",
             "let one stage subscribe to an event that nobody emits, declared under `events:`",
@@ -181,13 +171,13 @@ def _no_root(case: _Case) -> Iterator[Finding]:
         )
 
 
-def _cycles(case: _Case) -> Iterator[Finding]:
+def _cycles(case: Case) -> Iterator[Finding]:
     reported: set[str] = set()
     for start in case.form.stages:
         cycle = _way_back(case.form, start)
         if cycle and not reported & set(cycle):
             reported.update(cycle)
-            yield case.document.finding(
+            yield case.finding(
                 ("stages", start, "subscribes"),
                 f"events go round in a cycle: {' → '.join(cycle)}",
                 "let one of these stages emit another event type",
@@ -210,14 +200,14 @@ def _way_back(form: Form, start: str) -> list[str]:
     return []
 
 
-def _unequal_partitions(case: _Case) -> Iterator[Finding]:
+def _unequal_partitions(case: Case) -> Iterator[Finding]:
     form = case.form
     for name, stage in form.stages.items():
         first, *others = stage.subscribes
         for index, event_type in enumerate(others, start=1):
             here, there = form.partitions(event_type), form.partitions(first)
             if here != there:
-                yield case.document.finding(
+                yield case.finding(
                     ("stages", name, "subscribes", index),
                     f"the inputs of stage {name!r} have unequal partitions: {first!r} has {there},"
                     f" {event_type!r} has {here}",
@@ -225,7 +215,7 @@ def _unequal_partitions(case: _Case) -> Iterator[Finding]:
                 )
 
 
-def _backoffs(case: _Case) -> Iterator[Finding]:
+def _backoffs(case: Case) -> Iterator[Finding]:
     owners: list[tuple[Path, str | None]] = [(("defaults",), None)]
     owners += [(("stages", name), name) for name in case.form.stages]
     default = case.form.defaults.retry
@@ -236,149 +226,14 @@ def _backoffs(case: _Case) -> Iterator[Finding]:
         backoff = next((b for b in (retry.backoff, default.backoff) if b is not None), 0.2)
         longest = next((b for b in (retry.max_backoff, default.max_backoff) if b is not None), 10.0)
         if backoff > longest:
-            yield case.document.finding(
+            yield case.finding(
                 (*path, "retry", "backoff" if retry.backoff is not None else "max_backoff"),
                 f"backoff ({backoff:g} s) is longer than max_backoff ({longest:g} s)",
                 "make max_backoff the longer one",
             )
 
 
-def _threads(case: _Case) -> Iterator[Finding]:
-    for name, signature in case.signatures.items():
-        if case.form.stages[name].threads and signature.kind.startswith("async"):
-            yield case.document.finding(
-                ("stages", name, "threads"),
-                f"stage {name!r} is an `async def`, which runs in no thread",
-                "delete `threads`, or write it as a `def`",
-                on_key=True,
-            )
-
-
-def _number_of_outputs(case: _Case) -> Iterator[Finding]:
-    for name, signature in case.signatures.items():
-        emits, gives = case.form.stages[name].emits, signature.gives
-        path: Path = ("stages", name, "emits")
-        if emits and not gives:
-            yield case.document.finding(
-                path,
-                f"stage {name!r} emits {', '.join(emits)}, but its function returns None",
-                "delete `emits`, or annotate what the function returns",
-            )
-        elif gives and not emits:
-            yield case.document.finding(
-                ("stages", name),
-                f"stage {name!r} returns {_union(gives)}, but emits nothing",
-                "add `emits:`, or annotate the function `-> None`",
-                on_key=True,
-            )
-        elif signature.named or len(emits) == len(gives):
-            continue
-        elif len(gives) == 1:
-            yield case.document.finding(
-                path,
-                f"stage {name!r} emits {len(emits)} event types, but returns {_union(gives)} alone,"
-                " so nobody can tell which is which",
-                f"return `To[{_union(gives)}]` and name the event type in it",
-            )
-        else:
-            yield case.document.finding(
-                path,
-                f"stage {name!r} emits {len(emits)} event types, but returns {len(gives)} schemas"
-                f" ({_union(gives)})",
-                "name one event type for each schema, in the same order, or return `To[...]`",
-            )
-
-
-def _union(types: tuple[object, ...]) -> str:
-    return " | ".join(schemas.title(t) for t in types)
-
-
-def _without_schema(case: _Case) -> Iterator[Finding]:
-    for name, signature in case.signatures.items():
-        said: set[str] = set()
-        for type_, make in [
-            (signature.takes, schemas.accepted),
-            *((given, schemas.written) for given in signature.gives),
-        ]:
-            try:
-                make(type_)
-            except NoSchema as error:
-                if schemas.title(type_) not in said:
-                    yield case.document.finding(
-                        ("stages", name),
-                        f"stage {name!r}: {schemas.title(type_)} has no JSON Schema ({error})",
-                        "use a pydantic model, a dataclass or plain types",
-                        on_key=True,
-                    )
-                said.add(schemas.title(type_))
-
-
-def _unfit(case: _Case) -> Iterator[Finding]:
-    for consumer, takes in case.signatures.items():
-        for index, event_type in enumerate(case.form.stages[consumer].subscribes):
-            for producer in case.form.emitters(event_type):
-                if producer not in case.signatures:
-                    continue
-                stage, gives = case.form.stages[producer], case.signatures[producer]
-                options = schemas.given(stage, gives, event_type)
-                try:
-                    tries = [schemas.misfits(option, takes.takes) for option in options]
-                except NoSchema:
-                    continue
-                if tries and all(tries):
-                    reasons = min(tries, key=len)
-                    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-                    yield case.document.finding(
-                        ("stages", consumer, "subscribes", index),
-                        f"{event_type!r} does not fit: {producer!r} writes {_union(options)},"
-                        f" {consumer!r} takes {schemas.title(takes.takes)}:"
-                        f" {', '.join(reasons[:3])}{more}",
-                        "change one of the two schemas, or put a stage between them",
-                    )
-
-
-def _keys(case: _Case) -> Iterator[Finding]:
-    form = case.form
-    for event_type, declared in form.events.items():
-        if declared.key is None:
-            continue
-        for name, type_, schema in _schemas_of(case, event_type):
-            known = schemas.fields(schema)
-            if known is None or declared.key in known:
-                continue
-            title = schemas.title(type_)
-            yield case.document.finding(
-                ("events", event_type, "key"),
-                f"the key {declared.key!r} is no field of {title} (stage {name!r})",
-                did_you_mean(
-                    declared.key,
-                    known,
-                    f"its fields are {', '.join(sorted(known))}" if known else "delete `key`",
-                ),
-            )
-            break
-
-
-def _schemas_of(case: _Case, event_type: str) -> Iterator[tuple[str, object, schemas.Schema]]:
-    """The schemas in which an event is written or, where nobody emits it, read."""
-    form, signatures = case.form, case.signatures
-    emitters = form.emitters(event_type)
-    try:
-        for name in emitters:
-            # Of a stage that names its outputs itself, nobody knows which schema goes where.
-            if name in signatures and not signatures[name].named:
-                for type_ in schemas.given(form.stages[name], signatures[name], event_type):
-                    yield name, type_, schemas.written(type_)
-        if not emitters:
-            for name in form.subscribers(event_type):
-                if name in signatures:
-                    takes = signatures[name].takes
-                    yield name, takes, schemas.accepted(takes)
-    except NoSchema:
-        return
-
-
-_CHECKS: tuple[Callable[[_Case], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _pipeline_name,
     _event_names,
     _stage_names,
@@ -388,9 +243,7 @@ _CHECKS: tuple[Callable[[_Case], Iterator[Finding]], ...] = (
     _cycles,
     _unequal_partitions,
     _backoffs,
-    _threads,
-    _number_of_outputs,
-    _without_schema,
-    _unfit,
-    _keys,
+    functions.check,
+    conditions.check,
+    parameters.check,
 )

@@ -331,8 +331,7 @@ def _unreadable(
     derived: Derived, facts: Facts, edges: set[tuple[int, str, str]]
 ) -> Iterator[Change]:
     for each in incompatible(facts.versions, derived, edges):
-        said = f"{each.stage} cannot read what is unread under @{each.version}: {each.reason}"
-        yield Change("~", "event", each.event_type, said, "schema")
+        yield Change("~", "event", each.event_type, f"{each.reason}; {each.remedy}", "schema")
 
 
 def _configured(derived: Derived, facts: Facts) -> Iterator[Change]:

@@ -34,7 +34,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -294,7 +294,7 @@ async def _prepared(
         first=table.installation is None,
         starts=starts,
         held=tuple(held),
-        firsts=await _first_offsets(job.settings, admin, version, newest, {**starts, **ends}),
+        firsts=await _first_offsets(job.settings, admin, version, history, {**starts, **ends}),
         end=ends[table_end],
     )
 
@@ -317,43 +317,46 @@ async def _configured(derived: Derived, admin: Admin) -> tuple[str, ...]:
     return tuple(different)
 
 
-def new_edges(version: Version, previous: Version | None) -> dict[str, list[TopicPartition]]:
-    """Per stage, the input partitions that it did not have in the previous version."""
+def new_edges(version: Version, earlier: Sequence[Version]) -> dict[str, list[TopicPartition]]:
+    """Per stage, the input partitions that it had in no earlier version. An edge that comes back
+    goes on where it was: of the versions that had it there may be events that it has not read."""
     return {
         name: [
             TopicPartition(event.topic, index)
             for event in (version.events[event_type] for event_type in stage.subscribes)
-            if not _had(previous, name, event.topic)
+            if not any(_had(before, name, event.topic) for before in earlier)
             for index in range(event.partitions)
         ]
         for name, stage in version.stages.items()
     }
 
 
-def _had(previous: Version | None, stage: str, topic: str) -> bool:
-    if previous is None or stage not in previous.stages:
-        return False
-    return any(previous.events[t].topic == topic for t in previous.stages[stage].subscribes)
+def _had(version: Version, stage: str, topic: str) -> bool:
+    subscribes = version.stages[stage].subscribes if stage in version.stages else ()
+    return any(version.events[event_type].topic == topic for event_type in subscribes)
 
 
 async def _first_offsets(
     settings: Settings,
     admin: Admin,
     version: Version,
-    previous: Version | None,
+    earlier: Sequence[Version],
     places: Mapping[TopicPartition, int],
 ) -> dict[str, dict[TopicPartition, OffsetAndMetadata]]:
     """By group, the offsets that are to be committed so that "no committed offset" always means
-    "lost", never "new". An edge that has one from an earlier life keeps it: between there and the
-    boundary there may be events of the versions that had this edge, which are its own; all others
-    it passes over."""
+    "lost", never "new". A group that has one from before Farandole knew it begins here too, unless
+    it is beyond."""
     found = {}
-    for stage, edges in new_edges(version, previous).items():
+    for stage, edges in new_edges(version, earlier).items():
         group = settings.names.group(version.pipeline, stage)
         committed = await admin.committed(group, edges)
-        fresh = [tp for tp in edges if committed[tp] is None]
-        if fresh:
-            found[group] = {tp: OffsetAndMetadata(places[tp], "") for tp in fresh}
+        first = {
+            tp: OffsetAndMetadata(places[tp], "")
+            for tp in edges
+            if (old := committed[tp]) is None or old.offset < places[tp]
+        }
+        if first:
+            found[group] = first
     return found
 
 

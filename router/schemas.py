@@ -1,56 +1,18 @@
-"""Which JSON does a stage's schema stand for, and does what one writes fit what another takes?"""
+"""Does what one stage writes fit what another takes?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Union, get_origin
+from typing import Any, Union
 
-from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
-
+from router.fitting import Alternatives, compare
 from router.form import StageForm
+from stages.schema import NoSchema as NoSchema
+from stages.schema import Schema as Schema
+from stages.schema import accepted as accepted
+from stages.schema import title as title
+from stages.schema import written as written
 from stages.signature import Signature
-
-Schema = Mapping[str, Any]
-
-
-class NoSchema(TypeError):  # noqa: N818 -- what the type has
-    """Pydantic can make no JSON Schema of a type; the message is its reason in one line."""
-
-
-class _AsWritten(GenerateJsonSchema):
-    """A field with a default is always written, so a reader may require it."""
-
-    def field_is_required(self, field: Any, total: bool) -> bool:
-        if self.mode == "serialization" and field["type"] != "typed-dict-field":
-            return True
-        return super().field_is_required(field, total)
-
-
-def title(type_: Any) -> str:
-    """What a person calls the type: `Line`, `list[int]`."""
-    if get_origin(type_) is None and isinstance(type_, type):
-        return type_.__name__
-    return str(type_).replace("typing.", "")
-
-
-def written(type_: Any) -> Schema:
-    """The JSON Schema of what is written for the type. Raises NoSchema."""
-    return _schema(type_, "serialization")
-
-
-def accepted(type_: Any) -> Schema:
-    """The JSON Schema of what the type is read from. Raises NoSchema."""
-    return _schema(type_, "validation")
-
-
-def _schema(type_: Any, mode: Literal["serialization", "validation"]) -> Schema:
-    try:
-        return TypeAdapter(type_).json_schema(mode=mode, schema_generator=_AsWritten)
-    except Exception as error:  # noqa: BLE001 -- a schema may run anyone's code
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise NoSchema(reason.rstrip(".")) from None
 
 
 def given(stage: StageForm, signature: Signature, event_type: str) -> tuple[Any, ...]:
@@ -85,15 +47,10 @@ def misfits(producer: Any, consumer: Any) -> list[str]:
     return compare(written(producer), accepted(consumer))
 
 
-def compare(writes: Schema, takes: Schema) -> list[str]:
-    """`misfits`, of two JSON Schemas."""
-    return _Comparison(writes.get("$defs", {}), takes.get("$defs", {})).of(writes, takes, "")
-
-
 def fields(schema: Schema) -> frozenset[str] | None:
     """The names of the fields that every event of the schema may have; None where they are open."""
     names: frozenset[str] | None = None
-    for option in _options(schema, schema.get("$defs", {})):
+    for option in Alternatives(schema.get("$defs", {})).of(schema):
         if option.get("type") not in ("object", None):
             mine: frozenset[str] = frozenset()
         elif "properties" not in option or option.get("additionalProperties"):
@@ -104,119 +61,13 @@ def fields(schema: Schema) -> frozenset[str] | None:
     return names
 
 
-@dataclass
-class _Comparison:
-    write_definitions: Schema
-    take_definitions: Schema
-    seen: set[tuple[int, int]] = field(default_factory=set)
-    """Pairs that are being compared: a recursive schema meets itself."""
-
-    def of(self, writes: Schema, takes: Schema, path: str) -> list[str]:
-        takers = _options(takes, self.take_definitions)
-        for writer in _options(writes, self.write_definitions):
-            tries = [(taker, self._one(writer, taker, path)) for taker in takers]
-            if all(reasons for _, reasons in tries):
-                alike = [reasons for t, reasons in tries if _types(t) & _types(writer)]
-                if alike:
-                    return min(alike, key=len)
-                wanted = " or ".join(sorted(set().union(*map(_types, takers))))
-                is_ = " or ".join(sorted(_types(writer)))
-                return [f"{_named(path)} is {is_}, not {wanted}"]
-        return []
-
-    def _one(self, writer: Schema, taker: Schema, path: str) -> list[str]:
-        writes, takes = _types(writer), _types(taker)
-        if not takes or not writes:
-            return []  # anything goes, or nobody can tell
-        if not writes <= takes | ({"integer"} if "number" in takes else set()):
-            return [f"{_named(path)} is {'/'.join(sorted(writes))}, not {'/'.join(sorted(takes))}"]
-        values, allowed = _values(writer), _values(taker)
-        if values is not None and allowed is not None:
-            extra = [value for value in values if value not in allowed]
-            if extra:
-                return [f"{_named(path)} may be {extra[0]!r}, which is not allowed"]
-        if (id(writer), id(taker)) in self.seen:
-            return []
-        self.seen.add((id(writer), id(taker)))
-        try:
-            if "object" in takes:
-                return self._objects(writer, taker, path)
-            if "array" in takes and "items" in writer and "items" in taker:
-                return self.of(writer["items"], taker["items"], f"{path}[]")
-        finally:
-            self.seen.discard((id(writer), id(taker)))
-        return []
-
-    def _objects(self, writer: Schema, taker: Schema, path: str) -> list[str]:
-        if "properties" not in writer:  # a dict: its keys are known at run time only
-            values, wanted = writer.get("additionalProperties"), taker.get("additionalProperties")
-            if isinstance(values, dict) and isinstance(wanted, dict):
-                return self.of(values, wanted, f"{path}.*" if path else "*")
-            return []
-        has: Schema = writer["properties"]
-        wants: Schema = taker.get("properties", {})
-        reasons: list[str] = []
-        for name, want in wants.items():
-            inner = f"{path}.{name}" if path else name
-            if name in has:
-                reasons += self.of(has[name], want, inner)
-            if name in taker.get("required", ()) and name not in writer.get("required", ()):
-                if name not in has and writer.get("additionalProperties"):
-                    continue
-                reasons.append(f"{_named(inner)} {'may be' if name in has else 'is'} missing")
-        extra = [name for name in has if name not in wants]
-        if extra and taker.get("additionalProperties") is False:
-            reasons.append(f"{_named(f'{path}.{extra[0]}' if path else extra[0])} is forbidden")
-        elif extra and isinstance(taker.get("additionalProperties"), dict):
-            for name in extra:
-                inner = f"{path}.{name}" if path else name
-                reasons += self.of(has[name], taker["additionalProperties"], inner)
-        return reasons
-
-
-def _named(path: str) -> str:
-    return f"field {path!r}" if path else "the event"
-
-
-def _options(schema: Schema, definitions: Schema) -> list[Schema]:
-    """The alternatives of a schema, with references followed."""
-    found: list[Schema] = []
-    waiting = [schema]
-    followed: set[str] = set()
-    while waiting:
-        option = waiting.pop(0)
-        reference = option.get("$ref")
-        if reference is not None:
-            if reference not in followed:
-                followed.add(reference)
-                waiting.insert(0, definitions.get(reference.rpartition("/")[2], {}))
-            continue
-        alternatives = option.get("anyOf") or option.get("oneOf")
-        if alternatives:
-            waiting = [*alternatives, *waiting]
-        else:
-            found.append(option)
-    return found
-
-
-def _types(schema: Schema) -> set[str]:
-    stated = schema.get("type")
-    if stated is not None:
-        return {stated} if isinstance(stated, str) else set(stated)
-    return {_type_of(value) for value in _values(schema) or ()}
-
-
-def _values(schema: Schema) -> list[Any] | None:
-    if "const" in schema:
-        return [schema["const"]]
-    return list(schema["enum"]) if "enum" in schema else None
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    return {int: "integer", float: "number", str: "string", list: "array"}.get(
-        type(value), "object"
-    )
+def possible(schema: Schema) -> frozenset[str] | None:
+    """The names of the fields that some event of the schema may have; None where they are open."""
+    names: frozenset[str] = frozenset()
+    for option in Alternatives(schema.get("$defs", {})).of(schema):
+        if option.get("type") != "object":
+            return None
+        if "properties" not in option or option.get("additionalProperties"):
+            return None
+        names |= frozenset(option["properties"])
+    return names

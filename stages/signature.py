@@ -8,9 +8,10 @@ import typing
 from collections import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from stages.contract import Context, To
+from stages.parameters import is_model
 
 Kind = Literal["plain", "generator", "async", "async generator"]
 
@@ -19,6 +20,10 @@ _MANY = {
     abc.Iterable, abc.Iterator, abc.Generator, abc.Sequence, abc.Collection,
     abc.AsyncIterable, abc.AsyncIterator, abc.AsyncGenerator,
 }  # fmt: skip
+
+
+PARAMS = "params"
+"""The parameter that takes what stands under `with:`."""
 
 
 class Unbindable(TypeError):  # noqa: N818 -- the message is a whole sentence about the function
@@ -42,6 +47,10 @@ class Signature:
     named: bool
     """It gives `To(event type, data)`."""
     kind: Kind
+    params: Any = None
+    """The model of its parameter `params`; None if it has none."""
+    passes: bool = False
+    """It gives what it takes, whatever that is: its annotation is a TypeVar, and `takes` is Any."""
 
 
 def read(function: Callable[..., Any]) -> Signature:
@@ -63,10 +72,12 @@ def read(function: Callable[..., Any]) -> Signature:
         if Context in _members(hints.get(p.name))
         and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
+    asks = [p for p in parameters[1:] if p.name == PARAMS]
     events = [
         p
         for p in parameters
         if p.name not in contexts
+        and p not in asks
         and p.default is p.empty
         and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
@@ -78,8 +89,10 @@ def read(function: Callable[..., Any]) -> Signature:
         or any(Context in _members(hints.get(p.name)) for p in parameters if p.name not in contexts)
     ):
         raise Unbindable(
-            f"{name}: a stage takes the event first and, if it wants, `context: Context`"
+            f"{name}: a stage takes the event first and, if it wants, `context: Context` and "
+            "`params: AModel`"
         )
+    params = _params(name, asks[0], hints) if asks else None
     parameter = events[0].name
     if parameter not in hints:
         raise Unbindable(f"{name}: annotate `{parameter}` with the event's schema")
@@ -92,6 +105,9 @@ def read(function: Callable[..., Any]) -> Signature:
             raise Unbindable(f"{name}: say of what: `{parameter}: list[Line]`")
         (takes,) = get_args(takes)
     gives, many, named = _given(name, hints["return"])
+    passes = _passes(name, takes, gives, several=batch or many)
+    if passes:
+        takes, gives = Any, (Any,) * len(gives)
     kind = _kind(function)
     if not many and kind in ("generator", "async generator"):
         iterator = "Iterator" if kind == "generator" else "AsyncIterator"
@@ -104,7 +120,45 @@ def read(function: Callable[..., Any]) -> Signature:
         many=many,
         named=named,
         kind=kind,
+        params=params,
+        passes=passes,
     )
+
+
+def _params(name: str, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
+    """The model of `params`."""
+    if parameter.name not in hints or not is_model(hints[parameter.name]):
+        raise Unbindable(
+            f"{name}: annotate `{PARAMS}` with a pydantic model, a dataclass or a TypedDict"
+        )
+    if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+        raise Unbindable(f"{name}: `{PARAMS}` is handed over by its name")
+    return hints[parameter.name]
+
+
+def _passes(name: str, takes: Any, gives: tuple[Any, ...], *, several: bool) -> bool:
+    """Does it give what it takes? Raises Unbindable where its TypeVars say something else."""
+    if not isinstance(takes, TypeVar):
+        loose = [g for g in gives if isinstance(g, TypeVar)]
+        if loose:
+            raise Unbindable(
+                f"{name}: it gives {loose[0].__name__}, but does not take it: `event: T`"
+            )
+        return False
+    if takes.__bound__ is not None or takes.__constraints__:
+        raise Unbindable(
+            f"{name}: {takes.__name__} has a bound: annotate the event with that schema itself"
+        )
+    if several:
+        raise Unbindable(
+            f"{name}: what takes any event takes and gives one at a time: "
+            f"`event: {takes.__name__}`, `-> {takes.__name__} | None`"
+        )
+    if any(given is not takes for given in gives):
+        raise Unbindable(
+            f"{name}: what takes any event gives that one or none: `-> {takes.__name__} | None`"
+        )
+    return True
 
 
 def _kind(function: Callable[..., Any]) -> Kind:

@@ -14,11 +14,12 @@ import structlog
 from broker.errors import BadSettings, BrokerError
 from broker.settings import Settings
 from lanes.group import Broken
-from stages.loading import NotFound, load, on_path
+from stages.loading import NotFound, on_path
 from worker.beat import FD_VARIABLE, Beat
 from worker.logs import configure
-from worker.process import NothingApplied, limit_memory, published, spare_the_collector, work
+from worker.process import limit_memory, spare_the_collector, work
 from worker.restarts import TEMPORARY
+from worker.versions import NothingApplied
 
 log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ def main() -> int:
     parser.add_argument("--memory", type=int, default=2048, help="MiB of data a process may hold")
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--pretty", action="store_true")
-    parser.add_argument("stages", nargs="+")
+    parser.add_argument("stages", nargs="*", help="none: all that there will be")
     arguments = parser.parse_args()
     configure(level=arguments.log_level, pretty=arguments.pretty)
     limit_memory(arguments.memory)
@@ -54,16 +55,9 @@ async def _run(settings: Settings, pipeline: str, stages: list[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    versions = await published(settings, pipeline)
-    newest = versions[max(versions)]
-    functions = {}
-    for stage in stages:
-        if stage not in newest.stages:
-            raise NotFound(f"{newest.name} has no stage {stage!r}: {', '.join(newest.stages)}")
-        functions[stage] = load(newest.stages[stage].run)
     fd = os.environ.get(FD_VARIABLE)
     beat = Beat(int(fd) if fd else None)
-    await work(settings, pipeline, functions, beat, stopping, versions)
+    await work(settings, pipeline, stages, beat, stopping)
 
 
 if __name__ == "__main__":

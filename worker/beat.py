@@ -29,6 +29,7 @@ class StageReport(TypedDict):
     consumed: int
     emitted: int
     dropped: int
+    filtered: int
     dead: int
     lanes: int
 
@@ -97,6 +98,7 @@ class Beat:
                 "consumed": t.consumed,
                 "emitted": t.emitted,
                 "dropped": t.dropped,
+                "filtered": t.filtered,
                 "dead": t.dead,
                 "lanes": lanes[stage]() if stage in lanes else 0,
             }

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from events.envelope import Unreadable
-from events.topology import Version
+from events.topology import Stage, Version
+from stages import schema as schemas
 from stages.contract import To
-from stages.signature import Signature
+from stages.expression import compiled
+from stages.parameters import build
+from stages.signature import PARAMS, Signature
 
 _MOST_ERRORS_SAID = 3
 
@@ -35,6 +38,19 @@ class Output:
     key: str | None
     encode: Callable[[Any], bytes]
     """Raises WrongResult, or PydanticSerializationError, which means the same."""
+
+
+def reader(signature: Signature) -> Callable[[bytes], Any]:
+    """Bytes to what a function takes. Raises what `decoder` and `plain` do."""
+    return plain if signature.passes else decoder(signature.takes)
+
+
+def plain(raw: bytes) -> Any:
+    """Bytes as the JSON that they are. Raises Unreadable."""
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise Unreadable(f"data: invalid JSON: {error}") from None
 
 
 def decoder(schema: Any) -> Callable[[bytes], Any]:
@@ -68,14 +84,22 @@ def _said(error: ValidationError) -> str:
 
 
 class Outputs:
-    """Where each result of a stage goes under one version.
+    """Where each result of a stage goes under one version, and what that version says of the event
+    type that caused it: which of its events the stage handles, and with which parameters.
 
     The i-th member of the return annotation is the i-th of `emits`; a result wrapped in `To` names
     its event type itself.
     """
 
-    def __init__(self, version: Version, stage: str, signature: Signature) -> None:
-        emits = version.stages[stage].emits
+    def __init__(self, version: Version, event_type: str, stage: str, signature: Signature) -> None:
+        bound = version.stages[stage]
+        emits = bound.emits
+        self.wanted = _wanted(bound.when.get(event_type))
+        """Is an event handled, by its data and its attributes? None: each is."""
+        self.keywords = _keywords(bound.parameters, signature)
+        """What the function gets beside the event, whatever the event."""
+        self.decode = _member(version, event_type, signature)
+        """How this event type is read, if not as all that the function takes."""
         schemas = list(signature.gives)
         if len(schemas) > 1 and (signature.named or len(emits) == 1):
             # One event of several schemas: its data are any of them.
@@ -89,11 +113,12 @@ class Outputs:
         for event_type, schema in zip(emits, schemas, strict=False):
             event = version.events[event_type]
             key = event.key and _attribute(schema, event.key)
-            output = Output(event_type, event.topic, event.partitions, key, _encoder(schema))
+            encode = _passed if signature.passes else _encoder(schema)
+            output = Output(event_type, event.topic, event.partitions, key, encode)
             self.names[event_type] = output
             if signature.named:
                 continue
-            classes = _classes(schema)
+            classes = list(_JSON) if signature.passes else _classes(schema)
             for each in classes:
                 self.by_class.setdefault(each, output)
             if not classes:
@@ -129,7 +154,60 @@ def bind(version: Version, event_type: str, stage: str, signature: Signature) ->
     the event to the stage."""
     if stage not in version.subscribers(event_type):
         return None
-    return Outputs(version, stage, signature)
+    return Outputs(version, event_type, stage, signature)
+
+
+def _wanted(when: str | None) -> Callable[[bytes, Mapping[str, str]], bool] | None:
+    if when is None:
+        return None
+    condition = compiled(when)
+    return lambda raw, attributes: condition(plain(raw), attributes)
+
+
+def _keywords(parameters: Mapping[str, Any], signature: Signature) -> Mapping[str, Any]:
+    if signature.params is None:
+        return {}
+    return {PARAMS: build(signature.params, parameters)}
+
+
+def _member(
+    version: Version, event_type: str, signature: Signature
+) -> Callable[[bytes], Any] | None:
+    """Of a function that takes `A | B`: the one of them that this event type is, if its schema is
+    that of one alone. Otherwise pydantic takes the one that fits best."""
+    if typing.get_origin(signature.takes) not in (typing.Union, types.UnionType):
+        return None
+    published = version.events[event_type].data_schema
+    alike = [m for m in typing.get_args(signature.takes) if published in _schemas(m)]
+    return decoder(alike[0]) if published and len(alike) == 1 else None
+
+
+def _schemas(schema: Any) -> list[Any]:
+    try:
+        return [schemas.written(schema), schemas.accepted(schema)]
+    except schemas.NoSchema:
+        return []
+
+
+_JSON = (dict, list, str, int, float, bool)
+
+
+def _passed(value: Any) -> bytes:
+    """Any JSON, as it came."""
+    return to_json(value)
+
+
+def unfit(stage: Stage, signature: Signature) -> str | None:
+    """Why a function cannot be what a stage says it is; None where it can."""
+    emits, gives = len(stage.emits), len(signature.gives)
+    if signature.passes and not emits:
+        return None  # the last of its path
+    if bool(emits) == bool(gives) and (signature.named or emits in (1, gives)):
+        return None
+    return (
+        f"{stage.run} gives {gives} kinds of events, and the stage emits {emits}; "
+        "start a worker with the code that this version was made for"
+    )
 
 
 def _classes(schema: Any) -> list[type]:

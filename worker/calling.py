@@ -63,20 +63,24 @@ class Caller:
         return self.threads is None and self.signature.kind in ("plain", "generator")
 
     def keywords(
-        self, record: Record | None, lineage: Lineage | None, attempt: int
-    ) -> dict[str, Any]:
-        """The Context, if the function wants one."""
+        self,
+        given: Mapping[str, Any],
+        record: Record | None,
+        lineage: Lineage | None,
+        attempt: int,
+    ) -> Mapping[str, Any]:
+        """What is `given` whatever the event, and the Context, if the function wants one."""
         if self.signature.context is None:
-            return {}
+            return given
         context = _Attempt(
             run=lineage.run.decode(errors="replace") if lineage else None,
             pipeline=self.pipeline,
             stage=self.stage,
             attempt=attempt,
             deadline=time.monotonic() + self.bound.timeout,
-            attributes=_attributes(record, lineage),
+            attributes=attributes_of(record, lineage),
         )
-        return {self.signature.context: context}
+        return {**given, self.signature.context: context}
 
     async def call(self, data: Any, keywords: Mapping[str, Any]) -> Any:
         """The function's result: a value, None, or an iterable of values. Raises what it raises,
@@ -142,7 +146,8 @@ class Caller:
         return TimeoutError(f"no result within {self.bound.timeout:g} s (the stage's `timeout:`)")
 
 
-def _attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
+def attributes_of(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
+    """The CloudEvents attributes of an event."""
     if lineage is not None and lineage.attributes is not None:
         return lineage.attributes
     return {

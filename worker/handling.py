@@ -14,17 +14,17 @@ import structlog
 
 from events.deadletter import Death, letter, size
 from events.envelope import Unreadable
-from events.record import Record
+from events.record import Outgoing, Record
 from events.topology import Retry
 from lanes.lane import Done
 from lanes.port import Unknown
 from stages.contract import Reject
-from worker.binding import Outputs, WrongResult, decoder, expected
-from worker.calling import Caller
+from worker.binding import Outputs, WrongResult, expected, reader
+from worker.calling import Caller, attributes_of
 from worker.caps import BATCH, DEAD_BYTES, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
 from worker.results import Draft, TooMuch
 from worker.tally import Tally
-from worker.wiring import Lineage, UnknownVersion, Wiring
+from worker.wiring import Lineage, Misplaced, Unchecked, UnknownVersion, Wiring
 
 log = structlog.get_logger()
 
@@ -32,6 +32,9 @@ _OURS = str(Path(__file__).parent)
 
 _EXPECTED = (Reject, Unreadable, WrongResult, TooMuch)
 """What no second try can change; their message says all, a traceback would say nothing more."""
+
+_ASKED_AGAIN = (UnknownVersion, Unchecked, Misplaced)
+"""What the wiring says that is no failure of the event."""
 
 
 class _Bound(NamedTuple):
@@ -59,7 +62,7 @@ class Handling:
         self._wiring = wiring
         self._dead_topic = dead_topic
         self._settled = settled
-        self._decode = decoder(caller.signature.takes)
+        self._decode = reader(caller.signature)
         self._many = caller.signature.many or caller.signature.kind == "async generator"
         self._direct = caller.inline and not self._many and not caller.signature.batch
         self._slice_ends = 0.0
@@ -68,6 +71,7 @@ class Handling:
 
     async def handle(self, records: Sequence[Record]) -> Done:
         draft = Draft(self._stage)
+        self._wiring.begin()
         ends = time.monotonic() + TRANSACTION_AGE
         settled = 0
         while settled < len(records):
@@ -76,7 +80,7 @@ class Handling:
             elif self._direct:
                 settled, error = self._directly(draft, records, settled)
                 if error is not None:
-                    made = None if isinstance(error, UnknownVersion) else error
+                    made = None if isinstance(error, _ASKED_AGAIN) else error
                     await self._one(draft, records[settled], made)
                     settled += 1
             else:
@@ -88,9 +92,10 @@ class Handling:
         draft.tally.consumed += settled
         return Done(settled, draft.writes(), draft.tally)
 
-    def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> Done:
         draft = Draft(self._stage)
         draft.tally.consumed += 1
+        await self._wiring.look()
         version, run = self._origin(record)
         self._bury(
             draft,
@@ -124,6 +129,8 @@ class Handling:
         lineage_of, bare, decode = self._wiring.lineage, self._wiring.bare, self._decode
         caller, made, clock = self._caller, draft.made, time.monotonic
         function, wants_context = caller.function, caller.signature.context is not None
+        alone = not wants_context and caller.signature.params is None
+        passes = caller.signature.passes
         slice_ends = clock() + SLICE
         end = len(records)
         while at < end:
@@ -136,15 +143,25 @@ class Handling:
                     if lineage.data is not None:
                         raw = lineage.data
                 else:
+                    lineage = None
                     edge, inherited = bare(record)
                 outputs = edge.outputs
-                if outputs is not None:
-                    data = decode(raw or b"")
-                    if wants_context:
-                        result = function(data, **caller.keywords(record, lineage, 1))
-                    else:
+                if outputs is None:
+                    pass
+                elif outputs.wanted is not None and not outputs.wanted(
+                    raw or b"", attributes_of(record, lineage)
+                ):
+                    draft.tally.filtered += 1
+                else:
+                    data = (outputs.decode or decode)(raw or b"")
+                    if alone:
                         result = function(data)
-                    if result is not None:
+                    else:
+                        given = outputs.keywords
+                        result = function(data, **caller.keywords(given, record, lineage, 1))
+                    if passes and not outputs.names:
+                        pass  # the last of its path
+                    elif result is not None:
                         into, outgoing, size = made(record, edge, inherited, outputs, result, 0, 0)
                         into.append(outgoing)
                         draft.bytes += size
@@ -175,7 +192,7 @@ class Handling:
                 await asyncio.sleep(_backoff(retry, attempt))
             attempt += 1
             try:
-                event = await self._ready(record)
+                event = await self._ready(draft, record)
                 if event is None:
                     return
                 await self._apart(self._emit(draft, event, attempt))
@@ -186,23 +203,51 @@ class Handling:
             else:
                 return
 
-    async def _ready(self, record: Record) -> _Bound | None:
-        """The event in a record; None if under its version this stage does not subscribe to it."""
-        try:
-            lineage = self._wiring.lineage(record)
-        except UnknownVersion as unknown:
-            await self._wiring.learn(unknown)
-            lineage = self._wiring.lineage(record)
+    async def _ready(self, draft: Draft, record: Record) -> _Bound | None:
+        """The event in a record; None if under its version this stage does not subscribe to it, or
+        not to what it says, or if it belongs elsewhere and was sent there."""
+        while True:
+            try:
+                lineage = self._wiring.lineage(record)
+                break
+            except Unchecked:
+                await self._wiring.look()
+            except UnknownVersion as unknown:
+                await self._wiring.learn(unknown)
+            except Misplaced as misplaced:
+                self._forward(draft, record, misplaced)
+                return None
         outputs = lineage.edge.outputs
         if outputs is None:
             return None
-        data = self._decode((record.value or b"") if lineage.data is None else lineage.data)
+        raw = (record.value or b"") if lineage.data is None else lineage.data
+        if outputs.wanted is not None and not outputs.wanted(raw, attributes_of(record, lineage)):
+            draft.tally.filtered += 1
+            return None
+        data = (outputs.decode or self._decode)(raw)
         return _Bound(record, lineage, outputs, data)
+
+    def _forward(self, draft: Draft, record: Record, misplaced: Misplaced) -> None:
+        """Send a record to the partition of its key, untouched, to be handled there. All stages
+        that subscribe to it see it: the first of them forwards it."""
+        version, event_type = misplaced.edge.version, misplaced.edge.event_type
+        draft.tally.forwarded += 1
+        if self._stage != version.subscribers(event_type)[0]:
+            return
+        headers = list(record.headers)
+        draft.write(
+            record.topic,
+            Outgoing(record.key, record.value, headers),
+            size(record.key, record.value, headers),
+            misplaced.home,
+        )
 
     async def _emit(self, draft: Draft, event: _Bound, attempt: int) -> None:
         record, lineage, outputs, data = event
-        keywords = self._caller.keywords(record, lineage, attempt)
+        keywords = self._caller.keywords(outputs.keywords, record, lineage, attempt)
         results = await self._caller.call(data, keywords)
+        if self._caller.signature.passes and not outputs.names:
+            return  # the last of its path
         if not self._many:
             if results is not None:
                 draft.emit(record, lineage, outputs, results)
@@ -223,19 +268,15 @@ class Handling:
         settled = 0
         for record in records:
             try:
-                event = await self._ready(record)
+                event = await self._ready(draft, record)
             except Exception as error:  # hostile bytes of any kind
                 if _from_outside(error):
                     raise
                 self._fail(draft, record, expected(error), 1, draft.now)
             else:
                 if event is not None:
-                    if (
-                        events
-                        and event.outputs.names
-                        and event.lineage.run != events[0].lineage.run
-                    ):
-                        break  # what a batch emits belongs to one run
+                    if events and not _together(event, events[0]):
+                        break
                     events.append(event)
             settled += 1
             await self._breathe()
@@ -273,7 +314,8 @@ class Handling:
     async def _emit_all(self, draft: Draft, events: Sequence[_Bound], attempt: int) -> None:
         record, lineage, outputs, _ = events[0]
         of_one_run = all(e.lineage.run == lineage.run for e in events)
-        keywords = self._caller.keywords(None, lineage if of_one_run else None, attempt)
+        run = lineage if of_one_run else None
+        keywords = self._caller.keywords(outputs.keywords, None, run, attempt)
         results = await self._caller.call([e.data for e in events], keywords)
         many = draft.many(record, lineage, outputs, len(events) - 1)
         if self._many:
@@ -346,7 +388,7 @@ class Handling:
         """Version and run of a record, as far as it can be read."""
         try:
             lineage = self._wiring.lineage(record)
-        except (Unreadable, UnknownVersion):
+        except (Unreadable, *_ASKED_AGAIN):
             return self._wiring.newest.name, ""
         return lineage.edge.version.name, lineage.run.decode(errors="replace")
 
@@ -354,6 +396,14 @@ class Handling:
         dead = letter(record, death, largest=DEAD_BYTES)
         draft.write(self._dead_topic, dead, size(dead.key, dead.value, dead.headers))
         draft.tally.dead += 1
+
+
+def _together(event: _Bound, first: _Bound) -> bool:
+    """Can one call handle both? What it emits belongs to one run; its parameters are those of one
+    version."""
+    if event.outputs.keywords != first.outputs.keywords:
+        return False
+    return not event.outputs.names or event.lineage.run == first.lineage.run
 
 
 async def _outcome(work: Coroutine[Any, Any, None]) -> BaseException | None:

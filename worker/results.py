@@ -52,9 +52,9 @@ class Draft:
             if out
         }
 
-    def write(self, topic: str, outgoing: Outgoing, size: int) -> None:
-        """A record of `size` bytes into the one partition of a topic."""
-        self._lists(topic, 1)[0].append(outgoing)
+    def write(self, topic: str, outgoing: Outgoing, size: int, partition: int = 0) -> None:
+        """A record of `size` bytes, as it is."""
+        self._lists(topic, partition + 1)[partition].append(outgoing)
         self.bytes += size
 
     def emit(self, record: Record, lineage: Lineage, outputs: Outputs, result: object) -> None:

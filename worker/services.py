@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from broker.settings import PREFIX, Settings
-from events.topology import Version
+from worker.live import live
 from worker.supervisor import Service
+from worker.versions import Versions
 
 
 def services(
     settings: Settings,
     folder: Path,
-    version: Version,
+    versions: Versions,
     *,
     stages: Sequence[str] = (),
     processes: int | None = None,
@@ -27,11 +28,13 @@ def services(
     """A service for each stage, as many processes of it as the file says, so that a stage that dies
     takes no other with it; or, `together`, one service that hosts all of them.
 
-    `stages` empty: all of the version's. `processes` overrides the file. `memory`: MiB of data that
-    each process may hold; None: what a worker takes for itself.
+    `stages` empty: all that some version has. `processes` overrides the file. `memory`: MiB of data
+    that each process may hold; None: what a worker takes for itself.
     """
-    wanted = list(stages) or list(version.stages)
-    hosts = [wanted] if together else [[stage] for stage in wanted]
+    every = live(versions)
+    pipeline = versions[max(versions)].pipeline
+    wanted = list(stages) or list(every)
+    hosts = [list(stages)] if together else [[stage] for stage in wanted]
     return [
         Service(
             name=host[0] if len(host) == 1 else "worker",
@@ -43,7 +46,7 @@ def services(
                 "--folder",
                 str(folder.resolve()),
                 "--pipeline",
-                version.pipeline,
+                pipeline,
                 "--bootstrap",
                 settings.bootstrap or "",
                 "--log-level",
@@ -57,7 +60,7 @@ def services(
             # Below the session: whoever holds its event loop for so long would lose its lanes to
             # another worker, which would then do the same.
             patience=0.8 * settings.session_timeout,
-            processes=processes or max(version.stages[stage].processes for stage in host),
+            processes=processes or max(every[stage].stage.processes for stage in host or wanted),
         )
         for host in hosts
     ]

@@ -35,7 +35,7 @@ class Service:
     processes: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Process:
     service: Service
     number: int
@@ -46,6 +46,7 @@ class _Process:
     beat: float = 0.0
     starts: int = 0
     quarantined: bool = False
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:
@@ -57,38 +58,68 @@ class Supervisor:
     """A set of services under one parent. `reports` sums what they last said they have done."""
 
     def __init__(self, services: Sequence[Service]) -> None:
-        self._processes = [
-            _Process(service, n + 1) for service in services for n in range(service.processes)
-        ]
+        self._processes: dict[tuple[str, int], _Process] = {}
+        self._retired: list[_Process] = []
+        self._changed = asyncio.Event()
+        self.want(services)
+
+    def want(self, services: Sequence[Service]) -> None:
+        """Run these from now on: what is new is started, what is no longer among them drained."""
+        wanted = {(s.name, n + 1): s for s in services for n in range(s.processes)}
+        for key in self._processes.keys() - wanted.keys():
+            retired = self._processes.pop(key)
+            retired.stopping.set()
+            self._retired.append(retired)
+        for key, service in wanted.items():
+            if key in self._processes:
+                self._processes[key].service = service
+            else:
+                self._processes[key] = _Process(service, key[1])
+        self._changed.set()
 
     async def run(self, stopping: asyncio.Event) -> bool:
         """Keep them all running until `stopping` is set; then drain them. Returns at once when all
         are in quarantine. False if any was."""
-        keepers = [asyncio.create_task(self._keep(p, stopping)) for p in self._processes]
+        keepers: dict[_Process, asyncio.Task[None]] = {}
+        stop = asyncio.create_task(stopping.wait())
         try:
-            await asyncio.gather(*keepers)
+            while not stopping.is_set():
+                self._changed.clear()
+                for process in self._processes.values():
+                    if process not in keepers:
+                        keepers[process] = asyncio.create_task(self._keep(process))
+                at_work = [keeper for keeper in keepers.values() if not keeper.done()]
+                changed = asyncio.create_task(self._changed.wait())
+                await asyncio.wait({stop, changed, *at_work}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                if all(p.quarantined for p in self._processes.values()):
+                    break
+            for process in self._processes.values():
+                process.stopping.set()
+            await asyncio.gather(*keepers.values())
         finally:
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
-        return not any(p.quarantined for p in self._processes)
+            for task in (stop, *keepers.values()):
+                task.cancel()
+            await asyncio.gather(*keepers.values(), return_exceptions=True)
+        return not any(p.quarantined for p in self._processes.values())
 
     def reports(self) -> Report:
         """Per stage, summed over processes and over their former lives."""
         total: Report = {}
-        for process in self._processes:
+        for process in (*self._processes.values(), *self._retired):
             for report in (process.gone, process.report):
                 _add(total, report)
         return total
 
     def ready(self) -> bool:
         """Has every process shown a sign of life?"""
-        return all(p.beat > 0 or p.quarantined for p in self._processes)
+        return all(p.beat > 0 or p.quarantined for p in self._processes.values())
 
     def pids(self) -> dict[str, int]:
-        return {p.name: p.child.pid for p in self._processes if p.child and p.child.pid}
+        return {p.name: p.child.pid for p in self._processes.values() if p.child and p.child.pid}
 
-    async def _keep(self, process: _Process, stopping: asyncio.Event) -> None:
+    async def _keep(self, process: _Process) -> None:
+        stopping = process.stopping
         while not stopping.is_set():
             try:
                 code = await self._live(process, stopping)
@@ -204,11 +235,13 @@ class Supervisor:
 def _add(total: Report, report: Report) -> None:
     for stage, counts in report.items():
         into = total.setdefault(
-            stage, {"consumed": 0, "emitted": 0, "dropped": 0, "dead": 0, "lanes": 0}
+            stage,
+            {"consumed": 0, "emitted": 0, "dropped": 0, "filtered": 0, "dead": 0, "lanes": 0},
         )
         into["consumed"] += counts["consumed"]
         into["emitted"] += counts["emitted"]
         into["dropped"] += counts["dropped"]
+        into["filtered"] += counts["filtered"]
         into["dead"] += counts["dead"]
         into["lanes"] += counts["lanes"]
 

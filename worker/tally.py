@@ -10,10 +10,16 @@ class Tally:
     consumed: int = 0
     emitted: int = 0
     dropped: int = 0
+    filtered: int = 0
+    """Not handled, by the `when:` of the subscription."""
     dead: int = 0
+    forwarded: int = 0
+    """Roots that stood in the wrong partition."""
 
     def add(self, other: Tally) -> None:
         self.consumed += other.consumed
         self.emitted += other.emitted
         self.dropped += other.dropped
+        self.filtered += other.filtered
         self.dead += other.dead
+        self.forwarded += other.forwarded

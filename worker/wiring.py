@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from broker.partitioner import partition_of
 from events.envelope import (
     CORRELATION_ID,
     RUN_ID,
@@ -27,8 +28,22 @@ _STILL_UNKNOWN = 2.0  # seconds during which a version that was not found is not
 Versions = Mapping[int, Version]
 
 
+class Unchecked(Exception):  # noqa: N818 -- what our knowledge is
+    """A root was met, and a version may begin before it that we have not read: `look`, then ask
+    again."""
+
+
 class UnknownVersion(Exception):  # noqa: N818 -- what the version is
     """The record claims a version that we have not read yet: `learn`, then ask again."""
+
+
+class Misplaced(Exception):  # noqa: N818 -- what the record is
+    """A root whose key belongs into another partition: somebody's partitioner is not Kafka's."""
+
+    def __init__(self, edge: Edge, home: int) -> None:
+        super().__init__(home)
+        self.edge = edge
+        self.home = home
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +56,8 @@ class Edge:
     """Where the stage's results go; None where this version does not send the event here."""
     named: Header
     """The version, as every descendant carries it."""
+    keyed: int = 0
+    """The number of partitions over which keys are spread; 0 where the event declares no key."""
 
 
 @dataclass(slots=True)
@@ -91,17 +108,19 @@ class Wiring:
         self._read_again = read_again
         self._bind = bind
         self._not_found: dict[bytes, float] = {}
+        self._edges: dict[tuple[str, str], Edge | None] = {}
+        self._checked = False
         self._know(versions)
+        for event in self.newest.events.values():
+            self._edge(self.newest, event.topic)  # what cannot be bound ends us, not an event
 
     def _know(self, versions: Versions) -> None:
+        self._read = versions
         self._versions = {v.name.encode(): v for _, v in sorted(versions.items())}
         self.newest = versions[max(versions)]
         self._ours = f"farandole://{self.newest.installation}/".encode()
-        self._edges: dict[tuple[str, str], Edge | None] = {}
         self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
         self._places: dict[tuple[str, int], _Place] = {}
-        for event in self.newest.events.values():
-            self._edge(self.newest, event.topic)  # what cannot be bound ends us, not an event
 
     def _edge(self, version: Version, topic: str) -> Edge | None:
         """Made at first use: of all the versions ever published, few are met, and to bind one takes
@@ -113,7 +132,9 @@ class Wiring:
             if event_type is not None:
                 outputs = self._bind(version, event_type)
                 named = header(TOPOLOGY_VERSION, version.name)
-                self._edges[key] = Edge(version, event_type, outputs, named)
+                event = version.events[event_type]
+                keyed = event.partitions if event.key else 0
+                self._edges[key] = Edge(version, event_type, outputs, named, keyed)
         return self._edges[key]
 
     async def learn(self, unknown: UnknownVersion) -> None:
@@ -121,12 +142,7 @@ class Wiring:
         Unknown if Kafka did not tell."""
         name: bytes = unknown.args[0]
         if self._not_found.get(name, 0.0) < time.monotonic():
-            try:
-                versions = await self._read_again()
-            except Exception as error:  # noqa: BLE001 -- whatever it was, Kafka did not tell
-                # No reason to bury the event: the lane is born again, and asks again.
-                raise Unknown(str(error)) from None
-            self._know(versions)
+            await self.look()
             if name in self._versions:
                 return
             if len(self._not_found) >= LINEAGES:
@@ -136,8 +152,26 @@ class Wiring:
             f"topology version {name.decode(errors='replace')!r} was never published here"
         )
 
+    def begin(self) -> None:
+        """New records have been fetched: what was read before does not tell which version the roots
+        among them belong to."""
+        self._checked = False
+
+    async def look(self) -> None:
+        """Know every version that a record fetched before this call can belong to: one at or behind
+        a version's boundary can be read only after the version can (`router/publish.py`). Raises
+        Unknown if Kafka did not tell."""
+        try:
+            versions = await self._read_again()
+        except Exception as error:  # noqa: BLE001 -- whatever it was, Kafka did not tell
+            # No reason to bury the event: the lane is born again, and asks again.
+            raise Unknown(str(error)) from None
+        if versions is not self._read:
+            self._know(versions)
+        self._checked = True
+
     def lineage(self, record: Record) -> Lineage:
-        """Raises Unreadable and UnknownVersion."""
+        """Raises Unreadable, UnknownVersion, Unchecked and Misplaced."""
         if not record.headers:
             edge, inherited = self.bare(record)
             return Lineage(edge, inherited[1][1], inherited)
@@ -182,7 +216,10 @@ class Wiring:
 
     def bare(self, record: Record) -> tuple[Edge, tuple[Header, ...]]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
-        what its descendants inherit: the version and, second, the run. Raises Unreadable."""
+        what its descendants inherit: the version and, second, the run. Raises Unreadable, Unchecked
+        and Misplaced."""
+        if not self._checked:
+            raise Unchecked
         if record.value is None:
             read(record)  # says what is wrong
         try:
@@ -197,6 +234,10 @@ class Wiring:
         if edge is None:
             edge = since.edge = self._edge(since.version, record.topic)
             assert edge is not None  # `_place` took only versions that know the topic
+        if edge.keyed and record.key is not None:
+            home = partition_of(record.key, edge.keyed)
+            if home != record.partition:
+                raise Misplaced(edge, home)
         return edge, (edge.named, (RUN_HEADER, place.run_ids.as_bytes(record.partition, offset)))
 
     def _root(self, record: Record) -> Lineage:

@@ -88,6 +88,21 @@ def test_what_would_die_is_not_published(applied: Call, words: list[str], said: 
     assert applied("tail", "feed.requested", "--no-follow").stdout == ""
 
 
+def test_a_trigger_is_filtered_and_refused_as_the_stages_would(applied: Call, folder: Path) -> None:
+    file = folder / "topology.yaml"
+    text = file.read_text()
+    assert "subscribes: feed.requested" in text
+    filtered = '{feed.requested: {when: "data.weeks != []"}}'
+    file.write_text(text.replace("subscribes: feed.requested", f"subscribes: {filtered}"))
+    assert "order-lines@2" in applied("apply").stdout
+    assert "nothing changed" in applied("apply").stdout
+    # `plan` would refuse it, were it not filtered.
+    assert applied("trigger", "feed.requested", "--data", '{"weeks": []}').exit_code == 0
+    refused = one_line(applied("trigger", "feed.requested", "--data", "{}"))
+    assert "plan would refuse this feed.requested" in refused
+    assert "there is no 'weeks'" in refused
+
+
 def test_force_publishes_it_all_the_same_under_its_key(applied: Call) -> None:
     data = '{"household_id": 7}'
     assert applied("trigger", "line.priced", "--data", data, "--force").exit_code == 0

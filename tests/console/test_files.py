@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from console.__main__ import COMMANDS
-from tests.console.conftest import Call, one_line
+from tests.console.conftest import ROOT, Call, one_line
 
 
 def broken(folder: Path) -> Path:
@@ -30,7 +31,7 @@ def test_a_finding_is_one_line_with_its_place_and_exit_1(call: Call, folder: Pat
     assert result.exit_code == 1
     assert result.stdout == ""
     first = result.stderr.splitlines()[0]
-    assert first.startswith(f"{file}:33:")
+    assert first.startswith(f"{file}:34:")
     assert "did you mean 'emits'?" in first
 
 
@@ -38,7 +39,7 @@ def test_findings_are_json_with_exit_1(call: Call, folder: Path) -> None:
     broken(folder)
     result = call("lint", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)[0]["line"] == 33
+    assert json.loads(result.stdout)[0]["line"] == 34
 
 
 def test_a_file_can_be_named(call: Call, folder: Path) -> None:
@@ -53,6 +54,38 @@ def test_the_tree_begins_with_the_root(call: Call) -> None:
 
 def test_the_flowchart_is_mermaid(call: Call) -> None:
     assert call("graph", "--mermaid").stdout.startswith("flowchart LR\n")
+
+
+def test_the_graph_for_graphviz_is_dot(call: Call) -> None:
+    assert call("graph", "--dot").stdout.startswith('digraph "order-lines" {\n')
+
+
+def test_a_graph_has_one_form(call: Call) -> None:
+    assert "exclude each other" in one_line(call("graph", "--dot", "--mermaid"), code=2)
+
+
+def test_the_schema_for_editors_is_the_file_at_the_top(call: Call) -> None:
+    assert call("schema").stdout == (ROOT / "topology.schema.json").read_text()
+
+
+def test_asyncapi_says_the_same_as_json_and_as_yaml(call: Call) -> None:
+    made = json.loads(call("asyncapi").stdout)
+    assert made["asyncapi"] == "3.0.0"
+    assert made["info"]["title"] == "order-lines"
+    assert "servers" not in made
+    assert YAML(typ="safe", pure=True).load(call("asyncapi", "--yaml").stdout) == made
+
+
+def test_asyncapi_names_the_kafka_in_use(call: Call) -> None:
+    env = {"FARANDOLE_BOOTSTRAP": "k:9093", "FARANDOLE_TLS": "true"}
+    made = json.loads(call("asyncapi", env=env).stdout)
+    assert made["servers"]["kafka"] == {"host": "k:9093", "protocol": "kafka-secure"}
+
+
+def test_a_broken_file_has_no_asyncapi(call: Call, folder: Path) -> None:
+    broken(folder)
+    result = call("asyncapi")
+    assert (result.exit_code, result.stdout) == (1, "")
 
 
 def test_the_graph_is_json(call: Call) -> None:

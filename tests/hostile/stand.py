@@ -47,8 +47,8 @@ class Stand:
         self.version = version
         self.supervisor = Supervisor(
             [
-                *services(settings, FOLDER, version, stages=["act"], memory=MEMORY, **QUIET),
-                *services(settings, FOLDER, version, stages=[*version.stages][1:], **QUIET),
+                *services(settings, FOLDER, {1: version}, stages=["act"], memory=MEMORY, **QUIET),
+                *services(settings, FOLDER, {1: version}, stages=[*version.stages][1:], **QUIET),
             ]
         )
         self._settings = settings

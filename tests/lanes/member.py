@@ -44,7 +44,7 @@ class Doubling:
         ]
         return Done(len(records), {self._into: out})
 
-    def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> Done:
         return Done(1, {self._into: [Outgoing(record.key, b"given up", [])]})
 
     def committed(self, done: Done) -> None:

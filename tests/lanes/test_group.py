@@ -32,7 +32,7 @@ class Waiting:
         self.handled += 1
         return Done(1, {})
 
-    def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> Done:
         return Done(1, {})
 
     def committed(self, done: Done) -> None:

@@ -42,7 +42,7 @@ class Doubling:
         out = [Outgoing(None, r.value + suffix, []) for r in records for suffix in (b"a", b"b")]
         return Done(len(records), {target(self.index): out})
 
-    def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> Done:
         self.given_up.append(record.value)
         return Done(1, {dead(self.index): [Outgoing(None, record.value, [])]})
 

@@ -164,3 +164,10 @@ def test_every_topic_is_under_the_namespace(namespace: str, folder: Folder) -> N
     assert all(
         topic.startswith((f"{prefix}order-lines.", f"{prefix}farandole.")) for topic in topics
     )
+
+
+def test_a_stage_says_what_its_function_reads(folder: Folder) -> None:
+    stages = derived(folder, load="def load(line: Any) -> None: ...").stages
+    assert stages["ingest"].accepts is not None
+    assert stages["ingest"].accepts["required"] == ["weeks"]
+    assert stages["load"].accepts is None

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+
 from events.names import Names
+from events.topology import Stage
 from router import document, form, graph
 from router.derive import Derived, derive
 
@@ -60,3 +65,60 @@ def test_the_data_names_both_ends_of_each_event() -> None:
     assert data["events"]["line.ingested"]["emitters"] == ["ingest"]
     assert data["events"]["line.ingested"]["subscribers"] == ["validate", "enrich"]
     assert data["stages"]["load"]["subscribes"] == ["line.validated", "line.enriched"]
+
+
+HARD = r'data.name == "a\\b" || data.n > 3 # "x"'
+
+
+def filtered() -> Derived:
+    """The same, with a condition on one edge that no drawing likes."""
+    made = wired()
+    enrich = made.stages["enrich"].model_copy(update={"when": {"line.ingested": HARD}})
+    return Derived(made.pipeline, made.events, {**made.stages, "enrich": enrich}, made.topics)
+
+
+def test_the_graph_for_graphviz_has_every_node_and_edge_once() -> None:
+    first, direction, *lines, last = graph.dot(wired()).splitlines()
+    assert (first, direction, last) == ('digraph "order-lines" {', "    rankdir=LR;", "}")
+    assert '    s0 [label="ingest", shape=box];' in lines
+    edges = [line for line in lines if "->" in line]
+    assert len(edges) == len(set(edges)) == 8
+    assert len(lines) == 8 + 4 + 4
+
+
+def test_a_condition_is_a_label_on_its_edge_alone() -> None:
+    (edge,) = [
+        line for line in graph.dot(filtered()).splitlines() if "-> s" in line and "[" in line
+    ]
+    quoted = re.fullmatch(r'    e1 -> s2 \[label="((?:[^"\\]|\\.)*)"\];', edge)
+    assert quoted is not None
+    assert re.sub(r"\\(.)", r"\1", quoted[1]) == HARD
+
+
+def test_a_condition_cannot_break_out_of_a_flowchart() -> None:
+    (edge,) = [line for line in graph.mermaid(filtered()).splitlines() if "-->|" in line]
+    inside = edge.removeprefix('    e1 -->|"').removesuffix('"| s2')
+    assert not set(inside) & set('"<>|')
+    assert "#quot;a" in inside
+
+
+def test_the_tree_and_the_data_say_the_condition_too() -> None:
+    assert f"[enrich] when {HARD}" in graph.tree(filtered())
+    assert graph.data(filtered())["stages"]["enrich"]["when"] == {"line.ingested": HARD}
+
+
+def test_graphviz_draws_it_where_there_is_one() -> None:
+    drawn = graph.dot(filtered())
+    program = shutil.which("dot")
+    if program is None:  # without it, the structure is all that can be seen
+        assert drawn.count("{") == drawn.count("}") == 1
+        return
+    done = subprocess.run([program, "-Tplain"], input=drawn, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\nedge ") == 8
+
+
+def test_a_stage_and_an_event_may_share_a_name() -> None:
+    stage = Stage(run="m:f", subscribes=("line.ingested",))
+    made = Derived("p", {"line.ingested": wired().events["line.ingested"]}, {"e0": stage}, {})
+    assert "    e0 -> s0;" in graph.dot(made)

@@ -221,14 +221,14 @@ def test_a_schema_that_does_not_fit_what_is_unread_is_dangerous(
 
     def found(versions: Any, file: Any, unread: Any) -> list[Incompatible]:
         asked.append(unread)
-        return [Incompatible("line.enriched", "load", 7, "'cents' is missing")]
+        return [Incompatible("line.enriched", "load", 7, "backward", "no cents", "wait")]
 
     monkeypatch.setattr(planning, "incompatible", found)
     known = facts(unread={("load", "line.enriched"): 3})
     (change,) = planned(FILE, known).changes
     assert asked == [{(7, "load", "line.enriched")}]
     assert change.danger == "schema"
-    assert "load cannot read what is unread under @7: 'cents' is missing" in change.said
+    assert change.said == "no cents; wait"
 
 
 def test_another_retention_is_a_change_of_the_topic_alone() -> None:

@@ -134,17 +134,6 @@ async def test_an_edge_that_comes_back_goes_on_where_it_was(settings: Settings) 
 
 
 @pytest.mark.kafka
-async def test_an_edge_that_comes_back_never_goes_behind_its_offset(settings: Settings) -> None:
-    """One past the end is lost (the topic was made anew): a person decides, not the router."""
-    await apply(settings, derived(settings.names, MORE), "ann")
-    await published(settings, settings.names.topic("p", "line.read"), 1, 5)
-    await commit(settings, "count", "line.read", [0, 6])
-    await apply(settings, derived(settings.names), "ann")
-    await apply(settings, derived(settings.names, MORE), "ann")
-    assert await committed(settings, "count", "line.read") == [0, 6]
-
-
-@pytest.mark.kafka
 async def test_a_new_input_of_an_old_stage_begins_at_its_boundary(settings: Settings) -> None:
     await apply(settings, derived(settings.names, MORE), "ann")
     await published(settings, settings.names.topic("p", "asked.masked"), 0, 4)
@@ -299,11 +288,11 @@ def numbered(topology: str, number: int) -> Version:
 
 def test_an_edge_of_the_version_before_is_never_new() -> None:
     """So an offset that is missing there is lost, and the lane says so."""
-    edges = new_edges(numbered(MORE, 2), numbered(FILE, 1))
+    edges = new_edges(numbered(MORE, 2), [numbered(FILE, 1)])
     assert edges["load"] == []
     assert edges["count"] == LINES
 
 
 def test_every_edge_of_a_first_version_is_new() -> None:
-    edges = new_edges(numbered(FILE, 1), None)
+    edges = new_edges(numbered(FILE, 1), [])
     assert edges["load"] == LINES

@@ -127,7 +127,9 @@ async def prepared(settings: Settings, seed: int) -> Chaos:
     # A frozen process is to wake up, not to be found silent and ended.
     patient = [
         replace(service, patience=300.0)
-        for service in services(settings, ROOT, version, processes=PROCESSES, log_level="critical")
+        for service in services(
+            settings, ROOT, {1: version}, processes=PROCESSES, log_level="critical"
+        )
     ]
     return Chaos(settings, version, Supervisor(patient), random.Random(seed))
 

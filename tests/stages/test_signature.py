@@ -25,6 +25,8 @@ class B(BaseModel):
 
 
 Cents = NewType("Cents", int)
+T = typing.TypeVar("T")
+Bounded = typing.TypeVar("Bounded", bound=A)
 
 
 def plain(event: A) -> B: ...
@@ -111,6 +113,36 @@ def test_a_wrapped_function_is_read_as_what_it_wraps() -> None:
     assert read(wrapper) == read(context_second)
 
 
+def passes(event: T, params: B, context: Context) -> T | None: ...
+def ends(event: T) -> None: ...
+def tells_which(event: T, *, params: B) -> To[T]: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "gives", "params"),
+    [(passes, (Any,), B), (ends, (), None), (tells_which, (Any,), B)],
+)
+def test_a_type_variable_passes_whatever_comes(
+    function: Callable[..., Any], gives: tuple[Any, ...], params: Any
+) -> None:
+    signature = read(function)
+    assert (signature.passes, signature.takes) == (True, Any)
+    assert (signature.gives, signature.params) == (gives, params)
+
+
+def test_params_with_a_name_of_its_own_model_are_read() -> None:
+    def typed(event: A, params: B) -> None: ...
+
+    signature = read(typed)
+    assert (signature.passes, signature.takes, signature.params) == (False, A, B)
+
+
+def test_an_event_may_be_called_params() -> None:
+    def alone(params: A) -> None: ...
+
+    assert (read(alone).takes, read(alone).params) == (A, None)
+
+
 def nothing() -> B: ...
 def two(event: A, other: B) -> B: ...
 def context_first(context: Context, event: A) -> B: ...
@@ -135,6 +167,13 @@ def gives_one_or_many(event: A) -> B | list[A]: ...
 def gives_many_or_one(event: A) -> list[A] | B: ...
 def tells_some(event: A) -> To[A] | B: ...
 def tells_nothing(event: A) -> To: ...
+def passes_batches(events: list[T]) -> None: ...
+def passes_many(event: T) -> Iterator[T]: ...
+def passes_and_more(event: T) -> T | B: ...
+def bounded(event: Bounded) -> Bounded: ...
+def out_of_nowhere(event: A) -> T: ...
+def untyped_params(event: A, params) -> B: ...
+def plain_params(event: A, params: dict) -> B: ...
 def misspelt(event: "Lien") -> B: ...  # noqa: F821, UP037
 
 
@@ -175,6 +214,13 @@ BAD: list[tuple[Any, str]] = [
     (gives_many_or_one, "return one iterable, of a union"),
     (tells_some, "wrap all of its results in `To`, or none"),
     (tells_nothing, "say what `To` holds"),
+    (passes_batches, "`event: T`, `-> T | None`"),
+    (passes_many, "`event: T`, `-> T | None`"),
+    (passes_and_more, "gives that one or none"),
+    (bounded, "Bounded has a bound"),
+    (out_of_nowhere, "it gives T, but does not take it"),
+    (untyped_params, "annotate `params` with a pydantic model"),
+    (plain_params, "annotate `params` with a pydantic model"),
     (misspelt, "'Lien' is not defined"),
     (yields_one, "it yields: annotate `Iterator"),
     (streams_one, "it yields: annotate `AsyncIterator"),

@@ -124,16 +124,19 @@ def text_headers(outgoing: Outgoing) -> dict[str, str]:
 
 
 class Lane:
-    """One lane of the stage `stage`, whose function is given."""
+    """One lane of the stage `name`, whose function is given."""
 
     def __init__(
         self,
         function: Callable[..., Any],
         *,
+        name: str = "stage",
         emits: Iterable[str] = ("out",),
         subscribes: Iterable[str] = ("in",),
         retry: Retry = ONCE,
         timeout: float = 30.0,
+        when: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         threads: ThreadPoolExecutor | None = None,
         versions: Sequence[Version] = (),
         later: Sequence[Version] | Exception = (),
@@ -144,8 +147,10 @@ class Lane:
             emits=tuple(emits),
             retry=retry,
             timeout=timeout,
+            when=when or {},
+            parameters=parameters or {},
         )
-        known = [*versions] or [version(stages={"stage": self.stage})]
+        known = [*versions] or [version(stages={name: self.stage})]
         self.read_again = 0
         self.under_way: list[float] = []
         self.began_with: list[float] = []
@@ -165,8 +170,8 @@ class Lane:
         signature = read(function)
         caller = Caller(
             pipeline="p",
-            stage="stage",
-            bound=known[-1].stages["stage"],
+            stage=name,
+            bound=known[-1].stages[name],
             function=function,
             signature=signature,
             threads=threads,
@@ -176,7 +181,7 @@ class Lane:
         wiring = Wiring(
             {v.version: v for v in known},
             refreshed,
-            partial(bind, stage="stage", signature=signature),
+            partial(bind, stage=name, signature=signature),
         )
         self.work = Handling(caller, wiring, "p.stage.dead", settled=self.committed.append)
 

@@ -65,11 +65,11 @@ async def turns(count: int) -> None:
 
 async def test_a_beat_says_what_was_settled(pipe: tuple[int, int]) -> None:
     beat = Beat(pipe[1])
-    beat.tally("load").add(Tally(consumed=5, emitted=3, dropped=1, dead=1))
+    beat.tally("load").add(Tally(consumed=5, emitted=3, dropped=1, filtered=2, dead=1))
     async with beating(beat):
         line = (await heard(pipe[0])).splitlines()[0]
     assert orjson.loads(line) == {
-        "load": {"consumed": 5, "emitted": 3, "dropped": 1, "dead": 1, "lanes": 2}
+        "load": {"consumed": 5, "emitted": 3, "dropped": 1, "filtered": 2, "dead": 1, "lanes": 2}
     }
 
 

@@ -461,7 +461,7 @@ async def test_an_async_generator_is_closed_when_it_is_not_read_to_its_end() -> 
 
 
 async def test_an_event_that_kills_its_process_is_given_up_with_a_clear_word() -> None:
-    done = Lane(raises(ValueError())).work.give_up(bare(offset=7), 3)
+    done = await Lane(raises(ValueError())).work.give_up(bare(offset=7), 3)
     outcome = Outcome()
     outcome.add(done)
     (dead,) = outcome.dead

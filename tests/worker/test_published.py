@@ -9,7 +9,7 @@ from broker.admin import Admin, NewTopicSpec
 from broker.clients import opened, producer
 from broker.settings import Settings
 from tests.worker.made import version
-from worker.process import published
+from worker.versions import published
 
 pytestmark = pytest.mark.kafka
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from broker.errors import Unanswered
+from broker.partitioner import partition_of
 from events.envelope import header, trigger_headers
 from events.ids import RunIds
 from events.topology import Event, Stage, Version
 from lanes.port import Unknown
 from tests.events.made import Made
 from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
-from worker.process import NothingApplied
+from worker.versions import NothingApplied
 from worker.wiring import Wiring
 
 RUN = RunIds(INSTALLATION, "p.in")
@@ -125,13 +126,14 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
     def bind(version: Version, event_type: str) -> None:
         bound.append((version.version, event_type))
 
-    async def never() -> dict[int, Version]:
-        raise AssertionError
+    async def again() -> dict[int, Version]:
+        return versions
 
     versions = {n: version(n, **{"in": _since(10 * n)}) for n in (1, 2, 3)}
-    wiring = Wiring(versions, never, bind)
+    wiring = Wiring(versions, again, bind)
     assert {number for number, _ in bound} == {3}
     bound.clear()
+    await wiring.look()
     assert wiring.lineage(bare(offset=25)).edge.version.version == 2
     assert wiring.lineage(bare(offset=26)).edge.version.version == 2
     assert bound == [(2, "in")]
@@ -201,3 +203,67 @@ async def test_no_event_dies_because_versions_could_not_be_read(
     lane = Lane(every if batched else each, later=why)
     with pytest.raises(Unknown, match=str(why)):
         await lane.work.handle([emitted(1, of="p@2")])
+
+
+KEYED = Event(topic="p.in", partitions=4, key="n", boundaries=(0, 0, 0, 0))
+
+
+def elsewhere(key: bytes) -> int:
+    """A partition that is not the key's own."""
+    return (partition_of(key, 4) + 1) % 4
+
+
+async def test_a_root_in_the_wrong_partition_is_sent_to_its_own_untouched() -> None:
+    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
+    record = bare({"n": 1}, partition=elsewhere(b"k"), key=b"k", headers=[("theirs", b"1")])
+    outcome = await lane.handle(record)
+    (where,) = outcome.writes
+    assert where == ("p.in", partition_of(b"k", 4))
+    (sent,) = outcome.writes[where]
+    assert (sent.key, sent.value, sent.headers) == (b"k", record.value, [("theirs", b"1")])
+    assert (outcome.tally.forwarded, outcome.tally.emitted, outcome.tally.dead) == (1, 0, 0)
+
+
+async def test_of_two_subscribers_the_first_alone_sends_it() -> None:
+    stages = {"first": STAGE.model_copy(update={"emits": ("other",)}), "stage": STAGE}
+    lane = Lane(copied, versions=[version(stages=stages, **{"in": KEYED})])
+    outcome = await lane.handle(bare({"n": 1}, partition=elsewhere(b"k"), key=b"k"))
+    assert outcome.writes == {}
+    assert outcome.tally.forwarded == 1
+
+
+async def test_a_root_where_it_belongs_or_without_a_key_stays() -> None:
+    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
+    home = partition_of(b"k", 4)
+    outcome = await lane.handle(
+        bare({"n": 1}, partition=home, key=b"k"), bare({"n": 2}, 1, partition=home)
+    )
+    assert (outcome.tally.forwarded, outcome.tally.emitted) == (0, 2)
+
+
+async def test_what_our_own_stages_placed_is_not_moved() -> None:
+    """An event without a declared key keeps its cause's, in a topic where others declare one."""
+    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
+    outcome = await lane.handle(emitted(1, partition=elsewhere(b"k"), key=b"k"))
+    assert (outcome.tally.forwarded, outcome.tally.emitted) == (0, 1)
+
+
+async def test_a_root_belongs_to_a_version_that_came_after_the_lane_began() -> None:
+    """It can be read only after its version can: the lane asks before it wires the first root."""
+    later = version(2, stages={"stage": STAGE}, **{"in": _since(10)})
+    lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})], later=[later])
+    (before, after) = await headers_of(lane, bare(offset=9), bare(offset=10))
+    assert before["ce_topologyversion"] == "p@1"
+    assert after["ce_topologyversion"] == "p@2"
+
+
+async def test_the_versions_are_asked_for_once_for_all_roots_of_a_batch() -> None:
+    lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})])
+    await lane.handle(*(bare(offset=n) for n in range(100)))
+    assert lane.read_again == 1
+
+
+async def test_what_a_stage_emitted_asks_for_no_versions() -> None:
+    lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})])
+    await lane.handle(*(emitted(n) for n in range(100)))
+    assert lane.read_again == 0

@@ -1,0 +1,190 @@
+"""How soon does an edit reach every worker, and does the throughput show it?
+
+A steady load runs through three stages, a process each; twenty times a fourth is inserted between
+two of them, or taken out again. An edit has reached a worker when that says that it is wired; what
+arrives at the end is counted by the records' own timestamps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks import pipelines
+from broker.clients import opened, producer
+from broker.settings import Settings
+from broker.tables import scan
+from console.supervising import keep_up
+from router.check import check
+from router.derive import derive
+from router.publish import apply
+from worker.services import services
+from worker.supervisor import Supervisor
+from worker.versions import following
+
+EDITS = 20
+EVERY = 2.0  # seconds between two edits
+RATE = 2000  # roots a second
+BIN = 0.5  # seconds
+ROOT = Path(__file__).parent.parent
+
+_WITHOUT = {"take": ("asked", "taken"), "make": ("taken", "made"), "give": ("made", "given")}
+_WITH = {**_WITHOUT, "check": ("taken", "checked"), "make": ("checked", "made")}
+
+
+async def measure(settings: Settings) -> dict[str, Any]:
+    """Seconds from a version's publication until a worker is wired by it, of all workers and edits;
+    and the events a second that arrive at the end, in bins of BIN seconds."""
+    with tempfile.TemporaryDirectory(prefix="farandole-bench-") as place:
+        log = Path(place) / "workers.log"
+        async with _at_work(settings, Path(place), log):
+            published: dict[int, float] = {}
+            async with _fed(settings) as sent:
+                await asyncio.sleep(5 * BIN)
+                began = time.time()
+                for edit in range(EDITS):
+                    await asyncio.sleep(EVERY)
+                    version = await _edited(settings, Path(place), _WITHOUT if edit % 2 else _WITH)
+                    published[version] = time.time()
+                await asyncio.sleep(EVERY)
+                ended = time.time()
+            await _arrived(settings, sent[0])
+        wired = _wired(log)
+    waits = [max(0.0, at - published[version]) for version, at in wired if version in published]
+    rates = await _rates(settings, began, ended)
+    whole = [rate for _, rate in rates]
+    return {
+        "what": f"{EDITS} edits, one every {EVERY:g} s, at {RATE} roots a second",
+        "workers' wirings": len(waits),
+        "seconds to a worker, p50": statistics.median(waits),
+        "seconds to a worker, p99": statistics.quantiles(waits, n=100)[98],
+        "events a second, median": statistics.median(whole),
+        f"events a second, lowest {BIN:g} s": min(whole),
+        "throughput": rates,
+        "edits": [at - began for at in published.values()],
+    }
+
+
+async def _edited(settings: Settings, folder: Path, stages: dict[str, tuple[str, str]]) -> int:
+    file = folder / "topology.yaml"
+    wired = "\n".join(
+        f"  {name}: {{subscribes: {takes}, emits: {gives}, run: 'benchmarks.pipelines:price'}}"
+        for name, (takes, gives) in stages.items()
+    )
+    file.write_text(
+        f"pipeline: bench\ndefaults: {{partitions: {pipelines.PARTITIONS}}}\n"
+        f"events:\n  asked:\nstages:\n{wired}\n"
+    )
+    checked = check(file, settings.names)
+    assert checked.form is not None, checked.findings
+    derived = derive(checked.form, checked.signatures, settings.names)
+    return (await apply(settings, derived, "bench")).version.version
+
+
+@asynccontextmanager
+async def _at_work(settings: Settings, folder: Path, log: Path) -> AsyncIterator[None]:
+    await _edited(settings, folder, _WITHOUT)
+    async with following(settings, "bench") as published:
+
+        def asked(versions: Any) -> Any:
+            return services(settings, ROOT, versions, log_level="info")
+
+        supervisor = Supervisor(asked(published.versions))
+        stopping = asyncio.Event()
+        with _logged(log):
+            running = asyncio.create_task(supervisor.run(stopping))
+            keeping = asyncio.create_task(keep_up(supervisor, published, asked))
+            while not supervisor.ready():
+                await asyncio.sleep(0.05)
+            try:
+                yield
+            finally:
+                keeping.cancel()
+                stopping.set()
+                await running
+
+
+@asynccontextmanager
+async def _fed(settings: Settings) -> AsyncIterator[list[int]]:
+    sent = [0]
+    enough = asyncio.Event()
+    topic = settings.names.topic("bench", "asked")
+
+    async def feed() -> None:
+        async with opened(producer(settings), settings) as client:
+            began = time.monotonic()
+            while not enough.is_set():
+                due = int((time.monotonic() - began) * RATE) - sent[0]
+                for partition in range(pipelines.PARTITIONS):
+                    batch = client.create_batch()
+                    for _ in range(due // pipelines.PARTITIONS):
+                        batch.append(key=None, value=pipelines.line(sent[0]), timestamp=None)
+                        sent[0] += 1
+                    if batch.record_count():
+                        await client.send_batch(batch, topic, partition=partition)
+                await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(feed())
+    try:
+        yield sent
+    finally:
+        enough.set()
+        await task
+
+
+async def _arrived(settings: Settings, count: int) -> None:
+    topic = settings.names.topic("bench", "given")
+    seen = 0
+    async with asyncio.timeout(120):
+        async for records in scan(settings, [topic], follow=True):
+            seen += len(records)
+            if seen >= count:
+                return
+
+
+async def _rates(settings: Settings, began: float, ended: float) -> list[tuple[float, float]]:
+    """Seconds since the first edit, and the events a second from there on."""
+    bins: Counter[int] = Counter()
+    async for records in scan(settings, [settings.names.topic("bench", "given")]):
+        bins.update(int((r.timestamp / 1000 - began) // BIN) for r in records)
+    return [(n * BIN, bins[n] / BIN) for n in range(int((ended - began) / BIN))]
+
+
+def _wired(log: Path) -> list[tuple[int, float]]:
+    """Each time that a worker said by which version it is wired, and when."""
+    found = []
+    for line in log.read_bytes().splitlines():
+        try:
+            said = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if said.get("event") == "worker.wired":
+            when = datetime.fromisoformat(said["timestamp"]).timestamp()
+            found.append((int(said["version"].rpartition("@")[2]), when))
+    return found
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """What the workers say on standard error goes into a file."""
+    sys.stderr.flush()
+    screen = os.dup(2)
+    try:
+        with file.open("ab") as log:
+            os.dup2(log.fileno(), 2)
+        yield
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)

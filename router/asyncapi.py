@@ -1,0 +1,254 @@
+"""How is a pipeline described to those who read AsyncAPI?
+
+AsyncAPI 3.0 with the Kafka bindings 0.5.0. Its schemas are those of JSON Schema draft 7, so ours
+(2020-12) are written in that dialect. https://www.asyncapi.com/docs/reference/specification/v3.0.0
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from events.names import Names
+from events.topology import Event, Stage
+from router.derive import Derived
+
+_BINDING = "0.5.0"
+_JSON = "application/json"
+
+# Capitals and a double dash keep these apart from events, whose types have neither.
+_EMITTED, _ANY = "CloudEvent", "CloudEventOrBare"
+_INNER = "--"
+
+_ATTRIBUTES = {
+    "ce_specversion": "The version of CloudEvents.",
+    "ce_id": "The position of what caused the event, and an index.",
+    "ce_source": "The installation, pipeline and stage that emitted it.",
+    "ce_type": "The event type.",
+    "ce_time": "When it was emitted, RFC 3339.",
+    "ce_runid": "All that one root caused has one run id.",
+    "ce_topologyversion": "The version that wires it, for example order-lines@7.",
+    "ce_correlationid": "What the root's publisher called its run.",
+    "content-type": "The media type of the value.",
+    "traceparent": "W3C Trace Context, where the root was traced.",
+}
+_REQUIRED = ("ce_specversion", "ce_id", "ce_source", "ce_type")
+
+_MAPS = ("properties", "patternProperties", "dependentSchemas")
+_LISTS = ("anyOf", "oneOf", "allOf")
+_SCHEMAS = frozenset(
+    {"additionalProperties", "items", "not", "if", "then", "else", "contains"}
+    | {"propertyNames", "contentSchema"}
+)
+
+
+class Server(NamedTuple):
+    """A Kafka by its `host:port[,host:port…]`."""
+
+    bootstrap: str
+    tls: bool = False
+    sasl_mechanism: str | None = None
+
+
+def document(derived: Derived, names: Names, server: Server | None = None) -> dict[str, Any]:
+    """The AsyncAPI document of a derived file; the same file gives the same document."""
+    servers = _servers(server)
+    emitted = {event_type for stage in derived.stages.values() for event_type in stage.emits}
+    described = {
+        "defaultContentType": _JSON,
+        **({"servers": servers} if servers else {}),
+        "channels": {
+            event_type: _channel(derived, event_type, event, servers)
+            for event_type, event in derived.events.items()
+        },
+        "operations": dict(_operations(derived, names)),
+        "components": {
+            "schemas": {
+                _EMITTED: _headers(_REQUIRED),
+                _ANY: _headers(()),
+                **dict(_schemas(derived.events)),
+            },
+            "messages": {
+                event_type: _message(event_type, event, emitted)
+                for event_type, event in derived.events.items()
+            },
+            **_security(server),
+        },
+    }
+    about = {
+        "title": derived.pipeline,
+        "version": _version(derived),
+        "description": f"The events of the pipeline {derived.pipeline}, CloudEvents 1.0 in binary"
+        " mode, and the stages that receive and send them.",
+    }
+    return {"asyncapi": "3.0.0", "info": about, **described}
+
+
+def _version(derived: Derived) -> str:
+    """A file has no number before it is published: its content names it."""
+    named = [
+        [name, described.model_dump(mode="json")]
+        for part in (derived.events, derived.stages)
+        for name, described in part.items()
+    ]
+    return hashlib.sha256(orjson.dumps([derived.pipeline, named])).hexdigest()[:12]
+
+
+def _servers(server: Server | None) -> dict[str, Any]:
+    if server is None:
+        return {}
+    security = (
+        {"security": [{"$ref": "#/components/securitySchemes/sasl"}]}
+        if server.sasl_mechanism
+        else {}
+    )
+    hosts = [host.strip() for host in server.bootstrap.split(",")]
+    return {
+        "kafka" if index == 1 else f"kafka-{index}": {
+            "host": host,
+            "protocol": "kafka-secure" if server.tls else "kafka",
+            **security,
+        }
+        for index, host in enumerate(hosts, start=1)
+    }
+
+
+def _security(server: Server | None) -> dict[str, Any]:
+    if server is None or server.sasl_mechanism is None:
+        return {}
+    kinds = {"PLAIN": "plain", "SCRAM-SHA-256": "scramSha256", "SCRAM-SHA-512": "scramSha512"}
+    return {"securitySchemes": {"sasl": {"type": kinds[server.sasl_mechanism]}}}
+
+
+def _channel(
+    derived: Derived, event_type: str, event: Event, servers: Iterable[str]
+) -> dict[str, Any]:
+    spec = derived.topics.get(event.topic)
+    configs = spec.configs if spec else {}
+    configuration: dict[str, Any] = {}
+    if "cleanup.policy" in configs:
+        configuration["cleanup.policy"] = configs["cleanup.policy"].split(",")
+    for name in ("retention.ms", "max.message.bytes"):
+        if name in configs:
+            configuration[name] = int(configs[name])
+    return {
+        "address": event.topic,
+        "messages": {event_type: {"$ref": f"#/components/messages/{event_type}"}},
+        **_listed("servers", ({"$ref": f"#/servers/{name}"} for name in servers)),
+        "bindings": {
+            "kafka": {
+                "topic": event.topic,
+                "partitions": event.partitions,
+                "topicConfiguration": configuration,
+                "bindingVersion": _BINDING,
+            }
+        },
+    }
+
+
+def _listed(key: str, items: Iterable[Any]) -> dict[str, Any]:
+    found = list(items)
+    return {key: found} if found else {}
+
+
+def _message(event_type: str, event: Event, emitted: set[str]) -> dict[str, Any]:
+    headers = _EMITTED if event_type in emitted else _ANY
+    key = {"type": "string", "description": f"The value of {event.key}, as text."}
+    return {
+        "name": event_type,
+        "title": (event.data_schema or {}).get("title", event_type),
+        "contentType": _JSON,
+        "headers": {"$ref": f"#/components/schemas/{headers}"},
+        "payload": {"$ref": f"#/components/schemas/{event_type}"},
+        "bindings": {"kafka": {**({"key": key} if event.key else {}), "bindingVersion": _BINDING}},
+    }
+
+
+def _operations(derived: Derived, names: Names) -> Iterable[tuple[str, dict[str, Any]]]:
+    for name, stage in derived.stages.items():
+        group = {"type": "string", "const": names.group(derived.pipeline, name)}
+        bindings = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
+        for event_type in stage.subscribes:
+            condition = stage.when.get(event_type)
+            yield (
+                f"{name}.receive.{event_type}",
+                _operation("receive", event_type, stage, f"{name} receives {event_type}")
+                | ({"x-when": condition} if condition else {})
+                | {"bindings": bindings},
+            )
+        for event_type in stage.emits:
+            yield (
+                f"{name}.send.{event_type}",
+                _operation("send", event_type, stage, f"{name} sends {event_type}"),
+            )
+
+
+def _operation(action: str, event_type: str, stage: Stage, summary: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{event_type}"},
+        "messages": [{"$ref": f"#/channels/{event_type}/messages/{event_type}"}],
+        "summary": summary,
+        "x-run": stage.run,
+    }
+
+
+def _headers(required: Sequence[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        **_listed("required", required),
+        "properties": {
+            name: {"type": "string", "description": said} for name, said in _ATTRIBUTES.items()
+        },
+    }
+
+
+def _schemas(events: Mapping[str, Event]) -> Iterable[tuple[str, Any]]:
+    """Each event's schema under its type, and what that refers to under a name below it."""
+    for event_type, event in events.items():
+        schema = event.data_schema or {}
+        yield event_type, _draft_7(schema, event_type)
+        for name, definition in schema.get("$defs", {}).items():
+            yield f"{event_type}{_INNER}{name}", _draft_7(definition, event_type)
+
+
+def _draft_7(schema: Any, owner: str) -> Any:
+    """A schema of 2020-12 in draft 7, its `$defs` in `#/components/schemas`.
+
+    Goes where schemas stand, and nowhere else: a field may be called `$ref`.
+    """
+    if not isinstance(schema, Mapping):
+        return schema
+    made: dict[str, Any] = {}
+    for word, value in schema.items():
+        if word in ("$defs", "$schema", "prefixItems", "$ref"):
+            continue
+        if word in ("default", "examples") and b'"$ref"' in orjson.dumps(value):
+            continue  # data, but readers would follow it
+        if word in _MAPS:
+            made[word] = {name: _draft_7(inner, owner) for name, inner in value.items()}
+        elif word in _LISTS:
+            made[word] = [_draft_7(inner, owner) for inner in value]
+        elif word in _SCHEMAS:
+            made[word] = _draft_7(value, owner)
+        elif word == "discriminator" and isinstance(value, Mapping):
+            made[word] = value["propertyName"]  # OpenAPI's form; AsyncAPI wants the name alone
+        else:
+            made[word] = value
+    if "prefixItems" in schema:
+        if "items" in made:
+            made["additionalItems"] = made["items"]
+        made["items"] = [_draft_7(inner, owner) for inner in schema["prefixItems"]]
+    if "$ref" in made.get("properties", {}):
+        # The official parser trips over such a name, but not over a pattern for it.
+        field = made["properties"].pop("$ref")
+        made["patternProperties"] = {**made.get("patternProperties", {}), r"^\$ref$": field}
+    if "$ref" not in schema:
+        return made
+    name = schema["$ref"].rpartition("/")[2]
+    reference = {"$ref": f"#/components/schemas/{owner}{_INNER}{name}"}
+    # Draft 7 reads nothing that stands beside a reference.
+    return {"allOf": [reference, *made.pop("allOf", ())], **made} if made else reference

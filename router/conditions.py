@@ -1,0 +1,72 @@
+"""Can the `when:` of each subscription be asked of its events?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from router import flow, schemas
+from router.case import Case
+from router.document import Path
+from router.finding import Finding, did_you_mean, nearest
+from router.schemas import NoSchema
+from stages.expression import VARIABLES, Wrong, compiled, fields
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Each condition compiles, and asks for fields that its events can have."""
+    for name, stage in case.form.stages.items():
+        for index, (event_type, settings) in enumerate(stage.subscriptions):
+            if settings.when is None:
+                continue
+            path: Path = ("stages", name, "subscribes", index, 1, "when")
+            try:
+                compiled(settings.when)
+            except Wrong as wrong:
+                yield case.finding(path, *_said(settings.when, wrong))
+            else:
+                yield from _unknown_fields(case, path, event_type, settings.when)
+
+
+def _said(source: str, wrong: Wrong) -> tuple[str, str]:
+    """What is wrong with an expression, and what helps."""
+    place = f" at its character {wrong.column}" if wrong.line == 1 and wrong.column else ""
+    if wrong.line > 1:
+        place = f" in its line {wrong.line}"
+    message = f"`{_shortened(source)}` cannot be a condition: {wrong}{place}"
+    if wrong.unknown:
+        near = nearest(wrong.unknown, VARIABLES)
+        if near:
+            return message, f"did you mean {near!r}?"
+        return message, f"write `data.{wrong.unknown}` for a field of the event"
+    if "'= '" in str(wrong):
+        return message, "write `==` to compare"
+    return message, "write for example `data.quantity > 0 && attributes.source != 'test'`"
+
+
+def _shortened(source: str) -> str:
+    one_line = " ".join(source.split())
+    return one_line if len(one_line) <= 60 else f"{one_line[:59]}…"
+
+
+def _unknown_fields(case: Case, path: Path, event_type: str, source: str) -> Iterator[Finding]:
+    known: frozenset[str] = frozenset()
+    makers = flow.producers(case.form, case.signatures, event_type)
+    if not makers or any(e not in case.signatures for e in case.form.emitters(event_type)):
+        return  # of what people write themselves nobody knows what else it has
+    try:
+        for _, types in makers:
+            for type_ in types:
+                names = schemas.possible(schemas.written(type_))
+                if names is None:
+                    return
+                known |= names
+    except NoSchema:
+        return
+    for field in dict.fromkeys(fields(source)):
+        if field not in known:
+            yield case.finding(
+                path,
+                f"{event_type!r} never has the field {field!r} that"
+                f" `{_shortened(source)}` asks for",
+                did_you_mean(field, known, f"its fields are {', '.join(sorted(known))}"),
+            )

@@ -1,0 +1,38 @@
+"""Does an event go on?
+
+Unlike `when:` on a subscription it is a stage of its own, which others may subscribe to.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from stages.contract import Context
+from stages.expression import Expression, compiled
+
+T = TypeVar("T")
+
+
+class FilterParams(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    when: str
+    """An expression over `data` and `attributes`, as in `when:` of a subscription."""
+
+    @field_validator("when")
+    @classmethod
+    def _compiles(cls, when: str) -> str:
+        compiled(when)  # its error is a ValueError: the finding says it
+        return when
+
+    @cached_property
+    def condition(self) -> Expression:
+        return compiled(self.when)
+
+
+def filter(event: T, context: Context, params: FilterParams) -> T | None:  # noqa: A001 -- its name in a topology
+    """Pass on what the expression is true of; raises Undecided, which is a dead letter."""
+    return event if params.condition(event, context.attributes) else None

@@ -1,0 +1,33 @@
+"""What goes through here?"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from stages.contract import Context
+
+T = TypeVar("T")
+
+
+class LogParams(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: Literal["debug", "info", "warning"] = "info"
+    message: str = "event.seen"
+    fields: tuple[str, ...] | None = None
+    """The fields that are logged; all where it is left out. What is secret should not be one."""
+
+
+def log(event: T, context: Context, params: LogParams) -> T:
+    """Log an event and pass it on: where the stage emits nothing, it ends here."""
+    say = getattr(context.log, params.level)
+    say(params.message, id=context.attributes.get("id"), data=_chosen(event, params.fields))
+    return event
+
+
+def _chosen(event: Any, fields: tuple[str, ...] | None) -> Any:
+    if fields is None or not isinstance(event, dict):
+        return event
+    return {name: event[name] for name in fields if name in event}

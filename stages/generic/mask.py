@@ -1,0 +1,93 @@
+"""How much of a field may whoever comes after see?"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stages.contract import Reject
+
+T = TypeVar("T")
+
+REDACTED = "***"
+_SHORTEST = 16  # bytes of a secret: fewer can be guessed
+
+
+class KeepLast(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keep_last: Annotated[int, Field(ge=1)]
+    """Characters that stay readable, of values that are at least twice as long."""
+
+
+How = Literal["redact", "hash"] | KeepLast
+
+
+class MaskParams(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fields: Annotated[Mapping[str, How], Field(min_length=1)]
+    """By field, `customer.email` for one inside another: `redact`, `hash` or `{keep_last: N}`."""
+    secret: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The name of the environment variable that holds the secret of `hash`; never the secret."""
+    absent: Literal["reject", "pass"] = "reject"
+    """What becomes of an event that lacks one of the fields: a misspelled one must not let through
+    what it should hide."""
+
+    @model_validator(mode="after")
+    def _hashes_with_a_secret(self) -> MaskParams:
+        if "hash" in self.fields.values() and self.secret is None:
+            raise ValueError("`hash` needs `secret: NAME_OF_AN_ENVIRONMENT_VARIABLE`")
+        return self
+
+    @cached_property
+    def key(self) -> bytes:
+        """The secret; read where the stage works, as whoever lints need not have it. Raises
+        Reject."""
+        secret = os.environ.get(self.secret or "", "").encode()
+        if len(secret) < _SHORTEST:
+            raise Reject(
+                f"the environment variable {self.secret} holds no secret of at least {_SHORTEST} "
+                "bytes; set it for the workers, for example to the output of `openssl rand -hex 32`"
+            )
+        return secret
+
+
+def mask(event: T, params: MaskParams) -> T:
+    """The event with those fields made unreadable, as text; null stays null, and of a list each
+    element is masked. Equal values hash to equal text under one secret, so that they can still be
+    joined and counted. Raises Reject where a field is absent."""
+    masked: Any = event
+    for path, how in params.fields.items():
+        masked = _masked(masked, path.split("."), how, params)
+    return masked  # type: ignore[no-any-return]
+
+
+def _masked(value: Any, path: list[str], how: How, params: MaskParams) -> Any:
+    if isinstance(value, list):
+        return [_masked(each, path, how, params) for each in value]
+    if not path:
+        return None if value is None else _hidden(value, how, params)
+    name, *inner = path
+    if isinstance(value, dict) and name in value:
+        return {**value, name: _masked(value[name], inner, how, params)}
+    if params.absent == "reject":
+        raise Reject(f"it has no field {name!r} to mask (`absent: pass` lets such an event pass)")
+    return value
+
+
+def _hidden(value: Any, how: How, params: MaskParams) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    if isinstance(how, KeepLast):
+        shown = text[-how.keep_last :] if len(text) >= 2 * how.keep_last else ""
+        return REDACTED + shown
+    if how == "redact":
+        return REDACTED
+    return hmac.new(params.key, text.encode(), hashlib.sha256).hexdigest()

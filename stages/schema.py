@@ -1,0 +1,57 @@
+"""Which JSON does a schema stand for?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_origin
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+
+Schema = Mapping[str, Any]
+
+
+class NoSchema(TypeError):  # noqa: N818 -- what the type has
+    """Pydantic can make no JSON Schema of a type; the message is its reason in one line."""
+
+
+class _AsWritten(GenerateJsonSchema):
+    """A field with a default is always written, so a reader may require it."""
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        if self.mode == "serialization" and field["type"] != "typed-dict-field":
+            return True
+        return super().field_is_required(field, total)
+
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:
+        """Not every text is a number."""
+        made = super().decimal_schema(schema)
+        for option in made.get("anyOf", [made]):
+            if option["type"] == "string":
+                option["format"] = "decimal"
+        return made
+
+
+def title(type_: Any) -> str:
+    """What a person calls the type: `Line`, `list[int]`."""
+    if get_origin(type_) is None and isinstance(type_, type):
+        return type_.__name__
+    return str(type_).replace("typing.", "")
+
+
+def written(type_: Any) -> Schema:
+    """The JSON Schema of what is written for the type. Raises NoSchema."""
+    return _schema(type_, "serialization")
+
+
+def accepted(type_: Any) -> Schema:
+    """The JSON Schema of what the type is read from. Raises NoSchema."""
+    return _schema(type_, "validation")
+
+
+def _schema(type_: Any, mode: Literal["serialization", "validation"]) -> Schema:
+    try:
+        return TypeAdapter(type_).json_schema(mode=mode, schema_generator=_AsWritten)
+    except Exception as error:  # noqa: BLE001 -- a schema may run anyone's code
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise NoSchema(reason.rstrip(".")) from None

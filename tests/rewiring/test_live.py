@@ -1,0 +1,185 @@
+"""Does a running pipeline follow its file, though its workers are killed?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+from aiokafka import TopicPartition
+
+from broker.admin import Admin
+from broker.clients import opened, producer
+from broker.partitioner import partition_of
+from broker.settings import Settings
+from broker.tables import scan
+from events.record import Record
+from events.topology import Version
+from router.check import check
+from router.derive import derive
+from router.publish import apply
+from tests.rewiring.accounts import faults
+from tests.rewiring.edits import EDITS, PLAIN, Stages, text
+from worker.live import live
+from worker.services import services
+from worker.supervisor import Supervisor
+from worker.versions import published
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+HERE = Path(__file__).parent
+ROOTS = "asked"
+
+
+async def edit(settings: Settings, folder: Path, stages: Stages, partitions: int = 3) -> Version:
+    file = folder / "topology.yaml"
+    file.write_text(text(stages, partitions))
+    checked = check(file, settings.names)
+    assert checked.fit, checked.findings
+    assert checked.form
+    derived = derive(checked.form, checked.signatures, settings.names)
+    return (await apply(settings, derived, "a test")).version
+
+
+@asynccontextmanager
+async def feeding(settings: Settings, topic: str, partitions: int) -> AsyncIterator[list[int]]:
+    """Roots without a header, as fast as they are taken, until the block ends."""
+    given = [0]
+    enough = asyncio.Event()
+
+    async def feed() -> None:
+        async with opened(producer(settings), settings) as client:
+            while not enough.is_set():
+                household = given[0] % 17
+                key = b"%d" % household
+                value = orjson.dumps({"n": given[0], "household": household})
+                await client.send_and_wait(
+                    topic, value, key=key, partition=partition_of(key, partitions)
+                )
+                given[0] += 1
+
+    task = asyncio.create_task(feed())
+    try:
+        yield given
+    finally:
+        enough.set()
+        await task
+
+
+@asynccontextmanager
+async def at_work(settings: Settings, folder: Path, processes: int) -> AsyncIterator[Supervisor]:
+    """So many processes, each of which hosts whatever stages there are."""
+    supervisor = Supervisor(
+        services(
+            settings,
+            folder,
+            await published(settings, "rewired"),
+            together=True,
+            processes=processes,
+            log_level=os.environ.get("REWIRING_LOG", "critical"),
+        )
+    )
+    stopping = asyncio.Event()
+    running = asyncio.create_task(supervisor.run(stopping))
+    try:
+        await until(supervisor.ready, "the workers are not ready")
+        yield supervisor
+    finally:
+        stopping.set()
+        assert await running, "a worker was put into quarantine"
+
+
+async def until(condition: Callable[[], object], otherwise: str, seconds: float = 60) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, otherwise
+        await asyncio.sleep(0.02)
+
+
+async def at_rest(settings: Settings) -> None:
+    """Return when every stage of every version has read all there is."""
+    ends = time.monotonic() + 60
+    while behind := await _behind(settings):
+        assert time.monotonic() < ends, behind
+        await asyncio.sleep(0.1)
+
+
+async def _behind(settings: Settings) -> dict[str, int]:
+    stages = live(await published(settings, "rewired"))
+    names = settings.names
+    found = {}
+    async with Admin.open(settings) as admin:
+        widths = await admin.topics()
+        # From the roots on: what one stage emits while it is asked is seen at the next.
+        for _ in range(2):
+            for name, stage in stages.items():
+                tps = [TopicPartition(t, i) for t in stage.topics for i in range(widths[t])]
+                done = await admin.committed(names.group("rewired", name), tps)
+                ends = await admin.end_offsets(tps)
+                lag = sum(ends[tp] - (done[tp].offset if tp in done else 0) for tp in tps)
+                if lag:
+                    found[name] = lag
+    return found
+
+
+async def everything(settings: Settings) -> tuple[list[Record], list[Record]]:
+    """All events, and all dead letters."""
+    versions = await published(settings, "rewired")
+    topics = sorted({e.topic for v in versions.values() for e in v.events.values()})
+    dead = [settings.names.dead("rewired", stage) for stage in live(versions)]
+    events = [record async for records in scan(settings, topics) for record in records]
+    return events, [record async for records in scan(settings, dead) for record in records]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "stages").symlink_to(HERE / "pipeline" / "stages")
+    return tmp_path
+
+
+async def test_edits_under_load_lose_and_double_nothing(settings: Settings, folder: Path) -> None:
+    """Each event is handled once, by exactly the stages of its version; workers are killed."""
+    die = random.Random(7)
+    first = await edit(settings, folder, PLAIN)
+    async with at_work(settings, folder, processes=2) as supervisor:
+        async with feeding(settings, first.events[ROOTS].topic, 3) as given:
+            for stages in EDITS.values():
+                before = given[0]
+                await until(lambda b=before: given[0] > b + 150, "no root was taken")  # type: ignore[misc]
+                pid = die.choice([*supervisor.pids().values()])
+                if die.random() < 0.5:
+                    os.kill(pid, signal.SIGKILL)
+                    await edit(settings, folder, stages)
+                else:
+                    await edit(settings, folder, stages)
+                    os.kill(pid, signal.SIGKILL)
+            before = given[0]
+            await until(lambda: given[0] > before + 150, "no root was taken")
+        await at_rest(settings)
+    records, letters = await everything(settings)
+    versions = await published(settings, "rewired")
+    assert len(versions) == 1 + len(EDITS)
+    roots = [r for r in records if r.topic == first.events[ROOTS].topic]
+    assert len(roots) == given[0]
+    assert faults(versions, records, letters) == []
+
+
+async def test_a_rewire_needs_no_restart(settings: Settings, folder: Path) -> None:
+    first = await edit(settings, folder, PLAIN)
+    async with at_work(settings, folder, processes=1) as supervisor:
+        pids = supervisor.pids()
+        version = await edit(settings, folder, EDITS["insert a stage between two"])
+        async with feeding(settings, first.events[ROOTS].topic, 3):
+            topic = version.events["given"].topic
+            async for records in scan(settings, [topic], follow=True):
+                paths = [orjson.loads(r.value or b"")["path"] for r in records]
+                if ["take", "check", "make", "give"] in paths:
+                    break
+        assert supervisor.pids() == pids

@@ -1,0 +1,117 @@
+"""Is every event handled once by exactly the stages of its version, whatever edits come?"""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from tests.rewiring.edits import PLAIN, Stages
+from tests.rewiring.world import World
+
+EVENTS = ("asked", "b", "c", "d", "e")
+NAMES = ("one", "two", "three", "four", "five")
+
+
+@st.composite
+def topologies(draw: st.DrawFn) -> Stages:
+    """Up to five stages, from an event to a later one, each reachable from the root."""
+    reachable = {"asked"}
+    stages = {}
+    for name in draw(st.permutations(NAMES))[: draw(st.integers(1, 5))]:
+        takes = draw(st.sampled_from(sorted(reachable - {EVENTS[-1]})))
+        gives = draw(st.sampled_from(EVENTS[EVENTS.index(takes) + 1 :]))
+        stages[name] = takes, gives
+        reachable.add(gives)
+    if not any(takes == "asked" for takes, _ in stages.values()):  # pragma: no cover
+        raise AssertionError("the first stage subscribes to the root")
+    return stages
+
+
+widths = st.dictionaries(st.sampled_from(EVENTS[1:]), st.integers(1, 3), max_size=2)
+
+
+class Rewiring(RuleBasedStateMachine):
+    """Random legal edits, while roots come in and workers die."""
+
+    @initialize(die=st.randoms(use_true_random=False), first=topologies())
+    def begin(self, die: random.Random, first: Stages) -> None:
+        self.world = World(die)
+        self.world.edit(first, {})
+        while self.world.routers:
+            self.world.advance(1)
+
+    @rule(count=st.integers(1, 4))
+    def give(self, count: int) -> None:
+        for _ in range(count):
+            self.world.give()
+
+    @rule(stages=topologies(), wide=widths)
+    def edit(self, stages: Stages, wide: dict[str, int]) -> None:
+        self.world.edit(stages, wide)
+
+    @rule(steps=st.integers(1, 80))
+    def advance(self, steps: int) -> None:
+        self.world.advance(steps)
+
+    @rule()
+    def kill(self) -> None:
+        self.world.kill()
+
+    @rule()
+    def rebalance(self) -> None:
+        self.world.rebalance()
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            assert self.world.calm() == [], self.world.history
+
+
+TestRewiring = Rewiring.TestCase
+TestRewiring.settings = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def ran(seed: int, **how: bool) -> list[str]:
+    """Edits between the same few topologies, at random moments."""
+    die = random.Random(seed)
+    world = World(die, **how)
+    world.edit(PLAIN, {})
+    while world.routers:
+        world.advance(1)
+    for _ in range(6):
+        world.edit(die.choice(FEW), {})
+        for _ in range(die.randrange(150)):
+            world.advance(1)
+            if die.random() < 0.1:
+                world.give()
+        if die.random() < 0.3:
+            world.kill()
+    return world.calm()
+
+
+FEW: tuple[Stages, ...] = (
+    PLAIN,
+    {"take": ("asked", "taken")},
+    {**PLAIN, "also": ("asked", "noted")},
+    {"also": ("asked", "noted"), "make": ("noted", "made")},
+)
+
+
+def test_hundreds_of_edits_lose_and_double_nothing() -> None:
+    for seed in range(80):
+        assert ran(seed) == [], seed
+
+
+def test_a_router_that_does_not_hold_its_readers_is_caught() -> None:
+    assert any(ran(seed, hold=False) for seed in range(100))
+
+
+def test_a_worker_that_does_not_ask_for_new_versions_is_caught() -> None:
+    assert any(ran(seed, ask=False) for seed in range(100))

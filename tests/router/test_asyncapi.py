@@ -1,0 +1,181 @@
+"""Does the AsyncAPI document say what the file says?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from events.names import Names
+from events.topology import Event
+from router.asyncapi import Server, document
+from router.check import check
+from router.derive import Derived, derive
+from tests.router.conftest import GOOD, Folder
+
+NAMES = Names("test")
+NESTED = """\
+class Inner(BaseModel):
+    tags: tuple[int, str]
+
+class Outer(BaseModel):
+    inner: Inner
+    children: list["Outer"] = []
+
+def ingest(feed: Feed) -> Iterator[Outer]: ...
+"""
+NESTED_LOAD = "def load(lines: list[dict[str, Any]]) -> None: ..."
+
+
+def derived(folder: Folder, topology: str = GOOD, **functions: str) -> Derived:
+    checked = check(folder(topology, functions), NAMES)
+    assert checked.form is not None
+    assert checked.findings == []
+    return derive(checked.form, checked.signatures, NAMES)
+
+
+def nested(folder: Folder) -> Derived:
+    without_key = GOOD.replace("{key: household}", "")
+    return derived(folder, without_key, ingest=NESTED, load=NESTED_LOAD)
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for inner in part.values():
+            yield from references(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from references(inner)
+
+
+def at(made: Any, reference: str) -> Any:
+    for step in reference.removeprefix("#/").split("/"):
+        made = made[step]
+    return made
+
+
+def test_an_event_is_a_channel_with_its_topic(folder: Folder) -> None:
+    made = document(derived(folder), NAMES)
+    channel = made["channels"]["line.ingested"]
+    assert channel["address"] == "test.order-lines.line.ingested"
+    kafka = channel["bindings"]["kafka"]
+    assert kafka["partitions"] == 4
+    assert kafka["topicConfiguration"] == {
+        "cleanup.policy": ["delete"],
+        "retention.ms": 7 * 86_400_000,
+        "max.message.bytes": 1_048_576,
+    }
+
+
+def test_each_edge_is_one_operation(folder: Folder) -> None:
+    operations = document(derived(folder), NAMES)["operations"]
+    assert {name: o["action"] for name, o in operations.items()} == {
+        "ingest.receive.feed.requested": "receive",
+        "ingest.send.line.ingested": "send",
+        "load.receive.line.ingested": "receive",
+    }
+    group = operations["load.receive.line.ingested"]["bindings"]["kafka"]["groupId"]
+    assert group["const"] == "test.order-lines.load"
+
+
+def test_a_condition_is_shown_with_the_edge_that_it_filters(folder: Folder) -> None:
+    wired = derived(folder)
+    load = wired.stages["load"].model_copy(update={"when": {"line.ingested": "data.quantity > 0"}})
+    filtered = Derived(wired.pipeline, wired.events, {**wired.stages, "load": load}, wired.topics)
+    operations = document(filtered, NAMES)["operations"]
+    assert operations["load.receive.line.ingested"]["x-when"] == "data.quantity > 0"
+    assert "x-when" not in operations["ingest.receive.feed.requested"]
+
+
+def test_a_message_has_schema_key_and_headers(folder: Folder) -> None:
+    made = document(derived(folder), NAMES)
+    message = made["components"]["messages"]["line.ingested"]
+    assert message["bindings"]["kafka"]["key"]["type"] == "string"
+    payload = at(made, message["payload"]["$ref"])
+    assert payload["properties"].keys() == {"household", "quantity"}
+    assert "ce_id" in at(made, message["headers"]["$ref"])["required"]
+
+
+def test_a_root_may_come_without_headers(folder: Folder) -> None:
+    made = document(derived(folder), NAMES)
+    message = made["components"]["messages"]["feed.requested"]
+    assert "required" not in at(made, message["headers"]["$ref"])
+    assert "key" not in message["bindings"]["kafka"]
+
+
+def test_every_reference_leads_somewhere(folder: Folder) -> None:
+    made = document(nested(folder), NAMES, Server("k:9092"))
+    found = set(references(made))
+    assert "#/components/schemas/line.ingested--Outer" in found
+    for reference in found:
+        assert at(made, reference) is not None
+
+
+def test_the_schemas_are_draft_7_and_still_say_the_same(folder: Folder) -> None:
+    made = document(nested(folder), NAMES)
+    schema = {**made, "$ref": "#/components/schemas/line.ingested"}
+    good = {"inner": {"tags": [1, "a"]}, "children": []}
+    for event, valid in [
+        (good, True),
+        ({**good, "children": [good]}, True),
+        ({**good, "children": [{"inner": 1}]}, False),
+        ({**good, "inner": {"tags": ["a", 1]}}, False),
+        ({**good, "inner": {"tags": [1]}}, False),
+    ]:
+        assert Draft7Validator(schema).is_valid(event) is valid, event
+
+
+def test_a_field_may_be_called_like_a_word_of_json_schema() -> None:
+    field = {"type": "string"}
+    event = Event(
+        topic="p.e",
+        partitions=1,
+        data_schema={"type": "object", "properties": {"$defs": field, "$ref": field}},
+    )
+    made = document(Derived("p", {"e": event}, {}, {}), NAMES)
+    schema = {"type": "object", "properties": {"$defs": field}}
+    # The official parser would take the name for a reference, but not a pattern.
+    schema["patternProperties"] = {r"^\$ref$": field}
+    assert made["components"]["schemas"]["e"] == schema
+
+
+@pytest.mark.parametrize(
+    ("server", "protocol", "hosts"),
+    [
+        (Server("a:9092"), "kafka", ["a:9092"]),
+        (Server("a:9093, b:9093", tls=True), "kafka-secure", ["a:9093", "b:9093"]),
+    ],
+)
+def test_the_brokers_in_use_are_named(
+    folder: Folder, server: Server, protocol: str, hosts: list[str]
+) -> None:
+    made = document(derived(folder), NAMES, server)
+    assert [s["host"] for s in made["servers"].values()] == hosts
+    assert {s["protocol"] for s in made["servers"].values()} == {protocol}
+
+
+def test_how_a_client_says_who_it_is_is_described(folder: Folder) -> None:
+    made = document(derived(folder), NAMES, Server("a:9093", sasl_mechanism="SCRAM-SHA-512"))
+    (security,) = made["servers"]["kafka"]["security"]
+    assert at(made, security["$ref"]) == {"type": "scramSha512"}
+
+
+def test_without_a_broker_no_server_is_invented(folder: Folder) -> None:
+    assert "servers" not in document(derived(folder), NAMES)
+
+
+def test_the_same_file_gives_the_same_document(folder: Folder) -> None:
+    one, other = (json.dumps(document(derived(folder), NAMES)) for _ in range(2))
+    assert one == other
+
+
+def test_another_file_has_another_version_and_another_broker_has_not(folder: Folder) -> None:
+    made = document(derived(folder), NAMES)["info"]["version"]
+    assert document(derived(folder), NAMES, Server("a:1"))["info"]["version"] == made
+    changed = GOOD.replace("{partitions: 1}", "{partitions: 2}")
+    assert document(derived(folder, changed), NAMES)["info"]["version"] != made

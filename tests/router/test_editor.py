@@ -1,0 +1,105 @@
+"""Does an editor accept and refuse what the linter does?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from events.names import Names
+from router import document, editor, form
+from router.finding import errors
+from router.lint import lint
+
+TOP = Path(__file__).parents[2]
+CORPUS = Path(__file__).parent / "corpus"
+FILES = sorted(CORPUS.glob("*/*.yaml"))
+
+
+def refusals(file: Path) -> list[str]:
+    """What the reader and the linter say, without looking for functions."""
+    read, findings = document.read(file.read_bytes(), file.name)
+    if read is None:
+        return [str(finding) for finding in findings]
+    written, wrong = form.read(read)
+    findings = [*findings, *wrong]
+    if written is not None:
+        findings += lint(read, written, {}, Names())
+        lost = [stage for stage in written.stages if written.function(stage) is None]
+        findings += [read.finding(("stages", stage), "has no function", "name") for stage in lost]
+    return [str(finding) for finding in errors(findings)]
+
+
+def seen(file: Path) -> Any:
+    """The file's data as our reader has them; as any YAML 1.2 reader has them where ours gives
+    up: it is the editor that has to read the file then."""
+    read, _ = document.read(file.read_bytes(), file.name)
+    if read is not None:
+        return read.data
+    return next(iter(YAML(typ="safe", pure=True).load_all(file.read_text(encoding="utf-8-sig"))))
+
+
+def underlined(file: Path) -> list[str]:
+    return [e.message for e in Draft202012Validator(editor.schema()).iter_errors(seen(file))]
+
+
+def named(file: Path) -> str:
+    return f"{file.parent.name}/{file.stem}"
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(editor.schema())
+
+
+def test_the_file_at_the_top_is_what_the_command_prints() -> None:
+    printed = orjson.dumps(editor.schema(), option=orjson.OPT_INDENT_2) + b"\n"
+    assert (TOP / "topology.schema.json").read_bytes() == printed, (
+        "write it anew: farandole schema > topology.schema.json"
+    )
+
+
+def test_the_corpus_is_large_enough_to_mean_something() -> None:
+    assert len(FILES) >= 60
+
+
+@pytest.mark.parametrize("file", sorted(CORPUS.glob("good/*.yaml")), ids=named)
+def test_both_accept(file: Path) -> None:
+    assert (refusals(file), underlined(file)) == ([], [])
+
+
+@pytest.mark.parametrize("file", sorted(CORPUS.glob("bad/*.yaml")), ids=named)
+def test_both_refuse(file: Path) -> None:
+    assert refusals(file)
+    assert underlined(file)
+
+
+@pytest.mark.parametrize("file", sorted(CORPUS.glob("beyond/*.yaml")), ids=named)
+def test_what_only_the_linter_can_know_is_listed_here(file: Path) -> None:
+    assert refusals(file)
+    assert not underlined(file)
+
+
+def test_every_key_has_one_sentence_that_explains_it() -> None:
+    assert {model: set(keys) for model, keys in editor.DESCRIPTIONS.items()} == {
+        model: {field.alias or name for name, field in model.model_fields.items()}
+        for model in editor.DESCRIPTIONS
+    }
+    for keys in editor.DESCRIPTIONS.values():
+        assert all(said.endswith(".") and "\n" not in said for said in keys.values())
+
+
+def test_no_part_of_the_form_is_left_undescribed() -> None:
+    forms = {model.__name__ for model in editor.DESCRIPTIONS}
+    assert set(editor.schema()["$defs"]) <= {*forms, "HasRun"}
+
+
+@pytest.mark.parametrize("file", ["topology.yaml", "examples/shop/topology.yaml"])
+def test_the_files_that_ship_name_their_schema(file: str) -> None:
+    first, *_ = (TOP / file).read_text().splitlines()
+    _, _, place = first.partition("# yaml-language-server: $schema=")
+    assert ((TOP / file).parent / place).resolve() == TOP / "topology.schema.json"
+    assert underlined(TOP / file) == []

@@ -1,0 +1,123 @@
+"""Is an expression true of exactly the events of which it says so, whatever they are?"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.expression import Undecided, Wrong, compiled, fields
+
+LINE = {"quantity": 3, "store": "a", "coupon": None, "tags": ["x", "y"], "paid": {"cents": 499}}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("data.quantity > 2", True),
+        ("data.quantity > 2.5 && data.store in ['a', 'b']", True),
+        ("data.paid.cents < 100", False),
+        ("data.coupon == null", True),
+        ("has(data.cents) && data.cents > 1", False),
+        ("data.tags.exists(t, t == 'y')", True),
+        ("data.store.matches('^[a-c]$')", True),
+        ("attributes.type.startsWith('line.')", True),
+        ("'runid' in attributes", False),
+        ("true", True),
+    ],
+)
+def test_data_and_attributes_can_be_asked(source: str, answer: bool) -> None:
+    assert compiled(source)(LINE, {"type": "line.read"}) is answer
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("data.cents > 1", "there is no 'cents'"),
+        ("attributes.runid == 'x'", "there is no 'runid'"),
+        ("data.store > 1", "no matching overloads found : _>_(string, int64)"),
+        ("data.quantity", "it gives int, neither true nor false"),
+        ("data.quantity.x == 1", "a field is asked of no object"),
+        ("1 / (data.quantity - 3) == 1", "divide by zero"),
+        ("data.store.matches('(a')", "invalid regular expression"),
+        ("data.tags[7] == 'x'", "index=7"),
+    ],
+)
+def test_what_cannot_be_decided_says_the_expression_and_why(source: str, why: str) -> None:
+    with pytest.raises(Undecided) as said:
+        compiled(source)(LINE, {})
+    assert f"`{source}`" in str(said.value)
+    assert why in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "why", "column"),
+    [
+        ("data.quantity >", "it ends too early", 16),
+        ("data.x == 1 && size(1) > 0", "found no matching overload for 'size'", 20),
+        ("", "it ends too early", 1),
+        ("1 + 1", "it gives int, neither true nor false", 0),
+        ("open('/etc/passwd') == ''", "there is no function 'open'", 5),
+        ("data.__class__.mro()", "there is no function 'mro'", 19),
+        ("(" * 3_000 + "true" + ")" * 3_000, "recursion limit", 0),
+    ],
+)
+def test_what_is_no_condition_is_refused_when_it_is_compiled(
+    source: str, why: str, column: int
+) -> None:
+    with pytest.raises(Wrong, match=None) as said:
+        compiled(source)
+    assert why in str(said.value)
+    assert said.value.column == column
+
+
+def test_an_unknown_name_is_named() -> None:
+    with pytest.raises(Wrong) as said:
+        compiled("data.x == 1 && dta.y == 2")
+    assert said.value.unknown == "dta"
+
+
+def test_an_integer_of_any_size_elsewhere_does_not_matter() -> None:
+    line = {**LINE, "large": 2**70, "larger": [10**400, -(10**400)]}
+    assert compiled("data.quantity > 2")(line, {})
+    assert compiled("data.large > 1000.0")(line, {})
+
+
+def test_no_event_can_hold_it_for_long() -> None:
+    """A regular expression that backtracks would take years, two loops over the list minutes."""
+    began = time.process_time()
+    assert not compiled("data.s.matches('^(a+)+$')")({"s": "a" * 10_000 + "b"}, {})
+    with pytest.raises(Undecided, match="budget"):
+        compiled("data.l.all(x, data.l.exists(y, y == x))")({"l": list(range(50_000))}, {})
+    assert time.process_time() - began < 5
+
+
+@given(JSON, st.dictionaries(st.text(), st.text(), max_size=3))
+def test_whatever_the_event_it_is_true_or_false_or_undecided(
+    data: Any, attributes: dict[str, str]
+) -> None:
+    for source in ("data.a > 1", "data == null", "size(data) > 0", "'a' in attributes"):
+        with suppress(Undecided):
+            assert compiled(source)(data, attributes) in (True, False)
+
+
+@given(st.text())
+def test_any_text_is_an_expression_or_wrong(source: str) -> None:
+    with suppress(Wrong):
+        compiled(source)
+
+
+def test_the_fields_that_are_asked_for_are_found() -> None:
+    source = (
+        "data.a == 'data.b' && data . c.d > 1 && x.data.f && data.map(y, y) == data.g // data.h"
+    )
+    assert list(fields(source)) == ["a", "c", "g"]

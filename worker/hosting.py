@@ -1,0 +1,204 @@
+"""Which stages does this process host, as versions come?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import structlog
+
+from broker.settings import Settings
+from events.topology import Stage
+from lanes.group import Group
+from stages.loading import NotFound, load
+from stages.signature import Signature, Unbindable
+from stages.signature import read as read_signature
+from worker.beat import Beat
+from worker.binding import bind, unfit
+from worker.calling import Caller
+from worker.handling import Handling
+from worker.live import Live, live
+from worker.versions import Published, Versions
+from worker.wiring import Wiring
+
+log = structlog.get_logger()
+
+DRAIN = 10.0  # seconds that a lane has to end between transactions when it is to go
+
+
+class _Code(NamedTuple):
+    function: Callable[..., Any]
+    signature: Signature
+
+
+@dataclass(slots=True)
+class _Hosted:
+    """A stage at work in this process."""
+
+    stage: Stage
+    group: Group
+    pool: ThreadPoolExecutor | None
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Host:
+    """The groups of one process. `stages` empty: of every stage that there is."""
+
+    def __init__(
+        self, settings: Settings, published: Published, stages: Collection[str], beat: Beat
+    ) -> None:
+        self._settings = settings
+        self._published = published
+        self._stages = stages
+        self._beat = beat
+        self._alone = asyncio.Lock()
+        self._hosted: dict[str, _Hosted] = {}
+        self._ending = asyncio.Event()
+        self.lanes: dict[str, Callable[[], int]] = {}
+        """By stage, how many of its lanes live here now."""
+
+    def end(self) -> None:
+        """Drain everything; `run` returns when that is done."""
+        self._ending.set()
+
+    async def run(self) -> None:
+        """Raises NotFound, Broken."""
+        ending = asyncio.create_task(self._ending.wait())
+        changed = asyncio.create_task(self._published.changed())
+        try:
+            await changed
+            await self._follow(changed.result(), first=True)
+            changed = asyncio.create_task(self._published.changed())
+            while True:
+                working = [h.task for h in self._hosted.values() if h.task]
+                done, _ = await asyncio.wait(
+                    {ending, changed, *working}, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done - {changed}:
+                    break
+                await self._follow(changed.result())
+                changed = asyncio.create_task(self._published.changed())
+        finally:
+            changed.cancel()
+            ending.cancel()
+            await self._end(list(self._hosted))
+
+    async def _follow(self, versions: Versions, *, first: bool = False) -> None:
+        """Host what these versions ask for, in the way that they ask for it."""
+        newest = versions[max(versions)]
+        stages = live(versions)
+        if first:
+            missing = [name for name in self._stages if name not in stages]
+            if missing:
+                raise NotFound(f"{newest.name} has no stage {missing[0]!r}: {', '.join(stages)}")
+        wanted = {n: s for n, s in stages.items() if not self._stages or n in self._stages}
+        refused: list[str] = []
+        codes: dict[str, _Code] = {}
+        for name, wish in wanted.items():
+            code = self._code(name, wish.stage)
+            if isinstance(code, str):
+                refused.append(code)
+                log.error("stage.refused", stage=name, version=newest.name, why=code)
+            else:
+                codes[name] = code
+        if first and refused and not codes:
+            raise NotFound(refused[0])
+        await self._end(
+            [
+                name
+                for name, hosted in self._hosted.items()
+                if name not in codes or _worked(hosted.stage) != _worked(wanted[name].stage)
+            ]
+        )
+        for name, code in codes.items():
+            self._host(name, code, wanted[name], versions)
+        log.info("worker.wired", version=newest.name, stages=sorted(self._hosted))
+
+    def _code(self, name: str, stage: Stage) -> _Code | str:
+        """The function of a stage, or why it cannot be worked with the code of this process."""
+        try:
+            function = load(stage.run)
+            signature = read_signature(function)
+        except (NotFound, Unbindable) as error:
+            return f"{error}; start a worker with the code that this version was made for"
+        return unfit(stage, signature) or _Code(function, signature)
+
+    def _host(self, name: str, code: _Code, wish: Live, versions: Versions) -> None:
+        if name in self._hosted:
+            self._hosted[name].group.subscribe(wish.topics)
+            return
+        threads = wish.stage.threads
+        pool = ThreadPoolExecutor(threads, thread_name_prefix=name) if threads else None
+        hosted = _Hosted(wish.stage, self._group(name, code, wish, versions, pool), pool)
+        hosted.task = asyncio.create_task(hosted.group.run(hosted.ending))
+        self._hosted[name] = hosted
+        self.lanes[name] = lambda: len(hosted.group.lanes)
+
+    async def _end(self, names: Sequence[str]) -> None:
+        """Let these stages end in good order. Raises what one of them had ended with."""
+        ended = {name: self._hosted.pop(name) for name in names}
+        for hosted in ended.values():
+            hosted.ending.set()
+        tasks = [hosted.task for hosted in ended.values() if hosted.task]
+        if tasks:
+            await asyncio.wait(tasks)
+        for name, hosted in ended.items():
+            del self.lanes[name]
+            if hosted.pool is not None:
+                hosted.pool.shutdown(wait=False, cancel_futures=True)
+        for task in tasks:
+            task.result()
+
+    def _group(
+        self,
+        name: str,
+        code: _Code,
+        wish: Live,
+        versions: Versions,
+        pool: ThreadPoolExecutor | None,
+    ) -> Group:
+        names, newest = self._settings.names, versions[max(versions)]
+        began, ended = self._beat.watcher(name)
+        caller = Caller(
+            newest.pipeline, name, wish.stage, code.function, code.signature, pool, began, ended
+        )
+
+        @cache  # a rebalance that gives an index back finds its work as it was
+        def handling(_: int) -> Handling:
+            return Handling(
+                caller,
+                Wiring(
+                    self._published.versions,
+                    self._published.current,
+                    partial(bind, stage=name, signature=code.signature),
+                ),
+                names.dead(newest.pipeline, name),
+                settled=self._beat.tally(name).add,
+            )
+
+        return Group(
+            self._settings,
+            names.group(newest.pipeline, name),
+            wish.topics,
+            lambda lane: names.transactional_id(newest.pipeline, name, lane),
+            handling,
+            alone=self._alone,
+            remedy=f"decide where it goes on: farandole seek {name} --to earliest|latest|OFFSET",
+            patience=DRAIN,
+        )
+
+
+_WIRING: Mapping[str, Any] = {
+    "subscribes": (), "emits": (), "when": {}, "parameters": {}, "accepts": None,
+}  # fmt: skip
+
+
+def _worked(stage: Stage) -> Stage:
+    """A stage without what is wired by the version of each event: what is left is how it is worked,
+    and when that changes it begins anew."""
+    return stage.model_copy(update=_WIRING)
