@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from broker.admin import Admin
+from broker.lag import ordered_pass
 from broker.settings import Settings
-from console.lag import ordered_pass
 from console.oracle import expected, loaded
 from console.trigger import publish
 from router import publish as router

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -17,6 +18,7 @@ from aiokafka.errors import (
     NoError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.structs import OffsetAndMetadata
@@ -28,6 +30,7 @@ from broker.settings import Settings
 T = TypeVar("T")
 
 _BETWEEN_TRIES = 0.02  # seconds
+_OF_THE_TOPIC = 1  # where a config comes from: set on the topic itself, no default of the broker
 _REFUSALS = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -83,7 +86,7 @@ class Admin:
         if not topics:
             return
         existing = await self.topics()
-        _compare(topics, existing)
+        compare(topics, existing)
         missing = {name: spec for name, spec in topics.items() if name not in existing}
         if missing:
             await self._created(missing)
@@ -102,10 +105,8 @@ class Admin:
         for name, code, message in answer.topic_errors:
             error = for_code(code)
             # Somebody else was faster; whether it is the same topic is seen below.
-            if error in (NoError, TopicAlreadyExistsError):
-                continue
-            text = f"cannot create the topic {name}: {message or error.description}"
-            raise Refused(text) if issubclass(error, _REFUSALS) else BrokerError(text)
+            if error is not TopicAlreadyExistsError:
+                _raise(error, f"cannot create the topic {name}", message)
 
     def _new(self, name: str, spec: NewTopicSpec) -> NewTopic:
         factor = self._settings.replication_factor
@@ -125,10 +126,50 @@ class Admin:
                 for topic in described
                 if topic["partitions"] and all(p["leader"] >= 0 for p in topic["partitions"])
             }
-            _compare(topics, led)
+            compare(topics, led)
             if len(led) == len(topics):
                 return
             await asyncio.sleep(_BETWEEN_TRIES)
+
+    async def configs(self, topics: Collection[str]) -> dict[str, dict[str, str]]:
+        """What is set on each topic itself, by Kafka's own names; a topic that does not exist has
+        nothing."""
+        if not topics:
+            return {}
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+        answers = await self._tried(
+            lambda: self._client.describe_configs(asked), "asking for the topics' configs"
+        )
+        found = {}
+        for answer in answers:
+            for code, message, _, topic, entries in answer.resources:
+                error = for_code(code)
+                if error is UnknownTopicOrPartitionError:
+                    continue
+                _raise(error, f"cannot read the configs of the topic {topic}", message)
+                found[topic] = {
+                    name: value
+                    for name, value, _, source, *_ in entries
+                    if source == _OF_THE_TOPIC and value is not None
+                }
+        return found
+
+    async def configure(self, topics: Mapping[str, Mapping[str, str]]) -> None:
+        """Set configs of existing topics, and leave what else is set on them. Whoever sets others
+        at the same moment is overwritten: the client knows only the request that replaces all."""
+        if not topics:
+            return
+        before = await self.configs(list(topics))
+        wanted = [
+            ConfigResource(ConfigResourceType.TOPIC, name, {**before.get(name, {}), **configs})
+            for name, configs in topics.items()
+        ]
+        answers = await self._tried(
+            lambda: self._client.alter_configs(wanted), f"configuring {len(topics)} topics"
+        )
+        for answer in answers:
+            for code, message, _, topic in answer.resources:
+                _raise(for_code(code), f"cannot configure the topic {topic}", message)
 
     async def start_offsets(
         self, partitions: Collection[TopicPartition]
@@ -213,11 +254,20 @@ class Admin:
             raise (Refused(text) if isinstance(error, _REFUSALS) else BrokerError(text)) from None
 
 
+def _raise(error: type[KafkaError], what: str, message: str | None) -> None:
+    """Raises Refused or BrokerError, unless there is no error."""
+    if error is NoError:
+        return
+    text = f"{what}: {message or error.description}"
+    raise Refused(text) if issubclass(error, _REFUSALS) else BrokerError(text)
+
+
 class _NotYet(KafkaError):  # type: ignore[misc]  # noqa: N818 -- aiokafka is untyped; what it is
     retriable = True
 
 
-def _compare(wanted: Mapping[str, NewTopicSpec], existing: Mapping[str, int]) -> None:
+def compare(wanted: Mapping[str, NewTopicSpec], existing: Mapping[str, int]) -> None:
+    """Raises TopicDiffers where an existing topic has another number of partitions."""
     for name, spec in wanted.items():
         count = existing.get(name, spec.partitions)
         if count != spec.partitions:

@@ -16,8 +16,8 @@ from console.failing import told
 from console.wiring import Here
 
 COMMANDS = (
-    "demo", "up", "work", "apply", "lint", "graph", "schema", "asyncapi", "trigger", "tail",
-    "status", "seek", "kafka", "completion",
+    "demo", "up", "work", "route", "plan", "apply", "rollback", "history", "diff", "lint", "graph",
+    "schema", "asyncapi", "trigger", "tail", "status", "seek", "kafka", "completion",
 )  # fmt: skip
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -69,6 +69,13 @@ class Farandole(click.Group):
     default=Path(),
     help="The pipeline's folder, which holds its topology.yaml.  [default: here]",
 )
+@click.option(
+    "-f",
+    "--file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The topology file.  [default: topology.yaml in that folder]",
+)
 @click.option("--bootstrap", metavar="HOST:PORT", help="Your Kafka, instead of the embedded one.")
 @click.option("--namespace", metavar="WORD", help="Prefix of every topic and group.")
 @click.option(
@@ -81,6 +88,7 @@ class Farandole(click.Group):
 def farandole(
     context: click.Context,
     folder: Path,
+    file: Path | None,
     bootstrap: str | None,
     namespace: str | None,
     log_level: str | None,
@@ -89,7 +97,7 @@ def farandole(
 
     Settings may also stand in FARANDOLE_… variables, or in farandole.toml in the pipeline's folder.
     """
-    context.obj = Here(folder, bootstrap, namespace, log_level)
+    context.obj = Here(folder, bootstrap, namespace, log_level, file)
 
 
 def main() -> None:

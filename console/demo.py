@@ -150,7 +150,7 @@ async def _settled(
     """Show the progress until one ordered pass finds no lag: see `ordered_pass`, and we publish no
     further trigger. Raises Failed when nothing moves any more."""
     from broker.admin import Admin
-    from console.lag import ordered_pass
+    from broker.lag import ordered_pass
     from console.progress import Watch, shown
 
     watch = Watch()

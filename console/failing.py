@@ -58,7 +58,7 @@ def _ours() -> tuple[type[Exception], ...]:
     # Imported at a failure: they come with clients that `lint` and completion do without.
     from broker.errors import BrokerError
     from console.oracle import OracleError
-    from router.publish import NotApplied
+    from router.table import NotApplied
     from stages.loading import NotFound
     from stages.order_lines.source import DataMissing
     from stages.order_lines.table import DatabaseUnusable

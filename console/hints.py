@@ -26,6 +26,8 @@ def farandole(here: Here, *words: str) -> str:
     options = []
     if here.folder.resolve() != Path.cwd():
         options += ["-C", str(here.folder)]
+    if here.chosen is not None:
+        options += ["-f", str(here.chosen)]
     if here.bootstrap:
         options += ["--bootstrap", here.bootstrap]
     if here.namespace:

@@ -25,9 +25,7 @@ def lint(here: Here, file: Path | None, as_json: bool) -> None:
     Needs no broker. Each finding is FILE:LINE:COLUMN, what is wrong and what helps; exit 1 if one
     of them is an error.
     """
-    from router.check import check
-
-    checked = check(file or here.file, here.settings().names)
+    checked = here.checked(file)
     if as_json:
         say_json([finding.as_json() for finding in checked.findings])
         if not checked.fit:

@@ -32,7 +32,8 @@ def roots(ctx: click.Context, _: click.Parameter, begun: str) -> list[Completion
 def _form(ctx: click.Context) -> Form | None:
     """None where the file cannot be read: a completion says nothing."""
     try:
-        return Here(ctx.find_root().params.get("folder") or Path()).form()
+        said = ctx.find_root().params
+        return Here(said.get("folder") or Path(), chosen=said.get("file")).form()
     except Failed:
         return None
 

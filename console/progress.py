@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from console.lag import Lags
+from broker.lag import Lags
 from worker.beat import Report
 
 _LINE_EVERY = 5.0  # seconds, where there is no terminal

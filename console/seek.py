@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
     from broker.admin import Admin
+    from broker.lag import Input
     from broker.settings import Settings
-    from console.lag import Input
     from events.topology import Version
 
 
@@ -175,7 +175,7 @@ def _meaning(place: Place, target: int) -> str:
 
 
 async def _places(admin: Admin, settings: Settings, version: Version, stage: str) -> list[Place]:
-    from console.lag import inputs
+    from broker.lag import inputs
 
     found = await inputs(admin, settings.names, version, stage)
     first = await admin.start_offsets([each.partition for each in found])

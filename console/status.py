@@ -1,21 +1,28 @@
-"""What is in force, and how far is each stage behind?"""
+"""What is in force, how far is each stage behind, and what does the router wait for?"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.output import columns, json_option, say, say_json
 from console.wiring import Here, run
 
+if TYPE_CHECKING:
+    from broker.admin import Admin
+    from broker.settings import Settings
+    from router.table import Table
+
 
 @click.command()
 @json_option
 @click.pass_obj
 def status(here: Here, as_json: bool) -> None:
-    """Show the broker, the version in force, and each stage's lag.
+    """Show the broker, the version in force, each stage's lag, and what the router waits for.
 
+    All pipelines that were published are shown, the folder's own first; with -f that file's alone.
     Lag is in offsets: the markers of transactions take offsets too. A stage at rest has 0.
     """
     here.logs()
@@ -24,42 +31,76 @@ def status(here: Here, as_json: bool) -> None:
 
 async def _status(here: Here, as_json: bool) -> None:
     from broker.admin import Admin
-    from console.lag import ordered_pass
+    from router.table import read
 
     settings = await here.reached()
-    version = await here.version(settings)
+    own = here.pipeline()
+    table = await read(settings)
+    others = [name for name in table.pipelines() if name != own and here.chosen is None]
+    if table.newest(own) is None and not (own in table.reports or others):
+        await here.version(settings)  # says what to do
     async with Admin.open(settings) as admin:
-        lags = await ordered_pass(admin, settings.names, version)
-    stages: dict[str, list[dict[str, Any]]] = {
-        stage: [
-            {
-                "event": each.event_type,
-                "topic": each.partition.topic,
-                "partition": each.partition.partition,
-                "committed": each.committed,
-                "end": each.end,
-                "lag": each.lag,
-            }
-            for each in inputs
-        ]
-        for stage, inputs in lags.items()
-    }
+        first, *rest = [await _pipeline(admin, settings, table, name) for name in (own, *others)]
     if as_json:
-        say_json(
-            {
-                "bootstrap": settings.bootstrap,
-                "namespace": settings.namespace,
-                "version": version.name,
-                "published": version.published,
-                "published_by": version.published_by,
-                "stages": stages,
-            }
-        )
+        head = {"bootstrap": settings.bootstrap, "namespace": settings.namespace}
+        say_json({**head, **first, "others": rest})
         return
     say(f"Kafka at {settings.bootstrap}")
-    said = f"{version.published:%Y-%m-%d %H:%M:%S} UTC by {version.published_by}"
-    say(f"{version.name}, published {said}")
-    say("")
+    for each in (first, *rest):
+        for line in _lines(each):
+            say(line)
+
+
+async def _pipeline(admin: Admin, settings: Settings, table: Table, name: str) -> dict[str, Any]:
+    from broker.lag import ordered_pass
+
+    version = table.newest(name)
+    lags = await ordered_pass(admin, settings.names, version) if version else {}
+    said = table.reports.get(name)
+    return {
+        "pipeline": name,
+        "version": version.name if version else None,
+        "published": version.published if version else None,
+        "published_by": version.published_by if version else None,
+        "rollback_of": version.rollback_of if version else None,
+        "stages": {
+            stage: [
+                {
+                    "event": each.event_type,
+                    "topic": each.partition.topic,
+                    "partition": each.partition.partition,
+                    "committed": each.committed,
+                    "end": each.end,
+                    "lag": each.lag,
+                }
+                for each in inputs
+            ]
+            for stage, inputs in lags.items()
+        },
+        "router": said.model_dump(mode="json", exclude={"kind", "pipeline"}) if said else None,
+    }
+
+
+def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
+    if pipeline["version"] is None:
+        yield f"{pipeline['pipeline']}, nothing published yet"
+    else:
+        again = f", a rollback to @{pipeline['rollback_of']}" if pipeline["rollback_of"] else ""
+        said = f"{pipeline['published']:%Y-%m-%d %H:%M:%S} UTC by {pipeline['published_by']}"
+        yield f"{pipeline['version']}, published {said}{again}"
+        yield ""
+        yield from columns(_rows(pipeline["stages"]), left=2)
+    yield ""
+    router = pipeline["router"] or {"findings": (), "waiting": ()}
+    if router["findings"]:
+        yield f"the router refuses {router['file']}:"
+        yield from (f"  {finding}" for finding in router["findings"])
+    if router["waiting"]:
+        yield f"the router waits with {router['file']}:"
+        yield from (f"  {each}" for each in router["waiting"])
+
+
+def _rows(stages: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, str, str]]:
     rows = [("stage", "input", "lag", "by partition")]
     for stage, inputs in stages.items():
         for event in dict.fromkeys(each["event"] for each in inputs):
@@ -68,5 +109,4 @@ async def _status(here: Here, as_json: bool) -> None:
                 "none" if each["committed"] is None else f"{each['lag']:,}" for each in of
             )
             rows.append((stage, event, f"{sum(each['lag'] for each in of):,}", by_partition))
-    for line in columns(rows, left=2):
-        say(line)
+    return rows

@@ -18,6 +18,7 @@ from console.failing import Failed
 if TYPE_CHECKING:  # what these need takes half a second to import: completion does without
     from broker.settings import Settings
     from events.topology import Version
+    from router.check import Checked
     from router.derive import Derived
     from router.form import Form
 
@@ -34,10 +35,12 @@ class Here:
     bootstrap: str | None = None
     namespace: str | None = None
     log_level: str | None = None
+    chosen: Path | None = None
+    """Another topology file than the folder's, whose functions are the folder's all the same."""
 
     @property
     def file(self) -> Path:
-        return self.folder / FILE
+        return self.chosen or self.folder / FILE
 
     def logs(self, level: str = "warning", *, pretty: bool | None = None) -> str:
         """Set up logging; the level that was asked for, else `level`."""
@@ -56,14 +59,7 @@ class Here:
         """What the file says, none of its functions imported. Raises Failed."""
         from router import document, form
 
-        try:
-            raw = self.file.read_bytes()
-        except OSError as error:
-            raise Failed(
-                f"{self.file}:1:1: the file cannot be read ({error.strerror}); "
-                "say where it is with `-C DIR`"
-            ) from None
-        read, findings = document.read(raw, str(self.file))
+        read, findings = document.read(self._raw(), str(self.file))
         if read is not None:
             written, wrong = form.read(read)
             if written is not None:
@@ -71,19 +67,45 @@ class Here:
             findings = [*findings, *wrong]
         raise Failed(*map(str, findings))
 
+    def pipeline(self) -> str:
+        """The pipeline's name, whatever else is wrong with the file. Raises Failed."""
+        from router import document
+
+        read, findings = document.read(self._raw(), str(self.file))
+        name = read.data.get("pipeline") if read is not None else None
+        if isinstance(name, str):
+            return name
+        where = f"{self.file}:1:1: the file has no 'pipeline'; add `pipeline:`"
+        raise Failed(*(map(str, findings) if findings else [where]))
+
+    def _raw(self) -> bytes:
+        try:
+            return self.file.read_bytes()
+        except OSError as error:
+            raise Failed(
+                f"{self.file}:1:1: the file cannot be read ({error.strerror}); "
+                "say where it is with `-C DIR`"
+            ) from None
+
     def derived(self, file: Path | None = None) -> Derived:
         """What the file stands for, if it is fit to be applied; its warnings are printed.
         Raises Failed with a line for each finding."""
-        from router.check import check
         from router.derive import derive
 
-        names = self.settings().names
-        checked = check(file or self.file, names)
+        checked = self.checked(file)
         if not checked.fit or checked.form is None:
             raise Failed(*map(str, checked.findings))
         for warning in checked.findings:
             click.echo(str(warning), err=True)
-        return derive(checked.form, checked.signatures, names)
+        return derive(checked.form, checked.signatures, self.settings().names)
+
+    def checked(self, file: Path | None = None) -> Checked:
+        """The pipeline's file, or another one with functions beside it, and what is wrong with it.
+        Raises BadSettings."""
+        from router.check import check
+
+        names = self.settings().names
+        return check(file, names) if file else check(self.file, names, self.folder)
 
     async def reached(
         self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
@@ -98,7 +120,7 @@ class Here:
         """The newest applied version of the folder's pipeline. Raises Failed, NothingApplied."""
         from worker.versions import published
 
-        versions = await published(settings, self.form().pipeline)
+        versions = await published(settings, self.pipeline())
         return versions[max(versions)]
 
 

@@ -40,6 +40,11 @@ class Names:
     def topic(self, pipeline: str, event_type: str) -> str:
         return f"{self.prefix}{pipeline}.{event_type}"
 
+    def wide(self, pipeline: str, event_type: str, partitions: int) -> str:
+        """The topic of an event type that once had another number of partitions: no event type
+        holds `--`."""
+        return f"{self.topic(pipeline, event_type)}--{partitions}"
+
     def dead(self, pipeline: str, stage: str) -> str:
         return f"{self.prefix}{pipeline}.{stage}.dead"
 
@@ -57,3 +62,8 @@ class Names:
     def router(self) -> str:
         """The transactional id under which versions are published, one router at a time."""
         return f"{self.prefix}{RESERVED_PIPELINE}.router"
+
+    @property
+    def router_hold(self) -> str:
+        """The transactional id under which a router holds readers back at a boundary."""
+        return f"{self.router}.hold"

@@ -30,8 +30,11 @@ class Checked:
         return self.form is not None and not errors(self.findings)
 
 
-def check(file: Path, names: Names) -> Checked:
-    """Read a file, import the functions that it names and lint it all. Raises nothing."""
+def check(file: Path, names: Names, folder: Path | None = None) -> Checked:
+    """Read a file, import the functions that it names and lint it all. Raises nothing.
+
+    `folder` is where the functions are; None: where the file is.
+    """
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -45,7 +48,7 @@ def check(file: Path, names: Names) -> Checked:
     findings = [*findings, *wrong]
     if written is None:
         return Checked(in_order(findings), read)
-    loaded = load(read, written, file.parent)
+    loaded = load(read, written, folder or file.parent)
     linted = lint(read, written, loaded.signatures, names)
     return Checked(
         in_order([*findings, *loaded.findings, *linted]), read, written, loaded.signatures

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from broker.admin import NewTopicSpec
 from events.names import Names
-from events.topology import Event, Retry, Stage
+from events.topology import Event, Retry, Stage, Version
 from router import flow, schemas
 from router.form import EventForm, Form, RetryForm
 from stages.signature import Signature
@@ -42,6 +42,19 @@ def derive(form: Form, signatures: Mapping[str, Signature], names: Names) -> Der
     }
     stages = {name: _stage(form, signatures, name) for name in form.stages}
     return Derived(form.pipeline, events, stages, _topics(form, events, names))
+
+
+def restored(version: Version, names: Names) -> Derived:
+    """What an earlier version stands for. No version knows how long its topics keep what they hold:
+    those that exist go on as they are."""
+    topics = {
+        event.topic: NewTopicSpec(event.partitions, _kept(None, LARGEST_EVENT))
+        for event in version.events.values()
+    }
+    topics |= {names.dead(version.pipeline, stage): _dead() for stage in version.stages}
+    topics[names.topology] = versions_topic()
+    events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
+    return Derived(version.pipeline, events, dict(version.stages), topics)
 
 
 def _stage(form: Form, signatures: Mapping[str, Signature], name: str) -> Stage:
@@ -91,19 +104,23 @@ def _topics(form: Form, events: Mapping[str, Event], names: Names) -> dict[str, 
         retention = form.defaults.retention if declared is None else declared
         topics[event.topic] = NewTopicSpec(event.partitions, _kept(retention, LARGEST_EVENT))
     for stage in form.stages:
-        # One partition: a stage's failures have one reader and one order.
-        topics[names.dead(form.pipeline, stage)] = NewTopicSpec(
-            1, _kept(DEAD_RETENTION, LARGEST_EVENT + DEAD_HEADROOM)
-        )
-    topics[names.topology] = NewTopicSpec(
-        1, {"cleanup.policy": "compact", "max.message.bytes": str(LARGEST_VERSION)}
-    )
+        topics[names.dead(form.pipeline, stage)] = _dead()
+    topics[names.topology] = versions_topic()
     return topics
 
 
-def _kept(seconds: float, largest: int) -> dict[str, str]:
-    return {
-        "cleanup.policy": "delete",
-        "retention.ms": str(round(seconds * 1000)),
-        "max.message.bytes": str(largest),
-    }
+def versions_topic() -> NewTopicSpec:
+    """How the topic of all versions is created."""
+    return NewTopicSpec(1, {"cleanup.policy": "compact", "max.message.bytes": str(LARGEST_VERSION)})
+
+
+def _dead() -> NewTopicSpec:
+    # One partition: a stage's failures have one reader and one order.
+    return NewTopicSpec(1, _kept(DEAD_RETENTION, LARGEST_EVENT + DEAD_HEADROOM))
+
+
+def _kept(seconds: float | None, largest: int) -> dict[str, str]:
+    configs = {"cleanup.policy": "delete", "max.message.bytes": str(largest)}
+    if seconds is not None:
+        configs["retention.ms"] = str(round(seconds * 1000))
+    return configs

@@ -1,205 +1,332 @@
-"""How does a derived file become a pipeline's next version, whole or not at all?
+"""How does a derived file become a pipeline's next version, whole or not at all, at a boundary that
+no reader passes before it can read the version?
 
-1. Topics that are missing are created; one whose partitions differ is refused before anything is.
-2. The producer starts under `names.router`: that fences every other router and settles its
-   transaction.
+1. The producer of versions starts under `names.router`: that fences every other router and settles
+   its transaction.
+2. **Then** the producer of the hold starts under `names.router_hold`: that ends whatever hold
+   another router has left. In this order a router has always lost the right to publish before its
+   hold is taken from it.
 3. **Then** the versions are read: read earlier, they could lack the one that the other published.
-4. Boundaries and committed offsets are read.
-5. The version, the installation if there is none, and the first offset of each new edge commit in
-   one transaction. A router that dies or is fenced before that has published nothing.
+4. Topics that are missing are created; one whose partitions differ for another reason than a
+   changed file is refused before anything is. All else is read that the version says.
+5. The transaction of the version begins, with the first offset of each new edge: where its
+   partition ends now. What comes in between there and the boundary belongs to older versions, and
+   the new edge passes it over.
+6. The hold: one transaction of the second producer writes a marker into every partition of every
+   event topic that an earlier version had too. The offset of its marker is the partition's
+   boundary, and while that transaction is open, no reader of what is committed gets past it. (A
+   topic that is new to the pipeline begins at its first offset: a root from before the first apply
+   is not to be lost.)
+7. The version, and the installation if there is none, are written, and the first transaction
+   commits. A router that dies or is fenced before that has published nothing. Its time-out is well
+   below that of the hold, and our own deadlines are below both.
+8. The version is read back as its readers will.
+9. The hold is aborted: its markers were never there for anybody. So a record at or behind a
+   boundary can be read only once the version can.
+
+Where step 7 ends in the unknown, the first producer is started once more before the hold goes: it
+settles what the broker may still have of us. A router that dies in between leaves its hold to the
+router that comes next, or to the time-out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import OffsetAndMetadata
-from pydantic import ValidationError
 
 from broker.admin import Admin
-from broker.clients import opened, producer, within
-from broker.errors import Unanswered
+from broker.clients import consumer, opened, producer, within
+from broker.errors import BrokerError, Unanswered
 from broker.fenced import FENCED
 from broker.settings import Settings
-from broker.tables import read_table
-from events.topology import INSTALLATION_KEY, Event, Installation, Version, row
+from events.topology import INSTALLATION_KEY, Event, Installation, Version
 from router.derive import Derived
+from router.place import placed
+from router.plan import drifted, says
+from router.table import NotApplied, Table, read
 
 log = structlog.get_logger()
 
 _TRIES = 6  # the other router needs one of them; two in a row lost to others are rare
 _REST = 0.1  # seconds, doubled at each try, with full jitter
 
+# Seconds. The transaction of the version must have ended for certain before the hold can end by
+# its time-out, and Kafka may look only every ten for those that are past theirs.
+_VERSION_TIMEOUT = 3.0
+_VERSION_TIMEOUT_A_STAGE = 0.05  # the first offsets of a stage take some 0.01
+_HOLD_LONGER = 12.0
+_UNTIL_COMMIT = 2.0  # from the beginning of the hold until the commit is asked for
+_ANSWER = 3.0  # to the commit, and again until the version can be read
 
-class NotApplied(Exception):  # noqa: N818 -- what the file is
-    """Nothing was published; the message says why and what to do next, in one line."""
+_MARKER = b"farandole.boundary"
+_HELD = (TransactionState.IN_TRANSACTION, TransactionState.ABORTABLE_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The newest version, whether this call published it, and the topics that this call created."""
+    """The newest version, whether this call published it, the topics that this call created, and
+    those whose configs it has repaired."""
 
     version: Version
     changed: bool
-    created_topics: tuple[str, ...]
+    created_topics: tuple[str, ...] = ()
+    configured_topics: tuple[str, ...] = ()
+    held_ms: float = 0.0
+    """How long readers were held at the boundaries."""
 
 
-async def apply(settings: Settings, derived: Derived, by: str) -> Applied:
-    """Publish a derived file as its pipeline's next version, unless it changes nothing.
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The state of things for which something was decided."""
 
-    `by` says who did it, for people. Raises NotApplied, TopicDiffers where the number of partitions
-    of a topic would change, and the errors of `broker.clients.opened`.
+    newest: int | None
+    topics: Mapping[str, int]
+    """Partitions of those of the file's topics that existed."""
+
+
+async def apply(
+    settings: Settings,
+    derived: Derived,
+    by: str,
+    *,
+    expected: Expected | None = None,
+    rollback_of: int | None = None,
+) -> Applied:
+    """Publish a derived file as its pipeline's next version, unless it changes nothing, and give
+    its topics the configs that it says.
+
+    `by` says who did it, for people. Raises NotApplied, also where things are not as `expected` any
+    more, TopicDiffers where a topic has other partitions than versions remember, and the errors of
+    `broker.clients.opened`.
     """
-    created = await _create_topics(settings, derived)
-    attempted: Version | None = None
+    job = _Job(settings, derived, by, expected, rollback_of)
     for attempt in range(_TRIES):
-        writer = producer(settings, transactional_id=settings.names.router)
         try:
-            async with opened(writer, settings):
-                table = await _read(settings)
-                newest = _newest(table.versions, derived.pipeline)
-                if newest is not None and _says(newest, derived):
-                    # Published by a try of ours whose end we did not hear?
-                    return Applied(newest, newest == attempted, created)
-                attempted = await _next(settings, derived, by, table, created)
-                earlier = _of(table.versions, derived.pipeline)
-                offsets = await _first_offsets(settings, attempted, earlier)
-                await _commit(settings, writer, attempted, table.installation is None, offsets)
+            return await _tried(job)
+        except _TooSlow as slow:
+            log.warning(
+                "router.slow", pipeline=derived.pipeline, why=str(slow), attempt=attempt + 1
+            )
         except Unanswered as error:
             raise NotApplied(
                 f"{error}: whether the version was published is unknown; apply again, which tells"
             ) from None
         except KafkaError as error:
-            # aiokafka wraps what it does not expect of the broker.
-            if not isinstance(error, FENCED) and not isinstance(error.__cause__, FENCED):
+            if not _is_fence(error):
                 raise NotApplied(f"Kafka refused the version: {error}; apply again") from None
             log.info("router.fenced", pipeline=derived.pipeline, attempt=attempt + 1)
-            await asyncio.sleep(random.uniform(0, _REST * 2**attempt))  # noqa: S311 -- jitter
-            continue
-        log.info("router.published", version=attempted.name, by=by, created=len(created))
-        return Applied(attempted, True, created)
+        await asyncio.sleep(random.uniform(0, _REST * 2**attempt))  # noqa: S311 -- jitter
     raise NotApplied(
-        "other routers publish at the same time, and this one came too late "
+        "other routers publish at the same time, or Kafka is very slow, and this one came too late "
         f"{_TRIES} times; apply again"
     )
 
 
-async def versions(settings: Settings, pipeline: str) -> list[Version]:
-    """All published versions of a pipeline, oldest first; none where nothing was ever applied.
-    Raises NotApplied where the table holds what no router wrote."""
-    return _of((await _read(settings)).versions, pipeline)
+@dataclass(slots=True)
+class _Job:
+    """What is to be published, and what earlier tries of it have done."""
+
+    settings: Settings
+    derived: Derived
+    by: str
+    expected: Expected | None = None
+    rollback_of: int | None = None
+    created: tuple[str, ...] = ()
+    attempts: list[Version] = field(default_factory=list)
+
+    @property
+    def version_timeout(self) -> float:
+        return _VERSION_TIMEOUT + _VERSION_TIMEOUT_A_STAGE * len(self.derived.stages)
+
+    @property
+    def hold_timeout(self) -> float:
+        return self.version_timeout + _HOLD_LONGER
 
 
-async def current(settings: Settings, pipeline: str) -> Version | None:
-    """The newest version of a pipeline; None before the first."""
-    return _newest(await versions(settings, pipeline), pipeline)
+class _TooSlow(Exception):  # noqa: N818 -- what Kafka was
+    """Nothing was published, because readers would have been held for too long."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    installation: Installation | None
-    versions: list[Version]
+def _is_fence(error: BaseException) -> bool:
+    # aiokafka wraps what it does not expect of the broker.
+    return isinstance(error, FENCED) or isinstance(error.__cause__, FENCED)
 
 
-async def _read(settings: Settings) -> _Table:
-    topic = settings.names.topology
-    rows: Mapping[bytes, bytes] = await read_table(settings, topic)
-    installation = None
-    found = []
-    for key, value in rows.items():
-        try:
-            said = row(key, value)
-        except ValidationError as error:
-            raise NotApplied(
-                f"{topic} holds a record with the key {key!r} that no router wrote "
-                f"({error.errors()[0]['msg']}); write a tombstone with that key"
-            ) from None
-        if isinstance(said, Installation):
-            installation = said
-        elif isinstance(said, Version):
-            found.append(said)
-    return _Table(installation, found)
+@asynccontextmanager
+async def _started(job: _Job) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaProducer]]:
+    """The producers of versions and of the hold, started in this order."""
+    async with (
+        opened(_versions_producer(job), job.settings) as writer,
+        opened(_hold_producer(job), job.settings) as holder,
+    ):
+        yield writer, holder
 
 
-def _of(found: list[Version], pipeline: str) -> list[Version]:
-    return sorted((v for v in found if v.pipeline == pipeline), key=lambda v: v.version)
+def _versions_producer(job: _Job) -> AIOKafkaProducer:
+    return _producer(job.settings, job.settings.names.router, job.version_timeout)
 
 
-def _newest(found: list[Version], pipeline: str) -> Version | None:
-    return max((v for v in found if v.pipeline == pipeline), key=lambda v: v.version, default=None)
+def _hold_producer(job: _Job) -> AIOKafkaProducer:
+    return _producer(job.settings, job.settings.names.router_hold, job.hold_timeout)
 
 
-def _says(version: Version, derived: Derived) -> bool:
-    """The version already says what the file says; where it begins does not count."""
-    events = {name: _timeless(event) for name, event in version.events.items()}
-    return events == derived.events and version.stages == derived.stages
-
-
-def _timeless(event: Event) -> Event:
-    return event.model_copy(update={"boundaries": ()})
-
-
-async def _next(
-    settings: Settings, derived: Derived, by: str, table: _Table, created: tuple[str, ...]
-) -> Version:
-    history = _of(table.versions, derived.pipeline)
-    known = {event.topic for version in history for event in version.events.values()}
-    known -= set(created)
-    partitions = {
-        event.topic: [TopicPartition(event.topic, i) for i in range(event.partitions)]
-        for event in derived.events.values()
-    }
-    ends = await _offsets(settings, partitions, known)
-    installation = table.installation
-    return Version(
-        pipeline=derived.pipeline,
-        version=history[-1].version + 1 if history else 1,
-        installation=installation.id if installation is not None else uuid4(),
-        published=datetime.now(UTC),
-        published_by=by,
-        events={
-            name: event.model_copy(
-                update={"boundaries": tuple(ends[tp] for tp in partitions[event.topic])}
-            )
-            for name, event in derived.events.items()
-        },
-        stages=dict(derived.stages),
+def _producer(settings: Settings, transactional_id: str, timeout: float) -> AIOKafkaProducer:
+    milliseconds = int(timeout * 1000)
+    return producer(
+        settings, transactional_id=transactional_id, transaction_timeout_ms=milliseconds
     )
 
 
-async def _offsets(
-    settings: Settings, partitions: Mapping[str, list[TopicPartition]], known: set[str]
-) -> dict[TopicPartition, int]:
-    """Where each partition begins for a version: at its end where an earlier version had its topic;
-    else at its start, for a root that was published before the first apply is not to be lost."""
-    old = [tp for topic, tps in partitions.items() if topic in known for tp in tps]
-    new = [tp for topic, tps in partitions.items() if topic not in known for tp in tps]
-    async with Admin.open(settings) as admin:
-        starts = await admin.start_offsets(new) if new else {}
-        ends = await admin.end_offsets(old) if old else {}
-    return {**starts, **ends}
+async def _tried(job: _Job) -> Applied:
+    async with _started(job) as (writer, holder):
+        table = await read(job.settings)
+        newest = table.newest(job.derived.pipeline)
+        async with Admin.open(job.settings) as admin:
+            existing = await admin.topics()
+            versions = table.of(job.derived.pipeline)
+            derived = placed(job.derived, versions, existing, job.settings.names)
+            if newest is None or not says(newest, derived):
+                _check(job, derived, newest, existing)
+                prepared = await _prepared(job, derived, table, admin, existing)
+                held = await _published(job, prepared, writer, holder)
+                version, changed = job.attempts[-1], True
+            else:
+                # Published by a try of ours whose end we did not hear?
+                version, changed, held = newest, newest in job.attempts, 0.0
+                await _create(job, derived, admin, existing)
+            repaired = await _configured(derived, admin)
+    if changed:
+        log.info(
+            "router.published",
+            version=version.name,
+            by=job.by,
+            created=len(job.created),
+            held_ms=round(held, 1),
+        )
+    return Applied(version, changed, job.created, repaired, held)
 
 
-def new_edges(version: Version, earlier: Sequence[Version]) -> dict[str, dict[TopicPartition, int]]:
-    """Per stage, the input partitions that it had in no earlier version, with the boundary at which
-    it begins there. An edge that comes back goes on where it was: of the versions that had it there
-    may be events that it has not read."""
+def _check(
+    job: _Job, derived: Derived, newest: Version | None, existing: Mapping[str, int]
+) -> None:
+    """Raises NotApplied where things are not as they were when this was decided."""
+    expected = job.expected
+    if expected is None:
+        return
+    number = newest.version if newest else None
+    if number != expected.newest:
+        was = f"@{expected.newest}" if expected.newest else "nothing"
+        raise NotApplied(
+            f"the plan was made when {was} was in force, and now it is "
+            f"{f'@{number}' if number else 'nothing'}; plan again"
+        )
+    found = {n: existing[n] for n in derived.topics if n in existing and n not in job.created}
+    for topic in sorted({*expected.topics, *found}):
+        before, now = expected.topics.get(topic), found.get(topic)
+        if before != now and topic not in job.created:
+            raise NotApplied(
+                f"since the plan was made the topic {topic} has changed from "
+                f"{before or 'no'} to {now or 'no'} partitions; plan again"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """All that a version needs but its boundaries."""
+
+    version: Version
+    first: bool
+    """Nothing was ever published here: the installation is written too."""
+    starts: Mapping[TopicPartition, int]
+    """The boundaries in topics that are new to the pipeline."""
+    held: tuple[TopicPartition, ...]
+    """The partitions whose boundaries are where their marker stands."""
+    firsts: Mapping[str, Mapping[TopicPartition, OffsetAndMetadata]]
+    """By group, its first offset in each partition of a new edge."""
+    end: int
+    """Of the topic of versions."""
+
+
+async def _prepared(
+    job: _Job, derived: Derived, table: Table, admin: Admin, existing: Mapping[str, int]
+) -> _Prepared:
+    history = table.of(derived.pipeline)
+    newest = history[-1] if history else None
+    version = Version(
+        pipeline=derived.pipeline,
+        version=newest.version + 1 if newest else 1,
+        installation=table.installation.id if table.installation else uuid4(),
+        published=datetime.now(UTC),
+        published_by=job.by,
+        events=dict(derived.events),
+        stages=dict(derived.stages),
+        rollback_of=job.rollback_of,
+    )
+    await _create(job, derived, admin, existing)
+    known = {event.topic for earlier in history for event in earlier.events.values()}
+    # One that was made anew holds nothing of what an earlier version had.
+    known -= set(job.created)
+    partitions = [
+        TopicPartition(event.topic, index)
+        for event in derived.events.values()
+        for index in range(event.partitions)
+    ]
+    new = [tp for tp in partitions if tp.topic not in known]
+    held = [tp for tp in partitions if tp.topic in known]
+    table_end = TopicPartition(job.settings.names.topology, 0)
+    starts = await admin.start_offsets(new) if new else {}
+    ends = await admin.end_offsets([table_end, *held])
+    return _Prepared(
+        version=version,
+        first=table.installation is None,
+        starts=starts,
+        held=tuple(held),
+        firsts=await _first_offsets(job.settings, admin, version, history, {**starts, **ends}),
+        end=ends[table_end],
+    )
+
+
+async def _create(job: _Job, derived: Derived, admin: Admin, existing: Mapping[str, int]) -> None:
+    await admin.create(derived.topics)
+    for name in derived.topics:
+        if name not in existing:
+            job.created += (name,)
+            log.info("topic.created", topic=name, partitions=derived.topics[name].partitions)
+
+
+async def _configured(derived: Derived, admin: Admin) -> tuple[str, ...]:
+    """Give topics that exist the configs that the file says. Done after the version is published,
+    and at each apply: one that dies in between is made good by the next."""
+    different = drifted(derived, await admin.configs(list(derived.topics)))
+    await admin.configure(different)
+    for topic, configs in different.items():
+        log.info("topic.configured", topic=topic, **configs)
+    return tuple(different)
+
+
+def new_edges(version: Version, earlier: Sequence[Version]) -> dict[str, list[TopicPartition]]:
+    """Per stage, the input partitions that it had in no earlier version. An edge that comes back
+    goes on where it was: of the versions that had it there may be events that it has not read."""
     return {
-        name: {
-            TopicPartition(version.events[event_type].topic, index): boundary
-            for event_type in stage.subscribes
-            if not any(_had(v, name, version.events[event_type].topic) for v in earlier)
-            for index, boundary in enumerate(version.events[event_type].boundaries)
-        }
+        name: [
+            TopicPartition(event.topic, index)
+            for event in (version.events[event_type] for event_type in stage.subscribes)
+            if not any(_had(before, name, event.topic) for before in earlier)
+            for index in range(event.partitions)
+        ]
         for name, stage in version.stages.items()
     }
 
@@ -210,60 +337,118 @@ def _had(version: Version, stage: str, topic: str) -> bool:
 
 
 async def _first_offsets(
-    settings: Settings, version: Version, earlier: Sequence[Version]
+    settings: Settings,
+    admin: Admin,
+    version: Version,
+    earlier: Sequence[Version],
+    places: Mapping[TopicPartition, int],
 ) -> dict[str, dict[TopicPartition, OffsetAndMetadata]]:
     """By group, the offsets that are to be committed so that "no committed offset" always means
-    "lost", never "new". A group that has one from before Farandole knew it begins at the boundary
-    too, unless it is beyond."""
+    "lost", never "new". A group that has one from before Farandole knew it begins here too, unless
+    it is beyond."""
     found = {}
-    async with Admin.open(settings) as admin:
-        for stage, edges in new_edges(version, earlier).items():
-            group = settings.names.group(version.pipeline, stage)
-            committed = await admin.committed(group, list(edges)) if edges else {}
-            first = {
-                tp: OffsetAndMetadata(boundary, "")
-                for tp, boundary in edges.items()
-                if (old := committed.get(tp)) is None or old.offset < boundary
-            }
-            if first:
-                found[group] = first
+    for stage, edges in new_edges(version, earlier).items():
+        group = settings.names.group(version.pipeline, stage)
+        committed = await admin.committed(group, edges)
+        first = {
+            tp: OffsetAndMetadata(places[tp], "")
+            for tp in edges
+            if (old := committed[tp]) is None or old.offset < places[tp]
+        }
+        if first:
+            found[group] = first
     return found
 
 
-async def _commit(
-    settings: Settings,
-    writer: AIOKafkaProducer,
-    version: Version,
-    first: bool,
-    offsets: Mapping[str, Mapping[TopicPartition, OffsetAndMetadata]],
-) -> None:
-    await _written(settings, writer, version, first, offsets)
-    await within(writer.commit_transaction(), settings.deadline, "commit a version")
+async def _published(
+    job: _Job, prepared: _Prepared, writer: AIOKafkaProducer, holder: AIOKafkaProducer
+) -> float:
+    """Steps 5 to 9; how long readers were held, in milliseconds. The version is the last of the
+    job's attempts."""
+    settings = job.settings
+    topology = settings.names.topology
+    async with _reading(settings, TopicPartition(topology, 0), prepared.end) as reader:
+        # What a client has to learn about a topic it learns before anybody is held.
+        topics = {tp.topic for tp in prepared.held}
+        await within(
+            asyncio.gather(writer.partitions_for(topology), *map(holder.partitions_for, topics)),
+            settings.deadline,
+            "asking for partitions",
+        )
+        # Whether nothing of ours can happen any more under `names.router`.
+        settled = False
+        try:
+            await _begun(settings, writer, prepared)
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(_UNTIL_COMMIT):
+                    boundaries = await _marked(holder, prepared)
+                    version = _bounded(prepared.version, boundaries)
+                    job.attempts.append(version)
+                    await _written(settings, writer, prepared, version)
+            except TimeoutError:
+                raise _TooSlow(f"not ready to commit within {_UNTIL_COMMIT:g} s") from None
+            if time.monotonic() - began > 2 * _UNTIL_COMMIT:  # we were frozen in between
+                raise _TooSlow("this process stood still")
+            await within(writer.commit_transaction(), _ANSWER, "commit a version")
+            await within(_read_back(reader, version), _ANSWER, "read the version back")
+            settled = True
+        except KafkaError as error:
+            # Whoever fences us has waited for the end of our transaction, whichever it was.
+            settled = settled or _is_fence(error)
+            raise
+        finally:
+            if settled or await _settle(job):
+                await _release(job, holder)
+        return (time.monotonic() - began) * 1000 if prepared.held else 0.0
+
+
+async def _marked(holder: AIOKafkaProducer, prepared: _Prepared) -> dict[TopicPartition, int]:
+    """Where each partition of the version begins."""
+    if not prepared.held:
+        return dict(prepared.starts)
+    await holder.begin_transaction()
+    name = prepared.version.name.encode()
+    futures = await asyncio.gather(
+        *(
+            holder.send(tp.topic, key=_MARKER, value=name, partition=tp.partition)
+            for tp in prepared.held
+        )
+    )
+    written = await asyncio.gather(*futures)
+    offsets = {tp: said.offset for tp, said in zip(prepared.held, written, strict=True)}
+    return {**prepared.starts, **offsets}
+
+
+def _bounded(version: Version, boundaries: Mapping[TopicPartition, int]) -> Version:
+    def bounded(event: Event) -> Event:
+        tps = [TopicPartition(event.topic, index) for index in range(event.partitions)]
+        return event.model_copy(update={"boundaries": tuple(boundaries[tp] for tp in tps)})
+
+    events = {name: bounded(event) for name, event in version.events.items()}
+    return version.model_copy(update={"events": events})
+
+
+async def _begun(settings: Settings, writer: AIOKafkaProducer, prepared: _Prepared) -> None:
+    """The transaction of the version with all that does not depend on its boundaries."""
+    await writer.begin_transaction()
+    for group, offsets in prepared.firsts.items():
+        _one_more_group(writer)
+        await within(
+            writer.send_offsets_to_transaction(offsets, group), settings.deadline, "write offsets"
+        )
 
 
 async def _written(
-    settings: Settings,
-    writer: AIOKafkaProducer,
-    version: Version,
-    first: bool,
-    offsets: Mapping[str, Mapping[TopicPartition, OffsetAndMetadata]],
+    settings: Settings, writer: AIOKafkaProducer, prepared: _Prepared, version: Version
 ) -> None:
-    """Everything of the transaction but its commit."""
-    topic = settings.names.topology
+    """The rest of it, but its commit."""
     records = [(version.name.encode(), version.model_dump_json().encode())]
-    if first:
+    if prepared.first:
         installation = Installation(id=version.installation, created=version.published)
         records.insert(0, (INSTALLATION_KEY, installation.model_dump_json().encode()))
-    await within(writer.begin_transaction(), settings.deadline, "begin a version")
     for key, value in records:
-        await within(
-            writer.send_and_wait(topic, key=key, value=value), settings.deadline, "write a version"
-        )
-    for group, edges in offsets.items():
-        _one_more_group(writer)
-        await within(
-            writer.send_offsets_to_transaction(edges, group), settings.deadline, "write offsets"
-        )
+        await writer.send_and_wait(settings.names.topology, key=key, value=value)
 
 
 def _one_more_group(writer: AIOKafkaProducer) -> None:
@@ -276,11 +461,44 @@ def _one_more_group(writer: AIOKafkaProducer) -> None:
     manager._txn_consumer_group = None
 
 
-async def _create_topics(settings: Settings, derived: Derived) -> tuple[str, ...]:
-    async with Admin.open(settings) as admin:
-        existing = await admin.topics()
-        await admin.create(derived.topics)
-    created = tuple(name for name in derived.topics if name not in existing)
-    for name in created:
-        log.info("topic.created", topic=name, partitions=derived.topics[name].partitions)
-    return created
+@asynccontextmanager
+async def _reading(
+    settings: Settings, place: TopicPartition, offset: int
+) -> AsyncIterator[AIOKafkaConsumer]:
+    async with opened(consumer(settings), settings) as reader:
+        reader.assign([place])
+        reader.seek(place, offset)
+        yield reader
+
+
+async def _read_back(reader: AIOKafkaConsumer, version: Version) -> None:
+    wanted = version.name.encode()
+    while True:
+        for records in (await reader.getmany(timeout_ms=100)).values():
+            if any(record.key == wanted for record in records):
+                return
+
+
+async def _settle(job: _Job) -> bool:
+    """Let Kafka finish or undo whatever it has of us; False where it does not answer."""
+    try:
+        async with opened(_versions_producer(job), job.settings):
+            return True
+    except (BrokerError, KafkaError) as error:
+        log.warning("router.unsettled", why=str(error), hold_timeout=job.hold_timeout)
+        return False
+
+
+async def _release(job: _Job, holder: AIOKafkaProducer) -> None:
+    """End the hold; where that fails, its time-out does, or the next router."""
+    if holder._txn_manager.state not in _HELD:
+        return  # nothing was marked, or another router has ended it
+    try:
+        try:
+            await within(holder.abort_transaction(), _ANSWER, "release the hold")
+        except (Unanswered, KafkaError) as error:
+            if not _is_fence(error):
+                async with _started(job):
+                    pass  # to start is to abort what was begun, and in this order it is ours
+    except (BrokerError, KafkaError) as error:
+        log.warning("router.hold_left", why=str(error), hold_timeout=job.hold_timeout)

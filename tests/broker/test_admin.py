@@ -8,7 +8,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from broker.admin import Admin, NewTopicSpec, TopicMissing
 from broker.clients import opened, producer
-from broker.errors import TopicDiffers
+from broker.errors import BrokerError, TopicDiffers
 from broker.settings import Settings
 
 pytestmark = pytest.mark.kafka
@@ -65,3 +65,22 @@ async def test_a_partition_that_does_not_exist_is_named(settings: Settings) -> N
     async with Admin.open(settings) as admin:
         with pytest.raises(TopicMissing, match="nothing-here/0"):
             await admin.end_offsets([TopicPartition("nothing-here", 0)])
+
+
+async def test_configs_are_set_beside_those_that_others_have_set(settings: Settings) -> None:
+    topic = settings.names.topic("p", "a")
+    async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(1, {"retention.ms": "1000"})})
+        await admin.configure({topic: {"segment.ms": "60000"}})
+        await admin.configure({topic: {"retention.ms": "2000"}})
+        assert await admin.configs([topic, "nothing-here"]) == {
+            topic: {"retention.ms": "2000", "segment.ms": "60000"}
+        }
+
+
+async def test_a_config_that_kafka_does_not_know_is_named(settings: Settings) -> None:
+    topic = settings.names.topic("p", "a")
+    async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(1)})
+        with pytest.raises(BrokerError, match=f"cannot configure the topic {topic}"):
+            await admin.configure({topic: {"no.such.config": "1"}})

@@ -70,5 +70,7 @@ def one_line(result: Result, code: int = 1) -> str:
     """The one line of an error."""
     assert result.exit_code == code, result.output
     assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    (line,) = lines
     return line

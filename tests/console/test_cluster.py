@@ -16,7 +16,7 @@ from broker.clients import consumer, opened, producer
 from broker.settings import Settings
 from events.deadletter import Death, letter
 from events.ids import RunIds
-from router.publish import current
+from router.table import current
 from tests.console.conftest import Call, environment, one_line
 
 pytestmark = pytest.mark.kafka

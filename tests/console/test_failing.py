@@ -25,7 +25,11 @@ def nobody() -> str:
     "words",
     [
         ["status"],
+        ["plan"],
         ["apply"],
+        ["rollback"],
+        ["history"],
+        ["diff", "1", "2"],
         ["work"],
         ["up"],
         ["tail", "line.priced"],

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
+from broker.admin import Admin, NewTopicSpec
 from broker.clients import consumer, opened, producer
 from broker.errors import TopicDiffers
-from broker.fenced import FENCED
 from broker.settings import Settings
 from events.names import Names
 from events.topology import Version
-from router import document, form, publish
-from router.derive import Derived, derive
-from router.publish import NotApplied, apply, current, new_edges, versions
+from router import publish
+from router.publish import Expected, apply, new_edges
+from router.table import NotApplied, current, versions
+from tests.router.made import FILE, MORE, derived
 
-FILE = """\
-pipeline: p
-package: work
-defaults: {partitions: 2}
-events: {asked: {partitions: 1}}
-stages:
-  read: {subscribes: asked, emits: line.read}
-  load: {subscribes: line.read}
-"""
-MORE = FILE + "  count: {subscribes: line.read}\n  mask: {subscribes: asked, emits: asked.masked}\n"
 LINES = [TopicPartition("p.line.read", 0), TopicPartition("p.line.read", 1)]
-
-
-def derived(names: Names, topology: str = FILE) -> Derived:
-    found, _ = document.read(topology.encode(), "topology.yaml")
-    assert found is not None
-    written, findings = form.read(found)
-    assert written is not None
-    assert findings == []
-    return derive(written, {}, names)
 
 
 async def published(settings: Settings, topic: str, partition: int, count: int) -> None:
@@ -141,7 +123,7 @@ async def test_new_edges_begin_at_the_boundary_and_old_ones_stay(settings: Setti
 
 @pytest.mark.kafka
 async def test_an_edge_that_comes_back_goes_on_where_it_was(settings: Settings) -> None:
-    """Of the version that had it there may be events that it has not read."""
+    """What is unread of its former life belongs to a version that has this edge: it is its own."""
     await apply(settings, derived(settings.names, MORE), "ann")
     await published(settings, settings.names.topic("p", "line.read"), 1, 5)
     await commit(settings, "count", "line.read", [0, 2])
@@ -178,56 +160,90 @@ async def test_two_routers_at_once_give_consecutive_whole_versions(settings: Set
 
 
 @pytest.mark.kafka
-async def test_a_router_that_dies_before_its_commit_has_published_nothing(
-    settings: Settings,
+async def test_a_fenced_router_publishes_nothing_and_tries_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither its version nor any of the offsets, which are of several groups, can be seen."""
-    first = await apply(settings, derived(settings.names), "ann")
-    await published(settings, settings.names.topic("p", "line.read"), 0, 5)
-    file = derived(settings.names, MORE)
-    async with opened(
-        producer(settings, transactional_id=settings.names.router), settings
-    ) as writer:
-        created = await publish._create_topics(settings, file)
-        table = await publish._read(settings)
-        version = await publish._next(settings, file, "bob", table, created)
-        offsets = await publish._first_offsets(settings, version, [first.version])
-        assert len(offsets) == 2
-        await publish._written(settings, writer, version, False, offsets)
-        # It goes no further; what it left open is settled by the router that comes next.
-        await published(settings, settings.names.topic("p", "line.read"), 0, 2)
-        after = await apply(settings, derived(settings.names, MORE), "ann")
-        assert after.version.published_by == "ann"
-        assert await versions(settings, "p") == [first.version, after.version]
-        assert await committed(settings, "count", "line.read") == [7, 0]
-
-
-@pytest.mark.kafka
-async def test_a_fenced_router_publishes_nothing(settings: Settings) -> None:
+    """Between its markers and its version another router publishes: that one comes first, and ours
+    after it, with boundaries of its own."""
     await apply(settings, derived(settings.names), "ann")
     late = derived(settings.names, FILE.replace("read: {", "read: {timeout: 9s, "))
-    async with opened(
-        producer(settings, transactional_id=settings.names.router), settings
-    ) as writer:
-        table = await publish._read(settings)
-        version = await publish._next(settings, late, "late", table, ())
-        await apply(settings, derived(settings.names, MORE), "ann")
-        with pytest.raises(FENCED):
-            await publish._commit(settings, writer, version, False, {})
-    assert [v.published_by for v in await versions(settings, "p")] == ["ann", "ann"]
+    written = publish._written
+
+    async def overtaken(*arguments: Any) -> None:
+        monkeypatch.setattr(publish, "_written", written)
+        await written(*arguments)
+        await apply(settings, derived(settings.names, MORE), "bob")
+
+    monkeypatch.setattr(publish, "_UNTIL_COMMIT", 20.0)
+    monkeypatch.setattr(publish, "_written", overtaken)
+    applied = await apply(settings, late, "late")
+    history = await versions(settings, "p")
+    assert [v.published_by for v in history] == ["ann", "bob", "late"]
+    assert applied.version == history[-1]
+    first, second = (v.events["line.read"].boundaries for v in history[1:])
+    assert second > first
 
 
 @pytest.mark.kafka
-async def test_another_number_of_partitions_is_refused_before_anything_is_done(
+async def test_another_number_of_partitions_is_a_topic_of_its_own(settings: Settings) -> None:
+    names = settings.names
+    plain, wide = names.topic("p", "line.read"), names.wide("p", "line.read", 3)
+    await apply(settings, derived(names), "ann")
+    await published(settings, plain, 1, 5)
+    wider = derived(names, FILE.replace("partitions: 2", "partitions: 3"))
+    applied = await apply(settings, wider, "ann")
+    assert applied.version.events["line.read"].topic == wide
+    assert applied.version.events["line.read"].boundaries == (0, 0, 0)
+    assert applied.created_topics == (wide,)
+    back = await apply(settings, derived(names), "ann")
+    assert back.version.events["line.read"].topic == plain
+    assert back.version.events["line.read"].boundaries == (0, 5)
+    assert await committed(settings, "load", "line.read") == [0, 0]
+    async with Admin.open(settings) as admin:
+        tps = [TopicPartition(wide, index) for index in range(3)]
+        found = await admin.committed(names.group("p", "load"), tps)
+        assert {tp.partition: at and at.offset for tp, at in found.items()} == {0: 0, 1: 0, 2: 0}
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_others_have_grown_is_refused_before_anything_is_done(
     settings: Settings,
 ) -> None:
-    first = await apply(settings, derived(settings.names), "ann")
-    wider = derived(settings.names, MORE.replace("partitions: 2", "partitions: 3"))
-    with pytest.raises(TopicDiffers, match=r"line\.read has 2 partitions and should have 3"):
-        await apply(settings, wider, "ann")
-    assert await versions(settings, "p") == [first.version]
+    file = derived(settings.names, MORE)
+    topic = settings.names.topic("p", "line.read")
     async with Admin.open(settings) as admin:
+        await admin.create({topic: NewTopicSpec(5)})
+        with pytest.raises(TopicDiffers, match=r"line\.read has 5 partitions and should have 2"):
+            await apply(settings, file, "ann")
+        assert await versions(settings, "p") == []
         assert settings.names.topic("p", "asked.masked") not in await admin.topics()
+
+
+@pytest.mark.kafka
+async def test_a_retention_that_changes_reaches_the_topic_that_exists(settings: Settings) -> None:
+    """It is no part of a version; and what else a person has set on the topic stays."""
+    await apply(settings, derived(settings.names), "ann")
+    topic = settings.names.topic("p", "line.read")
+    shorter = derived(settings.names, FILE.replace("partitions: 2", "partitions: 2, retention: 1h"))
+    async with Admin.open(settings) as admin:
+        await admin.configure({topic: {"segment.ms": "60000"}})
+        applied = await apply(settings, shorter, "ann")
+        assert not applied.changed
+        assert topic in applied.configured_topics
+        found = (await admin.configs([topic]))[topic]
+        assert (found["retention.ms"], found["segment.ms"]) == ("3600000", "60000")
+    assert (await apply(settings, shorter, "ann")).configured_topics == ()
+
+
+@pytest.mark.kafka
+async def test_what_was_decided_for_another_version_is_refused(settings: Settings) -> None:
+    file = derived(settings.names, MORE)
+    await apply(settings, derived(settings.names), "ann")
+    with pytest.raises(NotApplied, match=r"made when nothing was in force, and now it is @1"):
+        await apply(settings, file, "ann", expected=Expected(None, {}))
+    with pytest.raises(NotApplied, match="from no to 1 partitions; plan again"):
+        await apply(settings, file, "ann", expected=Expected(1, {}))
+    assert len(await versions(settings, "p")) == 1
 
 
 @pytest.mark.kafka
@@ -273,10 +289,10 @@ def numbered(topology: str, number: int) -> Version:
 def test_an_edge_of_the_version_before_is_never_new() -> None:
     """So an offset that is missing there is lost, and the lane says so."""
     edges = new_edges(numbered(MORE, 2), [numbered(FILE, 1)])
-    assert edges["load"] == {}
-    assert edges["count"] == dict.fromkeys(LINES, 7)
+    assert edges["load"] == []
+    assert edges["count"] == LINES
 
 
 def test_every_edge_of_a_first_version_is_new() -> None:
     edges = new_edges(numbered(FILE, 1), [])
-    assert edges["load"] == dict.fromkeys(LINES, 7)
+    assert edges["load"] == LINES

@@ -18,8 +18,8 @@ from broker import embedded
 from broker.admin import Admin
 from broker.clients import opened, producer
 from broker.errors import BrokerError
+from broker.lag import ordered_pass
 from broker.settings import Settings
-from console.lag import ordered_pass
 from events.topology import Version
 from router.check import check
 from router.derive import derive

@@ -9,7 +9,7 @@ from uuid import uuid4
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from console.lag import ordered_pass, upstream_first
+from broker.lag import ordered_pass, upstream_first
 from events.names import Names
 from events.topology import Event, Stage, Version
 

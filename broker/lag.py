@@ -54,8 +54,13 @@ async def inputs(admin: Admin, names: Names, version: Version, stage: str) -> li
         for event_type in version.stages[stage].subscribes
         for index in range(version.events[event_type].partitions)
     }
+    return await looked(admin, names.group(version.pipeline, stage), partitions)
+
+
+async def looked(admin: Admin, group: str, partitions: Mapping[TopicPartition, str]) -> list[Input]:
+    """Those partitions, by their event type, as a group has come along in them."""
     ends = await admin.end_offsets(list(partitions))
-    committed = await admin.committed(names.group(version.pipeline, stage), list(partitions))
+    committed = await admin.committed(group, list(partitions))
     return [
         Input(event_type, tp, found.offset if (found := committed[tp]) else None, ends[tp])
         for tp, event_type in partitions.items()

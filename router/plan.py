@@ -1,0 +1,400 @@
+"""What would a file change against what is in force, and what of that is dangerous?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from pydantic import TypeAdapter
+
+from events.topology import Event, Stage, Version
+from router.compatibility import incompatible
+from router.derive import Derived
+from router.graph import Wired
+
+Danger = Literal["unread", "keys", "schema"]
+DANGERS: tuple[Danger, ...] = ("unread", "keys", "schema")
+What = Literal["stage", "event", "topic"]
+
+_RETENTION = "retention.ms"
+_UNITS = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is new (`+`), changed (`~`) or removed (`-`)."""
+
+    sign: Literal["+", "~", "-"]
+    what: What
+    name: str
+    said: str
+    danger: Danger | None = None
+    """What a person must allow; None where it is safe."""
+    drains: str = ""
+    """How many events go on under an older version, and under which."""
+
+    def __str__(self) -> str:
+        """`~ stage enrich: subscribes line.validated → line.screened (3 unread drain under @7)`."""
+        drains = f" ({self.drains})" if self.drains else ""
+        return f"{self.sign} {self.what} {self.name}: {self.said}{drains}"
+
+
+class Unread(NamedTuple):
+    """So many events wait before a stage, which carry one of these versions."""
+
+    stage: str
+    event_type: str
+    topic: str
+    versions: tuple[int, ...]
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What Kafka knows that concerns a pipeline."""
+
+    versions: tuple[Version, ...] = ()
+    """Of the pipeline, oldest first."""
+    topics: Mapping[str, int] = field(default_factory=dict)
+    """How many partitions each topic of the cluster has."""
+    configs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What is set on those topics that the file needs and that exist."""
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def newest(self) -> Version | None:
+        return self.versions[-1] if self.versions else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, and the state of things for which that was decided."""
+
+    derived: Derived
+    newest: int | None
+    """The number of the version in force; None before the first."""
+    topics: Mapping[str, int]
+    """The partitions of those of its topics that existed."""
+    changes: tuple[Change, ...]
+    publishes: bool
+    """Whether there is to be a version: topics alone may need repair."""
+    rollback_of: int | None = None
+
+    @property
+    def dangers(self) -> tuple[Danger, ...]:
+        """What a person must allow, each once."""
+        found = {change.danger for change in self.changes}
+        return tuple(danger for danger in DANGERS if danger in found)
+
+    def refused(self, allowed: Iterable[str]) -> list[Change]:
+        """The dangerous changes that nobody has allowed."""
+        return [c for c in self.changes if c.danger is not None and c.danger not in set(allowed)]
+
+
+def plan(derived: Derived, facts: Facts, rollback_of: int | None = None) -> Plan:
+    """What publishing a file, whose topics are `placed`, would change."""
+    newest = facts.newest
+    edges = {(n, each.stage, each.event_type) for each in facts.unread for n in each.versions}
+    found = [
+        *changes(newest, derived, facts.unread, derived.topics),
+        *_unreadable(derived, facts, edges),
+        *_configured(derived, facts),
+    ]
+    return Plan(
+        derived=derived,
+        newest=newest.version if newest else None,
+        topics={name: facts.topics[name] for name in derived.topics if name in facts.topics},
+        changes=tuple(found),
+        publishes=newest is None or not says(newest, derived),
+        rollback_of=rollback_of,
+    )
+
+
+def says(version: Version, derived: Derived) -> bool:
+    """The version already says what the file says; where it begins does not count."""
+    events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
+    return events == dict(derived.events) and dict(version.stages) == dict(derived.stages)
+
+
+def changes(
+    before: Wired | None,
+    after: Wired,
+    unread: Sequence[Unread] = (),
+    topics: Mapping[str, Any] | None = None,
+) -> list[Change]:
+    """What is different in `after`: two versions, or a version and a file. `unread` and `topics`
+    (specs by name) are known of what is to be published alone."""
+    found = [
+        *_stages(before, after, unread),
+        *_events(before, after, unread, topics or {}),
+    ]
+    return sorted(found, key=lambda c: (("stage", "event", "topic").index(c.what), c.sign == "-"))
+
+
+def lines(plan: Plan) -> list[str]:
+    """The plan as a person reads it."""
+    pipeline, newest = plan.derived.pipeline, plan.newest
+    if not plan.changes and not plan.publishes:
+        return [f"nothing would change: {pipeline}@{newest} is in force"]
+    next_ = f"{pipeline}@{(newest or 0) + 1}"
+    if not plan.publishes:
+        head = f"{pipeline}@{newest} stays in force"
+    elif newest is None:
+        head = f"{next_}, the first version"
+    else:
+        head = f"{pipeline}@{newest} → {next_}"
+        head += f", a rollback to @{plan.rollback_of}" if plan.rollback_of else ""
+    return [head, *rows(plan.changes), total(plan.changes)]
+
+
+def rows(found: Sequence[Change]) -> list[str]:
+    """A line a change, in columns; what is dangerous has a `!` and the option that allows it."""
+    width = max((len(change.name) for change in found), default=0)
+    told = []
+    for change in found:
+        allow = f" (--allow {change.danger})" if change.danger else ""
+        drains = f"      ({change.drains})" if change.drains else ""
+        sign = "!" if change.danger else change.sign
+        told.append(
+            f"  {sign} {change.what:<5}  {change.name:<{width}}  {change.said}{allow}{drains}"
+        )
+    return told
+
+
+def total(found: Sequence[Change]) -> str:
+    """`2 to add, 1 to change, 0 to remove, 1 dangerous`."""
+    count = {sign: sum(change.sign == sign for change in found) for sign in "+~-"}
+    dangerous = sum(change.danger is not None for change in found)
+    return (
+        f"{count['+']} to add, {count['~']} to change, {count['-']} to remove"
+        f"{f', {dangerous} dangerous' if dangerous else ''}"
+    )
+
+
+def summary(found: Sequence[Change], most: int = 4) -> str:
+    """The changes in a few words: `+ screen, ~ enrich`."""
+    told = [f"{change.sign} {change.name}" for change in found[:most]]
+    if len(found) > most:
+        told.append(f"{len(found) - most} more")
+    return ", ".join(told) or "nothing"
+
+
+def dump(plan: Plan) -> bytes:
+    """As a file."""
+    return TypeAdapter(Plan).dump_json(plan, indent=2) + b"\n"
+
+
+def load(raw: bytes) -> Plan:
+    """What `dump` wrote. Raises ValueError."""
+    return TypeAdapter(Plan).validate_json(raw)
+
+
+def _stages(before: Wired | None, after: Wired, unread: Sequence[Unread]) -> Iterator[Change]:
+    old = before.stages if before else {}
+    for name, stage in after.stages.items():
+        if name not in old:
+            emits = f", emits {', '.join(stage.emits)}" if stage.emits else ""
+            yield Change("+", "stage", name, f"subscribes {', '.join(stage.subscribes)}{emits}")
+        elif said := _stage_said(old[name], stage):
+            left = set(old[name].subscribes) - set(stage.subscribes)
+            drains = _drains([u for u in unread if u.stage == name and u.event_type in left])
+            yield Change("~", "stage", name, said, drains=drains)
+    for name, stage in old.items():
+        if name not in after.stages:
+            waiting = [u for u in unread if u.stage == name]
+            yield Change(
+                "-",
+                "stage",
+                name,
+                f"{_counted(waiting)} unread, which drain only while its function can be imported"
+                if waiting
+                else f"subscribed {', '.join(stage.subscribes)}",
+                "unread" if waiting else None,
+                _drains(waiting),
+            )
+
+
+def _stage_said(old: Stage, new: Stage) -> str:
+    said = [
+        f"{name} {', '.join(was) or 'nothing'} → {', '.join(now) or 'nothing'}"
+        for name, was, now in (
+            ("subscribes", old.subscribes, new.subscribes),
+            ("emits", old.emits, new.emits),
+        )
+        if was != now
+    ]
+    said += [
+        f"{name} {was} → {now}"
+        for name, was, now in (
+            ("run", old.run, new.run),
+            ("timeout", duration(old.timeout), duration(new.timeout)),
+            ("threads", old.threads, new.threads),
+            ("processes", old.processes, new.processes),
+            ("attempts", old.retry.attempts, new.retry.attempts),
+            ("backoff", duration(old.retry.backoff), duration(new.retry.backoff)),
+            ("max_backoff", duration(old.retry.max_backoff), duration(new.retry.max_backoff)),
+        )
+        if was != now
+    ]
+    for event_type in dict.fromkeys([*old.when, *new.when]):
+        was, now = old.when.get(event_type), new.when.get(event_type)
+        if was != now:
+            said.append(f"when {event_type}: {was or 'always'} → {now or 'always'}")
+    for name in dict.fromkeys([*old.parameters, *new.parameters]):
+        was, now = old.parameters.get(name), new.parameters.get(name)
+        if was != now or (name in old.parameters) != (name in new.parameters):
+            said.append(f"with {name}: {_value(old, name)} → {_value(new, name)}")
+    if old.accepts != new.accepts and old.accepts is not None and new.accepts is not None:
+        said.append(f"reads another schema: {_schema_said(old.accepts, new.accepts)}")
+    elif old.accepts != new.accepts:
+        said.append("reads another schema")
+    return "; ".join(said)
+
+
+def _value(stage: Stage, name: str) -> str:
+    return f"{stage.parameters[name]!r:.40}" if name in stage.parameters else "not given"
+
+
+def _events(
+    before: Wired | None,
+    after: Wired,
+    unread: Sequence[Unread],
+    topics: Mapping[str, Any],
+) -> Iterator[Change]:
+    old = before.events if before else {}
+    for name, event in after.events.items():
+        if name not in old:
+            yield Change("+", "topic", event.topic, _new_topic(event, topics))
+            continue
+        was = old[name]
+        if was.topic != event.topic or was.partitions != event.partitions:
+            yield _widened(before or after, after, name, unread)
+        if was.key != event.key:
+            said = f"key {was.key or 'none'} → {event.key or 'none'}"
+            if was.key:
+                said += ": events of a key change their place"
+            yield Change("~", "event", name, said, "keys" if was.key else None)
+        if was.data_schema != event.data_schema:
+            said = f"schema: {_schema_said(was.data_schema or {}, event.data_schema or {})}"
+            yield Change("~", "event", name, said)
+    for name in old:
+        if name not in after.events:
+            waiting = [u for u in unread if u.event_type == name]
+            yield Change(
+                "-",
+                "event",
+                name,
+                f"{_counted(waiting)} unread; its topic stays"
+                if waiting
+                else "its topic stays, and what it holds is kept as long as ever",
+                "unread" if waiting else None,
+                _drains(waiting),
+            )
+
+
+def _new_topic(event: Event, topics: Mapping[str, Any]) -> str:
+    said = f"{event.partitions} partition{'' if event.partitions == 1 else 's'}"
+    if event.key:
+        said += f", key {event.key}"
+    spec = topics.get(event.topic)
+    kept = spec.configs.get(_RETENTION) if spec else None
+    return f"{said}, kept {duration(int(kept) / 1000)}" if kept else said
+
+
+def _widened(before: Wired, after: Wired, name: str, unread: Sequence[Unread]) -> Change:
+    was, now = before.events[name], after.events[name]
+    said = f"{was.partitions} → {now.partitions} partitions, in {now.topic}"
+    drains = _drains([u for u in unread if u.topic == was.topic])
+    if keyed(before, name) or keyed(after, name):
+        said = f"{said}: events of a key change their place"
+        return Change("~", "topic", name, said, "keys", drains)
+    return Change("~", "topic", name, said, drains=drains)
+
+
+def keyed(wired: Wired, event_type: str, above: frozenset[str] = frozenset()) -> bool:
+    """Does it have a key, be it that of an event that causes it?"""
+    if event_type in above or event_type not in wired.events:
+        return False
+    if wired.events[event_type].key is not None:
+        return True
+    causes = {
+        cause
+        for stage in wired.stages.values()
+        if event_type in stage.emits
+        for cause in stage.subscribes
+    }
+    return any(keyed(wired, cause, above | {event_type}) for cause in causes)
+
+
+def _unreadable(
+    derived: Derived, facts: Facts, edges: set[tuple[int, str, str]]
+) -> Iterator[Change]:
+    for each in incompatible(facts.versions, derived, edges):
+        yield Change("~", "event", each.event_type, f"{each.reason}; {each.remedy}", "schema")
+
+
+def _configured(derived: Derived, facts: Facts) -> Iterator[Change]:
+    """Topics that exist and are configured otherwise."""
+    for topic, wanted in drifted(derived, facts.configs).items():
+        said, shorter = [], False
+        for name, value in wanted.items():
+            was = facts.configs[topic].get(name)
+            if name == _RETENTION and was and was.lstrip("-").isdigit():
+                said.append(f"kept {_kept(was)} → {_kept(value)}")
+                shorter = int(was) < 0 or int(value) < int(was)
+            else:
+                said.append(f"{name} {was or 'default'} → {value}")
+        waiting = [u for u in facts.unread if u.topic == topic] if shorter else []
+        if waiting:
+            said.append(f"{_counted(waiting)} unread, of which the older ones may be deleted")
+        yield Change("~", "topic", topic, "; ".join(said), "unread" if waiting else None)
+
+
+def drifted(
+    derived: Derived, configs: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """By existing topic, the configs that it should have and has not."""
+    return {
+        topic: different
+        for topic, spec in derived.topics.items()
+        if topic in configs
+        and (
+            different := {
+                name: value
+                for name, value in spec.configs.items()
+                if configs[topic].get(name) != value
+            }
+        )
+    }
+
+
+def _schema_said(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    was, now = old.get("properties", {}), new.get("properties", {})
+    said = [f"+{name}" for name in now if name not in was]
+    said += [f"-{name}" for name in was if name not in now]
+    said += [f"~{name}" for name in now if name in was and was[name] != now[name]]
+    return ", ".join(said) or f"{old.get('title', 'none')} → {new.get('title', 'none')}"
+
+
+def _drains(unread: Sequence[Unread]) -> str:
+    if not unread:
+        return ""
+    numbers = sorted({number for each in unread for number in each.versions})
+    return f"{_counted(unread)} unread drain under {', '.join(f'@{n}' for n in numbers)}"
+
+
+def _counted(unread: Sequence[Unread]) -> str:
+    return f"{sum(each.events for each in unread):,}"
+
+
+def _kept(milliseconds: str) -> str:
+    return "for ever" if int(milliseconds) < 0 else duration(int(milliseconds) / 1000)
+
+
+def duration(seconds: float) -> str:
+    """As the file has it: `200ms`, `30s`, `7d`."""
+    for unit, length in _UNITS:
+        if seconds and seconds % length == 0:
+            return f"{int(seconds / length)}{unit}"
+    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"

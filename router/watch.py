@@ -1,0 +1,326 @@
+"""How does a running pipeline follow its file: what is done at each save?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from watchfiles import awatch
+
+from broker.errors import BrokerError, TopicDiffers
+from broker.settings import Settings
+from events.topology import Report
+from router import document
+from router.document import Document
+from router.enact import enact, settled
+from router.facts import planned
+from router.finding import errors
+from router.fresh import Judged
+from router.plan import Plan, says, summary
+from router.table import NotApplied, read, report
+
+log = structlog.get_logger()
+
+SUFFIXES = (".yaml", ".yml")
+_DEBOUNCE = 400  # milliseconds at most that saves are gathered; an editor writes in several steps
+_STEP = 30  # milliseconds without another one after which they are acted upon
+_FIRST_REST, _LONGEST_REST = 0.5, 10.0  # seconds between tries while Kafka is away
+
+
+class Edge(Protocol):
+    """What a router needs of the world around it."""
+
+    async def reach(self) -> Settings:
+        """A Kafka, wherever it is now. Raises BrokerError."""
+
+    async def judge(self, file: Path) -> Judged:
+        """Whether a file is fit to be applied, and what it stands for. Raises nothing."""
+
+    async def rest(self) -> None:
+        """Nothing is to be done now: a moment to prepare."""
+
+    def allowing(self, file: Path, dangers: Sequence[str]) -> str:
+        """The command with which a person applies a file all the same."""
+
+    @property
+    def by(self) -> str:
+        """Who does it, for people."""
+
+
+async def route(paths: Sequence[Path], edge: Edge, stopping: asyncio.Event) -> None:
+    """Apply what is safe of each file at its start and at each save, until `stopping` is set.
+
+    A path is a file, or a folder whose `*.yaml` and `*.yml` are pipelines side by side. A file that
+    is not fit changes nothing and is reported, in the log and in `farandole.topology`; so is what
+    is dangerous, which waits for a person. While Kafka is away the files wait for it.
+    """
+    watching = _Watching(list(paths))
+    router = _Router(edge, watching.files)
+    waiting = {file: _Case(file, start=True) for file in watching.look() or ()}
+    saved = asyncio.Event()
+
+    async def watch() -> None:
+        async for _ in awatch(
+            *watching.folders(),
+            watch_filter=None,
+            debounce=_DEBOUNCE,
+            step=_STEP,
+            stop_event=stopping,
+            recursive=False,
+        ):
+            changed = watching.look()
+            if changed is None:
+                continue
+            for file in [*changed, *router.doubled]:
+                waiting[file] = _Case(file)
+            saved.set()
+
+    watcher = asyncio.create_task(watch())
+    stop = asyncio.create_task(stopping.wait())
+    try:
+        log.info("route.watching", paths=[str(path) for path in paths])
+        rest = _FIRST_REST
+        while not stopping.is_set():
+            saved.clear()
+            away = await _all(router, waiting, stopping)
+            rest = min(rest * 2, _LONGEST_REST) if away else _FIRST_REST
+            if not waiting:
+                await edge.rest()
+            one = asyncio.create_task(saved.wait())
+            await asyncio.wait(
+                {one, stop, watcher},
+                timeout=rest if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            one.cancel()
+            if watcher.done():
+                watcher.result()  # what cannot be watched is an error
+                return
+    finally:
+        stop.cancel()
+        watcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await watcher
+
+
+@dataclass(slots=True)
+class _Case:
+    """A file that is to be looked at."""
+
+    file: Path
+    start: bool = False
+    """The router has just begun: nobody has saved it."""
+    judged: Judged | None = None
+    """Kept while Kafka is away."""
+
+
+async def _all(router: _Router, waiting: dict[Path, _Case], stopping: asyncio.Event) -> bool:
+    """Handle what waits; whether Kafka is away."""
+    for file, case in list(waiting.items()):
+        if stopping.is_set():
+            return False
+        try:
+            await router.handle(case)
+        except (BrokerError, NotApplied) as error:
+            router.say_away(error)
+            return True
+        if waiting.get(file) is case:  # else it has been saved again meanwhile
+            del waiting[file]
+    router.say_back()
+    return False
+
+
+@dataclass(slots=True)
+class _Watching:
+    """Which files there are, and which of them have been saved since we last looked."""
+
+    paths: list[Path]
+    seen: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+
+    def folders(self) -> list[Path]:
+        """A file that is replaced by another of its name is seen in its folder alone."""
+        return list(dict.fromkeys(p if p.is_dir() else p.absolute().parent for p in self.paths))
+
+    def files(self) -> list[Path]:
+        found: list[Path] = []
+        for path in self.paths:
+            if path.is_dir():
+                found += sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and f.is_file())
+            else:
+                found.append(path)
+        return list(dict.fromkeys(found))
+
+    def look(self) -> list[Path] | None:
+        """Those that are not as they were; None where nothing is new. One that is gone from a
+        folder is no pipeline any more, and what it has published stays."""
+        now = {file: _stamp(file) for file in self.files()}
+        changed = [file for file, stamp in now.items() if self.seen.get(file) != stamp]
+        gone = self.seen.keys() - now.keys()
+        for file in gone:
+            log.warning("route.gone", file=str(file), remedy="its pipeline goes on as it is")
+        self.seen = now
+        return changed if changed or gone else None
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    """What differs after each save, also of a link to elsewhere."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return ()
+    return (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+
+
+@dataclass(slots=True)
+class _Router:
+    edge: Edge
+    files: Callable[[], list[Path]]
+    doubled: set[Path] = field(default_factory=set)
+    """Files that wait for another one to be given a pipeline name of its own."""
+    away: bool = False
+    named: dict[Path, str] = field(default_factory=dict)
+    """The pipeline of each file, when it could last be read."""
+
+    async def handle(self, case: _Case) -> None:
+        """Do what one file asks for. Raises BrokerError, NotApplied."""
+        file = case.file
+        if case.judged is None:
+            case.judged = self._doubled(file) or await self.edge.judge(file)
+            self._log(file, case.judged)
+        pipeline = _named(file)[0] or self.named.get(file)
+        if pipeline is None:
+            return  # nobody could look for a report of it
+        self.named[file] = pipeline
+        derived = case.judged.derived
+        wrong = [str(finding) for finding in errors(case.judged.findings)]
+        settings = await self.edge.reach()
+        if derived is None:
+            place = Path(case.judged.findings[0].file)  # in another file, where two say the same
+            await self._report(settings, pipeline, place, findings=wrong)
+            return
+        try:
+            plan = await planned(settings, derived)
+        except TopicDiffers as error:
+            log.error("route.refused", file=str(file), finding=str(error))
+            await self._report(settings, pipeline, file, findings=[f"{file}: {error}"])
+            return
+        if case.start and plan.publishes:
+            back = await self._rolled_back(settings, plan)
+            if back:
+                log.warning("route.waiting", file=str(file), why=back)
+                await self._report(settings, pipeline, file, waiting=[back])
+                return
+        await self._follow(settings, file, plan)
+
+    async def _follow(self, settings: Settings, file: Path, plan: Plan) -> None:
+        pipeline = plan.derived.pipeline
+        dangerous = [str(change) for change in plan.refused(())]
+        if dangerous:
+            allow = self.edge.allowing(file, plan.dangers)
+            log.warning("route.waiting", file=str(file), changes=dangerous, allow=allow)
+            said = [*dangerous, f"to apply it: {allow}"]
+            await self._report(settings, pipeline, file, waiting=said)
+            return
+        if not plan.publishes and not plan.changes:
+            log.info("route.unchanged", file=str(file), version=f"{pipeline}@{plan.newest}")
+        else:
+            applied = await enact(settings, plan, self.edge.by)
+            log.info(
+                "route.applied",
+                file=str(file),
+                version=applied.version.name,
+                changes=summary(plan.changes),
+            )
+        await self._report(settings, pipeline, file)
+
+    async def _rolled_back(self, settings: Settings, plan: Plan) -> str | None:
+        """Why a file that nobody has saved is not applied, if somebody went back on purpose."""
+        newest = (await read(settings)).newest(plan.derived.pipeline)
+        if newest is None or newest.rollback_of is None or says(newest, plan.derived):
+            return None
+        return (
+            f"{newest.name} is a rollback to @{newest.rollback_of}, and the file says something "
+            "else; save the file to apply it"
+        )
+
+    async def _report(
+        self,
+        settings: Settings,
+        pipeline: str,
+        file: Path,
+        findings: Sequence[str] = (),
+        waiting: Sequence[str] = (),
+    ) -> None:
+        """Tell `farandole status` what there is to be said, if it has not been said."""
+        before = (await read(settings)).reports.get(pipeline)
+        now = Report(
+            pipeline=pipeline,
+            reported=datetime.now(UTC),
+            reported_by=self.edge.by,
+            file=str(file),
+            findings=tuple(findings),
+            waiting=tuple(waiting),
+        )
+        if before is None and not findings and not waiting:
+            return
+        if before is None or _content(before) != _content(now):
+            await report(settings, now if findings or waiting else settled(now, self.edge.by))
+
+    def _doubled(self, file: Path) -> Judged | None:
+        """The one finding about two files of one pipeline; it stands in the second."""
+        name, _ = _named(file)
+        same = [other for other in self.files() if other == file or _named(other)[0] == name]
+        if name is None or len(same) < 2:
+            self.doubled.discard(file)
+            return None
+        self.doubled |= set(same)
+        # The same finding for both: which of them is meant, nobody knows.
+        first, second = sorted(same)[:2]
+        _, read_ = _named(second)
+        assert read_ is not None
+        finding = read_.finding(
+            ("pipeline",),
+            f"the pipeline {name!r} stands in {first} too",
+            "give one of the two another name, or delete it",
+        )
+        return Judged((finding,))
+
+    def _log(self, file: Path, judged: Judged) -> None:
+        for finding in judged.findings:
+            if finding.file != str(file):
+                continue  # it is said where it stands
+            if judged.derived is None and finding.severity == "error":
+                log.error("route.refused", file=str(file), finding=str(finding))
+            else:
+                log.warning("route.warned", file=str(file), finding=str(finding))
+
+    def say_away(self, error: Exception) -> None:
+        """Once, however long it lasts."""
+        if not self.away:
+            log.warning("route.retrying", why=str(error))
+        self.away = True
+
+    def say_back(self) -> None:
+        if self.away:
+            log.info("route.goes_on")
+        self.away = False
+
+
+def _content(said: Report) -> tuple[object, ...]:
+    return said.file, said.findings, said.waiting
+
+
+def _named(file: Path) -> tuple[str | None, Document | None]:
+    """The pipeline's name, whatever else is wrong with the file."""
+    try:
+        found, _ = document.read(file.read_bytes(), str(file))
+    except OSError:
+        return None, None
+    name = found.data.get("pipeline") if found else None
+    return (name if isinstance(name, str) else None), found

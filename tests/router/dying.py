@@ -1,0 +1,46 @@
+"""A router that is killed right after one step of its protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from broker.settings import Settings
+from router import publish
+from tests.router.made import MORE, derived
+
+STEPS = (
+    "_prepared",
+    "_begun",
+    "_marked",
+    "_written",
+    "commit_transaction",
+    "_read_back",
+    "_release",
+)
+
+
+def kill_after(owner: Any, name: str) -> None:
+    step = getattr(owner, name)
+
+    async def killed(*arguments: Any) -> None:
+        await step(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, killed)
+
+
+def main() -> None:
+    settings, step, hold = Settings.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3]
+    publish._HOLD_LONGER = float(hold)  # type: ignore[misc]
+    kill_after(AIOKafkaProducer if step == "commit_transaction" else publish, step)
+    asyncio.run(publish.apply(settings, derived(settings.names, MORE), "the dead"))
+
+
+if __name__ == "__main__":
+    main()

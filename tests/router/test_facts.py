@@ -1,0 +1,108 @@
+"""Are unread events counted, under the version that is theirs?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+from aiokafka import TopicPartition
+
+from broker.clients import consumer, opened, producer
+from broker.settings import Settings
+from events.names import Names
+from events.topology import Version
+from router import facts
+from router.facts import gathered, version_of
+from router.plan import Unread
+from router.publish import apply
+from tests.router.made import FILE, MORE, derived
+
+
+class Bare(NamedTuple):
+    offset: int
+    headers: Sequence[tuple[str, bytes]] = ()
+    topic: str = "p.asked"
+    partition: int = 0
+    timestamp: int = 0
+    key: bytes | None = None
+    value: bytes | None = b"{}"
+
+
+def numbered(number: int, boundary: int) -> Version:
+    file = derived(Names(), FILE)
+    return Version(
+        pipeline="p",
+        version=number,
+        installation=UUID(int=0),
+        published=datetime(2026, 1, 1, tzinfo=UTC),
+        published_by="ann",
+        events={
+            name: event.model_copy(update={"boundaries": (boundary,) * event.partitions})
+            for name, event in file.events.items()
+        },
+        stages=dict(file.stages),
+    )
+
+
+VERSIONS = [numbered(1, 5), numbered(2, 9)]
+
+
+@pytest.mark.parametrize(("offset", "number"), [(0, 1), (5, 1), (8, 1), (9, 2), (99, 2)])
+def test_a_bare_record_belongs_to_the_newest_boundary_before_it(offset: int, number: int) -> None:
+    assert version_of(Bare(offset), VERSIONS) == number
+
+
+def test_a_version_that_a_record_carries_wins() -> None:
+    assert version_of(Bare(99, [("ce_topologyversion", b"p@1")]), VERSIONS) == 1
+    assert version_of(Bare(99, [("ce_topologyversion", b"p@7")]), VERSIONS) is None
+
+
+def test_a_topic_that_no_version_knows_belongs_to_none() -> None:
+    assert version_of(Bare(99, topic="p.other"), VERSIONS) is None
+
+
+async def waiting(settings: Settings) -> None:
+    """Five events before `load` and `count`, three under @1 and two under @2, and `count` has
+    worked the first."""
+    topic = settings.names.topic("p", "line.read")
+    await apply(settings, derived(settings.names, MORE), "ann")
+    async with opened(producer(settings), settings) as writer:
+        for _ in range(3):
+            await writer.send_and_wait(topic, b"{}", partition=1)
+        await apply(settings, derived(settings.names, FILE), "ann")
+        headers = [("ce_topologyversion", b"p@1")]
+        await writer.send_and_wait(topic, b"{}", partition=1)
+        await writer.send_and_wait(topic, b"{}", partition=0, headers=headers)
+    member = consumer(settings, group=settings.names.group("p", "count"))
+    async with opened(member, settings):
+        tp = TopicPartition(topic, 1)
+        member.assign([tp])
+        await member.commit({tp: 1})
+
+
+@pytest.mark.kafka
+async def test_unread_events_are_counted_under_their_version(settings: Settings) -> None:
+    """The markers of an apply are none; and `count` is not in @2, so what is @2's is not its."""
+    await waiting(settings)
+    found, _ = await gathered(settings, derived(settings.names, FILE))
+    topic = settings.names.topic("p", "line.read")
+    assert sorted(found.unread) == [
+        Unread("count", "line.read", topic, (1,), 3),
+        Unread("load", "line.read", topic, (1,), 4),
+        Unread("load", "line.read", topic, (2,), 1),
+    ]
+
+
+@pytest.mark.kafka
+async def test_what_is_too_much_to_read_counts_for_each_version(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "LOOKED_THROUGH", 0)
+    await waiting(settings)
+    found, _ = await gathered(settings, derived(settings.names, FILE))
+    versions = {each.stage: each.versions for each in found.unread if each.events}
+    assert versions["count"] == (1,)
+    assert versions["load"] == (1, 2)

@@ -1,0 +1,177 @@
+"""Is a version whole, and its boundary exact, whoever dies or reads at that moment?"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from broker.admin import Admin
+from broker.clients import consumer, opened, producer
+from broker.settings import Settings
+from router import publish
+from router.publish import apply
+from router.table import versions
+from tests.router import dying
+from tests.router.made import FILE, MORE, derived
+
+pytestmark = pytest.mark.kafka
+
+ROOT = Path(__file__).parents[2]
+_PATIENCE = 20.0  # seconds
+
+
+async def killed(settings: Settings, step: str, hold: float) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.router.dying", settings.model_dump_json(), step, str(hold),
+        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    async with asyncio.timeout(30):
+        assert await child.wait() == -signal.SIGKILL
+
+
+async def flows(settings: Settings, topic: str, sent: bytes) -> list[bytes]:
+    """All that a reader of what is committed gets, up to a record that is sent now."""
+    async with opened(producer(settings), settings) as writer:
+        await writer.send_and_wait(topic, sent, partition=0)
+    found: list[bytes] = []
+    async with opened(consumer(settings), settings) as reader, asyncio.timeout(_PATIENCE):
+        reader.assign([TopicPartition(topic, 0)])
+        await reader.seek_to_beginning()
+        while sent not in found:
+            for records in (await reader.getmany(timeout_ms=100)).values():
+                found += [record.value for record in records]
+    return found
+
+
+async def held(settings: Settings, topics: list[str]) -> bool:
+    """Is there a partition that readers do not get to the end of?"""
+    async with Admin.open(settings) as admin:
+        counts = await admin.topics()
+        tps = [TopicPartition(t, index) for t in topics for index in range(counts[t])]
+        return await admin.end_offsets(tps) != await admin.end_offsets(tps, stable=True)
+
+
+@pytest.mark.parametrize("step", dying.STEPS)
+async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
+    settings: Settings, step: str
+) -> None:
+    """Whole, its offsets included; and the router that comes next takes its hold away."""
+    old = (await apply(settings, derived(settings.names), "ann")).version
+    asked = settings.names.topic("p", "asked")
+    assert await flows(settings, asked, b"0") == [b"0"]
+    await killed(settings, step, 12)
+    published = step in ("commit_transaction", "_read_back", "_release")
+    third = derived(settings.names, MORE.replace("read: {", "read: {timeout: 3s, "))
+    after = await apply(settings, third, "ann")
+    history = await versions(settings, "p")
+    assert [v.published_by for v in history] == ["ann", *["the dead"] * published, "ann"]
+    assert history[0] == old
+    for version in history[1:]:
+        assert set(version.stages) == {"read", "load", "count", "mask"}
+        assert [len(e.boundaries) for e in version.events.values()] == [1, 2, 2]
+    assert await flows(settings, asked, b"1") == [b"0", b"1"]
+    assert not await held(settings, [e.topic for e in after.version.events.values()])
+    async with Admin.open(settings) as admin:
+        offsets = await admin.committed(
+            settings.names.group("p", "mask"), [TopicPartition(asked, 0)]
+        )
+    boundary = history[1].events["asked"].boundaries[0]
+    assert [at and at.offset for at in offsets.values()] == [boundary]
+
+
+async def test_a_hold_that_nobody_takes_away_times_out(settings: Settings) -> None:
+    await apply(settings, derived(settings.names), "ann")
+    await killed(settings, "_marked", 0)
+    assert await flows(settings, settings.names.topic("p", "asked"), b"1") == [b"1"]
+    assert len(await versions(settings, "p")) == 1
+
+
+async def test_no_reader_passes_a_boundary_before_it_can_read_the_version(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await apply(settings, derived(settings.names), "ann")
+    topics = [settings.names.topic("p", t) for t in ("asked", "line.read")]
+    release = publish._release
+    seen: list[tuple[int, bool]] = []
+
+    async def watched(*arguments: Any) -> None:
+        seen.append((len(await versions(settings, "p")), await held(settings, topics)))
+        await release(*arguments)
+
+    monkeypatch.setattr(publish, "_release", watched)
+    await apply(settings, derived(settings.names, MORE), "ann")
+    assert seen == [(2, True)]
+    assert not await held(settings, topics)
+
+
+async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers are not held meanwhile."""
+    await apply(settings, derived(settings.names), "ann")
+    topics = [settings.names.topic("p", t) for t in ("asked", "line.read")]
+    written, rest = publish._written, asyncio.sleep
+    between: list[bool] = []
+
+    async def stuck(*arguments: Any) -> None:
+        monkeypatch.setattr(publish, "_written", written)
+        await written(*arguments)
+        await asyncio.Event().wait()
+
+    async def looked(seconds: float) -> None:
+        if seconds > 1:
+            between.append(await held(settings, topics))
+        await rest(0 if seconds > 1 else seconds)
+
+    monkeypatch.setattr(publish, "_written", stuck)
+    monkeypatch.setattr(publish, "_UNTIL_COMMIT", 0.7)
+    monkeypatch.setattr(publish, "_REST", 10**9)
+    monkeypatch.setattr(publish.asyncio, "sleep", looked)
+    applied = await apply(settings, derived(settings.names, MORE), "ann")
+    assert applied.version.version == 2
+    assert between == [False]
+
+
+async def test_two_routers_at_once_leave_no_hold(settings: Settings) -> None:
+    await apply(settings, derived(settings.names), "ann")
+    files = [
+        derived(settings.names, FILE.replace("read: {", f"read: {{timeout: {n}s, "))
+        for n in range(1, 4)
+    ]
+    await asyncio.gather(*(apply(settings, file, "ann") for file in files))
+    history = await versions(settings, "p")
+    assert [v.version for v in history] == [1, 2, 3, 4]
+    assert sorted(v.stages["read"].timeout for v in history[1:]) == [1, 2, 3]
+    assert not await held(settings, [e.topic for e in history[-1].events.values()])
+    boundaries = [v.events["asked"].boundaries for v in history[1:]]
+    assert boundaries == sorted(set(boundaries))
+
+
+async def test_a_reader_sees_every_record_once_and_no_marker(settings: Settings) -> None:
+    await apply(settings, derived(settings.names), "ann")
+    asked = settings.names.topic("p", "asked")
+    done = asyncio.Event()
+    sent: list[bytes] = []
+
+    async def writing() -> None:
+        async with opened(producer(settings), settings) as writer:
+            while not done.is_set():
+                value = b"%d" % len(sent)
+                await writer.send_and_wait(asked, value, partition=0)
+                sent.append(value)
+
+    writes = asyncio.create_task(writing())
+    for n in range(1, 6):
+        file = FILE.replace("read: {", f"read: {{timeout: {n}s, ")
+        await apply(settings, derived(settings.names, file), "ann")
+    done.set()
+    await writes
+    assert await flows(settings, asked, b"last") == [*sent, b"last"]
+    boundaries = [v.events["asked"].boundaries[0] for v in (await versions(settings, "p"))[1:]]
+    assert boundaries == sorted(set(boundaries))

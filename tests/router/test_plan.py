@@ -1,0 +1,286 @@
+"""Does a plan say what would change, what drains, and what is dangerous?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.names import Names
+from events.topology import Version
+from router import plan as planning
+from router.compatibility import Incompatible
+from router.derive import Derived
+from router.place import placed
+from router.plan import Change, Facts, Plan, Unread, changes, lines, plan, summary
+from tests.router.made import derived
+
+NAMES = Names()
+FILE = """\
+pipeline: p
+package: work
+defaults: {partitions: 4}
+events:
+  asked: {partitions: 1}
+  line.validated: {key: household}
+stages:
+  validate: {subscribes: asked, emits: line.validated}
+  enrich: {subscribes: line.validated, emits: line.enriched}
+  load: {subscribes: line.enriched}
+"""
+SCREENED = FILE.replace(
+    "enrich: {subscribes: line.validated",
+    "screen: {subscribes: line.validated, emits: line.screened}\n"
+    "  enrich: {subscribes: line.screened",
+)
+
+
+def published(file: Derived, number: int = 7) -> Version:
+    return Version(
+        pipeline="p",
+        version=number,
+        installation=UUID(int=0),
+        published=datetime(2026, 1, 1, tzinfo=UTC),
+        published_by="ann",
+        events={
+            name: event.model_copy(update={"boundaries": (3,) * event.partitions})
+            for name, event in file.events.items()
+        },
+        stages=dict(file.stages),
+    )
+
+
+def facts(topology: str = FILE, unread: Mapping[tuple[str, str], int] | None = None) -> Facts:
+    """@7 is in force, and so many events wait before these stages, of these types."""
+    file = derived(NAMES, topology)
+    return Facts(
+        versions=(published(file),),
+        topics={name: spec.partitions for name, spec in file.topics.items()},
+        configs={name: spec.configs for name, spec in file.topics.items()},
+        unread=tuple(
+            Unread(stage, event_type, f"p.{event_type}", (7,), count)
+            for (stage, event_type), count in (unread or {}).items()
+        ),
+    )
+
+
+def planned(topology: str, known: Facts) -> Plan:
+    return plan(placed(derived(NAMES, topology), known.versions, known.topics, NAMES), known)
+
+
+def test_an_inserted_stage_is_read_like_this() -> None:
+    known = facts(unread={("enrich", "line.validated"): 1204})
+    assert lines(planned(SCREENED, known)) == [
+        "p@7 → p@8",
+        "  + stage  screen           subscribes line.validated, emits line.screened",
+        "  ~ stage  enrich           subscribes line.validated → line.screened"
+        "      (1,204 unread drain under @7)",
+        "  + topic  p.line.screened  4 partitions, kept 7d",
+        "2 to add, 1 to change, 0 to remove",
+    ]
+
+
+def test_the_first_version_is_all_new() -> None:
+    found = planned(FILE, Facts())
+    assert lines(found)[0] == "p@1, the first version"
+    assert {change.sign for change in found.changes} == {"+"}
+    assert found.newest is None
+    assert found.publishes
+
+
+def test_what_is_in_force_already_changes_nothing() -> None:
+    found = planned(FILE, facts())
+    assert lines(found) == ["nothing would change: p@7 is in force"]
+    assert not found.publishes
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("load: {", "load: {timeout: 1m, ", "timeout 30s → 1m"),
+        ("load: {", "load: {threads: 2, ", "threads 0 → 2"),
+        ("load: {", "load: {processes: 3, ", "processes 1 → 3"),
+        ("load: {", "load: {run: 'other:f', ", "run work.load:load → other:f"),
+        ("load: {", "load: {retry: {attempts: 9, backoff: 1s}, ", "attempts 3 → 9; backoff 200ms"),
+        ("load: {subscribes: line.enriched}", "load: {subscribes: asked}", "line.enriched → asked"),
+    ],
+)
+def test_each_setting_of_a_stage_is_named(before: str, after: str, said: str) -> None:
+    (change,) = planned(FILE.replace(before, after), facts()).changes
+    assert (change.sign, change.what, change.name) == ("~", "stage", "load")
+    assert said in change.said
+    assert change.danger is None
+
+
+@pytest.mark.parametrize(
+    ("field", "was", "now", "said"),
+    [
+        ("when", {}, {"line.enriched": "data.a > 1"}, "when line.enriched: always → data.a > 1"),
+        ("parameters", {"a": 1}, {"a": 2, "b": None}, "with a: 1 → 2; with b: not given → None"),
+        ("accepts", None, {"title": "Line"}, "reads another schema"),
+        (
+            "accepts",
+            {"properties": {"a": 1, "b": 2}},
+            {"properties": {"b": 3, "c": 4}},
+            "reads another schema: +c, -a, ~b",
+        ),
+    ],
+)
+def test_filters_parameters_and_schemas_of_a_stage_are_named(
+    field: str, was: Any, now: Any, said: str
+) -> None:
+    before, after = derived(NAMES, FILE), derived(NAMES, FILE)
+    old, new = [
+        replace(file, stages={**file.stages, "load": file.stages["load"].model_copy(update=given)})
+        for file, given in ((before, {field: was}), (after, {field: now}))
+    ]
+    (change,) = changes(old, new)
+    assert change.said == said
+
+
+def test_another_schema_of_an_event_names_its_fields() -> None:
+    def with_schema(properties: dict[str, Any]) -> Derived:
+        file = derived(NAMES, FILE)
+        event = file.events["asked"].model_copy(update={"data_schema": {"properties": properties}})
+        return replace(file, events={**file.events, "asked": event})
+
+    (change,) = changes(with_schema({"a": 1}), with_schema({"b": 1}))
+    assert str(change) == "~ event asked: schema: +b, -a"
+
+
+def test_a_stage_that_goes_away_with_unread_events_is_dangerous() -> None:
+    without = FILE.replace("  load: {subscribes: line.enriched}\n", "")
+    (change,) = planned(without, facts(unread={("load", "line.enriched"): 3})).changes
+    assert (change.sign, change.name, change.danger) == ("-", "load", "unread")
+    assert change.drains == "3 unread drain under @7"
+    (change,) = planned(without, facts()).changes
+    assert (change.sign, change.name, change.danger) == ("-", "load", None)
+
+
+def test_an_event_type_that_goes_away_with_unread_events_is_dangerous() -> None:
+    without = FILE.replace(", emits: line.enriched", "").replace(
+        "load: {subscribes: line.enriched}", "load: {subscribes: line.validated}"
+    )
+    found = planned(without, facts(unread={("load", "line.enriched"): 3}))
+    assert [c.name for c in found.refused(())] == ["line.enriched"]
+    assert found.dangers == ("unread",)
+    assert planned(without, facts()).dangers == ()
+
+
+@pytest.mark.parametrize(
+    ("event_type", "dangers"),
+    [
+        ("line.validated", ("keys",)),
+        ("line.enriched", ("keys",)),  # it has its cause's key
+        ("asked", ()),
+    ],
+)
+def test_other_partitions_are_dangerous_where_there_are_keys(
+    event_type: str, dangers: tuple[str, ...]
+) -> None:
+    wider = FILE.replace("stages:", "  line.enriched: {}\nstages:")
+    wider = wider.replace("asked: {partitions: 1}", "asked: {}").replace(
+        f"  {event_type}: {{", f"  {event_type}: {{partitions: 8, "
+    )
+    wider = wider if event_type == "asked" else wider.replace("asked: {}", "asked: {partitions: 1}")
+    found = planned(wider, facts())
+    assert found.dangers == dangers
+    (change,) = found.changes
+    assert f"8 partitions, in p.{event_type}--8" in change.said
+
+
+def test_what_is_dangerous_says_which_option_allows_it() -> None:
+    wider = FILE.replace("{key: household}", "{key: household, partitions: 8}")
+    found = planned(wider, facts())
+    assert lines(found)[1:] == [
+        "  ! topic  line.validated  4 → 8 partitions, in p.line.validated--8: events of a key"
+        " change their place (--allow keys)",
+        "0 to add, 1 to change, 0 to remove, 1 dangerous",
+    ]
+    assert found.refused(["unread"]) == list(found.changes)
+    assert found.refused(["keys"]) == []
+
+
+def test_another_key_moves_events_and_the_first_key_does_not() -> None:
+    other = FILE.replace("key: household", "key: basket")
+    assert planned(other, facts()).dangers == ("keys",)
+    first = FILE.replace("asked: {partitions: 1}", "asked: {partitions: 1, key: a}")
+    assert planned(first, facts()).dangers == ()
+
+
+def test_a_schema_that_does_not_fit_what_is_unread_is_dangerous(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def found(versions: Any, file: Any, unread: Any) -> list[Incompatible]:
+        asked.append(unread)
+        return [Incompatible("line.enriched", "load", 7, "backward", "no cents", "wait")]
+
+    monkeypatch.setattr(planning, "incompatible", found)
+    known = facts(unread={("load", "line.enriched"): 3})
+    (change,) = planned(FILE, known).changes
+    assert asked == [{(7, "load", "line.enriched")}]
+    assert change.danger == "schema"
+    assert change.said == "no cents; wait"
+
+
+def test_another_retention_is_a_change_of_the_topic_alone() -> None:
+    longer = FILE.replace("{partitions: 1}", "{partitions: 1, retention: 9d}")
+    found = planned(longer, facts())
+    assert lines(found) == [
+        "p@7 stays in force",
+        "  ~ topic  p.asked  kept 7d → 9d",
+        "0 to add, 1 to change, 0 to remove",
+    ]
+    assert not found.publishes
+
+
+def test_a_shorter_retention_is_dangerous_for_what_is_unread() -> None:
+    shorter = FILE.replace("{partitions: 1}", "{partitions: 1, retention: 1h}")
+    assert planned(shorter, facts()).dangers == ()
+    assert planned(shorter, facts(unread={("validate", "asked"): 2})).dangers == ("unread",)
+
+
+def test_a_plan_is_the_same_when_it_is_read_from_its_file() -> None:
+    found = planned(SCREENED, facts(unread={("enrich", "line.validated"): 1204}))
+    assert planning.load(planning.dump(found)) == found
+
+
+def test_a_summary_is_short() -> None:
+    many = [Change("+", "stage", str(n), "") for n in range(9)]
+    assert summary(many) == "+ 0, + 1, + 2, + 3, 5 more"
+    assert summary([]) == "nothing"
+
+
+_STAGES = st.dictionaries(
+    st.sampled_from(["a", "b", "c"]),
+    st.tuples(st.sampled_from(["asked", "told"]), st.sampled_from(["x", "y"]), st.integers(1, 3)),
+    min_size=1,
+)
+
+
+def _file(stages: Mapping[str, tuple[str, str, int]]) -> Derived:
+    text = "pipeline: p\npackage: work\nevents: {asked: {}, told: {}}\nstages:\n"
+    for name, (subscribes, emits, timeout) in stages.items():
+        text += f"  {name}: {{subscribes: {subscribes}, emits: {emits}, timeout: {timeout}s}}\n"
+    return derived(NAMES, text)
+
+
+@given(_STAGES, _STAGES)
+def test_there_are_changes_exactly_where_versions_differ(before: Any, after: Any) -> None:
+    old, new = published(_file(before)), _file(after)
+    found = changes(old, new)
+    assert bool(found) == (not planning.says(old, new))
+    assert {c.name for c in found if (c.what, c.sign) == ("stage", "+")} == {*after} - {*before}
+    assert {c.name for c in found if (c.what, c.sign) == ("stage", "-")} == {*before} - {*after}
+    both = {*before} & {*after}
+    assert {c.name for c in found if (c.what, c.sign) == ("stage", "~")} == {
+        name for name in both if before[name] != after[name]
+    }

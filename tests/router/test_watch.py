@@ -1,0 +1,206 @@
+"""Does a pipeline follow its file, and nothing that it should not?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from broker.errors import Unreachable
+from broker.settings import Settings
+from events.topology import Report
+from router.derive import restored
+from router.enact import enact
+from router.facts import planned
+from router.fresh import Judged, judged
+from router.table import current, read, versions
+from router.watch import route
+from tests.router.conftest import GOOD, Folder
+
+pytestmark = pytest.mark.kafka
+
+SLOW = GOOD.replace("load: {", "load: {timeout: 1m, ")
+BROKEN = GOOD.replace("subscribes: line.ingested", "subscribe: line.ingested")
+WIDE = GOOD.replace("{key: household}", "{key: household, partitions: 8}")
+
+
+@dataclass
+class World:
+    """Functions that no test changes: they are judged here, in a millisecond."""
+
+    settings: Settings
+    folder: Path
+    away: int = 0
+    by: str = "the router"
+    rested: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def reach(self) -> Settings:
+        if self.away:
+            self.away -= 1
+            raise Unreachable("nobody is at home")
+        return self.settings
+
+    async def judge(self, file: Path) -> Judged:
+        return judged(file, self.settings.names, self.folder)
+
+    async def rest(self) -> None:
+        self.rested.set()
+
+    def allowing(self, file: Path, dangers: Sequence[str]) -> str:
+        return f"farandole apply {' '.join(f'--allow {d}' for d in dangers)}"
+
+    async def handled(self, save: Callable[[], object]) -> None:
+        """Save, and wait until the router has nothing left to do."""
+        self.rested.clear()
+        save()
+        async with asyncio.timeout(20):
+            await self.rested.wait()
+
+
+@asynccontextmanager
+async def routing(
+    settings: Settings, path: Path, folder: Path | None = None, away: int = 0
+) -> AsyncIterator[tuple[World, list[Any]]]:
+    """A router at work that has handled what was there, and what it logs."""
+    world, stopping = World(settings, folder or path.parent, away), asyncio.Event()
+    with capture_logs() as logs:
+        running = asyncio.create_task(route([path], world, stopping))
+        try:
+            await world.handled(lambda: None)
+            yield world, logs
+        finally:
+            stopping.set()
+            async with asyncio.timeout(10):
+                await running
+
+
+def named(logs: Sequence[Any], event: str) -> list[Any]:
+    return [entry for entry in logs if entry["event"] == event]
+
+
+async def reported(settings: Settings) -> Report | None:
+    return (await read(settings)).reports.get("order-lines")
+
+
+async def test_each_save_is_a_version(settings: Settings, folder: Folder) -> None:
+    async with routing(settings, folder()) as (world, logs):
+        await world.handled(lambda: folder(SLOW))
+        assert [v.published_by for v in await versions(settings, "order-lines")] == [world.by] * 2
+        assert named(logs, "route.applied")[1]["changes"] == "~ load"
+        assert await reported(settings) is None
+
+
+async def test_an_editor_that_replaces_the_file_is_seen(settings: Settings, folder: Folder) -> None:
+    file = folder()
+    async with routing(settings, file) as (world, _):
+        new = file.with_name(".topology.yaml.swp")
+
+        def save() -> None:
+            new.write_text(SLOW)
+            new.rename(file)
+
+        await world.handled(save)
+        assert len(await versions(settings, "order-lines")) == 2
+
+
+async def test_a_file_that_is_wrong_changes_nothing_and_says_where(
+    settings: Settings, folder: Folder
+) -> None:
+    file = folder()
+    async with routing(settings, file) as (world, logs):
+        await world.handled(lambda: folder(BROKEN))
+        assert len(await versions(settings, "order-lines")) == 1
+        said = await reported(settings)
+        assert said is not None
+        assert said.findings[0].startswith(f"{file}:8:10: unknown key 'subscribe'; did you mean")
+        assert named(logs, "route.refused")[0]["finding"] == said.findings[0]
+        await world.handled(lambda: folder(GOOD))
+        cleared = await reported(settings)
+        assert cleared is not None
+        assert (cleared.findings, cleared.waiting) == ((), ())
+
+
+async def test_what_is_dangerous_waits_for_a_word(settings: Settings, folder: Folder) -> None:
+    async with routing(settings, folder()) as (world, logs):
+        await world.handled(lambda: folder(WIDE))
+        assert len(await versions(settings, "order-lines")) == 1
+        said = await reported(settings)
+        assert said is not None
+        assert "8 partitions" in said.waiting[0]
+        assert said.waiting[1] == "to apply it: farandole apply --allow keys"
+        assert named(logs, "route.waiting")[0]["allow"] == "farandole apply --allow keys"
+        file = world.folder / "topology.yaml"
+        derived = judged(file, settings.names, world.folder).derived
+        assert derived is not None
+        await enact(settings, await planned(settings, derived), "ann", ["keys"])
+        cleared = await reported(settings)
+        assert cleared is not None
+        assert cleared.waiting == ()
+
+
+async def test_a_rollback_is_not_undone_by_a_router_that_starts(
+    settings: Settings, folder: Folder
+) -> None:
+    async with routing(settings, folder()) as (world, _):
+        await world.handled(lambda: folder(SLOW))
+    first = (await versions(settings, "order-lines"))[0]
+    back = await planned(settings, restored(first, settings.names), first.version)
+    await enact(settings, back, "ann")
+    async with routing(settings, world.folder / "topology.yaml") as (world, logs):
+        newest = await current(settings, "order-lines")
+        assert newest is not None
+        assert (newest.version, newest.rollback_of) == (3, 1)
+        assert "is a rollback to @1" in named(logs, "route.waiting")[0]["why"]
+        await world.handled(lambda: folder(SLOW))
+        assert len(await versions(settings, "order-lines")) == 4
+
+
+async def test_files_of_one_pipeline_are_one_finding(settings: Settings, folder: Folder) -> None:
+    file = folder()
+    side = file.parent / "pipelines"
+    side.mkdir()
+    (side / "a.yaml").write_text(GOOD)
+    (side / "b.yml").write_text(SLOW)
+    async with routing(settings, side, file.parent) as (world, logs):
+        (refused,) = named(logs, "route.refused")
+        assert refused["finding"].startswith(f"{side / 'b.yml'}:1:11: the pipeline 'order-lines'")
+        assert await versions(settings, "order-lines") == []
+        text = SLOW.replace("order-lines", "others")
+        await world.handled(lambda: (side / "b.yml").write_text(text))
+        assert len(await versions(settings, "order-lines")) == 1
+        assert len(await versions(settings, "others")) == 1
+        said = await reported(settings)
+        assert said is not None
+        assert said.findings == ()
+
+
+async def test_kafka_may_be_away_and_that_is_said_once(settings: Settings, folder: Folder) -> None:
+    async with routing(settings, folder(), away=2) as (_, logs):
+        assert len(named(logs, "route.retrying")) == 1
+        assert len(named(logs, "route.goes_on")) == 1
+        assert len(await versions(settings, "order-lines")) == 1
+
+
+async def test_a_file_that_is_broken_from_the_start_is_reported(
+    settings: Settings, folder: Folder
+) -> None:
+    async with routing(settings, folder(BROKEN)):
+        said = await reported(settings)
+        assert said is not None
+        assert len(said.findings) == 1
+        assert await versions(settings, "order-lines") == []
+
+
+async def test_what_stands_beside_the_file_is_no_save(settings: Settings, folder: Folder) -> None:
+    file = folder()
+    async with routing(settings, file) as (world, logs):
+        file.with_name("notes.txt").write_text("nothing")
+        await world.handled(lambda: folder(SLOW))
+        assert len(named(logs, "route.applied")) == 2
+        assert named(logs, "route.unchanged") == []
