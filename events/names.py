@@ -63,7 +63,7 @@ class Names:
         """The transactional id under which versions are published, one router at a time."""
         return f"{self.prefix}{RESERVED_PIPELINE}.router"
 
-    @property
-    def router_hold(self) -> str:
-        """The transactional id under which a router holds readers back at a boundary."""
-        return f"{self.router}.hold"
+    def router_hold(self, epoch: int) -> str:
+        """The transactional id under which the router of an epoch holds readers back at a boundary;
+        few, since Kafka remembers each."""
+        return f"{self.router}.hold:{epoch % 16}"

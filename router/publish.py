@@ -3,9 +3,10 @@ no reader passes before it can read the version?
 
 1. The producer of versions starts under `names.router`: that fences every other router and settles
    its transaction.
-2. **Then** the producer of the hold starts under `names.router_hold`: that ends whatever hold
-   another router has left. In this order a router has always lost the right to publish before its
-   hold is taken from it.
+2. **Then** the holds are ended that routers before us may have left, and the producer of our own
+   starts. In this order a router has always lost the right to publish before its hold is taken
+   away. The transactional id of a hold has the epoch of step 1 in it: a router that has lost, and
+   does not know it yet, cannot take away the winner's.
 3. **Then** the versions are read: read earlier, they could lack the one that the other published.
 4. Topics that are missing are created; one whose partitions differ for another reason than a
    changed file is refused before anything is. All else is read that the version says.
@@ -168,19 +169,32 @@ def _is_fence(error: BaseException) -> bool:
 @asynccontextmanager
 async def _started(job: _Job) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaProducer]]:
     """The producers of versions and of the hold, started in this order."""
-    async with (
-        opened(_versions_producer(job), job.settings) as writer,
-        opened(_hold_producer(job), job.settings) as holder,
-    ):
-        yield writer, holder
+    async with opened(_versions_producer(job), job.settings) as writer:
+        epoch = epoch_of(writer)
+        # To settle what another left takes Kafka up to two epochs more than our own.
+        await asyncio.gather(*(_end_hold(job, before) for before in range(epoch - 3, epoch)))
+        async with opened(_hold_producer(job, epoch), job.settings) as holder:
+            yield writer, holder
+
+
+async def _end_hold(job: _Job, epoch: int) -> None:
+    """To start is to abort what was begun."""
+    if epoch >= 0:
+        async with opened(_hold_producer(job, epoch), job.settings):
+            pass
+
+
+def epoch_of(started: AIOKafkaProducer) -> int:
+    epoch: int = started._txn_manager.producer_epoch
+    return epoch
 
 
 def _versions_producer(job: _Job) -> AIOKafkaProducer:
     return _producer(job.settings, job.settings.names.router, job.version_timeout)
 
 
-def _hold_producer(job: _Job) -> AIOKafkaProducer:
-    return _producer(job.settings, job.settings.names.router_hold, job.hold_timeout)
+def _hold_producer(job: _Job, epoch: int) -> AIOKafkaProducer:
+    return _producer(job.settings, job.settings.names.router_hold(epoch), job.hold_timeout)
 
 
 def _producer(settings: Settings, transactional_id: str, timeout: float) -> AIOKafkaProducer:

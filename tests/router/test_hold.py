@@ -175,3 +175,20 @@ async def test_a_reader_sees_every_record_once_and_no_marker(settings: Settings)
     assert await flows(settings, asked, b"last") == [*sent, b"last"]
     boundaries = [v.events["asked"].boundaries[0] for v in (await versions(settings, "p"))[1:]]
     assert boundaries == sorted(set(boundaries))
+
+
+async def test_a_router_that_has_lost_cannot_take_the_winners_hold_away(
+    settings: Settings,
+) -> None:
+    """It has started under the right to publish, and starts its hold when another has both."""
+    first = await apply(settings, derived(settings.names), "ann")
+    job = publish._Job(settings, derived(settings.names), "ann")
+    topic = first.version.events["asked"].topic
+    async with (
+        opened(publish._versions_producer(job), settings) as late,
+        publish._started(job) as (_, holder),
+    ):
+        await holder.begin_transaction()
+        await holder.send_and_wait(topic, b"held", partition=0)
+        async with opened(publish._hold_producer(job, publish.epoch_of(late)), settings):
+            await holder.abort_transaction()
