@@ -81,7 +81,8 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
     """How many figures differ."""
     from console import result
     from console.oracle import differences, expected, loaded
-    from router.publish import apply
+    from router.enact import enact
+    from router.facts import planned
     from stages.order_lines.source import TRANSACTIONS, file
 
     form = here.form()
@@ -97,7 +98,7 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
         settings = await here.reached(
             start=True, progress=lambda word: console.print(f"Kafka: {word}")
         )
-        version = (await apply(settings, derived, who())).version
+        version = (await enact(settings, await planned(settings, derived), who())).version
         console.print(f"{version.name} is in force on Kafka at {settings.bootstrap}")
         ended = await _run(here, settings, version, weeks, console)
     console.print("asking DuckDB for the same figures")

@@ -35,15 +35,19 @@ def route(here: Here, paths: tuple[Path, ...]) -> None:
 
 async def _route(here: Here, paths: Sequence[Path]) -> None:
     from router.watch import route as watch
+    from worker.beat import Beat
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     edge = Around.of(here)
+    # Under a supervisor it shows that it lives, and ends when nobody supervises any more.
+    beating = asyncio.create_task(Beat.of_environment().run({}, stopping))
     try:
         await watch(paths or [here.file], edge, stopping)
     finally:
+        beating.cancel()
         await edge.judges.close()
     say("the files are watched no more; what is in force stays")
 

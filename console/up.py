@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,12 +16,15 @@ from console.wiring import Here, run, who
 if TYPE_CHECKING:
     from broker.settings import Settings
     from events.topology import Version
+    from router.derive import Derived
+    from worker.supervisor import Service
 
 
 @click.command()
 @click.pass_obj
 def up(here: Here) -> None:
-    """Run everything until Ctrl-C: Kafka, the version of topology.yaml, a process per stage.
+    """Run everything until Ctrl-C: Kafka, a process per stage, and a router that follows each save
+    of topology.yaml.
 
     Ctrl-C ends it in good order: no work is lost, no process stays, the data are kept.
     """
@@ -30,30 +34,76 @@ def up(here: Here) -> None:
 
 async def _up(here: Here, level: str) -> None:
     from console.supervising import until_stopped
-    from router.publish import apply
     from worker.live import live
     from worker.services import services
-    from worker.supervisor import Service
     from worker.versions import Versions, following
 
     derived = here.derived()  # first: a mistake in the file costs no start of a broker
     async with kafka(here) as settings:
-        version = (await apply(settings, derived, who())).version
+        version = await _in_force(here, settings, derived)
         _introduce(here, settings, version)
 
         def asked(versions: Versions) -> list[Service]:
-            return services(
+            workers = services(
                 settings, here.folder, versions, pretty=sys.stderr.isatty(), log_level=level
             )
+            return [*workers, _router(here, settings, level)]
 
         async with following(settings, version.pipeline) as published:
             count = len(live(published.versions))
             await until_stopped(
                 published,
                 asked,
-                lambda: say(f"every stage is at work ({count}); Ctrl-C ends them"),
+                lambda: say(
+                    f"every stage is at work ({count}), and a save of {here.file.name} is followed;"
+                    " Ctrl-C ends them"
+                ),
             )
         say(f"{_after_ctrl_c()}all stages have ended")
+
+
+async def _in_force(here: Here, settings: Settings, derived: Derived) -> Version:
+    """The version to begin with: the file's, unless that is dangerous or somebody went back on
+    purpose. Raises NotApplied."""
+    from console.hints import farandole
+    from router.enact import enact, rolled_back
+    from router.facts import planned
+    from router.plan import rows
+
+    plan = await planned(settings, derived)
+    if plan.newest is not None and plan.publishes:
+        back = await rolled_back(settings, plan)
+        refused = plan.refused(())
+        if back:
+            say(back)
+        if refused:
+            for line in rows(refused):
+                say(line)
+            allow = farandole(here, "apply", *(f"--allow {danger}" for danger in plan.dangers))
+            say(f"{derived.pipeline}@{plan.newest} stays in force; to apply the file: {allow}")
+        if back or refused:
+            return await here.version(settings)
+    return (await enact(settings, plan, who())).version
+
+
+def _router(here: Here, settings: Settings, level: str) -> Service:
+    from worker.services import told
+    from worker.supervisor import Service
+
+    options = ["-C", str(here.folder.resolve()), "--log-level", level]
+    for option, value in (
+        ("-f", here.chosen and str(here.chosen.resolve())),
+        ("--bootstrap", here.bootstrap),
+        ("--namespace", here.namespace),
+    ):
+        options += [option, value] if value else []
+    return Service(
+        name="router",
+        argv=[sys.executable, "-P", "-m", "console", *options, "route"],
+        environment={**os.environ, **told(settings)},
+        folder=str(here.folder.resolve()),
+        patience=30.0,
+    )
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import structlog
 from broker.errors import BrokerError
 from broker.settings import Settings
 from events.topology import Report
-from router.plan import Change, Plan
+from router.plan import Change, Plan, says
 from router.publish import Applied, Expected, apply
 from router.table import NotApplied, read, report
 
@@ -53,6 +53,17 @@ async def enact(settings: Settings, plan: Plan, by: str, allowed: Collection[str
     except BrokerError as error:  # what was to be done is done
         log.warning("router.report_left", pipeline=plan.derived.pipeline, why=str(error))
     return applied
+
+
+async def rolled_back(settings: Settings, plan: Plan) -> str | None:
+    """Why a file that nobody has saved since is not applied, if somebody went back on purpose."""
+    newest = (await read(settings)).newest(plan.derived.pipeline)
+    if newest is None or newest.rollback_of is None or says(newest, plan.derived):
+        return None
+    return (
+        f"{newest.name} is a rollback to @{newest.rollback_of}, and the file says something "
+        "else; save the file to apply it"
+    )
 
 
 def settled(said: Report, by: str) -> Report:

@@ -18,11 +18,11 @@ from broker.settings import Settings
 from events.topology import Report
 from router import document
 from router.document import Document
-from router.enact import enact, settled
+from router.enact import enact, rolled_back, settled
 from router.facts import planned
 from router.finding import errors
 from router.fresh import Judged
-from router.plan import Plan, says, summary
+from router.plan import Plan, summary
 from router.table import NotApplied, read, report
 
 log = structlog.get_logger()
@@ -211,7 +211,7 @@ class _Router:
             await self._report(settings, pipeline, file, findings=[f"{file}: {error}"])
             return
         if case.start and plan.publishes:
-            back = await self._rolled_back(settings, plan)
+            back = await rolled_back(settings, plan)
             if back:
                 log.warning("route.waiting", file=str(file), why=back)
                 await self._report(settings, pipeline, file, waiting=[back])
@@ -238,16 +238,6 @@ class _Router:
                 changes=summary(plan.changes),
             )
         await self._report(settings, pipeline, file)
-
-    async def _rolled_back(self, settings: Settings, plan: Plan) -> str | None:
-        """Why a file that nobody has saved is not applied, if somebody went back on purpose."""
-        newest = (await read(settings)).newest(plan.derived.pipeline)
-        if newest is None or newest.rollback_of is None or says(newest, plan.derived):
-            return None
-        return (
-            f"{newest.name} is a rollback to @{newest.rollback_of}, and the file says something "
-            "else; save the file to apply it"
-        )
 
     async def _report(
         self,

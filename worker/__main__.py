@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from broker.errors import BadSettings, BrokerError
 from broker.settings import Settings
 from lanes.group import Broken
 from stages.loading import NotFound, on_path
-from worker.beat import FD_VARIABLE, Beat
+from worker.beat import Beat
 from worker.logs import configure
 from worker.process import limit_memory, spare_the_collector, work
 from worker.restarts import TEMPORARY
@@ -55,9 +54,7 @@ async def _run(settings: Settings, pipeline: str, stages: list[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    fd = os.environ.get(FD_VARIABLE)
-    beat = Beat(int(fd) if fd else None)
-    await work(settings, pipeline, stages, beat, stopping)
+    await work(settings, pipeline, stages, Beat.of_environment(), stopping)
 
 
 if __name__ == "__main__":

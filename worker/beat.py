@@ -58,6 +58,12 @@ class Beat:
 
         return began, ended
 
+    @classmethod
+    def of_environment(cls) -> Beat:
+        """For whoever has started this process, if it wants to hear."""
+        fd = os.environ.get(FD_VARIABLE)
+        return cls(int(fd) if fd else None)
+
     def tally(self, stage: str) -> Tally:
         """All that a stage has settled in this process."""
         return self._tallies.setdefault(stage, Tally())

@@ -55,7 +55,7 @@ def services(
                 *(["--pretty"] if pretty else []),
                 *host,
             ],
-            environment={**os.environ, **_told(settings)},
+            environment={**os.environ, **told(settings)},
             folder=str(folder.resolve()),
             # Below the session: whoever holds its event loop for so long would lose its lanes to
             # another worker, which would then do the same.
@@ -66,9 +66,9 @@ def services(
     ]
 
 
-def _told(settings: Settings) -> dict[str, str]:
-    """Whoever made the settings, a worker must have the same: its session is what its supervisor's
-    patience is cut to. A password alone it reads for itself, from where it stands."""
+def told(settings: Settings) -> dict[str, str]:
+    """The variables that give a process our settings, whoever made them: a worker's session is what
+    its supervisor's patience is cut to. A password alone it reads for itself."""
     values = {name: getattr(settings, name) for name in Settings.model_fields}
     return {
         f"{PREFIX}{name.upper()}": str(value.absolute() if isinstance(value, Path) else value)

@@ -37,7 +37,12 @@ EDITS: Mapping[str, Stages] = {
 FUNCTION = "stages.rewired.step:step"
 
 
+ROOT_PARTITIONS = 3
+
+
 def text(stages: Stages, partitions: int = 3) -> str:
+    """The file; `partitions` are those of what stages emit."""
+    root = f", partitions: {ROOT_PARTITIONS}"
     keyed = dict.fromkeys(event for wired in stages.values() for event in wired)
     return "\n".join(
         [
@@ -45,7 +50,10 @@ def text(stages: Stages, partitions: int = 3) -> str:
             "package: stages.rewired",
             f"defaults: {{partitions: {partitions}}}",
             "events:",
-            *(f"  {event}: {{key: household}}" for event in keyed),
+            *(
+                f"  {event}: {{key: household{root if event == 'asked' else ''}}}"
+                for event in keyed
+            ),
             "stages:",
             *(
                 f"  {name}: {{subscribes: {takes}, emits: {gives}, run: '{FUNCTION}'}}"

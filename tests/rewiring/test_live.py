@@ -26,7 +26,7 @@ from router.check import check
 from router.derive import derive
 from router.publish import apply
 from tests.rewiring.accounts import faults
-from tests.rewiring.edits import EDITS, PLAIN, Stages, text
+from tests.rewiring.edits import EDITS, FORKED, PLAIN, ROOT_PARTITIONS, Stages, text
 from worker.live import live
 from worker.services import services
 from worker.supervisor import Supervisor
@@ -149,7 +149,7 @@ async def test_edits_under_load_lose_and_double_nothing(settings: Settings, fold
     die = random.Random(7)
     first = await edit(settings, folder, PLAIN)
     async with at_work(settings, folder, processes=2) as supervisor:
-        async with feeding(settings, first.events[ROOTS].topic, 3) as given:
+        async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS) as given:
             for stages in EDITS.values():
                 before = given[0]
                 await until(lambda b=before: given[0] > b + 150, "no root was taken")  # type: ignore[misc]
@@ -171,12 +171,57 @@ async def test_edits_under_load_lose_and_double_nothing(settings: Settings, fold
     assert faults(versions, records, letters) == []
 
 
+async def test_a_keyed_topic_that_grows_and_shrinks_loses_and_doubles_nothing(
+    settings: Settings, folder: Path
+) -> None:
+    """A stage reads the old topics and the new ones side by side, each index in one place."""
+    first = await edit(settings, folder, PLAIN)
+    async with at_work(settings, folder, processes=2) as supervisor:
+        async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS) as given:
+            for partitions in (5, 2, 3):
+                before = given[0]
+                await until(lambda b=before: given[0] > b + 150, "no root was taken")  # type: ignore[misc]
+                await edit(settings, folder, PLAIN, partitions)
+            os.kill(next(iter(supervisor.pids().values())), signal.SIGKILL)
+            before = given[0]
+            await until(lambda: given[0] > before + 150, "no root was taken")
+        await at_rest(settings)
+    records, letters = await everything(settings)
+    versions = await published(settings, "rewired")
+    widths = [v.events["made"].partitions for _, v in sorted(versions.items())]
+    topics = {v.events["made"].topic for v in versions.values()}
+    assert (widths, len(topics)) == ([3, 5, 2, 3], 3)
+    assert faults(versions, records, letters) == []
+
+
+async def test_a_root_in_the_wrong_partition_is_worked_once_in_its_own(
+    settings: Settings, folder: Path
+) -> None:
+    """As kcat writes it, whose partitioner is not Kafka's; two stages subscribe to it."""
+    first = await edit(settings, folder, FORKED)
+    topic = first.events[ROOTS].topic
+    async with opened(producer(settings), settings) as client:
+        for n in range(60):
+            value = orjson.dumps({"n": n, "household": n})
+            await client.send_and_wait(topic, value, key=b"%d" % n, partition=n % ROOT_PARTITIONS)
+    async with at_work(settings, folder, processes=1):
+        await at_rest(settings)
+    records, letters = await everything(settings)
+    assert letters == []
+    for emitted in ("taken", "noted"):
+        answers = [r for r in records if r.topic == first.events[emitted].topic]
+        assert sorted(orjson.loads(r.value or b"")["n"] for r in answers) == list(range(60))
+        for record in answers:
+            cause = dict(record.headers)["ce_id"].decode().split("/")
+            assert int(cause[1]) == partition_of(record.key or b"", ROOT_PARTITIONS)
+
+
 async def test_a_rewire_needs_no_restart(settings: Settings, folder: Path) -> None:
     first = await edit(settings, folder, PLAIN)
     async with at_work(settings, folder, processes=1) as supervisor:
         pids = supervisor.pids()
         version = await edit(settings, folder, EDITS["insert a stage between two"])
-        async with feeding(settings, first.events[ROOTS].topic, 3):
+        async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS):
             topic = version.events["given"].topic
             async for records in scan(settings, [topic], follow=True):
                 paths = [orjson.loads(r.value or b"")["path"] for r in records]
