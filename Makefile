@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/bash
 
-.PHONY: demo test check format bench soak clean
+.PHONY: demo test check format bench plots soak clean
 
 demo: $(STAMP)  ## load some weeks of order lines and check them to the cent
 	$(BIN)/farandole demo $(DEMO)
@@ -27,6 +27,10 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## ratios beside the same work done by hand; benchmarks/results.json
 	$(BIN)/python -m benchmarks $(BENCH)
+
+plots: $(STAMP)  ## docs/*.svg, from benchmarks/results.json
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks.plot benchmarks/results.json
 
 soak: $(STAMP)  ## long chaos: twenty kills, 200,000 lines
 	$(BIN)/python -m pytest -m soak -s --timeout 3600 $(TEST)

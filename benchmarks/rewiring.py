@@ -8,14 +8,12 @@ arrives at the end is counted by the records' own timestamps.
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from benchmarks import pipelines
 from broker.clients import opened, producer
 from broker.settings import Settings
 from broker.tables import scan
+from console.stderr import into
 from console.supervising import keep_up
 from router.check import check
 from router.derive import derive
@@ -103,7 +102,7 @@ async def _at_work(settings: Settings, folder: Path, log: Path) -> AsyncIterator
 
         supervisor = Supervisor(asked(published.versions))
         stopping = asyncio.Event()
-        with _logged(log):
+        with into(log):
             running = asyncio.create_task(supervisor.run(stopping))
             keeping = asyncio.create_task(keep_up(supervisor, published, asked))
             while not supervisor.ready():
@@ -174,17 +173,3 @@ def _wired(log: Path) -> list[tuple[int, float]]:
             when = datetime.fromisoformat(said["timestamp"]).timestamp()
             found.append((int(said["version"].rpartition("@")[2]), when))
     return found
-
-
-@contextmanager
-def _logged(file: Path) -> Iterator[None]:
-    """What the workers say on standard error goes into a file."""
-    sys.stderr.flush()
-    screen = os.dup(2)
-    try:
-        with file.open("ab") as log:
-            os.dup2(log.fileno(), 2)
-        yield
-    finally:
-        os.dup2(screen, 2)
-        os.close(screen)

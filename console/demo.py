@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +78,7 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
     """How many figures differ."""
     from console import result
     from console.oracle import differences, expected, loaded
+    from console.stderr import into
     from router.enact import enact
     from router.facts import planned
     from stages.order_lines.source import TRANSACTIONS, file
@@ -94,7 +92,7 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
     file(TRANSACTIONS)  # no data: say so before anything is started
     derived = here.derived()
     url = _table_url(here.folder)
-    with _logged(_log_file(here.folder)):
+    with into(_log_file(here.folder)):
         settings = await here.reached(
             start=True, progress=lambda word: console.print(f"Kafka: {word}")
         )
@@ -176,22 +174,6 @@ async def _settled(
                         f"farandole: nothing has moved for {STALLED:g} s, lag: {behind}; see {log}"
                     )
                 await asyncio.wait({running}, timeout=_LOOK)
-
-
-@contextmanager
-def _logged(file: Path) -> Iterator[None]:
-    """What we and the workers say on standard error goes into a file, not across the progress."""
-    file.parent.mkdir(exist_ok=True)
-    sys.stderr.flush()
-    screen = os.dup(2)
-    try:
-        with file.open("ab") as log:
-            os.dup2(log.fileno(), 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(screen, 2)
-        os.close(screen)
 
 
 def _log_file(folder: Path) -> Path:
