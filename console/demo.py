@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from console.oracle import Figures, Weeks
     from events.topology import Version
     from worker.supervisor import Supervisor
-    from worker.versions import published
 
 PIPELINE = "order-lines"
 ROOT = "feed.requested"
@@ -122,6 +121,7 @@ async def _run(
     from console.trigger import publish
     from worker.services import services
     from worker.supervisor import Supervisor
+    from worker.versions import published
 
     since = await ends(settings, version)
     versions = await published(settings, version.pipeline)

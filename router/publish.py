@@ -36,7 +36,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +52,7 @@ from broker.admin import Admin
 from broker.clients import consumer, opened, producer, within
 from broker.errors import BrokerError, Unanswered
 from broker.fenced import FENCED
+from broker.follower import followed
 from broker.settings import Settings
 from events.topology import INSTALLATION_KEY, Event, Installation, Version
 from router.derive import Derived
@@ -61,8 +62,9 @@ from router.table import NotApplied, Table, read
 
 log = structlog.get_logger()
 
-_TRIES = 6  # the other router needs one of them; two in a row lost to others are rare
+_TRIES = 10  # each of several routers at once needs one of them, and is lost for the others
 _REST = 0.1  # seconds, doubled at each try, with full jitter
+_TURN = 2.0  # seconds that a router which has fenced us has before we fence it
 
 # Seconds. The transaction of the version must have ended for certain before the hold can end by
 # its time-out, and Kafka may look only every ten for those that are past theirs.
@@ -129,11 +131,21 @@ async def apply(
             if not _is_fence(error):
                 raise NotApplied(f"Kafka refused the version: {error}; apply again") from None
             log.info("router.fenced", pipeline=derived.pipeline, attempt=attempt + 1)
-        await asyncio.sleep(random.uniform(0, _REST * 2**attempt))  # noqa: S311 -- jitter
+            await _their_turn(settings)
+        await asyncio.sleep(random.uniform(0, _REST * 2 ** min(attempt, 4)))  # noqa: S311 -- jitter
     raise NotApplied(
         "other routers publish at the same time, or Kafka is very slow, and this one came too late "
         f"{_TRIES} times; apply again"
     )
+
+
+async def _their_turn(settings: Settings) -> None:
+    """Return when the router that has fenced us has published, or has had time for it: two that
+    fence each other at once would both get nowhere."""
+    with suppress(TimeoutError, BrokerError):
+        async with asyncio.timeout(_TURN), followed(settings, settings.names.topology) as table:
+            await table.changed()
+            await table.changed()
 
 
 @dataclass(slots=True)

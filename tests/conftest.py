@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 
 from broker import embedded
 from broker.settings import PREFIX, Settings
@@ -62,6 +63,13 @@ def settings(kafka: Settings) -> Settings:
             "heartbeat_interval": 0.3,
         }
     )
+
+
+@pytest.fixture(autouse=True)
+def unconfigured() -> Iterator[None]:
+    """A command that is run in this process configures its logs: the next test begins without."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

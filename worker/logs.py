@@ -30,7 +30,7 @@ def configure(*, level: str = "info", pretty: bool | None = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(number),
         # One write a line: the lines of several processes must not run into each other.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # whoever configures anew, a test for one, is heard
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
     # aiokafka says some 70 lines a second while a broker is away; what matters of it, we say.

@@ -75,10 +75,14 @@ class Suffering(broken._Around):
             reached("after the offsets")
 
 
+def _has_read(port: Any) -> None:
+    (FOLDER / f"{os.getpid()}.{port.inputs[0].partition}.read").touch()
+
+
 class EarlyOffset(broken.OffsetReadBeforeTheFence):
     async def fence(self) -> None:
         self._early = await self.port.committed()
-        (FOLDER / f"{os.getpid()}.read").touch()
+        _has_read(self.port)
         while not (FOLDER / "go on").exists():
             await asyncio.sleep(0.01)
         await self.port.fence()
@@ -88,7 +92,7 @@ class HealthyButSlow(broken._Around):
     """Waits where EarlyOffset waits, and reads where the protocol reads."""
 
     async def fence(self) -> None:
-        (FOLDER / f"{os.getpid()}.read").touch()
+        _has_read(self.port)
         while not (FOLDER / "go on").exists():
             await asyncio.sleep(0.01)
         await self.port.fence()

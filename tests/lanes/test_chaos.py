@@ -17,7 +17,7 @@ import pytest
 
 from broker import embedded
 from broker.settings import Settings
-from tests.lanes.troupe import Troupe, until, wake
+from tests.lanes.troupe import PARTITIONS, Troupe, until, wake
 
 pytestmark = pytest.mark.kafka
 
@@ -119,7 +119,8 @@ async def test_an_offset_read_before_the_fence_is_caught(
     await troupe.give(400)
     await _frozen(troupe, last, "after the offsets")
     successor = troupe.start(port)
-    await until(lambda: (troupe.folder / f"{successor.pid}.read").exists(), "no successor")
+    read = [troupe.folder / f"{successor.pid}.{p}.read" for p in range(PARTITIONS)]
+    await until(lambda: all(file.exists() for file in read), "no successor")
     wake(last)
     await troupe.some(400)
     last.kill()
