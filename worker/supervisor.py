@@ -187,6 +187,7 @@ class Supervisor:
                 stage["lanes"] = 0
             _add(process.gone, gone)
             process.child = None
+            process.beat = 0.0  # who is dead is not ready
 
     async def _listen(self, process: _Process, fd: int) -> None:
         loop = asyncio.get_running_loop()
