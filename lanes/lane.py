@@ -13,6 +13,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
 from events.record import Record
@@ -143,11 +144,17 @@ class _Life:
             await self._settle(done)
 
     async def _carefully(self, record: Record, mark: Mark) -> None:
+        """The first event, and few after it or none."""
         if mark.hopeless:
             await self._settle(await self._work.give_up(record, mark.deaths))
             return
-        await self._note([record])
-        await self._settle(await self._work.handle([record]))
+        last = mark.last(record.offset)
+        place = record.topic, record.partition
+        few = list(
+            takewhile(lambda r: (r.topic, r.partition) == place and r.offset <= last, self._pending)
+        )
+        await self._note(few)
+        await self._settle(await self._work.handle(few))
 
     async def _note(self, records: Sequence[Record]) -> None:
         """Write down, before the work, that we are about to do it."""

@@ -12,10 +12,15 @@ from typing import NamedTuple
 import orjson
 
 SUSPECT = 2
-"""Deaths after which one event is worked at a time. A first death is more often the machine's fault
-than an event's: the same batch is tried once more, for one at a time is a hundred times slower."""
-GIVE_UP = 4
+"""Deaths after which few events are worked at a time. A first death is more often the machine's
+fault than an event's: the same batch is tried once more."""
+ALONE = 3
+"""Deaths after which one event is worked at a time."""
+GIVE_UP = 5
 """Deaths at which the event is given up: two of them with no other suspect at work beside it."""
+_PART = 16
+"""Of the suspects, the share that is worked at a time: so that one event's lane loses little, and
+many lanes whose process was killed from outside are soon through."""
 
 
 class Mark(NamedTuple):
@@ -33,9 +38,16 @@ class Mark(NamedTuple):
     def hopeless(self) -> bool:
         return self.deaths >= GIVE_UP
 
+    def last(self, offset: int) -> int:
+        """The last event that may be worked together with the suspect at `offset`."""
+        if self.deaths >= ALONE:
+            return offset
+        return offset + max(self.until - offset + 1, 1) // _PART
+
     def began(self, last: int) -> Mark:
-        """What to note before working on events up to `last`."""
-        return Mark(self.deaths + 1, max(self.until, last))
+        """What to note before working on events up to `last`. Of suspects only those who are at
+        work remain, if this life ends too."""
+        return Mark(self.deaths + 1, last if self.suspect else max(self.until, last))
 
     def settled(self, offset: int) -> Mark:
         """What to note, and believe, when everything before `offset` is settled."""

@@ -320,7 +320,7 @@ async def test_an_event_that_kills_its_process_is_given_up(
     (letter,) = stand.letters(stage)
     said = text_headers(letter)
     assert (said["dead_error"], said["dead_offset"]) == ("ProcessDied", str(bad.offset))
-    assert "died 4 times with this event at work" in said["dead_message"]
+    assert "died 5 times with this event at work" in said["dead_message"]
 
 
 async def test_in_the_end_all_are_at_work_and_nobody_else_died(

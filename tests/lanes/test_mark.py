@@ -1,0 +1,52 @@
+"""Is the event that kills its process found soon, and are its neighbours through soon?"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanes.mark import Mark
+
+
+class Told:
+    """What comes of `count` events in one lane, of which `poison` kills whoever works it."""
+
+    def __init__(self, count: int, poison: int | None, mark: Mark) -> None:
+        self.deaths = self.steps = 0
+        self.given_up: list[int] = []
+        offset = 0
+        while offset < count:
+            if mark.hopeless:
+                self.given_up.append(offset)
+                offset += 1
+                mark = mark.settled(offset)
+                continue
+            last = min(mark.last(offset) if mark.suspect else count, count - 1)
+            self.steps += 1
+            if poison is not None and offset <= poison <= last:
+                self.deaths += 1
+                mark = mark.began(last)
+            else:
+                offset = last + 1
+                mark = mark.settled(offset)
+
+
+@given(st.integers(1, 5000), st.data())
+def test_the_event_that_kills_is_given_up_and_no_other(count: int, data: st.DataObject) -> None:
+    poison = data.draw(st.integers(0, count - 1))
+    told = Told(count, poison, Mark())
+    assert told.given_up == [poison]
+    assert told.deaths <= 9
+    assert told.steps <= 400
+
+
+@given(st.integers(1, 5000))
+def test_who_was_killed_from_outside_is_through_soon(count: int) -> None:
+    """Twice at the same place, as when another stage of the process eats its memory."""
+    told = Told(count, None, Mark(2, count - 1))
+    assert told.given_up == []
+    assert told.steps <= 170
+
+
+def test_a_first_death_is_the_machines_fault() -> None:
+    assert not Mark(1, 100).suspect
