@@ -67,6 +67,9 @@ class Stage(_Frozen):
     """`with:` in the file; the function's parameter model reads it."""
     accepts: dict[str, Any] | None = None
     """JSON Schema (2020-12) of what the function reads; None where it takes anything."""
+    code: str = ""
+    """What tells the function's schemas from those of another: so a worker knows that the code that
+    it has imported is not what this version was made for."""
 
 
 class Version(_Frozen):

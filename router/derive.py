@@ -10,6 +10,7 @@ from events.names import Names
 from events.topology import Event, Retry, Stage, Version
 from router import flow, schemas
 from router.form import EventForm, Form, RetryForm
+from stages.schema import digest
 from stages.signature import Signature
 
 LARGEST_EVENT = 1024 * 1024  # bytes, with its headers and Kafka's own overhead
@@ -75,7 +76,14 @@ def _stage(form: Form, signatures: Mapping[str, Signature], name: str) -> Stage:
         when=written.when,
         parameters=written.parameters or {},
         accepts=_accepts(signature),
+        code=_code(signature),
     )
+
+
+def _code(signature: Signature | None) -> str:
+    if signature is None or signature.passes:
+        return ""
+    return digest(signature.takes, signature.gives)
 
 
 def _accepts(signature: Signature | None) -> dict[str, object] | None:

@@ -249,6 +249,8 @@ def _stage_said(old: Stage, new: Stage) -> str:
         said.append(f"reads another schema: {_schema_said(old.accepts, new.accepts)}")
     elif old.accepts != new.accepts:
         said.append("reads another schema")
+    if old.code != new.code and not said:
+        said.append("its function has other schemas")
     return "; ".join(said)
 
 

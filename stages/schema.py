@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, Literal, get_origin
 
 from pydantic import TypeAdapter
@@ -55,3 +57,10 @@ def _schema(type_: Any, mode: Literal["serialization", "validation"]) -> Schema:
     except Exception as error:  # noqa: BLE001 -- a schema may run anyone's code
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise NoSchema(reason.rstrip(".")) from None
+
+
+def digest(takes: Any, gives: Sequence[Any]) -> str:
+    """What tells one function's schemas from another's, short. Raises NoSchema."""
+    schemas = [accepted(takes), *map(written, gives)]
+    said = json.dumps(schemas, sort_keys=True, default=str).encode()
+    return blake2b(said, digest_size=8).hexdigest()

@@ -15,6 +15,7 @@ from broker.settings import Settings
 from lanes.group import Broken
 from stages.loading import NotFound, on_path
 from worker.beat import Beat
+from worker.hosting import Outdated
 from worker.logs import configure
 from worker.process import limit_memory, spare_the_collector, work
 from worker.restarts import TEMPORARY
@@ -43,6 +44,9 @@ def main() -> int:
     except (NothingApplied, NotFound, BadSettings) as error:
         log.error("worker.ended", why=str(error))
         return 1
+    except Outdated as error:
+        log.warning("worker.outdated", why=str(error), remedy="another process takes its place")
+        return TEMPORARY
     except (Broken, BrokerError) as error:  # what is away may come back
         log.error("worker.ended", why=str(error))
         return TEMPORARY

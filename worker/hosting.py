@@ -15,6 +15,7 @@ from broker.settings import Settings
 from events.topology import Stage
 from lanes.group import Group
 from stages.loading import NotFound, load
+from stages.schema import NoSchema, digest
 from stages.signature import Signature, Unbindable
 from stages.signature import read as read_signature
 from worker.beat import Beat
@@ -28,6 +29,11 @@ from worker.wiring import Wiring
 log = structlog.get_logger()
 
 DRAIN = 10.0  # seconds that a lane has to end between transactions when it is to go
+
+
+class Outdated(Exception):  # noqa: N818 -- what our code is
+    """A version was made for other code than what this process has imported: a new process, which
+    imports what is on disk now, is to take its place."""
 
 
 class _Code(NamedTuple):
@@ -67,7 +73,7 @@ class Host:
         self._ending.set()
 
     async def run(self) -> None:
-        """Raises NotFound, Broken."""
+        """Raises NotFound, Outdated, Broken."""
         ending = asyncio.create_task(self._ending.wait())
         changed = asyncio.create_task(self._published.changed())
         try:
@@ -101,6 +107,16 @@ class Host:
         codes: dict[str, _Code] = {}
         for name, wish in wanted.items():
             code = self._code(name, wish.stage, versions)
+            if not isinstance(code, str) and _differs(code.signature, wish.stage):
+                if not first:
+                    raise Outdated(f"{name}: its code has changed since this process began")
+                log.warning(
+                    "stage.differs",
+                    stage=name,
+                    version=newest.name,
+                    remedy="the code here has other schemas than that for which the version was"
+                    " made: deploy the same code everywhere, or apply again",
+                )
             if isinstance(code, str):
                 refused.append(code)
                 log.error("stage.refused", stage=name, version=newest.name, why=code)
@@ -201,8 +217,18 @@ class Host:
         )
 
 
+def _differs(signature: Signature, stage: Stage) -> bool:
+    """Has the code other schemas than that for which the stage's version was made?"""
+    if not stage.code or signature.passes:
+        return False
+    try:
+        return digest(signature.takes, signature.gives) != stage.code
+    except NoSchema:
+        return True
+
+
 _WIRING: Mapping[str, Any] = {
-    "subscribes": (), "emits": (), "when": {}, "parameters": {}, "accepts": None,
+    "subscribes": (), "emits": (), "when": {}, "parameters": {}, "accepts": None, "code": "",
 }  # fmt: skip
 
 

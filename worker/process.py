@@ -23,7 +23,7 @@ async def work(
     """Host the lanes of these stages, or of all that there will be if none is named, until
     `stopping` is set.
 
-    Raises NothingApplied, NotFound where none of them can be hosted at the start, and
+    Raises NothingApplied, NotFound where none of them can be hosted at the start, Outdated, and
     lanes.group.Broken or BrokerError when Kafka is out of reach for good.
     """
     async with following(settings, pipeline) as published:

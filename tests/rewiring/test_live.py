@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -27,9 +28,9 @@ from router.check import check
 from router.derive import derive
 from router.publish import apply
 from tests.rewiring.accounts import faults
-from tests.rewiring.edits import EDITS, FORKED, PLAIN, ROOT_PARTITIONS, Stages, text
+from tests.rewiring.edits import EDITS, FORKED, FUNCTION, PLAIN, ROOT_PARTITIONS, Stages, text
 from worker.live import live
-from worker.services import services
+from worker.services import services, told
 from worker.supervisor import Supervisor
 from worker.versions import published
 
@@ -246,3 +247,61 @@ async def test_a_rewire_needs_no_restart(settings: Settings, folder: Path) -> No
                 if ["take", "check", "make", "give"] in paths:
                     break
         assert supervisor.pids() == pids
+
+
+OWN = """
+from pydantic import BaseModel
+from tests.rewiring.pipeline.stages.rewired.step import Item
+
+
+class Given(BaseModel):
+    n: int
+    household: int
+    {more}
+
+
+def own(item: Item) -> Given:
+    return Given(n=item.n, household=item.household)
+"""
+
+
+async def test_a_function_with_another_schema_is_worked_by_a_new_process(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """What a process has imported it cannot import anew; its version was made for the file."""
+    stages = tmp_path / "stages" / "rewired_own"
+    stages.mkdir(parents=True)
+    (tmp_path / "stages" / "rewired").symlink_to(HERE / "pipeline" / "stages" / "rewired")
+    wired = {"own": ("asked", "given")}
+    file, function = tmp_path / "topology.yaml", stages / "own.py"
+    own = OWN.replace("tests.rewiring.pipeline.", "")
+    function.write_text(own.replace("{more}", ""))
+    file.write_text(text(wired).replace(FUNCTION, "stages.rewired_own.own:own"))
+    first = await fresh(settings, file)
+    async with at_work(settings, tmp_path, processes=1) as supervisor:
+        before = supervisor.pids()
+        function.write_text(own.replace("{more}", "colour: str = 'red'"))
+        version = await fresh(settings, file)
+        assert version.version == 2
+        async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS):
+            async for records in scan(settings, [version.events["given"].topic], follow=True):
+                said = [(r, orjson.loads(r.value or b"")) for r in records]
+                if any("colour" in data for _, data in said):
+                    break
+        assert supervisor.pids() != before
+    async for records in scan(settings, [version.events["given"].topic]):
+        for record in records:
+            of = dict(record.headers)["ce_topologyversion"].decode()
+            assert of == "rewired@1" or "colour" in orjson.loads(record.value or b"")
+
+
+async def fresh(settings: Settings, file: Path) -> Version:
+    """Apply a file in a process that has imported nothing yet."""
+    command = [sys.executable, "-m", "console", "-C", str(file.parent), "apply"]
+    child = await asyncio.create_subprocess_exec(
+        *command,
+        env={**os.environ, **told(settings), "FARANDOLE_BOOTSTRAP": settings.bootstrap or ""},
+    )
+    assert await child.wait() == 0
+    versions = await published(settings, "rewired")
+    return versions[max(versions)]
