@@ -23,6 +23,7 @@ from worker.binding import Outputs, Unwired, WrongResult, expected, reader
 from worker.calling import Caller, attributes_of
 from worker.caps import BATCH, DEAD_BYTES, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
 from worker.results import Draft, TooMuch
+from worker.sparing import Sparing
 from worker.tally import Tally
 from worker.wiring import Lineage, Misplaced, Unchecked, UnknownVersion, Wiring
 
@@ -32,6 +33,8 @@ _OURS = str(Path(__file__).parent)
 
 _EXPECTED = (Reject, Unreadable, WrongResult, TooMuch)
 """What no second try can change; their message says all, a traceback would say nothing more."""
+
+_SAID_AGAIN = 10.0  # seconds after which a lane says again that events die of the same error
 
 _ASKED_AGAIN = (UnknownVersion, Unchecked, Misplaced)
 """What the wiring says that is no failure of the event."""
@@ -68,6 +71,7 @@ class Handling:
         self._many = caller.signature.many or caller.signature.kind == "async generator"
         self._direct = caller.inline and not self._many and not caller.signature.batch
         self._slice_ends = 0.0
+        self._sparing = Sparing(_SAID_AGAIN)
 
     # -- lanes.lane.Work
 
@@ -396,6 +400,16 @@ class Handling:
         dead = letter(record, death, largest=DEAD_BYTES)
         draft.write(self._dead_topic, dead, size(dead.key, dead.value, dead.headers))
         draft.tally.dead += 1
+        unsaid = self._sparing.due(death.error, time.monotonic())
+        if unsaid is not None:
+            log.warning(
+                "event.dead",
+                stage=self._stage,
+                position=f"{record.topic}/{record.partition}/{record.offset}",
+                error=death.error,
+                message=death.message[:200],
+                unsaid=unsaid,
+            )
 
 
 def _together(event: _Bound, first: _Bound) -> bool:
