@@ -119,6 +119,8 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         try:
             await self._end_lanes(0)  # a revocation that was skipped must not leave two
+            if not assigned <= self._membership.consumer.assignment():
+                return  # subscribed anew meanwhile: a rebalance follows
             self._membership.consumer.pause(*assigned)
             if not self._leaving:
                 self._start_lanes(assigned)

@@ -125,6 +125,8 @@ class KafkaPort:
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
         self._assignment = consumer._subscription.subscription.assignment
+        if self._assignment is None:  # subscribed anew since: a rebalance follows
+            raise Stopped
         try:
             for partition, offset in offsets.items():
                 consumer.seek(TopicPartition(*partition), offset)

@@ -39,8 +39,6 @@ _SAID_AGAIN = 10.0  # seconds after which a lane says again that events die of t
 _ASKED_AGAIN = (UnknownVersion, Unchecked, Misplaced)
 """What the wiring says that is no failure of the event."""
 
-_NO_FAILURE = (*_ASKED_AGAIN, Unwired)
-
 
 class _Bound(NamedTuple):
     """An event, ready for the function."""
@@ -86,7 +84,7 @@ class Handling:
             elif self._direct:
                 settled, error = self._directly(draft, records, settled)
                 if error is not None:
-                    made = None if isinstance(error, _NO_FAILURE) else error
+                    made = None if isinstance(error, _ASKED_AGAIN) else error
                     await self._one(draft, records[settled], made)
                     settled += 1
             else:
@@ -169,6 +167,8 @@ class Handling:
                         emit(record, edge, inherited, outputs, result)
                     elif outputs.names:
                         draft.tally.dropped += 1
+            except Unwired:
+                draft.tally.dropped += 1
             except BaseException as error:  # noqa: BLE001 -- nobody ends us between two awaits
                 return at, error
             at += 1

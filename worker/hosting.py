@@ -73,7 +73,7 @@ class Host:
         self._ending.set()
 
     async def run(self) -> None:
-        """Raises NotFound, Outdated, Broken."""
+        """Raises Broken, Outdated, and NotFound where nothing of the newest version can be worked."""
         ending = asyncio.create_task(self._ending.wait())
         changed = asyncio.create_task(self._published.changed())
         try:
@@ -103,12 +103,13 @@ class Host:
             if missing:
                 raise NotFound(f"{newest.name} has no stage {missing[0]!r}: {', '.join(stages)}")
         wanted = {n: s for n, s in stages.items() if not self._stages or n in self._stages}
-        refused: list[str] = []
+        lacking: list[str] = []
         codes: dict[str, _Code] = {}
         for name, wish in wanted.items():
             code = self._code(name, wish.stage, versions)
             if not isinstance(code, str) and _differs(code.signature, wish.stage):
-                if not first:
+                before = self._hosted.get(name)
+                if not first and (before is None or before.stage.code != wish.stage.code):
                     raise Outdated(f"{name}: its code has changed since this process began")
                 log.warning(
                     "stage.differs",
@@ -118,12 +119,14 @@ class Host:
                     " made: deploy the same code everywhere, or apply again",
                 )
             if isinstance(code, str):
-                refused.append(code)
                 log.error("stage.refused", stage=name, version=newest.name, why=code)
+                if name in newest.stages:
+                    lacking.append(code)
             else:
                 codes[name] = code
-        if first and refused and not codes:
-            raise NotFound(refused[0])
+        if lacking and not codes:
+            # What is imported once is not read again: the next process may find code that fits.
+            raise NotFound(lacking[0])
         await self._end(
             [
                 name

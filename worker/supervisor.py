@@ -64,15 +64,20 @@ class Supervisor:
         self.want(services)
 
     def want(self, services: Sequence[Service]) -> None:
-        """Run these from now on: what is new is started, what is no longer among them drained."""
+        """Run these from now on: what is new is started, what is no longer among them drained, and
+        what is in quarantine tried once more."""
         wanted = {(s.name, n + 1): s for s in services for n in range(s.processes)}
         for key in self._processes.keys() - wanted.keys():
             retired = self._processes.pop(key)
             retired.stopping.set()
             self._retired.append(retired)
         for key, service in wanted.items():
-            if key in self._processes:
-                self._processes[key].service = service
+            before = self._processes.get(key)
+            if before is not None and before.quarantined:
+                self._retired.append(before)  # for what it has done
+                before = None
+            if before is not None:
+                before.service = service
             else:
                 self._processes[key] = _Process(service, key[1])
         self._changed.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,9 @@ from aiokafka import TopicPartition
 from broker.settings import Settings
 from events.record import Record
 from lanes.group import Broken, Group
+from lanes.kafka import KafkaPort
 from lanes.lane import Done
+from lanes.port import Partition, Port
 from tests.lanes.troupe import Troupe
 
 pytestmark = pytest.mark.kafka
@@ -39,7 +41,11 @@ class Waiting:
         pass
 
 
-def group(troupe: Troupe, work: Callable[[int], Any]) -> Group:
+def group(
+    troupe: Troupe,
+    work: Callable[[int], Any],
+    port: Callable[[KafkaPort], Port] = lambda port: port,
+) -> Group:
     return Group(
         troupe.settings,
         troupe.group,
@@ -49,6 +55,7 @@ def group(troupe: Troupe, work: Callable[[int], Any]) -> Group:
         alone=asyncio.Lock(),
         remedy="(a test)",
         patience=5,
+        port=port,
     )
 
 
@@ -109,3 +116,36 @@ async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
     member._membership.consumer._coordinator._pending_exception = RuntimeError("no such group")
     with pytest.raises(Broken, match="no such group"):
         await running
+
+
+async def test_a_subscription_that_changes_while_lanes_are_born_breaks_nothing(
+    troupe: Troupe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two versions come one right after the other, and the second within the births of the first:
+    until the next rebalance aiokafka knows of no assignment."""
+    works = [Waiting(), Waiting()]
+    ports: list[KafkaPort] = []
+    seek = KafkaPort.seek
+
+    def meanwhile(self: KafkaPort, offsets: Mapping[Partition, int]) -> None:
+        if len(ports) == 2:
+            member.subscribe([troupe.source, troupe.source + "-more"])
+        seek(self, offsets)
+
+    monkeypatch.setattr(KafkaPort, "seek", meanwhile)
+
+    def noted(port: KafkaPort) -> Port:
+        ports.append(port)
+        return port
+
+    member = group(troupe, works.__getitem__, noted)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(10)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+            work.may_end.set()
+    assert len(ports) > 2
+    stopping.set()
+    await running

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from broker.tables import scan
 from events.record import Record
 from events.topology import Version
 from router.check import check
-from router.derive import derive
+from router.derive import Derived, derive
 from router.publish import apply
 from tests.rewiring.accounts import faults
 from tests.rewiring.edits import EDITS, FORKED, FUNCTION, PLAIN, ROOT_PARTITIONS, Stages, text
+from worker import restarts
 from worker.live import live
 from worker.services import services, told
 from worker.supervisor import Supervisor
@@ -76,14 +78,16 @@ async def feeding(settings: Settings, topic: str, partitions: int) -> AsyncItera
 
 
 @asynccontextmanager
-async def at_work(settings: Settings, folder: Path, processes: int) -> AsyncIterator[Supervisor]:
-    """So many processes, each of which hosts whatever stages there are."""
+async def at_work(
+    settings: Settings, folder: Path, processes: int, *, together: bool = True
+) -> AsyncIterator[Supervisor]:
+    """So many processes, each of which hosts whatever stages there are, or of each stage."""
     supervisor = Supervisor(
         services(
             settings,
             folder,
             await published(settings, "rewired"),
-            together=True,
+            together=together,
             processes=processes,
             log_level=os.environ.get("REWIRING_LOG", "critical"),
         )
@@ -305,3 +309,58 @@ async def fresh(settings: Settings, file: Path) -> Version:
     assert await child.wait() == 0
     versions = await published(settings, "rewired")
     return versions[max(versions)]
+
+
+LATE = """
+from pydantic import BaseModel
+
+class Item(BaseModel):
+    n: int
+
+def first(item: Item) -> Item:
+    return item
+"""
+
+
+def late(settings: Settings, folder: Path) -> Derived:
+    """A pipeline whose one function stands in a module of the folder."""
+    (folder / "late.py").write_text(LATE)
+    file = folder / "topology.yaml"
+    only = "{subscribes: a, emits: b, run: 'late:first'}"
+    file.write_text(f"pipeline: rewired\nstages: {{only: {only}}}\n")
+    checked = check(file, settings.names, folder)
+    assert checked.form
+    return derive(checked.form, checked.signatures, settings.names)
+
+
+async def test_a_process_that_has_old_code_makes_room_for_one_that_fits(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """The file names a function that was written into a module after a worker had imported it."""
+    derived = late(settings, tmp_path)
+    version = (await apply(settings, derived, "a test")).version
+    async with at_work(settings, tmp_path, 1, together=False):
+        (tmp_path / "late.py").write_text(LATE.replace("first", "second"))
+        second = derived.stages["only"].model_copy(update={"run": "late:second"})
+        await apply(settings, replace(derived, stages={"only": second}), "a test")
+        async with opened(producer(settings), settings) as client:
+            await client.send_and_wait(version.events["a"].topic, b'{"n": 1}')
+        await at_rest(settings)
+    events, letters = await everything(settings)
+    assert ([r.topic for r in events], letters) == (
+        [version.events["a"].topic, version.events["b"].topic],
+        [],
+    )
+
+
+async def test_a_stage_that_went_away_with_its_code_is_no_crash(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 1)
+    derived = late(settings, tmp_path)
+    gone = derived.stages["only"].model_copy(update={"run": "no_such_module:gone"})
+    await apply(settings, replace(derived, stages={**derived.stages, "gone": gone}), "a test")
+    await apply(settings, derived, "a test")
+    async with at_work(settings, tmp_path, 1, together=False) as supervisor:
+        await until(lambda: "only" in supervisor.reports(), "the other stage is not at work")
+        assert "gone" in supervisor.pids()

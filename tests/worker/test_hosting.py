@@ -55,6 +55,17 @@ async def test_a_result_that_an_older_version_does_not_know_is_dropped() -> None
     assert outcome.data("p.other") == [{"said": "even"}]
 
 
+async def test_the_function_is_called_once_for_a_result_that_is_dropped() -> None:
+    called: list[int] = []
+
+    def counting(event: In) -> Other | Out:
+        called.append(event.n)
+        return Other(said="even")
+
+    await Lane(counting, versions=since_ten(ONE, TWO)).handle(bare({"n": 2}, 1), bare({"n": 4}, 2))
+    assert called == [2, 4]
+
+
 async def test_so_is_one_that_names_its_type_itself() -> None:
     both = ONE.model_copy(update={"emits": ("out", "keyed")})
     versions = [

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,21 @@ async def test_one_that_only_crashes_is_quarantined_and_the_others_go_on(
         assert not await run.stop()
     assert len(lives(crashing)) == 3
     assert len(lives(good)) == 1
+
+
+async def test_what_is_in_quarantine_is_tried_again_when_it_is_wanted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 1)
+    crashing, good = tmp_path / "crashing", tmp_path / "good"
+    bad, settles = service("crashes", crashing), service("settles", good)
+    async with running(bad, settles) as run:
+        await until(lambda: len(lives(crashing)) == 1 and run.supervisor.ready())
+        mended = replace(service("settles", crashing), name=bad.name)
+        run.supervisor.want([mended, settles])
+        await until(lambda: bad.name in run.supervisor.pids() and run.supervisor.ready())
+        assert await run.stop()
+    assert (len(lives(crashing)), len(lives(good))) == (2, 1)
 
 
 async def test_with_all_in_quarantine_there_is_nothing_to_wait_for(
