@@ -73,7 +73,7 @@ class Host:
         self._ending.set()
 
     async def run(self) -> None:
-        """Raises Broken, Outdated, and NotFound where nothing of the newest version can be worked."""
+        """Raises Broken, Outdated, and NotFound where none of the newest version can be worked."""
         ending = asyncio.create_task(self._ending.wait())
         changed = asyncio.create_task(self._published.changed())
         try:
