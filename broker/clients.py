@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from broker.assignor import LaneAssignor
+from broker.batch import LARGEST
 from broker.diagnosis import diagnosed, silent
 from broker.errors import BadSettings, Unanswered
 from broker.settings import Settings
@@ -98,7 +99,7 @@ def producer(
     told: dict[str, Any] = {
         "acks": "all",
         "enable_idempotence": True,
-        "max_batch_size": 900_000,  # below Kafka's default of 1 MiB for what a topic takes at once
+        "max_batch_size": LARGEST,
         "max_request_size": 16 * 1024 * 1024,
     }
     if transactional_id is not None:

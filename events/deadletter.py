@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from events.headers import encoded
 from events.record import Header, Outgoing, Record
 
 FAMILY = "dead_"
@@ -109,7 +110,7 @@ def letter(record: Record, death: Death, *, largest: int) -> Outgoing:
             key, value, headers, largest - _MARGIN - size(None, None, said)
         )
         said.append((f"{FAMILY}cut", cut.encode()))
-    return Outgoing(key, value, headers + said)
+    return Outgoing(key, value, encoded(headers + said))
 
 
 def _cut(

@@ -32,7 +32,8 @@ class Outgoing(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: list[Header]
+    headers: bytes = b"\0"
+    """As `events.headers.encoded` gives them; by default none."""
 
 
 class Undecodable(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,12 +22,13 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from broker.admin import Admin
+from broker.batch import batches
 from broker.clients import close, close_hard, producer
 from broker.errors import BrokerError
 from broker.fenced import FENCED
 from broker.settings import Settings
 from broker.undecodable import offset_of_undecodable
-from events.record import Record, Undecodable
+from events.record import Outgoing, Record, Undecodable
 from lanes.port import Committed, Fenced, Lost, Partition, Refused, Stopped, Unknown, Writes
 
 log = structlog.get_logger()
@@ -244,18 +246,13 @@ class KafkaPort:
         longest = min(_LONGEST_REST, 0.02 * 2 ** min(fruitless, 10))
         await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 -- jitter, no secret
 
-    async def _produce(self, partition: Partition, outgoing: Sequence[Any]) -> None:
-        client = self._open()
-        sent = []
-        batch = client.create_batch()
-        for key, value, headers in outgoing:
-            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                sent.append(
-                    await client.send_batch(batch, partition.topic, partition=partition.partition)
-                )
-                batch = client.create_batch()
-                batch.append(key=key, value=value, timestamp=None, headers=headers)
-        sent.append(await client.send_batch(batch, partition.topic, partition=partition.partition))
+    async def _produce(self, partition: Partition, outgoing: Sequence[Outgoing]) -> None:
+        client, (topic, number) = self._open(), partition
+        now = int(time.time() * 1000)
+        sent = [
+            await client.send_batch(batch, topic, partition=number)
+            for batch in batches(outgoing, now)
+        ]
         # Each of them: a commit succeeds without the batches that Kafka refused.
         await _all(sent)
 

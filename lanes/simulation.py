@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from events.headers import decoded
 from events.record import Header, Outgoing
 from lanes.port import Committed, Fenced, Lost, Partition, Stopped, Writes
 
@@ -89,7 +90,7 @@ class SimulatedKafka:
         log = self.log(partition)
         return [
             SimulatedRecord(
-                *partition, offset, e.outgoing.value, e.outgoing.key, e.outgoing.headers
+                *partition, offset, e.outgoing.value, e.outgoing.key, decoded(e.outgoing.headers)
             )
             for offset, e in enumerate(log[start : self.last_stable_offset(partition)], start)
             if e.outgoing is not None

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from events.deadletter import Death, letter, size
+from events.deadletter import Death, letter
 from events.envelope import Unreadable
+from events.headers import encoded
 from events.record import Outgoing, Record
 from events.topology import Retry
 from lanes.lane import Done
@@ -235,13 +236,8 @@ class Handling:
         draft.tally.forwarded += 1
         if self._stage != version.subscribers(event_type)[0]:
             return
-        headers = list(record.headers)
-        draft.write(
-            record.topic,
-            Outgoing(record.key, record.value, headers),
-            size(record.key, record.value, headers),
-            misplaced.home,
-        )
+        forwarded = Outgoing(record.key, record.value, encoded(record.headers))
+        draft.write(record.topic, forwarded, misplaced.home)
 
     async def _emit(self, draft: Draft, event: _Bound, attempt: int) -> None:
         record, lineage, outputs, data = event
@@ -398,7 +394,7 @@ class Handling:
 
     def _bury(self, draft: Draft, record: Record, death: Death) -> None:
         dead = letter(record, death, largest=DEAD_BYTES)
-        draft.write(self._dead_topic, dead, size(dead.key, dead.value, dead.headers))
+        draft.write(self._dead_topic, dead)
         draft.tally.dead += 1
         unsaid = self._sparing.due(death.error, time.monotonic())
         if unsaid is not None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from broker.partitioner import partition_of
 from events.envelope import constant_headers
+from events.headers import SMALL, Part, part, sized
 from events.ids import Position
-from events.record import Header, Outgoing, Record
+from events.record import Outgoing, Record
 from lanes.port import Partition, Writes
 from worker.binding import Output, Outputs, Unwired, key_of
 from worker.caps import EVENT_BYTES, HEADER_BYTES, RECORD_BYTES
@@ -18,6 +19,9 @@ from worker.tally import Tally
 from worker.wiring import Edge, Lineage
 
 new_tuple = tuple.__new__
+
+_ID = sized(b"ce_id")
+_FRAME = 32  # bytes, about, that a record takes besides its contents
 
 
 class TooMuch(ValueError):  # noqa: N818 -- what was emitted
@@ -28,7 +32,10 @@ class TooMuch(ValueError):  # noqa: N818 -- what was emitted
 class _Route:
     """From one event type to an output: all that is the same for each event of a batch."""
 
-    constant: list[Header]
+    headers: int
+    """How many each result has, besides those that it inherits."""
+    constant: bytes
+    """They, up to the name of the last, the id."""
     cause: bytes
     encode: Callable[[Any], bytes]
     key: str | None
@@ -59,16 +66,16 @@ class Draft:
             if out
         }
 
-    def write(self, topic: str, outgoing: Outgoing, size: int, partition: int = 0) -> None:
-        """A record of `size` bytes, as it is."""
+    def write(self, topic: str, outgoing: Outgoing, partition: int = 0) -> None:
+        """A record as it is."""
         self._lists(topic, partition + 1)[partition].append(outgoing)
-        self.bytes += size
+        self.bytes += _FRAME + sum(len(content or b"") for content in outgoing)
 
     def emit(
         self,
         record: Record,
         edge: Edge,
-        inherited: tuple[Header, ...],
+        inherited: Part,
         outputs: Outputs,
         result: Any,
     ) -> None:
@@ -95,7 +102,16 @@ class Draft:
         else:
             partition = (number if route.same_width else number + offset) % route.partitions
         position = b"%b/%d/%d/0" % (route.cause, number, offset)
-        headers = [*route.constant, *inherited, ("ce_id", position)]
+        count, handed_down = inherited
+        headers = b"".join(
+            (
+                SMALL[route.headers + count],
+                route.constant,
+                SMALL[len(position)],  # names are short
+                position,
+                handed_down,
+            )
+        )
         # A quarter of what Outgoing(...) costs.
         outgoing: Outgoing = new_tuple(Outgoing, (key, value, headers))
         route.into[partition].append(outgoing)
@@ -110,7 +126,7 @@ class Draft:
         self,
         record: Record,
         edge: Edge,
-        inherited: tuple[Header, ...],
+        inherited: Part,
         outputs: Outputs,
         result: Any,
         index: int,
@@ -140,15 +156,20 @@ class Draft:
             if more
             else b"%b/%d/%d/%d" % (route.cause, number, offset, index)
         )
-        headers = [*route.constant, *inherited, ("ce_id", position)]
+        count, handed_down = inherited
+        headers = b"".join(
+            (SMALL[route.headers + count], route.constant, sized(position), handed_down)
+        )
         outgoing: Outgoing = new_tuple(Outgoing, (key, value, headers))
         return route.into[partition], outgoing, size + HEADER_BYTES
 
     def _route(self, edge: Edge, output: Output) -> _Route:
         version = edge.version
-        constant = constant_headers(version.source(self._stage), output.event_type, self.now)
+        source = version.source(self._stage)
+        count, constant = part([*constant_headers(source, output.event_type, self.now), edge.named])
         route = _Route(
-            constant=[*constant, edge.named],
+            headers=count + 1,
+            constant=constant + _ID,
             cause=edge.event_type.encode(),
             encode=output.encode,
             key=output.key,

@@ -16,6 +16,7 @@ from events.envelope import (
     header,
     read,
 )
+from events.headers import Part, part, sized, varint
 from events.ids import BLOCK, RUN_LETTERS, RunIds
 from events.record import Header, Record
 from events.topology import Version
@@ -66,7 +67,7 @@ class Lineage:
 
     edge: Edge
     run: bytes
-    inherited: tuple[Header, ...]
+    inherited: Part
     """The headers that each descendant carries, besides its version and those of its type."""
     data: bytes | None = None
     """The data, where it is not simply the record's value (structured mode)."""
@@ -196,7 +197,7 @@ class Wiring:
         """Raises Unreadable, UnknownVersion, Unchecked and Misplaced."""
         if not record.headers:
             edge, inherited = self.bare(record)
-            return Lineage(edge, inherited[0][1], inherited)
+            return Lineage(edge, _run(inherited), inherited)
         headers = dict(record.headers)
         source = headers.get("ce_source")
         if source is not None and source.startswith(self._ours):
@@ -234,12 +235,11 @@ class Wiring:
             return None
         inherited = [(RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
-        return Lineage(edge, run, tuple(inherited))
+        return Lineage(edge, run, part(inherited))
 
-    def bare(self, record: Record) -> tuple[Edge, tuple[Header, ...]]:
+    def bare(self, record: Record) -> tuple[Edge, Part]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
-        what its descendants inherit: first of all, the run. Raises Unreadable, Unchecked and
-        Misplaced."""
+        what its descendants inherit: the run. Raises Unreadable, Unchecked and Misplaced."""
         if record.value is None:
             read(record)  # says what is wrong
         roots, offset = self._met, record.offset
@@ -255,7 +255,7 @@ class Wiring:
             if home != record.partition:
                 raise Misplaced(roots.edge, home)
         at = RUN_LETTERS * (offset - roots.first)
-        return roots.edge, ((RUN_HEADER, roots.run_ids[at : at + RUN_LETTERS]),)
+        return roots.edge, (1, _RUN + roots.run_ids[at : at + RUN_LETTERS])
 
     def _roots(self, record: Record) -> _Roots:
         """A bare record and those after it. Raises Unchecked."""
@@ -288,15 +288,15 @@ class Wiring:
         if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
             raise Unreadable(f"content-type {media_type!r} is not JSON")
         edge, inherited = self.bare(record)
-        lineage = Lineage(edge, inherited[0][1], inherited)
+        run = _run(inherited)
+        handed_down = [(RUN_HEADER, run)]
         attributes = envelope.attributes
         correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
         if correlation:
-            lineage.inherited += (header(CORRELATION_ID, correlation),)
+            handed_down.append(header(CORRELATION_ID, correlation))
         if envelope.traceparent:
-            lineage.inherited += ((TRACEPARENT, envelope.traceparent.encode()),)
-        lineage.data, lineage.attributes = envelope.data, attributes
-        return lineage
+            handed_down.append((TRACEPARENT, envelope.traceparent.encode()))
+        return Lineage(edge, run, part(handed_down), envelope.data, attributes)
 
     def _place(self, record: Record) -> _Place:
         since = []
@@ -318,3 +318,9 @@ def _type_of(version: Version, topic: str) -> str | None:
 
 RUN_HEADER = f"ce_{RUN_ID}"
 CORRELATION_HEADER = f"ce_{CORRELATION_ID}"
+_RUN = sized(RUN_HEADER.encode()) + varint(RUN_LETTERS)  # the run id's header, up to its value
+
+
+def _run(inherited: Part) -> bytes:
+    """The run of a root, which it hands down as its only header so far."""
+    return inherited[1][-RUN_LETTERS:]

@@ -18,6 +18,7 @@ import orjson
 from aiokafka import TopicPartition
 
 from broker.settings import Settings
+from events.headers import encoded
 from events.record import Outgoing, Record
 from lanes.group import Broken, Group
 from lanes.kafka import KafkaPort
@@ -38,14 +39,18 @@ class Doubling:
     async def handle(self, records: Sequence[Record]) -> Done:
         records = records[:200]
         out = [
-            Outgoing(r.key, (r.value or b"") + suffix, [("id", b"%d/%d" % (r.partition, r.offset))])
+            Outgoing(
+                r.key,
+                (r.value or b"") + suffix,
+                encoded([("id", b"%d/%d" % (r.partition, r.offset))]),
+            )
             for r in records
             for suffix in (b"a", b"b")
         ]
         return Done(len(records), {self._into: out})
 
     async def give_up(self, record: Record, deaths: int) -> Done:
-        return Done(1, {self._into: [Outgoing(record.key, b"given up", [])]})
+        return Done(1, {self._into: [Outgoing(record.key, b"given up")]})
 
     def committed(self, done: Done) -> None:
         pass

@@ -19,7 +19,7 @@ from broker.settings import Settings
 from broker.tables import scan
 from events.record import Outgoing
 from lanes.kafka import KafkaPort, Membership
-from lanes.port import Committed, Fenced, Lost, Partition, Port
+from lanes.port import Committed, Fenced, Lost, Partition, Port, Refused
 from lanes.simulation import SimulatedKafka, SimulatedPort
 from tests.undecodable import undecodable
 
@@ -41,7 +41,7 @@ class Simulated:
 
     async def give(self, *values: bytes) -> None:
         for value in values:
-            self.kafka.append(self.source, Outgoing(None, value, []))
+            self.kafka.append(self.source, Outgoing(None, value))
 
     async def results(self) -> list[bytes | None]:
         return [r.value for r in self.kafka.read_committed(self.target)]
@@ -147,7 +147,7 @@ async def written(world: World, port: Port, value: bytes, offset: int) -> None:
     await world.call(port.begin())
     await world.call(
         port.send(
-            {world.target: [Outgoing(None, value, [])]}, {world.source: Committed(offset, "note")}
+            {world.target: [Outgoing(None, value)]}, {world.source: Committed(offset, "note")}
         )
     )
 
@@ -277,6 +277,21 @@ async def _give_undecodable(real: Real, partition: Partition) -> None:
     async with opened(client, real.settings):
         batch = undecodable(client, b"{}")
         await (await client.send_batch(batch, partition.topic, partition=0))
+
+
+async def test_a_record_that_kafka_never_takes_is_refused_among_others(settings: Settings) -> None:
+    real = Real(settings)
+    await real.prepare()
+    try:
+        port = await real.port()
+        await port.fence()
+        await port.begin()
+        out = [Outgoing(None, value) for value in (b"x", b"x" * 5 * 2**20, b"x")]
+        with pytest.raises(Refused, match="MessageSizeTooLarge"):
+            await port.send({real.target: out}, {real.source: Committed(1)})
+        assert await _readable(real, port) == []
+    finally:
+        await real.close()
 
 
 async def test_what_cannot_be_decoded_costs_the_other_input_nothing(settings: Settings) -> None:

@@ -39,12 +39,12 @@ class Doubling:
 
     async def handle(self, records: Sequence[Record]) -> Done:
         records = records[: self.fits]
-        out = [Outgoing(None, r.value + suffix, []) for r in records for suffix in (b"a", b"b")]
+        out = [Outgoing(None, r.value + suffix) for r in records for suffix in (b"a", b"b")]
         return Done(len(records), {target(self.index): out})
 
     async def give_up(self, record: Record, deaths: int) -> Done:
         self.given_up.append(record.value)
-        return Done(1, {dead(self.index): [Outgoing(None, record.value, [])]})
+        return Done(1, {dead(self.index): [Outgoing(None, record.value)]})
 
     def committed(self, done: Done) -> None:
         pass
@@ -100,10 +100,10 @@ class World:
         for _ in range(steps):
             if arriving and self.die.random() < 0.15:
                 index, n = arriving.pop()
-                self.kafka.append(source(index), Outgoing(None, b"%d" % n, []))
+                self.kafka.append(source(index), Outgoing(None, b"%d" % n))
             self._disaster() if self.die.random() < 0.12 else self._step()
         for index, n in arriving:
-            self.kafka.append(source(index), Outgoing(None, b"%d" % n, []))
+            self.kafka.append(source(index), Outgoing(None, b"%d" % n))
         self._calm()
 
     def results(self, index: int) -> list[bytes]:

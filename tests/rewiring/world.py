@@ -83,7 +83,7 @@ class World:
         value = orjson.dumps({"n": self.given})
         self.given += 1
         partition = Partition("asked", self.die.randrange(width))
-        self.kafka.append(partition, Outgoing(None, value, []))
+        self.kafka.append(partition, Outgoing(None, value))
 
     def edit(self, stages: Stages, widths: Mapping[str, int]) -> None:
         """The router that does it may be fenced by another, and then gives up."""
@@ -177,7 +177,7 @@ class World:
             for index in range(width):
                 partition = Partition(topic, index)
                 if topic in old and self.hold:
-                    kafka.produce(hold, holding, partition, [Outgoing(None, b"hold", [])])
+                    kafka.produce(hold, holding, partition, [Outgoing(None, b"hold")])
                     await step("hold")
                     boundaries[topic].append(_last_hold(kafka, partition))
                 else:
@@ -185,7 +185,7 @@ class World:
         version = _version(len(earlier) + 1, stages, events, boundaries)
         kafka.begin("router", epoch)
         await step("begin")
-        kafka.produce("router", epoch, TOPOLOGY, [Outgoing(None, version, [])])
+        kafka.produce("router", epoch, TOPOLOGY, [Outgoing(None, version)])
         published = Version.model_validate_json(version)
         for name, stage in published.stages.items():
             had = live(earlier)[name].topics if name in live(earlier) else ()

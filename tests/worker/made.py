@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from events.headers import decoded
 from events.record import Header, Outgoing, Record
 from events.topology import Event, Retry, Stage, Version
 from lanes.port import Partition
@@ -116,11 +117,11 @@ class Outcome:
 
 
 def account(letter: Outgoing) -> dict[str, str]:
-    return {n[5:]: v.decode() for n, v in letter.headers if n.startswith("dead_")}
+    return {n[5:]: v.decode() for n, v in decoded(letter.headers) if n.startswith("dead_")}
 
 
 def text_headers(outgoing: Outgoing) -> dict[str, str]:
-    return {name: value.decode() for name, value in outgoing.headers}
+    return {name: value.decode() for name, value in decoded(outgoing.headers)}
 
 
 class Lane:

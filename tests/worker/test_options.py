@@ -15,7 +15,18 @@ from stages.generic.log import log
 from stages.generic.mask import mask
 from stages.generic.sample import sample
 from stages.schema import written
-from tests.worker.made import ONCE, PATIENT, In, Lane, Other, Out, bare, emitted, version
+from tests.worker.made import (
+    ONCE,
+    PATIENT,
+    In,
+    Lane,
+    Other,
+    Out,
+    bare,
+    emitted,
+    text_headers,
+    version,
+)
 
 T = TypeVar("T")
 BIG = {"in": "data.n >= 3"}
@@ -346,8 +357,8 @@ async def test_one_function_in_two_stages_has_the_options_of_each() -> None:
     for name in ("stage", "twin"):
         lane = Lane(times, versions=[wired], name=name)
         outcome = await lane.handle(*(emitted(n) for n in (1, 2, 3)))
-        sources = {dict(o.headers)["ce_source"].rpartition(b"/")[2] for o in outcome.of("p.out")}
-        assert sources == {name.encode()}
+        sources = {text_headers(o)["ce_source"].rpartition("/")[2] for o in outcome.of("p.out")}
+        assert sources == {name}
         seen[name] = [data["n"] for data in outcome.data()]
     assert seen == {"stage": [4, 6], "twin": [3, 6]}
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from broker.partitioner import partition_of
+from events.headers import decoded
 from events.ids import Position, RunIds
 from events.topology import Event, Stage
 from stages.contract import Context, To
@@ -96,7 +97,9 @@ async def test_results_carry_the_envelope_that_everyone_can_read() -> None:
         "ce_topologyversion": "p@1",
         "content-type": "application/json",
     }
-    event: Any = kafka.from_binary_event(KafkaMessage(dict(out.headers), None, out.value or b""))
+    event: Any = kafka.from_binary_event(
+        KafkaMessage(dict(decoded(out.headers)), None, out.value or b"")
+    )
     assert event.get_data() == {"n": 7, "household": None}
 
 
@@ -125,7 +128,7 @@ async def test_an_only_result_is_the_same_record_as_the_first_of_several(
     def untimed(writes: Any) -> Any:
         return {
             partition: [
-                o._replace(headers=[h for h in o.headers if h[0] != "ce_time"]) for o in out
+                (o.key, o.value, [h for h in decoded(o.headers) if h[0] != "ce_time"]) for o in out
             ]
             for partition, out in writes.items()
         }

@@ -1,0 +1,148 @@
+"""Are our record batches aiokafka's, byte for byte, and can every client read them?"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from hypothesis import example, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from broker.admin import Admin, NewTopicSpec
+from broker.batch import LARGEST, batches
+from broker.clients import opened, producer
+from broker.settings import Settings
+from broker.tables import scan
+from events.headers import encoded
+from events.record import Header, Outgoing
+from tests.events.made import headers
+
+NOW = 1_795_000_000_123
+STATE = 4711, 12, 2**31 - 5
+
+
+class Given(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]
+
+    def outgoing(self) -> Outgoing:
+        return Outgoing(self.key, self.value, encoded(self.headers))
+
+
+sizes = st.one_of(st.integers(0, 300), st.sampled_from([63, 64, 8190, 8191, 8192, 20_000]))
+contents = st.one_of(st.none(), sizes.map(lambda size: b"x" * size), st.binary())
+records = st.builds(Given, contents, contents, headers)
+
+
+def ours(given: list[Given], largest: int) -> list[bytes]:
+    built = []
+    for batch in batches([g.outgoing() for g in given], NOW, largest):
+        batch._set_producer_state(*STATE)
+        built.append(bytes(batch._build()))
+    return built
+
+
+def theirs(given: list[Given], largest: int) -> list[bytes]:
+    def begun() -> Any:
+        return DefaultRecordBatchBuilder(
+            2, 0, is_transactional=1, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+            batch_size=largest,
+        )  # fmt: skip
+
+    builders, number = [begun()], 0
+    for record in given:
+        if builders[-1].append(number, NOW, *record) is None:
+            builders.append(begun())
+            number = 0
+            builders[-1].append(number, NOW, *record)
+        number += 1
+    for builder in builders:
+        builder.set_producer_state(*STATE)
+    return [bytes(builder.build()) for builder in builders]
+
+
+@given(st.lists(records, min_size=1, max_size=12), st.sampled_from([1, 100, 300, 9000, LARGEST]))
+@example([Given(None, b"v", [])] * 9000, LARGEST)
+@example([Given(b"k", b"v" * 1_000_000, []), Given(None, None, [])], LARGEST)
+@hypothesis(deadline=None)
+def test_a_batch_is_aiokafkas_byte_for_byte(given: list[Given], largest: int) -> None:
+    assert ours(given, largest) == theirs(given, largest)
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_a_batch_is_filled_to_the_last_byte(spare: int) -> None:
+    two = [Given(b"k", b"v" * 100, [])] * 2
+    (whole,) = ours(two, LARGEST)
+    assert len(ours(two, len(whole) - spare)) == 1 + spare
+
+
+def test_no_records_are_no_batch() -> None:
+    assert [*batches([], NOW)] == []
+
+
+def test_a_batch_that_is_sent_again_is_the_same() -> None:
+    (batch,) = batches([Outgoing(None, b"v")], NOW)
+    batch._set_producer_state(*STATE)
+    assert batch._build() is batch._build()
+    assert (batch.record_count(), batch.closed()) == (1, True)
+
+
+WRITTEN = [
+    Given(None, b'{"n":1}', [("ce_id", b"in/0/1/0"), ("name", "Zoë, 5 €".encode())]),
+    Given(b"key", b"", []),
+    Given(b"", b'{"n":2}', [("empty", b"")]),
+    Given(b"gone", None, [("twice", b"1"), ("twice", b"2")]),
+    Given(None, b"x" * 1_000_000, [("größe", b"1000000")]),
+    *(Given(b"%d" % n, b"y" * 130, [("n", b"%d" % n)]) for n in range(9000)),
+]
+
+
+@pytest.fixture
+async def topic(settings: Settings) -> str:
+    """What was written, committed."""
+    name = settings.names.topic("p", "batch")
+    async with Admin.open(settings) as admin:
+        await admin.create({name: NewTopicSpec(1)})
+    client = producer(settings, transactional_id=settings.names.router)
+    async with opened(client, settings), client.transaction():
+        outgoing = [record.outgoing() for record in WRITTEN]
+        for batch in batches(outgoing, NOW):
+            await (await client.send_batch(batch, name, partition=0))
+    return name
+
+
+@pytest.mark.kafka
+async def test_aiokafka_reads_what_was_written(settings: Settings, topic: str) -> None:
+    read = [record async for records in scan(settings, [topic]) for record in records]
+    assert [Given(r.key, r.value, list(r.headers)) for r in read] == WRITTEN
+    assert {r.timestamp for r in read} == {NOW}
+
+
+@pytest.mark.kafka
+@pytest.mark.skipif(not shutil.which("kcat"), reason="kcat comes from neither PyPI nor npm")
+async def test_kcat_reads_what_was_written(settings: Settings, topic: str) -> None:
+    command = ["kcat", "-C", "-b", settings.bootstrap or "", "-t", topic, "-e", "-q", "-J",
+               "-X", "isolation.level=read_committed"]  # fmt: skip
+    kcat = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    said, _ = await kcat.communicate()
+    read = [orjson.loads(line) for line in said.splitlines()]
+    assert [_as_given(r) for r in read] == WRITTEN
+    assert {r["ts"] for r in read} == {NOW}
+
+
+def _as_given(said: dict[str, Any]) -> Given:
+    """What kcat prints: the names and values of headers in turn."""
+    names_and_values = said.get("headers", [])
+    pairs = zip(names_and_values[::2], names_and_values[1::2], strict=True)
+    key, value = said["key"], said["payload"]
+    return Given(
+        None if key is None else key.encode(),
+        None if value is None else value.encode(),
+        [(name, text.encode()) for name, text in pairs],
+    )
