@@ -73,7 +73,8 @@ async def _unread(
             behind = [i for i in inputs if i.partition.topic == topic and i.lag]
             lag = sum(each.lag for each in behind)
             if lag > LOOKED_THROUGH:
-                found.append(Unread(stage, event_type, topic, _having(versions, stage, topic), lag))
+                numbers = _having(versions, stage, topic)
+                found.append(Unread(stage, event_type, topic, numbers, lag, at_most=True))
             elif lag:
                 near += [(stage, each) for each in behind]
     return found + await _read(settings, versions, near)
