@@ -39,8 +39,8 @@ async def _rollback(
     from router.facts import planned
     from router.table import versions
 
-    pipeline = here.pipeline()
     settings = await here.reached()
+    pipeline = await here.pipeline(settings)
     history = await versions(settings, pipeline)
     target = history[-2] if number is None and len(history) > 1 else of(history, pipeline, number)
     _importable(here, target)

@@ -32,13 +32,14 @@ def status(here: Here, as_json: bool) -> None:
 async def _status(here: Here, as_json: bool) -> None:
     from broker.admin import Admin
     from router.table import read
+    from worker.versions import published
 
     settings = await here.reached()
-    own = here.pipeline()
+    own = await here.pipeline(settings)
     table = await read(settings)
     others = [name for name in table.pipelines() if name != own and here.chosen is None]
     if table.newest(own) is None and not (own in table.reports or others):
-        await here.version(settings)  # says what to do
+        await published(settings, own)  # says what to do
     async with Admin.open(settings) as admin:
         first, *rest = [await _pipeline(admin, settings, table, name) for name in (own, *others)]
     if as_json:

@@ -193,6 +193,42 @@ def test_a_diff_is_in_the_lines_of_a_plan(applied: Call, folder: Path) -> None:
     assert [c["name"] for c in said(applied("diff", "order-lines@1", "file", "--json"))] == ["load"]
 
 
+HALF_A_SAVE = "pipeline: order-lines  # the year\n  package: [stages\n"
+
+
+@pytest.mark.parametrize("left", [HALF_A_SAVE, "", None], ids=["half a save", "empty", "deleted"])
+def test_what_is_published_can_be_looked_at_whatever_the_file_says(
+    applied: Call, folder: Path, left: str | None
+) -> None:
+    slower(folder)
+    applied("apply")
+    file = folder / "topology.yaml"
+    file.unlink()
+    if left is not None:
+        file.write_text(left)
+    for words in (
+        ["status"],
+        ["history"],
+        ["diff", "1", "2"],
+        ["tail", "line.priced", "--no-follow"],
+        ["trigger", "feed.requested", "--data", '{"weeks": [1]}'],
+        ["rollback"],
+    ):
+        result = applied(*words)
+        assert result.exit_code == 0, result.output
+        assert result.stderr.startswith(f"{file}:"), words
+        assert result.stderr.count(": warning: the ") == 1, words
+    assert "order-lines@3" in applied("status").stdout
+
+
+def test_nobody_guesses_which_of_two_pipelines_is_meant(applied: Call, folder: Path) -> None:
+    file = folder / "topology.yaml"
+    file.write_text(file.read_text().replace(PIPELINE, "second", 1))
+    assert applied("apply").exit_code == 0
+    file.write_text("")
+    assert "the file is empty" in one_line(applied("status"))
+
+
 def test_another_file_is_chosen_with_its_functions_in_the_folder(
     applied: Call, folder: Path, settings: Settings, tmp_path: Path
 ) -> None:
