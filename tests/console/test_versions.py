@@ -98,8 +98,20 @@ def test_a_plan_for_another_state_is_refused(
     assert len(history(settings)) == 2
 
 
+def test_a_plan_replaces_a_plan_and_nothing_else(applied: Call, folder: Path) -> None:
+    source = folder / "topology.yaml"
+    text = source.read_text()
+    refused = one_line(applied("plan", "--out", str(source)))
+    assert "is no plan, so it was not overwritten" in refused
+    assert source.read_text() == text
+    for _ in range(2):
+        assert applied("plan", "--out", str(folder / "plan.json")).exit_code == 0
+
+
 def test_what_is_no_plan_is_one_line(applied: Call, folder: Path) -> None:
-    assert "is no plan" in one_line(applied("apply", str(folder / "topology.yaml")))
+    refused = one_line(applied("apply", str(folder / "topology.yaml")))
+    assert "is no plan" in refused
+    assert refused.endswith("plan --out plan.json")
     assert "cannot be read" in one_line(applied("apply", str(folder / "nothing")))
 
 
@@ -117,6 +129,16 @@ def test_what_is_dangerous_needs_its_option(
     assert applied("apply", "--allow", "keys").exit_code == 0
     topic = settings.names.wide(PIPELINE, "line.priced", 8)
     assert history(settings)[-1].events["line.priced"].topic == topic
+
+
+def test_the_demo_names_the_command_that_takes_a_word(applied: Call, folder: Path) -> None:
+    edit(folder, "line.priced: {", "line.priced: {partitions: 8, ")
+    refused = applied("demo")
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[-1] == (
+        f"farandole: nothing was applied; if that is meant: farandole -C {folder} apply "
+        "--allow keys"
+    )
 
 
 def test_unread_events_of_a_stage_that_goes_away_are_counted(applied: Call, folder: Path) -> None:
@@ -141,10 +163,25 @@ def test_a_rollback_is_the_earlier_content_as_the_next_version(
     edit(folder, "stages: [broken\n", "broken: true\n")
     result = applied("rollback")
     assert result.stdout == "order-lines@3 is in force, again as @1\n", result.output
+    assert result.stderr.endswith("its next save applies that again\n")
     first, _, third = history(settings)
     assert third.stages == first.stages
     assert third.rollback_of == 1
     assert applied("rollback", "1").stdout == "nothing changed: order-lines@3 is in force\n"
+
+
+def test_a_rollback_to_what_the_file_says_warns_of_nothing(applied: Call, folder: Path) -> None:
+    text = (folder / "topology.yaml").read_text()
+    slower(folder)
+    applied("apply")
+    (folder / "topology.yaml").write_text(text)
+    assert applied("rollback").stderr == ""
+    slower(folder)
+    said = applied("rollback", "1").stderr
+    assert (
+        said == f"{folder / 'topology.yaml'} says something else, and its next save applies "
+        "that again\n"
+    )
 
 
 def test_a_version_that_is_not_there_is_one_line(applied: Call) -> None:
