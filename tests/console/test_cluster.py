@@ -53,9 +53,9 @@ def test_a_second_apply_changes_nothing(applied: Call) -> None:
     assert applied("apply").stdout == "nothing changed: order-lines@1 is in force\n"
 
 
-def test_nothing_applied_is_one_line(call: Call, settings: Settings) -> None:
+def test_nothing_applied_is_one_line(call: Call, folder: Path, settings: Settings) -> None:
     result = call("status", env=environment(settings))
-    assert "run: farandole apply" in one_line(result)
+    assert f"run: farandole -C {folder} apply" in one_line(result)
 
 
 def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Settings) -> None:
