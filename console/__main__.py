@@ -46,6 +46,16 @@ class Farandole(click.Group):
             raise click.UsageError(f"there is no command {args[0]!r}; {remedy}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        def said(line: str) -> str:
+            from console.hints import suggested
+
+            return suggested(ctx.obj, line, COMMANDS)
+
+        # Within `main`'s own, for here it is known which pipeline is meant.
+        with told(said):
+            return super().invoke(ctx)
+
     def main(  # type: ignore[override]  # click's overloads say the same at greater length
         self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
     ) -> Any:

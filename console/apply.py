@@ -111,5 +111,5 @@ def _saved(file: Path) -> Plan:
     except ValueError:
         raise Failed(
             f"farandole: {file} is no plan of this version of Farandole; make one: "
-            f"farandole plan --out {file}"
+            "farandole plan --out plan.json"
         ) from None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from console.counting import Counted
     from console.oracle import Figures, Weeks
     from events.topology import Version
+    from router.plan import Plan
     from worker.supervisor import Supervisor
 
 PIPELINE = "order-lines"
@@ -95,7 +96,9 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
         settings = await here.reached(
             start=True, progress=lambda word: console.print(f"Kafka: {word}")
         )
-        version = (await enact(settings, await planned(settings, derived), who())).version
+        plan = await planned(settings, derived)
+        _refuse_dangerous(here, plan)
+        version = (await enact(settings, plan, who())).version
         console.print(f"{version.name} is in force on Kafka at {settings.bootstrap}")
         ended = await _run(here, settings, version, weeks, console)
     console.print("asking DuckDB for the same figures")
@@ -110,6 +113,20 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
     _say_speed(console, ended, found)
     result.lead_on(console, here, settings, version, url, ended.id)
     return len(told)
+
+
+def _refuse_dangerous(here: Here, plan: Plan) -> None:
+    """What needs a person's word needs a command that takes it. Raises Failed."""
+    from console.hints import farandole
+    from router.plan import rows
+
+    refused = plan.refused(())
+    if refused:
+        allow = farandole(here, "apply", *(f"--allow {danger}" for danger in plan.dangers))
+        raise Failed(
+            *(line.strip() for line in rows(refused)),
+            f"farandole: nothing was applied; if that is meant: {allow}",
+        )
 
 
 async def _run(

@@ -51,7 +51,7 @@ async def _diff(here: Here, a: int | str, b: int | str, as_json: bool) -> None:
     from router.table import versions
 
     settings = await here.reached()
-    pipeline = here.pipeline()
+    pipeline = await here.pipeline(settings)
     history = await versions(settings, pipeline)
     before, after = [await _side(here, settings, pipeline, history, side) for side in (a, b)]
     found = changes(before, after)

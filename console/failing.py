@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -24,11 +24,14 @@ class Failed(Exception):  # noqa: N818 -- what the command did
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn whatever is raised into one line on standard error and an exit code."""
+def told(said: Callable[[str], str] = str) -> Iterator[None]:
+    """Turn whatever is raised into one line on standard error and an exit code. `said` completes
+    what a line tells to do next."""
     try:
         yield
         _flush()
+    except click.exceptions.Exit:
+        raise
     except (KeyboardInterrupt, click.Abort):
         _end(INTERRUPTED)
     except BrokenPipeError:
@@ -40,12 +43,12 @@ def told() -> Iterator[None]:
     except click.ClickException as error:
         _end(error.exit_code, f"farandole: {error.format_message()}")
     except Failed as error:
-        _end(1, *error.lines)
+        _end(1, *map(said, error.lines))
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
         if isinstance(error, _ours()):
-            _end(1, f"farandole: {error}")
+            _end(1, said(f"farandole: {error}"))
         _end(
             1,
             f"farandole: unexpected {type(error).__name__}: {error} "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
@@ -33,6 +35,16 @@ def farandole(here: Here, *words: str) -> str:
     if here.namespace:
         options += ["--namespace", here.namespace]
     return " ".join([shlex.quote(called), *map(shlex.quote, options), *words])
+
+
+def suggested(here: Here, line: str, commands: Iterable[str]) -> str:
+    """The line with each `farandole COMMAND` in it as a person must type it here. An embedded Kafka
+    is a folder's, whatever else was said."""
+
+    def ours(found: re.Match[str]) -> str:
+        return farandole(Here(here.folder) if found[1] == "kafka" else here, found[1])
+
+    return re.sub(rf"(?<![\w./-])farandole ({'|'.join(commands)})\b", ours, line)
 
 
 def triggers(here: Here, settings: Settings, version: Version) -> list[str]:

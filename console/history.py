@@ -22,8 +22,8 @@ async def _history(here: Here, as_json: bool) -> None:
     from router.plan import changes, summary
     from router.table import versions
 
-    pipeline = here.pipeline()
     settings = await here.reached()
+    pipeline = await here.pipeline(settings)
     found = await versions(settings, pipeline)
     if not found:
         raise Failed(

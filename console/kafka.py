@@ -45,6 +45,8 @@ def stop(here: Here) -> None:
     from broker import embedded
 
     here.logs()
+    if embedded.status(here.folder.resolve()) is not None:
+        click.echo("Kafka is stopping", err=True)
     say("stopped" if run(embedded.stop(here.folder.resolve())) else "it was not running")
 
 

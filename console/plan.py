@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,12 @@ def plan(here: Here, out: Path | None, as_json: bool) -> None:
 
 
 async def _plan(here: Here, out: Path | None, as_json: bool) -> None:
+    from console.hints import farandole
     from router.facts import planned
     from router.plan import dump, lines
 
+    if out is not None:
+        _refuse_another(out)
     derived = here.derived()
     found = await planned(await here.reached(), derived)
     if out is not None:
@@ -48,7 +52,24 @@ async def _plan(here: Here, out: Path | None, as_json: bool) -> None:
     for line in lines(found):
         say(line)
     if out is not None:
-        say(f"saved; do exactly this with: farandole apply {out}")
+        say(f"saved; do exactly this with: {farandole(here, 'apply', shlex.quote(str(out)))}")
+
+
+def _refuse_another(out: Path) -> None:
+    """A plan may replace a plan, and nothing else. Raises Failed."""
+    from router.plan import load
+
+    try:
+        raw = out.read_bytes() if out.is_file() else b""
+        if raw:
+            load(raw)
+    except OSError as error:
+        raise Failed(f"farandole: {out} cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise Failed(
+            f"farandole: {out} exists and is no plan, so it was not overwritten; choose another "
+            "name: farandole plan --out plan.json"
+        ) from None
 
 
 def _save(out: Path, raw: bytes) -> None:

@@ -14,6 +14,7 @@ from console.wiring import Here, run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from broker.settings import Settings
     from events.topology import Version
 
 
@@ -39,13 +40,34 @@ async def _rollback(
     from router.facts import planned
     from router.table import versions
 
-    pipeline = here.pipeline()
     settings = await here.reached()
+    pipeline = await here.pipeline(settings)
     history = await versions(settings, pipeline)
     target = history[-2] if number is None and len(history) > 1 else of(history, pipeline, number)
     _importable(here, target)
     plan = await planned(settings, restored(target, settings.names), target.version)
     await carried_out(settings, plan, allowed, as_json)
+    if await _differs(here, settings, target):
+        click.echo(
+            f"{here.file} says something else, and its next save applies that again", err=True
+        )
+
+
+async def _differs(here: Here, settings: Settings, target: Version) -> bool:
+    """Does the file say something else than what is in force now? One that is not there says
+    nothing; one with mistakes will say something else once they are mended."""
+    from router.derive import derive
+    from router.facts import gathered
+    from router.plan import says
+
+    if not here.file.is_file():
+        return False
+    checked = here.checked()
+    if not checked.fit or checked.form is None:
+        return True
+    derived = derive(checked.form, checked.signatures, settings.names)
+    _, placed = await gathered(settings, derived)
+    return not says(target, placed)
 
 
 def of(history: Sequence[Version], pipeline: str, number: int | None) -> Version:

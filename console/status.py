@@ -1,8 +1,8 @@
-"""What is in force, how far is each stage behind, and what does the router wait for?"""
+"""What is in force, how far is each stage behind, what died, and what does the router wait for?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +12,9 @@ from console.wiring import Here, run
 
 if TYPE_CHECKING:
     from broker.admin import Admin
+    from broker.lag import Input
     from broker.settings import Settings
+    from console.dead import Dead
     from router.table import Table
 
 
@@ -23,7 +25,9 @@ def status(here: Here, as_json: bool) -> None:
     """Show the broker, the version in force, each stage's lag, and what the router waits for.
 
     All pipelines that were published are shown, the folder's own first; with -f that file's alone.
-    Lag is in offsets: the markers of transactions take offsets too. A stage at rest has 0.
+    Lag is in offsets: the markers of transactions take offsets too. A stage at rest has 0. A stage
+    that is draining stands in older versions alone, and still has events of theirs. `dead` counts
+    the dead letters that are kept: farandole tail --dead STAGE --no-follow
     """
     here.logs()
     run(_status(here, as_json))
@@ -32,13 +36,14 @@ def status(here: Here, as_json: bool) -> None:
 async def _status(here: Here, as_json: bool) -> None:
     from broker.admin import Admin
     from router.table import read
+    from worker.versions import published
 
     settings = await here.reached()
-    own = here.pipeline()
+    own = await here.pipeline(settings)
     table = await read(settings)
     others = [name for name in table.pipelines() if name != own and here.chosen is None]
     if table.newest(own) is None and not (own in table.reports or others):
-        await here.version(settings)  # says what to do
+        await published(settings, own)  # says what to do
     async with Admin.open(settings) as admin:
         first, *rest = [await _pipeline(admin, settings, table, name) for name in (own, *others)]
     if as_json:
@@ -53,9 +58,12 @@ async def _status(here: Here, as_json: bool) -> None:
 
 async def _pipeline(admin: Admin, settings: Settings, table: Table, name: str) -> dict[str, Any]:
     from broker.lag import ordered_pass
+    from console.dead import counted
 
     version = table.newest(name)
     lags = await ordered_pass(admin, settings.names, version) if version else {}
+    draining = await _draining(admin, settings, table, name)
+    dead = await counted(admin, settings, name, [*lags, *draining])
     said = table.reports.get(name)
     return {
         "pipeline": name,
@@ -63,21 +71,52 @@ async def _pipeline(admin: Admin, settings: Settings, table: Table, name: str) -
         "published": version.published if version else None,
         "published_by": version.published_by if version else None,
         "rollback_of": version.rollback_of if version else None,
-        "stages": {
-            stage: [
-                {
-                    "event": each.event_type,
-                    "topic": each.partition.topic,
-                    "partition": each.partition.partition,
-                    "committed": each.committed,
-                    "end": each.end,
-                    "lag": each.lag,
-                }
-                for each in inputs
-            ]
-            for stage, inputs in lags.items()
+        "stages": {stage: [_input(each) for each in inputs] for stage, inputs in lags.items()},
+        "draining": {
+            stage: [_input(each) for each in inputs] for stage, inputs in draining.items()
         },
+        "dead": dead,
         "router": said.model_dump(mode="json", exclude={"kind", "pipeline"}) if said else None,
+    }
+
+
+async def _draining(
+    admin: Admin, settings: Settings, table: Table, name: str
+) -> dict[str, list[Input]]:
+    """The stages that only older versions have, and before which events of theirs are unread."""
+    from aiokafka import TopicPartition
+
+    from broker.lag import looked
+    from router.facts import unread
+
+    newest = table.newest(name)
+    gone: dict[str, dict[str, str]] = {}
+    for version in table.of(name):
+        for stage in version.stages.keys() - (newest.stages.keys() if newest else ()):
+            for event_type in version.stages[stage].subscribes:
+                gone.setdefault(stage, {})[version.events[event_type].topic] = event_type
+    existing = await admin.topics() if gone else {}
+    found = {}
+    for stage, topics in sorted(gone.items()):
+        partitions = {
+            TopicPartition(topic, index): event_type
+            for topic, event_type in topics.items()
+            for index in range(existing.get(topic, 0))
+        }
+        found[stage] = await looked(admin, settings.names.group(name, stage), partitions)
+    # Where no worker is left, what is behind may be markers and events of newer versions alone.
+    waiting = {each.stage for each in await unread(settings, table.of(name), found)}
+    return {stage: inputs for stage, inputs in found.items() if stage in waiting}
+
+
+def _input(each: Input) -> dict[str, Any]:
+    return {
+        "event": each.event_type,
+        "topic": each.partition.topic,
+        "partition": each.partition.partition,
+        "committed": each.committed,
+        "end": each.end,
+        "lag": each.lag,
     }
 
 
@@ -89,7 +128,9 @@ def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
         said = f"{pipeline['published']:%Y-%m-%d %H:%M:%S} UTC by {pipeline['published_by']}"
         yield f"{pipeline['version']}, published {said}{again}"
         yield ""
-        yield from columns(_rows(pipeline["stages"]), left=2)
+        draining = {f"{stage} (draining)": each for stage, each in pipeline["draining"].items()}
+        dead = [*pipeline["dead"].values()]  # in the same order
+        yield from columns(_rows({**pipeline["stages"], **draining}, dead), left=2)
     yield ""
     router = pipeline["router"] or {"findings": (), "waiting": ()}
     if router["findings"]:
@@ -100,13 +141,17 @@ def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
         yield from (f"  {each}" for each in router["waiting"])
 
 
-def _rows(stages: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, str, str]]:
-    rows = [("stage", "input", "lag", "by partition")]
-    for stage, inputs in stages.items():
-        for event in dict.fromkeys(each["event"] for each in inputs):
+def _rows(
+    stages: dict[str, list[dict[str, Any]]], dead: Sequence[Dead]
+) -> list[tuple[str, str, str, str, str]]:
+    rows = [("stage", "input", "lag", "dead", "by partition")]
+    for (stage, inputs), died in zip(stages.items(), dead, strict=True):
+        for index, event in enumerate(dict.fromkeys(each["event"] for each in inputs)):
             of = [each for each in inputs if each["event"] == event]
             by_partition = " ".join(
                 "none" if each["committed"] is None else f"{each['lag']:,}" for each in of
             )
-            rows.append((stage, event, f"{sum(each['lag'] for each in of):,}", by_partition))
+            lag = sum(each["lag"] for each in of)
+            # Of a stage, not of each of its inputs.
+            rows.append((stage, event, f"{lag:,}", "" if index else str(died), by_partition))
     return rows

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import re
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,11 +21,14 @@ if TYPE_CHECKING:  # what these need takes half a second to import: completion d
     from events.topology import Version
     from router.check import Checked
     from router.derive import Derived
+    from router.document import Document
+    from router.finding import Finding
     from router.form import Form
 
 T = TypeVar("T")
 
 FILE = "topology.yaml"
+_NAMED = re.compile(r"""^pipeline:[ \t]+(["']?)([\w.-]+)\1[ \t\r]*(?:#.*)?$""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,9 @@ class Here:
 
     def form(self) -> Form:
         """What the file says, none of its functions imported. Raises Failed."""
-        from router import document, form
+        from router import form
 
-        read, findings = document.read(self._raw(), str(self.file))
+        read, findings = self._read()
         if read is not None:
             written, wrong = form.read(read)
             if written is not None:
@@ -67,25 +71,48 @@ class Here:
             findings = [*findings, *wrong]
         raise Failed(*map(str, findings))
 
-    def pipeline(self) -> str:
-        """The pipeline's name, whatever else is wrong with the file. Raises Failed."""
-        from router import document
+    async def pipeline(self, settings: Settings) -> str:
+        """The pipeline's name, whatever else is wrong with the file. Where the file cannot be read
+        it is what its line `pipeline: NAME` says, else the only pipeline that is published; what is
+        wrong is printed as a warning. Raises Failed, and the errors of `router.table.read`."""
+        from router.table import read as table
 
-        read, findings = document.read(self._raw(), str(self.file))
-        name = read.data.get("pipeline") if read is not None else None
+        found, findings = self._read()
+        name = found.data.get("pipeline") if found is not None else None
         if isinstance(name, str):
             return name
-        where = f"{self.file}:1:1: the file has no 'pipeline'; add `pipeline:`"
-        raise Failed(*(map(str, findings) if findings else [where]))
+        if found is not None:
+            findings = [found.finding((), "the file has no 'pipeline'", "add `pipeline:`")]
+        line = _NAMED.search(self._text()) if found is None else None
+        published = [] if line else (await table(settings)).pipelines()
+        if not line and len(published) != 1:
+            raise Failed(*map(str, findings))
+        for finding in findings:
+            click.echo(str(replace(finding, severity="warning")), err=True)
+        return line[2] if line else published[0]
 
-    def _raw(self) -> bytes:
+    def _read(self) -> tuple[Document | None, list[Finding]]:
+        from router import document
+        from router.check import unreadable
+
         try:
-            return self.file.read_bytes()
+            return document.read(self.file.read_bytes(), str(self.file))
         except OSError as error:
-            raise Failed(
-                f"{self.file}:1:1: the file cannot be read ({error.strerror}); "
-                "say where it is with `-C DIR`"
-            ) from None
+            return None, [unreadable(self.file, error, self._remedy)]
+
+    def _text(self) -> str:
+        """As much of the file as can be read."""
+        try:
+            return self.file.read_text("utf-8-sig", errors="replace")
+        except OSError:
+            return ""
+
+    @property
+    def _remedy(self) -> str:
+        """For a file that is not there."""
+        if self.chosen is not None:
+            return "say which file is meant with `-f FILE`"
+        return "say where it is with `-C DIR`"
 
     def derived(self, file: Path | None = None) -> Derived:
         """What the file stands for, if it is fit to be applied; its warnings are printed.
@@ -105,7 +132,9 @@ class Here:
         from router.check import check
 
         names = self.settings().names
-        return check(file, names) if file else check(self.file, names, self.folder)
+        if file:
+            return check(file, names, remedy="write the path of a topology file")
+        return check(self.file, names, self.folder, remedy=self._remedy)
 
     async def reached(
         self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
@@ -120,7 +149,7 @@ class Here:
         """The newest applied version of the folder's pipeline. Raises Failed, NothingApplied."""
         from worker.versions import published
 
-        versions = await published(settings, self.pipeline())
+        versions = await published(settings, await self.pipeline(settings))
         return versions[max(versions)]
 
 

@@ -47,7 +47,7 @@ async def _work(
             log_level=level,
         )
 
-    async with following(settings, here.form().pipeline) as published:
+    async with following(settings, await here.pipeline(settings)) as published:
         for stage in stages:
             known(stage, live(published.versions), "stage")
         newest = published.versions[max(published.versions)]

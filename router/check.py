@@ -30,17 +30,22 @@ class Checked:
         return self.form is not None and not errors(self.findings)
 
 
-def check(file: Path, names: Names, folder: Path | None = None) -> Checked:
+def check(
+    file: Path,
+    names: Names,
+    folder: Path | None = None,
+    *,
+    remedy: str = "say where it is with `-C DIR`",
+) -> Checked:
     """Read a file, import the functions that it names and lint it all. Raises nothing.
 
-    `folder` is where the functions are; None: where the file is.
+    `folder` is where the functions are; None: where the file is. `remedy` is for a file that
+    cannot be read.
     """
     try:
         raw = file.read_bytes()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        remedy = "say where it is with `-C DIR`"
-        return Checked([Finding(str(file), 1, 1, f"the file cannot be read ({reason})", remedy)])
+        return Checked([unreadable(file, error, remedy)])
     read, findings = document.read(raw, str(file))
     if read is None:
         return Checked(findings)
@@ -53,3 +58,9 @@ def check(file: Path, names: Names, folder: Path | None = None) -> Checked:
     return Checked(
         in_order([*findings, *loaded.findings, *linted]), read, written, loaded.signatures
     )
+
+
+def unreadable(file: Path, error: OSError, remedy: str) -> Finding:
+    """The finding about a file that is not there, or not for us."""
+    reason = error.strerror or type(error).__name__
+    return Finding(str(file), 1, 1, f"the file cannot be read ({reason})", remedy)

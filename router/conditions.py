@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from router import flow, schemas
 from router.case import Case
@@ -24,7 +24,7 @@ def check(case: Case) -> Iterator[Finding]:
             except Wrong as wrong:
                 yield case.finding(path, *_said(settings.when, wrong))
             else:
-                yield from _unknown_fields(case, path, event_type, settings.when)
+                yield from unknown_fields(case, path, [event_type], settings.when)
 
 
 def _said(source: str, wrong: Wrong) -> tuple[str, str]:
@@ -48,25 +48,39 @@ def _shortened(source: str) -> str:
     return one_line if len(one_line) <= 60 else f"{one_line[:59]}…"
 
 
-def _unknown_fields(case: Case, path: Path, event_type: str, source: str) -> Iterator[Finding]:
+def unknown_fields(
+    case: Case, path: Path, event_types: Sequence[str], source: str
+) -> Iterator[Finding]:
+    """The fields of `data` that an expression asks for and none of these events can have."""
+    known: frozenset[str] = frozenset()
+    for event_type in event_types:
+        names = _possible(case, event_type)
+        if names is None:
+            return
+        known |= names
+    for field in dict.fromkeys(fields(source)):
+        if field not in known:
+            yield case.finding(
+                path,
+                f"{' or '.join(map(repr, event_types))} never has the field {field!r} that"
+                f" `{_shortened(source)}` asks for",
+                did_you_mean(field, known, f"its fields are {', '.join(sorted(known))}"),
+            )
+
+
+def _possible(case: Case, event_type: str) -> frozenset[str] | None:
+    """The fields that such an event may have; None where nobody knows all of them."""
     known: frozenset[str] = frozenset()
     makers = flow.producers(case.form, case.signatures, event_type)
     if not makers or any(e not in case.signatures for e in case.form.emitters(event_type)):
-        return  # of what people write themselves nobody knows what else it has
+        return None  # of what people write themselves nobody knows what else it has
     try:
         for _, types in makers:
             for type_ in types:
                 names = schemas.possible(schemas.written(type_))
                 if names is None:
-                    return
+                    return None
                 known |= names
     except NoSchema:
-        return
-    for field in dict.fromkeys(fields(source)):
-        if field not in known:
-            yield case.finding(
-                path,
-                f"{event_type!r} never has the field {field!r} that"
-                f" `{_shortened(source)}` asks for",
-                did_you_mean(field, known, f"its fields are {', '.join(sorted(known))}"),
-            )
+        return None
+    return known

@@ -40,8 +40,8 @@ async def gathered(settings: Settings, derived: Derived) -> tuple[Facts, Derived
         compare(derived.topics, existing)
         configs = await admin.configs([name for name in derived.topics if name in existing])
         edges = await _edges(admin, settings, versions, existing)
-    unread = await _unread(settings, versions, edges)
-    return Facts(versions, existing, configs, tuple(unread)), derived
+    waiting = await unread(settings, versions, edges)
+    return Facts(versions, existing, configs, tuple(waiting)), derived
 
 
 async def _edges(
@@ -62,10 +62,12 @@ async def _edges(
     }
 
 
-async def _unread(
+async def unread(
     settings: Settings, versions: Sequence[Version], edges: Mapping[str, list[Input]]
 ) -> list[Unread]:
-    """Behind in offsets is not yet behind in events: transactions that ended, and those that came
+    """What waits before stages, by edge and version; `edges` are their inputs by stage.
+
+    Behind in offsets is not yet behind in events: transactions that ended, and those that came
     to nothing, take offsets too. So what is not too much is read."""
     found, near = [], []
     for stage, inputs in edges.items():
@@ -73,7 +75,8 @@ async def _unread(
             behind = [i for i in inputs if i.partition.topic == topic and i.lag]
             lag = sum(each.lag for each in behind)
             if lag > LOOKED_THROUGH:
-                found.append(Unread(stage, event_type, topic, _having(versions, stage, topic), lag))
+                numbers = _having(versions, stage, topic)
+                found.append(Unread(stage, event_type, topic, numbers, lag, at_most=True))
             elif lag:
                 near += [(stage, each) for each in behind]
     return found + await _read(settings, versions, near)

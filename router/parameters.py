@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from router import schemas
+from router import conditions, schemas
 from router.case import Case
 from router.document import Path
 from router.finding import Finding, did_you_mean, nearest
 from router.schemas import NoSchema
+from stages.expression import FORMAT
 from stages.parameters import build
 from stages.signature import Signature
 
@@ -36,7 +37,8 @@ def _wrong(case: Case, name: str, signature: Signature) -> Iterator[Finding]:
     written = case.form.stages[name].parameters
     model = signature.params
     path: Path = ("stages", name, "with")
-    fields, closed = _fields(model)
+    properties, closed = _properties(model)
+    fields = list(properties)
     unknown = [key for key in written or {} if key not in fields] if closed else []
     for key in unknown:
         yield case.finding(
@@ -47,6 +49,7 @@ def _wrong(case: Case, name: str, signature: Signature) -> Iterator[Finding]:
         )
     try:
         build(model, written or {})
+        yield from _conditions(case, name, model)
         return
     except ValidationError as error:
         problems: list[Any] = list(error.errors(include_url=False))
@@ -73,6 +76,16 @@ def _wrong(case: Case, name: str, signature: Signature) -> Iterator[Finding]:
                 f"write what {schemas.title(model)} takes",
                 on_key=problem["type"] in _EXTRA,
             )
+
+
+def _conditions(case: Case, name: str, model: Any) -> Iterator[Finding]:
+    """Parameters that are expressions ask for fields that the stage's events can have."""
+    stage = case.form.stages[name]
+    properties, _ = _properties(model)
+    for key, value in (stage.parameters or {}).items():
+        if properties.get(key, {}).get("format") == FORMAT and isinstance(value, str):
+            path = ("stages", name, "with", key)
+            yield from conditions.unknown_fields(case, path, stage.subscribes, value)
 
 
 def _there(written: Any, path: Path, missing: bool) -> Path:
@@ -103,13 +116,13 @@ def _reason(problem: Any) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-def _fields(model: Any) -> tuple[list[str], bool]:
-    """The names that may stand under `with:`, and whether these are all."""
+def _properties(model: Any) -> tuple[dict[str, Any], bool]:
+    """The schemas of what may stand under `with:`, by name, and whether these are all."""
     try:
         schema = schemas.accepted(model)
     except NoSchema:
-        return [], False
+        return {}, False
     reference = schema.get("$ref")
     if reference:
         schema = schema["$defs"][reference.rpartition("/")[2]]
-    return list(schema.get("properties", {})), not schema.get("additionalProperties")
+    return schema.get("properties", {}), not schema.get("additionalProperties")

@@ -48,6 +48,8 @@ class Unread(NamedTuple):
     topic: str
     versions: tuple[int, ...]
     events: int
+    at_most: bool = False
+    """They are offsets, too many to be read: some of them may be no events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ def _stages(before: Wired | None, after: Wired, unread: Sequence[Unread]) -> Ite
                 "-",
                 "stage",
                 name,
-                f"{_counted(waiting)} unread, which drain only while its function can be imported"
+                "what is unread drains only while its function can be imported"
                 if waiting
                 else f"subscribed {', '.join(stage.subscribes)}",
                 "unread" if waiting else None,
@@ -287,7 +289,7 @@ def _events(
                 "-",
                 "event",
                 name,
-                f"{_counted(waiting)} unread; its topic stays"
+                "its topic stays"
                 if waiting
                 else "its topic stays, and what it holds is kept as long as ever",
                 "unread" if waiting else None,
@@ -387,7 +389,8 @@ def _drains(unread: Sequence[Unread]) -> str:
 
 
 def _counted(unread: Sequence[Unread]) -> str:
-    return f"{sum(each.events for each in unread):,}"
+    most = "up to " if any(each.at_most for each in unread) else ""
+    return f"{most}{sum(each.events for each in unread):,}"
 
 
 def _kept(milliseconds: str) -> str:

@@ -190,9 +190,15 @@ class _Router:
     async def handle(self, case: _Case) -> None:
         """Do what one file asks for. Raises BrokerError, NotApplied."""
         file = case.file
+        if file not in self.files():  # deleted from its folder: that is said where it is seen
+            self.doubled.discard(file)
+            return
         if case.judged is None:
-            case.judged = self._doubled(file) or await self.edge.judge(file)
-            self._log(file, case.judged)
+            judged = self._doubled(file) or await self.edge.judge(file)
+            if file not in self.files():  # deleted meanwhile
+                return
+            case.judged = judged
+            self._log(file, judged)
         pipeline = _named(file)[0] or self.named.get(file)
         if pipeline is None:
             return  # nobody could look for a report of it

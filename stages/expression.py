@@ -15,6 +15,8 @@ from cel_expr_python import cel
 from stages.contract import Reject
 
 VARIABLES = ("data", "attributes")
+FORMAT = "cel"
+"""A stage's parameter of this JSON Schema `format` is such an expression over its events."""
 
 Expression = Callable[[Any, Mapping[str, str]], bool]
 """Of the JSON value and the CloudEvents attributes, without `ce_`. Raises Undecided."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stages.contract import Context
-from stages.expression import Expression, compiled
+from stages.expression import FORMAT, Expression, compiled
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class FilterParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    when: str
+    when: str = Field(json_schema_extra={"format": FORMAT})
     """An expression over `data` and `attributes`, as in `when:` of a subscription."""
 
     @field_validator("when")

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from broker.clients import consumer, opened, producer
 from broker.settings import Settings
+from console import dead
 from events.deadletter import Death, letter
 from events.ids import RunIds
 from router.table import current
@@ -52,9 +53,9 @@ def test_a_second_apply_changes_nothing(applied: Call) -> None:
     assert applied("apply").stdout == "nothing changed: order-lines@1 is in force\n"
 
 
-def test_nothing_applied_is_one_line(call: Call, settings: Settings) -> None:
+def test_nothing_applied_is_one_line(call: Call, folder: Path, settings: Settings) -> None:
     result = call("status", env=environment(settings))
-    assert "run: farandole apply" in one_line(result)
+    assert f"run: farandole -C {folder} apply" in one_line(result)
 
 
 def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Settings) -> None:
@@ -152,6 +153,58 @@ def test_status_shows_what_waits(applied: Call) -> None:
     (plan,) = status["stages"]["plan"]
     assert (plan["committed"], plan["end"], plan["lag"]) == (0, 1, 1)
     assert "plan" in applied("status").stdout
+
+
+def die(settings: Settings, stage: str, letters: int) -> None:
+    """Dead letters, of one transaction: its marker takes an offset too."""
+    to = settings.names.dead("order-lines", stage)
+
+    async def died() -> None:
+        lane = settings.names.transactional_id("order-lines", "deaths", 0)
+        writer = producer(settings, transactional_id=lane)
+        async with opened(writer, settings) as client, client.transaction():
+            for _ in range(letters):
+                await client.send(to, b"{}")
+
+    asyncio.run(died())
+
+
+def test_status_counts_what_died(
+    applied: Call, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die(settings, "validate", 3)
+    told = json.loads(applied("status", "--json").stdout)["dead"]
+    assert told["validate"] == {"count": 3, "more": False}
+    assert told["plan"] == {"count": 0, "more": False}
+    monkeypatch.setattr(dead, "MOST", 2)
+    head, *rows = applied("status").stdout.splitlines()[3:]
+    assert head.split() == ["stage", "input", "lag", "dead", "by", "partition"]
+    (validate,) = [row.split() for row in rows if row.startswith("validate")]
+    assert validate[:4] == ["validate", "line.ingested", "0", "2+"]
+
+
+def test_status_shows_a_stage_that_drains_under_an_older_version(
+    applied: Call, folder: Path
+) -> None:
+    file = folder / "topology.yaml"
+    applied("trigger", "line.priced", "--data", "{}", "--force")
+    renamed = "  load2:\n    run: stages.order_lines.load:load\n"
+    file.write_text(file.read_text().replace("  load:\n", renamed))
+    assert applied("apply", "--allow", "unread").exit_code == 0
+    told = json.loads(applied("status", "--json").stdout)
+    assert "load" not in told["stages"]
+    assert sum(each["lag"] for each in told["draining"]["load"]) >= 1
+    (row,) = [r for r in applied("status").stdout.splitlines() if r.startswith("load (draining)")]
+    assert "line.priced" in row
+
+
+def test_a_stage_that_has_nothing_left_is_not_shown(applied: Call, folder: Path) -> None:
+    file = folder / "topology.yaml"
+    renamed = "  load2:\n    run: stages.order_lines.load:load\n"
+    file.write_text(file.read_text().replace("  load:\n", renamed))
+    assert applied("apply").exit_code == 0
+    told = json.loads(applied("status", "--json").stdout)
+    assert (told["version"], told["draining"]) == ("order-lines@2", {})
 
 
 # -- seek

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from console import lint
+from console.__main__ import COMMANDS
+from console.hints import suggested
+from console.wiring import Here
 from tests.console.conftest import Call, one_line, process, until
 
 
@@ -40,11 +43,35 @@ def nobody() -> str:
 def test_no_broker_is_one_line(call: Call, nobody: str, words: list[str]) -> None:
     said = one_line(call("--bootstrap", nobody, *words))
     assert nobody in said
-    assert "farandole kafka start" in said
+    assert "kafka start" in said
 
 
-def test_no_embedded_broker_is_one_line(call: Call) -> None:
-    assert "farandole kafka start" in one_line(call("status"))
+def test_no_embedded_broker_is_one_line(call: Call, folder: Path) -> None:
+    assert one_line(call("status")).endswith(f"farandole -C {folder} kafka start")
+    assert one_line(call("kafka", "status")).endswith(f"farandole -C {folder} kafka start")
+
+
+def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobody: str) -> None:
+    said = one_line(call("--bootstrap", nobody, "-f", "a.yaml", "status"))
+    assert f"farandole -C {folder} kafka start" in said
+
+
+@pytest.mark.parametrize(
+    ("here", "line", "expected"),
+    [
+        (Here(Path()), "run: farandole apply", "run: farandole apply"),
+        (Here(Path("x y")), "(farandole history)", "(farandole -C 'x y' history)"),
+        (Here(Path(), chosen=Path("a.yaml")), "farandole apply", "farandole -f a.yaml apply"),
+        (Here(Path("x")), "farandole: no; `farandole up`", "farandole: no; `farandole -C x up`"),
+        (Here(Path("x")), "farandole -C y apply", "farandole -C y apply"),
+        (Here(Path("x")), "farandole uploads", "farandole uploads"),
+        (Here(Path("x")), "bin/farandole up", "bin/farandole up"),
+    ],
+)
+def test_a_suggested_command_leads_to_the_same_pipeline(
+    here: Here, line: str, expected: str
+) -> None:
+    assert suggested(here, line, COMMANDS) == expected
 
 
 @pytest.mark.parametrize(

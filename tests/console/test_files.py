@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from broker import embedded
 from console.__main__ import COMMANDS
 from tests.console.conftest import ROOT, Call, one_line
 
@@ -100,7 +101,26 @@ def test_a_broken_file_has_no_graph(call: Call, folder: Path) -> None:
 
 def test_a_missing_file_is_one_line(call: Call, folder: Path) -> None:
     (folder / "topology.yaml").unlink()
-    assert "the file cannot be read" in one_line(call("lint"))
+    said = one_line(call("lint"))
+    assert "the file cannot be read" in said
+    assert "`-C DIR`" in said
+
+
+def test_a_missing_file_that_was_named_is_one_line(call: Call) -> None:
+    said = one_line(call("-f", "nope.yaml", "lint"))
+    assert said.startswith("nope.yaml:1:1: the file cannot be read")
+    assert "`-f FILE`" in said
+
+
+def test_a_kafka_that_is_being_stopped_says_so_first(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(_: Path) -> bool:
+        return True
+
+    monkeypatch.setattr(embedded, "status", lambda _: object())
+    monkeypatch.setattr(embedded, "stop", stop)
+    assert call("kafka", "stop").output == "Kafka is stopping\nstopped\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

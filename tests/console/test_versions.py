@@ -98,8 +98,20 @@ def test_a_plan_for_another_state_is_refused(
     assert len(history(settings)) == 2
 
 
+def test_a_plan_replaces_a_plan_and_nothing_else(applied: Call, folder: Path) -> None:
+    source = folder / "topology.yaml"
+    text = source.read_text()
+    refused = one_line(applied("plan", "--out", str(source)))
+    assert "is no plan, so it was not overwritten" in refused
+    assert source.read_text() == text
+    for _ in range(2):
+        assert applied("plan", "--out", str(folder / "plan.json")).exit_code == 0
+
+
 def test_what_is_no_plan_is_one_line(applied: Call, folder: Path) -> None:
-    assert "is no plan" in one_line(applied("apply", str(folder / "topology.yaml")))
+    refused = one_line(applied("apply", str(folder / "topology.yaml")))
+    assert "is no plan" in refused
+    assert refused.endswith("plan --out plan.json")
     assert "cannot be read" in one_line(applied("apply", str(folder / "nothing")))
 
 
@@ -117,6 +129,16 @@ def test_what_is_dangerous_needs_its_option(
     assert applied("apply", "--allow", "keys").exit_code == 0
     topic = settings.names.wide(PIPELINE, "line.priced", 8)
     assert history(settings)[-1].events["line.priced"].topic == topic
+
+
+def test_the_demo_names_the_command_that_takes_a_word(applied: Call, folder: Path) -> None:
+    edit(folder, "line.priced: {", "line.priced: {partitions: 8, ")
+    refused = applied("demo")
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[-1] == (
+        f"farandole: nothing was applied; if that is meant: farandole -C {folder} apply "
+        "--allow keys"
+    )
 
 
 def test_unread_events_of_a_stage_that_goes_away_are_counted(applied: Call, folder: Path) -> None:
@@ -141,10 +163,25 @@ def test_a_rollback_is_the_earlier_content_as_the_next_version(
     edit(folder, "stages: [broken\n", "broken: true\n")
     result = applied("rollback")
     assert result.stdout == "order-lines@3 is in force, again as @1\n", result.output
+    assert result.stderr.endswith("its next save applies that again\n")
     first, _, third = history(settings)
     assert third.stages == first.stages
     assert third.rollback_of == 1
     assert applied("rollback", "1").stdout == "nothing changed: order-lines@3 is in force\n"
+
+
+def test_a_rollback_to_what_the_file_says_warns_of_nothing(applied: Call, folder: Path) -> None:
+    text = (folder / "topology.yaml").read_text()
+    slower(folder)
+    applied("apply")
+    (folder / "topology.yaml").write_text(text)
+    assert applied("rollback").stderr == ""
+    slower(folder)
+    said = applied("rollback", "1").stderr
+    assert (
+        said == f"{folder / 'topology.yaml'} says something else, and its next save applies "
+        "that again\n"
+    )
 
 
 def test_a_version_that_is_not_there_is_one_line(applied: Call) -> None:
@@ -191,6 +228,42 @@ def test_a_diff_is_in_the_lines_of_a_plan(applied: Call, folder: Path) -> None:
     ]
     assert applied("diff", "2").stdout == "order-lines@2 → file: no difference\n"
     assert [c["name"] for c in said(applied("diff", "order-lines@1", "file", "--json"))] == ["load"]
+
+
+HALF_A_SAVE = "pipeline: order-lines  # the year\n  package: [stages\n"
+
+
+@pytest.mark.parametrize("left", [HALF_A_SAVE, "", None], ids=["half a save", "empty", "deleted"])
+def test_what_is_published_can_be_looked_at_whatever_the_file_says(
+    applied: Call, folder: Path, left: str | None
+) -> None:
+    slower(folder)
+    applied("apply")
+    file = folder / "topology.yaml"
+    file.unlink()
+    if left is not None:
+        file.write_text(left)
+    for words in (
+        ["status"],
+        ["history"],
+        ["diff", "1", "2"],
+        ["tail", "line.priced", "--no-follow"],
+        ["trigger", "feed.requested", "--data", '{"weeks": [1]}'],
+        ["rollback"],
+    ):
+        result = applied(*words)
+        assert result.exit_code == 0, result.output
+        assert result.stderr.startswith(f"{file}:"), words
+        assert result.stderr.count(": warning: the ") == 1, words
+    assert "order-lines@3" in applied("status").stdout
+
+
+def test_nobody_guesses_which_of_two_pipelines_is_meant(applied: Call, folder: Path) -> None:
+    file = folder / "topology.yaml"
+    file.write_text(file.read_text().replace(PIPELINE, "second", 1))
+    assert applied("apply").exit_code == 0
+    file.write_text("")
+    assert "the file is empty" in one_line(applied("status"))
 
 
 def test_another_file_is_chosen_with_its_functions_in_the_folder(

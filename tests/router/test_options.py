@@ -344,6 +344,14 @@ CASES = [
         "what FilterParams takes",
     ),
     Bad(
+        "a field that no event of a generic filter has",
+        "{subscribes: line.ingested, run: 'stages.generic.filter:filter',"
+        " with: {when: 'data.quantty > 0'}}",
+        "8:87",
+        "'line.ingested' never has the field 'quantty' that `data.quantty > 0` asks for",
+        "did you mean 'quantity'?",
+    ),
+    Bad(
         "a hash without a secret",
         "{subscribes: line.ingested, run: 'stages.generic.mask:mask', with: {fields: {a: hash}}}",
         "8:76",

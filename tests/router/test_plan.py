@@ -18,7 +18,7 @@ from router import plan as planning
 from router.compatibility import Incompatible
 from router.derive import Derived
 from router.place import placed
-from router.plan import Change, Facts, Plan, Unread, changes, lines, plan, summary
+from router.plan import Change, Facts, Plan, Unread, changes, lines, plan, rows, summary
 from tests.router.made import derived
 
 NAMES = Names()
@@ -161,6 +161,20 @@ def test_a_stage_that_goes_away_with_unread_events_is_dangerous() -> None:
     assert change.drains == "3 unread drain under @7"
     (change,) = planned(without, facts()).changes
     assert (change.sign, change.name, change.danger) == ("-", "load", None)
+
+
+def test_what_is_unread_is_counted_once_a_line() -> None:
+    without = FILE.replace("  load: {subscribes: line.enriched}\n", "")
+    (line,) = rows(planned(without, facts(unread={("load", "line.enriched"): 9043})).changes)
+    assert line.count("9,043") == 1
+    assert line.endswith("(--allow unread)      (9,043 unread drain under @7)")
+
+
+def test_offsets_that_nobody_has_read_are_an_upper_bound() -> None:
+    known = facts(unread={("enrich", "line.validated"): 50_666})
+    known = replace(known, unread=tuple(u._replace(at_most=True) for u in known.unread))
+    (change,) = [c for c in planned(SCREENED, known).changes if c.name == "enrich"]
+    assert change.drains == "up to 50,666 unread drain under @7"
 
 
 def test_an_event_type_that_goes_away_with_unread_events_is_dangerous() -> None:

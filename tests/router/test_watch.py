@@ -180,6 +180,22 @@ async def test_files_of_one_pipeline_are_one_finding(settings: Settings, folder:
         assert said.findings == ()
 
 
+async def test_a_file_that_is_deleted_from_a_folder_is_gone_and_not_refused(
+    settings: Settings, folder: Folder
+) -> None:
+    file = folder()
+    side = file.parent / "pipelines"
+    side.mkdir()
+    (side / "a.yaml").write_text(GOOD)
+    (side / "b.yml").write_text(SLOW)
+    async with routing(settings, side, file.parent) as (world, logs):
+        logs.clear()
+        await world.handled((side / "b.yml").unlink)
+        assert len(named(logs, "route.gone")) == 1
+        assert named(logs, "route.refused") == []
+        assert len(await versions(settings, "order-lines")) == 1
+
+
 async def test_kafka_may_be_away_and_that_is_said_once(settings: Settings, folder: Folder) -> None:
     async with routing(settings, folder(), away=2) as (_, logs):
         assert len(named(logs, "route.retrying")) == 1
