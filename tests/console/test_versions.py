@@ -256,6 +256,7 @@ def test_what_is_published_can_be_looked_at_whatever_the_file_says(
         assert result.stderr.startswith(f"{file}:"), words
         assert result.stderr.count(": warning: the ") == 1, words
     assert "order-lines@3" in applied("status").stdout
+    assert "there is no stage 'lod'; did you mean 'load'?" in applied("work", "lod").stderr
 
 
 def test_nobody_guesses_which_of_two_pipelines_is_meant(applied: Call, folder: Path) -> None:
