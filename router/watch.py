@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 from watchfiles import awatch
 
-from broker.errors import BrokerError, TopicDiffers
+from broker.errors import BrokerError, TopicDiffers, Unanswered, Unreachable
 from broker.settings import Settings
 from events.topology import Report
 from router import document
@@ -88,8 +88,8 @@ async def route(paths: Sequence[Path], edge: Edge, stopping: asyncio.Event) -> N
         rest = _FIRST_REST
         while not stopping.is_set():
             saved.clear()
-            away = await _all(router, waiting, stopping)
-            rest = min(rest * 2, _LONGEST_REST) if away else _FIRST_REST
+            again = await _all(router, waiting, stopping)
+            rest = min(rest * 2, _LONGEST_REST) if again else _FIRST_REST
             if not waiting:
                 await edge.rest()
             one = asyncio.create_task(saved.wait())
@@ -118,22 +118,31 @@ class _Case:
     """The router has just begun: nobody has saved it."""
     judged: Judged | None = None
     """Kept while Kafka is away."""
+    refused: str = ""
+    """Why Kafka would not have it the last time."""
 
 
 async def _all(router: _Router, waiting: dict[Path, _Case], stopping: asyncio.Event) -> bool:
-    """Handle what waits; whether Kafka is away."""
+    """Handle what waits; whether some of it is to be tried again."""
+    again = False
     for file, case in list(waiting.items()):
         if stopping.is_set():
             return False
         try:
             await router.handle(case)
-        except (BrokerError, NotApplied) as error:
+        except (Unreachable, Unanswered) as error:
             router.say_away(error)
             return True
+        except (BrokerError, NotApplied) as error:
+            # Its own trouble: it must not keep the other pipelines from following their files.
+            if str(error) != case.refused:
+                log.warning("route.retrying", file=str(file), why=str(error))
+            case.refused, again = str(error), True
+            continue
         if waiting.get(file) is case:  # else it has been saved again meanwhile
             del waiting[file]
     router.say_back()
-    return False
+    return again
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from broker.errors import Unreachable
+from broker.errors import Refused, Unreachable
 from broker.settings import Settings
 from events.topology import Report
 from router.derive import restored
@@ -37,6 +37,9 @@ class World:
     settings: Settings
     folder: Path
     away: int = 0
+    refusing: str = ""
+    """The name of a file that Kafka would not have."""
+    file: str = ""
     by: str = "the router"
     rested: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -44,9 +47,12 @@ class World:
         if self.away:
             self.away -= 1
             raise Unreachable("nobody is at home")
+        if self.file and self.file == self.refusing:
+            raise Refused("no topic may be made")
         return self.settings
 
     async def judge(self, file: Path) -> Judged:
+        self.file = file.name
         return judged(file, self.settings.names, self.folder)
 
     async def rest(self) -> None:
@@ -201,6 +207,29 @@ async def test_kafka_may_be_away_and_that_is_said_once(settings: Settings, folde
         assert len(named(logs, "route.retrying")) == 1
         assert len(named(logs, "route.goes_on")) == 1
         assert len(await versions(settings, "order-lines")) == 1
+
+
+async def test_what_kafka_refuses_of_one_pipeline_does_not_stop_the_others(
+    settings: Settings, folder: Folder
+) -> None:
+    file = folder()
+    side = file.parent / "pipelines"
+    side.mkdir()
+    (side / "a.yaml").write_text(GOOD)
+    (side / "b.yaml").write_text(GOOD.replace("order-lines", "others"))
+    world, stopping = World(settings, file.parent, refusing="a.yaml"), asyncio.Event()
+    with capture_logs() as logs:
+        running = asyncio.create_task(route([side], world, stopping))
+        try:
+            async with asyncio.timeout(20):
+                while not named(logs, "route.applied"):
+                    await asyncio.sleep(0.05)
+        finally:
+            stopping.set()
+            await running
+    assert len(await versions(settings, "others")) == 1
+    (said,) = named(logs, "route.retrying")
+    assert (said["file"], said["why"]) == (str(side / "a.yaml"), "no topic may be made")
 
 
 async def test_a_file_that_is_broken_from_the_start_is_reported(
