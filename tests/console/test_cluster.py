@@ -16,6 +16,7 @@ from broker.clients import consumer, opened, producer
 from broker.settings import Settings
 from console import dead
 from events.deadletter import Death, letter
+from events.headers import decoded
 from events.ids import RunIds
 from router.table import current
 from tests.console.conftest import Call, environment, one_line
@@ -135,7 +136,8 @@ def test_a_dead_letter_says_why_and_where_it_stood(applied: Call, settings: Sett
     death = Death("validate", "order-lines@1", "abc", "Reject", "nothing was sold")
     written = letter(Dead(), death, largest=10**6)
     dead = settings.names.dead("order-lines", "validate")
-    send(settings, dead, written.value or b"", key=written.key, headers=written.headers)
+    headers = decoded(written.headers)
+    send(settings, dead, written.value or b"", key=written.key, headers=headers)
     plain = json.loads(applied("tail", "--dead", "validate", "--no-follow").stdout)
     assert plain == {"why": "Reject: nothing was sold", "data": {"week": 1}}
     told = json.loads(applied("tail", "--dead", "validate", "--no-follow", "--json").stdout)
