@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from broker.settings import Settings
 
 T = TypeVar("T")
 
+_SETTLED = 2.0  # seconds that what was configured may take until it can be read
 _BETWEEN_TRIES = 0.02  # seconds
 _OF_THE_TOPIC = 1  # where a config comes from: set on the topic itself, no default of the broker
 _REFUSALS = (
@@ -170,6 +171,18 @@ class Admin:
         for answer in answers:
             for code, message, _, topic in answer.resources:
                 _raise(for_code(code), f"cannot configure the topic {topic}", message)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLED):
+                await self._configured(topics)
+
+    async def _configured(self, topics: Mapping[str, Mapping[str, str]]) -> None:
+        """Return when what was set can be read: the broker learns of it from its controller, and
+        who sets something else too soon would undo it."""
+        while True:
+            found = await self.configs(list(topics))
+            if all(found.get(name, {}).items() >= set_.items() for name, set_ in topics.items()):
+                return
+            await asyncio.sleep(_BETWEEN_TRIES)
 
     async def start_offsets(
         self, partitions: Collection[TopicPartition]
