@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
 from broker import embedded
 from broker.settings import PREFIX, Settings
+
+# A machine may be slow for a moment: no test asserts a time.
+hypothesis.settings.register_profile("timeless", deadline=None)
+hypothesis.settings.load_profile("timeless")
 
 FEW_INTERNAL_PARTITIONS = {
     "offsets.topic.num.partitions": "4",
