@@ -18,7 +18,9 @@ from broker import embedded
 from broker.settings import PREFIX, Settings
 
 # A machine may be slow for a moment: no test asserts a time.
-hypothesis.settings.register_profile("timeless", deadline=None)
+hypothesis.settings.register_profile(
+    "timeless", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("timeless")
 
 FEW_INTERNAL_PARTITIONS = {
