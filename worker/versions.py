@@ -53,17 +53,18 @@ class Published:
     def _read(self, rows: Mapping[bytes, bytes]) -> Versions:
         if rows is self._rows:
             return self._versions
-        known = {v.name.encode(): v for v in self._versions.values()}
-        found = {}
-        for key, value in rows.items():
-            # A version never changes once it is published.
-            version = known.get(key) or _version(key, value, self._pipeline)
-            if version is not None:
-                found[version.version] = version
+        found = _found(rows, self._pipeline, self._versions)
         self._rows = rows
         if found != self._versions:
             self._versions = found
         return self._versions
+
+
+def _found(rows: Mapping[bytes, bytes], pipeline: str, before: Versions) -> Versions:
+    """The versions in a table's rows; one of `before` never changes, and is not read again."""
+    known = {v.name.encode(): v for v in before.values()}
+    versions = (known.get(key) or _version(key, value, pipeline) for key, value in rows.items())
+    return {v.version: v for v in versions if v is not None}
 
 
 def _version(key: bytes, value: bytes, pipeline: str) -> Version | None:
@@ -80,12 +81,7 @@ def _version(key: bytes, value: bytes, pipeline: str) -> Version | None:
 
 async def published(settings: Settings, pipeline: str) -> Versions:
     """All versions of a pipeline, once. Raises NothingApplied, and the errors of `read_table`."""
-    rows = await read_table(settings, settings.names.topology)
-    found = {}
-    for key, value in rows.items():
-        version = _version(key, value, pipeline)
-        if version is not None:
-            found[version.version] = version
+    found = _found(await read_table(settings, settings.names.topology), pipeline, {})
     if not found:
         raise NothingApplied(
             f"no version of {pipeline} was ever applied to {settings.bootstrap}; "
