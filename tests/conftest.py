@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from broker import embedded
+from broker.clients import admin, opened
 from broker.settings import PREFIX, Settings
 
 # A machine may be slow for a moment: no test asserts a time.
@@ -61,15 +62,27 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def settings(kafka: Settings) -> Settings:
+def settings(kafka: Settings) -> Iterator[Settings]:
     """The same Kafka under a namespace of this test's own, with short time-outs."""
-    return kafka.model_copy(
+    settings = kafka.model_copy(
         update={
             "namespace": f"t{secrets.token_hex(4)}",
             "session_timeout": 1.5,
             "heartbeat_interval": 0.3,
         }
     )
+    yield settings
+    asyncio.run(_deleted(settings))
+
+
+async def _deleted(settings: Settings) -> None:
+    """A broker that keeps the topics of a thousand tests is slow for the last of them."""
+    client = admin(settings)
+    async with opened(client, settings):
+        known = await client.list_topics()
+        ours = [topic for topic in known if topic.startswith(settings.names.prefix)]
+        if ours:
+            await client.delete_topics(ours, timeout_ms=10_000)
 
 
 @pytest.fixture(autouse=True)
