@@ -1,0 +1,39 @@
+"""What is out of order, or is again as it should be?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from events.envelope import constant_headers
+from events.headers import encoded
+from events.record import Outgoing
+
+AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "ledger.lags"]
+
+
+class Alert(BaseModel):
+    """The value of a record in `farandole.alerts`, under `key`: one for each change of state."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: AlertKind
+    key: str
+    """The same for the alert that fires and the one that resolves it: `order-lines/run/RUN`,
+    `order-lines/stage/enrich/age`, `order-lines/ledger`."""
+    pipeline: str
+    stage: str | None = None
+    run: str | None = None
+    text: str
+    since: datetime
+    state: Literal["firing", "resolved"]
+
+
+def outgoing(alert: Alert, source: str, id_: bytes, written: datetime) -> Outgoing:
+    """The record in `farandole.alerts`, a CloudEvent."""
+    headers = constant_headers(source, f"alert.{alert.state}", written)
+    return Outgoing(
+        alert.key.encode(), alert.model_dump_json().encode(), encoded([*headers, ("ce_id", id_)])
+    )

@@ -1,0 +1,101 @@
+"""Whom is a word for, and what does the notice of it say?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from events.incident import Incident, Notice, Sample
+from events.topology import Alerts, Route
+from notifier import mail, webhook
+from notifier.incidents import Word
+
+NOBODY = "farandole@localhost"
+"""The sender where none is configured: a webhook's notices have an id all the same."""
+
+
+def route(alerts: Alerts, incident: Incident) -> Route | None:
+    """The first route that fits, if any does."""
+    return next((r for r in alerts.routes if _fits(r, incident)), None)
+
+
+def compose(
+    word: Word,
+    alerts: Alerts,
+    others: Sequence[Incident] = (),
+    *,
+    sender: str | None,
+    bootstrap: str,
+    options: str = "",
+) -> Notice | None:
+    """The notice of a word, None where nobody is to be told. `others` are told in passing;
+    `options`: what a person types after `farandole` to reach the same installation, with a space
+    before it."""
+    incident, kind, now = word
+    found = route(alerts, incident)
+    if found is None:
+        return None
+    said = commands(incident, bootstrap, options)
+    subject, text = mail.written(
+        incident,
+        kind,
+        incident.notices,
+        sender=sender or NOBODY,
+        recipients=found.email,
+        commands=said,
+        others=others,
+        now=now,
+    )
+    return Notice(
+        id=mail.identity(incident.id, incident.notices, sender or NOBODY),
+        incident=incident.id,
+        pipeline=incident.pipeline,
+        kind=kind,
+        subject=subject,
+        sender=sender or NOBODY,
+        recipients=found.email,
+        mail=text,
+        webhook=found.webhook,
+        payload=webhook.payload(incident, kind, commands=said, others=others, now=now),
+        channels=found.channels,
+        written=now,
+    )
+
+
+def commands(incident: Incident, bootstrap: str, options: str = "") -> list[tuple[str, str]]:
+    """What a person can type about an incident, and what for."""
+    ours = f"farandole{options}"
+    if incident.firing is not None:
+        return _of_alert(incident, ours)
+    said = [("all about it", f"{ours} incidents {incident.id}")]
+    if incident.samples:
+        said.append(("the newest one, whole", _kcat(incident.samples[-1], bootstrap)))
+    said.append(("all that died in this stage", f"{ours} tail --dead {incident.stage} --no-follow"))
+    if incident.resolved is None:
+        said.append(("take care of it: no more digests", f"{ours} ack {incident.id}"))
+        said.append(("hear nothing of it for a while", f"{ours} mute {incident.id} --for 2h"))
+    return said
+
+
+def _of_alert(incident: Incident, ours: str) -> list[tuple[str, str]]:
+    said = [("all about it", f"{ours} incidents {incident.id}")]
+    if incident.run:
+        said.append(("what the run did, and what it waits for", f"{ours} run {incident.run}"))
+    if incident.error == "stage.unworked" and incident.firing:
+        said.append(("start a worker", f"{ours} work {incident.stage}"))
+    said.append(("how far every stage is", f"{ours} status"))
+    if incident.firing:
+        said.append(("hear nothing of it for a while", f"{ours} mute {incident.id} --for 2h"))
+    return said
+
+
+def _kcat(sample: Sample, bootstrap: str) -> str:
+    return (
+        f"kcat -C -b {bootstrap} -t {sample.dead_topic} -o {sample.dead_offset} -c 1"
+        " -f '%h\\n%s\\n'"
+    )
+
+
+def _fits(route: Route, incident: Incident) -> bool:
+    return (not route.stages or incident.stage in route.stages) and (
+        not route.errors or incident.error in route.errors
+    )

@@ -1,0 +1,118 @@
+"""How is the notifier told by which server, as whom, and how patiently it writes?"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ssl
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from broker.errors import BadSettings
+from broker.settings import PREFIX, Configured, revealed
+from notifier.addresses import plain
+
+_PORTS = {"none": 25, "starttls": 587, "tls": 465}
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_ENCODED = "whsec_"  # how Standard Webhooks write a secret
+
+
+class Settings(Configured):
+    """From the environment (`FARANDOLE_…`), else from the table `[notifier]` of `farandole.toml`.
+
+    Times are in seconds.
+    """
+
+    table = "notifier"
+
+    smtp_host: str | None = None
+    """None: there is no mail server."""
+    smtp_port: int | None = Field(default=None, gt=0, lt=65536)
+    """None: the usual one of `smtp_security`."""
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_password_file: Path | None = None
+    smtp_ca: Path | None = None
+    """PEM; None: the authorities that this machine trusts."""
+    mail_from: str | None = None
+    smtp_timeout: float = Field(default=30.0, gt=0)
+    """For one attempt at one mail; half of it for each step."""
+    webhook_secret: SecretStr | None = None
+    """`whsec_` and base64, or any text."""
+    webhook_secret_file: Path | None = None
+    webhook_timeout: float = Field(default=10.0, gt=0)
+
+    @field_validator("mail_from")
+    @classmethod
+    def _addressed(cls, address: str | None) -> str | None:
+        if address is not None and not plain(address):
+            raise ValueError("write a bare address, for example alerts@example.com")
+        return address
+
+    @field_validator("smtp_host")
+    @classmethod
+    def _named(cls, host: str | None) -> str | None:
+        if host is not None and (not host.isascii() or not host or set(host) & set(" /@\t\r\n")):
+            raise ValueError("write a host's name or address; its port is smtp_port")
+        return host
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _decodable(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            _key(secret.get_secret_value())
+        return secret
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.smtp_host and not self.mail_from:
+            raise ValueError("smtp_host needs mail_from, the address that the mails come from")
+        if self.smtp_username and not (self.smtp_password or self.smtp_password_file):
+            raise ValueError("smtp_username needs smtp_password or smtp_password_file")
+        if (self.smtp_password or self.smtp_password_file) and not self.smtp_username:
+            raise ValueError("smtp_password needs smtp_username")
+        clear = self.smtp_security == "none" and self.smtp_host not in _LOCAL
+        if self.smtp_username and clear:
+            raise ValueError(
+                "smtp_username needs smtp_security starttls or tls: "
+                "no password is sent in clear to another machine"
+            )
+        return self
+
+    @property
+    def port(self) -> int:
+        return self.smtp_port or _PORTS[self.smtp_security]
+
+    def password(self) -> str | None:
+        """In clear. Raises BadSettings where its file cannot be read."""
+        return revealed(self.smtp_password, self.smtp_password_file, "smtp_password_file")
+
+    def webhook_key(self) -> bytes | None:
+        """What posts are signed with; None: they are not. Raises BadSettings."""
+        setting = "webhook_secret_file"
+        secret = revealed(self.webhook_secret, self.webhook_secret_file, setting)
+        try:
+            return _key(secret) if secret else None
+        except ValueError as error:
+            raise BadSettings(f"{PREFIX}{setting.upper()}: {error}") from None
+
+    def trust(self) -> ssl.SSLContext:
+        """Whose certificates are believed. Raises BadSettings."""
+        try:
+            return ssl.create_default_context(cafile=self.smtp_ca)
+        except (OSError, ssl.SSLError) as error:
+            why = error.strerror if isinstance(error, FileNotFoundError) else "no PEM certificates"
+            raise BadSettings(f"{PREFIX}SMTP_CA: {self.smtp_ca}: {why}") from None
+
+
+def _key(secret: str) -> bytes:
+    """Raises ValueError, which does not repeat the secret."""
+    if not secret.startswith(_ENCODED):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
+    except binascii.Error:
+        raise ValueError(f"what follows {_ENCODED} is not base64") from None

@@ -1,0 +1,59 @@
+"""Are failures that differ only in their data the same failure?"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.fingerprint import LONGEST_TITLE, fingerprint, title
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("line 7 of 12 is empty", "line 93 of 4 is empty"),
+        ("no such customer: 'Ann'", "no such customer: 'Bob the builder'"),
+        ('no such customer: "Ann"', 'no such customer: ""'),
+        (
+            "run 2b1f54a2-0df2-4a8e-9f0c-6f6d4c9b6f5e is gone",
+            "run 00000000-0000-4000-8000-000000000000 is gone",
+        ),
+        ("at 2026-11-24T12:00:00Z it stopped", "at 2025-01-01T00:00:00.123+01:00 it stopped"),
+        ("mail to ann@example.com bounced", "mail to bob.b@other.example bounced"),
+        ("connect to 10.0.0.1:5432 refused", "connect to 192.168.7.7:80 refused"),
+        ("object at 0x7f31aa2b", "object at 0xdeadbeef01"),
+        ("line.read/3/10482/0 is late", "line.read/0/1/22 is late"),
+        ("values 1, 2, 3 do not fit", "values 4, 5, 6, 7, 8 do not fit"),
+    ],
+)
+def test_what_varies_is_no_part_of_a_title(one: str, other: str) -> None:
+    assert title(one) == title(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("nothing was paid", "nothing was sold"),
+        ("field quantity: too small", "field price: too small"),
+        ("it isn't here and it doesn't come", "it isn't there and it doesn't come"),
+    ],
+)
+def test_what_does_not_vary_is(one: str, other: str) -> None:
+    assert title(one) != title(other)
+
+
+def test_stages_and_errors_are_told_apart() -> None:
+    assert len({fingerprint(s, e, "t") for s in ("a", "ab") for e in ("bc", "c")}) == 4
+
+
+@given(st.text())
+def test_any_message_has_a_title_of_one_harmless_bounded_line(message: str) -> None:
+    made = title(message)
+    assert len(made) <= LONGEST_TITLE
+    assert made.isprintable() or not message.isprintable()
+    assert not any(ord(c) < 32 or c in "\u202e\u2066\u200f\x9b" for c in made)
+
+
+def test_a_message_without_end_is_looked_at_no_further_than_its_beginning() -> None:
+    assert title("x" * 10_000_000) == title("x" * 2_000)

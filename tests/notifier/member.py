@@ -1,0 +1,74 @@
+"""A notifier that kills itself at a point of its protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from broker.settings import Settings
+from events.incident import Notice
+from lanes.kafka import KafkaPort
+from lanes.port import Committed, Partition, Writes
+from notifier import settings as mail
+from notifier.channels import deliver, ways
+from notifier.outcome import Attempt
+from notifier.service import notify
+from notifier.work import now
+from tests.lanes import broken
+from worker.logs import configure
+
+(POINT,) = sys.argv[1:]
+
+
+def reached(point: str) -> None:
+    if point == POINT:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Dying(broken._Around):
+    """The healthy protocol; what counts is the transaction that writes a notice."""
+
+    _tells = False
+
+    async def fence(self) -> None:
+        reached("before the fence")
+        await self.port.fence()
+
+    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+        self._tells = any("outbox" in partition.topic for partition in writes)
+        if self._tells:
+            reached("inside the transaction")
+        await self.port.send(writes, offsets)
+        if self._tells:
+            reached("before the commit")
+
+    async def commit(self) -> None:
+        await self.port.commit()
+        if self._tells:
+            reached("after the commit, before the mail")
+
+
+async def attempt(notice: Notice, settings: mail.Settings) -> Attempt:
+    done = await deliver(notice, ways(settings, now))
+    reached("after the 250, before the mark")
+    return done
+
+
+def around(port: KafkaPort) -> Dying:
+    return Dying(port)
+
+
+async def main() -> None:
+    settings, mailing = Settings.load(Path()), mail.Settings.load(Path())
+    way = partial(attempt, settings=mailing)
+    await notify(settings, mailing.mail_from, way, asyncio.Event(), port=around)
+
+
+if __name__ == "__main__":
+    configure(pretty=False)
+    asyncio.run(main())

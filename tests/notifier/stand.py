@@ -1,0 +1,208 @@
+"""A pipeline whose events die on a real Kafka, and notifiers that tell a real mail server of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from broker.clients import opened, producer
+from broker.settings import PREFIX, Settings
+from broker.tables import read_table
+from events.deadletter import Death, letter
+from events.headers import decoded
+from events.incident import Incident, Notice
+from events.topology import Version
+from lanes.simulation import SimulatedRecord
+from notifier import rows
+from notifier import settings as mail
+from notifier.channels import deliver, ways
+from notifier.service import notify
+from router.publish import apply
+from tests.notifier.made import SENDER
+from tests.notifier.servers import Server
+from tests.router.made import derived
+
+PATIENCE = 60.0
+ASSIGNED = b'"lanes": [0]'
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Stand:
+    """One pipeline `p`, the mail server of its notifiers, and the time that they have."""
+
+    settings: Settings
+    folder: Path
+    given: dict[str, Any] = field(default_factory=dict)
+    """Settings of the mail that differ from `mailing`'s."""
+    late: timedelta = timedelta()
+    """By so much the notifiers' clock is ahead of the real one."""
+    members: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    async def publish(self, *stages: str, alerts: str = "{email: ops@example.com}") -> Version:
+        written = [
+            "pipeline: p", "package: work", "events: {asked: {partitions: 1}}", "stages:",
+            *(f"  {stage}: {{subscribes: asked}}" for stage in stages), f"alerts: {alerts}",
+        ]  # fmt: skip
+        names = self.settings.names
+        return (await apply(self.settings, derived(names, "\n".join(written)), "me")).version
+
+    async def die(self, stage: str, *messages: str, ago: float = 60, error: str = "Reject") -> None:
+        """One dead letter for each message, the first one so many seconds ago, each of the others
+        six seconds after the last: what is told after five is told at once."""
+        topic = self.settings.names.dead("p", stage)
+        first = time.time() - ago
+        async with opened(producer(self.settings), self.settings) as client:
+            for number, message in enumerate(messages):
+                original = SimulatedRecord("p.asked", 0, number, b'{"n": 1}', b"k")
+                death = Death(stage, "p@1", "run", error, message)
+                out = letter(original, death, largest=1_000_000)
+                await client.send_and_wait(
+                    topic, out.value, key=out.key, partition=0, headers=decoded(out.headers),
+                    timestamp_ms=int((first + 6 * number) * 1000),
+                )  # fmt: skip
+
+    async def flood(self, stage: str, messages: Sequence[str], times: int) -> None:
+        """All these messages, so many times, as fast as Kafka takes them."""
+        topic = self.settings.names.dead("p", stage)
+        written = []
+        for message in messages:
+            original = SimulatedRecord("p.asked", 0, 0, b'{"n": 1}', b"k")
+            death = Death(stage, "p@1", "run", "Reject", message, traceback="x" * 500)
+            out = letter(original, death, largest=1_000_000)
+            written.append({"key": out.key, "value": out.value, "headers": decoded(out.headers)})
+        async with opened(producer(self.settings), self.settings) as client:
+            sent, batch = [], client.create_batch()
+            for _ in range(times):
+                for each in written:
+                    if batch.append(timestamp=None, **each) is None:
+                        sent.append(await client.send_batch(batch, topic, partition=0))
+                        batch = client.create_batch()
+                        batch.append(timestamp=None, **each)
+            sent.append(await client.send_batch(batch, topic, partition=0))
+            await asyncio.gather(*sent)
+
+    def mailing(self, server: Server) -> dict[str, Any]:
+        said = {"smtp_security": "none", "smtp_timeout": PATIENCE, "mail_from": SENDER}
+        return said | {"smtp_host": "localhost", "smtp_port": server.port} | self.given
+
+    @asynccontextmanager
+    async def notifying(self, server: Server, **how: Any) -> AsyncIterator[asyncio.Task[None]]:
+        """A notifier in this process, with the real channels."""
+        stopping = asyncio.Event()
+        way = ways(mail.Settings(**self.mailing(server)), self.clock)
+        running = asyncio.create_task(
+            notify(
+                self.settings, SENDER, partial(deliver, ways=way), stopping, clock=self.clock, **how
+            )
+        )
+        try:
+            yield running
+        finally:
+            stopping.set()
+            await asyncio.wait_for(running, 30)
+
+    def clock(self) -> datetime:
+        return datetime.now(UTC) + self.late
+
+    def start(self, server: Server, *, dies: str = "") -> subprocess.Popen[bytes]:
+        """A notifier in a process of its own: `farandole notify`, or one that kills itself where it
+        first reaches that point."""
+        clean = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
+        told = self.settings.model_dump(mode="json", exclude_none=True) | self.mailing(server)
+        env = clean | {f"{PREFIX}{name.upper()}": str(value) for name, value in told.items()}
+        module = ["tests.notifier.member", dies] if dies else ["console", "notify"]
+        log = (self.folder / f"notifier-{len(self.members)}.log").open("wb")
+        member = subprocess.Popen(
+            [sys.executable, "-m", *module], cwd=ROOT, env=env, stdout=log, stderr=log
+        )
+        self.members.append(member)
+        return member
+
+    def log(self, member: subprocess.Popen[bytes]) -> bytes:
+        return (self.folder / f"notifier-{self.members.index(member)}.log").read_bytes()
+
+    async def joined(self, *members: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        """The one that has the lane, once each of them is a member of the group, and if nobody
+        comes or goes any more."""
+        for member in members:
+            await until(lambda m=member: b"group.assigned" in self.log(m), "it did not join")
+        lines = [line for m in members for line in self.log(m).splitlines() if ASSIGNED in line]
+        newest = max(lines, key=lambda line: orjson.loads(line)["timestamp"])
+        return next(m for m in members if newest in self.log(m))
+
+    def end(self) -> None:
+        for member in self.members:
+            if member.poll() is None:
+                member.kill()
+                member.wait()
+
+    async def incidents(self) -> list[Incident]:
+        return rows.incidents(await read_table(self.settings, self.settings.names.incidents))
+
+    async def notices(self) -> list[Notice]:
+        return rows.notices(await read_table(self.settings, self.settings.names.outbox))
+
+    async def tried(self, attempts: int) -> Notice:
+        """The only notice, once so many attempts at it have come to nothing."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            found = await self.notices()
+            if found and found[0].attempts == attempts and found[0].due is not None:
+                (notice,) = found
+                return notice
+            assert time.monotonic() < ends, f"no attempt {attempts}: {found}"
+
+    async def delivered(self, number: int = 1) -> list[Notice]:
+        """All notices, once there are so many and each is marked."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            found = await self.notices()
+            if len(found) >= number and all(notice.delivered for notice in found):
+                return found
+            assert time.monotonic() < ends, f"not delivered: {found}"
+
+
+def copies(server: Server) -> Mapping[str, int]:
+    """How often each mail arrived, by Message-ID."""
+    return Counter(str(message_from_bytes(raw)["Message-ID"]) for _, raw in server.got)
+
+
+def subjects(server: Server) -> list[str]:
+    return [str(message_from_bytes(raw)["Subject"]) for _, raw in server.got]
+
+
+def texts(server: Server) -> list[str]:
+    """The plain text of each mail, in the order in which they came."""
+    read = []
+    for _, raw in server.got:
+        part = next(
+            p for p in message_from_bytes(raw).walk() if p.get_content_type() == "text/plain"
+        )
+        payload = part.get_payload(decode=True)
+        assert isinstance(payload, bytes)
+        read.append(payload.decode())
+    return read
+
+
+async def until(
+    condition: Callable[[], object], otherwise: str, patience: float = PATIENCE
+) -> None:
+    ends = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < ends, otherwise
+        await asyncio.sleep(0.02)

@@ -1,0 +1,231 @@
+"""Is an alert told once, and once more when it is over?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.alert import Alert, AlertKind
+from events.control import Mute
+from events.incident import Incident
+from events.topology import Alerts, Route
+from lanes.simulation import SimulatedRecord
+from notifier.alarms import Alarm
+from notifier.composing import commands, compose
+from notifier.incidents import Word
+from tests.notifier.letters import START, Died, milliseconds
+from tests.notifier.test_casebook import ALERTS, LATER, Book
+
+HOURS = 3600.0
+TO_ALL = Route(email=("all@example.com",), channels=("email",))
+OF_LOAD = Route(stages=("load",), email=("dba@example.com",), channels=("email",))
+OF_ERRORS = Route(errors=("Reject",), email=("dev@example.com",), channels=("email",))
+
+
+def alert(
+    state: str, *, kind: AlertKind = "run.late", run: str | None = "r1", stage: str | None = None
+) -> Alert:
+    return Alert.model_validate(
+        {
+            "kind": kind,
+            "key": f"p/{run or stage}",
+            "pipeline": "p",
+            "run": run,
+            "stage": stage,
+            "text": "it is late" if state == "firing" else "it is complete",
+            "since": START,
+            "state": state,
+        }
+    )
+
+
+class Ringing(Book):
+    def rang(self, after: float, each: Alert) -> None:
+        offset = self.offsets["alerts"] = self.offsets.get("alerts", -1) + 1
+        self.heard(offset, after, each.model_dump_json().encode())
+
+    def heard(self, offset: int, after: float, value: bytes) -> None:
+        record = SimulatedRecord(
+            "farandole.alerts", 0, offset, value, timestamp=milliseconds(after)
+        )
+        alarm = Alarm.read(record, LATER)
+        if alarm is not None:
+            self.book.heard(alarm)
+
+    def told(self, after: float | None = None) -> list[str]:
+        if after is not None:
+            self.passed(after)
+        self.commit()
+        return [notice.kind for notice in self.sent]
+
+
+def test_a_firing_alert_is_told_once_however_long_it_fires() -> None:
+    book = Ringing()
+    book.rang(0, alert("firing"))
+    assert book.told(4.9) == []
+    assert book.told(5) == ["opened"]
+    assert book.told(1000 * HOURS) == ["opened"]
+
+
+def test_its_end_is_told_at_once() -> None:
+    book = Ringing()
+    book.rang(0, alert("firing"))
+    book.told(5)
+    book.rang(60, alert("resolved"))
+    assert book.told() == ["opened", "resolved"]
+    (over,) = book.book.incidents.values()
+    assert over.resolved == START + timedelta(seconds=60)
+    assert book.told(1000 * HOURS) == ["opened", "resolved"]
+
+
+def test_an_alert_that_is_over_before_it_is_told_is_never_told() -> None:
+    book = Ringing()
+    book.rang(0, alert("firing"))
+    book.rang(4, alert("resolved"))
+    assert book.told(1000 * HOURS) == []
+
+
+def test_an_alert_that_fires_again_is_another_incident() -> None:
+    book = Ringing()
+    for after in (0, 100):
+        book.rang(after, alert("firing"))
+        book.told(after + 5)
+        book.rang(after + 50, alert("resolved"))
+    assert book.told() == ["opened", "resolved"] * 2
+    assert len({notice.incident for notice in book.sent}) == 2
+
+
+def test_what_was_read_before_is_not_told_again() -> None:
+    book = Ringing()
+    for _ in range(2):  # the group's offsets were lost
+        book.offsets.clear()
+        book.rang(0, alert("firing"))
+        book.told(5)
+        book.rang(60, alert("resolved"))
+        book.told(70)
+    assert book.told() == ["opened", "resolved"]
+
+
+def test_a_muted_alert_is_silent_and_over_with_its_end() -> None:
+    book = Ringing()
+    until = START + timedelta(hours=9)
+    book.book.asked(Mute(pipeline="p", stage="load", until=until, by="ann", at=START))
+    book.rang(0, alert("firing", kind="stage.unworked", run=None, stage="load"))
+    book.told(5)
+    book.rang(60, alert("resolved", kind="stage.unworked", run=None, stage="load"))
+    assert book.told(1000 * HOURS) == []
+
+
+def test_a_flood_of_late_runs_is_few_incidents_and_all_of_them_end() -> None:
+    book = Ringing(Alerts(routes=ALERTS.routes, fingerprints=3))
+    runs = [f"r{n}" for n in range(50)]
+    for run in runs:
+        book.rang(0, alert("firing", run=run))
+    assert book.told(5) == ["opened"] * 4
+    for run in runs[:-1]:
+        book.rang(600, alert("resolved", run=run))
+    assert book.told().count("resolved") == 3
+    book.rang(601, alert("resolved", run=runs[-1]))
+    assert book.told().count("resolved") == 4
+    assert all(incident.resolved for incident in book.book.incidents.values())
+
+
+def test_an_alert_of_a_stage_takes_no_place_of_its_failures() -> None:
+    book = Ringing(Alerts(routes=ALERTS.routes, fingerprints=1))
+    book.rang(0, alert("firing", kind="stage.age", run=None, stage="validate"))
+    book.died(Died(0))
+    assert len(book.book.incidents) == 2
+    assert not any(key.endswith(b"/others") for key in book.book.incidents)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["firing", "resolved"]), st.floats(0, 100), st.booleans()),
+        max_size=12,
+    )
+)
+def test_nothing_is_resolved_that_was_not_told_and_nothing_told_twice(
+    story: list[tuple[str, float, bool]],
+) -> None:
+    book, now = Ringing(), 0.0
+    for state, gap, pause in story:
+        now += gap
+        if pause:
+            book.told(now)
+        book.rang(now, alert(state))
+    kinds = book.told(now + 10)
+    assert kinds == (["opened", "resolved"] * len(kinds))[: len(kinds)]
+    fires = bool(story) and story[-1][0] == "firing"
+    assert len(kinds) % 2 == int(fires)
+
+
+def test_what_is_no_alert_is_passed_over() -> None:
+    book = Ringing()
+    for value in (b"", b"?", b"{}", b'{"kind": "run.late"}'):
+        book.heard(0, 0, value)
+    assert book.book.incidents == {}
+
+
+# -- whom, and what
+
+
+def incident(**how: object) -> Incident:
+    book = Ringing()
+    book.rang(0, alert("firing", **how))  # type: ignore[arg-type]
+    (found,) = book.book.incidents.values()
+    return found
+
+
+UNWORKED = {"kind": "stage.unworked", "run": None}
+
+
+@pytest.mark.parametrize(
+    ("routes", "how", "told"),
+    [
+        ((OF_LOAD, TO_ALL), {"stage": "load", **UNWORKED}, "dba@example.com"),
+        ((OF_LOAD, TO_ALL), {"stage": "plan", **UNWORKED}, "all@example.com"),
+        ((OF_LOAD, TO_ALL), {}, "all@example.com"),
+        ((OF_ERRORS, TO_ALL), {}, "all@example.com"),
+        ((OF_LOAD,), {}, None),
+    ],
+)
+def test_an_alert_goes_where_failures_of_its_stage_go(
+    routes: tuple[Route, ...], how: dict[str, object], told: str | None
+) -> None:
+    word = Word(incident(**how), "opened", START)
+    notice = compose(word, Alerts(routes=routes), sender="f@example.com", bootstrap="")
+    assert (notice.recipients if notice else None) == ((told,) if told else None)
+
+
+def test_the_mail_says_what_since_when_and_what_to_type() -> None:
+    found = incident()
+    notice = compose(
+        Word(found, "opened", START), ALERTS, sender="f@example.com", bootstrap="", options=" -C x"
+    )
+    assert notice is not None
+    assert notice.subject == "[p] it is late"
+    assert "it is late (since 12:00 UTC)." in notice.mail
+    assert "farandole -C x run r1" in notice.mail
+    assert "farandole -C x status" in notice.mail
+    assert "died" not in notice.mail
+    assert "died" not in notice.payload
+
+
+def test_a_stage_that_nobody_works_is_started_by_a_command() -> None:
+    found = incident(stage="load", **UNWORKED)
+    assert "farandole work load" in [text for _, text in commands(found, "")]
+
+
+def test_the_mail_of_its_end_says_how_it_ended() -> None:
+    book = Ringing()
+    book.rang(0, alert("firing"))
+    book.told(5)
+    book.rang(600, alert("resolved"))
+    (found,) = book.book.incidents.values()
+    notice = compose(Word(found, "resolved", LATER), ALERTS, sender="f@example.com", bootstrap="")
+    assert notice is not None
+    assert "Over: it is complete" in notice.mail
+    assert notice.subject == "Re: [p] it is late"

@@ -1,0 +1,416 @@
+"""When is what told, and is every dead letter counted once?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.control import Acknowledge, Cancel, Control, Mute, Pause, Resume
+from events.incident import Incident, Notice
+from events.topology import Alerts, Route
+from notifier.casebook import HOUR, MOST_RESOLVED, MOST_WAITING, Casebook, backoff
+from notifier.incidents import OTHERS, Word
+from notifier.letters import Letter
+from notifier.outcome import Attempt
+from tests.notifier.letters import START, Died, nothing_personal, record
+
+LATER = START + timedelta(days=365)
+ALERTS = Alerts(routes=(Route(email=("ops@example.com",), channels=("email",)),))
+
+
+def composed(word: Word, others: Sequence[Incident] = ()) -> Notice:
+    incident = word.incident
+    return Notice(
+        id=f"{incident.id}.{incident.notices}@x",
+        incident=incident.id,
+        pipeline=incident.pipeline,
+        kind=word.kind,
+        subject=f"{incident.count}",
+        sender="f@x",
+        recipients=("ops@example.com",),
+        mail=f"{word.kind} {incident.count}" + "".join(f" +{o.stage}" for o in others),
+        channels=("email",),
+        written=word.at,
+    )
+
+
+class Book:
+    """A casebook, what it has written, and what it was asked to send."""
+
+    def __init__(self, alerts: Alerts = ALERTS) -> None:
+        self.alerts = alerts
+        self.rows: dict[bytes, bytes] = {}
+        self.outbox: dict[bytes, bytes] = {}
+        self.sent: list[Notice] = []
+        self.offsets: dict[str, int] = {}
+        self.book = self._new()
+
+    def _new(self) -> Casebook:
+        return Casebook(lambda _: self.alerts, composed)
+
+    def died(self, *deaths: Died) -> None:
+        for each in deaths:
+            topic = f"p.{each.stage}.dead"
+            offset = self.offsets[topic] = self.offsets.get(topic, -1) + 1
+            letter = record(each, offset)
+            self.book.died(Letter.read(letter, "p", each.stage, nothing_personal, LATER))
+
+    def passed(self, after: float) -> None:
+        now = START + timedelta(seconds=after)
+        self.book.passed(now)
+        self.book.due(now)
+
+    def commit(self) -> None:
+        changes = self.book.taken()
+        if changes is None:
+            return
+        for table, changed in ((self.rows, changes.incidents), (self.outbox, changes.notices)):
+            for key, row in changed.items():
+                if row is None:
+                    table.pop(key, None)
+                else:
+                    table[key] = row.model_dump_json().encode()
+        for notice in changes.to_send:
+            self.book.sent(notice)
+        self.sent += changes.to_send
+
+    def restart(self) -> None:
+        self.commit()
+        self.book = self._new()
+        self.book.restored(
+            [Incident.model_validate_json(row) for row in self.rows.values()],
+            [Notice.model_validate_json(row) for row in self.outbox.values()],
+            [],
+        )
+
+    def delivered(self, at: float = 0) -> None:
+        self.commit()
+        for notice in self.sent:
+            self.book.tried(notice.key, Attempt(None), START + timedelta(seconds=at))
+
+    def told(self) -> list[tuple[str, str]]:
+        """The kinds and counts of what was written, in order."""
+        self.commit()
+        seen = {notice.id: notice for notice in self.sent}
+        return [(notice.kind, notice.subject) for notice in seen.values()]
+
+
+def test_the_first_notice_comes_when_the_first_failures_have_gathered() -> None:
+    book = Book()
+    book.died(Died(0), Died(1), Died(2))
+    book.passed(4.9)
+    assert book.told() == []
+    book.passed(5)
+    assert book.told() == [("opened", "3")]
+
+
+def test_an_incident_that_grows_is_told_at_growing_intervals() -> None:
+    book = Book(ALERTS.model_copy(update={"digests": (60, 600), "quiet": 10_000}))
+    book.died(*(Died(n) for n in range(3000)))
+    assert book.told() == [
+        ("opened", "5"),
+        ("growing", "65"),
+        ("growing", "665"),
+        ("growing", "1265"),
+        ("growing", "1865"),
+        ("growing", "2465"),
+    ]
+
+
+def test_an_incident_that_does_not_grow_is_not_told_again() -> None:
+    book = Book()
+    book.died(Died(0))
+    for after in (5, 700, 1700):
+        book.passed(after)
+    assert book.told() == [("opened", "1")]
+
+
+def test_a_quiet_incident_is_told_to_be_resolved_once() -> None:
+    book = Book()
+    book.died(Died(0))
+    book.passed(6)
+    for after in (1799, 1800, 1801, 9999):
+        book.passed(after)
+    assert book.told() == [("opened", "1"), ("resolved", "1")]
+
+
+def test_a_failure_that_comes_back_after_its_resolution_is_another_incident() -> None:
+    book = Book()
+    book.died(Died(0))
+    book.passed(6)
+    book.died(Died(5000))
+    book.passed(5006)
+    assert book.told() == [("opened", "1"), ("resolved", "1"), ("opened", "1")]
+    assert len({notice.incident for notice in book.sent}) == 2
+
+
+def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
+    book = Book(ALERTS.model_copy(update={"digests": (60,)}))
+    book.died(Died(0))
+    book.passed(6)
+    (incident,) = book.book.incidents.values()
+    book.book.asked(Acknowledge(incident=incident.id, by="ann"))
+    book.died(*(Died(n) for n in range(10, 200)))
+    book.passed(5000)
+    assert book.told() == [("opened", "1"), ("resolved", "191")]
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        Cancel(run="r", until=LATER),
+        Pause(pipeline="p", stage="validate", until=LATER),
+        Resume(pipeline="p", until=LATER),
+    ],
+)
+def test_what_is_asked_of_workers_is_none_of_the_notifiers(control: Control) -> None:
+    book = Book()
+    book.died(Died(0))
+    book.book.asked(control)
+    (incident,) = book.book.incidents.values()
+    assert (incident.muted_until, incident.acknowledged_by) == (None, None)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["stage", "incident"])
+def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
+    book = Book(ALERTS.model_copy(update={"digests": (60,)}))
+    book.died(Died(0))
+    book.passed(6)
+    (incident,) = book.book.incidents.values()
+    until = START + timedelta(seconds=1000)
+    target = {"pipeline": "p", "stage": "validate"} if whole else {"incident": incident.id}
+    book.book.asked(Mute(until=until, **target))
+    book.died(*(Died(n) for n in range(10, 999)))
+    book.passed(999)
+    assert book.told() == [("opened", "1")]
+    book.passed(1000)
+    assert book.told() == [("opened", "1"), ("growing", "990")]
+
+
+def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
+    book = Book()
+    book.book.asked(Mute(until=START + timedelta(seconds=100), pipeline="p", stage="validate"))
+    book.died(Died(0), Died(0, stage="load"))
+    book.passed(50)
+    assert book.told() == [("opened", "1")]
+    assert book.sent[0].id.startswith(book.book.incidents[_key(book, "load")].id)
+
+
+def _key(book: Book, stage: str) -> bytes:
+    return next(key for key, i in book.book.incidents.items() if i.stage == stage)
+
+
+def test_beyond_the_fingerprints_of_a_stage_there_is_one_incident_of_all_others() -> None:
+    book = Book(ALERTS.model_copy(update={"fingerprints": 3}))
+    book.died(*(Died(n / 1000, error=f"E{chr(65 + n)}") for n in range(20)))
+    book.passed(10)
+    assert book.told() == [("opened", "1")] * 3 + [("opened", "17")]
+    assert [i.fingerprint for i in book.book.incidents.values()][-1] == OTHERS
+
+
+def test_of_a_million_kinds_of_failure_few_are_remembered() -> None:
+    book = Book(ALERTS.model_copy(update={"fingerprints": 5, "quiet": 1}))
+    for n in range(5_000):
+        book.died(
+            Died(n * 2.0, error=f"E{n:x}".translate(str.maketrans("0123456789", "ghijklmnop")))
+        )
+        book.passed(n * 2.0 + 1.9)
+        book.delivered(n * 2.0)
+        book.commit()
+    assert len(book.rows) <= MOST_RESOLVED + 10
+    assert len(book.outbox) <= 2 * ALERTS.per_hour
+
+
+def test_no_more_than_so_many_are_told_in_an_hour_and_the_rest_later() -> None:
+    book = Book(ALERTS.model_copy(update={"per_hour": 2, "quiet": 50_000}))
+    book.died(*(Died(n / 10, stage=f"s{chr(97 + n)}") for n in range(5)))
+    book.passed(10)
+    assert len(book.told()) == 2
+    assert [n.mail for n in book.sent] == ["opened 1", "opened 1 +sc +sd +se"]
+    book.delivered(11)
+    book.passed(3611)
+    assert len(book.told()) == 4
+    book.delivered(3612)
+    book.passed(7300)
+    assert [kind for kind, _ in book.told()] == ["opened"] * 5
+
+
+def test_what_was_not_delivered_is_tried_again_later_and_later() -> None:
+    book = Book()
+    book.died(Died(0))
+    book.passed(5)
+    after, waits = 5.0, []
+    for attempt in range(1, 12):
+        book.commit()
+        assert book.sent[-1].attempts == attempt
+        now = START + timedelta(seconds=after)
+        outcome = Attempt(book.sent[-1], failures={"ops@example.com": "451 later"})
+        book.book.tried(book.sent[-1].key, outcome, now)
+        wait = backoff(attempt)
+        book.book.due(now + timedelta(seconds=wait - 0.1))
+        book.commit()
+        assert book.sent[-1].attempts == attempt
+        after += wait
+        waits.append(wait)
+        book.book.due(START + timedelta(seconds=after))
+    assert waits == sorted(waits)
+    assert waits[-1] == waits[-2] == 900
+    assert {notice.mail for notice in book.sent} == {"opened 1"}
+
+
+def test_a_recipient_who_has_it_does_not_get_it_again() -> None:
+    book = Book()
+    book.died(Died(0))
+    book.passed(5)
+    book.commit()
+    left = book.sent[0].model_copy(update={"recipients": ("b@x",)})
+    book.book.tried(left.key, Attempt(left, failures={"b@x": "451"}), START)
+    book.passed(60)
+    book.commit()
+    assert book.sent[-1].recipients == ("b@x",)
+
+
+def test_whoever_takes_over_tries_again_what_may_not_have_been_sent() -> None:
+    book = Book()
+    book.died(Died(0))
+    book.passed(5)
+    book.restart()
+    book.passed(6)
+    book.commit()
+    assert [notice.attempts for notice in book.sent] == [1, 2]
+    assert len({notice.mail for notice in book.sent}) == 1
+
+
+def test_a_delivered_notice_is_kept_for_an_hour_and_then_forgotten() -> None:
+    book = Book()
+    book.died(Died(0))
+    book.passed(5)
+    book.delivered(6)
+    book.passed(HOUR.total_seconds())
+    book.commit()
+    assert book.outbox
+    book.passed(HOUR.total_seconds() + 7)
+    book.commit()
+    assert len(book.outbox) == 1  # the resolution, written meanwhile
+
+
+def test_letters_that_were_counted_are_passed_over_when_they_are_read_again() -> None:
+    book = Book()
+    book.died(Died(0), Died(1))
+    book.restart()
+    book.offsets.clear()
+    book.died(Died(0), Died(1), Died(2))
+    (incident,) = book.book.incidents.values()
+    assert incident.count == 3
+
+
+def test_letters_of_a_topic_that_was_made_anew_are_counted() -> None:
+    book = Book()
+    book.died(Died(0), Died(1))
+    book.offsets.clear()
+    book.died(Died(2), Died(3))
+    (incident,) = book.book.incidents.values()
+    assert incident.count == 4
+
+
+deaths = st.lists(
+    st.builds(
+        Died,
+        after=st.sampled_from([0.0, 1.0, 3.0, 10.0, 100.0, 2000.0]),
+        error=st.sampled_from(["A", "B", "C"]),
+        stage=st.sampled_from(["s", "t"]),
+    ),
+    max_size=30,
+)
+
+
+def _after_each_other(gaps: Sequence[Died]) -> Iterable[Died]:
+    at = 0.0
+    for each in gaps:
+        at += each.after
+        yield each._replace(after=at)
+
+
+@given(deaths, st.data())
+def test_no_restart_and_no_batching_changes_what_is_told(
+    gaps: Sequence[Died], data: st.DataObject
+) -> None:
+    """The same letters, with restarts wherever hypothesis wants them, and without."""
+    alerts = ALERTS.model_copy(update={"digests": (5, 20), "fingerprints": 2, "quiet": 50})
+    straight, restarted = Book(alerts), Book(alerts)
+    for each in _after_each_other(gaps):
+        straight.died(each)
+        restarted.died(each)
+        what = data.draw(st.sampled_from(["", "commit", "restart"]))
+        if what == "commit":
+            restarted.commit()
+        elif what == "restart":
+            restarted.restart()
+    straight.commit()
+    restarted.commit()
+    assert straight.told() == restarted.told()
+    assert _counts(straight) == _counts(restarted)
+
+
+@given(deaths)
+def test_every_letter_is_counted_in_some_incident_and_told_in_some_notice(
+    gaps: Sequence[Died],
+) -> None:
+    alerts = ALERTS.model_copy(update={"digests": (5, 20), "fingerprints": 2, "quiet": 50})
+    book = Book(alerts)
+    seen: dict[str, int] = {}
+    for each in _after_each_other(gaps):
+        book.died(each)
+        book.commit()
+        seen |= {i.id: i.count for i in book.book.incidents.values()}
+    end = sum(each.after for each in gaps)
+    for after in (end + 10, end + 100, end + 10_000):
+        book.passed(after)
+    assert sum(seen.values()) == len(gaps)
+    last = {notice.incident: notice for notice in _written(book)}
+    assert {i: int(n.subject) for i, n in last.items()} == seen
+    assert {n.kind for n in last.values()} <= {"resolved"}
+
+
+def _written(book: Book) -> list[Notice]:
+    book.commit()
+    return list({notice.id: notice for notice in book.sent}.values())
+
+
+def _counts(book: Book) -> dict[bytes, int]:
+    return {key: incident.count for key, incident in book.book.incidents.items()}
+
+
+def test_a_mail_server_that_is_away_for_weeks_costs_little_memory_and_no_failure() -> None:
+    """A failure that comes and goes every hour, of three stages; nothing can be delivered."""
+    book = Book()
+    hours = 24 * 21
+    for hour in range(hours):
+        for stage in ("a", "b", "c"):
+            book.died(Died(hour * 3600.0, stage=stage))
+        book.passed(hour * 3600.0 + 6)
+        book.passed(hour * 3600.0 + 1900)
+        book.commit()
+    assert len(book.outbox) <= MOST_WAITING
+    for _ in range(10):
+        book.delivered(hours * 3600.0)
+        book.passed(hours * 3600.0 + 7200)
+    last = {notice.incident: int(notice.subject) for notice in _written(book)}
+    assert sum(last.values()) == 3 * hours
+
+
+def test_an_attempt_that_was_not_made_is_made_at_once_and_not_counted() -> None:
+    book = Book()
+    book.died(Died(0), Died(5))
+    book.commit()
+    (notice,) = book.sent
+    book.book.tried(notice.key, Attempt(notice, made=False), START)
+    book.commit()
+    assert Notice.model_validate_json(book.outbox[notice.key]).attempts == 0
+    book.book.due(START)
+    book.commit()
+    assert [sent.attempts for sent in book.sent] == [1, 1]

@@ -1,0 +1,129 @@
+"""Are a late run and a stage that nobody works told, and their ends, each once, on a real Kafka?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from broker.clients import close, consumer, opened, producer
+from broker.settings import Settings
+from broker.tables import scan
+from events.alert import Alert
+from events.ledger import PARTITIONS, Consumed, Entry, Part, Root, hashed, partition_of
+from ledger import stuck, watching
+from ledger.service import keep
+from tests.notifier.servers import serving
+from tests.notifier.stand import Stand, copies, subjects, texts, until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset"), pytest.mark.timeout(300)]
+
+RUN = "a" * 13
+LATE = f"p/run/{RUN}"
+UNWORKED = "p/stage/enrich/unworked"
+
+
+@pytest.fixture
+async def stand(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Stand]:
+    # Nobody is killed here: on a busy machine no member is to be taken for dead.
+    calm = settings.model_copy(update={"session_timeout": 10.0, "heartbeat_interval": 1.0})
+    monkeypatch.setattr(watching, "EVERY", 0.5)
+    monkeypatch.setattr(stuck, "FIRES", 1_000)
+    monkeypatch.setattr(stuck, "CLEARS", 500)
+    stand = Stand(calm, tmp_path)
+    yield stand
+    stand.end()
+
+
+@asynccontextmanager
+async def keeping(settings: Settings) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    running = asyncio.create_task(keep(settings, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+
+
+@asynccontextmanager
+async def working(settings: Settings, stage: str) -> AsyncIterator[None]:
+    """A member of a stage's group, that works nothing."""
+    member = consumer(settings, group=settings.names.group("p", stage))
+    member.subscribe([settings.names.topic("p", "asked")])
+    await member.start()
+    try:
+        yield
+    finally:
+        await close(member)
+
+
+async def write(settings: Settings, entry: Entry) -> None:
+    run = entry["runs"][0]["run"].encode()
+    partition = partition_of(run, PARTITIONS)
+    async with opened(producer(settings), settings) as client:
+        await client.send_and_wait(
+            settings.names.ledger, orjson.dumps(entry), key=run, partition=partition
+        )
+
+
+def entry(stage: str, *, opens: bool = False) -> Entry:
+    """Of a run whose root two stages settle, one after the other."""
+    at = int(time.time() * 1000)
+    root: Root = {
+        "type": "asked", "topic": "p.asked", "partition": 0, "offset": 0, "at": at,
+        "to": ["enrich", "load"], "within": 0.5,
+    }  # fmt: skip
+    settled: dict[str, Consumed] = {"asked": {"n": 1, "hash": hashed([RUN.encode()]), "oldest": at}}
+    part: Part = {"run": RUN, "version": 1, "in": settled, "out": {}}
+    if opens:
+        part["root"] = root
+    found: Entry = {
+        "pipeline": "p", "stage": stage, "lane": 0, "at": at, "seconds": 0.1,
+        "runs": [part],
+    }  # fmt: skip
+    return found
+
+
+async def alerts(settings: Settings) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    async for records in scan(settings, [settings.names.alerts]):
+        said = [Alert.model_validate_json(r.value) for r in records if r.value]
+        found += Counter((each.key, each.state) for each in said)
+    return found
+
+
+async def test_what_is_late_or_stuck_is_told_and_its_end_each_once(stand: Stand) -> None:
+    settings = stand.settings
+    await stand.publish("enrich", "load")
+    async with opened(producer(settings), settings) as client:
+        await client.send_and_wait(settings.names.topic("p", "asked"), b"{}", key=b"k")
+    async with serving() as server, stand.notifying(server), working(settings, "load"):
+        async with keeping(settings):
+            await write(settings, entry("enrich", opens=True))
+            await until(lambda: len(server.got) >= 2, "not both are told", 120)
+        async with keeping(settings), working(settings, "enrich"):
+            await write(settings, entry("load"))
+            await until(lambda: len(server.got) >= 4, "not both ends are told", 120)
+        await stand.delivered(4)
+    once = [(key, state) for key in (LATE, UNWORKED) for state in ("firing", "resolved")]
+    assert await alerts(settings) == Counter(once)
+    assert set(copies(server).values()) == {1}
+    late = f"[p] run {RUN} is not complete within 0.5 s; in flight: asked>load"
+    told = [subject.replace("\r\n", "") for subject in subjects(server)]
+    (stuck,) = [s for s in told if s.startswith("[p] enrich: no worker holds `enrich`")]
+    assert Counter(told) == Counter([late, f"Re: {late}", stuck, f"Re: {stuck}"])
+    said = "\n".join(texts(server))
+    assert f"farandole --namespace {settings.namespace} run {RUN}" in said
+    assert f"farandole --namespace {settings.namespace} work enrich" in said
+    assert f"Over: run {RUN} is completed" in said
+    assert "Over: `enrich` is worked again" in said
+    assert " died" not in said

@@ -1,0 +1,310 @@
+"""Does a mail say what is to be said, and only that, whatever stands in an event?"""
+
+from __future__ import annotations
+
+import email
+import re
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from typing import cast
+
+import pytest
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
+
+from events.display import in_one_line
+from notifier.mail import LARGEST, NAMED, identity, named, trial, written
+from tests.notifier.made import COMMANDS, NOW, OPENED, SENDER, incident, sample
+
+OPS = ("ops@example.com",)
+
+
+def read(mail: str) -> EmailMessage:
+    return cast(EmailMessage, email.message_from_bytes(mail.encode("ascii"), policy=default))
+
+
+def made(number: int = 0, kind: str = "opened", **fields: object) -> EmailMessage:
+    return read(
+        written(
+            incident(**fields), kind, number,  # type: ignore[arg-type]
+            sender=SENDER, recipients=OPS, commands=COMMANDS, now=NOW,
+        )[1]
+    )  # fmt: skip
+
+
+def body(mail: EmailMessage, kind: str = "plain") -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    return cast(str, part.get_content()).replace("\r\n", "\n")
+
+
+def first_line(mail: EmailMessage) -> str:
+    line = body(mail).splitlines()[0]
+    assert f">{line}<" in body(mail, "html")  # a phone shows the beginning of either
+    return line
+
+
+def test_the_first_line_says_how_many_and_since_when() -> None:
+    assert first_line(made()) == "1,204 events died in validate since 12:03 UTC."
+
+
+def test_one_event_is_one_event() -> None:
+    assert first_line(made(count=1)) == "1 event died in validate since 12:03 UTC."
+
+
+def test_another_day_is_named() -> None:
+    day_before = OPENED - timedelta(days=1)
+    said = first_line(made(opened=day_before))
+    assert said == "1,204 events died in validate since 23 Nov, 12:03 UTC."
+
+
+def test_what_grows_says_by_how_much() -> None:
+    said = first_line(made(1, "growing", count=3204, told=1204))
+    assert said == (
+        "3,204 events died in validate since 12:03 UTC, 2,000 of them since the last notice."
+    )
+
+
+def test_what_is_over_says_from_when_to_when() -> None:
+    mail = made(2, "resolved", resolved=NOW + timedelta(minutes=30))
+    assert first_line(mail) == ("Over: 1,204 events died in validate between 12:03 and 12:09 UTC.")
+    assert "household_id" not in body(mail)
+
+
+def test_the_samples_are_shown_and_where_they_stand() -> None:
+    for kind in ("plain", "html"):
+        said = body(made(), kind)
+        for word in ("line.ingested/3/10482", "line.ingested/3/22015", '"sales_cents": 399'):
+            assert word in said
+
+
+def test_commands_stand_as_they_are_typed() -> None:
+    for _, command in COMMANDS:
+        assert f"    {command}\n" in body(made())
+
+
+def test_a_command_that_is_too_long_is_left_out_not_cut() -> None:
+    long = "farandole tail " + "x" * 5000
+    _, mail = written(
+        incident(), "opened", 0,
+        sender=SENDER, recipients=OPS, commands=[("look", long)], now=NOW,
+    )  # fmt: skip
+    assert "farandole tail x" not in body(read(mail))
+    assert "5,015 characters" in body(read(mail))
+
+
+def test_more_commands_than_fit_are_counted() -> None:
+    many = [("look", f"farandole tail {'x' * 300}")] * 20
+    _, mail = written(
+        incident(), "opened", 0, sender=SENDER, recipients=OPS, commands=many, now=NOW
+    )
+    assert re.search(r"and 1\d more", body(read(mail)))
+
+
+def test_others_are_told_in_passing() -> None:
+    others = [incident(stage=f"s{i}", count=2) for i in range(13)]
+    _, mail = written(
+        incident(), "opened", 0, sender=SENDER, recipients=OPS, others=others, now=NOW
+    )
+    said = body(read(mail))
+    assert "s9: Reject: something was paid for nothing (2 since 12:03 UTC)" in said
+    assert "and 3 more" in said
+
+
+def test_the_subject_stays_so_that_mail_programs_thread() -> None:
+    subjects = [made(0)["Subject"], made(1, "growing", count=9)["Subject"]]
+    assert subjects == [
+        "[order-lines] validate: Reject: something was paid for nothing",
+        "Re: [order-lines] validate: Reject: something was paid for nothing",
+    ]
+
+
+def test_the_ids_lead_to_the_first_and_to_the_last() -> None:
+    ids = [f"<b2x7k4qdm5c3a.{n}@example.com>" for n in range(4)]
+    first, second, fourth = made(0), made(1), made(3)
+    assert [mail["Message-ID"] for mail in (first, second, fourth)] == [ids[0], ids[1], ids[3]]
+    assert (first["In-Reply-To"], first["References"]) == (None, None)
+    assert (second["In-Reply-To"], second["References"]) == (ids[0], ids[0])
+    assert (fourth["In-Reply-To"], fourth["References"]) == (ids[2], f"{ids[0]} {ids[2]}")
+
+
+def test_machines_are_told_that_a_machine_wrote_it() -> None:
+    mail = made()
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["List-Id"] == "<order-lines.validate.example.com>"
+    assert mail["X-Farandole-Incident"] == "b2x7k4qdm5c3a"
+    assert mail["Date"].datetime == NOW.replace(microsecond=0)
+
+
+def test_the_same_arguments_give_the_same_mail() -> None:
+    assert made(1).as_bytes() == made(1).as_bytes()
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    assert not re.search(r"src=|href=|url\(|<script|<link|@import", body(made(), "html"))
+
+
+def test_html_of_an_event_is_text() -> None:
+    said = body(made(title="<script>alert(1)</script>&amp;"), "html")
+    assert "<script" not in said
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;" in said
+
+
+def test_what_would_turn_the_text_or_obey_is_written_out() -> None:
+    mail = made(title="a\u202eb\x1b[31m", samples=(sample(data="c\u2066\x9b"),))
+    assert "a\\u202eb\\x1b[31m" in mail["Subject"]
+    assert "c\\u2066\\x9b" in body(mail)
+
+
+def test_an_encoded_word_in_an_error_is_not_decoded() -> None:
+    """`=0D=0A` would become a new line of the header in whatever reads it."""
+    subject = made(title="=?utf-8?q?a=0D=0ABcc:_x@example.com?=")["Subject"]
+    assert "a=0D=0ABcc" in subject
+
+
+def test_a_subject_that_is_not_ascii_is_encoded_as_mail_programs_read_it() -> None:
+    subject, mail = written(
+        incident(title="grüße " * 20), "growing", 1, sender=SENDER, recipients=OPS, now=NOW
+    )
+    lines = mail.partition("\r\nFrom:")[0].removeprefix("Subject: Re: ").split("\r\n ")
+    assert all(re.fullmatch(r"=\?utf-8\?b\?[A-Za-z0-9+/]+=*\?=", line) for line in lines)
+    assert max(map(len, lines)) <= 75
+    assert read(mail)["Subject"] == subject
+
+
+def test_many_recipients_are_not_named() -> None:
+    many = [f"u{n}@example.com" for n in range(NAMED + 1)]
+    _, mail = written(incident(), "opened", 0, sender=SENDER, recipients=many, now=NOW)
+    assert read(mail)["To"] == "undisclosed-recipients:;"
+    assert named(mail) == ()
+
+
+def test_those_whom_a_mail_names_can_be_read_back() -> None:
+    some = tuple(f"somebody.with.a.long.name.{n}@department.example.com" for n in range(NAMED))
+    _, mail = written(incident(), "opened", 0, sender=SENDER, recipients=some, now=NOW)
+    assert named(mail) == some
+
+
+def test_what_is_no_address_is_not_named() -> None:
+    odd = ["ops@example.com", "a@b\r\nBcc: c@d", "=?utf-8?q?x?=@example.com", "ü@example.com", ""]
+    _, mail = written(incident(), "opened", 0, sender=SENDER, recipients=odd, now=NOW)
+    assert read(mail)["To"] == "ops@example.com"
+    assert read(mail)["Bcc"] is None
+
+
+def test_a_sender_that_is_no_address_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="not an address"):
+        written(incident(), "opened", 0, sender="a b", recipients=OPS, now=NOW)
+
+
+def test_the_id_of_a_notice_is_the_one_in_its_mail() -> None:
+    assert made(7)["Message-ID"] == f"<{identity('b2x7k4qdm5c3a', 7, SENDER)}>"
+
+
+@pytest.mark.parametrize(
+    "sender", [f"a@{'x' * 63}.{'y' * 60}.example.com", f"a@{'x' * 63}", "a@b"], ids=len
+)
+def test_a_long_domain_leaves_the_ids_readable(sender: str) -> None:
+    _, mail = written(incident(), "growing", 12, sender=sender, recipients=OPS, now=NOW)
+    assert re.fullmatch(r"<\S+> <\S+>", read(mail)["References"])
+    assert re.fullmatch(r"<\S+@\S+>", read(mail)["Message-ID"])
+    assert "=?" not in mail.partition("\r\n\r\n")[0]
+
+
+def test_a_trial_reads_as_one() -> None:
+    mail = read(
+        trial(sender=SENDER, recipient=OPS[0], words=["It works."], now=NOW, id="t@example.com")
+    )
+    assert body(mail).startswith("Farandole can write to you: this is a test\n\nIt works.\n")
+    assert mail["To"] == OPS[0]
+
+
+anything = st.text(st.characters(exclude_categories=()), max_size=80) | st.sampled_from(
+    [
+        "", "\r\nBcc: x@y\r\n\r\nhello", "=?utf-8?b?Cg==?=", "x" * 1500, "é" * 1500, "\0" * 1500,
+        "\U0001f4a3" * 1500, "&" * 1500, "\ud800" * 1500, "=" * 1500, "a " * 1500, "\n" * 1500,
+        "--=_0\r\n", "\u202e", "\x1b]0;title\x07", ".", "From me", "; ", '"', "<", "(", "\\", "\t",
+    ]
+)  # fmt: skip
+HEADERS = [
+    "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
+    "In-Reply-To", "References", "List-Id", "X-Farandole-Incident", "X-Farandole-Kind",
+    "MIME-Version", "Content-Type",
+]  # fmt: skip
+SAMPLE = ("topic", "dead_topic", "run", "key", "message", "data")
+WORST = "\U0001f4a3" * 5000
+
+
+@settings(phases=set(Phase) - {Phase.shrink, Phase.explain})  # each step of it reads a mail
+@given(st.data())
+def test_any_text_in_any_field_yields_a_mail_with_the_headers_that_were_meant(
+    data: st.DataObject,
+) -> None:
+    text = {
+        name: data.draw(anything, name)
+        for name in (
+            "id", "pipeline", "stage", "error", "title", "version", "acknowledged_by", "fingerprint"
+        )
+    }  # fmt: skip
+    inside = {
+        name: data.draw(anything, name) for name in ("topic", "run", "key", "message", "data")
+    }
+    found = incident(**text, samples=(sample(**inside),) * data.draw(st.integers(0, 3)))
+    commands = data.draw(st.lists(st.tuples(anything, anything), max_size=4))
+    recipients = data.draw(st.lists(anything, max_size=3))
+    kind = data.draw(st.sampled_from(["opened", "growing", "resolved"]))
+    subject, mail = written(
+        found, kind, 3, sender=SENDER, recipients=[*OPS, *recipients], commands=commands, now=NOW
+    )
+    check(subject, mail)
+
+
+def check(subject: str, mail: str) -> None:
+    raw = mail.encode("ascii")
+    assert len(raw) <= LARGEST
+    lines = raw.split(b"\r\n")
+    assert all(len(line) <= 998 for line in lines)
+    assert not any(set(line) & {10, 13, 0} for line in lines)
+    parsed = read(mail)
+    assert parsed.keys() == HEADERS
+    assert parsed["Subject"] == subject
+    assert in_one_line(subject) == subject
+    assert parsed["To"] == OPS[0]
+    assert parsed["Message-ID"].count("@") == 1
+    assert not parsed.defects
+    parts = list(parsed.iter_parts())
+    assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
+    for part in parts:
+        assert not part.defects
+        said = cast(str, cast(EmailMessage, part).get_content()).replace("\r\n", "\n")
+        assert not set(said) & {"\0", "\x1b", "\r", "\u202e"}
+
+
+@pytest.mark.parametrize("worst", [WORST, "&" * 20_000, "=" * 20_000, "é" * 20_000, "\x01" * 9_000])
+def test_the_largest_mail_is_bounded(worst: str) -> None:
+    """Everything that can be filled is filled."""
+    names = ("id", "pipeline", "stage", "error", "title", "version", "acknowledged_by")
+    full = incident(
+        **dict.fromkeys(names, worst), resolved=NOW,
+        samples=(sample(**dict.fromkeys(SAMPLE, worst)),) * 9,
+    )  # fmt: skip
+    subject, mail = written(
+        full, "opened", 10**9,
+        sender=f"{'a' * 64}@{'x' * 63}.{'y' * 63}.example.com",
+        recipients=[f"{'r' * 64}@{'x' * 63}.{'y' * 63}.{n}.com" for n in range(NAMED)],
+        commands=[(worst, worst[:200])] * 99, others=[full] * 99, now=NOW,
+    )  # fmt: skip
+    assert len(mail) <= LARGEST
+    assert read(mail)["Subject"] == subject
+
+
+@given(
+    st.integers(0, 2**40),
+    st.datetimes(timezones=st.just(UTC)),
+    st.datetimes(timezones=st.just(UTC)),
+)
+@example(0, datetime(1, 1, 1, tzinfo=UTC), NOW)
+def test_any_count_and_time_can_be_told(count: int, opened: datetime, last: datetime) -> None:
+    for kind in ("opened", "growing", "resolved"):
+        made(1, kind, count=count, opened=opened, last=last)

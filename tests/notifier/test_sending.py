@@ -1,0 +1,87 @@
+"""Is it known of each notice whether an attempt was made, however the lane ends?"""
+
+from __future__ import annotations
+
+import asyncio
+
+from events.incident import Notice
+from notifier.outcome import Attempt
+from notifier.sending import Sending
+from tests.notifier.made import OPENED
+
+
+def notice(number: int) -> Notice:
+    return Notice(
+        id=f"i.{number}@x", incident="i", pipeline="p", kind="opened", subject="s", sender="f@x",
+        recipients=("ops@example.com",), mail="m", channels=("email",), written=OPENED,
+    )  # fmt: skip
+
+
+async def test_an_end_before_an_attempt_has_begun_says_that_it_was_not_made() -> None:
+    """A notice of which nothing is said would be taken to be under way for ever."""
+
+    async def deliver(_: Notice) -> Attempt:
+        raise AssertionError("it was begun")
+
+    sending = Sending(deliver)
+    sending.start(notice(0))
+    await sending.end(1)
+    ((key, attempt),) = sending.ended()
+    assert key == notice(0).key
+    assert (attempt.made, attempt.left) == (False, notice(0))
+
+
+async def test_an_end_lets_what_is_under_way_come_to_its_end_and_begins_nothing_more() -> None:
+    ending = asyncio.Event()
+    tried = []
+
+    async def deliver(each: Notice) -> Attempt:
+        tried.append(each.key)
+        await ending.wait()
+        return Attempt(None)
+
+    sending = Sending(deliver)
+    for number in range(6):
+        sending.start(notice(number))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.01, ending.set)
+    await sending.end(10)
+    ended = dict(sending.ended())
+    assert {key for key, attempt in ended.items() if attempt.left is None} == set(tried)
+    assert {key for key, attempt in ended.items() if not attempt.made} == ended.keys() - set(tried)
+    assert len(ended) == 6
+    assert 0 < len(tried) < 6
+
+
+async def test_an_end_that_is_out_of_patience_breaks_off_what_is_under_way() -> None:
+    async def deliver(_: Notice) -> Attempt:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    sending = Sending(deliver)
+    sending.start(notice(0))
+    await asyncio.sleep(0)
+    await sending.end(0.01)
+    ((_, attempt),) = sending.ended()
+    assert (attempt.made, attempt.left) == (True, notice(0))
+
+
+async def test_an_end_that_is_itself_abandoned_leaves_nothing_under_way() -> None:
+    """Else it would go on beside the successor's attempt at the same notice."""
+    over = asyncio.Event()
+
+    async def deliver(_: Notice) -> Attempt:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            over.set()
+        raise AssertionError
+
+    sending = Sending(deliver)
+    sending.start(notice(0))
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(sending.end(60))
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.wait({ending})
+    await asyncio.wait_for(over.wait(), 10)

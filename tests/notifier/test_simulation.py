@@ -1,0 +1,340 @@
+"""Is every failure told, and nothing told twice but in the stated window, whatever dies when?
+
+The real lane and the real work, over the simulation of Kafka; the mail server is a die.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from events.incident import Notice
+from events.names import Names
+from events.topology import Alerts, Route
+from lanes.lane import Done, live
+from lanes.port import Committed, Partition, Stopped, Tables, Unknown
+from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
+from notifier import rows
+from notifier.casebook import Casebook
+from notifier.outcome import Attempt
+from notifier.work import Notifying
+from tests.notifier.letters import START, Died, milliseconds, nothing_personal, outgoing
+from tests.notifier.test_casebook import composed
+
+NAMES = Names()
+ALERTS = Alerts(
+    routes=(Route(email=("ops@example.com",), channels=("email",)),),
+    digests=(20, 60),
+    quiet=200,
+    per_hour=1000,
+)
+DEAD = [Partition(f"p.{stage}.dead", 0) for stage in ("s", "t")]
+INPUTS = [*DEAD, Partition(NAMES.control, 0)]
+TABLES = [Partition(topic, 0) for topic in (NAMES.incidents, NAMES.outbox, NAMES.control)]
+ID = f"{NAMES.notifier}:0"
+
+
+@dataclass(eq=False)
+class Sending:
+    """As `notifier.sending.Sending`, in steps of the world."""
+
+    world: World
+    under_way: list[Notice] = field(default_factory=list)
+    over: list[tuple[bytes, Attempt]] = field(default_factory=list)
+
+    def start(self, notice: Notice) -> None:
+        self.under_way.append(notice)
+
+    def ended(self) -> list[tuple[bytes, Attempt]]:
+        ended, self.over = self.over, []
+        return ended
+
+    async def end(self, patience: float) -> None:
+        """What is under way either comes to its end in time, or is broken off."""
+        while self.under_way:
+            self.attempt(broken_off=self.world.die.random() < 0.3)
+
+    def attempt(self, *, broken_off: bool = False) -> None:
+        notice = self.under_way.pop(0)
+        outcome = Attempt(notice, failures={"ops@example.com": "451"})
+        if not broken_off and self.world.accepts(notice):
+            outcome = Attempt(None)
+        self.over.append((notice.key, outcome))
+
+
+@dataclass(eq=False)
+class Notifier:
+    """One process: its work lives as long as it does, its lane as long as it is assigned."""
+
+    work: Notifying
+    sending: Sending
+    port: SimulatedPort | None = None
+    life: Coroutine[Any, Any, None] | None = None
+
+
+@dataclass(eq=False)
+class World:
+    die: random.Random
+    work: type[Notifying] = Notifying
+    kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
+    seconds: float = 0.0
+    notifiers: list[Notifier] = field(default_factory=list)
+    mailbox: list[Notice] = field(default_factory=list)
+    excused: Counter[str] = field(default_factory=Counter)
+    """Copies that the stated window allows: taken by the server, and no mark could be written."""
+    healthy: bool = False
+    generation: int = 0
+    died: int = 0
+
+    def __post_init__(self) -> None:
+        for partition in INPUTS:
+            self.kafka.offsets[NAMES.notifier, partition] = Committed(0)
+        self.notifiers = [self._notifier(), self._notifier()]
+        self.assign()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            what = self.die.random()
+            if what < 0.10:
+                self.fail()
+            elif what < 0.13:
+                self.kill()
+            elif what < 0.16:
+                self.assign()
+            elif what < 0.30:
+                self.seconds += self.die.choice([0.5, 2, 7, 30])
+            elif what < 0.45:
+                self.deliver()
+            else:
+                self.advance(Unknown("lost") if self.die.random() < 0.03 else None)
+        self.calm()
+
+    def fail(self) -> None:
+        stage = self.die.choice(["s", "t"])
+        died = Died(self.seconds, self.die.choice(["A", "B"]), stage=stage)
+        out = outgoing(died)
+        self.kafka.append(Partition(f"p.{stage}.dead", 0), out, milliseconds(self.seconds))
+        self.died += 1
+
+    def accepts(self, notice: Notice) -> bool:
+        """The server takes it, or says that it does not; or takes it and the answer is lost."""
+        what = 1.0 if self.healthy else self.die.random()
+        if what < 0.3:
+            return False
+        self.mailbox.append(notice)
+        if what < 0.4:
+            self.excused[notice.id] += 1
+            return False
+        return True
+
+    def deliver(self) -> None:
+        for notifier in self.notifiers:
+            if notifier.sending.under_way:
+                notifier.sending.attempt()
+                return
+
+    def kill(self) -> None:
+        """kill -9: what the server has taken may be unmarked."""
+        victim = self.die.choice(self.notifiers)
+        for notice in victim.sending.under_way:
+            if self.die.random() < 0.5:
+                self.mailbox.append(notice)
+                self.excused[notice.id] += 1
+        self._excuse(victim)
+        if victim.life is not None:
+            victim.life.close()
+        self.notifiers.remove(victim)
+        self.notifiers.append(self._notifier())
+        self.assign()
+
+    def _excuse(self, notifier: Notifier) -> None:
+        for key, outcome in [*notifier.sending.over, *notifier.work._unmarked.items()]:
+            self.excused[key.decode()] += outcome.left is None
+
+    def assign(self) -> None:
+        """A rebalance: the lane ends in good order where it is, and begins at one of the two."""
+        for notifier in self.notifiers:
+            if notifier.life is None or notifier.port is None:
+                continue
+            notifier.port.stopping = True
+            for _ in range(200):
+                if notifier.life is None:
+                    break
+                self._step(notifier)
+            assert notifier.life is None
+            self._excuse(notifier)  # a lane that ends before it was born can write nothing
+        self.generation += 1
+        self.kafka.generations[ID] = self.generation
+        chosen = self.die.choice(self.notifiers)
+        chosen.port = SimulatedPort(
+            self.kafka, NAMES.notifier, ID, INPUTS, self.generation, state=TABLES
+        )
+        chosen.life = live(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
+        chosen.life.send(None)
+
+    def advance(self, answer: Exception | None = None) -> None:
+        for notifier in self.notifiers:
+            if notifier.life is not None:
+                self._step(notifier, answer)
+
+    def _step(self, notifier: Notifier, answer: Exception | None = None) -> None:
+        assert notifier.life is not None
+        try:
+            notifier.life.send(None)
+            if answer is not None:
+                notifier.life.throw(answer)
+        except (StopIteration, Stopped):
+            notifier.life = None
+
+    def calm(self) -> None:
+        """The mail server is well again; some hours pass."""
+        self.healthy = True
+        for _ in range(400):
+            for _ in range(8):  # a transaction
+                self.advance()
+            self.deliver()
+            self.kafka.complete(ID)
+            self.seconds += 30
+        assert not any(n.delivered is None for n in self.notices()), "not all was delivered"
+
+    def notices(self) -> list[Notice]:
+        return rows.notices(self._table(NAMES.outbox))
+
+    def _table(self, topic: str) -> dict[bytes, bytes]:
+        table: dict[bytes, bytes] = {}
+        for record in self.kafka.read_committed(Partition(topic, 0)):
+            assert record.key is not None
+            table[record.key] = record.value or b""
+        return {key: value for key, value in table.items() if value}
+
+    def written(self) -> dict[str, Notice]:
+        """Every notice that was ever written down, as it was first."""
+        found: dict[str, Notice] = {}
+        for record in self.kafka.read_committed(Partition(NAMES.outbox, 0)):
+            if record.value:
+                notice = Notice.model_validate_json(record.value)
+                found.setdefault(notice.id, notice)
+        return found
+
+    def told(self) -> int:
+        """Of how many failures the last notices of all incidents speak."""
+        return sum({n.incident: int(n.subject) for n in self.written().values()}.values())
+
+    def _notifier(self) -> Notifier:
+        sending = Sending(self)
+        casebook = Casebook(lambda _: ALERTS, composed)
+        work = self.work(NAMES, casebook, sending, nothing_personal, self.now)  # type: ignore[arg-type]
+        return Notifier(work, sending)
+
+
+def _silent(event: str, **fields: Any) -> None:
+    assert event in ("lane.born", "lane.died"), (event, fields)
+
+
+def ran(seed: int, **how: Any) -> World:
+    world = World(random.Random(seed), **how)
+    world.run(400)
+    return world
+
+
+SEEDS = range(60)
+
+
+@pytest.fixture(scope="module")
+def worlds() -> list[World]:
+    return [ran(seed) for seed in SEEDS]
+
+
+def test_every_failure_is_told_once_whatever_dies_when(worlds: list[World]) -> None:
+    for seed, world in enumerate(worlds):
+        assert world.told() == world.died, seed
+
+
+def test_every_notice_that_was_written_down_is_delivered(worlds: list[World]) -> None:
+    for seed, world in enumerate(worlds):
+        assert {n.id for n in world.mailbox} == set(world.written()), seed
+
+
+def test_every_copy_of_a_notice_is_the_same(worlds: list[World]) -> None:
+    for seed, world in enumerate(worlds):
+        written = world.written()
+        assert all(copy.mail == written[copy.id].mail for copy in world.mailbox), seed
+
+
+def test_nothing_is_delivered_twice_but_what_could_not_be_marked(worlds: list[World]) -> None:
+    for seed, world in enumerate(worlds):
+        copies = Counter(notice.id for notice in world.mailbox)
+        for notice, number in copies.items():
+            assert number <= 1 + world.excused[notice], (seed, notice)
+
+
+class ForgetsAtABirth(Notifying):
+    """What came of an attempt is forgotten with the life that could not write it down."""
+
+    def born(self, tables: Tables) -> None:
+        self._unmarked.clear()
+        super().born(tables)
+
+
+class LeavesUnmarked(Notifying):
+    """The lane ends, and what is under way goes on."""
+
+    async def end(self) -> Done | None:
+        return None
+
+
+class LosesTheOutbox(Notifying):
+    """The notices are not among what is written."""
+
+    def _done(self, settled: int) -> Done:
+        done = super()._done(settled)
+        kept = {p: rows for p, rows in done.writes.items() if p.topic != NAMES.outbox}
+        return done._replace(writes=kept)
+
+
+@pytest.mark.parametrize("mutant", [ForgetsAtABirth, LeavesUnmarked, LosesTheOutbox])
+def test_a_notifier_broken_on_purpose_is_caught(mutant: type[Notifying]) -> None:
+    assert any(not _sound(seed, mutant) for seed in SEEDS)
+
+
+def _sound(seed: int, mutant: type[Notifying]) -> bool:
+    try:
+        world = ran(seed, work=mutant)
+    except AssertionError:
+        return False
+    copies = Counter(notice.id for notice in world.mailbox)
+    return (
+        all(number <= 1 + world.excused[notice] for notice, number in copies.items())
+        and set(copies) == set(world.written())
+        and world.told() == world.died
+    )
+
+
+def test_the_end_of_a_lane_writes_down_what_was_sent() -> None:
+    """No kill, no lost answer: a hand-over costs no second copy at all."""
+    for seed in SEEDS:
+        world = World(random.Random(seed))
+        for _ in range(300):
+            what = world.die.random()
+            if what < 0.1:
+                world.fail()
+            elif what < 0.15:
+                world.assign()
+            elif what < 0.3:
+                world.seconds += 3
+            elif what < 0.5:
+                world.deliver()
+            else:
+                world.advance()
+        world.calm()
+        copies = Counter(notice.id for notice in world.mailbox)
+        assert all(n <= 1 + world.excused[notice] for notice, n in copies.items()), seed

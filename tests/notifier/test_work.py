@@ -1,0 +1,104 @@
+"""Does the notifier speak in time, whatever comes in and whatever times it bears?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from events import settlement
+from events.headers import decoded
+from events.names import Names
+from events.record import Record
+from lanes.simulation import SimulatedRecord
+from notifier.casebook import Casebook
+from notifier.work import Notifying
+from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
+from tests.notifier.test_casebook import ALERTS, composed
+
+
+class Sending:
+    """Nothing arrives; what was to be sent is kept."""
+
+    def __init__(self) -> None:
+        self.started: list[Any] = []
+
+    def start(self, notice: Any) -> None:
+        self.started.append(notice)
+
+    def ended(self) -> list[Any]:
+        return []
+
+
+class Notifier:
+    """The work of a lane, and a clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        names = Names()
+        self.now = START
+        self.sending = Sending()
+        self.work = Notifying(
+            names, Casebook(lambda _: ALERTS, composed), self.sending, nothing_personal,  # type: ignore[arg-type]
+            lambda: self.now,
+        )  # fmt: skip
+        self.work.born({t: {} for t in (names.control, names.incidents, names.outbox)})
+
+    async def handle(self, *records: Record) -> None:
+        self.work.committed(await self.work.handle(records))
+
+    def idle(self) -> None:
+        if done := self.work.idle():
+            self.work.committed(done)
+
+    def told(self) -> list[tuple[str, str]]:
+        return [(notice.kind, notice.subject) for notice in self.sending.started]
+
+
+async def test_a_stage_that_keeps_failing_does_not_hold_up_what_is_told_of_another() -> None:
+    notifier = Notifier()
+    await notifier.handle(record(Died(0, stage="load"), 0))
+    for second in range(9):
+        notifier.now = START + timedelta(seconds=second)
+        await notifier.handle(record(Died(second), second))
+    incidents = {notice.incident for notice in notifier.sending.started}
+    assert len(incidents) == 2, "the one letter of load is told too"
+
+
+async def test_that_letters_are_settled_is_no_failure() -> None:
+    notifier = Notifier()
+    (out,) = settlement.make([0], "discarded", by="ann", at=START)
+    headers = decoded(out.headers)
+    settled = SimulatedRecord("p.validate.dead", 0, 1, out.value, None, headers, milliseconds(0))
+    await notifier.handle(record(Died(0), 0), settled)
+    notifier.now = START + timedelta(seconds=9)
+    notifier.idle()
+    notifier.now += timedelta(seconds=2)
+    notifier.idle()
+    assert notifier.told() == [("opened", "1")]
+
+
+async def test_while_a_backlog_is_read_no_time_passes() -> None:
+    """What is old and unread would come after the resolution of its own incident."""
+    notifier = Notifier()
+    notifier.now = START + timedelta(hours=9)
+    for number in range(9):
+        notifier.now += timedelta(seconds=1)
+        await notifier.handle(record(Died(0), number))
+    assert notifier.told() == []
+    notifier.idle()
+    notifier.now += timedelta(seconds=2)
+    notifier.idle()
+    assert notifier.told() == [("opened", "9")]
+
+
+@pytest.mark.parametrize("timestamp", [-1, 0, 2**62], ids=["none", "1970", "after the year 9999"])
+async def test_a_letter_of_any_time_is_told(timestamp: int) -> None:
+    notifier = Notifier()
+    told = record(Died(0), 0)
+    strange = SimulatedRecord(*told[:6], timestamp)
+    await notifier.handle(strange)
+    notifier.idle()
+    notifier.now += timedelta(seconds=6)
+    notifier.idle()
+    assert notifier.told()[0] == ("opened", "1")
