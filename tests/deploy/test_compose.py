@@ -1,0 +1,181 @@
+"""Does docker-compose.yml fit the code, where nobody would notice that it does not?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from ruamel.yaml import YAML
+from sqlalchemy import make_url
+
+from broker.java import KAFKA
+from broker.node import properties
+from console.__main__ import farandole
+from worker.supervisor import DRAIN_PATIENCE
+
+ROOT = Path(__file__).parents[2]
+OURS = "farandole:local"
+
+# Where the broker listens and keeps its data is the container's own affair.
+ITS_OWN = {
+    "advertised.listeners",
+    "controller.quorum.bootstrap.servers",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dirs",
+}
+
+
+def unset(text: str) -> str:
+    """What Compose reads where the environment sets none of the variables."""
+    while (resolved := re.sub(r"\$\{\w+:-([^${}]*)\}", r"\1", text)) != text:
+        text = resolved
+    return text
+
+
+def services() -> dict[str, Any]:
+    text = unset((ROOT / "docker-compose.yml").read_text())
+    found: dict[str, Any] = YAML(typ="safe").load(text)["services"]
+    return found
+
+
+def ours() -> dict[str, Any]:
+    return {name: of for name, of in services().items() if of["image"] == OURS}
+
+
+def command_lines() -> list[tuple[str, list[str]]]:
+    """What each of our services runs, and what its healthcheck asks."""
+    found = []
+    for name, service in ours().items():
+        found.append((name, service["command"]))
+        for part in service.get("healthcheck", {}).get("test", []):
+            found += [
+                (name, shlex.split(said)) for said in re.findall(r"farandole ([\w -]+)", part)
+            ]
+    return found
+
+
+def kafka() -> dict[str, str]:
+    """What the broker is told, by the names of its own settings."""
+    environment = services()["kafka"]["environment"]
+    return {
+        name.removeprefix("KAFKA_").lower().replace("_", "."): str(value)
+        for name, value in environment.items()
+        if name.startswith("KAFKA_")
+    }
+
+
+def listeners(told: str) -> dict[str, str]:
+    return dict(each.split("://") for each in told.split(","))
+
+
+def last(instruction: str) -> str:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    return [line.split(maxsplit=1)[1] for line in lines if line.startswith(instruction + " ")][-1]
+
+
+@pytest.mark.parametrize(("service", "argv"), command_lines())
+def test_a_service_runs_a_command_that_there_is(service: str, argv: list[str]) -> None:
+    name, *rest = argv
+    with click.Context(farandole) as context:
+        command = farandole.get_command(context, name)
+    assert command is not None, f"{service}: there is no `farandole {name}`"
+    command.make_context(name, rest)  # a usage error is the failure
+
+
+def test_each_variable_of_a_service_is_a_documented_setting() -> None:
+    documented = (ROOT / "docs" / "settings.md").read_text()
+    for name, service in ours().items():
+        for variable in service["environment"]:
+            assert f"`{variable}`" in documented, f"{name}: {variable}"
+
+
+def test_the_broker_is_of_the_embedded_ones_version() -> None:
+    assert services()["kafka"]["image"] == f"apache/kafka:{KAFKA}"
+
+
+def test_the_broker_is_told_what_the_embedded_one_is() -> None:
+    embedded = properties(Path("data"), 9092, 9093)
+    wanted = {name: value for name, value in embedded.items() if name not in ITS_OWN}
+    told = kafka()
+    assert {name: told.get(name) for name in wanted} == wanted
+
+
+def test_services_and_host_reach_the_broker_where_it_says_that_it_is() -> None:
+    bound, said = listeners(kafka()["listeners"]), listeners(kafka()["advertised.listeners"])
+    for service in ours().values():
+        if "FARANDOLE_BOOTSTRAP" in service["environment"]:
+            assert service["environment"]["FARANDOLE_BOOTSTRAP"] == said["INTERNAL"]
+    (port,) = services()["kafka"]["ports"]
+    address, outside, inside = port.split(":")
+    assert address == "127.0.0.1"
+    assert said["HOST"] == f"localhost:{outside}"
+    assert bound["HOST"] == f":{inside}"
+    assert bound["INTERNAL"].lstrip(":") == said["INTERNAL"].partition(":")[2]
+
+
+def test_load_is_told_the_database_that_postgres_makes() -> None:
+    url = make_url(ours()["worker"]["environment"]["ORDER_LINES_DB"])
+    made = services()["postgres"]["environment"]
+    assert url.host == "postgres"
+    assert (url.username, url.password, url.database) == (
+        made["POSTGRES_USER"],
+        made["POSTGRES_PASSWORD"],
+        made["POSTGRES_DB"],
+    )
+
+
+def test_our_services_are_nobody_and_can_write_nothing() -> None:
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last("USER"))
+    for name, service in ours().items():
+        assert "user" not in service, name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+
+
+def test_the_database_is_not_run_by_root() -> None:
+    assert services()["postgres"]["user"] == "postgres"
+
+
+def test_the_pipeline_is_mounted_as_a_folder_where_the_image_looks_for_it() -> None:
+    for name, service in ours().items():
+        for mount in service["volumes"]:
+            source, target, *mode = mount.split(":")
+            if source.startswith("."):
+                assert (ROOT / source).is_dir(), name
+                assert (target, mode) == (last("WORKDIR"), ["ro"]), name
+
+
+def test_the_notifier_writes_to_the_catcher() -> None:
+    told, catcher = ours()["notifier"]["environment"], ours()["mail"]["command"]
+    assert told["FARANDOLE_SMTP_HOST"] == "mail"
+    assert told["FARANDOLE_SMTP_SECURITY"] == "none"
+    assert str(told["FARANDOLE_SMTP_PORT"]) == catcher[catcher.index("--port") + 1]
+
+
+def test_the_catcher_may_write_where_it_keeps_its_mails() -> None:
+    command = ours()["mail"]["command"]
+    folder = command[command.index("--folder") + 1]
+    assert [mount.partition(":")[2] for mount in ours()["mail"]["volumes"]] == [folder]
+    assert (
+        f"install --directory --owner=farandole --group=farandole {folder}"
+        in (ROOT / "Dockerfile").read_text()
+    ), "a volume takes its owner from the image's folder"
+
+
+def test_a_worker_is_given_the_time_to_drain() -> None:
+    grace = ours()["worker"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > DRAIN_PATIENCE
+
+
+def test_each_of_our_packages_is_let_into_the_image() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    assert [package for package in packages if f"!{package}/" not in let_in] == []
