@@ -16,11 +16,15 @@ from typing import Any
 import orjson
 import structlog
 
-from benchmarks import hop, latency, pipeline, rewiring
+from benchmarks import books, hop, latency, pipeline, rewiring
+from benchmarks.peers import race, verdict
 from broker import embedded
 from broker.settings import Settings
 
-PARTS = ("hop", "latency", "pipeline", "rewiring")
+PARTS = ("hop", "latency", "pipeline", "rewiring", "books", "peers")
+# Unless --lines and --rounds say otherwise: nine peers take their time.
+LINES = {"hop": 3_000_000, "books": 1_000_000, "peers": 1_000_000}
+ROUNDS = {"hop": 3, "books": 4, "peers": 2}
 
 
 async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -43,8 +47,9 @@ async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
                 )
 
             if "hop" in wanted:
-                print(f"one hop, {arguments.lines:,} lines a round")
-                results["hop"] = await hop.measure(settings(), arguments.lines, arguments.rounds)
+                lines, rounds = _size(arguments, "hop")
+                print(f"one hop, {lines:,} lines a round")
+                results["hop"] = await hop.measure(settings(), lines, rounds)
             if "latency" in wanted:
                 print(f"five hops, {arguments.triggers} triggers")
                 results["latency"] = await latency.measure(settings(), arguments.triggers)
@@ -54,18 +59,34 @@ async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
             if "rewiring" in wanted:
                 print("twenty edits under load")
                 results["rewiring"] = await rewiring.measure(settings())
+            if "books" in wanted:
+                lines, rounds = _size(arguments, "books")
+                print(f"one hop with and without the books, {lines:,} lines a round")
+                results["books"] = await books.measure(settings(), lines, rounds)
+            if "peers" in wanted:
+                lines, rounds = _size(arguments, "peers")
+                print(f"one hop beside the peers, {lines:,} lines a round")
+                results["peers"] = await race.measure(
+                    settings(), lines, rounds, arguments.limit, arguments.peer or ()
+                )
         finally:
             await embedded.stop(Path(folder))
     return results
 
 
+def _size(arguments: argparse.Namespace, part: str) -> tuple[int, int]:
+    return arguments.lines or LINES[part], arguments.rounds or ROUNDS[part]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--lines", type=int, help=f"of each round; by default {LINES}")
+    parser.add_argument("--rounds", type=int, help=f"by default {ROUNDS}")
     parser.add_argument(
-        "--only", action="append", choices=["hop", "latency", "pipeline", "rewiring"]
+        "--peer", action="append", type=str.lower, metavar="NAME", help="a part of its name"
     )
-    parser.add_argument("--lines", type=int, default=3_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=120, help="seconds for one run of a peer")
     parser.add_argument("--triggers", type=int, default=400)
     parser.add_argument("--weeks", type=int, default=10, help="the first N weeks of the data")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))
@@ -82,6 +103,8 @@ def main() -> None:
                     if isinstance(value, float)
                     else f"{name:9} {key}: {value}"
                 )
+    if "peers" in results:
+        print(verdict.table(results["peers"]["rows"]))
     print(f"all figures: {arguments.out}")
 
 

@@ -6,24 +6,12 @@ ratio.
 
 from __future__ import annotations
 
-import asyncio
 import statistics
-import subprocess
-import sys
-import time
 import uuid
-from pathlib import Path
 from typing import Any
 
-import orjson
-from aiokafka import TopicPartition
-from aiokafka.structs import OffsetAndMetadata
-
-from benchmarks import hand, pipelines
-from broker.clients import opened, producer
+from benchmarks import alone, hand, pipelines
 from broker.settings import Settings
-from worker.beat import Beat
-from worker.process import spare_the_collector, work
 
 CONTESTANTS = ("by hand", "by hand, with headers", "as a stage")
 
@@ -39,7 +27,7 @@ async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]
     for turn in range(rounds):
         # Every round starts with another contestant: a drift of the machine favours none.
         for contestant in CONTESTANTS[turn % 3 :] + CONTESTANTS[: turn % 3]:
-            seconds, cpu = _alone(settings, contestant, lines)
+            seconds, cpu = alone.cost("benchmarks.hop", settings, contestant, lines)
             rate, cost = lines / seconds, cpu / lines * 1e6
             rates[contestant].append(rate)
             costs[contestant].append(cost)
@@ -62,18 +50,6 @@ async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]
     }
 
 
-def _alone(settings: Settings, contestant: str, lines: int) -> tuple[float, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.hop", settings.bootstrap or "", settings.namespace,
-         contestant, str(lines)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{contestant}: {done.stderr[-2000:]}")
-    said = orjson.loads(done.stdout.splitlines()[-1])
-    return float(said["seconds"]), float(said["cpu"])
-
-
 async def _contest(settings: Settings, contestant: str, lines: int) -> float:
     source = settings.names.topic("bench", "line.0")
     if contestant != "as a stage":
@@ -86,40 +62,8 @@ async def _contest(settings: Settings, contestant: str, lines: int) -> float:
             lines,
             headers=contestant.endswith("headers"),
         )
-    await _rewind(settings, source)
-    spare_the_collector()
-    beat = Beat(None)
-    stopping = asyncio.Event()
-    tally = beat.tally("hop0")
-    started = time.perf_counter()
-    working = asyncio.create_task(work(settings, "bench", ["hop0"], beat, stopping))
-    while tally.consumed < lines and not working.done():
-        await asyncio.sleep(0.01)
-    took = time.perf_counter() - started
-    stopping.set()
-    await working
-    if tally.dead or tally.emitted != lines:
-        raise RuntimeError(f"{tally}")
-    return took
-
-
-async def _rewind(settings: Settings, source: str) -> None:
-    """Back to the start, as nobody's member."""
-    client = producer(settings, transactional_id=settings.names.router)
-    async with opened(client, settings), client.transaction():
-        await client.send_offsets_to_transaction(
-            {TopicPartition(source, p): OffsetAndMetadata(0, "") for p in range(4)},
-            settings.names.group("bench", "hop0"),
-        )
-
-
-def main() -> None:
-    bootstrap, namespace, contestant, lines = sys.argv[1:]
-    settings = Settings.load(Path(), bootstrap=bootstrap, namespace=namespace)
-    began = time.process_time()  # the imports are over
-    seconds = asyncio.run(_contest(settings, contestant, int(lines)))
-    print(orjson.dumps({"seconds": seconds, "cpu": time.process_time() - began}).decode())
+    return await alone.worked(settings, "hop0", source, lines)
 
 
 if __name__ == "__main__":
-    main()
+    alone.main(_contest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from aiokafka import TopicPartition
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from broker.admin import Admin, NewTopicSpec
 from broker.clients import opened, producer
 from broker.settings import Settings
+from events.record import Header
 from events.topology import INSTALLATION_KEY, Event, Installation, Stage, Version
 
 PARTITIONS = 4
@@ -104,19 +105,25 @@ async def publish(settings: Settings, version: Version, extra: Mapping[str, int]
             )
 
 
-async def fill(settings: Settings, topic: str, lines: int) -> None:
-    """`lines` bare JSON lines, evenly over the partitions."""
+async def fill(
+    settings: Settings,
+    topic: str,
+    lines: int,
+    headers: Callable[[int, int], list[Header]] = lambda partition, number: [],
+) -> None:
+    """`lines` JSON lines, evenly over the partitions; bare, unless `headers` gives some for a
+    partition and a number."""
     client = producer(settings)
     async with opened(client, settings):
         for partition in range(PARTITIONS):
             sent = []
             batch = client.create_batch()
             for number in range(partition, lines, PARTITIONS):
-                value = line(number)
-                if batch.append(key=None, value=value, timestamp=None) is None:
+                record = {"value": line(number), "headers": headers(partition, number)}
+                if batch.append(key=None, timestamp=None, **record) is None:
                     sent.append(await client.send_batch(batch, topic, partition=partition))
                     batch = client.create_batch()
-                    batch.append(key=None, value=value, timestamp=None)
+                    batch.append(key=None, timestamp=None, **record)
             sent.append(await client.send_batch(batch, topic, partition=partition))
             for future in sent:
                 await future

@@ -10,6 +10,8 @@ import matplotlib
 import orjson
 from matplotlib import pyplot
 
+from benchmarks.peers.verdict import ranked
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 
@@ -30,12 +32,44 @@ def rewiring(measured: dict[str, Any], file: Path) -> None:
     figure.savefig(file)
 
 
+def peers(measured: dict[str, Any], file: Path) -> None:
+    """Lines a second of each contestant, the fastest on top; a thin line from the slowest run to
+    the fastest."""
+    rows = ranked(measured["rows"])[::-1]
+    figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(rows) + 1.1), layout="constrained")
+    for place, row in enumerate(rows):
+        rate, runs = row["lines/s"] or 0, row["lines/s of each run"]
+        bar = axes.barh(place, rate, color=_colour(row), height=0.7)
+        if any(mark.startswith("lost") for mark in row["marks"]):
+            bar.patches[0].set(fill=False, edgecolor="#a0aec0", hatch="///")
+        if runs:
+            axes.hlines(place, min(runs), max(runs), color="#1a202c", linewidth=1)
+        said = ", ".join([f" {rate:,.0f}", *(mark.split(":")[0] for mark in row["marks"])])
+        axes.text(max([rate, *runs]), place, said, va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [f"{r['peer']} ({r['guarantee']})" for r in rows])
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set(
+        xlabel="lines a second, median of all runs",
+        title=f"{measured['what']}, {measured['lines']:,} lines",
+        xlim=(0, 1.2 * max([1, *(rate for row in rows for rate in row["lines/s of each run"])])),
+    )
+    figure.savefig(file)
+
+
+def _colour(row: dict[str, Any]) -> str:
+    if row["peer"].startswith("Farandole"):
+        return "#d9822b"
+    return "#2b6cb0" if row["guarantee"] == "exactly once" else "#a0bfdc"
+
+
 def main() -> None:
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "farandole"  # the same figures, the same file
     results = orjson.loads(Path(sys.argv[1]).read_bytes())
     if "rewiring" in results:
         rewiring(results["rewiring"], DOCS / "rewiring.svg")
+    if "peers" in results:
+        peers(results["peers"], DOCS / "peers.svg")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,77 @@
+"""What does a stage cost, in a process of its own?"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import orjson
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from benchmarks import pipelines
+from broker.clients import opened, producer
+from broker.settings import Settings
+from worker.beat import Beat
+from worker.process import spare_the_collector, work
+
+Contest = Callable[[Settings, str, int], Awaitable[float]]
+"""Works so many lines as the contestant of that name; seconds."""
+
+
+def cost(module: str, settings: Settings, contestant: str, lines: int) -> tuple[float, float]:
+    """Seconds and CPU seconds of one contestant; `module` ends in `main(contest)`."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, settings.bootstrap or "", settings.namespace,
+         contestant, str(lines)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"{contestant}: {done.stderr[-2000:]}")
+    said = orjson.loads(done.stdout.splitlines()[-1])
+    return float(said["seconds"]), float(said["cpu"])
+
+
+def main(contest: Contest) -> None:
+    """What runs in that process."""
+    bootstrap, namespace, contestant, lines = sys.argv[1:]
+    settings = Settings.load(Path(), bootstrap=bootstrap, namespace=namespace)
+
+    async def contested() -> float:
+        return await contest(settings, contestant, int(lines))
+
+    began = time.process_time()  # the imports are over
+    seconds = asyncio.run(contested())
+    print(orjson.dumps({"seconds": seconds, "cpu": time.process_time() - began}).decode())
+
+
+async def worked(settings: Settings, stage: str, source: str, lines: int) -> float:
+    """Seconds that a worker of ours takes for all lines of the topic `source`, from its start."""
+    await _rewind(settings, stage, source)
+    spare_the_collector()
+    beat, stopping = Beat(None), asyncio.Event()
+    tally = beat.tally(stage)
+    started = time.perf_counter()
+    working = asyncio.create_task(work(settings, "bench", [stage], beat, stopping))
+    while tally.consumed < lines and not working.done():
+        await asyncio.sleep(0.01)
+    took = time.perf_counter() - started
+    stopping.set()
+    await working
+    if tally.dead or tally.emitted != lines:
+        raise RuntimeError(f"{tally}")
+    return took
+
+
+async def _rewind(settings: Settings, stage: str, source: str) -> None:
+    """Back to the start, as nobody's member."""
+    client = producer(settings, transactional_id=settings.names.router)
+    tps = [TopicPartition(source, index) for index in range(pipelines.PARTITIONS)]
+    async with opened(client, settings), client.transaction():
+        await client.send_offsets_to_transaction(
+            dict.fromkeys(tps, OffsetAndMetadata(0, "")), settings.names.group("bench", stage)
+        )

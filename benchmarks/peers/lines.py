@@ -1,0 +1,106 @@
+"""Which lines does every contestant get, and what must have become of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from benchmarks import pipelines
+from broker.clients import opened, producer
+from broker.partitioner import partition_of
+from broker.settings import Settings
+from broker.tables import scan
+
+_FIRST_BASKET = orjson.loads(pipelines.line(0))["basket_id"]
+_IN_FLIGHT = 8  # batches of a partition that are sent before one of them is awaited
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What stands committed in a target."""
+
+    count: int
+    distinct: int
+    """Lines that were asked for, each counted once."""
+    wrong: int
+    """Records that are no line, or whose sum or key is not the one that it should be."""
+    paid_cents: int
+    """The sum over all lines."""
+
+
+class Auditor:
+    """Counts results against the lines that they were made of."""
+
+    def __init__(self, lines: int) -> None:
+        self._seen = bytearray(lines)
+        self._count = self._wrong = self._paid = 0
+
+    def see(self, results: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+        """Keys and values."""
+        seen = self._seen
+        for key, value in results:
+            self._count += 1
+            try:
+                line = orjson.loads(value or b"")
+                number = line["basket_id"] - _FIRST_BASKET
+                paid = line["paid_cents"]
+                right = (
+                    0 <= number < len(seen)
+                    and paid == paid_cents(number)
+                    and key == b"%d" % line["household_id"]
+                )
+            except (ValueError, KeyError, TypeError):
+                right = False
+            if right:
+                seen[number] = 1
+                self._paid += paid
+            else:
+                self._wrong += 1
+
+    def audit(self) -> Audit:
+        return Audit(self._count, sum(self._seen), self._wrong, self._paid)
+
+
+def paid_cents(number: int) -> int:
+    """Of the line of that number."""
+    return 100 + number % 900 - number % 50
+
+
+async def fill(settings: Settings, topic: str, lines: int) -> None:
+    """`lines` JSON lines of 130 bytes, keyed by household, each where Kafka's own murmur2 puts
+    its key."""
+    async with opened(producer(settings), settings) as client:
+        batches = [client.create_batch() for _ in range(pipelines.PARTITIONS)]
+        sent: list[list] = [[] for _ in batches]  # type: ignore[type-arg]
+        places: dict[bytes, int] = {}
+
+        async def send(partition: int) -> None:
+            batch, batches[partition] = batches[partition], client.create_batch()
+            sent[partition].append(await client.send_batch(batch, topic, partition=partition))
+            if len(sent[partition]) > _IN_FLIGHT:
+                await sent[partition].pop(0)
+
+        for number in range(lines):
+            value = pipelines.line(number)
+            key = value[len(b'{"household_id":') : value.index(b",")]
+            partition = places.get(key)
+            if partition is None:
+                partition = places[key] = partition_of(key, pipelines.PARTITIONS)
+            if batches[partition].append(key=key, value=value, timestamp=None) is None:
+                await send(partition)
+                batches[partition].append(key=key, value=value, timestamp=None)
+        for partition, batch in enumerate(batches):
+            if batch.record_count():
+                await send(partition)
+            for future in sent[partition]:
+                await future
+
+
+async def audited(settings: Settings, topic: str, lines: int) -> Audit:
+    """What a reader of committed records finds."""
+    auditor = Auditor(lines)
+    async for records in scan(settings, [topic]):
+        auditor.see((record.key, record.value) for record in records)
+    return auditor.audit()

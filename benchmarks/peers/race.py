@@ -1,0 +1,79 @@
+"""How many lines a second pass the same hop, by us and by the peers?
+
+In every round each contestant runs once, alone, over the same topic, into a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import pipelines
+from benchmarks.peers import lines, verdict
+from benchmarks.peers.contestants import CONTESTANTS, Contestant
+from benchmarks.peers.installed import Home, Missing
+from benchmarks.peers.run import Source, run
+from broker.admin import Admin, NewTopicSpec
+from broker.settings import Settings
+
+HOMES = Path(__file__).parent.parent.parent / ".venv-peers"
+
+
+async def measure(
+    settings: Settings,
+    count: int,
+    rounds: int,
+    limit: float,
+    names: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The table's rows. `names`: parts of contestants' names; none: all of them. `limit`: seconds
+    after which a run is cut."""
+    chosen = [c for c in CONTESTANTS if not names or any(n in c.name.lower() for n in names)]
+    homes, missing = _installed(chosen)
+    source = Source(settings.names.topic("bench", "peers"), count)
+    async with Admin.open(settings) as admin:
+        await admin.create({source.topic: NewTopicSpec(pipelines.PARTITIONS)})
+    await lines.fill(settings, source.topic, count)
+    there = [c for c in chosen if c.name in homes]
+    runs: dict[str, list[verdict.Run]] = {c.name: [] for c in chosen}
+    for turn in range(rounds):
+        # Every round starts with another contestant: a drift of the machine favours none.
+        start = turn * len(there) // rounds
+        for contestant in there[start:] + there[:start]:
+            cut = min(limit, contestant.limit or limit)
+            done = await run(settings, contestant, homes[contestant.name], source, cut)
+            runs[contestant.name].append(done)
+            print(f"  round {turn + 1}: {contestant.name:24} {_said(done)}", flush=True)
+    return {
+        "what": f"one hop, JSON lines of 130 bytes, {pipelines.PARTITIONS} partitions",
+        "lines": count,
+        "rounds": rounds,
+        "limit": limit,
+        "versions": {c.home: homes[c.name].versions for c in there if c.home},
+        "rows": [
+            verdict.row(c.name, c.guarantee, runs[c.name], missing.get(c.name, "")) for c in chosen
+        ],
+    }
+
+
+def _installed(chosen: Sequence[Contestant]) -> tuple[dict[str, Home], dict[str, str]]:
+    """Of each contestant where it stands, or why it is missing."""
+    homes: dict[str, Home] = {}
+    missing: dict[str, str] = {}
+    for contestant in chosen:
+        if contestant.install is None:
+            homes[contestant.name] = Home((), {})
+            continue
+        try:
+            homes[contestant.name] = contestant.install(HOMES / contestant.home)
+        except Missing as error:
+            missing[contestant.name] = str(error)
+            print(f"  missing: {contestant.name}: {error}", flush=True)
+    return homes, missing
+
+
+def _said(run: verdict.Run) -> str:
+    rate = "no" if run.rate is None else f"{run.rate:,.0f}"
+    cost = "" if run.cpu_us is None else f"{run.cpu_us:7.2f} us of CPU"
+    return f"{rate:>9} lines/s {cost} {run.memory >> 20:5} MiB  {'; '.join(run.marks)}"
