@@ -1,0 +1,1 @@
+"""What happened: the fold of entries into run rows, completion, lateness."""

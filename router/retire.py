@@ -1,0 +1,130 @@
+"""Which versions does nobody need any more?
+
+A version is over when no run can begin under it and none that began is open: every root that
+belongs to it has been settled by all its subscribers, and the books, read after that, show nothing
+of it in flight. The order of the looks makes it sound: an entry stands in the transaction that
+settles its root, so once the offsets are past the version's end its entries are in the ledger; and
+once the bookkeeper is past the end that the ledger had then, its rows show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+from aiokafka import TopicPartition
+
+from broker.admin import Admin
+from broker.clients import opened, producer, within
+from broker.lag import looked
+from broker.settings import Settings
+from broker.tables import scan
+from events.ledger import Row
+from events.topology import Version
+from router.facts import edges
+from router.table import read
+
+log = structlog.get_logger()
+
+Committed = Mapping[str, Mapping[TopicPartition, int | None]]
+"""By stage, the offset of each partition that it reads."""
+
+
+async def retire(settings: Settings, pipeline: str) -> list[Version]:
+    """Retire the versions of a pipeline that are over, and return them. Raises BrokerError and
+    NotApplied."""
+    table = await read(settings)
+    # What is older than the books is not in them.
+    versions = [v for v in table.of(pipeline) if v.retired is None and v.ledger]
+    if len(versions) < 2:
+        return []
+    async with Admin.open(settings) as admin:
+        existing = await admin.topics()
+        inputs = await edges(admin, settings, versions, existing)
+        committed = {stage: {i.partition: i.committed for i in of} for stage, of in inputs.items()}
+        ends = {each.partition: each.end for of in inputs.values() for each in of}
+        passed = past(versions, committed, ends)
+        if not passed or not await _all_is_folded(admin, settings, existing):
+            return []
+    busy = await _open(settings, pipeline)
+    over = [version for version in passed if version.version not in busy]
+    now = datetime.now(UTC)
+    async with opened(producer(settings), settings) as writer:
+        for version in over:
+            row = version.model_copy(update={"retired": now})
+            sent = writer.send_and_wait(
+                settings.names.topology,
+                key=version.name.encode(),
+                value=row.model_dump_json().encode(),
+                partition=0,
+            )
+            await within(sent, settings.deadline, f"retiring {version.name}")
+            log.info("version.retired", version=version.name)
+    return over
+
+
+def past(
+    versions: Sequence[Version], committed: Committed, ends: Mapping[TopicPartition, int]
+) -> list[Version]:
+    """Of a pipeline's versions, oldest first, those whose roots are all settled; never the newest.
+
+    A version's roots end where the next one begins; in a topic that no later one has, where the
+    topic ends now.
+    """
+    return [
+        version
+        for index, version in enumerate(versions[:-1])
+        if all(
+            (found.get(tp) or 0) >= _end(tp, versions[index + 1 :], ends)
+            for stage, found in committed.items()
+            if stage in version.stages
+            for tp in found
+            if any(version.events[t].topic == tp.topic for t in version.stages[stage].subscribes)
+        )
+    ]
+
+
+def _end(tp: TopicPartition, later: Iterable[Version], ends: Mapping[TopicPartition, int]) -> int:
+    boundaries = (
+        event.boundaries[tp.partition]
+        for version in later
+        for event in version.events.values()
+        if event.topic == tp.topic and tp.partition < len(event.boundaries)
+    )
+    return next(boundaries, ends[tp])
+
+
+async def _all_is_folded(admin: Admin, settings: Settings, existing: Mapping[str, int]) -> bool:
+    """Is the bookkeeper past what the ledger holds now?"""
+    names = settings.names
+    partitions = {TopicPartition(names.ledger, i): "" for i in range(existing.get(names.ledger, 0))}
+    found = await looked(admin, names.bookkeeper, partitions)
+    return bool(found) and not any(each.lag > 0 for each in found)
+
+
+async def _open(settings: Settings, pipeline: str) -> set[int]:
+    """The numbers of the versions under which a run is not complete."""
+    busy: dict[bytes, int] = {}
+    async with aclosing(scan(settings, [settings.names.runs])) as batches:  # type: ignore[type-var]  # it is one
+        async for records in batches:
+            for record in records:
+                row = _row(record.value)
+                if record.key is None or (row is not None and row["pipeline"] != pipeline):
+                    continue
+                if row is None or row["closed"] is not None:
+                    busy.pop(record.key, None)
+                else:
+                    busy[record.key] = row["version"]
+    return set(busy.values())
+
+
+def _row(value: bytes | None) -> Row | None:
+    """None for a tombstone, and for what no bookkeeper wrote."""
+    try:
+        row: Row = orjson.loads(value or b"")
+        return row if {"pipeline", "version", "closed"} <= row.keys() else None
+    except (orjson.JSONDecodeError, AttributeError):
+        return None

@@ -1,0 +1,55 @@
+"""Have the books read everything, and what does `farandole audit` say of them?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from click.testing import CliRunner
+
+from broker.settings import Settings
+from console.__main__ import farandole
+from console.bookkeeping import state
+from tests.console.conftest import environment
+
+
+async def books_read(settings: Settings) -> None:
+    """Return when the bookkeeper has read all entries that there are."""
+
+    async def all_read() -> bool:
+        found = await state(settings)
+        return found.members > 0 and not found.behind
+
+    await until(all_read, "the bookkeeper is behind")
+
+
+async def until(
+    condition: Callable[[], Awaitable[object]], otherwise: str, seconds: float = 60
+) -> None:
+    ends = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < ends, otherwise
+        await asyncio.sleep(0.1)
+
+
+def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
+    """The exit code of `farandole audit`, and what it says."""
+    words = ["-C", str(folder), "audit", "--json"]
+    # Else what was written a moment ago would count as at work.
+    with patch("console.audit._now", lambda: 2 * 10**12):
+        result = CliRunner().invoke(farandole, words, env=environment(settings))
+    assert result.stderr == "", result.stderr
+    return result.exit_code, json.loads(result.stdout)
+
+
+def assert_clean(settings: Settings, folder: Path) -> None:
+    """Books, topics and rows agree, and nothing was left unjudged."""
+    code, told = audited(settings, folder)
+    found = {name: told[name] for name in ("faults", "rows", "unverifiable", "at_work", "ahead")}
+    clean = {"faults": [], "rows": [], "unverifiable": [], "at_work": 0, "ahead": 0}
+    assert (code, found) == (0, clean)

@@ -1,0 +1,166 @@
+"""A pipeline of which the books are kept, and what its topics hold by a count of our own.
+
+asked > [plan] > item > [make] > made > [load], which lets some die, and > [check] > checked, which
+drops some.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from broker.clients import opened, producer
+from broker.settings import Settings
+from broker.tables import scan
+from events.ids import RunIds
+from events.ledger import Row
+from events.topology import Version
+from ledger.service import keep
+from router.check import check
+from router.derive import derive
+from router.publish import apply
+from tests.books.clean import until
+from tests.rewiring.test_live import behind
+from worker.live import live
+from worker.versions import published
+
+STAGES = Path(__file__).parent / "pipeline" / "stages"
+PIPELINE = "booked"
+
+PLAIN = {
+    "plan": "subscribes: asked, emits: item",
+    "make": "subscribes: item, emits: made",
+    "load": "subscribes: made",
+    "check": "subscribes: made, emits: checked",
+}
+POLISHED = {
+    **PLAIN,
+    "polish": "subscribes: item, emits: polished, run: 'stages.booked.steps:make'",
+    "make": "subscribes: polished, emits: made",
+}
+
+
+async def put(settings: Settings, folder: Path, stages: Mapping[str, str] = PLAIN) -> Version:
+    """Apply the file with these stages."""
+    file = folder / "topology.yaml"
+    lines = [f"pipeline: {PIPELINE}", "defaults: {partitions: 3}", "events:"]
+    lines += ["  asked: {partitions: 1}", "  item: {key: n}", "  made: {key: n}", "stages:"]
+    for name, wired in stages.items():
+        run = "" if "run:" in wired else f", run: 'stages.booked.steps:{name}'"
+        lines.append(f"  {name}: {{{wired}{run}}}")
+    file.write_text("\n".join([*lines, ""]))
+    checked = check(file, settings.names)
+    assert checked.fit, checked.findings
+    assert checked.form
+    derived = derive(checked.form, checked.signatures, settings.names)
+    return (await apply(settings, derived, "a test")).version
+
+
+async def ask(
+    settings: Settings, version: Version, runs: int, items: int, pause: float = 0.0
+) -> None:
+    """Open so many runs of so many items, whose stages take `pause` seconds for each."""
+    value = orjson.dumps({"items": items, "pause": pause})
+    async with opened(producer(settings), settings) as client:
+        for _ in range(runs):
+            await client.send_and_wait(version.events["asked"].topic, value)
+
+
+@dataclass
+class Count:
+    """One run by its topics, without a word of the books."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    """By type."""
+    ids: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    dead: Counter[str] = field(default_factory=Counter)
+    """By stage."""
+
+
+async def counted(settings: Settings) -> dict[str, Count]:
+    """All runs, in the order of their roots: at `read_committed`, by headers alone."""
+    versions = await published(settings, PIPELINE)
+    newest = versions[max(versions)]
+    types = {e.topic: name for v in versions.values() for name, e in v.events.items()}
+    found: dict[str, Count] = {}
+    roots = newest.events["asked"].topic
+    ids = RunIds(newest.installation, roots)
+    async for records in scan(settings, [roots]):
+        for record in records:
+            found[ids.of(record.partition, record.offset)] = Count()
+    async for records in scan(settings, sorted(types.keys() - {roots})):
+        for record in records:
+            headers = dict(record.headers)
+            count = found[headers["ce_runid"].decode()]
+            count.events[types[record.topic]] += 1
+            count.ids[types[record.topic]].add(headers["ce_id"])
+    for stage in live(versions):
+        async for records in scan(settings, [settings.names.dead(PIPELINE, stage)]):
+            for record in records:
+                run = dict(record.headers)["ce_runid"].decode()
+                found[run].dead[stage] += 1
+    return found
+
+
+async def rows(settings: Settings) -> tuple[dict[str, Row], Counter[str]]:
+    """The newest row of each run, and how often it was `run.completed`."""
+    found: dict[str, Row] = {}
+    completed: Counter[str] = Counter()
+    async for records in scan(settings, [settings.names.runs]):
+        for record in records:
+            run = (record.key or b"").decode()
+            found[run] = orjson.loads(record.value or b"")
+            completed[run] += dict(record.headers)["ce_type"] == b"run.completed"
+    return found, completed
+
+
+def faults(row: Row, count: Count) -> list[str]:
+    """What the row of a run says of its edges that the topics do not hold."""
+    found = []
+    for name, edge in row["edges"].items():
+        event_type, _, stage = name.partition(">")
+        number = 1 if event_type == "asked" else count.events[event_type]
+        of_ids = 1 if event_type == "asked" else len(count.ids[event_type])
+        dead = count.dead[stage]
+        said = (edge["emitted"], edge["consumed"], edge["dead"], edge["differs"])
+        if (number, said) != (of_ids, (number, number, dead, 0)):
+            found.append(f"{name}: {number} events, {of_ids} ids, {dead} dead: the row says {said}")
+        if stage == "check" and edge["dropped"] != number - count.events["checked"]:
+            found.append(f"{name}: {edge['dropped']} dropped")
+    if row["leaves"] != {"checked": count.events["checked"]}:
+        found.append(f"leaves: {row['leaves']}")
+    return found
+
+
+@asynccontextmanager
+async def booked(settings: Settings) -> AsyncIterator[None]:
+    """A bookkeeper in this process."""
+    stopping = asyncio.Event()
+    running = asyncio.create_task(keep(settings, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await running
+
+
+async def at_rest(settings: Settings) -> None:
+    """Return when every stage has read all there is."""
+
+    async def settled() -> bool:
+        return not await behind(settings, PIPELINE)
+
+    await until(settled, "the stages are behind")
+
+
+def linked(folder: Path) -> Path:
+    """A folder with the functions of the pipeline."""
+    os.symlink(STAGES, folder / "stages")
+    return folder

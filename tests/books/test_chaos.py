@@ -1,0 +1,134 @@
+"""Are the books right, whatever is killed, frozen or rewired while they are kept?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from broker.settings import Settings
+from tests.books.clean import assert_clean, books_read, until
+from tests.books.stand import (
+    PIPELINE,
+    POLISHED,
+    ask,
+    at_rest,
+    counted,
+    faults,
+    linked,
+    put,
+    rows,
+)
+from tests.ledger.test_live import bookkeeper
+from worker.services import services
+from worker.supervisor import Supervisor
+from worker.versions import published
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+
+ITEMS = 250
+PAUSE = 0.003  # seconds an item, so that there is something to interrupt
+
+
+def test_runs_complete_once_and_agree_with_the_topics_whatever_happens(
+    settings: Settings, tmp_path: Path, unset: None
+) -> None:
+    """A worker is killed, another frozen until its lanes are another's, the bookkeeper killed
+    and missed for a while, the pipeline rewired; each while events are under way."""
+    folder = linked(tmp_path)
+    asyncio.run(survived(settings, folder))
+    assert_clean(settings, folder)
+
+
+async def survived(settings: Settings, folder: Path) -> None:
+    version = await put(settings, folder)
+    versions = await published(settings, PIPELINE)
+    patient = [
+        replace(service, patience=300.0)  # a frozen process is to wake up, not to be ended
+        for service in services(
+            settings, folder, versions, together=True, processes=2, log_level="critical"
+        )
+    ]
+    supervisor = Supervisor(patient)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(supervisor.run(stopping))
+
+    async def more(events: int) -> None:
+        """Return when so many more are consumed, in the middle of the work."""
+        before = _consumed(supervisor)
+        await until(_async(lambda: _consumed(supervisor) >= before + events), "no progress")
+
+    try:
+        await until(_async(supervisor.ready), "the workers are not ready")
+        with bookkeeper(settings) as first:
+            await ask(settings, version, 4, ITEMS, PAUSE)
+            await more(300)
+            os.kill(next(iter(supervisor.pids().values())), signal.SIGKILL)
+            await more(300)
+            await until(_opened(settings), "the bookkeeper has opened no run")
+            _kill(first)
+        await ask(settings, version, 4, ITEMS, PAUSE)
+        await until(_async(supervisor.ready), "a worker is missing")
+        await _freeze(settings, supervisor)
+        with bookkeeper(settings):
+            await ask(settings, version, 2, ITEMS, PAUSE)
+            await more(100)
+            await put(settings, folder, POLISHED)
+            await ask(settings, version, 2, ITEMS, PAUSE)
+            await at_rest(settings)
+            await books_read(settings)
+    finally:
+        stopping.set()
+        assert await running, "a worker was put into quarantine"
+    found, completed = await rows(settings)
+    counts = await counted(settings)
+    assert len(counts) == 12
+    assert completed == dict.fromkeys(counts, 1)
+    assert [f for run, count in counts.items() for f in faults(found[run], count)] == []
+    for run, count in counts.items():
+        polished = {"polished": ITEMS} if found[run]["version"] == 2 else {}
+        made = {"item": ITEMS, "made": ITEMS, "checked": ITEMS * 9 // 10}
+        assert (count.events, count.dead) == ({**made, **polished}, {"load": ITEMS // 50})
+    by_version = Counter(row["version"] for row in found.values())
+    assert by_version[2] >= 2
+    assert {row["status"] for row in found.values()} == {"completed with dead letters"}
+
+
+async def _freeze(settings: Settings, supervisor: Supervisor) -> None:
+    """Until its partitions are another's, and then some."""
+    pid = next(iter(supervisor.pids().values()))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(2 * settings.session_timeout)  # the fault itself
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+
+
+def _consumed(supervisor: Supervisor) -> int:
+    return sum(report["consumed"] for report in supervisor.reports().values())
+
+
+def _opened(settings: Settings) -> Callable[[], Awaitable[bool]]:
+    async def opened() -> bool:
+        return bool((await rows(settings))[0])
+
+    return opened
+
+
+def _async(condition: Callable[[], object]) -> Callable[[], Awaitable[bool]]:
+    async def asked() -> bool:
+        return bool(condition())
+
+    return asked

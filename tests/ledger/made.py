@@ -1,0 +1,163 @@
+"""Entries as lanes would write them, and runs that never were."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from events.ledger import Consumed, Emitted, Entry, Part, Root, Row, hashed
+from ledger.fold import What, events_in, folded
+
+PIPELINE = "order-lines"
+AT = 1_700_000_000_000
+
+Graph = Mapping[str, Sequence[str]]
+"""By event type the stages that subscribe to it; a stage emits what is named after it."""
+
+
+def consumed(*ids: str, **kinds: int) -> Consumed:
+    made: Any = {"n": len(ids), "hash": hashed(i.encode() for i in ids), "oldest": AT, **kinds}
+    return made
+
+
+def emitted(*ids: str, to: Sequence[str]) -> Emitted:
+    return {"n": len(ids), "hash": hashed(i.encode() for i in ids), "to": list(to)}
+
+
+def root(*to: str, **more: Any) -> Root:
+    made: Any = {
+        "type": "asked", "topic": "order-lines.asked", "partition": 0, "offset": 7, "at": AT - 500,
+        "to": list(to), **more,
+    }  # fmt: skip
+    return made
+
+
+def part(
+    run: str,
+    settled: Mapping[str, Consumed],
+    out: Mapping[str, Emitted] | None = None,
+    opened_by: Root | None = None,
+    version: int = 1,
+) -> Part:
+    made: Part = {"run": run, "version": version, "in": dict(settled), "out": dict(out or {})}
+    if opened_by is not None:
+        made["root"] = opened_by
+    return made
+
+
+def entry(stage: str, *parts: Part, at: int = AT, seconds: float = 1.0) -> Entry:
+    return {
+        "pipeline": PIPELINE, "stage": stage, "lane": 0, "at": at, "seconds": seconds,
+        "runs": list(parts),
+    }  # fmt: skip
+
+
+def read(*entries: Entry) -> tuple[Row, list[What]]:
+    """The row of the one run that they all speak of."""
+    row, told = None, []
+    for each in entries:
+        for one in each["runs"]:
+            row, what = folded(row, one, each, events_in(each))
+            told.append(what)
+    assert row is not None
+    return row, told
+
+
+@dataclass
+class Event:
+    id: str
+    type: str
+    stage: str
+    """Who is to settle it: an event with two subscribers stands here twice."""
+
+
+@dataclass
+class Story:
+    """One run, transaction by transaction, in an order in which Kafka could have had it."""
+
+    die: random.Random
+    graph: Graph
+    run: str
+    fan_out: int = 4
+    dead: float = 0.1
+    entries: list[Entry] = field(default_factory=list)
+    waiting: list[Event] = field(default_factory=list)
+    parked: list[Event] = field(default_factory=list)
+    number: int = 0
+
+    @property
+    def over(self) -> bool:
+        return not self.waiting and not self.parked
+
+    def tell(self) -> list[Entry]:
+        self.waiting = [Event(self.run, "asked", stage) for stage in self.graph["asked"]]
+        while not self.over:
+            self._transaction()
+        return self.entries
+
+    def _transaction(self) -> None:
+        """Any stage settles any of what waits for it."""
+        stage = self.die.choice([*self.waiting, *self.parked]).stage
+        mine = [e for e in self.waiting if e.stage == stage]
+        taken = self.die.sample(mine, self.die.randint(0, len(mine)))
+        again = [e for e in self.parked if e.stage == stage and self.die.random() < 0.7]
+        if not taken and not again:
+            return
+        made: Part = part(self.run, {}, {})
+        for event in taken:
+            self.waiting.remove(event)
+            counts = self._counts(made, event)
+            counts["n"] += 1
+            counts["hash"] = (counts["hash"] + hashed([event.id.encode()])) % 2**64
+            if event.type == "asked":
+                made["root"] = root(*self.graph["asked"])
+            if self.die.random() < 0.1:
+                counts["parked"] = counts.get("parked", 0) + 1
+                self.parked.append(event)
+            else:
+                self._settle(made, event, stage)
+        for event in again:
+            self.parked.remove(event)
+            counts = self._counts(made, event)
+            counts["parked"] = counts.get("parked", 0) - 1
+            self._settle(made, event, stage)
+        self.entries.append(entry(stage, made, at=AT + len(self.entries)))
+
+    def _counts(self, made: Part, event: Event) -> Any:
+        return made["in"].setdefault(event.type, consumed())
+
+    def _settle(self, made: Part, event: Event, stage: str) -> None:
+        counts = self._counts(made, event)
+        kind = self.die.random()
+        if kind < self.dead:
+            counts["dead"] = counts.get("dead", 0) + 1
+            return
+        if kind < self.dead + 0.1:
+            counts["dropped"] = counts.get("dropped", 0) + 1
+            return
+        for event_type in (t for t in self.graph if t.startswith(f"by-{stage}")):
+            for _ in range(self.die.randint(0, self.fan_out)):
+                self.number += 1
+                id_ = f"{event.id}/{self.number}"
+                out = made["out"].setdefault(event_type, emitted(to=self.graph[event_type]))
+                out["n"] += 1
+                out["hash"] = (out["hash"] + hashed([id_.encode()])) % 2**64
+                self.waiting += [Event(id_, event_type, s) for s in self.graph[event_type]]
+
+
+def graph(die: random.Random) -> Graph:
+    """Layers of stages, each of which emits one type or two to some of the next."""
+    layers = [[f"s{i}{j}" for j in range(die.randint(1, 3))] for i in range(die.randint(1, 3))]
+    made: dict[str, list[str]] = {"asked": layers[0]}
+    for here, below in zip(layers, [*layers[1:], []], strict=True):
+        for stage in here:
+            for which in range(die.randint(0, 2)):
+                made[f"by-{stage}-{which}"] = die.sample(below, die.randint(0, len(below)))
+    return made
+
+
+def story(seed: int, run: str = "a" * 13) -> list[Entry]:
+    die = random.Random(seed)
+    return Story(die, graph(die), run).tell()

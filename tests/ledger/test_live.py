@@ -1,0 +1,129 @@
+"""Does the bookkeeper keep the books of a real Kafka, also when it is killed?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from broker.admin import Admin
+from broker.clients import opened, producer
+from broker.settings import PREFIX, Settings
+from broker.tables import scan
+from events.ledger import PARTITIONS, Entry, Row, partition_of
+from events.record import Record
+from events.topology import INSTALLATION_KEY, Installation
+from router import system
+from tests.ledger.made import consumed, emitted, entry, part, root
+
+pytestmark = pytest.mark.kafka
+
+
+@contextmanager
+def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    clean = {n: v for n, v in os.environ.items() if not n.startswith(PREFIX)}
+    told = {
+        f"{PREFIX}SESSION_TIMEOUT": str(settings.session_timeout),
+        f"{PREFIX}HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
+    }
+    words = ["--bootstrap", settings.bootstrap or "", "--namespace", settings.namespace]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "console", *words, "keep-books"],
+        env={**clean, **told},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+
+
+def now() -> int:
+    """Entries of long ago age out of the books as soon as they are in them."""
+    return time.time_ns() // 1_000_000
+
+
+def opening(run: str) -> Entry:
+    out = {"made": emitted(f"{run}/x", f"{run}/y", to=["b"])}
+    return entry("a", part(run, {"asked": consumed(run)}, out, root("a")), at=now())
+
+
+def closing(run: str, last: str) -> Entry:
+    return entry("b", part(run, {"made": consumed(f"{run}/{last}")}), at=now())
+
+
+async def install(settings: Settings) -> None:
+    installation = Installation(id=uuid4(), created=datetime.now(UTC))
+    async with opened(producer(settings), settings) as client:
+        await client.send_and_wait(
+            settings.names.topology,
+            installation.model_dump_json().encode(),
+            key=INSTALLATION_KEY,
+        )
+
+
+async def write(settings: Settings, entries: Sequence[Entry]) -> None:
+    async with opened(producer(settings), settings) as client:
+        for each in entries:
+            run = each["runs"][0]["run"].encode()
+            await client.send_and_wait(
+                settings.names.ledger,
+                orjson.dumps(each),
+                key=run,
+                partition=partition_of(run, PARTITIONS),
+            )
+
+
+async def until(settings: Settings, runs: Sequence[str], what: str) -> list[Record]:
+    """All that is said of the runs, once each of them was `what`."""
+    said: list[Record] = []
+    left = set(runs)
+    async for records in scan(settings, [settings.names.runs], follow=True):
+        said += records
+        left -= {r.key.decode() for r in records if r.key and _type(r) == what}
+        if not left:
+            break
+    return said
+
+
+def _type(record: Record) -> str:
+    return dict(record.headers).get("ce_type", b"").decode()
+
+
+def _newest(said: Sequence[Record]) -> dict[str, Row]:
+    return {r.key.decode(): orjson.loads(r.value) for r in said if r.key and r.value}
+
+
+async def test_runs_are_complete_once_although_the_bookkeeper_is_killed(settings: Settings) -> None:
+    async with Admin.open(settings) as admin:
+        await admin.create(system.topics(settings.names))
+    await install(settings)
+    runs = [f"run{n}" for n in range(40)]
+    with bookkeeper(settings) as first:
+        await write(settings, [opening(run) for run in runs])
+        opened_ = _newest(await until(settings, runs, "run.opened"))
+        assert {row["status"] for row in opened_.values()} == {"running"}
+        await write(settings, [closing(run, "x") for run in runs])
+        await write(settings, [closing(run, "y") for run in runs[:20]])
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    with bookkeeper(settings):
+        await write(settings, [closing(run, "y") for run in runs[20:]])
+        await write(settings, [opening("last"), closing("last", "x"), closing("last", "y")])
+        said = await until(settings, [*runs, "last"], "run.completed")
+    told = [r.key.decode() for r in said if r.key and _type(r) == "run.completed"]
+    assert Counter(told) == dict.fromkeys([*runs, "last"], 1)
+    assert {row["status"] for row in _newest(said).values()} == {"completed"}
+    assert {dict(r.headers)["ce_specversion"] for r in said} == {b"1.0"}

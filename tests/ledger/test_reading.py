@@ -1,0 +1,114 @@
+"""Does nothing but an entry of the right types get to the fold?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger import reading
+from ledger.book import Book
+from ledger.fold import events_in
+from tests.ledger.made import consumed, emitted, entry, part, root
+
+RUN = "a" * 13
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+def whole() -> Any:
+    settled, out = {"asked": consumed(RUN, dead=1)}, {"made": emitted("x", to=["b"])}
+    return entry("a", part(RUN, settled, out, root("a", within=3, fail_above=0.1)))
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    return [
+        each
+        for key, below in inner
+        for each in [
+            (*path, key),
+            *(_paths(below, (*path, key)) if isinstance(below, dict | list) else []),
+        ]
+    ]
+
+
+def _at(value: Any, path: tuple[Any, ...], put: Callable[[Any, Any], None]) -> bytes:
+    changed = deepcopy(value)
+    inside = changed
+    for key in path[:-1]:
+        inside = inside[key]
+    put(inside, path[-1])
+    return orjson.dumps(changed)
+
+
+def _folds(value: bytes | None) -> bool:
+    """Whatever is read can be folded, and written as a row."""
+    found = reading.entry(value)
+    if found is None:
+        return False
+    book = Book()
+    for each in found["runs"]:
+        book.add(each, found, events_in(found))
+    book.taken(0)
+    return True
+
+
+def test_a_whole_entry_is_read() -> None:
+    assert _folds(orjson.dumps(whole()))
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"7", b"null", b'{"runs":{}}'])
+def test_what_is_no_entry_is_passed_over(value: bytes | None) -> None:
+    assert not _folds(value)
+
+
+@pytest.mark.parametrize("path", _paths(whole()), ids=str)
+@given(wrong=JSON)
+@settings(max_examples=15)
+def test_an_entry_with_anything_in_any_place_ends_nobody(path: tuple[Any, ...], wrong: Any) -> None:
+    def put(inside: Any, key: Any) -> None:
+        inside[key] = wrong
+
+    _folds(_at(whole(), path, put))
+
+
+@pytest.mark.parametrize("path", [p for p in _paths(whole()) if isinstance(p[-1], str)], ids=str)
+def test_an_entry_without_any_of_its_names_ends_nobody(path: tuple[Any, ...]) -> None:
+    def put(inside: Any, key: Any) -> None:
+        del inside[key]
+
+    _folds(_at(whole(), path, put))
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        (("at",), True),
+        (("at",), 1.5),
+        (("seconds",), -1),
+        (("stage",), "a>b"),
+        (("runs", 0, "run"), ""),
+        (("runs", 0, "in", "asked", "n"), -1),
+        (("runs", 0, "in", "asked", "n"), 2**63),
+        (("runs", 0, "out", "made", "to"), "b"),
+        (("runs", 0, "out", "made", "to"), ["b", "b"]),
+        (("runs", 0, "root", "to"), ["a@x"]),
+    ],
+    ids=str,
+)
+def test_wrong_values_are_passed_over(path: tuple[Any, ...], wrong: Any) -> None:
+    def put(inside: Any, key: Any) -> None:
+        inside[key] = wrong
+
+    assert not _folds(_at(whole(), path, put))

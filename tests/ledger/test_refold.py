@@ -1,0 +1,116 @@
+"""Is every row seen that is not what its entries fold into, and no other?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.ledger import Entry, Row
+from ledger.refold import Other, Refold
+from tests.ledger.made import read, story
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def told(seed: int, runs: int = 3) -> dict[str, Sequence[Entry]]:
+    die = random.Random(seed)
+    return {f"run{n}": story(die.randrange(2**32), f"run{n}") for n in range(runs)}
+
+
+def shuffled(stories: dict[str, Sequence[Entry]], seed: int) -> list[Entry]:
+    """All entries as one partition might hold them: each run's in their order."""
+    die = random.Random(seed)
+    left = {run: [*entries] for run, entries in stories.items()}
+    found = []
+    while left:
+        run = die.choice([*left])
+        found.append(left[run].pop(0))
+        if not left[run]:
+            del left[run]
+    return found
+
+
+def rows_of(stories: dict[str, Sequence[Entry]]) -> dict[bytes, bytes]:
+    return {run.encode(): orjson.dumps(read(*entries)[0]) for run, entries in stories.items()}
+
+
+def others(rows: dict[bytes, bytes], entries: Sequence[Entry]) -> list[Other]:
+    refold = Refold(rows)
+    for each in entries:
+        refold.add(each)
+    return [*refold.others()]
+
+
+@given(seeds)
+def test_rows_of_their_entries_agree(seed: int) -> None:
+    stories = told(seed)
+    assert others(rows_of(stories), shuffled(stories, seed)) == []
+
+
+@given(seeds, st.data())
+def test_one_entry_that_a_row_has_not_or_has_twice_is_seen(seed: int, data: Any) -> None:
+    stories = told(seed)
+    entries = shuffled(stories, seed)
+    which = data.draw(st.integers(0, len(entries) - 1))
+    run = entries[which]["runs"][0]["run"]
+    rows = rows_of(stories)
+    assert [o.run for o in others(rows, entries[:which] + entries[which + 1 :])] == [run]
+    assert [o.run for o in others(rows, [*entries, entries[which]])] == [run]
+
+
+def one_more(row: Row) -> None:
+    next(iter(row["edges"].values()))["consumed"] += 1
+
+
+def other_ids(row: Row) -> None:
+    next(iter(row["edges"].values()))["differs"] += 1
+
+
+def other_status(row: Row) -> None:
+    row["status"] = "cancelled"
+
+
+@pytest.mark.parametrize("spoil", [one_more, other_ids, other_status])
+def test_a_spoiled_row_is_named_with_what_differs(spoil: Callable[[Row], None]) -> None:
+    stories = told(1)
+    rows = rows_of(stories)
+    row = orjson.loads(rows[b"run1"])
+    first = next(iter(row["edges"]))
+    spoil(row)
+    (found,) = others({**rows, b"run1": orjson.dumps(row)}, shuffled(stories, 1))
+    wanted = ["status"] if spoil is other_status else [first]
+    assert (found.run, found.what()) == ("run1", wanted)
+
+
+def test_a_row_without_entries_and_entries_without_a_row_are_seen() -> None:
+    stories = told(2)
+    rows, entries = rows_of(stories), shuffled(stories, 2)
+    gone = [each for each in entries if each["runs"][0]["run"] != "run0"]
+    (found,) = others(rows, gone)
+    assert (found.run, found.fold) == ("run0", None)
+    (found,) = others({k: v for k, v in rows.items() if k != b"run0"}, entries)
+    assert (found.run, found.row) == ("run0", None)
+
+
+def test_that_a_run_is_late_is_said_by_the_clock_and_by_no_entry() -> None:
+    stories = told(3)
+    rows = {
+        run: orjson.dumps({**orjson.loads(row), "late": True})
+        for run, row in rows_of(stories).items()
+    }
+    assert others(rows, shuffled(stories, 3)) == []
+
+
+def test_a_run_that_the_bookkeeper_has_not_read_to_its_end_is_not_judged() -> None:
+    (run, entries), *_ = told(4).items()
+    refold = Refold({})
+    for each in entries[:-1]:
+        refold.add(each)
+    refold.pass_by(entries[-1])
+    assert ([*refold.others()], refold.ahead) == ([], 1), run

@@ -1,0 +1,209 @@
+"""Are the books right, and every run complete exactly once, whatever dies when?
+
+The real lane and the real work, over the simulation of Kafka.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+
+from events.ledger import Row
+from events.names import Names
+from events.record import Outgoing
+from lanes.lane import Done, live
+from lanes.port import Committed, Partition, Stopped, Tables, Unknown
+from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
+from ledger.work import Bookkeeping
+from tests.ledger.made import AT, read, story
+
+NAMES = Names()
+LEDGER = Partition(NAMES.ledger, 0)
+RUNS = Partition(NAMES.runs, 0)
+STATE = Partition(NAMES.bookkeeper_state, 0)
+GROUP = NAMES.bookkeeper
+ID = f"{GROUP}:0"
+
+
+@dataclass(eq=False)
+class Process:
+    work: Bookkeeping
+    port: SimulatedPort | None = None
+    life: Coroutine[Any, Any, None] | None = None
+
+
+@dataclass(eq=False)
+class World:
+    die: random.Random
+    work: type[Bookkeeping] = Bookkeeping
+    kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
+    processes: list[Process] = field(default_factory=list)
+    generation: int = 0
+    expected: dict[str, Row] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.kafka.offsets[GROUP, LEDGER] = Committed(0)
+        self.processes = [self._process(), self._process()]
+        self._assign()
+
+    def run(self) -> None:
+        stories = []
+        for number in range(4):
+            told = story(self.die.randrange(2**32), f"run{number}")
+            self.expected[f"run{number}"] = read(*told)[0]
+            stories.append(told)
+        while any(stories):
+            what = self.die.random()
+            if what < 0.2:
+                told = self.die.choice([s for s in stories if s])
+                self.kafka.append(LEDGER, Outgoing(None, orjson.dumps(told.pop(0))))
+            elif what < 0.24:
+                self._kill()
+            elif what < 0.28:
+                self._assign()
+            elif what < 0.29:
+                self._expire()
+            else:
+                self._advance(Unknown("lost") if self.die.random() < 0.03 else None)
+        for _ in range(600):
+            self._advance()
+            self.kafka.complete(ID)
+
+    def _process(self) -> Process:
+        return Process(self.work(NAMES, 0, "here", clock=lambda: AT))
+
+    def _kill(self) -> None:
+        victim = self.die.choice(self.processes)
+        if victim.life is not None:
+            victim.life.close()
+        self.processes.remove(victim)
+        self.processes.append(self._process())
+        self._assign()
+
+    def _expire(self) -> None:
+        """A week without members, as Kafka counts it: the offsets are forgotten."""
+        self._assign(forget=True)
+
+    def _assign(self, *, forget: bool = False) -> None:
+        for process in self.processes:
+            for _ in range(200):
+                if process.life is None or process.port is None:
+                    break
+                process.port.stopping = True
+                self._step(process)
+        if forget:
+            if ID in self.kafka.producers:
+                self.kafka.complete(ID)
+            self.kafka.offsets[GROUP, LEDGER] = Committed(0)
+        self.generation += 1
+        self.kafka.generations[ID] = self.generation
+        chosen = self.die.choice(self.processes)
+        chosen.port = SimulatedPort(
+            self.kafka, GROUP, ID, [LEDGER], self.generation, state=[RUNS, STATE]
+        )
+        chosen.life = live(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
+        chosen.life.send(None)
+
+    def _advance(self, answer: Exception | None = None) -> None:
+        for process in self.processes:
+            if process.life is not None:
+                self._step(process, answer)
+
+    def _step(self, process: Process, answer: Exception | None = None) -> None:
+        assert process.life is not None
+        try:
+            process.life.send(None)
+            if answer is not None:
+                process.life.throw(answer)
+        except (StopIteration, Stopped):
+            process.life = None
+
+    def rows(self) -> dict[str, Row]:
+        return {
+            record.key.decode(): orjson.loads(record.value)
+            for record in self.kafka.read_committed(RUNS)
+            if record.key is not None and record.value is not None
+        }
+
+    def completions(self) -> Counter[str]:
+        return Counter(
+            record.key.decode()
+            for record in self.kafka.read_committed(RUNS)
+            if record.key is not None and dict(record.headers)["ce_type"] == b"run.completed"
+        )
+
+
+def _silent(event: str, **fields: Any) -> None:
+    assert event in ("lane.born", "lane.died"), (event, fields)
+
+
+def ran(seed: int, work: type[Bookkeeping] = Bookkeeping) -> World:
+    world = World(random.Random(seed), work)
+    world.run()
+    return world
+
+
+SEEDS = range(40)
+
+
+def _sound(world: World) -> bool:
+    once = dict.fromkeys(world.expected, 1)
+    return world.rows() == world.expected and world.completions() == once
+
+
+def test_every_run_is_complete_once_and_its_row_is_right_whatever_dies_when() -> None:
+    for seed in SEEDS:
+        assert _sound(ran(seed)), seed
+
+
+class KeepsWhatWasNotCommitted(Bookkeeping):
+    """At a birth the rows of the last life are taken for what is in Kafka."""
+
+    def born(self, tables: Tables) -> None:
+        if not len(self._book):
+            super().born(tables)
+
+
+class BeginsWithNothing(Bookkeeping):
+    """The rows are not restored."""
+
+    def born(self, tables: Tables) -> None:
+        super().born({**tables, RUNS.topic: {}})
+
+
+class TrustsTheOffset(Bookkeeping):
+    """What the group's offset says is read again although it stands in the rows."""
+
+    def born(self, tables: Tables) -> None:
+        super().born({**tables, STATE.topic: {}})
+
+
+class ForgetsTheRows(Bookkeeping):
+    """The offset is committed, and what was folded is not written."""
+
+    def idle(self) -> Done | None:
+        return None
+
+    def _writes(self, cause: str) -> Any:
+        writes = super()._writes(cause)
+        return {STATE: writes[STATE]} if cause.endswith("/2") else writes
+
+
+@pytest.mark.parametrize(
+    "mutant", [KeepsWhatWasNotCommitted, BeginsWithNothing, TrustsTheOffset, ForgetsTheRows]
+)
+def test_a_bookkeeper_broken_on_purpose_is_caught(mutant: type[Bookkeeping]) -> None:
+    assert any(not _caught(seed, mutant) for seed in SEEDS)
+
+
+def _caught(seed: int, mutant: type[Bookkeeping]) -> bool:
+    try:
+        return _sound(ran(seed, mutant))
+    except AssertionError:
+        return False

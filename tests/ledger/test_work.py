@@ -1,0 +1,206 @@
+"""What does the bookkeeper's lane write, and when does it call a run late?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from events.ledger import Entry
+from events.names import Names
+from events.record import Outgoing
+from lanes.lane import Done
+from lanes.port import Partition
+from lanes.simulation import SimulatedRecord
+from ledger.stuck import CLEARS, FIRES, Condition, Seen, conditions
+from ledger.work import Bookkeeping
+from tests.ledger.made import AT, consumed, entry, part
+from tests.ledger.test_book import RUN, closing, opening
+
+NAMES = Names()
+NOTHING: dict[str, dict[bytes, bytes]] = {NAMES.runs: {}, NAMES.bookkeeper_state: {}}
+DUE = AT + 500
+CALM = 2_000
+OLD = 10_000
+
+
+class Clock:
+    at = AT
+
+    def __call__(self) -> int:
+        return self.at
+
+
+def born(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> Bookkeeping:
+    work = Bookkeeping(NAMES, 0, "here", clock=clock)
+    work.born(tables)
+    return work
+
+
+def records(*entries: Entry, first: int = 0) -> list[SimulatedRecord]:
+    return [
+        SimulatedRecord(NAMES.ledger, 0, first + n, orjson.dumps(e)) for n, e in enumerate(entries)
+    ]
+
+
+def alerts(done: Done | None) -> list[tuple[str, str]]:
+    out: Sequence[Outgoing] = () if done is None else done.writes[Partition(NAMES.alerts, 0)]
+    found = [orjson.loads(each.value or b"") for each in out]
+    return [(alert["key"], alert["state"]) for alert in found]
+
+
+async def late(clock: Clock, work: Bookkeeping) -> Done | None:
+    """Calm, and past the time in which the run was expected."""
+    clock.at = DUE - 100
+    assert work.idle() is None
+    clock.at = DUE + CALM
+    return work.idle()
+
+
+async def test_a_late_run_is_told_once_and_once_more_when_it_completes() -> None:
+    clock = Clock()
+    work = born(clock)
+    await work.handle(records(opening(within=1.0)))
+    key = f"order-lines/run/{RUN}"
+    assert alerts(await late(clock, work)) == [(key, "firing")]
+    assert work.idle() is None
+    assert alerts(await work.handle(records(closing(), first=1))) == [(key, "resolved")]
+
+
+async def test_nothing_is_late_while_entries_are_unread() -> None:
+    clock = Clock()
+    work = born(clock)
+    await work.handle(records(opening(within=1.0)))
+    clock.at = DUE + 60_000
+    assert work.idle() is None
+    await work.handle(records(opening("other"), first=1))
+    clock.at += CALM - 1
+    assert work.idle() is None
+    assert alerts(await work.handle(records(closing(), first=2))) == []
+
+
+async def test_a_late_run_is_told_although_entries_never_cease_to_come() -> None:
+    clock = Clock()
+    work = born(clock)
+    await work.handle(records(opening(within=1.0)))
+    told = []
+    for second in range(1, 15):
+        clock.at = AT + 1000 * second
+        busy = entry("a", part("other", {"asked": consumed(f"x{second}")}), at=clock.at - 100)
+        told.append(alerts(await work.handle(records(busy, first=second))))
+    firing = [(f"order-lines/run/{RUN}", "firing")]
+    assert [each for each in told if each] == [firing]
+    assert told.index(firing) == (DUE + OLD - AT) // 1000  # younger entries may be unread till then
+
+
+async def test_nothing_is_late_while_what_is_read_is_old() -> None:
+    clock = Clock()
+    work = born(clock)
+    await work.handle(records(opening(within=1.0)))
+    for second in range(1, 60):
+        clock.at = AT + 1000 * second + OLD
+        busy = entry("a", part("other", {"asked": consumed(f"x{second}")}), at=AT + 1000 * second)
+        clock.at += 1
+        assert alerts(await work.handle(records(busy, first=second))) == []
+
+
+async def test_a_run_whose_last_entry_proves_it_late_is_marked_and_not_told() -> None:
+    clock = Clock()
+    work = born(clock)
+    await work.handle(records(opening(within=1.0)))
+    last = entry("b", part(RUN, {"made": consumed(f"{RUN}/x")}), at=DUE + 1)
+    done = await work.handle(records(last, first=1))
+    assert alerts(done) == []
+    (row,) = [orjson.loads(each.value or b"") for each in done.writes[Partition(NAMES.runs, 0)]]
+    assert (row["late"], row["status"]) == (True, "completed")
+
+
+async def test_a_late_run_of_the_last_owner_is_not_told_again() -> None:
+    clock = Clock()
+    first = born(clock)
+    await first.handle(records(opening(within=1.0)))
+    done = await late(clock, first)
+    assert done is not None
+    rows = {o.key: o.value for o in done.writes[Partition(NAMES.runs, 0)] if o.key and o.value}
+    position = {b"position": b"1"}
+    second = born(clock, {NAMES.runs: rows, NAMES.bookkeeper_state: position})
+    clock.at += 10 * CALM
+    assert second.idle() is None
+    clock.at += 10 * CALM
+    assert second.idle() is None
+    settled = await second.handle(records(closing(), first=1))
+    assert alerts(settled) == [(f"order-lines/run/{RUN}", "resolved")]
+
+
+def unworked(bad: bool) -> Condition:
+    (each,) = conditions([Seen("p", "enrich", 0 if bad else 1, 7)])
+    return each
+
+
+STUCK = "p/stage/enrich/unworked"
+
+
+async def test_a_stage_that_nobody_works_is_told_in_the_transaction_that_keeps_it() -> None:
+    clock = Clock()
+    looks: list[list[Condition]] = []
+    work = Bookkeeping(NAMES, 0, "here", clock=clock, seen=lambda: looks.pop() if looks else None)
+    work.born(NOTHING)
+
+    def looked(bad: bool) -> Done | None:
+        looks.append([unworked(bad)])
+        return work.idle()
+
+    assert looked(bad=True) is None
+    clock.at += FIRES
+    done = looked(bad=True)
+    assert alerts(done) == [(STUCK, "firing")]
+    assert done is not None
+    state = {o.key: o.value for o in done.writes[Partition(NAMES.bookkeeper_state, 0)] if o.key}
+    kept = {key: value for key, value in state.items() if value is not None}
+    assert looked(bad=True) is None
+
+    work.born({**NOTHING, NAMES.bookkeeper_state: kept})
+    clock.at += 10 * FIRES
+    assert looked(bad=True) is None
+    assert looked(bad=False) is None
+    clock.at += CLEARS
+    done = looked(bad=False)
+    assert alerts(done) == [(STUCK, "resolved")]
+    assert done is not None
+    forgotten = [o.key for o in done.writes[Partition(NAMES.bookkeeper_state, 0)] if not o.value]
+    assert forgotten == [b"firing/" + STUCK.encode()]
+
+
+async def test_a_stage_is_told_of_while_entries_never_cease_to_come() -> None:
+    clock = Clock()
+    work = Bookkeeping(NAMES, 0, "here", clock=clock, seen=lambda: [unworked(bad=True)])
+    work.born(NOTHING)
+    await work.handle(records(opening()))
+    clock.at += FIRES
+    assert alerts(await work.handle(records(closing(), first=1))) == [(STUCK, "firing")]
+
+
+async def test_a_look_from_before_a_birth_is_not_believed() -> None:
+    looks = [[unworked(bad=True)]]
+    work = Bookkeeping(NAMES, 0, "here", seen=lambda: looks.pop() if looks else None)
+    work.born(NOTHING)
+    assert looks == []
+
+
+async def test_a_transaction_takes_no_more_rows_than_fit() -> None:
+    work = born(Clock())
+    many = records(*(opening(f"run{n}") for n in range(30_000)))
+    assert 0 < (await work.handle(many)).settled < len(many)
+
+
+async def test_what_is_no_entry_is_passed_over() -> None:
+    work = born(Clock())
+    done = await work.handle([SimulatedRecord(NAMES.ledger, 0, 0, b"?")])
+    assert (done.settled, done.writes[Partition(NAMES.runs, 0)]) == (1, [])
+
+
+async def test_an_entry_that_is_given_up_is_not_read_again() -> None:
+    work = born(Clock())
+    (record,) = records(opening())
+    await work.give_up(record, 5)
+    assert (await work.handle([record])).writes[Partition(NAMES.runs, 0)] == []

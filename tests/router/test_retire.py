@@ -1,0 +1,115 @@
+"""Is a version retired when nothing of it can come any more, and never before?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import orjson
+import pytest
+from aiokafka import TopicPartition
+
+from broker.admin import Admin
+from broker.clients import consumer, opened, producer
+from broker.settings import Settings
+from events.topology import Event, Stage, Version
+from router.publish import apply
+from router.retire import past, retire
+from router.table import versions
+from tests.router.made import MORE, derived
+from tests.router.test_publish import commit, published
+
+
+def version(number: int, *boundaries: int, stages: tuple[str, ...] = ("s",)) -> Version:
+    return Version(
+        pipeline="p",
+        version=number,
+        installation=uuid4(),
+        published=datetime.now(UTC),
+        published_by="me",
+        events={"in": Event(topic="p.in", partitions=2, boundaries=boundaries)},
+        stages={name: Stage(run="m:f", subscribes=("in",)) for name in stages},
+    )
+
+
+def offsets(
+    **by_stage: tuple[int | None, int | None],
+) -> dict[str, dict[TopicPartition, int | None]]:
+    return {
+        stage: {TopicPartition("p.in", i): at for i, at in enumerate(each)}
+        for stage, each in by_stage.items()
+    }
+
+
+ENDS = {TopicPartition("p.in", 0): 100, TopicPartition("p.in", 1): 100}
+TWO = [version(1, 0, 0, stages=("s", "t")), version(2, 10, 20)]
+
+
+@pytest.mark.parametrize(
+    ("s", "t", "over"),
+    [
+        ((10, 20), (10, 20), [1]),
+        ((99, 99), (99, 99), [1]),
+        ((9, 20), (10, 20), []),
+        ((10, 20), (10, 19), []),
+        ((10, 20), (None, 20), []),
+    ],
+)
+def test_the_roots_of_a_version_end_where_the_next_one_begins(
+    s: tuple[int, int], t: tuple[int | None, int], over: list[int]
+) -> None:
+    assert [v.version for v in past(TWO, offsets(s=s, t=t), ENDS)] == over
+
+
+def test_the_newest_version_is_never_over() -> None:
+    assert past([version(1, 0, 0)], offsets(s=(100, 100)), ENDS) == []
+
+
+def test_in_a_topic_that_no_later_version_has_they_end_where_the_topic_ends() -> None:
+    later = version(2, 0, 0).model_copy(update={"events": {}, "stages": {}})
+    versions_ = [version(1, 0, 0), later]
+    assert past(versions_, offsets(s=(100, 99)), ENDS) == []
+    assert [v.version for v in past(versions_, offsets(s=(100, 100)), ENDS)] == [1]
+
+
+async def _row(settings: Settings, *, closed: int | None) -> None:
+    row = {"run": "a", "pipeline": "p", "version": 1, "closed": closed}
+    async with opened(producer(settings), settings) as writer:
+        await writer.send_and_wait(settings.names.runs, orjson.dumps(row), key=b"a", partition=0)
+
+
+async def _books_at_end(settings: Settings) -> None:
+    names = settings.names
+    async with Admin.open(settings) as admin:
+        count = (await admin.topics())[names.ledger]
+        ends = await admin.end_offsets([TopicPartition(names.ledger, i) for i in range(count)])
+    member = consumer(settings, group=names.bookkeeper)
+    async with opened(member, settings):
+        member.assign(list(ends))
+        await member.commit(ends)
+
+
+async def _retired(settings: Settings) -> list[int]:
+    return [v.version for v in await versions(settings, "p") if v.retired]
+
+
+@pytest.mark.kafka
+async def test_a_version_is_retired_once_its_roots_are_settled_and_its_runs_complete(
+    settings: Settings,
+) -> None:
+    await apply(settings, derived(settings.names), "ann")
+    await published(settings, settings.names.topic("p", "asked"), 0, 2)
+    await apply(settings, derived(settings.names, MORE), "ann")
+    await _row(settings, closed=None)
+    assert await retire(settings, "p") == []  # its roots are not settled
+    await commit(settings, "read", "asked", [2])
+    await published(settings, settings.names.ledger, 1, 1)
+    await _row(settings, closed=5)
+    assert await retire(settings, "p") == []  # what their entries say is not folded
+    await _books_at_end(settings)
+    await _row(settings, closed=None)
+    assert await retire(settings, "p") == []  # a run of it is open
+    await _row(settings, closed=5)
+    assert [v.version for v in await retire(settings, "p")] == [1]
+    assert await _retired(settings) == [1]
+    assert await retire(settings, "p") == []

@@ -1,0 +1,234 @@
+"""Do the entries of a transaction say exactly what it did?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.headers import decoded
+from events.ids import RunIds
+from events.ledger import hashed, partition_of, read
+from events.record import Record
+from events.topology import Event, Expect, Stage, Version
+from stages.contract import Reject
+from tests.worker.made import INSTALLATION, In, Lane, Out, Outcome, bare, emitted, version
+from worker.accounts import ENTRY_BYTES
+
+LEDGER = 3
+RUNS = RunIds(INSTALLATION, "p.in")
+AFTER = Stage(run="m:after", subscribes=("out",))
+STAGE = Stage(run="m:f", subscribes=("in",), emits=("out",), when={"in": "data.n != 5"})
+
+
+def booked(**changed: Any) -> Version:
+    made = version(stages={"stage": STAGE, "after": AFTER, "other": AFTER})
+    return made.model_copy(update={"ledger": LEDGER, **changed})
+
+
+def straight(event: In) -> Out | None:
+    if event.n == 1:
+        raise Reject("one")
+    return None if event.n == 2 else Out(n=event.n)
+
+
+async def awaited(event: In) -> Out | None:
+    return straight(event)
+
+
+def several(event: In) -> Iterator[Out]:
+    if event.n == 1:
+        raise Reject("one")
+    yield from (Out(n=n) for n in range(0 if event.n == 2 else event.n))
+
+
+async def several_awaited(event: In) -> AsyncIterator[Out]:
+    for each in several(event):
+        yield each
+
+
+def batch(events: list[In]) -> Iterator[Out]:
+    if any(event.n == 1 for event in events):
+        raise Reject("one among them")
+    yield from (Out(n=e.n) for e in events if e.n != 2)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[Record]:
+    made: list[Record] = []
+    for offset in range(draw(st.integers(0, 12))):
+        kind = draw(st.sampled_from(["root", "a", "b", "nonsense", "nothing", "unknown version"]))
+        data = {"n": draw(st.integers(0, 5))}
+        if kind == "root":
+            made.append(bare(data, offset))
+        elif kind == "nonsense":
+            made.append(bare(b"{", offset))
+        elif kind == "nothing":
+            made.append(bare(offset=offset)._replace(value=None))
+        elif kind == "unknown version":
+            made.append(emitted(offset, of="p@99"))
+        else:
+            value = orjson.dumps(data)
+            made.append(emitted(offset, run=kind * 13)._replace(value=value))
+    return made
+
+
+def consumed_by(given_: list[Record]) -> dict[str, list[bytes]]:
+    """By run, the ids of what was given; of a root, and of what is no better, its run's."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for record in given_:
+        headers = dict(record.headers)
+        if headers.get("ce_topologyversion") == b"p@1" and record.value is not None:
+            found[headers["ce_runid"].decode()].append(headers["ce_id"])
+        else:
+            run = RUNS.of(record.partition, record.offset)
+            found[run].append(run.encode())
+    return found
+
+
+def emitted_in(outcome: Outcome) -> dict[str, list[bytes]]:
+    """By run, the ids of what stands among the results."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for outgoing in outcome.of("p.out"):
+        headers = dict(decoded(outgoing.headers))
+        found[headers["ce_runid"].decode()].append(headers["ce_id"])
+    return found
+
+
+def parts(outcome: Outcome) -> list[tuple[int, Any]]:
+    """With the partition of the ledger in which each stands."""
+    found = []
+    for place, out in outcome.writes.items():
+        for outgoing in out if place.topic == "ledger" else ():
+            entry = read(outgoing.value)
+            assert entry is not None
+            assert (entry["pipeline"], entry["stage"], entry["lane"]) == ("p", "stage", 0)
+            found += [(place.partition, part) for part in entry["runs"]]
+    return found
+
+
+def summed(outcome: Outcome, side: str, kind: str) -> dict[str, tuple[int, int]]:
+    totals: dict[str, tuple[int, int]] = {}
+    for _, part in parts(outcome):
+        if kind in part[side]:
+            n, total = totals.get(part["run"], (0, 0))
+            said = part[side][kind]
+            totals[part["run"]] = n + said["n"], (total + said["hash"]) % 2**64
+    return totals
+
+
+def counted(ids: dict[str, list[bytes]]) -> dict[str, tuple[int, int]]:
+    return {run: (len(each), hashed(each)) for run, each in ids.items()}
+
+
+def worked(function: Callable[..., Any], given_: list[Record], **changed: Any) -> Outcome:
+    lane = Lane(function, versions=[booked(**changed)])
+    return asyncio.run(lane.handle(*given_))
+
+
+FUNCTIONS = pytest.mark.parametrize(
+    "function", [straight, awaited, several, several_awaited, batch], ids=lambda f: f.__name__
+)
+
+
+@FUNCTIONS
+@settings(max_examples=40)
+@given(given_=records())
+def test_what_is_consumed_stands_in_the_entries_by_run_count_and_hash(
+    function: Callable[..., Any], given_: list[Record]
+) -> None:
+    assert summed(worked(function, given_), "in", "in") == counted(consumed_by(given_))
+
+
+@FUNCTIONS
+@settings(max_examples=40)
+@given(given_=records())
+def test_what_is_emitted_stands_in_the_entries_by_run_count_and_hash(
+    function: Callable[..., Any], given_: list[Record]
+) -> None:
+    outcome = worked(function, given_)
+    assert summed(outcome, "out", "out") == counted(emitted_in(outcome))
+
+
+@FUNCTIONS
+@settings(max_examples=40)
+@given(given_=records())
+def test_what_died_dropped_or_was_filtered_is_counted_so(
+    function: Callable[..., Any], given_: list[Record]
+) -> None:
+    outcome = worked(function, given_)
+    said = [part["in"]["in"] for _, part in parts(outcome)]
+    for kind in ("dead", "dropped", "filtered"):
+        assert sum(each.get(kind, 0) for each in said) == getattr(outcome.tally, kind), kind
+    assert len(outcome.dead) == outcome.tally.dead
+
+
+@FUNCTIONS
+@settings(max_examples=40)
+@given(given_=records())
+def test_a_run_stands_in_its_own_partition_of_the_ledger(
+    function: Callable[..., Any], given_: list[Record]
+) -> None:
+    for partition, part in parts(worked(function, given_)):
+        assert partition == partition_of(part["run"].encode(), LEDGER)
+
+
+def test_whoever_consumes_a_root_says_what_all_its_subscribers_owe() -> None:
+    expect = Expect(complete_within=60, fail_above=0.1)
+    ((_, part),) = parts(worked(straight, [bare({"n": 3}, 7)._replace(timestamp=5)], expect=expect))
+    assert part["root"] == {
+        "type": "in",
+        "topic": "p.in",
+        "partition": 0,
+        "offset": 7,
+        "at": 5,
+        "to": ["stage"],
+        "within": 60,
+        "fail_above": 0.1,
+    }
+
+
+def test_an_event_that_a_stage_emitted_opens_no_run() -> None:
+    ((_, part),) = parts(worked(straight, [emitted(3)]))
+    assert "root" not in part
+    assert part["out"]["out"]["to"] == ["after", "other"]
+
+
+def test_a_dead_letter_names_the_run_in_which_the_books_count_it() -> None:
+    outcome = worked(straight, [bare(b"{", 4)])
+    ((_, part),) = parts(outcome)
+    assert outcome.dead[0]["run"] == part["run"] == RUNS.of(0, 4)
+
+
+def test_a_version_from_before_the_books_has_no_entries() -> None:
+    assert parts(worked(straight, [emitted(3)], ledger=0)) == []
+
+
+def test_many_runs_are_split_over_records_and_none_is_torn() -> None:
+    given_ = [bare({"n": 3}, offset) for offset in range(6000)]
+    outcome = worked(straight, given_)
+    entries = [o for p, out in outcome.writes.items() if p.topic == "ledger" for o in out]
+    assert max(len(o.value or b"") for o in entries) <= ENTRY_BYTES
+    assert len(parts(outcome)) == len(given_)
+    assert summed(outcome, "in", "in") == counted(consumed_by(given_))
+
+
+def test_the_lines_of_an_event_that_is_a_list_are_counted() -> None:
+    listed = Event(topic="p.in", partitions=4, data_schema={"type": "array"}, boundaries=(0,) * 4)
+    made = booked()
+    made = made.model_copy(update={"events": {**made.events, "in": listed}})
+    stage = STAGE.model_copy(update={"when": {}})
+    made = made.model_copy(update={"stages": {**made.stages, "stage": stage}})
+
+    def first(lines: list[In]) -> Out:  # one event of many lines is told by its schema
+        return Out(n=len(lines))
+
+    lane = Lane(first, versions=[made])
+    outcome = asyncio.run(lane.handle(bare({"n": 1}, 1), bare({"n": 2}, 2)))
+    assert len(parts(outcome)) == 2
