@@ -1,0 +1,72 @@
+"""Does the monitor count what is committed, and keep it over a restart?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+
+from broker.admin import Admin, NewTopicSpec
+from broker.clients import opened, producer
+from broker.settings import Settings
+from monitor.service import monitor
+from monitor.settings import Settings as Own
+
+pytestmark = pytest.mark.kafka
+
+
+def entry(n: int) -> bytes:
+    at = time.time_ns() // 1_000_000
+    took = {"t": {"n": n, "hash": 0, "oldest": at - 500}}
+    part = {"run": "r", "version": 1, "in": took, "out": {}}
+    head = {"pipeline": "p", "stage": "s", "lane": 0, "at": at, "seconds": 0.1}
+    return orjson.dumps({**head, "runs": [part]})
+
+
+@asynccontextmanager
+async def running(settings: Settings, folder: Path) -> AsyncIterator[str]:
+    stopping, urls = asyncio.Event(), asyncio.Queue[str]()
+    task = asyncio.create_task(monitor(settings, Own(), folder, stopping, urls.put_nowait))
+    try:
+        yield await urls.get()
+    finally:
+        stopping.set()
+        await task
+
+
+async def consumed(url: str, expected: int) -> int:
+    """What is counted once it is at least what is expected."""
+    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{url}/stages") as answer:
+                said = await answer.json()
+            found = sum(each["10m"]["consumed"] for each in said["stages"])
+            if found >= expected and said["trouble"] is None:
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def test_only_what_is_committed_counts_and_a_restart_keeps_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    ledger = settings.names.ledger
+    async with Admin.open(settings) as admin:
+        await admin.create({ledger: NewTopicSpec(2)})
+    async with opened(producer(settings, transactional_id=f"{ledger}-t"), settings) as writer:
+        await writer.begin_transaction()
+        await writer.send_and_wait(ledger, entry(1000), partition=0)
+        await writer.abort_transaction()
+        async with writer.transaction():
+            await writer.send_and_wait(ledger, entry(3), partition=0)
+        async with running(settings, tmp_path) as url:
+            assert await consumed(url, 3) == 3
+        async with writer.transaction():  # while none runs
+            await writer.send_and_wait(ledger, entry(4), partition=0)
+    async with running(settings, tmp_path) as url:
+        assert await consumed(url, 7) == 7
