@@ -1,0 +1,86 @@
+"""Does a worker hear what it is asked, and forget it when its time is over?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from structlog.testing import capture_logs
+
+from events.control import Cancel, Control, Pause, Resume, written
+from worker.asked import Asked
+
+T = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class Table:
+    """`farandole.control`, with a clock."""
+
+    def __init__(self) -> None:
+        self.rows: Mapping[bytes, bytes] = {}
+        self.written: dict[bytes, int] = {}
+        self.now = T
+
+    def say(self, control: Control | bytes, key: bytes | None = None) -> None:
+        value = control if isinstance(control, bytes) else written(control)
+        at = key or (b"?" if isinstance(control, bytes) else control.key)
+        self.rows = {**{k: v for k, v in self.rows.items() if k != at}, at: value}
+        self.written[at] = int(self.now.timestamp() * 1000)
+
+    def asked(self) -> Asked:
+        return Asked(self, "p", lambda: self.now)
+
+
+def test_nothing_is_asked_where_the_topic_does_not_exist() -> None:
+    asked = Asked(None, "p")
+    assert (asked.paused("s"), asked.cancelled()) == (False, frozenset())
+
+
+def test_what_is_said_is_heard_at_the_next_question() -> None:
+    table = Table()
+    asked = table.asked()
+    table.say(Pause(pipeline="p", stage="s"))
+    assert (asked.paused("s"), asked.paused("other")) == (True, False)
+    table.say(Resume(pipeline="p", stage="s"))
+    assert not asked.paused("s")
+    table.say(Cancel(run="r"))
+    assert asked.cancelled() == {b"r"}
+
+
+def test_another_pipelines_pause_is_none_of_ours() -> None:
+    table = Table()
+    table.say(Pause(pipeline="other"))
+    assert not table.asked().paused("s")
+
+
+def test_under_any_key_the_newest_holds() -> None:
+    table = Table()
+    table.say(Pause(pipeline="p", stage="s"), b"as somebody typed it")
+    table.say(Resume(pipeline="p", stage="s"))
+    assert not table.asked().paused("s")
+    table.say(Pause(pipeline="p", stage="s"), b"as somebody typed it")
+    assert table.asked().paused("s")
+
+
+def test_time_ends_what_has_an_end_though_nothing_is_said() -> None:
+    table = Table()
+    asked = table.asked()
+    for hours in (1, 2):
+        table.say(Cancel(run=f"{hours}", until=T + timedelta(hours=hours)))
+    table.say(Pause(pipeline="p", until=T + timedelta(hours=1)))
+    assert (asked.cancelled(), asked.paused("s")) == ({b"1", b"2"}, True)
+    table.now = T + timedelta(hours=1)
+    assert (asked.cancelled(), asked.paused("s")) == ({b"2"}, False)
+    table.now = T + timedelta(hours=2)
+    assert asked.cancelled() == frozenset()
+
+
+def test_what_is_not_understood_is_said_once_and_passed_over() -> None:
+    table = Table()
+    asked = table.asked()
+    with capture_logs() as logs:
+        table.say(b'{"do": "dance"}')
+        assert not asked.paused("s")
+        table.say(Pause(pipeline="p"))
+        assert asked.paused("s")
+    assert [log["event"] for log in logs] == ["control.unread"]

@@ -1,0 +1,124 @@
+"""Is no event of a cancelled run handled, and is each of them in the books?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from events.envelope import AGAIN
+from events.ids import RunIds
+from events.ledger import hashed
+from lanes.port import Partition
+from stages.contract import Context
+from tests.worker.made import INSTALLATION, PATIENT, In, Lane, Out, Outcome, bare, emitted, version
+from tests.worker.test_hosting import ONE
+
+OFF, ON = "a" * 13, "b" * 13
+CALLED: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_called() -> None:
+    CALLED.clear()
+
+
+def straight(event: In) -> Out:
+    CALLED.append(event.n)
+    return Out(n=event.n)
+
+
+async def awaited(event: In) -> Out:
+    return straight(event)
+
+
+def many(event: In) -> Iterator[Out]:
+    yield straight(event)
+
+
+def together(events: list[In]) -> list[Out]:
+    return [straight(event) for event in events]
+
+
+def off(*runs: str) -> Callable[[], frozenset[bytes]]:
+    found = frozenset(run.encode() for run in runs)
+    return lambda: found
+
+
+def consumed(outcome: Outcome) -> dict[str, list[dict[str, Any]]]:
+    """By run, what the ledger says was consumed of `in`."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for entry in map(orjson.loads, (o.value or b"" for o in outcome.of("ledger"))):
+        for part in entry["runs"]:
+            found.setdefault(part["run"], []).append(part["in"]["in"])
+    return found
+
+
+def lane_of(function: Any, cancelled: Callable[[], frozenset[bytes]]) -> Lane:
+    booked = version(stages={"stage": ONE}).model_copy(update={"ledger": 1})
+    return Lane(function, versions=[booked], cancelled=cancelled, retry=PATIENT)
+
+
+@pytest.mark.parametrize("function", [straight, awaited, many, together])
+async def test_only_the_cancelled_run_ends(function: Any) -> None:
+    records = [emitted(n, run=OFF if n % 3 else ON) for n in range(9)]
+    outcome = await lane_of(function, off(OFF)).handle(*records)
+    assert CALLED == [0, 3, 6]
+    assert [d["n"] for d in outcome.data()] == [0, 3, 6]
+    assert (outcome.tally.cancelled, outcome.tally.emitted, outcome.tally.dead) == (6, 3, 0)
+    (said,) = consumed(outcome)[OFF]
+    ids = [b"asked/0/1/%d" % n for n in range(9) if n % 3]
+    assert (said["n"], said["cancelled"], said["hash"]) == (6, 6, hashed(ids))
+    assert [part["n"] for part in consumed(outcome)[ON]] == [3]
+    assert not any("cancelled" in part for part in consumed(outcome)[ON])
+
+
+async def test_a_root_of_a_cancelled_run_opens_it_and_ends_it() -> None:
+    run = RunIds(INSTALLATION, "p.in").of(0, 1)
+    outcome = await lane_of(straight, off(run)).handle(*(bare(offset=n) for n in range(3)))
+    assert CALLED == [0, 2]
+    entries = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]
+    (part,) = [p for entry in entries for p in entry["runs"] if p["run"] == run]
+    assert (part["in"]["in"]["cancelled"], part["out"]) == (1, {})
+    assert part["root"]["offset"] == 1
+
+
+@pytest.mark.parametrize("function", [straight, together])
+async def test_what_cannot_be_read_dies_no_more(function: Any) -> None:
+    bad = emitted(1, run=OFF, data=b"{")
+    outcome = await lane_of(function, off(OFF)).handle(bad)
+    assert (outcome.tally.cancelled, outcome.dead) == (1, [])
+
+
+async def test_a_run_that_is_cancelled_meanwhile_is_tried_no_more() -> None:
+    asked = [off(), off(OFF)]
+    attempts: list[int] = []
+
+    def failing(event: In, context: Context) -> Out:
+        attempts.append(context.attempt)
+        asked.pop(0)
+        raise ValueError
+
+    outcome = await lane_of(failing, lambda: asked[0]()).handle(emitted(1, run=OFF))
+    assert attempts == [1]
+    assert (outcome.tally.cancelled, outcome.dead) == (1, [])
+    assert [part["n"] for part in consumed(outcome)[OFF]] == [1]
+
+
+async def test_one_that_kills_its_process_is_no_dead_letter() -> None:
+    done = await lane_of(straight, off(OFF)).work.give_up(emitted(1, run=OFF), deaths=5)
+    assert (done.settled, done.tally.cancelled, done.tally.dead) == (1, 1, 0)
+    assert [*done.writes] == [Partition("ledger", 0)]
+
+
+@pytest.mark.parametrize(
+    ("said", "named"), [(OFF.encode(), OFF), (b"A" * 13, None), (b"a" * 14, None), (b"\xff", None)]
+)
+async def test_the_books_name_the_run_that_a_root_repeats(said: bytes, named: str | None) -> None:
+    root = bare(headers=[(AGAIN, said)])
+    outcome = await lane_of(straight, off()).handle(root)
+    (entry,) = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]
+    assert entry["runs"][0]["root"].get("again") == named
+    assert outcome.data() == [{"n": 0, "household": None}]
