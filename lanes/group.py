@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -26,7 +26,10 @@ class Broken(Exception):  # noqa: N818 -- what the membership is
 class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Membership in the group of one stage, with a living lane for every index assigned to it.
 
-    `work` makes the work of lane *i*. `alone` is shared by all groups of the process. `port` may
+    `work` makes the work of lane *i*, whose state is its partition of each of the `state` topics.
+    `from_start`: an input whose offset is lost is read from its start, where it would stop the lane
+    with `remedy`. While `holding` says so its lanes take no event, and keep their places.
+    `alone` is shared by all groups of the process. `port` may
     put something between a lane and its Kafka: how a test breaks the protocol on purpose.
     """
 
@@ -39,8 +42,11 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         work: Callable[[int], Work],
         *,
         alone: asyncio.Lock,
-        remedy: str,
+        remedy: str = "",
         patience: float,
+        state: Sequence[str] = (),
+        from_start: bool = False,
+        holding: Callable[[], bool] = lambda: False,
         port: Callable[[KafkaPort], Port] = lambda port: port,
     ) -> None:
         self._settings = settings
@@ -51,6 +57,9 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         self._alone = alone
         self._remedy = remedy
         self._patience = patience
+        self._state = state
+        self._from_start = from_start
+        self._holding = holding
         self._port = port
         self._membership = Membership(settings, consumer(settings, group=group), group)
         self._lanes: dict[int, tuple[KafkaPort, asyncio.Task[None]]] = {}
@@ -134,7 +143,13 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
             by_index.setdefault(index, []).append(Partition(topic, index))
         for index, inputs in by_index.items():
             port = KafkaPort(
-                self._membership, self._transactional_id(index), inputs, remedy=self._remedy
+                self._membership,
+                self._transactional_id(index),
+                inputs,
+                remedy=self._remedy,
+                state=[Partition(topic, index) for topic in self._state],
+                from_start=self._from_start,
+                holding=self._holding,
             )
             task = asyncio.create_task(self._lane(port, index), name=f"lane {index}")
             self._lanes[index] = port, task
@@ -169,6 +184,28 @@ class Group(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unt
         if late:
             self._log.warning("group.abandoned", lanes=len(late))
             await asyncio.wait(late, timeout=1)
+
+
+async def run_beside(
+    group: Group, companion: Coroutine[Any, Any, None], stopping: asyncio.Event
+) -> None:
+    """Run a group, and beside it what serves its lanes and never ends by itself, until `stopping`
+    is set or one of the two ends. Raises Broken, and whatever the companion has ended with: it must
+    be heard."""
+    ending = asyncio.Event()
+    working = asyncio.create_task(group.run(ending))
+    beside = asyncio.create_task(companion)
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({working, beside, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ending.set()
+        stopped.cancel()
+        beside.cancel()
+        await asyncio.wait({working, beside})
+    working.result()
+    if not beside.cancelled():
+        beside.result()
 
 
 def _leveled(log: Any) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,9 +27,20 @@ from broker.clients import close, close_hard, producer
 from broker.errors import BrokerError
 from broker.fenced import FENCED
 from broker.settings import Settings
+from broker.tables import read_table
 from broker.undecodable import offset_of_undecodable
 from events.record import Outgoing, Record, Undecodable
-from lanes.port import Committed, Fenced, Lost, Partition, Refused, Stopped, Unknown, Writes
+from lanes.port import (
+    Committed,
+    Fenced,
+    Lost,
+    Partition,
+    Refused,
+    Stopped,
+    Tables,
+    Unknown,
+    Writes,
+)
 
 log = structlog.get_logger()
 
@@ -76,6 +87,13 @@ class KafkaPort:
     inputs: Sequence[Partition]
     remedy: str
     """What a person types when an offset is lost."""
+    state: Sequence[Partition] = ()
+    """The lane's partition of each of its compacted topics."""
+    from_start: bool = False
+    """An input whose offset is missing or no more in the log is read from its start, instead of
+    being lost."""
+    holding: Callable[[], bool] = lambda: False
+    """Is the lane to take no event now?"""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     living: bool = False
     """Between a birth and the death that follows it."""
@@ -98,6 +116,13 @@ class KafkaPort:
         self._producer = producer(self.membership.settings, transactional_id=self.transactional_id)
         await self._answered(self._producer.start(), self._deadline())
 
+    async def tables(self) -> Tables:
+        settings = self.membership.settings
+        try:
+            return {topic: await read_table(settings, topic, index) for topic, index in self.state}
+        except BrokerError as error:
+            raise Unknown(str(error)) from None
+
     async def committed(self) -> Mapping[Partition, Committed]:
         # `consumer.committed()` forgets the metadata; the coordinator's own call keeps it.
         coordinator: Any = self.membership.consumer._coordinator
@@ -105,10 +130,13 @@ class KafkaPort:
         found = await self._answered(coordinator.fetch_committed_offsets(tps), self._deadline())
         if any(tp not in found for tp in tps):
             found = await self._asked_again(tps)
+        found = {tp: entry for tp, entry in found.items() if entry and entry.offset >= 0}
+        if self.from_start:
+            found = await self._within_the_log(found)
         committed = {}
         for partition in self.inputs:
             entry = found.get(TopicPartition(*partition))
-            if entry is None or entry.offset < 0:
+            if entry is None:
                 raise Lost(
                     f"group {self.membership.group} has no offset for "
                     f"{partition.topic}/{partition.partition}; {self.remedy}"
@@ -124,6 +152,21 @@ class KafkaPort:
         except BrokerError as error:
             raise Unknown(str(error)) from None
 
+    async def _within_the_log(
+        self, found: Mapping[TopicPartition, Any]
+    ) -> Mapping[TopicPartition, Any]:
+        """With the start of the log for each offset that is missing, or no more in it."""
+        tps = [TopicPartition(*p) for p in self.inputs]
+        try:
+            async with Admin.open(self.membership.settings) as admin:
+                starts, ends = await admin.start_offsets(tps), await admin.end_offsets(tps)
+        except BrokerError as error:
+            raise Unknown(str(error)) from None
+        kept = {tp: e for tp, e in found.items() if starts[tp] <= e.offset <= ends[tp]}
+        for tp in found.keys() - kept.keys():
+            log.warning("lane.lost", partition=f"{tp.topic}/{tp.partition}", at=starts[tp])
+        return {tp: kept.get(tp) or OffsetAndMetadata(starts[tp], "") for tp in tps}
+
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
         self._assignment = consumer._subscription.subscription.assignment
@@ -137,6 +180,16 @@ class KafkaPort:
             raise Stopped from None
         self._handed_over = dict(offsets)
         self.living = True
+
+    async def paused(self) -> bool:
+        # No fetch is no reason to leave the group: heartbeats are sent all the same.
+        if not self.holding():
+            return False
+        await self.wait()
+        return True
+
+    async def wait(self) -> None:
+        await self._wait(_IDLE)
 
     async def fetch(self) -> Sequence[Record]:
         self.unless_stopping()

@@ -18,7 +18,18 @@ from typing import Any, NamedTuple, Protocol
 
 from events.record import Record
 from lanes.mark import Mark
-from lanes.port import Committed, Fenced, Lost, Partition, Port, Refused, Stopped, Unknown, Writes
+from lanes.port import (
+    Committed,
+    Fenced,
+    Lost,
+    Partition,
+    Port,
+    Refused,
+    Stopped,
+    Tables,
+    Unknown,
+    Writes,
+)
 
 
 class Done(NamedTuple):
@@ -30,17 +41,48 @@ class Done(NamedTuple):
     """For whoever made it: given back once it is committed."""
 
 
+class Waits(Protocol):
+    """Events that the lane's state holds, to be handled later."""
+
+    @property
+    def place(self) -> Partition:
+        """The input that is that state as well. None of its own records is handled: deaths at what
+        was due are noted with it."""
+
+    def due(self) -> Sequence[Record]:
+        """What is to be handled now, before any input; its `Done.settled` moves no offset. Given
+        again, in another life, it has the same order."""
+
+    def full(self) -> bool:
+        """Is no further input to be taken for now?"""
+
+
 class Work(Protocol):
     """What a lane is for. No method touches Kafka."""
 
+    @property
+    def waits(self) -> Waits | None:
+        """None: what comes is settled at once."""
+
+    def born(self, tables: Tables) -> None:
+        """Begin with this state: whatever was not committed is forgotten."""
+
     async def handle(self, records: Sequence[Record]) -> Done:
-        """Settle at least the first record, or as many as fit into one transaction."""
+        """Settle at least the first record, or as many as fit into one transaction; none where
+        `waits` is full."""
 
     async def give_up(self, record: Record, deaths: int) -> Done:
         """Settle a record that has killed its process `deaths` times."""
 
+    def idle(self) -> Done | None:
+        """What to write although no event came; asked whenever a fetch found none."""
+
     def committed(self, done: Done) -> None:
-        """What `handle` or `give_up` returned is now in Kafka."""
+        """What `handle`, `give_up` or `idle` returned is now in Kafka."""
+
+    async def end(self) -> Done | None:
+        """What to write before the lane ends, unless it ends before it was born; to wait here is to
+        hold up the group. Not asked where the lane is fenced or abandoned."""
 
 
 Log = Callable[..., Any]
@@ -63,10 +105,10 @@ async def live(port: Port, work: Work, *, alone: Alone, log: Log) -> None:
             log("lane.born", offsets={str(p.partition): o for p, o in life.offsets.items()})
             while True:
                 await life.batch()
-                if life.fruitful:
+                if life.fruitful or life.waited:
                     fruitless = 0
         except Stopped:
-            await life.unmark()
+            await life.end()
             await port.close()
             return
         except CancelledError:
@@ -104,7 +146,9 @@ class _Life:
         self._alone = alone
         self._survived = survived
         self._pending: Sequence[Record] = ()
-        self.fruitful = False  # a batch has been settled in this life
+        self.living = False  # born, and not yet dead
+        self.fruitful = False  # a batch of input has been settled in this life
+        self.waited = False  # something that had waited has been
         self._noted = False  # a mark of ours stands in Kafka
         self._in_transaction = False
         self.offsets: dict[Partition, int] = {}
@@ -113,7 +157,8 @@ class _Life:
     async def born(self) -> None:
         """Steps 2 to 5 of a birth. (1, the pause, is the group's: it precedes the lane.)"""
         await self._port.fence()
-        # Only now: read earlier, the offset can be older than the last owner's last commit.
+        # Only now: read earlier, state and offset can be older than the last owner's last commit.
+        self._work.born(await self._port.tables())
         committed = await self._port.committed()
         self.offsets = {p: c.offset for p, c in committed.items()}
         self.marks = {p: Mark.parse(c.metadata) for p, c in committed.items()}
@@ -122,19 +167,31 @@ class _Life:
             if self.marks[partition] == mark.began(self.marks[partition].until):
                 self.marks[partition] = mark
         self._port.seek(self.offsets)
+        self.living = True
 
     async def batch(self) -> None:
         """Fetch, handle, and commit the results with the offset."""
         self._port.unless_stopping()
+        if await self._port.paused():
+            return
+        waits = self._work.waits
+        if waits is not None:
+            if due := waits.due():
+                await self._again(waits.place, due)
+                return
+            if waits.full():
+                await self._port.wait()
+                await self._idle()
+                return
         if not self._pending:
             self._pending = await self._port.fetch()
         if not self._pending:
-            if self._port.reached() != self.offsets:  # past trailing markers: lag comes to 0
-                await self._transact({}, dict(self._port.reached()))
+            await self._idle()
             return
         first = self._pending[0]
-        mark = self.marks[Partition(first.topic, first.partition)]
-        if mark.suspect:
+        place = Partition(first.topic, first.partition)
+        mark = self.marks[place]
+        if mark.suspect and place != (waits and waits.place):
             async with self._alone:
                 await self._carefully(first, mark)
         else:
@@ -142,6 +199,33 @@ class _Life:
                 await self._note(self._pending)
             done = await self._work.handle(self._pending)
             await self._settle(done)
+
+    async def _again(self, place: Partition, due: Sequence[Record]) -> None:
+        """Handle what has waited."""
+        mark = self.marks[place]
+        if mark.suspect:
+            async with self._alone:
+                if mark.hopeless:
+                    done = await self._work.give_up(due[0], mark.deaths)
+                else:
+                    await self._transact({}, {}, {place: mark.began(mark.until)})
+                    done = await self._work.handle(due[:1])
+        else:
+            if not self.waited:
+                await self._transact({}, {}, {place: mark.began(mark.until)})
+            done = await self._work.handle(due)
+        await self._transact(done.writes, {}, eased={place: mark.eased()})
+        self.waited = True  # and no word of the input, which may kill yet
+        self._work.committed(done)
+
+    async def _idle(self) -> None:
+        reached = {} if self._pending else dict(self._port.reached())
+        done = self._work.idle()
+        if done is not None:
+            await self._transact(done.writes, reached)
+            self._work.committed(done)
+        elif reached and reached != self.offsets:  # past trailing markers: lag comes to 0
+            await self._transact({}, reached)
 
     async def _carefully(self, record: Record, mark: Mark) -> None:
         """The first event, and few after it or none."""
@@ -159,23 +243,35 @@ class _Life:
     async def _note(self, records: Sequence[Record]) -> None:
         """Write down, before the work, that we are about to do it."""
         last = {Partition(r.topic, r.partition): r.offset for r in records}
+        if self._work.waits is not None:
+            last.pop(self._work.waits.place, None)
         began = {p: self.marks[p].began(offset) for p, offset in last.items()}
         self._noted = True
         await self._transact({}, {}, began)
 
-    async def unmark(self) -> None:
+    async def end(self) -> None:
+        """Write what is left, and take the note back."""
+        done = await self._work.end()
+        if not self.living:  # never born: there is nothing to write with
+            await self._port.discard()
+        elif await self.unmark(done.writes if done else {}) and done is not None:
+            self._work.committed(done)
+
+    async def unmark(self, writes: Writes | None = None) -> bool:
         """Take the note back: we end in good order. If that fails the note stays, and costs the
-        next owner some care."""
+        next owner some care. Whether anything was committed."""
         if self._in_transaction:
             # Its outcome is unknown: the offsets that we remember may be behind Kafka's.
             await self._port.discard()
-            return
-        if not self._noted:
-            return
+            return False
+        if not (self._noted or writes):
+            return False
         try:
-            await self._transact({}, {})
+            await self._transact(writes or {}, {})
         except (Fenced, Unknown, Refused, Stopped):
             await self._port.discard()
+            return False
+        return True
 
     async def _settle(self, done: Done) -> None:
         settled, self._pending = self._pending[: done.settled], self._pending[done.settled :]
@@ -193,13 +289,14 @@ class _Life:
         writes: Writes,
         offsets: Mapping[Partition, int],
         noted: Mapping[Partition, Mark] | None = None,
+        eased: Mapping[Partition, Mark] | None = None,
     ) -> None:
         """One transaction; nothing but produce and offsets happens inside."""
         offsets = {**self.offsets, **offsets}
         marks = {
             p: mark if offsets[p] == self.offsets[p] else mark.settled(offsets[p])
             for p, mark in self.marks.items()
-        }
+        } | dict(eased or {})
         self._in_transaction = True
         await self._port.begin()
         await self._port.send(

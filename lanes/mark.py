@@ -53,6 +53,11 @@ class Mark(NamedTuple):
         """What to note, and believe, when everything before `offset` is settled."""
         return Mark(SUSPECT, self.until) if self.suspect and offset <= self.until else Mark()
 
+    def eased(self) -> Mark:
+        """What to note, and believe, when one of several suspects that have no offsets is settled:
+        the next commit that moves the offset clears the others."""
+        return Mark(SUSPECT) if self.suspect else Mark()
+
     def __str__(self) -> str:
         return orjson.dumps(self._asdict()).decode() if self.deaths else ""
 

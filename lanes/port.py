@@ -24,6 +24,9 @@ class Committed(NamedTuple):
 
 Writes = Mapping[Partition, Sequence[Outgoing]]
 
+Tables = Mapping[str, Mapping[bytes, bytes]]
+"""By compacted topic, the newest value of each key in the lane's partition of it."""
+
 
 class Stopped(Exception):  # noqa: N818 -- the lane's end, no error
     """The partition is being taken away, or the process is going: end between transactions."""
@@ -52,11 +55,20 @@ class Port(Protocol):
         """Start the producer: no older one with our transactional id can commit from here on, and
         its open transaction is settled."""
 
+    async def tables(self) -> Tables:
+        """The lane's state, as the last owner committed it: read after the fence, it is whole."""
+
     async def committed(self) -> Mapping[Partition, Committed]:
         """The offset of every input. Raises Lost where one is missing."""
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         """Read on from here; whatever was fetched before is thrown away."""
+
+    async def paused(self) -> bool:
+        """Is the lane to take no event now? Then it has waited a moment before it answers."""
+
+    async def wait(self) -> None:
+        """A moment, less when the lane is to end."""
 
     async def fetch(self) -> Sequence[Record]:
         """The next records, in order within each input; none if there were none for a while.

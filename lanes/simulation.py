@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from events.headers import decoded
 from events.record import Header, Outgoing
-from lanes.port import Committed, Fenced, Lost, Partition, Stopped, Writes
+from lanes.port import Committed, Fenced, Lost, Partition, Stopped, Tables, Writes
 
 Step = Generator[str, BaseException | None, None]
 
@@ -43,6 +43,7 @@ class SimulatedRecord(NamedTuple):
 class _Entry:
     outgoing: Outgoing | None  # None: a transaction marker
     transaction: Transaction | None = None
+    timestamp: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -75,9 +76,9 @@ class SimulatedKafka:
     def log(self, partition: Partition) -> list[_Entry]:
         return self.logs.setdefault(partition, [])
 
-    def append(self, partition: Partition, outgoing: Outgoing) -> None:
+    def append(self, partition: Partition, outgoing: Outgoing, timestamp: int = 0) -> None:
         """A write outside of any transaction."""
-        self.log(partition).append(_Entry(outgoing))
+        self.log(partition).append(_Entry(outgoing, timestamp=timestamp))
 
     def last_stable_offset(self, partition: Partition) -> int:
         log = self.log(partition)
@@ -90,7 +91,12 @@ class SimulatedKafka:
         log = self.log(partition)
         return [
             SimulatedRecord(
-                *partition, offset, e.outgoing.value, e.outgoing.key, decoded(e.outgoing.headers)
+                *partition,
+                offset,
+                e.outgoing.value,
+                e.outgoing.key,
+                decoded(e.outgoing.headers),
+                e.timestamp,
             )
             for offset, e in enumerate(log[start : self.last_stable_offset(partition)], start)
             if e.outgoing is not None
@@ -187,6 +193,7 @@ class SimulatedPort:
     inputs: Sequence[Partition]
     generation: int
     most: int = 3  # records a fetch
+    state: Sequence[Partition] = ()
     stopping: bool = False
     _epoch: int = -1
     _positions: dict[Partition, int] = field(default_factory=dict)
@@ -196,6 +203,20 @@ class SimulatedPort:
         await step("fence")
         self._epoch = self.kafka.init(self.transactional_id)
         await step("fenced")
+
+    async def tables(self) -> Tables:
+        tables = {}
+        for partition in self.state:
+            await step("table")
+            rows: dict[bytes, bytes] = {}
+            for record in self.kafka.read_committed(partition):
+                assert record.key is not None
+                if record.value is None:
+                    rows.pop(record.key, None)
+                else:
+                    rows[record.key] = record.value
+            tables[partition.topic] = rows
+        return tables
 
     async def committed(self) -> Mapping[Partition, Committed]:
         await step("committed?")
@@ -208,6 +229,13 @@ class SimulatedPort:
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         self._positions = dict(offsets)
+
+    async def paused(self) -> bool:
+        return False
+
+    async def wait(self) -> None:
+        with suppress(Exception):  # it asks nothing of Kafka
+            await step("wait")
 
     async def fetch(self) -> Sequence[SimulatedRecord]:
         self.unless_stopping()

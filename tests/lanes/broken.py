@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lanes.port import Committed, Fenced, Partition, Unknown, Writes
+from lanes.port import Committed, Fenced, Partition, Tables, Unknown, Writes
 
 
 class _Around:
@@ -24,6 +24,15 @@ class OffsetReadBeforeTheFence(_Around):
         await self.port.fence()
 
     async def committed(self) -> Mapping[Partition, Committed]:
+        return self._early
+
+
+class StateReadBeforeTheFence(_Around):
+    async def fence(self) -> None:
+        self._early = await self.port.tables()
+        await self.port.fence()
+
+    async def tables(self) -> Tables:
         return self._early
 
 

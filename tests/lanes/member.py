@@ -23,7 +23,7 @@ from events.record import Outgoing, Record
 from lanes.group import Broken, Group
 from lanes.kafka import KafkaPort
 from lanes.lane import Done
-from lanes.port import Committed, Partition, Port, Writes
+from lanes.port import Committed, Partition, Port, Tables, Writes
 from tests.lanes import broken
 from worker.logs import configure
 
@@ -35,6 +35,16 @@ class Doubling:
 
     def __init__(self, index: int, target: str) -> None:
         self._into = Partition(target, index)
+
+    @property
+    def waits(self) -> None:
+        return None
+
+    def born(self, tables: Tables) -> None:
+        pass
+
+    def idle(self) -> Done | None:
+        return None
 
     async def handle(self, records: Sequence[Record]) -> Done:
         records = records[:200]
@@ -54,6 +64,9 @@ class Doubling:
 
     def committed(self, done: Done) -> None:
         pass
+
+    async def end(self) -> Done | None:
+        return None
 
 
 def reached(point: str) -> None:

@@ -256,11 +256,41 @@ async def test_markers_take_offsets_and_fetch_passes_them(world: World) -> None:
     assert [(r.offset, r.value) for r in fetched] == [(0, b"x"), (2, b"y")]
 
 
+async def test_state_is_the_newest_committed_row_of_each_key(world: World) -> None:
+    first, second = await world.port(), await world.port()
+    await world.call(first.fence())
+    for rows in ([(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")], [(b"b", None)]):
+        await world.call(first.begin())
+        await world.call(
+            first.send({world.target: [Outgoing(*row) for row in rows]}, {world.source: START})
+        )
+        await world.call(first.commit())
+    await world.call(first.begin())
+    await world.call(first.send({world.target: [Outgoing(b"a", b"3")]}, {world.source: START}))
+    await world.call(second.fence())
+    second.state = [world.target]  # type: ignore[union-attr, attr-defined]
+    assert await world.call(second.tables()) == {world.target.topic: {b"a": b"2"}}
+
+
 async def test_an_offset_that_nobody_committed_is_lost(world: World) -> None:
     port = await world.port()
     port.inputs = [Partition(world.source.topic, 1)]  # type: ignore[union-attr, attr-defined]
     with pytest.raises(Lost):
         await world.call(port.committed())
+
+
+async def test_where_it_is_wanted_an_offset_that_nobody_committed_is_the_start(
+    settings: Settings,
+) -> None:
+    real = Real(settings)
+    await real.prepare()
+    try:
+        port = await real.port()
+        assert isinstance(port, KafkaPort)
+        port.inputs, port.from_start = [real.source, real.target], True
+        assert await port.committed() == {real.source: START, real.target: START}
+    finally:
+        await real.close()
 
 
 async def _readable(world: World, *settled: Port) -> list[bytes | None]:

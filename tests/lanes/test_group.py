@@ -14,7 +14,7 @@ from events.record import Record
 from lanes.group import Broken, Group
 from lanes.kafka import KafkaPort
 from lanes.lane import Done
-from lanes.port import Partition, Port
+from lanes.port import Partition, Port, Tables
 from tests.lanes.troupe import Troupe
 
 pytestmark = pytest.mark.kafka
@@ -28,6 +28,16 @@ class Waiting:
         self.may_end = asyncio.Event()
         self.handled = 0
 
+    @property
+    def waits(self) -> None:
+        return None
+
+    def born(self, tables: Tables) -> None:
+        pass
+
+    def idle(self) -> Done | None:
+        return None
+
     async def handle(self, records: Sequence[Record]) -> Done:
         self.begun.set()
         await self.may_end.wait()
@@ -40,11 +50,15 @@ class Waiting:
     def committed(self, done: Done) -> None:
         pass
 
+    async def end(self) -> Done | None:
+        return None
+
 
 def group(
     troupe: Troupe,
     work: Callable[[int], Any],
     port: Callable[[KafkaPort], Port] = lambda port: port,
+    holding: Callable[[], bool] = lambda: False,
 ) -> Group:
     return Group(
         troupe.settings,
@@ -56,6 +70,7 @@ def group(
         remedy="(a test)",
         patience=5,
         port=port,
+        holding=holding,
     )
 
 
@@ -103,6 +118,37 @@ async def test_a_stop_is_heard_between_the_parts_of_a_fetched_batch(troupe: Trou
         work.may_end.set()
     await running
     assert all(work.handled <= 2 for work in works)
+
+
+async def test_a_hold_is_heard_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
+    works = [Waiting(), Waiting()]
+    asked = 0
+    held = asyncio.Event()
+
+    def holding() -> bool:
+        nonlocal asked
+        asked += held.is_set()
+        return held.is_set()
+
+    member = group(troupe, works.__getitem__, holding=holding)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(20)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+        held.set()
+        for work in works:
+            work.may_end.set()
+        while asked < 6:  # twice at least by each lane
+            await asyncio.sleep(0.05)
+        assert [work.handled for work in works] == [1, 1]
+        held.clear()
+        while [work.handled for work in works] != [10, 10]:
+            await asyncio.sleep(0.05)
+        held.set()  # one that is held hears a stop all the same
+        stopping.set()
+        await running
 
 
 async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(

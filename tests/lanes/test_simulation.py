@@ -74,8 +74,18 @@ def _caught(mutant: type, seed: int) -> bool:
 
 @pytest.mark.parametrize(
     "mutant",
-    [broken.OffsetReadBeforeTheFence, _Aside, broken.RebuiltByAZombie],
-    ids=["offset read before the fence", "offset outside of the transaction", "zombie rebuilds"],
+    [
+        broken.OffsetReadBeforeTheFence,
+        broken.StateReadBeforeTheFence,
+        _Aside,
+        broken.RebuiltByAZombie,
+    ],
+    ids=[
+        "offset read before the fence",
+        "state read before the fence",
+        "offset outside of the transaction",
+        "zombie rebuilds",
+    ],
 )
 def test_a_lane_broken_on_purpose_is_caught(mutant: type) -> None:
     assert any(_caught(mutant, seed) for seed in range(400))

@@ -123,6 +123,13 @@ class Troupe:
                 assert time.monotonic() < ends, "the broker never ended the transaction"
                 await asyncio.sleep(0.1)
 
+    async def offsets(self) -> list[int]:
+        """What the group has committed of each partition."""
+        tps = [TopicPartition(self.source, p) for p in range(PARTITIONS)]
+        async with Admin.open(self.settings) as admin:
+            found = await admin.committed(self.group, tps)
+        return [found[tp].offset for tp in tps]
+
     async def results(self) -> dict[int, list[bytes]]:
         found: dict[int, list[bytes]] = {p: [] for p in range(PARTITIONS)}
         async for records in scan(self.settings, [self.target]):

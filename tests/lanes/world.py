@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events.record import Outgoing, Record
-from lanes.lane import Done, live
-from lanes.port import Committed, Partition, Port, Stopped, Unknown
+from lanes.lane import Done, Work, live
+from lanes.port import Committed, Partition, Port, Stopped, Tables, Unknown
 from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
 
 GROUP = "pipeline.stage"
@@ -29,18 +29,38 @@ def dead(index: int) -> Partition:
     return Partition("dead", index)
 
 
+def state(index: int) -> Partition:
+    return Partition("state", index)
+
+
 @dataclass
 class Doubling:
-    """A stage that emits two events for each; at most `fits` of its inputs fit one transaction."""
+    """A stage that emits two events for each and numbers its inputs, which takes state; at most
+    `fits` of its inputs fit one transaction."""
 
     index: int
     given_up: list[bytes]
     fits: int = 2
+    handled: int = 0
+
+    @property
+    def waits(self) -> None:
+        return None
+
+    def born(self, tables: Tables) -> None:
+        self.handled = int(tables["state"].get(b"handled", b"0"))
 
     async def handle(self, records: Sequence[Record]) -> Done:
         records = records[: self.fits]
-        out = [Outgoing(None, r.value + suffix) for r in records for suffix in (b"a", b"b")]
-        return Done(len(records), {target(self.index): out})
+        out = []
+        for record in records:
+            self.handled += 1
+            out += [doubled(record.value, suffix, self.handled) for suffix in (b"a", b"b")]
+        kept = Outgoing(b"handled", b"%d" % self.handled)
+        return Done(len(records), {target(self.index): out, state(self.index): [kept]})
+
+    def idle(self) -> Done | None:
+        return None
 
     async def give_up(self, record: Record, deaths: int) -> Done:
         self.given_up.append(record.value)
@@ -48,6 +68,13 @@ class Doubling:
 
     def committed(self, done: Done) -> None:
         pass
+
+    async def end(self) -> Done | None:
+        return None
+
+
+def doubled(value: bytes | None, suffix: bytes, number: int) -> Outgoing:
+    return Outgoing(None, b"%s%s %d" % (value, suffix, number))
 
 
 @dataclass
@@ -89,7 +116,8 @@ class World:
 
     def __post_init__(self) -> None:
         for index in range(LANES):
-            self.kafka.offsets[GROUP, source(index)] = Committed(0)
+            for place in self.inputs(index):
+                self.kafka.offsets[GROUP, place] = Committed(0)
         for _ in range(2):
             self._start()
         self._rebalance(abandon=True)
@@ -111,11 +139,27 @@ class World:
 
     def expected(self, index: int) -> list[bytes]:
         """In the order of the input, but for what was given up."""
-        inputs = [r.value or b"" for r in self.kafka.read_committed(source(index))]
-        return [v + s for v in inputs if v not in self.dead(index) for s in (b"a", b"b")]
+        inputs = [r.value for r in self.kafka.read_committed(source(index))]
+        handled = [value for value in inputs if value not in self.dead(index)]
+        return [
+            doubled(value, suffix, number).value or b""
+            for number, value in enumerate(handled, 1)
+            for suffix in (b"a", b"b")
+        ]
 
     def dead(self, index: int) -> list[bytes]:
         return [r.value or b"" for r in self.kafka.read_committed(dead(index))]
+
+    # -- what its lanes are
+
+    def inputs(self, index: int) -> list[Partition]:
+        return [source(index)]
+
+    def state(self, index: int) -> list[Partition]:
+        return [state(index)]
+
+    def work(self, index: int) -> Work:
+        return Doubling(index, self.given_up)
 
     # -- what can happen
 
@@ -232,10 +276,10 @@ class World:
     def _hold(self, worker: Worker, index: int) -> None:
         tid = f"{GROUP}:{index}"
         self.kafka.generations[tid] = self.generation
-        port = SimulatedPort(self.kafka, GROUP, tid, [source(index)], self.generation)
-        life = live(
-            self.broken(port), Doubling(index, self.given_up), alone=worker.lock, log=self._log
+        port = SimulatedPort(
+            self.kafka, GROUP, tid, self.inputs(index), self.generation, state=self.state(index)
         )
+        life = live(self.broken(port), self.work(index), alone=worker.lock, log=self._log)
         life.send(None)  # up to its first step
         worker.lanes.append(Lane(index, port, life))
 
@@ -260,6 +304,7 @@ class World:
 
     def _settled(self) -> bool:
         return all(
-            self.kafka.offsets[GROUP, source(i)].offset >= len(self.kafka.log(source(i)))
+            self.kafka.offsets[GROUP, place].offset >= len(self.kafka.log(place))
             for i in range(LANES)
+            for place in self.inputs(i)
         ) and all(p.transaction is None for p in self.kafka.producers.values())

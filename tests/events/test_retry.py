@@ -1,0 +1,59 @@
+"""Does an event come out of the retry topic as it went in?"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.retry import PARKED, REPLAY, Waiting, read, row, settled, waiting
+from lanes.simulation import SimulatedRecord
+
+bits = st.binary(max_size=20)
+events = st.builds(
+    Waiting,
+    topic=st.just("p.asked"),
+    partition=st.integers(0, 9),
+    offset=st.integers(0, 2**40),
+    value=st.none() | bits,
+    key=st.none() | bits,
+    headers=st.lists(st.tuples(st.text(max_size=5), bits)).map(tuple),
+    timestamp=st.integers(-1, 2**42),
+    sequence=st.integers(0, 2**40),
+    attempts=st.integers(0, 100),
+    before=st.integers(0, 100),
+    replays=st.integers(0, 9),
+    first_failed=st.integers(0, 2**42),
+    last_failed=st.integers(0, 2**42),
+    since=st.integers(0, 2**42),
+    due=st.integers(0, 2**42),
+    error=st.text(max_size=9),
+    message=st.text(max_size=9),
+)
+
+
+@given(events)
+def test_whatever_its_bytes_an_event_comes_out_as_it_went_in(event: Waiting) -> None:
+    assert read(row(event).value or b"") == event
+
+
+def test_its_value_stands_untouched_behind_a_line_of_json() -> None:
+    record = SimulatedRecord("p.asked", 1, 7, b'{"n": 1}', b"k", [("h", b"x")], 5)
+    out = row(waiting(record, 3), REPLAY)
+    assert out.key == b"replay/p.asked/1/7"
+    account, _, value = (out.value or b"").partition(b"\n")
+    assert (account[:1], value) == (b"{", b'{"n": 1}')
+
+
+def test_a_tombstone_has_the_key_of_its_row() -> None:
+    event = waiting(SimulatedRecord("p.asked", 1, 7, b"{}", None), 3)
+    assert (settled(event).key, settled(event).value) == (row(event, PARKED).key, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"{}", b"[]\n", b"nonsense\n", b'{"topic": "t"}\n', b'{"colour": 1}\n', b"\xff\n"],
+)
+def test_what_none_of_ours_wrote_is_refused(value: bytes) -> None:
+    with pytest.raises(ValueError, match="no row of a retry topic"):
+        read(value)

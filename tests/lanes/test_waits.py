@@ -1,0 +1,122 @@
+"""Is the event found that kills its process when its turn has come, and are others spared?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from events.record import Outgoing, Record
+from lanes.lane import Done, live
+from lanes.mark import GIVE_UP
+from lanes.port import Committed, Partition, Tables
+from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
+
+GROUP = "g"
+INPUT, PLACE, OUT, DEAD = (Partition(name, 0) for name in ("in", "retry", "out", "dead"))
+
+
+class Killed(BaseException):
+    """kill -9, in the middle of a function."""
+
+
+@dataclass
+class Waiting:
+    """`lanes.lane.Waits`: all that its state holds is due."""
+
+    rows: dict[bytes, bytes] = field(default_factory=dict)
+    place: Partition = PLACE
+
+    def due(self) -> Sequence[Record]:
+        return [SimulatedRecord("in", 0, int(k), v, k) for k, v in sorted(self.rows.items())]
+
+    def full(self) -> bool:
+        return False
+
+
+@dataclass
+class Settling:
+    killers: set[bytes]
+    waits: Waiting = field(default_factory=Waiting)
+
+    def born(self, tables: Tables) -> None:
+        self.waits.rows = dict(tables["retry"])
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        events = [record for record in records if record.topic != PLACE.topic]
+        if self.killers.intersection(record.value or b"" for record in events):
+            raise Killed
+        return self._done(events, OUT)._replace(settled=len(records))
+
+    async def give_up(self, record: Record, deaths: int) -> Done:
+        assert deaths == GIVE_UP
+        return self._done([record], DEAD)
+
+    def _done(self, records: Sequence[Record], into: Partition) -> Done:
+        taken = [r.key for r in records if self.waits.rows.pop(r.key or b"", None) is not None]
+        out = [Outgoing(None, record.value) for record in records]
+        return Done(len(records), {into: out, PLACE: [Outgoing(key, None) for key in taken]})
+
+    def idle(self) -> Done | None:
+        return None
+
+    def committed(self, done: Done) -> None:
+        pass
+
+    async def end(self) -> Done | None:
+        return None
+
+
+def lived(killers: set[bytes], waiting: int, *, always: bool = False) -> tuple[SimulatedKafka, int]:
+    """So many wait, and two events come in. Until all is settled: what came of it, and the lives
+    that it took."""
+    kafka = SimulatedKafka()
+    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = Committed(0)
+    for n in range(waiting):
+        kafka.append(PLACE, Outgoing(b"%02d" % n, b"w%d" % n))
+    for n in range(2):
+        kafka.append(INPUT, Outgoing(None, b"i%d" % n))
+    for lives in range(1, 60):
+        if always:
+            kafka.append(PLACE, Outgoing(b"%02d" % (50 + lives), b"x"))
+        port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=100, state=[PLACE])
+        life = live(port, Settling(killers), alone=SimulatedLock(), log=lambda *_, **__: None)
+        try:
+            for _ in range(2_000):
+                life.send(None)
+                kafka.complete("t") if "t" in kafka.producers else None
+        except Killed:
+            continue
+        return kafka, lives
+    raise AssertionError("it dies for ever")
+
+
+def test_one_of_the_input_is_found_although_something_is_due_in_every_life() -> None:
+    kafka, lives = lived({b"i0"}, 10, always=True)
+    assert values(kafka, DEAD) == [b"i0"]
+    assert lives < 20
+
+
+def values(kafka: SimulatedKafka, place: Partition) -> list[bytes]:
+    return sorted(record.value or b"" for record in kafka.read_committed(place))
+
+
+@pytest.mark.parametrize("killer", [b"w0", b"w3", b"w9"])
+def test_the_event_that_kills_when_its_time_has_come_is_given_up(killer: bytes) -> None:
+    kafka, lives = lived({killer}, 10)
+    assert values(kafka, DEAD) == [killer]
+    others = {*(b"w%d" % n for n in range(10)), b"i0", b"i1"} - {killer}
+    assert values(kafka, OUT) == sorted(others)
+    assert lives == GIVE_UP + 1
+
+
+def test_two_of_them_are_found_one_after_the_other() -> None:
+    kafka, _ = lived({b"w2", b"w7"}, 10)
+    assert values(kafka, DEAD) == [b"w2", b"w7"]
+
+
+def test_one_of_the_input_costs_nothing_that_waits() -> None:
+    kafka, _ = lived({b"i0"}, 10)
+    assert values(kafka, DEAD) == [b"i0"]
+    assert values(kafka, OUT) == sorted([*(b"w%d" % n for n in range(10)), b"i1"])

@@ -1,0 +1,156 @@
+"""Which events of a lane wait, until when, and who waits behind whom?
+
+The state of one lane, whose rows stand in its partition of the retry topic. What has a key waits
+behind what waits with the same key, from the same input; what has none waits alone. Changes are
+made at once and hold if they are committed: a lane whose transaction fails is born again, and
+restores what was.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from heapq import nsmallest
+from itertools import chain, islice, takewhile
+
+from events import retry
+from events.record import Outgoing, Record
+from events.retry import PARKED, Waiting
+from lanes.port import Partition
+from worker.breaker import Breaker
+from worker.caps import PARKED_BYTES, WAITING
+
+Queue = tuple[str, bytes | int]
+HOPELESS = 3  # deaths in a row of one key
+
+
+class Parking:
+    """`lanes.lane.Waits`. `clock`: seconds of the epoch."""
+
+    def __init__(
+        self, place: Partition, most: int, breaker: Breaker, clock: Callable[[], float]
+    ) -> None:
+        self._place = place
+        self._most = most
+        self._breaker = breaker
+        self._clock = clock
+        self._begin()
+
+    def _begin(self) -> None:
+        self.queues: dict[Queue, deque[Waiting]] = {}
+        self.count = 0
+        self.bytes = 0
+        self._sequence = 0
+        self._deaths: dict[Queue, int] = {}
+        self._next = 0  # before then no head is due
+
+    @property
+    def place(self) -> Partition:
+        return self._place
+
+    def restored(self, rows: Mapping[bytes, bytes]) -> None:
+        """Begin with what was committed. Rows of others' making are passed over."""
+        self._begin()
+        found = []
+        for key, value in rows.items():
+            if key.startswith(PARKED):
+                try:
+                    found.append(retry.read(value))
+                except ValueError:
+                    continue
+        for event in sorted(found, key=lambda event: event.sequence):
+            self._append(event)
+
+    def behind(self, record: Record) -> bool:
+        """Must it wait because an earlier one with its key does?"""
+        return queue_of(record) in self.queues
+
+    def park(self, event: Waiting) -> Outgoing:
+        """Let it wait: at the end of its queue, or where it stands at its head. Its row."""
+        queue = self.queues.get(queue_of(event))
+        if event.sequence and queue is not None and queue[0].sequence == event.sequence:
+            self.bytes += _size(event) - _size(queue[0])
+            queue[0] = event
+            self._next = min(self._next, event.due)
+        else:
+            self._sequence += 1
+            event = event._replace(sequence=self._sequence)
+            self._append(event)
+        return retry.row(event)
+
+    def hopeless(self, event: Record) -> bool:
+        """Have so many before it in its queue died that it gets one try alone? A key that always
+        fails is so gone through faster than it fills the lane."""
+        return self._deaths.get(queue_of(event), 0) >= HOPELESS
+
+    def died(self, event: Waiting) -> None:
+        """Its tries are used up: it is about to be settled."""
+        queue = queue_of(event)
+        self._deaths[queue] = self._deaths.get(queue, 0) + 1
+
+    def lived(self, event: Waiting) -> None:
+        """A try has succeeded."""
+        self._deaths.pop(queue_of(event), None)
+
+    def settle(self, event: Waiting) -> Outgoing | None:
+        """It is settled: the tombstone of its row, unless it waits again."""
+        queue = self.queues[queue_of(event)]
+        if not self.first(event):
+            return None
+        queue.popleft()
+        self.count -= 1
+        self.bytes -= _size(event)
+        if queue:
+            self._next = min(self._next, queue[0].due)
+        else:
+            del self.queues[queue_of(event)]
+            self._deaths.pop(queue_of(event), None)
+        return retry.settled(event)
+
+    def due(self) -> Sequence[Waiting]:
+        """The heads of queues whose time has come, the earliest first, each with those that may
+        follow it at once."""
+        clock = self._clock()
+        now = int(clock * 1000)
+        if self._breaker.open:
+            probing = self._breaker.probing(clock) and not self._breaker.input_next
+            return nsmallest(1, self._heads(), key=_turn) if probing else ()
+        if not self.queues or now < self._next:
+            return ()
+        heads = nsmallest(WAITING, (e for e in self._heads() if e.due <= now), key=_turn)
+        if not heads:
+            self._next = min(event.due for event in self._heads())
+        queues = (takewhile(lambda e: e.due <= now, self.queues[queue_of(h)]) for h in heads)
+        return [*islice(chain.from_iterable(queues), WAITING)]
+
+    def first(self, event: Waiting) -> bool:
+        """Does it stand behind nobody?"""
+        return self.queues[queue_of(event)][0] is event
+
+    def full(self) -> bool:
+        if self.count >= self._most or self.bytes >= PARKED_BYTES:
+            return True
+        return self._breaker.resting(self._clock())
+
+    def _heads(self) -> list[Waiting]:
+        return [queue[0] for queue in self.queues.values()]
+
+    def _append(self, event: Waiting) -> None:
+        self.queues.setdefault(queue_of(event), deque()).append(event)
+        self.count += 1
+        self.bytes += _size(event)
+        self._sequence = max(self._sequence, event.sequence)
+        self._next = min(self._next, event.due)
+
+
+def _turn(event: Waiting) -> tuple[int, int]:
+    return event.due, event.sequence
+
+
+def queue_of(record: Record) -> Queue:
+    return record.topic, record.offset if record.key is None else record.key
+
+
+def _size(event: Waiting) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in event.headers)
+    return len(event.value or b"") + len(event.key or b"") + headers + 500
