@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from events.fingerprint import fingerprint, title
 from events.headers import encoded
 from events.record import Header, Outgoing, Record
 
@@ -36,8 +37,11 @@ class Death:
     message: str
     traceback: str = ""
     attempts: int = 1
+    """In all, also those of before it was replayed."""
     first_failed: datetime | None = None
     last_failed: datetime | None = None
+    replays: int = 0
+    """How often it had been replayed."""
 
     @classmethod
     def of(
@@ -49,6 +53,7 @@ class Death:
         run: str,
         attempts: int,
         first: datetime,
+        replays: int = 0,
         traced: bool = True,
     ) -> Death:
         return cls(
@@ -56,15 +61,17 @@ class Death:
             version=version,
             run=run,
             error=_shortened(type(error).__name__, LONGEST_NAME),
-            message=_said(error),
+            message=said(error),
             traceback=_trace(error) if traced else "",
             attempts=attempts,
             first_failed=first,
             last_failed=datetime.now(UTC),
+            replays=replays,
         )
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """Its message, whatever its class does."""
     try:
         return str(error)
     except BaseException as worse:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
@@ -89,10 +96,13 @@ def letter(record: Record, death: Death, *, largest: int) -> Outgoing:
         ("stage", death.stage),
         ("error", death.error),
         ("message", _shortened(death.message, LONGEST_MESSAGE)),
+        ("fingerprint", fingerprint(death.stage, death.error, title(death.message))),
         ("attempts", str(death.attempts)),
+        ("replays", str(death.replays)),
         ("topic", record.topic),
         ("partition", str(record.partition)),
         ("offset", str(record.offset)),
+        ("timestamp", str(record.timestamp)),
         ("version", death.version),
         ("run", death.run),
     ]

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from events.deadletter import FAMILY, Death, letter
+from events.fingerprint import fingerprint
 from events.headers import decoded
 from events.record import Header, Outgoing
 from tests.events.made import Made, header_names
@@ -52,9 +53,10 @@ def test_the_account_is_text_that_a_person_can_read() -> None:
     assert datetime.fromisoformat(said.pop("last_failed")) > NOW
     assert said == {
         "stage": "validate", "error": "ValueError", "message": "no till prints that",
-        "attempts": "3", "topic": "order-lines.line.ingested", "partition": "3",
-        "offset": "10482", "version": "order-lines@7", "run": "abc",
-        "first_failed": NOW.isoformat(),
+        "fingerprint": fingerprint("validate", "ValueError", "no till prints that"),
+        "attempts": "3", "replays": "0", "timestamp": "0",
+        "topic": "order-lines.line.ingested", "partition": "3", "offset": "10482",
+        "version": "order-lines@7", "run": "abc", "first_failed": NOW.isoformat(),
     }  # fmt: skip
 
 

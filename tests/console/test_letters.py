@@ -1,0 +1,92 @@
+"""Are those letters meant that a person says, and do those stand together that are alike?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.letters import MOST_GROUPS, OTHERS, Groups, Selection
+from events.settlement import How
+from notifier.letters import Letter
+from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
+
+NOW = START + timedelta(days=1)
+
+died = st.builds(
+    Died,
+    after=st.integers(0, 1_000),
+    error=st.sampled_from(["Reject", "KeyError"]),
+    message=st.sampled_from(["line 7 is empty", "line 8 is empty", "nothing was paid"]),
+    stage=st.sampled_from(["validate", "load"]),
+)
+settled = st.sampled_from([None, "replayed", "discarded"])
+
+
+def read(one: Died, offset: int) -> Letter:
+    return Letter.read(record(one, offset), "p", one.stage, nothing_personal, NOW)
+
+
+@given(st.lists(st.tuples(died, settled), max_size=30))
+def test_every_letter_is_counted_in_one_group(those: list[tuple[Died, How | None]]) -> None:
+    groups = Groups()
+    for offset, (one, how) in enumerate(those):
+        groups.add(read(one, offset), how)
+    found = groups.newest_first()
+    assert sum(g.open + g.replayed + g.discarded for g in found) == len(those)
+    assert sum(g.open for g in found) == sum(how is None for _, how in those)
+    kinds = Counter((o.stage, o.error, "empty" in o.message) for o, _ in those)
+    assert Counter(g.open + g.replayed + g.discarded for g in found) == Counter(kinds.values())
+    assert [g.open > 0 for g in found] == sorted((g.open > 0 for g in found), reverse=True)
+    for group in found:
+        assert group.first <= group.last
+
+
+def test_a_flood_of_kinds_is_one_more_group() -> None:
+    groups = Groups()
+    for number in range(MOST_GROUPS + 50):
+        word = "".join(chr(97 + int(digit)) for digit in str(number))
+        groups.add(read(Died(0, message=word), number), None)
+    found = groups.newest_first()
+    assert len(found) == MOST_GROUPS + 1
+    (rest,) = [g for g in found if g.fingerprint == OTHERS]
+    assert rest.open == 50
+
+
+@given(st.lists(died, max_size=20), st.integers(0, 1_000), st.integers(0, 1_000))
+def test_filters_narrow_down_each_other(those: list[Died], since: int, until: int) -> None:
+    letters = [read(one, offset) for offset, one in enumerate(those)]
+    first, end = milliseconds(since), milliseconds(until)
+    chosen = Selection(stage="load", since=first, until=end)
+    assert [x.record.offset for x in letters if chosen.takes(x)] == [
+        n for n, one in enumerate(those) if one.stage == "load" and since <= one.after < until
+    ]
+    for each in letters:
+        alike = [x for x in letters if Selection(fingerprint=each.fingerprint).takes(x)]
+        assert each in alike
+        assert {x.fingerprint for x in alike} == {each.fingerprint}
+
+
+def test_positions_are_taken_and_nothing_else() -> None:
+    chosen = Selection({"load": frozenset({1, 3})})
+    letters = [
+        read(Died(0, stage=s), n) for n, s in enumerate(["load", "load", "load", "validate"])
+    ]
+    assert [x.record.offset for x in letters if chosen.takes(x)] == [1]
+    assert (chosen.first("load"), chosen.looks_at("load"), chosen.looks_at("validate")) == (
+        1, True, False,
+    )  # fmt: skip
+
+
+def test_of_a_run_are_those_that_say_so() -> None:
+    letter = read(Died(0), 1)
+    assert Selection(run="run").takes(letter)
+    assert not Selection(run="other").takes(letter)
+
+
+def test_nothing_said_is_nothing() -> None:
+    assert not Selection().said
+    assert Selection(every=True).said
+    assert Selection(since=0).said

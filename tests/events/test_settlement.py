@@ -1,0 +1,64 @@
+"""Does a settlement say which letters it settles, and is it never taken for a letter?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.deadletter import Death, letter
+from events.headers import decoded
+from events.settlement import HEADER, MOST, How, is_one, make, read
+from tests.events.made import Made, headers
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+@given(
+    st.lists(st.integers(0, 2**40), max_size=2_500),
+    st.sampled_from(["replayed", "discarded"]),
+    st.text(),
+)
+def test_all_letters_and_the_reason_come_out_as_they_went_in(
+    letters: list[int], how: How, reason: str
+) -> None:
+    made = make(letters, how, by="ann", at=NOW, reason=reason, order="o")
+    said = [read(out.value, decoded(out.headers)) for out in made]
+    assert [offset for s in said if s for offset in s.settles] == letters
+    for out, each in zip(made, said, strict=True):
+        assert out.key is None
+        assert each is not None
+        assert len(each.settles) <= MOST
+        assert (each.how, each.by, each.at, each.order) == (how, "ann", NOW, "o")
+        assert reason.startswith(each.reason)
+
+
+def test_a_reason_that_no_text_can_hold_is_written_all_the_same() -> None:
+    (out,) = make([1], "discarded", by="\ud800", at=NOW, reason="\udfff")
+    assert read(out.value, decoded(out.headers)) is not None
+
+
+@given(headers)
+def test_no_event_dies_as_a_settlement(its: list[Any]) -> None:
+    death = Death("validate", "p@1", "run", "Reject", "no")
+    event = Made(b'{"settles": [1], "how": "replayed"}', [*its, (HEADER, b"replayed")])
+    assert not is_one(decoded(letter(event, death, largest=1_000_000).headers))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, b"", b"no json", b"[]", b'{"settles": "1"}',
+        b'{"settles": [true], "how": "replayed", "by": "x", "at": "2026-11-27T12:00:00Z"}',
+        b'{"settles": [-1], "how": "replayed", "by": "x", "at": "2026-11-27T12:00:00Z"}',
+        b'{"settles": [1], "how": "eaten", "by": "x", "at": "2026-11-27T12:00:00Z"}',
+        b'{"settles": [%b], "how": "replayed", "by": "x", "at": "2026-11-27T12:00:00Z"}'
+        % b",".join([b"1"] * (MOST + 1)),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_one_settles_nothing(value: bytes | None) -> None:
+    assert read(value, [(HEADER, b"replayed")]) is None
+    assert is_one([(HEADER, b"replayed")])
