@@ -25,7 +25,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP)  ## ratios beside the same work done by hand; benchmarks/results.json
+bench: $(STAMP)  ## ratios beside the same work by hand and by the peers; benchmarks/results.json
 	$(BIN)/python -m benchmarks $(BENCH)
 
 plots: $(STAMP)  ## docs/*.svg, from benchmarks/results.json
@@ -36,7 +36,7 @@ soak: $(STAMP)  ## long chaos: twenty kills, 200,000 lines
 	$(BIN)/python -m pytest -m soak -s --timeout 3600 $(TEST)
 
 clean:
-	rm -rf $(VENV) .farandole .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .farandole .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "farandole needs Python 3.11 or newer: install python3 (or name one: make PYTHON=python3.12)"; exit 1; }

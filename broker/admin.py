@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    InvalidPartitionsError,
     KafkaError,
     NoError,
     TopicAlreadyExistsError,
@@ -49,6 +51,12 @@ class NewTopicSpec:
 
     partitions: int
     configs: Mapping[str, str] = field(default_factory=dict)
+    grows: bool = False
+    """Partitions may be added, and are never too many: no key says in which one a record is."""
+
+    def wide(self, partitions: int) -> bool:
+        """Has an existing topic with so many what is asked for?"""
+        return partitions == self.partitions or (self.grows and partitions > self.partitions)
 
 
 class Admin:
@@ -78,8 +86,14 @@ class Admin:
         )
         return {topic["topic"]: len(topic["partitions"]) for topic in described}
 
+    async def cluster(self) -> str:
+        """The id that the cluster was given when it was formatted."""
+        described = await self._tried(self._client.describe_cluster, "asking for the cluster")
+        return str(described["cluster_id"])
+
     async def create(self, topics: Mapping[str, NewTopicSpec]) -> None:
-        """Create those of `topics` that are missing, and return when each partition has a leader.
+        """Create those of `topics` that are missing, add partitions where they grow, and return
+        when each partition has a leader.
 
         Of an existing topic only the number of partitions is compared. Raises TopicDiffers, and
         then nothing was created.
@@ -91,9 +105,17 @@ class Admin:
         missing = {name: spec for name, spec in topics.items() if name not in existing}
         if missing:
             await self._created(missing)
+        for name, spec in topics.items():
+            if spec.grows and existing.get(name, spec.partitions) < spec.partitions:
+                await self._grown(name, spec.partitions)
         await within(
             self._led(topics), self._settings.deadline, f"waiting for {len(topics)} topics"
         )
+
+    async def _grown(self, name: str, partitions: int) -> None:
+        adding = partial(self._client.create_partitions, {name: NewPartitions(partitions)})
+        with suppress(InvalidPartitionsError):  # somebody else was faster
+            await self._tried(adding, f"adding partitions to the topic {name}")
 
     async def _created(self, topics: Mapping[str, NewTopicSpec]) -> None:
         new = [self._new(name, spec) for name, spec in topics.items()]
@@ -128,7 +150,7 @@ class Admin:
                 if topic["partitions"] and all(p["leader"] >= 0 for p in topic["partitions"])
             }
             compare(topics, led)
-            if len(led) == len(topics):
+            if len(led) == len(topics) and all(s.wide(led[n]) for n, s in topics.items()):
                 return
             await asyncio.sleep(_BETWEEN_TRIES)
 
@@ -207,6 +229,22 @@ class Admin:
         )
         return found
 
+    async def offsets_at(
+        self, partitions: Collection[TopicPartition], milliseconds: int
+    ) -> dict[TopicPartition, int]:
+        """The first offset of that time or later; where there is none, the end."""
+        reader = await self._reader("read_uncommitted")
+        if not partitions:
+            return {}
+        await self._exist(partitions)
+        at = max(0, milliseconds)
+        found = await self._tried(
+            lambda: reader.offsets_for_times(dict.fromkeys(partitions, at)),
+            "asking for the offsets of a time",
+        )
+        ends = await self.end_offsets(partitions)
+        return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in partitions}
+
     async def committed(
         self, group: str, partitions: Collection[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata | None]:
@@ -232,6 +270,13 @@ class Admin:
             ask, f"asking for the offsets of {group}"
         )
         return {tp: found[tp] if found[tp].offset >= 0 else None for tp in partitions}
+
+    async def members(self, group: str) -> int:
+        """How many consumers a group has now."""
+        answers = await self._tried(
+            lambda: self._client.describe_consumer_groups([group]), f"asking for {group}"
+        )
+        return sum(len(described[5]) for answer in answers for described in answer.groups)
 
     async def _reader(self, isolation: str) -> AIOKafkaConsumer:
         async with self._opening:
@@ -283,7 +328,7 @@ def compare(wanted: Mapping[str, NewTopicSpec], existing: Mapping[str, int]) -> 
     """Raises TopicDiffers where an existing topic has another number of partitions."""
     for name, spec in wanted.items():
         count = existing.get(name, spec.partitions)
-        if count != spec.partitions:
+        if not spec.grows and count != spec.partitions:
             raise TopicDiffers(
                 f"the topic {name} has {count} partitions and should have {spec.partitions};"
                 " change its partitions in topology.yaml, or give the event another name"

@@ -29,14 +29,20 @@ class Follower:
         self._reader = reader
         self._partition = TopicPartition(topic, 0)
         self._rows: dict[bytes, bytes] = {}
+        self._written: dict[bytes, int] = {}
         self._position = 0
         self._moved = asyncio.Condition()
         self._seen: Mapping[bytes, bytes] | None = None
 
     @property
     def rows(self) -> Mapping[bytes, bytes]:
-        """What is known; another object whenever it has changed."""
+        """What is known, the newest last; another object whenever it has changed."""
         return self._rows
+
+    @property
+    def written(self) -> Mapping[bytes, int]:
+        """When each of `rows` was written, in milliseconds of the epoch."""
+        return self._written
 
     async def current(self) -> Mapping[bytes, bytes]:
         """`rows`, once they hold all that could be read when this was called. Raises Unanswered,
@@ -94,10 +100,11 @@ class Follower:
         if records:
             rows = dict(self._rows)
             for record in records:
-                if record.value is None:
-                    rows.pop(record.key, None)
-                else:
+                rows.pop(record.key, None)
+                self._written.pop(record.key, None)
+                if record.value is not None:
                     rows[record.key] = record.value
+                    self._written[record.key] = record.timestamp
             self._rows = rows
         async with self._moved:
             self._position = position

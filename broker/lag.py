@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -65,6 +65,23 @@ async def looked(admin: Admin, group: str, partitions: Mapping[TopicPartition, s
         Input(event_type, tp, found.offset if (found := committed[tp]) else None, ends[tp])
         for tp, event_type in partitions.items()
     ]
+
+
+Unread = Mapping[TopicPartition, tuple[int, int]]
+"""The first offset that is not settled and still kept, and the end; only where that is more."""
+
+
+async def unread(admin: Admin, found: Iterable[Input]) -> Unread:
+    """What of these partitions is left to be read."""
+    behind = {each.partition: each for each in found if each.lag > 0}
+    firsts = await admin.start_offsets(list(behind)) if behind else {}
+    begin = {tp: max(firsts[tp], each.committed or 0) for tp, each in behind.items()}
+    return {tp: (first, behind[tp].end) for tp, first in begin.items() if first < behind[tp].end}
+
+
+def total(left: Unread) -> int:
+    """Offsets, of all partitions."""
+    return sum(end - first for first, end in left.values())
 
 
 def upstream_first(version: Version) -> list[str]:

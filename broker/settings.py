@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -18,15 +20,77 @@ from events.names import Names
 
 FILE = "farandole.toml"
 PREFIX = "FARANDOLE_"
+TABLES = frozenset({"monitor", "notifier"})
+"""Of the file: what stands in them is another room's."""
 
 
-class Settings(BaseSettings):
-    """From the environment (`FARANDOLE_…`), else from `farandole.toml` in the pipeline's folder.
+class _OfFile(TomlConfigSettingsSource):
+    """The top of the file that is named in the model's configuration, or one table of it."""
 
-    Times are in seconds.
-    """
+    def __init__(self, settings_cls: type[BaseSettings], table: str | None) -> None:
+        super().__init__(settings_cls)
+        if table is None:
+            self.init_kwargs = {n: v for n, v in self.toml_data.items() if n not in TABLES}
+        else:
+            self.init_kwargs = self.toml_data.get(table, {})
+        if not isinstance(self.init_kwargs, dict):
+            raise ValueError(f"{table} is no table; write [{table}] above its settings")
+
+
+class Configured(BaseSettings):
+    """Settings from the environment (`FARANDOLE_…`), else from `farandole.toml` in the pipeline's
+    folder. A base class, since pydantic-settings asks the class where it reads."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    table: ClassVar[str | None] = None
+    """Where they stand in the file; None: at its top."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _OfFile(settings_cls, cls.table)
+
+    @classmethod
+    def load(cls, folder: Path, **overrides: Any) -> Self:
+        """The settings of a pipeline's folder. Raises BadSettings."""
+        file = folder / FILE
+
+        class Here(cls):  # type: ignore[misc, valid-type]  # pydantic-settings names files by class
+            model_config = SettingsConfigDict(toml_file=file)
+
+        try:
+            return Here(**{name: value for name, value in overrides.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            said = first["msg"].removeprefix("Value error, ")
+            if first["type"] == "extra_forbidden":
+                said = _unknown(where, cls.model_fields, cls.table)
+            under = f"under [{cls.table}] " if cls.table else ""
+            place = f"{PREFIX}{where.upper()} (or {where} {under}in {FILE}): " if where else ""
+            raise BadSettings(f"{place}{said}") from None
+        except (ValueError, OSError) as error:
+            raise BadSettings(f"{file}: {error}") from None
+
+
+def _unknown(name: str, known: Mapping[str, Any], table: str | None) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    if near:
+        return f"there is no such setting; did you mean {near[0]!r}?"
+    if table:
+        return f"there is no such setting under [{table}]; there are {', '.join(known)}"
+    tables = ", ".join(f"[{other}]" for other in sorted(TABLES))
+    return f"there is no such setting here; there are {', '.join(known)}, and the table {tables}"
+
+
+class Settings(Configured):
+    """How Kafka is reached. Times are in seconds."""
 
     bootstrap: str | None = None
     """`host:port[,host:port…]`; none: the embedded broker."""
@@ -80,50 +144,30 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key go together")
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
-    @classmethod
-    def load(cls, folder: Path, **overrides: Any) -> Settings:
-        """The settings of a pipeline's folder. Raises BadSettings."""
-        file = folder / FILE
-        given = {name: value for name, value in overrides.items() if value is not None}
-
-        class Here(cls):  # type: ignore[misc, valid-type]  # pydantic-settings names files by class
-            model_config = SettingsConfigDict(toml_file=file)
-
-        try:
-            return Here(**given)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            said = first["msg"].removeprefix("Value error, ")
-            place = f"{PREFIX}{where.upper()} (or {where} in {FILE}): " if where else ""
-            raise BadSettings(f"{place}{said}") from None
-        except (ValueError, OSError) as error:
-            raise BadSettings(f"{file}: {error}") from None
-
     @property
     def names(self) -> Names:
         return Names(self.namespace)
 
+    @property
+    def options(self) -> str:
+        """What a person types after `farandole` to reach the same installation, with a space before
+        it."""
+        return f" --namespace {self.namespace}" if self.namespace else ""
+
     def password(self) -> str | None:
         """The SASL password in clear. Raises BadSettings where its file cannot be read."""
-        if self.sasl_password is not None:
-            return self.sasl_password.get_secret_value()
-        if self.sasl_password_file is None:
-            return None
-        try:
-            return self.sasl_password_file.read_text().strip()
-        except OSError as error:
-            raise BadSettings(
-                f"{PREFIX}SASL_PASSWORD_FILE: {self.sasl_password_file}: {error.strerror}"
-            ) from None
+        return revealed(self.sasl_password, self.sasl_password_file, "sasl_password_file")
+
+
+def revealed(secret: SecretStr | None, file: Path | None, setting: str) -> str | None:
+    """A secret in clear, be it given or in a file. Raises BadSettings where `setting`'s file cannot
+    be read."""
+    if secret is not None:
+        return secret.get_secret_value()
+    if file is None:
+        return None
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise BadSettings(f"{PREFIX}{setting.upper()}: {file}: {why}") from None

@@ -25,14 +25,18 @@ Start = Literal["earliest", "latest"] | Mapping[TopicPartition, int]
 _IDLE_MS = 200  # that a poll waits for records before the positions are looked at
 
 
-async def read_table(settings: Settings, topic: str) -> dict[bytes, bytes]:
-    """The newest value of each key of a compacted topic, as committed when this is called; a topic
-    that does not exist holds nothing. Records without a key are passed over.
+async def read_table(
+    settings: Settings, topic: str, partition: int | None = None
+) -> dict[bytes, bytes]:
+    """The newest value of each key of a compacted topic, or of one partition of it, as committed
+    when this is called; a topic that does not exist holds nothing. Records without a key are passed
+    over.
 
     Raises Unanswered, also where a writer that died holds back its readers for too long.
     """
     table: dict[bytes, bytes] = {}
-    async for records in scan(settings, [topic]):
+    start: Start = "earliest" if partition is None else {TopicPartition(topic, partition): 0}
+    async for records in scan(settings, [topic], start=start):
         for record in records:
             if record.key is None:
                 continue

@@ -17,7 +17,9 @@ from console.wiring import Here
 
 COMMANDS = (
     "demo", "up", "work", "route", "plan", "apply", "rollback", "history", "diff", "lint", "graph",
-    "schema", "asyncapi", "trigger", "tail", "status", "seek", "kafka", "completion",
+    "schema", "asyncapi", "trigger", "tail", "status", "top", "runs", "run", "trace", "audit",
+    "again", "cancel", "dead", "pause", "resume", "seek", "keep-books", "notify", "monitor",
+    "incidents", "ack", "mute", "test-mail", "mail-catcher", "kafka", "completion",
 )  # fmt: skip
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -25,7 +27,7 @@ LEVELS = ("debug", "info", "warning", "error")
 class Farandole(click.Group):
     """A group whose commands are imported when they are asked for, and whose errors are one line.
 
-    Each command stands in the module of its name: `console/tail.py:tail`.
+    Each command stands in the module of its name: `console/tail.py:tail`, a dash as `_`.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -34,7 +36,8 @@ class Farandole(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"console.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"console.{name}"), name)
         return command
 
     def resolve_command(

@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,9 @@ from console.wiring import Here, run, who
 if TYPE_CHECKING:
     from broker.settings import Settings
     from console.counting import Counted
+    from console.mailed import Mailed
     from console.oracle import Figures, Weeks
+    from events.ledger import Row
     from events.topology import Version
     from router.plan import Plan
     from worker.supervisor import Supervisor
@@ -29,6 +33,7 @@ PIPELINE = "order-lines"
 ROOT = "feed.requested"
 DEFAULT_WEEKS = "2-10"
 STALLED = 60.0  # seconds without any progress
+MAILED = 30.0  # seconds until the last failure is told
 _LOOK = 0.5  # seconds between two looks at the stages
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -52,9 +57,11 @@ class _Weeks(click.ParamType):
 class _Ended:
     """A run whose every event is settled."""
 
-    id: str
+    row: Row
+    """The run, as the books have it."""
     seconds: float
     counted: Counted
+    mailed: Sequence[Mailed]
 
 
 @click.command()
@@ -111,7 +118,9 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
     told = differences(wanted, found)
     result.show(console, weeks, wanted, found, told)
     _say_speed(console, ended, found)
-    result.lead_on(console, here, settings, version, url, ended.id)
+    result.say_books(console, ended.row, version)
+    result.say_mailed(console, here.folder, ended.mailed)
+    result.lead_on(console, here, settings, version, url, ended.row["run"])
     return len(told)
 
 
@@ -132,53 +141,73 @@ def _refuse_dangerous(here: Here, plan: Plan) -> None:
 async def _run(
     here: Here, settings: Settings, version: Version, weeks: Weeks, console: Console
 ) -> _Ended:
-    """Trigger, work until every event is settled, and count."""
+    """Trigger, work until every event is settled and every failure told, and count."""
+    from console.beside import service
     from console.counting import count, ends
+    from console.mailed import caused, server
     from console.supervising import beside
     from console.trigger import publish
+    from notifier.catcher import catching
     from worker.services import services
     from worker.supervisor import Supervisor
     from worker.versions import published
 
+    level = here.log_level or "info"
     since = await ends(settings, version)
     versions = await published(settings, version.pipeline)
-    supervisor = Supervisor(
-        services(settings, here.folder, versions, log_level=here.log_level or "info")
-    )
     began = time.monotonic()
-    async with beside(supervisor) as running:
+    async with AsyncExitStack() as stack:
+        # Wherever mails go otherwise: the demo's stay here.
+        address = await stack.enter_async_context(catching(_mails(here.folder)))
+        notifier = service(here, settings, "notify", level=level, environment=server(address))
+        workers = services(settings, here.folder, versions, log_level=level)
+        bookkeeper = service(here, settings, "keep-books", level=level)
+        supervisor = Supervisor([*workers, bookkeeper, notifier])
+        running = await stack.enter_async_context(beside(supervisor))
         root = await publish(settings, version, ROOT, orjson.dumps({"weeks": weeks}))
         console.print(f"published one {ROOT} for {_said(weeks)}: run {root.run}")
-        await _settled(here, settings, version, supervisor, running, console)
+        row = await _completed(here, settings, version, root.run, supervisor, running, console)
         seconds = time.monotonic() - began
-    console.print("counting what the run left in each topic")
-    return _Ended(root.run, seconds, await count(settings, version, root.run, since))
+        console.print("counting what the run left in each topic")
+        counted = await count(settings, version, root.run, since)
+        mailed = await caused(
+            settings,
+            version.pipeline,
+            _mails(here.folder),
+            dead=sum(counted.dead.values()),
+            patience=MAILED,
+        )
+    return _Ended(row, seconds, counted, mailed)
 
 
-async def _settled(
+async def _completed(
     here: Here,
     settings: Settings,
     version: Version,
+    run_id: str,
     supervisor: Supervisor,
     running: asyncio.Task[bool],
     console: Console,
-) -> None:
-    """Show the progress until one ordered pass finds no lag: see `ordered_pass`, and we publish no
-    further trigger. Raises Failed when nothing moves any more."""
+) -> Row:
+    """Show the progress until the books say that the run is complete. Raises Failed when nothing
+    moves any more."""
     from broker.admin import Admin
     from broker.lag import ordered_pass
     from console.progress import Watch, shown
 
     watch = Watch()
     moved, before = time.monotonic(), None
-    async with Admin.open(settings) as admin:
+    async with AsyncExitStack() as stack:
+        admin = await stack.enter_async_context(Admin.open(settings))
+        closing = asyncio.create_task(_closed(settings, run_id))
+        stack.callback(closing.cancel)
         with shown(console) as show:
             while True:
                 lags = await ordered_pass(admin, settings.names, version)
                 rows = watch.rows(lags, supervisor.reports())
                 show(rows)
-                if not any(row.lag for row in rows):
-                    return
+                if closing.done():
+                    return closing.result()
                 state = [(each.committed, each.end) for stage in lags.values() for each in stage]
                 if state != before:
                     moved, before = time.monotonic(), state
@@ -190,7 +219,23 @@ async def _settled(
                     raise Failed(
                         f"farandole: nothing has moved for {STALLED:g} s, lag: {behind}; see {log}"
                     )
-                await asyncio.wait({running}, timeout=_LOOK)
+                ends = {running, closing}
+                await asyncio.wait(ends, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _closed(settings: Settings, run_id: str) -> Row:
+    """The row of the run, once it is complete."""
+    from console.rows import written
+
+    async for batch in written(settings, follow=True):
+        for each in batch:
+            if each.run == run_id and each.row is not None and each.row["closed"] is not None:
+                return each.row
+    raise AssertionError("who follows does not end")
+
+
+def _mails(folder: Path) -> Path:
+    return folder / ".farandole" / "mails"
 
 
 def _log_file(folder: Path) -> Path:

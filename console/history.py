@@ -42,6 +42,7 @@ async def _history(here: Here, as_json: bool) -> None:
                     "published": version.published,
                     "published_by": version.published_by,
                     "rollback_of": version.rollback_of,
+                    "retired": version.retired,
                     "changes": changed,
                 }
                 for version, changed in steps
@@ -51,6 +52,8 @@ async def _history(here: Here, as_json: bool) -> None:
     rows = [("version", "published (UTC)", "by", "changes")]
     for version, changed in steps:
         said = summary(changed)
+        if version.retired:
+            said = f"{said} (retired {version.retired:%Y-%m-%d %H:%M})"
         if version.rollback_of:
             said = f"back to @{version.rollback_of}: {said}"
         when = f"{version.published:%Y-%m-%d %H:%M:%S}"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import sqlalchemy
 from rich.console import Console
 from rich.table import Table
 
 from broker.settings import Settings
+from console.balance import sheet
 from console.hints import farandole
+from console.mailed import Mailed
 from console.oracle import Figures, Weeks
 from console.wiring import Here
+from events.ledger import Row
 from events.topology import Version
 
 _CENTS = "_cents"
@@ -44,6 +50,30 @@ def show(
     )
 
 
+def say_books(console: Console, row: Row, version: Version) -> None:
+    """The balance sheet of the run."""
+    console.print("\nThe books of the run:")
+    for line in sheet(row, version, int(time.time() * 1000)):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def say_mailed(console: Console, folder: Path, mailed: Sequence[Mailed]) -> None:
+    """What was written to whom about the failures."""
+    if not mailed:
+        return
+    console.print("\nMails about what died, as the notifier has sent them:")
+    for each in mailed:
+        number = each.incident.count
+        count = f"{number:,} dead letter{'s' if number > 1 else ''} so far"
+        if each.mail is None:
+            console.print(f"  {count}, no mail yet: {each.incident.title}", markup=False)
+            continue
+        said = f"  to {', '.join(each.mail.to)}: {each.mail.subject}"
+        console.print(said, soft_wrap=True, markup=False)
+        file = os.path.relpath(each.mail.file)
+        console.print(f"  {count}; the mail is {file}", soft_wrap=True, markup=False)
+
+
 def lead_on(
     console: Console, here: Here, settings: Settings, version: Version, url: str, run: str
 ) -> None:
@@ -63,7 +93,11 @@ def lead_on(
         f"kcat -C -b {address} -t {dead} -c 1 -f '%h\\n%s\\n'",
         f"{farandole(here, 'tail line.priced --no-follow --json')} | head -3",
         f"{farandole(here, 'tail --dead validate --no-follow')} | grep -c paid",
+        farandole(here, "dead", f"--run {run}"),
+        farandole(here, "dead replay", f"--run {run} --dry-run"),
         farandole(here, "status"),
+        farandole(here, "run", run),
+        farandole(here, "audit", run),
         f'{client} "{query}"',
     ]
     console.print(f"\nLook around (this was run {run}):")

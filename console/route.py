@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import structlog
 
 from console.output import say
+from console.serving import serving
 from console.wiring import Here, run, who
+
+_RETIRING = 15.0  # seconds between two looks at what is over
 
 if TYPE_CHECKING:
     from broker.settings import Settings
@@ -35,21 +38,32 @@ def route(here: Here, paths: tuple[Path, ...]) -> None:
 
 async def _route(here: Here, paths: Sequence[Path]) -> None:
     from router.watch import route as watch
-    from worker.beat import Beat
 
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
     edge = Around.of(here)
-    # Under a supervisor it shows that it lives, and ends when nobody supervises any more.
-    beating = asyncio.create_task(Beat.of_environment().run({}, stopping))
+    retiring = asyncio.create_task(_retire(here))
     try:
-        await watch(paths or [here.file], edge, stopping)
+        async with serving() as stopping:
+            await watch(paths or [here.file], edge, stopping)
     finally:
-        beating.cancel()
+        retiring.cancel()
         await edge.judges.close()
     say("the files are watched no more; what is in force stays")
+
+
+async def _retire(here: Here) -> None:
+    """Retire, from time to time, the versions that are over, until cancelled."""
+    from broker.errors import BrokerError
+    from router.retire import retire
+    from router.table import NotApplied, read
+
+    while True:
+        await asyncio.sleep(_RETIRING)
+        try:
+            settings = await here.reached()
+            for pipeline in (await read(settings)).pipelines():
+                await retire(settings, pipeline)
+        except (BrokerError, NotApplied) as error:
+            structlog.get_logger().warning("route.unretired", why=str(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,11 @@ class Place:
         return committed is None or not self.first <= committed <= self.input.end
 
     @property
+    def lane(self) -> int:
+        index: int = self.input.partition.partition
+        return index
+
+    @property
     def name(self) -> str:
         return f"{self.input.event_type}/{self.input.partition.partition}"
 
@@ -120,7 +125,12 @@ async def _seek(
         if not places:
             raise Failed(f"farandole: {stage} has no partition {partition}")
         chosen = places if every or partition is not None else [p for p in places if p.lost]
-        if not chosen:
+        waiting = [
+            place
+            for place in await _waiting(admin, settings, version, stage)
+            if place.lost and event_type is None and partition in (None, place.lane)
+        ]
+        if not chosen and not waiting:
             raise Failed(
                 f"farandole: no offset of {stage} is lost, nothing was moved; "
                 "--partition N or --all moves one that is not"
@@ -131,7 +141,9 @@ async def _seek(
                 "choose with --partition (and --event)"
             )
         targets = {place: _target(place, to) for place in chosen}
-        await _refuse_at_work(settings, version, stage, chosen)
+        # What waits is state, and stays; behind it there is nothing but what the lane knows.
+        targets |= {place: place.input.end for place in waiting}
+        await _refuse_at_work(admin, settings, version, stage, chosen)
         for place, target in targets.items():
             await _move(settings, admin, version, stage, place, target)
     if as_json:
@@ -182,26 +194,31 @@ async def _places(admin: Admin, settings: Settings, version: Version, stage: str
     return [Place(each, first[each.partition]) for each in found]
 
 
+async def _waiting(admin: Admin, settings: Settings, version: Version, stage: str) -> list[Place]:
+    """Of the retry topic. A lane takes replays up by its offset there; those before a lost one are
+    taken up no more; the books show them parked."""
+    from aiokafka import TopicPartition
+
+    from broker.lag import looked
+
+    parking = version.stages[stage].parking
+    if parking is None:
+        return []
+    tps = {TopicPartition(parking.topic, index): "retry" for index in range(parking.partitions)}
+    found = await looked(admin, settings.names.group(version.pipeline, stage), tps)
+    return [Place(each, 0) for each in found]
+
+
 async def _refuse_at_work(
-    settings: Settings, version: Version, stage: str, chosen: list[Place]
+    admin: Admin, settings: Settings, version: Version, stage: str, chosen: list[Place]
 ) -> None:
     sound = [place.name for place in chosen if not place.lost]
     group = settings.names.group(version.pipeline, stage)
-    if sound and await _members(settings, group):
+    if sound and await admin.members(group):
         raise Failed(
             f"farandole: workers of {stage} are alive, so only lost offsets are moved, not that of "
             f"{', '.join(sound)}; stop `farandole up` or `farandole work` first"
         )
-
-
-async def _members(settings: Settings, group: str) -> int:
-    from broker.clients import admin, opened, within
-
-    async with opened(admin(settings), settings) as client:
-        answers = await within(
-            client.describe_consumer_groups([group]), settings.deadline, f"asking for {group}"
-        )
-    return sum(len(described[5]) for answer in answers for described in answer.groups)
 
 
 async def _move(

@@ -1,8 +1,10 @@
-"""What is in force, how far is each stage behind, what died, and what does the router wait for?"""
+"""What is in force, how far are stages and books behind, and what does the router wait for?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from broker.admin import Admin
     from broker.lag import Input
     from broker.settings import Settings
-    from console.dead import Dead
+    from console.deaths import Dead
+    from events.control import Said
     from router.table import Table
 
 
@@ -27,7 +30,7 @@ def status(here: Here, as_json: bool) -> None:
     All pipelines that were published are shown, the folder's own first; with -f that file's alone.
     Lag is in offsets: the markers of transactions take offsets too. A stage at rest has 0. A stage
     that is draining stands in older versions alone, and still has events of theirs. `dead` counts
-    the dead letters that are kept: farandole tail --dead STAGE --no-follow
+    the dead letters that are not settled: farandole dead
     """
     here.logs()
     run(_status(here, as_json))
@@ -35,35 +38,55 @@ def status(here: Here, as_json: bool) -> None:
 
 async def _status(here: Here, as_json: bool) -> None:
     from broker.admin import Admin
+    from console import asked, bookkeeping, notices
+    from console.hints import farandole, suggested
+    from console.top import in_short
     from router.table import read
     from worker.versions import published
 
     settings = await here.reached()
     own = await here.pipeline(settings)
     table = await read(settings)
+    said = await asked.asked(settings)
     others = [name for name in table.pipelines() if name != own and here.chosen is None]
     if table.newest(own) is None and not (own in table.reports or others):
         await published(settings, own)  # says what to do
     async with Admin.open(settings) as admin:
-        first, *rest = [await _pipeline(admin, settings, table, name) for name in (own, *others)]
+        first, *rest = [
+            await _pipeline(admin, settings, table, said, name) for name in (own, *others)
+        ]
+        told = await notices.looked(
+            admin, settings, {(v.pipeline, stage) for v in table.versions for stage in v.stages}
+        )
+    books = await bookkeeping.state(settings)
     if as_json:
         head = {"bootstrap": settings.bootstrap, "namespace": settings.namespace}
-        say_json({**head, **first, "others": rest})
+        say_json({**head, **first, "others": rest, "notifier": told, "ledger": asdict(books)})
         return
     say(f"Kafka at {settings.bootstrap}")
     for each in (first, *rest):
         for line in _lines(each):
             say(line)
+    behind = books.said()
+    if behind:
+        say(behind)
+    say(suggested(here, await in_short(here), ("top", "monitor")))
+    for line in notices.lines(told, farandole(here, "incidents"), farandole(here, "notify")):
+        say(line)
 
 
-async def _pipeline(admin: Admin, settings: Settings, table: Table, name: str) -> dict[str, Any]:
+async def _pipeline(
+    admin: Admin, settings: Settings, table: Table, found: Mapping[bytes, Said], name: str
+) -> dict[str, Any]:
     from broker.lag import ordered_pass
-    from console.dead import counted
+    from console import asked
+    from console.deaths import counted
 
     version = table.newest(name)
     lags = await ordered_pass(admin, settings.names, version) if version else {}
     draining = await _draining(admin, settings, table, name)
     dead = await counted(admin, settings, name, [*lags, *draining])
+    held = asked.pauses(found, name, [*lags, *draining], datetime.now(UTC))
     said = table.reports.get(name)
     return {
         "pipeline": name,
@@ -76,6 +99,7 @@ async def _pipeline(admin: Admin, settings: Settings, table: Table, name: str) -
             stage: [_input(each) for each in inputs] for stage, inputs in draining.items()
         },
         "dead": dead,
+        "paused": {stage: asked.plain(pause) for stage, pause in held.items()},
         "router": said.model_dump(mode="json", exclude={"kind", "pipeline"}) if said else None,
     }
 
@@ -92,6 +116,8 @@ async def _draining(
     newest = table.newest(name)
     gone: dict[str, dict[str, str]] = {}
     for version in table.of(name):
+        if version.retired is not None:
+            continue
         for stage in version.stages.keys() - (newest.stages.keys() if newest else ()):
             for event_type in version.stages[stage].subscribes:
                 gone.setdefault(stage, {})[version.events[event_type].topic] = event_type
@@ -121,6 +147,8 @@ def _input(each: Input) -> dict[str, Any]:
 
 
 def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
+    from console.asked import words
+
     if pipeline["version"] is None:
         yield f"{pipeline['pipeline']}, nothing published yet"
     else:
@@ -131,6 +159,8 @@ def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
         draining = {f"{stage} (draining)": each for stage, each in pipeline["draining"].items()}
         dead = [*pipeline["dead"].values()]  # in the same order
         yield from columns(_rows({**pipeline["stages"], **draining}, dead), left=2)
+        for stage, pause in pipeline["paused"].items():
+            yield f"{stage} is {words(pause)}"
     yield ""
     router = pipeline["router"] or {"findings": (), "waiting": ()}
     if router["findings"]:

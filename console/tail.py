@@ -56,6 +56,7 @@ async def _tail(
     full: bool,
 ) -> None:
     from broker.tables import scan
+    from events import settlement
 
     settings = await here.reached()
     version = await here.version(settings)
@@ -66,6 +67,8 @@ async def _tail(
     line = _line(Told(version), full=full, dead=stage is not None)
     start = "earliest" if from_start else "latest"
     async for records in scan(settings, [topic], start=start, follow=follow):  # type: ignore[arg-type]
+        if stage is not None:
+            records = [r for r in records if not settlement.is_one(r.headers)]
         say_bytes(map(line, records))
 
 
@@ -143,7 +146,7 @@ class Told:
             for name, value in record.headers
             if name.startswith(FAMILY)
         }
-        for number in ("attempts", "partition", "offset"):
+        for number in ("attempts", "replays", "partition", "offset", "timestamp"):
             # Anybody may write here: what is no number stays what it is.
             said = account.get(number, "")
             if said.isdecimal() and len(said) < 19:  # JSON takes 64 bits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.pass_obj
 def up(here: Here) -> None:
-    """Run everything until Ctrl-C: Kafka, a process per stage, and a router that follows each save
-    of topology.yaml.
+    """Run everything until Ctrl-C: Kafka, a process per stage, a router that follows each save of
+    topology.yaml, a bookkeeper that says what became of each run, and a notifier that writes to
+    those whom its `alerts:` names.
 
     Ctrl-C ends it in good order: no work is lost, no process stays, the data are kept.
     """
@@ -33,6 +33,7 @@ def up(here: Here) -> None:
 
 
 async def _up(here: Here, level: str) -> None:
+    from console.beside import service
     from console.supervising import until_stopped
     from worker.live import live
     from worker.services import services
@@ -47,7 +48,13 @@ async def _up(here: Here, level: str) -> None:
             workers = services(
                 settings, here.folder, versions, pretty=sys.stderr.isatty(), log_level=level
             )
-            return [*workers, _router(here, settings, level)]
+            return [
+                *workers,
+                service(here, settings, "route", level=level),
+                service(here, settings, "keep-books", level=level),
+                service(here, settings, "notify", level=level),
+                service(here, settings, "monitor", level=level),
+            ]
 
         async with following(settings, version.pipeline) as published:
             count = len(live(published.versions))
@@ -84,26 +91,6 @@ async def _in_force(here: Here, settings: Settings, derived: Derived) -> Version
         if back or refused:
             return await here.version(settings)
     return (await enact(settings, plan, who())).version
-
-
-def _router(here: Here, settings: Settings, level: str) -> Service:
-    from worker.services import told
-    from worker.supervisor import Service
-
-    options = ["-C", str(here.folder.resolve()), "--log-level", level]
-    for option, value in (
-        ("-f", here.chosen and str(here.chosen.resolve())),
-        ("--bootstrap", here.bootstrap),
-        ("--namespace", here.namespace),
-    ):
-        options += [option, value] if value else []
-    return Service(
-        name="router",
-        argv=[sys.executable, "-P", "-m", "console", *options, "route"],
-        environment={**os.environ, **told(settings)},
-        folder=str(here.folder.resolve()),
-        patience=30.0,
-    )
 
 
 @asynccontextmanager

@@ -23,6 +23,9 @@ RUN_ID = "runid"
 TOPOLOGY_VERSION = "topologyversion"
 CORRELATION_ID = "correlationid"
 TRACEPARENT = "traceparent"
+AGAIN = "farandole-again"
+"""The header of a root that repeats a run, whose id it holds. No CloudEvents attribute: a bare
+record that is repeated stays bare."""
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,64}")
 _LONGEST_ATTRIBUTE = 4096  # characters; an attribute is a name, not a payload

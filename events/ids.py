@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -14,6 +15,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = 2**64 - 1
 
 RUN_LETTERS = 13  # 65 bits, the first of them always 0
+RUN = re.compile(rb"[%b]{%d}" % (_ALPHABET, RUN_LETTERS))
 BLOCK = 256
 """Consecutive offsets whose run ids are worked out together."""
 

@@ -14,6 +14,8 @@ PIPELINE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 STAGE = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 NAMESPACE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
+_DEAD = re.compile(rf"({PIPELINE.pattern})\.({STAGE.pattern})\.dead")
+
 LONGEST_TOPIC = 249  # characters, Kafka's limit
 
 
@@ -48,6 +50,18 @@ class Names:
     def dead(self, pipeline: str, stage: str) -> str:
         return f"{self.prefix}{pipeline}.{stage}.dead"
 
+    def retry(self, pipeline: str, stage: str) -> str:
+        return f"{self.prefix}{pipeline}.{stage}.retry"
+
+    def of_dead(self, topic: str) -> tuple[str, str] | None:
+        """Pipeline and stage of a dead-letter topic; None if the topic is none of ours."""
+        match = _DEAD.fullmatch(topic.removeprefix(self.prefix))
+        return (match[1], match[2]) if match and topic.startswith(self.prefix) else None
+
+    def replayer(self, pipeline: str, stage: str) -> str:
+        """The transactional id under which a stage's dead letters are settled, by one at a time."""
+        return f"{self.dead(pipeline, stage)}:replay"
+
     def group(self, pipeline: str, stage: str) -> str:
         return f"{self.prefix}{pipeline}.{stage}"
 
@@ -57,6 +71,50 @@ class Names:
     @property
     def topology(self) -> str:
         return f"{self.prefix}{RESERVED_PIPELINE}.topology"
+
+    @property
+    def control(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.control"
+
+    @property
+    def ledger(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.ledger"
+
+    @property
+    def runs(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.runs"
+
+    @property
+    def alerts(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.alerts"
+
+    @property
+    def bookkeeper(self) -> str:
+        """The group of the ledger's lanes, and before `:N` their transactional ids."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.bookkeeper"
+
+    @property
+    def bookkeeper_state(self) -> str:
+        """What its lanes know beside the rows of the runs."""
+        return f"{self.bookkeeper}.state"
+
+    @property
+    def incidents(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.incidents"
+
+    @property
+    def outbox(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.outbox"
+
+    @property
+    def notifier(self) -> str:
+        """The notifier's group, and with `:0` its transactional id."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.notifier"
+
+    @property
+    def monitor(self) -> str:
+        """The monitor's group, and what the names of its tables' changelogs begin with."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.monitor"
 
     @property
     def router(self) -> str:

@@ -27,12 +27,45 @@ class Installation(_Frozen):
 
 
 class Retry(_Frozen):
-    """How often a failing event is tried in place: `attempts` in all, waits doubled from `backoff`
-    up to `max_backoff` seconds, each with full jitter."""
+    """How often a failing event is tried: `attempts` in all, waits doubled from `backoff` up to
+    `max_backoff` seconds."""
 
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     backoff: Seconds = 0.2
     max_backoff: Seconds = 10.0
+    jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of each wait that is left to chance."""
+    within: Seconds | None = None
+    """How long an event may wait in all; None: as long as it takes."""
+    in_place: Seconds = 0.05
+    """A longer wait is no pause of the lane: the event is parked."""
+    only: tuple[str, ...] = ()
+    """Names of exceptions' classes, or of bases: no other is tried again; empty: every one."""
+    never: tuple[str, ...] = ()
+    """Likewise: these are not."""
+    parked: Annotated[int, Field(ge=1)] = 10_000
+    """Events that may wait in one lane; at so many it takes no further input."""
+
+
+class Breaker(_Frozen):
+    """When a stage holds its input, because what it depends on is down."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Of the tries within `window`, at which so many have failed."""
+    failures: Annotated[int, Field(ge=1)] = 20
+    """Fewer never open it."""
+    window: Seconds = 10.0
+    probe: Seconds = 1.0
+    """Between two tries while it is open; doubled up to `longest`."""
+    longest: Seconds = 30.0
+
+
+class Parking(_Frozen):
+    """Where the events of a stage wait for another try."""
+
+    topic: str
+    partitions: int
+    """As many as the stage has lanes."""
 
 
 class Event(_Frozen):
@@ -56,10 +89,15 @@ class Stage(_Frozen):
     subscribes: tuple[str, ...]
     emits: tuple[str, ...] = ()
     retry: Retry = Retry()
+    breaker: Breaker = Breaker()
+    parking: Parking | None = None
+    """None: published before events were parked."""
     timeout: Seconds = 30.0
     threads: Annotated[int, Field(ge=0, le=64)] = 0
     """0: the function runs in the event loop; N: a `def` runs in a pool of N threads."""
     processes: Annotated[int, Field(ge=1, le=64)] = 1
+    age: Seconds | None = None
+    """How old an event may be that is not settled before that is told; None: any."""
     when: Mapping[str, str] = {}
     """By subscribed event type, a CEL expression over `data` and `attributes`: an event for which
     it is false is filtered, not handled."""
@@ -72,6 +110,46 @@ class Stage(_Frozen):
     it has imported is not what this version was made for."""
 
 
+class Route(_Frozen):
+    """Whom to tell of which failures, through which channels."""
+
+    stages: tuple[str, ...] = ()
+    """Empty: failures of every stage."""
+    errors: tuple[str, ...] = ()
+    """Names of exceptions' classes, as dead letters have them; empty: every one."""
+    email: tuple[str, ...] = ()
+    """Mailboxes, `local@domain`."""
+    webhook: str | None = None
+    """A URL of http or https."""
+    channels: tuple[Literal["email", "webhook"], ...] = ()
+    """Those of the two that are given, in the order in which they are tried: the first that can
+    deliver does."""
+
+
+class Alerts(_Frozen):
+    """How a pipeline's failures are told."""
+
+    routes: tuple[Route, ...] = ()
+    """The first one that fits a failure is taken; none fits: nobody is told."""
+    # Seconds, here and below.
+    digests: Annotated[tuple[Seconds, ...], Field(min_length=1)] = (600, 3600, 21600, 86400)
+    """Between the notices of an incident that grows; the last one repeats."""
+    quiet: Seconds = 1800
+    """Without a failure for so long, an incident is resolved."""
+    fingerprints: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Open incidents that are told apart in a stage; what exceeds them is one more."""
+    per_hour: Annotated[int, Field(ge=1)] = 60
+    """Notices in any hour; what exceeds them waits, and is told together."""
+
+
+class Expect(_Frozen):
+    """What a pipeline's runs are expected to do; what they do not is told."""
+
+    complete_within: Seconds | None = None
+    fail_above: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The share of a run's events that may die before it has failed."""
+
+
 class Version(_Frozen):
     """What `farandole.topology` holds under the key `pipeline@version`."""
 
@@ -82,6 +160,12 @@ class Version(_Frozen):
     published_by: str
     events: Mapping[str, Event]
     stages: Mapping[str, Stage]
+    alerts: Alerts = Alerts()
+    expect: Expect = Expect()
+    ledger: Annotated[int, Field(ge=0)] = 0
+    """Partitions of `farandole.ledger`; 0: published before there were books."""
+    retired: datetime | None = None
+    """Since when nothing is in flight under it any more: its stages need not be hosted for it."""
     rollback_of: int | None = None
     """The version whose content this one repeats, if it was published by a rollback."""
     kind: Literal["version"] = "version"

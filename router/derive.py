@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
 
 from broker.admin import NewTopicSpec
+from events import retry
 from events.names import Names
-from events.topology import Event, Retry, Stage, Version
-from router import flow, schemas
-from router.form import EventForm, Form, RetryForm
+from events.topology import Alerts, Breaker, Event, Expect, Parking, Retry, Route, Stage, Version
+from router import flow, schemas, system
+from router.form import AlertsForm, EventForm, Form, RouteForm
 from stages.schema import digest
 from stages.signature import Signature
 
 LARGEST_EVENT = 1024 * 1024  # bytes, with its headers and Kafka's own overhead
 DEAD_HEADROOM = 256 * 1024  # bytes for the account of why an event of the largest size is dead
 DEAD_RETENTION = 30 * 86400.0  # seconds
-LARGEST_VERSION = 8 * 1024 * 1024  # bytes: a version holds the schema of every event
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Derived:
     stages: Mapping[str, Stage]
     topics: Mapping[str, NewTopicSpec]
     """By name, the namespace included."""
+    alerts: Alerts = field(default_factory=Alerts)
+    expect: Expect = field(default_factory=Expect)
 
 
 def derive(form: Form, signatures: Mapping[str, Signature], names: Names) -> Derived:
@@ -41,8 +46,21 @@ def derive(form: Form, signatures: Mapping[str, Signature], names: Names) -> Der
         )
         for event_type in form.event_types()
     }
-    stages = {name: _stage(form, signatures, name) for name in form.stages}
-    return Derived(form.pipeline, events, stages, _topics(form, events, names))
+    stages = _parking(
+        {name: _stage(form, signatures, name) for name in form.stages},
+        events,
+        form.pipeline,
+        names,
+    )
+    topics = _topics(form, events, names) | _retries(stages)
+    return Derived(
+        form.pipeline,
+        events,
+        stages,
+        topics,
+        _alerts(form.alerts),
+        Expect(**form.expect.model_dump(exclude_none=True)),
+    )
 
 
 def restored(version: Version, names: Names) -> Derived:
@@ -52,10 +70,18 @@ def restored(version: Version, names: Names) -> Derived:
         event.topic: NewTopicSpec(event.partitions, _kept(None, LARGEST_EVENT))
         for event in version.events.values()
     }
+    stages = _parking(version.stages, version.events, version.pipeline, names)
     topics |= {names.dead(version.pipeline, stage): _dead() for stage in version.stages}
-    topics[names.topology] = versions_topic()
+    topics |= system.topics(names) | _retries(stages)
     events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
-    return Derived(version.pipeline, events, dict(version.stages), topics)
+    return Derived(
+        version.pipeline,
+        events,
+        stages,
+        topics,
+        version.alerts,
+        version.expect,
+    )
 
 
 def _stage(form: Form, signatures: Mapping[str, Signature], name: str) -> Stage:
@@ -67,17 +93,30 @@ def _stage(form: Form, signatures: Mapping[str, Signature], name: str) -> Stage:
         run=form.function(name) or "",
         subscribes=written.subscribes,
         emits=written.emits,
-        retry=_retry(defaults.retry, written.retry),
+        retry=Retry(**_either(defaults.retry, written.retry)),
+        breaker=Breaker(**_either(defaults.breaker, written.breaker)),
         timeout=defaults.timeout if written.timeout is None else written.timeout,
         threads=(defaults.threads if in_threads else 0)
         if written.threads is None
         else written.threads,
         processes=defaults.processes if written.processes is None else written.processes,
+        age=defaults.age if written.age is None else written.age,
         when=written.when,
         parameters=written.parameters or {},
         accepts=_accepts(signature),
         code=_code(signature),
     )
+
+
+def _alerts(written: AlertsForm) -> Alerts:
+    last = [written] if written.channels else []  # it takes what the routes leave
+    pace = written.model_dump(exclude_none=True, exclude={"routes", "email", "webhook"})
+    return Alerts(routes=(*map(_route, written.routes), *map(_route, last)), **pace)
+
+
+def _route(told: RouteForm | AlertsForm) -> Route:
+    fits = {"stages": told.stages, "errors": told.errors} if isinstance(told, RouteForm) else {}
+    return Route(email=told.email, webhook=told.webhook, channels=told.channels, **fits)
 
 
 def _code(signature: Signature | None) -> str:
@@ -92,8 +131,9 @@ def _accepts(signature: Signature | None) -> dict[str, object] | None:
     return dict(schemas.accepted(signature.takes)) or None
 
 
-def _retry(default: RetryForm, written: RetryForm) -> Retry:
-    return Retry(**(default.model_dump(exclude_none=True) | written.model_dump(exclude_none=True)))
+def _either(default: BaseModel, written: BaseModel) -> dict[str, Any]:
+    """What a stage says, and what it does not say as the defaults have it."""
+    return default.model_dump(exclude_none=True) | written.model_dump(exclude_none=True)
 
 
 def _data_schema(
@@ -113,13 +153,40 @@ def _topics(form: Form, events: Mapping[str, Event], names: Names) -> dict[str, 
         topics[event.topic] = NewTopicSpec(event.partitions, _kept(retention, LARGEST_EVENT))
     for stage in form.stages:
         topics[names.dead(form.pipeline, stage)] = _dead()
-    topics[names.topology] = versions_topic()
-    return topics
+    return topics | system.topics(names)
 
 
-def versions_topic() -> NewTopicSpec:
-    """How the topic of all versions is created."""
-    return NewTopicSpec(1, {"cleanup.policy": "compact", "max.message.bytes": str(LARGEST_VERSION)})
+def _parking(
+    stages: Mapping[str, Stage], events: Mapping[str, Event], pipeline: str, names: Names
+) -> dict[str, Stage]:
+    """The stages with the topics in which their events wait."""
+    return {
+        name: stage.model_copy(
+            update={
+                "parking": Parking(
+                    topic=names.retry(pipeline, name),
+                    partitions=max(events[t].partitions for t in stage.subscribes),
+                )
+            }
+        )
+        for name, stage in stages.items()
+    }
+
+
+def _retries(stages: Mapping[str, Stage]) -> dict[str, NewTopicSpec]:
+    # Small segments, soon compacted: a lane reads its partition whole at each birth.
+    configs = {
+        "cleanup.policy": "compact",
+        "max.message.bytes": str(LARGEST_EVENT + retry.ROOM),
+        "segment.bytes": str(16 * 1024 * 1024),
+        "min.cleanable.dirty.ratio": "0.1",
+        "max.compaction.lag.ms": "600000",
+    }
+    return {
+        stage.parking.topic: NewTopicSpec(stage.parking.partitions, configs, grows=True)
+        for stage in stages.values()
+        if stage.parking is not None
+    }
 
 
 def _dead() -> NewTopicSpec:

@@ -13,8 +13,19 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from events.names import EVENT_TYPE, PIPELINE, RESERVED_PIPELINE, RESERVED_SUFFIXES, STAGE
-from router import form
-from router.form import DefaultsForm, EventForm, Form, RetryForm, StageForm, SubscriptionForm
+from router import alerts, form
+from router.form import (
+    AlertsForm,
+    BreakerForm,
+    DefaultsForm,
+    EventForm,
+    ExpectForm,
+    Form,
+    RetryForm,
+    RouteForm,
+    StageForm,
+    SubscriptionForm,
+)
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,14 +36,18 @@ DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "defaults": "What holds for every stage and event that does not say otherwise.",
         "events": "The events that need more than the defaults, and those that nobody emits.",
         "stages": "Who subscribes to what, and emits what.",
+        "alerts": "Who is told of failures, and how often.",
+        "expect": "What runs are expected to do; what they do not is told.",
     },
     DefaultsForm: {
         "partitions": "Partitions of each topic: the most lanes that can work on one stage.",
         "retention": "How long an event is kept, for example 7d.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
+        "breaker": "When a lane holds its input, because what it depends on is down.",
         "timeout": "How long an awaited function, or one in a thread, may take for one event.",
         "threads": "Threads that a `def` runs in; 0: it runs in the event loop.",
         "processes": "Processes that share the partitions of a stage under `farandole up`.",
+        "age": "How old an unread event may be before that is told, for example 30s.",
     },
     EventForm: {
         "partitions": "Partitions of this event's topic.",
@@ -45,9 +60,11 @@ DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "run": "The function, `package.module:function`, if it is not package.<stage>:<stage>.",
         "with": "The parameters of the function, as its parameter `params` declares them.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
+        "breaker": "When a lane holds its input, because what it depends on is down.",
         "timeout": "How long an awaited function, or one in a thread, may take for one event.",
         "threads": "Threads that a `def` runs in; 0: it runs in the event loop.",
         "processes": "Processes that share the partitions of this stage under `farandole up`.",
+        "age": "How old an unread event may be before that is told, for example 30s.",
     },
     SubscriptionForm: {
         "when": "A CEL expression over data and attributes: where it is false, the event is left.",
@@ -56,6 +73,38 @@ DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "attempts": "How often an event is tried in all.",
         "backoff": "The wait before the second try, for example 200ms; doubled before each other.",
         "max_backoff": "The longest wait between two tries, for example 10s.",
+        "jitter": "The share of each wait that is left to chance, for example 50%.",
+        "within": "How long an event may wait in all, for example 5m.",
+        "in_place": "A longer wait does not hold up the lane: the event is parked.",
+        "only": "The exception that is worth another try, or several; by default all.",
+        "never": "The exception that is worth no other try, or several.",
+        "parked": "Events that may wait in one lane; at so many it takes no further input.",
+    },
+    BreakerForm: {
+        "share": "The share of tries that fail at which a lane holds its input, for example 50%.",
+        "failures": "Fewer failures than these never make a lane hold.",
+        "window": "The time over which tries are counted, for example 10s.",
+        "probe": "The wait before a lane that holds tries again; doubled each time.",
+        "longest": "The longest wait between two such tries.",
+    },
+    AlertsForm: {
+        "email": "The address that is told of what no route takes, or several.",
+        "webhook": "The URL that this is posted to; what stands first, mail or URL, goes first.",
+        "routes": "Who is told of which failures instead: the first route that fits is taken.",
+        "digests": "The waits between the mails of a failure that goes on; the last one repeats.",
+        "quiet": "Without a failure for so long it is resolved, for example 30m.",
+        "fingerprints": "How many failures are told apart in a stage.",
+        "per_hour": "The most mails in any hour.",
+    },
+    ExpectForm: {
+        "complete_within": "How long a run may take before that is told, for example 10m.",
+        "fail_above": "The share of its events that may die before a run has failed: 1%.",
+    },
+    RouteForm: {
+        "stages": "The stage whose failures this route takes, or several; by default all.",
+        "errors": "The exception that this route takes, or several; by default all.",
+        "email": "The address that is told, or several.",
+        "webhook": "The URL that it is posted to; what stands first, mail or URL, goes first.",
     },
 }
 
@@ -72,6 +121,18 @@ _TYPE = _whole(EVENT_TYPE.pattern, but=rf"(?:.*\.)?(?:{_ENDINGS})$")
 _EVENT_TYPE = {"type": "string", "pattern": _TYPE}
 _SEVERAL = {"type": "array", "items": _EVENT_TYPE, "uniqueItems": True}
 _NULL = {"type": "null"}
+_MAILBOX = {
+    "type": "string",
+    "pattern": _whole(alerts.MAILBOX.pattern),
+    "maxLength": alerts.LONGEST_MAILBOX,
+}
+_WEBHOOK = {"type": ["string", "null"], "pattern": _whole(alerts.WEBHOOK.pattern)}
+
+
+def _one_or_several(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}]}
+
+
 _FILTERED = {
     "type": "object",
     "propertyNames": {"pattern": _TYPE},
@@ -81,10 +142,13 @@ _FILTERED = {
 _EVENT = {"anyOf": [{"$ref": f"#/$defs/{EventForm.__name__}"}, _NULL]}
 
 # What the form's own validators take, which are code: no schema can be made of that.
-DURATIONS: Mapping[Callable[..., Any], str] = {
+WRITTEN: Mapping[Callable[..., Any], str] = {
     form.seconds: _whole(form.DURATION.pattern),
     form.longer_than_nothing: _whole(form.DURATION.pattern, but="[0.]+[a-z]"),
+    form.share: _whole(form.SHARE.pattern),
 }
+
+_DURATION = {"type": "string", "pattern": WRITTEN[form.longer_than_nothing]}
 
 SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (Form, "pipeline"): {"type": "string", "pattern": _PIPELINE},
@@ -116,6 +180,22 @@ SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (SubscriptionForm, "when"): {"type": "string", "pattern": r"\S"},
     (StageForm, "emits"): {"anyOf": [_EVENT_TYPE, _SEVERAL]},
     (StageForm, "run"): {"type": ["string", "null"], "pattern": _whole(form.RUN.pattern)},
+    (AlertsForm, "email"): _one_or_several(_MAILBOX),
+    (AlertsForm, "webhook"): _WEBHOOK,
+    (AlertsForm, "routes"): {
+        "type": "array",
+        "items": {"$ref": f"#/$defs/{RouteForm.__name__}"},
+        "minItems": 1,
+    },
+    (AlertsForm, "digests"): {
+        "anyOf": [_DURATION, {"type": "array", "items": _DURATION, "minItems": 1}, _NULL]
+    },
+    (RouteForm, "stages"): _one_or_several({"type": "string", "pattern": _whole(STAGE.pattern)}),
+    (RouteForm, "errors"): _one_or_several(
+        {"type": "string", "pattern": _whole(alerts.ERROR.pattern)}
+    ),
+    (RouteForm, "email"): _one_or_several(_MAILBOX),
+    (RouteForm, "webhook"): _WEBHOOK,
 }
 """By form and key, what is taken where the form leaves the rest to code of its own or the linter;
 a key that does not stand here is as the form's annotations say."""
@@ -123,7 +203,7 @@ a key that does not stand here is as the form's annotations say."""
 
 class _ForEditors(GenerateJsonSchema):
     def function_before_schema(self, schema: Any) -> dict[str, Any]:
-        pattern = DURATIONS.get(schema["function"]["function"])
+        pattern = WRITTEN.get(schema["function"]["function"])
         if pattern is not None:
             return {"type": "string", "pattern": pattern}
         return super().function_before_schema(schema)
@@ -145,6 +225,8 @@ def schema() -> dict[str, Any]:
             }
             for key, written in properties.items()
         }
+    definitions[AlertsForm.__name__]["anyOf"] = _some("email", "webhook", "routes")
+    definitions[RouteForm.__name__]["anyOf"] = _some("email", "webhook")
     return {
         "$schema": DIALECT,
         "title": "A topology of Farandole",
@@ -159,6 +241,11 @@ def schema() -> dict[str, Any]:
             "HasRun": {"required": ["run"], "properties": {"run": {"type": "string"}}},
         },
     }
+
+
+def _some(*keys: str) -> list[dict[str, Any]]:
+    """At least one of these keys is there, and says something."""
+    return [{"required": [key], "properties": {key: {"not": _NULL}}} for key in keys]
 
 
 def _plain(written: Mapping[str, Any]) -> dict[str, Any]:

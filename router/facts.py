@@ -39,12 +39,12 @@ async def gathered(settings: Settings, derived: Derived) -> tuple[Facts, Derived
         derived = placed(derived, versions, existing, settings.names)
         compare(derived.topics, existing)
         configs = await admin.configs([name for name in derived.topics if name in existing])
-        edges = await _edges(admin, settings, versions, existing)
-    waiting = await unread(settings, versions, edges)
+        found = await edges(admin, settings, versions, existing)
+    waiting = await unread(settings, versions, found)
     return Facts(versions, existing, configs, tuple(waiting)), derived
 
 
-async def _edges(
+async def edges(
     admin: Admin, settings: Settings, versions: Sequence[Version], existing: Mapping[str, int]
 ) -> dict[str, list[Input]]:
     """By stage, how far it is behind in whatever a version ever connected to it."""

@@ -5,17 +5,28 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from events.incident import Channel
 from router.document import Document, Path
 from router.finding import Finding, did_you_mean, nearest
 
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 PACKAGE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+SHARE = re.compile(r"(100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?)%")
 RUN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -37,6 +48,15 @@ def longer_than_nothing(duration: object) -> float:
     if length <= 0:
         raise _refusal("the duration is 0", "write one that is longer, for example 30s")
     return length
+
+
+def share(written: object) -> float:
+    """`1%`, `0.5%` as a part of 1. Raises PydanticCustomError."""
+    match = SHARE.fullmatch(written) if isinstance(written, str) else None
+    if match is None:
+        shown = written if isinstance(written, str | int | float) else type(written).__name__
+        raise _refusal(f"{shown!r} is no share", "write for example 1%, 0.5% or 0%")
+    return round(float(match[1]) / 100, 9)
 
 
 def _several(written: object) -> object:
@@ -84,6 +104,15 @@ def _condition(written: object) -> object:
     return written
 
 
+def _routes(written: object) -> object:
+    if not isinstance(written, list):
+        raise _refusal(
+            "`routes:` is no list",
+            "begin each route with a dash: `- {stages: load, email: dba@example.com}`",
+        )
+    return tuple(written)
+
+
 def _package(written: str) -> str:
     if not isinstance(written, str) or not PACKAGE.fullmatch(written):
         raise _refusal(f"{written!r} is no package", "write for example `stages.order_lines`")
@@ -98,7 +127,9 @@ def _function(written: str) -> str:
 
 Duration = Annotated[float, BeforeValidator(seconds)]
 Positive = Annotated[float, BeforeValidator(longer_than_nothing)]
+Share = Annotated[float, BeforeValidator(share)]
 EventTypes = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length=1)]
 Subscribed = Annotated[str, BeforeValidator(_subscribed)]
 Partitions = Annotated[int, Field(ge=1, le=1000)]
 Threads = Annotated[int, Field(ge=0, le=64)]
@@ -113,15 +144,31 @@ class RetryForm(_Form):
     attempts: Annotated[int, Field(ge=1, le=100)] | None = None
     backoff: Duration | None = None
     max_backoff: Duration | None = None
+    jitter: Share | None = None
+    within: Duration | None = None
+    in_place: Duration | None = None
+    only: Words | None = None
+    never: Words | None = None
+    parked: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class BreakerForm(_Form):
+    share: Share | None = None
+    failures: Annotated[int, Field(ge=1)] | None = None
+    window: Positive | None = None
+    probe: Positive | None = None
+    longest: Positive | None = None
 
 
 class DefaultsForm(_Form):
     partitions: Partitions = 4
     retention: Positive = 7 * 86400.0
     retry: RetryForm = RetryForm()
+    breaker: BreakerForm = BreakerForm()
     timeout: Positive = 30.0
     threads: Threads = 0
     processes: Processes = 1
+    age: Positive | None = None
 
 
 class EventForm(_Form):
@@ -149,9 +196,11 @@ class StageForm(_Form):
         None, alias="with"
     )
     retry: RetryForm = RetryForm()
+    breaker: BreakerForm = BreakerForm()
     timeout: Positive | None = None
     threads: Threads | None = None
     processes: Processes | None = None
+    age: Positive | None = None
 
     @property
     def subscribes(self) -> tuple[str, ...]:
@@ -161,6 +210,49 @@ class StageForm(_Form):
     def when(self) -> Mapping[str, str]:
         """The conditions, by event type."""
         return {t: s.when for t, s in self.subscriptions if s.when is not None}
+
+
+_CHANNELS = get_args(Channel)
+
+
+class _Told(_Form):
+    """Whom to tell, in the order in which it stands in the file."""
+
+    email: Words = ()
+    webhook: str | None = None
+    _channels: tuple[Channel, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_order(cls, written: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        made = handler(written)
+        if isinstance(written, dict):  # an instance has its order already
+            made._channels = tuple(c for c in written if c in _CHANNELS and written[c] is not None)
+        return made
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        return self._channels
+
+
+class RouteForm(_Told):
+    stages: Words = ()
+    errors: Words = ()
+
+
+class AlertsForm(_Told):
+    routes: Annotated[tuple[RouteForm, ...], BeforeValidator(_routes), Field(min_length=1)] = ()
+    digests: (
+        Annotated[tuple[Positive, ...], BeforeValidator(_several), Field(min_length=1)] | None
+    ) = None
+    quiet: Positive | None = None
+    fingerprints: Annotated[int, Field(ge=1, le=1000)] | None = None
+    per_hour: Annotated[int, Field(ge=1)] | None = None
+
+
+class ExpectForm(_Form):
+    complete_within: Positive | None = None
+    fail_above: Share | None = None
 
 
 class Form(_Form):
@@ -173,6 +265,8 @@ class Form(_Form):
         Mapping[str, Annotated[EventForm, BeforeValidator(_settings)]], BeforeValidator(_settings)
     ] = {}
     stages: Annotated[Mapping[str, StageForm], Field(min_length=1)]
+    alerts: AlertsForm = AlertsForm()
+    expect: ExpectForm = ExpectForm()
 
     def event_types(self) -> tuple[str, ...]:
         """Every event type that the file names: the declared ones first."""
@@ -256,9 +350,14 @@ def _fields(path: Path) -> list[str]:
     forms: dict[Path, type[BaseModel]] = {
         (): Form,
         ("defaults",): DefaultsForm,
-        ("defaults", "retry"): RetryForm,
+        ("alerts",): AlertsForm,
+        ("expect",): ExpectForm,
     }
     form = forms.get(path)
+    if path[-1:] in (("retry",), ("breaker",)):
+        form = RetryForm if path[-1] == "retry" else BreakerForm
+    if form is None and path[:2] == ("alerts", "routes"):
+        form = RouteForm
     if form is None and len(path) == 2:
         form = StageForm if path[0] == "stages" else EventForm
     if form is None and "subscribes" in path:
@@ -287,7 +386,7 @@ def _finding(document: Document, problem: Any) -> Finding:
         return document.finding(path, problem["ctx"]["message"], problem["ctx"]["remedy"])
     if kind == "too_short":
         return document.finding(path, f"{key!r} is empty", "name at least one")
-    return document.finding(path, f"{key!r}: {_said(problem)}", _wanted(kind))
+    return document.finding(path, f"{key!r}: {_said(problem)}", _wanted(kind, key))
 
 
 def _said(problem: Any) -> str:
@@ -296,7 +395,8 @@ def _said(problem: Any) -> str:
     if problem["type"] in _MAPPINGS:
         wanted = "a mapping"
     elif problem["type"] == "tuple_type":
-        wanted = "an event type or a list of them"
+        several = _SEVERAL.get(problem["loc"][-1], _EVENT_TYPES)
+        wanted = f"{several[0]} or a list of them"
     if given is None:
         return f"should be {wanted}, not empty"
     if isinstance(given, str | int | float):
@@ -305,15 +405,22 @@ def _said(problem: Any) -> str:
 
 
 _MAPPINGS = ("model_type", "mapping_type", "dict_type")
+_EVENT_TYPES = ("an event type", "[line.read, line.validated]")
+_SEVERAL = {
+    "email": ("an address", "[ops@example.com]"),
+    "stages": ("a stage", "[validate, load]"),
+    "errors": ("the name of an exception", "[ConnectionError, TimeoutError]"),
+    "digests": ("a duration", "[10m, 1h, 6h, 24h]"),
+}
 
 
-def _wanted(kind: str) -> str:
+def _wanted(kind: str, key: str) -> str:
     if kind in _MAPPINGS:
         return "write `name: value` pairs, in braces or indented below it"
     return {
         "int_type": "write a whole number without quotes",
         "string_type": "write a word, in quotes if it looks like a number",
-        "tuple_type": "write for example [line.read, line.validated]",
+        "tuple_type": f"write for example {_SEVERAL.get(key, _EVENT_TYPES)[1]}",
     }.get(kind, "write a value in that range")
 
 
@@ -324,6 +431,9 @@ def _called(path: Path) -> str:
 def _repair(data: Any, problem: Any) -> bool:
     *above, key = problem["loc"] or (None,)
     kind = problem["type"]
+    if problem["loc"][:1] == ("alerts",):
+        data.pop("alerts", None)  # nothing else depends on it
+        return True
     if isinstance(key, int) or kind == "missing" or key in ("subscribes", "emits", "stages"):
         return False
     owner = data

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 
-from events.topology import Event, Stage
-
-_Branch = tuple[str, list[str]]
-"""A label, and the lines below it."""
+from events.topology import Alerts, Event, Expect, Stage
 
 
 class Wired(Protocol):
@@ -20,35 +17,68 @@ class Wired(Protocol):
     def events(self) -> Mapping[str, Event]: ...
     @property
     def stages(self) -> Mapping[str, Stage]: ...
+    @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def expect(self) -> Expect: ...
+
+
+class Line(NamedTuple):
+    """One line of a drawing, and what stands in it."""
+
+    text: str
+    event_type: str
+    stage: str | None
+    """None: the event itself, else this stage, which subscribes to it."""
+    again: bool
+    """It is followed further up."""
+
+
+_Branch = tuple[Line, list[Line]]
+"""A line, and those below it."""
 
 
 def tree(wired: Wired) -> str:
     """The roots, who subscribes to them, what those emit, and so on down to the leaves; stages in
     brackets. What stands in several places is followed in the first alone."""
+    drawn = lines(
+        wired,
+        _roots(wired),
+        event=lambda event_type: _label(event_type, wired.events[event_type]),
+        stage=lambda name, event_type: _conditioned(name, wired.stages[name].when.get(event_type)),
+    )
+    return "\n".join([wired.pipeline, *(line.text for line in drawn)])
+
+
+def lines(
+    wired: Wired,
+    roots: Iterable[str],
+    *,
+    event: Callable[[str], str] = str,
+    stage: Callable[[str, str], str] = lambda name, _: f"[{name}]",
+) -> list[Line]:
+    """`tree`, line by line, from these event types on; `event` and `stage` label what is drawn."""
     seen: set[tuple[str, str]] = set()
 
-    def again(kind: str, name: str) -> bool:
-        known = (kind, name) in seen
-        seen.add((kind, name))
-        return known
+    def followed(line: Line, below: Iterable[tuple[str, str | None]]) -> _Branch:
+        key = ("", line.event_type) if line.stage is None else (line.stage, "")
+        if key in seen:
+            return line._replace(text=f"{line.text} (above)", again=True), []
+        seen.add(key)
+        return line, _branches([branch(*each) for each in below])
 
-    def event(event_type: str) -> _Branch:
-        if again("event", event_type):
-            return f"{event_type} (above)", []
-        subscribers = [subscriber(name, event_type) for name in _subscribers(wired, event_type)]
-        return _label(event_type, wired.events[event_type]), _branches(subscribers)
+    def branch(event_type: str, name: str | None = None) -> _Branch:
+        if name is None:
+            line = Line(event(event_type), event_type, None, False)
+            return followed(line, ((event_type, s) for s in _subscribers(wired, event_type)))
+        line = Line(stage(name, event_type), event_type, name, False)
+        return followed(line, ((t, None) for t in wired.stages[name].emits))
 
-    def stage(name: str) -> _Branch:
-        if again("stage", name):
-            return f"[{name}] (above)", []
-        return f"[{name}]", _branches([event(t) for t in wired.stages[name].emits])
+    return _branches([branch(event_type) for event_type in roots])
 
-    def subscriber(name: str, event_type: str) -> _Branch:
-        label, below = stage(name)
-        condition = wired.stages[name].when.get(event_type)
-        return f"{label} when {' '.join(condition.split())}" if condition else label, below
 
-    return "\n".join([wired.pipeline, *_branches([event(t) for t in _roots(wired)])])
+def _conditioned(stage: str, condition: str | None) -> str:
+    return f"[{stage}] when {' '.join(condition.split())}" if condition else f"[{stage}]"
 
 
 def mermaid(wired: Wired) -> str:
@@ -140,10 +170,10 @@ def _subscribers(wired: Wired, event_type: str) -> list[str]:
     return [name for name, stage in wired.stages.items() if event_type in stage.subscribes]
 
 
-def _branches(children: list[_Branch]) -> list[str]:
-    lines = []
-    for i, (label, below) in enumerate(children):
+def _branches(children: list[_Branch]) -> list[Line]:
+    drawn = []
+    for i, (line, below) in enumerate(children):
         last = i == len(children) - 1
-        lines.append(f"{'└─' if last else '├─'} {label}")
-        lines += [f"{'   ' if last else '│  '}{line}" for line in below]
-    return lines
+        drawn.append(line._replace(text=f"{'└─' if last else '├─'} {line.text}"))
+        drawn += [b._replace(text=f"{'   ' if last else '│  '}{b.text}") for b in below]
+    return drawn

@@ -14,7 +14,7 @@ from events.names import (
     STAGE,
     Names,
 )
-from router import conditions, functions, parameters
+from router import alerts, conditions, functions, parameters
 from router.case import Case
 from router.document import Document, Path
 from router.finding import Finding, did_you_mean, in_order
@@ -102,11 +102,11 @@ def _stage_names(case: Case) -> Iterator[Finding]:
                 f"write {fixed!r}" if STAGE.fullmatch(fixed) else "write for example validate",
                 on_key=True,
             )
-        elif len(case.names.dead(case.form.pipeline, name)) > LONGEST_TOPIC:
+        elif len(case.names.retry(case.form.pipeline, name)) > LONGEST_TOPIC:
             yield case.finding(
                 path,
-                f"the dead-letter topic of this stage would have "
-                f"{len(case.names.dead(case.form.pipeline, name))} characters, and Kafka takes "
+                f"the retry topic of this stage would have "
+                f"{len(case.names.retry(case.form.pipeline, name))} characters, and Kafka takes "
                 f"{LONGEST_TOPIC}",
                 "shorten the name",
                 on_key=True,
@@ -246,4 +246,5 @@ _CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     functions.check,
     conditions.check,
     parameters.check,
+    alerts.check,
 )

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from events.topology import Event, Stage, Version
+from events.topology import Alerts, Event, Expect, Route, Stage, Version
 from router.compatibility import incompatible
 from router.derive import Derived
 from router.graph import Wired
 
 Danger = Literal["unread", "keys", "schema"]
 DANGERS: tuple[Danger, ...] = ("unread", "keys", "schema")
-What = Literal["stage", "event", "topic"]
+What = Literal["stage", "event", "topic", "alerts", "expect"]
+WHATS: tuple[What, ...] = ("stage", "event", "topic", "alerts", "expect")
 
 _RETENTION = "retention.ms"
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
@@ -28,6 +30,7 @@ class Change:
     sign: Literal["+", "~", "-"]
     what: What
     name: str
+    """Empty for the alerts and for what is expected, of which a pipeline has one set."""
     said: str
     danger: Danger | None = None
     """What a person must allow; None where it is safe."""
@@ -37,7 +40,7 @@ class Change:
     def __str__(self) -> str:
         """`~ stage enrich: subscribes line.validated → line.screened (3 unread drain under @7)`."""
         drains = f" ({self.drains})" if self.drains else ""
-        return f"{self.sign} {self.what} {self.name}: {self.said}{drains}"
+        return f"{self.sign} {f'{self.what} {self.name}'.strip()}: {self.said}{drains}"
 
 
 class Unread(NamedTuple):
@@ -116,7 +119,8 @@ def plan(derived: Derived, facts: Facts, rollback_of: int | None = None) -> Plan
 def says(version: Version, derived: Derived) -> bool:
     """The version already says what the file says; where it begins does not count."""
     events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
-    return events == dict(derived.events) and dict(version.stages) == dict(derived.stages)
+    wired = events == dict(derived.events) and dict(version.stages) == dict(derived.stages)
+    return wired and version.alerts == derived.alerts and version.expect == derived.expect
 
 
 def changes(
@@ -130,8 +134,10 @@ def changes(
     found = [
         *_stages(before, after, unread),
         *_events(before, after, unread, topics or {}),
+        *_alerts(before.alerts if before else Alerts(), after.alerts),
+        *_expect(before.expect if before else Expect(), after.expect),
     ]
-    return sorted(found, key=lambda c: (("stage", "event", "topic").index(c.what), c.sign == "-"))
+    return sorted(found, key=lambda c: (WHATS.index(c.what), c.sign == "-"))
 
 
 def lines(plan: Plan) -> list[str]:
@@ -153,13 +159,14 @@ def lines(plan: Plan) -> list[str]:
 def rows(found: Sequence[Change]) -> list[str]:
     """A line a change, in columns; what is dangerous has a `!` and the option that allows it."""
     width = max((len(change.name) for change in found), default=0)
+    kinds = max((5, *(len(change.what) for change in found)))
     told = []
     for change in found:
         allow = f" (--allow {change.danger})" if change.danger else ""
         drains = f"      ({change.drains})" if change.drains else ""
         sign = "!" if change.danger else change.sign
         told.append(
-            f"  {sign} {change.what:<5}  {change.name:<{width}}  {change.said}{allow}{drains}"
+            f"  {sign} {change.what:<{kinds}}  {change.name:<{width}}  {change.said}{allow}{drains}"
         )
     return told
 
@@ -176,7 +183,7 @@ def total(found: Sequence[Change]) -> str:
 
 def summary(found: Sequence[Change], most: int = 4) -> str:
     """The changes in a few words: `+ screen, ~ enrich`."""
-    told = [f"{change.sign} {change.name}" for change in found[:most]]
+    told = [f"{change.sign} {change.name or change.what}" for change in found[:most]]
     if len(found) > most:
         told.append(f"{len(found) - most} more")
     return ", ".join(told) or "nothing"
@@ -217,6 +224,12 @@ def _stages(before: Wired | None, after: Wired, unread: Sequence[Unread]) -> Ite
             )
 
 
+def _breaker(stage: Stage) -> str:
+    said = stage.breaker
+    window, probe, longest = map(duration, (said.window, said.probe, said.longest))
+    return f"{said.share:.0%} and {said.failures} in {window}, probes {probe} to {longest}"
+
+
 def _stage_said(old: Stage, new: Stage) -> str:
     said = [
         f"{name} {', '.join(was) or 'nothing'} → {', '.join(now) or 'nothing'}"
@@ -231,11 +244,19 @@ def _stage_said(old: Stage, new: Stage) -> str:
         for name, was, now in (
             ("run", old.run, new.run),
             ("timeout", duration(old.timeout), duration(new.timeout)),
+            ("age", _longest(old.age), _longest(new.age)),
             ("threads", old.threads, new.threads),
             ("processes", old.processes, new.processes),
             ("attempts", old.retry.attempts, new.retry.attempts),
             ("backoff", duration(old.retry.backoff), duration(new.retry.backoff)),
             ("max_backoff", duration(old.retry.max_backoff), duration(new.retry.max_backoff)),
+            ("jitter", old.retry.jitter, new.retry.jitter),
+            ("within", _longest(old.retry.within), _longest(new.retry.within)),
+            ("in_place", duration(old.retry.in_place), duration(new.retry.in_place)),
+            ("only", ", ".join(old.retry.only), ", ".join(new.retry.only)),
+            ("never", ", ".join(old.retry.never), ", ".join(new.retry.never)),
+            ("parked", old.retry.parked, new.retry.parked),
+            ("breaker", _breaker(old), _breaker(new)),
         )
         if was != now
     ]
@@ -329,6 +350,66 @@ def keyed(wired: Wired, event_type: str, above: frozenset[str] = frozenset()) ->
         for cause in stage.subscribes
     }
     return any(keyed(wired, cause, above | {event_type}) for cause in causes)
+
+
+def _alerts(old: Alerts, new: Alerts) -> Iterator[Change]:
+    """Whom to tell is never dangerous: it moves no event."""
+    said = [f"+{_route(route)}" for route in new.routes if route not in old.routes]
+    said += [f"-{_route(route)}" for route in old.routes if route not in new.routes]
+    if old.routes != new.routes and not said:
+        said.append("routes in another order")
+    said += [
+        f"{name} {was} → {now}"
+        for name, was, now in (
+            ("digests", _durations(old.digests), _durations(new.digests)),
+            ("quiet", duration(old.quiet), duration(new.quiet)),
+            ("fingerprints", old.fingerprints, new.fingerprints),
+            ("per_hour", old.per_hour, new.per_hour),
+        )
+        if was != now
+    ]
+    if said:
+        sign: Literal["+", "~", "-"] = "~"
+        if not (old.routes and new.routes):
+            sign = "+" if new.routes else "-" if old.routes else "~"
+        yield Change(sign, "alerts", "", "; ".join(said))
+
+
+def _expect(old: Expect, new: Expect) -> Iterator[Change]:
+    """Nor is what is told of runs: it holds for those that begin under the new version."""
+    said = [
+        f"{name} {was} → {now}"
+        for name, was, now in (
+            ("complete_within", _longest(old.complete_within), _longest(new.complete_within)),
+            ("fail_above", _share(old.fail_above), _share(new.fail_above)),
+        )
+        if was != now
+    ]
+    if said:
+        sign: Literal["+", "~", "-"] = "~"
+        if Expect() in (old, new):
+            sign = "+" if old == Expect() else "-"
+        yield Change(sign, "expect", "", "; ".join(said))
+
+
+def _longest(seconds: float | None) -> str:
+    return "none" if seconds is None else duration(seconds)
+
+
+def _share(part: float | None) -> str:
+    return "none" if part is None else f"{part * 100:.9g}%"
+
+
+def _route(route: Route) -> str:
+    """`load, TimeoutError to dba@example.com`. The path of a webhook is often a secret."""
+    webhook = f"webhook at {urlsplit(route.webhook).hostname}" if route.webhook else ""
+    told = {"email": ", ".join(route.email), "webhook": webhook}
+    fits = ", ".join([*route.stages, *route.errors]) or "all"
+    return f"{fits} to {', else '.join(told[channel] for channel in route.channels)}"
+
+
+def _durations(of: Iterable[float]) -> str:
+    return ", ".join(map(duration, of))
 
 
 def _unreadable(

@@ -54,6 +54,7 @@ from broker.errors import BrokerError, Unanswered
 from broker.fenced import FENCED
 from broker.follower import followed
 from broker.settings import Settings
+from events.ledger import PARTITIONS
 from events.topology import INSTALLATION_KEY, Event, Installation, Version
 from router.derive import Derived
 from router.place import placed
@@ -299,6 +300,10 @@ async def _prepared(
         published_by=job.by,
         events=dict(derived.events),
         stages=dict(derived.stages),
+        alerts=derived.alerts,
+        expect=derived.expect,
+        # Fixed when the ledger was created: the partition of a run must not move.
+        ledger=existing.get(job.settings.names.ledger, PARTITIONS),
         rollback_of=job.rollback_of,
     )
     await _create(job, derived, admin, existing)
@@ -313,7 +318,8 @@ async def _prepared(
     new = [tp for tp in partitions if tp.topic not in known]
     held = [tp for tp in partitions if tp.topic in known]
     table_end = TopicPartition(job.settings.names.topology, 0)
-    starts = await admin.start_offsets(new) if new else {}
+    waiting = [tp for edges in new_retries(version, history).values() for tp in edges]
+    starts = await admin.start_offsets([*new, *waiting]) if new or waiting else {}
     ends = await admin.end_offsets([table_end, *held])
     return _Prepared(
         version=version,
@@ -357,6 +363,19 @@ def new_edges(version: Version, earlier: Sequence[Version]) -> dict[str, list[To
     }
 
 
+def new_retries(version: Version, earlier: Sequence[Version]) -> dict[str, list[TopicPartition]]:
+    """Per stage, the partitions of its retry topic that no earlier version had."""
+    found = {}
+    for name, stage in version.stages.items():
+        before = (v.stages[name].parking for v in earlier if name in v.stages)
+        had = max((parking.partitions for parking in before if parking), default=0)
+        if stage.parking is not None:
+            topic = stage.parking.topic
+            new = range(had, stage.parking.partitions)
+            found[name] = [TopicPartition(topic, index) for index in new]
+    return found
+
+
 def _had(version: Version, stage: str, topic: str) -> bool:
     subscribes = version.stages[stage].subscribes if stage in version.stages else ()
     return any(version.events[event_type].topic == topic for event_type in subscribes)
@@ -373,7 +392,9 @@ async def _first_offsets(
     "lost", never "new". A group that has one from before Farandole knew it begins here too, unless
     it is beyond."""
     found = {}
-    for stage, edges in new_edges(version, earlier).items():
+    retries = new_retries(version, earlier)
+    for stage, inputs in new_edges(version, earlier).items():
+        edges = [*inputs, *retries.get(stage, ())]
         group = settings.names.group(version.pipeline, stage)
         committed = await admin.committed(group, edges)
         first = {

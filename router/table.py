@@ -12,7 +12,7 @@ from broker.clients import opened, producer, within
 from broker.settings import Settings
 from broker.tables import read_table
 from events.topology import Installation, Report, Version, row
-from router.derive import versions_topic
+from router import system
 
 
 class NotApplied(Exception):  # noqa: N818 -- what the file is
@@ -79,7 +79,7 @@ async def report(settings: Settings, said: Report) -> None:
     Raises BrokerError."""
     topic = settings.names.topology
     async with Admin.open(settings) as admin:
-        await admin.create({topic: versions_topic()})
+        await admin.create(system.topics(settings.names))
     async with opened(producer(settings), settings) as writer:
         record = writer.send_and_wait(topic, key=said.key, value=said.model_dump_json().encode())
         await within(record, settings.deadline, "writing a report")

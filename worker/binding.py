@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from events.envelope import Unreadable
-from events.topology import Stage, Version
+from events.topology import Event, Stage, Version
 from stages import schema as schemas
 from stages.contract import To
 from stages.expression import compiled
@@ -43,6 +43,10 @@ class Output:
     key: str | None
     encode: Callable[[Any], bytes]
     """Raises WrongResult, or PydanticSerializationError, which means the same."""
+    to: list[str]
+    """The stages that subscribe to it."""
+    listed: bool
+    """One event holds several lines: its data are a list."""
 
 
 def reader(signature: Signature) -> Callable[[bytes], Any]:
@@ -136,7 +140,15 @@ class Outputs:
             event = version.events[event_type]
             key = event.key and _attribute(schema, event.key)
             encode = _passed if signature.passes else _encoder(schema)
-            output = Output(event_type, event.topic, event.partitions, key, encode)
+            output = Output(
+                event_type,
+                event.topic,
+                event.partitions,
+                key,
+                encode,
+                list(version.subscribers(event_type)),
+                listed(event),
+            )
             self.names[event_type] = output
             if signature.named:
                 continue
@@ -174,6 +186,11 @@ class Outputs:
             f"it gave a {type(result).__name__}, where it says that it gives "
             f"{' | '.join(c.__name__ for c in self.by_class) or 'nothing'}"
         )
+
+
+def listed(event: Event) -> bool:
+    """Are an event's data a list, of lines?"""
+    return (event.data_schema or {}).get("type") == "array"
 
 
 def bind(

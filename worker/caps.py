@@ -10,3 +10,6 @@ EVENT_RESULTS = EVENT_BYTES // HEADER_BYTES  # of one event: more can never fit,
 DEAD_BYTES = 1024 * 1024 + 192 * 1024  # of one dead letter; beyond, it is cut
 BATCH = 5_000  # events that a `list` function gets at most
 LINEAGES = 4096  # that a lane remembers; beyond, it starts to remember anew
+WAITING_BYTES = DEAD_BYTES  # of one row of an event that waits; beyond, it is tried in place alone
+PARKED_BYTES = 64 * 1024 * 1024  # that wait in one lane; beyond, it takes no further input
+WAITING = 500  # events that are tried again in one go

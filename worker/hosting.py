@@ -18,6 +18,7 @@ from stages.loading import NotFound, load
 from stages.schema import NoSchema, digest
 from stages.signature import Signature, Unbindable
 from stages.signature import read as read_signature
+from worker.asked import Asked
 from worker.beat import Beat
 from worker.binding import bind, unfit
 from worker.calling import Caller
@@ -56,10 +57,16 @@ class Host:
     """The groups of one process. `stages` empty: of every stage that there is."""
 
     def __init__(
-        self, settings: Settings, published: Published, stages: Collection[str], beat: Beat
+        self,
+        settings: Settings,
+        published: Published,
+        asked: Asked,
+        stages: Collection[str],
+        beat: Beat,
     ) -> None:
         self._settings = settings
         self._published = published
+        self._asked = asked
         self._stages = stages
         self._beat = beat
         self._alone = asyncio.Lock()
@@ -131,7 +138,7 @@ class Host:
             [
                 name
                 for name, hosted in self._hosted.items()
-                if name not in codes or _worked(hosted.stage) != _worked(wanted[name].stage)
+                if name not in codes or worked(hosted.stage) != worked(wanted[name].stage)
             ]
         )
         for name, code in codes.items():
@@ -195,8 +202,15 @@ class Host:
             newest.pipeline, name, wish.stage, code.function, code.signature, pool, began, ended
         )
 
+        parking = wish.parking
+
+        def retries(lane: int) -> str | None:
+            """As wide as the topic is now: a lane may be born that there was not at first."""
+            now = live(self._published.versions).get(name, wish).parking
+            return now.topic if now is not None and lane < now.partitions else None
+
         @cache  # a rebalance that gives an index back finds its work as it was
-        def handling(_: int) -> Handling:
+        def handling(lane: int) -> Handling:
             return Handling(
                 caller,
                 Wiring(
@@ -205,7 +219,12 @@ class Host:
                     partial(bind, stage=name, signature=code.signature, latest=wish.stage),
                 ),
                 names.dead(newest.pipeline, name),
+                names.ledger,
+                lane,
                 settled=self._beat.tally(name).add,
+                cancelled=self._asked.cancelled,
+                retries=retries(lane),
+                alerts=names.alerts,
             )
 
         return Group(
@@ -217,6 +236,8 @@ class Host:
             alone=self._alone,
             remedy=f"decide where it goes on: farandole seek {name} --to earliest|latest|OFFSET",
             patience=DRAIN,
+            state=[parking.topic] if parking else [],
+            holding=partial(self._asked.paused, name),
         )
 
 
@@ -232,10 +253,12 @@ def _differs(signature: Signature, stage: Stage) -> bool:
 
 _WIRING: Mapping[str, Any] = {
     "subscribes": (), "emits": (), "when": {}, "parameters": {}, "accepts": None, "code": "",
+    "age": None,
 }  # fmt: skip
 
 
-def _worked(stage: Stage) -> Stage:
-    """A stage without what is wired by the version of each event: what is left is how it is worked,
-    and when that changes it begins anew."""
-    return stage.model_copy(update=_WIRING)
+def worked(stage: Stage) -> Stage:
+    """A stage without what is wired by the version of each event, and what others watch: what is
+    left is how it is worked, and when that changes it begins anew."""
+    parks = stage.parking and stage.parking.model_copy(update={"partitions": 0})
+    return stage.model_copy(update={**_WIRING, "parking": parks})

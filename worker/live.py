@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from events.topology import Stage, Version
+from events.topology import Parking, Stage, Version
 
 
 class Live(NamedTuple):
@@ -16,15 +16,27 @@ class Live(NamedTuple):
     event carries."""
     topics: tuple[str, ...]
     """The inputs under every version: events of an older one may still come."""
+    parking: Parking | None = None
+    """As wide as under any of them."""
+
+
+def _wider(one: Parking | None, other: Parking | None) -> Parking | None:
+    both = [parking for parking in (one, other) if parking is not None]
+    return max(both, key=lambda parking: parking.partitions, default=None)
 
 
 def live(versions: Mapping[int, Version]) -> dict[str, Live]:
-    """The stages that events can still come to. No version ends before its last event is settled,
-    so a stage that the newest one no longer has goes on."""
+    """The stages that events can still come to: a stage that the newest version no longer has goes
+    on until the versions that have it are retired, when their last event is settled."""
     found: dict[str, Live] = {}
     for _, version in sorted(versions.items()):
+        if version.retired is not None:
+            continue
         for name, stage in version.stages.items():
             topics = {version.events[event_type].topic for event_type in stage.subscribes}
+            if stage.parking is not None:
+                topics.add(stage.parking.topic)
             before = found[name].topics if name in found else ()
-            found[name] = Live(stage, tuple(sorted(topics.union(before))))
+            parking = _wider(stage.parking, found[name].parking if name in found else None)
+            found[name] = Live(stage, tuple(sorted(topics.union(before))), parking)
     return found

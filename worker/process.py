@@ -8,6 +8,7 @@ import resource
 from collections.abc import Collection
 
 from broker.settings import Settings
+from worker.asked import asking
 from worker.beat import Beat
 from worker.hosting import Host
 from worker.versions import following
@@ -26,8 +27,8 @@ async def work(
     Raises NothingApplied, NotFound where none of them can be hosted at the start, Outdated, and
     lanes.group.Broken or BrokerError when Kafka is out of reach for good.
     """
-    async with following(settings, pipeline) as published:
-        host = Host(settings, published, stages, beat)
+    async with following(settings, pipeline) as published, asking(settings, pipeline) as asked:
+        host = Host(settings, published, asked, stages, beat)
         orphaned = asyncio.Event()
         beating = asyncio.create_task(beat.run(host.lanes, orphaned))
         hosting = asyncio.create_task(host.run())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h: it ended because something outside of it is away
 QUARANTINE_AFTER = 8  # crashes in a row without one settled event
 LONGEST_WAIT = 10.0  # seconds
+STEADY = 300.0  # seconds: who lived for so long begins a new row, whether it settles events or not
 
 
 @dataclass(slots=True)
@@ -21,8 +22,10 @@ class Restarts:
         self.crashes = 0
         self.away = 0
 
-    def ended(self, code: int) -> float | None:
-        """Seconds to wait before the next start; None: quarantine."""
+    def ended(self, code: int, lived: float = 0.0) -> float | None:
+        """Seconds to wait before the next start; None: quarantine. `lived`: seconds."""
+        if lived >= STEADY:
+            self.progressed()
         if code == TEMPORARY:
             self.away += 1
             return min(LONGEST_WAIT, 0.5 * 2.0 ** min(self.away, 10))

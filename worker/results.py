@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from broker.partitioner import partition_of
 from events.envelope import constant_headers
@@ -13,6 +13,7 @@ from events.headers import SMALL, Part, part, sized
 from events.ids import Position
 from events.record import Outgoing, Record
 from lanes.port import Partition, Writes
+from worker.accounts import Account, Accounts, lines_of
 from worker.binding import Output, Outputs, Unwired, key_of
 from worker.caps import EVENT_BYTES, HEADER_BYTES, RECORD_BYTES
 from worker.tally import Tally
@@ -48,13 +49,16 @@ class _Route:
 class Draft:
     """The records of one transaction, as they gather; `bytes` of them, about."""
 
-    __slots__ = ("_routes", "_stage", "_topics", "bytes", "now", "tally")
+    __slots__ = ("_routes", "_stage", "_topics", "accounts", "bytes", "foreign", "now", "tally")
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self.now = datetime.now(UTC)
         self.bytes = 0
+        self.foreign = 0
+        """Events to which the stage does not subscribe under their version."""
         self.tally = Tally()
+        self.accounts = Accounts()
         self._topics: dict[str, list[list[Outgoing]]] = {}
         self._routes: dict[Output, _Route] = {}  # an output belongs to one edge
 
@@ -77,6 +81,7 @@ class Draft:
         edge: Edge,
         inherited: Part,
         outputs: Outputs,
+        account: Account,
         result: Any,
     ) -> None:
         """The one result of one event. Raises TooMuch, WrongResult and Unwired.
@@ -98,7 +103,10 @@ class Draft:
             raise _too_large(output, size)
         number, offset = record.partition, record.offset
         if key is not None:
-            partition = partition_of(key, route.partitions)
+            if route.key is None and route.same_width and (edge.keyed or not account.root):
+                partition = number  # where its cause stands by the same key
+            else:
+                partition = partition_of(key, route.partitions)
         else:
             partition = (number if route.same_width else number + offset) % route.partitions
         position = b"%b/%d/%d/0" % (route.cause, number, offset)
@@ -115,8 +123,17 @@ class Draft:
         # A quarter of what Outgoing(...) costs.
         outgoing: Outgoing = new_tuple(Outgoing, (key, value, headers))
         route.into[partition].append(outgoing)
+        ids = account.outs.get(output)  # `account.emit`, without a call
+        if ids is not None and not output.listed:
+            ids.append(position)
+        else:
+            account.emit(output, position, lines_of(result) if output.listed else 0)
         self.bytes += size + HEADER_BYTES
         self.tally.emitted += 1
+
+    def account(self, record: Record, lineage: Lineage) -> Account:
+        """Where the books keep what becomes of an event."""
+        return self.accounts.of(lineage.edge, lineage.run, record, root=lineage.root)
 
     def many(self, record: Record, lineage: Lineage, outputs: Outputs, more: int = 0) -> Many:
         """The results of one event, or of it and `more` after it: all are written, or none."""
@@ -131,8 +148,8 @@ class Draft:
         result: Any,
         index: int,
         more: int,
-    ) -> tuple[list[Outgoing], Outgoing, int]:
-        """A result as a record: into which partition's list, what, of how many bytes."""
+    ) -> Made:
+        """A result as a record."""
         output = outputs.by_class.get(type(result))
         if output is None:
             output, result = outputs.of(result)
@@ -161,7 +178,8 @@ class Draft:
             (SMALL[route.headers + count], route.constant, sized(position), handed_down)
         )
         outgoing: Outgoing = new_tuple(Outgoing, (key, value, headers))
-        return route.into[partition], outgoing, size + HEADER_BYTES
+        lines = lines_of(result) if output.listed else 0
+        return Made(route.into[partition], outgoing, size + HEADER_BYTES, output, position, lines)
 
     def _route(self, edge: Edge, output: Output) -> _Route:
         version = edge.version
@@ -194,6 +212,19 @@ def _too_large(output: Output, size: int) -> TooMuch:
     )
 
 
+class Made(NamedTuple):
+    """A result as a record that is not written yet."""
+
+    into: list[Outgoing]
+    """Its partition's list."""
+    outgoing: Outgoing
+    size: int
+    output: Output
+    position: bytes
+    """Its id."""
+    lines: int
+
+
 class Many:
     """Several results, not yet in the draft."""
 
@@ -203,7 +234,8 @@ class Many:
         self._draft = draft
         self._cause = record, lineage.edge, lineage.inherited, outputs
         self._more = more
-        self._made: list[tuple[list[Outgoing], Outgoing]] = []
+        self._account = draft.account(record, lineage)
+        self._made: list[Made] = []
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -212,13 +244,11 @@ class Many:
     def add(self, result: object) -> None:
         """Raises TooMuch and WrongResult."""
         try:
-            into, outgoing, size = self._draft.made(
-                *self._cause, result, len(self._made), self._more
-            )
+            made = self._draft.made(*self._cause, result, len(self._made), self._more)
         except Unwired:
             return
-        self._made.append((into, outgoing))
-        self._bytes += size
+        self._made.append(made)
+        self._bytes += made.size
         if self._bytes > EVENT_BYTES:
             raise TooMuch(
                 f"more than {EVENT_BYTES // 2**20} MiB were emitted at once "
@@ -226,7 +256,8 @@ class Many:
             )
 
     def write(self) -> None:
-        for into, outgoing in self._made:
-            into.append(outgoing)
+        for made in self._made:
+            made.into.append(made.outgoing)
+            self._account.emit(made.output, made.position, made.lines)
         self._draft.bytes += self._bytes
         self._draft.tally.emitted += len(self._made)

@@ -126,6 +126,7 @@ class Supervisor:
     async def _keep(self, process: _Process) -> None:
         stopping = process.stopping
         while not stopping.is_set():
+            began = time.monotonic()
             try:
                 code = await self._live(process, stopping)
             except OSError as error:
@@ -133,7 +134,7 @@ class Supervisor:
                 code = 127  # as a shell says it
             if stopping.is_set():
                 return
-            wait = process.restarts.ended(code)
+            wait = process.restarts.ended(code, time.monotonic() - began)
             if wait is None:
                 process.quarantined = True
                 log.error(

@@ -13,8 +13,12 @@ class Tally:
     filtered: int = 0
     """Not handled, by the `when:` of the subscription."""
     dead: int = 0
+    cancelled: int = 0
+    """Not handled, because their run is cancelled."""
     forwarded: int = 0
     """Roots that stood in the wrong partition."""
+    parked: int = 0
+    """Not settled yet: they wait."""
 
     def add(self, other: Tally) -> None:
         self.consumed += other.consumed
@@ -22,4 +26,6 @@ class Tally:
         self.dropped += other.dropped
         self.filtered += other.filtered
         self.dead += other.dead
+        self.cancelled += other.cancelled
         self.forwarded += other.forwarded
+        self.parked += other.parked

@@ -31,6 +31,7 @@ class Published:
         self._rows: Mapping[bytes, bytes] = {}
         self._versions: Versions = {}
         self._told: Versions | None = None
+        self._known: Known = {}
         self._read(follower.rows)
 
     @property
@@ -53,17 +54,23 @@ class Published:
     def _read(self, rows: Mapping[bytes, bytes]) -> Versions:
         if rows is self._rows:
             return self._versions
-        found = _found(rows, self._pipeline, self._versions)
+        found = _found(rows, self._pipeline, self._known)
         self._rows = rows
         if found != self._versions:
             self._versions = found
         return self._versions
 
 
-def _found(rows: Mapping[bytes, bytes], pipeline: str, before: Versions) -> Versions:
-    """The versions in a table's rows; one of `before` never changes, and is not read again."""
-    known = {v.name.encode(): v for v in before.values()}
-    versions = (known.get(key) or _version(key, value, pipeline) for key, value in rows.items())
+Known = dict[bytes, tuple[bytes, Version | None]]
+"""By key, a row as it was read: it changes once, when its version is retired."""
+
+
+def _found(rows: Mapping[bytes, bytes], pipeline: str, known: Known) -> Versions:
+    """The versions in a table's rows; what is known is not read again."""
+    for key, value in rows.items():
+        if key not in known or known[key][0] != value:
+            known[key] = value, _version(key, value, pipeline)
+    versions = (known[key][1] for key in rows)
     return {v.version: v for v in versions if v is not None}
 
 

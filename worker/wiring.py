@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker.partitioner import partition_of
 from events.envelope import (
@@ -21,7 +21,7 @@ from events.ids import BLOCK, RUN_LETTERS, RunIds
 from events.record import Header, Record
 from events.topology import Version
 from lanes.port import Unknown
-from worker.binding import Outputs
+from worker.binding import Outputs, listed
 from worker.caps import LINEAGES
 
 _STILL_UNKNOWN = 2.0  # seconds during which a version that was not found is not looked up again
@@ -59,6 +59,10 @@ class Edge:
     """The version, as every descendant carries it."""
     keyed: int = 0
     """The number of partitions over which keys are spread; 0 where the event declares no key."""
+    to: list[str] = field(default_factory=list)
+    """The stages that subscribe to it, under this version."""
+    listed: bool = False
+    """One event holds several lines: its data are a list."""
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ class Lineage:
     """The data, where it is not simply the record's value (structured mode)."""
     attributes: Mapping[str, str] | None = None
     """The attributes, where they are not simply the record's headers (structured mode)."""
+    root: bool = True
+    """It opens its run; otherwise a stage of ours has emitted it."""
 
 
 @dataclass(slots=True)
@@ -147,7 +153,9 @@ class Wiring:
                 named = header(TOPOLOGY_VERSION, version.name)
                 event = version.events[event_type]
                 keyed = event.partitions if event.key else 0
-                self._edges[key] = Edge(version, event_type, outputs, named, keyed)
+                to = list(version.subscribers(event_type))
+                edge = Edge(version, event_type, outputs, named, keyed, to, listed(event))
+                self._edges[key] = edge
         return self._edges[key]
 
     def _bound(self, version: Version, event_type: str) -> Outputs | None:
@@ -197,7 +205,7 @@ class Wiring:
         """Raises Unreadable, UnknownVersion, Unchecked and Misplaced."""
         if not record.headers:
             edge, inherited = self.bare(record)
-            return Lineage(edge, _run(inherited), inherited)
+            return Lineage(edge, run_of(inherited), inherited)
         headers = dict(record.headers)
         source = headers.get("ce_source")
         if source is not None and source.startswith(self._ours):
@@ -235,7 +243,24 @@ class Wiring:
             return None
         inherited = [(RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
-        return Lineage(edge, run, part(inherited))
+        return Lineage(edge, run, part(inherited), root=False)
+
+    def stray(self, record: Record) -> Lineage:
+        """The lineage of a record that cannot be read any better: that of a root in its place.
+        Nothing is believed of it but where it stands."""
+        try:
+            place = self._places[record.topic, record.partition]
+        except KeyError:
+            place = self._place(record)
+        since = next((s for s in place.since if s.offset <= record.offset), place.since[-1])
+        edge = self._edge(since.version, record.topic)
+        assert edge is not None  # `_place` took only versions that know the topic
+        run = place.run_ids.of(record.partition, record.offset).encode()
+        return Lineage(edge, run, part([(RUN_HEADER, run)]))
+
+    def knows(self, topic: str) -> bool:
+        """Is it the topic of an event under some version?"""
+        return any(_type_of(version, topic) for version in self._versions.values())
 
     def bare(self, record: Record) -> tuple[Edge, Part]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
@@ -288,7 +313,7 @@ class Wiring:
         if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
             raise Unreadable(f"content-type {media_type!r} is not JSON")
         edge, inherited = self.bare(record)
-        run = _run(inherited)
+        run = run_of(inherited)
         handed_down = [(RUN_HEADER, run)]
         attributes = envelope.attributes
         correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
@@ -321,6 +346,6 @@ CORRELATION_HEADER = f"ce_{CORRELATION_ID}"
 _RUN = sized(RUN_HEADER.encode()) + varint(RUN_LETTERS)  # the run id's header, up to its value
 
 
-def _run(inherited: Part) -> bytes:
+def run_of(inherited: Part) -> bytes:
     """The run of a root, which it hands down as its only header so far."""
     return inherited[1][-RUN_LETTERS:]

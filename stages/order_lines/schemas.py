@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Week = Annotated[int, Field(ge=1, le=53)]
 Cents = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+HouseholdId = Annotated[int, Field(json_schema_extra={"personal": True})]
+"""Who bought something: not for the eyes of whoever reads a mail about a failure."""
 
 
 class FeedRequested(BaseModel):
@@ -31,7 +33,7 @@ class Chunk(BaseModel):
 class Line(BaseModel):
     """One product in one shopper's basket; all money in cents."""
 
-    household_id: int
+    household_id: HouseholdId
     store_id: int
     basket_id: int
     product_id: int
@@ -81,7 +83,7 @@ class PricedLine(EnrichedLine):
 class CouponExceeded(BaseModel):
     """Coupons were worth more than what they were handed in for."""
 
-    household_id: int
+    household_id: HouseholdId
     store_id: int
     basket_id: int
     product_id: int

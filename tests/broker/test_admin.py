@@ -84,3 +84,13 @@ async def test_a_config_that_kafka_does_not_know_is_named(settings: Settings) ->
         await admin.create({topic: NewTopicSpec(1)})
         with pytest.raises(BrokerError, match=f"cannot configure the topic {topic}"):
             await admin.configure({topic: {"no.such.config": "1"}})
+
+
+async def test_a_topic_that_grows_gets_more_partitions_and_never_has_too_many(
+    settings: Settings,
+) -> None:
+    name = settings.names.retry("p", "s")
+    async with Admin.open(settings) as admin:
+        for wanted, there in ((2, 2), (5, 5), (3, 5)):
+            await admin.create({name: NewTopicSpec(wanted, grows=True)})
+            assert (await admin.topics())[name] == there

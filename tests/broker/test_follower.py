@@ -70,6 +70,17 @@ async def test_a_tombstone_takes_its_row_away(settings: Settings, topic: str) ->
         assert await follower.current() == {}
 
 
+async def test_the_newest_stands_last_with_its_time(settings: Settings, topic: str) -> None:
+    await write(settings, topic, {b"a": b"1", b"b": b"1"})
+    async with followed(settings, topic) as follower:
+        before = dict(follower.written)
+        await write(settings, topic, {b"a": b"2", b"c": None})
+        assert [*await follower.current()] == [b"b", b"a"]
+        assert follower.written.keys() == {b"a", b"b"}
+        assert follower.written[b"a"] > before[b"a"]
+        assert follower.written[b"b"] == before[b"b"]
+
+
 async def test_what_is_not_committed_is_not_known_and_holds_nobody(
     settings: Settings, topic: str
 ) -> None:

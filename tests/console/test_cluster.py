@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from broker.clients import consumer, opened, producer
 from broker.settings import Settings
-from console import dead
+from console import deaths
 from events.deadletter import Death, letter
 from events.headers import decoded
 from events.ids import RunIds
@@ -154,7 +154,10 @@ def test_status_shows_what_waits(applied: Call) -> None:
     assert status["version"] == "order-lines@1"
     (plan,) = status["stages"]["plan"]
     assert (plan["committed"], plan["end"], plan["lag"]) == (0, 1, 1)
-    assert "plan" in applied("status").stdout
+    said = applied("status").stdout
+    assert "plan" in said
+    assert "the ledger is not running" in said
+    assert (status["ledger"]["members"], status["ledger"]["behind"]) == (0, 0)
 
 
 def die(settings: Settings, stage: str, letters: int) -> None:
@@ -178,7 +181,7 @@ def test_status_counts_what_died(
     told = json.loads(applied("status", "--json").stdout)["dead"]
     assert told["validate"] == {"count": 3, "more": False}
     assert told["plan"] == {"count": 0, "more": False}
-    monkeypatch.setattr(dead, "MOST", 2)
+    monkeypatch.setattr(deaths, "MOST", 2)
     head, *rows = applied("status").stdout.splitlines()[3:]
     assert head.split() == ["stage", "input", "lag", "dead", "by", "partition"]
     (validate,) = [row.split() for row in rows if row.startswith("validate")]
@@ -269,6 +272,17 @@ def test_a_lost_offset_is_moved_and_no_other(
     told = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
     assert told == [{"event": "line.ingested", "partition": 2, "from": 999, "to": 0, "lost": True}]
     assert committed(applied, "validate") == [0, 0, 0, 0]
+
+
+def test_a_lost_offset_of_the_retry_topic_is_moved_to_its_end(
+    applied: Call, lose: Callable[[str, str, int], None]
+) -> None:
+    lose("validate", "validate.retry", 1)
+    told = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
+    assert told == [{"event": "retry", "partition": 1, "from": 999, "to": 0, "lost": True}]
+    assert "no offset of validate is lost" in one_line(
+        applied("seek", "validate", "--to", "latest")
+    )
 
 
 def test_a_lost_offset_is_moved_while_workers_live(

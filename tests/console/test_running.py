@@ -99,7 +99,8 @@ def test_up_loads_what_kcat_asks_for_and_ends_without_orphans(
     lines = expected([WEEK]).table["lines"]
     until(lambda: rows(folder) == lines or up.child.poll() is not None, 40, "all lines are loaded")
     pids = up.pids()
-    assert len(pids) == 8  # seven stages and the router
+    # Seven stages, router, bookkeeper, notifier and monitor; one may have been started again.
+    assert len(pids) >= 11
     up.child.send_signal(signal.SIGTERM)
     assert up.ended(30) == 0, up.err
     assert [pid for pid in pids if alive(pid)] == []

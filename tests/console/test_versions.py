@@ -66,7 +66,7 @@ def test_a_plan_changes_nothing(on_kafka: Call, settings: Settings) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "order-lines@1, the first version"
-    assert lines[-1] == "14 to add, 0 to change, 0 to remove"
+    assert lines[-1] == "15 to add, 0 to change, 0 to remove"
     assert history(settings) == []
 
 
@@ -228,6 +228,21 @@ def test_a_diff_is_in_the_lines_of_a_plan(applied: Call, folder: Path) -> None:
     ]
     assert applied("diff", "2").stdout == "order-lines@2 → file: no difference\n"
     assert [c["name"] for c in said(applied("diff", "order-lines@1", "file", "--json"))] == ["load"]
+
+
+def test_other_alerts_are_told_by_plan_diff_and_history(applied: Call, folder: Path) -> None:
+    edit(folder, "ops@example.com", "ann@example.com")
+    said = "  ~ alerts    +all to ann@example.com; -all to ops@example.com"
+    assert applied("plan").stdout.splitlines() == [
+        "order-lines@1 → order-lines@2",
+        said,
+        "0 to add, 1 to change, 0 to remove",
+    ]
+    assert applied("apply").exit_code == 0
+    assert said in applied("diff", "1", "2").stdout.splitlines()
+    assert applied("history").stdout.splitlines()[-1].endswith("  ~ alerts")
+    assert applied("rollback").exit_code == 0
+    assert applied("diff", "1", "3").stdout.endswith(": no difference\n")
 
 
 HALF_A_SAVE = "pipeline: order-lines  # the year\n  package: [stages\n"

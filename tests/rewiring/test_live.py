@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
 from broker.admin import Admin
 from broker.clients import opened, producer
@@ -28,13 +29,18 @@ from events.topology import Version
 from router.check import check
 from router.derive import Derived, derive
 from router.publish import apply
+from tests.books.clean import assert_clean, books_read
+from tests.ledger.test_live import bookkeeper
 from tests.rewiring.accounts import faults
 from tests.rewiring.edits import EDITS, FORKED, FUNCTION, PLAIN, ROOT_PARTITIONS, Stages, text
 from worker import restarts
+from worker.asked import asking
+from worker.beat import Beat
+from worker.hosting import Host
 from worker.live import live
 from worker.services import services, told
 from worker.supervisor import Supervisor
-from worker.versions import published
+from worker.versions import following, published
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -43,8 +49,12 @@ ROOTS = "asked"
 
 
 async def edit(settings: Settings, folder: Path, stages: Stages, partitions: int = 3) -> Version:
+    return await put(settings, folder, text(stages, partitions))
+
+
+async def put(settings: Settings, folder: Path, written: str) -> Version:
     file = folder / "topology.yaml"
-    file.write_text(text(stages, partitions))
+    file.write_text(written)
     checked = check(file, settings.names)
     assert checked.fit, checked.findings
     assert checked.form
@@ -112,13 +122,14 @@ async def until(condition: Callable[[], object], otherwise: str, seconds: float 
 async def at_rest(settings: Settings) -> None:
     """Return when every stage of every version has read all there is."""
     ends = time.monotonic() + 60
-    while behind := await _behind(settings):
-        assert time.monotonic() < ends, behind
+    while lags := await behind(settings):
+        assert time.monotonic() < ends, lags
         await asyncio.sleep(0.1)
 
 
-async def _behind(settings: Settings) -> dict[str, int]:
-    stages = live(await published(settings, "rewired"))
+async def behind(settings: Settings, pipeline: str = "rewired") -> dict[str, int]:
+    """Offsets that are unread, by stage."""
+    stages = live(await published(settings, pipeline))
     names = settings.names
     found = {}
     async with Admin.open(settings) as admin:
@@ -127,7 +138,7 @@ async def _behind(settings: Settings) -> dict[str, int]:
         for _ in range(2):
             for name, stage in stages.items():
                 tps = [TopicPartition(t, i) for t in stage.topics for i in range(widths[t])]
-                done = await admin.committed(names.group("rewired", name), tps)
+                done = await admin.committed(names.group(pipeline, name), tps)
                 ends = await admin.end_offsets(tps)
                 lag = sum(ends[tp] - (done[tp].offset if tp in done else 0) for tp in tps)
                 if lag:
@@ -150,43 +161,46 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_edits_under_load_lose_and_double_nothing(settings: Settings, folder: Path) -> None:
+def test_edits_under_load_lose_and_double_nothing(settings: Settings, folder: Path) -> None:
     """Each event is handled once, by exactly the stages of its version; workers are killed."""
-    await survived(settings, folder, [*EDITS.values()], seed=7)
+    asyncio.run(survived(settings, folder, [*EDITS.values()], seed=7))
+    assert_clean(settings, folder)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-async def test_many_edits_under_load_lose_and_double_nothing(
+def test_many_edits_under_load_lose_and_double_nothing(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Killed at every edit, before it has settled an event: no reason to put it aside.
     monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 10**6)
     die = random.Random(11)
     edits = [die.choice([PLAIN, *EDITS.values()]) for _ in range(30)]
-    await survived(settings, folder, edits, seed=11)
+    asyncio.run(survived(settings, folder, edits, seed=11))
+    assert_clean(settings, folder)
 
 
 async def survived(settings: Settings, folder: Path, edits: Sequence[Stages], *, seed: int) -> None:
     die = random.Random(seed)
     first = await edit(settings, folder, PLAIN)
-    async with at_work(settings, folder, processes=2) as supervisor:
-        async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS) as given:
-            for stages in edits:
+    with bookkeeper(settings):
+        async with at_work(settings, folder, processes=2) as supervisor:
+            async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS) as given:
+                for stages in edits:
+                    before = given[0]
+                    await until(lambda b=before: given[0] > b + 150, "no root was taken")  # type: ignore[misc]
+                    # One that is killed again and again before it has done anything is put aside.
+                    await until(supervisor.ready, "a worker is missing")
+                    if die.random() < 0.5:
+                        killed(supervisor, die)
+                        await edit(settings, folder, stages)
+                    else:
+                        await edit(settings, folder, stages)
+                        killed(supervisor, die)
                 before = given[0]
-                await until(lambda b=before: given[0] > b + 150, "no root was taken")  # type: ignore[misc]
-                # One that is killed again and again before it has done anything is put aside.
-                await until(supervisor.ready, "a worker is missing")
-                pid = die.choice([*supervisor.pids().values()])
-                if die.random() < 0.5:
-                    os.kill(pid, signal.SIGKILL)
-                    await edit(settings, folder, stages)
-                else:
-                    await edit(settings, folder, stages)
-                    os.kill(pid, signal.SIGKILL)
-            before = given[0]
-            await until(lambda: given[0] > before + 150, "no root was taken")
-        await at_rest(settings)
+                await until(lambda: given[0] > before + 150, "no root was taken")
+            await at_rest(settings)
+        await books_read(settings)
     records, letters = await everything(settings)
     versions = await published(settings, "rewired")
     wanted = 1 + sum(a != b for a, b in pairwise([PLAIN, *edits]))
@@ -194,6 +208,12 @@ async def survived(settings: Settings, folder: Path, edits: Sequence[Stages], *,
     roots = [r for r in records if r.topic == first.events[ROOTS].topic]
     assert len(roots) == given[0]
     assert faults(versions, records, letters) == []
+
+
+def killed(supervisor: Supervisor, die: random.Random) -> None:
+    """Kill -9 one of the workers; one that an edit has just ended by itself is as good."""
+    with suppress(ProcessLookupError):
+        os.kill(die.choice([*supervisor.pids().values()]), signal.SIGKILL)
 
 
 async def test_a_keyed_topic_that_grows_and_shrinks_loses_and_doubles_nothing(
@@ -253,6 +273,47 @@ async def test_a_rewire_needs_no_restart(settings: Settings, folder: Path) -> No
                 if ["take", "check", "make", "give"] in paths:
                     break
         assert supervisor.pids() == pids
+
+
+VERSION = "ce_topologyversion"
+
+
+async def test_other_alerts_disturb_no_lane(settings: Settings, folder: Path) -> None:
+    first = await edit(settings, folder, PLAIN)
+    with capture_logs() as logs:
+        async with hosted(settings) as host:
+            await until(lambda: _lanes(host) == 9, "the lanes are not born")
+            before = len(logs)
+            alerts = "\nalerts: {email: ops@example.com}\n"
+            second = await put(settings, folder, text(PLAIN) + alerts)
+            wired = ("worker.wired", second.name)
+            await until(
+                lambda: wired in [(log["event"], log.get("version")) for log in logs],
+                "nobody has heard of the version",
+            )
+            async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS):
+                async for records in scan(settings, [first.events["given"].topic], follow=True):
+                    if any((VERSION, second.name.encode()) in r.headers for r in records):
+                        break
+            seen = {log["event"] for log in logs[before:]}
+    assert not {event for event in seen if event.startswith(("lane.", "group."))}
+
+
+@asynccontextmanager
+async def hosted(settings: Settings) -> AsyncIterator[Host]:
+    """All stages, in this process."""
+    async with following(settings, "rewired") as known, asking(settings, "rewired") as asked:
+        host = Host(settings, known, asked, (), Beat(None))
+        running = asyncio.create_task(host.run())
+        try:
+            yield host
+        finally:
+            host.end()
+            await running
+
+
+def _lanes(host: Host) -> int:
+    return sum(count() for count in host.lanes.values())
 
 
 OWN = """

@@ -248,7 +248,7 @@ class World:
         bound = live(worker.versions)[stage].stage
         caller = Caller(PIPELINE, stage, bound, passed_on, signature, None, float, _nothing)
         wiring = Wiring(worker.versions, current, partial(bind, stage=stage, signature=signature))
-        work = Handling(caller, wiring, f"{stage}.dead", settled=_nothing)
+        work = Handling(caller, wiring, f"{stage}.dead", "ledger", 0, settled=_nothing)
         life = lead(port, work, alone=worker.lock, log=_nothing)
         life.send(None)
         worker.lanes.append(Lane(stage, port, life))

@@ -77,7 +77,7 @@ CASES = [
         "unknown key 'pakage'",
         "did you mean 'package'?",
     ),
-    Bad("a key of a later day", GOOD + "alerts: {}\n", "9:1", "unknown key 'alerts'", "known here"),
+    Bad("an unknown key", GOOD + "sensors: {}\n", "9:1", "unknown key 'sensors'", "known here"),
     Bad(
         "a misspelled key in a stage",
         changed("load: {subscribes", "load: {subscribe"),
@@ -192,10 +192,10 @@ CASES = [
         "shorten the name",
     ),
     Bad(
-        "a stage whose dead-letter topic is too long",
+        "a stage whose retry topic is too long",
         changed("load:", f"{LONG}:"),
         "8:3",
-        "dead-letter topic of this stage would have 257",
+        "retry topic of this stage would have 258",
         "shorten the name",
     ),
     Bad(
@@ -440,6 +440,117 @@ CASES = [
     ),
 ]
 
+CASES += [
+    Bad(f"expect: {name}", f"{GOOD}expect: {written}\n", f"9:{column}", message, remedy)
+    for name, written, column, message, remedy in (
+        ("a duration", "10m", 9, "a mapping, not '10m'", "`name: value`"),
+        ("a number", "{complete_within: 600}", 27, "600 is no duration", "for example 200ms"),
+        ("no time", "{complete_within: 0s}", 27, "is 0", "longer"),
+        ("a misspelled key", "{complete_in: 1m}", 10, "unknown key", "complete_within"),
+        ("a share without a sign", "{fail_above: 0.01}", 22, "0.01 is no share", "1%"),
+        ("more than all", "{fail_above: 101%}", 22, "'101%' is no share", "1%"),
+    )
+]
+CASES += [
+    Bad(f"alerts: {name}", f"{GOOD}alerts: {{{written}}}\n", f"9:{column}", message, remedy)
+    for name, written, column, message, remedy in (
+        ("nobody", "", 1, "`alerts:` tells nobody", "add `email:`"),
+        ("nobody, but slowly", "quiet: 1h", 1, "`alerts:` tells nobody", "add `email:`"),
+        ("a misspelled key", "emial: a@b.example", 10, "unknown key 'emial'", "mean 'email'?"),
+        ("no address", "email: ops", 17, "'ops' is no mail address", "write for example ops@"),
+        ("a number", "email: [a@b.example, 5]", 31, "not 5", "write a word"),
+        ("an empty list", "email: []", 17, "'email' is empty", "name at least one"),
+        ("no list", "email: {a: b}", 17, "an address or a list of them, not a mapping", "[ops@"),
+        (
+            "a display name",
+            "email: [a@b.example, Ann <ann@b.example>]",
+            31,
+            "has a display name",
+            "write the address alone: ann@b.example",
+        ),
+        ("two in one", "email: 'a@b.example, c@d.example'", 17, "several addresses", "a list"),
+        ("a header", 'email: "a@b.example\\nBcc: c@d"', 17, "a control character", "delete it"),
+        ("no ASCII", "email: ann@bücher.example", 17, "not every mail server", "`xn--`"),
+        ("too long", f"email: a@{'.'.join(['b' * 60] * 5)}", 17, "more than 254", "a shorter"),
+        ("one twice", "email: [a@b.example, a@b.example]", 31, "here twice", "keep one"),
+        ("no scheme", "webhook: alerts.example.com", 19, "is no webhook", "https://"),
+        ("another scheme", "webhook: 'ftp://b.example'", 19, "is no webhook", "https://"),
+        ("no host", "webhook: 'https:///hook'", 19, "has no host", "https://"),
+        ("a port too large", "webhook: 'http://b:65536'", 19, "posted to", "https://"),
+        ("a space", "webhook: 'https://b.example/a b'", 19, "holds a space", "%20"),
+        ("a password", "webhook: 'https://a:b@c.example'", 19, "names a user", "published"),
+        ("a digest of 0", "email: a@b.example, digests: [10m, 0s]", 45, "is 0", "longer"),
+        ("a digest of 5", "email: a@b.example, digests: 5", 39, "a duration or a list", "10m, 1h"),
+        ("no route", "routes: []", 18, "'routes' is empty", "at least one"),
+        ("one route", "routes: {email: a@b.example}", 18, "is no list", "begin each route"),
+        ("a route to nobody", "routes: [{stages: load}]", 19, "tells nobody", "add `email:`"),
+        (
+            "a misspelled stage",
+            "routes: [{stages: [load, ingset], email: a@b.example}]",
+            35,
+            "no stage is called 'ingset'",
+            "did you mean 'ingest'?",
+        ),
+        (
+            "an unknown stage",
+            "routes: [{stages: x, email: a@b.example}]",
+            28,
+            "no stage is called 'x'",
+            "the stages are ingest, load",
+        ),
+        (
+            "a misspelled key in a route",
+            "routes: [{stage: load, email: a@b.example}]",
+            20,
+            "unknown key 'stage'",
+            "did you mean 'stages'?",
+        ),
+        (
+            "an error with its module",
+            "routes: [{errors: requests.ConnectionError, email: a@b.example}]",
+            28,
+            "no name of an exception",
+            "write the class alone: ConnectionError",
+        ),
+    )
+]
+CASES += [
+    Bad(
+        f"alerts: {name} is never used",
+        f"{GOOD}alerts:\n  routes:\n    - {first}\n    - {second}\n{rest}",
+        place,
+        "never used",
+        remedy,
+        severity="warning",
+    )
+    for name, first, second, rest, place, remedy in (
+        (
+            "a route after one that takes everything",
+            "{email: a@b.example}",
+            "{stages: load, email: b@b.example}",
+            "",
+            "12:7",
+            "move it before",
+        ),
+        (
+            "a route for some of what one before takes",
+            "{stages: [ingest, load], errors: [A, B], email: a@b.example}",
+            "{stages: [load], errors: [A], email: b@b.example}",
+            "",
+            "12:7",
+            "move it before",
+        ),
+        (
+            "what is left by two routes that share all stages",
+            "{stages: ingest, email: a@b.example}",
+            "{stages: load, email: b@b.example}",
+            "  webhook: https://b.example\n",
+            "13:3",
+            "delete it",
+        ),
+    )
+]
+
 
 @pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.name)
 def test_a_bad_file_is_told_where_and_what_helps(bad: Bad, folder: Folder) -> None:
@@ -462,6 +573,28 @@ def test_a_good_file_has_no_findings(folder: Folder) -> None:
     checked = check(folder(), Names())
     assert checked.findings == []
     assert checked.fit
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("{stages: load, email: a@b.example}", "{email: b@b.example}"),
+        ("{errors: A, email: a@b.example}", "{stages: load, email: b@b.example}"),
+        ("{errors: A, email: a@b.example}", "{errors: [A, B], email: b@b.example}"),
+        ("{stages: load, errors: A, email: a@b.example}", "{errors: A, email: b@b.example}"),
+    ],
+)
+def test_a_route_that_takes_something_of_its_own_is_no_finding(
+    first: str, second: str, folder: Folder
+) -> None:
+    routes = f"alerts:\n  email: ops@b.example\n  routes:\n    - {first}\n    - {second}\n"
+    found = check(folder(GOOD + routes), Names()).findings
+    assert [str(f) for f in found if f.line == 13] == []
+
+
+def test_a_mistake_in_the_alerts_hides_no_other(folder: Folder) -> None:
+    file = folder(changed("emits: line.ingested", "emits: []") + "alerts: {email: 5}\n")
+    assert {f.line for f in check(file, Names()).findings} > {9}
 
 
 def test_a_file_that_is_not_there_is_a_finding(folder: Folder) -> None:

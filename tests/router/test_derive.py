@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from events.names import Names
-from events.topology import Retry
-from router import document, form
+from events.personal import MASK, masked
+from events.topology import Alerts, Event, Expect, Retry, Route, Version
+from router import document, form, system
 from router.check import check
-from router.derive import DEAD_HEADROOM, LARGEST_EVENT, Derived, derive
+from router.derive import DEAD_HEADROOM, LARGEST_EVENT, Derived, derive, restored
 from router.finding import errors
 from router.lint import lint
 from tests.router.conftest import GOOD, Folder
@@ -45,13 +48,15 @@ def test_every_stage_gets_one_partition_for_what_died(folder: Folder) -> None:
         assert int(dead.configs["max.message.bytes"]) == LARGEST_EVENT + DEAD_HEADROOM
 
 
-def test_the_versions_are_kept_in_a_compacted_topic(folder: Folder) -> None:
-    topology = derived(folder).topics["test.farandole.topology"]
-    assert (topology.partitions, topology.configs["cleanup.policy"]) == (1, "compact")
+@pytest.mark.parametrize("table", ["topology", "control", "incidents", "outbox"])
+def test_what_an_installation_knows_is_kept_in_compacted_topics(folder: Folder, table: str) -> None:
+    made = derived(folder).topics[f"test.farandole.{table}"]
+    assert (made.partitions, made.configs["cleanup.policy"]) == (1, "compact")
 
 
 def test_nothing_else_is_created(folder: Folder) -> None:
-    assert len(derived(folder).topics) == 5
+    ours = [t for t in derived(folder).topics if not t.startswith("test.farandole.")]
+    assert len(ours) == 6
 
 
 def test_a_retention_of_its_own_wins(folder: Folder) -> None:
@@ -152,7 +157,158 @@ def test_legal_files_derive_to_whole_versions(data: dict[str, Any]) -> None:
     for event_type, event in wired.events.items():
         assert event.topic == f"p.{event_type}"
         assert wired.topics[event.topic].partitions == event.partitions
-    assert len(wired.topics) == len(wired.events) + len(wired.stages) + 1
+        assert all(
+            wired.topics[f"p.{s}.retry"].partitions == event.partitions
+            for s, stage in wired.stages.items()
+            if event_type in stage.subscribes
+        )
+    ours = len(wired.events) + 2 * len(wired.stages)
+    assert len(wired.topics) == ours + len(system.topics(Names()))
+
+
+PERSONAL = """
+from typing import Annotated
+from pydantic import Field
+
+Name = Annotated[str, Field(json_schema_extra={"personal": True})]
+
+class Holder(BaseModel):
+    name: Name
+    since: int
+
+class Card(BaseModel):
+    household: int
+    number: str = Field(json_schema_extra={"personal": True})
+    holder: Holder | None = None
+    others: list[Holder] = []
+    address: Holder = Field(json_schema_extra={"personal": True})
+
+def ingest(feed: Feed) -> Iterator[Card]: ...
+"""
+CARD = {
+    "household": 7,
+    "number": "4000-1",
+    "holder": {"name": "Ann", "since": 2001},
+    "others": [{"name": "Bob", "since": 2002}],
+    "address": {"name": "Low Road", "since": 2003},
+}
+HIDDEN = {
+    "household": 7,
+    "number": MASK,
+    "holder": {"name": MASK, "since": 2001},
+    "others": [{"name": MASK, "since": 2002}],
+    "address": MASK,
+}
+
+
+def test_what_is_marked_as_personal_is_published_so(folder: Folder) -> None:
+    events = derived(folder, ingest=PERSONAL, load="def load(line: Any) -> None: ...").events
+    schema = events["line.ingested"].data_schema
+    assert schema is not None
+    assert schema["properties"]["number"]["personal"] is True
+    assert schema["$defs"]["Holder"]["properties"]["name"]["personal"] is True
+    assert "personal" not in schema["$defs"]["Holder"]["properties"]["since"]
+    assert masked(CARD, schema) == HIDDEN
+
+
+def test_behind_a_stage_that_passes_events_on_the_same_is_personal(folder: Folder) -> None:
+    file = GOOD + "  keep: {subscribes: line.ingested, emits: line.kept, run: 'work.keep:keep'}\n"
+    keep = "from typing import TypeVar\nT = TypeVar('T')\ndef keep(event: T) -> T: ..."
+    functions = {"ingest": PERSONAL, "load": "def load(line: Any) -> None: ...", "keep": keep}
+    assert (
+        masked(CARD, derived(folder, file, **functions).events["line.kept"].data_schema) == HIDDEN
+    )
+
+
+def test_a_version_keeps_what_is_personal(folder: Folder) -> None:
+    event = derived(folder, ingest=PERSONAL, load="def load(line: Any) -> None: ...").events
+    read = Event.model_validate_json(event["line.ingested"].model_dump_json())
+    assert masked(CARD, read.data_schema) == HIDDEN
+
+
+ROUTES = """\
+alerts:
+  webhook: https://b.example/hook
+  email: ops@b.example
+  routes:
+    - {stages: load, email: [dba@b.example]}
+    - {errors: [ConnectionError, TimeoutError], email: [a@b.example], webhook: http://c.example}
+"""
+
+
+def test_what_stands_outside_of_the_routes_is_the_last_one(folder: Folder) -> None:
+    assert derived(folder, GOOD + ROUTES).alerts.routes == (
+        Route(stages=("load",), email=("dba@b.example",), channels=("email",)),
+        Route(
+            errors=("ConnectionError", "TimeoutError"),
+            email=("a@b.example",),
+            webhook="http://c.example",
+            channels=("email", "webhook"),
+        ),
+        Route(
+            email=("ops@b.example",),
+            webhook="https://b.example/hook",
+            channels=("webhook", "email"),
+        ),
+    )
+
+
+def test_without_alerts_nobody_is_told(folder: Folder) -> None:
+    assert derived(folder).alerts == Alerts()
+    assert Alerts().routes == ()
+
+
+def test_routes_alone_leave_what_none_of_them_takes(folder: Folder) -> None:
+    alerts = "alerts: {routes: [{stages: load, email: dba@b.example}]}\n"
+    assert [route.stages for route in derived(folder, GOOD + alerts).alerts.routes] == [("load",)]
+
+
+def test_the_pace_of_alerts_is_in_seconds(folder: Folder) -> None:
+    pace = (
+        "alerts: {email: a@b.example, digests: [90s, 2h], quiet: 1d, fingerprints: 3, per_hour: 9}"
+    )
+    found = derived(folder, GOOD + pace).alerts
+    assert (found.digests, found.quiet) == ((90, 7200), 86400)
+    assert (found.fingerprints, found.per_hour) == (3, 9)
+
+
+def test_one_digest_needs_no_list_and_the_rest_stays_as_it_is(folder: Folder) -> None:
+    found = derived(folder, GOOD + "alerts: {email: a@b.example, digests: 1h}").alerts
+    assert found == Alerts(routes=found.routes, digests=(3600,))
+
+
+def test_what_is_expected_is_in_seconds_and_a_part_of_1(folder: Folder) -> None:
+    found = derived(folder, GOOD + "expect: {complete_within: 10m, fail_above: 0.5%}\n").expect
+    assert found == Expect(complete_within=600, fail_above=0.005)
+
+
+def test_nothing_is_expected_unless_the_file_says_so(folder: Folder) -> None:
+    found = derived(folder)
+    assert found.expect == Expect()
+    assert {stage.age for stage in found.stages.values()} == {None}
+
+
+def test_an_age_of_all_stages_gives_way_to_that_of_one(folder: Folder) -> None:
+    text = GOOD.replace("stages:\n", "defaults: {age: 1m}\nstages:\n")
+    stages = derived(folder, text.replace("  load: {", "  load: {age: 30s, ")).stages
+    assert {name: stage.age for name, stage in stages.items()} == {"ingest": 60, "load": 30}
+
+
+def test_an_earlier_version_is_restored_with_its_alerts(folder: Folder) -> None:
+    file = derived(folder, GOOD + ROUTES + "expect: {complete_within: 10m}\n")
+    version = Version(
+        pipeline=file.pipeline,
+        version=1,
+        installation=UUID(int=0),
+        published=datetime(2026, 1, 1, tzinfo=UTC),
+        published_by="ann",
+        events=file.events,
+        stages=file.stages,
+        alerts=file.alerts,
+        expect=file.expect,
+    )
+    found = restored(version, Names("test"))
+    assert (found.alerts, found.expect) == (file.alerts, file.expect)
 
 
 @pytest.mark.parametrize("namespace", ["", "blue"])

@@ -53,6 +53,8 @@ def published(file: Derived, number: int = 7) -> Version:
             for name, event in file.events.items()
         },
         stages=dict(file.stages),
+        alerts=file.alerts,
+        expect=file.expect,
     )
 
 
@@ -152,6 +154,79 @@ def test_another_schema_of_an_event_names_its_fields() -> None:
 
     (change,) = changes(with_schema({"a": 1}), with_schema({"b": 1}))
     assert str(change) == "~ event asked: schema: +b, -a"
+
+
+MAIL = FILE + "alerts: {email: ops@b.example}\n"
+EXPECT = FILE + "expect: {complete_within: 10m, fail_above: 1%}\n"
+ROUTE = (
+    "{stages: [validate, load], errors: TimeoutError, webhook: 'https://c.example/secret',"
+    " email: [a@b.c, d@e.f]}"
+)
+PACE = "quiet: 1h, digests: 5m, fingerprints: 9, per_hour: 8"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (FILE, MAIL, "+ alerts: +all to ops@b.example"),
+        (MAIL, FILE, "- alerts: -all to ops@b.example"),
+        (
+            MAIL,
+            MAIL.replace("ops@", "ann@"),
+            "~ alerts: +all to ann@b.example; -all to ops@b.example",
+        ),
+        (
+            MAIL,
+            MAIL.replace("b.example}", f"b.example, {PACE}}}"),
+            "~ alerts: digests 10m, 1h, 6h, 1d → 5m; quiet 30m → 1h; fingerprints 20 → 9;"
+            " per_hour 60 → 8",
+        ),
+        (
+            MAIL,
+            MAIL.replace("b.example}", f"b.example, routes: [{ROUTE}]}}"),
+            "~ alerts: +validate, load, TimeoutError to webhook at c.example, else a@b.c, d@e.f",
+        ),
+        (
+            FILE + "alerts: {email: ops@b.example, webhook: 'https://c.example'}\n",
+            FILE + "alerts: {webhook: 'https://c.example', email: ops@b.example}\n",
+            "~ alerts: +all to webhook at c.example, else ops@b.example;"
+            " -all to ops@b.example, else webhook at c.example",
+        ),
+        (FILE, EXPECT, "+ expect: complete_within none → 10m; fail_above none → 1%"),
+        (EXPECT, FILE, "- expect: complete_within 10m → none; fail_above 1% → none"),
+        (EXPECT, EXPECT.replace("1%", "0.5%"), "~ expect: fail_above 1% → 0.5%"),
+        (FILE, FILE.replace("  load: {", "  load: {age: 30s, "), "~ stage load: age none → 30s"),
+    ],
+)
+def test_other_alerts_or_expectations_alone_are_a_version_and_never_dangerous(
+    before: str, after: str, said: str
+) -> None:
+    found = planned(after, facts(before))
+    assert [str(change) for change in found.changes] == [said]
+    assert found.publishes
+    assert found.dangers == ()
+    assert summary(found.changes) == said.partition(":")[0].replace("stage ", "")
+
+
+def test_routes_in_another_order_are_told() -> None:
+    routes = ["{stages: load, email: a@b.c}", "{errors: E, email: d@e.f}"]
+    one, other = [FILE + f"alerts: {{routes: [{', '.join(r)}]}}\n" for r in (routes, routes[::-1])]
+    (change,) = planned(other, facts(one)).changes
+    assert str(change) == "~ alerts: routes in another order"
+
+
+def test_alerts_stand_in_the_columns_of_a_plan() -> None:
+    text = MAIL.replace("load: {", "load: {timeout: 1m, ")
+    assert lines(planned(text, facts()))[1:] == [
+        "  ~ stage   load  timeout 30s → 1m",
+        "  + alerts        +all to ops@b.example",
+        "1 to add, 1 to change, 0 to remove",
+    ]
+
+
+def test_a_plan_with_alerts_is_the_same_when_it_is_read_from_its_file() -> None:
+    found = planned(MAIL, facts())
+    assert planning.load(planning.dump(found)) == found
 
 
 def test_a_stage_that_goes_away_with_unread_events_is_dangerous() -> None:

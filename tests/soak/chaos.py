@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,8 +25,8 @@ from events.topology import Version
 from router.check import check
 from router.derive import derive
 from router.publish import apply
-from worker.services import services
-from worker.supervisor import Supervisor
+from worker.services import services, told
+from worker.supervisor import Service, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2  # of each stage, so that another can take over
@@ -131,7 +132,20 @@ async def prepared(settings: Settings, seed: int) -> Chaos:
             settings, ROOT, {1: version}, processes=PROCESSES, log_level="critical"
         )
     ]
-    return Chaos(settings, version, Supervisor(patient), random.Random(seed))
+    supervisor = Supervisor([*patient, bookkeeper(settings)])
+    return Chaos(settings, version, supervisor, random.Random(seed))
+
+
+def bookkeeper(settings: Settings) -> Service:
+    """Who keeps the books meanwhile: it suffers as the workers do."""
+    words = ["--log-level", "error", "--bootstrap", settings.bootstrap or "", "keep-books"]
+    return Service(
+        name="bookkeeper",
+        argv=[sys.executable, "-P", "-m", "console", "-C", str(ROOT), *words],
+        environment={**os.environ, **told(settings)},
+        folder=str(ROOT),
+        patience=300.0,
+    )
 
 
 async def trigger(settings: Settings, version: Version, value: bytes) -> None:

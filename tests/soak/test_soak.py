@@ -17,8 +17,9 @@ from broker import embedded
 from broker.settings import Settings
 from console.oracle import differences, expected, loaded
 from stages.order_lines.plan import rows_per_week
+from tests.books.clean import assert_clean, books_read
 from tests.soak.books import read
-from tests.soak.chaos import Chaos, prepared, trigger, until
+from tests.soak.chaos import ROOT, Chaos, prepared, trigger, until
 
 log = structlog.get_logger()
 
@@ -29,33 +30,46 @@ SEED = int(os.environ.get("SOAK_SEED", "1"))
 
 
 @pytest.mark.kafka
-async def test_a_week_arrives_once_though_workers_are_killed(
+def test_a_week_arrives_once_though_workers_are_killed(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
-    await survived(await prepared(settings, SEED), [1], table(tmp_path), kills=3, patience=60)
+
+    async def run() -> None:
+        chaos = await prepared(settings, SEED)
+        await survived(chaos, [1], table(tmp_path), kills=3, patience=60)
+
+    asyncio.run(run())
+    assert_clean(settings, ROOT)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-async def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
+def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SOAK_LINES, SOAK_KILLS, SOAK_FREEZES and SOAK_SEED say how much of it."""
     home = tmp_path / "own broker"
     home.mkdir()
     monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
-    running = await embedded.start(home, progress=lambda _: None, port=19192)
+    running = asyncio.run(embedded.start(home, progress=lambda _: None, port=19192))
     settings = Settings(
         bootstrap=running.address, replication_factor=1, session_timeout=3, heartbeat_interval=0.5
     )
-    try:
+
+    async def run() -> None:
         await survived(
             await prepared(settings, SEED), weeks_of(LINES), table(tmp_path),
             kills=KILLS, freezes=FREEZES, broker=home, patience=300 + LINES / 100,
         )  # fmt: skip
+
+    try:
+        asyncio.run(run())
+        began = time.monotonic()
+        assert_clean(settings, ROOT)
+        log.info("soak.audited", seconds=round(time.monotonic() - began, 1))
     finally:
-        await embedded.stop(home)
+        asyncio.run(embedded.stop(home))
 
 
 async def survived(
@@ -90,6 +104,8 @@ async def survived(
         await chaos.suffer(faults, consumed)
         await chaos.rest(patience)
         seconds = time.monotonic() - began
+        await books_read(chaos.settings)
+        behind = time.monotonic() - began - seconds
     finally:
         stopping.set()
         sound = await running
@@ -101,6 +117,7 @@ async def survived(
         loaded=books.edges()["line.priced"],
         dead=sum(books.dead().values()),
         seconds=round(seconds, 1),
+        behind=round(behind, 1),
         kills=chaos.kills,
         freezes=chaos.freezes,
         outages=chaos.outages,

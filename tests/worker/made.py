@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from events.headers import decoded
 from events.record import Header, Outgoing, Record
-from events.topology import Event, Retry, Stage, Version
+from events.topology import Breaker, Event, Retry, Stage, Version
 from lanes.port import Partition
 from stages.signature import read
 from tests.events.made import Made
@@ -26,6 +27,7 @@ from worker.tally import Tally
 from worker.wiring import Wiring
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
+RETRY = "p.stage.retry"
 ONCE = Retry(attempts=1)
 PATIENT = Retry(attempts=3, backoff=0, max_backoff=0)
 
@@ -46,6 +48,7 @@ class Other(BaseModel):
 EVENTS = {
     "asked": Event(topic="p.asked", partitions=4, boundaries=(0, 0, 0, 0)),
     "in": Event(topic="p.in", partitions=4, boundaries=(0, 0, 0, 0)),
+    "in2": Event(topic="p.in2", partitions=4, boundaries=(0, 0, 0, 0)),
     "out": Event(topic="p.out", partitions=4),
     "keyed": Event(topic="p.keyed", partitions=4, key="household"),
     "other": Event(topic="p.other", partitions=3),
@@ -141,7 +144,12 @@ class Lane:
         threads: ThreadPoolExecutor | None = None,
         versions: Sequence[Version] = (),
         later: Sequence[Version] | Exception = (),
+        cancelled: Callable[[], Set[bytes]] = frozenset,
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] | None = None,
+        lane: int = 0,
     ) -> None:
+        """With a `clock` its events are parked in `p.stage.retry`."""
         self.stage = Stage(
             run="m:f",
             subscribes=tuple(subscribes),
@@ -150,6 +158,7 @@ class Lane:
             timeout=timeout,
             when=when or {},
             parameters=parameters or {},
+            breaker=breaker or Breaker(),
         )
         known = [*versions] or [version(stages={name: self.stage})]
         self.read_again = 0
@@ -184,7 +193,18 @@ class Lane:
             refreshed,
             partial(bind, stage=name, signature=signature, latest=known[-1].stages[name]),
         )
-        self.work = Handling(caller, wiring, "p.stage.dead", settled=self.committed.append)
+        self.work = Handling(
+            caller,
+            wiring,
+            "p.stage.dead",
+            "ledger",
+            lane,
+            settled=self.committed.append,
+            cancelled=cancelled,
+            retries=RETRY if clock else None,
+            alerts="alerts",
+            clock=clock or time.time,
+        )
 
     async def handle(self, *records: Record) -> Outcome:
         """Settle all of them, in as many transactions as it takes."""

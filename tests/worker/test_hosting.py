@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from events.topology import Event, Stage, Version
 from stages.contract import To
 from stages.signature import read
 from tests.worker.made import In, Lane, Other, Out, bare, version
 from worker.binding import unfit
+from worker.hosting import worked
 from worker.live import live
 
 ONE = Stage(run="m:f", subscribes=("in",), emits=("out",))
@@ -87,6 +90,11 @@ def test_a_stage_that_the_newest_version_no_longer_has_goes_on() -> None:
     assert set(live(versions)) == {"before", "gone"}
 
 
+def test_a_stage_of_retired_versions_alone_is_hosted_no_more() -> None:
+    first = version(1, stages={"gone": ONE}).model_copy(update={"retired": datetime.now(UTC)})
+    assert set(live({1: first, 2: version(2)})) == {"before"}
+
+
 def test_a_stage_reads_its_inputs_of_all_versions_and_is_worked_as_the_newest_says() -> None:
     moved = ONE.model_copy(update={"subscribes": ("asked",), "timeout": 5})
     versions = {1: version(1, stages={"stage": ONE}), 2: version(2, stages={"stage": moved})}
@@ -100,3 +108,8 @@ def test_code_with_other_outputs_than_the_version_says_does_not_fit() -> None:
     assert unfit(Stage(run="m:f", subscribes=("in",)), read(one))
     three = ONE.model_copy(update={"emits": ("a", "b", "c")})
     assert unfit(three, read(either))
+
+
+def test_no_lane_ends_for_another_age() -> None:
+    assert worked(ONE.model_copy(update={"age": 30.0})) == worked(ONE)
+    assert worked(ONE.model_copy(update={"timeout": 5})) != worked(ONE)

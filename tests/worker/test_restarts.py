@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.restarts import LONGEST_WAIT, QUARANTINE_AFTER, TEMPORARY, Restarts
+from worker.restarts import LONGEST_WAIT, QUARANTINE_AFTER, STEADY, TEMPORARY, Restarts
 
 
 def test_waits_double_from_crash_to_crash_up_to_the_longest() -> None:
@@ -26,6 +26,13 @@ def test_progress_begins_a_new_row() -> None:
         restarts.ended(1)
     restarts.progressed()
     assert restarts.ended(1) == 0.1
+
+
+def test_who_lived_long_begins_a_new_row_though_it_settles_nothing() -> None:
+    restarts = Restarts()
+    for _ in range(3 * QUARANTINE_AFTER):
+        assert restarts.ended(1, STEADY) == 0.1
+    assert restarts.ended(1, STEADY - 1) == 0.2
 
 
 @given(st.integers(1, 200))
