@@ -15,6 +15,7 @@ import structlog
 
 from events.record import Record
 from events.topology import Stage
+from lanes.port import Unknown
 from stages.signature import Signature
 from worker.caps import EVENT_RESULTS
 from worker.results import TooMuch
@@ -169,3 +170,12 @@ def _called(function: Callable[..., Any], data: Any, keywords: Mapping[str, Any]
     if len(gathered) > EVENT_RESULTS:
         raise TooMuch(f"it emitted more than {EVENT_RESULTS} events from one")
     return gathered
+
+
+def from_outside(error: BaseException) -> bool:
+    """Is the lane to end, and not the event? A function's own `sys.exit()` or stray cancellation is
+    not that; only a signal ends this process."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, GeneratorExit | Unknown)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from events.envelope import Unreadable
 from events.topology import Retry
+from stages.contract import Reject
+from worker.binding import WrongResult
+from worker.results import TooMuch
+
+FINAL = (Reject, Unreadable, WrongResult, TooMuch)
+"""What no second try can change; their message says all, a traceback would say nothing more."""
 
 
 def worth(retry: Retry, error: BaseException) -> bool:
     """May another try change anything? `only` and `never` name its class or a base."""
+    if isinstance(error, FINAL):
+        return False
     names = {each.__name__ for each in type(error).__mro__}
     if names.intersection(retry.never):
         return False

@@ -47,6 +47,10 @@ class Misplaced(Exception):  # noqa: N818 -- what the record is
         self.home = home
 
 
+ASKED_AGAIN = (UnknownVersion, Unchecked, Misplaced)
+"""No failures of the event."""
+
+
 @dataclass(slots=True, eq=False)
 class Edge:
     """One event type on its way into a stage, under one version."""

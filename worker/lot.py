@@ -1,0 +1,135 @@
+"""What of a lane waits, and what is written of that?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from events.alert import outgoing
+from events.display import in_one_line
+from events.record import Outgoing, Record
+from events.retry import REPLAY, Waiting, read, row
+from lanes.port import Partition
+from worker.breaker import Breaker
+from worker.calling import Caller
+from worker.caps import WAITING_BYTES
+from worker.holding import Holding
+from worker.parking import Parking
+from worker.results import Draft
+from worker.wiring import Lineage, Wiring
+
+log = structlog.get_logger()
+
+
+class Lot:
+    """The parking of one lane, its breaker, and their rows in a transaction."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        wiring: Wiring,
+        place: Partition | None,
+        alerts: str,
+        clock: Callable[[], float],
+    ) -> None:
+        """`place`: of the rows; None: nothing waits, every try is made in place. `alerts`: the
+        topic that hears when the lane holds its input. `clock`: seconds of the epoch."""
+        self.parks = place is not None
+        self._place = place or Partition("", 0)
+        self._stage = caller.stage
+        self._wiring = wiring
+        self._alerts = alerts
+        self._clock = clock
+        self.breaker = Breaker(caller.bound.breaker)
+        self.parking = Parking(self._place, caller.bound.retry.parked, self.breaker, clock)
+        self._holding = Holding(self.breaker, caller.pipeline, caller.stage, self._place)
+        self.why = ""
+        """The last try failed that was worth another."""
+
+    def restored(self, rows: Mapping[bytes, bytes]) -> None:
+        """Begin with what was committed."""
+        self.parking.restored(rows)
+        self._holding.restored(rows, self._clock())
+
+    @property
+    def resting(self) -> bool:
+        """Is nothing to be tried now?"""
+        return self.breaker.resting(self._clock())
+
+    def tried(self, tries: int, failures: int = 0) -> None:
+        """So many more tries, of which so many failed."""
+        if self.parks:
+            self.breaker.tried(self._clock(), tries, failures)
+
+    def fits(self, event: Waiting) -> bool:
+        """May it wait?"""
+        key, value, _ = row(event)
+        return self.parks and len(key or b"") + len(value or b"") <= WAITING_BYTES
+
+    def park(self, draft: Draft, record: Record, lineage: Lineage, event: Waiting) -> None:
+        """Let the event of a record wait, as `event` says."""
+        self._write(draft, self.parking.park(event))
+        if not isinstance(record, Waiting):
+            draft.account(record, lineage).park(record)
+            draft.tally.parked += 1
+
+    def over(self, draft: Draft, record: Record) -> None:
+        """Take an event that has waited out of the state, unless it waits again."""
+        if isinstance(record, Waiting):
+            tombstone = self.parking.settle(record)
+            if tombstone is not None:
+                self._write(draft, tombstone)
+
+    def is_row(self, record: Record) -> bool:
+        """Does it stand in the retry topic?"""
+        return record.topic == self._place.topic
+
+    def alike(self, records: Sequence[Record], at: int) -> int:
+        """Up to where what follows is of one kind: input, or rows of the retry topic."""
+        if records[at].topic == records[-1].topic:
+            return len(records)
+        kind = self.is_row(records[at])
+        for index in range(at, len(records)):
+            if self.is_row(records[index]) != kind:
+                return index
+        return len(records)
+
+    def left(self, record: Record) -> bool:
+        """Does it stand behind one that waits again?"""
+        return isinstance(record, Waiting) and not self.parking.first(record)
+
+    def take_up(self, draft: Draft, record: Record) -> None:
+        """Park a replay; what the lane has written itself it knows."""
+        if record.value is None or record.key is None or not record.key.startswith(REPLAY):
+            return
+        try:
+            event = read(record.value)
+            if not self._wiring.knows(event.topic):
+                raise ValueError(f"{event.topic!r} is no topic of this pipeline")
+        except ValueError as error:
+            log.warning(
+                "replay.unreadable", stage=self._stage, offset=record.offset, why=str(error)
+            )
+            return
+        now = int(self._clock() * 1000)
+        event = event._replace(sequence=0, attempts=0, since=now, due=now)
+        self._write(draft, self.parking.park(event))
+        self._write(draft, Outgoing(record.key, None))
+
+    def tell(self, draft: Draft, cause: Record) -> None:
+        """Say that the lane holds its input, or takes it again."""
+        news = (
+            self._holding.news(self._clock(), in_one_line(self.why)[:200]) if self.parks else None
+        )
+        if news is None:
+            return
+        alert, said = news
+        log.warning("stage.held", state=alert.state, stage=self._stage, lane=self._place.partition)
+        self._write(draft, said)
+        id_ = f"{self._stage}/{cause.topic}/{cause.partition}/{cause.offset}/held"
+        source = self._wiring.newest.source(self._stage)
+        draft.write(self._alerts, outgoing(alert, source, id_.encode(), draft.now))
+
+    def _write(self, draft: Draft, said: Outgoing) -> None:
+        draft.write(self._place.topic, said, self._place.partition)
