@@ -19,11 +19,11 @@ class Breaker:
         self._policy = policy
         self.begin()
 
-    def begin(self) -> None:
-        """Closed, and nothing was tried."""
+    def begin(self, closed_at: float = 0.0) -> None:
+        """Closed, and nothing was tried since."""
         self._buckets: deque[list[float]] = deque()  # second, tries, failures
         self.open = False
-        self.closed_at = 0.0
+        self.closed_at = closed_at
         """When it was closed last: what waited before has waited for the dependency."""
         self.input_next = False
         """While open: is the next probe to be of the input?"""

@@ -13,8 +13,8 @@ from lanes.port import Partition
 from worker.breaker import Breaker
 
 HELD = b"held"
-"""The row in the lane's partition of the retry topic while its breaker is open: who takes the lane
-over goes on holding, and tells nobody twice."""
+"""The row in the lane's partition of the retry topic once its breaker has been open: who takes the
+lane over goes on holding, tells nobody twice, and knows what waited for the dependency."""
 
 
 class Holding:
@@ -30,13 +30,12 @@ class Holding:
 
     def restored(self, rows: Mapping[bytes, bytes], now: float) -> None:
         """Begin with what was committed."""
-        self._breaker.begin()
-        try:
-            said = orjson.loads(rows[HELD])
-            self._since = datetime.fromisoformat(said["since"])
-        except (KeyError, TypeError, ValueError):
-            self._since = None
-        else:
+        self._since = None
+        said = _read(rows.get(HELD))
+        over = said.get("over")
+        self._breaker.begin(over.timestamp() if over else 0.0)
+        if over is None and "since" in said:
+            self._since = said["since"]
             self._breaker.opened(now)
 
     def news(self, now: float, why: str) -> tuple[Alert, Outgoing] | None:
@@ -53,8 +52,10 @@ class Holding:
             return self._alert(text, since, "firing"), Outgoing(HELD, row)
         assert self._since is not None
         since, self._since = self._since, None
+        over = datetime.fromtimestamp(now, UTC)
+        row = orjson.dumps({"since": since.isoformat(), "over": over.isoformat()})
         text = f"`{self._stage}` takes its input again (lane {self._place.partition})"
-        return self._alert(text, since, "resolved"), Outgoing(HELD, None)
+        return self._alert(text, since, "resolved"), Outgoing(HELD, row)
 
     def _alert(self, text: str, since: datetime, state: str) -> Alert:
         return Alert.model_validate(
@@ -68,3 +69,12 @@ class Holding:
                 "state": state,
             }
         )
+
+
+def _read(row: bytes | None) -> Mapping[str, datetime]:
+    """When a hold began, and when it was `over`; nothing where none of ours wrote it."""
+    try:
+        said = orjson.loads(row or b"{}")
+        return {n: datetime.fromisoformat(said[n]) for n in ("since", "over") if n in said}
+    except (TypeError, ValueError):
+        return {}

@@ -274,7 +274,7 @@ async def test_a_dependency_that_is_down_for_ten_minutes_kills_nothing(
     pending = [key(n, b"%d" % (n % 50)) for n in range(1, 2001)]
     down_until = clock.now + 600
     most = 0
-    while pending or table.rows:
+    while pending or table.waiting:
         if clock.now >= down_until:
             there.fails = lambda n: False
         if not await table.again() and not waits.full() and pending:
@@ -374,6 +374,26 @@ def test_headers_stay_as_they_are() -> None:
     event = Waiting("t", 0, 1, b"{}", b"k", (("h", b"\xff\x00"),), 5)
     assert read(row(event).value or b"").headers == event.headers
     assert decoded(row(event).headers) == []
+
+
+async def test_what_a_hold_took_is_not_counted_by_whoever_takes_over_after_it(
+    there: Dependency, clock: Clock
+) -> None:
+    policy = Retry(attempts=3, backoff=1, max_backoff=1, jitter=0, within=60)
+    table = Table(lane_of(there, clock, policy, OPENS))
+    there.fails = lambda n: True
+    await table.handle(*(key(n, b"%d" % n) for n in range(10)))
+    clock.now += 600
+    there.fails = lambda n: n == 0
+    while len(table.alerts) < 2:  # until a probe ends the hold
+        table.lane.work.idle()
+        await table.again()
+        clock.now += 1
+    table = table.taken_over(lane_of(there, clock, policy, OPENS))
+    assert 0 in table.waiting
+    clock.now += 2
+    await table.again()
+    assert table.dead == []
 
 
 async def test_an_event_that_is_filtered_is_no_success(there: Dependency, clock: Clock) -> None:
