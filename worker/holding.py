@@ -17,6 +17,16 @@ HELD = b"held"
 over goes on holding, and tells nobody twice."""
 
 
+def held(value: bytes | None) -> tuple[datetime, str] | None:
+    """Since when a lane holds, and why, from its row; None where there is none of our making."""
+    try:
+        said = orjson.loads(value or b"")
+        since = datetime.fromisoformat(said["since"])
+        return since if since.tzinfo else since.replace(tzinfo=UTC), str(said.get("why", ""))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
 class Holding:
     """The alerts of one lane: one when its breaker opens, one when it closes."""
 
@@ -31,12 +41,9 @@ class Holding:
     def restored(self, rows: Mapping[bytes, bytes], now: float) -> None:
         """Begin with what was committed."""
         self._breaker.begin()
-        try:
-            said = orjson.loads(rows[HELD])
-            self._since = datetime.fromisoformat(said["since"])
-        except (KeyError, TypeError, ValueError):
-            self._since = None
-        else:
+        said = held(rows.get(HELD))
+        self._since = said[0] if said else None
+        if said:
             self._breaker.opened(now)
 
     def news(self, now: float, why: str) -> tuple[Alert, Outgoing] | None:
