@@ -127,6 +127,7 @@ def _shown(data: Any) -> Any:
 def _show(here: Here, incident: Incident, notices: Sequence[Notice]) -> None:
     from console.hints import farandole
     from events.display import harmless, in_one_line
+    from notifier.composing import selection
 
     what = in_one_line(f"{incident.error}: {incident.title}")
     say(f"{_where(incident)}  {what}")
@@ -159,7 +160,12 @@ def _show(here: Here, incident: Incident, notices: Sequence[Notice]) -> None:
     if incident.run:
         say(farandole(here, "run", incident.run))
     if incident.firing is None:
-        say(farandole(here, "tail", "--dead", incident.stage, "--no-follow"))
+        meant = in_one_line(selection(incident))
+        say(farandole(here, "dead", meant))
+        if incident.samples:
+            offset = incident.samples[-1].dead_offset
+            say(farandole(here, "dead", "show", in_one_line(f"{incident.stage}/{offset}")))
+        say(farandole(here, "dead", "replay", meant))
     else:
         say(farandole(here, "status"))
     if incident.resolved is None:

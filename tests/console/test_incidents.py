@@ -86,6 +86,8 @@ def test_what_is_open_is_listed_and_shown(applied: Call, settings: Settings) -> 
     shown = applied("incidents", "abcdefgh").stdout
     assert "open; 1,204 events died since" in shown
     assert "opened: ops@example.com: not yet delivered, 2 attempts\n  email: 451 later" in shown
+    assert "dead --stage validate --fingerprint f1\n" in shown
+    assert "dead replay --stage validate --fingerprint f1\n" in shown
     told = json.loads(applied("incidents", "abcdefgh", "--json").stdout)
     assert (told["count"], told["sent"][0]["attempts"]) == (1204, 2)
 
