@@ -128,12 +128,14 @@ def _show(here: Here, incident: Incident, notices: Sequence[Notice]) -> None:
     from console.hints import farandole
     from events.display import harmless, in_one_line
     from notifier.composing import selection
+    from notifier.words import lanes_of
 
     what = in_one_line(f"{incident.error}: {incident.title}")
     say(f"{_where(incident)}  {what}")
     since, last = f"{incident.opened:%Y-%m-%d %H:%M:%S}", f"{incident.last:%Y-%m-%d %H:%M:%S}"
     if incident.firing is not None:
-        say(f"{state(incident)}; since {since} UTC; the last word, at {last}:")
+        lanes = f"{lanes_of(incident)}; " if incident.lanes else ""
+        say(f"{state(incident)}; since {since} UTC; {lanes}the last word, at {last}:")
         say(f"  {harmless(incident.said)}")
     else:
         say(

@@ -53,14 +53,14 @@ class Holding:
         if self._breaker.open:
             since = self._since = datetime.fromtimestamp(now, UTC)
             text = (
-                f"`{self._stage}` holds its input (lane {self._place.partition}): too many of its"
-                f" tries fail, the last one with {why}; it goes on by itself once one succeeds"
+                f"`{self._stage}` holds its input: too many of its tries fail, the last one with"
+                f" {why}; it goes on by itself once one succeeds"
             )
             row = orjson.dumps({"since": since.isoformat(), "why": why})
             return self._alert(text, since, "firing"), Outgoing(HELD, row)
         assert self._since is not None
         since, self._since = self._since, None
-        text = f"`{self._stage}` takes its input again (lane {self._place.partition})"
+        text = f"`{self._stage}` takes its input again"
         return self._alert(text, since, "resolved"), Outgoing(HELD, None)
 
     def _alert(self, text: str, since: datetime, state: str) -> Alert:
@@ -70,6 +70,7 @@ class Holding:
                 "key": f"{self._pipeline}/stage/{self._stage}/held/{self._place.partition}",
                 "pipeline": self._pipeline,
                 "stage": self._stage,
+                "lane": self._place.partition,
                 "text": text,
                 "since": since,
                 "state": state,
