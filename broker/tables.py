@@ -52,17 +52,21 @@ async def scan(
     topics: Sequence[str],
     *,
     start: Start = "earliest",
+    until: Mapping[TopicPartition, int] | None = None,
     follow: bool = False,
 ) -> AsyncIterator[list[Record]]:
     """The committed records of `topics`, in batches of one partition each, in order.
 
     `start` is one end of the log, or offsets for the partitions that are meant. Without `follow`
-    this ends when all that had been written at the time of the call is read or was aborted. Topics
+    this ends when all that had been written at the time of the call is read or was aborted, or what
+    stands before the offsets of `until`, which names every partition that is meant. Topics
     that do not exist are passed over; a record that cannot be decoded comes as `Undecodable`.
     Raises Unanswered when nothing moves for too long, and the errors of `opened`.
     """
     async with Admin.open(settings) as admin:
         positions, ends = await _bounds(settings, admin, topics, start)
+    if until is not None:
+        ends = {p: min(end, until[p]) for p, end in ends.items()}
     if not positions:
         return
     async with opened(consumer(settings), settings) as reader:

@@ -127,7 +127,7 @@ def _of_edge(row: Row, edge: Edge, event_type: str, stage: str, now: int) -> Ite
     if edge["dead"]:
         yield (
             f"{stage}: {edge['dead']:,} {event_type} died: "
-            f"farandole tail --dead {stage} --no-follow says why"
+            f"farandole dead --stage {stage} --run {row['run']} says why"
         )
 
 

@@ -127,12 +127,15 @@ def _shown(data: Any) -> Any:
 def _show(here: Here, incident: Incident, notices: Sequence[Notice]) -> None:
     from console.hints import farandole
     from events.display import harmless, in_one_line
+    from notifier.composing import selection
+    from notifier.words import lanes_of
 
     what = in_one_line(f"{incident.error}: {incident.title}")
     say(f"{_where(incident)}  {what}")
     since, last = f"{incident.opened:%Y-%m-%d %H:%M:%S}", f"{incident.last:%Y-%m-%d %H:%M:%S}"
     if incident.firing is not None:
-        say(f"{state(incident)}; since {since} UTC; the last word, at {last}:")
+        lanes = f"{lanes_of(incident)}; " if incident.lanes else ""
+        say(f"{state(incident)}; since {since} UTC; {lanes}the last word, at {last}:")
         say(f"  {harmless(incident.said)}")
     else:
         say(
@@ -159,7 +162,12 @@ def _show(here: Here, incident: Incident, notices: Sequence[Notice]) -> None:
     if incident.run:
         say(farandole(here, "run", incident.run))
     if incident.firing is None:
-        say(farandole(here, "tail", "--dead", incident.stage, "--no-follow"))
+        meant = in_one_line(selection(incident))
+        say(farandole(here, "dead", meant))
+        if incident.samples:
+            offset = incident.samples[-1].dead_offset
+            say(farandole(here, "dead", "show", in_one_line(f"{incident.stage}/{offset}")))
+        say(farandole(here, "dead", "replay", meant))
     else:
         say(farandole(here, "status"))
     if incident.resolved is None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from broker.lag import Input
     from broker.settings import Settings
     from console.deaths import Dead
+    from console.waits import Waits
     from events.control import Said
     from router.table import Table
 
@@ -29,8 +30,9 @@ def status(here: Here, as_json: bool) -> None:
 
     All pipelines that were published are shown, the folder's own first; with -f that file's alone.
     Lag is in offsets: the markers of transactions take offsets too. A stage at rest has 0. A stage
-    that is draining stands in older versions alone, and still has events of theirs. `dead` counts
-    the dead letters that are not settled: farandole dead
+    that is draining stands in older versions alone, and still has events of theirs. `waits` counts
+    the events that wait to be tried again, `dead` the dead letters that are not settled: farandole
+    dead
     """
     here.logs()
     run(_status(here, as_json))
@@ -81,11 +83,13 @@ async def _pipeline(
     from broker.lag import ordered_pass
     from console import asked
     from console.deaths import counted
+    from console.waits import waits
 
     version = table.newest(name)
     lags = await ordered_pass(admin, settings.names, version) if version else {}
     draining = await _draining(admin, settings, table, name)
     dead = await counted(admin, settings, name, [*lags, *draining])
+    waiting = await waits(admin, settings, name, [*lags, *draining])
     held = asked.pauses(found, name, [*lags, *draining], datetime.now(UTC))
     said = table.reports.get(name)
     return {
@@ -98,6 +102,7 @@ async def _pipeline(
         "draining": {
             stage: [_input(each) for each in inputs] for stage, inputs in draining.items()
         },
+        "waiting": waiting,
         "dead": dead,
         "paused": {stage: asked.plain(pause) for stage, pause in held.items()},
         "router": said.model_dump(mode="json", exclude={"kind", "pipeline"}) if said else None,
@@ -148,6 +153,7 @@ def _input(each: Input) -> dict[str, Any]:
 
 def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
     from console.asked import words
+    from console.waits import lines
 
     if pipeline["version"] is None:
         yield f"{pipeline['pipeline']}, nothing published yet"
@@ -157,10 +163,13 @@ def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
         yield f"{pipeline['version']}, published {said}{again}"
         yield ""
         draining = {f"{stage} (draining)": each for stage, each in pipeline["draining"].items()}
-        dead = [*pipeline["dead"].values()]  # in the same order
-        yield from columns(_rows({**pipeline["stages"], **draining}, dead), left=2)
+        # In the same order.
+        of_stages = [*zip(pipeline["waiting"].values(), pipeline["dead"].values(), strict=True)]
+        yield from columns(_rows({**pipeline["stages"], **draining}, of_stages), left=2)
         for stage, pause in pipeline["paused"].items():
             yield f"{stage} is {words(pause)}"
+        for stage, found in pipeline["waiting"].items():
+            yield from lines(stage, found)
     yield ""
     router = pipeline["router"] or {"findings": (), "waiting": ()}
     if router["findings"]:
@@ -172,10 +181,10 @@ def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
 
 
 def _rows(
-    stages: dict[str, list[dict[str, Any]]], dead: Sequence[Dead]
-) -> list[tuple[str, str, str, str, str]]:
-    rows = [("stage", "input", "lag", "dead", "by partition")]
-    for (stage, inputs), died in zip(stages.items(), dead, strict=True):
+    stages: dict[str, list[dict[str, Any]]], of_stages: Sequence[tuple[Waits, Dead]]
+) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("stage", "input", "lag", "waits", "dead", "by partition")]
+    for (stage, inputs), counts in zip(stages.items(), of_stages, strict=True):
         for index, event in enumerate(dict.fromkeys(each["event"] for each in inputs)):
             of = [each for each in inputs if each["event"] == event]
             by_partition = " ".join(
@@ -183,5 +192,6 @@ def _rows(
             )
             lag = sum(each["lag"] for each in of)
             # Of a stage, not of each of its inputs.
-            rows.append((stage, event, f"{lag:,}", "" if index else str(died), by_partition))
+            waiting, dead = ("" if index else str(count) for count in counts)
+            rows.append((stage, event, f"{lag:,}", waiting, dead, by_partition))
     return rows

@@ -26,6 +26,8 @@ class Alert(BaseModel):
     pipeline: str
     stage: str | None = None
     run: str | None = None
+    lane: int | None = None
+    """Of the stage, where it is of one lane alone: to a person, all lanes of a stage are one."""
     text: str
     since: datetime
     state: Literal["firing", "resolved"]

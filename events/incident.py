@@ -67,6 +67,8 @@ class Incident(_Frozen):
     """The first and the newest one."""
     firing: int | None = None
     """Alerts that are not resolved; None: these are failures."""
+    lanes: tuple[int, ...] = ()
+    """Those for which it fires, where each lane of the stage has an alert of its own."""
     run: str = ""
     """That an alert is about."""
     said: str = ""

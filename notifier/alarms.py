@@ -17,6 +17,8 @@ from notifier.letters import time_of
 log = structlog.get_logger()
 
 LONGEST_TEXT = 300  # characters
+LANES = 1_000
+"""Of one stage that are told apart; `topology.yaml` allows no more partitions."""
 _LONGEST_NAME = 100
 
 
@@ -28,6 +30,8 @@ class Alarm:
     stage: str
     """Empty: of the whole pipeline."""
     run: str
+    lane: int | None
+    """None: it is of no lane alone. The alerts of a stage's lanes have one fingerprint."""
     error: str
     """The alert's kind."""
     title: str
@@ -49,15 +53,17 @@ class Alarm:
         time = time_of(record.timestamp, now)
         text = in_one_line(alert.text[:LONGEST_TEXT])
         stage = _name(alert.stage)
+        lane = alert.lane if stage and alert.lane in range(LANES) else None
         since = alert.since if alert.since.tzinfo else alert.since.replace(tzinfo=UTC)
         return cls(
             pipeline=_name(alert.pipeline),
             stage=stage,
             run=_name(alert.run),
+            lane=lane,
             error=alert.kind,
             title=text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…",
             text=text,
-            fingerprint=fingerprint(stage, alert.kind, alert.key),
+            fingerprint=fingerprint(stage, alert.kind, alert.key if lane is None else "lanes"),
             firing=alert.state == "firing",
             since=min(since, time),
             time=time,

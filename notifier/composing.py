@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from events.incident import Incident, Notice, Sample
 from events.topology import Alerts, Route
 from notifier import mail, webhook
-from notifier.incidents import Word
+from notifier.incidents import OTHERS, Word
 
 NOBODY = "farandole@localhost"
 """The sender where none is configured: a webhook's notices have an id all the same."""
@@ -68,12 +69,24 @@ def commands(incident: Incident, bootstrap: str, options: str = "") -> list[tupl
         return _of_alert(incident, ours)
     said = [("all about it", f"{ours} incidents {incident.id}")]
     if incident.samples:
-        said.append(("the newest one, whole", _kcat(incident.samples[-1], bootstrap)))
-    said.append(("all that died in this stage", f"{ours} tail --dead {incident.stage} --no-follow"))
+        newest = incident.samples[-1]
+        place = f"{shlex.quote(incident.stage)}/{newest.dead_offset}"
+        said.append(("the newest one, whole", f"{ours} dead show {place}"))
+        said.append(("the same by kcat", _kcat(newest, bootstrap)))
+    said.append(("how many are open, and since when", f"{ours} dead {selection(incident)}"))
+    said.append(("once it is mended: try them again", f"{ours} dead replay {selection(incident)}"))
     if incident.resolved is None:
         said.append(("take care of it: no more digests", f"{ours} ack {incident.id}"))
         said.append(("hear nothing of it for a while", f"{ours} mute {incident.id} --for 2h"))
     return said
+
+
+def selection(incident: Incident) -> str:
+    """The options by which `farandole dead` and `dead replay` take the letters of an incident."""
+    stage = f"--stage {shlex.quote(incident.stage)}"
+    if incident.fingerprint == OTHERS:
+        return stage  # they are of many kinds
+    return f"{stage} --fingerprint {shlex.quote(incident.fingerprint)}"
 
 
 def _of_alert(incident: Incident, ours: str) -> list[tuple[str, str]]:

@@ -87,6 +87,12 @@ def rung(alarm: Alarm, *, other: bool = False) -> Incident:
 def alarmed(incident: Incident, alarm: Alarm) -> Incident:
     """The incident with what an alert says."""
     firing, one_more = int(alarm.firing), alarm.firing and not incident.count
+    lanes, said = set(incident.lanes), alarm.text
+    if alarm.lane is not None:
+        (lanes.add if alarm.firing else lanes.discard)(alarm.lane)
+        firing = len(lanes)
+        if lanes and not alarm.firing:
+            said = incident.said  # one lane goes on, and others do not
     if incident.fingerprint == OTHERS:
         firing = max(0, (incident.firing or 0) + (1 if alarm.firing else -1))
         one_more = alarm.firing
@@ -94,7 +100,8 @@ def alarmed(incident: Incident, alarm: Alarm) -> Incident:
         update={
             "count": incident.count + one_more,
             "firing": firing,
-            "said": alarm.text,
+            "lanes": tuple(sorted(lanes)),
+            "said": said,
             "last": max(incident.last, alarm.time),
             "seen": max(incident.seen, alarm.record.offset + 1),
         }

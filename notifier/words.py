@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from events.display import harmless, in_one_line
 from events.incident import Incident, Kind
+from events.ranges import ranges
 
 _SUBJECT = 160  # bytes: no mail program shows more
 _NAME = 80
@@ -59,6 +60,12 @@ def title(incident: Incident) -> str:
     return said.replace("=?", "= ?")
 
 
+def lanes_of(incident: Incident) -> str:
+    """`lane 3`, `lanes 0-3, 7`; of very many, the first ones."""
+    many = "lane" if len(incident.lanes) == 1 else "lanes"
+    return line(f"{many} {ranges(incident.lanes)}")
+
+
 def moment(when: datetime, now: datetime) -> str:
     """`12:03`, with the day where it is not today's; in UTC."""
     when, now = when.astimezone(UTC), now.astimezone(UTC)
@@ -80,7 +87,8 @@ def _alarm(incident: Incident, firing: int, kind: Kind, now: datetime) -> str:
         return f"{incident.count:,} more alerts {since}, {left}; the last: {last}"
     if kind == "resolved":
         return f"Over: {line(incident.said, _SAID)} (it was told {since})"
-    return f"{line(incident.said, _SAID)} ({since})"
+    lanes = f"{lanes_of(incident)}, " if incident.lanes else ""
+    return f"{line(incident.said, _SAID)} ({lanes}{since})"
 
 
 def _events(count: int) -> str:

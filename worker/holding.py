@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import orjson
 
@@ -15,6 +16,25 @@ from worker.breaker import Breaker
 HELD = b"held"
 """The row in the lane's partition of the retry topic once its breaker has been open: who takes the
 lane over goes on holding, tells nobody twice, and knows what waited for the dependency."""
+
+
+class Hold(NamedTuple):
+    """That a lane holds its input, as its row says it."""
+
+    since: datetime
+    why: str = ""
+    over: datetime | None = None
+    """None: it holds."""
+
+
+def read(value: bytes | None) -> Hold | None:
+    """From its row; None where there is none of our making."""
+    try:
+        said = orjson.loads(value or b"")
+        over = said.get("over")
+        return Hold(_moment(said["since"]), str(said.get("why", "")), over and _moment(over))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 class Holding:
@@ -30,12 +50,10 @@ class Holding:
 
     def restored(self, rows: Mapping[bytes, bytes], now: float) -> None:
         """Begin with what was committed."""
-        self._since = None
-        said = _read(rows.get(HELD))
-        over = said.get("over")
-        self._breaker.begin(over.timestamp() if over else 0.0)
-        if over is None and "since" in said:
-            self._since = said["since"]
+        said = read(rows.get(HELD))
+        self._since = said.since if said and not said.over else None
+        self._breaker.begin(said.over.timestamp() if said and said.over else 0.0)
+        if self._since is not None:
             self._breaker.opened(now)
 
     def news(self, now: float, why: str) -> tuple[Alert, Outgoing] | None:
@@ -45,8 +63,8 @@ class Holding:
         if self._breaker.open:
             since = self._since = datetime.fromtimestamp(now, UTC)
             text = (
-                f"`{self._stage}` holds its input (lane {self._place.partition}): too many of its"
-                f" tries fail, the last one with {why}; it goes on by itself once one succeeds"
+                f"`{self._stage}` holds its input: too many of its tries fail, the last one with"
+                f" {why}; it goes on by itself once one succeeds"
             )
             row = orjson.dumps({"since": since.isoformat(), "why": why})
             return self._alert(text, since, "firing"), Outgoing(HELD, row)
@@ -54,7 +72,7 @@ class Holding:
         since, self._since = self._since, None
         over = datetime.fromtimestamp(now, UTC)
         row = orjson.dumps({"since": since.isoformat(), "over": over.isoformat()})
-        text = f"`{self._stage}` takes its input again (lane {self._place.partition})"
+        text = f"`{self._stage}` takes its input again"
         return self._alert(text, since, "resolved"), Outgoing(HELD, row)
 
     def _alert(self, text: str, since: datetime, state: str) -> Alert:
@@ -64,6 +82,7 @@ class Holding:
                 "key": f"{self._pipeline}/stage/{self._stage}/held/{self._place.partition}",
                 "pipeline": self._pipeline,
                 "stage": self._stage,
+                "lane": self._place.partition,
                 "text": text,
                 "since": since,
                 "state": state,
@@ -71,10 +90,6 @@ class Holding:
         )
 
 
-def _read(row: bytes | None) -> Mapping[str, datetime]:
-    """When a hold began, and when it was `over`; nothing where none of ours wrote it."""
-    try:
-        said = orjson.loads(row or b"{}")
-        return {n: datetime.fromisoformat(said[n]) for n in ("since", "over") if n in said}
-    except (TypeError, ValueError):
-        return {}
+def _moment(said: str) -> datetime:
+    moment = datetime.fromisoformat(said)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

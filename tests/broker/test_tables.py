@@ -73,6 +73,17 @@ async def test_a_row_is_there_as_soon_as_its_commit_is_acknowledged(
             assert rows == {b"a": b"%d" % i, b"b": b"%d" % i}
 
 
+async def test_nothing_is_read_from_where_reading_is_to_end(settings: Settings, topic: str) -> None:
+    async with opened(producer(settings), settings) as writer:
+        for i in range(9):
+            await writer.send_and_wait(topic, b"%d" % i, key=b"a", partition=i % 2)
+    start = {TopicPartition(topic, 0): 1, TopicPartition(topic, 1): 0}
+    until = {TopicPartition(topic, 0): 3, TopicPartition(topic, 1): 99}
+    found = scan(settings, [topic], start=start, until=until)
+    values = [record.value async for records in found for record in records]
+    assert sorted(v for v in values if v is not None) == [b"1", b"2", b"3", b"4", b"5", b"7"]
+
+
 async def test_an_open_transaction_is_waited_for(settings: Settings, topic: str) -> None:
     async with opened(producer(settings, transactional_id=topic), settings) as writer:
         await writer.begin_transaction()

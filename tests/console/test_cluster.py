@@ -183,9 +183,9 @@ def test_status_counts_what_died(
     assert told["plan"] == {"count": 0, "more": False}
     monkeypatch.setattr(deaths, "MOST", 2)
     head, *rows = applied("status").stdout.splitlines()[3:]
-    assert head.split() == ["stage", "input", "lag", "dead", "by", "partition"]
+    assert head.split() == ["stage", "input", "lag", "waits", "dead", "by", "partition"]
     (validate,) = [row.split() for row in rows if row.startswith("validate")]
-    assert validate[:4] == ["validate", "line.ingested", "0", "2+"]
+    assert validate[:5] == ["validate", "line.ingested", "0", "0", "2+"]
 
 
 def test_status_shows_a_stage_that_drains_under_an_older_version(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,17 @@ import pytest
 
 from broker.admin import Admin, NewTopicSpec
 from broker.settings import Settings
-from broker.tables import scan
+from broker.tables import read_table, scan
 from events import retry
 from events.deadletter import Death, letter
 from events.ids import RunIds
+from events.incident import Incident
 from events.record import Outgoing
 from lanes.simulation import SimulatedRecord
+from notifier.casebook import Casebook
+from notifier.composing import commands
+from notifier.directory import Directory
+from notifier.letters import Letter
 from router.table import current
 from tests.console.buried import FIRST, bury
 from tests.console.conftest import Call, environment, one_line
@@ -114,6 +121,40 @@ def test_letters_stand_by_stage_and_kind(applied: Call, die: Bury) -> None:
     assert kind == [sold]
     assert applied("dead", "--stage", "plan").stdout == "no dead letter fits\n"
     assert applied("dead", "--since", "1h", "--until", "2h").stdout == "no dead letter fits\n"
+
+
+def test_the_commands_of_a_notice_mean_the_letters_of_its_incident(
+    applied: Call, die: Bury, settings: Settings
+) -> None:
+    """Also where the message holds what is personal: the letters' own fingerprints tell people
+    apart."""
+    for household in (1907001, 1907002):
+        die(f"household {household} moved", data=DATA | {"household_id": household})
+    die("nothing was sold", "nothing was paid", "nothing was sold")
+    found = asyncio.run(incidents(settings))
+    assert sorted(incident.count for incident in found) == [1, 2, 2]
+    for incident in found:
+        said = [text for _, text in commands(incident, "", settings.options)]
+        show, look, again = (shlex.split(text)[1:] for text in said if " dead " in text)
+        (group,) = json.loads(applied(*look, "--json").stdout)
+        assert (group["fingerprint"], group["open"]) == (incident.fingerprint, incident.count)
+        many = "1 letter" if incident.count == 1 else "2 letters"
+        assert applied(*again, "--dry-run").stdout == f"validate: {many} can be replayed\n"
+        newest = incident.samples[-1].dead_offset
+        assert applied(*show).stdout.startswith(f"validate/{newest}: Reject, kind ")
+
+
+async def incidents(settings: Settings) -> list[Incident]:
+    """As the notifier makes them."""
+    directory = Directory(settings.names)
+    directory.learn(await read_table(settings, settings.names.topology))
+    book = Casebook(directory.alerts, lambda *_: None)
+    async for records in scan(settings, [settings.names.dead("order-lines", "validate")]):
+        for record in records:
+            now = datetime.now(UTC)
+            book.died(Letter.read(record, "order-lines", "validate", directory.personal, now))
+    book.taken()
+    return [*book.incidents.values()]
 
 
 def test_settlements_are_no_letters_to_whoever_reads_them(applied: Call, die: Bury) -> None:

@@ -86,8 +86,18 @@ def test_what_is_open_is_listed_and_shown(applied: Call, settings: Settings) -> 
     shown = applied("incidents", "abcdefgh").stdout
     assert "open; 1,204 events died since" in shown
     assert "opened: ops@example.com: not yet delivered, 2 attempts\n  email: 451 later" in shown
+    assert "dead --stage validate --fingerprint f1\n" in shown
+    assert "dead replay --stage validate --fingerprint f1\n" in shown
     told = json.loads(applied("incidents", "abcdefgh", "--json").stdout)
     assert (told["count"], told["sent"][0]["attempts"]) == (1204, 2)
+
+
+def test_lanes_that_hold_are_named_and_no_letters(applied: Call, settings: Settings) -> None:
+    keep(settings, incident(firing=4, lanes=(0, 1, 2, 7), said="it holds", error="stage.held"))
+    shown = applied("incidents", "abcdefgh").stdout
+    assert "UTC; lanes 0-2, 7; the last word, at " in shown
+    assert " dead " not in shown
+    assert json.loads(applied("incidents", "--json").stdout)[0]["lanes"] == [0, 1, 2, 7]
 
 
 def test_hostile_text_is_shown_without_harm(applied: Call, settings: Settings) -> None:

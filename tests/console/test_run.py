@@ -72,7 +72,7 @@ opened 2026-09-21 14:13:20 UTC by order-lines.feed.requested/0/0, 1 min 00 s ago
                └─ [load] (above)    9,988     9,988    9,988        0     0       0          0  250 ms  1.0 ms  4,994
 
 it was expected to complete in time, and did not
-validate: 3 line.ingested died: farandole tail --dead validate --no-follow says why
+validate: 3 line.ingested died: farandole dead --stage validate --run abcdefghijklm says why
 enrich: 10 line.ingested in flight, and none was settled for 58.0 s
 enrich: 2 line.ingested are parked, to be tried again
 load has settled 2 more line.validated than were emitted: farandole audit abcdefghijklm names them
@@ -118,7 +118,7 @@ RUNNING = {"status": "running", "closed": None}
         (["s has settled none of 4 a yet"], one(consumed=0, last=0, first=0, row=RUNNING)),
         (["s has not settled 1 a, and the run is over: farandole audit r"], one(consumed=3)),
         (["s: 2 a are parked, to be tried again"], one(parked=2, row=RUNNING)),
-        (["s: 1 a died: farandole tail --dead s --no-follow says why"], one(dead=1)),
+        (["s: 1 a died: farandole dead --stage s --run r says why"], one(dead=1)),
         (["amended 2 times: what came after its end was settled"], one(row={"amended": 2})),
         (["it was expected to complete in time, and did not"], one(row={"late": True})),
     ],

@@ -35,7 +35,7 @@ def sample(**fields: object) -> Sample:
 def incident(**fields: object) -> Incident:
     said = {
         "id": "b2x7k4qdm5c3a", "pipeline": "order-lines", "stage": "validate",
-        "fingerprint": "5f3a", "error": "Reject", "title": "something was paid for nothing",
+        "fingerprint": "x3kq7m2pab", "error": "Reject", "title": "something was paid for nothing",
         "version": "order-lines@7", "opened": OPENED, "last": NOW, "count": 1204, "told": 0,
         "seen": 1221, "samples": (sample(), sample(offset=22015, dead_offset=1220, failed=NOW)),
     }  # fmt: skip
@@ -43,7 +43,7 @@ def incident(**fields: object) -> Incident:
 
 
 COMMANDS = (
-    ("see them all", "farandole tail --dead validate --from-start --no-follow"),
+    ("see them all", "farandole dead --stage validate --fingerprint x3kq7m2pab"),
     (
         "the same with kcat",
         "kcat -C -b localhost:9092 -t order-lines.validate.dead -o 17 -c 1 -f '%s\\n%h\\n\\n'",

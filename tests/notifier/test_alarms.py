@@ -13,9 +13,10 @@ from events.control import Mute
 from events.incident import Incident
 from events.topology import Alerts, Route
 from lanes.simulation import SimulatedRecord
-from notifier.alarms import Alarm
+from notifier.alarms import LANES, Alarm
 from notifier.composing import commands, compose
 from notifier.incidents import Word
+from notifier.words import headline
 from tests.notifier.letters import START, Died, milliseconds
 from tests.notifier.test_casebook import ALERTS, LATER, Book
 
@@ -160,6 +161,85 @@ def test_nothing_is_resolved_that_was_not_told_and_nothing_told_twice(
     assert kinds == (["opened", "resolved"] * len(kinds))[: len(kinds)]
     fires = bool(story) and story[-1][0] == "firing"
     assert len(kinds) % 2 == int(fires)
+
+
+# -- the lanes of a stage
+
+
+def held(lane: int, state: str = "firing", **more: object) -> Alert:
+    said = {
+        "kind": "stage.held", "key": f"p/stage/load/held/{lane}", "pipeline": "p", "stage": "load",
+        "lane": lane, "text": "it holds" if state == "firing" else "it goes on", "since": START,
+        "state": state,
+    }  # fmt: skip
+    return Alert.model_validate(said | more)
+
+
+def test_a_stage_whose_lanes_all_hold_is_told_once_and_once_when_none_does() -> None:
+    book = Ringing()
+    for lane in range(64):
+        book.rang(lane / 100, held(lane))
+    assert book.told(6) == ["opened"]
+    (found,) = book.book.incidents.values()
+    assert headline(found, "opened", START).startswith("it holds (lanes 0-63, since ")
+    for lane in range(63):
+        book.rang(60, held(lane, "resolved"))
+        assert book.told(61 + lane) == ["opened"]
+    (found,) = book.book.incidents.values()
+    assert headline(found, "opened", START).startswith("it holds (lane 63, since ")
+    book.rang(200, held(63, "resolved"))
+    assert book.told(201) == ["opened", "resolved"]
+    (found,) = book.book.incidents.values()
+    assert headline(found, "resolved", START).startswith("Over: it goes on ")
+
+
+def test_other_stages_and_other_alerts_are_incidents_of_their_own() -> None:
+    book = Ringing()
+    book.rang(0, held(0))
+    book.rang(0, held(0, stage="enrich", key="p/stage/enrich/held/0"))
+    book.rang(0, alert("firing", kind="stage.age", run=None, stage="load"))
+    assert len(book.book.incidents) == 3
+
+
+@pytest.mark.parametrize("lane", [-1, LANES, 10**30, None])
+def test_a_lane_that_no_stage_can_have_is_an_incident_of_its_own(lane: int | None) -> None:
+    book = Ringing()
+    book.rang(0, held(0))
+    book.rang(0, held(0, key="p/stage/load/held/x").model_copy(update={"lane": lane}))
+    assert [i.lanes for i in book.book.incidents.values()] == [(0,), ()]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.sampled_from(["firing", "resolved"]),
+            st.sampled_from([0.0, 1.0, 4.0, 5.0, 60.0]),
+            st.sampled_from(["", "passed", "restarted"]),
+        ),
+        max_size=40,
+    )
+)
+def test_whatever_lanes_do_one_incident_is_open_for_as_long_as_one_holds(
+    story: list[tuple[int, str, float, str]],
+) -> None:
+    """Also where a lane says the same twice, and whoever takes over at any moment."""
+    book, now, holding = Ringing(), 0.0, set()
+    for lane, state, gap, between in story:
+        now += gap
+        if between == "passed":
+            book.passed(now)
+        elif between == "restarted":
+            book.restart()
+        book.rang(now, held(lane, state))
+        (holding.add if state == "firing" else holding.discard)(lane)
+        lanes = [i.lanes for i in book.book.incidents.values() if i.resolved is None]
+        assert lanes == ([tuple(sorted(holding))] if holding else [])
+    book.passed(now + 10)
+    book.commit()
+    kinds = [notice.kind for notice in {n.id: n for n in book.sent}.values()]
+    assert kinds == (["opened", "resolved"] * len(kinds))[: len(kinds)]
+    assert len(kinds) % 2 == bool(holding)
 
 
 def test_what_is_no_alert_is_passed_over() -> None:

@@ -307,6 +307,7 @@ async def test_a_lane_that_holds_is_taken_over_holding_and_nobody_is_told_twice(
     await after.again()
     assert not after.lane.work.waits.full()
     assert [alert.state for alert in after.alerts] == ["firing", "resolved"]
+    assert {(alert.stage, alert.lane) for alert in after.alerts} == {("stage", 0)}
 
 
 async def test_an_event_at_the_limit_of_size_can_wait_and_die(clock: Clock) -> None:

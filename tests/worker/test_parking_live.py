@@ -13,10 +13,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from broker.admin import Admin
 from broker.clients import opened, producer
 from broker.partitioner import partition_of
 from broker.settings import Settings
 from broker.tables import read_table, scan
+from console.waits import Waits, waits
 from events.record import Record
 from events.topology import Version
 from router.check import check
@@ -100,6 +102,34 @@ def test_a_dead_letter_that_is_repaired_and_replayed_is_handled_once_and_amends_
     ((run, row),) = found.items()
     assert (row["status"], completed[run]) == ("completed", 1)
     assert row["amended"] >= 2
+
+
+def test_what_waits_and_which_lanes_hold_can_be_counted_by_others(
+    settings: Settings, folder: Path, unset: None
+) -> None:
+    text = FILE.replace("failures: 100000", "failures: 3, probe: 30s")
+    (folder / "topology.yaml").write_text(text)
+
+    async def lived() -> None:
+        version = await put(settings, folder)
+        async with at_work(settings, folder):
+            for n in range(60):
+                await give(settings, version, 101 * n + 50, 1)  # these always fail
+
+            async def all_hold() -> bool:
+                return len((await counted()).held) == 3
+
+            async def counted() -> Waits:
+                async with Admin.open(settings) as admin:
+                    return (await waits(admin, settings, "parked", ["work"]))["work"]
+
+            await until(all_hold, "a lane goes on")
+            found = await counted()
+            assert found.count == len(await waiting(settings)) >= 3
+            assert {lane.why for lane in found.held} == {"TimeoutError: nobody answers"}
+            assert not found.more
+
+    asyncio.run(lived())
 
 
 @asynccontextmanager

@@ -1,0 +1,39 @@
+"""Which commands does a notice name?"""
+
+from __future__ import annotations
+
+from notifier.composing import commands
+from notifier.incidents import OTHERS
+from tests.notifier.made import incident
+
+
+def texts(**fields: object) -> list[str]:
+    said = {"resolved": None, "firing": None} | fields
+    return [text for _, text in commands(incident(**said), "localhost:9092", " --namespace n")]
+
+
+def test_failures_lead_to_their_letters_and_to_a_replay() -> None:
+    assert texts() == [
+        "farandole --namespace n incidents b2x7k4qdm5c3a",
+        "farandole --namespace n dead show validate/1220",
+        "kcat -C -b localhost:9092 -t order-lines.validate.dead -o 1220 -c 1 -f '%h\\n%s\\n'",
+        "farandole --namespace n dead --stage validate --fingerprint x3kq7m2pab",
+        "farandole --namespace n dead replay --stage validate --fingerprint x3kq7m2pab",
+        "farandole --namespace n ack b2x7k4qdm5c3a",
+        "farandole --namespace n mute b2x7k4qdm5c3a --for 2h",
+    ]
+
+
+def test_of_failures_of_many_kinds_the_stage_alone_is_named() -> None:
+    said = texts(fingerprint=OTHERS)
+    assert "farandole --namespace n dead --stage validate" in said
+    assert "farandole --namespace n dead replay --stage validate" in said
+
+
+def test_no_letter_is_named_where_none_is_known() -> None:
+    assert not any("dead show" in text or "kcat" in text for text in texts(samples=()))
+
+
+def test_no_name_is_more_than_a_word_of_a_command() -> None:
+    said = texts(stage="a; rm b", fingerprint="$(c)")
+    assert "farandole --namespace n dead --stage 'a; rm b' --fingerprint '$(c)'" in said
