@@ -22,6 +22,7 @@ from tests.console.conftest import environment, process, until
 pytestmark = pytest.mark.kafka
 
 WEEK = 1  # the shortest of the year
+FORGOTTEN = 4  # in which the till of one shop forgot to count the pieces of one line
 _STARTED = re.compile(r'"pid": (\d+), "event": "service.started"')
 TABLE = ".farandole/order-lines.db"
 
@@ -118,6 +119,7 @@ def test_the_demo_agrees_with_the_oracle_until_somebody_touches_its_table(
     first = Running(process(*words, env=environment(settings)))
     assert first.ended(60) == 0, first.err
     assert "All figures agree, to the cent" in "".join(first.out)
+    assert "nothing to mend" in "".join(first.out)
     with sqlite3.connect(folder / TABLE) as connection:
         connection.execute("UPDATE order_lines SET paid_cents = paid_cents + 1 WHERE rowid = 1")
     second = Running(process(*words, env=environment(settings)))
@@ -126,3 +128,29 @@ def test_the_demo_agrees_with_the_oracle_until_somebody_touches_its_table(
     assert any(line.startswith("paid_cents: expected ") for line in told)
     assert not any(line.startswith(("line.", "dead: ", "lines: ")) for line in told)
     assert second.err[-1].startswith("farandole: ")
+
+
+@pytest.mark.timeout(480)  # two demos of 28,000 lines each
+def test_the_demo_mends_what_died_and_a_second_one_finds_it_mended(
+    folder: Path, settings: Settings
+) -> None:
+    """The mail, what died, its repair, the books that have settled it; only then the figures."""
+    words = ("-C", str(folder), "demo", "--weeks", str(FORGOTTEN))
+    first = Running(process(*words, env=environment(settings)))
+    assert first.ended(200) == 0, first.err
+    page = "".join(first.out)
+    told = [
+        "Mails about what died", "dead --run ", "dead replay --run ", "validate: 1 letter replayed",
+        "The books have settled that: 83 dead before, 82 now.", "amended once",
+        "All figures agree, to the cent",
+    ]  # fmt: skip
+    assert sorted(told, key=page.index) == told
+    mended = "quantity = 1 AND week = 4 AND sales_cents = 50 AND basket_id = 31502778568"
+    assert rows(folder, f"SELECT count(*) FROM order_lines WHERE {mended}") == 1
+    run = re.search(r"run (\w{13})", page)
+    assert run is not None
+    audit = Running(process("-C", str(folder), "audit", run[1], env=environment(settings)))
+    assert audit.ended(120) == 0, audit.out
+    second = Running(process(*words, env=environment(settings)))
+    assert second.ended(200) == 0, second.err
+    assert "validate: 1 letter replayed" in "".join(second.out)
