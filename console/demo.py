@@ -165,7 +165,8 @@ async def _run(
         supervisor = Supervisor([*workers, bookkeeper, notifier])
         running = await stack.enter_async_context(beside(supervisor))
         root = await publish(settings, version, ROOT, orjson.dumps({"weeks": weeks}))
-        console.print(f"published one {ROOT} for {_said(weeks)}: run {root.run}")
+        told = f"published one {ROOT} for {_said(weeks)}: run {root.run}"
+        console.print(told, soft_wrap=True)
         row = await _completed(here, settings, version, root.run, supervisor, running, console)
         seconds = time.monotonic() - began
         dead = sum(edge["dead"] for edge in row["edges"].values())
