@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from console.replayable import Replay
 
 LONGEST = 300  # characters of what a validator says
+MOST_EDITED = 20
+"""Letters of a stage that a person edits one by one."""
 
 
 class Unfit(ValueError):  # noqa: N818 -- what the mended value is

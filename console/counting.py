@@ -47,7 +47,7 @@ async def count(
     """Read what was written since, at `read_committed`, and count what carries the run's id.
 
     It keeps counts alone, however many events there are. A process for each core: reading is what
-    costs, and the workers have ended.
+    costs, and the workers are at rest.
     """
     loop = asyncio.get_running_loop()
     topics = [version.events[t].topic for t in version.events if version.emitters(t)]

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from console import names
+from console.amending import MOST_EDITED
 from console.failing import Failed
-from console.output import columns, json_option, say, say_json
+from console.output import json_option, say, say_json
 from console.runs import Moment
-from console.wiring import Here, known, run, who
+from console.wiring import Here, known, run
 
 if TYPE_CHECKING:
-    from console.letters import Group, Selection
-    from console.replayable import Replay
-    from console.settling import Graveyard, Order, Outcome
+    from console.letters import Selection
+    from console.settling import Graveyard
     from events.record import Record
     from events.settlement import Settlement
-
-MOST_EDITED = 20
-"""Letters that a person edits one by one."""
 
 Command = Callable[..., Any]
 
@@ -131,7 +125,9 @@ def replay(
     selection = _selection(places, every=every, **filters)
     document = None if patch is None else (read_patch(patch),)
     here.logs()
-    run(_replay(here, selection, edit, document, as_new_run, dry_run, yes))
+    how = {"edit": edit, "patch": document, "as_new_run": as_new_run, "dry_run": dry_run}
+    if run(_replay(here, selection, **how, yes=yes)):
+        raise click.exceptions.Exit(1)
 
 
 @dead.command()
@@ -199,69 +195,17 @@ async def _yard(here: Here, selection: Selection) -> tuple[Graveyard, list[str]]
 
 
 async def _dead(here: Here, selection: Selection, as_json: bool) -> None:
-    from console.letters import Groups
+    from console import kinds
 
     yard, stages = await _yard(here, selection)
-    groups = Groups()
-    for stage in stages:
-        done = await yard.settled(stage)
-        async for letter in yard.letters(stage, selection):
-            settled = done.get(letter.record.offset)
-            groups.add(letter, settled.how if settled else None)
-    found = groups.newest_first()
+    found = await kinds.of(yard, stages, selection)
     if as_json:
-        say_json([_told(group) for group in found])
-        return
-    if not found:
+        say_json([kinds.data(group) for group in found])
+    elif not found:
         say("no dead letter is kept" if not selection.filtered else "no dead letter fits")
-        return
-    rows = [("stage", "fingerprint", "what", "open", "settled", "first (UTC)", "last")]
-    rows += [
-        (
-            g.stage,
-            g.fingerprint,
-            _what(g),
-            f"{g.open:,}",
-            f"{g.replayed + g.discarded:,}",
-            _moment(g.first),
-            _moment(g.last),
-        )
-        for g in found
-    ]
-    for line in columns(rows, left=3):
-        say(line)
-
-
-def _told(group: Group) -> dict[str, Any]:
-    from events.display import in_one_line
-
-    return {
-        "stage": group.stage,
-        "fingerprint": group.fingerprint,
-        "error": in_one_line(group.error),
-        "title": in_one_line(group.title),
-        "open": group.open,
-        "replayed": group.replayed,
-        "discarded": group.discarded,
-        "first": group.first,
-        "last": group.last,
-    }
-
-
-def _what(group: Group) -> str:
-    from events.display import in_one_line
-
-    said = in_one_line(f"{group.error}: {group.title}")
-    return said if len(said) <= 60 else f"{said[:59]}…"
-
-
-def _moment(milliseconds: int) -> str:
-    from console.spans import moment
-    from notifier.letters import time_of
-    from notifier.work import now
-
-    # Whoever wrote it may have said any time.
-    return moment(int(time_of(milliseconds, now()).timestamp() * 1000))
+    else:
+        for line in kinds.table(found):
+            say(line)
 
 
 async def _show(here: Here, stage: str, offset: int) -> None:
@@ -355,168 +299,15 @@ def _leads(
     return lines
 
 
-async def _replay(
-    here: Here,
-    selection: Selection,
-    edit: bool,
-    patch: tuple[Any] | None,
-    as_new_run: bool,
-    dry_run: bool,
-    yes: bool,
-) -> None:
-    from console.amending import by_patch
-    from console.settling import Order
+async def _replay(here: Here, selection: Selection, **how: Any) -> int:
+    """How many letters cannot be replayed."""
+    from console import orders
 
-    yard, stages = await _yard(here, selection)
-    amend = by_patch(patch[0]) if patch else None
-    why = "with a patched value" if patch else "with an edited value" if edit else ""
-    orders: list[Order] = []
-    refused: Counter[str] = Counter()
-    for stage, offsets in (await _open(yard, stages, selection, fence=not dry_run)).items():
-        retrying = await yard.retrying(stage)
-        order = Order(
-            stage, "replayed", frozenset(offsets), who(), why, retrying, amend, as_new_run
-        )
-        fit = await _fitting(yard, order, refused, keep=MOST_EDITED + 1 if edit else 0)
-        if fit.count:
-            orders.append(order._replace(amend=_edited(fit.kept, stage)) if edit else order)
-        say(f"{stage}: {_letters(fit.count)} can be replayed")
-    _say_refused(refused, "cannot be replayed")
-    total = sum(len(order.letters) for order in orders)
-    if not total:
-        say("nothing to replay: no open letter that can be is meant")
-    elif not dry_run:
-        _confirm(total, yes)
-        for order in orders:
-            _say_outcome(order, await _carried_out(yard, order))
-    if refused:
-        raise click.exceptions.Exit(1)
-
-
-class _Fit:
-    def __init__(self) -> None:
-        self.count = 0
-        self.kept: list[Replay] = []
-
-
-async def _fitting(yard: Graveyard, order: Order, refused: Counter[str], keep: int) -> _Fit:
-    """How many letters of an order can be replayed; the others are counted, by why. Raises Failed
-    where the mended value of one is not what the stage takes: before anything is sent."""
-    from console.amending import Unfit
-    from console.letters import Selection
-    from console.replayable import NotReplayable
-    from console.settling import refuse, replay_of
-
-    fit = _Fit()
-    taken: set[bytes] = set()
-    meant = Selection({order.stage: order.letters})
-    async with aclosing(yard.letters(order.stage, meant)) as letters:
-        async for letter in letters:
-            try:
-                made = replay_of(yard, order, letter.record, taken)
-            except NotReplayable as error:
-                refuse(refused, str(error))
-                continue
-            except Unfit as error:
-                raise Failed(
-                    f"farandole: {order.stage}/{letter.record.offset}: {error}; nothing was "
-                    "replayed"
-                ) from None
-            fit.count += 1
-            if fit.count <= keep:
-                fit.kept.append(made)
-    return fit
-
-
-def _edited(replays: list[Replay], stage: str) -> Callable[[Replay], bytes]:
-    """What a person makes of each. Raises Failed, before anything is sent."""
-    from console.amending import Unfit, by_editor
-
-    if len(replays) > MOST_EDITED:
-        raise Failed(
-            f"farandole: more than {MOST_EDITED} letters of {stage} are meant, too many to edit "
-            "one by one; change them all with --patch FILE"
-        )
-    values: dict[int, bytes] = {}
-    for each in replays:
-        place = f"{stage}/{each.letter}"
-        try:
-            values[each.letter] = by_editor(each)
-        except Unfit as error:
-            raise Failed(f"farandole: {place}: {error}; nothing was replayed") from None
-    return lambda made: values[made.letter]
-
-
-def _confirm(total: int, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise Failed("farandole: nothing was replayed: nobody can be asked here; say --yes")
-    click.confirm(f"replay {_letters(total)}?", abort=True, err=True)
+    _, refused = await orders.replay(*await _yard(here, selection), selection, **how)
+    return refused
 
 
 async def _discard(here: Here, selection: Selection, reason: str) -> None:
-    from console.settling import Order
+    from console import orders
 
-    yard, stages = await _yard(here, selection)
-    found = await _open(yard, stages, selection, fence=True)
-    for stage, offsets in found.items():
-        order = Order(stage, "discarded", frozenset(offsets), who(), reason)
-        _say_outcome(order, await _carried_out(yard, order))
-    if not found:
-        say("nothing to discard: no open letter is meant")
-
-
-async def _open(
-    yard: Graveyard, stages: list[str], selection: Selection, *, fence: bool
-) -> Mapping[str, list[int]]:
-    """By stage, the open letters that are meant; says which were settled before. Raises Failed
-    where a position holds no letter."""
-    from console.settling import survey
-
-    found: dict[str, list[int]] = {}
-    for stage in stages:
-        offsets, settled = await survey(yard, stage, selection, fence=fence)
-        missing = selection.places.get(stage, frozenset()) - settled.keys() - set(offsets)
-        if missing:
-            raise Failed(
-                f"farandole: there is no dead letter {stage}/{min(missing)}; see: farandole dead"
-            )
-        if settled:
-            say(f"{stage}: {_letters(len(settled))} settled before, to which nothing is done")
-        if offsets:
-            found[stage] = offsets
-    return found
-
-
-async def _carried_out(yard: Graveyard, order: Order) -> Outcome:
-    from console.settling import carry_out
-
-    total = len(order.letters)
-
-    def progress(done: int) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r{order.stage}: {done:,} of {total:,}", err=True, nl=done >= total)
-
-    return await carry_out(yard, order, progress)
-
-
-def _say_outcome(order: Order, outcome: Outcome) -> None:
-    line = f"{order.stage}: {_letters(outcome.done)} {order.how}"
-    gone = len(order.letters) - outcome.done - outcome.others - outcome.refused.total()
-    if gone:
-        line += f"; {gone:,} are kept no longer"
-    if outcome.others:
-        line += f"; {outcome.others:,} had been settled by somebody else by then"
-    say(line)
-
-
-def _say_refused(refused: Counter[str], what: str) -> None:
-    from events.display import in_one_line
-
-    for why, count in refused.most_common():
-        say(in_one_line(f"{_letters(count)} {what}: {why}"))
-
-
-def _letters(count: int) -> str:
-    return f"{count:,} letter{'' if count == 1 else 's'}"
+    await orders.discard(*await _yard(here, selection), selection, reason)

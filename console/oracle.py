@@ -48,8 +48,10 @@ class Figures:
     """Rejected lines by reason; None likewise."""
 
 
-def expected(weeks: Weeks) -> Figures:
-    """What one run over `weeks` must produce, by DuckDB from the source files.
+def expected(weeks: Weeks, *, mended: bool = False) -> Figures:
+    """What one run over `weeks` must produce, by DuckDB from the source files; `mended`: also once
+    each line whose till forgot to count the pieces was replayed with a quantity of 1. (It has died
+    all the same.)
 
     The SQL is of its own and shares no code with the stages: what agrees with it is right, not
     merely repeated.
@@ -71,7 +73,8 @@ def expected(weeks: Weeks) -> Figures:
         for name in ("transactions", "products", "demographics"):
             connection.read_parquet(str(_source(name))).create_view(name)
         connection.execute(f"CREATE TEMP TABLE judged AS {_JUDGED.format(chosen=_chosen(weeks))}")
-        connection.execute(f"CREATE TEMP TABLE order_lines AS {_VALID}")
+        good = f"{_PASSED} UNION ALL {_MENDED}" if mended else _PASSED
+        connection.execute(f"CREATE TEMP TABLE order_lines AS {_VALID.format(good=good)}")
         dead = dict(rows("SELECT reason, count(*) FROM judged WHERE reason IS NOT NULL GROUP BY 1"))
         per_week = dict(rows("SELECT week, count(*) FROM judged GROUP BY 1"))
         ((exceeded,),) = rows("SELECT count(*) FROM order_lines WHERE excess_cents > 0")
@@ -149,6 +152,12 @@ _JUDGED = """
         END AS reason
     FROM cents"""
 
+_PASSED = "SELECT * FROM judged WHERE reason IS NULL"
+
+_MENDED = """
+    SELECT * REPLACE (1 AS quantity) FROM judged
+    WHERE reason = 'something was paid for a quantity of 0'"""
+
 _VALID = """
     SELECT basket_id, product_id, week, store_id, household_id, quantity,
            sales AS sales_cents,
@@ -158,10 +167,9 @@ _VALID = """
            CASE WHEN quantity > 0 THEN round((sales + retail) * 10 / quantity)::BIGINT END
                AS unit_price_mills,
            department, brand, product_category AS category, age, income
-    FROM judged
+    FROM ({good})
     LEFT JOIN products USING (product_id)
-    LEFT JOIN demographics USING (household_id)
-    WHERE reason IS NULL"""
+    LEFT JOIN demographics USING (household_id)"""
 
 _SUMS = {
     "lines": "count(*)",

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.settings import Settings
-from console.balance import sheet
+from console.balance import sheet, summary
 from console.hints import farandole
 from console.mailed import Mailed
 from console.oracle import Figures, Weeks
@@ -50,11 +50,17 @@ def show(
     )
 
 
-def say_books(console: Console, row: Row, version: Version) -> None:
+def say_ended(console: Console, row: Row) -> None:
+    """How a run has ended, in one line."""
+    console.print(f"The run is {summary(row, _now())}", soft_wrap=True)
+
+
+def say_books(console: Console, here: Here, row: Row, version: Version) -> None:
     """The balance sheet of the run."""
-    console.print("\nThe books of the run:")
-    for line in sheet(row, version, int(time.time() * 1000)):
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(f"\n$ {farandole(here, 'run', row['run'])}", markup=False, soft_wrap=True)
+    for line in sheet(row, version, _now()):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print()
 
 
 def say_mailed(console: Console, folder: Path, mailed: Sequence[Mailed]) -> None:
@@ -94,7 +100,6 @@ def lead_on(
         f"{farandole(here, 'tail line.priced --no-follow --json')} | head -3",
         f"{farandole(here, 'tail --dead validate --no-follow')} | grep -c paid",
         farandole(here, "dead", f"--run {run}"),
-        farandole(here, "dead replay", f"--run {run} --dry-run"),
         farandole(here, "status"),
         farandole(here, "run", run),
         farandole(here, "audit", run),
@@ -130,3 +135,7 @@ def _label(name: str) -> str:
 
 def _number(name: str, value: int) -> str:
     return f"${value / 100:,.2f}" if name.endswith(_CENTS) else f"{value:,}"
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -85,6 +85,17 @@ async def written(
                 run = record.key.decode(errors="backslashreplace")
                 found.append(Written(run, said, record.partition, record.offset))
             yield found
+
+
+async def first(settings: Settings, run: str, fits: Callable[[Row], bool]) -> Row:
+    """The first row of a run that fits, among those that were written and those to come. Raises
+    BrokerError."""
+    async with aclosing(written(settings, follow=True)) as batches:  # type: ignore[type-var]  # it is one
+        async for batch in batches:
+            for each in batch:
+                if each.run == run and each.row is not None and fits(each.row):
+                    return each.row
+    raise AssertionError("who follows does not end")
 
 
 async def exist(settings: Settings) -> bool:

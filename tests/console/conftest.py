@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from broker.admin import Admin, NewTopicSpec
 from broker.settings import PREFIX, Settings
 from console.__main__ import farandole
+from events.deadletter import Death, letter
+from events.ids import RunIds
+from events.record import Outgoing
+from lanes.simulation import SimulatedRecord
+from router.table import current
+from tests.console.buried import FIRST, bury
 
 ROOT = Path(__file__).parents[2]
 Call = Callable[..., Result]
+Bury = Callable[..., None]
+LINE: dict[str, Any] = {
+    "household_id": 7, "store_id": 1, "basket_id": 2, "product_id": 3, "week": 13, "quantity": 0,
+    "sales_cents": 100, "retail_cents": 0, "coupon_cents": 0, "match_cents": 0,
+}  # fmt: skip
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -64,6 +80,59 @@ def call(folder: Path, unset: None) -> Call:
         return runner.invoke(farandole, ["-C", str(folder), *arguments], env=env, input=stdin)
 
     return call
+
+
+@pytest.fixture
+def applied(call: Call, settings: Settings) -> Call:
+    """`farandole -C folder …` where the shipped file is in force, and `validate` has its retry
+    topic."""
+    env = environment(settings)
+
+    def on_kafka(*arguments: str, **more: str) -> Any:
+        return call(*arguments, env=env | more)
+
+    assert on_kafka("apply").exit_code == 0
+
+    async def created() -> None:
+        topic = settings.names.retry("order-lines", "validate")
+        async with Admin.open(settings) as admin:
+            await admin.create({topic: NewTopicSpec(4, {"cleanup.policy": "compact"})})
+
+    asyncio.run(created())
+    return on_kafka
+
+
+@pytest.fixture
+def die(settings: Settings) -> Bury:
+    """Letters of lines that `validate` gave up on, one for each message."""
+    lines = count()
+
+    def die(
+        *messages: str, data: Any = LINE, headers: Sequence[tuple[str, bytes]] = (), **more: Any
+    ) -> None:
+        async def died() -> None:
+            version = await current(settings, "order-lines")
+            assert version is not None
+            root = version.events["feed.requested"].topic
+            said = {
+                "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
+                "run": RunIds(version.installation, root).of(0, 0), "first_failed": FIRST,
+                "traceback": "Traceback:\n  File \"validate.py\", line 3\n",
+            } | more  # fmt: skip
+            written: list[Outgoing] = []
+            for message, number in zip(messages, lines, strict=False):
+                value = data if isinstance(data, bytes) else json.dumps(data).encode()
+                event = SimulatedRecord(
+                    version.events["line.ingested"].topic, 1, number, value, b"7",
+                    [("ce_id", b"chunk.planned/0/0/%d" % number), *headers], 5,
+                )  # fmt: skip
+                death = Death(message=message, **said)
+                written.append(letter(event, death, largest=1_000_000))
+            await bury(settings, settings.names.dead("order-lines", "validate"), written)
+
+        asyncio.run(died())
+
+    return die
 
 
 def one_line(result: Result, code: int = 1) -> str:

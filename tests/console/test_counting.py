@@ -1,7 +1,8 @@
-"""Are exactly one run's events counted, and only what was committed of them?"""
+"""Are exactly one run's events and letters counted, and only what was committed of them?"""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from broker.clients import opened, producer
 from broker.settings import Settings
 from console.counting import Counted, count, ends
+from events import settlement
 from router.check import check
 from router.derive import derive
 from router.publish import apply
+from tests.console.buried import bury
 from tests.console.conftest import ROOT
 
 pytestmark = pytest.mark.kafka
@@ -42,6 +45,7 @@ async def test_one_run_is_counted_from_its_beginning(settings: Settings) -> None
     await send(settings, lines, OTHERS)
     await send(settings, dead, [*MINE, ("dead_message", b"why")])
     await send(settings, dead, [*OTHERS, ("dead_message", b"why")])
+    await bury(settings, dead, settlement.make([0], "replayed", by="me", at=datetime.now(UTC)))
     counted = await count(settings, version, "mine", since)
     emitted = {t: 0 for t in version.events if version.emitters(t)}
     assert counted == Counted({**emitted, "line.ingested": 1}, {"why": 1})

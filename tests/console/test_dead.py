@@ -5,93 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from broker.admin import Admin, NewTopicSpec
 from broker.settings import Settings
 from broker.tables import read_table, scan
 from events import retry
-from events.deadletter import Death, letter
-from events.ids import RunIds
 from events.incident import Incident
-from events.record import Outgoing
-from lanes.simulation import SimulatedRecord
 from notifier.casebook import Casebook
 from notifier.composing import commands
 from notifier.directory import Directory
 from notifier.letters import Letter
-from router.table import current
-from tests.console.buried import FIRST, bury
-from tests.console.conftest import Call, environment, one_line
+from tests.console.conftest import LINE, Bury, Call, one_line
 
 pytestmark = pytest.mark.kafka
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202egnp.exe\u200b\r\ttwo\nlines"
-DATA: dict[str, Any] = {
-    "household_id": 7, "store_id": 1, "basket_id": 2, "product_id": 3, "week": 13, "quantity": 0,
-    "sales_cents": 100, "retail_cents": 0, "coupon_cents": 0, "match_cents": 0,
-}  # fmt: skip
-
-Bury = Callable[..., None]
-
-
-@pytest.fixture
-def applied(call: Call, settings: Settings) -> Call:
-    """`farandole -C folder …` where the shipped file is in force, and `validate` has its retry
-    topic."""
-    env = environment(settings)
-
-    def on_kafka(*arguments: str, **more: str) -> Any:
-        return call(*arguments, env=env | more)
-
-    assert on_kafka("apply").exit_code == 0
-
-    async def created() -> None:
-        topic = settings.names.retry("order-lines", "validate")
-        async with Admin.open(settings) as admin:
-            await admin.create({topic: NewTopicSpec(4, {"cleanup.policy": "compact"})})
-
-    asyncio.run(created())
-    return on_kafka
-
-
-@pytest.fixture
-def die(settings: Settings) -> Bury:
-    """Letters of lines that `validate` gave up on, one for each message."""
-    lines = count()
-
-    def die(
-        *messages: str, data: Any = DATA, headers: Sequence[tuple[str, bytes]] = (), **more: Any
-    ) -> None:
-        async def died() -> None:
-            version = await current(settings, "order-lines")
-            assert version is not None
-            root = version.events["feed.requested"].topic
-            said = {
-                "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
-                "run": RunIds(version.installation, root).of(0, 0), "first_failed": FIRST,
-                "traceback": "Traceback:\n  File \"validate.py\", line 3\n",
-            } | more  # fmt: skip
-            written: list[Outgoing] = []
-            for message, number in zip(messages, lines, strict=False):
-                value = data if isinstance(data, bytes) else json.dumps(data).encode()
-                event = SimulatedRecord(
-                    version.events["line.ingested"].topic, 1, number, value, b"7",
-                    [("ce_id", b"chunk.planned/0/0/%d" % number), *headers], 5,
-                )  # fmt: skip
-                death = Death(message=message, **said)
-                written.append(letter(event, death, largest=1_000_000))
-            await bury(settings, settings.names.dead("order-lines", "validate"), written)
-
-        asyncio.run(died())
-
-    return die
 
 
 def orders(settings: Settings) -> list[retry.Waiting]:
@@ -129,7 +60,7 @@ def test_the_commands_of_a_notice_mean_the_letters_of_its_incident(
     """Also where the message holds what is personal: the letters' own fingerprints tell people
     apart."""
     for household in (1907001, 1907002):
-        die(f"household {household} moved", data=DATA | {"household_id": household})
+        die(f"household {household} moved", data=LINE | {"household_id": household})
     die("nothing was sold", "nothing was paid", "nothing was sold")
     found = asyncio.run(incidents(settings))
     assert sorted(incident.count for incident in found) == [1, 2, 2]
@@ -202,7 +133,7 @@ def test_a_replay_is_an_order_to_the_lane_and_is_not_given_twice(
     assert "3 letters settled before" in again.stdout
     assert again.exit_code == 0
     assert [o.offset for o in orders(settings)] == [1, 0, 2]
-    assert {o.value for o in orders(settings)} == {json.dumps(DATA).encode()}
+    assert {o.value for o in orders(settings)} == {json.dumps(LINE).encode()}
 
 
 def test_what_cannot_be_replayed_is_counted_and_the_rest_goes(
@@ -231,7 +162,7 @@ def test_a_patch_mends_what_is_replayed(
     patch.write_text('{"quantity": 3}')
     done = applied("dead", "replay", "--all", "--patch", str(patch), "--yes")
     assert done.exit_code == 0, done.output
-    assert [json.loads(o.value or b"") for o in orders(settings)] == [DATA | {"quantity": 3}] * 2
+    assert [json.loads(o.value or b"") for o in orders(settings)] == [LINE | {"quantity": 3}] * 2
     assert ": with a patched value" in applied("dead", "show", "validate/0").stdout
 
 
@@ -246,7 +177,7 @@ def test_an_editor_mends_one(
     done = applied("dead", "replay", "validate/1", "--edit", "--yes", EDITOR=str(editor))
     assert done.exit_code == 0, done.output
     (order,) = orders(settings)
-    assert json.loads(order.value or b"") == DATA | {"quantity": 4}
+    assert json.loads(order.value or b"") == LINE | {"quantity": 4}
     die(*("many",) * 20)
     said = applied("dead", "replay", "--all", "--edit", "--yes", EDITOR=str(editor)).stderr
     assert "too many to edit" in said

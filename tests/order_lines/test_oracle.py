@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from console.oracle import Figures, OracleError, differences, expected, loaded
+from stages.contract import Reject
 from stages.order_lines.price import price
 from stages.order_lines.schemas import EnrichedLine, Line, PricedLine
+from stages.order_lines.validate import validate
 from tests.order_lines.chain import WEEKS, Run, load_all, run
 
 
@@ -123,6 +125,53 @@ def test_every_reason_of_a_dead_letter_is_foreseen() -> None:
     foreseen = expected(weeks).dead or {}
     assert len(foreseen) == 3
     assert run(weeks).dead == foreseen
+
+
+def test_what_was_mended_counts_as_one_piece_and_nothing_else_changes() -> None:
+    """Week 4: one line of 50 cents whose till forgot to count the pieces."""
+    plain, mended = expected([4]), expected([4], mended=True)
+    assert mended.dead == plain.dead
+    assert plain.edges is not None
+    assert mended.edges == plain.edges | {
+        event_type: plain.edges[event_type] + 1
+        for event_type in ("line.validated", "line.enriched", "line.priced")
+    }
+    more = {name: mended.table[name] - plain.table[name] for name in plain.table}
+    assert more.pop("fingerprint") != 0
+    assert {name: n for name, n in more.items() if n} == {
+        "lines": 1, "with_product": 1, "with_household": 1, "quantity": 1, "sales_cents": 50,
+        "paid_cents": 50, "unit_price_mills": 500,
+    }  # fmt: skip
+
+
+def test_mended_lines_that_the_stages_work_agree_to_the_cent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a replay does: `validate` is given the line with one piece."""
+    address = f"sqlite:///{tmp_path}/lines.db"
+    monkeypatch.setenv("ORDER_LINES_DB", address)
+    weeks = [4, 5]
+    forgotten = "something was paid for a quantity of 0"
+
+    def mending(line: Line) -> Line:
+        try:
+            return validate(line)
+        except Reject as reject:
+            if str(reject) != forgotten:
+                raise
+            return validate(line.model_copy(update={"quantity": 1}))
+
+    done = run(weeks, validate=mending)
+    load_all(done.priced)
+    wanted = expected(weeks, mended=True)
+    dead = {**done.dead, forgotten: (wanted.dead or {})[forgotten]}
+    found = replace(loaded(address, weeks), edges=done.edges, dead=dead)
+    assert differences(wanted, found) == []
+    assert differences(expected(weeks), found) != []
+
+
+def test_where_no_till_forgot_anything_mending_changes_nothing() -> None:
+    assert differences(expected([1], mended=True), expected([1])) == []
 
 
 def test_a_table_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
