@@ -14,8 +14,8 @@ import orjson
 from broker.admin import Admin
 from broker.lag import ordered_pass
 from broker.settings import Settings
-from console.oracle import expected, loaded
-from console.trigger import publish
+from console.commands.trigger import publish
+from console.demonstration.oracle import expected, loaded
 from router import publish as router
 from router.check import check
 from router.derive import derive

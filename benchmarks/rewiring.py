@@ -24,8 +24,8 @@ from benchmarks import pipelines
 from broker.clients import opened, producer
 from broker.settings import Settings
 from broker.tables import scan
+from console.processes.supervising import keep_up
 from console.stderr import into
-from console.supervising import keep_up
 from router.check import check
 from router.derive import derive
 from router.publish import apply

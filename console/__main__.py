@@ -27,7 +27,7 @@ LEVELS = ("debug", "info", "warning", "error")
 class Farandole(click.Group):
     """A group whose commands are imported when they are asked for, and whose errors are one line.
 
-    Each command stands in the module of its name: `console/tail.py:tail`, a dash as `_`.
+    Each command stands in the module of its name: `console/commands/tail.py:tail`, a dash as `_`.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -37,7 +37,7 @@ class Farandole(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"console.{name}"), name)
+        command: click.Command = getattr(import_module(f"console.commands.{name}"), name)
         return command
 
     def resolve_command(

@@ -60,7 +60,7 @@ def _ours() -> tuple[type[Exception], ...]:
     """The errors whose message is the whole story."""
     # Imported at a failure: they come with clients that `lint` and completion do without.
     from broker.errors import BrokerError
-    from console.oracle import OracleError
+    from console.demonstration.oracle import OracleError
     from router.table import NotApplied
     from stages.loading import NotFound
     from stages.order_lines.source import DataMissing

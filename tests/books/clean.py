@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from broker.settings import Settings
 from console.__main__ import farandole
-from console.bookkeeping import state
+from console.books.bookkeeping import state
 from tests.console.conftest import environment
 
 
@@ -41,7 +41,7 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
     """The exit code of `farandole audit`, and what it says."""
     words = ["-C", str(folder), "audit", "--json"]
     # Else what was written a moment ago would count as at work.
-    with patch("console.audit._now", lambda: 2 * 10**12):
+    with patch("console.commands.audit._now", lambda: 2 * 10**12):
         result = CliRunner().invoke(farandole, words, env=environment(settings))
     assert result.stderr == "", result.stderr
     return result.exit_code, json.loads(result.stdout)

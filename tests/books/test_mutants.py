@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from broker.settings import Settings
-from console.bookkeeping import state
+from console.books.bookkeeping import state
 from events.ledger import Row, balanced, in_flight
 from tests.books import mutants
 from tests.books.clean import audited, books_read

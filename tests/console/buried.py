@@ -13,7 +13,7 @@ from broker.batch import batches
 from broker.clients import opened, producer
 from broker.settings import Settings
 from broker.tables import scan
-from console.settling import Graveyard, Order, graveyard
+from console.dead_letters.settling import Graveyard, Order, graveyard
 from events import ledger, retry, settlement
 from events.deadletter import Death, letter
 from events.ids import RunIds

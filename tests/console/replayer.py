@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 
 from broker.clients import producer
 from broker.settings import Settings
-from console import settling
-from console.letters import Selection
+from console.dead_letters import settling
+from console.dead_letters.letters import Selection
 from tests.console.buried import replaying
 
 POINT, LETTERS, AT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

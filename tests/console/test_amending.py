@@ -12,8 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.amending import Unfit, by_editor, by_patch, compact, document, merged, read_patch
-from console.replayable import Replay
+from console.dead_letters.amending import (
+    Unfit,
+    by_editor,
+    by_patch,
+    compact,
+    document,
+    merged,
+    read_patch,
+)
+from console.dead_letters.replayable import Replay
 from events.record import Header
 from events.retry import Waiting
 from events.topology import Event, Stage, Version

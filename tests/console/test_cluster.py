@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from broker.clients import consumer, opened, producer
 from broker.settings import Settings
-from console import deaths
+from console.dead_letters import deaths
 from events.deadletter import Death, letter
 from events.headers import decoded
 from events.ids import RunIds

@@ -13,8 +13,8 @@ from broker.admin import Admin, NewTopicSpec
 from broker.clients import opened, producer
 from broker.settings import Settings
 from broker.tables import read_table, scan
-from console.again import linked
-from console.cancel import expired_cancels, holding
+from console.commands.again import linked
+from console.commands.cancel import expired_cancels, holding
 from events.control import Cancel, Pause, Said
 from events.envelope import AGAIN
 from events.ids import RunIds

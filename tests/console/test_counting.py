@@ -9,7 +9,7 @@ import pytest
 
 from broker.clients import opened, producer
 from broker.settings import Settings
-from console.counting import Counted, count, ends
+from console.demonstration.counting import Counted, count, ends
 from events import settlement
 from router.check import check
 from router.derive import derive

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from console import lint
 from console.__main__ import COMMANDS
+from console.commands import lint
 from console.hints import suggested
 from console.wiring import Here
 from tests.console.conftest import Call, one_line, process, until

@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.letters import MOST_GROUPS, OTHERS, Groups, Selection
+from console.dead_letters.letters import MOST_GROUPS, OTHERS, Groups, Selection
 from events.settlement import How
 from notifier.letters import Letter
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record

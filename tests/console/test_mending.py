@@ -13,8 +13,8 @@ from rich.console import Console
 
 from broker.settings import Settings
 from broker.tables import scan
+from console.demonstration.mending import FORGOTTEN, mend
 from console.failing import Failed
-from console.mending import FORGOTTEN, mend
 from console.wiring import Here
 from events import retry
 from events.ids import RunIds

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.replayable import (
+from console.dead_letters.replayable import (
     NotReplayable,
     Replay,
     Retrying,

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from broker.settings import Settings
-from console.balance import data, sheet, wrong
+from console.books.balance import data, sheet, wrong
 from events.ledger import Row
 from events.topology import Event, Stage, Version
 from tests.console.booked import AT, edge, put, row

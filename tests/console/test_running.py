@@ -16,7 +16,7 @@ import pytest
 
 from broker.clients import opened, producer
 from broker.settings import Settings
-from console.oracle import expected
+from console.demonstration.oracle import expected
 from tests.console.conftest import environment, process, until
 
 pytestmark = pytest.mark.kafka

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.settings import Settings
-from console.newest import Newest, Run, summed
-from console.rows import row as read
-from console.spans import span
+from console.books.newest import Newest, Run, summed
+from console.books.rows import row as read
+from console.books.spans import span
 from events.ledger import Row
 from tests.console.booked import AT, edge, put, row
 from tests.console.conftest import Call, environment, one_line

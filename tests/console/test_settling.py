@@ -14,9 +14,9 @@ import pytest
 from broker.errors import BrokerError
 from broker.settings import PREFIX, Settings
 from broker.tables import scan
-from console import settling
-from console.letters import Selection
-from console.settling import Graveyard, Order, Outcome, carry_out, survey
+from console.dead_letters import settling
+from console.dead_letters.letters import Selection
+from console.dead_letters.settling import Graveyard, Order, Outcome, carry_out, survey
 from events.topology import Event
 from ledger.fold import events_in, folded
 from tests.console.buried import (

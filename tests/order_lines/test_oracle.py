@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.oracle import Figures, OracleError, differences, expected, loaded
+from console.demonstration.oracle import Figures, OracleError, differences, expected, loaded
 from stages.contract import Reject
 from stages.order_lines.price import price
 from stages.order_lines.schemas import EnrichedLine, Line, PricedLine

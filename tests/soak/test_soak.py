@@ -15,7 +15,7 @@ import structlog
 
 from broker import embedded
 from broker.settings import Settings
-from console.oracle import differences, expected, loaded
+from console.demonstration.oracle import differences, expected, loaded
 from stages.order_lines.plan import rows_per_week
 from tests.books.clean import assert_clean, books_read
 from tests.soak.books import read

@@ -1,0 +1,1 @@
+"""What became of dead letters, and how are they settled?"""

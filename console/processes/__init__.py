@@ -1,0 +1,1 @@
+"""How do commands keep processes running?"""
