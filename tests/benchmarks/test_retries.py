@@ -61,15 +61,17 @@ def test_a_flood_is_told_apart_into_what_was_before_and_after_the_switch() -> No
     }
 
 
-def test_one_key_has_a_hundredth_of_the_lines_and_another_about_a_thousandth() -> None:
+def test_of_the_failing_keys_one_has_a_hundredth_of_the_lines_and_many_one_each() -> None:
     lines = [orjson.loads(retries.of_a_thousand(n))["household_id"] for n in range(100_000)]
     keys = Counter(lines)
-    assert (len(keys), keys[0], keys[1]) == (1000, 1000, 99)
+    alone = [household for household in keys if household >= 1000]
+    assert (len(keys), keys[0], len(alone)) == (2000, 1000, 1000)
+    assert 90 <= keys[1] <= 100
 
 
 @pytest.mark.kafka
 async def test_the_others_are_all_emitted_and_the_failing_key_dies(settings: Settings) -> None:
-    found = await retries.one_key(settings, 4_000, 1, limit=60)
+    found = await retries.one_key(settings, 1_000, 1, limit=60)
     assert found["marks"] == {}
     assert all(costs for costs in found["us of CPU a line"].values())
 
