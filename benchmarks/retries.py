@@ -188,10 +188,10 @@ async def flood(
         job = Job("stage", source, lines, limit, str(switch) if away else "", down)
         dead = lines if for_good else 0
         looks, wrongs = await _run(named, job, emitted=lines - dead, dead=dead)
-    return {**figures(looks, lines), "marks": wrongs}
+    return {**figures(looks), "marks": wrongs}
 
 
-def figures(looks: Sequence[Look], lines: int) -> dict[str, Any]:
+def figures(looks: Sequence[Look]) -> dict[str, Any]:
     """What is worth saying of a flood."""
     first = _begun(looks)
     away = [look for look in looks if look.down and look.seconds >= first.seconds]
@@ -218,7 +218,7 @@ def figures(looks: Sequence[Look], lines: int) -> dict[str, Any]:
     return found | {
         "seconds until all was through": last.seconds - up.seconds,
         "us of CPU a line from then on": (last.cpu - up.cpu) / max(1, settled_after) * 1e6,
-        "us of CPU a line in all": (last.cpu - first.cpu) / lines * 1e6,
+        "us of CPU a line in all": (last.cpu - first.cpu) / max(1, last.emitted + last.dead) * 1e6,
     }
 
 

@@ -45,7 +45,7 @@ def test_a_flood_is_told_apart_into_what_was_before_and_after_the_switch() -> No
         look(14, 7, emitted=50, waiting=60),
         look(16, 8, emitted=1000),
     ]
-    assert figures(looks, 1000) == {
+    assert figures(looks) == {
         "MiB at the start": 1,
         "MiB at most": 7,
         "most that waited in a lane": 90,
