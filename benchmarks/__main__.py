@@ -16,15 +16,15 @@ from typing import Any
 import orjson
 import structlog
 
-from benchmarks import books, hop, latency, pipeline, rewiring
+from benchmarks import books, hop, latency, pipeline, retries, rewiring
 from benchmarks.peers import race, verdict
 from broker import embedded
 from broker.settings import Settings
 
-PARTS = ("hop", "latency", "pipeline", "rewiring", "books", "peers")
+PARTS = ("hop", "latency", "pipeline", "rewiring", "books", "retries", "peers")
 # Unless --lines and --rounds say otherwise: nine peers take their time.
-LINES = {"hop": 3_000_000, "books": 1_000_000, "peers": 1_000_000}
-ROUNDS = {"hop": 3, "books": 4, "peers": 2}
+LINES = {"hop": 3_000_000, "books": 1_000_000, "retries": 200_000, "peers": 1_000_000}
+ROUNDS = {"hop": 3, "books": 4, "retries": 3, "peers": 2}
 
 
 async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -63,6 +63,13 @@ async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
                 lines, rounds = _size(arguments, "books")
                 print(f"one hop with and without the books, {lines:,} lines a round")
                 results["books"] = await books.measure(settings(), lines, rounds)
+            if "retries" in wanted:
+                lines, rounds = _size(arguments, "retries")
+                print(f"one key, then all of them failing, {lines:,} lines each time")
+                results["retries"] = await retries.measure(
+                    settings(), lines, rounds, arguments.limit, arguments.down,
+                    arguments.flood or (),
+                )  # fmt: skip
             if "peers" in wanted:
                 lines, rounds = _size(arguments, "peers")
                 print(f"one hop beside the peers, {lines:,} lines a round")
@@ -86,7 +93,16 @@ def main() -> None:
     parser.add_argument(
         "--peer", action="append", type=str.lower, metavar="NAME", help="a part of its name"
     )
-    parser.add_argument("--limit", type=float, default=120, help="seconds for one run of a peer")
+    parser.add_argument(
+        "--limit", type=float, default=120, help="seconds for one run of a peer, or of retries"
+    )
+    parser.add_argument(
+        "--down", type=float, default=15, help="seconds that a dependency is away; 0: no flood"
+    )
+    parser.add_argument(
+        "--flood", action="append", choices=retries.FLOODS, metavar="NAME",
+        help=f"of retries this alone: {', '.join(map(repr, retries.FLOODS))}",
+    )  # fmt: skip
     parser.add_argument("--triggers", type=int, default=400)
     parser.add_argument("--weeks", type=int, default=10, help="the first N weeks of the data")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))

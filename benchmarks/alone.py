@@ -51,7 +51,7 @@ def main(contest: Contest) -> None:
 
 async def worked(settings: Settings, stage: str, source: str, lines: int) -> float:
     """Seconds that a worker of ours takes for all lines of the topic `source`, from its start."""
-    await _rewind(settings, stage, source)
+    await rewind(settings, stage, source)
     spare_the_collector()
     beat, stopping = Beat(None), asyncio.Event()
     tally = beat.tally(stage)
@@ -67,7 +67,7 @@ async def worked(settings: Settings, stage: str, source: str, lines: int) -> flo
     return took
 
 
-async def _rewind(settings: Settings, stage: str, source: str) -> None:
+async def rewind(settings: Settings, stage: str, source: str) -> None:
     """Back to the start, as nobody's member."""
     client = producer(settings, transactional_id=settings.names.router)
     tps = [TopicPartition(source, index) for index in range(pipelines.PARTITIONS)]

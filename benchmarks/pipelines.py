@@ -38,12 +38,14 @@ def price(line: Line) -> Line:
     return line
 
 
-def line(number: int) -> bytes:
-    """One JSON line of 130 bytes."""
+def line(number: int, household: int | None = None) -> bytes:
+    """One JSON line of 130 bytes, of one of 2,469 households, if not of this one."""
+    if household is None:
+        household = 1 + number % 2469
     return (
         b'{"household_id":%d,"store_id":%d,"basket_id":%d,"product_id":%d,'
         b'"quantity":1,"sales_cents":%d,"discount_cents":%d}'
-        % (1 + number % 2469, 100 + number % 300, 31198570044 + number, 1000000 + number % 92331,
+        % (household, 100 + number % 300, 31198570044 + number, 1000000 + number % 92331,
            100 + number % 900, number % 50)
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -68,7 +68,12 @@ def paid_cents(number: int) -> int:
     return 100 + number % 900 - number % 50
 
 
-async def fill(settings: Settings, topic: str, lines: int) -> None:
+async def fill(
+    settings: Settings,
+    topic: str,
+    lines: int,
+    line: Callable[[int], bytes] = pipelines.line,
+) -> None:
     """`lines` JSON lines of 130 bytes, keyed by household, each where Kafka's own murmur2 puts
     its key."""
     async with opened(producer(settings), settings) as client:
@@ -83,7 +88,7 @@ async def fill(settings: Settings, topic: str, lines: int) -> None:
                 await sent[partition].pop(0)
 
         for number in range(lines):
-            value = pipelines.line(number)
+            value = line(number)
             key = value[len(b'{"household_id":') : value.index(b",")]
             partition = places.get(key)
             if partition is None:

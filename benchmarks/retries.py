@@ -1,0 +1,303 @@
+"""What do events that fail cost the others, and what becomes of a flood of them?
+
+One key that always fails beside 999 that do not; then every event fails, until what the stage
+depends on is there again, or for good.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+from pydantic import BaseModel
+
+from benchmarks import pipelines
+from benchmarks.peers.lines import fill
+from benchmarks.pipelines import Line
+from benchmarks.settled import settled
+from benchmarks.watched import Job, Look, watch
+from broker.admin import Admin
+from broker.settings import Settings
+from router.check import check
+from router.derive import derive
+from router.publish import apply
+
+MIB = 2**20
+_NEVER = 10**9  # failures, at which a breaker opens that is to stay closed
+
+
+class Ill(BaseModel):
+    """The households from the one to the other."""
+
+    first: int
+    last: int
+
+
+class Needs(BaseModel):
+    down: Path
+    """As long as this file exists nobody answers."""
+
+
+def price_unless_ill(line: Line, params: Ill) -> Line:
+    if params.first <= line.household_id <= params.last:
+        raise ConnectionError("nobody answers for this household")
+    return pipelines.price(line)
+
+
+def price_when_up(line: Line, params: Needs) -> Line:
+    if params.down.exists():
+        raise ConnectionError("nobody answers")
+    return pipelines.price(line)
+
+
+# -- one key that always fails
+
+ILL = {
+    "nobody": (-1, -1),
+    "one event in 1,000": (1, 1),
+    "one event in 100": (0, 0),
+    "one event in 100, a key each": (1000, 10**9),
+}
+"""Who fails, by the households: the first two of those that do are one key each."""
+
+
+def of_a_thousand(number: int) -> bytes:
+    """The line of household 0 for one number in 100, of a household of its own for another one,
+    else of one of 999."""
+    within = number % 100
+    return pipelines.line(
+        number, 0 if within == 0 else 1000 + number if within == 50 else 1 + number % 999
+    )
+
+
+def of_its_own(number: int) -> bytes:
+    """The line of a household that has no other."""
+    return pipelines.line(number, number)
+
+
+async def one_key(settings: Settings, lines: int, rounds: int, limit: float) -> dict[str, Any]:
+    """Rate and CPU of the lines of all other keys, beside a key that always fails and without."""
+    stages = {
+        f"ill{n}": f"with: {{first: {first}, last: {last}}}"
+        for n, (first, last) in enumerate(ILL.values())
+    }
+    source = await _published(settings, stages, "price_unless_ill")
+    await fill(settings, source, lines, of_a_thousand)
+    of = [int(Line.model_validate_json(of_a_thousand(n)).household_id) for n in range(lines)]
+    costs: dict[str, list[float]] = {who: [] for who in ILL}
+    rates: dict[str, list[float]] = {who: [] for who in ILL}
+    marks: dict[str, list[str]] = {}
+    for turn in range(rounds):
+        contestants = list(enumerate(ILL))
+        for n, who in contestants[turn % 4 :] + contestants[: turn % 4]:
+            first, last = ILL[who]
+            ill = sum(first <= household <= last for household in of)
+            found, wrongs = await _run(
+                settings, Job(f"ill{n}", source, lines, limit), emitted=lines - ill, dead=ill
+            )
+            if wrongs:
+                marks.setdefault(who, []).extend(wrongs)
+                print(f"  round {turn + 1}: {who:28} {'; '.join(wrongs)}")
+            passed = passing(found, lines - ill)
+            if passed is None:
+                continue
+            rates[who].append(passed.lines / passed.seconds)
+            costs[who].append(passed.cpu / passed.lines * 1e6)
+            print(f"  round {turn + 1}: fails {who:28} {rates[who][-1]:8,.0f} other lines/s "
+                  f"{costs[who][-1]:6.2f} us of CPU")  # fmt: skip
+    results: dict[str, Any] = {"rates": rates, "us of CPU a line": costs, "marks": marks}
+    healthy, *ailing = ILL
+    for who in ailing:
+        if costs[who] and costs[healthy]:
+            cpu, rate = (
+                statistics.median(by[who]) / statistics.median(by[healthy]) for by in (costs, rates)
+            )
+            results[f"CPU of the others, {who} fails / nobody"] = cpu
+            results[f"lines/s of the others, {who} fails / nobody"] = rate
+    return results
+
+
+class Passed(NamedTuple):
+    lines: int
+    seconds: float
+    cpu: float
+
+
+def passing(looks: Sequence[Look], emitted: int) -> Passed | None:
+    """What so many results took, since the lanes had come: neither the start of the process nor
+    what is left to die behind them is in it. None where they are not all there."""
+    last = next((look for look in looks if look.emitted >= emitted), None)
+    if last is None:
+        return None
+    first = _begun(looks)
+    return Passed(last.emitted, last.seconds - first.seconds, last.cpu - first.cpu)
+
+
+def _begun(looks: Sequence[Look]) -> Look:
+    return next((look for look in looks if look.lanes == pipelines.PARTITIONS), looks[-1])
+
+
+# -- a flood
+
+_PATIENCE = "attempts: 100, backoff: 5s, max_backoff: 30s, in_place: 0ms"
+_PATIENT = f"retry: {{{_PATIENCE}}}, breaker: {{failures: {_NEVER}}}"
+_SHORT = f"retry: {{in_place: 0ms}}, breaker: {{failures: {_NEVER}}}"
+
+
+class Flood(NamedTuple):
+    line: Callable[[int], bytes]
+    options: str = ""
+    """What the file says of the stage."""
+    down: bool = False
+    """Is its dependency away for a while?"""
+    for_good: bool = False
+    """Or always?"""
+
+
+FLOODS = {
+    "a key each, never down": Flood(of_its_own),
+    "a key each, down, a breaker": Flood(of_its_own, "retry: {in_place: 0ms}", down=True),
+    "a key each, down, no breaker": Flood(of_its_own, _PATIENT, down=True),
+    "1,000 keys, never down": Flood(of_a_thousand),
+    "1,000 keys, down, a breaker": Flood(of_a_thousand, "retry: {in_place: 0ms}", down=True),
+    "1,000 keys, down, a breaker, as shipped": Flood(of_a_thousand, down=True),
+    "1,000 keys, down, no breaker": Flood(of_a_thousand, _PATIENT, down=True),
+    "a key each, failing for good": Flood(of_its_own, _SHORT, for_good=True),
+}
+
+
+async def flood(
+    settings: Settings, which: str, lines: int, down: float, limit: float
+) -> dict[str, Any]:
+    """All lines through a stage whose dependency is away for the first `down` seconds of work."""
+    line, options, away, for_good = FLOODS[which]
+    with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
+        switch = Path(folder) / "down"
+        if away or for_good:
+            switch.touch()
+        named = settings.model_copy(
+            update={"namespace": f"{settings.namespace}f{[*FLOODS].index(which)}"}
+        )
+        said = ", ".join(each for each in (f"with: {{down: {switch}}}", options) if each)
+        source = await _published(named, {"stage": said}, "price_when_up")
+        await fill(named, source, lines, line)
+        job = Job("stage", source, lines, limit, str(switch) if away else "", down)
+        dead = lines if for_good else 0
+        looks, wrongs = await _run(named, job, emitted=lines - dead, dead=dead)
+    return {**figures(looks), "marks": wrongs}
+
+
+def figures(looks: Sequence[Look]) -> dict[str, Any]:
+    """What is worth saying of a flood."""
+    first = _begun(looks)
+    away = [look for look in looks if look.down and look.seconds >= first.seconds]
+    up, last = away[-1] if away else first, looks[-1]
+    settled_after = last.emitted + last.dead - up.emitted - up.dead
+    found: dict[str, Any] = {
+        "MiB at the start": first.memory / MIB,
+        "MiB at most": max(look.memory for look in looks) / MIB,
+        "most that waited in a lane": max(look.waiting for look in looks),
+    }
+    if away:
+        resumed = next((look for look in looks if look.emitted > up.emitted), None)
+        half = (first.seconds + up.seconds) / 2
+        found |= {
+            "seconds down": up.seconds - first.seconds,
+            "made to wait while down": up.parked,
+            "share of a core while down, second half": _busy(
+                [look for look in away if look.seconds >= half]
+            ),
+            "MiB in the middle of it": next(x for x in away if x.seconds >= half).memory / MIB,
+            "MiB at its end": up.memory / MIB,
+            "seconds until the first result": resumed and resumed.seconds - up.seconds,
+        }
+    return found | {
+        "seconds until all was through": last.seconds - up.seconds,
+        "us of CPU a line from then on": (last.cpu - up.cpu) / max(1, settled_after) * 1e6,
+        "us of CPU a line in all": (last.cpu - first.cpu) / max(1, last.emitted + last.dead) * 1e6,
+    }
+
+
+def _busy(looks: Sequence[Look]) -> float:
+    took = looks[-1].seconds - looks[0].seconds
+    return (looks[-1].cpu - looks[0].cpu) / took if took else 0.0
+
+
+# -- both
+
+
+async def measure(
+    settings: Settings,
+    lines: int,
+    rounds: int,
+    limit: float,
+    down: float,
+    floods: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Both; where floods are named those alone, and none where `down` is 0."""
+    results: dict[str, Any] = {
+        "what": "one exactly-once hop with the books, 4 partitions, one process",
+        "lines": lines,
+    }
+    if not floods:
+        results |= await one_key(settings, lines, rounds, limit)
+    results["floods"] = {}
+    for which in (floods or FLOODS) if down else ():
+        found = await flood(settings, which, lines, down, limit)
+        results["floods"][which] = found
+        print(f"  {which}")
+        for name, value in found.items():
+            print(
+                f"    {name}: {value:,.1f}" if isinstance(value, float) else f"    {name}: {value}"
+            )
+    return results
+
+
+async def _run(
+    settings: Settings, job: Job, *, emitted: int, dead: int
+) -> tuple[list[Look], list[str]]:
+    """A job, looked at; and what is amiss with what it has left behind."""
+    results = settings.names.topic("bench", f"{job.stage}.done")
+    letters = settings.names.dead("bench", job.stage)
+    partitions = [TopicPartition(results, p) for p in range(pipelines.PARTITIONS)]
+    async with Admin.open(settings) as admin:
+        ends = await admin.end_offsets([*partitions, TopicPartition(letters, 0)])
+    looks = watch(settings, job)
+    wrongs = []
+    last = looks[-1]
+    unfinished = last.emitted + last.dead < job.lines
+    if unfinished:
+        done = f"{last.emitted + last.dead:,} of {job.lines:,} lines"
+        wrongs.append(f"unfinished: {done} in {last.seconds:.0f} s")
+    for topic, number in ((results, emitted), (letters, dead)):
+        found = await settled(
+            settings, job.lines, {tp: end for tp, end in ends.items() if tp.topic == topic}
+        )
+        found_wrong = found.wrongs(None if unfinished else number)
+        wrongs += [f"{topic.rpartition('.')[2]}: {wrong}" for wrong in found_wrong]
+    return looks, wrongs
+
+
+async def _published(settings: Settings, stages: dict[str, str], function: str) -> str:
+    """Stages by name with what the file says of each, all over one topic; its name."""
+    written = "\n".join(
+        f"  {name}: {{subscribes: line, emits: {name}.done, "
+        f"run: 'benchmarks.retries:{function}', {said}}}"
+        for name, said in stages.items()
+    )
+    with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
+        file = Path(folder) / "topology.yaml"
+        file.write_text(
+            f"pipeline: bench\ndefaults: {{partitions: {pipelines.PARTITIONS}}}\n"
+            f"events:\n  line: {{key: household_id}}\nstages:\n{written}\n"
+        )
+        checked = check(file, settings.names)
+    if checked.form is None or not checked.fit:
+        raise RuntimeError(f"{checked.findings}")
+    derived = derive(checked.form, checked.signatures, settings.names)
+    version = (await apply(settings, derived, "bench")).version
+    return version.events["line"].topic
