@@ -191,13 +191,13 @@ class KafkaPort:
     async def wait(self) -> None:
         await self._wait(_IDLE)
 
-    async def fetch(self) -> Sequence[Record]:
+    async def fetch(self, *, patiently: bool = True) -> Sequence[Record]:
         self.unless_stopping()
         if self._gingerly:
             records = await self._one()
         else:
             try:
-                records = await self._got(self.inputs)
+                records = await self._got(self.inputs, _IDLE if patiently else 0)
             except UnicodeDecodeError:
                 # What the other inputs gave is gone with the exception: back to where we were.
                 self.seek(self._handed_over)
@@ -213,7 +213,7 @@ class KafkaPort:
         self._turn += 1
         partition = self.inputs[self._turn % len(self.inputs)]
         try:
-            return await self._got([partition], most=1)
+            return await self._got([partition], _IDLE, most=1)
         except UnicodeDecodeError:
             self._gingerly = False
             tp, consumer = TopicPartition(*partition), self.membership.consumer
@@ -222,12 +222,12 @@ class KafkaPort:
             return [Undecodable(*partition, offset)]
 
     async def _got(
-        self, partitions: Sequence[Partition], most: int | None = None
+        self, partitions: Sequence[Partition], seconds: float, most: int | None = None
     ) -> Sequence[Record]:
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
                 *(TopicPartition(*p) for p in partitions),
-                timeout_ms=int(_IDLE * 1000),
+                timeout_ms=int(seconds * 1000),
                 max_records=most,
             )
         )

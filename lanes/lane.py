@@ -50,8 +50,8 @@ class Waits(Protocol):
         was due are noted with it."""
 
     def due(self) -> Sequence[Record]:
-        """What is to be handled now, before any input; its `Done.settled` moves no offset. Given
-        again, in another life, it has the same order."""
+        """What is to be handled now, in turn with the input; its `Done.settled` moves no offset.
+        Given again, in another life, it has the same order."""
 
     def full(self) -> bool:
         """Is no further input to be taken for now?"""
@@ -149,6 +149,7 @@ class _Life:
         self.living = False  # born, and not yet dead
         self.fruitful = False  # a batch of input has been settled in this life
         self.waited = False  # something that had waited has been
+        self._input_next = False  # before what waits
         self._noted = False  # a mark of ours stands in Kafka
         self._in_transaction = False
         self.offsets: dict[Partition, int] = {}
@@ -176,24 +177,29 @@ class _Life:
             return
         waits = self._work.waits
         if waits is not None:
-            if due := waits.due():
+            full = waits.full()
+            first = full or not self._input_next or self.marks[waits.place].suspect
+            if first and (due := waits.due()):
                 await self._again(waits.place, due)
+                self._input_next = True  # with a few hundred that wait something is always due
                 return
-            if waits.full():
+            if full:
                 await self._port.wait()
                 await self._idle()
                 return
+        patiently, self._input_next = not self._input_next, False
         if not self._pending:
-            self._pending = await self._port.fetch()
+            self._pending = await self._port.fetch(patiently=patiently)
         if not self._pending:
-            await self._idle()
+            if patiently:
+                await self._idle()
             return
-        first = self._pending[0]
-        place = Partition(first.topic, first.partition)
+        record = self._pending[0]
+        place = Partition(record.topic, record.partition)
         mark = self.marks[place]
         if mark.suspect and place != (waits and waits.place):
             async with self._alone:
-                await self._carefully(first, mark)
+                await self._carefully(record, mark)
         else:
             if not self.fruitful:
                 await self._note(self._pending)
@@ -212,7 +218,7 @@ class _Life:
                     done = await self._work.handle(due[:1])
         else:
             if not self.waited:
-                await self._transact({}, {}, {place: mark.began(mark.until)})
+                await self._transact({}, {}, {place: mark.began(max(mark.until, len(due)))})
             done = await self._work.handle(due)
         await self._transact(done.writes, {}, eased={place: mark.eased()})
         self.waited = True  # and no word of the input, which may kill yet
@@ -293,8 +299,11 @@ class _Life:
     ) -> None:
         """One transaction; nothing but produce and offsets happens inside."""
         offsets = {**self.offsets, **offsets}
+        waits = self._work.waits
         marks = {
-            p: mark if offsets[p] == self.offsets[p] else mark.settled(offsets[p])
+            p: mark
+            if offsets[p] == self.offsets[p] or p == (waits and waits.place)
+            else mark.settled(offsets[p])
             for p, mark in self.marks.items()
         } | dict(eased or {})
         self._in_transaction = True

@@ -25,7 +25,7 @@ many lanes whose process was killed from outside are soon through."""
 
 class Mark(NamedTuple):
     """`deaths` lives began to work at this offset and did not end well; events up to and including
-    `until` were at work in them."""
+    `until` were at work in them. Of what waits, which has no offsets: so many as `until`."""
 
     deaths: int = 0
     until: int = -1
@@ -54,9 +54,9 @@ class Mark(NamedTuple):
         return Mark(SUSPECT, self.until) if self.suspect and offset <= self.until else Mark()
 
     def eased(self) -> Mark:
-        """What to note, and believe, when one of several suspects that have no offsets is settled:
-        the next commit that moves the offset clears the others."""
-        return Mark(SUSPECT) if self.suspect else Mark()
+        """What to note, and believe, when one of `until` suspects that have no offsets is settled,
+        or where there are no suspects, all that were at work."""
+        return Mark(SUSPECT, self.until - 1) if self.suspect and self.until > 1 else Mark()
 
     def __str__(self) -> str:
         return orjson.dumps(self._asdict()).decode() if self.deaths else ""

@@ -70,9 +70,10 @@ class Port(Protocol):
     async def wait(self) -> None:
         """A moment, less when the lane is to end."""
 
-    async def fetch(self) -> Sequence[Record]:
-        """The next records, in order within each input; none if there were none for a while.
-        Raises Stopped when the lane is to end, Lost when the offset is out of range."""
+    async def fetch(self, *, patiently: bool = True) -> Sequence[Record]:
+        """The next records, in order within each input; none if there were none for a while, or,
+        unless `patiently`, are none at hand. Raises Stopped when the lane is to end, Lost when the
+        offset is out of range."""
 
     def reached(self) -> Mapping[Partition, int]:
         """How far `fetch` has read each input, aborted records and transaction markers included."""

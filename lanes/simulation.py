@@ -237,7 +237,7 @@ class SimulatedPort:
         with suppress(Exception):  # it asks nothing of Kafka
             await step("wait")
 
-    async def fetch(self) -> Sequence[SimulatedRecord]:
+    async def fetch(self, *, patiently: bool = True) -> Sequence[SimulatedRecord]:
         self.unless_stopping()
         await step("fetch")
         self.unless_stopping()

@@ -120,3 +120,25 @@ def test_one_of_the_input_costs_nothing_that_waits() -> None:
     kafka, _ = lived({b"i0"}, 10)
     assert values(kafka, DEAD) == [b"i0"]
     assert values(kafka, OUT) == sorted([*(b"w%d" % n for n in range(10)), b"i1"])
+
+
+class Failing(Settling):
+    """What waits fails each time it is due, and it always is."""
+
+    def _done(self, records: Sequence[Record], into: Partition) -> Done:
+        come = [record for record in records if record.key is None]
+        return Done(len(records), {into: [Outgoing(None, record.value) for record in come]})
+
+
+def test_the_input_has_its_turn_although_something_is_always_due() -> None:
+    kafka = SimulatedKafka()
+    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = Committed(0)
+    kafka.append(PLACE, Outgoing(b"00", b"w"))
+    for n in range(5):
+        kafka.append(INPUT, Outgoing(None, b"i%d" % n))
+    port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=1, state=[PLACE])
+    life = live(port, Failing(set()), alone=SimulatedLock(), log=lambda *_, **__: None)
+    for _ in range(500):
+        life.send(None)
+        kafka.complete("t") if "t" in kafka.producers else None
+    assert values(kafka, OUT) == [b"i%d" % n for n in range(5)]
