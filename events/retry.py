@@ -23,6 +23,7 @@ ROOM = 256 * 1024
 """Bytes by which `max.message.bytes` of a retry topic exceeds that of the data topics; the account
 takes no more, or the event is not parked."""
 LONGEST_MESSAGE = 500  # characters
+_ESCAPED = 6  # bytes in JSON that a character takes at most: \u0000
 
 
 class Waiting(NamedTuple):
@@ -96,6 +97,14 @@ def row(event: Waiting, kind: bytes = PARKED) -> Outgoing:
         account["message"] = event.message[:LONGEST_MESSAGE]
     said = orjson.dumps(account, default=str)
     return Outgoing(kind + event.place, b"%b\n%b" % (said, event.value or b""))
+
+
+def largest_row(event: Waiting) -> int:
+    """Bytes that its row has at most, without making it."""
+    headers = sum(len(name) + len(content or b"") for name, content in event.headers)
+    escaped = len(event.key or b"") + headers + len(event.error) + LONGEST_MESSAGE
+    frame = 2 * len(event.topic) + 1_000 + 20 * len(event.headers)
+    return len(event.value or b"") + _ESCAPED * escaped + frame
 
 
 def settled(event: Waiting, kind: bytes = PARKED) -> Outgoing:

@@ -81,7 +81,7 @@ class Handling:
             self._lot.restored(tables[self.waits.place.topic])
 
     def idle(self) -> Done | None:
-        self._lot.breaker.input_next = False  # there is none: the next probe is of what waits
+        self._lot.no_input()
         return None
 
     async def handle(self, records: Sequence[Record]) -> Done:
@@ -100,7 +100,9 @@ class Handling:
             elif lot.left(record):
                 settled += 1
             elif self._caller.signature.batch:
-                most = 1 if lot.breaker.open else BATCH
+                most = BATCH if isinstance(record, Waiting) else min(BATCH, lot.parking.room)
+                if lot.breaker.open:
+                    most = 1
                 settled += await self._trying.all(
                     draft, records[settled : min(end, settled + most)]
                 )
@@ -120,17 +122,20 @@ class Handling:
             if lot.breaker.open and not isinstance(record, Waiting) and settled > rows:
                 lot.breaker.input_next = False  # one is enough, were it only to stand behind
                 break
+            if lot.parking.full() and not isinstance(record, Waiting):
+                break
             full = draft.bytes + draft.accounts.size >= TRANSACTION_BYTES
             if full or time.monotonic() >= ends:
                 break
             await self._applying.breathe()
-        draft.tally.consumed += settled - rows
+        if not isinstance(records[0], Waiting):  # that was consumed when it came
+            draft.tally.consumed += settled - rows
         lot.tell(draft, records[0])
         return self._done(settled, draft, time.monotonic() - began)
 
     async def give_up(self, record: Record, deaths: int) -> Done:
         draft = Draft(self._stage)
-        draft.tally.consumed += 1
+        draft.tally.consumed += not isinstance(record, Waiting)
         await self._wiring.look()
         lineage = self._burial.lineage(record)
         if not self._reading.called_off(draft, record, lineage):

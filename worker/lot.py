@@ -9,7 +9,7 @@ import structlog
 from events.alert import outgoing
 from events.display import in_one_line
 from events.record import Outgoing, Record
-from events.retry import REPLAY, Waiting, read, row
+from events.retry import REPLAY, Waiting, largest_row, read, row
 from lanes.port import Partition
 from worker.breaker import Breaker
 from worker.calling import Caller
@@ -62,10 +62,17 @@ class Lot:
         if self.parks:
             self.breaker.tried(self._clock(), tries, failures)
 
+    def no_input(self) -> None:
+        """None came: if a probe is due, it is of what waits."""
+        if not self.resting:
+            self.breaker.input_next = False
+
     def fits(self, event: Waiting) -> bool:
         """May it wait?"""
+        if not self.parks or largest_row(event) <= WAITING_BYTES:
+            return self.parks
         key, value, _ = row(event)
-        return self.parks and len(key or b"") + len(value or b"") <= WAITING_BYTES
+        return len(key or b"") + len(value or b"") <= WAITING_BYTES
 
     def park(self, draft: Draft, record: Record, lineage: Lineage, event: Waiting) -> None:
         """Let the event of a record wait, as `event` says."""

@@ -132,6 +132,11 @@ class Parking:
             return True
         return self._breaker.resting(self._clock())
 
+    @property
+    def room(self) -> int:
+        """For so many more events; for one at least, as a lane that is asked to handle one must."""
+        return max(1, self._most - self.count)
+
     def _heads(self) -> list[Waiting]:
         return [queue[0] for queue in self.queues.values()]
 

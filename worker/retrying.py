@@ -30,6 +30,12 @@ def wait(retry: Retry, attempt: int, random: Callable[[], float]) -> float:
     return _longest(retry, attempt) * (1 - retry.jitter * (1 - random()))
 
 
+def in_place(retry: Retry, attempt: int) -> bool:
+    """Does the lane stand still for that wait? What chance may make of it is no reason: it would
+    hold up the others now and then."""
+    return _longest(retry, attempt) <= retry.in_place
+
+
 def exhausted(retry: Retry, attempts: int, waited: float) -> bool:
     """Is an event given up that has failed so often, after so many seconds?"""
     return attempts >= retry.attempts or (retry.within is not None and waited >= retry.within)

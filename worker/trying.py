@@ -22,7 +22,7 @@ from worker.caps import WAITING_BYTES
 from worker.lot import Lot
 from worker.reading import Bound, Reading
 from worker.results import Draft, TooMuch
-from worker.retrying import exhausted, wait, worth
+from worker.retrying import exhausted, in_place, wait, worth
 from worker.sparing import Sparing
 
 log = structlog.get_logger()
@@ -138,7 +138,7 @@ class Trying:
                 # Not counted: of the calls above one bad event every one fails.
                 final = attempt >= attempts or not worth(self._retry, failure)
                 pause = wait(self._retry, attempt, random.random)
-                if final or (self._lot.parks and pause > self._retry.in_place):
+                if final or (self._lot.parks and not in_place(self._retry, attempt)):
                     break
             await asyncio.sleep(pause)
         if len(events) == 1:
@@ -198,7 +198,7 @@ class Trying:
             return None
         pause = wait(retry, attempt, random.random)
         self._say(event, pause)
-        if not fits or (pause <= retry.in_place and not holds):
+        if not fits or (in_place(retry, attempt) and not holds):
             return pause
         # While the lane holds its input nothing is used up.
         due, counted = int((now + pause) * 1000), attempt - holds

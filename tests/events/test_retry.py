@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.retry import PARKED, REPLAY, Waiting, read, row, settled, waiting
+from events.retry import PARKED, REPLAY, Waiting, largest_row, read, row, settled, waiting
 from lanes.simulation import SimulatedRecord
 
 bits = st.binary(max_size=20)
@@ -35,6 +35,12 @@ events = st.builds(
 @given(events)
 def test_whatever_its_bytes_an_event_comes_out_as_it_went_in(event: Waiting) -> None:
     assert read(row(event).value or b"") == event
+
+
+@given(events)
+def test_no_row_is_larger_than_was_said_without_making_it(event: Waiting) -> None:
+    key, value, _ = row(event)
+    assert len(key or b"") + len(value or b"") <= largest_row(event)
 
 
 def test_its_value_stands_untouched_behind_a_line_of_json() -> None:

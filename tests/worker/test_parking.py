@@ -50,6 +50,7 @@ class Table:
     async def handle(self, *records: Any) -> int:
         done = await self.lane.work.handle(records)
         self.commit(done)
+        self.lane.work.committed(done)
         return done.settled
 
     async def again(self) -> list[Any]:
@@ -261,6 +262,22 @@ async def test_at_the_cap_no_further_input_is_taken(there: Dependency, clock: Cl
     assert sorted(table.results) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_not_even_one_fetch_takes_more_than_the_cap(clock: Clock, *, many: bool) -> None:
+    def one(event: In) -> None:
+        raise TimeoutError("no")
+
+    def all_(events: list[In]) -> None:
+        raise TimeoutError("no")
+
+    policy = THRICE.model_copy(update={"parked": 5})
+    table = Table(Lane(all_ if many else one, emits=(), retry=policy, clock=clock))
+    assert await table.handle(*(key(n, b"%d" % n) for n in range(100))) == 5
+    assert len(table.waiting) == 5
+    clock.now += 60
+    assert len(await table.again()) == 5, "what waits is worked although the lane is full"
+
+
 OPENS = Breaker(failures=5, share=0.5, probe=1.0, longest=8.0)
 
 
@@ -395,6 +412,49 @@ async def test_what_a_hold_took_is_not_counted_by_whoever_takes_over_after_it(
     clock.now += 2
     await table.again()
     assert table.dead == []
+
+
+async def test_a_lane_that_holds_because_of_one_key_goes_on_by_a_probe_of_its_input(
+    there: Dependency, clock: Clock
+) -> None:
+    table = Table(lane_of(there, clock, breaker=OPENS))
+    waits = table.lane.work.waits
+    assert waits
+    there.fails = lambda n: n < 10
+    await table.handle(*(key(n, b"%d" % n) for n in range(10)))
+    while not table.results:  # as a lane does, which asks what to do when nothing comes
+        assert there.asked.count(0) < 50, "it never tried its input"
+        if waits.due():
+            await table.again()
+        elif waits.full():
+            table.lane.work.idle()
+        else:
+            await table.handle(key(100))
+        clock.now += 0.2
+    assert [alert.state for alert in table.alerts] == ["firing", "resolved"]
+
+
+async def test_chance_makes_no_wait_one_in_place(
+    there: Dependency, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+    table = Table(lane_of(there, clock, Retry(backoff=0.2, jitter=1, in_place=0.05)))
+    there.fails = lambda n: n == 1
+    await table.handle(key(1))
+    assert (there.asked, table.waiting) == ([1], [1])
+
+
+async def test_what_is_tried_again_is_consumed_once(there: Dependency, clock: Clock) -> None:
+    table = Table(lane_of(there, clock))
+    there.fails = lambda n: n == 1
+    await table.handle(key(1), key(2, b"other"))
+    for _ in range(5):
+        clock.now += 10
+        await table.again()
+    done = await table.lane.work.handle([key(3)])
+    table.lane.work.committed(done)
+    assert table.dead
+    assert sum(each.consumed for each in table.lane.committed) == 3
 
 
 async def test_an_event_that_is_filtered_is_no_success(there: Dependency, clock: Clock) -> None:
