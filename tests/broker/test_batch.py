@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import struct
 from typing import Any, NamedTuple
 
 import orjson
@@ -48,31 +49,33 @@ def ours(given: list[Given], largest: int) -> list[bytes]:
     return built
 
 
-def theirs(given: list[Given], largest: int) -> list[bytes]:
-    def begun() -> Any:
-        return DefaultRecordBatchBuilder(
-            2, 0, is_transactional=1, producer_id=-1, producer_epoch=-1, base_sequence=-1,
-            batch_size=largest,
-        )  # fmt: skip
-
-    builders, number = [begun()], 0
-    for record in given:
-        if builders[-1].append(number, NOW, *record) is None:
-            builders.append(begun())
-            number = 0
-            builders[-1].append(number, NOW, *record)
-        number += 1
-    for builder in builders:
-        builder.set_producer_state(*STATE)
-    return [bytes(builder.build()) for builder in builders]
+def theirs(given: list[Given]) -> bytes:
+    """One batch of all of them."""
+    builder: Any = DefaultRecordBatchBuilder(
+        2, 0, is_transactional=1, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        batch_size=2**31 - 1,
+    )  # fmt: skip
+    for number, record in enumerate(given):
+        builder.append(number, NOW, *record)
+    builder.set_producer_state(*STATE)
+    return bytes(builder.build())
 
 
 @given(st.lists(records, min_size=1, max_size=12), st.sampled_from([1, 100, 300, 9000, LARGEST]))
 @example([Given(None, b"v", [])] * 9000, LARGEST)
 @example([Given(b"k", b"v" * 1_000_000, []), Given(None, None, [])], LARGEST)
 @hypothesis(deadline=None)
-def test_a_batch_is_aiokafkas_byte_for_byte(given: list[Given], largest: int) -> None:
-    assert ours(given, largest) == theirs(given, largest)
+def test_a_batch_is_aiokafkas_byte_for_byte_and_as_full_as_it_may_be(
+    given: list[Given], largest: int
+) -> None:
+    """Where it ends we decide: aiokafka's own builder is a byte off at times."""
+    for batch in ours(given, largest):
+        (count,) = struct.unpack_from(">i", batch, len(theirs([])) - 4)
+        these, given = given[:count], given[count:]
+        assert batch == theirs(these)
+        assert len(batch) <= largest or count == 1
+        assert not given or len(theirs([*these, given[0]])) > largest
+    assert given == []
 
 
 @pytest.mark.parametrize("spare", [0, 1])
