@@ -95,6 +95,9 @@ async def worked(settings: Settings, folder: Path) -> tuple[dict[str, Row], dict
 def seen(
     settings: Settings, folder: Path, unset: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Callable[[pytest.MonkeyPatch], None]], Seen]:
+    # Nobody is killed here: a busy machine must not look like it.
+    settings = settings.model_copy(update={"session_timeout": 20.0})
+
     def seen(mutant: Callable[[pytest.MonkeyPatch], None]) -> Seen:
         with monkeypatch.context() as patch:
             mutant(patch)
