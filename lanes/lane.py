@@ -11,7 +11,7 @@ reads where it got to.
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
@@ -105,7 +105,7 @@ async def live(port: Port, work: Work, *, alone: Alone, log: Log) -> None:
             log("lane.born", offsets={str(p.partition): o for p, o in life.offsets.items()})
             while True:
                 await life.batch()
-                if life.fruitful or life.waited:
+                if life.fruitful:
                     fruitless = 0
         except Stopped:
             await life.end()
@@ -147,8 +147,8 @@ class _Life:
         self._survived = survived
         self._pending: Sequence[Record] = ()
         self.living = False  # born, and not yet dead
-        self.fruitful = False  # a batch of input has been settled in this life
-        self.waited = False  # something that had waited has been
+        self.fruitful = False  # something has been settled in this life
+        self._unproven: set[Partition] = set()  # inputs of which nothing has been
         self._input_next = False  # before what waits
         self._noted = False  # a mark of ours stands in Kafka
         self._in_transaction = False
@@ -167,6 +167,7 @@ class _Life:
         for partition, mark in self._survived.items():
             if self.marks[partition] == mark.began(self.marks[partition].until):
                 self.marks[partition] = mark
+        self._unproven = set(self.offsets)
         self._port.seek(self.offsets)
         self.living = True
 
@@ -178,7 +179,7 @@ class _Life:
         waits = self._work.waits
         if waits is not None:
             full = waits.full()
-            first = full or not self._input_next or self.marks[waits.place].suspect
+            first = full or not self._input_next or self._mark(waits.place).suspect
             if first and (due := waits.due()):
                 await self._again(waits.place, due)
                 self._input_next = True  # with a few hundred that wait something is always due
@@ -194,21 +195,18 @@ class _Life:
             if patiently:
                 await self._idle()
             return
-        record = self._pending[0]
-        place = Partition(record.topic, record.partition)
-        mark = self.marks[place]
-        if mark.suspect and place != (waits and waits.place):
+        if self._suspect(self._pending[0]):
             async with self._alone:
-                await self._carefully(record, mark)
-        else:
-            if not self.fruitful:
-                await self._note(self._pending)
-            done = await self._work.handle(self._pending)
-            await self._settle(done)
+                await self._carefully(self._pending[0])
+            return
+        calm = self._calm()
+        if unproven := self._unproven_of(calm):
+            await self._note(calm, unproven)
+        await self._settle(await self._work.handle(calm))
 
     async def _again(self, place: Partition, due: Sequence[Record]) -> None:
         """Handle what has waited."""
-        mark = self.marks[place]
+        mark = self._mark(place)
         if mark.suspect:
             async with self._alone:
                 if mark.hopeless:
@@ -217,11 +215,12 @@ class _Life:
                     await self._transact({}, {}, {place: mark.began(mark.until)})
                     done = await self._work.handle(due[:1])
         else:
-            if not self.waited:
+            if place in self._unproven:
                 await self._transact({}, {}, {place: mark.began(max(mark.until, len(due)))})
             done = await self._work.handle(due)
         await self._transact(done.writes, {}, eased={place: mark.eased()})
-        self.waited = True  # and no word of the input, which may kill yet
+        self._unproven.discard(place)  # and no word of the input, which may kill yet
+        self.fruitful = True
         self._work.committed(done)
 
     async def _idle(self) -> None:
@@ -233,25 +232,52 @@ class _Life:
         elif reached and reached != self.offsets:  # past trailing markers: lag comes to 0
             await self._transact({}, reached)
 
-    async def _carefully(self, record: Record, mark: Mark) -> None:
+    async def _carefully(self, record: Record) -> None:
         """The first event, and few after it or none."""
+        place = Partition(record.topic, record.partition)
+        mark = self._mark(place)
         if mark.hopeless:
             await self._settle(await self._work.give_up(record, mark.deaths))
             return
         last = mark.last(record.offset)
-        place = record.topic, record.partition
         few = list(
             takewhile(lambda r: (r.topic, r.partition) == place and r.offset <= last, self._pending)
         )
-        await self._note(few)
+        await self._note(few, {place})
         await self._settle(await self._work.handle(few))
 
-    async def _note(self, records: Sequence[Record]) -> None:
+    def _mark(self, place: Partition) -> Mark:
+        # A topic that has just been widened is state sooner than the group knows it as an input.
+        return self.marks.get(place, Mark())
+
+    @property
+    def _place(self) -> Partition | None:
+        """The input none of whose records is handled."""
+        waits = self._work.waits
+        return waits.place if waits is not None else None
+
+    def _suspect(self, record: Record) -> bool:
+        place = Partition(record.topic, record.partition)
+        return place != self._place and self.marks[place].suspect
+
+    def _calm(self) -> Sequence[Record]:
+        """What may be handled at once: up to the first suspect of another input."""
+        if any(mark.suspect for place, mark in self.marks.items() if place != self._place):
+            return list(takewhile(lambda record: not self._suspect(record), self._pending))
+        return self._pending
+
+    def _unproven_of(self, records: Sequence[Record]) -> Set[Partition]:
+        """The inputs of these of which nothing was settled yet in this life."""
+        left = self._unproven - {self._place}
+        if not left:
+            return left
+        topics = {record.topic for record in records}  # a lane has one partition of each
+        return {place for place in left if place.topic in topics}
+
+    async def _note(self, records: Sequence[Record], places: Set[Partition]) -> None:
         """Write down, before the work, that we are about to do it."""
         last = {Partition(r.topic, r.partition): r.offset for r in records}
-        if self._work.waits is not None:
-            last.pop(self._work.waits.place, None)
-        began = {p: self.marks[p].began(offset) for p, offset in last.items()}
+        began = {place: self.marks[place].began(last[place]) for place in places}
         self._noted = True
         await self._transact({}, {}, began)
 
@@ -286,7 +312,9 @@ class _Life:
             if self._pending
             else dict(self._port.reached())
         )
+        proven = self._unproven_of(settled)
         await self._transact(done.writes, offsets)
+        self._unproven -= proven
         self.fruitful = True
         self._work.committed(done)
 
@@ -299,10 +327,9 @@ class _Life:
     ) -> None:
         """One transaction; nothing but produce and offsets happens inside."""
         offsets = {**self.offsets, **offsets}
-        waits = self._work.waits
         marks = {
             p: mark
-            if offsets[p] == self.offsets[p] or p == (waits and waits.place)
+            if offsets[p] == self.offsets[p] or p == self._place
             else mark.settled(offsets[p])
             for p, mark in self.marks.items()
         } | dict(eased or {})

@@ -1,0 +1,156 @@
+"""Is the event found that kills its process, whatever its lane fetches with it?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from events.record import Outgoing, Record
+from lanes.lane import Done, live
+from lanes.port import Committed, Partition
+from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
+from tests.lanes.test_waits import DEAD, GROUP, INPUT, PLACE, Killed, Settling, Waiting, values
+
+OTHER = Partition("other", 0)
+
+
+class Never(Waiting):
+    """Nothing is due."""
+
+    def due(self) -> Sequence[Record]:
+        return ()
+
+
+class OneByOne(Settling):
+    """A transaction for each event."""
+
+    async def handle(self, records: Sequence[Record]) -> Done:
+        return await super().handle(records[:1])
+
+
+class Careless(Settling):
+    """Gives up whatever it is told to."""
+
+    async def give_up(self, record: Record, deaths: int) -> Done:
+        return self._done([record], DEAD)
+
+
+class InAnyOrder(SimulatedPort):
+    """Kafka's answers come in any order of the inputs."""
+
+    die = random.Random()
+
+    async def fetch(self, *, patiently: bool = True) -> Sequence[SimulatedRecord]:
+        places = list(self._positions.items())
+        self.die.shuffle(places)
+        self._positions = dict(places)
+        return await super().fetch(patiently=patiently)
+
+
+class OneInputAFetch(SimulatedPort):
+    async def fetch(self, *, patiently: bool = True) -> Sequence[SimulatedRecord]:
+        every = self._positions
+        for place in list(every):
+            self._positions = {place: every[place]}
+            try:
+                records = await super().fetch(patiently=patiently)
+            finally:
+                every |= self._positions
+                self._positions = every
+            if records:
+                return records
+        return []
+
+
+def kafka_of(*inputs: Partition) -> SimulatedKafka:
+    kafka = SimulatedKafka()
+    for place in inputs:
+        kafka.offsets[GROUP, place] = Committed(0)
+    return kafka
+
+
+def lived(
+    kafka: SimulatedKafka,
+    inputs: Sequence[Partition],
+    work: Callable[[], Settling],
+    *,
+    port: type[SimulatedPort] = SimulatedPort,
+    before_each: Callable[[int], None] = lambda life: None,
+) -> bool:
+    """Does it go well at last, after some deaths?"""
+    for number in range(1, 40):
+        before_each(number)
+        at = port(kafka, GROUP, "t", inputs, 1, most=100, state=[PLACE])
+        life = live(at, work(), alone=SimulatedLock(), log=lambda *_, **__: None)
+        try:
+            for _ in range(600):
+                life.send(None)
+                kafka.complete("t") if "t" in kafka.producers else None
+        except Killed:
+            continue
+        return True
+    return False
+
+
+def give(kafka: SimulatedKafka, place: Partition, letter: str, events: int) -> None:
+    for n in range(events):
+        kafka.append(place, Outgoing(None, b"%b%d" % (letter.encode(), n)))
+
+
+@pytest.mark.parametrize("inputs", [[PLACE, INPUT], [INPUT, PLACE]])
+def test_behind_a_row_of_the_retry_topic(inputs: list[Partition]) -> None:
+    kafka = kafka_of(*inputs)
+    kafka.append(PLACE, Outgoing(b"parked/x", b"{}"))
+    give(kafka, INPUT, "i", 3)
+    assert lived(kafka, inputs, lambda: Settling({b"i1"}, Never()))
+    assert values(kafka, DEAD) == [b"i1"]
+
+
+def test_and_no_other_whatever_comes_first() -> None:
+    for seed in range(100):
+        InAnyOrder.die = random.Random(seed)
+        kafka = kafka_of(INPUT, OTHER, PLACE)
+        kafka.append(PLACE, Outgoing(b"parked/x", b"{}"))
+        give(kafka, INPUT, "i", 4)
+        give(kafka, OTHER, "o", seed % 3)
+        work = lambda: Careless({b"i2"}, Never())  # noqa: E731
+        assert lived(kafka, [INPUT, OTHER, PLACE], work, port=InAnyOrder), seed
+        assert values(kafka, DEAD) == [b"i2"], seed
+
+
+def test_behind_another_input_that_never_ceases() -> None:
+    kafka = kafka_of(INPUT, OTHER, PLACE)
+    give(kafka, OTHER, "o", 3)
+
+    def more(life: int) -> None:
+        give(kafka, INPUT, f"i{life}.", 1)
+
+    work = lambda: Settling({b"o2"}, Never())  # noqa: E731
+    assert lived(kafka, [INPUT, OTHER, PLACE], work, before_each=more)
+    assert values(kafka, DEAD) == [b"o2"]
+
+
+def test_behind_another_input_in_a_lane_that_is_slow() -> None:
+    kafka = kafka_of(INPUT, OTHER, PLACE)
+    give(kafka, OTHER, "o", 3)
+
+    def more(life: int) -> None:
+        give(kafka, INPUT, f"i{life}.", 3)
+
+    work = lambda: OneByOne({b"o2"}, Never())  # noqa: E731
+    assert lived(kafka, [INPUT, OTHER, PLACE], work, before_each=more)
+    assert values(kafka, DEAD) == [b"o2"]
+
+
+def test_after_a_fetch_of_rows_alone() -> None:
+    kafka = kafka_of(PLACE, INPUT)
+    give(kafka, INPUT, "i", 3)
+
+    def more(life: int) -> None:
+        kafka.append(PLACE, Outgoing(b"parked/%d" % life, b"{}"))
+
+    work = lambda: Settling({b"i1"}, Never())  # noqa: E731
+    assert lived(kafka, [PLACE, INPUT], work, port=OneInputAFetch, before_each=more)
+    assert values(kafka, DEAD) == [b"i1"]
