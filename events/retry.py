@@ -120,6 +120,7 @@ def read(value: bytes) -> Waiting:
         if not newline or not isinstance(account, dict):
             raise ValueError
         key, null = account.pop("key", None), account.pop("null", False)
+        _check(account)
         headers: tuple[Any, ...] = tuple(
             (str(name), None if content is None else content.encode("latin-1"))
             for name, content in account.pop("headers", ())
@@ -132,3 +133,20 @@ def read(value: bytes) -> Waiting:
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"no row of a retry topic: {error}") from None
+
+
+_TEXTS = ("topic", "error", "message")
+_LATEST = 253_402_300_799_000  # milliseconds of the epoch: the last second that has a date
+
+
+def _check(account: dict[str, Any]) -> None:
+    """Raises ValueError: what is believed becomes state."""
+    for name, value in account.items():
+        if name == "headers":
+            continue
+        if name in _TEXTS:
+            fits = isinstance(value, str)
+        else:
+            fits = type(value) is int and -(name == "timestamp") <= value <= _LATEST
+        if not fits:
+            raise ValueError(f"{name} is {value!r}")

@@ -56,11 +56,12 @@ class Breaker:
 
     def probing(self, now: float) -> bool:
         """Is a probe due?"""
-        return self.open and now >= self._probe_at
+        return self.open and not self.resting(now)
 
     def resting(self, now: float) -> bool:
         """Is nothing to be tried now?"""
-        return self.open and now < self._probe_at
+        # A clock may be set back: then it is tried at once, and not in an hour.
+        return self.open and self._probe_at - self._pause <= now < self._probe_at
 
     def _probed(self, now: float, *, failed: bool) -> None:
         if failed:

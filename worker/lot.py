@@ -49,7 +49,7 @@ class Lot:
 
     def restored(self, rows: Mapping[bytes, bytes]) -> None:
         """Begin with what was committed."""
-        self.parking.restored(rows)
+        self.parking.restored(rows, self._ours)
         self._holding.restored(rows, self._clock())
 
     @property
@@ -112,8 +112,8 @@ class Lot:
             return
         try:
             event = read(record.value)
-            if not self._wiring.knows(event.topic):
-                raise ValueError(f"{event.topic!r} is no topic of this pipeline")
+            if not self._ours(event):
+                raise ValueError(f"{event.topic}/{event.partition} is no input of this lane")
         except ValueError as error:
             log.warning(
                 "replay.unreadable", stage=self._stage, offset=record.offset, why=str(error)
@@ -134,9 +134,12 @@ class Lot:
         alert, said = news
         log.warning("stage.held", state=alert.state, stage=self._stage, lane=self._place.partition)
         self._write(draft, said)
-        id_ = f"{self._stage}/{cause.topic}/{cause.partition}/{cause.offset}/held"
+        id_ = f"{self._stage}/{cause.topic}/{cause.partition}/{cause.offset}/{alert.state}"
         source = self._wiring.newest.source(self._stage)
         draft.write(self._alerts, outgoing(alert, source, id_.encode(), draft.now))
+
+    def _ours(self, event: Waiting) -> bool:
+        return event.partition == self._place.partition and self._wiring.knows(event.topic)
 
     def _write(self, draft: Draft, said: Outgoing) -> None:
         draft.write(self._place.topic, said, self._place.partition)

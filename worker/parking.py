@@ -48,16 +48,18 @@ class Parking:
     def place(self) -> Partition:
         return self._place
 
-    def restored(self, rows: Mapping[bytes, bytes]) -> None:
+    def restored(self, rows: Mapping[bytes, bytes], ours: Callable[[Waiting], bool]) -> None:
         """Begin with what was committed. Rows of others' making are passed over."""
         self._begin()
         found = []
         for key, value in rows.items():
             if key.startswith(PARKED):
                 try:
-                    found.append(retry.read(value))
+                    event = retry.read(value)
                 except ValueError:
                     continue
+                if ours(event):
+                    found.append(event)
         for event in sorted(found, key=lambda event: event.sequence):
             self._append(event)
 
@@ -94,8 +96,9 @@ class Parking:
 
     def settle(self, event: Waiting) -> Outgoing | None:
         """It is settled: the tombstone of its row, unless it waits again."""
-        queue = self.queues[queue_of(event)]
-        if not self.first(event):
+        name = queue_of(event)
+        queue = self.queues[name]
+        if queue[0] is not event:
             return None
         queue.popleft()
         self.count -= 1
@@ -103,8 +106,8 @@ class Parking:
         if queue:
             self._next = min(self._next, queue[0].due)
         else:
-            del self.queues[queue_of(event)]
-            self._deaths.pop(queue_of(event), None)
+            del self.queues[name]
+            self._deaths.pop(name, None)
         return retry.settled(event)
 
     def due(self) -> Sequence[Waiting]:

@@ -154,7 +154,7 @@ class Trying:
         """Let an event wait if the lane has begun to hold, or one of its key to wait, meanwhile."""
         record = event.record
         behind = not isinstance(record, Waiting) and self._lot.parking.behind(record)
-        if not behind and not self._lot.resting:
+        if not behind and not (self._lot.resting and self._lot.fits(waiting(record))):
             return False
         self._queue(draft, event)
         return True

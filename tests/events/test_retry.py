@@ -56,9 +56,27 @@ def test_a_tombstone_has_the_key_of_its_row() -> None:
     assert (settled(event).key, settled(event).value) == (row(event, PARKED).key, None)
 
 
+HOSTILE = [
+    b'{"topic":"t","partition":0,"offset":0,%b}\n' % wrong
+    for wrong in (
+        b'"offset":"x"', b'"offset":null', b'"partition":-1', b'"before":"x"', b'"due":1e300',
+        b'"first_failed":999999999999999', b'"sequence":true', b'"error":7', b'"topic":[]',
+    )
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "value",
-    [b"", b"{}", b"[]\n", b"nonsense\n", b'{"topic": "t"}\n', b'{"colour": 1}\n', b"\xff\n"],
+    [
+        *HOSTILE,
+        b"",
+        b"{}",
+        b"[]\n",
+        b"nonsense\n",
+        b'{"topic": "t"}\n',
+        b'{"colour": 1}\n',
+        b"\xff\n",
+    ],
 )
 def test_what_none_of_ours_wrote_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="no row of a retry topic"):

@@ -457,6 +457,64 @@ async def test_what_is_tried_again_is_consumed_once(there: Dependency, clock: Cl
     assert sum(each.consumed for each in table.lane.committed) == 3
 
 
+@pytest.mark.parametrize("foreign", [{"topic": "gone"}, {"partition": 3}])
+async def test_rows_of_others_making_are_passed_over(
+    there: Dependency, clock: Clock, foreign: dict[str, Any]
+) -> None:
+    table = Table(lane_of(there, clock))
+    there.fails = lambda n: True
+    await table.handle(key(7))
+    event = waiting(key(1, b"x"))._replace(**foreign)
+    table.rows[b"parked/foreign"] = row(event).value or b""
+    order = row(event, REPLAY)
+    await table.handle(SimulatedRecord(RETRY, 0, 1, order.value, order.key))
+    table = table.taken_over(lane_of(there, clock))
+    for _ in range(4):
+        clock.now += 9
+        await table.again()
+    assert set(there.asked) == {7}
+
+
+async def test_an_event_too_large_to_wait_has_its_tries_though_its_lane_begins_to_hold(
+    clock: Clock,
+) -> None:
+    def many(events: list[In]) -> None:
+        raise TimeoutError("down")
+
+    table = Table(Lane(many, emits=(), retry=THRICE, breaker=OPENS, clock=clock))
+    left = [key(n, b"%d" % n) for n in range(30)]
+    left.append(bare({"n": 99}, offset=99, key=b"99", headers=[("h", b"\x01" * 250_000)]))
+    waits = table.lane.work.waits
+    assert waits
+    while left and not waits.full():
+        left = left[await table.handle(*left) :]
+    assert [(dead["error"], dead["attempts"]) for dead in table.dead] == [("TimeoutError", "3")]
+
+
+async def test_a_clock_that_is_set_back_makes_no_lane_rest_longer(
+    there: Dependency, clock: Clock
+) -> None:
+    table = Table(lane_of(there, clock, breaker=OPENS))
+    there.fails = lambda n: True
+    await table.handle(*(key(n, None) for n in range(1, 20)))
+    waits = table.lane.work.waits
+    assert waits
+    assert waits.full()
+    clock.now -= 3600
+    assert not waits.full()
+
+
+async def test_alerts_of_one_event_have_ids_of_their_own(there: Dependency, clock: Clock) -> None:
+    table = Table(lane_of(there, clock, breaker=OPENS))
+    there.fails = lambda n: True
+    await table.handle(*(key(n, None) for n in range(1, 20)))
+    clock.now += 2
+    there.fails = lambda n: False
+    await table.again()
+    alerts = table.written["alerts"]
+    assert len({dict(decoded(alert.headers))["ce_id"] for alert in alerts}) == 2
+
+
 async def test_an_event_that_is_filtered_is_no_success(there: Dependency, clock: Clock) -> None:
     table = Table(
         Lane(there.function, retry=THRICE, breaker=OPENS, clock=clock, when={"in": "data.n < 100"})

@@ -181,7 +181,7 @@ def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.Mon
         monkeypatch.setattr("worker.handling.queue_of", lambda record: None)
     else:
 
-        def forgets(self: Parking, rows: Tables) -> None:
+        def forgets(self: Parking, rows: Tables, ours: object) -> None:
             self._begin()
 
         monkeypatch.setattr(Parking, "restored", forgets)
