@@ -332,7 +332,8 @@ class _Life:
             if offsets[p] == self.offsets[p] or p == self._place
             else mark.settled(offsets[p])
             for p, mark in self.marks.items()
-        } | dict(eased or {})
+        }
+        marks |= {p: mark for p, mark in (eased or {}).items() if p in marks}
         self._in_transaction = True
         await self._port.begin()
         await self._port.send(

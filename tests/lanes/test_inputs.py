@@ -11,7 +11,7 @@ from events.record import Outgoing, Record
 from lanes.lane import Done, live
 from lanes.port import Committed, Partition
 from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
-from tests.lanes.test_waits import DEAD, GROUP, INPUT, PLACE, Killed, Settling, Waiting, values
+from tests.lanes.test_waits import DEAD, GROUP, INPUT, OUT, PLACE, Killed, Settling, Waiting, values
 
 OTHER = Partition("other", 0)
 
@@ -120,27 +120,16 @@ def test_and_no_other_whatever_comes_first() -> None:
         assert values(kafka, DEAD) == [b"i2"], seed
 
 
-def test_behind_another_input_that_never_ceases() -> None:
+@pytest.mark.parametrize(("work", "events"), [(Settling, 1), (OneByOne, 3)])
+def test_behind_another_input_that_never_ceases(work: type[Settling], events: int) -> None:
     kafka = kafka_of(INPUT, OTHER, PLACE)
     give(kafka, OTHER, "o", 3)
 
     def more(life: int) -> None:
-        give(kafka, INPUT, f"i{life}.", 1)
+        give(kafka, INPUT, f"i{life}.", events)
 
-    work = lambda: Settling({b"o2"}, Never())  # noqa: E731
-    assert lived(kafka, [INPUT, OTHER, PLACE], work, before_each=more)
-    assert values(kafka, DEAD) == [b"o2"]
-
-
-def test_behind_another_input_in_a_lane_that_is_slow() -> None:
-    kafka = kafka_of(INPUT, OTHER, PLACE)
-    give(kafka, OTHER, "o", 3)
-
-    def more(life: int) -> None:
-        give(kafka, INPUT, f"i{life}.", 3)
-
-    work = lambda: OneByOne({b"o2"}, Never())  # noqa: E731
-    assert lived(kafka, [INPUT, OTHER, PLACE], work, before_each=more)
+    inputs = [INPUT, OTHER, PLACE]
+    assert lived(kafka, inputs, lambda: work({b"o2"}, Never()), before_each=more)
     assert values(kafka, DEAD) == [b"o2"]
 
 
@@ -154,3 +143,12 @@ def test_after_a_fetch_of_rows_alone() -> None:
     work = lambda: Settling({b"i1"}, Never())  # noqa: E731
     assert lived(kafka, [PLACE, INPUT], work, port=OneInputAFetch, before_each=more)
     assert values(kafka, DEAD) == [b"i1"]
+
+
+def test_where_what_waits_is_no_input_yet() -> None:
+    """A topic that has just been widened is state sooner than the group knows it."""
+    kafka = kafka_of(INPUT)
+    kafka.append(PLACE, Outgoing(b"00", b"w0"))
+    give(kafka, INPUT, "i", 3)
+    assert lived(kafka, [INPUT], lambda: Settling({b"i1"}))
+    assert (values(kafka, DEAD), b"w0" in values(kafka, OUT)) == ([b"i1"], True)
