@@ -35,7 +35,7 @@ def compose(
     found = route(alerts, incident)
     if found is None:
         return None
-    said = commands(incident, bootstrap, options)
+    said = commands(incident, bootstrap, options, over=kind == "resolved")
     subject, text = mail.written(
         incident,
         kind,
@@ -62,8 +62,10 @@ def compose(
     )
 
 
-def commands(incident: Incident, bootstrap: str, options: str = "") -> list[tuple[str, str]]:
-    """What a person can type about an incident, and what for."""
+def commands(
+    incident: Incident, bootstrap: str, options: str = "", *, over: bool = False
+) -> list[tuple[str, str]]:
+    """What a person can type about an incident, and what for; `over`: it ends now."""
     ours = f"farandole{options}"
     if incident.firing is not None:
         return _of_alert(incident, ours)
@@ -75,7 +77,7 @@ def commands(incident: Incident, bootstrap: str, options: str = "") -> list[tupl
         said.append(("the same by kcat", _kcat(newest, bootstrap)))
     said.append(("how many are open, and since when", f"{ours} dead {selection(incident)}"))
     said.append(("once it is mended: try them again", f"{ours} dead replay {selection(incident)}"))
-    if incident.resolved is None:
+    if incident.resolved is None and not over:
         said.append(("take care of it: no more digests", f"{ours} ack {incident.id}"))
         said.append(("hear nothing of it for a while", f"{ours} mute {incident.id} --for 2h"))
     return said

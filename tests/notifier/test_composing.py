@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from notifier.composing import commands
-from notifier.incidents import OTHERS
+from events.topology import Alerts, Route
+from notifier.composing import commands, compose
+from notifier.incidents import OTHERS, Word
 from tests.notifier.made import incident
+
+ALERTS = Alerts(routes=(Route(email=("ops@example.com",)),))
 
 
 def texts(**fields: object) -> list[str]:
@@ -37,3 +40,13 @@ def test_no_letter_is_named_where_none_is_known() -> None:
 def test_no_name_is_more_than_a_word_of_a_command() -> None:
     said = texts(stage="a; rm b", fingerprint="$(c)")
     assert "farandole --namespace n dead --stage 'a; rm b' --fingerprint '$(c)'" in said
+
+
+def test_the_notice_that_all_is_well_asks_nobody_to_take_care_of_it() -> None:
+    quiet = incident(resolved=None, firing=None)
+    for kind, asked in (("growing", True), ("resolved", False)):
+        notice = compose(
+            Word(quiet, kind, quiet.last), ALERTS, sender="f@localhost", bootstrap="localhost:9092"
+        )
+        assert notice is not None
+        assert (f" ack {quiet.id}" in notice.mail) == asked
