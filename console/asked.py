@@ -10,6 +10,7 @@ from broker.settings import Settings
 from broker.tables import scan
 from events.control import Pause, Said, paused, understood
 from events.display import in_one_line
+from notifier.words import exactly
 
 
 async def asked(settings: Settings) -> dict[bytes, Said]:
@@ -49,9 +50,5 @@ def words(pause: Mapping[str, Any]) -> str:
     """`paused by ann since 2026-11-24 12:00:00 UTC until 2026-11-24 14:00:00 UTC`."""
     by = f" by {in_one_line(pause['by'])}" if pause["by"] else ""
     whole = " with the whole pipeline" if pause["pipeline"] else ""
-    until = f" until {_time(pause['until'])}" if pause["until"] else ""
-    return f"paused{whole}{by} since {_time(pause['since'])}{until}"
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    until = f" until {exactly(pause['until'])}" if pause["until"] else ""
+    return f"paused{whole}{by} since {exactly(pause['since'])}{until}"

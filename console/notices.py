@@ -14,6 +14,7 @@ from broker.settings import Settings
 from broker.tables import read_table
 from events.display import in_one_line
 from notifier import rows
+from notifier.words import exactly
 
 
 async def looked(
@@ -54,7 +55,7 @@ def lines(said: dict[str, Any], incidents: str, notify: str) -> Iterator[str]:
         yield f"the notifier has {unread} to read; if none runs: {notify}"
     if said["waiting"]:
         many = "notice waits" if said["waiting"] == 1 else "notices wait"
-        since = f"{said['waiting_since']:%Y-%m-%d %H:%M:%S} UTC"
+        since = exactly(said["waiting_since"])
         yield f"{said['waiting']} {many} to be delivered, since {since}"
     for to, why in said["failures"].items():
         yield f"  {to}: {why}"

@@ -25,6 +25,7 @@ from events.fingerprint import title
 from events.ranges import ranges
 from events.record import Record
 from notifier.letters import time_of
+from notifier.words import exactly
 from worker import holding
 
 MOST = 100_000  # rows of a stage that are read, about; old ones and tombstones count too
@@ -140,9 +141,9 @@ def _row(record: Record, now: datetime) -> Row:
 def lines(stage: str, found: Waits) -> list[str]:
     """For a person; of lanes that hold for the same reason, one."""
     said = []
-    if found.count:
+    if found.since is not None:
         wait = "1 event waits" if str(found) == "1" else f"{found} events wait"
-        said.append(f"{stage}: {wait} to be tried again, the oldest since {_time(found.since)}")
+        said.append(f"{stage}: {wait} to be tried again, the oldest since {exactly(found.since)}")
     kinds: dict[str, list[Held]] = {}
     for each in found.held:
         kinds.setdefault(title(each.why), []).append(each)
@@ -151,10 +152,6 @@ def lines(stage: str, found: Waits) -> list[str]:
         many = "lane" if len(alike) == 1 else "lanes"
         which = ranges(each.lane for each in alike)
         said.append(
-            f"{stage} holds its input in {many} {which}, since {_time(first.since)}: {first.why}"
+            f"{stage} holds its input in {many} {which}, since {exactly(first.since)}: {first.why}"
         )
     return said
-
-
-def _time(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -54,6 +54,7 @@ async def _mute(here: Here, target: str, length: timedelta | None) -> None:
     from console.control import publish
     from events.control import Mute
     from notifier import rows
+    from notifier.words import exactly
 
     settings = await here.reached()
     now = datetime.now(UTC)
@@ -66,5 +67,5 @@ async def _mute(here: Here, target: str, length: timedelta | None) -> None:
         stage = known(target, version.stages, "stage or incident")
         wish = Mute(pipeline=version.pipeline, stage=stage, until=until, by=who())
     await publish(settings, wish)
-    said = f"muted until {until:%Y-%m-%d %H:%M:%S} UTC" if length else "muted no more"
+    said = f"muted until {exactly(until)}" if length else "muted no more"
     say(f"{target}: {said}")

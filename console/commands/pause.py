@@ -39,6 +39,7 @@ def one_or_all(stage: str | None, every: bool) -> None:
 async def _pause(here: Here, stage: str | None, length: timedelta | None, by: str) -> None:
     from console.control import publish
     from events.control import Pause
+    from notifier.words import exactly
     from worker.live import live
     from worker.versions import published
 
@@ -49,5 +50,5 @@ async def _pause(here: Here, stage: str | None, length: timedelta | None, by: st
         known(stage, stages, "stage")
     until = datetime.now(UTC) + length if length is not None else None
     await publish(settings, Pause(pipeline=pipeline, stage=stage or "", until=until, by=by))
-    said = f" until {until:%Y-%m-%d %H:%M:%S} UTC" if until else ""
+    said = f" until {exactly(until)}" if until else ""
     say(f"{stage or pipeline}: paused{said}")
