@@ -148,7 +148,7 @@ async def booked(settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         stopping.set()
-        await running
+        await asyncio.wait_for(running, 30)
 
 
 async def at_rest(settings: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,7 +17,7 @@ from broker.tables import scan
 from events.alert import Alert
 from events.ledger import PARTITIONS, Consumed, Entry, Part, Root, hashed, partition_of
 from ledger import stuck, watching
-from ledger.service import keep
+from tests.books.stand import booked
 from tests.notifier.servers import serving
 from tests.notifier.stand import Stand, copies, subjects, texts, until
 
@@ -41,17 +40,6 @@ async def stand(
     stand = Stand(calm, tmp_path)
     yield stand
     stand.end()
-
-
-@asynccontextmanager
-async def keeping(settings: Settings) -> AsyncIterator[None]:
-    stopping = asyncio.Event()
-    running = asyncio.create_task(keep(settings, stopping))
-    try:
-        yield
-    finally:
-        stopping.set()
-        await asyncio.wait_for(running, 30)
 
 
 @asynccontextmanager
@@ -107,10 +95,10 @@ async def test_what_is_late_or_stuck_is_told_and_its_end_each_once(stand: Stand)
     async with opened(producer(settings), settings) as client:
         await client.send_and_wait(settings.names.topic("p", "asked"), b"{}", key=b"k")
     async with serving() as server, stand.notifying(server), working(settings, "load"):
-        async with keeping(settings):
+        async with booked(settings):
             await write(settings, entry("enrich", opens=True))
             await until(lambda: len(server.got) >= 2, "not both are told", 120)
-        async with keeping(settings), working(settings, "enrich"):
+        async with booked(settings), working(settings, "enrich"):
             await write(settings, entry("load"))
             await until(lambda: len(server.got) >= 4, "not both ends are told", 120)
         await stand.delivered(4)
