@@ -21,7 +21,6 @@ from worker.wiring import ASKED_AGAIN, Lineage, Wiring
 log = structlog.get_logger()
 
 _OURS = str(Path(__file__).parent)
-_SAID_AGAIN = 10.0  # seconds after which a lane says again that events die of the same error
 
 
 class Burial:
@@ -31,7 +30,7 @@ class Burial:
         self._stage = stage
         self._topic = topic
         self._wiring = wiring
-        self._sparing = Sparing(_SAID_AGAIN)
+        self._sparing = Sparing()
 
     def failed(
         self, draft: Draft, record: Record, error: BaseException, attempts: int, first: float

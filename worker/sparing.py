@@ -11,7 +11,7 @@ MOST = 100  # different things; beyond, all is forgotten
 class Sparing:
     """Says each thing at once, and again at the earliest `seconds` later."""
 
-    seconds: float
+    seconds: float = 10.0
     _said: dict[str, float] = field(default_factory=dict)
     _unsaid: dict[str, int] = field(default_factory=dict)
 

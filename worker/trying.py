@@ -27,8 +27,6 @@ from worker.sparing import Sparing
 
 log = structlog.get_logger()
 
-_SAID_AGAIN = 10.0  # seconds after which a lane says again that events are retried for one reason
-
 
 class Trying:
     """The tries of one lane. `clock`: seconds of the epoch."""
@@ -50,7 +48,7 @@ class Trying:
         self._lot = lot
         self._burial = burial
         self._clock = clock
-        self._sparing = Sparing(_SAID_AGAIN)
+        self._sparing = Sparing()
 
     async def one(self, draft: Draft, record: Record, failure: BaseException | None = None) -> None:
         """Settle one event, with every try that it may have in place, or let it wait. `failure`: of
