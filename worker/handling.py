@@ -92,6 +92,7 @@ class Handling:
         settled = rows = end = 0
         while settled < len(records) and not lot.resting:
             record = records[settled]
+            waited = isinstance(record, Waiting)
             if settled == end:
                 end = lot.alike(records, settled)
             if lot.is_row(record):
@@ -100,13 +101,13 @@ class Handling:
             elif lot.left(record):
                 settled += 1
             elif self._caller.signature.batch:
-                most = BATCH if isinstance(record, Waiting) else min(BATCH, lot.parking.room)
+                most = BATCH if waited else min(BATCH, lot.parking.room)
                 if lot.breaker.open:
                     most = 1
                 settled += await self._trying.all(
                     draft, records[settled : min(end, settled + most)]
                 )
-            elif self._applying.straight and not isinstance(record, Waiting):
+            elif self._applying.straight and not waited:
                 first, untried = settled, _untried(draft)
                 settled, error = self._directly(draft, records, first, end)
                 tries = settled - first - (_untried(draft) - untried)
@@ -119,10 +120,10 @@ class Handling:
             else:
                 await self._trying.one(draft, record)
                 settled += 1
-            if lot.breaker.open and not isinstance(record, Waiting) and settled > rows:
+            if lot.breaker.open and not waited and settled > rows:
                 lot.breaker.input_next = False  # one is enough, were it only to stand behind
                 break
-            if lot.parking.full() and not isinstance(record, Waiting):
+            if lot.parking.at_cap and not waited:
                 break
             full = draft.bytes + draft.accounts.size >= TRANSACTION_BYTES
             if full or time.monotonic() >= ends:

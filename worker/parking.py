@@ -131,9 +131,12 @@ class Parking:
         return self.queues[queue_of(event)][0] is event
 
     def full(self) -> bool:
-        if self.count >= self._most or self.bytes >= PARKED_BYTES:
-            return True
-        return self._breaker.resting(self._clock())
+        return self.at_cap or self._breaker.resting(self._clock())
+
+    @property
+    def at_cap(self) -> bool:
+        """Do as many events, or bytes, wait as may?"""
+        return self.count >= self._most or self.bytes >= PARKED_BYTES
 
     @property
     def room(self) -> int:
