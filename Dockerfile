@@ -28,6 +28,7 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin farandole \
 COPY --from=built /venv /venv
 # The shipped pipeline; mount a folder here to run your own.
 COPY topology.yaml /pipeline/
+COPY stages/order_lines /pipeline/stages/order_lines
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /pipeline
 # A number, for orchestrators that refuse root by it.

@@ -18,8 +18,8 @@ import structlog
 
 from benchmarks import books, hop, latency, pipeline, retries, rewiring
 from benchmarks.peers import race, verdict
-from broker import embedded
-from broker.settings import Settings
+from farandole.broker import embedded
+from farandole.broker.settings import Settings
 
 PARTS = ("hop", "latency", "pipeline", "rewiring", "books", "retries", "peers")
 # Unless --lines and --rounds say otherwise: nine peers take their time.

@@ -14,10 +14,10 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from benchmarks import pipelines
-from broker.clients import opened, producer
-from broker.settings import Settings
-from worker.beat import Beat
-from worker.process import spare_the_collector, work
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.worker.beat import Beat
+from farandole.worker.process import spare_the_collector, work
 
 Contest = Callable[[Settings, str, int], Awaitable[float]]
 """Works so many lines as the contestant of that name; seconds."""

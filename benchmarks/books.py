@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks import alone, pipelines
-from broker.settings import Settings
-from events.envelope import RUN_ID, TOPOLOGY_VERSION, constant_headers, header
-from events.ledger import PARTITIONS
-from events.record import Header
-from events.topology import Version
+from farandole.broker.settings import Settings
+from farandole.events.envelope import RUN_ID, TOPOLOGY_VERSION, constant_headers, header
+from farandole.events.ledger import PARTITIONS
+from farandole.events.record import Header
+from farandole.events.topology import Version
 
 KINDS = {"one run": "hop2", "a run for each event": "hop0"}
 """By what is measured, the stage: hop0 reads bare records, hop2 events that are all of one run, and

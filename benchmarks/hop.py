@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 from benchmarks import alone, hand, pipelines
-from broker.settings import Settings
+from farandole.broker.settings import Settings
 
 CONTESTANTS = ("by hand", "by hand, with headers", "as a stage")
 

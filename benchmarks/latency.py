@@ -16,10 +16,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks import hand, pipelines
-from broker.clients import consumer, opened, producer
-from broker.settings import Settings
-from worker.beat import Beat
-from worker.process import work
+from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.settings import Settings
+from farandole.worker.beat import Beat
+from farandole.worker.process import work
 
 HOPS = 5
 BLOCK = 50

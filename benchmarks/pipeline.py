@@ -11,16 +11,16 @@ from typing import Any
 
 import orjson
 
-from broker.admin import Admin
-from broker.lag import ordered_pass
-from broker.settings import Settings
-from console.commands.trigger import publish
-from console.demonstration.oracle import expected, loaded
-from router import publish as router
-from router.check import check
-from router.derive import derive
-from worker.services import services
-from worker.supervisor import Supervisor
+from farandole.broker.admin import Admin
+from farandole.broker.lag import ordered_pass
+from farandole.broker.settings import Settings
+from farandole.console.commands.trigger import publish
+from farandole.console.demonstration.oracle import expected, loaded
+from farandole.router import publish as router
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.worker.services import services
+from farandole.worker.supervisor import Supervisor
 
 FOLDER = Path(__file__).parent.parent
 

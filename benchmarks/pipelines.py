@@ -10,11 +10,11 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from pydantic import BaseModel
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.settings import Settings
-from events.record import Header
-from events.topology import INSTALLATION_KEY, Event, Installation, Stage, Version
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.events.record import Header
+from farandole.events.topology import INSTALLATION_KEY, Event, Installation, Stage, Version
 
 PARTITIONS = 4
 

@@ -20,11 +20,11 @@ from benchmarks.peers.lines import fill
 from benchmarks.pipelines import Line
 from benchmarks.settled import settled
 from benchmarks.watched import Job, Look, watch
-from broker.admin import Admin
-from broker.settings import Settings
-from router.check import check
-from router.derive import derive
-from router.publish import apply
+from farandole.broker.admin import Admin
+from farandole.broker.settings import Settings
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.router.publish import apply
 
 MIB = 2**20
 _NEVER = 10**9  # failures, at which a breaker opens that is to stay closed

@@ -21,17 +21,17 @@ from typing import Any
 import orjson
 
 from benchmarks import pipelines
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from console.processes.supervising import keep_up
-from console.stderr import into
-from router.check import check
-from router.derive import derive
-from router.publish import apply
-from worker.services import services
-from worker.supervisor import Supervisor
-from worker.versions import following
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.console.processes.supervising import keep_up
+from farandole.console.stderr import into
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.router.publish import apply
+from farandole.worker.services import services
+from farandole.worker.supervisor import Supervisor
+from farandole.worker.versions import following
 
 EDITS = 20
 EVERY = 2.0  # seconds between two edits

@@ -8,8 +8,8 @@ import orjson
 from aiokafka import TopicPartition
 
 from benchmarks import pipelines
-from broker.settings import Settings
-from broker.tables import scan
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
 
 _FIRST_BASKET = orjson.loads(pipelines.line(0))["basket_id"]
 

@@ -17,11 +17,11 @@ import orjson
 import psutil
 
 from benchmarks.alone import rewind
-from broker.settings import Settings
-from worker.beat import Beat
-from worker.parking import Parking
-from worker.process import limit_memory, spare_the_collector, work
-from worker.tally import Tally
+from farandole.broker.settings import Settings
+from farandole.worker.beat import Beat
+from farandole.worker.parking import Parking
+from farandole.worker.process import limit_memory, spare_the_collector, work
+from farandole.worker.tally import Tally
 
 _LOOK = 0.02  # seconds between two looks
 _MEMORY = 2048  # MiB, as a worker takes for itself

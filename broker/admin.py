@@ -25,9 +25,9 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.clients import admin, consumer, opened, within
-from broker.errors import BrokerError, Refused, TopicDiffers
-from broker.settings import Settings
+from farandole.broker.clients import admin, consumer, opened, within
+from farandole.broker.errors import BrokerError, Refused, TopicDiffers
+from farandole.broker.settings import Settings
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from aiokafka.record.util import calc_crc32c
 
-from events.headers import NULL, SMALL, sized, varint
-from events.record import Outgoing
+from farandole.events.headers import NULL, SMALL, sized, varint
+from farandole.events.record import Outgoing
 
 LARGEST = 900_000  # bytes; below Kafka's default of 1 MiB for what a topic takes at once
 

@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from broker.assignor import LaneAssignor
-from broker.batch import LARGEST
-from broker.diagnosis import diagnosed, silent
-from broker.errors import BadSettings, Unanswered
-from broker.settings import Settings
+from farandole.broker.assignor import LaneAssignor
+from farandole.broker.batch import LARGEST
+from farandole.broker.diagnosis import diagnosed, silent
+from farandole.broker.errors import BadSettings, Unanswered
+from farandole.broker.settings import Settings
 
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)

@@ -19,8 +19,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from broker.errors import BrokerError, Refused, Unreachable
-from broker.settings import PREFIX
+from farandole.broker.errors import BrokerError, Refused, Unreachable
+from farandole.broker.settings import PREFIX
 
 _REFUSALS = (
     ClusterAuthorizationFailedError,

@@ -23,14 +23,14 @@ from typing import Any
 import orjson
 import structlog
 
-from broker import fallback, node, storage
-from broker.clients import connection
-from broker.diagnosis import asked
-from broker.errors import BrokerError, Refused, Unreachable
-from broker.java import KAFKA, Java, NoJars, Progress, java
-from broker.lock import locked
-from broker.process import born, end
-from broker.settings import Settings
+from farandole.broker import fallback, node, storage
+from farandole.broker.clients import connection
+from farandole.broker.diagnosis import asked
+from farandole.broker.errors import BrokerError, Refused, Unreachable
+from farandole.broker.java import KAFKA, Java, NoJars, Progress, java
+from farandole.broker.lock import locked
+from farandole.broker.process import born, end
+from farandole.broker.settings import Settings
 
 log = structlog.get_logger()
 

@@ -10,10 +10,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from broker.clients import consumer, opened, within
-from broker.errors import BrokerError, Unanswered
-from broker.settings import Settings
-from broker.undecodable import offset_of_undecodable
+from farandole.broker.clients import consumer, opened, within
+from farandole.broker.errors import BrokerError, Unanswered
+from farandole.broker.settings import Settings
+from farandole.broker.undecodable import offset_of_undecodable
 
 log = structlog.get_logger()
 

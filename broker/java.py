@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from broker.errors import BrokerError
-from broker.lock import locked
+from farandole.broker.errors import BrokerError
+from farandole.broker.lock import locked
 
 KAFKA = "4.3.1"
 Progress = Callable[[str], None]

@@ -8,9 +8,9 @@ from graphlib import TopologicalSorter
 
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from events.names import Names
-from events.topology import Version
+from farandole.broker.admin import Admin
+from farandole.events.names import Names
+from farandole.events.topology import Version
 
 
 @dataclass(frozen=True, slots=True)

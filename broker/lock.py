@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from broker.errors import Unanswered
+from farandole.broker.errors import Unanswered
 
 _PATIENCE = 300.0  # seconds; a first download may take its time
 

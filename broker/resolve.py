@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from broker import embedded
-from broker.errors import BadSettings, Unreachable
-from broker.java import Progress
-from broker.settings import PREFIX, Settings
+from farandole.broker import embedded
+from farandole.broker.errors import BadSettings, Unreachable
+from farandole.broker.java import Progress
+from farandole.broker.settings import PREFIX, Settings
 
 
 async def resolve(settings: Settings, folder: Path, *, start: bool, progress: Progress) -> Settings:

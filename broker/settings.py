@@ -15,8 +15,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from broker.errors import BadSettings
-from events.names import Names
+from farandole.broker.errors import BadSettings
+from farandole.events.names import Names
 
 FILE = "farandole.toml"
 PREFIX = "FARANDOLE_"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import structlog
 
-from broker import node
-from broker.errors import Unreachable
-from broker.java import Java
+from farandole.broker import node
+from farandole.broker.errors import Unreachable
+from farandole.broker.java import Java
 
 log = structlog.get_logger()
 

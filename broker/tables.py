@@ -10,13 +10,13 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from broker.admin import Admin
-from broker.clients import consumer, opened, within
-from broker.diagnosis import is_refusal
-from broker.errors import BrokerError, Refused, Unanswered
-from broker.settings import Settings
-from broker.undecodable import offset_of_undecodable
-from events.record import Record, Undecodable
+from farandole.broker.admin import Admin
+from farandole.broker.clients import consumer, opened, within
+from farandole.broker.diagnosis import is_refusal
+from farandole.broker.errors import BrokerError, Refused, Unanswered
+from farandole.broker.settings import Settings
+from farandole.broker.undecodable import offset_of_undecodable
+from farandole.events.record import Record, Undecodable
 
 log = structlog.get_logger()
 

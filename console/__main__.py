@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from console.failing import told
-from console.wiring import Here
+from farandole.console.failing import told
+from farandole.console.wiring import Here
 
 COMMANDS = (
     "demo", "up", "work", "route", "plan", "apply", "rollback", "history", "diff", "lint", "graph",
@@ -37,7 +37,7 @@ class Farandole(click.Group):
         if cmd_name not in COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"console.commands.{name}"), name)
+        command: click.Command = getattr(import_module(f"farandole.console.commands.{name}"), name)
         return command
 
     def resolve_command(
@@ -51,7 +51,7 @@ class Farandole(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         def said(line: str) -> str:
-            from console.hints import suggested
+            from farandole.console.hints import suggested
 
             return suggested(ctx.obj, line, COMMANDS)
 

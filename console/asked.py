@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from broker.settings import Settings
-from broker.tables import scan
-from events.control import Pause, Said, paused, understood
-from events.display import in_one_line
-from notifier.words import exactly
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.control import Pause, Said, paused, understood
+from farandole.events.display import in_one_line
+from farandole.notifier.words import exactly
 
 
 async def asked(settings: Settings) -> dict[bytes, Said]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from broker.clients import opened, producer, within
-from broker.settings import Settings
-from events.control import Control, written
+from farandole.broker.clients import opened, producer, within
+from farandole.broker.settings import Settings
+from farandole.events.control import Control, written
 
 
 async def publish(settings: Settings, wish: Control, gone: Sequence[bytes] = ()) -> None:

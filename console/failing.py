@@ -59,13 +59,13 @@ def told(said: Callable[[str], str] = str) -> Iterator[None]:
 def _ours() -> tuple[type[Exception], ...]:
     """The errors whose message is the whole story."""
     # Imported at a failure: they come with clients that `lint` and completion do without.
-    from broker.errors import BrokerError
-    from console.demonstration.oracle import OracleError
-    from router.table import NotApplied
-    from stages.loading import NotFound
+    from farandole.broker.errors import BrokerError
+    from farandole.console.demonstration.oracle import OracleError
+    from farandole.router.table import NotApplied
+    from farandole.stages.loading import NotFound
+    from farandole.worker.versions import NothingApplied
     from stages.order_lines.source import DataMissing
     from stages.order_lines.table import DatabaseUnusable
-    from worker.versions import NothingApplied
 
     return (
         BrokerError,

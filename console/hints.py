@@ -12,10 +12,10 @@ from pathlib import Path
 
 import orjson
 
-from broker.settings import Settings
-from console.sample import sample
-from console.wiring import Here
-from events.topology import Version
+from farandole.broker.settings import Settings
+from farandole.console.sample import sample
+from farandole.console.wiring import Here
+from farandole.events.topology import Version
 
 
 def farandole(here: Here, *words: str) -> str:

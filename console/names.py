@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from console.failing import Failed
-from console.wiring import Here
-from router.form import Form
+from farandole.console.failing import Failed
+from farandole.console.wiring import Here
+from farandole.router.form import Form
 
 
 def stages(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:

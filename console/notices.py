@@ -7,14 +7,14 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from broker import lag
-from broker.admin import Admin
-from broker.lag import total, unread
-from broker.settings import Settings
-from broker.tables import read_table
-from events.display import in_one_line
-from notifier import rows
-from notifier.words import exactly
+from farandole.broker import lag
+from farandole.broker.admin import Admin
+from farandole.broker.lag import total, unread
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
+from farandole.events.display import in_one_line
+from farandole.notifier import rows
+from farandole.notifier.words import exactly
 
 
 async def looked(

@@ -16,17 +16,17 @@ from datetime import UTC, datetime
 
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.settings import Settings
-from broker.tables import scan
-from events import retry
-from events.display import in_one_line
-from events.fingerprint import title
-from events.ranges import ranges
-from events.record import Record
-from notifier.letters import time_of
-from notifier.words import exactly
-from worker import holding
+from farandole.broker.admin import Admin
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events import retry
+from farandole.events.display import in_one_line
+from farandole.events.fingerprint import title
+from farandole.events.ranges import ranges
+from farandole.events.record import Record
+from farandole.notifier.letters import time_of
+from farandole.notifier.words import exactly
+from farandole.worker import holding
 
 MOST = 100_000  # rows of a stage that are read, about; old ones and tombstones count too
 MOST_BYTES = 128 * 1024 * 1024  # likewise

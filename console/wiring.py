@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from console.failing import Failed
+from farandole.console.failing import Failed
 
 if TYPE_CHECKING:  # what these need takes half a second to import: completion does without
-    from broker.settings import Settings
-    from events.topology import Version
-    from router.check import Checked
-    from router.derive import Derived
-    from router.document import Document
-    from router.finding import Finding
-    from router.form import Form
+    from farandole.broker.settings import Settings
+    from farandole.events.topology import Version
+    from farandole.router.check import Checked
+    from farandole.router.derive import Derived
+    from farandole.router.document import Document
+    from farandole.router.finding import Finding
+    from farandole.router.form import Form
 
 T = TypeVar("T")
 
@@ -48,20 +48,20 @@ class Here:
 
     def logs(self, level: str = "warning", *, pretty: bool | None = None) -> str:
         """Set up logging; the level that was asked for, else `level`."""
-        from worker.logs import configure
+        from farandole.worker.logs import configure
 
         configure(level=self.log_level or level, pretty=pretty)
         return self.log_level or level
 
     def settings(self) -> Settings:
         """Raises BadSettings."""
-        from broker.settings import Settings
+        from farandole.broker.settings import Settings
 
         return Settings.load(self.folder, bootstrap=self.bootstrap, namespace=self.namespace)
 
     def form(self) -> Form:
         """What the file says, none of its functions imported. Raises Failed."""
-        from router import form
+        from farandole.router import form
 
         read, findings = self._read()
         if read is not None:
@@ -75,7 +75,7 @@ class Here:
         """The pipeline's name, whatever else is wrong with the file. Where the file cannot be read
         it is what its line `pipeline: NAME` says, else the only pipeline that is published; what is
         wrong is printed as a warning. Raises Failed, and the errors of `router.table.read`."""
-        from router.table import read as table
+        from farandole.router.table import read as table
 
         found, findings = self._read()
         name = found.data.get("pipeline") if found is not None else None
@@ -92,8 +92,8 @@ class Here:
         return line[2] if line else published[0]
 
     def _read(self) -> tuple[Document | None, list[Finding]]:
-        from router import document
-        from router.check import unreadable
+        from farandole.router import document
+        from farandole.router.check import unreadable
 
         try:
             return document.read(self.file.read_bytes(), str(self.file))
@@ -117,7 +117,7 @@ class Here:
     def derived(self, file: Path | None = None) -> Derived:
         """What the file stands for, if it is fit to be applied; its warnings are printed.
         Raises Failed with a line for each finding."""
-        from router.derive import derive
+        from farandole.router.derive import derive
 
         checked = self.checked(file)
         if not checked.fit or checked.form is None:
@@ -129,7 +129,7 @@ class Here:
     def checked(self, file: Path | None = None) -> Checked:
         """The pipeline's file, or another one with functions beside it, and what is wrong with it.
         Raises BadSettings."""
-        from router.check import check
+        from farandole.router.check import check
 
         names = self.settings().names
         if file:
@@ -141,13 +141,13 @@ class Here:
     ) -> Settings:
         """The settings with the address of a Kafka; `start` the embedded one if none is named.
         Raises BrokerError."""
-        from broker.resolve import resolve
+        from farandole.broker.resolve import resolve
 
         return await resolve(self.settings(), self.folder.resolve(), start=start, progress=progress)
 
     async def version(self, settings: Settings) -> Version:
         """The newest applied version of the folder's pipeline. Raises Failed, NothingApplied."""
-        from worker.versions import published
+        from farandole.worker.versions import published
 
         versions = await published(settings, await self.pipeline(settings))
         return versions[max(versions)]
@@ -178,7 +178,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 def known(word: str, words: object, kind: str) -> str:
     """`word`, if it is one of `words`. Raises Failed."""
-    from router.finding import did_you_mean
+    from farandole.router.finding import did_you_mean
 
     names = list(words)  # type: ignore[call-overload]
     if word in names:

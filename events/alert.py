@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from events.envelope import constant_headers
-from events.headers import encoded
-from events.record import Outgoing
+from farandole.events.envelope import constant_headers
+from farandole.events.headers import encoded
+from farandole.events.record import Outgoing
 
 AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "ledger.lags"]
 

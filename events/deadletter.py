@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from events.fingerprint import fingerprint, title
-from events.headers import encoded
-from events.record import Header, Outgoing, Record
+from farandole.events.fingerprint import fingerprint, title
+from farandole.events.headers import encoded
+from farandole.events.record import Header, Outgoing, Record
 
 FAMILY = "dead_"
 ROOM = 256 * 1024

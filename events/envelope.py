@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from pydantic_core import from_json, to_json
 
-from events.record import Header, Record, Undecodable
+from farandole.events.record import Header, Record, Undecodable
 
 CONTENT_TYPE = "content-type"
 JSON = b"application/json"

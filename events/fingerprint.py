@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from hashlib import blake2b
 
-from events.display import in_one_line
+from farandole.events.display import in_one_line
 
 LONGEST_TITLE = 160  # characters
 _READ = 1_000  # characters of a message that are looked at

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from events.record import Header
+from farandole.events.record import Header
 
 Part = tuple[int, bytes]
 """Some of a record's headers: how many, and their bytes."""

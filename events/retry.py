@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from events.record import Header, Outgoing, Record
+from farandole.events.record import Header, Outgoing, Record
 
 PARKED = b"parked/"
 REPLAY = b"replay/"

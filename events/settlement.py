@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from events.deadletter import FAMILY
-from events.display import encodable
-from events.headers import encoded
-from events.record import Header, Outgoing
+from farandole.events.deadletter import FAMILY
+from farandole.events.display import encodable
+from farandole.events.headers import encoded
+from farandole.events.record import Header, Outgoing
 
 How = Literal["replayed", "discarded"]
 

@@ -1,1 +1,4 @@
 """How is a partition worked exactly once?"""
+
+if not __name__.startswith("farandole."):
+    raise ImportError("lanes is a part of farandole: import farandole.lanes")

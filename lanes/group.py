@@ -10,11 +10,11 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from broker.clients import close, close_hard, consumer
-from broker.settings import Settings
-from lanes.kafka import KafkaPort, Membership
-from lanes.lane import Work, live
-from lanes.port import Partition, Port
+from farandole.broker.clients import close, close_hard, consumer
+from farandole.broker.settings import Settings
+from farandole.lanes.kafka import KafkaPort, Membership
+from farandole.lanes.lane import Work, live
+from farandole.lanes.port import Partition, Port
 
 log = structlog.get_logger()
 

@@ -21,16 +21,16 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.admin import Admin
-from broker.batch import batches
-from broker.clients import close, close_hard, producer
-from broker.errors import BrokerError
-from broker.fenced import FENCED
-from broker.settings import Settings
-from broker.tables import read_table
-from broker.undecodable import offset_of_undecodable
-from events.record import Outgoing, Record, Undecodable
-from lanes.port import (
+from farandole.broker.admin import Admin
+from farandole.broker.batch import batches
+from farandole.broker.clients import close, close_hard, producer
+from farandole.broker.errors import BrokerError
+from farandole.broker.fenced import FENCED
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
+from farandole.broker.undecodable import offset_of_undecodable
+from farandole.events.record import Outgoing, Record, Undecodable
+from farandole.lanes.port import (
     Committed,
     Fenced,
     Lost,

@@ -16,9 +16,9 @@ from contextlib import AbstractAsyncContextManager
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
-from events.record import Record
-from lanes.mark import Mark
-from lanes.port import (
+from farandole.events.record import Record
+from farandole.lanes.mark import Mark
+from farandole.lanes.port import (
     Committed,
     Fenced,
     Lost,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from events.record import Outgoing, Record
+from farandole.events.record import Outgoing, Record
 
 
 class Partition(NamedTuple):

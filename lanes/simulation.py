@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from events.headers import decoded
-from events.record import Header, Outgoing
-from lanes.port import Committed, Fenced, Lost, Partition, Stopped, Tables, Writes
+from farandole.events.headers import decoded
+from farandole.events.record import Header, Outgoing
+from farandole.lanes.port import Committed, Fenced, Lost, Partition, Stopped, Tables, Writes
 
 Step = Generator[str, BaseException | None, None]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
-from events.ledger import MASK, Entry
+from farandole.events.ledger import MASK, Entry
 
 GROUPS = 4096
 """Of runs, in a first look."""

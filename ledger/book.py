@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
-from events.ledger import STATUSES, Entry, Part, Row
-from ledger.fold import What, due, folded
+from farandole.events.ledger import STATUSES, Entry, Part, Row
+from farandole.ledger.fold import What, due, folded
 
 RETENTION = 7 * 86_400_000  # milliseconds: what the ledger itself keeps
 MOST_CLOSED = 100_000  # rows of runs that are over

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from events.ledger import (
+from farandole.events.ledger import (
     MASK,
     Consumed,
     Edge,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from events.alert import Alert
-from events.ledger import Row, in_flight
-from ledger.fold import due
+from farandole.events.alert import Alert
+from farandole.events.ledger import Row, in_flight
+from farandole.ledger.fold import due
 
 
 def fired(row: Row) -> Alert:

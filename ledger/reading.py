@@ -6,8 +6,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from events import ledger
-from events.ledger import MASK, Entry
+from farandole.events import ledger
+from farandole.events.ledger import MASK, Entry
 
 _LARGEST = 2**40  # events or lines in one part: sums of them stay below 64 bits
 _LATEST = 2**48  # milliseconds of the epoch

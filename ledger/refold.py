@@ -11,8 +11,8 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from events.ledger import Entry, Row
-from ledger.fold import events_in, folded
+from farandole.events.ledger import Entry, Row
+from farandole.ledger.fold import events_in, folded
 
 _JUDGED_BY_THE_CLOCK = "late"
 

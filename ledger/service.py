@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from broker.follower import Follower, followed
-from broker.settings import Settings
-from events.topology import INSTALLATION_KEY, Installation, row
-from lanes.group import Group, run_beside
-from ledger.stuck import Condition, conditions
-from ledger.watching import Watching
-from ledger.work import Bookkeeping
+from farandole.broker.follower import Follower, followed
+from farandole.broker.settings import Settings
+from farandole.events.topology import INSTALLATION_KEY, Installation, row
+from farandole.lanes.group import Group, run_beside
+from farandole.ledger.stuck import Condition, conditions
+from farandole.ledger.watching import Watching
+from farandole.ledger.work import Bookkeeping
 
 DRAIN = 10.0  # seconds that the lanes have to end
 _WATCHES = 0  # the lane that tells of stages: there is one in the installation

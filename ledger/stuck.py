@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from events.alert import Alert, AlertKind
+from farandole.events.alert import Alert, AlertKind
 
 LAG = 60.0
 """Seconds that an entry may be unread before the ledger lags."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from events.deadletter import FAMILY
-from events.ids import Position
-from events.names import Names
-from events.record import Header, Record
-from events.topology import Version
+from farandole.events.deadletter import FAMILY
+from farandole.events.ids import Position
+from farandole.events.names import Names
+from farandole.events.record import Header, Record
+from farandole.events.topology import Version
 
 
 class Place(NamedTuple):

@@ -10,12 +10,12 @@ import structlog
 from aiokafka import TopicPartition
 from pydantic import ValidationError
 
-from broker.admin import Admin, TopicMissing
-from broker.errors import BrokerError
-from broker.lag import Unread, inputs, looked, total, unread
-from broker.settings import Settings
-from events.topology import Version, row
-from ledger.stuck import LAG, Seen
+from farandole.broker.admin import Admin, TopicMissing
+from farandole.broker.errors import BrokerError
+from farandole.broker.lag import Unread, inputs, looked, total, unread
+from farandole.broker.settings import Settings
+from farandole.events.topology import Version, row
+from farandole.ledger.stuck import LAG, Seen
 
 log = structlog.get_logger()
 

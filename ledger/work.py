@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 import structlog
 from pydantic import ValidationError
 
-from events.alert import Alert
-from events.alert import outgoing as outgoing_alert
-from events.envelope import constant_headers
-from events.headers import part, sized, varint
-from events.names import Names
-from events.record import Outgoing, Record
-from lanes.lane import Done
-from lanes.port import Partition, Tables
-from ledger import late, reading
-from ledger.book import Book, Change
-from ledger.fold import events_in
-from ledger.stuck import Condition, Watch
+from farandole.events.alert import Alert
+from farandole.events.alert import outgoing as outgoing_alert
+from farandole.events.envelope import constant_headers
+from farandole.events.headers import part, sized, varint
+from farandole.events.names import Names
+from farandole.events.record import Outgoing, Record
+from farandole.lanes.lane import Done
+from farandole.lanes.port import Partition, Tables
+from farandole.ledger import late, reading
+from farandole.ledger.book import Book, Change
+from farandole.ledger.fold import events_in
+from farandole.ledger.stuck import Condition, Watch
 
 log = structlog.get_logger()
 

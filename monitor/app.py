@@ -13,11 +13,11 @@ import structlog
 from faust.streams import _current_event
 from faust.types import EventT, StreamT
 
-from broker.clients import connection
-from broker.settings import Settings
-from monitor.consumer import CommittedApp
-from monitor.fold import Fold
-from monitor.measures import measured
+from farandole.broker.clients import connection
+from farandole.broker.settings import Settings
+from farandole.monitor.consumer import CommittedApp
+from farandole.monitor.fold import Fold
+from farandole.monitor.measures import measured
 
 log = structlog.get_logger()
 

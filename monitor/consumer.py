@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
-from broker.errors import BrokerError
+from farandole.broker.errors import BrokerError
 
 
 class ReadsUncommitted(BrokerError):  # noqa: N818 -- what the consumer does

@@ -6,8 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from monitor.measures import Measure
-from monitor.windows import FINE, MINUTES, RINGS, SPANS, Figures, Minute, Window, figures, minutes
+from farandole.monitor.measures import Measure
+from farandole.monitor.windows import (
+    FINE,
+    MINUTES,
+    RINGS,
+    SPANS,
+    Figures,
+    Minute,
+    Window,
+    figures,
+    minutes,
+)
 
 
 class Place(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from events.ledger import read
+from farandole.events.ledger import read
 
 
 class Measure(NamedTuple):

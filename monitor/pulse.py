@@ -10,10 +10,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from broker.admin import Admin
-from broker.errors import BrokerError
-from broker.settings import Settings
-from monitor.app import Counting
+from farandole.broker.admin import Admin
+from farandole.broker.errors import BrokerError
+from farandole.broker.settings import Settings
+from farandole.monitor.app import Counting
 
 EVERY = 2.0  # seconds
 STILL = 6.0  # seconds in which nothing moves: what is left then are markers

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import structlog
 
-from broker.admin import Admin, NewTopicSpec
-from broker.errors import BrokerError
-from broker.settings import Settings
-from monitor.app import Counting, changelog
-from monitor.consumer import ensure_committed
-from monitor.pulse import watch
-from monitor.settings import Settings as Own
-from monitor.web import State, answering
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.errors import BrokerError
+from farandole.broker.settings import Settings
+from farandole.monitor.app import Counting, changelog
+from farandole.monitor.consumer import ensure_committed
+from farandole.monitor.pulse import watch
+from farandole.monitor.settings import Settings as Own
+from farandole.monitor.web import State, answering
 
 log = structlog.get_logger()
 

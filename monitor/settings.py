@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from broker.settings import Configured
+from farandole.broker.settings import Configured
 
 
 class Settings(Configured):

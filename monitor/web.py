@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from broker.errors import BrokerError
-from monitor.app import Counting
-from monitor.pulse import EVERY, Pulse
+from farandole.broker.errors import BrokerError
+from farandole.monitor.app import Counting
+from farandole.monitor.pulse import EVERY, Pulse
 
 ADDRESS = Path(".farandole") / "monitor.json"
 """In the pipeline's folder: where its monitor listens."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypedDict
 
 import orjson
 
-from monitor.measures import Measure
+from farandole.monitor.measures import Measure
 
 
 class Ring(NamedTuple):

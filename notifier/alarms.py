@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import structlog
 from pydantic import ValidationError
 
-from events.alert import Alert
-from events.display import in_one_line
-from events.fingerprint import LONGEST_TITLE, fingerprint
-from events.record import Record
-from notifier.letters import time_of
+from farandole.events.alert import Alert
+from farandole.events.display import in_one_line
+from farandole.events.fingerprint import LONGEST_TITLE, fingerprint
+from farandole.events.record import Record
+from farandole.notifier.letters import time_of
 
 log = structlog.get_logger()
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from events.control import Acknowledge, Control, Mute
-from events.incident import Incident, Notice
-from events.topology import Alerts
-from notifier import incidents
-from notifier.alarms import Alarm
-from notifier.incidents import OTHERS, Word
-from notifier.letters import Letter, sample
-from notifier.outcome import Attempt
+from farandole.events.control import Acknowledge, Control, Mute
+from farandole.events.incident import Incident, Notice
+from farandole.events.topology import Alerts
+from farandole.notifier import incidents
+from farandole.notifier.alarms import Alarm
+from farandole.notifier.incidents import OTHERS, Word
+from farandole.notifier.letters import Letter, sample
+from farandole.notifier.outcome import Attempt
 
 HOUR = timedelta(hours=1)
 KEEP = timedelta(days=7)

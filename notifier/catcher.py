@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from notifier.words import line
+from farandole.notifier.words import line
 
 LARGEST = 10_000_000
 """Bytes; a larger mail is refused."""

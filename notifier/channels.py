@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
-from events.incident import Channel, Notice
-from notifier import smtp, webhook
-from notifier.mail import named
-from notifier.outcome import Attempt, Outcome
-from notifier.settings import Settings
+from farandole.events.incident import Channel, Notice
+from farandole.notifier import smtp, webhook
+from farandole.notifier.mail import named
+from farandole.notifier.outcome import Attempt, Outcome
+from farandole.notifier.settings import Settings
 
 Way = Callable[[Notice], Awaitable[Outcome]]
 """One attempt through one channel."""

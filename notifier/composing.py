@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from events.incident import Incident, Notice, Sample
-from events.topology import Alerts, Route
-from notifier import mail, webhook
-from notifier.incidents import OTHERS, Word
+from farandole.events.incident import Incident, Notice, Sample
+from farandole.events.topology import Alerts, Route
+from farandole.notifier import mail, webhook
+from farandole.notifier.incidents import OTHERS, Word
 
 NOBODY = "farandole@localhost"
 """The sender where none is configured: a webhook's notices have an id all the same."""

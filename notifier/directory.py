@@ -10,8 +10,8 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
-from events.names import Names
-from events.topology import Alerts, Event, Version, row
+from farandole.events.names import Names
+from farandole.events.topology import Alerts, Event, Version, row
 
 log = structlog.get_logger()
 

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
-from events.incident import Incident, Kind
-from events.topology import Alerts
-from notifier.alarms import Alarm
-from notifier.letters import Letter
+from farandole.events.incident import Incident, Kind
+from farandole.events.topology import Alerts
+from farandole.notifier.alarms import Alarm
+from farandole.notifier.letters import Letter
 
 GATHER = timedelta(seconds=5)
 """From the first failure to the notice of it: so that it says how many there are."""

@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 
-from events.deadletter import FAMILY
-from events.display import harmless, in_one_line
-from events.envelope import STRUCTURED, Unreadable
-from events.fingerprint import WRITTEN, fingerprint, title
-from events.incident import Sample
-from events.personal import MASK, masked, values
-from events.record import Record
+from farandole.events.deadletter import FAMILY
+from farandole.events.display import harmless, in_one_line
+from farandole.events.envelope import STRUCTURED, Unreadable
+from farandole.events.fingerprint import WRITTEN, fingerprint, title
+from farandole.events.incident import Sample
+from farandole.events.personal import MASK, masked, values
+from farandole.events.record import Record
 
 LONGEST_DATA = 1_200  # characters of a sample's data
 LONGEST_MESSAGE = 400  # characters of a sample's message

@@ -12,12 +12,12 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import NamedTuple
 
-from events.incident import Incident, Kind, Sample
-from notifier.addresses import domain, plain
-from notifier.layout import Facts, Head, Heading, Part, Verbatim, Words
-from notifier.layout import html as as_html
-from notifier.layout import plain as as_text
-from notifier.words import cut, exactly, headline, line, moment, title
+from farandole.events.incident import Incident, Kind, Sample
+from farandole.notifier.addresses import domain, plain
+from farandole.notifier.layout import Facts, Head, Heading, Part, Verbatim, Words
+from farandole.notifier.layout import html as as_html
+from farandole.notifier.layout import plain as as_text
+from farandole.notifier.words import cut, exactly, headline, line, moment, title
 
 LARGEST = 100_000
 """Bytes that no mail exceeds, whatever is in it."""

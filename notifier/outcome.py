@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from events.incident import Notice
+from farandole.events.incident import Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import TypeVar
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from events import control
-from events.incident import Incident, Notice
+from farandole.events import control
+from farandole.events.incident import Incident, Notice
 
 log = structlog.get_logger()
 

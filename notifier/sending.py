@@ -8,8 +8,8 @@ from functools import partial
 
 import structlog
 
-from events.incident import Notice
-from notifier.outcome import Attempt
+from farandole.events.incident import Notice
+from farandole.notifier.outcome import Attempt
 
 log = structlog.get_logger()
 

@@ -9,20 +9,20 @@ from datetime import datetime
 
 import structlog
 
-from broker.admin import Admin
-from broker.errors import BrokerError
-from broker.follower import Follower, followed
-from broker.settings import Settings
-from events.incident import Incident, Notice
-from lanes.group import Group, run_beside
-from lanes.kafka import KafkaPort
-from lanes.port import Port
-from notifier.casebook import Casebook
-from notifier.composing import compose
-from notifier.directory import Directory
-from notifier.incidents import Word
-from notifier.sending import Deliver, Sending
-from notifier.work import Notifying, now
+from farandole.broker.admin import Admin
+from farandole.broker.errors import BrokerError
+from farandole.broker.follower import Follower, followed
+from farandole.broker.settings import Settings
+from farandole.events.incident import Incident, Notice
+from farandole.lanes.group import Group, run_beside
+from farandole.lanes.kafka import KafkaPort
+from farandole.lanes.port import Port
+from farandole.notifier.casebook import Casebook
+from farandole.notifier.composing import compose
+from farandole.notifier.directory import Directory
+from farandole.notifier.incidents import Word
+from farandole.notifier.sending import Deliver, Sending
+from farandole.notifier.work import Notifying, now
 
 log = structlog.get_logger()
 

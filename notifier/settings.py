@@ -10,9 +10,9 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from broker.errors import BadSettings
-from broker.settings import PREFIX, Configured, revealed
-from notifier.addresses import plain
+from farandole.broker.errors import BadSettings
+from farandole.broker.settings import PREFIX, Configured, revealed
+from farandole.notifier.addresses import plain
 
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 from aiosmtplib import errors as smtp_errors
 
-from broker.errors import BadSettings
-from broker.settings import PREFIX
-from notifier.addresses import plain
-from notifier.outcome import Outcome
-from notifier.settings import Settings
-from notifier.words import line
+from farandole.broker.errors import BadSettings
+from farandole.broker.settings import PREFIX
+from farandole.notifier.addresses import plain
+from farandole.notifier.outcome import Outcome
+from farandole.notifier.settings import Settings
+from farandole.notifier.words import line
 
 _SAID = 300  # bytes of an answer that are quoted
 _FAREWELL = 1.0  # seconds; what was answered is settled by then

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from broker.errors import BadSettings
-from events.incident import Incident, Kind
-from notifier.outcome import Outcome
-from notifier.settings import Settings
-from notifier.words import cut, headline, line
+from farandole.broker.errors import BadSettings
+from farandole.events.incident import Incident, Kind
+from farandole.notifier.outcome import Outcome
+from farandole.notifier.settings import Settings
+from farandole.notifier.words import cut, headline, line
 
 RECIPIENT = "webhook"
 """What an outcome calls it: its address may hold a secret."""

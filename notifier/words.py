@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from events.display import harmless, in_one_line
-from events.incident import Incident, Kind
-from events.ranges import ranges
+from farandole.events.display import harmless, in_one_line
+from farandole.events.incident import Incident, Kind
+from farandole.events.ranges import ranges
 
 _SUBJECT = 160  # bytes: no mail program shows more
 _NAME = 80

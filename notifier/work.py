@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 import structlog
 from pydantic import BaseModel
 
-from events import settlement
-from events.control import Mute
-from events.names import Names
-from events.record import Outgoing, Record, Undecodable
-from lanes.lane import Done
-from lanes.port import Partition, Tables
-from notifier import rows
-from notifier.alarms import Alarm
-from notifier.casebook import Casebook, Changes
-from notifier.letters import Letter, Schemas
-from notifier.outcome import Attempt
-from notifier.sending import Sending
+from farandole.events import settlement
+from farandole.events.control import Mute
+from farandole.events.names import Names
+from farandole.events.record import Outgoing, Record, Undecodable
+from farandole.lanes.lane import Done
+from farandole.lanes.port import Partition, Tables
+from farandole.notifier import rows
+from farandole.notifier.alarms import Alarm
+from farandole.notifier.casebook import Casebook, Changes
+from farandole.notifier.letters import Letter, Schemas
+from farandole.notifier.outcome import Attempt
+from farandole.notifier.sending import Sending
 
 log = structlog.get_logger()
 

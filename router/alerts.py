@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from router.case import Case
-from router.document import Path
-from router.finding import Finding, did_you_mean
-from router.form import AlertsForm, RouteForm
+from farandole.router.case import Case
+from farandole.router.document import Path
+from farandole.router.finding import Finding, did_you_mean
+from farandole.router.form import AlertsForm, RouteForm
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

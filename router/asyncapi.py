@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from events.names import Names
-from events.topology import Event, Stage
-from router.derive import Derived
+from farandole.events.names import Names
+from farandole.events.topology import Event, Stage
+from farandole.router.derive import Derived
 
 _BINDING = "0.5.0"
 _JSON = "application/json"

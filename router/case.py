@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from events.names import Names
-from router.document import Document, Path
-from router.finding import Finding, Severity
-from router.form import Form, place
-from stages.signature import Signature
+from farandole.events.names import Names
+from farandole.router.document import Document, Path
+from farandole.router.finding import Finding, Severity
+from farandole.router.form import Form, place
+from farandole.stages.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)

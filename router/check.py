@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from events.names import Names
-from router import document, form
-from router.document import Document
-from router.finding import Finding, errors, in_order
-from router.form import Form
-from router.lint import lint
-from router.load import load
-from stages.signature import Signature
+from farandole.events.names import Names
+from farandole.router import document, form
+from farandole.router.document import Document
+from farandole.router.finding import Finding, errors, in_order
+from farandole.router.form import Form
+from farandole.router.lint import lint
+from farandole.router.load import load
+from farandole.stages.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)

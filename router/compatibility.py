@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from events.topology import Version
-from router.derive import Derived
-from router.fitting import compare
+from farandole.events.topology import Version
+from farandole.router.derive import Derived
+from farandole.router.fitting import compare
 
 
 class Incompatible(NamedTuple):

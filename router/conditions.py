@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from router import flow, schemas
-from router.case import Case
-from router.document import Path
-from router.finding import Finding, did_you_mean, nearest
-from router.schemas import NoSchema
-from stages.expression import VARIABLES, Wrong, compiled, fields
+from farandole.router import flow, schemas
+from farandole.router.case import Case
+from farandole.router.document import Path
+from farandole.router.finding import Finding, did_you_mean, nearest
+from farandole.router.schemas import NoSchema
+from farandole.stages.expression import VARIABLES, Wrong, compiled, fields
 
 
 def check(case: Case) -> Iterator[Finding]:

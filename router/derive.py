@@ -8,14 +8,24 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from broker.admin import NewTopicSpec
-from events import retry
-from events.names import Names
-from events.topology import Alerts, Breaker, Event, Expect, Parking, Retry, Route, Stage, Version
-from router import flow, schemas, system
-from router.form import AlertsForm, EventForm, Form, RouteForm
-from stages.schema import digest
-from stages.signature import Signature
+from farandole.broker.admin import NewTopicSpec
+from farandole.events import retry
+from farandole.events.names import Names
+from farandole.events.topology import (
+    Alerts,
+    Breaker,
+    Event,
+    Expect,
+    Parking,
+    Retry,
+    Route,
+    Stage,
+    Version,
+)
+from farandole.router import flow, schemas, system
+from farandole.router.form import AlertsForm, EventForm, Form, RouteForm
+from farandole.stages.schema import digest
+from farandole.stages.signature import Signature
 
 LARGEST_EVENT = 1024 * 1024  # bytes, with its headers and Kafka's own overhead
 DEAD_HEADROOM = 256 * 1024  # bytes for the account of why an event of the largest size is dead

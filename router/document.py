@@ -21,7 +21,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from router.finding import Finding, Severity
+from farandole.router.finding import Finding, Severity
 
 Path = tuple[str | int, ...]
 

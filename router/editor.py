@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from events.names import EVENT_TYPE, PIPELINE, RESERVED_PIPELINE, RESERVED_SUFFIXES, STAGE
-from router import alerts, form
-from router.form import (
+from farandole.events.names import EVENT_TYPE, PIPELINE, RESERVED_PIPELINE, RESERVED_SUFFIXES, STAGE
+from farandole.router import alerts, form
+from farandole.router.form import (
     AlertsForm,
     BreakerForm,
     DefaultsForm,

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import structlog
 
-from broker.errors import BrokerError
-from broker.settings import Settings
-from events.topology import Report
-from router.plan import Change, Plan, says
-from router.publish import Applied, Expected, apply
-from router.table import NotApplied, read, report
+from farandole.broker.errors import BrokerError
+from farandole.broker.settings import Settings
+from farandole.events.topology import Report
+from farandole.router.plan import Change, Plan, says
+from farandole.router.publish import Applied, Expected, apply
+from farandole.router.table import NotApplied, read, report
 
 log = structlog.get_logger()
 

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import TopicPartition
 
-from broker.admin import Admin, compare
-from broker.lag import Input, looked
-from broker.settings import Settings
-from broker.tables import scan
-from events.envelope import TOPOLOGY_VERSION
-from events.record import Record
-from events.topology import Version
-from router.derive import Derived
-from router.place import placed
-from router.plan import Facts, Plan, Unread, plan
-from router.table import read
+from farandole.broker.admin import Admin, compare
+from farandole.broker.lag import Input, looked
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.envelope import TOPOLOGY_VERSION
+from farandole.events.record import Record
+from farandole.events.topology import Version
+from farandole.router.derive import Derived
+from farandole.router.place import placed
+from farandole.router.plan import Facts, Plan, Unread, plan
+from farandole.router.table import read
 
 LOOKED_THROUGH = (
     20_000  # offsets behind which an edge is; beyond that they are not read but counted

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.schema import Schema
+from farandole.stages.schema import Schema
 
 # Formats that every text has, and those that are a kind of another.
 _ANY_TEXT = frozenset({"binary", "password", "path"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from router import schemas
-from router.form import Form
-from stages.signature import Signature
+from farandole.router import schemas
+from farandole.router.form import Form
+from farandole.stages.signature import Signature
 
 
 def producers(

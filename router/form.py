@@ -19,9 +19,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from events.incident import Channel
-from router.document import Document, Path
-from router.finding import Finding, did_you_mean, nearest
+from farandole.events.incident import Channel
+from farandole.router.document import Document, Path
+from farandole.router.finding import Finding, did_you_mean, nearest
 
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from events.names import Names
-from router.check import check
-from router.derive import Derived, derive
-from router.finding import Finding
+from farandole.events.names import Names
+from farandole.router.check import check
+from farandole.router.derive import Derived, derive
+from farandole.router.finding import Finding
 
 PATIENCE = 60.0  # seconds for a check: modules of others are imported in it
 
@@ -46,7 +46,7 @@ class Judges:
                 sys.executable,
                 "-P",  # the pipeline's folder must not hide our own packages
                 "-m",
-                "router.fresh",
+                "farandole.router.fresh",
                 str(self._folder),
                 self._namespace,
                 stdin=asyncio.subprocess.PIPE,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from router import flow, schemas
-from router.case import Case
-from router.document import Path
-from router.finding import Finding, did_you_mean
-from router.schemas import NoSchema
+from farandole.router import flow, schemas
+from farandole.router.case import Case
+from farandole.router.document import Path
+from farandole.router.finding import Finding, did_you_mean
+from farandole.router.schemas import NoSchema
 
 
 def check(case: Case) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from events.topology import Alerts, Event, Expect, Stage
+from farandole.events.topology import Alerts, Event, Expect, Stage
 
 
 class Wired(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
-from events.names import (
+from farandole.events.names import (
     EVENT_TYPE,
     LONGEST_TOPIC,
     PIPELINE,
@@ -14,12 +14,12 @@ from events.names import (
     STAGE,
     Names,
 )
-from router import alerts, conditions, functions, parameters
-from router.case import Case
-from router.document import Document, Path
-from router.finding import Finding, did_you_mean, in_order
-from router.form import Form
-from stages.signature import Signature
+from farandole.router import alerts, conditions, functions, parameters
+from farandole.router.case import Case
+from farandole.router.document import Document, Path
+from farandole.router.finding import Finding, did_you_mean, in_order
+from farandole.router.form import Form
+from farandole.stages.signature import Signature
 
 
 def lint(

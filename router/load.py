@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from router.document import Document
-from router.finding import Finding, did_you_mean
-from router.form import Form
-from stages import signature
-from stages.signature import Signature, Unbindable
+from farandole.router.document import Document
+from farandole.router.finding import Finding, did_you_mean
+from farandole.router.form import Form
+from farandole.stages import loading, signature
+from farandole.stages.loading import import_named, moved, on_path
+from farandole.stages.signature import Signature, Unbindable
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,7 @@ def load(document: Document, form: Form, folder: Path) -> Loaded:
 
     It runs the top level of the user's modules; whatever that raises becomes a finding.
     """
-    if (folder / "stages" / "__init__.py").exists():
-        hiding = document.finding(
-            ("package",),
-            "stages/__init__.py makes this folder's `stages` hide Farandole's own",
-            "delete stages/__init__.py: a folder of stages needs none",
-        )
-        return Loaded({}, [hiding])
-    _on_the_import_path(folder)
+    on_path(folder)
     signatures: dict[str, Signature] = {}
     findings: list[Finding] = []
     for stage in form.stages:
@@ -62,17 +55,10 @@ class _Missing(Exception):  # noqa: N818 -- what the function is
         self.said = (message, remedy)
 
 
-def _on_the_import_path(folder: Path) -> None:
-    place = str(folder.resolve())
-    if place not in sys.path:
-        sys.path.insert(0, place)
-    importlib.invalidate_caches()
-
-
 def _function(run: str, folder: Path) -> Callable[..., Any]:
     module_name, _, function_name = run.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        module = import_named(module_name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 -- a module may raise anything, or exit
@@ -119,7 +105,7 @@ def _not_imported(module: str, folder: Path, error: BaseException) -> _Missing:
 
 def _cause(error: BaseException, folder: Path) -> str:
     """`stages/x/plan.py:3: NameError: name 'y' is not defined`."""
-    said = f"{type(error).__name__}: {error}".partition("\n")[0]
+    said = moved(error) or f"{type(error).__name__}: {error}".partition("\n")[0]
     if isinstance(error, SyntaxError):
         said = f"SyntaxError: {error.msg}"
         if error.filename:
@@ -128,7 +114,7 @@ def _cause(error: BaseException, folder: Path) -> str:
     frames = [f for f in everything if not f.filename.startswith("<frozen")]
     root = str(folder.resolve())
     own = [f for f in frames if f.filename.startswith(root)] or [
-        f for f in frames if f.filename not in (__file__, importlib.__file__)
+        f for f in frames if f.filename not in (__file__, loading.__file__, importlib.__file__)
     ]
     if not own:
         return said

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from router import conditions, schemas
-from router.case import Case
-from router.document import Path
-from router.finding import Finding, did_you_mean, nearest
-from router.schemas import NoSchema
-from stages.expression import FORMAT
-from stages.parameters import build
-from stages.signature import Signature
+from farandole.router import conditions, schemas
+from farandole.router.case import Case
+from farandole.router.document import Path
+from farandole.router.finding import Finding, did_you_mean, nearest
+from farandole.router.schemas import NoSchema
+from farandole.stages.expression import FORMAT
+from farandole.stages.parameters import build
+from farandole.stages.signature import Signature
 
 _EXTRA = ("extra_forbidden", "unexpected_keyword_argument")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from events.names import Names
-from events.topology import Version
-from router.derive import Derived
+from farandole.events.names import Names
+from farandole.events.topology import Version
+from farandole.router.derive import Derived
 
 
 def placed(

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from events.topology import Alerts, Event, Expect, Route, Stage, Version
-from router.compatibility import incompatible
-from router.derive import Derived
-from router.graph import Wired
+from farandole.events.topology import Alerts, Event, Expect, Route, Stage, Version
+from farandole.router.compatibility import incompatible
+from farandole.router.derive import Derived
+from farandole.router.graph import Wired
 
 Danger = Literal["unread", "keys", "schema"]
 DANGERS: tuple[Danger, ...] = ("unread", "keys", "schema")

@@ -48,18 +48,18 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.admin import Admin
-from broker.clients import consumer, opened, producer, within
-from broker.errors import BrokerError, Unanswered
-from broker.fenced import FENCED
-from broker.follower import followed
-from broker.settings import Settings
-from events.ledger import PARTITIONS
-from events.topology import INSTALLATION_KEY, Event, Installation, Version
-from router.derive import Derived
-from router.place import placed
-from router.plan import drifted, says
-from router.table import NotApplied, Table, read
+from farandole.broker.admin import Admin
+from farandole.broker.clients import consumer, opened, producer, within
+from farandole.broker.errors import BrokerError, Unanswered
+from farandole.broker.fenced import FENCED
+from farandole.broker.follower import followed
+from farandole.broker.settings import Settings
+from farandole.events.ledger import PARTITIONS
+from farandole.events.topology import INSTALLATION_KEY, Event, Installation, Version
+from farandole.router.derive import Derived
+from farandole.router.place import placed
+from farandole.router.plan import drifted, says
+from farandole.router.table import NotApplied, Table, read
 
 log = structlog.get_logger()
 

@@ -17,15 +17,15 @@ import orjson
 import structlog
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.clients import opened, producer, within
-from broker.lag import looked
-from broker.settings import Settings
-from broker.tables import scan
-from events.ledger import Row
-from events.topology import Version
-from router.facts import edges
-from router.table import read
+from farandole.broker.admin import Admin
+from farandole.broker.clients import opened, producer, within
+from farandole.broker.lag import looked
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.ledger import Row
+from farandole.events.topology import Version
+from farandole.router.facts import edges
+from farandole.router.table import read
 
 log = structlog.get_logger()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from router.fitting import Alternatives, compare
-from router.form import StageForm
-from stages.schema import NoSchema as NoSchema
-from stages.schema import Schema as Schema
-from stages.schema import accepted as accepted
-from stages.schema import title as title
-from stages.schema import written as written
-from stages.signature import Signature
+from farandole.router.fitting import Alternatives, compare
+from farandole.router.form import StageForm
+from farandole.stages.schema import NoSchema as NoSchema
+from farandole.stages.schema import Schema as Schema
+from farandole.stages.schema import accepted as accepted
+from farandole.stages.schema import title as title
+from farandole.stages.schema import written as written
+from farandole.stages.signature import Signature
 
 
 def given(stage: StageForm, signature: Signature, event_type: str) -> tuple[Any, ...]:

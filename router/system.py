@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from broker.admin import NewTopicSpec
-from events.ledger import PARTITIONS
-from events.names import Names
+from farandole.broker.admin import NewTopicSpec
+from farandole.events.ledger import PARTITIONS
+from farandole.events.names import Names
 
 LARGEST_VERSION = 8 * 1024 * 1024  # bytes: a version holds the schema of every event
 LARGEST_ROW = 1024 * 1024  # bytes: a notice holds its mail

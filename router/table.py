@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from broker.admin import Admin
-from broker.clients import opened, producer, within
-from broker.settings import Settings
-from broker.tables import read_table
-from events.topology import Installation, Report, Version, row
-from router import system
+from farandole.broker.admin import Admin
+from farandole.broker.clients import opened, producer, within
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
+from farandole.events.topology import Installation, Report, Version, row
+from farandole.router import system
 
 
 class NotApplied(Exception):  # noqa: N818 -- what the file is

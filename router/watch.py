@@ -13,17 +13,17 @@ from typing import Protocol
 import structlog
 from watchfiles import awatch
 
-from broker.errors import BrokerError, TopicDiffers, Unanswered, Unreachable
-from broker.settings import Settings
-from events.topology import Report
-from router import document
-from router.document import Document
-from router.enact import enact, rolled_back, settled
-from router.facts import planned
-from router.finding import errors
-from router.fresh import Judged
-from router.plan import Plan, summary
-from router.table import NotApplied, read, report
+from farandole.broker.errors import BrokerError, TopicDiffers, Unanswered, Unreachable
+from farandole.broker.settings import Settings
+from farandole.events.topology import Report
+from farandole.router import document
+from farandole.router.document import Document
+from farandole.router.enact import enact, rolled_back, settled
+from farandole.router.facts import planned
+from farandole.router.finding import errors
+from farandole.router.fresh import Judged
+from farandole.router.plan import Plan, summary
+from farandole.router.table import NotApplied, read, report
 
 log = structlog.get_logger()
 

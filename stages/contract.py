@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+if not __name__.startswith("farandole."):
+    raise ImportError(
+        "stages.contract has moved: write `from farandole import Context, Reject, To`"
+    )
+
 T = TypeVar("T")
 
 

@@ -12,7 +12,12 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from stages.contract import Reject
+from farandole.stages.contract import Reject
+
+if not __name__.startswith("farandole."):
+    raise ImportError(
+        "stages.expression is a part of farandole: import farandole.stages.expression"
+    )
 
 VARIABLES = ("data", "attributes")
 FORMAT = "cel"

@@ -10,6 +10,11 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import to_json
 from typing_extensions import is_typeddict
 
+if not __name__.startswith("farandole."):
+    raise ImportError(
+        "stages.parameters is a part of farandole: import farandole.stages.parameters"
+    )
+
 
 def is_model(annotation: Any) -> bool:
     """Has it named fields, of which `with:` can give each?"""

@@ -10,6 +10,9 @@ from typing import Any, Literal, get_origin
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+if not __name__.startswith("farandole."):
+    raise ImportError("stages.schema is a part of farandole: import farandole.stages.schema")
+
 Schema = Mapping[str, Any]
 
 

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from stages.contract import Context, To
-from stages.parameters import is_model
+from farandole.stages.contract import Context, To
+from farandole.stages.parameters import is_model
+
+if not __name__.startswith("farandole."):
+    raise ImportError("stages.signature is a part of farandole: import farandole.stages.signature")
 
 Kind = Literal["plain", "generator", "async", "async generator"]
 

@@ -14,9 +14,9 @@ import hypothesis
 import pytest
 import structlog
 
-from broker import embedded
-from broker.clients import admin, opened
-from broker.settings import PREFIX, Settings
+from farandole.broker import embedded
+from farandole.broker.clients import admin, opened
+from farandole.broker.settings import PREFIX, Settings
 
 # A machine may be slow for a moment: no test asserts a time.
 hypothesis.settings.register_profile(

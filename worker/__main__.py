@@ -10,22 +10,22 @@ from pathlib import Path
 
 import structlog
 
-from broker.errors import BadSettings, BrokerError
-from broker.settings import Settings
-from lanes.group import Broken
-from stages.loading import NotFound, on_path
-from worker.beat import Beat
-from worker.hosting import Outdated
-from worker.logs import configure
-from worker.process import limit_memory, spare_the_collector, work
-from worker.restarts import TEMPORARY
-from worker.versions import NothingApplied
+from farandole.broker.errors import BadSettings, BrokerError
+from farandole.broker.settings import Settings
+from farandole.lanes.group import Broken
+from farandole.stages.loading import NotFound, on_path
+from farandole.worker.beat import Beat
+from farandole.worker.hosting import Outdated
+from farandole.worker.logs import configure
+from farandole.worker.process import limit_memory, spare_the_collector, work
+from farandole.worker.restarts import TEMPORARY
+from farandole.worker.versions import NothingApplied
 
 log = structlog.get_logger()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m farandole.worker", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--pipeline", required=True)
     parser.add_argument("--bootstrap", required=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 
-from events.envelope import AGAIN
-from events.ids import RUN
-from events.ledger import Consumed, Emitted, Entry, Part, Root, hashed, partition_of
-from events.record import Outgoing, Record
-from events.retry import Waiting
-from lanes.port import Partition
-from worker.binding import Output
-from worker.wiring import Edge
+from farandole.events.envelope import AGAIN
+from farandole.events.ids import RUN
+from farandole.events.ledger import Consumed, Emitted, Entry, Part, Root, hashed, partition_of
+from farandole.events.record import Outgoing, Record
+from farandole.events.retry import Waiting
+from farandole.lanes.port import Partition
+from farandole.worker.binding import Output
+from farandole.worker.wiring import Edge
 
 ENTRY_BYTES = 256 * 1024  # of one record; a run's part is never torn
 _PARTS = 500  # of one record; fewer only where they are large

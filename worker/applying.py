@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from worker.accounts import lines_of
-from worker.binding import Unwired, WrongResult
-from worker.calling import Caller
-from worker.caps import SLICE
-from worker.reading import Bound
-from worker.results import Draft
+from farandole.worker.accounts import lines_of
+from farandole.worker.binding import Unwired, WrongResult
+from farandole.worker.calling import Caller
+from farandole.worker.caps import SLICE
+from farandole.worker.reading import Bound
+from farandole.worker.results import Draft
 
 
 class Applying:

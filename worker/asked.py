@@ -9,10 +9,10 @@ from typing import Protocol
 
 import structlog
 
-from broker.admin import Admin
-from broker.follower import followed
-from broker.settings import Settings
-from events.control import Control, Pause, Resume, Said, cancelled, paused, understood
+from farandole.broker.admin import Admin
+from farandole.broker.follower import followed
+from farandole.broker.settings import Settings
+from farandole.events.control import Control, Pause, Resume, Said, cancelled, paused, understood
 
 log = structlog.get_logger()
 

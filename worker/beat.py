@@ -15,7 +15,7 @@ from typing import TypedDict
 import orjson
 import structlog
 
-from worker.tally import Tally
+from farandole.worker.tally import Tally
 
 log = structlog.get_logger()
 

@@ -13,13 +13,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from events.envelope import Unreadable
-from events.topology import Event, Stage, Version
-from stages import schema as schemas
-from stages.contract import To
-from stages.expression import compiled
-from stages.parameters import build
-from stages.signature import PARAMS, Signature
+from farandole.events.envelope import Unreadable
+from farandole.events.topology import Event, Stage, Version
+from farandole.stages import schema as schemas
+from farandole.stages.contract import To
+from farandole.stages.expression import compiled
+from farandole.stages.parameters import build
+from farandole.stages.signature import PARAMS, Signature
 
 _MOST_ERRORS_SAID = 3
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from events.topology import Breaker as Policy
+from farandole.events.topology import Breaker as Policy
 
 
 class Breaker:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import structlog
 
-from events.deadletter import Death, letter
-from events.envelope import Unreadable
-from events.record import Record
-from events.retry import Waiting
-from worker.caps import DEAD_BYTES
-from worker.results import Draft
-from worker.retrying import FINAL
-from worker.sparing import Sparing
-from worker.wiring import ASKED_AGAIN, Lineage, Wiring
+from farandole.events.deadletter import Death, letter
+from farandole.events.envelope import Unreadable
+from farandole.events.record import Record
+from farandole.events.retry import Waiting
+from farandole.worker.caps import DEAD_BYTES
+from farandole.worker.results import Draft
+from farandole.worker.retrying import FINAL
+from farandole.worker.sparing import Sparing
+from farandole.worker.wiring import ASKED_AGAIN, Lineage, Wiring
 
 log = structlog.get_logger()
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import structlog
 
-from events.record import Record
-from events.topology import Stage
-from lanes.port import Unknown
-from stages.signature import Signature
-from worker.caps import EVENT_RESULTS
-from worker.results import TooMuch
-from worker.wiring import Lineage
+from farandole.events.record import Record
+from farandole.events.topology import Stage
+from farandole.lanes.port import Unknown
+from farandole.stages.signature import Signature
+from farandole.worker.caps import EVENT_RESULTS
+from farandole.worker.results import TooMuch
+from farandole.worker.wiring import Lineage
 
 log = structlog.get_logger()
 

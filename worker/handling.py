@@ -5,23 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence, Set
 
-from events.record import Record
-from events.retry import Waiting
-from lanes.lane import Done
-from lanes.port import Partition, Tables
-from worker.accounts import Account, id_of, lines_of
-from worker.applying import Applying
-from worker.binding import Unwired
-from worker.burial import Burial
-from worker.calling import Caller, attributes_of
-from worker.caps import BATCH, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
-from worker.lot import Lot
-from worker.parking import Parking, queue_of
-from worker.reading import Reading
-from worker.results import Draft
-from worker.tally import Tally
-from worker.trying import Trying
-from worker.wiring import ASKED_AGAIN, Wiring, run_of
+from farandole.events.record import Record
+from farandole.events.retry import Waiting
+from farandole.lanes.lane import Done
+from farandole.lanes.port import Partition, Tables
+from farandole.worker.accounts import Account, id_of, lines_of
+from farandole.worker.applying import Applying
+from farandole.worker.binding import Unwired
+from farandole.worker.burial import Burial
+from farandole.worker.calling import Caller, attributes_of
+from farandole.worker.caps import BATCH, SLICE, TRANSACTION_AGE, TRANSACTION_BYTES
+from farandole.worker.lot import Lot
+from farandole.worker.parking import Parking, queue_of
+from farandole.worker.reading import Reading
+from farandole.worker.results import Draft
+from farandole.worker.tally import Tally
+from farandole.worker.trying import Trying
+from farandole.worker.wiring import ASKED_AGAIN, Wiring, run_of
 
 
 class _Behind(Exception):  # noqa: N818 -- where an event stands

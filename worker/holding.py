@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import orjson
 
-from events.alert import Alert
-from events.record import Outgoing
-from lanes.port import Partition
-from worker.breaker import Breaker
+from farandole.events.alert import Alert
+from farandole.events.record import Outgoing
+from farandole.lanes.port import Partition
+from farandole.worker.breaker import Breaker
 
 HELD = b"held"
 """The row in the lane's partition of the retry topic once its breaker has been open: who takes the

@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from broker.settings import Settings
-from events.topology import Stage
-from lanes.group import Group
-from stages.loading import NotFound, load
-from stages.schema import NoSchema, digest
-from stages.signature import Signature, Unbindable
-from stages.signature import read as read_signature
-from worker.asked import Asked
-from worker.beat import Beat
-from worker.binding import bind, unfit
-from worker.calling import Caller
-from worker.handling import Handling
-from worker.live import Live, live
-from worker.versions import Published, Versions
-from worker.wiring import Wiring
+from farandole.broker.settings import Settings
+from farandole.events.topology import Stage
+from farandole.lanes.group import Group
+from farandole.stages.loading import NotFound, load
+from farandole.stages.schema import NoSchema, digest
+from farandole.stages.signature import Signature, Unbindable
+from farandole.stages.signature import read as read_signature
+from farandole.worker.asked import Asked
+from farandole.worker.beat import Beat
+from farandole.worker.binding import bind, unfit
+from farandole.worker.calling import Caller
+from farandole.worker.handling import Handling
+from farandole.worker.live import Live, live
+from farandole.worker.versions import Published, Versions
+from farandole.worker.wiring import Wiring
 
 log = structlog.get_logger()
 

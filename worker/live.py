@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from events.topology import Parking, Stage, Version
+from farandole.events.topology import Parking, Stage, Version
 
 
 class Live(NamedTuple):

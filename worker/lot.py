@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from events.alert import outgoing
-from events.display import in_one_line
-from events.record import Outgoing, Record
-from events.retry import REPLAY, Waiting, largest_row, read, row
-from lanes.port import Partition
-from worker.breaker import Breaker
-from worker.calling import Caller
-from worker.caps import WAITING_BYTES
-from worker.holding import Holding
-from worker.parking import Parking
-from worker.results import Draft
-from worker.wiring import Lineage, Wiring
+from farandole.events.alert import outgoing
+from farandole.events.display import in_one_line
+from farandole.events.record import Outgoing, Record
+from farandole.events.retry import REPLAY, Waiting, largest_row, read, row
+from farandole.lanes.port import Partition
+from farandole.worker.breaker import Breaker
+from farandole.worker.calling import Caller
+from farandole.worker.caps import WAITING_BYTES
+from farandole.worker.holding import Holding
+from farandole.worker.parking import Parking
+from farandole.worker.results import Draft
+from farandole.worker.wiring import Lineage, Wiring
 
 log = structlog.get_logger()
 

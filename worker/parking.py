@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import nsmallest
 from itertools import chain, islice, takewhile
 
-from events import retry
-from events.record import Outgoing, Record
-from events.retry import PARKED, Waiting
-from lanes.port import Partition
-from worker.breaker import Breaker
-from worker.caps import PARKED_BYTES, WAITING
+from farandole.events import retry
+from farandole.events.record import Outgoing, Record
+from farandole.events.retry import PARKED, Waiting
+from farandole.lanes.port import Partition
+from farandole.worker.breaker import Breaker
+from farandole.worker.caps import PARKED_BYTES, WAITING
 
 Queue = tuple[str, bytes | int]
 HOPELESS = 3  # deaths in a row of one key

@@ -7,11 +7,11 @@ import gc
 import resource
 from collections.abc import Collection
 
-from broker.settings import Settings
-from worker.asked import asking
-from worker.beat import Beat
-from worker.hosting import Host
-from worker.versions import following
+from farandole.broker.settings import Settings
+from farandole.worker.asked import asking
+from farandole.worker.beat import Beat
+from farandole.worker.hosting import Host
+from farandole.worker.versions import following
 
 
 async def work(

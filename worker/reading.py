@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
-from events.envelope import Unreadable
-from events.headers import encoded
-from events.record import Outgoing, Record
-from events.retry import Waiting
-from worker.binding import Outputs, expected, reader
-from worker.burial import Burial
-from worker.calling import Caller, attributes_of, from_outside
-from worker.results import Draft
-from worker.wiring import Lineage, Misplaced, Unchecked, UnknownVersion, Wiring
+from farandole.events.envelope import Unreadable
+from farandole.events.headers import encoded
+from farandole.events.record import Outgoing, Record
+from farandole.events.retry import Waiting
+from farandole.worker.binding import Outputs, expected, reader
+from farandole.worker.burial import Burial
+from farandole.worker.calling import Caller, attributes_of, from_outside
+from farandole.worker.results import Draft
+from farandole.worker.wiring import Lineage, Misplaced, Unchecked, UnknownVersion, Wiring
 
 
 class Bound(NamedTuple):

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from broker.partitioner import partition_of
-from events.envelope import constant_headers
-from events.headers import SMALL, Part, part, sized
-from events.ids import Position
-from events.record import Outgoing, Record
-from lanes.port import Partition, Writes
-from worker.accounts import Account, Accounts, lines_of
-from worker.binding import Output, Outputs, Unwired, key_of
-from worker.caps import EVENT_BYTES, HEADER_BYTES, RECORD_BYTES
-from worker.tally import Tally
-from worker.wiring import Edge, Lineage
+from farandole.broker.partitioner import partition_of
+from farandole.events.envelope import constant_headers
+from farandole.events.headers import SMALL, Part, part, sized
+from farandole.events.ids import Position
+from farandole.events.record import Outgoing, Record
+from farandole.lanes.port import Partition, Writes
+from farandole.worker.accounts import Account, Accounts, lines_of
+from farandole.worker.binding import Output, Outputs, Unwired, key_of
+from farandole.worker.caps import EVENT_BYTES, HEADER_BYTES, RECORD_BYTES
+from farandole.worker.tally import Tally
+from farandole.worker.wiring import Edge, Lineage
 
 new_tuple = tuple.__new__
 

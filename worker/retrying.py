@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from events.envelope import Unreadable
-from events.topology import Retry
-from stages.contract import Reject
-from worker.binding import WrongResult
-from worker.results import TooMuch
+from farandole.events.envelope import Unreadable
+from farandole.events.topology import Retry
+from farandole.stages.contract import Reject
+from farandole.worker.binding import WrongResult
+from farandole.worker.results import TooMuch
 
 FINAL = (Reject, Unreadable, WrongResult, TooMuch)
 """What no second try can change; their message says all, a traceback would say nothing more."""

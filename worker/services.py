@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from broker.settings import PREFIX, Settings
-from worker.live import live
-from worker.supervisor import Service
-from worker.versions import Versions
+from farandole.broker.settings import PREFIX, Settings
+from farandole.worker.live import live
+from farandole.worker.supervisor import Service
+from farandole.worker.versions import Versions
 
 
 def services(
@@ -42,7 +42,7 @@ def services(
                 sys.executable,
                 "-P",  # the pipeline's folder must not hide our own packages
                 "-m",
-                "worker",
+                "farandole.worker",
                 "--folder",
                 str(folder.resolve()),
                 "--pipeline",

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import orjson
 import structlog
 
-from worker.beat import FD_VARIABLE, Report
-from worker.restarts import Restarts
+from farandole.worker.beat import FD_VARIABLE, Report
+from farandole.worker.restarts import Restarts
 
 log = structlog.get_logger()
 

@@ -9,21 +9,21 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from events.deadletter import said
-from events.display import encodable
-from events.record import Record
-from events.retry import LONGEST_MESSAGE, Waiting, waiting
-from events.topology import Retry
-from worker.applying import Applying
-from worker.binding import expected
-from worker.burial import Burial
-from worker.calling import from_outside
-from worker.caps import WAITING_BYTES
-from worker.lot import Lot
-from worker.reading import Bound, Reading
-from worker.results import Draft, TooMuch
-from worker.retrying import exhausted, in_place, wait, worth
-from worker.sparing import Sparing
+from farandole.events.deadletter import said
+from farandole.events.display import encodable
+from farandole.events.record import Record
+from farandole.events.retry import LONGEST_MESSAGE, Waiting, waiting
+from farandole.events.topology import Retry
+from farandole.worker.applying import Applying
+from farandole.worker.binding import expected
+from farandole.worker.burial import Burial
+from farandole.worker.calling import from_outside
+from farandole.worker.caps import WAITING_BYTES
+from farandole.worker.lot import Lot
+from farandole.worker.reading import Bound, Reading
+from farandole.worker.results import Draft, TooMuch
+from farandole.worker.retrying import exhausted, in_place, wait, worth
+from farandole.worker.sparing import Sparing
 
 log = structlog.get_logger()
 

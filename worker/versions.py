@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import structlog
 from pydantic import ValidationError
 
-from broker.follower import Follower, followed
-from broker.settings import Settings
-from broker.tables import read_table
-from events.topology import Version, row
+from farandole.broker.follower import Follower, followed
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
+from farandole.events.topology import Version, row
 
 log = structlog.get_logger()
 

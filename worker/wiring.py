@@ -6,8 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from broker.partitioner import partition_of
-from events.envelope import (
+from farandole.broker.partitioner import partition_of
+from farandole.events.envelope import (
     CORRELATION_ID,
     RUN_ID,
     TOPOLOGY_VERSION,
@@ -16,13 +16,13 @@ from events.envelope import (
     header,
     read,
 )
-from events.headers import Part, part, sized, varint
-from events.ids import BLOCK, RUN_LETTERS, RunIds
-from events.record import Header, Record
-from events.topology import Version
-from lanes.port import Unknown
-from worker.binding import Outputs, listed
-from worker.caps import LINEAGES
+from farandole.events.headers import Part, part, sized, varint
+from farandole.events.ids import BLOCK, RUN_LETTERS, RunIds
+from farandole.events.record import Header, Record
+from farandole.events.topology import Version
+from farandole.lanes.port import Unknown
+from farandole.worker.binding import Outputs, listed
+from farandole.worker.caps import LINEAGES
 
 _STILL_UNKNOWN = 2.0  # seconds during which a version that was not found is not looked up again
 

@@ -46,7 +46,7 @@ class Contestant:
 def _farandole(processes: int) -> Callable[[Home, Hop], Sequence[str]]:
     def command(_: Home, hop: Hop) -> Sequence[str]:
         return [
-            sys.executable, "-P", "-m", "console", "-C", str(_ROOT),
+            sys.executable, "-P", "-m", "farandole", "-C", str(_ROOT),
             "-f", str(hop.folder / "topology.yaml"), "--bootstrap", hop.bootstrap,
             "work", "hop0", "--processes", str(processes),
         ]  # fmt: skip

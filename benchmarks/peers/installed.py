@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orjson
 
-from broker.java import KAFKA
+from farandole.broker.java import KAFKA
 
 _STREAMS = f"org.apache.kafka:kafka-streams:{KAFKA}"
 _COMPILER = "org.eclipse.jdt:ecj:3.43.0"  # from where the jars come: no JDK is needed

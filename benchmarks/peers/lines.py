@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import orjson
 
 from benchmarks import pipelines
-from broker.clients import opened, producer
-from broker.partitioner import partition_of
-from broker.settings import Settings
-from broker.tables import scan
+from farandole.broker.clients import opened, producer
+from farandole.broker.partitioner import partition_of
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
 
 _FIRST_BASKET = orjson.loads(pipelines.line(0))["basket_id"]
 _IN_FLIGHT = 8  # batches of a partition that are sent before one of them is awaited

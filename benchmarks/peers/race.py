@@ -14,8 +14,8 @@ from benchmarks.peers import lines, verdict
 from benchmarks.peers.contestants import CONTESTANTS, Contestant
 from benchmarks.peers.installed import Home, Missing
 from benchmarks.peers.run import Source, run
-from broker.admin import Admin, NewTopicSpec
-from broker.settings import Settings
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.settings import Settings
 
 HOMES = Path(__file__).parent.parent.parent / ".venv-peers"
 

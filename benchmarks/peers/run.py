@@ -23,10 +23,10 @@ from benchmarks.peers.contestants import Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import audited
 from benchmarks.peers.verdict import Run, Sample, judged
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import admin, opened
-from broker.settings import Settings
-from worker.services import told
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import admin, opened
+from farandole.broker.settings import Settings
+from farandole.worker.services import told
 
 _LOOK = 0.1  # seconds between two looks at a contestant
 _GRACE = 20.0  # seconds that it has to end in good order

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from console.books.spans import moment, span
-from console.output import columns
-from events.ledger import Edge, Row, edge_name, in_flight
-from events.topology import Version
-from router.graph import lines as drawn
+from farandole.console.books.spans import moment, span
+from farandole.console.output import columns
+from farandole.events.ledger import Edge, Row, edge_name, in_flight
+from farandole.events.topology import Version
+from farandole.router.graph import lines as drawn
 
 _KINDS = ("dropped", "filtered", "dead", "cancelled", "parked")
 """Shown where there are any."""

@@ -7,9 +7,9 @@ from typing import NoReturn
 
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.settings import Settings
-from console.failing import Failed
+from farandole.broker.admin import Admin
+from farandole.broker.settings import Settings
+from farandole.console.failing import Failed
 
 
 @dataclass(frozen=True, slots=True)

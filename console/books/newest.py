@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from events.ledger import Row, in_flight
+from farandole.events.ledger import Row, in_flight
 
 
 class Run(NamedTuple):

@@ -7,15 +7,15 @@ from contextlib import aclosing
 
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.settings import Settings
-from broker.tables import read_table, scan
-from console.books import rows as believed
-from events.ledger import partition_of
-from ledger import reading
-from ledger.book import MOST_CLOSED, RETENTION
-from ledger.refold import Other, Refold
-from ledger.work import POSITION
+from farandole.broker.admin import Admin
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table, scan
+from farandole.console.books import rows as believed
+from farandole.events.ledger import partition_of
+from farandole.ledger import reading
+from farandole.ledger.book import MOST_CLOSED, RETENTION
+from farandole.ledger.refold import Other, Refold
+from farandole.ledger.work import POSITION
 
 _NAMED = 5  # edges of a run that are named
 _MOST = 1000  # runs that are named

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from broker.admin import Admin
-from broker.settings import Settings
-from broker.tables import Start, scan
-from console.failing import Failed
-from events.ledger import Row
+from farandole.broker.admin import Admin
+from farandole.broker.settings import Settings
+from farandole.broker.tables import Start, scan
+from farandole.console.failing import Failed
+from farandole.events.ledger import Row
 
 _ROW = {
     "run": str,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from console.output import say
-from console.wiring import Here, run, who
+from farandole.console.output import say
+from farandole.console.wiring import Here, run, who
 
 
 @click.command()
@@ -19,12 +19,12 @@ def ack(here: Here, incident: str) -> None:
 
 
 async def _ack(here: Here, wanted: str) -> None:
-    from broker.tables import read_table
-    from console.commands.incidents import find
-    from console.control import publish
-    from console.failing import Failed
-    from events.control import Acknowledge
-    from notifier import rows
+    from farandole.broker.tables import read_table
+    from farandole.console.commands.incidents import find
+    from farandole.console.control import publish
+    from farandole.console.failing import Failed
+    from farandole.events.control import Acknowledge
+    from farandole.notifier import rows
 
     settings = await here.reached()
     found = find(rows.incidents(await read_table(settings, settings.names.incidents)), wanted)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
-    from broker.settings import Settings
-    from console.commands.trigger import Published
-    from events.ledger import Root
-    from events.record import Header, Record
+    from farandole.broker.settings import Settings
+    from farandole.console.commands.trigger import Published
+    from farandole.events.ledger import Root
+    from farandole.events.record import Header, Record
 
 
 @click.command()
@@ -45,11 +45,11 @@ async def repeat(settings: Settings, run_id: str) -> Published:
     Failed, NothingApplied and BrokerError."""
     from aiokafka.errors import KafkaError
 
-    from broker.clients import opened, producer, within
-    from console.books.rows import row_of
-    from console.commands.trigger import Published
-    from events.ids import RunIds
-    from worker.versions import published
+    from farandole.broker.clients import opened, producer, within
+    from farandole.console.books.rows import row_of
+    from farandole.console.commands.trigger import Published
+    from farandole.events.ids import RunIds
+    from farandole.worker.versions import published
 
     row = await row_of(settings, run_id)
     root = row["root"]
@@ -91,7 +91,7 @@ async def repeat(settings: Settings, run_id: str) -> Published:
 
 def linked(headers: Sequence[Header], run_id: str) -> list[Header]:
     """The headers of a root that repeats a run."""
-    from events.envelope import AGAIN
+    from farandole.events.envelope import AGAIN
 
     return [*((n, v) for n, v in headers if n != AGAIN), (AGAIN, run_id.encode())]
 
@@ -100,7 +100,7 @@ async def _root(settings: Settings, run_id: str, root: Root) -> Record:
     """The record that opened the run. Raises Failed where it is gone."""
     from aiokafka import TopicPartition
 
-    from broker.tables import scan
+    from farandole.broker.tables import scan
 
     topic, partition, offset = root["topic"], root["partition"], root["offset"]
     start = {TopicPartition(topic, partition): offset}

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, run, who
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, run, who
 
 if TYPE_CHECKING:
-    from broker.settings import Settings
-    from router.plan import Plan
-    from router.publish import Applied
+    from farandole.broker.settings import Settings
+    from farandole.router.plan import Plan
+    from farandole.router.publish import Applied
 
 DANGERS = ("unread", "keys", "schema")
 
@@ -45,7 +45,7 @@ def apply(here: Here, plan: Path | None, allowed: tuple[str, ...], as_json: bool
 
 
 async def _apply(here: Here, file: Path | None, allowed: tuple[str, ...], as_json: bool) -> None:
-    from router.facts import planned
+    from farandole.router.facts import planned
 
     if file is None:
         derived = here.derived()
@@ -64,8 +64,8 @@ async def carried_out(
     settings: Settings, plan: Plan, allowed: tuple[str, ...], as_json: bool
 ) -> None:
     """Do it, and say what was done."""
-    from router.enact import NotAllowed, enact
-    from router.plan import rows
+    from farandole.router.enact import NotAllowed, enact
+    from farandole.router.plan import rows
 
     try:
         applied = await enact(settings, plan, who(), allowed)
@@ -102,7 +102,7 @@ def told(applied: Applied) -> list[str]:
 
 
 def _saved(file: Path) -> Plan:
-    from router.plan import load
+    from farandole.router.plan import load
 
     try:
         return load(file.read_bytes())

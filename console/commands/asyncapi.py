@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.commands.lint import file_argument
-from console.output import say, say_json
-from console.wiring import Here
+from farandole.console.commands.lint import file_argument
+from farandole.console.output import say, say_json
+from farandole.console.wiring import Here
 
 if TYPE_CHECKING:
-    from router.asyncapi import Server
+    from farandole.router.asyncapi import Server
 
 
 @click.command()
@@ -25,7 +25,7 @@ def asyncapi(here: Here, file: Path | None, as_yaml: bool) -> None:
 
     Needs no broker; names the one in use where it is known.
     """
-    from router.asyncapi import document
+    from farandole.router.asyncapi import document
 
     made = document(here.derived(file), here.settings().names, _server(here))
     if not as_yaml:
@@ -43,8 +43,8 @@ def asyncapi(here: Here, file: Path | None, as_yaml: bool) -> None:
 
 
 def _server(here: Here) -> Server | None:
-    from broker import embedded
-    from router.asyncapi import Server
+    from farandole.broker import embedded
+    from farandole.router.asyncapi import Server
 
     settings = here.settings()
     if settings.bootstrap is not None:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
-    from broker.admin import Admin
-    from broker.settings import Settings
-    from events.record import Record
-    from ledger.audit import Cell, Edge, Gone, Sums
-    from worker.versions import Versions
+    from farandole.broker.admin import Admin
+    from farandole.broker.settings import Settings
+    from farandole.events.record import Record
+    from farandole.ledger.audit import Cell, Edge, Gone, Sums
+    from farandole.worker.versions import Versions
 
 _EDGES = 100  # differing edges that are looked into
 _IDS = 1_000_000  # ids that are held for it
@@ -44,10 +44,10 @@ def audit(here: Here, run_id: str | None, as_json: bool) -> None:
 
 
 async def _audit(here: Here, run_id: str | None, as_json: bool) -> None:
-    from broker.admin import Admin
-    from console.books.refolding import Rows
-    from ledger.audit import differing, explained, group_of, unweighted
-    from worker.versions import published
+    from farandole.broker.admin import Admin
+    from farandole.console.books.refolding import Rows
+    from farandole.ledger.audit import differing, explained, group_of, unweighted
+    from farandole.worker.versions import published
 
     settings = await here.reached()
     versions = await published(settings, await here.pipeline(settings))
@@ -112,7 +112,7 @@ async def _audit(here: Here, run_id: str | None, as_json: bool) -> None:
 
 
 def _show(told: dict[str, Any]) -> None:
-    from events.display import in_one_line
+    from farandole.events.display import in_one_line
 
     for fault in told["faults"]:
         said = (
@@ -146,8 +146,8 @@ def _now() -> int:
 
 class _Reading:
     def __init__(self, settings: Settings, admin: Admin, versions: Versions, began: float) -> None:
-        from ledger.audit import Gone
-        from worker.wiring import Wiring
+        from farandole.ledger.audit import Gone
+        from farandole.worker.wiring import Wiring
 
         async def known() -> Versions:
             return versions
@@ -170,7 +170,7 @@ class _Reading:
         """Offsets first: what was committed before we read, the books that we read hold."""
         from aiokafka import TopicPartition
 
-        from ledger.audit import Gone
+        from farandole.ledger.audit import Gone
 
         await self._wiring.look()
         existing = await self._admin.topics()
@@ -191,7 +191,7 @@ class _Reading:
     async def _taken(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Where retention has been, the time up to which it may have taken: that of the first
         record that is left, and what clocks and transactions may differ by."""
-        from broker.tables import scan
+        from farandole.broker.tables import scan
 
         found = {}
         for tp, first in (await self._admin.start_offsets(tps)).items():
@@ -209,9 +209,9 @@ class _Reading:
 
     async def sums(self, group: Callable[[str], Hashable | None]) -> tuple[Sums, Sums]:
         """What the topics hold, then what the books say."""
-        from broker.tables import scan
-        from ledger import reading
-        from ledger.audit import Sums, booked
+        from farandole.broker.tables import scan
+        from farandole.ledger import reading
+        from farandole.ledger.audit import Sums, booked
 
         topics, books = Sums(group), Sums(group)
 
@@ -235,7 +235,7 @@ class _Reading:
         first result of each event that a stage has consumed)."""
         from xxhash import xxh3_64_intdigest
 
-        from ledger.audit import Edge
+        from farandole.ledger.audit import Edge
 
         wanted = set(cells)
         runs = {name for name, _ in cells}
@@ -264,10 +264,10 @@ class _Reading:
         stage that has come past it."""
         from xxhash import xxh3_64_intdigest
 
-        from broker.tables import scan
-        from events.envelope import Unreadable
-        from ledger.audit import Edge
-        from worker.wiring import Misplaced, UnknownVersion
+        from farandole.broker.tables import scan
+        from farandole.events.envelope import Unreadable
+        from farandole.ledger.audit import Edge
+        from farandole.worker.wiring import Misplaced, UnknownVersion
 
         async for records in scan(self._settings, self._topics):
             for record in records:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from console.failing import Failed
-from console.output import say
-from console.wiring import Here, run, who
+from farandole.console.failing import Failed
+from farandole.console.output import say
+from farandole.console.wiring import Here, run, who
 
 if TYPE_CHECKING:
-    from events.control import Said
-    from events.ledger import Row
+    from farandole.events.control import Said
+    from farandole.events.ledger import Row
 
 
 @click.command()
@@ -31,11 +31,11 @@ def cancel(here: Here, run_id: str, by: str | None) -> None:
 
 
 async def _cancel(here: Here, run_id: str, by: str) -> None:
-    from console import asked
-    from console.books.rows import row_of
-    from console.control import publish
-    from console.hints import farandole
-    from events.control import CANCELLED_FOR, Cancel, cancelled
+    from farandole.console import asked
+    from farandole.console.books.rows import row_of
+    from farandole.console.control import publish
+    from farandole.console.hints import farandole
+    from farandole.events.control import CANCELLED_FOR, Cancel, cancelled
 
     settings = await here.reached()
     row = await row_of(settings, run_id)
@@ -61,7 +61,7 @@ async def _cancel(here: Here, run_id: str, by: str) -> None:
 
 def expired_cancels(found: Mapping[bytes, Said], now: datetime) -> list[bytes]:
     """The keys of what need not be kept."""
-    from events.control import Cancel, cancelled
+    from farandole.events.control import Cancel, cancelled
 
     held = cancelled(found.values(), now)
     return [
@@ -89,8 +89,8 @@ class Held(NamedTuple):
 
 def holding(row: Row, found: Mapping[bytes, Said], now: datetime) -> Iterable[Held]:
     """Where a run has events in flight, and which pause holds them. `found`: as `asked` gives."""
-    from events.control import paused
-    from events.ledger import in_flight
+    from farandole.events.control import paused
+    from farandole.events.ledger import in_flight
 
     said = [*found.values()]
     for name, edge in row["edges"].items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from console.output import say
+from farandole.console.output import say
 
 _WHERE = {
     "bash": "~/.bashrc",

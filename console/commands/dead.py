@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console import names
-from console.commands.runs import Moment
-from console.dead_letters.amending import MOST_EDITED
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, known, run
+from farandole.console import names
+from farandole.console.commands.runs import Moment
+from farandole.console.dead_letters.amending import MOST_EDITED
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, known, run
 
 if TYPE_CHECKING:
-    from console.dead_letters.letters import Selection
-    from console.dead_letters.settling import Graveyard
-    from events.record import Record
-    from events.settlement import Settlement
+    from farandole.console.dead_letters.letters import Selection
+    from farandole.console.dead_letters.settling import Graveyard
+    from farandole.events.record import Record
+    from farandole.events.settlement import Settlement
 
 Command = Callable[..., Any]
 
@@ -118,7 +118,7 @@ def replay(
     Nobody else sees them. Two people may replay the same letters at the same time, and whoever was
     interrupted gives the same command again. Exit code 1: some could not be replayed.
     """
-    from console.dead_letters.amending import read_patch
+    from farandole.console.dead_letters.amending import read_patch
 
     if edit and patch is not None:
         raise click.UsageError("say either --edit or --patch")
@@ -159,7 +159,7 @@ def _selection(
     until: int | None = None,
 ) -> Selection:
     """Raises UsageError where it says nothing, or two things."""
-    from console.dead_letters.letters import Selection
+    from farandole.console.dead_letters.letters import Selection
 
     at: dict[str, set[int]] = {}
     for place in places:
@@ -185,7 +185,7 @@ def _selection(
 
 async def _yard(here: Here, selection: Selection) -> tuple[Graveyard, list[str]]:
     """And the stages whose letters can be meant. Raises Failed, BrokerError."""
-    from console.dead_letters.settling import graveyard
+    from farandole.console.dead_letters.settling import graveyard
 
     settings = await here.reached()
     yard = await graveyard(settings, await here.pipeline(settings))
@@ -195,7 +195,7 @@ async def _yard(here: Here, selection: Selection) -> tuple[Graveyard, list[str]]
 
 
 async def _dead(here: Here, selection: Selection, as_json: bool) -> None:
-    from console.dead_letters import kinds
+    from farandole.console.dead_letters import kinds
 
     yard, stages = await _yard(here, selection)
     found = await kinds.of(yard, stages, selection)
@@ -223,9 +223,9 @@ async def _show(here: Here, stage: str, offset: int) -> None:
 
 def _lines(record: Record, stage: str, became: Settlement | None) -> list[str]:
     """For a person; nothing of it obeys him or his terminal."""
-    from console.dead_letters.letters import said
-    from events.deadletter import FAMILY
-    from events.display import harmless, in_one_line
+    from farandole.console.dead_letters.letters import said
+    from farandole.events.deadletter import FAMILY
+    from farandole.events.display import harmless, in_one_line
 
     def word(name: str, otherwise: str = "(unknown)") -> str:
         return in_one_line(said(record, name)) or otherwise
@@ -268,7 +268,7 @@ def _text(raw: bytes | None) -> str:
 
 def _value(value: bytes | None) -> str:
     """Indented, where it is JSON."""
-    from console.dead_letters.amending import document, pretty
+    from farandole.console.dead_letters.amending import document, pretty
 
     try:
         return pretty(document((value or b"").decode())).rstrip("\n")
@@ -280,9 +280,9 @@ def _leads(
     here: Here, yard: Graveyard, record: Record, stage: str, became: Settlement | None
 ) -> list[str]:
     """The commands to go on with."""
-    from console.dead_letters.letters import said
-    from console.hints import farandole
-    from events.ids import RUN
+    from farandole.console.dead_letters.letters import said
+    from farandole.console.hints import farandole
+    from farandole.events.ids import RUN
 
     bootstrap = shlex.quote(yard.settings.bootstrap or "")
     lines = [
@@ -301,13 +301,13 @@ def _leads(
 
 async def _replay(here: Here, selection: Selection, **how: Any) -> int:
     """How many letters cannot be replayed."""
-    from console.dead_letters import orders
+    from farandole.console.dead_letters import orders
 
     _, refused = await orders.replay(*await _yard(here, selection), selection, **how)
     return refused
 
 
 async def _discard(here: Here, selection: Selection, reason: str) -> None:
-    from console.dead_letters import orders
+    from farandole.console.dead_letters import orders
 
     await orders.discard(*await _yard(here, selection), selection, reason)

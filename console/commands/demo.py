@@ -15,17 +15,17 @@ import click
 import orjson
 from rich.console import Console
 
-from console.failing import Failed
-from console.wiring import Here, run, who
+from farandole.console.failing import Failed
+from farandole.console.wiring import Here, run, who
 
 if TYPE_CHECKING:
-    from broker.settings import Settings
-    from console.demonstration.counting import Counted
-    from console.demonstration.oracle import Figures, Weeks
-    from events.ledger import Row
-    from events.topology import Version
-    from router.plan import Plan
-    from worker.supervisor import Supervisor
+    from farandole.broker.settings import Settings
+    from farandole.console.demonstration.counting import Counted
+    from farandole.console.demonstration.oracle import Figures, Weeks
+    from farandole.events.ledger import Row
+    from farandole.events.topology import Version
+    from farandole.router.plan import Plan
+    from farandole.worker.supervisor import Supervisor
 
 PIPELINE = "order-lines"
 ROOT = "feed.requested"
@@ -82,11 +82,11 @@ def demo(here: Here, weeks: list[int], every: bool) -> None:
 
 async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
     """How many figures differ."""
-    from console.demonstration import result
-    from console.demonstration.oracle import differences, expected, loaded
-    from console.stderr import into
-    from router.enact import enact
-    from router.facts import planned
+    from farandole.console.demonstration import result
+    from farandole.console.demonstration.oracle import differences, expected, loaded
+    from farandole.console.stderr import into
+    from farandole.router.enact import enact
+    from farandole.router.facts import planned
     from stages.order_lines.source import TRANSACTIONS, file
 
     form = here.form()
@@ -123,8 +123,8 @@ async def _demo(here: Here, weeks: Weeks, console: Console) -> int:
 
 def _refuse_dangerous(here: Here, plan: Plan) -> None:
     """What needs a person's word needs a command that takes it. Raises Failed."""
-    from console.hints import farandole
-    from router.plan import rows
+    from farandole.console.hints import farandole
+    from farandole.router.plan import rows
 
     refused = plan.refused(())
     if refused:
@@ -140,17 +140,17 @@ async def _run(
 ) -> _Ended:
     """Trigger, work until every event is settled and every failure told, mend one kind of failure,
     and count."""
-    from console.commands.trigger import publish
-    from console.demonstration import result
-    from console.demonstration.counting import count, ends
-    from console.demonstration.mailed import caused, server
-    from console.demonstration.mending import mend
-    from console.processes.beside import service
-    from console.processes.supervising import beside
-    from notifier.catcher import catching
-    from worker.services import services
-    from worker.supervisor import Supervisor
-    from worker.versions import published
+    from farandole.console.commands.trigger import publish
+    from farandole.console.demonstration import result
+    from farandole.console.demonstration.counting import count, ends
+    from farandole.console.demonstration.mailed import caused, server
+    from farandole.console.demonstration.mending import mend
+    from farandole.console.processes.beside import service
+    from farandole.console.processes.supervising import beside
+    from farandole.notifier.catcher import catching
+    from farandole.worker.services import services
+    from farandole.worker.supervisor import Supervisor
+    from farandole.worker.versions import published
 
     level = here.log_level or "info"
     since = await ends(settings, version)
@@ -194,10 +194,10 @@ async def _completed(
 ) -> Row:
     """Show the progress until the books say that the run is complete. Raises Failed when nothing
     moves any more."""
-    from broker.admin import Admin
-    from broker.lag import ordered_pass
-    from console.books.rows import first
-    from console.demonstration.progress import Watch, shown
+    from farandole.broker.admin import Admin
+    from farandole.broker.lag import ordered_pass
+    from farandole.console.books.rows import first
+    from farandole.console.demonstration.progress import Watch, shown
 
     watch = Watch()
     moved, before = time.monotonic(), None

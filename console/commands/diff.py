@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.commands.rollback import of
-from console.output import json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.commands.rollback import of
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.settings import Settings
-    from events.topology import Version
-    from router.graph import Wired
+    from farandole.broker.settings import Settings
+    from farandole.events.topology import Version
+    from farandole.router.graph import Wired
 
 FILE = "file"
 
@@ -47,8 +47,8 @@ def diff(here: Here, a: int | str, b: int | str, as_json: bool) -> None:
 
 
 async def _diff(here: Here, a: int | str, b: int | str, as_json: bool) -> None:
-    from router.plan import changes, rows, total
-    from router.table import versions
+    from farandole.router.plan import changes, rows, total
+    from farandole.router.table import versions
 
     settings = await here.reached()
     pipeline = await here.pipeline(settings)
@@ -70,8 +70,8 @@ async def _diff(here: Here, a: int | str, b: int | str, as_json: bool) -> None:
 async def _side(
     here: Here, settings: Settings, pipeline: str, history: Sequence[Version], side: int | str
 ) -> Wired:
-    from broker.admin import Admin
-    from router.place import placed
+    from farandole.broker.admin import Admin
+    from farandole.router.place import placed
 
     if isinstance(side, int):
         return of(history, pipeline, side)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from console.commands.lint import file_argument
-from console.output import json_option, say, say_json
-from console.wiring import Here
+from farandole.console.commands.lint import file_argument
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here
 
 
 @click.command()
@@ -19,7 +19,7 @@ from console.wiring import Here
 @click.pass_obj
 def graph(here: Here, file: Path | None, mermaid: bool, dot: bool, as_json: bool) -> None:
     """Draw FILE (default: the folder's topology.yaml) as a tree. Needs no broker."""
-    from router import graph as drawing
+    from farandole.router import graph as drawing
 
     if mermaid + dot + as_json > 1:
         raise click.UsageError("--mermaid, --dot and --json exclude each other")

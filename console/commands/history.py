@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from console.failing import Failed
-from console.output import columns, json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import columns, json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 
 @click.command()
@@ -19,8 +19,8 @@ def history(here: Here, as_json: bool) -> None:
 
 
 async def _history(here: Here, as_json: bool) -> None:
-    from router.plan import changes, summary
-    from router.table import versions
+    from farandole.router.plan import changes, summary
+    from farandole.router.table import versions
 
     settings = await here.reached()
     pipeline = await here.pipeline(settings)

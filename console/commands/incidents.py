@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.failing import Failed
-from console.output import columns, json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import columns, json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
-    from events.incident import Incident, Notice
+    from farandole.events.incident import Incident, Notice
 
 
 @click.command()
@@ -32,8 +32,8 @@ def incidents(here: Here, incident: str | None, every: bool, as_json: bool) -> N
 
 
 async def _incidents(here: Here, wanted: str | None, every: bool, as_json: bool) -> None:
-    from broker.tables import read_table
-    from notifier import rows
+    from farandole.broker.tables import read_table
+    from farandole.notifier import rows
 
     settings = await here.reached()
     found = rows.incidents(await read_table(settings, settings.names.incidents))
@@ -101,7 +101,7 @@ def _where(incident: Incident) -> str:
 
 
 def _what(incident: Incident) -> str:
-    from events.display import in_one_line
+    from farandole.events.display import in_one_line
 
     said = in_one_line(f"{incident.error}: {incident.title}")
     return said if len(said) <= 60 else f"{said[:59]}…"
@@ -115,7 +115,7 @@ def _sent(notice: Notice) -> dict[str, Any]:
 
 def _shown(data: Any) -> Any:
     """JSON data whose texts obey nobody's terminal."""
-    from events.display import harmless
+    from farandole.events.display import harmless
 
     if isinstance(data, str):
         return harmless(data)
@@ -125,10 +125,10 @@ def _shown(data: Any) -> Any:
 
 
 def _show(here: Here, incident: Incident, notices: Sequence[Notice]) -> None:
-    from console.hints import farandole
-    from events.display import harmless, in_one_line
-    from notifier.composing import selection
-    from notifier.words import lanes_of
+    from farandole.console.hints import farandole
+    from farandole.events.display import harmless, in_one_line
+    from farandole.notifier.composing import selection
+    from farandole.notifier.words import lanes_of
 
     what = in_one_line(f"{incident.error}: {incident.title}")
     say(f"{_where(incident)}  {what}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 
 @click.group()
@@ -22,7 +22,7 @@ def kafka() -> None:
 @click.pass_obj
 def start(here: Here, as_json: bool) -> None:
     """Start it unless it runs; it goes on when this command ends."""
-    from broker import embedded
+    from farandole.broker import embedded
 
     here.logs()
     running = run(
@@ -42,7 +42,7 @@ def start(here: Here, as_json: bool) -> None:
 @click.pass_obj
 def stop(here: Here) -> None:
     """Stop it in good order; its data stay."""
-    from broker import embedded
+    from farandole.broker import embedded
 
     here.logs()
     if embedded.status(here.folder.resolve()) is not None:
@@ -55,7 +55,7 @@ def stop(here: Here) -> None:
 @click.pass_obj
 def status(here: Here, as_json: bool) -> None:
     """Say where it is; exit 1 if it does not run."""
-    from broker import embedded
+    from farandole.broker import embedded
 
     running = embedded.status(here.folder.resolve())
     if as_json:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from console.output import say
-from console.processes.serving import serving, started_again
-from console.wiring import Here, run
+from farandole.console.output import say
+from farandole.console.processes.serving import serving, started_again
+from farandole.console.wiring import Here, run
 
 
 @click.command()
@@ -23,7 +23,7 @@ def keep_books(here: Here) -> None:
 
 
 async def _keep_books(here: Here) -> None:
-    from ledger.service import keep
+    from farandole.ledger.service import keep
 
     settings = await here.reached()
     with started_again("books.ended"):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here
 
 file_argument = click.argument(
     "file", type=click.Path(dir_okay=False, path_type=Path), required=False

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from console.failing import Failed
-from console.output import columns, json_option, say, say_bytes, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import columns, json_option, say, say_bytes, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
-    from notifier.catcher import Caught
+    from farandole.notifier.catcher import Caught
 
 
 @click.command()
@@ -46,7 +46,7 @@ def mail_catcher(
 
 
 def _list(folder: Path, as_json: bool) -> None:
-    from notifier.catcher import caught
+    from farandole.notifier.catcher import caught
 
     try:
         mails = caught(folder)
@@ -64,7 +64,7 @@ def _list(folder: Path, as_json: bool) -> None:
 
 
 async def _catch(folder: Path, host: str, port: int, as_json: bool) -> None:
-    from notifier.catcher import catching
+    from farandole.notifier.catcher import catching
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

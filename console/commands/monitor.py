@@ -9,9 +9,9 @@ import sys
 import click
 import structlog
 
-from console.output import say
-from console.processes.serving import serving, started_again
-from console.wiring import Here, run
+from farandole.console.output import say
+from farandole.console.processes.serving import serving, started_again
+from farandole.console.wiring import Here, run
 
 
 @click.command()
@@ -26,13 +26,13 @@ def monitor(here: Here) -> None:
 
 
 async def _monitor(here: Here) -> None:
-    from broker.errors import BadSettings
-    from monitor.consumer import ReadsUncommitted
-    from monitor.service import AlreadyMonitored, Hangs
-    from monitor.service import monitor as serve
-    from monitor.settings import Settings
-    from monitor.web import PortTaken
-    from worker.restarts import TEMPORARY
+    from farandole.broker.errors import BadSettings
+    from farandole.monitor.consumer import ReadsUncommitted
+    from farandole.monitor.service import AlreadyMonitored, Hangs
+    from farandole.monitor.service import monitor as serve
+    from farandole.monitor.settings import Settings
+    from farandole.monitor.web import PortTaken
+    from farandole.worker.restarts import TEMPORARY
 
     own = Settings.load(here.folder)
     settings = await here.reached()

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from console import names
-from console.output import say
-from console.wiring import Here, known, run, who
+from farandole.console import names
+from farandole.console.output import say
+from farandole.console.wiring import Here, known, run, who
 
 _LONGEST = timedelta(days=3650)
 
@@ -22,7 +22,7 @@ class Duration(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
         from pydantic_core import PydanticCustomError
 
-        from router.form import longer_than_nothing
+        from farandole.router.form import longer_than_nothing
 
         try:
             seconds = longer_than_nothing(value)
@@ -50,11 +50,11 @@ def mute(here: Here, target: str, length: timedelta | None, off: bool) -> None:
 
 
 async def _mute(here: Here, target: str, length: timedelta | None) -> None:
-    from broker.tables import read_table
-    from console.control import publish
-    from events.control import Mute
-    from notifier import rows
-    from notifier.words import exactly
+    from farandole.broker.tables import read_table
+    from farandole.console.control import publish
+    from farandole.events.control import Mute
+    from farandole.notifier import rows
+    from farandole.notifier.words import exactly
 
     settings = await here.reached()
     now = datetime.now(UTC)

@@ -7,9 +7,9 @@ from functools import partial
 
 import click
 
-from console.output import say
-from console.processes.serving import serving, started_again
-from console.wiring import Here, run
+from farandole.console.output import say
+from farandole.console.processes.serving import serving, started_again
+from farandole.console.wiring import Here, run
 
 
 @click.command()
@@ -25,9 +25,9 @@ def notify(here: Here) -> None:
 
 
 async def _notify(here: Here) -> None:
-    from notifier.channels import deliver, ways
-    from notifier.service import notify as serve
-    from notifier.settings import Settings
+    from farandole.notifier.channels import deliver, ways
+    from farandole.notifier.service import notify as serve
+    from farandole.notifier.settings import Settings
 
     mail = Settings.load(here.folder)
     settings = await here.reached()

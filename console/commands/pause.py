@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from console import names
-from console.commands.mute import Duration
-from console.output import say
-from console.wiring import Here, known, run, who
+from farandole.console import names
+from farandole.console.commands.mute import Duration
+from farandole.console.output import say
+from farandole.console.wiring import Here, known, run, who
 
 
 @click.command()
@@ -37,11 +37,11 @@ def one_or_all(stage: str | None, every: bool) -> None:
 
 
 async def _pause(here: Here, stage: str | None, length: timedelta | None, by: str) -> None:
-    from console.control import publish
-    from events.control import Pause
-    from notifier.words import exactly
-    from worker.live import live
-    from worker.versions import published
+    from farandole.console.control import publish
+    from farandole.events.control import Pause
+    from farandole.notifier.words import exactly
+    from farandole.worker.live import live
+    from farandole.worker.versions import published
 
     settings = await here.reached()
     pipeline = await here.pipeline(settings)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
-    from router.plan import Plan
+    from farandole.router.plan import Plan
 
 
 @click.command()
@@ -36,9 +36,9 @@ def plan(here: Here, out: Path | None, as_json: bool) -> None:
 
 
 async def _plan(here: Here, out: Path | None, as_json: bool) -> None:
-    from console.hints import farandole
-    from router.facts import planned
-    from router.plan import dump, lines
+    from farandole.console.hints import farandole
+    from farandole.router.facts import planned
+    from farandole.router.plan import dump, lines
 
     if out is not None:
         _refuse_another(out)
@@ -57,7 +57,7 @@ async def _plan(here: Here, out: Path | None, as_json: bool) -> None:
 
 def _refuse_another(out: Path) -> None:
     """A plan may replace a plan, and nothing else. Raises Failed."""
-    from router.plan import load
+    from farandole.router.plan import load
 
     try:
         raw = out.read_bytes() if out.is_file() else b""

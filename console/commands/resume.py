@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
-from console import names
-from console.commands.pause import one_or_all
-from console.output import say
-from console.wiring import Here, known, run, who
+from farandole.console import names
+from farandole.console.commands.pause import one_or_all
+from farandole.console.output import say
+from farandole.console.wiring import Here, known, run, who
 
 
 @click.command()
@@ -25,11 +25,11 @@ def resume(here: Here, stage: str | None, every: bool, by: str | None) -> None:
 
 
 async def _resume(here: Here, stage: str | None, by: str) -> None:
-    from console import asked
-    from console.control import publish
-    from events.control import Resume
-    from worker.live import live
-    from worker.versions import published
+    from farandole.console import asked
+    from farandole.console.control import publish
+    from farandole.events.control import Resume
+    from farandole.worker.live import live
+    from farandole.worker.versions import published
 
     settings = await here.reached()
     pipeline = await here.pipeline(settings)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.commands.apply import allow_option, carried_out
-from console.failing import Failed
-from console.output import json_option
-from console.wiring import Here, run
+from farandole.console.commands.apply import allow_option, carried_out
+from farandole.console.failing import Failed
+from farandole.console.output import json_option
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.settings import Settings
-    from events.topology import Version
+    from farandole.broker.settings import Settings
+    from farandole.events.topology import Version
 
 
 @click.command()
@@ -36,9 +36,9 @@ def rollback(here: Here, version: int | None, allowed: tuple[str, ...], as_json:
 async def _rollback(
     here: Here, number: int | None, allowed: tuple[str, ...], as_json: bool
 ) -> None:
-    from router.derive import restored
-    from router.facts import planned
-    from router.table import versions
+    from farandole.router.derive import restored
+    from farandole.router.facts import planned
+    from farandole.router.table import versions
 
     settings = await here.reached()
     pipeline = await here.pipeline(settings)
@@ -56,9 +56,9 @@ async def _rollback(
 async def _differs(here: Here, settings: Settings, target: Version) -> bool:
     """Does the file say something else than what is in force now? One that is not there says
     nothing; one with mistakes will say something else once they are mended."""
-    from router.derive import derive
-    from router.facts import gathered
-    from router.plan import says
+    from farandole.router.derive import derive
+    from farandole.router.facts import gathered
+    from farandole.router.plan import says
 
     if not here.file.is_file():
         return False
@@ -84,7 +84,7 @@ def of(history: Sequence[Version], pipeline: str, number: int | None) -> Version
 
 
 def _importable(here: Here, version: Version) -> None:
-    from stages.loading import NotFound, load, on_path
+    from farandole.stages.loading import NotFound, load, on_path
 
     on_path(here.folder)
     lines = []

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
-from console.output import say
-from console.processes.serving import serving
-from console.wiring import Here, run, who
+from farandole.console.output import say
+from farandole.console.processes.serving import serving
+from farandole.console.wiring import Here, run, who
 
 _RETIRING = 15.0  # seconds between two looks at what is over
 
 if TYPE_CHECKING:
-    from broker.settings import Settings
-    from router.fresh import Judged, Judges
+    from farandole.broker.settings import Settings
+    from farandole.router.fresh import Judged, Judges
 
 
 @click.command()
@@ -37,7 +37,7 @@ def route(here: Here, paths: tuple[Path, ...]) -> None:
 
 
 async def _route(here: Here, paths: Sequence[Path]) -> None:
-    from router.watch import route as watch
+    from farandole.router.watch import route as watch
 
     edge = Around.of(here)
     retiring = asyncio.create_task(_retire(here))
@@ -52,9 +52,9 @@ async def _route(here: Here, paths: Sequence[Path]) -> None:
 
 async def _retire(here: Here) -> None:
     """Retire, from time to time, the versions that are over, until cancelled."""
-    from broker.errors import BrokerError
-    from router.retire import retire
-    from router.table import NotApplied, read
+    from farandole.broker.errors import BrokerError
+    from farandole.router.retire import retire
+    from farandole.router.table import NotApplied, read
 
     while True:
         await asyncio.sleep(_RETIRING)
@@ -77,7 +77,7 @@ class Around:
     @classmethod
     def of(cls, here: Here) -> Around:
         """Raises BadSettings."""
-        from router.fresh import Judges
+        from farandole.router.fresh import Judges
 
         return cls(here, Judges(here.folder, here.settings().namespace), who())
 
@@ -91,7 +91,7 @@ class Around:
         await self.judges.prepare()
 
     def allowing(self, file: Path, dangers: Sequence[str]) -> str:
-        from console.hints import farandole
+        from farandole.console.hints import farandole
 
         own = file.resolve() == (self.here.folder / "topology.yaml").resolve()
         here = replace(self.here, chosen=None if own else file)

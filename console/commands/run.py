@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from console import wiring
-from console.commands.again import again
-from console.failing import Failed
-from console.output import json_option, say, say_bytes, say_json
-from console.wiring import Here
+from farandole.console import wiring
+from farandole.console.commands.again import again
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_bytes, say_json
+from farandole.console.wiring import Here
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
-    from broker.settings import Settings
-    from console.books.rows import Written
-    from events.ledger import Row
-    from events.topology import Version
+    from farandole.broker.settings import Settings
+    from farandole.console.books.rows import Written
+    from farandole.events.ledger import Row
+    from farandole.events.topology import Version
 
 _NAMED = 5  # runs that are named where several can be meant
 _AGAIN = 1.0  # seconds: what grows is drawn anew, and a line is said at most so often
@@ -54,8 +54,8 @@ def run(here: Here, run_id: str, watch: bool, repeated: bool, as_json: bool) -> 
 
 
 async def _run(here: Here, wanted: str, watch: bool, as_json: bool) -> None:
-    from console.books import bookkeeping, rows
-    from events.ids import RUN_LETTERS
+    from farandole.console.books import bookkeeping, rows
+    from farandole.events.ids import RUN_LETTERS
 
     settings = await here.reached()
     if not await rows.exist(settings):
@@ -74,7 +74,7 @@ async def _run(here: Here, wanted: str, watch: bool, as_json: bool) -> None:
     assert found is not None
     assert found.row is not None
     if as_json:
-        from console.books.balance import data
+        from farandole.console.books.balance import data
 
         say_json(data(found.row, _now()))
         return
@@ -88,7 +88,7 @@ async def _run(here: Here, wanted: str, watch: bool, as_json: bool) -> None:
 
 async def _find(settings: Settings, wanted: str) -> Written | None:
     """The newest row of the run. Raises Failed where several runs can be meant."""
-    from console.books import rows
+    from farandole.console.books import rows
 
     found: dict[str, Written] = {}
     async for batch in rows.written(settings):
@@ -111,7 +111,7 @@ async def _find(settings: Settings, wanted: str) -> Written | None:
 async def _ends(settings: Settings) -> dict[TopicPartition, int]:
     from aiokafka import TopicPartition
 
-    from broker.admin import Admin
+    from farandole.broker.admin import Admin
 
     topic = settings.names.runs
     async with Admin.open(settings) as admin:
@@ -121,7 +121,7 @@ async def _ends(settings: Settings) -> dict[TopicPartition, int]:
 
 async def _version(settings: Settings, row: Row) -> Version | None:
     """The run's; None where it is not published (any more)."""
-    from router.table import read
+    from farandole.router.table import read
 
     table = await read(settings)
     return next((v for v in table.of(row["pipeline"]) if v.version == row["version"]), None)
@@ -135,7 +135,7 @@ async def _watch(
     start: Mapping[TopicPartition, int],
     as_json: bool,
 ) -> None:
-    from console.books.balance import data, summary
+    from farandole.console.books.balance import data, summary
 
     row = found.row if found else None
     version = await _version(settings, row) if row else None
@@ -169,7 +169,7 @@ async def _rows(
     settings: Settings, run_id: str, start: Mapping[TopicPartition, int]
 ) -> AsyncGenerator[Row | None, None]:
     """The newest row of the run whenever there is one; None after a while without."""
-    from console.books import rows
+    from farandole.console.books import rows
 
     queue: asyncio.Queue[Row] = asyncio.Queue()
 
@@ -217,16 +217,16 @@ def _screen(wanted: bool) -> Iterator[Callable[[Iterable[str]], None]]:
 
 
 def _lines(here: Here, row: Row, version: Version | None) -> list[str]:
-    from console.books.balance import sheet
+    from farandole.console.books.balance import sheet
 
     return [_told(here, line) for line in sheet(row, version, _now())]
 
 
 def _told(here: Here, line: str) -> str:
     """Without harm, and with commands as they must be typed here."""
-    from console.__main__ import COMMANDS
-    from console.hints import suggested
-    from events.display import harmless
+    from farandole.console.__main__ import COMMANDS
+    from farandole.console.hints import suggested
+    from farandole.events.display import harmless
 
     return suggested(here, harmless(line.replace("\n", " ")), COMMANDS)
 

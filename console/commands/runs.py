@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.books.spans import moment, span
-from console.output import columns, json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.books.spans import moment, span
+from farandole.console.output import columns, json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
-    from broker.settings import Settings
-    from console.books.newest import Newest, Run
+    from farandole.broker.settings import Settings
+    from farandole.console.books.newest import Newest, Run
 
 _ROOM = 1_000  # rows that are held besides those that are asked for
 
@@ -26,7 +26,7 @@ class Moment(click.ParamType):
     name = "moment"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        from console.commands.mute import Duration
+        from farandole.console.commands.mute import Duration
 
         try:
             at = datetime.fromisoformat(value)
@@ -58,7 +58,7 @@ def runs(
 
     Times are UTC. What one run did: farandole run ID
     """
-    from events.ledger import STATUSES
+    from farandole.events.ledger import STATUSES
 
     if status is not None and not any(s.startswith(status) for s in STATUSES):
         raise click.UsageError(f"no status begins with {status!r}; there are {', '.join(STATUSES)}")
@@ -76,8 +76,8 @@ def runs(
 
 
 async def _runs(here: Here, wanted: Callable[[Run], bool], limit: int, as_json: bool) -> None:
-    from console.books import rows
-    from console.books.bookkeeping import no_books, state
+    from farandole.console.books import rows
+    from farandole.console.books.bookkeeping import no_books, state
 
     settings = await here.reached()
     if not await rows.exist(settings):
@@ -101,8 +101,8 @@ async def _runs(here: Here, wanted: Callable[[Run], bool], limit: int, as_json: 
 
 async def _newest(settings: Settings, wanted: Callable[[Run], bool], limit: int) -> Newest:
     """As many as are asked for, and one: so that it can be said that there are more."""
-    from console.books import rows
-    from console.books.newest import Newest
+    from farandole.console.books import rows
+    from farandole.console.books.newest import Newest
 
     room = limit + 1 + _ROOM
     while True:
@@ -116,7 +116,7 @@ async def _newest(settings: Settings, wanted: Callable[[Run], bool], limit: int)
 
 
 def _table(found: list[Run], now: int) -> list[tuple[str, ...]]:
-    from events.display import in_one_line
+    from farandole.events.display import in_one_line
 
     head = ("run", "pipeline", "status", "opened (UTC)", "took", "events", "dead", "in flight")
     return [

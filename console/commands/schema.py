@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from console.output import say_json
+from farandole.console.output import say_json
 
 
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of topology.yaml, for editors. Needs no broker."""
-    from router import editor
+    from farandole.router import editor
 
     say_json(editor.schema())

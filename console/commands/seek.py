@@ -21,18 +21,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console import names
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, known, run
+from farandole.console import names
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, known, run
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
-    from broker.admin import Admin
-    from broker.lag import Input
-    from broker.settings import Settings
-    from events.topology import Version
+    from farandole.broker.admin import Admin
+    from farandole.broker.lag import Input
+    from farandole.broker.settings import Settings
+    from farandole.events.topology import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ async def _seek(
     every: bool,
     as_json: bool,
 ) -> None:
-    from broker.admin import Admin
+    from farandole.broker.admin import Admin
 
     settings = await here.reached()
     version = await here.version(settings)
@@ -187,7 +187,7 @@ def _meaning(place: Place, target: int) -> str:
 
 
 async def _places(admin: Admin, settings: Settings, version: Version, stage: str) -> list[Place]:
-    from broker.lag import inputs
+    from farandole.broker.lag import inputs
 
     found = await inputs(admin, settings.names, version, stage)
     first = await admin.start_offsets([each.partition for each in found])
@@ -199,7 +199,7 @@ async def _waiting(admin: Admin, settings: Settings, version: Version, stage: st
     taken up no more; the books show them parked."""
     from aiokafka import TopicPartition
 
-    from broker.lag import looked
+    from farandole.broker.lag import looked
 
     parking = version.stages[stage].parking
     if parking is None:
@@ -227,9 +227,9 @@ async def _move(
     from aiokafka.errors import KafkaError
     from aiokafka.structs import OffsetAndMetadata
 
-    from broker.clients import opened, producer
-    from broker.errors import Unanswered
-    from broker.fenced import FENCED
+    from farandole.broker.clients import opened, producer
+    from farandole.broker.errors import Unanswered
+    from farandole.broker.fenced import FENCED
 
     group = settings.names.group(version.pipeline, stage)
     tp: TopicPartition = place.input.partition

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.output import columns, json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.output import columns, json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
-    from broker.admin import Admin
-    from broker.lag import Input
-    from broker.settings import Settings
-    from console.dead_letters.deaths import Dead
-    from console.waits import Waits
-    from events.control import Said
-    from router.table import Table
+    from farandole.broker.admin import Admin
+    from farandole.broker.lag import Input
+    from farandole.broker.settings import Settings
+    from farandole.console.dead_letters.deaths import Dead
+    from farandole.console.waits import Waits
+    from farandole.events.control import Said
+    from farandole.router.table import Table
 
 
 @click.command()
@@ -39,13 +39,13 @@ def status(here: Here, as_json: bool) -> None:
 
 
 async def _status(here: Here, as_json: bool) -> None:
-    from broker.admin import Admin
-    from console import asked, notices
-    from console.books import bookkeeping
-    from console.commands.top import in_short
-    from console.hints import farandole, suggested
-    from router.table import read
-    from worker.versions import published
+    from farandole.broker.admin import Admin
+    from farandole.console import asked, notices
+    from farandole.console.books import bookkeeping
+    from farandole.console.commands.top import in_short
+    from farandole.console.hints import farandole, suggested
+    from farandole.router.table import read
+    from farandole.worker.versions import published
 
     settings = await here.reached()
     own = await here.pipeline(settings)
@@ -81,10 +81,10 @@ async def _status(here: Here, as_json: bool) -> None:
 async def _pipeline(
     admin: Admin, settings: Settings, table: Table, found: Mapping[bytes, Said], name: str
 ) -> dict[str, Any]:
-    from broker.lag import ordered_pass
-    from console import asked
-    from console.dead_letters.deaths import counted
-    from console.waits import waits
+    from farandole.broker.lag import ordered_pass
+    from farandole.console import asked
+    from farandole.console.dead_letters.deaths import counted
+    from farandole.console.waits import waits
 
     version = table.newest(name)
     lags = await ordered_pass(admin, settings.names, version) if version else {}
@@ -116,8 +116,8 @@ async def _draining(
     """The stages that only older versions have, and before which events of theirs are unread."""
     from aiokafka import TopicPartition
 
-    from broker.lag import looked
-    from router.facts import unread
+    from farandole.broker.lag import looked
+    from farandole.router.facts import unread
 
     newest = table.newest(name)
     gone: dict[str, dict[str, str]] = {}
@@ -153,8 +153,8 @@ def _input(each: Input) -> dict[str, Any]:
 
 
 def _lines(pipeline: dict[str, Any]) -> Iterator[str]:
-    from console.asked import words
-    from console.waits import lines
+    from farandole.console.asked import words
+    from farandole.console.waits import lines
 
     if pipeline["version"] is None:
         yield f"{pipeline['pipeline']}, nothing published yet"

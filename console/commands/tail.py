@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from console import names
-from console.output import say_bytes
-from console.wiring import Here, known, run
+from farandole.console import names
+from farandole.console.output import say_bytes
+from farandole.console.wiring import Here, known, run
 
 if TYPE_CHECKING:
-    from events.record import Record
-    from events.topology import Version
+    from farandole.events.record import Record
+    from farandole.events.topology import Version
 
 
 @click.command()
@@ -55,8 +55,8 @@ async def _tail(
     follow: bool,
     full: bool,
 ) -> None:
-    from broker.tables import scan
-    from events import settlement
+    from farandole.broker.tables import scan
+    from farandole.events import settlement
 
     settings = await here.reached()
     version = await here.version(settings)
@@ -93,7 +93,7 @@ class Told:
     """Records as a person reads them."""
 
     def __init__(self, version: Version) -> None:
-        from events.ids import RunIds
+        from farandole.events.ids import RunIds
 
         self._version = version
         self._ours = f"farandole://{version.installation}/".encode()
@@ -111,7 +111,7 @@ class Told:
     def full(self, record: Record) -> dict[str, Any]:
         """Its attributes, where it stands, its data; of a dead letter why it died, and where the
         event that died stands."""
-        from events.envelope import Unreadable, read
+        from farandole.events.envelope import Unreadable, read
 
         said: dict[str, Any] = {}
         data = record.value
@@ -139,7 +139,7 @@ class Told:
         return told | {"data": orjson.Fragment(one_line(data))}
 
     def _account(self, record: Record) -> dict[str, Any]:
-        from events.deadletter import FAMILY
+        from farandole.events.deadletter import FAMILY
 
         account: dict[str, Any] = {
             name.removeprefix(FAMILY): (value or b"").decode(errors="replace")

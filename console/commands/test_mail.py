@@ -7,9 +7,9 @@ from secrets import token_hex
 
 import click
 
-from console.failing import Failed
-from console.output import columns, say
-from console.wiring import Here, run, who
+from farandole.console.failing import Failed
+from farandole.console.output import columns, say
+from farandole.console.wiring import Here, run, who
 
 
 @click.command()
@@ -17,7 +17,7 @@ from console.wiring import Here, run, who
 @click.pass_obj
 def test_mail(here: Here, to: str) -> None:
     """Send one mail to TO with the configured settings, and say exactly what happened."""
-    from notifier.addresses import plain
+    from farandole.notifier.addresses import plain
 
     here.logs()
     if not plain(to):
@@ -26,9 +26,9 @@ def test_mail(here: Here, to: str) -> None:
 
 
 async def _send(here: Here, to: str) -> None:
-    from notifier.mail import identity, trial
-    from notifier.settings import Settings
-    from notifier.smtp import deliver
+    from farandole.notifier.mail import identity, trial
+    from farandole.notifier.settings import Settings
+    from farandole.notifier.smtp import deliver
 
     settings = Settings.load(here.folder)
     if settings.smtp_host is None or settings.mail_from is None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.failing import Failed
-from console.output import columns, json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import columns, json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -64,8 +64,8 @@ def place(here: Here, url: str | None, before: str | None = None) -> str:
     """Where a monitor answers. Raises Failed where nobody knows."""
     import orjson
 
-    from monitor.settings import Settings
-    from monitor.web import ADDRESS
+    from farandole.monitor.settings import Settings
+    from farandole.monitor.web import ADDRESS
 
     told = url or Settings.load(here.folder).monitor_url
     if told:

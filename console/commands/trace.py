@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.failing import Failed
-from console.output import columns, json_option, say, say_json
-from console.wiring import Here, run
+from farandole.console.failing import Failed
+from farandole.console.output import columns, json_option, say, say_json
+from farandole.console.wiring import Here, run
 
 if TYPE_CHECKING:
-    from broker.admin import Admin
-    from broker.settings import Settings
-    from console.commands.tail import Told
-    from events.record import Record
-    from events.topology import Version
-    from ledger.trace import Asked, Place
+    from farandole.broker.admin import Admin
+    from farandole.broker.settings import Settings
+    from farandole.console.commands.tail import Told
+    from farandole.events.record import Record
+    from farandole.events.topology import Version
+    from farandole.ledger.trace import Asked, Place
 
 _SKEW = 60_000  # ms by which the clocks of two workers may differ
 _LONGEST = 72  # characters of a value that are shown
@@ -56,7 +56,7 @@ def trace(here: Here, event: str, limit: int, within: float, as_json: bool) -> N
     partition and offset: `line.ingested/3/10482`. Causes are read one by one, each where the id
     before says; effects are looked for in the topics of the stages behind, from its time on.
     """
-    from ledger.trace import asked
+    from farandole.ledger.trace import asked
 
     try:
         wanted = asked(event)
@@ -69,9 +69,9 @@ def trace(here: Here, event: str, limit: int, within: float, as_json: bool) -> N
 
 
 async def _trace(here: Here, wanted: Asked, limit: int, within: float, as_json: bool) -> None:
-    from broker.admin import Admin
-    from console.commands.tail import Told
-    from worker.versions import published
+    from farandole.broker.admin import Admin
+    from farandole.console.commands.tail import Told
+    from farandole.worker.versions import published
 
     settings = await here.reached()
     versions = await published(settings, await here.pipeline(settings))
@@ -107,13 +107,13 @@ class _Tracing:
         self._limit = limit
 
     def version(self, record: Record) -> Version | None:
-        from ledger.trace import version_of
+        from farandole.ledger.trace import version_of
 
         return version_of(dict(record.headers), self._versions, record)
 
     def stage(self, record: Record) -> str | None:
         """The stage that emitted it; None: a root."""
-        from ledger.trace import emitted_by
+        from farandole.ledger.trace import emitted_by
 
         return emitted_by(dict(record.headers), self.version(record))
 
@@ -126,8 +126,8 @@ class _Tracing:
 
     async def start(self, wanted: Asked) -> Record:
         """What the person has named a place of. Raises Failed."""
-        from events.names import LONGEST_TOPIC
-        from ledger.trace import Place, topics
+        from farandole.events.names import LONGEST_TOPIC
+        from farandole.ledger.trace import Place, topics
 
         names = topics(self._versions.values(), wanted.name[:LONGEST_TOPIC])
         if not names:
@@ -145,7 +145,7 @@ class _Tracing:
         """The record that stands there, or why there is none."""
         from aiokafka import TopicPartition
 
-        from broker.tables import scan
+        from farandole.broker.tables import scan
 
         tp = TopicPartition(place.topic, place.partition)
         if place.partition >= (await self._admin.topics()).get(place.topic, 0):
@@ -165,7 +165,7 @@ class _Tracing:
 
     async def up(self, record: Record, found: _Found) -> None:
         """The causes, one seek each; the record is taken as one of them."""
-        from ledger.trace import cause
+        from farandole.ledger.trace import cause
 
         found.causes.append(record)
         while self.stage(record) is not None and len(found.causes) < _HIGHEST:
@@ -212,8 +212,8 @@ class _Tracing:
         """What these have caused, and into `found` the letters of those that died."""
         from aiokafka import TopicPartition
 
-        from broker.tables import scan
-        from ledger.trace import Causes, Place, below
+        from farandole.broker.tables import scan
+        from farandole.ledger.trace import Causes, Place, below
 
         version = self.version(level[0])
         if version is None:
@@ -259,7 +259,7 @@ class _Shown:
         return by | self._told.full(record)
 
     def lines(self, found: _Found) -> list[str]:
-        from events.display import in_one_line
+        from farandole.events.display import in_one_line
 
         event = [] if found.event is None else [found.event]
         rows = [("", "event", "by", "place", "time (UTC)", "key", "data")]

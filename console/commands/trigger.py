@@ -12,14 +12,14 @@ from uuid import uuid4
 import click
 import orjson
 
-from console import names
-from console.failing import Failed
-from console.output import json_option, say, say_json
-from console.wiring import Here, known, run
+from farandole.console import names
+from farandole.console.failing import Failed
+from farandole.console.output import json_option, say, say_json
+from farandole.console.wiring import Here, known, run
 
 if TYPE_CHECKING:
-    from broker.settings import Settings
-    from events.topology import Version
+    from farandole.broker.settings import Settings
+    from farandole.events.topology import Version
 
 # Not under our own scheme `farandole://`: what a person publishes is no stage's result.
 SOURCE = "urn:farandole:trigger"
@@ -97,11 +97,11 @@ def _check(here: Here, version: Version, event_type: str, data: bytes) -> None:
     there. Raises Failed, NotFound."""
     from pydantic import ValidationError
 
-    from events.envelope import trigger_headers
-    from stages.expression import Undecided
-    from stages.loading import load, on_path
-    from stages.signature import read
-    from worker.binding import bind, reader
+    from farandole.events.envelope import trigger_headers
+    from farandole.stages.expression import Undecided
+    from farandole.stages.loading import load, on_path
+    from farandole.stages.signature import read
+    from farandole.worker.binding import bind, reader
 
     on_path(here.folder)
     attributes = {
@@ -135,9 +135,9 @@ async def publish(settings: Settings, version: Version, event_type: str, data: b
     """Publish an event as a root; returns when Kafka has it. Raises BrokerError, Failed."""
     from aiokafka.errors import KafkaError
 
-    from broker.clients import opened, producer, within
-    from events.envelope import trigger_headers
-    from events.ids import RunIds
+    from farandole.broker.clients import opened, producer, within
+    from farandole.events.envelope import trigger_headers
+    from farandole.events.ids import RunIds
 
     event = version.events[event_type]
     event_id = str(uuid4())
@@ -160,7 +160,7 @@ async def publish(settings: Settings, version: Version, event_type: str, data: b
 
 
 def _key(data: bytes, field: str | None) -> bytes | None:
-    from worker.binding import key_of
+    from farandole.worker.binding import key_of
 
     content: Any = orjson.loads(data)
     return key_of(content, field) if field is not None else None

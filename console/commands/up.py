@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.output import say
-from console.wiring import Here, run, who
+from farandole.console.output import say
+from farandole.console.wiring import Here, run, who
 
 if TYPE_CHECKING:
-    from broker.settings import Settings
-    from events.topology import Version
-    from router.derive import Derived
-    from worker.supervisor import Service
+    from farandole.broker.settings import Settings
+    from farandole.events.topology import Version
+    from farandole.router.derive import Derived
+    from farandole.worker.supervisor import Service
 
 
 @click.command()
@@ -33,11 +33,11 @@ def up(here: Here) -> None:
 
 
 async def _up(here: Here, level: str) -> None:
-    from console.processes.beside import service
-    from console.processes.supervising import until_stopped
-    from worker.live import live
-    from worker.services import services
-    from worker.versions import Versions, following
+    from farandole.console.processes.beside import service
+    from farandole.console.processes.supervising import until_stopped
+    from farandole.worker.live import live
+    from farandole.worker.services import services
+    from farandole.worker.versions import Versions, following
 
     derived = here.derived()  # first: a mistake in the file costs no start of a broker
     async with kafka(here) as settings:
@@ -72,10 +72,10 @@ async def _up(here: Here, level: str) -> None:
 async def _in_force(here: Here, settings: Settings, derived: Derived) -> Version:
     """The version to begin with: the file's, unless that is dangerous or somebody went back on
     purpose. Raises NotApplied."""
-    from console.hints import farandole
-    from router.enact import enact, rolled_back
-    from router.facts import planned
-    from router.plan import rows
+    from farandole.console.hints import farandole
+    from farandole.router.enact import enact, rolled_back
+    from farandole.router.facts import planned
+    from farandole.router.plan import rows
 
     plan = await planned(settings, derived)
     if plan.newest is not None and plan.publishes:
@@ -97,7 +97,7 @@ async def _in_force(here: Here, settings: Settings, derived: Derived) -> Version
 async def kafka(here: Here) -> AsyncIterator[Settings]:
     """A Kafka: the one that is named, else the folder's own, stopped at the end if it was not
     running before. Raises BrokerError."""
-    from broker import embedded
+    from farandole.broker import embedded
 
     own = here.settings().bootstrap is None and embedded.status(here.folder.resolve()) is None
     try:
@@ -108,7 +108,7 @@ async def kafka(here: Here) -> AsyncIterator[Settings]:
 
 
 def _introduce(here: Here, settings: Settings, version: Version) -> None:
-    from console.hints import farandole, leaves, triggers
+    from farandole.console.hints import farandole, leaves, triggers
 
     say(f"{version.name} is in force on Kafka at {settings.bootstrap}")
     say("")

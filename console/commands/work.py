@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from console import names
-from console.wiring import Here, known, run
+from farandole.console import names
+from farandole.console.wiring import Here, known, run
 
 
 @click.command()
@@ -27,11 +27,11 @@ def work(here: Here, stages: tuple[str, ...], processes: int | None, together: b
 async def _work(
     here: Here, stages: tuple[str, ...], processes: int | None, together: bool, level: str
 ) -> None:
-    from console.processes.supervising import until_stopped
-    from worker.live import live
-    from worker.services import services
-    from worker.supervisor import Service
-    from worker.versions import Versions, following
+    from farandole.console.processes.supervising import until_stopped
+    from farandole.worker.live import live
+    from farandole.worker.services import services
+    from farandole.worker.supervisor import Service
+    from farandole.worker.versions import Versions, following
 
     settings = await here.reached()
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from events.display import in_one_line
-from events.envelope import Unreadable, read
+from farandole.events.display import in_one_line
+from farandole.events.envelope import Unreadable, read
 
 if TYPE_CHECKING:
-    from console.dead_letters.replayable import Replay
+    from farandole.console.dead_letters.replayable import Replay
 
 LONGEST = 300  # characters of what a validator says
 MOST_EDITED = 20
@@ -83,7 +83,7 @@ def checked(replay: Replay, value: bytes) -> bytes:
     from jsonschema.exceptions import best_match
     from referencing import Registry
 
-    from worker.binding import key_of
+    from farandole.worker.binding import key_of
 
     event = replay.version.events[replay.event_type]
     schema = replay.version.stages[replay.stage].accepts or event.data_schema

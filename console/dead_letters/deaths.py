@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.settings import Settings
-from broker.tables import scan
-from events import settlement
+from farandole.broker.admin import Admin
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events import settlement
 
 MOST = 10_000  # that are read: beyond that a person needs no figure
 _AT_ONCE = 4  # topics that are read at the same time

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from console.books.spans import moment
-from console.dead_letters.letters import Group, Groups, Selection
-from console.dead_letters.settling import Graveyard
-from console.output import columns
-from events.display import in_one_line
-from notifier.letters import time_of
-from notifier.work import now
+from farandole.console.books.spans import moment
+from farandole.console.dead_letters.letters import Group, Groups, Selection
+from farandole.console.dead_letters.settling import Graveyard
+from farandole.console.output import columns
+from farandole.events.display import in_one_line
+from farandole.notifier.letters import time_of
+from farandole.notifier.work import now
 
 _LONGEST = 60  # characters of what a kind is
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from events.deadletter import FAMILY
-from events.record import Record
-from events.settlement import How
-from notifier.letters import Letter
+from farandole.events.deadletter import FAMILY
+from farandole.events.record import Record
+from farandole.events.settlement import How
+from farandole.notifier.letters import Letter
 
 MOST_GROUPS = 1_000
 """Of one stage; what exceeds them is one more: anybody may write letters of ever new kinds."""

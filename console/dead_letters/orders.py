@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from console.dead_letters.amending import MOST_EDITED, Unfit, by_editor, by_patch
-from console.dead_letters.letters import Selection
-from console.dead_letters.replayable import NotReplayable, Replay
-from console.dead_letters.settling import (
+from farandole.console.dead_letters.amending import MOST_EDITED, Unfit, by_editor, by_patch
+from farandole.console.dead_letters.letters import Selection
+from farandole.console.dead_letters.replayable import NotReplayable, Replay
+from farandole.console.dead_letters.settling import (
     Graveyard,
     Order,
     Outcome,
@@ -22,10 +22,10 @@ from console.dead_letters.settling import (
     replay_of,
     survey,
 )
-from console.failing import Failed
-from console.output import say
-from console.wiring import who
-from events.display import in_one_line
+from farandole.console.failing import Failed
+from farandole.console.output import say
+from farandole.console.wiring import who
+from farandole.events.display import in_one_line
 
 
 async def replay(

@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from console.dead_letters.letters import said
-from events import retry
-from events.deadletter import FAMILY, size
-from events.envelope import AGAIN
-from events.headers import encoded
-from events.ids import RUN
-from events.ledger import Part, partition_of
-from events.record import Outgoing, Record
-from events.retry import Waiting
-from events.topology import Version
-from router.derive import LARGEST_EVENT
+from farandole.console.dead_letters.letters import said
+from farandole.events import retry
+from farandole.events.deadletter import FAMILY, size
+from farandole.events.envelope import AGAIN
+from farandole.events.headers import encoded
+from farandole.events.ids import RUN
+from farandole.events.ledger import Part, partition_of
+from farandole.events.record import Outgoing, Record
+from farandole.events.retry import Waiting
+from farandole.events.topology import Version
+from farandole.router.derive import LARGEST_EVENT
 
 _MARGIN = 1024  # bytes of a record batch around a row
 

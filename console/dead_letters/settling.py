@@ -32,14 +32,14 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from broker.admin import Admin
-from broker.batch import batches
-from broker.clients import close_hard, opened, producer
-from broker.errors import BadSettings, BrokerError, Refused, Unanswered, Unreachable
-from broker.settings import Settings
-from broker.tables import read_table, scan
-from console.dead_letters.letters import Selection
-from console.dead_letters.replayable import (
+from farandole.broker.admin import Admin
+from farandole.broker.batch import batches
+from farandole.broker.clients import close_hard, opened, producer
+from farandole.broker.errors import BadSettings, BrokerError, Refused, Unanswered, Unreachable
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table, scan
+from farandole.console.dead_letters.letters import Selection
+from farandole.console.dead_letters.replayable import (
     NotReplayable,
     Replay,
     Retrying,
@@ -50,14 +50,14 @@ from console.dead_letters.replayable import (
     roots,
     rows,
 )
-from events import settlement
-from events.record import Outgoing, Record
-from events.settlement import How, Settlement
-from events.topology import Version
-from lanes.port import Partition
-from notifier.directory import Directory
-from notifier.letters import Letter
-from worker.versions import published
+from farandole.events import settlement
+from farandole.events.record import Outgoing, Record
+from farandole.events.settlement import How, Settlement
+from farandole.events.topology import Version
+from farandole.lanes.port import Partition
+from farandole.notifier.directory import Directory
+from farandole.notifier.letters import Letter
+from farandole.worker.versions import published
 
 LETTERS = 500
 """Of one transaction."""

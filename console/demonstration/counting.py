@@ -12,12 +12,12 @@ from multiprocessing import get_context
 
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.settings import Settings
-from broker.tables import scan
-from events.deadletter import FAMILY
-from events.names import Names
-from events.topology import Version
+from farandole.broker.admin import Admin
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.deadletter import FAMILY
+from farandole.events.names import Names
+from farandole.events.topology import Version
 
 _MESSAGE = f"{FAMILY}message"
 

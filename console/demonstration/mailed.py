@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.settings import Settings
-from broker.tables import read_table
-from events.incident import Incident
-from notifier import rows
-from notifier.catcher import Address, Caught, caught
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
+from farandole.events.incident import Incident
+from farandole.notifier import rows
+from farandole.notifier.catcher import Address, Caught, caught
 
 _LOOK = 0.5  # seconds between two looks
 

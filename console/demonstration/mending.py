@@ -10,18 +10,18 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
-from broker.settings import Settings
-from console.books.rows import first
-from console.dead_letters import kinds, orders
-from console.dead_letters.amending import read_patch
-from console.dead_letters.letters import Group, Selection
-from console.dead_letters.settling import graveyard
-from console.failing import Failed
-from console.hints import farandole
-from console.wiring import Here
-from events.fingerprint import title
-from events.ledger import Row, balanced
-from events.topology import Version
+from farandole.broker.settings import Settings
+from farandole.console.books.rows import first
+from farandole.console.dead_letters import kinds, orders
+from farandole.console.dead_letters.amending import read_patch
+from farandole.console.dead_letters.letters import Group, Selection
+from farandole.console.dead_letters.settling import graveyard
+from farandole.console.failing import Failed
+from farandole.console.hints import farandole
+from farandole.console.wiring import Here
+from farandole.events.fingerprint import title
+from farandole.events.ledger import Row, balanced
+from farandole.events.topology import Version
 
 FORGOTTEN = "something was paid for a quantity of 0"
 """Why `validate` rejects a line whose till forgot to count the pieces."""

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from broker.lag import Lags
-from worker.beat import Report
+from farandole.broker.lag import Lags
+from farandole.worker.beat import Report
 
 _LINE_EVERY = 5.0  # seconds, where there is no terminal
 _RATE_OVER = 5.0  # seconds

@@ -11,14 +11,14 @@ import sqlalchemy
 from rich.console import Console
 from rich.table import Table
 
-from broker.settings import Settings
-from console.books.balance import sheet, summary
-from console.demonstration.mailed import Mailed
-from console.demonstration.oracle import Figures, Weeks
-from console.hints import farandole
-from console.wiring import Here
-from events.ledger import Row
-from events.topology import Version
+from farandole.broker.settings import Settings
+from farandole.console.books.balance import sheet, summary
+from farandole.console.demonstration.mailed import Mailed
+from farandole.console.demonstration.oracle import Figures, Weeks
+from farandole.console.hints import farandole
+from farandole.console.wiring import Here
+from farandole.events.ledger import Row
+from farandole.events.topology import Version
 
 _CENTS = "_cents"
 

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-from broker.settings import Settings
-from console.wiring import Here
-from worker.services import told
-from worker.supervisor import Service
+from farandole.broker.settings import Settings
+from farandole.console.wiring import Here
+from farandole.worker.services import told
+from farandole.worker.supervisor import Service
 
 _NAMES = {
     "route": "router", "notify": "notifier", "keep-books": "bookkeeper", "monitor": "monitor",
@@ -35,7 +35,7 @@ def service(
         options += [option, value] if value else []
     return Service(
         name=_NAMES[command],
-        argv=[sys.executable, "-P", "-m", "console", *options, command],
+        argv=[sys.executable, "-P", "-m", "farandole", *options, command],
         environment={**os.environ, **told(settings), **(environment or {})},
         folder=str(here.folder.resolve()),
         patience=30.0,

@@ -15,7 +15,7 @@ import structlog
 async def serving() -> AsyncIterator[asyncio.Event]:
     """An event that Ctrl-C and SIGTERM set. Under a supervisor the process shows meanwhile that it
     lives, and the event is set when nobody supervises any more."""
-    from worker.beat import Beat
+    from farandole.worker.beat import Beat
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -32,9 +32,9 @@ async def serving() -> AsyncIterator[asyncio.Event]:
 def started_again(event: str, *final: type[Exception]) -> Iterator[None]:
     """A Kafka that is away ends the process in the way after which a supervisor starts another;
     `event` is what the log says of it. What is `final` no second start would mend."""
-    from broker.errors import BrokerError
-    from lanes.group import Broken
-    from worker.restarts import TEMPORARY
+    from farandole.broker.errors import BrokerError
+    from farandole.lanes.group import Broken
+    from farandole.worker.restarts import TEMPORARY
 
     try:
         yield

@@ -7,9 +7,9 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from console.failing import Failed
-from worker.supervisor import Service, Supervisor
-from worker.versions import Published, Versions
+from farandole.console.failing import Failed
+from farandole.worker.supervisor import Service, Supervisor
+from farandole.worker.versions import Published, Versions
 
 _LOOKING = 0.2  # seconds between two looks
 

@@ -10,8 +10,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from stages.contract import Context
-from stages.expression import FORMAT, Expression, compiled
+from farandole.stages.contract import Context
+from farandole.stages.expression import FORMAT, Expression, compiled
+
+if not __name__.startswith("farandole."):
+    raise ImportError(
+        "stages.generic.filter is a part of farandole: import farandole.stages.generic.filter"
+    )
 
 T = TypeVar("T")
 

@@ -6,7 +6,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from stages.contract import Context
+from farandole.stages.contract import Context
+
+if not __name__.startswith("farandole."):
+    raise ImportError(
+        "stages.generic.log is a part of farandole: import farandole.stages.generic.log"
+    )
 
 T = TypeVar("T")
 

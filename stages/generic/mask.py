@@ -12,7 +12,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stages.contract import Reject
+from farandole.stages.contract import Reject
+
+if not __name__.startswith("farandole."):
+    raise ImportError(
+        "stages.generic.mask is a part of farandole: import farandole.stages.generic.mask"
+    )
 
 T = TypeVar("T")
 

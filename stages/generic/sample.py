@@ -7,7 +7,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stages.contract import Context, Reject
+from farandole.stages.contract import Context, Reject
+
+if not __name__.startswith("farandole."):
+    raise ImportError(
+        "stages.generic.sample is a part of farandole: import farandole.stages.generic.sample"
+    )
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from stages.contract import Context
+from farandole import Context
 from stages.order_lines.schemas import PricedLine
 from stages.order_lines.table import DEFAULT, SETTING, database, order_lines
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.contract import Reject
+from farandole import Reject
 from stages.order_lines.schemas import Line
 
 

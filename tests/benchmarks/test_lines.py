@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from benchmarks import pipelines
 from benchmarks.peers.lines import Auditor, fill, paid_cents
-from broker.admin import Admin, NewTopicSpec
-from broker.partitioner import partition_of
-from broker.settings import Settings
-from broker.tables import scan
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.partitioner import partition_of
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
 from tests.benchmarks.made import result
 
 LINES = 50

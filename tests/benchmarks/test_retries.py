@@ -10,7 +10,7 @@ import pytest
 from benchmarks import retries
 from benchmarks.retries import Passed, figures, passing
 from benchmarks.watched import Look
-from broker.settings import Settings
+from farandole.broker.settings import Settings
 
 MIB = 2**20
 

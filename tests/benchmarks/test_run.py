@@ -13,8 +13,8 @@ from benchmarks.peers.contestants import AT_LEAST, CONTESTANTS, Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import fill
 from benchmarks.peers.run import Source, run
-from broker.admin import Admin, NewTopicSpec
-from broker.settings import Settings
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.settings import Settings
 
 LINES = 4000
 NO_HOME = Home((), {})

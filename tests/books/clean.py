@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 from click.testing import CliRunner
 
-from broker.settings import Settings
-from console.__main__ import farandole
-from console.books.bookkeeping import state
+from farandole.broker.settings import Settings
+from farandole.console.__main__ import farandole
+from farandole.console.books.bookkeeping import state
 from tests.console.conftest import environment
 
 
@@ -41,7 +41,7 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
     """The exit code of `farandole audit`, and what it says."""
     words = ["-C", str(folder), "audit", "--json"]
     # Else what was written a moment ago would count as at work.
-    with patch("console.commands.audit._now", lambda: 2 * 10**12):
+    with patch("farandole.console.commands.audit._now", lambda: 2 * 10**12):
         result = CliRunner().invoke(farandole, words, env=environment(settings))
     assert result.stderr == "", result.stderr
     return result.exit_code, json.loads(result.stdout)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from events.record import Outgoing, Record
-from lanes.group import Group
-from lanes.lane import Done
-from lanes.port import Committed, Partition, Unknown, Writes
-from ledger.work import Bookkeeping
+from farandole.events.record import Outgoing, Record
+from farandole.lanes.group import Group
+from farandole.lanes.lane import Done
+from farandole.lanes.port import Committed, Partition, Unknown, Writes
+from farandole.ledger.work import Bookkeeping
+from farandole.worker.handling import Handling
+from farandole.worker.results import Draft
 from tests.lanes.broken import OffsetOutsideOfTheTransaction
-from worker.handling import Handling
-from worker.results import Draft
 
 NTH = 5_000
 """Which of all events that `make` emits is spoiled."""
@@ -62,7 +62,7 @@ def root_lost(patch: pytest.MonkeyPatch) -> None:
                 records = records[:1]
             return await super().handle(records)
 
-    patch.setattr("worker.hosting.Handling", Losing)
+    patch.setattr("farandole.worker.hosting.Handling", Losing)
 
 
 def offset_aside(patch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def offset_aside(patch: pytest.MonkeyPatch) -> None:
         port = {"port": Aside} if name.endswith(".make") else {}
         return Group(settings, name, *words, **options, **port)
 
-    patch.setattr("worker.hosting.Group", group)
+    patch.setattr("farandole.worker.hosting.Group", group)
 
 
 def entry_lost(patch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
                         spoil(out, NTH - 1 - before)
             return done._replace(writes=writes)
 
-    patch.setattr("worker.hosting.Handling", Spoiling)
+    patch.setattr("farandole.worker.hosting.Handling", Spoiling)
 
 
 def _bookkeeping(patch: pytest.MonkeyPatch, times: int) -> None:
@@ -125,4 +125,4 @@ def _bookkeeping(patch: pytest.MonkeyPatch, times: int) -> None:
             for _ in range(times if next(numbers) == NTH_ENTRY else 1):
                 super()._one(record)
 
-    patch.setattr("ledger.service.Bookkeeping", Careless)
+    patch.setattr("farandole.ledger.service.Bookkeeping", Careless)

@@ -16,20 +16,20 @@ from pathlib import Path
 
 import orjson
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from events.ids import RunIds
-from events.ledger import Row
-from events.topology import Version
-from ledger.service import keep
-from router.check import check
-from router.derive import derive
-from router.publish import apply
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.ids import RunIds
+from farandole.events.ledger import Row
+from farandole.events.topology import Version
+from farandole.ledger.service import keep
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.router.publish import apply
+from farandole.worker.live import live
+from farandole.worker.versions import published
 from tests.books.clean import until
 from tests.rewiring.test_live import behind
-from worker.live import live
-from worker.versions import published
 
 STAGES = Path(__file__).parent / "pipeline" / "stages"
 PIPELINE = "booked"

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.settings import Settings
+from farandole.broker.settings import Settings
+from farandole.worker.services import services
+from farandole.worker.supervisor import Supervisor
+from farandole.worker.versions import published
 from tests.books.clean import assert_clean, books_read, until
 from tests.books.stand import (
     PIPELINE,
@@ -27,9 +30,6 @@ from tests.books.stand import (
     rows,
 )
 from tests.ledger.test_live import bookkeeper
-from worker.services import services
-from worker.supervisor import Supervisor
-from worker.versions import published
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 

@@ -28,9 +28,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from broker.settings import Settings
-from console.books.bookkeeping import state
-from events.ledger import Row, balanced, in_flight
+from farandole.broker.settings import Settings
+from farandole.console.books.bookkeeping import state
+from farandole.events.ledger import Row, balanced, in_flight
+from farandole.worker.asked import asking
+from farandole.worker.beat import Beat
+from farandole.worker.hosting import Host
+from farandole.worker.versions import following
 from tests.books import mutants
 from tests.books.clean import audited, books_read
 from tests.books.stand import (
@@ -45,10 +49,6 @@ from tests.books.stand import (
     put,
     rows,
 )
-from worker.asked import asking
-from worker.beat import Beat
-from worker.hosting import Host
-from worker.versions import following
 
 pytestmark = pytest.mark.kafka
 

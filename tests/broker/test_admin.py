@@ -6,10 +6,10 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.admin import Admin, NewTopicSpec, TopicMissing
-from broker.clients import opened, producer
-from broker.errors import BrokerError, TopicDiffers
-from broker.settings import Settings
+from farandole.broker.admin import Admin, NewTopicSpec, TopicMissing
+from farandole.broker.clients import opened, producer
+from farandole.broker.errors import BrokerError, TopicDiffers
+from farandole.broker.settings import Settings
 
 pytestmark = pytest.mark.kafka
 

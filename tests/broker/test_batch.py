@@ -14,13 +14,13 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from broker.admin import Admin, NewTopicSpec
-from broker.batch import LARGEST, batches
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from events.headers import encoded
-from events.record import Header, Outgoing
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.batch import LARGEST, batches
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.headers import encoded
+from farandole.events.record import Header, Outgoing
 from tests.events.made import headers
 
 NOW = 1_795_000_000_123

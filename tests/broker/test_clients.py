@@ -21,13 +21,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from broker import embedded
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import close_hard, consumer, opened, producer
-from broker.embedded import Running
-from broker.errors import BadSettings, BrokerError, Refused, Unreachable
-from broker.settings import Settings
-from broker.tables import read_table
+from farandole.broker import embedded
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import close_hard, consumer, opened, producer
+from farandole.broker.embedded import Running
+from farandole.broker.errors import BadSettings, BrokerError, Refused, Unreachable
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -17,16 +17,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from broker import embedded
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.embedded import Running
-from broker.errors import BadSettings, BrokerError, Unreachable
-from broker.java import java
-from broker.process import born, end
-from broker.resolve import resolve
-from broker.settings import Settings
-from broker.tables import read_table
+from farandole.broker import embedded
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.embedded import Running
+from farandole.broker.errors import BadSettings, BrokerError, Unreachable
+from farandole.broker.java import java
+from farandole.broker.process import born, end
+from farandole.broker.resolve import resolve
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset")]
 
@@ -76,7 +76,7 @@ async def test_two_starts_at_once_make_one_broker(folder: Path) -> None:
 async def test_any_process_may_stop_it(folder: Path) -> None:
     running = await begin(folder)
     code = (
-        "import asyncio, pathlib, sys; from broker import embedded;"
+        "import asyncio, pathlib, sys; from farandole.broker import embedded;"
         "sys.exit(not asyncio.run(embedded.stop(pathlib.Path(sys.argv[1]))))"
     )
     stopper = await asyncio.create_subprocess_exec(

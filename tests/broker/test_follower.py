@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.follower import followed
-from broker.settings import Settings
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.follower import followed
+from farandole.broker.settings import Settings
 
 pytestmark = pytest.mark.kafka
 

@@ -9,9 +9,9 @@ from uuid import uuid4
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.lag import ordered_pass, upstream_first
-from events.names import Names
-from events.topology import Event, Stage, Version
+from farandole.broker.lag import ordered_pass, upstream_first
+from farandole.events.names import Names
+from farandole.events.topology import Event, Stage, Version
 
 
 def version() -> Version:

@@ -6,7 +6,7 @@ from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.partitioner import partition_of
+from farandole.broker.partitioner import partition_of
 
 
 @given(key=st.binary(max_size=200), partitions=st.integers(1, 1000))

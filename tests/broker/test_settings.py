@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import BadSettings
-from broker.settings import Settings
+from farandole.broker.errors import BadSettings
+from farandole.broker.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("unset")
 

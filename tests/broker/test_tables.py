@@ -10,11 +10,11 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.record.util import calc_crc32c
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.errors import Unanswered
-from broker.settings import Settings
-from broker.tables import read_table, scan
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.errors import Unanswered
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table, scan
 
 pytestmark = pytest.mark.kafka
 

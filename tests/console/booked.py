@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.settings import Settings
-from events.ledger import Edge, Row
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.events.ledger import Edge, Row
 
 AT = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 

@@ -8,20 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from broker.admin import Admin, NewTopicSpec
-from broker.batch import batches
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from console.dead_letters.settling import Graveyard, Order, graveyard
-from events import ledger, retry, settlement
-from events.deadletter import Death, letter
-from events.ids import RunIds
-from events.ledger import Entry
-from events.record import Outgoing
-from events.topology import Version
-from lanes.simulation import SimulatedRecord
-from router.publish import apply
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.batch import batches
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.console.dead_letters.settling import Graveyard, Order, graveyard
+from farandole.events import ledger, retry, settlement
+from farandole.events.deadletter import Death, letter
+from farandole.events.ids import RunIds
+from farandole.events.ledger import Entry
+from farandole.events.record import Outgoing
+from farandole.events.topology import Version
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.router.publish import apply
 from tests.router.made import derived
 
 FIRST = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from broker.admin import Admin, NewTopicSpec
-from broker.settings import PREFIX, Settings
-from console.__main__ import farandole
-from events.deadletter import Death, letter
-from events.ids import RunIds
-from events.record import Outgoing
-from lanes.simulation import SimulatedRecord
-from router.table import current
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.settings import PREFIX, Settings
+from farandole.console.__main__ import farandole
+from farandole.events.deadletter import Death, letter
+from farandole.events.ids import RunIds
+from farandole.events.record import Outgoing
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.router.table import current
 from tests.console.buried import FIRST, bury
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def process(
     """`farandole` as a process of its own."""
     clean = {n: v for n, v in os.environ.items() if not n.startswith((PREFIX, "ORDER_LINES"))}
     return subprocess.Popen(
-        [sys.executable, "-m", "console", *arguments],
+        [sys.executable, "-m", "farandole", *arguments],
         cwd=ROOT, env={**clean, **env}, text=True,
         stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
     )  # fmt: skip

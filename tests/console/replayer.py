@@ -11,10 +11,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from broker.clients import producer
-from broker.settings import Settings
-from console.dead_letters import settling
-from console.dead_letters.letters import Selection
+from farandole.broker.clients import producer
+from farandole.broker.settings import Settings
+from farandole.console.dead_letters import settling
+from farandole.console.dead_letters.letters import Selection
 from tests.console.buried import replaying
 
 POINT, LETTERS, AT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.dead_letters.amending import (
+from farandole.console.dead_letters.amending import (
     Unfit,
     by_editor,
     by_patch,
@@ -21,10 +21,10 @@ from console.dead_letters.amending import (
     merged,
     read_patch,
 )
-from console.dead_letters.replayable import Replay
-from events.record import Header
-from events.retry import Waiting
-from events.topology import Event, Stage, Version
+from farandole.console.dead_letters.replayable import Replay
+from farandole.events.record import Header
+from farandole.events.retry import Waiting
+from farandole.events.topology import Event, Stage, Version
 from tests.notifier.letters import START
 
 SCHEMA: dict[str, Any] = {

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from events.ids import RunIds
-from events.ledger import hashed
-from ledger.audit import Edge, Gone, Sum, Sums, differing, explained, unweighted
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.ids import RunIds
+from farandole.events.ledger import hashed
+from farandole.ledger.audit import Edge, Gone, Sum, Sums, differing, explained, unweighted
 from tests.console.conftest import Call, environment
 from tests.console.test_trace import forgotten
 from tests.console.worked import STAGES, worked
@@ -96,7 +96,7 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
 ) -> None:
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}', b'{"n": "no number"}']
     # Else what was written a moment ago would count as at work.
-    monkeypatch.setattr("console.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.console.commands.audit._now", lambda: 2 * 10**12)
     version = asyncio.run(worked(settings, folder, roots))
     env = environment(settings)
 
@@ -146,7 +146,7 @@ def test_an_entry_that_nobody_of_ours_wrote_is_passed_over(
 def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
     call: Call, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.console.commands.audit._now", lambda: 2 * 10**12)
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}']
     version = asyncio.run(worked(settings, folder, roots))
     ids = RunIds(version.installation, version.events["asked"].topic)
@@ -184,7 +184,7 @@ def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
 def test_what_retention_has_taken_is_no_fault_and_no_proof(
     call: Call, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.console.commands.audit._now", lambda: 2 * 10**12)
     version = asyncio.run(worked(settings, folder, [b'{"n": 1, "household": 7}']))
     asyncio.run(forgotten(settings, version.events["asked"].topic, 1))
     result = call("audit", env=environment(settings))

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from broker.clients import consumer, opened, producer
-from broker.settings import Settings
-from console.dead_letters import deaths
-from events.deadletter import Death, letter
-from events.headers import decoded
-from events.ids import RunIds
-from router.table import current
+from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.settings import Settings
+from farandole.console.dead_letters import deaths
+from farandole.events.deadletter import Death, letter
+from farandole.events.headers import decoded
+from farandole.events.ids import RunIds
+from farandole.router.table import current
 from tests.console.conftest import Call, environment, one_line
 
 pytestmark = pytest.mark.kafka

@@ -9,18 +9,18 @@ from typing import Any, cast
 
 import pytest
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import read_table, scan
-from console.commands.again import linked
-from console.commands.cancel import expired_cancels, holding
-from events.control import Cancel, Pause, Said
-from events.envelope import AGAIN
-from events.ids import RunIds
-from events.ledger import PARTITIONS, Row
-from events.record import Record
-from router.table import current
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table, scan
+from farandole.console.commands.again import linked
+from farandole.console.commands.cancel import expired_cancels, holding
+from farandole.events.control import Cancel, Pause, Said
+from farandole.events.envelope import AGAIN
+from farandole.events.ids import RunIds
+from farandole.events.ledger import PARTITIONS, Row
+from farandole.events.record import Record
+from farandole.router.table import current
 from tests.console.conftest import Call, one_line
 from tests.console.test_cluster import applied as applied
 from tests.console.test_cluster import topic

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from console.demonstration.counting import Counted, count, ends
-from events import settlement
-from router.check import check
-from router.derive import derive
-from router.publish import apply
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.console.demonstration.counting import Counted, count, ends
+from farandole.events import settlement
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.router.publish import apply
 from tests.console.buried import bury
 from tests.console.conftest import ROOT
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from broker.settings import Settings
-from broker.tables import read_table, scan
-from events import retry
-from events.incident import Incident
-from notifier.casebook import Casebook
-from notifier.composing import commands
-from notifier.directory import Directory
-from notifier.letters import Letter
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table, scan
+from farandole.events import retry
+from farandole.events.incident import Incident
+from farandole.notifier.casebook import Casebook
+from farandole.notifier.composing import commands
+from farandole.notifier.directory import Directory
+from farandole.notifier.letters import Letter
 from tests.console.conftest import LINE, Bury, Call, one_line
 
 pytestmark = pytest.mark.kafka

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from console.__main__ import COMMANDS
-from console.commands import lint
-from console.hints import suggested
-from console.wiring import Here
+from farandole.console.__main__ import COMMANDS
+from farandole.console.commands import lint
+from farandole.console.hints import suggested
+from farandole.console.wiring import Here
 from tests.console.conftest import Call, one_line, process, until
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from broker import embedded
-from console.__main__ import COMMANDS
+from farandole.broker import embedded
+from farandole.console.__main__ import COMMANDS
 from tests.console.conftest import ROOT, Call, one_line
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import read_table
-from events import control
-from events.incident import Incident, Notice, Sample
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table
+from farandole.events import control
+from farandole.events.incident import Incident, Notice, Sample
 from tests.console.conftest import Call, environment, one_line
 
 pytestmark = pytest.mark.kafka

@@ -8,9 +8,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.dead_letters.letters import MOST_GROUPS, OTHERS, Groups, Selection
-from events.settlement import How
-from notifier.letters import Letter
+from farandole.console.dead_letters.letters import MOST_GROUPS, OTHERS, Groups, Selection
+from farandole.events.settlement import How
+from farandole.notifier.letters import Letter
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
 
 NOW = START + timedelta(days=1)

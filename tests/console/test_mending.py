@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from broker.settings import Settings
-from broker.tables import scan
-from console.demonstration.mending import FORGOTTEN, mend
-from console.failing import Failed
-from console.wiring import Here
-from events import retry
-from events.ids import RunIds
-from events.ledger import Row
-from router.table import current
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.console.demonstration.mending import FORGOTTEN, mend
+from farandole.console.failing import Failed
+from farandole.console.wiring import Here
+from farandole.events import retry
+from farandole.events.ids import RunIds
+from farandole.events.ledger import Row
+from farandole.router.table import current
 from tests.console.booked import edge, put, row
 from tests.console.conftest import LINE, Bury, Call
 

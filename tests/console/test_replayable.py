@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.dead_letters.replayable import (
+from farandole.console.dead_letters.replayable import (
     NotReplayable,
     Replay,
     Retrying,
@@ -22,14 +22,14 @@ from console.dead_letters.replayable import (
     roots,
     rows,
 )
-from events import retry
-from events.deadletter import Death, letter
-from events.envelope import AGAIN
-from events.headers import decoded
-from events.ledger import partition_of
-from events.topology import Event, Stage, Version
-from lanes.simulation import SimulatedRecord
-from ledger.reading import entry as sound
+from farandole.events import retry
+from farandole.events.deadletter import Death, letter
+from farandole.events.envelope import AGAIN
+from farandole.events.headers import decoded
+from farandole.events.ledger import partition_of
+from farandole.events.topology import Event, Stage, Version
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.ledger.reading import entry as sound
 from tests.notifier.letters import START
 
 RUN = "a" * 13

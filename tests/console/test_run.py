@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from broker.settings import Settings
-from console.books.balance import data, sheet, wrong
-from events.ledger import Row
-from events.topology import Event, Stage, Version
+from farandole.broker.settings import Settings
+from farandole.console.books.balance import data, sheet, wrong
+from farandole.events.ledger import Row
+from farandole.events.topology import Event, Stage, Version
 from tests.console.booked import AT, edge, put, row
 from tests.console.conftest import Call, environment, one_line, process
 

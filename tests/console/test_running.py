@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from console.demonstration.oracle import expected
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.console.demonstration.oracle import expected
 from tests.console.conftest import environment, process, until
 
 pytestmark = pytest.mark.kafka

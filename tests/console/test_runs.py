@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.settings import Settings
-from console.books.newest import Newest, Run, summed
-from console.books.rows import row as read
-from console.books.spans import span
-from events.ledger import Row
+from farandole.broker.settings import Settings
+from farandole.console.books.newest import Newest, Run, summed
+from farandole.console.books.rows import row as read
+from farandole.console.books.spans import span
+from farandole.events.ledger import Row
 from tests.console.booked import AT, edge, put, row
 from tests.console.conftest import Call, environment, one_line
 

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
-from console.sample import sample
+from farandole.console.sample import sample
 from stages.order_lines.schemas import Chunk, EnrichedLine, FeedRequested
 
 

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker.errors import BrokerError
-from broker.settings import PREFIX, Settings
-from broker.tables import scan
-from console.dead_letters import settling
-from console.dead_letters.letters import Selection
-from console.dead_letters.settling import Graveyard, Order, Outcome, carry_out, survey
-from events.topology import Event
-from ledger.fold import events_in, folded
+from farandole.broker.errors import BrokerError
+from farandole.broker.settings import PREFIX, Settings
+from farandole.broker.tables import scan
+from farandole.console.dead_letters import settling
+from farandole.console.dead_letters.letters import Selection
+from farandole.console.dead_letters.settling import Graveyard, Order, Outcome, carry_out, survey
+from farandole.events.topology import Event
+from farandole.ledger.fold import events_in, folded
 from tests.console.buried import (
     LANES,
     RUNS,

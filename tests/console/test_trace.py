@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.settings import Settings
-from ledger.trace import Asked, Causes, Place, asked
+from farandole.broker.settings import Settings
+from farandole.ledger.trace import Asked, Causes, Place, asked
 from tests.console.conftest import Call, environment, one_line
 from tests.console.worked import STAGES, worked
 
@@ -133,7 +133,7 @@ async def forgotten(settings: Settings, topic: str, before: int) -> None:
     from aiokafka import TopicPartition
     from aiokafka.admin import RecordsToDelete
 
-    from broker.clients import admin, opened
+    from farandole.broker.clients import admin, opened
 
     async with opened(admin(settings), settings) as client:
         await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before)})

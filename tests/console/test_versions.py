@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from broker.settings import Settings
-from events.topology import Version
-from router.table import versions
+from farandole.broker.settings import Settings
+from farandole.events.topology import Version
+from farandole.router.table import versions
 from tests.console.conftest import Call, environment, one_line, process, until
 
 pytestmark = pytest.mark.kafka

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.admin import Admin, NewTopicSpec
-from broker.batch import batches
-from broker.clients import opened, producer
-from broker.settings import Settings
-from console import waits as module
-from console.waits import Held, Waits, lines, waits
-from events import retry
-from events.ranges import ranges
-from events.record import Outgoing
-from events.retry import PARKED, REPLAY, Waiting
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.batch import batches
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.console import waits as module
+from farandole.console.waits import Held, Waits, lines, waits
+from farandole.events import retry
+from farandole.events.ranges import ranges
+from farandole.events.record import Outgoing
+from farandole.events.retry import PARKED, REPLAY, Waiting
+from farandole.worker.holding import HELD
 from tests.console.conftest import Call, environment
-from worker.holding import HELD
 
 SINCE = datetime(2024, 11, 27, 12, 3, 11, tzinfo=UTC)
 HELD_ROW = json.dumps({"since": SINCE.isoformat(), "why": "OperationalError: no route"}).encode()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from events.topology import Version
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.events.topology import Version
 from tests.rewiring.edits import PLAIN
 from tests.rewiring.test_live import at_rest, at_work, edit
 

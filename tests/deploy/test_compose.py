@@ -13,10 +13,10 @@ import pytest
 from ruamel.yaml import YAML
 from sqlalchemy import make_url
 
-from broker.java import KAFKA
-from broker.node import properties
-from console.__main__ import farandole
-from worker.supervisor import DRAIN_PATIENCE
+from farandole.broker.java import KAFKA
+from farandole.broker.node import properties
+from farandole.console.__main__ import farandole
+from farandole.worker.supervisor import DRAIN_PATIENCE
 
 ROOT = Path(__file__).parents[2]
 OURS = "farandole:local"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from events.record import Header
+from farandole.events.record import Header
 
 
 class Made(NamedTuple):

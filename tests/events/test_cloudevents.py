@@ -16,7 +16,7 @@ from cloudevents.v1.kafka import to_structured as old_to_structured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.envelope import Envelope, header, read, trigger_headers
+from farandole.events.envelope import Envelope, header, read, trigger_headers
 from tests.events.made import Made
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.control import (
+from farandole.events.control import (
     CANCELLED_FOR,
     MOST_CANCELLED,
     Acknowledge,

@@ -10,10 +10,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from events.deadletter import FAMILY, Death, letter
-from events.fingerprint import fingerprint
-from events.headers import decoded
-from events.record import Header, Outgoing
+from farandole.events.deadletter import FAMILY, Death, letter
+from farandole.events.fingerprint import fingerprint
+from farandole.events.headers import decoded
+from farandole.events.record import Header, Outgoing
 from tests.events.made import Made, header_names
 
 LARGEST = 1024 * 1024 + 192 * 1024

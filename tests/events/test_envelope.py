@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.envelope import (
+from farandole.events.envelope import (
     Envelope,
     Unreadable,
     constant_headers,
     read,
     trigger_headers,
 )
-from events.record import Undecodable
+from farandole.events.record import Undecodable
 from tests.events.made import Made, records
 
 EVENT = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.fingerprint import LONGEST_TITLE, fingerprint, title
+from farandole.events.fingerprint import LONGEST_TITLE, fingerprint, title
 
 
 @pytest.mark.parametrize(

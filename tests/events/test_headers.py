@@ -9,7 +9,7 @@ from aiokafka.record.util import encode_varint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.headers import SMALL, decoded, encoded, part, varint
+from farandole.events.headers import SMALL, decoded, encoded, part, varint
 from tests.events.made import headers
 
 

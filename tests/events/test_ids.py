@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ids import BLOCK, RUN_LETTERS, Position, RunIds
-from events.names import EVENT_TYPE
+from farandole.events.ids import BLOCK, RUN_LETTERS, Position, RunIds
+from farandole.events.names import EVENT_TYPE
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 offsets = st.integers(0, 2**63 - 1)

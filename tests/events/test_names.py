@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from events.names import EVENT_TYPE, PIPELINE, STAGE, Names
+from farandole.events.names import EVENT_TYPE, PIPELINE, STAGE, Names
 
 
 def test_without_a_namespace_names_are_bare() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.personal import DEEPEST, MASK, masked, values
+from farandole.events.personal import DEEPEST, MASK, masked, values
 
 TEXT = {"type": "string"}
 NAME = {"type": "string", "personal": True}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.retry import PARKED, REPLAY, Waiting, largest_row, read, row, settled, waiting
-from lanes.simulation import SimulatedRecord
+from farandole.events.retry import PARKED, REPLAY, Waiting, largest_row, read, row, settled, waiting
+from farandole.lanes.simulation import SimulatedRecord
 
 bits = st.binary(max_size=20)
 events = st.builds(

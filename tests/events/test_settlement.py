@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.deadletter import Death, letter
-from events.headers import decoded
-from events.settlement import HEADER, MOST, How, is_one, make, read
+from farandole.events.deadletter import Death, letter
+from farandole.events.headers import decoded
+from farandole.events.settlement import HEADER, MOST, How, is_one, make, read
 from tests.events.made import Made, headers
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

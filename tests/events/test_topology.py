@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from events.topology import Event, Installation, Retry, Stage, Version
+from farandole.events.topology import Event, Installation, Retry, Stage, Version
 
 VERSION = Version(
     pipeline="order-lines",

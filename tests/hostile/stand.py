@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from events.record import Header, Record
-from events.topology import Version
-from router.check import check
-from router.derive import derive
-from router.publish import apply
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.record import Header, Record
+from farandole.events.topology import Version
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.router.publish import apply
+from farandole.worker.services import services
+from farandole.worker.supervisor import Supervisor
 from tests.undecodable import undecodable
-from worker.services import services
-from worker.supervisor import Supervisor
 
 MEMORY = 192  # MiB, for the stage that fills it; it holds a third of that at rest
 FOLDER = Path(__file__).parent / "pipeline"

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from broker.settings import Settings
-from events.record import Header
+from farandole.broker.settings import Settings
+from farandole.events.record import Header
+from farandole.worker.caps import DEAD_BYTES
 from tests.hostile.stand import LONGEST, Position, Stand, standing, text_headers, until
-from worker.caps import DEAD_BYTES
 
 pytestmark = [
     pytest.mark.kafka,

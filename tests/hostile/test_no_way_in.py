@@ -14,8 +14,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from broker.settings import PREFIX, Settings
-from worker.restarts import TEMPORARY
+from farandole.broker.settings import PREFIX, Settings
+from farandole.worker.restarts import TEMPORARY
 
 FOLDER = Path(__file__).parent / "pipeline"
 
@@ -24,7 +24,7 @@ async def ended(environment: Mapping[str, str], *arguments: str) -> tuple[int, l
     """The exit code of a worker, and all that it said."""
     clean = {n: v for n, v in os.environ.items() if not n.startswith(PREFIX)}
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "worker", "--folder", str(FOLDER), *arguments,
+        sys.executable, "-m", "farandole.worker", "--folder", str(FOLDER), *arguments,
         env={**clean, f"{PREFIX}DEADLINE": "3", **environment},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lanes.port import Committed, Fenced, Partition, Tables, Unknown, Writes
+from farandole.lanes.port import Committed, Fenced, Partition, Tables, Unknown, Writes
 
 
 class _Around:

@@ -17,15 +17,15 @@ from typing import Any
 import orjson
 from aiokafka import TopicPartition
 
-from broker.settings import Settings
-from events.headers import encoded
-from events.record import Outgoing, Record
-from lanes.group import Broken, Group
-from lanes.kafka import KafkaPort
-from lanes.lane import Done
-from lanes.port import Committed, Partition, Port, Tables, Writes
+from farandole.broker.settings import Settings
+from farandole.events.headers import encoded
+from farandole.events.record import Outgoing, Record
+from farandole.lanes.group import Broken, Group
+from farandole.lanes.kafka import KafkaPort
+from farandole.lanes.lane import Done
+from farandole.lanes.port import Committed, Partition, Port, Tables, Writes
+from farandole.worker.logs import configure
 from tests.lanes import broken
-from worker.logs import configure
 
 FOLDER: Path
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from broker import embedded
-from broker.errors import Unanswered
-from broker.settings import Settings
+from farandole.broker import embedded
+from farandole.broker.errors import Unanswered
+from farandole.broker.settings import Settings
 from tests.lanes.troupe import PARTITIONS, Troupe, until, wake
 
 pytestmark = pytest.mark.kafka

@@ -13,14 +13,14 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import consumer, opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from events.record import Outgoing
-from lanes.kafka import KafkaPort, Membership
-from lanes.port import Committed, Fenced, Lost, Partition, Port, Refused
-from lanes.simulation import SimulatedKafka, SimulatedPort
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.record import Outgoing
+from farandole.lanes.kafka import KafkaPort, Membership
+from farandole.lanes.port import Committed, Fenced, Lost, Partition, Port, Refused
+from farandole.lanes.simulation import SimulatedKafka, SimulatedPort
 from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from broker.settings import Settings
-from events.record import Record
-from lanes.group import Broken, Group
-from lanes.kafka import KafkaPort
-from lanes.lane import Done
-from lanes.port import Partition, Port, Tables
+from farandole.broker.settings import Settings
+from farandole.events.record import Record
+from farandole.lanes.group import Broken, Group
+from farandole.lanes.kafka import KafkaPort
+from farandole.lanes.lane import Done
+from farandole.lanes.port import Partition, Port, Tables
 from tests.lanes.troupe import Troupe
 
 pytestmark = pytest.mark.kafka

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from events.record import Outgoing, Record
-from lanes.lane import Done, live
-from lanes.port import Committed, Partition
-from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
+from farandole.events.record import Outgoing, Record
+from farandole.lanes.lane import Done, live
+from farandole.lanes.port import Committed, Partition
+from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
 from tests.lanes.test_waits import DEAD, GROUP, INPUT, OUT, PLACE, Killed, Settling, Waiting, values
 
 OTHER = Partition("other", 0)

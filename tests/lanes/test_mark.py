@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanes.mark import Mark
+from farandole.lanes.mark import Mark
 
 
 class Told:

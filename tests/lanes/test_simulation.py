@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lanes.port import Committed, Partition
-from lanes.simulation import SimulatedKafka, SimulatedPort, step
+from farandole.lanes.port import Committed, Partition
+from farandole.lanes.simulation import SimulatedKafka, SimulatedPort, step
 from tests.lanes import broken
 from tests.lanes.world import GROUP, LANES, World
 
@@ -107,7 +107,7 @@ def test_a_simulated_producer_cannot_write_once_it_is_fenced() -> None:
 
 
 def test_a_simulated_port_is_a_port() -> None:
-    from lanes.port import Port
+    from farandole.lanes.port import Port
 
     port: Port = SimulatedPort(SimulatedKafka(), GROUP, "t", [Partition("in", 0)], 1)
     assert port is not None

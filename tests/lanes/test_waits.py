@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from events.record import Outgoing, Record
-from lanes.lane import Done, live
-from lanes.mark import GIVE_UP
-from lanes.port import Committed, Partition, Tables
-from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
+from farandole.events.record import Outgoing, Record
+from farandole.lanes.lane import Done, live
+from farandole.lanes.mark import GIVE_UP
+from farandole.lanes.port import Committed, Partition, Tables
+from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
 
 GROUP = "g"
 INPUT, PLACE, OUT, DEAD = (Partition(name, 0) for name in ("in", "retry", "out", "dead"))

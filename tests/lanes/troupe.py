@@ -17,10 +17,10 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
 
 PARTITIONS = 2
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from events.record import Outgoing, Record
-from lanes.lane import Done, Work, live
-from lanes.port import Committed, Partition, Port, Stopped, Tables, Unknown
-from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
+from farandole.events.record import Outgoing, Record
+from farandole.lanes.lane import Done, Work, live
+from farandole.lanes.port import Committed, Partition, Port, Stopped, Tables, Unknown
+from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
 
 GROUP = "pipeline.stage"
 LANES = 2

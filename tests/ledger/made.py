@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from events.ledger import Consumed, Emitted, Entry, Part, Root, Row, hashed
-from ledger.fold import What, events_in, folded
+from farandole.events.ledger import Consumed, Emitted, Entry, Part, Root, Row, hashed
+from farandole.ledger.fold import What, events_in, folded
 
 PIPELINE = "order-lines"
 AT = 1_700_000_000_000

@@ -8,9 +8,9 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ledger import Entry
-from ledger.book import Book, Change
-from ledger.fold import events_in
+from farandole.events.ledger import Entry
+from farandole.ledger.book import Book, Change
+from farandole.ledger.fold import events_in
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
 
 RUN = "a" * 13

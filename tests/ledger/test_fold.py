@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ledger import Entry, hashed
-from ledger.fold import events_in, folded
+from farandole.events.ledger import Entry, hashed
+from farandole.ledger.fold import events_in, folded
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
 
 RUN = "a" * 13

@@ -16,14 +16,14 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from broker.admin import Admin
-from broker.clients import opened, producer
-from broker.settings import PREFIX, Settings
-from broker.tables import scan
-from events.ledger import PARTITIONS, Entry, Row, partition_of
-from events.record import Record
-from events.topology import INSTALLATION_KEY, Installation
-from router import system
+from farandole.broker.admin import Admin
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import PREFIX, Settings
+from farandole.broker.tables import scan
+from farandole.events.ledger import PARTITIONS, Entry, Row, partition_of
+from farandole.events.record import Record
+from farandole.events.topology import INSTALLATION_KEY, Installation
+from farandole.router import system
 from tests.ledger.made import consumed, emitted, entry, part, root
 
 pytestmark = pytest.mark.kafka
@@ -38,7 +38,7 @@ def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     }
     words = ["--bootstrap", settings.bootstrap or "", "--namespace", settings.namespace]
     child = subprocess.Popen(
-        [sys.executable, "-m", "console", *words, "keep-books"],
+        [sys.executable, "-m", "farandole", *words, "keep-books"],
         env={**clean, **told},
         stderr=subprocess.DEVNULL,
     )

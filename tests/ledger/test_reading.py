@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import reading
-from ledger.book import Book
-from ledger.fold import events_in
+from farandole.ledger import reading
+from farandole.ledger.book import Book
+from farandole.ledger.fold import events_in
 from tests.ledger.made import consumed, emitted, entry, part, root
 
 RUN = "a" * 13

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ledger import Entry, Row
-from ledger.refold import Other, Refold
+from farandole.events.ledger import Entry, Row
+from farandole.ledger.refold import Other, Refold
 from tests.ledger.made import read, story
 
 seeds = st.integers(0, 2**32 - 1)

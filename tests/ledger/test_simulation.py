@@ -14,13 +14,13 @@ from typing import Any
 import orjson
 import pytest
 
-from events.ledger import Row
-from events.names import Names
-from events.record import Outgoing
-from lanes.lane import Done, live
-from lanes.port import Committed, Partition, Stopped, Tables, Unknown
-from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
-from ledger.work import Bookkeeping
+from farandole.events.ledger import Row
+from farandole.events.names import Names
+from farandole.events.record import Outgoing
+from farandole.lanes.lane import Done, live
+from farandole.lanes.port import Committed, Partition, Stopped, Tables, Unknown
+from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
+from farandole.ledger.work import Bookkeeping
 from tests.ledger.made import AT, read, story
 
 NAMES = Names()

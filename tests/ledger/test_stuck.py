@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.stuck import CLEARS, FIRES, Condition, Seen, Watch, conditions
+from farandole.ledger.stuck import CLEARS, FIRES, Condition, Seen, Watch, conditions
 
 STEP = 1_000
 BEFORE = st.lists(st.tuples(st.sampled_from([True, False, None]), st.booleans()), max_size=60)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import orjson
 
-from events.ledger import Entry
-from events.names import Names
-from events.record import Outgoing
-from lanes.lane import Done
-from lanes.port import Partition
-from lanes.simulation import SimulatedRecord
-from ledger.stuck import CLEARS, FIRES, Condition, Seen, conditions
-from ledger.work import Bookkeeping
+from farandole.events.ledger import Entry
+from farandole.events.names import Names
+from farandole.events.record import Outgoing
+from farandole.lanes.lane import Done
+from farandole.lanes.port import Partition
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.ledger.stuck import CLEARS, FIRES, Condition, Seen, conditions
+from farandole.ledger.work import Bookkeeping
 from tests.ledger.made import AT, consumed, entry, part
 from tests.ledger.test_book import RUN, closing, opening
 

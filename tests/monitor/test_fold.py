@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.fold import Fold
-from monitor.measures import Measure, measured
+from farandole.monitor.fold import Fold
+from farandole.monitor.measures import Measure, measured
 
 NOW = 1_800_000_000
 

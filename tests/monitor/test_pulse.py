@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.pulse import STILL, Pulse
+from farandole.monitor.pulse import STILL, Pulse
 
 
 def test_what_is_not_counted_is_left() -> None:

@@ -12,11 +12,11 @@ import aiohttp
 import orjson
 import pytest
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.settings import Settings
-from monitor.service import monitor
-from monitor.settings import Settings as Own
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.monitor.service import monitor
+from farandole.monitor.settings import Settings as Own
 
 pytestmark = pytest.mark.kafka
 

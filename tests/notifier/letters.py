@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from events.deadletter import Death, letter
-from events.headers import decoded
-from events.record import Header, Outgoing
-from lanes.simulation import SimulatedRecord
+from farandole.events.deadletter import Death, letter
+from farandole.events.headers import decoded
+from farandole.events.record import Header, Outgoing
+from farandole.lanes.simulation import SimulatedRecord
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from events.incident import Incident, Sample
+from farandole.events.incident import Incident, Sample
 
 OPENED = datetime(2026, 11, 24, 12, 3, 11, tzinfo=UTC)
 NOW = OPENED + timedelta(minutes=6, seconds=34)

@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from broker.settings import Settings
-from events.incident import Notice
-from lanes.kafka import KafkaPort
-from lanes.port import Committed, Partition, Writes
-from notifier import settings as mail
-from notifier.channels import deliver, ways
-from notifier.outcome import Attempt
-from notifier.service import notify
-from notifier.work import now
+from farandole.broker.settings import Settings
+from farandole.events.incident import Notice
+from farandole.lanes.kafka import KafkaPort
+from farandole.lanes.port import Committed, Partition, Writes
+from farandole.notifier import settings as mail
+from farandole.notifier.channels import deliver, ways
+from farandole.notifier.outcome import Attempt
+from farandole.notifier.service import notify
+from farandole.notifier.work import now
+from farandole.worker.logs import configure
 from tests.lanes import broken
-from worker.logs import configure
 
 (POINT,) = sys.argv[1:]
 

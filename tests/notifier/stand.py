@@ -19,19 +19,19 @@ from typing import Any
 
 import orjson
 
-from broker.clients import opened, producer
-from broker.settings import PREFIX, Settings
-from broker.tables import read_table
-from events.deadletter import Death, letter
-from events.headers import decoded
-from events.incident import Incident, Notice
-from events.topology import Version
-from lanes.simulation import SimulatedRecord
-from notifier import rows
-from notifier import settings as mail
-from notifier.channels import deliver, ways
-from notifier.service import notify
-from router.publish import apply
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import PREFIX, Settings
+from farandole.broker.tables import read_table
+from farandole.events.deadletter import Death, letter
+from farandole.events.headers import decoded
+from farandole.events.incident import Incident, Notice
+from farandole.events.topology import Version
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.notifier import rows
+from farandole.notifier import settings as mail
+from farandole.notifier.channels import deliver, ways
+from farandole.notifier.service import notify
+from farandole.router.publish import apply
 from tests.notifier.made import SENDER
 from tests.notifier.servers import Server
 from tests.router.made import derived
@@ -125,7 +125,7 @@ class Stand:
         clean = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
         told = self.settings.model_dump(mode="json", exclude_none=True) | self.mailing(server)
         env = clean | {f"{PREFIX}{name.upper()}": str(value) for name, value in told.items()}
-        module = ["tests.notifier.member", dies] if dies else ["console", "notify"]
+        module = ["tests.notifier.member", dies] if dies else ["farandole", "notify"]
         log = (self.folder / f"notifier-{len(self.members)}.log").open("wb")
         member = subprocess.Popen(
             [sys.executable, "-m", *module], cwd=ROOT, env=env, stdout=log, stderr=log

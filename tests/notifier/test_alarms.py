@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.alert import Alert, AlertKind
-from events.control import Mute
-from events.incident import Incident
-from events.topology import Alerts, Route
-from lanes.simulation import SimulatedRecord
-from notifier.alarms import LANES, Alarm
-from notifier.composing import commands, compose
-from notifier.incidents import Word
-from notifier.words import headline
+from farandole.events.alert import Alert, AlertKind
+from farandole.events.control import Mute
+from farandole.events.incident import Incident
+from farandole.events.topology import Alerts, Route
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.notifier.alarms import LANES, Alarm
+from farandole.notifier.composing import commands, compose
+from farandole.notifier.incidents import Word
+from farandole.notifier.words import headline
 from tests.notifier.letters import START, Died, milliseconds
 from tests.notifier.test_casebook import ALERTS, LATER, Book
 

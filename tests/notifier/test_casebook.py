@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.control import Acknowledge, Cancel, Control, Mute, Pause, Resume
-from events.incident import Incident, Notice
-from events.topology import Alerts, Route
-from notifier.casebook import HOUR, MOST_RESOLVED, MOST_WAITING, Casebook, backoff
-from notifier.incidents import OTHERS, Word
-from notifier.letters import Letter
-from notifier.outcome import Attempt
+from farandole.events.control import Acknowledge, Cancel, Control, Mute, Pause, Resume
+from farandole.events.incident import Incident, Notice
+from farandole.events.topology import Alerts, Route
+from farandole.notifier.casebook import HOUR, MOST_RESOLVED, MOST_WAITING, Casebook, backoff
+from farandole.notifier.incidents import OTHERS, Word
+from farandole.notifier.letters import Letter
+from farandole.notifier.outcome import Attempt
 from tests.notifier.letters import START, Died, nothing_personal, record
 
 LATER = START + timedelta(days=365)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from notifier import catcher
-from notifier.catcher import Address, Caught, catching, caught
-from notifier.mail import identity, written
-from notifier.outcome import Outcome
-from notifier.settings import Settings
-from notifier.smtp import deliver
+from farandole.notifier import catcher
+from farandole.notifier.catcher import Address, Caught, catching, caught
+from farandole.notifier.mail import identity, written
+from farandole.notifier.outcome import Outcome
+from farandole.notifier.settings import Settings
+from farandole.notifier.smtp import deliver
 from tests.notifier.made import NOW, SENDER, incident
 
 pytestmark = pytest.mark.usefixtures("unset")

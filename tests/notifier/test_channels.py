@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.incident import Channel, Notice
-from notifier.channels import Attempt, Way, deliver, settled, ways
-from notifier.mail import identity, written
-from notifier.outcome import Outcome
-from notifier.settings import Settings
-from notifier.webhook import RECIPIENT
+from farandole.events.incident import Channel, Notice
+from farandole.notifier.channels import Attempt, Way, deliver, settled, ways
+from farandole.notifier.mail import identity, written
+from farandole.notifier.outcome import Outcome
+from farandole.notifier.settings import Settings
+from farandole.notifier.webhook import RECIPIENT
 from tests.notifier.made import NOW, SENDER, incident
 from tests.notifier.servers import serving
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from events.topology import Alerts, Route
-from notifier.composing import commands, compose
-from notifier.incidents import OTHERS, Word
+from farandole.events.topology import Alerts, Route
+from farandole.notifier.composing import commands, compose
+from farandole.notifier.incidents import OTHERS, Word
 from tests.notifier.made import incident
 
 ALERTS = Alerts(routes=(Route(email=("ops@example.com",)),))

@@ -11,12 +11,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from broker.clients import close, consumer, opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from events.alert import Alert
-from events.ledger import PARTITIONS, Consumed, Entry, Part, Root, hashed, partition_of
-from ledger import stuck, watching
+from farandole.broker.clients import close, consumer, opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.alert import Alert
+from farandole.events.ledger import PARTITIONS, Consumed, Entry, Part, Root, hashed, partition_of
+from farandole.ledger import stuck, watching
 from tests.books.stand import booked
 from tests.notifier.servers import serving
 from tests.notifier.stand import Stand, copies, subjects, texts, until

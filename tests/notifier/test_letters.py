@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.personal import MASK
-from lanes.simulation import SimulatedRecord
-from notifier.letters import LONGEST_DATA, Letter, sample
+from farandole.events.personal import MASK
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.notifier.letters import LONGEST_DATA, Letter, sample
 from tests.notifier.letters import START, Died, nothing_personal, record
 
 NOW = START + timedelta(days=1)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from broker.settings import Settings
+from farandole.broker.settings import Settings
 from tests.notifier.servers import DROP, HANG, Faults, Server, serving
 from tests.notifier.stand import PATIENCE, Stand, copies, subjects, texts, until
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from events.display import in_one_line
-from notifier.mail import LARGEST, NAMED, identity, named, trial, written
+from farandole.events.display import in_one_line
+from farandole.notifier.mail import LARGEST, NAMED, identity, named, trial, written
 from tests.notifier.made import COMMANDS, NOW, OPENED, SENDER, incident, sample
 
 OPS = ("ops@example.com",)

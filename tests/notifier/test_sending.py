@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from events.incident import Notice
-from notifier.outcome import Attempt
-from notifier.sending import Sending
+from farandole.events.incident import Notice
+from farandole.notifier.outcome import Attempt
+from farandole.notifier.sending import Sending
 from tests.notifier.made import OPENED
 
 

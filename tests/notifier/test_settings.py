@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import BadSettings
-from broker.settings import Settings as Broker
-from notifier.settings import Settings
+from farandole.broker.errors import BadSettings
+from farandole.broker.settings import Settings as Broker
+from farandole.notifier.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("unset")
 

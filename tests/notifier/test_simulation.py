@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from events.incident import Notice
-from events.names import Names
-from events.topology import Alerts, Route
-from lanes.lane import Done, live
-from lanes.port import Committed, Partition, Stopped, Tables, Unknown
-from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
-from notifier import rows
-from notifier.casebook import Casebook
-from notifier.outcome import Attempt
-from notifier.work import Notifying
+from farandole.events.incident import Notice
+from farandole.events.names import Names
+from farandole.events.topology import Alerts, Route
+from farandole.lanes.lane import Done, live
+from farandole.lanes.port import Committed, Partition, Stopped, Tables, Unknown
+from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
+from farandole.notifier import rows
+from farandole.notifier.casebook import Casebook
+from farandole.notifier.outcome import Attempt
+from farandole.notifier.work import Notifying
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, outgoing
 from tests.notifier.test_casebook import composed
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import trustme
 
-from notifier.outcome import Outcome
-from notifier.settings import Settings
-from notifier.smtp import deliver
+from farandole.notifier.outcome import Outcome
+from farandole.notifier.settings import Settings
+from farandole.notifier.smtp import deliver
 from tests.notifier.made import SENDER
 from tests.notifier.servers import DROP, HANG, PASSWORD, USER, Server, serving
 

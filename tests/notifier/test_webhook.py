@@ -17,9 +17,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.outcome import Outcome
-from notifier.settings import Settings
-from notifier.webhook import ALERTS, RECIPIENT, payload, post, signed
+from farandole.notifier.outcome import Outcome
+from farandole.notifier.settings import Settings
+from farandole.notifier.webhook import ALERTS, RECIPIENT, payload, post, signed
 from tests.notifier.made import COMMANDS, NOW, incident, sample
 
 pytestmark = pytest.mark.usefixtures("unset")

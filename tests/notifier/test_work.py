@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from events import settlement
-from events.headers import decoded
-from events.names import Names
-from events.record import Record
-from lanes.simulation import SimulatedRecord
-from notifier.casebook import Casebook
-from notifier.work import Notifying
+from farandole.events import settlement
+from farandole.events.headers import decoded
+from farandole.events.names import Names
+from farandole.events.record import Record
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.notifier.casebook import Casebook
+from farandole.notifier.work import Notifying
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
 from tests.notifier.test_casebook import ALERTS, composed
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from stages.contract import Reject
+from farandole.stages.contract import Reject
 from stages.order_lines.enrich import enrich
 from stages.order_lines.flag_coupon import flag_coupon
 from stages.order_lines.ingest import ingest

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from console.demonstration.oracle import Figures, OracleError, differences, expected, loaded
-from stages.contract import Reject
+from farandole.console.demonstration.oracle import (
+    Figures,
+    OracleError,
+    differences,
+    expected,
+    loaded,
+)
+from farandole.stages.contract import Reject
 from stages.order_lines.price import price
 from stages.order_lines.schemas import EnrichedLine, Line, PricedLine
 from stages.order_lines.validate import validate

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stages import signature
-from stages.contract import Reject
+from farandole.stages import signature
+from farandole.stages.contract import Reject
 from stages.order_lines import source
 from stages.order_lines.enrich import enrich
 from stages.order_lines.flag_coupon import flag_coupon

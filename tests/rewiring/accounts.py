@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from events.record import Record
-from events.topology import Version
+from farandole.events.record import Record
+from farandole.events.topology import Version
 
 
 class Place(NamedTuple):

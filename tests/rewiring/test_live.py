@@ -19,28 +19,28 @@ import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
-from broker.admin import Admin
-from broker.clients import opened, producer
-from broker.partitioner import partition_of
-from broker.settings import Settings
-from broker.tables import scan
-from events.record import Record
-from events.topology import Version
-from router.check import check
-from router.derive import Derived, derive
-from router.publish import apply
+from farandole.broker.admin import Admin
+from farandole.broker.clients import opened, producer
+from farandole.broker.partitioner import partition_of
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.record import Record
+from farandole.events.topology import Version
+from farandole.router.check import check
+from farandole.router.derive import Derived, derive
+from farandole.router.publish import apply
+from farandole.worker import restarts
+from farandole.worker.asked import asking
+from farandole.worker.beat import Beat
+from farandole.worker.hosting import Host
+from farandole.worker.live import live
+from farandole.worker.services import services, told
+from farandole.worker.supervisor import Supervisor
+from farandole.worker.versions import following, published
 from tests.books.clean import assert_clean, books_read
 from tests.ledger.test_live import bookkeeper
 from tests.rewiring.accounts import faults
 from tests.rewiring.edits import EDITS, FORKED, FUNCTION, PLAIN, ROOT_PARTITIONS, Stages, text
-from worker import restarts
-from worker.asked import asking
-from worker.beat import Beat
-from worker.hosting import Host
-from worker.live import live
-from worker.services import services, told
-from worker.supervisor import Supervisor
-from worker.versions import following, published
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
@@ -364,7 +364,7 @@ async def test_a_function_with_another_schema_is_worked_by_a_new_process(
 
 async def fresh(settings: Settings, file: Path) -> Version:
     """Apply a file in a process that has imported nothing yet."""
-    command = [sys.executable, "-m", "console", "-C", str(file.parent), "apply"]
+    command = [sys.executable, "-m", "farandole", "-C", str(file.parent), "apply"]
     child = await asyncio.create_subprocess_exec(
         *command,
         env={**os.environ, **told(settings), "FARANDOLE_BOOTSTRAP": settings.bootstrap or ""},

@@ -16,19 +16,25 @@ from uuid import UUID
 
 import orjson
 
-from events.record import Outgoing
-from events.topology import Event, Stage, Version
-from lanes.lane import live as lead
-from lanes.port import Committed, Fenced, Partition, Stopped, Unknown
-from lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord, step
-from stages.signature import read as read_signature
+from farandole.events.record import Outgoing
+from farandole.events.topology import Event, Stage, Version
+from farandole.lanes.lane import live as lead
+from farandole.lanes.port import Committed, Fenced, Partition, Stopped, Unknown
+from farandole.lanes.simulation import (
+    SimulatedKafka,
+    SimulatedLock,
+    SimulatedPort,
+    SimulatedRecord,
+    step,
+)
+from farandole.stages.signature import read as read_signature
+from farandole.worker.binding import bind
+from farandole.worker.calling import Caller
+from farandole.worker.handling import Handling
+from farandole.worker.live import live
+from farandole.worker.wiring import Wiring
 from tests.rewiring.accounts import faults
 from tests.rewiring.edits import Stages
-from worker.binding import bind
-from worker.calling import Caller
-from worker.handling import Handling
-from worker.live import live
-from worker.wiring import Wiring
 
 PIPELINE = "rewired"
 TOPOLOGY = Partition("topology", 0)

@@ -24,7 +24,7 @@ SCHEMAS = """\
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from pydantic import BaseModel, ConfigDict
-from stages.contract import Context, Reject, To
+from farandole.stages.contract import Context, Reject, To
 
 class Feed(BaseModel):
     weeks: list[int]

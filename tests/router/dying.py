@@ -10,8 +10,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from broker.settings import Settings
-from router import publish
+from farandole.broker.settings import Settings
+from farandole.router import publish
 from tests.router.made import MORE, derived
 
 STEPS = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from events.names import Names
-from router import document, form
-from router.derive import Derived, derive
+from farandole.events.names import Names
+from farandole.router import document, form
+from farandole.router.derive import Derived, derive
 
 FILE = """\
 pipeline: p

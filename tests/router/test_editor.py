@@ -10,10 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from events.names import Names
-from router import document, editor, form
-from router.finding import errors
-from router.lint import lint
+from farandole.events.names import Names
+from farandole.router import document, editor, form
+from farandole.router.finding import errors
+from farandole.router.lint import lint
 
 TOP = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"

@@ -10,14 +10,14 @@ from uuid import UUID
 import pytest
 from aiokafka import TopicPartition
 
-from broker.clients import consumer, opened, producer
-from broker.settings import Settings
-from events.names import Names
-from events.topology import Version
-from router import facts
-from router.facts import gathered, version_of
-from router.plan import Unread
-from router.publish import apply
+from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.settings import Settings
+from farandole.events.names import Names
+from farandole.events.topology import Version
+from farandole.router import facts
+from farandole.router.facts import gathered, version_of
+from farandole.router.plan import Unread
+from farandole.router.publish import apply
 from tests.router.made import FILE, MORE, derived
 
 

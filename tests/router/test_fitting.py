@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import UUID4, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from router.fitting import compare
-from router.schemas import accepted, written
+from farandole.router.fitting import compare
+from farandole.router.schemas import accepted, written
 
 Extra = Literal["ignore", "forbid", "allow"]
 EXTRAS: tuple[Extra, ...] = ("ignore", "forbid", "allow")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from events.names import Names
-from router.fresh import Judges, judged
+from farandole.events.names import Names
+from farandole.router.fresh import Judges, judged
 from tests.router.conftest import GOOD, Folder
 
 
@@ -46,7 +46,7 @@ async def test_a_module_that_ends_its_process_is_a_finding(folder: Folder, judge
 async def test_a_module_that_waits_is_a_finding(
     folder: Folder, judges: Judges, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.fresh.PATIENCE", 3.0)
+    monkeypatch.setattr("farandole.router.fresh.PATIENCE", 3.0)
     file = folder(functions={"load": "import time; time.sleep(60)"})
     (finding,) = (await judges.judge(file)).findings
     assert "cannot be imported within 3 s" in finding.message

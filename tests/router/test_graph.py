@@ -6,10 +6,10 @@ import re
 import shutil
 import subprocess
 
-from events.names import Names
-from events.topology import Stage
-from router import document, form, graph
-from router.derive import Derived, derive
+from farandole.events.names import Names
+from farandole.events.topology import Stage
+from farandole.router import document, form, graph
+from farandole.router.derive import Derived, derive
 
 FILE = b"""\
 pipeline: order-lines

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.clients import consumer, opened, producer
-from broker.settings import Settings
-from router import publish
-from router.publish import apply
-from router.table import versions
+from farandole.broker.admin import Admin
+from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.settings import Settings
+from farandole.router import publish
+from farandole.router.publish import apply
+from farandole.router.table import versions
 from tests.router import dying
 from tests.router.made import FILE, MORE, derived
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from events.names import Names
-from events.topology import Stage
-from router.check import check
-from router.derive import Derived, derive
+from farandole.events.names import Names
+from farandole.events.topology import Stage
+from farandole.router.check import check
+from farandole.router.derive import Derived, derive
 from tests.router.conftest import Folder
 
 # `{load}` stands in column 9 of line 8.

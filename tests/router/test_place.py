@@ -8,11 +8,11 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.admin import NewTopicSpec
-from events.names import Names
-from events.topology import Event, Stage, Version
-from router.derive import Derived
-from router.place import placed
+from farandole.broker.admin import NewTopicSpec
+from farandole.events.names import Names
+from farandole.events.topology import Event, Stage, Version
+from farandole.router.derive import Derived
+from farandole.router.place import placed
 
 NAMES = Names("t")
 

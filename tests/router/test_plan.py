@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.names import Names
-from events.topology import Version
-from router import plan as planning
-from router.compatibility import Incompatible
-from router.derive import Derived
-from router.place import placed
-from router.plan import Change, Facts, Plan, Unread, changes, lines, plan, rows, summary
+from farandole.events.names import Names
+from farandole.events.topology import Version
+from farandole.router import plan as planning
+from farandole.router.compatibility import Incompatible
+from farandole.router.derive import Derived
+from farandole.router.place import placed
+from farandole.router.plan import Change, Facts, Plan, Unread, changes, lines, plan, rows, summary
 from tests.router.made import derived
 
 NAMES = Names()

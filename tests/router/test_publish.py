@@ -10,15 +10,15 @@ from uuid import UUID
 import pytest
 from aiokafka import TopicPartition
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import consumer, opened, producer
-from broker.errors import TopicDiffers
-from broker.settings import Settings
-from events.names import Names
-from events.topology import Version
-from router import publish
-from router.publish import Expected, apply, new_edges
-from router.table import NotApplied, current, versions
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.errors import TopicDiffers
+from farandole.broker.settings import Settings
+from farandole.events.names import Names
+from farandole.events.topology import Version
+from farandole.router import publish
+from farandole.router.publish import Expected, apply, new_edges
+from farandole.router.table import NotApplied, current, versions
 from tests.router.made import FILE, MORE, derived
 
 LINES = [TopicPartition("p.line.read", 0), TopicPartition("p.line.read", 1)]

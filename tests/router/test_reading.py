@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router import document, form
-from router.document import Mark
+from farandole.router import document, form
+from farandole.router.document import Mark
 
 WORDS = st.sampled_from(
     ["pipeline", "stages", "events", ":", " ", "\n", "  ", "{", "}", "[", "]", "- ", "a", "'", '"',

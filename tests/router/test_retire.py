@@ -9,13 +9,13 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 
-from broker.admin import Admin
-from broker.clients import consumer, opened, producer
-from broker.settings import Settings
-from events.topology import Event, Stage, Version
-from router.publish import apply
-from router.retire import past, retire
-from router.table import versions
+from farandole.broker.admin import Admin
+from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.settings import Settings
+from farandole.events.topology import Event, Stage, Version
+from farandole.router.publish import apply
+from farandole.router.retire import past, retire
+from farandole.router.table import versions
 from tests.router.made import MORE, derived
 from tests.router.test_publish import commit, published
 

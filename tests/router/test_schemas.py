@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
-from router import schemas
+from farandole.router import schemas
 
 
 class Line(BaseModel):

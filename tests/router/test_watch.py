@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from broker.errors import Refused, Unreachable
-from broker.settings import Settings
-from events.topology import Report
-from router.derive import restored
-from router.enact import enact
-from router.facts import planned
-from router.fresh import Judged, judged
-from router.table import current, read, versions
-from router.watch import route
+from farandole.broker.errors import Refused, Unreachable
+from farandole.broker.settings import Settings
+from farandole.events.topology import Report
+from farandole.router.derive import restored
+from farandole.router.enact import enact
+from farandole.router.facts import planned
+from farandole.router.fresh import Judged, judged
+from farandole.router.table import current, read, versions
+from farandole.router.watch import route
 from tests.router.conftest import GOOD, Folder
 
 pytestmark = pytest.mark.kafka

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from broker.settings import Settings
-from broker.tables import scan
-from events.ids import Position
-from events.record import Record
-from events.topology import Version
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.events.ids import Position
+from farandole.events.record import Record
+from farandole.events.topology import Version
 
 Place = tuple[int, int]
 """Partition and offset."""

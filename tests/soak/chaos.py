@@ -15,18 +15,18 @@ from pathlib import Path
 
 import structlog
 
-from broker import embedded
-from broker.admin import Admin
-from broker.clients import opened, producer
-from broker.errors import BrokerError
-from broker.lag import ordered_pass
-from broker.settings import Settings
-from events.topology import Version
-from router.check import check
-from router.derive import derive
-from router.publish import apply
-from worker.services import services, told
-from worker.supervisor import Service, Supervisor
+from farandole.broker import embedded
+from farandole.broker.admin import Admin
+from farandole.broker.clients import opened, producer
+from farandole.broker.errors import BrokerError
+from farandole.broker.lag import ordered_pass
+from farandole.broker.settings import Settings
+from farandole.events.topology import Version
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.router.publish import apply
+from farandole.worker.services import services, told
+from farandole.worker.supervisor import Service, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2  # of each stage, so that another can take over
@@ -141,7 +141,7 @@ def bookkeeper(settings: Settings) -> Service:
     words = ["--log-level", "error", "--bootstrap", settings.bootstrap or "", "keep-books"]
     return Service(
         name="bookkeeper",
-        argv=[sys.executable, "-P", "-m", "console", "-C", str(ROOT), *words],
+        argv=[sys.executable, "-P", "-m", "farandole", "-C", str(ROOT), *words],
         environment={**os.environ, **told(settings)},
         folder=str(ROOT),
         patience=300.0,

@@ -13,9 +13,9 @@ import orjson
 import pytest
 import structlog
 
-from broker import embedded
-from broker.settings import Settings
-from console.demonstration.oracle import differences, expected, loaded
+from farandole.broker import embedded
+from farandole.broker.settings import Settings
+from farandole.console.demonstration.oracle import differences, expected, loaded
 from stages.order_lines.plan import rows_per_week
 from tests.books.clean import assert_clean, books_read
 from tests.soak.books import read

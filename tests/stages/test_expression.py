@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.expression import Undecided, Wrong, compiled, fields
+from farandole.stages.expression import Undecided, Wrong, compiled, fields
 
 LINE = {"quantity": 3, "store": "a", "coupon": None, "tags": ["x", "y"], "paid": {"cents": 499}}
 JSON = st.recursive(

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from stages.contract import Reject
-from stages.expression import Undecided
-from stages.generic.filter import FilterParams, filter  # noqa: A004 -- its name in a topology
-from stages.generic.log import LogParams, log
-from stages.generic.mask import MaskParams, mask
-from stages.generic.sample import SampleParams, sample
-from stages.signature import read
+from farandole.stages.contract import Reject
+from farandole.stages.expression import Undecided
+from farandole.stages.generic.filter import FilterParams, filter  # noqa: A004 -- its name in a topology
+from farandole.stages.generic.log import LogParams, log
+from farandole.stages.generic.mask import MaskParams, mask
+from farandole.stages.generic.sample import SampleParams, sample
+from farandole.stages.signature import read
 
 PERSON = {"name": "Ada", "card": "4111111111111111", "age": 36, "mails": ["a@x", "b@x"], "no": None}
 SECRET = "MASKING_SECRET"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.loading import NotFound, load, on_path
+from farandole.stages.contract import Reject
+from farandole.stages.loading import NotFound, load, on_path
 
 
 @pytest.fixture
@@ -41,14 +42,31 @@ def test_a_module_that_appears_later_is_found(folder: Path) -> None:
     assert load("appears_later:work")(1) == 1
 
 
-def test_stages_of_a_users_folder_join_ours(folder: Path) -> None:
-    """`stages` is a namespace package: theirs must not hide ours, nor ours theirs."""
-    (folder / "stages" / "theirs").mkdir(parents=True)
-    (folder / "stages" / "theirs" / "work.py").write_text(
-        "from stages.contract import Reject\ndef work(x): return x\n"
+@pytest.mark.parametrize("package", [False, True])
+def test_a_users_folder_may_be_called_stages(folder: Path, package: bool) -> None:
+    own = f"theirs_{package}"
+    (folder / "stages" / own).mkdir(parents=True)
+    if package:
+        (folder / "stages" / "__init__.py").touch()
+    (folder / "stages" / own / "work.py").write_text(
+        "from farandole import Reject\ndef work(x): raise Reject(x)\n"
     )
     on_path(folder)
-    assert load("stages.theirs.work:work")(1) == 1
+    sys.modules.pop("stages", None)
+    with pytest.raises(Reject):
+        load(f"stages.{own}.work:work")(1)
+
+
+@pytest.mark.parametrize("name", ["filter", "log", "mask", "sample"])
+def test_a_generic_stage_is_found_by_its_old_name(name: str) -> None:
+    assert load(f"stages.generic.{name}:{name}") is load(f"farandole.stages.generic.{name}:{name}")
+
+
+def test_a_function_that_imports_the_old_contract_is_told_the_new_one(folder: Path) -> None:
+    (folder / "old_import.py").write_text("from stages.contract import Reject\n")
+    on_path(folder)
+    with pytest.raises(NotFound, match="write `from farandole import Context, Reject, To`"):
+        load("old_import:work")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Annotated, Any, NewType
 import pytest
 from pydantic import BaseModel
 
-from stages.contract import Context, To
-from stages.signature import Signature, Unbindable, read
+from farandole.stages.contract import Context, To
+from farandole.stages.signature import Signature, Unbindable, read
 
 
 class A(BaseModel):

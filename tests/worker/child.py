@@ -8,9 +8,9 @@ import signal
 import sys
 import time
 
-from worker import beat as beats
-from worker.beat import FD_VARIABLE, Beat
-from worker.tally import Tally
+from farandole.worker import beat as beats
+from farandole.worker.beat import FD_VARIABLE, Beat
+from farandole.worker.tally import Tally
 
 
 async def main(behaviour: str, diary: str) -> int:

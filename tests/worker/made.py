@@ -14,17 +14,17 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from events.headers import decoded
-from events.record import Header, Outgoing, Record
-from events.topology import Breaker, Event, Retry, Stage, Version
-from lanes.port import Partition
-from stages.signature import read
+from farandole.events.headers import decoded
+from farandole.events.record import Header, Outgoing, Record
+from farandole.events.topology import Breaker, Event, Retry, Stage, Version
+from farandole.lanes.port import Partition
+from farandole.stages.signature import read
+from farandole.worker.binding import bind
+from farandole.worker.calling import Caller
+from farandole.worker.handling import Handling
+from farandole.worker.tally import Tally
+from farandole.worker.wiring import Wiring
 from tests.events.made import Made
-from worker.binding import bind
-from worker.calling import Caller
-from worker.handling import Handling
-from worker.tally import Tally
-from worker.wiring import Wiring
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 RETRY = "p.stage.retry"

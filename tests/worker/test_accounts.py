@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.headers import decoded
-from events.ids import RunIds
-from events.ledger import hashed, partition_of, read
-from events.record import Record
-from events.topology import Event, Expect, Stage, Version
-from stages.contract import Reject
+from farandole.events.headers import decoded
+from farandole.events.ids import RunIds
+from farandole.events.ledger import hashed, partition_of, read
+from farandole.events.record import Record
+from farandole.events.topology import Event, Expect, Stage, Version
+from farandole.stages.contract import Reject
+from farandole.worker.accounts import ENTRY_BYTES
 from tests.worker.made import INSTALLATION, In, Lane, Out, Outcome, bare, emitted, version
-from worker.accounts import ENTRY_BYTES
 
 LEDGER = 3
 RUNS = RunIds(INSTALLATION, "p.in")

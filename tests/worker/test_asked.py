@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from structlog.testing import capture_logs
 
-from events.control import Cancel, Control, Pause, Resume, written
-from worker.asked import Asked
+from farandole.events.control import Cancel, Control, Pause, Resume, written
+from farandole.worker.asked import Asked
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

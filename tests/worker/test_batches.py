@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.topology import Retry
-from stages.contract import Context, Reject
+from farandole.events.topology import Retry
+from farandole.stages.contract import Context, Reject
+from farandole.worker.caps import BATCH
 from tests.worker.made import ONCE, PATIENT, In, Lane, Out, bare, emitted, text_headers
-from worker.caps import BATCH
 
 
 class Table:

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager, suppress
 import orjson
 import pytest
 
-from worker import beat as beats
-from worker.beat import Beat
-from worker.tally import Tally
+from farandole.worker import beat as beats
+from farandole.worker.beat import Beat
+from farandole.worker.tally import Tally
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
-from events.envelope import AGAIN
-from events.ids import RunIds
-from events.ledger import hashed
-from lanes.port import Partition
-from stages.contract import Context
+from farandole.events.envelope import AGAIN
+from farandole.events.ids import RunIds
+from farandole.events.ledger import hashed
+from farandole.lanes.port import Partition
+from farandole.stages.contract import Context
 from tests.worker.made import INSTALLATION, PATIENT, In, Lane, Out, Outcome, bare, emitted, version
 from tests.worker.test_hosting import ONE
 

@@ -12,18 +12,18 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from broker.clients import opened, producer
-from broker.settings import Settings
-from broker.tables import scan
-from console.control import publish
-from events.control import Cancel, Pause, Resume
-from events.ids import RunIds
-from events.ledger import MASK, hashed
-from events.topology import Version
-from lanes.kafka import KafkaPort
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.broker.tables import scan
+from farandole.console.control import publish
+from farandole.events.control import Cancel, Pause, Resume
+from farandole.events.ids import RunIds
+from farandole.events.ledger import MASK, hashed
+from farandole.events.topology import Version
+from farandole.lanes.kafka import KafkaPort
+from farandole.worker.hosting import Host
 from tests.rewiring.edits import PLAIN
 from tests.rewiring.test_live import HERE, at_rest, edit, hosted, until
-from worker.hosting import Host
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 

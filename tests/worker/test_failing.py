@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.deadletter import size
-from events.headers import decoded
-from events.record import Undecodable
-from events.topology import Retry
-from stages.contract import Context, Reject, To
+from farandole.events.deadletter import size
+from farandole.events.headers import decoded
+from farandole.events.record import Undecodable
+from farandole.events.topology import Retry
+from farandole.stages.contract import Context, Reject, To
+from farandole.worker.caps import DEAD_BYTES, EVENT_BYTES, RECORD_BYTES, TRANSACTION_BYTES
 from tests.events.made import Made, headers, values
 from tests.worker.made import PATIENT, In, Lane, Other, Out, Outcome, bare, emitted
-from worker.caps import DEAD_BYTES, EVENT_BYTES, RECORD_BYTES, TRANSACTION_BYTES
 
 BAD = 1  # the event that each of these functions fails on
 
@@ -127,7 +127,7 @@ FAILING: list[tuple[str, Callable[..., Any], str, str]] = [
 async def test_one_event_dies_and_its_neighbours_are_worked(
     function: Callable[..., Any], error: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.results.EVENT_BYTES", 2**23)  # 64 MiB take their time
+    monkeypatch.setattr("farandole.worker.results.EVENT_BYTES", 2**23)  # 64 MiB take their time
     timeout = 0.05 if "hangs" in function.__name__ else 30
     outcome = await Lane(function, timeout=timeout).handle(*(bare(offset=n) for n in (0, 1, 2)))
     assert [d["n"] for d in outcome.data()] == [0, 2] or _ns(outcome.data()) == {0, 2}
@@ -422,7 +422,7 @@ async def test_a_generator_in_a_thread_does_its_work_there(threads: ThreadPoolEx
 async def test_a_generator_in_a_thread_is_capped(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.calling.EVENT_RESULTS", 1_000)
+    monkeypatch.setattr("farandole.worker.calling.EVENT_RESULTS", 1_000)
     outcome = await Lane(floods, threads=threads).handle(bare(offset=1), bare(offset=2))
     assert [d["error"] for d in outcome.dead] == ["TooMuch"]
     assert _ns(outcome.data()) == {2}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from events.topology import Event, Stage, Version
-from stages.contract import To
-from stages.signature import read
+from farandole.events.topology import Event, Stage, Version
+from farandole.stages.contract import To
+from farandole.stages.signature import read
+from farandole.worker.binding import unfit
+from farandole.worker.hosting import worked
+from farandole.worker.live import live
 from tests.worker.made import In, Lane, Other, Out, bare, version
-from worker.binding import unfit
-from worker.hosting import worked
-from worker.live import live
 
 ONE = Stage(run="m:f", subscribes=("in",), emits=("out",))
 TWO = Stage(run="m:f", subscribes=("in",), emits=("other", "out"))

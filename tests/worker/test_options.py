@@ -8,13 +8,13 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 from pydantic import BaseModel
 
-from events.topology import Event, Stage
-from lanes.port import Unknown
-from stages.contract import Context, Reject, To
-from stages.generic.log import log
-from stages.generic.mask import mask
-from stages.generic.sample import sample
-from stages.schema import written
+from farandole.events.topology import Event, Stage
+from farandole.lanes.port import Unknown
+from farandole.stages.contract import Context, Reject, To
+from farandole.stages.generic.log import log
+from farandole.stages.generic.mask import mask
+from farandole.stages.generic.sample import sample
+from farandole.stages.schema import written
 from tests.worker.made import (
     ONCE,
     PATIENT,
@@ -159,7 +159,7 @@ async def test_an_event_is_filtered_by_the_version_that_wires_it() -> None:
 async def test_an_expression_is_compiled_once_for_all_events(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from worker import binding
+    from farandole.worker import binding
 
     made: list[str] = []
 

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.alert import Alert
-from events.headers import decoded
-from events.ledger import Entry
-from events.record import Outgoing
-from events.retry import REPLAY, Waiting, read, row, waiting
-from events.topology import Breaker, Retry, Stage
-from lanes.lane import Done
-from lanes.simulation import SimulatedRecord
+from farandole.events.alert import Alert
+from farandole.events.headers import decoded
+from farandole.events.ledger import Entry
+from farandole.events.record import Outgoing
+from farandole.events.retry import REPLAY, Waiting, read, row, waiting
+from farandole.events.topology import Breaker, Retry, Stage
+from farandole.lanes.lane import Done
+from farandole.lanes.simulation import SimulatedRecord
+from farandole.worker.caps import RECORD_BYTES
+from farandole.worker.retrying import exhausted, wait, worth
 from tests.worker.made import RETRY, In, Lane, Out, account, bare, emitted, version
-from worker.caps import RECORD_BYTES
-from worker.retrying import exhausted, wait, worth
 
 THRICE = Retry(attempts=3, backoff=1.0, jitter=0.0)
 NEVER_OPEN = Breaker(failures=10**6)

@@ -13,25 +13,25 @@ from pathlib import Path
 import orjson
 import pytest
 
-from broker.admin import Admin
-from broker.clients import opened, producer
-from broker.partitioner import partition_of
-from broker.settings import Settings
-from broker.tables import read_table, scan
-from console.waits import Waits, waits
-from events.record import Record
-from events.topology import Version
-from router.check import check
-from router.derive import derive
-from router.publish import apply
+from farandole.broker.admin import Admin
+from farandole.broker.clients import opened, producer
+from farandole.broker.partitioner import partition_of
+from farandole.broker.settings import Settings
+from farandole.broker.tables import read_table, scan
+from farandole.console.waits import Waits, waits
+from farandole.events.record import Record
+from farandole.events.topology import Version
+from farandole.router.check import check
+from farandole.router.derive import derive
+from farandole.router.publish import apply
+from farandole.worker.services import services
+from farandole.worker.supervisor import Supervisor
+from farandole.worker.versions import published
 from tests.books.clean import assert_clean, books_read, until
 from tests.books.stand import rows
 from tests.console.conftest import environment
 from tests.ledger.test_live import bookkeeper
 from tests.rewiring.test_live import behind
-from worker.services import services
-from worker.supervisor import Supervisor
-from worker.versions import published
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
@@ -75,7 +75,7 @@ def test_a_dead_letter_that_is_repaired_and_replayed_is_handled_once_and_amends_
     patch.write_text('{"n": 51}')
 
     async def replayed(*words: str) -> None:
-        command = ["-m", "console", "-C", str(folder), "dead", "replay", "--all", "--yes", *words]
+        command = ["-m", "farandole", "-C", str(folder), "dead", "replay", "--all", "--yes", *words]
         env = {**os.environ, **environment(settings)}
         child = await asyncio.create_subprocess_exec(sys.executable, *command, env=env)
         assert await child.wait() == 0

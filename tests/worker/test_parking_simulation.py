@@ -16,16 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.headers import decoded
-from events.record import Outgoing
-from events.retry import REPLAY, read, row, waiting
-from events.topology import Breaker, Retry
-from lanes.lane import Work
-from lanes.port import Partition, Tables
+from farandole.events.headers import decoded
+from farandole.events.record import Outgoing
+from farandole.events.retry import REPLAY, read, row, waiting
+from farandole.events.topology import Breaker, Retry
+from farandole.lanes.lane import Work
+from farandole.lanes.port import Partition, Tables
+from farandole.worker.parking import Parking
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
 from tests.worker.made import In, Lane, Out
-from worker.parking import Parking
 
 INPUTS = ("in", "in2")
 KEYS = 3
@@ -178,7 +178,7 @@ def test_state_read_before_the_fence_is_caught() -> None:
 def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mutant == "nobody waits behind":
         monkeypatch.setattr(Parking, "behind", lambda self, record: False)
-        monkeypatch.setattr("worker.handling.queue_of", lambda record: None)
+        monkeypatch.setattr("farandole.worker.handling.queue_of", lambda record: None)
     else:
 
         def forgets(self: Parking, rows: Tables, ours: object) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from broker.admin import Admin, NewTopicSpec
-from broker.clients import opened, producer
-from broker.settings import Settings
+from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.clients import opened, producer
+from farandole.broker.settings import Settings
+from farandole.worker.versions import published
 from tests.worker.made import version
-from worker.versions import published
 
 pytestmark = pytest.mark.kafka
 

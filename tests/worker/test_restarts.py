@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.restarts import LONGEST_WAIT, QUARANTINE_AFTER, STEADY, TEMPORARY, Restarts
+from farandole.worker.restarts import LONGEST_WAIT, QUARANTINE_AFTER, STEADY, TEMPORARY, Restarts
 
 
 def test_waits_double_from_crash_to_crash_up_to_the_longest() -> None:

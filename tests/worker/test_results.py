@@ -14,11 +14,11 @@ from cloudevents.core.bindings.kafka import KafkaMessage
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from broker.partitioner import partition_of
-from events.headers import decoded
-from events.ids import Position, RunIds
-from events.topology import Event, Stage
-from stages.contract import Context, To
+from farandole.broker.partitioner import partition_of
+from farandole.events.headers import decoded
+from farandole.events.ids import Position, RunIds
+from farandole.events.topology import Event, Stage
+from farandole.stages.contract import Context, To
 from tests.worker.made import (
     INSTALLATION,
     In,

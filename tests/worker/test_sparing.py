@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.sparing import MOST, Sparing
+from farandole.worker.sparing import MOST, Sparing
 
 
 def test_the_first_is_said_at_once() -> None:

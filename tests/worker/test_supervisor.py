@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from worker import restarts, supervisor
-from worker.supervisor import Service, Supervisor
+from farandole.worker import restarts, supervisor
+from farandole.worker.supervisor import Service, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -181,7 +181,7 @@ SUPERVISING = """
 import asyncio, sys
 from pathlib import Path
 from tests.worker.test_supervisor import service
-from worker.supervisor import Supervisor
+from farandole.worker.supervisor import Supervisor
 asyncio.run(Supervisor([service("settles", Path(sys.argv[1]), processes=2)]).run(asyncio.Event()))
 """
 

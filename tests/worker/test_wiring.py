@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from broker.errors import Unanswered
-from broker.partitioner import partition_of
-from events.envelope import header, trigger_headers
-from events.headers import encoded
-from events.ids import RunIds
-from events.topology import Event, Stage, Version
-from lanes.port import Unknown
+from farandole.broker.errors import Unanswered
+from farandole.broker.partitioner import partition_of
+from farandole.events.envelope import header, trigger_headers
+from farandole.events.headers import encoded
+from farandole.events.ids import RunIds
+from farandole.events.topology import Event, Stage, Version
+from farandole.lanes.port import Unknown
+from farandole.worker.versions import NothingApplied
+from farandole.worker.wiring import Wiring
 from tests.events.made import Made
 from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
-from worker.versions import NothingApplied
-from worker.wiring import Wiring
 
 RUN = RunIds(INSTALLATION, "p.in")
 STAGE = Stage(run="m:f", subscribes=("in",), emits=("out",))

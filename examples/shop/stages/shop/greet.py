@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from stages.contract import Reject
+from farandole import Reject
 
 
 class Visitor(BaseModel):

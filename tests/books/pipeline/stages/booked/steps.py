@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from stages.contract import Reject
+from farandole import Reject
 
 
 class Asked(BaseModel):

@@ -11,7 +11,7 @@ import threading
 
 from stages.hostile.asked import Asked, Done
 
-from stages.contract import Reject
+from farandole import Reject
 
 
 class Unsayable(Exception):  # noqa: N818 -- what it is

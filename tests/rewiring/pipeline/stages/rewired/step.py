@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from stages.contract import Context
+from farandole import Context
 
 
 class Item(BaseModel):

@@ -1,0 +1,19 @@
+"""What may a pipeline's own code import?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from farandole.stages.contract import Context, Reject, To
+
+__all__ = ["Context", "Reject", "To"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that `import farandole` costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from farandole.stages import contract
+
+    return getattr(contract, name)
