@@ -18,7 +18,7 @@ import structlog
 
 from benchmarks import books, hop, latency, pipeline, retries, rewiring
 from benchmarks.peers import race, verdict
-from farandole.broker import embedded
+from farandole.broker import embedded_kafka, java_runtime
 from farandole.broker.settings import Settings
 
 PARTS = ("hop", "latency", "pipeline", "rewiring", "books", "retries", "peers")
@@ -33,10 +33,12 @@ async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         "when": datetime.now(UTC).isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
         "python": platform.python_version(),
-        "kafka": embedded.KAFKA,
+        "kafka": java_runtime.KAFKA_VERSION,
     }
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
-        running = await embedded.start(Path(folder), progress=lambda _: None, port=9192)
+        running = await embedded_kafka.start_embedded(
+            Path(folder), progress=lambda _: None, port=9192
+        )
         try:
 
             def settings() -> Settings:
@@ -77,7 +79,7 @@ async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
                     settings(), lines, rounds, arguments.limit, arguments.peer or ()
                 )
         finally:
-            await embedded.stop(Path(folder))
+            await embedded_kafka.stop_embedded(Path(folder))
     return results
 
 

@@ -14,10 +14,10 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from benchmarks import pipelines
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.worker.beat import Beat
-from farandole.worker.process import spare_the_collector, work
+from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.worker_process import run_worker, tune_garbage_collector
 
 Contest = Callable[[Settings, str, int], Awaitable[float]]
 """Works so many lines as the contestant of that name; seconds."""
@@ -52,11 +52,11 @@ def main(contest: Contest) -> None:
 async def worked(settings: Settings, stage: str, source: str, lines: int) -> float:
     """Seconds that a worker of ours takes for all lines of the topic `source`, from its start."""
     await rewind(settings, stage, source)
-    spare_the_collector()
-    beat, stopping = Beat(None), asyncio.Event()
+    tune_garbage_collector()
+    beat, stopping = Heartbeat(None), asyncio.Event()
     tally = beat.tally(stage)
     started = time.perf_counter()
-    working = asyncio.create_task(work(settings, "bench", [stage], beat, stopping))
+    working = asyncio.create_task(run_worker(settings, "bench", [stage], beat, stopping))
     while tally.consumed < lines and not working.done():
         await asyncio.sleep(0.01)
     took = time.perf_counter() - started
@@ -69,9 +69,9 @@ async def worked(settings: Settings, stage: str, source: str, lines: int) -> flo
 
 async def rewind(settings: Settings, stage: str, source: str) -> None:
     """Back to the start, as nobody's member."""
-    client = producer(settings, transactional_id=settings.names.router)
+    client = make_producer(settings, transactional_id=settings.names.router_transactional_id)
     tps = [TopicPartition(source, index) for index in range(pipelines.PARTITIONS)]
-    async with opened(client, settings), client.transaction():
+    async with open_client(client, settings), client.transaction():
         await client.send_offsets_to_transaction(
-            dict.fromkeys(tps, OffsetAndMetadata(0, "")), settings.names.group("bench", stage)
+            dict.fromkeys(tps, OffsetAndMetadata(0, "")), settings.names.stage_group("bench", stage)
         )

@@ -11,10 +11,10 @@ from typing import Any
 
 from benchmarks import alone, pipelines
 from farandole.broker.settings import Settings
-from farandole.events.envelope import RUN_ID, TOPOLOGY_VERSION, constant_headers, header
-from farandole.events.ledger import PARTITIONS
+from farandole.events.envelope import RUN_ID, TOPOLOGY_VERSION, attribute_header, constant_headers
+from farandole.events.ledger_records import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.record import Header
-from farandole.events.topology import Version
+from farandole.events.topology_version import Version
 
 KINDS = {"one run": "hop2", "a run for each event": "hop0"}
 """By what is measured, the stage: hop0 reads bare records, hop2 events that are all of one run, and
@@ -59,8 +59,10 @@ def _named(settings: Settings, booked: bool) -> Settings:
 async def _prepare(settings: Settings, lines: int, booked: bool) -> None:
     version = pipelines.chain(settings, 3)
     if booked:
-        version = version.model_copy(update={"ledger": PARTITIONS})
-    await pipelines.publish(settings, version, {settings.names.ledger: PARTITIONS})
+        version = version.model_copy(update={"ledger": DEFAULT_LEDGER_PARTITIONS})
+    await pipelines.publish(
+        settings, version, {settings.names.ledger_topic: DEFAULT_LEDGER_PARTITIONS}
+    )
     await pipelines.fill(settings, version.events["line.0"].topic, lines)
     await _fill_one_run(settings, version, lines)
 
@@ -69,9 +71,9 @@ async def _fill_one_run(settings: Settings, version: Version, lines: int) -> Non
     """As the second stage would have emitted them, all of one run."""
     named = [
         *constant_headers(version.source("hop1"), "line.2", datetime.now(UTC)),
-        header(TOPOLOGY_VERSION, version.name),
+        attribute_header(TOPOLOGY_VERSION, version.name),
     ]
-    run = header(RUN_ID, "aaaaaaaaaaaaa")
+    run = attribute_header(RUN_ID, "aaaaaaaaaaaaa")
 
     def headers(partition: int, number: int) -> list[Header]:
         return [*named, ("ce_id", b"line.1/%d/%d/0" % (partition, number)), run]
@@ -80,7 +82,7 @@ async def _fill_one_run(settings: Settings, version: Version, lines: int) -> Non
 
 
 async def _contest(settings: Settings, stage: str, lines: int) -> float:
-    source = settings.names.topic("bench", f"line.{stage[-1]}")
+    source = settings.names.event_topic("bench", f"line.{stage[-1]}")
     return await alone.worked(settings, stage, source, lines)
 
 

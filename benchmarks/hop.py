@@ -51,12 +51,12 @@ async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]
 
 
 async def _contest(settings: Settings, contestant: str, lines: int) -> float:
-    source = settings.names.topic("bench", "line.0")
+    source = settings.names.event_topic("bench", "line.0")
     if contestant != "as a stage":
         return await hand.hop(
             settings.bootstrap or "",
             source,
-            settings.names.topic("bench", "line.1"),
+            settings.names.event_topic("bench", "line.1"),
             pipelines.PARTITIONS,
             f"hand-{uuid.uuid4().hex[:8]}",
             lines,

@@ -16,10 +16,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks import hand, pipelines
-from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.worker.beat import Beat
-from farandole.worker.process import work
+from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.worker_process import run_worker
 
 HOPS = 5
 BLOCK = 50
@@ -28,14 +28,14 @@ BLOCK = 50
 async def measure(settings: Settings, triggers: int) -> dict[str, Any]:
     """Milliseconds from the send of a trigger to the read of its result."""
     version = pipelines.chain(settings, HOPS)
-    by_hand = [settings.names.topic("bench", f"hand.{n}") for n in range(HOPS + 1)]
+    by_hand = [settings.names.event_topic("bench", f"hand.{n}") for n in range(HOPS + 1)]
     await pipelines.publish(settings, version, dict.fromkeys(by_hand, 1))
     staged = [version.events[f"line.{n}"].topic for n in range(HOPS + 1)]
     took: dict[str, list[float]] = {"by hand": [], "as stages": []}
     async with _by_hand(settings, by_hand), _as_stages(settings, HOPS):
-        client = producer(settings)
-        reader = consumer(settings, auto_offset_reset="earliest")
-        async with opened(client, settings), opened(reader, settings):
+        client = make_producer(settings)
+        reader = make_consumer(settings, auto_offset_reset="earliest")
+        async with open_client(client, settings), open_client(reader, settings):
             reader.assign([TopicPartition(by_hand[-1], 0), TopicPartition(staged[-1], 0)])
             for topics in (by_hand, staged):
                 await _block(client, reader, topics, 20)  # warm
@@ -96,7 +96,7 @@ async def _by_hand(settings: Settings, topics: list[str]) -> AsyncIterator[None]
 async def _as_stages(settings: Settings, hops: int) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     stages = [f"hop{n}" for n in range(hops)]
-    working = asyncio.create_task(work(settings, "bench", stages, Beat(None), stopping))
+    working = asyncio.create_task(run_worker(settings, "bench", stages, Heartbeat(None), stopping))
     try:
         yield
     finally:

@@ -11,49 +11,49 @@ from typing import Any
 
 import orjson
 
-from farandole.broker.admin import Admin
-from farandole.broker.lag import ordered_pass
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.consumer_lag import ordered_lag_pass
 from farandole.broker.settings import Settings
-from farandole.console.commands.trigger import publish
-from farandole.console.demonstration.oracle import expected, loaded
-from farandole.router import publish as router
-from farandole.router.check import check
-from farandole.router.derive import derive
-from farandole.worker.services import services
-from farandole.worker.supervisor import Supervisor
+from farandole.cli.commands.trigger import publish_root
+from farandole.demo.oracle import expected_figures, loaded_figures
+from farandole.router import version_publisher as router
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.services.supervisor import Supervisor
+from farandole.services.worker_services import worker_services
 
 FOLDER = Path(__file__).parent.parent
 
 
 async def measure(settings: Settings, weeks: int) -> dict[str, Any]:
     """From the trigger to the last commit: seven stages, a process each, into SQLite."""
-    checked = check(FOLDER / "topology.yaml", settings.names)
+    checked = check_topology_file(FOLDER / "topology.yaml", settings.names)
     assert checked.form is not None, checked.findings
-    derived = derive(checked.form, checked.signatures, settings.names)
-    version = (await router.apply(settings, derived, "bench")).version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    version = (await router.publish_version(settings, derived, "bench")).version
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         url = f"sqlite:///{folder}/order-lines.db"
         os.environ["ORDER_LINES_DB"] = url
-        supervisor = Supervisor(services(settings, FOLDER, {1: version}, log_level="error"))
+        supervisor = Supervisor(worker_services(settings, FOLDER, {1: version}, log_level="error"))
         stopping = asyncio.Event()
         running = asyncio.create_task(supervisor.run(stopping))
         while not all(s["lanes"] for s in supervisor.reports().values()) or not supervisor.ready():
             await asyncio.sleep(0.05)
         started = time.perf_counter()
         chosen = list(range(1, weeks + 1))
-        await publish(settings, version, "feed.requested", orjson.dumps({"weeks": chosen}))
-        async with Admin.open(settings) as admin:
+        await publish_root(settings, version, "feed.requested", orjson.dumps({"weeks": chosen}))
+        async with ClusterAdmin.open(settings) as admin:
             while any(
                 part.lag
-                for parts in (await ordered_pass(admin, settings.names, version)).values()
+                for parts in (await ordered_lag_pass(admin, settings.names, version)).values()
                 for part in parts
             ):
                 await asyncio.sleep(0.2)
         took = time.perf_counter() - started
         stopping.set()
         await running
-        lines = loaded(url, chosen).table["lines"]
-        assert lines == expected(chosen).table["lines"]
+        lines = loaded_figures(url, chosen).table["lines"]
+        assert lines == expected_figures(chosen).table["lines"]
     return {
         "what": f"order-lines, weeks 1-{weeks}, seven stages, a process each, SQLite",
         "lines": lines,

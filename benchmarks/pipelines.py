@@ -10,11 +10,17 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from pydantic import BaseModel
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.events.record import Header
-from farandole.events.topology import INSTALLATION_KEY, Event, Installation, Stage, Version
+from farandole.events.topology_version import (
+    INSTALLATION_KEY,
+    EventSpec,
+    Installation,
+    StageSpec,
+    Version,
+)
 
 PARTITIONS = 4
 
@@ -53,15 +59,15 @@ def line(number: int, household: int | None = None) -> bytes:
 def chain(settings: Settings, hops: int) -> Version:
     """`hops` stages in a row, each from `line.N` to `line.N+1`."""
     events = {
-        f"line.{n}": Event(
-            topic=settings.names.topic("bench", f"line.{n}"),
+        f"line.{n}": EventSpec(
+            topic=settings.names.event_topic("bench", f"line.{n}"),
             partitions=PARTITIONS,
             boundaries=(0,) * PARTITIONS,
         )
         for n in range(hops + 1)
     }
     stages = {
-        f"hop{n}": Stage(
+        f"hop{n}": StageSpec(
             run="benchmarks.pipelines:price", subscribes=(f"line.{n}",), emits=(f"line.{n + 1}",)
         )
         for n in range(hops)
@@ -80,22 +86,22 @@ def chain(settings: Settings, hops: int) -> Version:
 async def publish(settings: Settings, version: Version, extra: Mapping[str, int]) -> None:
     """Topics, offsets and the version, by the shortest way."""
     names = settings.names
-    topics = {e.topic: NewTopicSpec(e.partitions) for e in version.events.values()}
-    topics |= {names.dead("bench", s): NewTopicSpec(1) for s in version.stages}
-    topics |= {t: NewTopicSpec(n) for t, n in extra.items()}
-    topics[names.topology] = NewTopicSpec(1, {"cleanup.policy": "compact"})
-    async with Admin.open(settings) as admin:
+    topics = {e.topic: TopicSpec(e.partitions) for e in version.events.values()}
+    topics |= {names.dead_topic("bench", s): TopicSpec(1) for s in version.stages}
+    topics |= {t: TopicSpec(n) for t, n in extra.items()}
+    topics[names.topology_topic] = TopicSpec(1, {"cleanup.policy": "compact"})
+    async with ClusterAdmin.open(settings) as admin:
         await admin.create(topics)
     installation = Installation(id=version.installation, created=version.published)
     for stage, bound in version.stages.items():
-        client = producer(settings, transactional_id=names.router)
-        async with opened(client, settings), client.transaction():
+        client = make_producer(settings, transactional_id=names.router_transactional_id)
+        async with open_client(client, settings), client.transaction():
             for key, document in (
                 (version.name.encode(), version),
                 (INSTALLATION_KEY, installation),
             ):
                 await client.send_and_wait(
-                    names.topology, key=key, value=document.model_dump_json().encode()
+                    names.topology_topic, key=key, value=document.model_dump_json().encode()
                 )
             await client.send_offsets_to_transaction(
                 {
@@ -103,7 +109,7 @@ async def publish(settings: Settings, version: Version, extra: Mapping[str, int]
                     for e in bound.subscribes
                     for p in range(version.events[e].partitions)
                 },
-                names.group("bench", stage),
+                names.stage_group("bench", stage),
             )
 
 
@@ -115,8 +121,8 @@ async def fill(
 ) -> None:
     """`lines` JSON lines, evenly over the partitions; bare, unless `headers` gives some for a
     partition and a number."""
-    client = producer(settings)
-    async with opened(client, settings):
+    client = make_producer(settings)
+    async with open_client(client, settings):
         for partition in range(PARTITIONS):
             sent = []
             batch = client.create_batch()

@@ -20,11 +20,11 @@ from benchmarks.peers.lines import fill
 from benchmarks.pipelines import Line
 from benchmarks.settled import settled
 from benchmarks.watched import Job, Look, watch
-from farandole.broker.admin import Admin
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.router.check import check
-from farandole.router.derive import derive
-from farandole.router.publish import apply
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.router.version_publisher import publish_version
 
 MIB = 2**20
 _NEVER = 10**9  # failures, at which a breaker opens that is to stay closed
@@ -261,10 +261,10 @@ async def _run(
     settings: Settings, job: Job, *, emitted: int, dead: int
 ) -> tuple[list[Look], list[str]]:
     """A job, looked at; and what is amiss with what it has left behind."""
-    results = settings.names.topic("bench", f"{job.stage}.done")
-    letters = settings.names.dead("bench", job.stage)
+    results = settings.names.event_topic("bench", f"{job.stage}.done")
+    letters = settings.names.dead_topic("bench", job.stage)
     partitions = [TopicPartition(results, p) for p in range(pipelines.PARTITIONS)]
-    async with Admin.open(settings) as admin:
+    async with ClusterAdmin.open(settings) as admin:
         ends = await admin.end_offsets([*partitions, TopicPartition(letters, 0)])
     looks = watch(settings, job)
     wrongs = []
@@ -295,9 +295,9 @@ async def _published(settings: Settings, stages: dict[str, str], function: str) 
             f"pipeline: bench\ndefaults: {{partitions: {pipelines.PARTITIONS}}}\n"
             f"events:\n  line: {{key: household_id}}\nstages:\n{written}\n"
         )
-        checked = check(file, settings.names)
+        checked = check_topology_file(file, settings.names)
     if checked.form is None or not checked.fit:
         raise RuntimeError(f"{checked.findings}")
-    derived = derive(checked.form, checked.signatures, settings.names)
-    version = (await apply(settings, derived, "bench")).version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    version = (await publish_version(settings, derived, "bench")).version
     return version.events["line"].topic

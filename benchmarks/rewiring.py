@@ -21,17 +21,17 @@ from typing import Any
 import orjson
 
 from benchmarks import pipelines
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.console.processes.supervising import keep_up
-from farandole.console.stderr import into
-from farandole.router.check import check
-from farandole.router.derive import derive
-from farandole.router.publish import apply
-from farandole.worker.services import services
-from farandole.worker.supervisor import Supervisor
-from farandole.worker.versions import following
+from farandole.broker.topic_reader import scan
+from farandole.catalog.published_versions import follow_versions
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.router.version_publisher import publish_version
+from farandole.services.pipeline_supervision import keep_services_current
+from farandole.services.stderr_redirect import redirect_stderr
+from farandole.services.supervisor import Supervisor
+from farandole.services.worker_services import worker_services
 
 EDITS = 20
 EVERY = 2.0  # seconds between two edits
@@ -86,25 +86,25 @@ async def _edited(settings: Settings, folder: Path, stages: dict[str, tuple[str,
         f"pipeline: bench\ndefaults: {{partitions: {pipelines.PARTITIONS}}}\n"
         f"events:\n  asked:\nstages:\n{wired}\n"
     )
-    checked = check(file, settings.names)
+    checked = check_topology_file(file, settings.names)
     assert checked.form is not None, checked.findings
-    derived = derive(checked.form, checked.signatures, settings.names)
-    return (await apply(settings, derived, "bench")).version.version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    return (await publish_version(settings, derived, "bench")).version.version
 
 
 @asynccontextmanager
 async def _at_work(settings: Settings, folder: Path, log: Path) -> AsyncIterator[None]:
     await _edited(settings, folder, _WITHOUT)
-    async with following(settings, "bench") as published:
+    async with follow_versions(settings, "bench") as published:
 
         def asked(versions: Any) -> Any:
-            return services(settings, ROOT, versions, log_level="info")
+            return worker_services(settings, ROOT, versions, log_level="info")
 
         supervisor = Supervisor(asked(published.versions))
         stopping = asyncio.Event()
-        with into(log):
+        with redirect_stderr(log):
             running = asyncio.create_task(supervisor.run(stopping))
-            keeping = asyncio.create_task(keep_up(supervisor, published, asked))
+            keeping = asyncio.create_task(keep_services_current(supervisor, published, asked))
             while not supervisor.ready():
                 await asyncio.sleep(0.05)
             try:
@@ -119,10 +119,10 @@ async def _at_work(settings: Settings, folder: Path, log: Path) -> AsyncIterator
 async def _fed(settings: Settings) -> AsyncIterator[list[int]]:
     sent = [0]
     enough = asyncio.Event()
-    topic = settings.names.topic("bench", "asked")
+    topic = settings.names.event_topic("bench", "asked")
 
     async def feed() -> None:
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             began = time.monotonic()
             while not enough.is_set():
                 due = int((time.monotonic() - began) * RATE) - sent[0]
@@ -144,7 +144,7 @@ async def _fed(settings: Settings) -> AsyncIterator[list[int]]:
 
 
 async def _arrived(settings: Settings, count: int) -> None:
-    topic = settings.names.topic("bench", "given")
+    topic = settings.names.event_topic("bench", "given")
     seen = 0
     async with asyncio.timeout(120):
         async for records in scan(settings, [topic], follow=True):
@@ -156,7 +156,7 @@ async def _arrived(settings: Settings, count: int) -> None:
 async def _rates(settings: Settings, began: float, ended: float) -> list[tuple[float, float]]:
     """Seconds since the first edit, and the events a second from there on."""
     bins: Counter[int] = Counter()
-    async for records in scan(settings, [settings.names.topic("bench", "given")]):
+    async for records in scan(settings, [settings.names.event_topic("bench", "given")]):
         bins.update(int((r.timestamp / 1000 - began) // BIN) for r in records)
     return [(n * BIN, bins[n] / BIN) for n in range(int((ended - began) / BIN))]
 

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from benchmarks import pipelines
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
+from farandole.broker.topic_reader import scan
 
 _FIRST_BASKET = orjson.loads(pipelines.line(0))["basket_id"]
 

@@ -18,10 +18,10 @@ import psutil
 
 from benchmarks.alone import rewind
 from farandole.broker.settings import Settings
-from farandole.worker.beat import Beat
-from farandole.worker.parking import Parking
-from farandole.worker.process import limit_memory, spare_the_collector, work
-from farandole.worker.tally import Tally
+from farandole.worker.counters import Counters
+from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.parked_events import ParkedEvents
+from farandole.worker.worker_process import limit_memory, run_worker, tune_garbage_collector
 
 _LOOK = 0.02  # seconds between two looks
 _MEMORY = 2048  # MiB, as a worker takes for itself
@@ -74,12 +74,12 @@ def watch(settings: Settings, job: Job) -> list[Look]:
 async def _worked(settings: Settings, job: Job) -> list[Look]:
     await rewind(settings, job.stage, job.source)
     limit_memory(_MEMORY)
-    spare_the_collector()
-    beat, stopping = Beat(None), asyncio.Event()
+    tune_garbage_collector()
+    beat, stopping = Heartbeat(None), asyncio.Event()
     tally = beat.tally(job.stage)
     watcher = _Watcher(tally)
     looks: list[Look] = []
-    working = asyncio.create_task(work(settings, "bench", [job.stage], beat, stopping))
+    working = asyncio.create_task(run_worker(settings, "bench", [job.stage], beat, stopping))
     down = Path(job.down) if job.down else None
     began = 0.0  # when there was work to do
     while tally.emitted + tally.dead < job.lines and not working.done():
@@ -99,17 +99,17 @@ async def _worked(settings: Settings, job: Job) -> list[Look]:
 
 
 class _Watcher:
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Counters) -> None:
         self._tally = tally
         self._process = psutil.Process()
-        self._lanes: list[Parking] = []
+        self._lanes: list[ParkedEvents] = []
         self._started = time.perf_counter()
 
     def look(self, down: bool) -> Look:
         tally = self._tally
         if not tally.consumed:
             # Found, not asked for: nobody else needs to know how many wait in a worker.
-            self._lanes = [each for each in gc.get_objects() if isinstance(each, Parking)]
+            self._lanes = [each for each in gc.get_objects() if isinstance(each, ParkedEvents)]
         return Look(
             time.perf_counter() - self._started,
             time.process_time(),

@@ -15,33 +15,33 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from farandole.broker.errors import BadSettings
-from farandole.events.names import Names
+from farandole.broker.broker_errors import InvalidSettingsError
+from farandole.events.kafka_names import KafkaNames
 
-FILE = "farandole.toml"
-PREFIX = "FARANDOLE_"
-TABLES = frozenset({"monitor", "notifier"})
+SETTINGS_FILE = "farandole.toml"
+ENV_PREFIX = "FARANDOLE_"
+ROOM_TABLES = frozenset({"monitor", "notifier"})
 """Of the file: what stands in them is another room's."""
 
 
-class _OfFile(TomlConfigSettingsSource):
+class _SettingsFileSource(TomlConfigSettingsSource):
     """The top of the file that is named in the model's configuration, or one table of it."""
 
     def __init__(self, settings_cls: type[BaseSettings], table: str | None) -> None:
         super().__init__(settings_cls)
         if table is None:
-            self.init_kwargs = {n: v for n, v in self.toml_data.items() if n not in TABLES}
+            self.init_kwargs = {n: v for n, v in self.toml_data.items() if n not in ROOM_TABLES}
         else:
             self.init_kwargs = self.toml_data.get(table, {})
         if not isinstance(self.init_kwargs, dict):
             raise ValueError(f"{table} is no table; write [{table}] above its settings")
 
 
-class Configured(BaseSettings):
+class ConfiguredSettings(BaseSettings):
     """Settings from the environment (`FARANDOLE_…`), else from `farandole.toml` in the pipeline's
     folder. A base class, since pydantic-settings asks the class where it reads."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
     table: ClassVar[str | None] = None
     """Where they stand in the file; None: at its top."""
 
@@ -54,12 +54,12 @@ class Configured(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _OfFile(settings_cls, cls.table)
+        return init_settings, env_settings, _SettingsFileSource(settings_cls, cls.table)
 
     @classmethod
     def load(cls, folder: Path, **overrides: Any) -> Self:
-        """The settings of a pipeline's folder. Raises BadSettings."""
-        file = folder / FILE
+        """The settings of a pipeline's folder. Raises InvalidSettingsError."""
+        file = folder / SETTINGS_FILE
 
         class Here(cls):  # type: ignore[misc, valid-type]  # pydantic-settings names files by class
             model_config = SettingsConfigDict(toml_file=file)
@@ -71,25 +71,29 @@ class Configured(BaseSettings):
             where = ".".join(str(part) for part in first["loc"])
             said = first["msg"].removeprefix("Value error, ")
             if first["type"] == "extra_forbidden":
-                said = _unknown(where, cls.model_fields, cls.table)
+                said = _unknown_setting_text(where, cls.model_fields, cls.table)
             under = f"under [{cls.table}] " if cls.table else ""
-            place = f"{PREFIX}{where.upper()} (or {where} {under}in {FILE}): " if where else ""
-            raise BadSettings(f"{place}{said}") from None
+            place = (
+                f"{ENV_PREFIX}{where.upper()} (or {where} {under}in {SETTINGS_FILE}): "
+                if where
+                else ""
+            )
+            raise InvalidSettingsError(f"{place}{said}") from None
         except (ValueError, OSError) as error:
-            raise BadSettings(f"{file}: {error}") from None
+            raise InvalidSettingsError(f"{file}: {error}") from None
 
 
-def _unknown(name: str, known: Mapping[str, Any], table: str | None) -> str:
+def _unknown_setting_text(name: str, known: Mapping[str, Any], table: str | None) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     if near:
         return f"there is no such setting; did you mean {near[0]!r}?"
     if table:
         return f"there is no such setting under [{table}]; there are {', '.join(known)}"
-    tables = ", ".join(f"[{other}]" for other in sorted(TABLES))
+    tables = ", ".join(f"[{other}]" for other in sorted(ROOM_TABLES))
     return f"there is no such setting here; there are {', '.join(known)}, and the table {tables}"
 
 
-class Settings(Configured):
+class Settings(ConfiguredSettings):
     """How Kafka is reached. Times are in seconds."""
 
     bootstrap: str | None = None
@@ -115,7 +119,7 @@ class Settings(Configured):
     @field_validator("namespace")
     @classmethod
     def _named(cls, namespace: str) -> str:
-        Names(namespace)
+        KafkaNames(namespace)
         return namespace
 
     @field_validator("bootstrap")
@@ -145,8 +149,8 @@ class Settings(Configured):
         return self
 
     @property
-    def names(self) -> Names:
-        return Names(self.namespace)
+    def names(self) -> KafkaNames:
+        return KafkaNames(self.namespace)
 
     @property
     def options(self) -> str:
@@ -155,13 +159,13 @@ class Settings(Configured):
         return f" --namespace {self.namespace}" if self.namespace else ""
 
     def password(self) -> str | None:
-        """The SASL password in clear. Raises BadSettings where its file cannot be read."""
-        return revealed(self.sasl_password, self.sasl_password_file, "sasl_password_file")
+        """The SASL password in clear. Raises InvalidSettingsError where its file cannot be read."""
+        return reveal_secret(self.sasl_password, self.sasl_password_file, "sasl_password_file")
 
 
-def revealed(secret: SecretStr | None, file: Path | None, setting: str) -> str | None:
-    """A secret in clear, be it given or in a file. Raises BadSettings where `setting`'s file cannot
-    be read."""
+def reveal_secret(secret: SecretStr | None, file: Path | None, setting: str) -> str | None:
+    """A secret in clear, be it given or in a file. Raises InvalidSettingsError where `setting`'s
+    file cannot be read."""
     if secret is not None:
         return secret.get_secret_value()
     if file is None:
@@ -170,4 +174,4 @@ def revealed(secret: SecretStr | None, file: Path | None, setting: str) -> str |
         return file.read_text().strip()
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text"
-        raise BadSettings(f"{PREFIX}{setting.upper()}: {file}: {why}") from None
+        raise InvalidSettingsError(f"{ENV_PREFIX}{setting.upper()}: {file}: {why}") from None

@@ -27,16 +27,16 @@ class Record(Protocol):
     def headers(self) -> Sequence[Header]: ...
 
 
-class Outgoing(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """A record that is to be written; sizes in bytes count against the transaction's cap."""
 
     key: bytes | None
     value: bytes | None
     headers: bytes = b"\0"
-    """As `events.headers.encoded` gives them; by default none."""
+    """As `farandole.events.header_codec.encoded` gives them; by default none."""
 
 
-class Undecodable(NamedTuple):
+class UndecodableRecord(NamedTuple):
     """A record that the client cannot decode; all that can be known of it is where it stands."""
 
     topic: str

@@ -1,6 +1,6 @@
 """What does `python -m farandole` run?"""
 
-from farandole.console.__main__ import main
+from farandole.cli.__main__ import main
 
 if __name__ == "__main__":
     main()

@@ -6,52 +6,52 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from farandole.broker.follower import Follower, followed
 from farandole.broker.settings import Settings
-from farandole.events.topology import INSTALLATION_KEY, Installation, row
-from farandole.lanes.group import Group, run_beside
-from farandole.ledger.stuck import Condition, conditions
-from farandole.ledger.watching import Watching
-from farandole.ledger.work import Bookkeeping
+from farandole.broker.table_follower import TableFollower, follow_table
+from farandole.events.topology_version import INSTALLATION_KEY, Installation, parse_topology_row
+from farandole.lanes.lane_group import LaneGroup, run_with_companion
+from farandole.ledger.bookkeeper_lane import BookkeeperLane
+from farandole.ledger.lag_probe import LagProbe
+from farandole.ledger.stage_alerts import AlertCondition, alert_conditions
 
-DRAIN = 10.0  # seconds that the lanes have to end
-_WATCHES = 0  # the lane that tells of stages: there is one in the installation
+DRAIN_SECONDS = 10.0  # seconds that the lanes have to end
+_ALERTING_LANE = 0  # the lane that tells of stages: there is one in the installation
 
 
-async def keep(settings: Settings, stopping: asyncio.Event) -> None:
+async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
     """Keep the books until `stopping` is set. Any number of these may run: they share the lanes.
 
     Raises lanes.group.Broken or BrokerError when Kafka is out of reach for good.
     """
     names = settings.names
-    async with followed(settings, names.topology) as table:
-        source = await _source(table, stopping)
-        watching = Watching(settings, lambda: table.rows, lambda: _WATCHES in group.lanes)
+    async with follow_table(settings, names.topology_topic) as table:
+        source = await _wait_for_source(table, stopping)
+        watching = LagProbe(settings, lambda: table.rows, lambda: _ALERTING_LANE in group.lanes)
 
-        def seen() -> Sequence[Condition] | None:
+        def seen() -> Sequence[AlertCondition] | None:
             look = watching.taken()
-            return None if look is None else [*conditions(look, settings.options)]
+            return None if look is None else [*alert_conditions(look, settings.options)]
 
-        def work(lane: int) -> Bookkeeping:
-            if lane != _WATCHES:
-                return Bookkeeping(names, lane, source)
-            return Bookkeeping(names, lane, source, seen=seen)
+        def work(lane: int) -> BookkeeperLane:
+            if lane != _ALERTING_LANE:
+                return BookkeeperLane(names, lane, source)
+            return BookkeeperLane(names, lane, source, seen=seen)
 
-        group = Group(
+        group = LaneGroup(
             settings,
-            names.bookkeeper,
-            [names.ledger],
-            lambda lane: f"{names.bookkeeper}:{lane}",
+            names.bookkeeper_group,
+            [names.ledger_topic],
+            lambda lane: f"{names.bookkeeper_group}:{lane}",
             work,
             alone=asyncio.Lock(),
-            patience=DRAIN,
-            state=[names.runs, names.bookkeeper_state],
+            patience=DRAIN_SECONDS,
+            state=[names.runs_topic, names.bookkeeper_state_topic],
             from_start=True,  # its state says what of it is read already
         )
-        await run_beside(group, watching.run(), stopping)
+        await run_with_companion(group, watching.run(), stopping)
 
 
-async def _source(table: Follower, stopping: asyncio.Event) -> str:
+async def _wait_for_source(table: TableFollower, stopping: asyncio.Event) -> str:
     """The `ce_source` of rows, once somebody has installed something here."""
     while INSTALLATION_KEY not in table.rows:
         if stopping.is_set():
@@ -59,6 +59,6 @@ async def _source(table: Follower, stopping: asyncio.Event) -> str:
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await table.changed()
-    installation = row(INSTALLATION_KEY, table.rows[INSTALLATION_KEY])
+    installation = parse_topology_row(INSTALLATION_KEY, table.rows[INSTALLATION_KEY])
     assert isinstance(installation, Installation)
     return f"farandole://{installation.id}/farandole/bookkeeper"

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import structlog
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.errors import BrokerError
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.settings import Settings
-from farandole.monitor.app import Counting, changelog
-from farandole.monitor.consumer import ensure_committed
-from farandole.monitor.pulse import watch
-from farandole.monitor.settings import Settings as Own
-from farandole.monitor.web import State, answering
+from farandole.monitor.committed_consumer import verify_read_committed
+from farandole.monitor.faust_app import MonitorApp, changelog_topic
+from farandole.monitor.http_api import MonitorState, serve_http
+from farandole.monitor.lag_watchdog import watch_lag
+from farandole.monitor.settings import MonitorSettings as Own
 
 log = structlog.get_logger()
 
-DRAIN = 8.0  # seconds that Faust has to end
-_START = 60.0  # seconds that Faust has to start
-_AGAIN = 1.0  # seconds until the ledger is looked for again
-_DATA = Path(".farandole") / "monitor"
-_CHANGELOG = {
+DRAIN_SECONDS = 8.0  # seconds that Faust has to end
+_START_SECONDS = 60.0  # seconds that Faust has to start
+_LEDGER_POLL_SECONDS = 1.0  # seconds until the ledger is looked for again
+_DATA_FOLDER = Path(".farandole") / "monitor"
+_CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
     # What is compacted away is not read back at the next start.
     "segment.bytes": str(16 * 2**20),
@@ -34,19 +34,19 @@ _CHANGELOG = {
 }
 
 
-class AlreadyMonitored(BrokerError):  # noqa: N818 -- what the folder is
+class MonitorRunningError(BrokerError):
     """Another process keeps its tables there."""
 
 
-class Ended(BrokerError):  # noqa: N818 -- what has happened
+class FaustEndedError(BrokerError):
     """Faust gave up."""
 
 
-class Hangs(Exception):  # noqa: N818 -- what Faust does
+class FaustHangsError(Exception):
     """Faust does not end: what it has not counted it counts after the next start."""
 
 
-async def monitor(
+async def run_monitor(
     settings: Settings,
     own: Own,
     folder: Path,
@@ -56,108 +56,110 @@ async def monitor(
     """Count what the ledger says until `stopping` is set; its tables are kept under `folder`, and
     `told` is given the address at which it answers.
 
-    Raises AlreadyMonitored, PortTaken, ReadsUncommitted, Stalled, Ended, Hangs, and the errors of
-    a Kafka that is out of reach at the start.
+    Raises MonitorRunningError, PortTakenError, UncommittedReadError, MonitorStalledError,
+    FaustEndedError, FaustHangsError, and the errors of a Kafka that is out of reach at the start.
     """
-    data = folder / _DATA
-    state = State()
-    with _alone(data):
-        async with answering(folder, own.monitor_host, own.monitor_port, state) as url:
+    data = folder / _DATA_FOLDER
+    state = MonitorState()
+    with _exclusive_folder(data):
+        async with serve_http(folder, own.monitor_host, own.monitor_port, state) as url:
             told(url)
-            ready = asyncio.create_task(_ledger(settings, state))
-            await _first(stopping, ready)
+            ready = asyncio.create_task(_wait_for_ledger(settings, state))
+            await _wait_first(stopping, ready)
             if stopping.is_set():
-                await _cancelled(ready)
+                await _cancel_tasks(ready)
                 return
             cluster, partitions = ready.result()
             # Offsets of one cluster say nothing of another, or of the same one wiped.
             place = data / cluster / (settings.namespace or "no-namespace")
             place.mkdir(parents=True, exist_ok=True)
-            state.counting = Counting(settings, place, partitions)
-            await _run(settings, state, state.counting, stopping)
+            state.counting = MonitorApp(settings, place, partitions)
+            await _run_app(settings, state, state.counting, stopping)
 
 
-async def _ledger(settings: Settings, state: State) -> tuple[str, int]:
+async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str, int]:
     """The cluster, and the number of the ledger's partitions once it exists; our changelog then
     exists too. Raises BrokerError."""
     said = False
-    async with Admin.open(settings) as admin:
-        while not (partitions := (await admin.topics()).get(settings.names.ledger)):
-            state.pulse.why = f"there is no topic {settings.names.ledger} yet; `apply` creates it"
+    async with ClusterAdmin.open(settings) as admin:
+        while not (partitions := (await admin.topics()).get(settings.names.ledger_topic)):
+            state.pulse.why = (
+                f"there is no topic {settings.names.ledger_topic} yet; `apply` creates it"
+            )
             if not said:
                 log.warning("monitor.waiting", why=state.pulse.why)
                 said = True
-            await asyncio.sleep(_AGAIN)
-        await admin.create({changelog(settings): NewTopicSpec(partitions, _CHANGELOG)})
+            await asyncio.sleep(_LEDGER_POLL_SECONDS)
+        await admin.create({changelog_topic(settings): TopicSpec(partitions, _CHANGELOG_CONFIG)})
         return await admin.cluster(), partitions
 
 
-async def _run(
-    settings: Settings, state: State, counting: Counting, stopping: asyncio.Event
+async def _run_app(
+    settings: Settings, state: MonitorState, counting: MonitorApp, stopping: asyncio.Event
 ) -> None:
     app = counting.app
-    watching = asyncio.create_task(watch(settings, counting, state.pulse))
-    starting = asyncio.create_task(_started(counting))
+    watching = asyncio.create_task(watch_lag(settings, counting, state.pulse))
+    starting = asyncio.create_task(_start_app(counting))
     crashed = asyncio.create_task(app._crashed.wait())
     try:
-        await _first(stopping, starting, crashed, timeout=_START)
+        await _wait_first(stopping, starting, crashed, timeout=_START_SECONDS)
         if not (stopping.is_set() or crashed.done() or starting.done()):
-            raise Ended(f"Faust did not start within {_START:g} s")
+            raise FaustEndedError(f"Faust did not start within {_START_SECONDS:g} s")
         if starting.done():
             starting.result()
             log.info("monitor.started", partitions=counting.partitions)
-            await _first(stopping, watching, crashed)
+            await _wait_first(stopping, watching, crashed)
         if watching.done():
             watching.result()
         if crashed.done() and not stopping.is_set():
             reason = app.crash_reason
-            raise Ended(f"Faust gave up: {type(reason).__name__}: {reason}")
+            raise FaustEndedError(f"Faust gave up: {type(reason).__name__}: {reason}")
     finally:
-        await _cancelled(watching, starting, crashed)
-        await _stopped(counting)
+        await _cancel_tasks(watching, starting, crashed)
+        await _stop_app(counting)
 
 
-async def _started(counting: Counting) -> None:
-    """Raises ReadsUncommitted, and then nothing was counted."""
+async def _start_app(counting: MonitorApp) -> None:
+    """Raises UncommittedReadError, and then nothing was counted."""
     await counting.app.start()
-    ensure_committed(counting.app)
+    verify_read_committed(counting.app)
     counting.allowed.set()
 
 
-async def _stopped(counting: Counting) -> None:
-    """Raises Hangs."""
+async def _stop_app(counting: MonitorApp) -> None:
+    """Raises FaustHangsError."""
     ending = asyncio.create_task(counting.app.stop())
-    await asyncio.wait({ending}, timeout=DRAIN)
+    await asyncio.wait({ending}, timeout=DRAIN_SECONDS)
     if not ending.done():
-        raise Hangs(f"Faust did not end within {DRAIN:g} s")
+        raise FaustHangsError(f"Faust did not end within {DRAIN_SECONDS:g} s")
     with suppress(Exception):
         ending.result()
 
 
-async def _first(
+async def _wait_first(
     stopping: asyncio.Event, *tasks: asyncio.Task[object], timeout: float | None = None
 ) -> None:
     """Return when `stopping` is set or one of the tasks has ended."""
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED, timeout=timeout)
-    await _cancelled(stop)
+    await _cancel_tasks(stop)
 
 
-async def _cancelled(*tasks: asyncio.Task[object]) -> None:
+async def _cancel_tasks(*tasks: asyncio.Task[object]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=2.0)
 
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """Raises AlreadyMonitored."""
+def _exclusive_folder(data: Path) -> Iterator[None]:
+    """Raises MonitorRunningError."""
     data.mkdir(parents=True, exist_ok=True)
     with (data / "lock").open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyMonitored(
+            raise MonitorRunningError(
                 f"a monitor runs for this folder already (it keeps {data}); look at it: "
                 "farandole top"
             ) from None

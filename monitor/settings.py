@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from farandole.broker.settings import Configured
+from farandole.broker.settings import ConfiguredSettings
 
 
-class Settings(Configured):
+class MonitorSettings(ConfiguredSettings):
     """From the environment (`FARANDOLE_…`), else from the table `[monitor]` of `farandole.toml`."""
 
     table = "monitor"

@@ -9,35 +9,35 @@ from datetime import datetime
 
 import structlog
 
-from farandole.broker.admin import Admin
-from farandole.broker.errors import BrokerError
-from farandole.broker.follower import Follower, followed
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.events.incident import Incident, Notice
-from farandole.lanes.group import Group, run_beside
-from farandole.lanes.kafka import KafkaPort
-from farandole.lanes.port import Port
-from farandole.notifier.casebook import Casebook
-from farandole.notifier.composing import compose
-from farandole.notifier.directory import Directory
-from farandole.notifier.incidents import Word
-from farandole.notifier.sending import Deliver, Sending
-from farandole.notifier.work import Notifying, now
+from farandole.broker.table_follower import TableFollower, follow_table
+from farandole.events.incident_record import Incident, Notice
+from farandole.lanes.kafka_port import KafkaPort
+from farandole.lanes.lane_group import LaneGroup, run_with_companion
+from farandole.lanes.lane_port import LanePort
+from farandole.notifier.delivery_tasks import DeliverNotice, DeliveryTasks
+from farandole.notifier.incident_lifecycle import NoticeIntent
+from farandole.notifier.incident_store import IncidentStore
+from farandole.notifier.notice_composer import compose_notice
+from farandole.notifier.notifier_lane import NotifierLane, utc_now
+from farandole.notifier.pipeline_directory import PipelineDirectory
 
 log = structlog.get_logger()
 
-DRAIN = 10.0  # seconds that the lane has to end
-_AGAIN = 10.0  # seconds after which topics that were not there are looked for again
+DRAIN_SECONDS = 10.0  # seconds that the lane has to end
+_TOPIC_POLL_SECONDS = 10.0  # seconds after which topics that were not there are looked for again
 
 
-async def notify(
+async def run_notifier(
     settings: Settings,
     sender: str | None,
-    deliver: Deliver,
+    deliver: DeliverNotice,
     stopping: asyncio.Event,
     *,
-    clock: Callable[[], datetime] = now,
-    port: Callable[[KafkaPort], Port] = lambda port: port,
+    clock: Callable[[], datetime] = utc_now,
+    port: Callable[[KafkaPort], LanePort] = lambda port: port,
 ) -> None:
     """Notify until `stopping` is set. Any number of these may run: one is at work, and another
     takes over when it ends.
@@ -46,11 +46,11 @@ async def notify(
     `port` are a test's: time that it drives, and what it puts between the lane and its Kafka.
     Raises lanes.group.Broken or BrokerError when Kafka is out of reach for good.
     """
-    directory = Directory(settings.names)
+    directory = PipelineDirectory(settings.names)
 
-    def composed(word: Word, others: Sequence[Incident]) -> Notice | None:
+    def composed(word: NoticeIntent, others: Sequence[Incident]) -> Notice | None:
         alerts = directory.alerts(word.incident.pipeline)
-        return compose(
+        return compose_notice(
             word,
             alerts,
             others,
@@ -59,45 +59,49 @@ async def notify(
             options=settings.options,
         )
 
-    casebook = Casebook(directory.alerts, composed)
-    work = Notifying(settings.names, casebook, Sending(deliver), directory.personal, clock)
+    casebook = IncidentStore(directory.alerts, composed)
+    work = NotifierLane(settings.names, casebook, DeliveryTasks(deliver), directory.personal, clock)
     names = settings.names
-    async with followed(settings, names.topology) as table:
+    async with follow_table(settings, names.topology_topic) as table:
         directory.learn(table.rows)
-        group = Group(
+        group = LaneGroup(
             settings,
-            names.notifier,
-            await _topics(settings, directory) or [names.control],
-            lambda lane: f"{names.notifier}:{lane}",
+            names.notifier_group,
+            await _existing_topics(settings, directory) or [names.control_topic],
+            lambda lane: f"{names.notifier_group}:{lane}",
             lambda _: work,
             alone=asyncio.Lock(),
-            patience=DRAIN,
-            state=[names.incidents, names.outbox, names.control],
+            patience=DRAIN_SECONDS,
+            state=[names.incidents_topic, names.outbox_topic, names.control_topic],
             from_start=True,
             port=port,
         )
-        await run_beside(group, _learn(settings, directory, table, group), stopping)
+        await run_with_companion(
+            group, _follow_dead_topics(settings, directory, table, group), stopping
+        )
 
 
-async def _learn(settings: Settings, directory: Directory, table: Follower, group: Group) -> None:
+async def _follow_dead_topics(
+    settings: Settings, directory: PipelineDirectory, table: TableFollower, group: LaneGroup
+) -> None:
     """Take up the dead-letter topics of each new version, and those that somebody has made anew,
     until cancelled."""
     while True:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_AGAIN):
+            async with asyncio.timeout(_TOPIC_POLL_SECONDS):
                 directory.learn(await table.changed())
-        topics = await _topics(settings, directory)
+        topics = await _existing_topics(settings, directory)
         if topics is not None:
             group.subscribe(topics)
 
 
-async def _topics(settings: Settings, directory: Directory) -> list[str] | None:
+async def _existing_topics(settings: Settings, directory: PipelineDirectory) -> list[str] | None:
     """Those that exist; None: Kafka does not answer."""
     try:
-        async with Admin.open(settings) as admin:
+        async with ClusterAdmin.open(settings) as admin:
             existing = await admin.topics()
     except BrokerError as error:
         log.warning("notifier.unanswered", why=str(error))
         return None
-    wanted = [settings.names.alerts, *directory.dead_topics()]
-    return [settings.names.control, *(topic for topic in wanted if topic in existing)]
+    wanted = [settings.names.alerts_topic, *directory.dead_topics()]
+    return [settings.names.control_topic, *(topic for topic in wanted if topic in existing)]

@@ -10,16 +10,16 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from farandole.broker.errors import BadSettings
-from farandole.broker.settings import PREFIX, Configured, revealed
-from farandole.notifier.addresses import plain
+from farandole.broker.broker_errors import InvalidSettingsError
+from farandole.broker.settings import ENV_PREFIX, ConfiguredSettings, reveal_secret
+from farandole.notifier.mail_addresses import is_plain_address
 
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _ENCODED = "whsec_"  # how Standard Webhooks write a secret
 
 
-class Settings(Configured):
+class NotifierSettings(ConfiguredSettings):
     """From the environment (`FARANDOLE_…`), else from the table `[notifier]` of `farandole.toml`.
 
     Times are in seconds.
@@ -48,7 +48,7 @@ class Settings(Configured):
     @field_validator("mail_from")
     @classmethod
     def _addressed(cls, address: str | None) -> str | None:
-        if address is not None and not plain(address):
+        if address is not None and not is_plain_address(address):
             raise ValueError("write a bare address, for example alerts@example.com")
         return address
 
@@ -63,11 +63,11 @@ class Settings(Configured):
     @classmethod
     def _decodable(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None:
-            _key(secret.get_secret_value())
+            _decode_secret(secret.get_secret_value())
         return secret
 
     @model_validator(mode="after")
-    def _consistent(self) -> Settings:
+    def _consistent(self) -> NotifierSettings:
         if self.smtp_host and not self.mail_from:
             raise ValueError("smtp_host needs mail_from, the address that the mails come from")
         if self.smtp_username and not (self.smtp_password or self.smtp_password_file):
@@ -87,28 +87,28 @@ class Settings(Configured):
         return self.smtp_port or _PORTS[self.smtp_security]
 
     def password(self) -> str | None:
-        """In clear. Raises BadSettings where its file cannot be read."""
-        return revealed(self.smtp_password, self.smtp_password_file, "smtp_password_file")
+        """In clear. Raises InvalidSettingsError where its file cannot be read."""
+        return reveal_secret(self.smtp_password, self.smtp_password_file, "smtp_password_file")
 
     def webhook_key(self) -> bytes | None:
-        """What posts are signed with; None: they are not. Raises BadSettings."""
+        """What posts are signed with; None: they are not. Raises InvalidSettingsError."""
         setting = "webhook_secret_file"
-        secret = revealed(self.webhook_secret, self.webhook_secret_file, setting)
+        secret = reveal_secret(self.webhook_secret, self.webhook_secret_file, setting)
         try:
-            return _key(secret) if secret else None
+            return _decode_secret(secret) if secret else None
         except ValueError as error:
-            raise BadSettings(f"{PREFIX}{setting.upper()}: {error}") from None
+            raise InvalidSettingsError(f"{ENV_PREFIX}{setting.upper()}: {error}") from None
 
     def trust(self) -> ssl.SSLContext:
-        """Whose certificates are believed. Raises BadSettings."""
+        """Whose certificates are believed. Raises InvalidSettingsError."""
         try:
             return ssl.create_default_context(cafile=self.smtp_ca)
         except (OSError, ssl.SSLError) as error:
             why = error.strerror if isinstance(error, FileNotFoundError) else "no PEM certificates"
-            raise BadSettings(f"{PREFIX}SMTP_CA: {self.smtp_ca}: {why}") from None
+            raise InvalidSettingsError(f"{ENV_PREFIX}SMTP_CA: {self.smtp_ca}: {why}") from None
 
 
-def _key(secret: str) -> bytes:
+def _decode_secret(secret: str) -> bytes:
     """Raises ValueError, which does not repeat the secret."""
     if not secret.startswith(_ENCODED):
         return secret.encode()

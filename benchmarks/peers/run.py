@@ -23,10 +23,10 @@ from benchmarks.peers.contestants import Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import audited
 from benchmarks.peers.verdict import Run, Sample, judged
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import admin, opened
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_admin_client, open_client
 from farandole.broker.settings import Settings
-from farandole.worker.services import told
+from farandole.services.worker_services import settings_environment
 
 _LOOK = 0.1  # seconds between two looks at a contestant
 _GRACE = 20.0  # seconds that it has to end in good order
@@ -51,13 +51,13 @@ async def run(
     """Let it move all of `source` into a new topic, at most for `limit` seconds, and count what
     stands there afterwards."""
     settings = settings.model_copy(update={"namespace": f"p{secrets.token_hex(4)}"})
-    target = settings.names.topic("bench", "line.1")
-    group = settings.names.group("bench", _STAGE)
+    target = settings.names.event_topic("bench", "line.1")
+    group = settings.names.stage_group("bench", _STAGE)
     with tempfile.TemporaryDirectory(prefix="farandole-peer-") as place:
         hop = Hop(settings.bootstrap or "", source.topic, target, group, Path(place))
         (hop.folder / "topology.yaml").write_text("pipeline: bench\n")
-        async with Admin.open(settings) as there:
-            await there.create({target: NewTopicSpec(pipelines.PARTITIONS)})
+        async with ClusterAdmin.open(settings) as there:
+            await there.create({target: TopicSpec(pipelines.PARTITIONS)})
             if contestant.ours:
                 await _publish(settings, source)
             async with _started(contestant, home, hop, settings) as child:
@@ -65,7 +65,7 @@ async def run(
                 ended = _last_word(hop, child)
             committed = await _committed(there, hop, source)
         audit = await audited(settings, target, source.lines)
-    async with opened(admin(settings), settings) as client:
+    async with open_client(make_admin_client(settings), settings) as client:
         await client.delete_topics([target])
     return judged(samples, committed, source.lines, audit, limit, ended)
 
@@ -81,7 +81,7 @@ async def _publish(settings: Settings, source: Source) -> None:
 async def _started(
     contestant: Contestant, home: Home, hop: Hop, settings: Settings
 ) -> AsyncIterator[Process]:
-    variables = told(settings) if contestant.ours else {}
+    variables = settings_environment(settings) if contestant.ours else {}
     with _log(hop).open("wb") as log:
         child = await asyncio.create_subprocess_exec(
             *contestant.command(home, hop), env={**os.environ, **variables}, cwd=hop.folder,
@@ -105,7 +105,7 @@ async def _end(child: Process) -> None:
 
 
 async def _watched(
-    there: Admin, hop: Hop, source: Source, child: Process, limit: float
+    there: ClusterAdmin, hop: Hop, source: Source, child: Process, limit: float
 ) -> list[Sample]:
     """Until all is committed, the time is over, or it has ended by itself."""
     samples: list[Sample] = []
@@ -136,13 +136,13 @@ def _used(pid: int, costs: dict[int, float]) -> tuple[float, int]:
     return sum(costs.values()), memory
 
 
-async def _committed(there: Admin, hop: Hop, source: Source) -> int:
+async def _committed(there: ClusterAdmin, hop: Hop, source: Source) -> int:
     """Lines. The source holds no transactions' markers, so there an offset is a count."""
     found = await there.committed(hop.group, source.partitions)
     return sum(offset.offset for offset in found.values() if offset is not None)
 
 
-async def _written(there: Admin, hop: Hop) -> bool:
+async def _written(there: ClusterAdmin, hop: Hop) -> bool:
     target = [TopicPartition(hop.target, p) for p in range(pipelines.PARTITIONS)]
     return any((await there.end_offsets(target)).values())
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from farandole.stages.cel_expression import EXPRESSION_FORMAT, CompiledCondition, compile_expression
 from farandole.stages.contract import Context
-from farandole.stages.expression import FORMAT, Expression, compiled
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -24,18 +24,18 @@ T = TypeVar("T")
 class FilterParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    when: str = Field(json_schema_extra={"format": FORMAT})
+    when: str = Field(json_schema_extra={"format": EXPRESSION_FORMAT})
     """An expression over `data` and `attributes`, as in `when:` of a subscription."""
 
     @field_validator("when")
     @classmethod
     def _compiles(cls, when: str) -> str:
-        compiled(when)  # its error is a ValueError: the finding says it
+        compile_expression(when)  # its error is a ValueError: the finding says it
         return when
 
     @cached_property
-    def condition(self) -> Expression:
-        return compiled(self.when)
+    def condition(self) -> CompiledCondition:
+        return compile_expression(self.when)
 
 
 def filter(event: T, context: Context, params: FilterParams) -> T | None:  # noqa: A001 -- its name in a topology

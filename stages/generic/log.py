@@ -28,11 +28,13 @@ class LogParams(BaseModel):
 def log(event: T, context: Context, params: LogParams) -> T:
     """Log an event and pass it on: where the stage emits nothing, it ends here."""
     say = getattr(context.log, params.level)
-    say(params.message, id=context.attributes.get("id"), data=_chosen(event, params.fields))
+    say(
+        params.message, id=context.attributes.get("id"), data=_selected_fields(event, params.fields)
+    )
     return event
 
 
-def _chosen(event: Any, fields: tuple[str, ...] | None) -> Any:
+def _selected_fields(event: Any, fields: tuple[str, ...] | None) -> Any:
     if fields is None or not isinstance(event, dict):
         return event
     return {name: event[name] for name in fields if name in event}

@@ -22,7 +22,7 @@ if not __name__.startswith("farandole."):
 T = TypeVar("T")
 
 REDACTED = "***"
-_SHORTEST = 16  # bytes of a secret: fewer can be guessed
+_MIN_SECRET_BYTES = 16  # bytes of a secret: fewer can be guessed
 
 
 class KeepLast(BaseModel):
@@ -32,13 +32,13 @@ class KeepLast(BaseModel):
     """Characters that stay readable, of values that are at least twice as long."""
 
 
-How = Literal["redact", "hash"] | KeepLast
+MaskMethod = Literal["redact", "hash"] | KeepLast
 
 
 class MaskParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fields: Annotated[Mapping[str, How], Field(min_length=1)]
+    fields: Annotated[Mapping[str, MaskMethod], Field(min_length=1)]
     """By field, `customer.email` for one inside another: `redact`, `hash` or `{keep_last: N}`."""
     secret: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """The name of the environment variable that holds the secret of `hash`; never the secret."""
@@ -57,9 +57,10 @@ class MaskParams(BaseModel):
         """The secret; read where the stage works, as whoever lints need not have it. Raises
         Reject."""
         secret = os.environ.get(self.secret or "", "").encode()
-        if len(secret) < _SHORTEST:
+        if len(secret) < _MIN_SECRET_BYTES:
             raise Reject(
-                f"the environment variable {self.secret} holds no secret of at least {_SHORTEST} "
+                f"the environment variable {self.secret} holds no secret of at least "
+                f"{_MIN_SECRET_BYTES} "
                 "bytes; set it for the workers, for example to the output of `openssl rand -hex 32`"
             )
         return secret
@@ -71,24 +72,24 @@ def mask(event: T, params: MaskParams) -> T:
     joined and counted. Raises Reject where a field is absent."""
     masked: Any = event
     for path, how in params.fields.items():
-        masked = _masked(masked, path.split("."), how, params)
+        masked = _mask_path(masked, path.split("."), how, params)
     return masked  # type: ignore[no-any-return]
 
 
-def _masked(value: Any, path: list[str], how: How, params: MaskParams) -> Any:
+def _mask_path(value: Any, path: list[str], how: MaskMethod, params: MaskParams) -> Any:
     if isinstance(value, list):
-        return [_masked(each, path, how, params) for each in value]
+        return [_mask_path(each, path, how, params) for each in value]
     if not path:
-        return None if value is None else _hidden(value, how, params)
+        return None if value is None else _mask_value(value, how, params)
     name, *inner = path
     if isinstance(value, dict) and name in value:
-        return {**value, name: _masked(value[name], inner, how, params)}
+        return {**value, name: _mask_path(value[name], inner, how, params)}
     if params.absent == "reject":
         raise Reject(f"it has no field {name!r} to mask (`absent: pass` lets such an event pass)")
     return value
 
 
-def _hidden(value: Any, how: How, params: MaskParams) -> str:
+def _mask_value(value: Any, how: MaskMethod, params: MaskParams) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     if isinstance(how, KeepLast):
         shown = text[-how.keep_last :] if len(text) >= 2 * how.keep_last else ""

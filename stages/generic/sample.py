@@ -16,7 +16,7 @@ if not __name__.startswith("farandole."):
 
 T = TypeVar("T")
 
-_WHOLE = 2**64
+_HASH_RANGE = 2**64
 
 
 class SampleParams(BaseModel):
@@ -36,12 +36,12 @@ def sample(event: T, context: Context, params: SampleParams) -> T | None:
         # What somebody wrote without attributes opens a run, which nothing else has.
         decided_by = f"{attributes.get('source', '')} {attributes.get('id') or context.run}"
     else:
-        decided_by = _text(event, params.key)
+        decided_by = _key_text(event, params.key)
     drawn = int.from_bytes(blake2b(decided_by.encode(), digest_size=8).digest())
-    return event if drawn < params.share * _WHOLE else None
+    return event if drawn < params.share * _HASH_RANGE else None
 
 
-def _text(event: Any, key: str) -> str:
+def _key_text(event: Any, key: str) -> str:
     if not isinstance(event, dict) or key not in event:
         raise Reject(f"it has no field {key!r}, by which it is sampled")
     return str(event[key])

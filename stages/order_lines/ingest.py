@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stages.order_lines import source
+from stages.order_lines import source_data
 from stages.order_lines.schemas import Chunk, Line
 
 _COLUMNS = [
@@ -21,7 +21,9 @@ def ingest(chunk: Chunk) -> Iterator[Line]:
     for (
         household_id, store_id, basket_id, product_id, week, quantity,
         sales, retail, coupon, match,
-    ) in source.rows(source.TRANSACTIONS, _COLUMNS, chunk.first_row, chunk.rows):  # fmt: skip
+    ) in source_data.rows(
+        source_data.TRANSACTIONS, _COLUMNS, chunk.first_row, chunk.rows
+    ):  # fmt: skip
         yield Line(
             household_id=household_id,
             store_id=store_id,

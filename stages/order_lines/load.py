@@ -9,8 +9,8 @@ from operator import itemgetter
 from sqlalchemy import Connection
 
 from farandole import Context
+from stages.order_lines.order_lines_table import DEFAULT, SETTING, database, order_lines
 from stages.order_lines.schemas import PricedLine
-from stages.order_lines.table import DEFAULT, SETTING, database, order_lines
 
 Row = tuple[int | str | None, ...]
 

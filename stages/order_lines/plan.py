@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 
-from stages.order_lines import source
+from stages.order_lines import source_data
 from stages.order_lines.schemas import Chunk, FeedRequested
 
 ROWS_AT_MOST = 20_000
@@ -26,7 +26,7 @@ def rows_per_week() -> dict[int, int]:
 
     Raises DataMissing.
     """
-    return dict(Counter(week for (week,) in source.rows(source.TRANSACTIONS, ["week"])))
+    return dict(Counter(week for (week,) in source_data.rows(source_data.TRANSACTIONS, ["week"])))
 
 
 def _runs(weeks: list[int]) -> Iterator[list[int]]:

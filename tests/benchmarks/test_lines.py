@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from benchmarks import pipelines
 from benchmarks.peers.lines import Auditor, fill, paid_cents
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.partitioner import partition_of
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
+from farandole.broker.topic_reader import scan
 from tests.benchmarks.made import result
 
 LINES = 50
@@ -54,14 +54,14 @@ def test_what_has_to_be_paid_is_what_the_line_says() -> None:
 
 @pytest.mark.kafka
 async def test_each_line_stands_once_where_its_key_belongs(settings: Settings) -> None:
-    topic = settings.names.topic("bench", "peers")
-    async with Admin.open(settings) as admin:
-        await admin.create({topic: NewTopicSpec(pipelines.PARTITIONS)})
+    topic = settings.names.event_topic("bench", "peers")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({topic: TopicSpec(pipelines.PARTITIONS)})
     await fill(settings, topic, 20_000)
     found = []
     async for records in scan(settings, [topic]):
         for record in records:
-            assert record.partition == partition_of(record.key, pipelines.PARTITIONS)
+            assert record.partition == partition_for_key(record.key, pipelines.PARTITIONS)
             assert int(record.key) == orjson.loads(record.value)["household_id"]
             found.append(record.value)
     assert sorted(found) == sorted(map(pipelines.line, range(20_000)))

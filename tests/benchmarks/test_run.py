@@ -13,7 +13,7 @@ from benchmarks.peers.contestants import AT_LEAST, CONTESTANTS, Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import fill
 from benchmarks.peers.run import Source, run
-from farandole.broker.admin import Admin, NewTopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.settings import Settings
 
 LINES = 4000
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 async def source(settings: Settings) -> Source:
-    topic = settings.names.topic("bench", "peers")
-    async with Admin.open(settings) as admin:
-        await admin.create({topic: NewTopicSpec(pipelines.PARTITIONS)})
+    topic = settings.names.event_topic("bench", "peers")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({topic: TopicSpec(pipelines.PARTITIONS)})
     await fill(settings, topic, LINES)
     return Source(topic, LINES)
 

@@ -13,8 +13,8 @@ from unittest.mock import patch
 from click.testing import CliRunner
 
 from farandole.broker.settings import Settings
-from farandole.console.__main__ import farandole
-from farandole.console.books.bookkeeping import state
+from farandole.cli.__main__ import farandole
+from farandole.operations.runs.bookkeeper_lag import read_bookkeeper_lag
 from tests.console.conftest import environment
 
 
@@ -22,7 +22,7 @@ async def books_read(settings: Settings) -> None:
     """Return when the bookkeeper has read all entries that there are."""
 
     async def all_read() -> bool:
-        found = await state(settings)
+        found = await read_bookkeeper_lag(settings)
         return found.members > 0 and not found.behind
 
     await until(all_read, "the bookkeeper is behind")
@@ -41,7 +41,7 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
     """The exit code of `farandole audit`, and what it says."""
     words = ["-C", str(folder), "audit", "--json"]
     # Else what was written a moment ago would count as at work.
-    with patch("farandole.console.commands.audit._now", lambda: 2 * 10**12):
+    with patch("farandole.cli.commands.audit._now", lambda: 2 * 10**12):
         result = CliRunner().invoke(farandole, words, env=environment(settings))
     assert result.stderr == "", result.stderr
     return result.exit_code, json.loads(result.stdout)

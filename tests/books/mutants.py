@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from farandole.events.record import Outgoing, Record
-from farandole.lanes.group import Group
-from farandole.lanes.lane import Done
-from farandole.lanes.port import Committed, Partition, Unknown, Writes
-from farandole.ledger.work import Bookkeeping
-from farandole.worker.handling import Handling
-from farandole.worker.results import Draft
+from farandole.events.record import OutgoingRecord, Record
+from farandole.lanes.lane_group import LaneGroup
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    OutcomeUnknownError,
+    Partition,
+    PartitionWrites,
+)
+from farandole.lanes.lane_protocol import BatchResult
+from farandole.ledger.bookkeeper_lane import BookkeeperLane
+from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.transaction_buffer import TransactionBuffer
 from tests.lanes.broken import OffsetOutsideOfTheTransaction
 
 NTH = 5_000
@@ -24,7 +29,7 @@ LOST_ROOT = 1
 """Its offset."""
 NTH_ENTRY = 5
 
-Spoil = Callable[[list[Outgoing], int], None]
+Spoil = Callable[[list[OutgoingRecord], int], None]
 """Change what is written to a partition, at this place; the entry says what was meant."""
 
 
@@ -33,59 +38,61 @@ def healthy(patch: pytest.MonkeyPatch) -> None:
 
 
 def dropped(patch: pytest.MonkeyPatch) -> None:
-    def drop(out: list[Outgoing], at: int) -> None:
+    def drop(out: list[OutgoingRecord], at: int) -> None:
         del out[at]
 
     _spoiled(patch, drop)
 
 
 def doubled(patch: pytest.MonkeyPatch) -> None:
-    def double(out: list[Outgoing], at: int) -> None:
+    def double(out: list[OutgoingRecord], at: int) -> None:
         out.insert(at, out[at])
 
     _spoiled(patch, double)
 
 
 def swapped(patch: pytest.MonkeyPatch) -> None:
-    def swap(out: list[Outgoing], at: int) -> None:
+    def swap(out: list[OutgoingRecord], at: int) -> None:
         out[at] = out[at - 1 if at else 1]
 
     _spoiled(patch, swap)
 
 
 def root_lost(patch: pytest.MonkeyPatch) -> None:
-    class Losing(Handling):
-        async def handle(self, records: Sequence[Record]) -> Done:
+    class Losing(LaneProcessor):
+        async def handle(self, records: Sequence[Record]) -> BatchResult:
             if self._stage == "plan":
                 if records[0].offset == LOST_ROOT:
-                    return Done(1, {}, Draft(self._stage).tally)
+                    return BatchResult(1, {}, TransactionBuffer(self._stage).tally)
                 records = records[:1]
             return await super().handle(records)
 
-    patch.setattr("farandole.worker.hosting.Handling", Losing)
+    patch.setattr("farandole.worker.stage_host.LaneProcessor", Losing)
 
 
 def offset_aside(patch: pytest.MonkeyPatch) -> None:
     """The offset is committed behind the transaction, and once, in between, the lane dies."""
-    deaths = [Unknown("the connection broke")]
+    deaths = [OutcomeUnknownError("the connection broke")]
 
     class Aside(OffsetOutsideOfTheTransaction):
-        async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+        async def send(
+            self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+        ) -> None:
             await super().send(writes, offsets)
             self._wrote = bool(writes)
 
-        async def commit_aside(self, offsets: Mapping[Partition, Committed]) -> None:
+        async def commit_aside(self, offsets: Mapping[Partition, CommittedOffset]) -> None:
             if self._wrote and deaths:
                 raise deaths.pop()
             await self.port.membership.consumer.commit(
                 {TopicPartition(*p): c.offset for p, c in offsets.items()}
             )
 
-    def group(settings: Any, name: str, *words: Any, **options: Any) -> Group:
+    def group(settings: Any, name: str, *words: Any, **options: Any) -> LaneGroup:
         port = {"port": Aside} if name.endswith(".make") else {}
-        return Group(settings, name, *words, **options, **port)
+        return LaneGroup(settings, name, *words, **options, **port)
 
-    patch.setattr("farandole.worker.hosting.Group", group)
+    patch.setattr("farandole.worker.stage_host.LaneGroup", group)
 
 
 def entry_lost(patch: pytest.MonkeyPatch) -> None:
@@ -100,8 +107,8 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
     """One of all events that `make` emits."""
     emitted = [0]
 
-    class Spoiling(Handling):
-        def _done(self, settled: int, draft: Draft, seconds: float) -> Done:
+    class Spoiling(LaneProcessor):
+        def _done(self, settled: int, draft: TransactionBuffer, seconds: float) -> BatchResult:
             done = super()._done(settled, draft, seconds)
             if self._stage != "make":
                 return done
@@ -113,16 +120,16 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
                         spoil(out, NTH - 1 - before)
             return done._replace(writes=writes)
 
-    patch.setattr("farandole.worker.hosting.Handling", Spoiling)
+    patch.setattr("farandole.worker.stage_host.LaneProcessor", Spoiling)
 
 
 def _bookkeeping(patch: pytest.MonkeyPatch, times: int) -> None:
     """One entry is folded so many times."""
     numbers = count(1)
 
-    class Careless(Bookkeeping):
+    class Careless(BookkeeperLane):
         def _one(self, record: Record) -> None:
             for _ in range(times if next(numbers) == NTH_ENTRY else 1):
                 super()._one(record)
 
-    patch.setattr("farandole.ledger.service.Bookkeeping", Careless)
+    patch.setattr("farandole.ledger.service.BookkeeperLane", Careless)

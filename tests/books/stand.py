@@ -16,18 +16,18 @@ from pathlib import Path
 
 import orjson
 
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.events.ids import RunIds
-from farandole.events.ledger import Row
-from farandole.events.topology import Version
-from farandole.ledger.service import keep
-from farandole.router.check import check
-from farandole.router.derive import derive
-from farandole.router.publish import apply
-from farandole.worker.live import live
-from farandole.worker.versions import published
+from farandole.broker.topic_reader import scan
+from farandole.catalog.active_stages import active_stages
+from farandole.catalog.published_versions import read_versions
+from farandole.events.ledger_records import RunRow
+from farandole.events.run_ids import RunIdGenerator
+from farandole.events.topology_version import Version
+from farandole.ledger.service import run_bookkeeper
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.router.version_publisher import publish_version
 from tests.books.clean import until
 from tests.rewiring.test_live import behind
 
@@ -56,11 +56,11 @@ async def put(settings: Settings, folder: Path, stages: Mapping[str, str] = PLAI
         run = "" if "run:" in wired else f", run: 'stages.booked.steps:{name}'"
         lines.append(f"  {name}: {{{wired}{run}}}")
     file.write_text("\n".join([*lines, ""]))
-    checked = check(file, settings.names)
+    checked = check_topology_file(file, settings.names)
     assert checked.fit, checked.findings
     assert checked.form
-    derived = derive(checked.form, checked.signatures, settings.names)
-    return (await apply(settings, derived, "a test")).version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    return (await publish_version(settings, derived, "a test")).version
 
 
 async def ask(
@@ -68,7 +68,7 @@ async def ask(
 ) -> None:
     """Open so many runs of so many items, whose stages take `pause` seconds for each."""
     value = orjson.dumps({"items": items, "pause": pause})
-    async with opened(producer(settings), settings) as client:
+    async with open_client(make_producer(settings), settings) as client:
         for _ in range(runs):
             await client.send_and_wait(version.events["asked"].topic, value)
 
@@ -86,12 +86,12 @@ class Count:
 
 async def counted(settings: Settings) -> dict[str, Count]:
     """All runs, in the order of their roots: at `read_committed`, by headers alone."""
-    versions = await published(settings, PIPELINE)
+    versions = await read_versions(settings, PIPELINE)
     newest = versions[max(versions)]
     types = {e.topic: name for v in versions.values() for name, e in v.events.items()}
     found: dict[str, Count] = {}
     roots = newest.events["asked"].topic
-    ids = RunIds(newest.installation, roots)
+    ids = RunIdGenerator(newest.installation, roots)
     async for records in scan(settings, [roots]):
         for record in records:
             found[ids.of(record.partition, record.offset)] = Count()
@@ -101,19 +101,19 @@ async def counted(settings: Settings) -> dict[str, Count]:
             count = found[headers["ce_runid"].decode()]
             count.events[types[record.topic]] += 1
             count.ids[types[record.topic]].add(headers["ce_id"])
-    for stage in live(versions):
-        async for records in scan(settings, [settings.names.dead(PIPELINE, stage)]):
+    for stage in active_stages(versions):
+        async for records in scan(settings, [settings.names.dead_topic(PIPELINE, stage)]):
             for record in records:
                 run = dict(record.headers)["ce_runid"].decode()
                 found[run].dead[stage] += 1
     return found
 
 
-async def rows(settings: Settings) -> tuple[dict[str, Row], Counter[str]]:
+async def rows(settings: Settings) -> tuple[dict[str, RunRow], Counter[str]]:
     """The newest row of each run, and how often it was `run.completed`."""
-    found: dict[str, Row] = {}
+    found: dict[str, RunRow] = {}
     completed: Counter[str] = Counter()
-    async for records in scan(settings, [settings.names.runs]):
+    async for records in scan(settings, [settings.names.runs_topic]):
         for record in records:
             run = (record.key or b"").decode()
             found[run] = orjson.loads(record.value or b"")
@@ -121,7 +121,7 @@ async def rows(settings: Settings) -> tuple[dict[str, Row], Counter[str]]:
     return found, completed
 
 
-def faults(row: Row, count: Count) -> list[str]:
+def faults(row: RunRow, count: Count) -> list[str]:
     """What the row of a run says of its edges that the topics do not hold."""
     found = []
     for name, edge in row["edges"].items():
@@ -143,7 +143,7 @@ def faults(row: Row, count: Count) -> list[str]:
 async def booked(settings: Settings) -> AsyncIterator[None]:
     """A bookkeeper in this process."""
     stopping = asyncio.Event()
-    running = asyncio.create_task(keep(settings, stopping))
+    running = asyncio.create_task(run_bookkeeper(settings, stopping))
     try:
         yield
     finally:

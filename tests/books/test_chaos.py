@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from farandole.broker.settings import Settings
-from farandole.worker.services import services
-from farandole.worker.supervisor import Supervisor
-from farandole.worker.versions import published
+from farandole.catalog.published_versions import read_versions
+from farandole.services.supervisor import Supervisor
+from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, books_read, until
 from tests.books.stand import (
     PIPELINE,
@@ -49,10 +49,10 @@ def test_runs_complete_once_and_agree_with_the_topics_whatever_happens(
 
 async def survived(settings: Settings, folder: Path) -> None:
     version = await put(settings, folder)
-    versions = await published(settings, PIPELINE)
+    versions = await read_versions(settings, PIPELINE)
     patient = [
         replace(service, patience=300.0)  # a frozen process is to wake up, not to be ended
-        for service in services(
+        for service in worker_services(
             settings, folder, versions, together=True, processes=2, log_level="critical"
         )
     ]

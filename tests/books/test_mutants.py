@@ -29,12 +29,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from farandole.broker.settings import Settings
-from farandole.console.books.bookkeeping import state
-from farandole.events.ledger import Row, balanced, in_flight
-from farandole.worker.asked import asking
-from farandole.worker.beat import Beat
-from farandole.worker.hosting import Host
-from farandole.worker.versions import following
+from farandole.catalog.published_versions import follow_versions
+from farandole.events.ledger_records import RunRow, edges_balance, in_flight
+from farandole.operations.runs.bookkeeper_lag import read_bookkeeper_lag
+from farandole.worker.control_state import follow_control_state
+from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.stage_host import StageHost
 from tests.books import mutants
 from tests.books.clean import audited, books_read
 from tests.books.stand import (
@@ -61,27 +61,30 @@ def folder(tmp_path: Path) -> Path:
 
 
 class Seen(NamedTuple):
-    rows: dict[str, Row]
+    rows: dict[str, RunRow]
     counts: dict[str, Count]
-    unbalanced: dict[str, Row]
+    unbalanced: dict[str, RunRow]
     """Of the runs that have a row."""
     code: int
     audit: Any
 
 
-async def worked(settings: Settings, folder: Path) -> tuple[dict[str, Row], dict[str, Count]]:
+async def worked(settings: Settings, folder: Path) -> tuple[dict[str, RunRow], dict[str, Count]]:
     """10,000 events through all stages while nobody keeps the books, then a bookkeeper."""
     version = await put(settings, folder)
     await ask(settings, version, RUNS, ITEMS)
-    async with following(settings, PIPELINE) as known, asking(settings, PIPELINE) as asked:
-        host = Host(settings, known, asked, (), Beat(None))
+    async with (
+        follow_versions(settings, PIPELINE) as known,
+        follow_control_state(settings, PIPELINE) as asked,
+    ):
+        host = StageHost(settings, known, asked, (), Heartbeat(None))
         running = asyncio.create_task(host.run())
         try:
             await at_rest(settings)
         finally:
             host.end()
             await running
-    assert (await state(settings)).members == 0
+    assert (await read_bookkeeper_lag(settings)).members == 0
     assert await rows(settings) == ({}, {})
     async with booked(settings):
         await books_read(settings)
@@ -103,7 +106,7 @@ def seen(
             mutant(patch)
             found, counts = asyncio.run(worked(settings, folder))
         code, told = audited(settings, folder)
-        unbalanced = {run: row for run, row in found.items() if not balanced(row["edges"])}
+        unbalanced = {run: row for run, row in found.items() if not edges_balance(row["edges"])}
         return Seen(found, counts, unbalanced, code, told)
 
     return seen

@@ -9,7 +9,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.assignor import LaneAssignor
+from farandole.broker.lane_assignor import LaneAssignor
 
 Widths = dict[str, int]
 

@@ -14,13 +14,13 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.batch import LARGEST, batches
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.record_batch import MAX_BATCH_BYTES, build_batches
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.events.headers import encoded
-from farandole.events.record import Header, Outgoing
+from farandole.broker.topic_reader import scan
+from farandole.events.header_codec import encode_headers
+from farandole.events.record import Header, OutgoingRecord
 from tests.events.made import headers
 
 NOW = 1_795_000_000_123
@@ -32,8 +32,8 @@ class Given(NamedTuple):
     value: bytes | None
     headers: list[Header]
 
-    def outgoing(self) -> Outgoing:
-        return Outgoing(self.key, self.value, encoded(self.headers))
+    def outgoing(self) -> OutgoingRecord:
+        return OutgoingRecord(self.key, self.value, encode_headers(self.headers))
 
 
 sizes = st.one_of(st.integers(0, 300), st.sampled_from([63, 64, 8190, 8191, 8192, 20_000]))
@@ -43,7 +43,7 @@ records = st.builds(Given, contents, contents, headers)
 
 def ours(given: list[Given], largest: int) -> list[bytes]:
     built = []
-    for batch in batches([g.outgoing() for g in given], NOW, largest):
+    for batch in build_batches([g.outgoing() for g in given], NOW, largest):
         batch._set_producer_state(*STATE)
         built.append(bytes(batch._build()))
     return built
@@ -61,9 +61,12 @@ def theirs(given: list[Given]) -> bytes:
     return bytes(builder.build())
 
 
-@given(st.lists(records, min_size=1, max_size=12), st.sampled_from([1, 100, 300, 9000, LARGEST]))
-@example([Given(None, b"v", [])] * 9000, LARGEST)
-@example([Given(b"k", b"v" * 1_000_000, []), Given(None, None, [])], LARGEST)
+@given(
+    st.lists(records, min_size=1, max_size=12),
+    st.sampled_from([1, 100, 300, 9000, MAX_BATCH_BYTES]),
+)
+@example([Given(None, b"v", [])] * 9000, MAX_BATCH_BYTES)
+@example([Given(b"k", b"v" * 1_000_000, []), Given(None, None, [])], MAX_BATCH_BYTES)
 @hypothesis(deadline=None)
 def test_a_batch_is_aiokafkas_byte_for_byte_and_as_full_as_it_may_be(
     given: list[Given], largest: int
@@ -81,16 +84,16 @@ def test_a_batch_is_aiokafkas_byte_for_byte_and_as_full_as_it_may_be(
 @pytest.mark.parametrize("spare", [0, 1])
 def test_a_batch_is_filled_to_the_last_byte(spare: int) -> None:
     two = [Given(b"k", b"v" * 100, [])] * 2
-    (whole,) = ours(two, LARGEST)
+    (whole,) = ours(two, MAX_BATCH_BYTES)
     assert len(ours(two, len(whole) - spare)) == 1 + spare
 
 
 def test_no_records_are_no_batch() -> None:
-    assert [*batches([], NOW)] == []
+    assert [*build_batches([], NOW)] == []
 
 
 def test_a_batch_that_is_sent_again_is_the_same() -> None:
-    (batch,) = batches([Outgoing(None, b"v")], NOW)
+    (batch,) = build_batches([OutgoingRecord(None, b"v")], NOW)
     batch._set_producer_state(*STATE)
     assert batch._build() is batch._build()
     assert (batch.record_count(), batch.closed()) == (1, True)
@@ -109,13 +112,13 @@ WRITTEN = [
 @pytest.fixture
 async def topic(settings: Settings) -> str:
     """What was written, committed."""
-    name = settings.names.topic("p", "batch")
-    async with Admin.open(settings) as admin:
-        await admin.create({name: NewTopicSpec(1)})
-    client = producer(settings, transactional_id=settings.names.router)
-    async with opened(client, settings), client.transaction():
+    name = settings.names.event_topic("p", "batch")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({name: TopicSpec(1)})
+    client = make_producer(settings, transactional_id=settings.names.router_transactional_id)
+    async with open_client(client, settings), client.transaction():
         outgoing = [record.outgoing() for record in WRITTEN]
-        for batch in batches(outgoing, NOW):
+        for batch in build_batches(outgoing, NOW):
             await (await client.send_batch(batch, name, partition=0))
     return name
 

@@ -21,13 +21,23 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from farandole.broker import embedded
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import close_hard, consumer, opened, producer
-from farandole.broker.embedded import Running
-from farandole.broker.errors import BadSettings, BrokerError, Refused, Unreachable
+from farandole.broker import embedded_kafka
+from farandole.broker.broker_errors import (
+    AccessDeniedError,
+    BrokerError,
+    InvalidSettingsError,
+    UnreachableError,
+)
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.embedded_kafka import RunningBroker
+from farandole.broker.kafka_clients import (
+    force_close_client,
+    make_consumer,
+    make_producer,
+    open_client,
+)
 from farandole.broker.settings import Settings
-from farandole.broker.tables import read_table
+from farandole.broker.topic_reader import read_table
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -52,40 +62,40 @@ async def reason(kind: type[BrokerError], settings: Settings) -> str:
     """The one line with which a client is not let in, said in time."""
     async with asyncio.timeout(2 * settings.deadline + 2):
         with pytest.raises(kind) as caught:
-            async with Admin.open(settings):
+            async with ClusterAdmin.open(settings):
                 raise AssertionError("let in")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 async def test_nobody_listens() -> None:
-    said = await reason(Unreachable, Settings(bootstrap="127.0.0.1:1", deadline=2))
+    said = await reason(UnreachableError, Settings(bootstrap="127.0.0.1:1", deadline=2))
     assert "no broker answers at 127.0.0.1:1" in said
     assert "farandole kafka start" in said
 
 
 async def test_an_address_that_does_not_exist() -> None:
-    said = await reason(Unreachable, Settings(bootstrap="nowhere.invalid:9092", deadline=2))
+    said = await reason(UnreachableError, Settings(bootstrap="nowhere.invalid:9092", deadline=2))
     assert "nowhere.invalid:9092" in said
     assert "FARANDOLE_BOOTSTRAP" in said
 
 
 async def test_something_that_hangs_up() -> None:
     async with server(hangs_up) as address:
-        said = await reason(Unreachable, Settings(bootstrap=address, deadline=2))
+        said = await reason(UnreachableError, Settings(bootstrap=address, deadline=2))
     assert "hangs up" in said
     assert "FARANDOLE_TLS" in said
 
 
 async def test_something_that_says_nothing() -> None:
     async with server(says_nothing) as address:
-        said = await reason(Unreachable, Settings(bootstrap=address, deadline=0.5))
+        said = await reason(UnreachableError, Settings(bootstrap=address, deadline=0.5))
     assert "does not answer within 0.5 s" in said
 
 
 async def test_no_address_at_all() -> None:
-    with pytest.raises(BadSettings, match="farandole kafka start"):
-        consumer(Settings())
+    with pytest.raises(InvalidSettingsError, match="farandole kafka start"):
+        make_consumer(Settings())
 
 
 async def test_a_client_certificate_is_wanted(tmp_path: Path) -> None:
@@ -97,7 +107,8 @@ async def test_a_client_certificate_is_wanted(tmp_path: Path) -> None:
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     async with server(says_nothing, tls) as address:
         said = await reason(
-            Refused, Settings(bootstrap=address, tls=True, tls_ca=tmp_path / "ca.pem", deadline=3)
+            AccessDeniedError,
+            Settings(bootstrap=address, tls=True, tls_ca=tmp_path / "ca.pem", deadline=3),
         )
     assert "FARANDOLE_TLS_CERT" in said
 
@@ -143,19 +154,21 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     }
     try:
         running = asyncio.run(
-            embedded.start(folder, progress=lambda _: None, properties=properties, settings=ann)
+            embedded_kafka.start_embedded(
+                folder, progress=lambda _: None, properties=properties, settings=ann
+            )
         )
         yield ann.model_copy(update={"bootstrap": running.address})
     finally:
-        asyncio.run(embedded.stop(folder))
+        asyncio.run(embedded_kafka.stop_embedded(folder))
 
 
 @pytest.mark.kafka
 async def test_with_tls_and_the_password_everything_works(guarded: Settings) -> None:
-    async with Admin.open(guarded) as admin:
-        await admin.create({"t": NewTopicSpec(1)})
-    writer = producer(guarded, transactional_id="t")
-    async with opened(writer, guarded), writer.transaction():
+    async with ClusterAdmin.open(guarded) as admin:
+        await admin.create({"t": TopicSpec(1)})
+    writer = make_producer(guarded, transactional_id="t")
+    async with open_client(writer, guarded), writer.transaction():
         await writer.send_and_wait("t", b"1", key=b"a")
     assert await read_table(guarded, "t") == {b"a": b"1"}
 
@@ -164,11 +177,11 @@ async def test_with_tls_and_the_password_everything_works(guarded: Settings) -> 
 @pytest.mark.parametrize(
     ("kind", "wrong", "said"),
     [
-        (Refused, {"sasl_password": "wrong"}, "'ann': wrong user name or password"),
-        (Refused, {"sasl_mechanism": "SCRAM-SHA-256"}, "FARANDOLE_SASL_MECHANISM"),
-        (Refused, {"tls_ca": None}, "FARANDOLE_TLS_CA"),
-        (Unreachable, {"tls": False}, "FARANDOLE_TLS"),
-        (Unreachable, {"tls": False, "sasl_mechanism": None}, "FARANDOLE_SASL_MECHANISM"),
+        (AccessDeniedError, {"sasl_password": "wrong"}, "'ann': wrong user name or password"),
+        (AccessDeniedError, {"sasl_mechanism": "SCRAM-SHA-256"}, "FARANDOLE_SASL_MECHANISM"),
+        (AccessDeniedError, {"tls_ca": None}, "FARANDOLE_TLS_CA"),
+        (UnreachableError, {"tls": False}, "FARANDOLE_TLS"),
+        (UnreachableError, {"tls": False, "sasl_mechanism": None}, "FARANDOLE_SASL_MECHANISM"),
     ],
     ids=["password", "mechanism", "certificate", "no TLS", "neither"],
 )
@@ -182,18 +195,18 @@ async def test_who_is_not_let_in_is_told_what_to_look_at(
 
 @pytest.mark.kafka
 async def test_tls_is_not_spoken_there(kafka: Settings) -> None:
-    said = await reason(Unreachable, kafka.model_copy(update={"tls": True, "deadline": 3}))
+    said = await reason(UnreachableError, kafka.model_copy(update={"tls": True, "deadline": 3}))
     assert "does not speak TLS" in said
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """A Kafka that may be frozen."""
     folder = tmp_path_factory.mktemp("own")
     try:
-        yield asyncio.run(embedded.start(folder, progress=lambda _: None))
+        yield asyncio.run(embedded_kafka.start_embedded(folder, progress=lambda _: None))
     finally:
-        asyncio.run(embedded.stop(folder))
+        asyncio.run(embedded_kafka.stop_embedded(folder))
 
 
 @pytest.fixture
@@ -208,20 +221,20 @@ def complaints() -> Iterator[list[dict[str, Any]]]:
 @pytest.mark.kafka
 @pytest.mark.parametrize("leave", ["close_hard", "opened"])
 async def test_the_end_of_a_client_does_not_wait_for_a_frozen_broker(
-    own: Running, leave: str, complaints: list[dict[str, Any]]
+    own: RunningBroker, leave: str, complaints: list[dict[str, Any]]
 ) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     settings = Settings(bootstrap=own.address, replication_factor=1, deadline=5)
     topic = f"frozen.{leave}"
-    async with Admin.open(settings) as admin:
-        await admin.create({topic: NewTopicSpec(1)})
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({topic: TopicSpec(1)})
     before = asyncio.all_tasks()
     loop = asyncio.get_running_loop()
-    writer = producer(settings, transactional_id=topic)
+    writer = make_producer(settings, transactional_id=topic)
     try:
         if leave == "close_hard":
             await writer.start()
-            reader = consumer(settings, group=topic)
+            reader = make_consumer(settings, group=topic)
             await reader.start()
             reader.subscribe([topic])
             await writer.begin_transaction()
@@ -229,10 +242,10 @@ async def test_the_end_of_a_client_does_not_wait_for_a_frozen_broker(
             os.kill(own.pid, signal.SIGSTOP)
             await writer.send(topic, b"never heard of")
             began = loop.time()
-            await close_hard(writer)
-            await close_hard(reader)
+            await force_close_client(writer)
+            await force_close_client(reader)
         else:
-            async with opened(writer, settings):
+            async with open_client(writer, settings):
                 await writer.begin_transaction()
                 await writer.send_and_wait(topic, b"heard of")
                 os.kill(own.pid, signal.SIGSTOP)
@@ -249,12 +262,12 @@ async def test_a_fenced_client_ends_in_silence(
     settings: Settings, complaints: list[dict[str, Any]]
 ) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
-    topic = settings.names.topic("p", "a")
-    async with Admin.open(settings) as admin:
-        await admin.create({topic: NewTopicSpec(1)})
-    async with opened(producer(settings, transactional_id=topic), settings) as late:
+    topic = settings.names.event_topic("p", "a")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({topic: TopicSpec(1)})
+    async with open_client(make_producer(settings, transactional_id=topic), settings) as late:
         await late.begin_transaction()
-        async with opened(producer(settings, transactional_id=topic), settings):
+        async with open_client(make_producer(settings, transactional_id=topic), settings):
             with pytest.raises(Exception, match=r"."):
                 await late.send_and_wait(topic, b"1")
                 await late.commit_transaction()

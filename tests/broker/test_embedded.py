@@ -17,16 +17,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from farandole.broker import embedded
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
-from farandole.broker.embedded import Running
-from farandole.broker.errors import BadSettings, BrokerError, Unreachable
-from farandole.broker.java import java
-from farandole.broker.process import born, end
-from farandole.broker.resolve import resolve
+from farandole.broker import embedded_kafka
+from farandole.broker.broker_errors import BrokerError, InvalidSettingsError, UnreachableError
+from farandole.broker.broker_resolution import resolve_broker
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.embedded_kafka import RunningBroker
+from farandole.broker.java_runtime import prepare_java_runtime
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
-from farandole.broker.tables import read_table
+from farandole.broker.topic_reader import read_table
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset")]
 
@@ -39,8 +39,8 @@ MANY = 16
 def quiet(_: str) -> None: ...
 
 
-async def begin(folder: Path, **how: object) -> Running:
-    return await embedded.start(folder, progress=quiet, properties=FEW, **how)  # type: ignore[arg-type]
+async def begin(folder: Path, **how: object) -> RunningBroker:
+    return await embedded_kafka.start_embedded(folder, progress=quiet, properties=FEW, **how)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +48,21 @@ def formatted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose Kafka has run once."""
     folder = tmp_path_factory.mktemp("formatted")
     asyncio.run(begin(folder))
-    asyncio.run(embedded.stop(folder))
+    asyncio.run(embedded_kafka.stop_embedded(folder))
     return folder
 
 
 @pytest.fixture
 async def folder(formatted: Path, tmp_path: Path) -> AsyncIterator[Path]:
     """A folder of this test's own; whatever runs there ends with it."""
-    shutil.copytree(embedded.home(formatted) / "data", embedded.home(tmp_path) / "data")
+    shutil.copytree(
+        embedded_kafka.kafka_home(formatted) / "data", embedded_kafka.kafka_home(tmp_path) / "data"
+    )
     yield tmp_path
-    await embedded.stop(tmp_path)
+    await embedded_kafka.stop_embedded(tmp_path)
 
 
-def of(running: Running) -> Settings:
+def of(running: RunningBroker) -> Settings:
     return Settings(bootstrap=running.address, namespace=f"t{secrets.token_hex(4)}")
 
 
@@ -83,8 +85,8 @@ async def test_any_process_may_stop_it(folder: Path) -> None:
         sys.executable, "-c", code, str(folder), stdout=subprocess.DEVNULL
     )
     assert await stopper.wait() == 0
-    assert born(running.pid) is None
-    assert embedded.status(folder) is None
+    assert process_start_time(running.pid) is None
+    assert embedded_kafka.embedded_status(folder) is None
 
 
 async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
@@ -95,13 +97,13 @@ async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
     """
     running = await begin(folder)
     before = of(running)
-    topic = before.names.topic("p", "a")
-    async with Admin.open(before) as admin:
-        await admin.create({topic: NewTopicSpec(MANY)})
+    topic = before.names.event_topic("p", "a")
+    async with ClusterAdmin.open(before) as admin:
+        await admin.create({topic: TopicSpec(MANY)})
     async with AsyncExitStack() as stack:
         writers = [
             await stack.enter_async_context(
-                opened(producer(before, transactional_id=f"t{i}"), before)
+                open_client(make_producer(before, transactional_id=f"t{i}"), before)
             )
             for i in range(MANY)
         ]
@@ -111,17 +113,17 @@ async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
         await asyncio.gather(*(writer.commit_transaction() for writer in writers))
         os.kill(running.pid, signal.SIGKILL)
     controller = _controller(folder)
-    assert await end(running.pid, running.started, (signal.SIGKILL, 5.0))
+    assert await end_process(running.pid, running.started, (signal.SIGKILL, 5.0))
     again = await begin(folder)
     after = before.model_copy(update={"bootstrap": again.address})
     assert await read_table(after, topic) == {b"%d" % i: b"1" for i in range(MANY)}
     assert _controller(folder) != controller
-    async with Admin.open(after) as admin:
-        await admin.create({f"{topic}.later": NewTopicSpec(1)})
+    async with ClusterAdmin.open(after) as admin:
+        await admin.create({f"{topic}.later": TopicSpec(1)})
 
 
 def _controller(folder: Path) -> str:
-    text = (embedded.home(folder) / "server.properties").read_text()
+    text = (embedded_kafka.kafka_home(folder) / "server.properties").read_text()
     return next(line for line in text.splitlines() if line.startswith("controller.quorum"))
 
 
@@ -130,7 +132,7 @@ async def test_a_taken_port_leads_to_another_that_is_remembered(folder: Path) ->
         port = taken.getsockname()[1]
         first = await begin(folder, port=port)
         assert first.port != port
-    await embedded.stop(folder)
+    await embedded_kafka.stop_embedded(folder)
     assert (await begin(folder)).port == first.port
 
 
@@ -140,7 +142,7 @@ async def test_it_is_reached_from_this_machine_alone(folder: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.2", running.port))
     for host in ("localhost", "127.0.0.1"):
-        async with Admin.open(Settings(bootstrap=f"{host}:{running.port}")) as admin:
+        async with ClusterAdmin.open(Settings(bootstrap=f"{host}:{running.port}")) as admin:
             assert await admin.topics() == {}
 
 
@@ -151,22 +153,24 @@ async def test_an_interrupted_start_leaves_nothing_behind(folder: Path) -> None:
         if word.startswith("starting"):
             spawned.set_result(None)
 
-    starting = asyncio.create_task(embedded.start(folder, progress=interrupt, properties=FEW))
+    starting = asyncio.create_task(
+        embedded_kafka.start_embedded(folder, progress=interrupt, properties=FEW)
+    )
     await spawned
     async with asyncio.timeout(5):
-        while (running := embedded.status(folder)) is None:
+        while (running := embedded_kafka.embedded_status(folder)) is None:
             await asyncio.sleep(0.01)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert born(running.pid) is None
-    assert not (embedded.home(folder) / "running.json").exists()
+    assert process_start_time(running.pid) is None
+    assert not (embedded_kafka.kafka_home(folder) / "running.json").exists()
 
 
 async def test_a_damaged_class_cache_does_not_prevent_a_start(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = await java(quiet)
+    runtime = await prepare_java_runtime(quiet)
     cache = tmp_path / "cache" / "farandole"
     cache.mkdir(parents=True)
     (cache / runtime.jars.name).symlink_to(runtime.jars)
@@ -184,47 +188,49 @@ async def test_a_damaged_class_cache_does_not_prevent_a_start(
 
 
 async def test_a_setting_that_kafka_refuses_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable) as caught:
-        await embedded.start(tmp_path, progress=quiet, properties={"process.roles": "conductor"})
+    with pytest.raises(UnreachableError) as caught:
+        await embedded_kafka.start_embedded(
+            tmp_path, progress=quiet, properties={"process.roles": "conductor"}
+        )
     assert "conductor" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert not (embedded.home(tmp_path) / "data").exists()
+    assert not (embedded_kafka.kafka_home(tmp_path) / "data").exists()
 
 
 async def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".farandole").write_text("a file")
-    with pytest.raises(Unreachable, match="cannot keep its data"):
+    with pytest.raises(UnreachableError, match="cannot keep its data"):
         await begin(tmp_path)
 
 
 async def test_a_pid_that_now_is_another_process_is_not_the_broker(tmp_path: Path) -> None:
-    place = embedded.home(tmp_path)
+    place = embedded_kafka.kafka_home(tmp_path)
     place.mkdir(parents=True)
-    ours = Running("localhost:1", os.getpid(), -1.0, "log")
-    embedded._write(place / "running.json", embedded.asdict(ours))
-    assert embedded.status(tmp_path) is None
-    assert not await embedded.stop(tmp_path)
+    ours = RunningBroker("localhost:1", os.getpid(), -1.0, "log")
+    embedded_kafka._write_json(place / "running.json", embedded_kafka.asdict(ours))
+    assert embedded_kafka.embedded_status(tmp_path) is None
+    assert not await embedded_kafka.stop_embedded(tmp_path)
 
 
 async def test_settings_without_an_address_mean_the_broker_of_the_folder(folder: Path) -> None:
-    with pytest.raises(Unreachable, match="farandole kafka start"):
-        await resolve(Settings(), folder, start=False, progress=quiet)
-    resolved = await resolve(Settings(), folder, start=True, progress=quiet)
-    running = embedded.status(folder)
+    with pytest.raises(UnreachableError, match="farandole kafka start"):
+        await resolve_broker(Settings(), folder, start=False, progress=quiet)
+    resolved = await resolve_broker(Settings(), folder, start=True, progress=quiet)
+    running = embedded_kafka.embedded_status(folder)
     assert running is not None
     assert resolved.bootstrap == running.address
     assert resolved.replication_factor == 1
-    assert await resolve(Settings(), folder, start=False, progress=quiet) == resolved
+    assert await resolve_broker(Settings(), folder, start=False, progress=quiet) == resolved
 
 
 async def test_an_address_of_ones_own_is_left_alone(tmp_path: Path) -> None:
     own = Settings(bootstrap="kafka.example:9092")
-    assert await resolve(own, tmp_path, start=True, progress=quiet) is own
+    assert await resolve_broker(own, tmp_path, start=True, progress=quiet) is own
 
 
 async def test_tls_without_an_address_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match=r"FARANDOLE_TLS .* FARANDOLE_BOOTSTRAP"):
-        await resolve(Settings(tls=True), tmp_path, start=True, progress=quiet)
+    with pytest.raises(InvalidSettingsError, match=r"FARANDOLE_TLS .* FARANDOLE_BOOTSTRAP"):
+        await resolve_broker(Settings(tls=True), tmp_path, start=True, progress=quiet)
 
 
 @pytest.fixture
@@ -241,17 +247,17 @@ def no_maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_without_maven_central_a_stand_in_is_started_and_said_loudly(tmp_path: Path) -> None:
     told: list[str] = []
     with capture_logs() as logs:
-        running = await embedded.start(tmp_path, progress=told.append)
+        running = await embedded_kafka.start_embedded(tmp_path, progress=told.append)
     try:
         assert running.kind == "noida-db"
         assert "NOT Apache Kafka" in "\n".join(told)
         (warned,) = [entry for entry in logs if entry["event"] == "kafka.fallback"]
         assert warned["log_level"] == "warning"
-        async with Admin.open(of(running)) as admin:
-            await admin.create({"t": NewTopicSpec(1)})
+        async with ClusterAdmin.open(of(running)) as admin:
+            await admin.create({"t": TopicSpec(1)})
     finally:
-        assert await embedded.stop(tmp_path)
-    assert born(running.pid) is None
+        assert await embedded_kafka.stop_embedded(tmp_path)
+    assert process_start_time(running.pid) is None
 
 
 @pytest.mark.usefixtures("no_maven")

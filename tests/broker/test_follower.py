@@ -6,36 +6,36 @@ import asyncio
 
 import pytest
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
-from farandole.broker.follower import followed
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.table_follower import follow_table
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
 async def topic(settings: Settings) -> str:
-    name = settings.names.topology
-    async with Admin.open(settings) as admin:
-        await admin.create({name: NewTopicSpec(1, {"cleanup.policy": "compact"})})
+    name = settings.names.topology_topic
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({name: TopicSpec(1, {"cleanup.policy": "compact"})})
     return name
 
 
 async def write(settings: Settings, topic: str, rows: dict[bytes, bytes | None]) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         for key, value in rows.items():
             await writer.send_and_wait(topic, key=key, value=value)
 
 
 async def test_it_begins_with_what_was_there(settings: Settings, topic: str) -> None:
     await write(settings, topic, {b"a": b"1", b"b": b"2"})
-    async with followed(settings, topic) as follower:
+    async with follow_table(settings, topic) as follower:
         assert follower.rows == {b"a": b"1", b"b": b"2"}
 
 
 async def test_an_empty_table_is_no_reason_to_wait(settings: Settings, topic: str) -> None:
-    async with followed(settings, topic) as follower:
+    async with follow_table(settings, topic) as follower:
         assert await follower.current() == {}
 
 
@@ -43,20 +43,22 @@ async def test_what_was_committed_before_the_question_is_in_the_answer(
     settings: Settings, topic: str
 ) -> None:
     async with (
-        followed(settings, topic) as follower,
-        opened(producer(settings, transactional_id=f"{settings.namespace}.w"), settings) as writer,
+        follow_table(settings, topic) as follower,
+        open_client(
+            make_producer(settings, transactional_id=f"{settings.namespace}.w"), settings
+        ) as writer,
     ):
         for n in range(8):
             async with writer.transaction():
                 await writer.send_and_wait(topic, key=b"a", value=b"%d" % n)
             # Its marker may not be in the partition yet: what can be read by others is what counts.
-            async with followed(settings, topic) as other:
+            async with follow_table(settings, topic) as other:
                 readable = other.rows[b"a"]
             assert int((await follower.current())[b"a"]) >= int(readable)
 
 
 async def test_a_change_is_heard_of(settings: Settings, topic: str) -> None:
-    async with followed(settings, topic) as follower:
+    async with follow_table(settings, topic) as follower:
         await follower.changed()
         change = asyncio.create_task(follower.changed())
         await write(settings, topic, {b"a": b"1"})
@@ -65,14 +67,14 @@ async def test_a_change_is_heard_of(settings: Settings, topic: str) -> None:
 
 async def test_a_tombstone_takes_its_row_away(settings: Settings, topic: str) -> None:
     await write(settings, topic, {b"a": b"1"})
-    async with followed(settings, topic) as follower:
+    async with follow_table(settings, topic) as follower:
         await write(settings, topic, {b"a": None})
         assert await follower.current() == {}
 
 
 async def test_the_newest_stands_last_with_its_time(settings: Settings, topic: str) -> None:
     await write(settings, topic, {b"a": b"1", b"b": b"1"})
-    async with followed(settings, topic) as follower:
+    async with follow_table(settings, topic) as follower:
         before = dict(follower.written)
         await write(settings, topic, {b"a": b"2", b"c": None})
         assert [*await follower.current()] == [b"b", b"a"]
@@ -85,8 +87,10 @@ async def test_what_is_not_committed_is_not_known_and_holds_nobody(
     settings: Settings, topic: str
 ) -> None:
     async with (
-        followed(settings, topic) as follower,
-        opened(producer(settings, transactional_id=f"{settings.namespace}.w"), settings) as writer,
+        follow_table(settings, topic) as follower,
+        open_client(
+            make_producer(settings, transactional_id=f"{settings.namespace}.w"), settings
+        ) as writer,
     ):
         await writer.begin_transaction()
         await writer.send_and_wait(topic, key=b"a", value=b"1")

@@ -9,9 +9,9 @@ from uuid import uuid4
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker.lag import ordered_pass, upstream_first
-from farandole.events.names import Names
-from farandole.events.topology import Event, Stage, Version
+from farandole.broker.consumer_lag import ordered_lag_pass, upstream_first
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import EventSpec, StageSpec, Version
 
 
 def version() -> Version:
@@ -22,11 +22,11 @@ def version() -> Version:
         installation=uuid4(),
         published=datetime.now(UTC),
         published_by="a test",
-        events={name: Event(topic=f"p.{name}", partitions=1) for name in "abc"},
+        events={name: EventSpec(topic=f"p.{name}", partitions=1) for name in "abc"},
         stages={
-            "third": Stage(run="m:f", subscribes=("c",)),
-            "second": Stage(run="m:f", subscribes=("b",), emits=("c",)),
-            "first": Stage(run="m:f", subscribes=("a",), emits=("b",)),
+            "third": StageSpec(run="m:f", subscribes=("c",)),
+            "second": StageSpec(run="m:f", subscribes=("b",), emits=("c",)),
+            "first": StageSpec(run="m:f", subscribes=("a",), emits=("b",)),
         },
     )
 
@@ -56,7 +56,7 @@ def test_a_stage_stands_behind_all_that_feed_it() -> None:
 
 async def test_ends_are_read_before_offsets_and_upstream_before_downstream() -> None:
     kafka = Kafka()
-    await ordered_pass(kafka, Names(), version())  # type: ignore[arg-type]
+    await ordered_lag_pass(kafka, KafkaNames(), version())  # type: ignore[arg-type]
     assert kafka.looks == [
         "end of p.a", "offsets of p.first",
         "end of p.b", "offsets of p.second",
@@ -65,7 +65,7 @@ async def test_ends_are_read_before_offsets_and_upstream_before_downstream() -> 
 
 
 async def test_a_group_without_an_offset_is_behind_by_all_there_is() -> None:
-    lags = await ordered_pass(Kafka(), Names(), version())  # type: ignore[arg-type]
+    lags = await ordered_lag_pass(Kafka(), KafkaNames(), version())  # type: ignore[arg-type]
     assert {stage: each.lag for stage, (each,) in lags.items()} == {
         "first": 3, "second": 2, "third": 3,
     }  # fmt: skip

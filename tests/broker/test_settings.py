@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from farandole.broker.errors import BadSettings
+from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("unset")
@@ -68,7 +68,7 @@ def test_a_pipeline_does_not_read_the_file_of_another(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_value_is_one_line_that_names_it(tmp_path: Path, text: str, named: str) -> None:
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         Settings.load(write(tmp_path, text))
     said = str(caught.value)
     assert named in said.lower()
@@ -89,7 +89,7 @@ def test_the_password_is_not_shown(show: object) -> None:
 def test_the_password_is_not_in_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mechanism is the mistake; the password beside it must not come along."""
     monkeypatch.setenv("FARANDOLE_SASL_PASSWORD", SECRET)
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         Settings.load(write(tmp_path, 'sasl_mechanism = "KERBEROS"'))
     assert SECRET not in str(caught.value)
 

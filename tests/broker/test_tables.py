@@ -10,20 +10,20 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.record.util import calc_crc32c
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
-from farandole.broker.errors import Unanswered
+from farandole.broker.broker_errors import DeadlineExceededError
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import read_table, scan
+from farandole.broker.topic_reader import read_table, scan
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
 async def topic(settings: Settings) -> str:
-    name = settings.names.topic("p", "a")
-    async with Admin.open(settings) as admin:
-        await admin.create({name: NewTopicSpec(2, {"cleanup.policy": "compact"})})
+    name = settings.names.event_topic("p", "a")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({name: TopicSpec(2, {"cleanup.policy": "compact"})})
     return name
 
 
@@ -36,21 +36,21 @@ async def values(settings: Settings, topic: str, start: object = "earliest") -> 
 
 
 async def test_the_newest_value_of_each_key_is_the_row(settings: Settings, topic: str) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         for key, value in ((b"a", b"1"), (b"b", b"1"), (b"a", b"2")):
             await writer.send_and_wait(topic, value, key=key)
     assert await read_table(settings, topic) == {b"a": b"2", b"b": b"1"}
 
 
 async def test_a_tombstone_ends_a_row(settings: Settings, topic: str) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, b"1", key=b"a")
         await writer.send_and_wait(topic, None, key=b"a")
     assert await read_table(settings, topic) == {}
 
 
 async def test_what_was_aborted_is_not_there(settings: Settings, topic: str) -> None:
-    async with opened(producer(settings, transactional_id=topic), settings) as writer:
+    async with open_client(make_producer(settings, transactional_id=topic), settings) as writer:
         async with writer.transaction():
             await writer.send_and_wait(topic, b"1", key=b"a")
         await writer.begin_transaction()
@@ -64,7 +64,7 @@ async def test_a_row_is_there_as_soon_as_its_commit_is_acknowledged(
 ) -> None:
     """Kafka acknowledges before the markers are written: a reader up to the last stable offset
     misses some of these."""
-    async with opened(producer(settings, transactional_id=topic), settings) as writer:
+    async with open_client(make_producer(settings, transactional_id=topic), settings) as writer:
         for i in range(20):
             async with writer.transaction():
                 await writer.send(topic, b"%d" % i, key=b"a", partition=0)
@@ -74,7 +74,7 @@ async def test_a_row_is_there_as_soon_as_its_commit_is_acknowledged(
 
 
 async def test_nothing_is_read_from_where_reading_is_to_end(settings: Settings, topic: str) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         for i in range(9):
             await writer.send_and_wait(topic, b"%d" % i, key=b"a", partition=i % 2)
     start = {TopicPartition(topic, 0): 1, TopicPartition(topic, 1): 0}
@@ -85,7 +85,7 @@ async def test_nothing_is_read_from_where_reading_is_to_end(settings: Settings, 
 
 
 async def test_an_open_transaction_is_waited_for(settings: Settings, topic: str) -> None:
-    async with opened(producer(settings, transactional_id=topic), settings) as writer:
+    async with open_client(make_producer(settings, transactional_id=topic), settings) as writer:
         await writer.begin_transaction()
         await writer.send_and_wait(topic, b"1", key=b"a", partition=0)
         reading = asyncio.create_task(read_table(settings, topic))
@@ -99,10 +99,10 @@ async def test_a_transaction_that_stays_open_is_not_waited_for_without_end(
     settings: Settings, topic: str
 ) -> None:
     hasty = settings.model_copy(update={"transaction_timeout": 0.5, "deadline": 0.4})
-    async with opened(producer(settings, transactional_id=topic), settings) as writer:
+    async with open_client(make_producer(settings, transactional_id=topic), settings) as writer:
         await writer.begin_transaction()
         await writer.send_and_wait(topic, b"1", key=b"a", partition=0)
-        with pytest.raises(Unanswered, match=topic):
+        with pytest.raises(DeadlineExceededError, match=topic):
             await read_table(hasty, topic)
         await writer.abort_transaction()
 
@@ -114,14 +114,14 @@ async def test_a_topic_that_does_not_exist_is_empty(settings: Settings) -> None:
 async def test_a_scan_of_two_topics_passes_over_the_missing_one(
     settings: Settings, topic: str
 ) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, b"1", key=b"k")
     found = [r.value async for records in scan(settings, ["nowhere", topic]) for r in records]
     assert found == [b"1"]
 
 
 async def test_a_scan_starts_where_it_is_told(settings: Settings, topic: str) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         for i in range(3):
             await writer.send_and_wait(topic, b"%d" % i, key=b"k", partition=0)
         await writer.send_and_wait(topic, b"elsewhere", key=b"k", partition=1)
@@ -130,7 +130,7 @@ async def test_a_scan_starts_where_it_is_told(settings: Settings, topic: str) ->
 
 
 async def test_a_scan_that_follows_sees_what_comes_later(settings: Settings, topic: str) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, b"0", key=b"k", partition=0)
         found = []
         async with asyncio.timeout(10):
@@ -146,7 +146,7 @@ async def test_a_record_that_cannot_be_decoded_is_stepped_over(
     settings: Settings, topic: str
 ) -> None:
     """The name of one of its headers is not UTF-8, which aiokafka neither writes nor reads."""
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, b"before", key=b"k", partition=0)
         await _send_undecodable(writer, topic, 0)
         await writer.send_and_wait(topic, b"after", key=b"k", partition=0)
@@ -156,7 +156,7 @@ async def test_a_record_that_cannot_be_decoded_is_stepped_over(
 async def test_one_that_cannot_be_decoded_costs_no_record_of_another_partition(
     settings: Settings, topic: str
 ) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         for i in range(5):
             await writer.send_and_wait(topic, b"%d" % i, key=b"k", partition=0)
             await writer.send_and_wait(topic, b"%d" % i, key=b"k", partition=1)
@@ -173,7 +173,7 @@ async def test_one_that_cannot_be_decoded_costs_no_record_of_another_partition(
 async def test_a_marker_before_one_that_cannot_be_decoded_is_not_taken_for_it(
     settings: Settings, topic: str
 ) -> None:
-    async with opened(producer(settings, transactional_id=topic), settings) as writer:
+    async with open_client(make_producer(settings, transactional_id=topic), settings) as writer:
         async with writer.transaction():
             await writer.send_and_wait(topic, b"0", key=b"k", partition=0)
         # The marker stands at 1.

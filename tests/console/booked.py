@@ -8,17 +8,17 @@ from typing import Any
 
 import orjson
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.events.ledger import Edge, Row
+from farandole.events.ledger_records import RunEdge, RunRow
 
 AT = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 
 
-def edge(n: int, **more: Any) -> Edge:
+def edge(n: int, **more: Any) -> RunEdge:
     """Of which n were emitted and settled, if nothing else is said."""
-    settled: Edge = {
+    settled: RunEdge = {
         "emitted": n,
         "consumed": n,
         "differs": 0,
@@ -35,9 +35,9 @@ def edge(n: int, **more: Any) -> Edge:
     return settled | more  # type: ignore[return-value]
 
 
-def row(run: str = "a" * 13, edges: Mapping[str, Edge] | None = None, **more: Any) -> Row:
+def row(run: str = "a" * 13, edges: Mapping[str, RunEdge] | None = None, **more: Any) -> RunRow:
     """Of a run that has completed in 12.5 s, if nothing else is said."""
-    whole: Row = {
+    whole: RunRow = {
         "run": run,
         "pipeline": "order-lines",
         "version": 1,
@@ -61,14 +61,14 @@ def row(run: str = "a" * 13, edges: Mapping[str, Edge] | None = None, **more: An
     return whole | more  # type: ignore[return-value]
 
 
-def put(settings: Settings, *rows: Row | tuple[bytes, bytes | None]) -> None:
+def put(settings: Settings, *rows: RunRow | tuple[bytes, bytes | None]) -> None:
     """Write rows, or whatever, to `farandole.runs`, in their order."""
 
     async def written() -> None:
-        topic = settings.names.runs
-        async with Admin.open(settings) as admin:
-            await admin.create({topic: NewTopicSpec(4, {"cleanup.policy": "compact"})})
-        async with opened(producer(settings), settings) as client:
+        topic = settings.names.runs_topic
+        async with ClusterAdmin.open(settings) as admin:
+            await admin.create({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
+        async with open_client(make_producer(settings), settings) as client:
             for each in rows:
                 key, value = (
                     each if isinstance(each, tuple) else (each["run"].encode(), orjson.dumps(each))

@@ -8,20 +8,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.batch import batches
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.console.dead_letters.settling import Graveyard, Order, graveyard
-from farandole.events import ledger, retry, settlement
-from farandole.events.deadletter import Death, letter
-from farandole.events.ids import RunIds
-from farandole.events.ledger import Entry
-from farandole.events.record import Outgoing
-from farandole.events.topology import Version
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.router.publish import apply
+from farandole.broker.topic_reader import scan
+from farandole.events import ledger_records, retry_record, settlement_record
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.ledger_records import LedgerEntry
+from farandole.events.record import OutgoingRecord
+from farandole.events.run_ids import RunIdGenerator
+from farandole.events.topology_version import Version
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.operations.dead_letters.settlement_writer import (
+    DeadLetterStore,
+    SettlementOrder,
+    open_dead_letter_store,
+)
+from farandole.router.version_publisher import publish_version
 from tests.router.made import derived
 
 FIRST = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -29,9 +33,9 @@ LANES = 2
 RUNS = 20
 
 
-def letters(version: Version, count: int, stage: str = "load") -> list[Outgoing]:
+def letters(version: Version, count: int, stage: str = "load") -> list[OutgoingRecord]:
     """Events of `line.read` that died in a stage, of a few runs."""
-    ids = RunIds(version.installation, version.events["asked"].topic)
+    ids = RunIdGenerator(version.installation, version.events["asked"].topic)
     topic = version.events["line.read"].topic
     made = []
     for number in range(count):
@@ -40,38 +44,38 @@ def letters(version: Version, count: int, stage: str = "load") -> list[Outgoing]
             [("ce_id", b"asked/0/1/%d" % number)], 1_700_000_000_000 + number,
         )  # fmt: skip
         run = ids.of(0, number % RUNS)
-        death = Death(
+        death = FailureAccount(
             stage, version.name, run, "Reject", f"line {number} is empty", attempts=3,
             first_failed=FIRST,
         )  # fmt: skip
-        made.append(letter(original, death, largest=1_000_000))
+        made.append(build_dead_letter(original, death, largest=1_000_000))
     return made
 
 
-async def bury(settings: Settings, topic: str, written: Sequence[Outgoing]) -> None:
+async def bury(settings: Settings, topic: str, written: Sequence[OutgoingRecord]) -> None:
     """As a lane does, in transactions: their markers take offsets too."""
     lane = f"{settings.names.prefix}burying"
     now = int(time.time() * 1000)  # what is older than the retention is gone at once
-    async with opened(producer(settings, transactional_id=lane), settings) as client:
+    async with open_client(make_producer(settings, transactional_id=lane), settings) as client:
         for first in range(0, len(written), 900):
             async with client.transaction():
-                for batch in batches(written[first : first + 900], now):
+                for batch in build_batches(written[first : first + 900], now):
                     await (await client.send_batch(batch, topic, partition=0))
 
 
-async def buried(settings: Settings, count: int) -> Graveyard:
+async def buried(settings: Settings, count: int) -> DeadLetterStore:
     """A pipeline `p`, so many letters of its stage `load`, and the stage's retry topic."""
-    version = (await apply(settings, derived(settings.names), "me")).version
-    topic = settings.names.retry("p", "load")
-    async with Admin.open(settings) as admin:
-        await admin.create({topic: NewTopicSpec(LANES, {"cleanup.policy": "compact"})})
-    await bury(settings, settings.names.dead("p", "load"), letters(version, count))
-    return await graveyard(settings, "p")
+    version = (await publish_version(settings, derived(settings.names), "me")).version
+    topic = settings.names.retry_topic("p", "load")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
+    await bury(settings, settings.names.dead_topic("p", "load"), letters(version, count))
+    return await open_dead_letter_store(settings, "p")
 
 
-async def replaying(yard: Graveyard, chosen: Iterable[int]) -> Order:
+async def replaying(yard: DeadLetterStore, chosen: Iterable[int]) -> SettlementOrder:
     offsets = frozenset(chosen)
-    return Order("load", "replayed", offsets, "ann", retrying=await yard.retrying("load"))
+    return SettlementOrder("load", "replayed", offsets, "ann", retrying=await yard.retrying("load"))
 
 
 @dataclass
@@ -81,29 +85,29 @@ class Found:
     orders: Counter[bytes] = field(default_factory=Counter)
     """Rows of the retry topic, by key."""
     lanes: dict[bytes, int] = field(default_factory=dict)
-    rows: list[retry.Waiting] = field(default_factory=list)
+    rows: list[retry_record.ParkedEvent] = field(default_factory=list)
     settled: Counter[int] = field(default_factory=Counter)
     """How often each letter is settled."""
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
 
 
 async def found(settings: Settings) -> Found:
     names = settings.names
     result = Found()
-    async for records in scan(settings, [names.retry("p", "load")]):
+    async for records in scan(settings, [names.retry_topic("p", "load")]):
         for record in records:
             assert record.key is not None
             result.orders[record.key] += 1
             result.lanes[record.key] = record.partition
-            result.rows.append(retry.read(record.value or b""))
-    async for records in scan(settings, [names.dead("p", "load")]):
+            result.rows.append(retry_record.parse_retry_row(record.value or b""))
+    async for records in scan(settings, [names.dead_topic("p", "load")]):
         for record in records:
-            said = settlement.read(record.value, record.headers)
+            said = settlement_record.parse_settlement(record.value, record.headers)
             if said is not None:
                 result.settled.update(said.settles)
-    async for records in scan(settings, [names.ledger]):
+    async for records in scan(settings, [names.ledger_topic]):
         for record in records:
-            entry = ledger.read(record.value)
+            entry = ledger_records.parse_ledger_entry(record.value)
             assert entry is not None
             result.entries.append(entry)
     return result

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.settings import PREFIX, Settings
-from farandole.console.__main__ import farandole
-from farandole.events.deadletter import Death, letter
-from farandole.events.ids import RunIds
-from farandole.events.record import Outgoing
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.router.table import current
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.settings import ENV_PREFIX, Settings
+from farandole.cli.__main__ import farandole
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.record import OutgoingRecord
+from farandole.events.run_ids import RunIdGenerator
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.router.topology_store import current_version
 from tests.console.buried import FIRST, bury
 
 ROOT = Path(__file__).parents[2]
@@ -39,9 +39,9 @@ LINE: dict[str, Any] = {
 def environment(settings: Settings) -> dict[str, str]:
     """The variables under which a command reaches the tests' Kafka."""
     return {
-        f"{PREFIX}BOOTSTRAP": settings.bootstrap or "",
-        f"{PREFIX}NAMESPACE": settings.namespace,
-        f"{PREFIX}REPLICATION_FACTOR": "1",
+        f"{ENV_PREFIX}BOOTSTRAP": settings.bootstrap or "",
+        f"{ENV_PREFIX}NAMESPACE": settings.namespace,
+        f"{ENV_PREFIX}REPLICATION_FACTOR": "1",
     }
 
 
@@ -49,7 +49,7 @@ def process(
     *arguments: str, env: Mapping[str, str], stdout: int = subprocess.PIPE
 ) -> subprocess.Popen[str]:
     """`farandole` as a process of its own."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith((PREFIX, "ORDER_LINES"))}
+    clean = {n: v for n, v in os.environ.items() if not n.startswith((ENV_PREFIX, "ORDER_LINES"))}
     return subprocess.Popen(
         [sys.executable, "-m", "farandole", *arguments],
         cwd=ROOT, env={**clean, **env}, text=True,
@@ -94,9 +94,9 @@ def applied(call: Call, settings: Settings) -> Call:
     assert on_kafka("apply").exit_code == 0
 
     async def created() -> None:
-        topic = settings.names.retry("order-lines", "validate")
-        async with Admin.open(settings) as admin:
-            await admin.create({topic: NewTopicSpec(4, {"cleanup.policy": "compact"})})
+        topic = settings.names.retry_topic("order-lines", "validate")
+        async with ClusterAdmin.open(settings) as admin:
+            await admin.create({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
 
     asyncio.run(created())
     return on_kafka
@@ -111,24 +111,24 @@ def die(settings: Settings) -> Bury:
         *messages: str, data: Any = LINE, headers: Sequence[tuple[str, bytes]] = (), **more: Any
     ) -> None:
         async def died() -> None:
-            version = await current(settings, "order-lines")
+            version = await current_version(settings, "order-lines")
             assert version is not None
             root = version.events["feed.requested"].topic
             said = {
                 "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
-                "run": RunIds(version.installation, root).of(0, 0), "first_failed": FIRST,
+                "run": RunIdGenerator(version.installation, root).of(0, 0), "first_failed": FIRST,
                 "traceback": "Traceback:\n  File \"validate.py\", line 3\n",
             } | more  # fmt: skip
-            written: list[Outgoing] = []
+            written: list[OutgoingRecord] = []
             for message, number in zip(messages, lines, strict=False):
                 value = data if isinstance(data, bytes) else json.dumps(data).encode()
                 event = SimulatedRecord(
                     version.events["line.ingested"].topic, 1, number, value, b"7",
                     [("ce_id", b"chunk.planned/0/0/%d" % number), *headers], 5,
                 )  # fmt: skip
-                death = Death(message=message, **said)
-                written.append(letter(event, death, largest=1_000_000))
-            await bury(settings, settings.names.dead("order-lines", "validate"), written)
+                death = FailureAccount(message=message, **said)
+                written.append(build_dead_letter(event, death, largest=1_000_000))
+            await bury(settings, settings.names.dead_topic("order-lines", "validate"), written)
 
         asyncio.run(died())
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from farandole.broker.clients import producer
+from farandole.broker.kafka_clients import make_producer
 from farandole.broker.settings import Settings
-from farandole.console.dead_letters import settling
-from farandole.console.dead_letters.letters import Selection
+from farandole.operations.dead_letters import settlement_writer
+from farandole.operations.dead_letters.letter_selection import LetterSelection
 from tests.console.buried import replaying
 
 POINT, LETTERS, AT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-settling.LETTERS = LETTERS
+settlement_writer.MAX_TRANSACTION_LETTERS = LETTERS
 
 
 def die() -> None:
@@ -27,7 +27,7 @@ def die() -> None:
 
 def dying(settings: Settings, **how: Any) -> AIOKafkaProducer:
     """The real client, until its transaction of that number."""
-    client = producer(settings, **how)
+    client = make_producer(settings, **how)
     start, begin, commit = client.start, client.begin_transaction, client.commit_transaction
     begun = 0
 
@@ -59,10 +59,12 @@ def dying(settings: Settings, **how: Any) -> AIOKafkaProducer:
 
 async def main() -> None:
     settings = Settings.load(Path())
-    yard = await settling.graveyard(settings, "p")
-    chosen, _ = await settling.survey(yard, "load", Selection(every=True), fence=True)
-    settling.producer = dying
-    await settling.carry_out(yard, await replaying(yard, chosen))
+    yard = await settlement_writer.open_dead_letter_store(settings, "p")
+    chosen, _ = await settlement_writer.find_open_letters(
+        yard, "load", LetterSelection(every=True), fence=True
+    )
+    settlement_writer.make_producer = dying
+    await settlement_writer.settle_letters(yard, await replaying(yard, chosen))
 
 
 if __name__ == "__main__":

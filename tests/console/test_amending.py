@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.console.dead_letters.amending import (
-    Unfit,
-    by_editor,
-    by_patch,
-    compact,
-    document,
-    merged,
-    read_patch,
-)
-from farandole.console.dead_letters.replayable import Replay
 from farandole.events.record import Header
-from farandole.events.retry import Waiting
-from farandole.events.topology import Event, Stage, Version
+from farandole.events.retry_record import ParkedEvent
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.operations.dead_letters.replay_builder import Replay
+from farandole.operations.dead_letters.value_patch import (
+    UnfitValueError,
+    apply_merge_patch,
+    edit_value,
+    encode_json,
+    parse_json,
+    patch_amender,
+    read_patch_file,
+)
 from tests.notifier.letters import START
 
 SCHEMA: dict[str, Any] = {
@@ -47,16 +47,16 @@ objects = st.dictionaries(st.text(max_size=3), json, max_size=5)
 def replay(value: bytes, *headers: Header, schema: Any = SCHEMA) -> Replay:
     version = Version(
         pipeline="p", version=1, installation=UUID(int=1), published=START, published_by="me",
-        events={"asked": Event(topic="p.asked", partitions=1, key="id")},
-        stages={"load": Stage(run="a:b", subscribes=("asked",), accepts=schema)},
+        events={"asked": EventSpec(topic="p.asked", partitions=1, key="id")},
+        stages={"load": StageSpec(run="a:b", subscribes=("asked",), accepts=schema)},
     )  # fmt: skip
-    event = Waiting("p.asked", 0, 3, value, b"7", headers, 0)
+    event = ParkedEvent("p.asked", 0, 3, value, b"7", headers, 0)
     return Replay(11, 0, event, b"a" * 13, version, "load", "asked")
 
 
 @given(objects, objects)
 def test_a_patch_is_seen_in_the_result_and_the_rest_stays(data: Any, patch: Any) -> None:
-    result = merged(data, patch)
+    result = apply_merge_patch(data, patch)
     for name in data.keys() | patch.keys():
         if name not in patch:
             assert result[name] == data[name]
@@ -64,8 +64,8 @@ def test_a_patch_is_seen_in_the_result_and_the_rest_stays(data: Any, patch: Any)
             assert name not in result
         elif not isinstance(patch[name], dict):
             assert result[name] == patch[name]
-    assert merged(result, patch) == result
-    assert merged(data, {}) == data
+    assert apply_merge_patch(result, patch) == result
+    assert apply_merge_patch(data, {}) == data
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_a_patch_is_seen_in_the_result_and_the_rest_stays(data: Any, patch: Any)
     ],
 )
 def test_a_patch_does_what_the_rfc_says(data: str, patch: str, result: str) -> None:
-    assert merged(orjson.loads(data), orjson.loads(patch)) == orjson.loads(result)
+    assert apply_merge_patch(orjson.loads(data), orjson.loads(patch)) == orjson.loads(result)
 
 
 def test_a_patched_letter_is_what_its_stage_takes() -> None:
-    amend = by_patch({"quantity": 2})
+    amend = patch_amender({"quantity": 2})
     assert amend(replay(b'{"id": 7, "quantity": 0}')) == b'{"id":7,"quantity":2}'
     assert amend(replay(b'{"id": 7, "quantity": 0}', schema=None)) == b'{"id":7,"quantity":2}'
 
@@ -105,26 +105,28 @@ def test_a_patched_letter_is_what_its_stage_takes() -> None:
     ],
 )
 def test_what_the_stage_would_refuse_is_refused_here(value: bytes, patch: Any, said: str) -> None:
-    with pytest.raises(Unfit, match=said):
-        by_patch(patch)(replay(value))
+    with pytest.raises(UnfitValueError, match=said):
+        patch_amender(patch)(replay(value))
 
 
 def test_what_a_validator_says_obeys_no_terminal() -> None:
-    with pytest.raises(Unfit) as refused:
-        by_patch({"quantity": "\x1b[2J" + "x" * 10_000})(replay(b'{"id": 7}'))
+    with pytest.raises(UnfitValueError) as refused:
+        patch_amender({"quantity": "\x1b[2J" + "x" * 10_000})(replay(b'{"id": 7}'))
     assert "\x1b" not in str(refused.value)
     assert len(str(refused.value)) < 400
 
 
 def test_a_whole_cloudevent_is_not_edited() -> None:
     value = b'{"specversion":"1.0","id":"1","source":"s","type":"asked","data":{"quantity":1}}'
-    with pytest.raises(Unfit, match="structured mode"):
-        by_patch({"quantity": 2})(replay(value, ("content-type", b"application/cloudevents+json")))
+    with pytest.raises(UnfitValueError, match="structured mode"):
+        patch_amender({"quantity": 2})(
+            replay(value, ("content-type", b"application/cloudevents+json"))
+        )
 
 
 @given(json)
 def test_data_come_out_of_text_as_they_went_in(data: Any) -> None:
-    assert document(compact(data).decode()) == data
+    assert parse_json(encode_json(data).decode()) == data
 
 
 def edits(monkeypatch: pytest.MonkeyPatch, saved: str | None) -> list[str]:
@@ -142,7 +144,7 @@ def test_an_editor_shows_the_value_and_what_is_saved_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = edits(monkeypatch, '{\n"id": 7, "quantity": 12345678901234567890123}')
-    assert by_editor(replay(b'{"id":7}')) == b'{"id":7,"quantity":12345678901234567890123}'
+    assert edit_value(replay(b'{"id":7}')) == b'{"id":7,"quantity":12345678901234567890123}'
     assert shown == ['{\n  "id": 7\n}\n']
 
 
@@ -151,7 +153,7 @@ def test_what_was_not_changed_is_not_touched(
     monkeypatch: pytest.MonkeyPatch, saved: str | None
 ) -> None:
     edits(monkeypatch, saved)
-    assert by_editor(replay(b'{ "id": 7.0 }')) == b'{ "id": 7.0 }'
+    assert edit_value(replay(b'{ "id": 7.0 }')) == b'{ "id": 7.0 }'
 
 
 @pytest.mark.parametrize(
@@ -166,13 +168,13 @@ def test_an_edit_that_is_none_says_where(
     monkeypatch: pytest.MonkeyPatch, saved: str, said: str
 ) -> None:
     edits(monkeypatch, saved)
-    with pytest.raises(Unfit, match=said):
-        by_editor(replay(b'{"id": 7}'))
+    with pytest.raises(UnfitValueError, match=said):
+        edit_value(replay(b'{"id": 7}'))
 
 
 def test_a_patch_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(click.UsageError, match="No such file"):
-        read_patch(tmp_path / "none")
+        read_patch_file(tmp_path / "none")
     (tmp_path / "bad").write_text("{,}")
     with pytest.raises(click.UsageError, match=r"is no JSON: .* line 1 column 2"):
-        read_patch(tmp_path / "bad")
+        read_patch_file(tmp_path / "bad")

@@ -13,26 +13,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.events.ids import RunIds
-from farandole.events.ledger import hashed
-from farandole.ledger.audit import Edge, Gone, Sum, Sums, differing, explained, unweighted
+from farandole.broker.topic_reader import scan
+from farandole.events.ledger_records import hash_event_ids
+from farandole.events.run_ids import RunIdGenerator
+from farandole.ledger.audit_comparison import (
+    AuditEdge,
+    EdgeSum,
+    EdgeSums,
+    RetentionLoss,
+    differing_cells,
+    explain_difference,
+    remove_run_weight,
+)
 from tests.console.conftest import Call, environment
 from tests.console.test_trace import forgotten
 from tests.console.worked import STAGES, worked
 
-EDGE = Edge("a", None)
+EDGE = AuditEdge("a", None)
 ids = st.lists(st.integers(0, 10**6), unique=True, min_size=2, max_size=40).map(
     lambda numbers: [b"a/0/%d/0" % n for n in numbers]
 )
 
 
-def one_by_one(run: str, of: Sequence[bytes], group: Callable[[str], Any] = lambda _: 0) -> Sums:
-    sums = Sums(group)
+def one_by_one(
+    run: str, of: Sequence[bytes], group: Callable[[str], Any] = lambda _: 0
+) -> EdgeSums:
+    sums = EdgeSums(group)
     for each in of:
-        sums.add(run, EDGE, 1, hashed([each]), 7)
+        sums.add(run, EDGE, 1, hash_event_ids([each]), 7)
     return sums
 
 
@@ -40,24 +50,24 @@ def one_by_one(run: str, of: Sequence[bytes], group: Callable[[str], Any] = lamb
 def test_order_and_batches_make_no_difference(of: list[bytes], die: Any) -> None:
     shuffled = [*of]
     die.shuffle(shuffled)
-    whole = Sums(lambda _: 0)
-    whole.add("r", EDGE, len(of), hashed(shuffled), 7)
-    assert differing(one_by_one("r", of), whole) == []
+    whole = EdgeSums(lambda _: 0)
+    whole.add("r", EDGE, len(of), hash_event_ids(shuffled), 7)
+    assert differing_cells(one_by_one("r", of), whole) == []
 
 
 @given(ids)
 def test_two_runs_of_a_group_that_change_an_event_differ(of: list[bytes]) -> None:
-    right, wrong = Sums(lambda _: 0), Sums(lambda _: 0)
+    right, wrong = EdgeSums(lambda _: 0), EdgeSums(lambda _: 0)
     for sums, (first, second) in ((right, ("r", "s")), (wrong, ("s", "r"))):
-        sums.add(first, EDGE, 1, hashed(of[:1]), 7)
-        sums.add(second, EDGE, 1, hashed(of[1:2]), 7)
-    assert differing(right, wrong) == [(0, EDGE)]
+        sums.add(first, EDGE, 1, hash_event_ids(of[:1]), 7)
+        sums.add(second, EDGE, 1, hash_event_ids(of[1:2]), 7)
+    assert differing_cells(right, wrong) == [(0, EDGE)]
 
 
 def found(topics: Sequence[bytes], books: Sequence[bytes], known: Sequence[bytes]) -> Any:
     a, b = one_by_one("r", topics)[0, EDGE], one_by_one("r", books)[0, EDGE]
-    hashes = {hashed([each]): each.decode() for each in known}
-    return explained(a.n - b.n, unweighted(a.hash - b.hash, "r"), hashes)
+    hashes = {hash_event_ids([each]): each.decode() for each in known}
+    return explain_difference(a.n - b.n, remove_run_weight(a.hash - b.hash, "r"), hashes)
 
 
 @given(ids)
@@ -84,8 +94,8 @@ def book(settings: Settings, run: str, stage: str, event_type: str, n: int, chan
         part = {"run": run, "version": 1, "in": {event_type: consumed}, "out": {}}
         entry = {"pipeline": "rewired", "stage": stage, "lane": 0, "at": 1, "seconds": 0}
         value = orjson.dumps({**entry, "runs": [part]})
-        async with opened(producer(settings), settings) as client:
-            await client.send_and_wait(settings.names.ledger, value, partition=0)
+        async with open_client(make_producer(settings), settings) as client:
+            await client.send_and_wait(settings.names.ledger_topic, value, partition=0)
 
     asyncio.run(written())
 
@@ -96,7 +106,7 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
 ) -> None:
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}', b'{"n": "no number"}']
     # Else what was written a moment ago would count as at work.
-    monkeypatch.setattr("farandole.console.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.cli.commands.audit._now", lambda: 2 * 10**12)
     version = asyncio.run(worked(settings, folder, roots))
     env = environment(settings)
 
@@ -112,7 +122,7 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
     async def doubled() -> None:
         topic = version.events["made"].topic
         (first, *_), *_ = [batch async for batch in scan(settings, [topic])]
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             await client.send_and_wait(
                 topic, first.value, partition=first.partition, headers=[*first.headers]
             )
@@ -133,9 +143,11 @@ def test_an_entry_that_nobody_of_ours_wrote_is_passed_over(
     asyncio.run(worked(settings, folder, [b'{"n": 1, "household": 7}']))
 
     async def scribbled() -> None:
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             for value in (b"{}", b'{"stage": "take", "pipeline": "rewired", "runs": [{}]}', None):
-                await client.send_and_wait(settings.names.ledger, value, key=b"k", partition=0)
+                await client.send_and_wait(
+                    settings.names.ledger_topic, value, key=b"k", partition=0
+                )
 
     asyncio.run(scribbled())
     result = call("audit", env=environment(settings))
@@ -146,15 +158,15 @@ def test_an_entry_that_nobody_of_ours_wrote_is_passed_over(
 def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
     call: Call, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farandole.console.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.cli.commands.audit._now", lambda: 2 * 10**12)
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}']
     version = asyncio.run(worked(settings, folder, roots))
-    ids = RunIds(version.installation, version.events["asked"].topic)
+    ids = RunIdGenerator(version.installation, version.events["asked"].topic)
     run, other = ids.of(0, 0), ids.of(0, 1)
     (event,) = (json.loads(call("trace", "asked/0/0", "--json", env=environment(settings)).stdout))[
         "effects"
     ][:1]
-    of_event, of_other = (hashed([i.encode()]) for i in (event["id"], "x/0/0/0"))
+    of_event, of_other = (hash_event_ids([i.encode()]) for i in (event["id"], "x/0/0/0"))
 
     def fault(of: str = run) -> Any:
         result = call("audit", of, "--json", env=environment(settings))
@@ -171,10 +183,10 @@ def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
     assert call("audit", env=environment(settings)).exit_code == 0
     book(settings, run, "make", "taken", 1, of_event)
     assert fault() == ("taken>make", 1, 2, [], [event["id"]])
-    book(settings, other, "take", "asked", 1, hashed([other.encode()]))
+    book(settings, other, "take", "asked", 1, hash_event_ids([other.encode()]))
     assert fault(other) == ("asked>take", 1, 2, [], [other])
     stranger = "z" * 13
-    book(settings, stranger, "take", "asked", 1, hashed([stranger.encode()]))
+    book(settings, stranger, "take", "asked", 1, hash_event_ids([stranger.encode()]))
     result = call("audit", env=environment(settings))
     assert result.exit_code == 1
     assert f"{stranger}: asked>take: the topics hold 0, the books say 1" in result.stdout
@@ -184,7 +196,7 @@ def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
 def test_what_retention_has_taken_is_no_fault_and_no_proof(
     call: Call, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farandole.console.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.cli.commands.audit._now", lambda: 2 * 10**12)
     version = asyncio.run(worked(settings, folder, [b'{"n": 1, "household": 7}']))
     asyncio.run(forgotten(settings, version.events["asked"].topic, 1))
     result = call("audit", env=environment(settings))
@@ -193,9 +205,9 @@ def test_what_retention_has_taken_is_no_fault_and_no_proof(
 
 
 def test_retention_excuses_nothing_that_came_after_it() -> None:
-    gone = Gone({"a": 100}, books=200)
-    assert gone.excuses(EDGE, Sum(1, 0, 50), Sum(2, 0, 100)) is not None
-    assert gone.excuses(EDGE, Sum(1, 0, 50), Sum(2, 0, 101)) is None
-    assert gone.excuses(EDGE, Sum(2, 0, 200), Sum(1, 0, 50)) is not None
-    assert gone.excuses(EDGE, Sum(2, 0, 201), Sum(1, 0, 50)) is None
-    assert gone.excuses(EDGE, Sum(1, 1, 50), Sum(1, 2, 50)) is None
+    gone = RetentionLoss({"a": 100}, books=200)
+    assert gone.excuses(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 100)) is not None
+    assert gone.excuses(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 101)) is None
+    assert gone.excuses(EDGE, EdgeSum(2, 0, 200), EdgeSum(1, 0, 50)) is not None
+    assert gone.excuses(EDGE, EdgeSum(2, 0, 201), EdgeSum(1, 0, 50)) is None
+    assert gone.excuses(EDGE, EdgeSum(1, 1, 50), EdgeSum(1, 2, 50)) is None

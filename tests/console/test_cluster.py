@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.console.dead_letters import deaths
-from farandole.events.deadletter import Death, letter
-from farandole.events.headers import decoded
-from farandole.events.ids import RunIds
-from farandole.router.table import current
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.header_codec import decode_headers
+from farandole.events.run_ids import RunIdGenerator
+from farandole.operations.dead_letters import open_letter_counts
+from farandole.router.topology_store import current_version
 from tests.console.conftest import Call, environment, one_line
 
 pytestmark = pytest.mark.kafka
@@ -39,12 +39,12 @@ def applied(call: Call, settings: Settings) -> Call:
 
 
 def topic(settings: Settings, event_type: str) -> str:
-    return settings.names.topic("order-lines", event_type)
+    return settings.names.event_topic("order-lines", event_type)
 
 
 def send(settings: Settings, to: str, value: bytes, **more: Any) -> None:
     async def sent() -> None:
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             await client.send_and_wait(to, value, **more)
 
     asyncio.run(sent())
@@ -61,9 +61,9 @@ def test_nothing_applied_is_one_line(call: Call, folder: Path, settings: Setting
 
 def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Settings) -> None:
     result = applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
-    version = asyncio.run(current(settings, "order-lines"))
+    version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIds(version.installation, topic(settings, "feed.requested")).of(0, 0)
+    run = RunIdGenerator(version.installation, topic(settings, "feed.requested")).of(0, 0)
     assert result.stdout == f"{run}\n"
 
 
@@ -129,14 +129,14 @@ def test_tail_keeps_one_line_an_event_whatever_its_bytes(applied: Call, settings
 
 def test_a_dead_letter_says_why_and_where_it_stood(applied: Call, settings: Settings) -> None:
     class Dead:
-        topic = settings.names.topic("order-lines", "line.ingested")
+        topic = settings.names.event_topic("order-lines", "line.ingested")
         partition, offset, timestamp = 3, 17, 0
         key, value, headers = b"7", b'{"week":1}', [("ce_runid", b"forged")]
 
-    death = Death("validate", "order-lines@1", "abc", "Reject", "nothing was sold")
-    written = letter(Dead(), death, largest=10**6)
-    dead = settings.names.dead("order-lines", "validate")
-    headers = decoded(written.headers)
+    death = FailureAccount("validate", "order-lines@1", "abc", "Reject", "nothing was sold")
+    written = build_dead_letter(Dead(), death, largest=10**6)
+    dead = settings.names.dead_topic("order-lines", "validate")
+    headers = decode_headers(written.headers)
     send(settings, dead, written.value or b"", key=written.key, headers=headers)
     plain = json.loads(applied("tail", "--dead", "validate", "--no-follow").stdout)
     assert plain == {"why": "Reject: nothing was sold", "data": {"week": 1}}
@@ -162,12 +162,12 @@ def test_status_shows_what_waits(applied: Call) -> None:
 
 def die(settings: Settings, stage: str, letters: int) -> None:
     """Dead letters, of one transaction: its marker takes an offset too."""
-    to = settings.names.dead("order-lines", stage)
+    to = settings.names.dead_topic("order-lines", stage)
 
     async def died() -> None:
-        lane = settings.names.transactional_id("order-lines", "deaths", 0)
-        writer = producer(settings, transactional_id=lane)
-        async with opened(writer, settings) as client, client.transaction():
+        lane = settings.names.lane_transactional_id("order-lines", "deaths", 0)
+        writer = make_producer(settings, transactional_id=lane)
+        async with open_client(writer, settings) as client, client.transaction():
             for _ in range(letters):
                 await client.send(to, b"{}")
 
@@ -181,7 +181,7 @@ def test_status_counts_what_died(
     told = json.loads(applied("status", "--json").stdout)["dead"]
     assert told["validate"] == {"count": 3, "more": False}
     assert told["plan"] == {"count": 0, "more": False}
-    monkeypatch.setattr(deaths, "MOST", 2)
+    monkeypatch.setattr(open_letter_counts, "MAX_COUNTED_LETTERS", 2)
     head, *rows = applied("status").stdout.splitlines()[3:]
     assert head.split() == ["stage", "input", "lag", "waits", "dead", "by", "partition"]
     (validate,) = [row.split() for row in rows if row.startswith("validate")]
@@ -226,9 +226,9 @@ def lose(settings: Settings) -> Callable[[str, str, int], None]:
 
     def lose(stage: str, event_type: str, partition: int) -> None:
         async def lost() -> None:
-            group = settings.names.group("order-lines", stage)
+            group = settings.names.stage_group("order-lines", stage)
             tp = TopicPartition(topic(settings, event_type), partition)
-            async with opened(consumer(settings, group=group), settings) as client:
+            async with open_client(make_consumer(settings, group=group), settings) as client:
                 client.assign([tp])
                 await client.commit({tp: 999})
 
@@ -240,11 +240,11 @@ def lose(settings: Settings) -> Callable[[str, str, int], None]:
 @contextmanager
 def at_work(settings: Settings, stage: str) -> Iterator[None]:
     """A living member of a stage's group, that does nothing."""
-    group = settings.names.group("order-lines", stage)
+    group = settings.names.stage_group("order-lines", stage)
 
     @asynccontextmanager
     async def member() -> AsyncIterator[AIOKafkaConsumer]:
-        async with opened(consumer(settings, group=group), settings) as client:
+        async with open_client(make_consumer(settings, group=group), settings) as client:
             client.subscribe([topic(settings, "line.ingested")])
             async with asyncio.timeout(10):
                 while not client.assignment():

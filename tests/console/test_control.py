@@ -9,18 +9,18 @@ from typing import Any, cast
 
 import pytest
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import read_table, scan
-from farandole.console.commands.again import linked
-from farandole.console.commands.cancel import expired_cancels, holding
-from farandole.events.control import Cancel, Pause, Said
-from farandole.events.envelope import AGAIN
-from farandole.events.ids import RunIds
-from farandole.events.ledger import PARTITIONS, Row
+from farandole.broker.topic_reader import read_table, scan
+from farandole.cli.commands.again import link_to_run
+from farandole.cli.commands.cancel import expired_cancel_keys, in_flight_edges
+from farandole.events.control_documents import CancelDocument, PauseDocument, TimedDocument
+from farandole.events.envelope import REPEATED_RUN_HEADER
+from farandole.events.ledger_records import DEFAULT_LEDGER_PARTITIONS, RunRow
 from farandole.events.record import Record
-from farandole.router.table import current
+from farandole.events.run_ids import RunIdGenerator
+from farandole.router.topology_store import current_version
 from tests.console.conftest import Call, one_line
 from tests.console.test_cluster import applied as applied
 from tests.console.test_cluster import topic
@@ -41,19 +41,19 @@ def edge(emitted: int, consumed: int) -> dict[str, int]:
     }
 
 
-def row(**more: Any) -> Row:
+def row(**more: Any) -> RunRow:
     made = {
         "run": RUN, "pipeline": "order-lines", "version": 1, "status": "running", "root": None,
         "opened": 1, "last": 1, "closed": None, "amended": 0, "late": False, "edges": {},
         "leaves": {}, **more,
     }  # fmt: skip
-    return cast(Row, made)
+    return cast(RunRow, made)
 
 
 def test_a_run_is_held_where_it_has_events_and_by_what_pauses_their_stage() -> None:
     edges = {"a>one": edge(3, 3), "b>two": edge(3, 1), "c>three": edge(1, 0)}
-    pause = Said(Pause(pipeline="order-lines", stage="two"), NOW)
-    found = [*holding(row(edges=edges), {b"k": pause}, NOW)]
+    pause = TimedDocument(PauseDocument(pipeline="order-lines", stage="two"), NOW)
+    found = [*in_flight_edges(row(edges=edges), {b"k": pause}, NOW)]
     assert [(h.edge, h.stage, h.events, h.pause, h.whole) for h in found] == [
         ("b>two", "two", 2, pause, False),
         ("c>three", "three", 1, None, False),
@@ -63,36 +63,43 @@ def test_a_run_is_held_where_it_has_events_and_by_what_pauses_their_stage() -> N
 def test_only_documents_whose_time_is_over_are_taken_away() -> None:
     hour = timedelta(hours=1)
     found = {
-        b"old": Said(Cancel(run="a", until=NOW - hour), NOW),
-        b"new": Said(Cancel(run="b", until=NOW + hour), NOW),
-        b"pause": Said(Pause(pipeline="p", until=NOW - hour), NOW),
+        b"old": TimedDocument(CancelDocument(run="a", until=NOW - hour), NOW),
+        b"new": TimedDocument(CancelDocument(run="b", until=NOW + hour), NOW),
+        b"pause": TimedDocument(PauseDocument(pipeline="p", until=NOW - hour), NOW),
     }
-    assert expired_cancels(found, NOW) == [b"old"]
+    assert expired_cancel_keys(found, NOW) == [b"old"]
 
 
 def test_a_run_that_repeats_a_repetition_names_that_one() -> None:
-    assert linked([("a", b"1"), (AGAIN, b"older")], RUN) == [("a", b"1"), (AGAIN, RUN.encode())]
+    assert link_to_run([("a", b"1"), (REPEATED_RUN_HEADER, b"older")], RUN) == [
+        ("a", b"1"),
+        (REPEATED_RUN_HEADER, RUN.encode()),
+    ]
 
 
-def keep(settings: Settings, *rows: Row) -> None:
+def keep(settings: Settings, *rows: RunRow) -> None:
     """As the books would."""
 
     async def kept() -> None:
-        async with Admin.open(settings) as admin:
+        async with ClusterAdmin.open(settings) as admin:
             await admin.create(
-                {settings.names.runs: NewTopicSpec(PARTITIONS, {"cleanup.policy": "compact"})}
+                {
+                    settings.names.runs_topic: TopicSpec(
+                        DEFAULT_LEDGER_PARTITIONS, {"cleanup.policy": "compact"}
+                    )
+                }
             )
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             for each in rows:
                 await client.send_and_wait(
-                    settings.names.runs, json.dumps(each).encode(), key=each["run"].encode()
+                    settings.names.runs_topic, json.dumps(each).encode(), key=each["run"].encode()
                 )
 
     asyncio.run(kept())
 
 
 def asked(settings: Settings) -> list[dict[str, Any]]:
-    table = asyncio.run(read_table(settings, settings.names.control))
+    table = asyncio.run(read_table(settings, settings.names.control_topic))
     return [json.loads(value) for value in table.values()]
 
 
@@ -155,12 +162,12 @@ def records(settings: Settings, of: str) -> list[Record]:
     return asyncio.run(found())
 
 
-def rooted(settings: Settings, offset: int) -> tuple[str, Row]:
+def rooted(settings: Settings, offset: int) -> tuple[str, RunRow]:
     """A run of the shipped pipeline, and its row."""
     requested = topic(settings, "feed.requested")
-    version = asyncio.run(current(settings, "order-lines"))
+    version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIds(version.installation, requested).of(0, offset)
+    run = RunIdGenerator(version.installation, requested).of(0, offset)
     root = {
         "type": "feed.requested", "topic": requested, "partition": 0, "offset": offset, "at": 1,
         "to": ["plan"],
@@ -178,7 +185,7 @@ def test_again_publishes_the_same_root_with_a_link(applied: Call, settings: Sett
     first, second = records(settings, topic(settings, "feed.requested"))
     assert new["run"] == rooted(settings, second.offset)[0] != run
     assert (second.key, second.value, second.partition) == (first.key, first.value, 0)
-    assert [*second.headers] == [*first.headers, (AGAIN, run.encode())]
+    assert [*second.headers] == [*first.headers, (REPEATED_RUN_HEADER, run.encode())]
 
 
 @pytest.mark.kafka
@@ -197,6 +204,6 @@ def test_what_cannot_be_repeated_says_why(
     applied("trigger", "feed.requested", "--data", DATA)
     run, kept = rooted(settings, 0)
     root = None if "root" in change else {**cast(Any, kept["root"]), **change}
-    keep(settings, cast(Row, {**kept, "root": root}))
+    keep(settings, cast(RunRow, {**kept, "root": root}))
     assert said in one_line(applied("again", run))
     assert len(records(settings, topic(settings, "feed.requested"))) == 1

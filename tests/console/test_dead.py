@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from farandole.broker.settings import Settings
-from farandole.broker.tables import read_table, scan
-from farandole.events import retry
-from farandole.events.incident import Incident
-from farandole.notifier.casebook import Casebook
-from farandole.notifier.composing import commands
-from farandole.notifier.directory import Directory
-from farandole.notifier.letters import Letter
+from farandole.broker.topic_reader import read_table, scan
+from farandole.events import retry_record
+from farandole.events.incident_record import Incident
+from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.notifier.incident_store import IncidentStore
+from farandole.notifier.notice_composer import suggested_commands
+from farandole.notifier.pipeline_directory import PipelineDirectory
 from tests.console.conftest import LINE, Bury, Call, one_line
 
 pytestmark = pytest.mark.kafka
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.kafka
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202egnp.exe\u200b\r\ttwo\nlines"
 
 
-def orders(settings: Settings) -> list[retry.Waiting]:
-    async def read() -> list[retry.Waiting]:
-        topic = settings.names.retry("order-lines", "validate")
+def orders(settings: Settings) -> list[retry_record.ParkedEvent]:
+    async def read() -> list[retry_record.ParkedEvent]:
+        topic = settings.names.retry_topic("order-lines", "validate")
         return [
-            retry.read(record.value or b"")
+            retry_record.parse_retry_row(record.value or b"")
             async for records in scan(settings, [topic])
             for record in records
         ]
@@ -65,7 +65,7 @@ def test_the_commands_of_a_notice_mean_the_letters_of_its_incident(
     found = asyncio.run(incidents(settings))
     assert sorted(incident.count for incident in found) == [1, 2, 2]
     for incident in found:
-        said = [text for _, text in commands(incident, "", settings.options)]
+        said = [text for _, text in suggested_commands(incident, "", settings.options)]
         show, look, again = (shlex.split(text)[1:] for text in said if " dead " in text)
         (group,) = json.loads(applied(*look, "--json").stdout)
         assert (group["fingerprint"], group["open"]) == (incident.fingerprint, incident.count)
@@ -77,13 +77,15 @@ def test_the_commands_of_a_notice_mean_the_letters_of_its_incident(
 
 async def incidents(settings: Settings) -> list[Incident]:
     """As the notifier makes them."""
-    directory = Directory(settings.names)
-    directory.learn(await read_table(settings, settings.names.topology))
-    book = Casebook(directory.alerts, lambda *_: None)
-    async for records in scan(settings, [settings.names.dead("order-lines", "validate")]):
+    directory = PipelineDirectory(settings.names)
+    directory.learn(await read_table(settings, settings.names.topology_topic))
+    book = IncidentStore(directory.alerts, lambda *_: None)
+    async for records in scan(settings, [settings.names.dead_topic("order-lines", "validate")]):
         for record in records:
             now = datetime.now(UTC)
-            book.died(Letter.read(record, "order-lines", "validate", directory.personal, now))
+            book.died(
+                DeadLetterView.read(record, "order-lines", "validate", directory.personal, now)
+            )
     book.taken()
     return [*book.incidents.values()]
 
@@ -103,7 +105,7 @@ def test_one_letter_is_shown_with_all_that_is_known(
 ) -> None:
     die("nothing was sold")
     shown = applied("dead", "show", "validate/0").stdout
-    topic = settings.names.topic("order-lines", "line.ingested")
+    topic = settings.names.event_topic("order-lines", "line.ingested")
     for part in (
         "validate/0: Reject, kind ", "  nothing was sold", f"event    {topic}/1/0, key 7",
         "tried    3 times", 'File "validate.py", line 3', "ce_id: chunk.planned/0/0/0",

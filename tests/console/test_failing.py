@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from farandole.console.__main__ import COMMANDS
-from farandole.console.commands import lint
-from farandole.console.hints import suggested
-from farandole.console.wiring import Here
+from farandole.cli.__main__ import COMMANDS
+from farandole.cli.command_hints import complete_commands
+from farandole.cli.commands import lint
+from farandole.cli.context import CliContext
 from tests.console.conftest import Call, one_line, process, until
 
 
@@ -59,19 +59,23 @@ def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobod
 @pytest.mark.parametrize(
     ("here", "line", "expected"),
     [
-        (Here(Path()), "run: farandole apply", "run: farandole apply"),
-        (Here(Path("x y")), "(farandole history)", "(farandole -C 'x y' history)"),
-        (Here(Path(), chosen=Path("a.yaml")), "farandole apply", "farandole -f a.yaml apply"),
-        (Here(Path("x")), "farandole: no; `farandole up`", "farandole: no; `farandole -C x up`"),
-        (Here(Path("x")), "farandole -C y apply", "farandole -C y apply"),
-        (Here(Path("x")), "farandole uploads", "farandole uploads"),
-        (Here(Path("x")), "bin/farandole up", "bin/farandole up"),
+        (CliContext(Path()), "run: farandole apply", "run: farandole apply"),
+        (CliContext(Path("x y")), "(farandole history)", "(farandole -C 'x y' history)"),
+        (CliContext(Path(), chosen=Path("a.yaml")), "farandole apply", "farandole -f a.yaml apply"),
+        (
+            CliContext(Path("x")),
+            "farandole: no; `farandole up`",
+            "farandole: no; `farandole -C x up`",
+        ),
+        (CliContext(Path("x")), "farandole -C y apply", "farandole -C y apply"),
+        (CliContext(Path("x")), "farandole uploads", "farandole uploads"),
+        (CliContext(Path("x")), "bin/farandole up", "bin/farandole up"),
     ],
 )
 def test_a_suggested_command_leads_to_the_same_pipeline(
-    here: Here, line: str, expected: str
+    here: CliContext, line: str, expected: str
 ) -> None:
-    assert suggested(here, line, COMMANDS) == expected
+    assert complete_commands(here, line, COMMANDS) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from farandole.broker import embedded
-from farandole.console.__main__ import COMMANDS
+from farandole.broker import embedded_kafka
+from farandole.cli.__main__ import COMMANDS
 from tests.console.conftest import ROOT, Call, one_line
 
 
@@ -118,8 +118,8 @@ def test_a_kafka_that_is_being_stopped_says_so_first(
     async def stop(_: Path) -> bool:
         return True
 
-    monkeypatch.setattr(embedded, "status", lambda _: object())
-    monkeypatch.setattr(embedded, "stop", stop)
+    monkeypatch.setattr(embedded_kafka, "embedded_status", lambda _: object())
+    monkeypatch.setattr(embedded_kafka, "stop_embedded", stop)
     assert call("kafka", "stop").output == "Kafka is stopping\nstopped\n"
 
 

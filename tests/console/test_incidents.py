@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import read_table
-from farandole.events import control
-from farandole.events.incident import Incident, Notice, Sample
+from farandole.broker.topic_reader import read_table
+from farandole.events import control_documents
+from farandole.events.incident_record import Incident, IncidentSample, Notice
 from tests.console.conftest import Call, environment, one_line
 
 pytestmark = pytest.mark.kafka
@@ -59,17 +59,17 @@ def keep(settings: Settings, *rows: Incident | Notice) -> None:
     names = settings.names
 
     async def kept() -> None:
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             for row in rows:
-                topic = names.incidents if isinstance(row, Incident) else names.outbox
+                topic = names.incidents_topic if isinstance(row, Incident) else names.outbox_topic
                 await client.send_and_wait(topic, row.model_dump_json().encode(), key=row.key)
 
     asyncio.run(kept())
 
 
-def wishes(settings: Settings) -> list[control.Control]:
-    table = asyncio.run(read_table(settings, settings.names.control))
-    return [control.read(value) for value in table.values()]
+def wishes(settings: Settings) -> list[control_documents.ControlDocument]:
+    table = asyncio.run(read_table(settings, settings.names.control_topic))
+    return [control_documents.parse_control(value) for value in table.values()]
 
 
 def test_what_is_open_is_listed_and_shown(applied: Call, settings: Settings) -> None:
@@ -102,7 +102,7 @@ def test_lanes_that_hold_are_named_and_no_letters(applied: Call, settings: Setti
 
 def test_hostile_text_is_shown_without_harm(applied: Call, settings: Settings) -> None:
     """Also what nobody has made harmless when it was written."""
-    sample = Sample(
+    sample = IncidentSample(
         dead_topic="d", dead_offset=0, topic=HOSTILE, partition=0, offset=0, run=HOSTILE,
         key=HOSTILE, message=HOSTILE, data=HOSTILE, failed=NOW,
     )  # fmt: skip
@@ -130,9 +130,9 @@ def test_ack_and_mute_write_down_who_wants_what(applied: Call, settings: Setting
     assert applied("mute", "abcdefgh", "--for", "2h").stdout.startswith("abcdefgh: muted until ")
     assert applied("mute", "validate", "--off").stdout == "validate: muted no more\n"
     ack, of_incident, of_stage = wishes(settings)
-    assert isinstance(ack, control.Acknowledge)
-    assert isinstance(of_incident, control.Mute)
-    assert isinstance(of_stage, control.Mute)
+    assert isinstance(ack, control_documents.AcknowledgeDocument)
+    assert isinstance(of_incident, control_documents.MuteDocument)
+    assert isinstance(of_stage, control_documents.MuteDocument)
     assert (ack.incident, of_incident.incident) == ("abcdefgh", "abcdefgh")
     assert (of_stage.pipeline, of_stage.stage) == ("order-lines", "validate")
     assert of_stage.until < datetime.now(UTC) < of_incident.until

@@ -8,9 +8,14 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.console.dead_letters.letters import MOST_GROUPS, OTHERS, Groups, Selection
-from farandole.events.settlement import How
-from farandole.notifier.letters import Letter
+from farandole.events.settlement_record import SettlementKind
+from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.operations.dead_letters.letter_selection import (
+    MAX_KINDS,
+    OTHER_KINDS,
+    FailureKinds,
+    LetterSelection,
+)
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
 
 NOW = START + timedelta(days=1)
@@ -25,13 +30,15 @@ died = st.builds(
 settled = st.sampled_from([None, "replayed", "discarded"])
 
 
-def read(one: Died, offset: int) -> Letter:
-    return Letter.read(record(one, offset), "p", one.stage, nothing_personal, NOW)
+def read(one: Died, offset: int) -> DeadLetterView:
+    return DeadLetterView.read(record(one, offset), "p", one.stage, nothing_personal, NOW)
 
 
 @given(st.lists(st.tuples(died, settled), max_size=30))
-def test_every_letter_is_counted_in_one_group(those: list[tuple[Died, How | None]]) -> None:
-    groups = Groups()
+def test_every_letter_is_counted_in_one_group(
+    those: list[tuple[Died, SettlementKind | None]],
+) -> None:
+    groups = FailureKinds()
     for offset, (one, how) in enumerate(those):
         groups.add(read(one, offset), how)
     found = groups.newest_first()
@@ -45,13 +52,13 @@ def test_every_letter_is_counted_in_one_group(those: list[tuple[Died, How | None
 
 
 def test_a_flood_of_kinds_is_one_more_group() -> None:
-    groups = Groups()
-    for number in range(MOST_GROUPS + 50):
+    groups = FailureKinds()
+    for number in range(MAX_KINDS + 50):
         word = "".join(chr(97 + int(digit)) for digit in str(number))
         groups.add(read(Died(0, message=word), number), None)
     found = groups.newest_first()
-    assert len(found) == MOST_GROUPS + 1
-    (rest,) = [g for g in found if g.fingerprint == OTHERS]
+    assert len(found) == MAX_KINDS + 1
+    (rest,) = [g for g in found if g.fingerprint == OTHER_KINDS]
     assert rest.open == 50
 
 
@@ -59,18 +66,18 @@ def test_a_flood_of_kinds_is_one_more_group() -> None:
 def test_filters_narrow_down_each_other(those: list[Died], since: int, until: int) -> None:
     letters = [read(one, offset) for offset, one in enumerate(those)]
     first, end = milliseconds(since), milliseconds(until)
-    chosen = Selection(stage="load", since=first, until=end)
+    chosen = LetterSelection(stage="load", since=first, until=end)
     assert [x.record.offset for x in letters if chosen.takes(x)] == [
         n for n, one in enumerate(those) if one.stage == "load" and since <= one.after < until
     ]
     for each in letters:
-        alike = [x for x in letters if Selection(fingerprint=each.fingerprint).takes(x)]
+        alike = [x for x in letters if LetterSelection(fingerprint=each.fingerprint).takes(x)]
         assert each in alike
         assert {x.fingerprint for x in alike} == {each.fingerprint}
 
 
 def test_positions_are_taken_and_nothing_else() -> None:
-    chosen = Selection({"load": frozenset({1, 3})})
+    chosen = LetterSelection({"load": frozenset({1, 3})})
     letters = [
         read(Died(0, stage=s), n) for n, s in enumerate(["load", "load", "load", "validate"])
     ]
@@ -82,11 +89,11 @@ def test_positions_are_taken_and_nothing_else() -> None:
 
 def test_of_a_run_are_those_that_say_so() -> None:
     letter = read(Died(0), 1)
-    assert Selection(run="run").takes(letter)
-    assert not Selection(run="other").takes(letter)
+    assert LetterSelection(run="run").takes(letter)
+    assert not LetterSelection(run="other").takes(letter)
 
 
 def test_nothing_said_is_nothing() -> None:
-    assert not Selection().said
-    assert Selection(every=True).said
-    assert Selection(since=0).said
+    assert not LetterSelection().said
+    assert LetterSelection(every=True).said
+    assert LetterSelection(since=0).said

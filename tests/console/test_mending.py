@@ -12,23 +12,23 @@ import pytest
 from rich.console import Console
 
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.console.demonstration.mending import FORGOTTEN, mend
-from farandole.console.failing import Failed
-from farandole.console.wiring import Here
-from farandole.events import retry
-from farandole.events.ids import RunIds
-from farandole.events.ledger import Row
-from farandole.router.table import current
+from farandole.broker.topic_reader import scan
+from farandole.cli.context import CliContext
+from farandole.cli.error_reporting import CommandError
+from farandole.demo.dead_letter_repair import REPAIRABLE_REASON, repair_dead_letters
+from farandole.events import retry_record
+from farandole.events.ledger_records import RunRow
+from farandole.events.run_ids import RunIdGenerator
+from farandole.router.topology_store import current_version
 from tests.console.booked import edge, put, row
 from tests.console.conftest import LINE, Bury, Call
 
 pytestmark = pytest.mark.kafka
 
-Mend = Callable[[], tuple[Row, str]]
+Mend = Callable[[], tuple[RunRow, str]]
 
 
-def closed(run: str, dead: int, **more: int) -> Row:
+def closed(run: str, dead: int, **more: int) -> RunRow:
     """A run of which so many lines died."""
     return row(run, {"line.ingested>validate": edge(10, dead=dead)}, **more)
 
@@ -38,10 +38,10 @@ def run(applied: Call, settings: Settings) -> str:
     """The run of what dies."""
 
     async def first() -> str:
-        version = await current(settings, "order-lines")
+        version = await current_version(settings, "order-lines")
         assert version is not None
         root = version.events["feed.requested"].topic
-        return RunIds(version.installation, root).of(0, 0)
+        return RunIdGenerator(version.installation, root).of(0, 0)
 
     return asyncio.run(first())
 
@@ -50,14 +50,16 @@ def run(applied: Call, settings: Settings) -> str:
 def mended(run: str, folder: Path, settings: Settings, capsys: pytest.CaptureFixture[str]) -> Mend:
     """Mends what has died of a run of which three lines did: its row then, and what is said."""
 
-    def mended() -> tuple[Row, str]:
+    def mended() -> tuple[RunRow, str]:
         said = io.StringIO()
 
-        async def mending() -> Row:
-            version = await current(settings, "order-lines")
+        async def mending() -> RunRow:
+            version = await current_version(settings, "order-lines")
             assert version is not None
             console = Console(file=said, highlight=False)
-            return await mend(console, Here(folder), settings, version, closed(run, 3), 1.0)
+            return await repair_dead_letters(
+                console, CliContext(folder), settings, version, closed(run, 3), 1.0
+            )
 
         found = asyncio.run(mending())
         return found, said.getvalue() + capsys.readouterr().out
@@ -65,10 +67,14 @@ def mended(run: str, folder: Path, settings: Settings, capsys: pytest.CaptureFix
     return mended
 
 
-def orders(settings: Settings) -> list[retry.Waiting]:
-    async def read() -> list[retry.Waiting]:
-        topic = settings.names.retry("order-lines", "validate")
-        return [retry.read(r.value or b"") async for rs in scan(settings, [topic]) for r in rs]
+def orders(settings: Settings) -> list[retry_record.ParkedEvent]:
+    async def read() -> list[retry_record.ParkedEvent]:
+        topic = settings.names.retry_topic("order-lines", "validate")
+        return [
+            retry_record.parse_retry_row(r.value or b"")
+            async for rs in scan(settings, [topic])
+            for r in rs
+        ]
 
     return asyncio.run(read())
 
@@ -76,7 +82,7 @@ def orders(settings: Settings) -> list[retry.Waiting]:
 def test_what_a_till_forgot_is_replayed_with_one_piece_and_nothing_else_is(
     die: Bury, run: str, mended: Mend, settings: Settings, folder: Path
 ) -> None:
-    die(FORGOTTEN, "nothing was sold", FORGOTTEN)
+    die(REPAIRABLE_REASON, "nothing was sold", REPAIRABLE_REASON)
     put(settings, closed(run, 3), closed(run, 1, amended=1))
     found, said = mended()
     assert found["amended"] == 1
@@ -101,17 +107,17 @@ def test_where_no_till_forgot_anything_that_is_said_and_nothing_is_done(
 def test_what_nobody_works_is_told_after_a_while(
     die: Bury, run: str, mended: Mend, settings: Settings
 ) -> None:
-    die(FORGOTTEN)
+    die(REPAIRABLE_REASON)
     half = row(run, {"line.ingested>validate": edge(10, dead=2, parked=1)}, amended=1)
     put(settings, closed(run, 3), half)
-    with pytest.raises(Failed, match=rf"not settled after 1 s; .*farandole .*run {run}"):
+    with pytest.raises(CommandError, match=rf"not settled after 1 s; .*farandole .*run {run}"):
         mended()
 
 
 def test_a_mended_line_that_dies_again_is_not_taken_for_settled(
     die: Bury, run: str, mended: Mend, settings: Settings
 ) -> None:
-    die(FORGOTTEN)
+    die(REPAIRABLE_REASON)
     put(settings, closed(run, 3), closed(run, 3, amended=1))
-    with pytest.raises(Failed, match="died again"):
+    with pytest.raises(CommandError, match="died again"):
         mended()

@@ -11,38 +11,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.console.dead_letters.replayable import (
-    NotReplayable,
+from farandole.events import retry_record
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.envelope import REPEATED_RUN_HEADER
+from farandole.events.header_codec import decode_headers
+from farandole.events.ledger_records import ledger_partition
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.ledger.entry_validation import parse_entry as sound
+from farandole.operations.dead_letters.replay_builder import (
+    NotReplayableError,
     Replay,
-    Retrying,
-    as_new_run,
-    entries,
-    read,
-    replay,
-    roots,
-    rows,
+    RetryTopic,
+    ledger_entries,
+    new_run_roots,
+    parse_letter,
+    prepare_replay,
+    replay_as_new_run,
+    retry_rows,
 )
-from farandole.events import retry
-from farandole.events.deadletter import Death, letter
-from farandole.events.envelope import AGAIN
-from farandole.events.headers import decoded
-from farandole.events.ledger import partition_of
-from farandole.events.topology import Event, Stage, Version
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.ledger.reading import entry as sound
 from tests.notifier.letters import START
 
 RUN = "a" * 13
-TO = Retrying("load", 2, 2_000_000)
+TO = RetryTopic("load", 2, 2_000_000)
 
 
 def version(number: int, **more: Any) -> Version:
     return Version(
         pipeline="p", version=number, installation=UUID(int=1), published=START,
         published_by="me",
-        events={"asked": Event(topic="p.asked", partitions=2),
-                "read": Event(topic="p.read", partitions=2)},
-        stages={"load": Stage(run="a:b", subscribes=("asked",))} | more.pop("stages", {}),
+        events={"asked": EventSpec(topic="p.asked", partitions=2),
+                "read": EventSpec(topic="p.read", partitions=2)},
+        stages={"load": StageSpec(run="a:b", subscribes=("asked",))} | more.pop("stages", {}),
         **more,
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def version(number: int, **more: Any) -> Version:
 VERSIONS = {
     "p@1": version(1, retired=START + timedelta(days=1)),
     "p@2": version(2, ledger=4),
-    "p@3": version(3, stages={"load": Stage(run="a:b", subscribes=("read",))}),
+    "p@3": version(3, stages={"load": StageSpec(run="a:b", subscribes=("read",))}),
 }
 
 
@@ -63,25 +63,27 @@ def record(**more: Any) -> SimulatedRecord:
         original["topic"], original["partition"], 7, original["value"], b"k",
         original["headers"], 123,
     )  # fmt: skip
-    out = letter(it, Death("load", error="E", message="m", **said), largest=largest)
-    return SimulatedRecord("p.load.dead", 0, 5, out.value, out.key, decoded(out.headers), 9)
+    out = build_dead_letter(
+        it, FailureAccount("load", error="E", message="m", **said), largest=largest
+    )
+    return SimulatedRecord("p.load.dead", 0, 5, out.value, out.key, decode_headers(out.headers), 9)
 
 
 def test_a_letter_becomes_the_event_that_died() -> None:
-    made = replay(record(headers=[("ce_id", b"x"), ("dead_reason", b"x")]), TO, VERSIONS)
+    made = prepare_replay(record(headers=[("ce_id", b"x"), ("dead_reason", b"x")]), TO, VERSIONS)
     assert (made.letter, made.lane, made.run, made.event_type) == (5, 1, RUN.encode(), "asked")
     event = made.event
     assert (event.topic, event.partition, event.offset) == ("p.asked", 1, 7)
     assert (event.key, event.value, event.headers) == (b"k", b"{}", (("ce_id", b"x"),))
     assert (event.timestamp, event.before, event.replays) == (123, 4, 3)
-    assert retry.read(made.row.value or b"") == event
+    assert retry_record.parse_retry_row(made.row.value or b"") == event
 
 
 def test_a_letter_of_before_it_carried_these_is_replayed_too() -> None:
     its = record()
     names = {"dead_timestamp", "dead_replays", "dead_fingerprint", "dead_first_failed"}
     old = its._replace(headers=[h for h in its.headers if h[0] not in names])
-    event = replay(old, TO, VERSIONS).event
+    event = prepare_replay(old, TO, VERSIONS).event
     assert (event.timestamp, event.replays, event.first_failed) == (9, 1, 0)
 
 
@@ -103,39 +105,42 @@ def test_a_letter_of_before_it_carried_these_is_replayed_too() -> None:
     ],
 )
 def test_what_cannot_be_replayed_says_why(letter: SimulatedRecord, why: str) -> None:
-    with pytest.raises(NotReplayable, match=why):
-        replay(letter, TO, VERSIONS)
+    with pytest.raises(NotReplayableError, match=why):
+        prepare_replay(letter, TO, VERSIONS)
 
 
 def test_a_stage_that_is_gone_is_a_reason() -> None:
-    with pytest.raises(NotReplayable, match="other is no stage of p@2"):
-        replay(record(), TO._replace(stage="other"), VERSIONS)
+    with pytest.raises(NotReplayableError, match="other is no stage of p@2"):
+        prepare_replay(record(), TO._replace(stage="other"), VERSIONS)
 
 
 def test_a_value_larger_than_the_retry_topic_takes_is_a_reason() -> None:
-    with pytest.raises(NotReplayable, match="too large"):
-        replay(record(value=b"x" * 900_000), TO._replace(largest=900_000), VERSIONS)
+    with pytest.raises(NotReplayableError, match="too large"):
+        prepare_replay(record(value=b"x" * 900_000), TO._replace(largest=900_000), VERSIONS)
 
 
 def its(**more: Any) -> Replay:
-    return read(record(version="p@1", **more), "load", VERSIONS)
+    return parse_letter(record(version="p@1", **more), "load", VERSIONS)
 
 
 def test_a_root_of_a_retired_version_opens_a_new_run_linked_to_the_old() -> None:
-    headers = [("ce_id", b"x"), ("ce_source", b"urn:till"), (AGAIN, b"b" * 13)]
-    made = as_new_run(its(headers=headers), VERSIONS["p@2"])
+    headers = [("ce_id", b"x"), ("ce_source", b"urn:till"), (REPEATED_RUN_HEADER, b"b" * 13)]
+    made = replay_as_new_run(its(headers=headers), VERSIONS["p@2"])
     assert made.anew is not None
     assert made.anew[:2] == ("p.asked", 1)
     assert (made.anew.record.key, made.anew.record.value) == (b"k", b"{}")
-    assert decoded(made.anew.record.headers) == [*headers[:2], (AGAIN, RUN.encode())]
-    assert rows([made]) == {}
-    assert entries([made], "p", "load", 0) == {}
-    assert roots([made]) == {("p.asked", 1): [made.anew.record]}
+    assert decode_headers(made.anew.record.headers) == [
+        *headers[:2],
+        (REPEATED_RUN_HEADER, RUN.encode()),
+    ]
+    assert retry_rows([made]) == {}
+    assert ledger_entries([made], "p", "load", 0) == {}
+    assert new_run_roots([made]) == {("p.asked", 1): [made.anew.record]}
 
 
 def test_of_a_topic_that_is_narrower_now_it_takes_another_partition() -> None:
-    narrow = version(4).model_copy(update={"events": {"asked": Event(topic="q", partitions=1)}})
-    made = as_new_run(its(), narrow)
+    narrow = version(4).model_copy(update={"events": {"asked": EventSpec(topic="q", partitions=1)}})
+    made = replay_as_new_run(its(), narrow)
     assert made.anew is not None
     assert made.anew[:2] == ("q", 0)
 
@@ -146,7 +151,9 @@ def test_of_a_topic_that_is_narrower_now_it_takes_another_partition() -> None:
         (its(), VERSIONS["p@3"], "p@1 is retired, and asked is no root of p@3"),
         (
             its(),
-            version(4, stages={"ask": Stage(run="a:b", subscribes=("read",), emits=("asked",))}),
+            version(
+                4, stages={"ask": StageSpec(run="a:b", subscribes=("read",), emits=("asked",))}
+            ),
             "p@1 is retired, and asked is no root of p@4",
         ),
         (its(headers=[("ce_source", b"farandole://x/p/ask")]), VERSIONS["p@2"],
@@ -156,17 +163,17 @@ def test_of_a_topic_that_is_narrower_now_it_takes_another_partition() -> None:
     ],
 )  # fmt: skip
 def test_what_can_open_no_run_says_why(made: Replay, newest: Version, why: str) -> None:
-    with pytest.raises(NotReplayable, match=why):
-        as_new_run(made, newest)
+    with pytest.raises(NotReplayableError, match=why):
+        replay_as_new_run(made, newest)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["p@0", "p@2"])), max_size=30))
 def test_the_books_hear_of_each_letter_once(of: list[tuple[str, str]]) -> None:
     known = VERSIONS | {"p@0": version(5)}  # from before there were books
-    made = [replay(record(run=run * 13, version=of), TO, known) for run, of in of]
+    made = [prepare_replay(record(run=run * 13, version=of), TO, known) for run, of in of]
     parts = [
         (part["run"], part["in"]["asked"], partition)
-        for partition, out in entries(made, "p", "load", 9).items()
+        for partition, out in ledger_entries(made, "p", "load", 9).items()
         for part in (sound(out.value) or {"runs": []})["runs"]
     ]
     booked = Counter(run * 13 for run, of in of if of == "p@2")
@@ -174,4 +181,4 @@ def test_the_books_hear_of_each_letter_once(of: list[tuple[str, str]]) -> None:
     for run, settled, partition in parts:
         assert settled["parked"] == booked[run]
         assert (settled["n"], settled["hash"], settled["oldest"]) == (0, 0, 9)
-        assert partition == partition_of(run.encode(), 4)
+        assert partition == ledger_partition(run.encode(), 4)

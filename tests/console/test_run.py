@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 
 from farandole.broker.settings import Settings
-from farandole.console.books.balance import data, sheet, wrong
-from farandole.events.ledger import Row
-from farandole.events.topology import Event, Stage, Version
+from farandole.events.ledger_records import RunRow
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.operations.runs.balance_sheet import balance_data, balance_lines, imbalances
 from tests.console.booked import AT, edge, put, row
 from tests.console.conftest import Call, environment, one_line, process
 
@@ -24,12 +24,12 @@ VERSION = Version(
     installation=UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11"),
     published=datetime(2026, 9, 21, tzinfo=UTC),
     published_by="me",
-    events={t: Event(topic=f"order-lines.{t}", partitions=4) for t in EVENTS},
+    events={t: EventSpec(topic=f"order-lines.{t}", partitions=4) for t in EVENTS},
     stages={
-        "ingest": Stage(run="m:f", subscribes=("feed.requested",), emits=("line.ingested",)),
-        "validate": Stage(run="m:f", subscribes=("line.ingested",), emits=("line.validated",)),
-        "enrich": Stage(run="m:f", subscribes=("line.ingested",), emits=("line.enriched",)),
-        "load": Stage(
+        "ingest": StageSpec(run="m:f", subscribes=("feed.requested",), emits=("line.ingested",)),
+        "validate": StageSpec(run="m:f", subscribes=("line.ingested",), emits=("line.validated",)),
+        "enrich": StageSpec(run="m:f", subscribes=("line.ingested",), emits=("line.enriched",)),
+        "load": StageSpec(
             run="m:f", subscribes=("line.validated", "line.enriched"), emits=("line.loaded",)
         ),
     },
@@ -52,7 +52,7 @@ def test_the_sheet_stands_in_the_order_of_the_graph() -> None:
         late=True,
         leaves={"line.loaded": 19_980},
     )
-    assert "\n".join(sheet(late, VERSION, NOW)) == GOLDEN.strip("\n")
+    assert "\n".join(balance_lines(late, VERSION, NOW)) == GOLDEN.strip("\n")
 
 
 GOLDEN = """
@@ -81,15 +81,15 @@ load has settled as many line.enriched as were emitted, and not the same ones: f
 
 
 def test_what_the_graph_does_not_know_is_shown_all_the_same() -> None:
-    drawn = "\n".join(sheet(row(edges={"a>b": edge(4)}, leaves={"c": 5}), VERSION, NOW))
+    drawn = "\n".join(balance_lines(row(edges={"a>b": edge(4)}, leaves={"c": 5}), VERSION, NOW))
     assert "\na>b" in drawn
     assert "\nc  " in drawn
-    assert "\na>b" in "\n".join(sheet(row(edges={"a>b": edge(4)}), None, NOW))
+    assert "\na>b" in "\n".join(balance_lines(row(edges={"a>b": edge(4)}), None, NOW))
 
 
 def one(**more: Any) -> list[str]:
     told = more.pop("row", {})
-    return [*wrong(row("r", {"a>s": edge(4, **more)}, **told), NOW)]
+    return [*imbalances(row("r", {"a>s": edge(4, **more)}, **told), NOW)]
 
 
 RUNNING = {"status": "running", "closed": None}
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_said_in_words(said: list[str], found: list[str]) -> No
 
 
 def test_the_data_hold_what_is_worked_out() -> None:
-    told = data(row("r", {"a>s": edge(10, dead=2, dropped=1, consumed=9)}), NOW)
+    told = balance_data(row("r", {"a>s": edge(10, dead=2, dropped=1, consumed=9)}), NOW)
     of = told["edges"]["a>s"]
     assert (of["handled"], of["in_flight"], of["rate"]) == (6, 1, 4.5)
     assert len(told["wrong"]) == 2
@@ -153,7 +153,7 @@ class TestOnKafka:
         assert line.startswith("farandole: no run in the books begins with 'x'; there are no books")
 
     def test_hostile_names_do_nothing_to_a_terminal(self, call: Call, settings: Settings) -> None:
-        evil: Row = row("abcd", {"a\x1b[2J>s\u202e": edge(1, dead=1)}, status="\x1b[0m\nx")
+        evil: RunRow = row("abcd", {"a\x1b[2J>s\u202e": edge(1, dead=1)}, status="\x1b[0m\nx")
         put(settings, evil)
         told = call("run", "abcd", env=environment(settings)).stdout
         assert "\x1b" not in told

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.console.demonstration.oracle import expected
+from farandole.demo.oracle import expected_figures
 from tests.console.conftest import environment, process, until
 
 pytestmark = pytest.mark.kafka
@@ -85,8 +85,8 @@ def bare_trigger(settings: Settings) -> None:
     """As kcat would: a value, and nothing else."""
 
     async def sent() -> None:
-        async with opened(producer(settings), settings) as client:
-            to = settings.names.topic("order-lines", "feed.requested")
+        async with open_client(make_producer(settings), settings) as client:
+            to = settings.names.event_topic("order-lines", "feed.requested")
             await client.send_and_wait(to, b'{"weeks": [%d]}' % WEEK)
 
     asyncio.run(sent())
@@ -97,7 +97,7 @@ def test_up_loads_what_kcat_asks_for_and_ends_without_orphans(
 ) -> None:
     until(lambda: any("is in force" in line for line in up.out), 20, "a version is in force")
     bare_trigger(settings)
-    lines = expected([WEEK]).table["lines"]
+    lines = expected_figures([WEEK]).table["lines"]
     until(lambda: rows(folder) == lines or up.child.poll() is not None, 40, "all lines are loaded")
     pids = up.pids()
     # Seven stages, router, bookkeeper, notifier and monitor; one may have been started again.

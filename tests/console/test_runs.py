@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.broker.settings import Settings
-from farandole.console.books.newest import Newest, Run, summed
-from farandole.console.books.rows import row as read
-from farandole.console.books.spans import span
-from farandole.events.ledger import Row
+from farandole.events.ledger_records import RunRow
+from farandole.events.time_format import format_elapsed
+from farandole.operations.runs.newest_runs import NewestRuns, RunSummary, summarize_run
+from farandole.operations.runs.run_rows import parse_run_row as read
 from tests.console.booked import AT, edge, put, row
 from tests.console.conftest import Call, environment, one_line
 
@@ -28,12 +28,12 @@ def test_the_newest_are_those_of_sorting_all(
     written: Sequence[tuple[int, int, str | None]], limit: int
 ) -> None:
     """Whatever replaces what: with room enough, or looked at again with more."""
-    newest_rows: dict[str, Row] = {}
+    newest_rows: dict[str, RunRow] = {}
 
-    def running(run: Run) -> bool:
+    def running(run: RunSummary) -> bool:
         return run.status == "running"
 
-    rows: list[tuple[str, Row | None]] = [
+    rows: list[tuple[str, RunRow | None]] = [
         (f"r{n}", None if status is None else row(f"r{n}", opened=AT + at, status=status))
         for n, at, status in written
     ]
@@ -44,7 +44,7 @@ def test_the_newest_are_those_of_sorting_all(
             newest_rows[name] = each
     room = limit
     while True:
-        newest = Newest(running, room)
+        newest = NewestRuns(running, room)
         for name, each in rows:
             newest.add(name, each)
         assert len(newest) <= room
@@ -52,14 +52,14 @@ def test_the_newest_are_those_of_sorting_all(
             break
         room *= 2
     wanted = sorted(
-        filter(running, map(summed, newest_rows.values())), key=lambda r: (-r.opened, r.run)
+        filter(running, map(summarize_run, newest_rows.values())), key=lambda r: (-r.opened, r.run)
     )
     assert [r.opened for r in newest][:limit] == [r.opened for r in wanted][:limit]
 
 
 def test_an_event_with_two_subscribers_counts_once_in_a_line() -> None:
     edges = {"a>x": edge(5, dead=1), "a>y": edge(5, consumed=3), "b>z": edge(2)}
-    of = summed(row(edges=edges, leaves={"c": 4}))
+    of = summarize_run(row(edges=edges, leaves={"c": 4}))
     assert (of.events, of.dead, of.in_flight) == (11, 1, 2)
 
 
@@ -96,7 +96,7 @@ def test_a_row_is_read_as_it_was_written() -> None:
     ],
 )
 def test_a_span_is_written_in_two_units(seconds: float, said: str) -> None:
-    assert span(seconds) == said
+    assert format_elapsed(seconds) == said
 
 
 @pytest.mark.kafka

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
-from farandole.console.sample import sample
+from farandole.operations.events.sample_data import build_sample
 from stages.order_lines.schemas import Chunk, EnrichedLine, FeedRequested
 
 
@@ -24,16 +24,16 @@ class Nested(BaseModel):
 @pytest.mark.parametrize("schema", [FeedRequested, Chunk, EnrichedLine, Nested])
 def test_a_sample_fits_its_schema(schema: type[BaseModel]) -> None:
     adapter = TypeAdapter(schema)
-    adapter.validate_python(sample(adapter.json_schema()))
+    adapter.validate_python(build_sample(adapter.json_schema()))
 
 
 def test_the_order_lines_are_asked_for_by_week() -> None:
-    assert sample(FeedRequested.model_json_schema()) == {"weeks": [1]}
+    assert build_sample(FeedRequested.model_json_schema()) == {"weeks": [1]}
 
 
 def test_without_a_schema_it_is_an_empty_object() -> None:
-    assert sample(None) == {}
+    assert build_sample(None) == {}
 
 
 def test_a_schema_that_holds_itself_ends() -> None:
-    assert sample({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}) is None
+    assert build_sample({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}) is None

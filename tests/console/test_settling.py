@@ -11,14 +11,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from farandole.broker.errors import BrokerError
-from farandole.broker.settings import PREFIX, Settings
-from farandole.broker.tables import scan
-from farandole.console.dead_letters import settling
-from farandole.console.dead_letters.letters import Selection
-from farandole.console.dead_letters.settling import Graveyard, Order, Outcome, carry_out, survey
-from farandole.events.topology import Event
-from farandole.ledger.fold import events_in, folded
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.settings import ENV_PREFIX, Settings
+from farandole.broker.topic_reader import scan
+from farandole.events.topology_version import EventSpec
+from farandole.ledger.run_fold import count_settled_events, fold_part
+from farandole.operations.dead_letters import settlement_writer
+from farandole.operations.dead_letters.letter_selection import LetterSelection
+from farandole.operations.dead_letters.settlement_writer import (
+    DeadLetterStore,
+    SettlementOrder,
+    SettlementOutcome,
+    find_open_letters,
+    settle_letters,
+)
 from tests.console.buried import (
     LANES,
     RUNS,
@@ -37,23 +43,25 @@ pytestmark = pytest.mark.kafka
 POINTS = ("after the fence", "before the commit", "while it commits", "after the commit")
 
 
-async def all_of(yard: Graveyard) -> list[int]:
-    return (await survey(yard, "load", Selection(every=True), fence=True))[0]
+async def all_of(yard: DeadLetterStore) -> list[int]:
+    return (await find_open_letters(yard, "load", LetterSelection(every=True), fence=True))[0]
 
 
 def killed(settings: Settings, point: str, *, letters: int, at: int) -> None:
     """Somebody replays every letter, and does not survive that point of his `at`-th transaction."""
-    clean = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
+    clean = {name: v for name, v in os.environ.items() if not name.startswith(ENV_PREFIX)}
     told = settings.model_dump(mode="json", exclude_none=True)
-    env = clean | {f"{PREFIX}{name.upper()}": str(value) for name, value in told.items()}
+    env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in told.items()}
     command = [sys.executable, "-m", "tests.console.replayer", point, str(letters), str(at)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=100)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
-async def shared(yard: Graveyard, first: list[int], second: list[int]) -> list[Outcome]:
+async def shared(
+    yard: DeadLetterStore, first: list[int], second: list[int]
+) -> list[SettlementOutcome]:
     orders = [await replaying(yard, chosen) for chosen in (first, second)]
-    return await asyncio.gather(*(carry_out(yard, order) for order in orders))
+    return await asyncio.gather(*(settle_letters(yard, order) for order in orders))
 
 
 async def overlapping(settings: Settings, count: int) -> None:
@@ -73,7 +81,7 @@ async def interrupted(settings: Settings, count: int, letters: int, *points: str
         await asyncio.to_thread(killed, settings, point, letters=letters, at=number)
     chosen = await all_of(yard)
     assert len(chosen) < count or set(points) == {"after the fence"}
-    outcome = await carry_out(yard, await replaying(yard, chosen))
+    outcome = await settle_letters(yard, await replaying(yard, chosen))
     assert outcome.done == len(chosen)
     assert_each_once(await found(settings), count)
 
@@ -81,7 +89,7 @@ async def interrupted(settings: Settings, count: int, letters: int, *points: str
 def test_two_who_replay_the_same_letters_send_each_once(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "LETTERS", 50)
+    monkeypatch.setattr(settlement_writer, "MAX_TRANSACTION_LETTERS", 50)
     asyncio.run(overlapping(settings, 2_000))
 
 
@@ -107,7 +115,7 @@ def test_fifty_thousand_letters_survive_ten_kills(settings: Settings) -> None:
 
 async def test_a_row_is_the_event_as_it_stood_in_its_lane(settings: Settings) -> None:
     yard = await buried(settings, 4)
-    await carry_out(yard, await replaying(yard, await all_of(yard)))
+    await settle_letters(yard, await replaying(yard, await all_of(yard)))
     read = await found(settings)
     (third,) = [row for row in read.rows if row.value == b'{"n": 3}']
     topic = yard.versions[1].events["line.read"].topic
@@ -124,7 +132,7 @@ async def test_a_row_is_the_event_as_it_stood_in_its_lane(settings: Settings) ->
 
 async def test_the_books_say_that_what_was_dead_is_parked(settings: Settings) -> None:
     yard = await buried(settings, 3 * RUNS)
-    await carry_out(yard, await replaying(yard, await all_of(yard)))
+    await settle_letters(yard, await replaying(yard, await all_of(yard)))
     read = await found(settings)
     by_run = {p["run"]: (p, e) for e in read.entries for p in e["runs"]}
     assert len(by_run) == RUNS
@@ -138,17 +146,17 @@ async def test_the_books_say_that_what_was_dead_is_parked(settings: Settings) ->
     row = None
     for stage, each in (("read", read_by), ("load", died)):
         book = entry(stage, each) | {"pipeline": "p"}
-        row, what = folded(row, each, book, events_in(book))
+        row, what = fold_part(row, each, book, count_settled_events(book))
     assert what == "completed"
     assert row is not None
     assert row["status"] == "failed" or row["status"] == "completed with dead letters"
-    row, what = folded(row, replayed, its, events_in(its))
+    row, what = fold_part(row, replayed, its, count_settled_events(its))
     edge = row["edges"]["line.read>load"]
     assert (edge["dead"], edge["parked"], edge["consumed"], edge["differs"]) == (0, 3, 3, 0)
     assert what == "progressed"  # out of balance until it is handled, and not over twice
     handled = part(run, {"line.read": {**consumed(), "parked": -3}})
     book = entry("load", handled) | {"pipeline": "p"}
-    row, what = folded(row, handled, book, events_in(book))
+    row, what = fold_part(row, handled, book, count_settled_events(book))
     assert (what, row["status"]) == ("amended", "completed")
 
 
@@ -159,7 +167,7 @@ async def test_of_two_letters_of_one_event_the_older_goes_first(settings: Settin
     chosen = await all_of(yard)
     assert len(chosen) == 6
     for done, open_ in ((3, 3), (3, 0)):
-        outcome = await carry_out(yard, await replaying(yard, chosen))
+        outcome = await settle_letters(yard, await replaying(yard, chosen))
         assert (outcome.done, outcome.refused.total()) == (done, open_)
     read = await found(settings)
     assert set(read.orders.values()) == {2}
@@ -176,14 +184,14 @@ async def test_what_a_retired_version_had_as_a_root_opens_a_new_run(settings: Se
         update={
             "version": 2,
             "stages": {"load": first.stages["load"]},
-            "events": {"line.read": Event(topic=asked, partitions=1)},
+            "events": {"line.read": EventSpec(topic=asked, partitions=1)},
         }
     )
     retired = first.model_copy(update={"retired": datetime.now(UTC)})
-    yard = Graveyard(settings, "p", {1: retired, 2: newest}, yard.directory)
+    yard = DeadLetterStore(settings, "p", {1: retired, 2: newest}, yard.directory)
     order = (await replaying(yard, await all_of(yard)))._replace(as_new_run=True)
-    assert (await carry_out(yard, order)).done == 4
-    assert (await carry_out(yard, order)).others == 4
+    assert (await settle_letters(yard, order)).done == 4
+    assert (await settle_letters(yard, order)).others == 4
     published = [r async for rs in scan(settings, [asked]) for r in rs]
     assert sorted(r.value or b"" for r in published) == [b'{"n": %d}' % n for n in range(4)]
     assert all(dict(r.headers)["farandole-again"] for r in published)
@@ -194,9 +202,9 @@ async def test_what_a_retired_version_had_as_a_root_opens_a_new_run(settings: Se
 async def test_what_is_discarded_stays_dead_and_is_not_replayed(settings: Settings) -> None:
     yard = await buried(settings, 10)
     chosen = await all_of(yard)
-    order = Order("load", "discarded", frozenset(chosen[:4]), "ann", "a test feed")
-    assert (await carry_out(yard, order)).done == 4
-    outcome = await carry_out(yard, await replaying(yard, chosen))
+    order = SettlementOrder("load", "discarded", frozenset(chosen[:4]), "ann", "a test feed")
+    assert (await settle_letters(yard, order)).done == 4
+    outcome = await settle_letters(yard, await replaying(yard, chosen))
     assert (outcome.done, outcome.others) == (6, 4)
     read = await found(settings)
     assert len(read.orders) == 6
@@ -209,9 +217,9 @@ async def test_what_is_discarded_stays_dead_and_is_not_replayed(settings: Settin
 async def test_a_transaction_is_bounded_in_bytes(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "BYTES", 400)
+    monkeypatch.setattr(settlement_writer, "MAX_TRANSACTION_BYTES", 400)
     yard = await buried(settings, 12)
-    await carry_out(yard, await replaying(yard, await all_of(yard)))
+    await settle_letters(yard, await replaying(yard, await all_of(yard)))
     sizes = [
         len(s.settles) for s in {id(s): s for s in (await yard.settled("load")).values()}.values()
     ]
@@ -222,22 +230,26 @@ async def test_a_transaction_is_bounded_in_bytes(
 async def test_who_is_always_fenced_gives_up_and_says_how_far_it_came(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "TRIES", 2)
-    monkeypatch.setattr(settling, "_LONGEST_REST", 0.01)
+    monkeypatch.setattr(settlement_writer, "MAX_FRUITLESS_TRIES", 2)
+    monkeypatch.setattr(settlement_writer, "_MAX_BACKOFF", 0.01)
     yard = await buried(settings, 10)
     order = await replaying(yard, await all_of(yard))
-    transaction = settling._transaction
+    transaction = settlement_writer._write_transaction
 
     async def fenced(*its: object) -> None:
-        async with settling.opened(
-            settling.producer(settings, transactional_id=settings.names.replayer("p", "load")),
+        async with settlement_writer.open_client(
+            settlement_writer.make_producer(
+                settings, transactional_id=settings.names.replay_transactional_id("p", "load")
+            ),
             settings,
         ):
             await transaction(*its)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(settling, "_transaction", fenced)
-    with pytest.raises(settling.Unfinished, match="at least 0 letters are replayed"):
-        await carry_out(yard, order)
+    monkeypatch.setattr(settlement_writer, "_write_transaction", fenced)
+    with pytest.raises(
+        settlement_writer.UnfinishedOrderError, match="at least 0 letters are replayed"
+    ):
+        await settle_letters(yard, order)
     assert not (await found(settings)).orders
 
 

@@ -14,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.broker.settings import Settings
-from farandole.ledger.trace import Asked, Causes, Place, asked
+from farandole.ledger.event_trace import (
+    CauseMatcher,
+    RecordPosition,
+    TraceTarget,
+    parse_trace_target,
+)
 from tests.console.conftest import Call, environment, one_line
 from tests.console.worked import STAGES, worked
 
@@ -29,13 +34,16 @@ def by(event_id: bytes, source: bytes = SOURCE) -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("line.ingested/3/10482/0", Asked("line.ingested", 3, 10482, "line.ingested/3/10482/0")),
-        ("line.ingested/3/10482", Asked("line.ingested", 3, 10482)),
-        ("a/0/7+3/12", Asked("a", 0, 7, "a/0/7+3/12")),
+        (
+            "line.ingested/3/10482/0",
+            TraceTarget("line.ingested", 3, 10482, "line.ingested/3/10482/0"),
+        ),
+        ("line.ingested/3/10482", TraceTarget("line.ingested", 3, 10482)),
+        ("a/0/7+3/12", TraceTarget("a", 0, 7, "a/0/7+3/12")),
     ],
 )
-def test_an_id_or_a_place_is_asked_for(text: str, found: Asked) -> None:
-    assert asked(text) == found
+def test_an_id_or_a_place_is_asked_for(text: str, found: TraceTarget) -> None:
+    assert parse_trace_target(text) == found
 
 
 @pytest.mark.parametrize(
@@ -43,14 +51,14 @@ def test_an_id_or_a_place_is_asked_for(text: str, found: Asked) -> None:
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- the command says it in its own words
-        asked(text)
+        parse_trace_target(text)
 
 
 @given(st.integers(0, 50), st.integers(0, 5), st.integers(0, 50), st.booleans())
 def test_what_a_batch_has_caused_is_an_effect_of_each_of_its_events(
     first: int, more: int, offset: int, other: bool
 ) -> None:
-    causes = Causes(HERE, [("a", Place("p.a", 0, offset))])
+    causes = CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, offset))])
     causes_it = first <= offset <= first + more and not other
     said = f"{'b' if other else 'a'}/0/{first}" + (f"+{more}" if more else "") + "/0"
     assert causes.caused(by(said.encode())) == causes_it
@@ -58,11 +66,11 @@ def test_what_a_batch_has_caused_is_an_effect_of_each_of_its_events(
 
 @given(st.binary() | st.sampled_from([b"a/0/1/0/", b"a/0/+/0", b"a//1/0", b"a/0/1+x/0"]))
 def test_a_hostile_id_is_nobodys_effect(event_id: bytes) -> None:
-    assert not Causes(HERE, [("a", Place("p.a", 0, 1))]).caused(by(event_id))
+    assert not CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, 1))]).caused(by(event_id))
 
 
 def test_what_somebody_else_emitted_is_no_effect() -> None:
-    causes = Causes(HERE, [("a", Place("p.a", 0, 1))])
+    causes = CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, 1))])
     assert causes.caused(by(b"a/0/1/0"))
     assert not causes.caused(by(b"a/0/1/0", b"farandole://elsewhere/p/s"))
 
@@ -133,7 +141,7 @@ async def forgotten(settings: Settings, topic: str, before: int) -> None:
     from aiokafka import TopicPartition
     from aiokafka.admin import RecordsToDelete
 
-    from farandole.broker.clients import admin, opened
+    from farandole.broker.kafka_clients import make_admin_client, open_client
 
-    async with opened(admin(settings), settings) as client:
+    async with open_client(make_admin_client(settings), settings) as client:
         await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before)})

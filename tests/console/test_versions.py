@@ -14,8 +14,8 @@ import pytest
 from click.testing import Result
 
 from farandole.broker.settings import Settings
-from farandole.events.topology import Version
-from farandole.router.table import versions
+from farandole.events.topology_version import Version
+from farandole.router.topology_store import published_versions_of
 from tests.console.conftest import Call, environment, one_line, process, until
 
 pytestmark = pytest.mark.kafka
@@ -53,7 +53,7 @@ def slower(folder: Path) -> None:
 
 
 def history(settings: Settings) -> list[Version]:
-    return asyncio.run(versions(settings, PIPELINE))
+    return asyncio.run(published_versions_of(settings, PIPELINE))
 
 
 def said(result: Result) -> Any:
@@ -127,7 +127,7 @@ def test_what_is_dangerous_needs_its_option(
     assert applied("apply", "--allow", "unread").exit_code == 1
     assert len(history(settings)) == 1
     assert applied("apply", "--allow", "keys").exit_code == 0
-    topic = settings.names.wide(PIPELINE, "line.priced", 8)
+    topic = settings.names.widened_topic(PIPELINE, "line.priced", 8)
     assert history(settings)[-1].events["line.priced"].topic == topic
 
 

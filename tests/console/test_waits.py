@@ -13,17 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.batch import batches
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
-from farandole.console import waits as module
-from farandole.console.waits import Held, Waits, lines, waits
-from farandole.events import retry
-from farandole.events.ranges import ranges
-from farandole.events.record import Outgoing
-from farandole.events.retry import PARKED, REPLAY, Waiting
-from farandole.worker.holding import HELD
+from farandole.events import retry_record
+from farandole.events.number_ranges import format_ranges
+from farandole.events.record import OutgoingRecord
+from farandole.events.retry_record import PARKED_PREFIX, REPLAY_PREFIX, ParkedEvent
+from farandole.operations.status import waiting_events as module
+from farandole.operations.status.waiting_events import (
+    OpenBreakerLane,
+    WaitingEvents,
+    count_waiting_events,
+    waiting_lines,
+)
+from farandole.worker.breaker_alerts import BREAKER_ROW_KEY
 from tests.console.conftest import Call, environment
 
 SINCE = datetime(2024, 11, 27, 12, 3, 11, tzinfo=UTC)
@@ -31,69 +36,75 @@ HELD_ROW = json.dumps({"since": SINCE.isoformat(), "why": "OperationalError: no 
 LANES = 3
 
 
-def parked(offset: int, since: datetime = SINCE, kind: bytes = PARKED, **more: Any) -> Outgoing:
+def parked(
+    offset: int, since: datetime = SINCE, kind: bytes = PARKED_PREFIX, **more: Any
+) -> OutgoingRecord:
     said = {"topic": "p.a", "partition": 0, "value": b"{}", "key": b"k", "headers": ()} | more
-    at = int(since.timestamp() * 1000) if kind == PARKED else 0
-    return retry.row(Waiting(offset=offset, timestamp=1, since=at, **said), kind)
+    at = int(since.timestamp() * 1000) if kind == PARKED_PREFIX else 0
+    return retry_record.make_retry_row(
+        ParkedEvent(offset=offset, timestamp=1, since=at, **said), kind
+    )
 
 
-async def write(settings: Settings, lane: int, *rows: Outgoing, at: datetime = SINCE) -> None:
+async def write(settings: Settings, lane: int, *rows: OutgoingRecord, at: datetime = SINCE) -> None:
     """In transactions, as a lane does: their markers take offsets too."""
-    topic, writing = settings.names.retry("p", "load"), f"{settings.names.prefix}lane"
-    async with Admin.open(settings) as admin:
+    topic, writing = settings.names.retry_topic("p", "load"), f"{settings.names.prefix}lane"
+    async with ClusterAdmin.open(settings) as admin:
         if topic not in await admin.topics():
-            await admin.create({topic: NewTopicSpec(LANES, {"cleanup.policy": "compact"})})
-    async with opened(producer(settings, transactional_id=writing), settings) as client:
+            await admin.create({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
+    async with open_client(make_producer(settings, transactional_id=writing), settings) as client:
         for first in range(0, len(rows), 50):
             async with client.transaction():
-                for batch in batches(rows[first : first + 50], int(at.timestamp() * 1000)):
+                for batch in build_batches(rows[first : first + 50], int(at.timestamp() * 1000)):
                     await (await client.send_batch(batch, topic, partition=lane))
 
 
-async def counted(settings: Settings) -> Waits:
-    async with Admin.open(settings) as admin:
-        return (await waits(admin, settings, "p", ["load"]))["load"]
+async def counted(settings: Settings) -> WaitingEvents:
+    async with ClusterAdmin.open(settings) as admin:
+        return (await count_waiting_events(admin, settings, "p", ["load"]))["load"]
 
 
 @pytest.mark.kafka
 async def test_a_stage_without_rows_has_nothing_that_waits(settings: Settings) -> None:
-    assert await counted(settings) == Waits()
-    await write(settings, 0, parked(1), Outgoing(parked(1).key, None))
-    assert await counted(settings) == Waits()
+    assert await counted(settings) == WaitingEvents()
+    await write(settings, 0, parked(1), OutgoingRecord(parked(1).key, None))
+    assert await counted(settings) == WaitingEvents()
 
 
 @pytest.mark.kafka
 async def test_a_row_counts_once_and_what_is_settled_no_more(settings: Settings) -> None:
     later = SINCE.replace(hour=13)
     await write(settings, 0, parked(1), parked(2, later), parked(1, attempts=2))
-    await write(settings, 2, parked(3, later), parked(4), Outgoing(parked(4).key, None))
-    assert await counted(settings) == Waits(3, SINCE)
+    await write(settings, 2, parked(3, later), parked(4), OutgoingRecord(parked(4).key, None))
+    assert await counted(settings) == WaitingEvents(3, SINCE)
 
 
 @pytest.mark.kafka
 async def test_a_replay_waits_from_its_order_until_it_is_taken_up(settings: Settings) -> None:
-    await write(settings, 1, parked(1, kind=REPLAY))
-    assert await counted(settings) == Waits(1, SINCE)
+    await write(settings, 1, parked(1, kind=REPLAY_PREFIX))
+    assert await counted(settings) == WaitingEvents(1, SINCE)
     taken_up = SINCE.replace(hour=14)
-    await write(settings, 1, parked(1, taken_up), Outgoing(parked(1, kind=REPLAY).key, None))
-    assert await counted(settings) == Waits(1, taken_up)
+    await write(
+        settings, 1, parked(1, taken_up), OutgoingRecord(parked(1, kind=REPLAY_PREFIX).key, None)
+    )
+    assert await counted(settings) == WaitingEvents(1, taken_up)
 
 
 @pytest.mark.kafka
 async def test_a_lane_holds_for_as_long_as_its_row_stands(settings: Settings) -> None:
     for lane in (0, 2):
-        await write(settings, lane, Outgoing(HELD, HELD_ROW))
-    both = tuple(Held(lane, SINCE, "OperationalError: no route") for lane in (0, 2))
-    assert await counted(settings) == Waits(held=both)
-    await write(settings, 0, Outgoing(HELD, None))
-    assert await counted(settings) == Waits(held=both[1:])
+        await write(settings, lane, OutgoingRecord(BREAKER_ROW_KEY, HELD_ROW))
+    both = tuple(OpenBreakerLane(lane, SINCE, "OperationalError: no route") for lane in (0, 2))
+    assert await counted(settings) == WaitingEvents(held=both)
+    await write(settings, 0, OutgoingRecord(BREAKER_ROW_KEY, None))
+    assert await counted(settings) == WaitingEvents(held=both[1:])
 
 
 @pytest.mark.kafka
 async def test_rows_that_no_lane_would_believe_count_for_nothing(settings: Settings) -> None:
     strange = [b"", b"?", b"{}", b"[]\n", b'{"topic": 1}\n', b'{"since": "x", "why": 1}']
-    keys = [PARKED + b"1", REPLAY + b"1", HELD, b"else", b"\xff"]
-    await write(settings, 0, *(Outgoing(key, value) for key in keys for value in strange))
+    keys = [PARKED_PREFIX + b"1", REPLAY_PREFIX + b"1", BREAKER_ROW_KEY, b"else", b"\xff"]
+    await write(settings, 0, *(OutgoingRecord(key, value) for key in keys for value in strange))
     await write(settings, 1, parked(1, SINCE.replace(year=2999)))
     found = await counted(settings)
     assert (found.count, found.held) == (1, ())
@@ -105,7 +116,7 @@ async def test_whatever_was_written_over_the_rows_that_stand_are_counted(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     """Read in many small steps, from the end."""
-    monkeypatch.setattr(module, "_FIRST", 5)
+    monkeypatch.setattr(module, "_FIRST_OFFSETS", 5)
     monkeypatch.setattr(module, "_GROWTH", 2)
     chance, standing = random.Random(seed), 0
     for lane in range(LANES):
@@ -115,10 +126,10 @@ async def test_whatever_was_written_over_the_rows_that_stand_are_counted(
             offset = chance.randrange(60)
             written[offset] = chance.random() < 0.7
             row = parked(offset)
-            rows.append(row if written[offset] else Outgoing(row.key, None))
+            rows.append(row if written[offset] else OutgoingRecord(row.key, None))
         await write(settings, lane, *rows)
         standing += sum(written.values())
-    assert await counted(settings) == Waits(standing, SINCE if standing else None)
+    assert await counted(settings) == WaitingEvents(standing, SINCE if standing else None)
 
 
 @pytest.mark.kafka
@@ -127,7 +138,9 @@ async def test_beyond_what_is_read_at_most_the_newest_are_counted_and_said_to_be
     settings: Settings, monkeypatch: pytest.MonkeyPatch, most: str, value: int
 ) -> None:
     monkeypatch.setattr(module, most, value)
-    await write(settings, 0, *(parked(n) for n in range(1000)), Outgoing(HELD, HELD_ROW))
+    await write(
+        settings, 0, *(parked(n) for n in range(1000)), OutgoingRecord(BREAKER_ROW_KEY, HELD_ROW)
+    )
     found = await counted(settings)
     assert found.more
     assert 25 <= found.count <= 200
@@ -139,13 +152,13 @@ async def test_beyond_what_is_read_at_most_the_newest_are_counted_and_said_to_be
 def test_status_says_what_waits_and_what_is_held(call: Call, settings: Settings) -> None:
     env = environment(settings)
     assert call("apply", env=env).exit_code == 0
-    topic = settings.names.retry("order-lines", "load")
+    topic = settings.names.retry_topic("order-lines", "load")
 
     async def written() -> None:
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             for row in (parked(1), parked(2)):
                 await client.send_and_wait(topic, row.value, key=row.key, partition=0)
-            await client.send_and_wait(topic, HELD_ROW, key=HELD, partition=1)
+            await client.send_and_wait(topic, HELD_ROW, key=BREAKER_ROW_KEY, partition=1)
 
     asyncio.run(written())
     told = json.loads(call("status", "--json", env=env).stdout)["waiting"]
@@ -163,11 +176,13 @@ def test_status_says_what_waits_and_what_is_held(call: Call, settings: Settings)
 
 
 def test_lanes_that_hold_for_the_same_reason_are_one_line() -> None:
-    def held(lane: int, why: str) -> Held:
-        return Held(lane, SINCE.replace(minute=lane), why)
+    def held(lane: int, why: str) -> OpenBreakerLane:
+        return OpenBreakerLane(lane, SINCE.replace(minute=lane), why)
 
-    found = Waits(held=(*(held(n, f"E: port {n}") for n in (1, 2, 3, 5)), held(4, "E: full")))
-    assert lines("load", found) == [
+    found = WaitingEvents(
+        held=(*(held(n, f"E: port {n}") for n in (1, 2, 3, 5)), held(4, "E: full"))
+    )
+    assert waiting_lines("load", found) == [
         "load holds its input in lanes 1-3, 5, since 2024-11-27 12:01:11 UTC: E: port 1",
         "load holds its input in lane 4, since 2024-11-27 12:04:11 UTC: E: full",
     ]
@@ -175,7 +190,7 @@ def test_lanes_that_hold_for_the_same_reason_are_one_line() -> None:
 
 @given(st.sets(st.integers(0, 40)))
 def test_ranges_name_every_number_once(numbers: set[int]) -> None:
-    said = ranges(numbers)
+    said = format_ranges(numbers)
     assert _named(said.split(", ") if said else []) == sorted(numbers)
     assert said.count(", ") < max(1, len(numbers))
 

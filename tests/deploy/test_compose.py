@@ -13,10 +13,10 @@ import pytest
 from ruamel.yaml import YAML
 from sqlalchemy import make_url
 
-from farandole.broker.java import KAFKA
-from farandole.broker.node import properties
-from farandole.console.__main__ import farandole
-from farandole.worker.supervisor import DRAIN_PATIENCE
+from farandole.broker.java_runtime import KAFKA_VERSION
+from farandole.broker.kafka_node_config import server_properties
+from farandole.cli.__main__ import farandole
+from farandole.services.supervisor import DRAIN_TIMEOUT
 
 ROOT = Path(__file__).parents[2]
 OURS = "farandole:local"
@@ -97,11 +97,11 @@ def test_each_variable_of_a_service_is_a_documented_setting() -> None:
 
 
 def test_the_broker_is_of_the_embedded_ones_version() -> None:
-    assert services()["kafka"]["image"] == f"apache/kafka:{KAFKA}"
+    assert services()["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
 
 def test_the_broker_is_told_what_the_embedded_one_is() -> None:
-    embedded = properties(Path("data"), 9092, 9093)
+    embedded = server_properties(Path("data"), 9092, 9093)
     wanted = {name: value for name, value in embedded.items() if name not in ITS_OWN}
     told = kafka()
     assert {name: told.get(name) for name in wanted} == wanted
@@ -171,7 +171,7 @@ def test_the_catcher_may_write_where_it_keeps_its_mails() -> None:
 
 def test_a_worker_is_given_the_time_to_drain() -> None:
     grace = ours()["worker"]["stop_grace_period"]
-    assert int(grace.removesuffix("s")) > DRAIN_PATIENCE
+    assert int(grace.removesuffix("s")) > DRAIN_TIMEOUT
 
 
 def test_each_of_our_packages_is_let_into_the_image() -> None:

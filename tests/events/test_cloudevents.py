@@ -16,7 +16,7 @@ from cloudevents.v1.kafka import to_structured as old_to_structured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.envelope import Envelope, header, read, trigger_headers
+from farandole.events.envelope import Envelope, attribute_header, parse_envelope, trigger_headers
 from tests.events.made import Made
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC)
@@ -26,7 +26,7 @@ texts = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_
 
 @given(texts, texts, texts, texts)
 def test_the_sdk_reads_what_we_write(source: str, kind: str, id_: str, run: str) -> None:
-    headers = [*trigger_headers(source, kind, id_, NOW), header("runid", run)]
+    headers = [*trigger_headers(source, kind, id_, NOW), attribute_header("runid", run)]
     value = json.dumps(DATA).encode()
     event: Any = kafka.from_binary_event(KafkaMessage(dict(headers), None, value))
     assert isinstance(event, CloudEvent)  # whose constructor validates
@@ -45,7 +45,7 @@ def _theirs(**more: Any) -> CloudEvent:
 
 def _read(message: KafkaMessage) -> Envelope:
     key = message.key.encode() if isinstance(message.key, str) else message.key
-    return read(Made(message.value, list(message.headers.items()), key))
+    return parse_envelope(Made(message.value, list(message.headers.items()), key))
 
 
 @pytest.mark.parametrize("convert", [kafka.to_binary, kafka.to_structured])
@@ -72,4 +72,4 @@ def test_an_old_sdk_that_does_not_name_structured_mode_sends_a_bare_record() -> 
     events from data."""
     event = OldCloudEvent({"id": "1", "source": "/them", "type": "feed"}, DATA)
     message: Any = old_to_structured(event)
-    assert read(Made(message.value, list(message.headers.items()))).attributes == {}
+    assert parse_envelope(Made(message.value, list(message.headers.items()))).attributes == {}

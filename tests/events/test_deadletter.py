@@ -10,50 +10,54 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from farandole.events.deadletter import FAMILY, Death, letter
-from farandole.events.fingerprint import fingerprint
-from farandole.events.headers import decoded
-from farandole.events.record import Header, Outgoing
+from farandole.events.dead_letter import DEAD_HEADER_PREFIX, FailureAccount, build_dead_letter
+from farandole.events.failure_fingerprint import failure_fingerprint
+from farandole.events.header_codec import decode_headers
+from farandole.events.record import Header, OutgoingRecord
 from tests.events.made import Made, header_names
 
 LARGEST = 1024 * 1024 + 192 * 1024
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def died(error: BaseException | None = None, **more: Any) -> Death:
+def died(error: BaseException | None = None, **more: Any) -> FailureAccount:
     try:
         raise error or ValueError("no till prints that")
     except BaseException as caught:  # noqa: BLE001 -- functions raise anything
         death = {"stage": "validate", "version": "order-lines@7", "run": "abc", "attempts": 3}
         death["first"] = NOW
-        return Death.of(caught, **{**death, **more})
+        return FailureAccount.of(caught, **{**death, **more})
 
 
-def account(dead: Outgoing) -> dict[str, str]:
-    return {n[len(FAMILY) :]: v.decode() for n, v in decoded(dead.headers) if n.startswith(FAMILY)}
+def account(dead: OutgoingRecord) -> dict[str, str]:
+    return {
+        n[len(DEAD_HEADER_PREFIX) :]: v.decode()
+        for n, v in decode_headers(dead.headers)
+        if n.startswith(DEAD_HEADER_PREFIX)
+    }
 
 
-def wire_size(dead: Outgoing) -> int:
+def wire_size(dead: OutgoingRecord) -> int:
     """Bytes of a record batch with this one record, as aiokafka writes it."""
     batch = DefaultRecordBatchBuilder(2, 0, True, -1, -1, 0, 2**30)
-    batch.append(0, 0, dead.key, dead.value, decoded(dead.headers))
+    batch.append(0, 0, dead.key, dead.value, decode_headers(dead.headers))
     return len(batch.build())
 
 
 def test_value_key_and_headers_stay_as_they_were() -> None:
     headers: list[Any] = [("ce_id", b"\xff"), ("x", None), ("x", b"2"), ("", b"")]
-    dead = letter(Made(b"\x00\xff", headers, b"\x01"), died(), largest=LARGEST)
+    dead = build_dead_letter(Made(b"\x00\xff", headers, b"\x01"), died(), largest=LARGEST)
     assert (dead.key, dead.value) == (b"\x01", b"\x00\xff")
-    assert decoded(dead.headers)[: len(headers)] == headers
+    assert decode_headers(dead.headers)[: len(headers)] == headers
 
 
 def test_the_account_is_text_that_a_person_can_read() -> None:
-    said = account(letter(Made(b"{}"), died(), largest=LARGEST))
+    said = account(build_dead_letter(Made(b"{}"), died(), largest=LARGEST))
     assert said.pop("traceback").endswith("ValueError: no till prints that\n")
     assert datetime.fromisoformat(said.pop("last_failed")) > NOW
     assert said == {
         "stage": "validate", "error": "ValueError", "message": "no till prints that",
-        "fingerprint": fingerprint("validate", "ValueError", "no till prints that"),
+        "fingerprint": failure_fingerprint("validate", "ValueError", "no till prints that"),
         "attempts": "3", "replays": "0", "timestamp": "0",
         "topic": "order-lines.line.ingested", "partition": "3", "offset": "10482",
         "version": "order-lines@7", "run": "abc", "first_failed": NOW.isoformat(),
@@ -62,21 +66,21 @@ def test_the_account_is_text_that_a_person_can_read() -> None:
 
 def test_a_letter_that_dies_again_does_not_grow() -> None:
     record = Made(b"{}", [("ce_id", b"1")])
-    dead = letter(record, died(), largest=LARGEST)
+    dead = build_dead_letter(record, died(), largest=LARGEST)
     for _ in range(20):
-        again = letter(
-            record._replace(headers=decoded(dead.headers)),
+        again = build_dead_letter(
+            record._replace(headers=decode_headers(dead.headers)),
             died(),
             largest=LARGEST,
         )
-        assert len(decoded(again.headers)) == len(decoded(dead.headers))
+        assert len(decode_headers(again.headers)) == len(decode_headers(dead.headers))
         assert account(again)["message"] == "no till prints that"
         dead = again
 
 
 def test_a_value_that_is_cut_says_by_how_much() -> None:
     value = b"x" * 2_000_000
-    dead = letter(Made(value), died(), largest=LARGEST)
+    dead = build_dead_letter(Made(value), died(), largest=LARGEST)
     assert dead.value is not None
     assert value.startswith(dead.value)
     assert len(dead.value) > 1_000_000
@@ -85,7 +89,7 @@ def test_a_value_that_is_cut_says_by_how_much() -> None:
 
 def test_a_value_as_large_as_a_topic_takes_is_not_cut() -> None:
     hostile = died(ValueError("\ud800" * 10**6))
-    dead = letter(Made(b"x" * 1024 * 1024), hostile, largest=LARGEST)
+    dead = build_dead_letter(Made(b"x" * 1024 * 1024), hostile, largest=LARGEST)
     assert len(dead.value or b"") == 1024 * 1024
     assert "cut" not in account(dead)
 
@@ -100,13 +104,13 @@ class _Hostile(Exception):  # noqa: N818 -- what it is
 
 @pytest.mark.parametrize("raised", [RuntimeError(), RecursionError(), SystemExit(1)])
 def test_an_exception_that_cannot_be_read_is_buried_all_the_same(raised: BaseException) -> None:
-    said = account(letter(Made(b"{}"), died(_Hostile(raised)), largest=LARGEST))
+    said = account(build_dead_letter(Made(b"{}"), died(_Hostile(raised)), largest=LARGEST))
     assert said["error"] == "_Hostile"
     assert said["message"] == f"(its message cannot be read: {type(raised).__name__})"
 
 
 def test_a_long_message_leaves_the_frames_in_the_traceback() -> None:
-    said = account(letter(Made(b"{}"), died(ValueError("x" * 10**7)), largest=LARGEST))
+    said = account(build_dead_letter(Made(b"{}"), died(ValueError("x" * 10**7)), largest=LARGEST))
     assert "in died" in said["traceback"]
     assert said["message"].endswith("… (10000000 characters)")
 
@@ -138,8 +142,11 @@ def test_a_letter_always_fits(
         None if value is None else b"v" * value, original, None if key is None else b"k" * key
     )
     error = type("E" * name, (Exception,), {})(message[0] * message[1])
-    dead = letter(record, Death.of(error, stage="s", version="v", run="r", attempts=1, first=NOW),
-                  largest=LARGEST)  # fmt: skip
+    dead = build_dead_letter(
+        record,
+        FailureAccount.of(error, stage="s", version="v", run="r", attempts=1, first=NOW),
+        largest=LARGEST,
+    )
     assert wire_size(dead) <= LARGEST
     said = account(dead)
     assert said["offset"] == "10482"

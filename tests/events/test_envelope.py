@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from farandole.events.envelope import (
     Envelope,
-    Unreadable,
+    UnreadableEventError,
     constant_headers,
-    read,
+    parse_envelope,
     trigger_headers,
 )
-from farandole.events.record import Undecodable
+from farandole.events.record import UndecodableRecord
 from tests.events.made import Made, records
 
 EVENT = [
@@ -30,18 +30,20 @@ STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 
 
 def test_a_record_without_headers_is_a_bare_event() -> None:
-    assert read(Made(b'{"weeks":[1]}')) == Envelope({}, b'{"weeks":[1]}')
+    assert parse_envelope(Made(b'{"weeks":[1]}')) == Envelope({}, b'{"weeks":[1]}')
 
 
 def test_headers_of_other_standards_leave_a_record_bare() -> None:
-    envelope = read(Made(b"{}", [("b3", b"\xff"), ("traceparent", b"00-a-b-01")]))
+    envelope = parse_envelope(Made(b"{}", [("b3", b"\xff"), ("traceparent", b"00-a-b-01")]))
     assert envelope.attributes == {}
     assert envelope.traceparent == "00-a-b-01"
 
 
 def test_binary_mode_takes_the_value_as_it_is() -> None:
     value = b' {"cents": 12345678901234567890123.10} '
-    envelope = read(Made(value, [*EVENT, ("ce_runid", b"abc"), ("content-type", b"text/json")]))
+    envelope = parse_envelope(
+        Made(value, [*EVENT, ("ce_runid", b"abc"), ("content-type", b"text/json")])
+    )
     assert envelope.data == value
     assert envelope.attributes == {
         "specversion": "1.0", "id": "1", "source": "me", "type": "line", "runid": "abc",
@@ -54,7 +56,7 @@ def test_structured_mode_takes_the_event_out_of_the_value() -> None:
         b'{"specversion":"1.0","id":"1","source":"me","type":"line","sequence":7,"replayed":true,'
         b'"subject":null,"datacontenttype":"text/json","data":{"weeks":[1]}}'
     )
-    envelope = read(Made(value, STRUCTURED))
+    envelope = parse_envelope(Made(value, STRUCTURED))
     assert envelope.data == b'{"weeks":[1]}'
     assert envelope.content_type == "text/json"
     assert envelope.attributes == {
@@ -67,11 +69,11 @@ def test_structured_mode_keeps_integers_of_any_size() -> None:
     value = (
         b'{"specversion":"1.0","id":"1","source":"me","type":"line","data":[18446744073709551617]}'
     )
-    assert read(Made(value, STRUCTURED)).data == b"[18446744073709551617]"
+    assert parse_envelope(Made(value, STRUCTURED)).data == b"[18446744073709551617]"
 
 
 def test_the_last_of_two_headers_of_one_name_counts() -> None:
-    envelope = read(Made(b"{}", [*EVENT, ("ce_type", b"feed")]))
+    envelope = parse_envelope(Made(b"{}", [*EVENT, ("ce_type", b"feed")]))
     assert envelope.attributes["type"] == "feed"
 
 
@@ -82,7 +84,7 @@ def _without(name: str) -> list[tuple[str, Any]]:
 DEEP = b"[" * 400 + b"]" * 400
 REFUSED: dict[str, tuple[Any, str]] = {
     "tombstone": (Made(None), "tombstone is no event"),
-    "undecodable": (Undecodable("t", 0, 1), "name is not UTF-8"),
+    "undecodable": (UndecodableRecord("t", 0, 1), "name is not UTF-8"),
     "version": (Made(b"{}", [*EVENT, ("ce_specversion", b"0.3")]), "only '1.0' is read"),
     "no version": (Made(b"{}", _without("ce_specversion")), "specversion is None"),
     "no id": (Made(b"{}", _without("ce_id")), "'id' is missing"),
@@ -109,23 +111,23 @@ REFUSED: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_no_event_is_refused_with_a_reason(case: str) -> None:
     record, reason = REFUSED[case]
-    with pytest.raises(Unreadable, match=reason) as refused:
-        read(record)
+    with pytest.raises(UnreadableEventError, match=reason) as refused:
+        parse_envelope(record)
     assert "\n" not in str(refused.value)
 
 
 @settings(max_examples=400)
 @given(records)
 def test_any_bytes_are_an_event_or_unreadable_and_nothing_else(record: Made) -> None:
-    with contextlib.suppress(Unreadable):
-        envelope = read(record)
+    with contextlib.suppress(UnreadableEventError):
+        envelope = parse_envelope(record)
         assert isinstance(envelope.data, bytes)
 
 
 @given(st.binary())
 def test_any_bytes_sent_as_a_structured_event_are_refused_or_read(value: bytes) -> None:
-    with contextlib.suppress(Unreadable):
-        read(Made(value, STRUCTURED))
+    with contextlib.suppress(UnreadableEventError):
+        parse_envelope(Made(value, STRUCTURED))
 
 
 def test_times_are_written_in_universal_time() -> None:
@@ -136,6 +138,6 @@ def test_times_are_written_in_universal_time() -> None:
 
 def test_a_trigger_that_is_written_is_read() -> None:
     written = trigger_headers("me", "feed.requested", "f-1", datetime.now(UTC))
-    envelope = read(Made(b"{}", written))
+    envelope = parse_envelope(Made(b"{}", written))
     assert envelope.attributes["id"] == "f-1"
     assert envelope.attributes["type"] == "feed.requested"

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.fingerprint import LONGEST_TITLE, fingerprint, title
+from farandole.events.failure_fingerprint import (
+    MAX_TITLE_LENGTH,
+    failure_fingerprint,
+    failure_title,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,7 @@ from farandole.events.fingerprint import LONGEST_TITLE, fingerprint, title
     ],
 )
 def test_what_varies_is_no_part_of_a_title(one: str, other: str) -> None:
-    assert title(one) == title(other)
+    assert failure_title(one) == failure_title(other)
 
 
 @pytest.mark.parametrize(
@@ -40,20 +44,20 @@ def test_what_varies_is_no_part_of_a_title(one: str, other: str) -> None:
     ],
 )
 def test_what_does_not_vary_is(one: str, other: str) -> None:
-    assert title(one) != title(other)
+    assert failure_title(one) != failure_title(other)
 
 
 def test_stages_and_errors_are_told_apart() -> None:
-    assert len({fingerprint(s, e, "t") for s in ("a", "ab") for e in ("bc", "c")}) == 4
+    assert len({failure_fingerprint(s, e, "t") for s in ("a", "ab") for e in ("bc", "c")}) == 4
 
 
 @given(st.text())
 def test_any_message_has_a_title_of_one_harmless_bounded_line(message: str) -> None:
-    made = title(message)
-    assert len(made) <= LONGEST_TITLE
+    made = failure_title(message)
+    assert len(made) <= MAX_TITLE_LENGTH
     assert made.isprintable() or not message.isprintable()
     assert not any(ord(c) < 32 or c in "\u202e\u2066\u200f\x9b" for c in made)
 
 
 def test_a_message_without_end_is_looked_at_no_further_than_its_beginning() -> None:
-    assert title("x" * 10_000_000) == title("x" * 2_000)
+    assert failure_title("x" * 10_000_000) == failure_title("x" * 2_000)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.ids import BLOCK, RUN_LETTERS, Position, RunIds
-from farandole.events.names import EVENT_TYPE
+from farandole.events.kafka_names import EVENT_TYPE_PATTERN
+from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, EventPosition, RunIdGenerator
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 offsets = st.integers(0, 2**63 - 1)
@@ -23,7 +23,7 @@ places = st.tuples(st.uuids(), st.text(string.ascii_lowercase, min_size=1), part
 @given(places)
 def test_a_run_id_can_be_typed(place: tuple[UUID, str, int, int]) -> None:
     installation, topic, partition, offset = place
-    run_id = RunIds(installation, topic).of(partition, offset)
+    run_id = RunIdGenerator(installation, topic).of(partition, offset)
     assert len(run_id) == 13
     assert set(run_id) <= set(string.ascii_lowercase + "234567")
 
@@ -39,61 +39,66 @@ def test_a_run_id_is_what_any_base32_makes_of_its_64_bits(
     bits = (start + offset * 0x9E3779B97F4A7C15) % 2**64
     padded = (bits << 15).to_bytes(10, "big")  # 80 bits: 13 letters, then three of padding
     expected = base64.b32encode(padded).decode().lower()[:13]
-    assert RunIds(installation, topic).of(partition, offset) == expected
+    assert RunIdGenerator(installation, topic).of(partition, offset) == expected
 
 
 @given(places, places)
 def test_two_roots_differ_in_their_run_ids(
     one: tuple[UUID, str, int, int], other: tuple[UUID, str, int, int]
 ) -> None:
-    same = RunIds(*one[:2]).of(*one[2:]) == RunIds(*other[:2]).of(*other[2:])
+    same = RunIdGenerator(*one[:2]).of(*one[2:]) == RunIdGenerator(*other[:2]).of(*other[2:])
     assert same == (one == other)
 
 
-@given(places, st.integers(0, BLOCK - 1))
+@given(places, st.integers(0, RUN_ID_BLOCK - 1))
 def test_a_block_names_each_root_as_it_is_named_alone(
     place: tuple[UUID, str, int, int], further: int
 ) -> None:
     installation, topic, partition, first = place
-    ids = RunIds(installation, topic)
+    ids = RunIdGenerator(installation, topic)
     block = ids.block(partition, first)
-    assert len(block) == RUN_LETTERS * BLOCK
+    assert len(block) == RUN_ID_LENGTH * RUN_ID_BLOCK
     alone = ids.of(partition, first + further).encode()
-    assert block[RUN_LETTERS * further : RUN_LETTERS * (further + 1)] == alone
+    assert block[RUN_ID_LENGTH * further : RUN_ID_LENGTH * (further + 1)] == alone
 
 
 def test_each_part_of_a_place_changes_the_run_id() -> None:
     ids = {
-        RunIds(INSTALLATION, "feed").of(0, 7),
-        RunIds(UUID(int=1), "feed").of(0, 7),
-        RunIds(INSTALLATION, "food").of(0, 7),
-        RunIds(INSTALLATION, "feed").of(1, 7),
-        RunIds(INSTALLATION, "feed").of(0, 8),
-        RunIds(INSTALLATION, "feed").of(7, 0),
+        RunIdGenerator(INSTALLATION, "feed").of(0, 7),
+        RunIdGenerator(UUID(int=1), "feed").of(0, 7),
+        RunIdGenerator(INSTALLATION, "food").of(0, 7),
+        RunIdGenerator(INSTALLATION, "feed").of(1, 7),
+        RunIdGenerator(INSTALLATION, "feed").of(0, 8),
+        RunIdGenerator(INSTALLATION, "feed").of(7, 0),
     }
     assert len(ids) == 6
 
 
 def test_one_reader_names_the_same_root_twice() -> None:
-    ids = RunIds(INSTALLATION, "feed")
+    ids = RunIdGenerator(INSTALLATION, "feed")
     assert ids.of(0, 7) == ids.of(0, 7)
 
 
 def test_an_id_reads_as_the_documentation_shows_it() -> None:
-    assert str(Position("line.ingested", 3, 10482, 0)) == "line.ingested/3/10482/0"
-    assert str(Position("line.ingested", 3, 10482, 0, 499)) == "line.ingested/3/10482+499/0"
+    assert str(EventPosition("line.ingested", 3, 10482, 0)) == "line.ingested/3/10482/0"
+    assert str(EventPosition("line.ingested", 3, 10482, 0, 499)) == "line.ingested/3/10482+499/0"
 
 
 @given(
     st.builds(
-        Position, st.from_regex(EVENT_TYPE, fullmatch=True), partitions, offsets, offsets, offsets
+        EventPosition,
+        st.from_regex(EVENT_TYPE_PATTERN, fullmatch=True),
+        partitions,
+        offsets,
+        offsets,
+        offsets,
     )
 )
-def test_an_id_names_its_position(position: Position) -> None:
-    assert Position.parse(str(position)) == position
+def test_an_id_names_its_position(position: EventPosition) -> None:
+    assert EventPosition.parse(str(position)) == position
 
 
 @pytest.mark.parametrize("text", ["", "line", "a/b/c/d", "line/1/2", "line/1/2+x/3", "line/1/+/3"])
 def test_an_id_of_somebody_else_names_no_position(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- ids of others are of any form
-        Position.parse(text)
+        EventPosition.parse(text)

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.personal import DEEPEST, MASK, masked, values
+from farandole.events.personal_data_masking import (
+    MAX_MASKING_DEPTH,
+    mask_personal,
+    personal_values,
+)
+from farandole.events.personal_data_masking import (
+    PERSONAL_MASK as MASK,
+)
 
 TEXT = {"type": "string"}
 NAME = {"type": "string", "personal": True}
@@ -56,13 +63,13 @@ def test_each_way_in_which_a_schema_marks_a_place(
     schema: Any, data: Any, expected: Any, found: set[str]
 ) -> None:
     before = deepcopy(data)
-    assert masked(data, schema) == expected
-    assert values(data, schema) == found
+    assert mask_personal(data, schema) == expected
+    assert personal_values(data, schema) == found
     assert data == before
 
 
 def test_text_is_found_also_as_a_message_would_quote_it() -> None:
-    assert values('O\'Brien "x"\n', NAME) == {'O\'Brien "x"\n', 'O\\\'Brien "x"\\n'}
+    assert personal_values('O\'Brien "x"\n', NAME) == {'O\'Brien "x"\n', 'O\\\'Brien "x"\\n'}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +81,8 @@ def test_text_is_found_also_as_a_message_would_quote_it() -> None:
     ],
 )
 def test_a_schema_that_is_nothing_but_itself_ends(schema: Any) -> None:
-    assert masked({"a": ["b"]}, schema) == {"a": ["b"]}
-    assert values({"a": ["b"]}, schema) == set()
+    assert mask_personal({"a": ["b"]}, schema) == {"a": ["b"]}
+    assert personal_values({"a": ["b"]}, schema) == set()
 
 
 TREE = {"$ref": "#/$defs/T", "$defs": {"T": of(name=NAME, below={"$ref": "#/$defs/T"})}}
@@ -89,14 +96,14 @@ def tree(levels: int) -> Any:
 
 
 def test_a_tree_is_followed_as_deep_as_the_data() -> None:
-    assert values(tree(9), TREE) == {f"name {level}" for level in range(1, 10)}
-    assert "name " not in json.dumps(masked(tree(9), TREE))
+    assert personal_values(tree(9), TREE) == {f"name {level}" for level in range(1, 10)}
+    assert "name " not in json.dumps(mask_personal(tree(9), TREE))
 
 
 def test_what_is_very_deep_is_masked_whole() -> None:
     deep = tree(100_000)
-    assert json.dumps(masked(deep, TREE)).count("below") == DEEPEST + 1
-    assert "name 100000" in values(deep, TREE)
+    assert json.dumps(mask_personal(deep, TREE)).count("below") == MAX_MASKING_DEPTH + 1
+    assert "name 100000" in personal_values(deep, TREE)
 
 
 # -- any schema, and data of it
@@ -181,7 +188,7 @@ def texts(data: Any) -> Iterator[str]:
 def test_exactly_what_is_marked_is_masked(case: tuple[Schema, Any, Any]) -> None:
     schema, data, expected = case
     before = deepcopy(data)
-    assert masked(data, schema) == expected
+    assert mask_personal(data, schema) == expected
     assert data == before
 
 
@@ -191,8 +198,8 @@ def test_no_personal_value_is_left_unless_it_stands_elsewhere_too(
 ) -> None:
     schema, data, expected = case
     public = list(texts(expected))
-    left = list(texts(masked(data, schema)))
-    for value in [*values(data, schema), *texts(data)]:
+    left = list(texts(mask_personal(data, schema)))
+    for value in [*personal_values(data, schema), *texts(data)]:
         if len(value) >= 3 and not any(value in text for text in public):
             assert not any(value in text for text in left)
 
@@ -201,4 +208,4 @@ def test_no_personal_value_is_left_unless_it_stands_elsewhere_too(
 def test_what_is_not_masked_is_no_personal_value(case: tuple[Schema, Any, Any]) -> None:
     """And each text of the data is one or the other."""
     schema, data, expected = case
-    assert set(texts(data)) - {""} <= values(data, schema) | set(texts(expected))
+    assert set(texts(data)) - {""} <= personal_values(data, schema) | set(texts(expected))

@@ -6,12 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.retry import PARKED, REPLAY, Waiting, largest_row, read, row, settled, waiting
-from farandole.lanes.simulation import SimulatedRecord
+from farandole.events.retry_record import (
+    PARKED_PREFIX,
+    REPLAY_PREFIX,
+    ParkedEvent,
+    make_retry_row,
+    max_retry_row_size,
+    parse_retry_row,
+    retry_tombstone,
+    to_parked_event,
+)
+from farandole.lanes.simulated_kafka import SimulatedRecord
 
 bits = st.binary(max_size=20)
 events = st.builds(
-    Waiting,
+    ParkedEvent,
     topic=st.just("p.asked"),
     partition=st.integers(0, 9),
     offset=st.integers(0, 2**40),
@@ -33,27 +42,30 @@ events = st.builds(
 
 
 @given(events)
-def test_whatever_its_bytes_an_event_comes_out_as_it_went_in(event: Waiting) -> None:
-    assert read(row(event).value or b"") == event
+def test_whatever_its_bytes_an_event_comes_out_as_it_went_in(event: ParkedEvent) -> None:
+    assert parse_retry_row(make_retry_row(event).value or b"") == event
 
 
 @given(events)
-def test_no_row_is_larger_than_was_said_without_making_it(event: Waiting) -> None:
-    key, value, _ = row(event)
-    assert len(key or b"") + len(value or b"") <= largest_row(event)
+def test_no_row_is_larger_than_was_said_without_making_it(event: ParkedEvent) -> None:
+    key, value, _ = make_retry_row(event)
+    assert len(key or b"") + len(value or b"") <= max_retry_row_size(event)
 
 
 def test_its_value_stands_untouched_behind_a_line_of_json() -> None:
     record = SimulatedRecord("p.asked", 1, 7, b'{"n": 1}', b"k", [("h", b"x")], 5)
-    out = row(waiting(record, 3), REPLAY)
+    out = make_retry_row(to_parked_event(record, 3), REPLAY_PREFIX)
     assert out.key == b"replay/p.asked/1/7"
     account, _, value = (out.value or b"").partition(b"\n")
     assert (account[:1], value) == (b"{", b'{"n": 1}')
 
 
 def test_a_tombstone_has_the_key_of_its_row() -> None:
-    event = waiting(SimulatedRecord("p.asked", 1, 7, b"{}", None), 3)
-    assert (settled(event).key, settled(event).value) == (row(event, PARKED).key, None)
+    event = to_parked_event(SimulatedRecord("p.asked", 1, 7, b"{}", None), 3)
+    assert (retry_tombstone(event).key, retry_tombstone(event).value) == (
+        make_retry_row(event, PARKED_PREFIX).key,
+        None,
+    )
 
 
 HOSTILE = [
@@ -80,4 +92,4 @@ HOSTILE = [
 )
 def test_what_none_of_ours_wrote_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="no row of a retry topic"):
-        read(value)
+        parse_retry_row(value)

@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.deadletter import Death, letter
-from farandole.events.headers import decoded
-from farandole.events.settlement import HEADER, MOST, How, is_one, make, read
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.header_codec import decode_headers
+from farandole.events.settlement_record import (
+    MAX_SETTLED_LETTERS,
+    SETTLEMENT_HEADER,
+    SettlementKind,
+    is_settlement,
+    make_settlements,
+    parse_settlement,
+)
 from tests.events.made import Made, headers
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -23,29 +30,31 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
     st.text(),
 )
 def test_all_letters_and_the_reason_come_out_as_they_went_in(
-    letters: list[int], how: How, reason: str
+    letters: list[int], how: SettlementKind, reason: str
 ) -> None:
-    made = make(letters, how, by="ann", at=NOW, reason=reason, order="o")
-    said = [read(out.value, decoded(out.headers)) for out in made]
+    made = make_settlements(letters, how, by="ann", at=NOW, reason=reason, order="o")
+    said = [parse_settlement(out.value, decode_headers(out.headers)) for out in made]
     assert [offset for s in said if s for offset in s.settles] == letters
     for out, each in zip(made, said, strict=True):
         assert out.key is None
         assert each is not None
-        assert len(each.settles) <= MOST
+        assert len(each.settles) <= MAX_SETTLED_LETTERS
         assert (each.how, each.by, each.at, each.order) == (how, "ann", NOW, "o")
         assert reason.startswith(each.reason)
 
 
 def test_a_reason_that_no_text_can_hold_is_written_all_the_same() -> None:
-    (out,) = make([1], "discarded", by="\ud800", at=NOW, reason="\udfff")
-    assert read(out.value, decoded(out.headers)) is not None
+    (out,) = make_settlements([1], "discarded", by="\ud800", at=NOW, reason="\udfff")
+    assert parse_settlement(out.value, decode_headers(out.headers)) is not None
 
 
 @given(headers)
 def test_no_event_dies_as_a_settlement(its: list[Any]) -> None:
-    death = Death("validate", "p@1", "run", "Reject", "no")
-    event = Made(b'{"settles": [1], "how": "replayed"}', [*its, (HEADER, b"replayed")])
-    assert not is_one(decoded(letter(event, death, largest=1_000_000).headers))
+    death = FailureAccount("validate", "p@1", "run", "Reject", "no")
+    event = Made(b'{"settles": [1], "how": "replayed"}', [*its, (SETTLEMENT_HEADER, b"replayed")])
+    assert not is_settlement(
+        decode_headers(build_dead_letter(event, death, largest=1_000_000).headers)
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,9 +65,9 @@ def test_no_event_dies_as_a_settlement(its: list[Any]) -> None:
         b'{"settles": [-1], "how": "replayed", "by": "x", "at": "2026-11-27T12:00:00Z"}',
         b'{"settles": [1], "how": "eaten", "by": "x", "at": "2026-11-27T12:00:00Z"}',
         b'{"settles": [%b], "how": "replayed", "by": "x", "at": "2026-11-27T12:00:00Z"}'
-        % b",".join([b"1"] * (MOST + 1)),
+        % b",".join([b"1"] * (MAX_SETTLED_LETTERS + 1)),
     ],
 )  # fmt: skip
 def test_what_only_looks_like_one_settles_nothing(value: bytes | None) -> None:
-    assert read(value, [(HEADER, b"replayed")]) is None
-    assert is_one([(HEADER, b"replayed")])
+    assert parse_settlement(value, [(SETTLEMENT_HEADER, b"replayed")]) is None
+    assert is_settlement([(SETTLEMENT_HEADER, b"replayed")])

@@ -8,7 +8,13 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from farandole.events.topology import Event, Installation, Retry, Stage, Version
+from farandole.events.topology_version import (
+    EventSpec,
+    Installation,
+    RetryPolicy,
+    StageSpec,
+    Version,
+)
 
 VERSION = Version(
     pipeline="order-lines",
@@ -17,14 +23,14 @@ VERSION = Version(
     published=datetime(2026, 11, 23, tzinfo=UTC),
     published_by="me",
     events={
-        "feed": Event(topic="order-lines.feed", partitions=1, boundaries=(0,)),
-        "line": Event(topic="order-lines.line", partitions=4, key="household",
+        "feed": EventSpec(topic="order-lines.feed", partitions=1, boundaries=(0,)),
+        "line": EventSpec(topic="order-lines.line", partitions=4, key="household",
                       data_schema={"type": "object"}, boundaries=(1, 2, 3, 4)),
     },
     stages={
-        "ingest": Stage(run="m:ingest", subscribes=("feed",), emits=("line",), threads=2),
-        "load": Stage(run="m:load", subscribes=("line",), retry=Retry(attempts=1)),
-        "watch": Stage(run="m:watch", subscribes=("line", "feed")),
+        "ingest": StageSpec(run="m:ingest", subscribes=("feed",), emits=("line",), threads=2),
+        "load": StageSpec(run="m:load", subscribes=("line",), retry=RetryPolicy(attempts=1)),
+        "watch": StageSpec(run="m:watch", subscribes=("line", "feed")),
     },
 )  # fmt: skip
 
@@ -58,4 +64,4 @@ def test_a_version_knows_who_follows_whom() -> None:
 @pytest.mark.parametrize("retry", [{"attempts": 0}, {"attempts": 101}, {"backoff": -1}])
 def test_a_retry_out_of_bounds_is_refused(retry: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
-        Retry.model_validate(retry)
+        RetryPolicy.model_validate(retry)

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
+from farandole.broker.topic_reader import scan
 from farandole.events.record import Header, Record
-from farandole.events.topology import Version
-from farandole.router.check import check
-from farandole.router.derive import derive
-from farandole.router.publish import apply
-from farandole.worker.services import services
-from farandole.worker.supervisor import Supervisor
+from farandole.events.topology_version import Version
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.router.version_publisher import publish_version
+from farandole.services.supervisor import Supervisor
+from farandole.services.worker_services import worker_services
 from tests.undecodable import undecodable
 
 MEMORY = 192  # MiB, for the stage that fills it; it holds a third of that at rest
@@ -47,8 +47,12 @@ class Stand:
         self.version = version
         self.supervisor = Supervisor(
             [
-                *services(settings, FOLDER, {1: version}, stages=["act"], memory=MEMORY, **QUIET),
-                *services(settings, FOLDER, {1: version}, stages=[*version.stages][1:], **QUIET),
+                *worker_services(
+                    settings, FOLDER, {1: version}, stages=["act"], memory=MEMORY, **QUIET
+                ),
+                *worker_services(
+                    settings, FOLDER, {1: version}, stages=[*version.stages][1:], **QUIET
+                ),
             ]
         )
         self._settings = settings
@@ -79,8 +83,8 @@ class Stand:
     async def give_compressed(self, event_type: str, codec: Any) -> Position:
         """An event that another producer has compressed."""
         value = b'{"n": 1, "do": "answer", "more": "%b"}' % (b"again and " * 50)
-        client = producer(self._settings, compression_type=codec)
-        async with opened(client, self._settings):
+        client = make_producer(self._settings, compression_type=codec)
+        async with open_client(client, self._settings):
             topic = self.version.events[event_type].topic
             written = await client.send_and_wait(topic, value, partition=0)
         return Position(event_type, 0, written.offset)
@@ -109,7 +113,7 @@ class Stand:
         """The dead letters of a stage, or of all."""
         stages = [stage] if stage else list(self.version.stages)
         names, pipeline = self._settings.names, self.version.pipeline
-        return [r for s in stages for r in self._read[names.dead(pipeline, s)]]
+        return [r for s in stages for r in self._read[names.dead_topic(pipeline, s)]]
 
     def letter(self, cause: Position) -> Record:
         """The only dead letter of an event."""
@@ -127,7 +131,9 @@ class Stand:
         """Read all that comes out, until cancelled."""
         outputs = [self.version.events[e].topic for s in self.version.stages.values()
                    for e in s.emits]  # fmt: skip
-        dead = [self._settings.names.dead(self.version.pipeline, s) for s in self.version.stages]
+        dead = [
+            self._settings.names.dead_topic(self.version.pipeline, s) for s in self.version.stages
+        ]
         async for records in scan(self._settings, [*outputs, *dead], follow=True):
             self._read[records[0].topic] += records
 
@@ -135,14 +141,14 @@ class Stand:
 @asynccontextmanager
 async def standing(settings: Settings) -> AsyncIterator[Stand]:
     """The pipeline applied, its workers ready."""
-    checked = check(FOLDER / "topology.yaml", settings.names)
+    checked = check_topology_file(FOLDER / "topology.yaml", settings.names)
     assert checked.fit, checked.findings
     assert checked.form
-    derived = derive(checked.form, checked.signatures, settings.names)
-    version = (await apply(settings, derived, "a test")).version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    version = (await publish_version(settings, derived, "a test")).version
     # As others may write: no transaction, no numbers, and records of any size.
-    writer = producer(settings, enable_idempotence=False, max_batch_size=2**21)
-    async with opened(writer, settings):
+    writer = make_producer(settings, enable_idempotence=False, max_batch_size=2**21)
+    async with open_client(writer, settings):
         stand = Stand(version, settings, writer)
         stopping = asyncio.Event()
         running = asyncio.create_task(stand.supervisor.run(stopping))

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from farandole.broker.settings import Settings
 from farandole.events.record import Header
-from farandole.worker.caps import DEAD_BYTES
+from farandole.worker.limits import MAX_DEAD_LETTER_BYTES
 from tests.hostile.stand import LONGEST, Position, Stand, standing, text_headers, until
 
 pytestmark = [
@@ -159,7 +159,7 @@ async def test_the_largest_record_of_all_has_a_dead_letter_that_fits(stand: Stan
     bad = await stand.give("act.asked", b"v" * (room - 400_000), [("h", b"h" * 200_000)],
                            key=b"k" * 200_000)  # fmt: skip
     letter = await one_dies(stand, "act", bad)
-    assert len(letter.value or b"") + 400_000 <= DEAD_BYTES
+    assert len(letter.value or b"") + 400_000 <= MAX_DEAD_LETTER_BYTES
     assert "dead_cut" not in text_headers(letter)
 
 

@@ -14,18 +14,18 @@ from pathlib import Path
 import orjson
 import pytest
 
-from farandole.broker.settings import PREFIX, Settings
-from farandole.worker.restarts import TEMPORARY
+from farandole.broker.settings import ENV_PREFIX, Settings
+from farandole.services.restart_policy import EXIT_TEMPORARY
 
 FOLDER = Path(__file__).parent / "pipeline"
 
 
 async def ended(environment: Mapping[str, str], *arguments: str) -> tuple[int, list[str]]:
     """The exit code of a worker, and all that it said."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith(PREFIX)}
+    clean = {n: v for n, v in os.environ.items() if not n.startswith(ENV_PREFIX)}
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "farandole.worker", "--folder", str(FOLDER), *arguments,
-        env={**clean, f"{PREFIX}DEADLINE": "3", **environment},
+        sys.executable, "-m", "farandole.services.worker_main", "--folder", str(FOLDER), *arguments,
+        env={**clean, f"{ENV_PREFIX}DEADLINE": "3", **environment},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -59,7 +59,7 @@ async def test_no_broker() -> None:
     code, lines = await ended(
         {}, "--pipeline", "hostile", "--bootstrap", f"localhost:{port}", "act"
     )
-    assert code == TEMPORARY
+    assert code == EXIT_TEMPORARY
     assert why(lines).startswith(f"no broker answers at localhost:{port} (")
 
 
@@ -96,13 +96,13 @@ async def test_a_wrong_password() -> None:
     async with refusing() as port:
         code, lines = await ended(
             {
-                f"{PREFIX}SASL_MECHANISM": "PLAIN",
-                f"{PREFIX}SASL_USERNAME": "me",
-                f"{PREFIX}SASL_PASSWORD": "wr0ng",
+                f"{ENV_PREFIX}SASL_MECHANISM": "PLAIN",
+                f"{ENV_PREFIX}SASL_USERNAME": "me",
+                f"{ENV_PREFIX}SASL_PASSWORD": "wr0ng",
             },
             "--pipeline", "hostile", "--bootstrap", f"localhost:{port}", "act",
         )  # fmt: skip
-    assert code == TEMPORARY
+    assert code == EXIT_TEMPORARY
     assert "refuses the user 'me': wrong user name or password" in why(lines)
     assert "wr0ng" not in "".join(lines)
 
@@ -110,7 +110,7 @@ async def test_a_wrong_password() -> None:
 @pytest.mark.kafka
 async def test_a_pipeline_that_was_never_applied(settings: Settings) -> None:
     code, lines = await ended(
-        {f"{PREFIX}NAMESPACE": settings.namespace},
+        {f"{ENV_PREFIX}NAMESPACE": settings.namespace},
         "--pipeline", "hostile", "--bootstrap", settings.bootstrap or "", "act",
     )  # fmt: skip
     assert code == 1
@@ -119,8 +119,8 @@ async def test_a_pipeline_that_was_never_applied(settings: Settings) -> None:
 
 async def test_a_setting_that_is_none() -> None:
     code, lines = await ended(
-        {f"{PREFIX}SESSION_TIMEOUT": "soon"},
+        {f"{ENV_PREFIX}SESSION_TIMEOUT": "soon"},
         "--pipeline", "hostile", "--bootstrap", "localhost:1", "act",
     )  # fmt: skip
     assert code == 1  # it will not mend itself
-    assert why(lines).startswith(f"{PREFIX}SESSION_TIMEOUT")
+    assert why(lines).startswith(f"{ENV_PREFIX}SESSION_TIMEOUT")

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from farandole.lanes.port import Committed, Fenced, Partition, Tables, Unknown, Writes
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    FencedError,
+    OutcomeUnknownError,
+    Partition,
+    PartitionWrites,
+    StateTables,
+)
 
 
 class _Around:
@@ -20,19 +27,19 @@ class _Around:
 
 class OffsetReadBeforeTheFence(_Around):
     async def fence(self) -> None:
-        self._early = await self.port.committed()
+        self._early = await self.port.committed_offsets()
         await self.port.fence()
 
-    async def committed(self) -> Mapping[Partition, Committed]:
+    async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
         return self._early
 
 
 class StateReadBeforeTheFence(_Around):
     async def fence(self) -> None:
-        self._early = await self.port.tables()
+        self._early = await self.port.read_state()
         await self.port.fence()
 
-    async def tables(self) -> Tables:
+    async def read_state(self) -> StateTables:
         return self._early
 
 
@@ -40,11 +47,13 @@ class OffsetOutsideOfTheTransaction(_Around):
     """The transaction repeats the last offsets; `commit_aside(offsets)` then moves them, as a plain
     consumer would."""
 
-    async def committed(self) -> Mapping[Partition, Committed]:
-        self._last: Mapping[Partition, Committed] = await self.port.committed()
+    async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
+        self._last: Mapping[Partition, CommittedOffset] = await self.port.committed_offsets()
         return self._last
 
-    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
         await self.port.send(writes, self._last)
         self._next = offsets
 
@@ -53,29 +62,31 @@ class OffsetOutsideOfTheTransaction(_Around):
         await self.commit_aside(self._next)
         self._last = self._next
 
-    async def commit_aside(self, offsets: Mapping[Partition, Committed]) -> None:
+    async def commit_aside(self, offsets: Mapping[Partition, CommittedOffset]) -> None:
         raise NotImplementedError
 
 
 class RebuiltByAZombie(_Around):
     """Fenced or unanswered, it starts a new producer and sends the same batch once more."""
 
-    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
         self._again = writes, offsets
         try:
             await self.port.send(writes, offsets)
-        except (Fenced, Unknown):
+        except (FencedError, OutcomeUnknownError):
             await self._rebuild()
 
     async def commit(self) -> None:
         try:
             await self.port.commit()
-        except (Fenced, Unknown):
+        except (FencedError, OutcomeUnknownError):
             await self._rebuild()
             await self.port.commit()
 
     async def _rebuild(self) -> None:
-        await self.port.discard()
+        await self.port.force_close()
         await self.port.fence()
         await self.port.begin()
         await self.port.send(*self._again)
@@ -84,5 +95,5 @@ class RebuiltByAZombie(_Around):
 class SilentAfterAFence(_Around):
     """Fenced while it still holds the partition, it waits for a rebalance that never comes."""
 
-    async def held(self) -> bool:
+    async def confirm_ownership(self) -> bool:
         return False

@@ -18,13 +18,19 @@ import orjson
 from aiokafka import TopicPartition
 
 from farandole.broker.settings import Settings
-from farandole.events.headers import encoded
-from farandole.events.record import Outgoing, Record
-from farandole.lanes.group import Broken, Group
-from farandole.lanes.kafka import KafkaPort
-from farandole.lanes.lane import Done
-from farandole.lanes.port import Committed, Partition, Port, Tables, Writes
-from farandole.worker.logs import configure
+from farandole.events.header_codec import encode_headers
+from farandole.events.record import OutgoingRecord, Record
+from farandole.lanes.kafka_port import KafkaPort
+from farandole.lanes.lane_group import LaneGroup, MembershipError
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    LanePort,
+    Partition,
+    PartitionWrites,
+    StateTables,
+)
+from farandole.lanes.lane_protocol import BatchResult
+from farandole.worker.log_setup import configure_logging
 from tests.lanes import broken
 
 FOLDER: Path
@@ -37,35 +43,35 @@ class Doubling:
         self._into = Partition(target, index)
 
     @property
-    def waits(self) -> None:
+    def deferred(self) -> None:
         return None
 
-    def born(self, tables: Tables) -> None:
+    def open(self, tables: StateTables) -> None:
         pass
 
-    def idle(self) -> Done | None:
+    def on_idle(self) -> BatchResult | None:
         return None
 
-    async def handle(self, records: Sequence[Record]) -> Done:
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
         records = records[:200]
         out = [
-            Outgoing(
+            OutgoingRecord(
                 r.key,
                 (r.value or b"") + suffix,
-                encoded([("id", b"%d/%d" % (r.partition, r.offset))]),
+                encode_headers([("id", b"%d/%d" % (r.partition, r.offset))]),
             )
             for r in records
             for suffix in (b"a", b"b")
         ]
-        return Done(len(records), {self._into: out})
+        return BatchResult(len(records), {self._into: out})
 
-    async def give_up(self, record: Record, deaths: int) -> Done:
-        return Done(1, {self._into: [Outgoing(record.key, b"given up")]})
+    async def give_up(self, record: Record, deaths: int) -> BatchResult:
+        return BatchResult(1, {self._into: [OutgoingRecord(record.key, b"given up")]})
 
-    def committed(self, done: Done) -> None:
+    def on_commit(self, done: BatchResult) -> None:
         pass
 
-    async def end(self) -> Done | None:
+    async def close(self) -> BatchResult | None:
         return None
 
 
@@ -85,7 +91,9 @@ class Suffering(broken._Around):
         reached("before the transaction")
         await self.port.begin()
 
-    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
         if writes:
             reached("inside the transaction")
         await self.port.send(writes, offsets)
@@ -99,7 +107,7 @@ def _has_read(port: Any) -> None:
 
 class EarlyOffset(broken.OffsetReadBeforeTheFence):
     async def fence(self) -> None:
-        self._early = await self.port.committed()
+        self._early = await self.port.committed_offsets()
         _has_read(self.port)
         while not (FOLDER / "go on").exists():
             await asyncio.sleep(0.01)
@@ -117,7 +125,7 @@ class HealthyButSlow(broken._Around):
 
 
 class OffsetAside(broken.OffsetOutsideOfTheTransaction):
-    async def commit_aside(self, offsets: Mapping[Partition, Committed]) -> None:
+    async def commit_aside(self, offsets: Mapping[Partition, CommittedOffset]) -> None:
         reached("between outputs and offset")
         inner: KafkaPort = self.port.port
         await inner.membership.consumer.commit(
@@ -150,11 +158,11 @@ async def main(options: Mapping[str, Any]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     port: Any = PORTS[options["port"]]
 
-    def around(inner: KafkaPort) -> Port:
-        outer: Port = port(inner)
+    def around(inner: KafkaPort) -> LanePort:
+        outer: LanePort = port(inner)
         return outer
 
-    group = Group(
+    group = LaneGroup(
         settings,
         options["group"],
         [options["source"]],
@@ -171,8 +179,8 @@ async def main(options: Mapping[str, Any]) -> None:
 if __name__ == "__main__":
     given = orjson.loads(sys.argv[1])
     FOLDER = Path(given["folder"])
-    configure(pretty=False)
+    configure_logging(pretty=False)
     try:
         asyncio.run(main(given))
-    except Broken:
+    except MembershipError:
         sys.exit(75)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from farandole.broker import embedded
-from farandole.broker.errors import Unanswered
+from farandole.broker import embedded_kafka
+from farandole.broker.broker_errors import DeadlineExceededError
 from farandole.broker.settings import Settings
 from tests.lanes.troupe import PARTITIONS, Troupe, until, wake
 
@@ -169,7 +169,7 @@ async def test_an_offset_outside_of_the_transaction_is_caught(
 async def test_a_broker_killed_and_started_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
     home = tmp_path / "own broker"
     home.mkdir()
-    running = await embedded.start(home, progress=lambda _: None, port=19092)
+    running = await embedded_kafka.start_embedded(home, progress=lambda _: None, port=19092)
     settings = Settings(bootstrap=running.address, replication_factor=1, session_timeout=3)
     troupe = Troupe(settings, tmp_path)
     try:
@@ -178,13 +178,13 @@ async def test_a_broker_killed_and_started_again_loses_and_doubles_nothing(tmp_p
         await troupe.give(2000)
         await troupe.some(500)
         os.kill(running.pid, signal.SIGKILL)
-        await until(lambda: embedded.status(home) is None, "it survived kill -9")
-        await embedded.start(home, progress=lambda _: None)
+        await until(lambda: embedded_kafka.embedded_status(home) is None, "it survived kill -9")
+        await embedded_kafka.start_embedded(home, progress=lambda _: None)
         await troupe.give(500)
         assert await troupe.settled(patience=60) == troupe.expected()
     finally:
         troupe.end()
-        await embedded.stop(home)
+        await embedded_kafka.stop_embedded(home)
 
 
 async def _frozen(troupe: Troupe, member: object, point: str) -> None:
@@ -202,7 +202,7 @@ async def doubled(troupe: Troupe, patience: float) -> bool:
     ends = time.monotonic() + patience
     while time.monotonic() < ends:
         found: dict[int, list[bytes]] = {}
-        with suppress(Unanswered):  # on a busy machine: asked again
+        with suppress(DeadlineExceededError):  # on a busy machine: asked again
             found = await troupe.results()
         if any(len(set(v)) < len(v) for v in found.values()):
             return True

@@ -13,19 +13,26 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.events.record import Outgoing
-from farandole.lanes.kafka import KafkaPort, Membership
-from farandole.lanes.port import Committed, Fenced, Lost, Partition, Port, Refused
-from farandole.lanes.simulation import SimulatedKafka, SimulatedPort
+from farandole.broker.topic_reader import scan
+from farandole.events.record import OutgoingRecord
+from farandole.lanes.kafka_port import GroupMembership, KafkaPort
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    FencedError,
+    LanePort,
+    OffsetLostError,
+    Partition,
+    WriteRejectedError,
+)
+from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort
 from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka
 
-START = Committed(0)
+START = CommittedOffset(0)
 
 
 class Simulated:
@@ -36,12 +43,12 @@ class Simulated:
         self.source, self.target = Partition("in", 0), Partition("out", 0)
         self.kafka.offsets["g", self.source] = START
 
-    async def port(self, tid: str = "t") -> Port:
+    async def port(self, tid: str = "t") -> LanePort:
         return SimulatedPort(self.kafka, "g", tid, [self.source], 1, most=100)
 
     async def give(self, *values: bytes) -> None:
         for value in values:
-            self.kafka.append(self.source, Outgoing(None, value))
+            self.kafka.append(self.source, OutgoingRecord(None, value))
 
     async def results(self) -> list[bytes | None]:
         return [r.value for r in self.kafka.read_committed(self.target)]
@@ -64,30 +71,30 @@ class Real:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings.model_copy(update={"transaction_timeout": 2.0, "deadline": 1.9})
         names = settings.names
-        self.source = Partition(names.topic("contract", "in"), 0)
-        self.target = Partition(names.topic("contract", "out"), 0)
-        self.group = names.group("contract", "g")
+        self.source = Partition(names.event_topic("contract", "in"), 0)
+        self.target = Partition(names.event_topic("contract", "out"), 0)
+        self.group = names.stage_group("contract", "g")
         self.ports: list[KafkaPort] = []
         self.members: list[Any] = []
 
     async def prepare(self) -> None:
-        async with Admin.open(self.settings) as admin:
-            await admin.create(
-                {self.source.topic: NewTopicSpec(1), self.target.topic: NewTopicSpec(1)}
-            )
-        client = producer(self.settings, transactional_id=self.settings.names.router)
-        async with opened(client, self.settings), client.transaction():
+        async with ClusterAdmin.open(self.settings) as admin:
+            await admin.create({self.source.topic: TopicSpec(1), self.target.topic: TopicSpec(1)})
+        client = make_producer(
+            self.settings, transactional_id=self.settings.names.router_transactional_id
+        )
+        async with open_client(client, self.settings), client.transaction():
             await client.send_offsets_to_transaction(
                 {TopicPartition(*self.source): OffsetAndMetadata(0, "")}, self.group
             )
 
-    async def port(self, tid: str = "t") -> Port:
-        member = consumer(self.settings, group=self.group)
+    async def port(self, tid: str = "t") -> LanePort:
+        member = make_consumer(self.settings, group=self.group)
         await member.start()
         member.assign([TopicPartition(*self.source)])
         self.members.append(member)
         port = KafkaPort(
-            Membership(self.settings, member, self.group),
+            GroupMembership(self.settings, member, self.group),
             f"{self.settings.names.prefix}{tid}",
             [self.source],
             remedy="(a test)",
@@ -96,8 +103,8 @@ class Real:
         return port
 
     async def give(self, *values: bytes) -> None:
-        client = producer(self.settings)
-        async with opened(client, self.settings):
+        client = make_producer(self.settings)
+        async with open_client(client, self.settings):
             for value in values:
                 await client.send_and_wait(self.source.topic, value, partition=0)
 
@@ -110,7 +117,7 @@ class Real:
 
     async def expire(self, tid: str = "t") -> None:
         tp = TopicPartition(*self.target)
-        async with Admin.open(self.settings) as admin:
+        async with ClusterAdmin.open(self.settings) as admin:
             async with asyncio.timeout(20):
                 while await admin.end_offsets([tp]) != await admin.end_offsets([tp], stable=True):
                     await asyncio.sleep(0.1)
@@ -120,7 +127,7 @@ class Real:
 
     async def close(self) -> None:
         for port in self.ports:
-            await port.discard()
+            await port.force_close()
         for member in self.members:
             await member.stop()
 
@@ -142,12 +149,13 @@ async def world(
     await real.close()
 
 
-async def written(world: World, port: Port, value: bytes, offset: int) -> None:
+async def written(world: World, port: LanePort, value: bytes, offset: int) -> None:
     """A transaction, up to but without its commit."""
     await world.call(port.begin())
     await world.call(
         port.send(
-            {world.target: [Outgoing(None, value)]}, {world.source: Committed(offset, "note")}
+            {world.target: [OutgoingRecord(None, value)]},
+            {world.source: CommittedOffset(offset, "note")},
         )
     )
 
@@ -157,7 +165,7 @@ async def test_what_is_not_committed_cannot_be_read(world: World) -> None:
     await world.call(port.fence())
     await written(world, port, b"x", 1)
     second = await world.port()
-    assert await world.call(second.committed()) == {world.source: START}
+    assert await world.call(second.committed_offsets()) == {world.source: START}
     await world.call(second.fence())
     assert await world.results() == []
 
@@ -169,7 +177,9 @@ async def test_outputs_and_offset_and_note_come_into_sight_together(world: World
     await world.call(port.commit())
     second = await world.port()
     await world.call(second.fence())
-    assert await world.call(second.committed()) == {world.source: Committed(1, "note")}
+    assert await world.call(second.committed_offsets()) == {
+        world.source: CommittedOffset(1, "note")
+    }
     assert await world.results() == [b"x"]
 
 
@@ -178,7 +188,7 @@ async def test_a_fence_aborts_the_open_transaction_of_the_last_owner(world: Worl
     await world.call(first.fence())
     await written(world, first, b"x", 1)
     await world.call(second.fence())
-    assert await world.call(second.committed()) == {world.source: START}
+    assert await world.call(second.committed_offsets()) == {world.source: START}
     await written(world, second, b"y", 1)
     await world.call(second.commit())
     assert await _readable(world, second) == [b"y"]
@@ -189,7 +199,7 @@ async def test_the_last_owner_cannot_commit_once_it_is_fenced(world: World) -> N
     await world.call(first.fence())
     await written(world, first, b"x", 1)
     await world.call(second.fence())
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedError):
         await world.call(first.commit())
 
 
@@ -197,7 +207,7 @@ async def test_the_last_owner_cannot_write_once_it_is_fenced(world: World) -> No
     first, second = await world.port(), await world.port()
     await world.call(first.fence())
     await world.call(second.fence())
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedError):
         await written(world, first, b"x", 1)
         await world.call(first.commit())
 
@@ -209,7 +219,7 @@ async def test_a_transaction_that_outlives_its_time_out_fences_its_living_owner(
     await world.call(port.fence())
     await written(world, port, b"x", 1)
     await world.expire()
-    with pytest.raises(Fenced):
+    with pytest.raises(FencedError):
         # The real port's own deadline for the transaction has passed as well: look past it.
         if isinstance(port, KafkaPort):
             port._transaction_ends = asyncio.get_running_loop().time() + 5
@@ -251,7 +261,7 @@ async def test_markers_take_offsets_and_fetch_passes_them(world: World) -> None:
     reader.seek({world.target: 0})
     fetched: list[Any] = []
     async with asyncio.timeout(10):
-        while reader.reached() != {world.target: 4}:
+        while reader.positions() != {world.target: 4}:
             fetched += await world.call(reader.fetch())
     assert [(r.offset, r.value) for r in fetched] == [(0, b"x"), (2, b"y")]
 
@@ -262,21 +272,25 @@ async def test_state_is_the_newest_committed_row_of_each_key(world: World) -> No
     for rows in ([(b"a", b"1"), (b"b", b"1")], [(b"a", b"2")], [(b"b", None)]):
         await world.call(first.begin())
         await world.call(
-            first.send({world.target: [Outgoing(*row) for row in rows]}, {world.source: START})
+            first.send(
+                {world.target: [OutgoingRecord(*row) for row in rows]}, {world.source: START}
+            )
         )
         await world.call(first.commit())
     await world.call(first.begin())
-    await world.call(first.send({world.target: [Outgoing(b"a", b"3")]}, {world.source: START}))
+    await world.call(
+        first.send({world.target: [OutgoingRecord(b"a", b"3")]}, {world.source: START})
+    )
     await world.call(second.fence())
     second.state = [world.target]  # type: ignore[union-attr, attr-defined]
-    assert await world.call(second.tables()) == {world.target.topic: {b"a": b"2"}}
+    assert await world.call(second.read_state()) == {world.target.topic: {b"a": b"2"}}
 
 
 async def test_an_offset_that_nobody_committed_is_lost(world: World) -> None:
     port = await world.port()
     port.inputs = [Partition(world.source.topic, 1)]  # type: ignore[union-attr, attr-defined]
-    with pytest.raises(Lost):
-        await world.call(port.committed())
+    with pytest.raises(OffsetLostError):
+        await world.call(port.committed_offsets())
 
 
 async def test_where_it_is_wanted_an_offset_that_nobody_committed_is_the_start(
@@ -288,23 +302,23 @@ async def test_where_it_is_wanted_an_offset_that_nobody_committed_is_the_start(
         port = await real.port()
         assert isinstance(port, KafkaPort)
         port.inputs, port.from_start = [real.source, real.target], True
-        assert await port.committed() == {real.source: START, real.target: START}
+        assert await port.committed_offsets() == {real.source: START, real.target: START}
     finally:
         await real.close()
 
 
-async def _readable(world: World, *settled: Port) -> list[bytes | None]:
+async def _readable(world: World, *settled: LanePort) -> list[bytes | None]:
     """What can be read once the ends of these ports' transactions are complete: the next birth of
     each sees to that."""
     for port in settled:
-        await world.call(port.discard())
+        await world.call(port.force_close())
         await world.call(port.fence())
     return await world.results()
 
 
 async def _give_undecodable(real: Real, partition: Partition) -> None:
-    client = producer(real.settings, enable_idempotence=False)
-    async with opened(client, real.settings):
+    client = make_producer(real.settings, enable_idempotence=False)
+    async with open_client(client, real.settings):
         batch = undecodable(client, b"{}")
         await (await client.send_batch(batch, partition.topic, partition=0))
 
@@ -316,9 +330,9 @@ async def test_a_record_that_kafka_never_takes_is_refused_among_others(settings:
         port = await real.port()
         await port.fence()
         await port.begin()
-        out = [Outgoing(None, value) for value in (b"x", b"x" * 5 * 2**20, b"x")]
-        with pytest.raises(Refused, match="MessageSizeTooLarge"):
-            await port.send({real.target: out}, {real.source: Committed(1)})
+        out = [OutgoingRecord(None, value) for value in (b"x", b"x" * 5 * 2**20, b"x")]
+        with pytest.raises(WriteRejectedError, match="MessageSizeTooLarge"):
+            await port.send({real.target: out}, {real.source: CommittedOffset(1)})
         assert await _readable(real, port) == []
     finally:
         await real.close()

@@ -11,10 +11,10 @@ from aiokafka import TopicPartition
 
 from farandole.broker.settings import Settings
 from farandole.events.record import Record
-from farandole.lanes.group import Broken, Group
-from farandole.lanes.kafka import KafkaPort
-from farandole.lanes.lane import Done
-from farandole.lanes.port import Partition, Port, Tables
+from farandole.lanes.kafka_port import KafkaPort
+from farandole.lanes.lane_group import LaneGroup, MembershipError
+from farandole.lanes.lane_port import LanePort, Partition, StateTables
+from farandole.lanes.lane_protocol import BatchResult
 from tests.lanes.troupe import Troupe
 
 pytestmark = pytest.mark.kafka
@@ -29,38 +29,38 @@ class Waiting:
         self.handled = 0
 
     @property
-    def waits(self) -> None:
+    def deferred(self) -> None:
         return None
 
-    def born(self, tables: Tables) -> None:
+    def open(self, tables: StateTables) -> None:
         pass
 
-    def idle(self) -> Done | None:
+    def on_idle(self) -> BatchResult | None:
         return None
 
-    async def handle(self, records: Sequence[Record]) -> Done:
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
         self.begun.set()
         await self.may_end.wait()
         self.handled += 1
-        return Done(1, {})
+        return BatchResult(1, {})
 
-    async def give_up(self, record: Record, deaths: int) -> Done:
-        return Done(1, {})
+    async def give_up(self, record: Record, deaths: int) -> BatchResult:
+        return BatchResult(1, {})
 
-    def committed(self, done: Done) -> None:
+    def on_commit(self, done: BatchResult) -> None:
         pass
 
-    async def end(self) -> Done | None:
+    async def close(self) -> BatchResult | None:
         return None
 
 
 def group(
     troupe: Troupe,
     work: Callable[[int], Any],
-    port: Callable[[KafkaPort], Port] = lambda port: port,
+    port: Callable[[KafkaPort], LanePort] = lambda port: port,
     holding: Callable[[], bool] = lambda: False,
-) -> Group:
-    return Group(
+) -> LaneGroup:
+    return LaneGroup(
         troupe.settings,
         troupe.group,
         [troupe.source],
@@ -160,7 +160,7 @@ async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
         while not member.lanes:
             await asyncio.sleep(0.05)
     member._membership.consumer._coordinator._pending_exception = RuntimeError("no such group")
-    with pytest.raises(Broken, match="no such group"):
+    with pytest.raises(MembershipError, match="no such group"):
         await running
 
 
@@ -180,7 +180,7 @@ async def test_a_subscription_that_changes_while_lanes_are_born_breaks_nothing(
 
     monkeypatch.setattr(KafkaPort, "seek", meanwhile)
 
-    def noted(port: KafkaPort) -> Port:
+    def noted(port: KafkaPort) -> LanePort:
         ports.append(port)
         return port
 

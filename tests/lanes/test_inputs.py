@@ -7,10 +7,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from farandole.events.record import Outgoing, Record
-from farandole.lanes.lane import Done, live
-from farandole.lanes.port import Committed, Partition
-from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
+from farandole.events.record import OutgoingRecord, Record
+from farandole.lanes.lane_port import CommittedOffset, Partition
+from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.simulated_kafka import (
+    SimulatedKafka,
+    SimulatedLock,
+    SimulatedPort,
+    SimulatedRecord,
+)
 from tests.lanes.test_waits import DEAD, GROUP, INPUT, OUT, PLACE, Killed, Settling, Waiting, values
 
 OTHER = Partition("other", 0)
@@ -26,14 +31,14 @@ class Never(Waiting):
 class OneByOne(Settling):
     """A transaction for each event."""
 
-    async def handle(self, records: Sequence[Record]) -> Done:
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
         return await super().handle(records[:1])
 
 
 class Careless(Settling):
     """Gives up whatever it is told to."""
 
-    async def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> BatchResult:
         return self._done([record], DEAD)
 
 
@@ -42,20 +47,20 @@ class InAnyOrder(SimulatedPort):
 
     die = random.Random()
 
-    async def fetch(self, *, patiently: bool = True) -> Sequence[SimulatedRecord]:
+    async def fetch(self, *, wait: bool = True) -> Sequence[SimulatedRecord]:
         places = list(self._positions.items())
         self.die.shuffle(places)
         self._positions = dict(places)
-        return await super().fetch(patiently=patiently)
+        return await super().fetch(wait=wait)
 
 
 class OneInputAFetch(SimulatedPort):
-    async def fetch(self, *, patiently: bool = True) -> Sequence[SimulatedRecord]:
+    async def fetch(self, *, wait: bool = True) -> Sequence[SimulatedRecord]:
         every = self._positions
         for place in list(every):
             self._positions = {place: every[place]}
             try:
-                records = await super().fetch(patiently=patiently)
+                records = await super().fetch(wait=wait)
             finally:
                 every |= self._positions
                 self._positions = every
@@ -67,7 +72,7 @@ class OneInputAFetch(SimulatedPort):
 def kafka_of(*inputs: Partition) -> SimulatedKafka:
     kafka = SimulatedKafka()
     for place in inputs:
-        kafka.offsets[GROUP, place] = Committed(0)
+        kafka.offsets[GROUP, place] = CommittedOffset(0)
     return kafka
 
 
@@ -83,7 +88,7 @@ def lived(
     for number in range(1, 40):
         before_each(number)
         at = port(kafka, GROUP, "t", inputs, 1, most=100, state=[PLACE])
-        life = live(at, work(), alone=SimulatedLock(), log=lambda *_, **__: None)
+        life = run_lane(at, work(), alone=SimulatedLock(), log=lambda *_, **__: None)
         try:
             for _ in range(600):
                 life.send(None)
@@ -96,13 +101,13 @@ def lived(
 
 def give(kafka: SimulatedKafka, place: Partition, letter: str, events: int) -> None:
     for n in range(events):
-        kafka.append(place, Outgoing(None, b"%b%d" % (letter.encode(), n)))
+        kafka.append(place, OutgoingRecord(None, b"%b%d" % (letter.encode(), n)))
 
 
 @pytest.mark.parametrize("inputs", [[PLACE, INPUT], [INPUT, PLACE]])
 def test_behind_a_row_of_the_retry_topic(inputs: list[Partition]) -> None:
     kafka = kafka_of(*inputs)
-    kafka.append(PLACE, Outgoing(b"parked/x", b"{}"))
+    kafka.append(PLACE, OutgoingRecord(b"parked/x", b"{}"))
     give(kafka, INPUT, "i", 3)
     assert lived(kafka, inputs, lambda: Settling({b"i1"}, Never()))
     assert values(kafka, DEAD) == [b"i1"]
@@ -112,7 +117,7 @@ def test_and_no_other_whatever_comes_first() -> None:
     for seed in range(100):
         InAnyOrder.die = random.Random(seed)
         kafka = kafka_of(INPUT, OTHER, PLACE)
-        kafka.append(PLACE, Outgoing(b"parked/x", b"{}"))
+        kafka.append(PLACE, OutgoingRecord(b"parked/x", b"{}"))
         give(kafka, INPUT, "i", 4)
         give(kafka, OTHER, "o", seed % 3)
         work = lambda: Careless({b"i2"}, Never())  # noqa: E731
@@ -138,7 +143,7 @@ def test_after_a_fetch_of_rows_alone() -> None:
     give(kafka, INPUT, "i", 3)
 
     def more(life: int) -> None:
-        kafka.append(PLACE, Outgoing(b"parked/%d" % life, b"{}"))
+        kafka.append(PLACE, OutgoingRecord(b"parked/%d" % life, b"{}"))
 
     work = lambda: Settling({b"i1"}, Never())  # noqa: E731
     assert lived(kafka, [PLACE, INPUT], work, port=OneInputAFetch, before_each=more)
@@ -148,7 +153,7 @@ def test_after_a_fetch_of_rows_alone() -> None:
 def test_where_what_waits_is_no_input_yet() -> None:
     """A topic that has just been widened is state sooner than the group knows it."""
     kafka = kafka_of(INPUT)
-    kafka.append(PLACE, Outgoing(b"00", b"w0"))
+    kafka.append(PLACE, OutgoingRecord(b"00", b"w0"))
     give(kafka, INPUT, "i", 3)
     assert lived(kafka, [INPUT], lambda: Settling({b"i1"}))
     assert (values(kafka, DEAD), b"w0" in values(kafka, OUT)) == ([b"i1"], True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.lanes.mark import Mark
+from farandole.lanes.crash_marker import CrashMarker
 
 
 class Told:
     """What comes of `count` events in one lane, of which `poison` kills whoever works it."""
 
-    def __init__(self, count: int, poison: int | None, mark: Mark) -> None:
+    def __init__(self, count: int, poison: int | None, mark: CrashMarker) -> None:
         self.deaths = self.steps = 0
         self.given_up: list[int] = []
         offset = 0
@@ -34,7 +34,7 @@ class Told:
 @given(st.integers(1, 5000), st.data())
 def test_the_event_that_kills_is_given_up_and_no_other(count: int, data: st.DataObject) -> None:
     poison = data.draw(st.integers(0, count - 1))
-    told = Told(count, poison, Mark())
+    told = Told(count, poison, CrashMarker())
     assert told.given_up == [poison]
     assert told.deaths <= 9
     assert told.steps <= 400
@@ -43,10 +43,10 @@ def test_the_event_that_kills_is_given_up_and_no_other(count: int, data: st.Data
 @given(st.integers(1, 5000))
 def test_who_was_killed_from_outside_is_through_soon(count: int) -> None:
     """Twice at the same place, as when another stage of the process eats its memory."""
-    told = Told(count, None, Mark(2, count - 1))
+    told = Told(count, None, CrashMarker(2, count - 1))
     assert told.given_up == []
     assert told.steps <= 170
 
 
 def test_a_first_death_is_the_machines_fault() -> None:
-    assert not Mark(1, 100).suspect
+    assert not CrashMarker(1, 100).suspect

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farandole.lanes.port import Committed, Partition
-from farandole.lanes.simulation import SimulatedKafka, SimulatedPort, step
+from farandole.lanes.lane_port import CommittedOffset, Partition
+from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort, simulation_step
 from tests.lanes import broken
 from tests.lanes.world import GROUP, LANES, World
 
@@ -60,8 +60,8 @@ def test_no_event_is_given_up_for_a_broker_that_does_not_answer() -> None:
 
 
 class _Aside(broken.OffsetOutsideOfTheTransaction):
-    async def commit_aside(self, offsets: dict[Partition, Committed]) -> None:
-        await step("aside")
+    async def commit_aside(self, offsets: dict[Partition, CommittedOffset]) -> None:
+        await simulation_step("aside")
         self.port.kafka.offsets |= {(GROUP, p): c for p, c in offsets.items()}
 
 
@@ -107,7 +107,7 @@ def test_a_simulated_producer_cannot_write_once_it_is_fenced() -> None:
 
 
 def test_a_simulated_port_is_a_port() -> None:
-    from farandole.lanes.port import Port
+    from farandole.lanes.lane_port import LanePort
 
-    port: Port = SimulatedPort(SimulatedKafka(), GROUP, "t", [Partition("in", 0)], 1)
+    port: LanePort = SimulatedPort(SimulatedKafka(), GROUP, "t", [Partition("in", 0)], 1)
     assert port is not None

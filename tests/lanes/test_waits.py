@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from farandole.events.record import Outgoing, Record
-from farandole.lanes.lane import Done, live
-from farandole.lanes.mark import GIVE_UP
-from farandole.lanes.port import Committed, Partition, Tables
-from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort, SimulatedRecord
+from farandole.events.record import OutgoingRecord, Record
+from farandole.lanes.crash_marker import GIVE_UP_AFTER
+from farandole.lanes.lane_port import CommittedOffset, Partition, StateTables
+from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.simulated_kafka import (
+    SimulatedKafka,
+    SimulatedLock,
+    SimulatedPort,
+    SimulatedRecord,
+)
 
 GROUP = "g"
 INPUT, PLACE, OUT, DEAD = (Partition(name, 0) for name in ("in", "retry", "out", "dead"))
@@ -23,48 +28,50 @@ class Killed(BaseException):
 
 @dataclass
 class Waiting:
-    """`lanes.lane.Waits`: all that its state holds is due."""
+    """`farandole.lanes.lane_protocol.Waits`: all that its state holds is due."""
 
     rows: dict[bytes, bytes] = field(default_factory=dict)
-    place: Partition = PLACE
+    state_input: Partition = PLACE
 
     def due(self) -> Sequence[Record]:
         return [SimulatedRecord("in", 0, int(k), v, k) for k, v in sorted(self.rows.items())]
 
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         return False
 
 
 @dataclass
 class Settling:
     killers: set[bytes]
-    waits: Waiting = field(default_factory=Waiting)
+    deferred: Waiting = field(default_factory=Waiting)
 
-    def born(self, tables: Tables) -> None:
-        self.waits.rows = dict(tables["retry"])
+    def open(self, tables: StateTables) -> None:
+        self.deferred.rows = dict(tables["retry"])
 
-    async def handle(self, records: Sequence[Record]) -> Done:
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
         events = [record for record in records if record.topic != PLACE.topic]
         if self.killers.intersection(record.value or b"" for record in events):
             raise Killed
         return self._done(events, OUT)._replace(settled=len(records))
 
-    async def give_up(self, record: Record, deaths: int) -> Done:
-        assert deaths == GIVE_UP
+    async def give_up(self, record: Record, deaths: int) -> BatchResult:
+        assert deaths == GIVE_UP_AFTER
         return self._done([record], DEAD)
 
-    def _done(self, records: Sequence[Record], into: Partition) -> Done:
-        taken = [r.key for r in records if self.waits.rows.pop(r.key or b"", None) is not None]
-        out = [Outgoing(None, record.value) for record in records]
-        return Done(len(records), {into: out, PLACE: [Outgoing(key, None) for key in taken]})
+    def _done(self, records: Sequence[Record], into: Partition) -> BatchResult:
+        taken = [r.key for r in records if self.deferred.rows.pop(r.key or b"", None) is not None]
+        out = [OutgoingRecord(None, record.value) for record in records]
+        return BatchResult(
+            len(records), {into: out, PLACE: [OutgoingRecord(key, None) for key in taken]}
+        )
 
-    def idle(self) -> Done | None:
+    def on_idle(self) -> BatchResult | None:
         return None
 
-    def committed(self, done: Done) -> None:
+    def on_commit(self, done: BatchResult) -> None:
         pass
 
-    async def end(self) -> Done | None:
+    async def close(self) -> BatchResult | None:
         return None
 
 
@@ -72,16 +79,16 @@ def lived(killers: set[bytes], waiting: int, *, always: bool = False) -> tuple[S
     """So many wait, and two events come in. Until all is settled: what came of it, and the lives
     that it took."""
     kafka = SimulatedKafka()
-    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = Committed(0)
+    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = CommittedOffset(0)
     for n in range(waiting):
-        kafka.append(PLACE, Outgoing(b"%02d" % n, b"w%d" % n))
+        kafka.append(PLACE, OutgoingRecord(b"%02d" % n, b"w%d" % n))
     for n in range(2):
-        kafka.append(INPUT, Outgoing(None, b"i%d" % n))
+        kafka.append(INPUT, OutgoingRecord(None, b"i%d" % n))
     for lives in range(1, 60):
         if always:
-            kafka.append(PLACE, Outgoing(b"%02d" % (50 + lives), b"x"))
+            kafka.append(PLACE, OutgoingRecord(b"%02d" % (50 + lives), b"x"))
         port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=100, state=[PLACE])
-        life = live(port, Settling(killers), alone=SimulatedLock(), log=lambda *_, **__: None)
+        life = run_lane(port, Settling(killers), alone=SimulatedLock(), log=lambda *_, **__: None)
         try:
             for _ in range(2_000):
                 life.send(None)
@@ -108,7 +115,7 @@ def test_the_event_that_kills_when_its_time_has_come_is_given_up(killer: bytes) 
     assert values(kafka, DEAD) == [killer]
     others = {*(b"w%d" % n for n in range(10)), b"i0", b"i1"} - {killer}
     assert values(kafka, OUT) == sorted(others)
-    assert lives == GIVE_UP + 1
+    assert lives == GIVE_UP_AFTER + 1
 
 
 def test_two_of_them_are_found_one_after_the_other() -> None:
@@ -125,19 +132,21 @@ def test_one_of_the_input_costs_nothing_that_waits() -> None:
 class Failing(Settling):
     """What waits fails each time it is due, and it always is."""
 
-    def _done(self, records: Sequence[Record], into: Partition) -> Done:
+    def _done(self, records: Sequence[Record], into: Partition) -> BatchResult:
         come = [record for record in records if record.key is None]
-        return Done(len(records), {into: [Outgoing(None, record.value) for record in come]})
+        return BatchResult(
+            len(records), {into: [OutgoingRecord(None, record.value) for record in come]}
+        )
 
 
 def test_the_input_has_its_turn_although_something_is_always_due() -> None:
     kafka = SimulatedKafka()
-    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = Committed(0)
-    kafka.append(PLACE, Outgoing(b"00", b"w"))
+    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = CommittedOffset(0)
+    kafka.append(PLACE, OutgoingRecord(b"00", b"w"))
     for n in range(5):
-        kafka.append(INPUT, Outgoing(None, b"i%d" % n))
+        kafka.append(INPUT, OutgoingRecord(None, b"i%d" % n))
     port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=1, state=[PLACE])
-    life = live(port, Failing(set()), alone=SimulatedLock(), log=lambda *_, **__: None)
+    life = run_lane(port, Failing(set()), alone=SimulatedLock(), log=lambda *_, **__: None)
     for _ in range(500):
         life.send(None)
         kafka.complete("t") if "t" in kafka.producers else None

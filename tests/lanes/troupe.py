@@ -17,10 +17,10 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
+from farandole.broker.topic_reader import scan
 
 PARTITIONS = 2
 
@@ -38,23 +38,25 @@ class Troupe:
 
     @property
     def group(self) -> str:
-        return self.settings.names.group("troupe", "double")
+        return self.settings.names.stage_group("troupe", "double")
 
     @property
     def source(self) -> str:
-        return self.settings.names.topic("troupe", "in")
+        return self.settings.names.event_topic("troupe", "in")
 
     @property
     def target(self) -> str:
-        return self.settings.names.topic("troupe", "out")
+        return self.settings.names.event_topic("troupe", "out")
 
     async def prepare(self) -> None:
-        async with Admin.open(self.settings) as admin:
+        async with ClusterAdmin.open(self.settings) as admin:
             await admin.create(
-                {self.source: NewTopicSpec(PARTITIONS), self.target: NewTopicSpec(PARTITIONS)}
+                {self.source: TopicSpec(PARTITIONS), self.target: TopicSpec(PARTITIONS)}
             )
-        client = producer(self.settings, transactional_id=self.settings.names.router)
-        async with opened(client, self.settings), client.transaction():
+        client = make_producer(
+            self.settings, transactional_id=self.settings.names.router_transactional_id
+        )
+        async with open_client(client, self.settings), client.transaction():
             await client.send_offsets_to_transaction(
                 {
                     TopicPartition(self.source, p): OffsetAndMetadata(0, "")
@@ -65,8 +67,8 @@ class Troupe:
 
     async def give(self, events: int) -> None:
         """So many more events, evenly, numbered on."""
-        client = producer(self.settings)
-        async with opened(client, self.settings):
+        client = make_producer(self.settings)
+        async with open_client(client, self.settings):
             futures = []
             for _ in range(events):
                 number = sum(len(v) for v in self.given.values())
@@ -117,7 +119,7 @@ class Troupe:
     async def aborted(self) -> None:
         """Return when no transaction is open any more on the topic of results."""
         tps = [TopicPartition(self.target, p) for p in range(PARTITIONS)]
-        async with Admin.open(self.settings) as admin:
+        async with ClusterAdmin.open(self.settings) as admin:
             ends = time.monotonic() + 40
             while await admin.end_offsets(tps) != await admin.end_offsets(tps, stable=True):
                 assert time.monotonic() < ends, "the broker never ended the transaction"
@@ -126,7 +128,7 @@ class Troupe:
     async def offsets(self) -> list[int]:
         """What the group has committed of each partition."""
         tps = [TopicPartition(self.source, p) for p in range(PARTITIONS)]
-        async with Admin.open(self.settings) as admin:
+        async with ClusterAdmin.open(self.settings) as admin:
             found = await admin.committed(self.group, tps)
         return [found[tp].offset for tp in tps]
 

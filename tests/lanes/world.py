@@ -8,10 +8,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from farandole.events.record import Outgoing, Record
-from farandole.lanes.lane import Done, Work, live
-from farandole.lanes.port import Committed, Partition, Port, Stopped, Tables, Unknown
-from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
+from farandole.events.record import OutgoingRecord, Record
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    LanePort,
+    LaneStoppedError,
+    OutcomeUnknownError,
+    Partition,
+    StateTables,
+)
+from farandole.lanes.lane_protocol import BatchResult, LaneWork, run_lane
+from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 
 GROUP = "pipeline.stage"
 LANES = 2
@@ -44,37 +51,37 @@ class Doubling:
     handled: int = 0
 
     @property
-    def waits(self) -> None:
+    def deferred(self) -> None:
         return None
 
-    def born(self, tables: Tables) -> None:
+    def open(self, tables: StateTables) -> None:
         self.handled = int(tables["state"].get(b"handled", b"0"))
 
-    async def handle(self, records: Sequence[Record]) -> Done:
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
         records = records[: self.fits]
         out = []
         for record in records:
             self.handled += 1
             out += [doubled(record.value, suffix, self.handled) for suffix in (b"a", b"b")]
-        kept = Outgoing(b"handled", b"%d" % self.handled)
-        return Done(len(records), {target(self.index): out, state(self.index): [kept]})
+        kept = OutgoingRecord(b"handled", b"%d" % self.handled)
+        return BatchResult(len(records), {target(self.index): out, state(self.index): [kept]})
 
-    def idle(self) -> Done | None:
+    def on_idle(self) -> BatchResult | None:
         return None
 
-    async def give_up(self, record: Record, deaths: int) -> Done:
+    async def give_up(self, record: Record, deaths: int) -> BatchResult:
         self.given_up.append(record.value)
-        return Done(1, {dead(self.index): [Outgoing(None, record.value)]})
+        return BatchResult(1, {dead(self.index): [OutgoingRecord(None, record.value)]})
 
-    def committed(self, done: Done) -> None:
+    def on_commit(self, done: BatchResult) -> None:
         pass
 
-    async def end(self) -> Done | None:
+    async def close(self) -> BatchResult | None:
         return None
 
 
-def doubled(value: bytes | None, suffix: bytes, number: int) -> Outgoing:
-    return Outgoing(None, b"%s%s %d" % (value, suffix, number))
+def doubled(value: bytes | None, suffix: bytes, number: int) -> OutgoingRecord:
+    return OutgoingRecord(None, b"%s%s %d" % (value, suffix, number))
 
 
 @dataclass
@@ -100,7 +107,7 @@ class World:
     """
 
     die: random.Random
-    broken: Callable[[SimulatedPort], Port] = lambda port: port
+    broken: Callable[[SimulatedPort], LanePort] = lambda port: port
     deaths: bool = True
     """Processes are killed and frozen; without, every disaster leaves the process in good order."""
     unanswered: float = 0.02
@@ -117,7 +124,7 @@ class World:
     def __post_init__(self) -> None:
         for index in range(LANES):
             for place in self.inputs(index):
-                self.kafka.offsets[GROUP, place] = Committed(0)
+                self.kafka.offsets[GROUP, place] = CommittedOffset(0)
         for _ in range(2):
             self._start()
         self._rebalance(abandon=True)
@@ -128,10 +135,10 @@ class World:
         for _ in range(steps):
             if arriving and self.die.random() < 0.15:
                 index, n = arriving.pop()
-                self.kafka.append(source(index), Outgoing(None, b"%d" % n))
+                self.kafka.append(source(index), OutgoingRecord(None, b"%d" % n))
             self._disaster() if self.die.random() < 0.12 else self._step()
         for index, n in arriving:
-            self.kafka.append(source(index), Outgoing(None, b"%d" % n))
+            self.kafka.append(source(index), OutgoingRecord(None, b"%d" % n))
         self._calm()
 
     def results(self, index: int) -> list[bytes]:
@@ -158,7 +165,7 @@ class World:
     def state(self, index: int) -> list[Partition]:
         return [state(index)]
 
-    def work(self, index: int) -> Work:
+    def work(self, index: int) -> LaneWork:
         return Doubling(index, self.given_up)
 
     # -- what can happen
@@ -167,7 +174,7 @@ class World:
         running = [(w, lane) for w in self.workers if not w.frozen for lane in w.lanes]
         if running:
             worker, lane = self.die.choice(running)
-            answer = Unknown("lost") if self.die.random() < self.unanswered else None
+            answer = OutcomeUnknownError("lost") if self.die.random() < self.unanswered else None
             self._advance(worker, lane, answer)
 
     def _advance(self, worker: Worker, lane: Lane, answer: BaseException | None = None) -> None:
@@ -177,7 +184,7 @@ class World:
             if answer is not None:
                 self.history.append(f"{worker.number}:{lane.index} no answer")
                 lane.life.throw(answer)
-        except (StopIteration, Stopped):
+        except (StopIteration, LaneStoppedError):
             if lane in worker.lanes:
                 worker.lanes.remove(lane)
 
@@ -279,7 +286,7 @@ class World:
         port = SimulatedPort(
             self.kafka, GROUP, tid, self.inputs(index), self.generation, state=self.state(index)
         )
-        life = live(self.broken(port), self.work(index), alone=worker.lock, log=self._log)
+        life = run_lane(self.broken(port), self.work(index), alone=worker.lock, log=self._log)
         life.send(None)  # up to its first step
         worker.lanes.append(Lane(index, port, life))
 

@@ -7,8 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from farandole.events.ledger import Consumed, Emitted, Entry, Part, Root, Row, hashed
-from farandole.ledger.fold import What, events_in, folded
+from farandole.events.ledger_records import (
+    ConsumedCounts,
+    EmittedCounts,
+    LedgerEntry,
+    RunPart,
+    RunRoot,
+    RunRow,
+    hash_event_ids,
+)
+from farandole.ledger.run_fold import RunTransition, count_settled_events, fold_part
 
 PIPELINE = "order-lines"
 AT = 1_700_000_000_000
@@ -17,16 +25,21 @@ Graph = Mapping[str, Sequence[str]]
 """By event type the stages that subscribe to it; a stage emits what is named after it."""
 
 
-def consumed(*ids: str, **kinds: int) -> Consumed:
-    made: Any = {"n": len(ids), "hash": hashed(i.encode() for i in ids), "oldest": AT, **kinds}
+def consumed(*ids: str, **kinds: int) -> ConsumedCounts:
+    made: Any = {
+        "n": len(ids),
+        "hash": hash_event_ids(i.encode() for i in ids),
+        "oldest": AT,
+        **kinds,
+    }
     return made
 
 
-def emitted(*ids: str, to: Sequence[str]) -> Emitted:
-    return {"n": len(ids), "hash": hashed(i.encode() for i in ids), "to": list(to)}
+def emitted(*ids: str, to: Sequence[str]) -> EmittedCounts:
+    return {"n": len(ids), "hash": hash_event_ids(i.encode() for i in ids), "to": list(to)}
 
 
-def root(*to: str, **more: Any) -> Root:
+def root(*to: str, **more: Any) -> RunRoot:
     made: Any = {
         "type": "asked", "topic": "order-lines.asked", "partition": 0, "offset": 7, "at": AT - 500,
         "to": list(to), **more,
@@ -36,30 +49,30 @@ def root(*to: str, **more: Any) -> Root:
 
 def part(
     run: str,
-    settled: Mapping[str, Consumed],
-    out: Mapping[str, Emitted] | None = None,
-    opened_by: Root | None = None,
+    settled: Mapping[str, ConsumedCounts],
+    out: Mapping[str, EmittedCounts] | None = None,
+    opened_by: RunRoot | None = None,
     version: int = 1,
-) -> Part:
-    made: Part = {"run": run, "version": version, "in": dict(settled), "out": dict(out or {})}
+) -> RunPart:
+    made: RunPart = {"run": run, "version": version, "in": dict(settled), "out": dict(out or {})}
     if opened_by is not None:
         made["root"] = opened_by
     return made
 
 
-def entry(stage: str, *parts: Part, at: int = AT, seconds: float = 1.0) -> Entry:
+def entry(stage: str, *parts: RunPart, at: int = AT, seconds: float = 1.0) -> LedgerEntry:
     return {
         "pipeline": PIPELINE, "stage": stage, "lane": 0, "at": at, "seconds": seconds,
         "runs": list(parts),
     }  # fmt: skip
 
 
-def read(*entries: Entry) -> tuple[Row, list[What]]:
+def read(*entries: LedgerEntry) -> tuple[RunRow, list[RunTransition]]:
     """The row of the one run that they all speak of."""
     row, told = None, []
     for each in entries:
         for one in each["runs"]:
-            row, what = folded(row, one, each, events_in(each))
+            row, what = fold_part(row, one, each, count_settled_events(each))
             told.append(what)
     assert row is not None
     return row, told
@@ -82,7 +95,7 @@ class Story:
     run: str
     fan_out: int = 4
     dead: float = 0.1
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[LedgerEntry] = field(default_factory=list)
     waiting: list[Event] = field(default_factory=list)
     parked: list[Event] = field(default_factory=list)
     number: int = 0
@@ -91,7 +104,7 @@ class Story:
     def over(self) -> bool:
         return not self.waiting and not self.parked
 
-    def tell(self) -> list[Entry]:
+    def tell(self) -> list[LedgerEntry]:
         self.waiting = [Event(self.run, "asked", stage) for stage in self.graph["asked"]]
         while not self.over:
             self._transaction()
@@ -105,12 +118,12 @@ class Story:
         again = [e for e in self.parked if e.stage == stage and self.die.random() < 0.7]
         if not taken and not again:
             return
-        made: Part = part(self.run, {}, {})
+        made: RunPart = part(self.run, {}, {})
         for event in taken:
             self.waiting.remove(event)
             counts = self._counts(made, event)
             counts["n"] += 1
-            counts["hash"] = (counts["hash"] + hashed([event.id.encode()])) % 2**64
+            counts["hash"] = (counts["hash"] + hash_event_ids([event.id.encode()])) % 2**64
             if event.type == "asked":
                 made["root"] = root(*self.graph["asked"])
             if self.die.random() < 0.1:
@@ -125,10 +138,10 @@ class Story:
             self._settle(made, event, stage)
         self.entries.append(entry(stage, made, at=AT + len(self.entries)))
 
-    def _counts(self, made: Part, event: Event) -> Any:
+    def _counts(self, made: RunPart, event: Event) -> Any:
         return made["in"].setdefault(event.type, consumed())
 
-    def _settle(self, made: Part, event: Event, stage: str) -> None:
+    def _settle(self, made: RunPart, event: Event, stage: str) -> None:
         counts = self._counts(made, event)
         kind = self.die.random()
         if kind < self.dead:
@@ -143,7 +156,7 @@ class Story:
                 id_ = f"{event.id}/{self.number}"
                 out = made["out"].setdefault(event_type, emitted(to=self.graph[event_type]))
                 out["n"] += 1
-                out["hash"] = (out["hash"] + hashed([id_.encode()])) % 2**64
+                out["hash"] = (out["hash"] + hash_event_ids([id_.encode()])) % 2**64
                 self.waiting += [Event(id_, event_type, s) for s in self.graph[event_type]]
 
 
@@ -158,6 +171,6 @@ def graph(die: random.Random) -> Graph:
     return made
 
 
-def story(seed: int, run: str = "a" * 13) -> list[Entry]:
+def story(seed: int, run: str = "a" * 13) -> list[LedgerEntry]:
     die = random.Random(seed)
     return Story(die, graph(die), run).tell()

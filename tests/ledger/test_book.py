@@ -8,36 +8,36 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.ledger import Entry
-from farandole.ledger.book import Book, Change
-from farandole.ledger.fold import events_in
+from farandole.events.ledger_records import LedgerEntry
+from farandole.ledger.run_fold import count_settled_events
+from farandole.ledger.run_store import RunChange, RunStore
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
 
 RUN = "a" * 13
 SEEDS = st.integers(0, 2**32)
 
 
-def opening(run: str = RUN, **more: float) -> Entry:
+def opening(run: str = RUN, **more: float) -> LedgerEntry:
     out = {"made": emitted(f"{run}/x", to=["b"])}
     return entry("a", part(run, {"asked": consumed(run)}, out, root("a", **more)))
 
 
-def closing(run: str = RUN) -> Entry:
+def closing(run: str = RUN) -> LedgerEntry:
     return entry("b", part(run, {"made": consumed(f"{run}/x")}))
 
 
-def added(book: Book, *entries: Entry) -> Book:
+def added(book: RunStore, *entries: LedgerEntry) -> RunStore:
     for each in entries:
         for one in each["runs"]:
-            book.add(one, each, events_in(each))
+            book.add(one, each, count_settled_events(each))
     return book
 
 
-def said(changes: list[Change]) -> list[tuple[str, str | None]]:
+def said(changes: list[RunChange]) -> list[tuple[str, str | None]]:
     return [(change.run.decode(), change.what) for change in changes]
 
 
-def table(*of: list[Change]) -> dict[bytes, bytes]:
+def table(*of: list[RunChange]) -> dict[bytes, bytes]:
     """What stands in Kafka once all these are written and compacted."""
     rows: dict[bytes, bytes | None] = {c.run: c.row for changes in of for c in changes}
     return {run: row for run, row in rows.items() if row is not None}
@@ -50,7 +50,7 @@ def test_runs_between_each_other_with_births_in_between_fold_as_each_alone(
     die = random.Random(die_seed)
     left = [story(seed, f"run{number}") for number, seed in enumerate(seeds)]
     alone = {told[0]["runs"][0]["run"]: read(*told)[0] for told in left}
-    book, written = Book(), []
+    book, written = RunStore(), []
     remaining = [list(told) for told in left]
     while any(remaining):
         added(book, die.choice([told for told in remaining if told]).pop(0))
@@ -58,7 +58,7 @@ def test_runs_between_each_other_with_births_in_between_fold_as_each_alone(
             written.append(book.taken(AT))
         if die.random() < 0.2:
             written.append(book.taken(AT))
-            book = Book()
+            book = RunStore()
             book.restored(table(*written))
     written.append(book.taken(AT))
     rows = {run.decode(): orjson.loads(row) for run, row in table(*written).items()}
@@ -66,43 +66,43 @@ def test_runs_between_each_other_with_births_in_between_fold_as_each_alone(
 
 
 def test_a_run_that_opens_and_completes_in_one_transaction_is_completed() -> None:
-    assert said(added(Book(), opening(), closing()).taken(AT)) == [(RUN, "completed")]
+    assert said(added(RunStore(), opening(), closing()).taken(AT)) == [(RUN, "completed")]
 
 
 def test_a_run_that_opens_in_one_and_completes_in_another_says_both() -> None:
-    book = added(Book(), opening())
+    book = added(RunStore(), opening())
     assert said(book.taken(AT)) == [(RUN, "opened")]
     assert said(added(book, closing()).taken(AT)) == [(RUN, "completed")]
 
 
 def test_a_run_that_completes_and_is_amended_in_one_transaction_is_completed() -> None:
     nothing = entry("b", part(RUN, {"made": consumed(dropped=1)}))
-    assert said(added(Book(), opening(), closing(), nothing).taken(AT)) == [(RUN, "completed")]
+    assert said(added(RunStore(), opening(), closing(), nothing).taken(AT)) == [(RUN, "completed")]
 
 
 def test_a_transaction_says_nothing_of_runs_that_it_did_not_touch() -> None:
-    book = added(Book(), opening(), closing())
+    book = added(RunStore(), opening(), closing())
     book.taken(AT)
     assert book.taken(AT) == []
 
 
 def test_closed_runs_are_forgotten_at_the_cap_the_oldest_first() -> None:
-    book = Book(most_closed=2)
+    book = RunStore(most_closed=2)
     for run in ("r1", "r2", "r3"):
         changes = added(book, opening(run), closing(run)).taken(AT)
-    assert changes[-1] == Change(b"r1", None, None)
+    assert changes[-1] == RunChange(b"r1", None, None)
     assert len(book) == 2
 
 
 def test_closed_runs_are_forgotten_after_the_retention() -> None:
-    book = added(Book(retention=1000), opening(), closing())
+    book = added(RunStore(retention=1000), opening(), closing())
     book.taken(AT)
     assert book.taken(AT + 1000) == []
-    assert book.taken(AT + 1001) == [Change(RUN.encode(), None, None)]
+    assert book.taken(AT + 1001) == [RunChange(RUN.encode(), None, None)]
 
 
 def test_an_open_run_is_forgotten_when_nothing_came_for_as_long() -> None:
-    book = added(Book(retention=1000), opening())
+    book = added(RunStore(retention=1000), opening())
     book.taken(AT)
     added(book, entry("b", part(RUN, {"other": consumed()}))).taken(AT + 900)
     assert book.taken(AT + 1500) == []
@@ -111,7 +111,7 @@ def test_an_open_run_is_forgotten_when_nothing_came_for_as_long() -> None:
 
 
 def test_what_comes_after_a_run_is_forgotten_completes_nothing() -> None:
-    book = Book(most_closed=0)
+    book = RunStore(most_closed=0)
     added(book, opening(), closing()).taken(AT)
     changes = added(book, entry("b", part(RUN, {"made": consumed(dead=-1)}))).taken(AT)
     assert said(changes) == [(RUN, "opened")]
@@ -119,24 +119,24 @@ def test_what_comes_after_a_run_is_forgotten_completes_nothing() -> None:
 
 
 def test_a_book_is_restored_with_the_order_in_which_it_forgets() -> None:
-    book = Book()
+    book = RunStore()
     written = [added(book, opening(r), closing(r)).taken(AT) for r in ("r1", "r2", "r3")]
     rows = table(*written)
     for number, run in enumerate((b"r3", b"r1", b"r2")):
         rows[run] = orjson.dumps({**orjson.loads(rows[run]), "closed": AT + number})
-    again = Book(most_closed=2)
+    again = RunStore(most_closed=2)
     assert again.restored(rows) == 0
     assert said(again.taken(AT)) == [("r3", None)]
 
 
 def test_rows_of_others_are_not_taken_up() -> None:
-    book = Book()
+    book = RunStore()
     assert book.restored({b"a": b"{", b"b": b"{}", b"c": b"[]", b"d": b"3"}) == 4
     assert len(book) == 0
 
 
 def test_an_open_run_is_late_once() -> None:
-    book = added(Book(), opening(within=1.0))
+    book = added(RunStore(), opening(within=1.0))
     book.taken(AT)
     expected = AT - 500 + 1000
     assert list(book.late(expected)) == []
@@ -148,16 +148,16 @@ def test_an_open_run_is_late_once() -> None:
 
 
 def test_a_run_that_was_late_before_a_birth_is_not_late_again() -> None:
-    book = added(Book(), opening(within=1.0))
+    book = added(RunStore(), opening(within=1.0))
     first = book.taken(AT)
     list(book.late(AT + 5000))
-    again = Book()
+    again = RunStore()
     again.restored(table(first, book.taken(AT + 5000)))
     assert list(again.late(AT + 6000)) == []
 
 
 def test_a_complete_run_is_not_late() -> None:
-    book = added(Book(), opening(within=1.0))
+    book = added(RunStore(), opening(within=1.0))
     book.taken(AT)
     added(book, closing()).taken(AT)
     assert list(book.late(AT + 5000)) == []

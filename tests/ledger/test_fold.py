@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.ledger import Entry, hashed
-from farandole.ledger.fold import events_in, folded
+from farandole.events.ledger_records import LedgerEntry, hash_event_ids
+from farandole.ledger.run_fold import count_settled_events, fold_part
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
 
 RUN = "a" * 13
@@ -24,23 +24,23 @@ def test_a_run_closes_with_the_last_entry_and_with_none_before(seed: int) -> Non
     assert told.count("completed") == 1
 
 
-def _without_one_emitted(told: list[Entry], die: random.Random) -> bool:
+def _without_one_emitted(told: list[LedgerEntry], die: random.Random) -> bool:
     return _changed(told, die, "out", -1, b"any")
 
 
-def _with_one_settled_twice(told: list[Entry], die: random.Random) -> bool:
+def _with_one_settled_twice(told: list[LedgerEntry], die: random.Random) -> bool:
     return _changed(told, die, "in", +1, b"any")
 
 
-def _with_one_swapped_for_another(told: list[Entry], die: random.Random) -> bool:
+def _with_one_swapped_for_another(told: list[LedgerEntry], die: random.Random) -> bool:
     return _changed(told, die, "in", 0, b"any")
 
 
-def _with_one_settled_by_nobody(told: list[Entry], die: random.Random) -> bool:
+def _with_one_settled_by_nobody(told: list[LedgerEntry], die: random.Random) -> bool:
     return _changed(told, die, "in", -1, b"any")
 
 
-def _changed(told: list[Entry], die: random.Random, side: str, by: int, id_: bytes) -> bool:
+def _changed(told: list[LedgerEntry], die: random.Random, side: str, by: int, id_: bytes) -> bool:
     counts = [
         c for e in told for p in e["runs"] for c in p[side].values()  # type: ignore[literal-required]
         if c["n"] and c.get("to") != []
@@ -49,16 +49,16 @@ def _changed(told: list[Entry], die: random.Random, side: str, by: int, id_: byt
         return False
     counted = die.choice(counts)
     counted["n"] += by
-    counted["hash"] = (counted["hash"] + (by or 1) * hashed([id_])) % 2**64
+    counted["hash"] = (counted["hash"] + (by or 1) * hash_event_ids([id_])) % 2**64
     return True
 
 
-def _without_an_entry(told: list[Entry], die: random.Random) -> bool:
+def _without_an_entry(told: list[LedgerEntry], die: random.Random) -> bool:
     told.remove(die.choice(told))
     return bool(told)
 
 
-def _in_another_version(told: list[Entry], die: random.Random) -> bool:
+def _in_another_version(told: list[LedgerEntry], die: random.Random) -> bool:
     if len(told) < 2:
         return False
     die.choice(told[1:])["runs"][0]["version"] = 2
@@ -96,7 +96,7 @@ def test_what_nobody_subscribes_to_is_a_leaf() -> None:
     assert (row["leaves"], told) == ({"loaded": 2}, ["completed"])
 
 
-def _one_event(out=None, **kinds: int) -> Entry:  # type: ignore[no-untyped-def]
+def _one_event(out=None, **kinds: int) -> LedgerEntry:  # type: ignore[no-untyped-def]
     return entry("a", part(RUN, {"asked": consumed(RUN, **kinds)}, out, root("a")))
 
 
@@ -214,8 +214,8 @@ def test_an_edge_says_how_old_its_events_were_and_what_they_took() -> None:
     assert shared["edges"]["asked>a"]["seconds"] == 2.0
 
 
-def _first(both: Entry):  # type: ignore[no-untyped-def]
-    return folded(None, both["runs"][0], both, events_in(both))
+def _first(both: LedgerEntry):  # type: ignore[no-untyped-def]
+    return fold_part(None, both["runs"][0], both, count_settled_events(both))
 
 
 def test_folding_changes_no_row_that_it_was_given() -> None:
@@ -224,5 +224,5 @@ def test_folding_changes_no_row_that_it_was_given() -> None:
     )[0]
     before = deepcopy(opened)
     closing = entry("b", part(RUN, {"made": consumed("x")}))
-    folded(opened, closing["runs"][0], closing, 1)
+    fold_part(opened, closing["runs"][0], closing, 1)
     assert opened == before

@@ -16,14 +16,19 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from farandole.broker.admin import Admin
-from farandole.broker.clients import opened, producer
-from farandole.broker.settings import PREFIX, Settings
-from farandole.broker.tables import scan
-from farandole.events.ledger import PARTITIONS, Entry, Row, partition_of
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.settings import ENV_PREFIX, Settings
+from farandole.broker.topic_reader import scan
+from farandole.events.ledger_records import (
+    DEFAULT_LEDGER_PARTITIONS,
+    LedgerEntry,
+    RunRow,
+    ledger_partition,
+)
 from farandole.events.record import Record
-from farandole.events.topology import INSTALLATION_KEY, Installation
-from farandole.router import system
+from farandole.events.topology_version import INSTALLATION_KEY, Installation
+from farandole.router import system_topics
 from tests.ledger.made import consumed, emitted, entry, part, root
 
 pytestmark = pytest.mark.kafka
@@ -31,10 +36,10 @@ pytestmark = pytest.mark.kafka
 
 @contextmanager
 def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    clean = {n: v for n, v in os.environ.items() if not n.startswith(PREFIX)}
+    clean = {n: v for n, v in os.environ.items() if not n.startswith(ENV_PREFIX)}
     told = {
-        f"{PREFIX}SESSION_TIMEOUT": str(settings.session_timeout),
-        f"{PREFIX}HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
+        f"{ENV_PREFIX}SESSION_TIMEOUT": str(settings.session_timeout),
+        f"{ENV_PREFIX}HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
     }
     words = ["--bootstrap", settings.bootstrap or "", "--namespace", settings.namespace]
     child = subprocess.Popen(
@@ -55,34 +60,34 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def opening(run: str) -> Entry:
+def opening(run: str) -> LedgerEntry:
     out = {"made": emitted(f"{run}/x", f"{run}/y", to=["b"])}
     return entry("a", part(run, {"asked": consumed(run)}, out, root("a")), at=now())
 
 
-def closing(run: str, last: str) -> Entry:
+def closing(run: str, last: str) -> LedgerEntry:
     return entry("b", part(run, {"made": consumed(f"{run}/{last}")}), at=now())
 
 
 async def install(settings: Settings) -> None:
     installation = Installation(id=uuid4(), created=datetime.now(UTC))
-    async with opened(producer(settings), settings) as client:
+    async with open_client(make_producer(settings), settings) as client:
         await client.send_and_wait(
-            settings.names.topology,
+            settings.names.topology_topic,
             installation.model_dump_json().encode(),
             key=INSTALLATION_KEY,
         )
 
 
-async def write(settings: Settings, entries: Sequence[Entry]) -> None:
-    async with opened(producer(settings), settings) as client:
+async def write(settings: Settings, entries: Sequence[LedgerEntry]) -> None:
+    async with open_client(make_producer(settings), settings) as client:
         for each in entries:
             run = each["runs"][0]["run"].encode()
             await client.send_and_wait(
-                settings.names.ledger,
+                settings.names.ledger_topic,
                 orjson.dumps(each),
                 key=run,
-                partition=partition_of(run, PARTITIONS),
+                partition=ledger_partition(run, DEFAULT_LEDGER_PARTITIONS),
             )
 
 
@@ -90,7 +95,7 @@ async def until(settings: Settings, runs: Sequence[str], what: str) -> list[Reco
     """All that is said of the runs, once each of them was `what`."""
     said: list[Record] = []
     left = set(runs)
-    async for records in scan(settings, [settings.names.runs], follow=True):
+    async for records in scan(settings, [settings.names.runs_topic], follow=True):
         said += records
         left -= {r.key.decode() for r in records if r.key and _type(r) == what}
         if not left:
@@ -102,13 +107,13 @@ def _type(record: Record) -> str:
     return dict(record.headers).get("ce_type", b"").decode()
 
 
-def _newest(said: Sequence[Record]) -> dict[str, Row]:
+def _newest(said: Sequence[Record]) -> dict[str, RunRow]:
     return {r.key.decode(): orjson.loads(r.value) for r in said if r.key and r.value}
 
 
 async def test_runs_are_complete_once_although_the_bookkeeper_is_killed(settings: Settings) -> None:
-    async with Admin.open(settings) as admin:
-        await admin.create(system.topics(settings.names))
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create(system_topics.system_topic_specs(settings.names))
     await install(settings)
     runs = [f"run{n}" for n in range(40)]
     with bookkeeper(settings) as first:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farandole.ledger import reading
-from farandole.ledger.book import Book
-from farandole.ledger.fold import events_in
+from farandole.ledger import entry_validation
+from farandole.ledger.run_fold import count_settled_events
+from farandole.ledger.run_store import RunStore
 from tests.ledger.made import consumed, emitted, entry, part, root
 
 RUN = "a" * 13
@@ -54,12 +54,12 @@ def _at(value: Any, path: tuple[Any, ...], put: Callable[[Any, Any], None]) -> b
 
 def _folds(value: bytes | None) -> bool:
     """Whatever is read can be folded, and written as a row."""
-    found = reading.entry(value)
+    found = entry_validation.parse_entry(value)
     if found is None:
         return False
-    book = Book()
+    book = RunStore()
     for each in found["runs"]:
-        book.add(each, found, events_in(found))
+        book.add(each, found, count_settled_events(found))
     book.taken(0)
     return True
 

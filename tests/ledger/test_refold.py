@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.ledger import Entry, Row
-from farandole.ledger.refold import Other, Refold
+from farandole.events.ledger_records import LedgerEntry, RunRow
+from farandole.ledger.row_verification import RefoldCheck, RowMismatch
 from tests.ledger.made import read, story
 
 seeds = st.integers(0, 2**32 - 1)
 
 
-def told(seed: int, runs: int = 3) -> dict[str, Sequence[Entry]]:
+def told(seed: int, runs: int = 3) -> dict[str, Sequence[LedgerEntry]]:
     die = random.Random(seed)
     return {f"run{n}": story(die.randrange(2**32), f"run{n}") for n in range(runs)}
 
 
-def shuffled(stories: dict[str, Sequence[Entry]], seed: int) -> list[Entry]:
+def shuffled(stories: dict[str, Sequence[LedgerEntry]], seed: int) -> list[LedgerEntry]:
     """All entries as one partition might hold them: each run's in their order."""
     die = random.Random(seed)
     left = {run: [*entries] for run, entries in stories.items()}
@@ -36,12 +36,12 @@ def shuffled(stories: dict[str, Sequence[Entry]], seed: int) -> list[Entry]:
     return found
 
 
-def rows_of(stories: dict[str, Sequence[Entry]]) -> dict[bytes, bytes]:
+def rows_of(stories: dict[str, Sequence[LedgerEntry]]) -> dict[bytes, bytes]:
     return {run.encode(): orjson.dumps(read(*entries)[0]) for run, entries in stories.items()}
 
 
-def others(rows: dict[bytes, bytes], entries: Sequence[Entry]) -> list[Other]:
-    refold = Refold(rows)
+def others(rows: dict[bytes, bytes], entries: Sequence[LedgerEntry]) -> list[RowMismatch]:
+    refold = RefoldCheck(rows)
     for each in entries:
         refold.add(each)
     return [*refold.others()]
@@ -64,20 +64,20 @@ def test_one_entry_that_a_row_has_not_or_has_twice_is_seen(seed: int, data: Any)
     assert [o.run for o in others(rows, [*entries, entries[which]])] == [run]
 
 
-def one_more(row: Row) -> None:
+def one_more(row: RunRow) -> None:
     next(iter(row["edges"].values()))["consumed"] += 1
 
 
-def other_ids(row: Row) -> None:
+def other_ids(row: RunRow) -> None:
     next(iter(row["edges"].values()))["differs"] += 1
 
 
-def other_status(row: Row) -> None:
+def other_status(row: RunRow) -> None:
     row["status"] = "cancelled"
 
 
 @pytest.mark.parametrize("spoil", [one_more, other_ids, other_status])
-def test_a_spoiled_row_is_named_with_what_differs(spoil: Callable[[Row], None]) -> None:
+def test_a_spoiled_row_is_named_with_what_differs(spoil: Callable[[RunRow], None]) -> None:
     stories = told(1)
     rows = rows_of(stories)
     row = orjson.loads(rows[b"run1"])
@@ -109,7 +109,7 @@ def test_that_a_run_is_late_is_said_by_the_clock_and_by_no_entry() -> None:
 
 def test_a_run_that_the_bookkeeper_has_not_read_to_its_end_is_not_judged() -> None:
     (run, entries), *_ = told(4).items()
-    refold = Refold({})
+    refold = RefoldCheck({})
     for each in entries[:-1]:
         refold.add(each)
     refold.pass_by(entries[-1])

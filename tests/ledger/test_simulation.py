@@ -14,26 +14,32 @@ from typing import Any
 import orjson
 import pytest
 
-from farandole.events.ledger import Row
-from farandole.events.names import Names
-from farandole.events.record import Outgoing
-from farandole.lanes.lane import Done, live
-from farandole.lanes.port import Committed, Partition, Stopped, Tables, Unknown
-from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
-from farandole.ledger.work import Bookkeeping
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.ledger_records import RunRow
+from farandole.events.record import OutgoingRecord
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    LaneStoppedError,
+    OutcomeUnknownError,
+    Partition,
+    StateTables,
+)
+from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
+from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from tests.ledger.made import AT, read, story
 
-NAMES = Names()
-LEDGER = Partition(NAMES.ledger, 0)
-RUNS = Partition(NAMES.runs, 0)
-STATE = Partition(NAMES.bookkeeper_state, 0)
-GROUP = NAMES.bookkeeper
+NAMES = KafkaNames()
+LEDGER = Partition(NAMES.ledger_topic, 0)
+RUNS = Partition(NAMES.runs_topic, 0)
+STATE = Partition(NAMES.bookkeeper_state_topic, 0)
+GROUP = NAMES.bookkeeper_group
 ID = f"{GROUP}:0"
 
 
 @dataclass(eq=False)
 class Process:
-    work: Bookkeeping
+    work: BookkeeperLane
     port: SimulatedPort | None = None
     life: Coroutine[Any, Any, None] | None = None
 
@@ -41,14 +47,14 @@ class Process:
 @dataclass(eq=False)
 class World:
     die: random.Random
-    work: type[Bookkeeping] = Bookkeeping
+    work: type[BookkeeperLane] = BookkeeperLane
     kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
     processes: list[Process] = field(default_factory=list)
     generation: int = 0
-    expected: dict[str, Row] = field(default_factory=dict)
+    expected: dict[str, RunRow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.kafka.offsets[GROUP, LEDGER] = Committed(0)
+        self.kafka.offsets[GROUP, LEDGER] = CommittedOffset(0)
         self.processes = [self._process(), self._process()]
         self._assign()
 
@@ -62,7 +68,7 @@ class World:
             what = self.die.random()
             if what < 0.2:
                 told = self.die.choice([s for s in stories if s])
-                self.kafka.append(LEDGER, Outgoing(None, orjson.dumps(told.pop(0))))
+                self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(told.pop(0))))
             elif what < 0.24:
                 self._kill()
             elif what < 0.28:
@@ -70,7 +76,7 @@ class World:
             elif what < 0.29:
                 self._expire()
             else:
-                self._advance(Unknown("lost") if self.die.random() < 0.03 else None)
+                self._advance(OutcomeUnknownError("lost") if self.die.random() < 0.03 else None)
         for _ in range(600):
             self._advance()
             self.kafka.complete(ID)
@@ -100,14 +106,14 @@ class World:
         if forget:
             if ID in self.kafka.producers:
                 self.kafka.complete(ID)
-            self.kafka.offsets[GROUP, LEDGER] = Committed(0)
+            self.kafka.offsets[GROUP, LEDGER] = CommittedOffset(0)
         self.generation += 1
         self.kafka.generations[ID] = self.generation
         chosen = self.die.choice(self.processes)
         chosen.port = SimulatedPort(
             self.kafka, GROUP, ID, [LEDGER], self.generation, state=[RUNS, STATE]
         )
-        chosen.life = live(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
+        chosen.life = run_lane(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
         chosen.life.send(None)
 
     def _advance(self, answer: Exception | None = None) -> None:
@@ -121,10 +127,10 @@ class World:
             process.life.send(None)
             if answer is not None:
                 process.life.throw(answer)
-        except (StopIteration, Stopped):
+        except (StopIteration, LaneStoppedError):
             process.life = None
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, RunRow]:
         return {
             record.key.decode(): orjson.loads(record.value)
             for record in self.kafka.read_committed(RUNS)
@@ -143,7 +149,7 @@ def _silent(event: str, **fields: Any) -> None:
     assert event in ("lane.born", "lane.died"), (event, fields)
 
 
-def ran(seed: int, work: type[Bookkeeping] = Bookkeeping) -> World:
+def ran(seed: int, work: type[BookkeeperLane] = BookkeeperLane) -> World:
     world = World(random.Random(seed), work)
     world.run()
     return world
@@ -162,32 +168,32 @@ def test_every_run_is_complete_once_and_its_row_is_right_whatever_dies_when() ->
         assert _sound(ran(seed)), seed
 
 
-class KeepsWhatWasNotCommitted(Bookkeeping):
+class KeepsWhatWasNotCommitted(BookkeeperLane):
     """At a birth the rows of the last life are taken for what is in Kafka."""
 
-    def born(self, tables: Tables) -> None:
+    def open(self, tables: StateTables) -> None:
         if not len(self._book):
-            super().born(tables)
+            super().open(tables)
 
 
-class BeginsWithNothing(Bookkeeping):
+class BeginsWithNothing(BookkeeperLane):
     """The rows are not restored."""
 
-    def born(self, tables: Tables) -> None:
-        super().born({**tables, RUNS.topic: {}})
+    def open(self, tables: StateTables) -> None:
+        super().open({**tables, RUNS.topic: {}})
 
 
-class TrustsTheOffset(Bookkeeping):
+class TrustsTheOffset(BookkeeperLane):
     """What the group's offset says is read again although it stands in the rows."""
 
-    def born(self, tables: Tables) -> None:
-        super().born({**tables, STATE.topic: {}})
+    def open(self, tables: StateTables) -> None:
+        super().open({**tables, STATE.topic: {}})
 
 
-class ForgetsTheRows(Bookkeeping):
+class ForgetsTheRows(BookkeeperLane):
     """The offset is committed, and what was folded is not written."""
 
-    def idle(self) -> Done | None:
+    def on_idle(self) -> BatchResult | None:
         return None
 
     def _writes(self, cause: str) -> Any:
@@ -198,11 +204,11 @@ class ForgetsTheRows(Bookkeeping):
 @pytest.mark.parametrize(
     "mutant", [KeepsWhatWasNotCommitted, BeginsWithNothing, TrustsTheOffset, ForgetsTheRows]
 )
-def test_a_bookkeeper_broken_on_purpose_is_caught(mutant: type[Bookkeeping]) -> None:
+def test_a_bookkeeper_broken_on_purpose_is_caught(mutant: type[BookkeeperLane]) -> None:
     assert any(not _caught(seed, mutant) for seed in SEEDS)
 
 
-def _caught(seed: int, mutant: type[Bookkeeping]) -> bool:
+def _caught(seed: int, mutant: type[BookkeeperLane]) -> bool:
     try:
         return _sound(ran(seed, mutant))
     except AssertionError:

@@ -6,20 +6,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.ledger.stuck import CLEARS, FIRES, Condition, Seen, Watch, conditions
+from farandole.ledger.stage_alerts import (
+    CLEAR_AFTER_MS,
+    FIRE_AFTER_MS,
+    AlertCondition,
+    AlertTracker,
+    LagSample,
+    alert_conditions,
+)
 
 STEP = 1_000
 BEFORE = st.lists(st.tuples(st.sampled_from([True, False, None]), st.booleans()), max_size=60)
 """Whether it is bad, and whether the lane is born again before that is judged."""
 
 
-def condition(bad: bool | None, stage: str = "enrich") -> Condition:
+def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
     members = 0 if bad else 1
-    (found,) = conditions([Seen("p", stage, members, 7, known=bad is not None)])
+    (found,) = alert_conditions([LagSample("p", stage, members, 7, known=bad is not None)])
     return found
 
 
-def told(watch: Watch, *bad: bool | None, at: int = 0) -> list[str]:
+def told(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
     """The states of its alerts, when it is seen so, every second."""
     return [
         alert.state
@@ -32,11 +39,11 @@ def told(watch: Watch, *bad: bool | None, at: int = 0) -> list[str]:
 def test_what_fires_is_resolved_before_it_fires_again_whoever_is_born(
     story: list[tuple[bool | None, bool]],
 ) -> None:
-    watch, states = Watch(), []
+    watch, states = AlertTracker(), []
     for second, (bad, born) in enumerate(story):
         if born:
             kept = [*watch.firing.values()]
-            watch = Watch()
+            watch = AlertTracker()
             watch.restored(kept)
         states += [a.state for a in watch.judged([condition(bad)], STEP * second)]
     assert states == (["firing", "resolved"] * len(states))[: len(states)]
@@ -47,25 +54,25 @@ def test_in_the_end_what_is_bad_fires_and_what_is_well_does_not(
     story: list[tuple[bool | None, bool]],
 ) -> None:
     for end in (True, False):
-        watch = Watch()
+        watch = AlertTracker()
         told(watch, *(bad for bad, _ in story))
-        told(watch, *[end] * (FIRES // STEP + 1), at=10**6)
+        told(watch, *[end] * (FIRE_AFTER_MS // STEP + 1), at=10**6)
         assert bool(watch.firing) is end
 
 
-@given(st.lists(st.integers(1, FIRES // STEP), max_size=10))
+@given(st.lists(st.integers(1, FIRE_AFTER_MS // STEP), max_size=10))
 def test_a_worker_that_is_started_anew_is_no_news(gaps: list[int]) -> None:
     seen = [bad for gap in gaps for bad in (*[True] * gap, False)]
-    assert told(Watch(), *seen) == []
+    assert told(AlertTracker(), *seen) == []
 
 
 def test_a_stage_that_is_well_for_a_moment_is_not_resolved() -> None:
-    flapping = [False] * (CLEARS // STEP) + [True]
-    assert told(Watch(), *[True] * 20, *flapping * 5) == ["firing"]
+    flapping = [False] * (CLEAR_AFTER_MS // STEP) + [True]
+    assert told(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
 
 
 def test_a_stage_that_is_in_no_version_any_more_is_resolved() -> None:
-    watch = Watch()
+    watch = AlertTracker()
     told(watch, *[True] * 20)
     (alert,) = watch.judged([condition(False, "other")], 10**6)
     assert (alert.key, alert.state) == ("p/stage/enrich/unworked", "resolved")
@@ -73,7 +80,7 @@ def test_a_stage_that_is_in_no_version_any_more_is_resolved() -> None:
 
 
 def test_the_text_names_the_stage_and_the_command() -> None:
-    (found,) = conditions([Seen("p", "enrich", 0, 4210)], " --namespace blue")
+    (found,) = alert_conditions([LagSample("p", "enrich", 0, 4210)], " --namespace blue")
     assert found.text == (
         "no worker holds `enrich`: 4,210 offsets unread;"
         " start one: farandole --namespace blue work enrich"
@@ -83,16 +90,16 @@ def test_the_text_names_the_stage_and_the_command() -> None:
 @pytest.mark.parametrize(
     ("name", "seen", "bad"),
     [
-        ("nobody, and something to do", Seen("p", "s", 0, 1), [True]),
-        ("nobody, and nothing to do", Seen("p", "s", 0, 0), [False]),
-        ("somebody", Seen("p", "s", 1, 9), [False]),
-        ("somebody, and old", Seen("p", "s", 1, 9, True, 30), [False, True]),
-        ("nobody, and old: told as nobody", Seen("p", "s", 0, 9, True, 30), [True, None]),
-        ("nobody, and young", Seen("p", "s", 0, 9, False, 30), [True, False]),
-        ("not to be seen", Seen("p", "s", 0, 9, True, 30, known=False), [None, None]),
-        ("the ledger", Seen("p", None, 1, 9, True, 60), [True]),
-        ("the ledger, young", Seen("p", None, 1, 9, False, 60), [False]),
+        ("nobody, and something to do", LagSample("p", "s", 0, 1), [True]),
+        ("nobody, and nothing to do", LagSample("p", "s", 0, 0), [False]),
+        ("somebody", LagSample("p", "s", 1, 9), [False]),
+        ("somebody, and old", LagSample("p", "s", 1, 9, True, 30), [False, True]),
+        ("nobody, and old: told as nobody", LagSample("p", "s", 0, 9, True, 30), [True, None]),
+        ("nobody, and young", LagSample("p", "s", 0, 9, False, 30), [True, False]),
+        ("not to be seen", LagSample("p", "s", 0, 9, True, 30, known=False), [None, None]),
+        ("the ledger", LagSample("p", None, 1, 9, True, 60), [True]),
+        ("the ledger, young", LagSample("p", None, 1, 9, False, 60), [False]),
     ],
 )
-def test_what_is_bad(name: str, seen: Seen, bad: list[bool | None]) -> None:
-    assert [each.bad for each in conditions([seen])] == bad, name
+def test_what_is_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
+    assert [each.bad for each in alert_conditions([seen])] == bad, name

@@ -6,19 +6,25 @@ from collections.abc import Sequence
 
 import orjson
 
-from farandole.events.ledger import Entry
-from farandole.events.names import Names
-from farandole.events.record import Outgoing
-from farandole.lanes.lane import Done
-from farandole.lanes.port import Partition
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.ledger.stuck import CLEARS, FIRES, Condition, Seen, conditions
-from farandole.ledger.work import Bookkeeping
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.ledger_records import LedgerEntry
+from farandole.events.record import OutgoingRecord
+from farandole.lanes.lane_port import Partition
+from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.ledger.bookkeeper_lane import BookkeeperLane
+from farandole.ledger.stage_alerts import (
+    CLEAR_AFTER_MS,
+    FIRE_AFTER_MS,
+    AlertCondition,
+    LagSample,
+    alert_conditions,
+)
 from tests.ledger.made import AT, consumed, entry, part
 from tests.ledger.test_book import RUN, closing, opening
 
-NAMES = Names()
-NOTHING: dict[str, dict[bytes, bytes]] = {NAMES.runs: {}, NAMES.bookkeeper_state: {}}
+NAMES = KafkaNames()
+NOTHING: dict[str, dict[bytes, bytes]] = {NAMES.runs_topic: {}, NAMES.bookkeeper_state_topic: {}}
 DUE = AT + 500
 CALM = 2_000
 OLD = 10_000
@@ -31,30 +37,33 @@ class Clock:
         return self.at
 
 
-def born(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> Bookkeeping:
-    work = Bookkeeping(NAMES, 0, "here", clock=clock)
-    work.born(tables)
+def born(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> BookkeeperLane:
+    work = BookkeeperLane(NAMES, 0, "here", clock=clock)
+    work.open(tables)
     return work
 
 
-def records(*entries: Entry, first: int = 0) -> list[SimulatedRecord]:
+def records(*entries: LedgerEntry, first: int = 0) -> list[SimulatedRecord]:
     return [
-        SimulatedRecord(NAMES.ledger, 0, first + n, orjson.dumps(e)) for n, e in enumerate(entries)
+        SimulatedRecord(NAMES.ledger_topic, 0, first + n, orjson.dumps(e))
+        for n, e in enumerate(entries)
     ]
 
 
-def alerts(done: Done | None) -> list[tuple[str, str]]:
-    out: Sequence[Outgoing] = () if done is None else done.writes[Partition(NAMES.alerts, 0)]
+def alerts(done: BatchResult | None) -> list[tuple[str, str]]:
+    out: Sequence[OutgoingRecord] = (
+        () if done is None else done.writes[Partition(NAMES.alerts_topic, 0)]
+    )
     found = [orjson.loads(each.value or b"") for each in out]
     return [(alert["key"], alert["state"]) for alert in found]
 
 
-async def late(clock: Clock, work: Bookkeeping) -> Done | None:
+async def late(clock: Clock, work: BookkeeperLane) -> BatchResult | None:
     """Calm, and past the time in which the run was expected."""
     clock.at = DUE - 100
-    assert work.idle() is None
+    assert work.on_idle() is None
     clock.at = DUE + CALM
-    return work.idle()
+    return work.on_idle()
 
 
 async def test_a_late_run_is_told_once_and_once_more_when_it_completes() -> None:
@@ -63,7 +72,7 @@ async def test_a_late_run_is_told_once_and_once_more_when_it_completes() -> None
     await work.handle(records(opening(within=1.0)))
     key = f"order-lines/run/{RUN}"
     assert alerts(await late(clock, work)) == [(key, "firing")]
-    assert work.idle() is None
+    assert work.on_idle() is None
     assert alerts(await work.handle(records(closing(), first=1))) == [(key, "resolved")]
 
 
@@ -72,10 +81,10 @@ async def test_nothing_is_late_while_entries_are_unread() -> None:
     work = born(clock)
     await work.handle(records(opening(within=1.0)))
     clock.at = DUE + 60_000
-    assert work.idle() is None
+    assert work.on_idle() is None
     await work.handle(records(opening("other"), first=1))
     clock.at += CALM - 1
-    assert work.idle() is None
+    assert work.on_idle() is None
     assert alerts(await work.handle(records(closing(), first=2))) == []
 
 
@@ -111,7 +120,9 @@ async def test_a_run_whose_last_entry_proves_it_late_is_marked_and_not_told() ->
     last = entry("b", part(RUN, {"made": consumed(f"{RUN}/x")}), at=DUE + 1)
     done = await work.handle(records(last, first=1))
     assert alerts(done) == []
-    (row,) = [orjson.loads(each.value or b"") for each in done.writes[Partition(NAMES.runs, 0)]]
+    (row,) = [
+        orjson.loads(each.value or b"") for each in done.writes[Partition(NAMES.runs_topic, 0)]
+    ]
     assert (row["late"], row["status"]) == (True, "completed")
 
 
@@ -121,19 +132,21 @@ async def test_a_late_run_of_the_last_owner_is_not_told_again() -> None:
     await first.handle(records(opening(within=1.0)))
     done = await late(clock, first)
     assert done is not None
-    rows = {o.key: o.value for o in done.writes[Partition(NAMES.runs, 0)] if o.key and o.value}
+    rows = {
+        o.key: o.value for o in done.writes[Partition(NAMES.runs_topic, 0)] if o.key and o.value
+    }
     position = {b"position": b"1"}
-    second = born(clock, {NAMES.runs: rows, NAMES.bookkeeper_state: position})
+    second = born(clock, {NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: position})
     clock.at += 10 * CALM
-    assert second.idle() is None
+    assert second.on_idle() is None
     clock.at += 10 * CALM
-    assert second.idle() is None
+    assert second.on_idle() is None
     settled = await second.handle(records(closing(), first=1))
     assert alerts(settled) == [(f"order-lines/run/{RUN}", "resolved")]
 
 
-def unworked(bad: bool) -> Condition:
-    (each,) = conditions([Seen("p", "enrich", 0 if bad else 1, 7)])
+def unworked(bad: bool) -> AlertCondition:
+    (each,) = alert_conditions([LagSample("p", "enrich", 0 if bad else 1, 7)])
     return each
 
 
@@ -142,48 +155,54 @@ STUCK = "p/stage/enrich/unworked"
 
 async def test_a_stage_that_nobody_works_is_told_in_the_transaction_that_keeps_it() -> None:
     clock = Clock()
-    looks: list[list[Condition]] = []
-    work = Bookkeeping(NAMES, 0, "here", clock=clock, seen=lambda: looks.pop() if looks else None)
-    work.born(NOTHING)
+    looks: list[list[AlertCondition]] = []
+    work = BookkeeperLane(
+        NAMES, 0, "here", clock=clock, seen=lambda: looks.pop() if looks else None
+    )
+    work.open(NOTHING)
 
-    def looked(bad: bool) -> Done | None:
+    def looked(bad: bool) -> BatchResult | None:
         looks.append([unworked(bad)])
-        return work.idle()
+        return work.on_idle()
 
     assert looked(bad=True) is None
-    clock.at += FIRES
+    clock.at += FIRE_AFTER_MS
     done = looked(bad=True)
     assert alerts(done) == [(STUCK, "firing")]
     assert done is not None
-    state = {o.key: o.value for o in done.writes[Partition(NAMES.bookkeeper_state, 0)] if o.key}
+    state = {
+        o.key: o.value for o in done.writes[Partition(NAMES.bookkeeper_state_topic, 0)] if o.key
+    }
     kept = {key: value for key, value in state.items() if value is not None}
     assert looked(bad=True) is None
 
-    work.born({**NOTHING, NAMES.bookkeeper_state: kept})
-    clock.at += 10 * FIRES
+    work.open({**NOTHING, NAMES.bookkeeper_state_topic: kept})
+    clock.at += 10 * FIRE_AFTER_MS
     assert looked(bad=True) is None
     assert looked(bad=False) is None
-    clock.at += CLEARS
+    clock.at += CLEAR_AFTER_MS
     done = looked(bad=False)
     assert alerts(done) == [(STUCK, "resolved")]
     assert done is not None
-    forgotten = [o.key for o in done.writes[Partition(NAMES.bookkeeper_state, 0)] if not o.value]
+    forgotten = [
+        o.key for o in done.writes[Partition(NAMES.bookkeeper_state_topic, 0)] if not o.value
+    ]
     assert forgotten == [b"firing/" + STUCK.encode()]
 
 
 async def test_a_stage_is_told_of_while_entries_never_cease_to_come() -> None:
     clock = Clock()
-    work = Bookkeeping(NAMES, 0, "here", clock=clock, seen=lambda: [unworked(bad=True)])
-    work.born(NOTHING)
+    work = BookkeeperLane(NAMES, 0, "here", clock=clock, seen=lambda: [unworked(bad=True)])
+    work.open(NOTHING)
     await work.handle(records(opening()))
-    clock.at += FIRES
+    clock.at += FIRE_AFTER_MS
     assert alerts(await work.handle(records(closing(), first=1))) == [(STUCK, "firing")]
 
 
 async def test_a_look_from_before_a_birth_is_not_believed() -> None:
     looks = [[unworked(bad=True)]]
-    work = Bookkeeping(NAMES, 0, "here", seen=lambda: looks.pop() if looks else None)
-    work.born(NOTHING)
+    work = BookkeeperLane(NAMES, 0, "here", seen=lambda: looks.pop() if looks else None)
+    work.open(NOTHING)
     assert looks == []
 
 
@@ -195,12 +214,12 @@ async def test_a_transaction_takes_no_more_rows_than_fit() -> None:
 
 async def test_what_is_no_entry_is_passed_over() -> None:
     work = born(Clock())
-    done = await work.handle([SimulatedRecord(NAMES.ledger, 0, 0, b"?")])
-    assert (done.settled, done.writes[Partition(NAMES.runs, 0)]) == (1, [])
+    done = await work.handle([SimulatedRecord(NAMES.ledger_topic, 0, 0, b"?")])
+    assert (done.settled, done.writes[Partition(NAMES.runs_topic, 0)]) == (1, [])
 
 
 async def test_an_entry_that_is_given_up_is_not_read_again() -> None:
     work = born(Clock())
     (record,) = records(opening())
     await work.give_up(record, 5)
-    assert (await work.handle([record])).writes[Partition(NAMES.runs, 0)] == []
+    assert (await work.handle([record])).writes[Partition(NAMES.runs_topic, 0)] == []

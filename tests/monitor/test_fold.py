@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.monitor.fold import Fold
-from farandole.monitor.measures import Measure, measured
+from farandole.monitor.entry_measures import EntryMeasure, measure_entry
+from farandole.monitor.window_store import WindowStore
 
 NOW = 1_800_000_000
 
 
-def did(second: int, n: int) -> Measure:
-    return Measure("p", "s", (NOW - second) * 1000, n, 0, 0, 0, 0, 0, 0.0, 0.0)
+def did(second: int, n: int) -> EntryMeasure:
+    return EntryMeasure("p", "s", (NOW - second) * 1000, n, 0, 0, 0, 0, 0, 0.0, 0.0)
 
 
 @given(st.lists(st.tuples(st.integers(1, 500), st.integers(0, 9)), max_size=40), st.data())
@@ -20,7 +20,7 @@ def test_an_entry_that_is_read_again_counts_once(
     entries: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     again = data.draw(st.integers(0, len(entries)))
-    fold = Fold()
+    fold = WindowStore()
     for offset, entry in [*enumerate(entries), *list(enumerate(entries))[again:]]:
         fold.add(0, offset, did(*entry))
     total = sum(n for _, n in entries)
@@ -28,7 +28,7 @@ def test_an_entry_that_is_read_again_counts_once(
 
 
 def test_what_the_table_holds_is_what_was_folded() -> None:
-    fold, other = Fold(), Fold()
+    fold, other = WindowStore(), WindowStore()
     fold.add(3, 7, did(5, 4))
     other.load(fold.taken(3))
     assert other.windows == fold.windows
@@ -36,5 +36,5 @@ def test_what_the_table_holds_is_what_was_folded() -> None:
 
 
 def test_what_is_no_entry_is_passed_over() -> None:
-    assert measured(b'{"stage": "s", "runs": [7]}', NOW) is None
-    assert measured(None, NOW) is None
+    assert measure_entry(b'{"stage": "s", "runs": [7]}', NOW) is None
+    assert measure_entry(None, NOW) is None

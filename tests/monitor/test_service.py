@@ -12,11 +12,11 @@ import aiohttp
 import orjson
 import pytest
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.monitor.service import monitor
-from farandole.monitor.settings import Settings as Own
+from farandole.monitor.service import run_monitor
+from farandole.monitor.settings import MonitorSettings as Own
 
 pytestmark = pytest.mark.kafka
 
@@ -32,7 +32,7 @@ def entry(n: int) -> bytes:
 @asynccontextmanager
 async def running(settings: Settings, folder: Path) -> AsyncIterator[str]:
     stopping, urls = asyncio.Event(), asyncio.Queue[str]()
-    task = asyncio.create_task(monitor(settings, Own(), folder, stopping, urls.put_nowait))
+    task = asyncio.create_task(run_monitor(settings, Own(), folder, stopping, urls.put_nowait))
     try:
         yield await urls.get()
     finally:
@@ -55,10 +55,12 @@ async def consumed(url: str, expected: int) -> int:
 async def test_only_what_is_committed_counts_and_a_restart_keeps_it(
     settings: Settings, tmp_path: Path
 ) -> None:
-    ledger = settings.names.ledger
-    async with Admin.open(settings) as admin:
-        await admin.create({ledger: NewTopicSpec(2)})
-    async with opened(producer(settings, transactional_id=f"{ledger}-t"), settings) as writer:
+    ledger = settings.names.ledger_topic
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({ledger: TopicSpec(2)})
+    async with open_client(
+        make_producer(settings, transactional_id=f"{ledger}-t"), settings
+    ) as writer:
         await writer.begin_transaction()
         await writer.send_and_wait(ledger, entry(1000), partition=0)
         await writer.abort_transaction()

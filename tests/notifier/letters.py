@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from farandole.events.deadletter import Death, letter
-from farandole.events.headers import decoded
-from farandole.events.record import Header, Outgoing
-from farandole.lanes.simulation import SimulatedRecord
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.header_codec import decode_headers
+from farandole.events.record import Header, OutgoingRecord
+from farandole.lanes.simulated_kafka import SimulatedRecord
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -23,10 +23,10 @@ class Died(NamedTuple):
     value: bytes = b'{"n": 1}'
 
 
-def outgoing(died: Died, at: int = 0) -> Outgoing:
+def outgoing(died: Died, at: int = 0) -> OutgoingRecord:
     original = SimulatedRecord("p.line.read", 0, at, died.value, b"k")
-    death = Death(died.stage, "p@1", "run", died.error, died.message, first_failed=START)
-    return letter(original, death, largest=1_000_000)
+    death = FailureAccount(died.stage, "p@1", "run", died.error, died.message, first_failed=START)
+    return build_dead_letter(original, death, largest=1_000_000)
 
 
 def milliseconds(after: float) -> int:
@@ -35,7 +35,7 @@ def milliseconds(after: float) -> int:
 
 def record(died: Died, offset: int, topic: str = "") -> SimulatedRecord:
     out = outgoing(died, offset)
-    headers: list[Header] = list(decoded(out.headers))
+    headers: list[Header] = list(decode_headers(out.headers))
     return SimulatedRecord(
         topic or f"p.{died.stage}.dead",
         0,

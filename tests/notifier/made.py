@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from farandole.events.incident import Incident, Sample
+from farandole.events.incident_record import Incident, IncidentSample
 
 OPENED = datetime(2026, 11, 24, 12, 3, 11, tzinfo=UTC)
 NOW = OPENED + timedelta(minutes=6, seconds=34)
@@ -21,7 +21,7 @@ DATA = """\
 }"""
 
 
-def sample(**fields: object) -> Sample:
+def sample(**fields: object) -> IncidentSample:
     said = {
         "dead_topic": "order-lines.validate.dead", "dead_offset": 17,
         "topic": "order-lines.line.ingested", "partition": 3, "offset": 10482,
@@ -29,7 +29,7 @@ def sample(**fields: object) -> Sample:
         "message": "something was paid for nothing: 0 pieces for 399 cents",
         "data": DATA, "failed": OPENED,
     }  # fmt: skip
-    return Sample.model_construct(**{**said, **fields})
+    return IncidentSample.model_construct(**{**said, **fields})
 
 
 def incident(**fields: object) -> Incident:

@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from farandole.broker.settings import Settings
-from farandole.events.incident import Notice
-from farandole.lanes.kafka import KafkaPort
-from farandole.lanes.port import Committed, Partition, Writes
+from farandole.events.incident_record import Notice
+from farandole.lanes.kafka_port import KafkaPort
+from farandole.lanes.lane_port import CommittedOffset, Partition, PartitionWrites
 from farandole.notifier import settings as mail
-from farandole.notifier.channels import deliver, ways
-from farandole.notifier.outcome import Attempt
-from farandole.notifier.service import notify
-from farandole.notifier.work import now
-from farandole.worker.logs import configure
+from farandole.notifier.delivery_channels import build_channels, deliver_notice
+from farandole.notifier.delivery_outcome import AttemptResult
+from farandole.notifier.notifier_lane import utc_now
+from farandole.notifier.service import run_notifier
+from farandole.worker.log_setup import configure_logging
 from tests.lanes import broken
 
 (POINT,) = sys.argv[1:]
@@ -39,7 +39,9 @@ class Dying(broken._Around):
         reached("before the fence")
         await self.port.fence()
 
-    async def send(self, writes: Writes, offsets: Mapping[Partition, Committed]) -> None:
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
         self._tells = any("outbox" in partition.topic for partition in writes)
         if self._tells:
             reached("inside the transaction")
@@ -53,8 +55,8 @@ class Dying(broken._Around):
             reached("after the commit, before the mail")
 
 
-async def attempt(notice: Notice, settings: mail.Settings) -> Attempt:
-    done = await deliver(notice, ways(settings, now))
+async def attempt(notice: Notice, settings: mail.NotifierSettings) -> AttemptResult:
+    done = await deliver_notice(notice, build_channels(settings, utc_now))
     reached("after the 250, before the mark")
     return done
 
@@ -64,11 +66,11 @@ def around(port: KafkaPort) -> Dying:
 
 
 async def main() -> None:
-    settings, mailing = Settings.load(Path()), mail.Settings.load(Path())
+    settings, mailing = Settings.load(Path()), mail.NotifierSettings.load(Path())
     way = partial(attempt, settings=mailing)
-    await notify(settings, mailing.mail_from, way, asyncio.Event(), port=around)
+    await run_notifier(settings, mailing.mail_from, way, asyncio.Event(), port=around)
 
 
 if __name__ == "__main__":
-    configure(pretty=False)
+    configure_logging(pretty=False)
     asyncio.run(main())

@@ -19,19 +19,19 @@ from typing import Any
 
 import orjson
 
-from farandole.broker.clients import opened, producer
-from farandole.broker.settings import PREFIX, Settings
-from farandole.broker.tables import read_table
-from farandole.events.deadletter import Death, letter
-from farandole.events.headers import decoded
-from farandole.events.incident import Incident, Notice
-from farandole.events.topology import Version
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.notifier import rows
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.settings import ENV_PREFIX, Settings
+from farandole.broker.topic_reader import read_table
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.header_codec import decode_headers
+from farandole.events.incident_record import Incident, Notice
+from farandole.events.topology_version import Version
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.notifier import notifier_tables
 from farandole.notifier import settings as mail
-from farandole.notifier.channels import deliver, ways
-from farandole.notifier.service import notify
-from farandole.router.publish import apply
+from farandole.notifier.delivery_channels import build_channels, deliver_notice
+from farandole.notifier.service import run_notifier
+from farandole.router.version_publisher import publish_version
 from tests.notifier.made import SENDER
 from tests.notifier.servers import Server
 from tests.router.made import derived
@@ -59,33 +59,37 @@ class Stand:
             *(f"  {stage}: {{subscribes: asked}}" for stage in stages), f"alerts: {alerts}",
         ]  # fmt: skip
         names = self.settings.names
-        return (await apply(self.settings, derived(names, "\n".join(written)), "me")).version
+        return (
+            await publish_version(self.settings, derived(names, "\n".join(written)), "me")
+        ).version
 
     async def die(self, stage: str, *messages: str, ago: float = 60, error: str = "Reject") -> None:
         """One dead letter for each message, the first one so many seconds ago, each of the others
         six seconds after the last: what is told after five is told at once."""
-        topic = self.settings.names.dead("p", stage)
+        topic = self.settings.names.dead_topic("p", stage)
         first = time.time() - ago
-        async with opened(producer(self.settings), self.settings) as client:
+        async with open_client(make_producer(self.settings), self.settings) as client:
             for number, message in enumerate(messages):
                 original = SimulatedRecord("p.asked", 0, number, b'{"n": 1}', b"k")
-                death = Death(stage, "p@1", "run", error, message)
-                out = letter(original, death, largest=1_000_000)
+                death = FailureAccount(stage, "p@1", "run", error, message)
+                out = build_dead_letter(original, death, largest=1_000_000)
                 await client.send_and_wait(
-                    topic, out.value, key=out.key, partition=0, headers=decoded(out.headers),
+                    topic, out.value, key=out.key, partition=0, headers=decode_headers(out.headers),
                     timestamp_ms=int((first + 6 * number) * 1000),
                 )  # fmt: skip
 
     async def flood(self, stage: str, messages: Sequence[str], times: int) -> None:
         """All these messages, so many times, as fast as Kafka takes them."""
-        topic = self.settings.names.dead("p", stage)
+        topic = self.settings.names.dead_topic("p", stage)
         written = []
         for message in messages:
             original = SimulatedRecord("p.asked", 0, 0, b'{"n": 1}', b"k")
-            death = Death(stage, "p@1", "run", "Reject", message, traceback="x" * 500)
-            out = letter(original, death, largest=1_000_000)
-            written.append({"key": out.key, "value": out.value, "headers": decoded(out.headers)})
-        async with opened(producer(self.settings), self.settings) as client:
+            death = FailureAccount(stage, "p@1", "run", "Reject", message, traceback="x" * 500)
+            out = build_dead_letter(original, death, largest=1_000_000)
+            written.append(
+                {"key": out.key, "value": out.value, "headers": decode_headers(out.headers)}
+            )
+        async with open_client(make_producer(self.settings), self.settings) as client:
             sent, batch = [], client.create_batch()
             for _ in range(times):
                 for each in written:
@@ -104,10 +108,15 @@ class Stand:
     async def notifying(self, server: Server, **how: Any) -> AsyncIterator[asyncio.Task[None]]:
         """A notifier in this process, with the real channels."""
         stopping = asyncio.Event()
-        way = ways(mail.Settings(**self.mailing(server)), self.clock)
+        way = build_channels(mail.NotifierSettings(**self.mailing(server)), self.clock)
         running = asyncio.create_task(
-            notify(
-                self.settings, SENDER, partial(deliver, ways=way), stopping, clock=self.clock, **how
+            run_notifier(
+                self.settings,
+                SENDER,
+                partial(deliver_notice, ways=way),
+                stopping,
+                clock=self.clock,
+                **how,
             )
         )
         try:
@@ -122,9 +131,9 @@ class Stand:
     def start(self, server: Server, *, dies: str = "") -> subprocess.Popen[bytes]:
         """A notifier in a process of its own: `farandole notify`, or one that kills itself where it
         first reaches that point."""
-        clean = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
+        clean = {name: v for name, v in os.environ.items() if not name.startswith(ENV_PREFIX)}
         told = self.settings.model_dump(mode="json", exclude_none=True) | self.mailing(server)
-        env = clean | {f"{PREFIX}{name.upper()}": str(value) for name, value in told.items()}
+        env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in told.items()}
         module = ["tests.notifier.member", dies] if dies else ["farandole", "notify"]
         log = (self.folder / f"notifier-{len(self.members)}.log").open("wb")
         member = subprocess.Popen(
@@ -152,10 +161,14 @@ class Stand:
                 member.wait()
 
     async def incidents(self) -> list[Incident]:
-        return rows.incidents(await read_table(self.settings, self.settings.names.incidents))
+        return notifier_tables.read_incidents(
+            await read_table(self.settings, self.settings.names.incidents_topic)
+        )
 
     async def notices(self) -> list[Notice]:
-        return rows.notices(await read_table(self.settings, self.settings.names.outbox))
+        return notifier_tables.read_notices(
+            await read_table(self.settings, self.settings.names.outbox_topic)
+        )
 
     async def tried(self, attempts: int) -> Notice:
         """The only notice, once so many attempts at it have come to nothing."""

@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.alert import Alert, AlertKind
-from farandole.events.control import Mute
-from farandole.events.incident import Incident
-from farandole.events.topology import Alerts, Route
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.notifier.alarms import LANES, Alarm
-from farandole.notifier.composing import commands, compose
-from farandole.notifier.incidents import Word
-from farandole.notifier.words import headline
+from farandole.events.alert_record import Alert, AlertKind
+from farandole.events.control_documents import MuteDocument
+from farandole.events.incident_record import Incident
+from farandole.events.topology_version import AlertPolicy, AlertRoute
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.notifier.alert_view import MAX_ALERT_LANES, AlertView
+from farandole.notifier.incident_lifecycle import NoticeIntent
+from farandole.notifier.notice_composer import compose_notice, suggested_commands
+from farandole.notifier.text_format import incident_headline
 from tests.notifier.letters import START, Died, milliseconds
 from tests.notifier.test_casebook import ALERTS, LATER, Book
 
 HOURS = 3600.0
-TO_ALL = Route(email=("all@example.com",), channels=("email",))
-OF_LOAD = Route(stages=("load",), email=("dba@example.com",), channels=("email",))
-OF_ERRORS = Route(errors=("Reject",), email=("dev@example.com",), channels=("email",))
+TO_ALL = AlertRoute(email=("all@example.com",), channels=("email",))
+OF_LOAD = AlertRoute(stages=("load",), email=("dba@example.com",), channels=("email",))
+OF_ERRORS = AlertRoute(errors=("Reject",), email=("dev@example.com",), channels=("email",))
 
 
 def alert(
@@ -52,7 +52,7 @@ class Ringing(Book):
         record = SimulatedRecord(
             "farandole.alerts", 0, offset, value, timestamp=milliseconds(after)
         )
-        alarm = Alarm.read(record, LATER)
+        alarm = AlertView.read(record, LATER)
         if alarm is not None:
             self.book.heard(alarm)
 
@@ -113,7 +113,7 @@ def test_what_was_read_before_is_not_told_again() -> None:
 def test_a_muted_alert_is_silent_and_over_with_its_end() -> None:
     book = Ringing()
     until = START + timedelta(hours=9)
-    book.book.asked(Mute(pipeline="p", stage="load", until=until, by="ann", at=START))
+    book.book.asked(MuteDocument(pipeline="p", stage="load", until=until, by="ann", at=START))
     book.rang(0, alert("firing", kind="stage.unworked", run=None, stage="load"))
     book.told(5)
     book.rang(60, alert("resolved", kind="stage.unworked", run=None, stage="load"))
@@ -121,7 +121,7 @@ def test_a_muted_alert_is_silent_and_over_with_its_end() -> None:
 
 
 def test_a_flood_of_late_runs_is_few_incidents_and_all_of_them_end() -> None:
-    book = Ringing(Alerts(routes=ALERTS.routes, fingerprints=3))
+    book = Ringing(AlertPolicy(routes=ALERTS.routes, fingerprints=3))
     runs = [f"r{n}" for n in range(50)]
     for run in runs:
         book.rang(0, alert("firing", run=run))
@@ -135,7 +135,7 @@ def test_a_flood_of_late_runs_is_few_incidents_and_all_of_them_end() -> None:
 
 
 def test_an_alert_of_a_stage_takes_no_place_of_its_failures() -> None:
-    book = Ringing(Alerts(routes=ALERTS.routes, fingerprints=1))
+    book = Ringing(AlertPolicy(routes=ALERTS.routes, fingerprints=1))
     book.rang(0, alert("firing", kind="stage.age", run=None, stage="validate"))
     book.died(Died(0))
     assert len(book.book.incidents) == 2
@@ -181,16 +181,16 @@ def test_a_stage_whose_lanes_all_hold_is_told_once_and_once_when_none_does() -> 
         book.rang(lane / 100, held(lane))
     assert book.told(6) == ["opened"]
     (found,) = book.book.incidents.values()
-    assert headline(found, "opened", START).startswith("it holds (lanes 0-63, since ")
+    assert incident_headline(found, "opened", START).startswith("it holds (lanes 0-63, since ")
     for lane in range(63):
         book.rang(60, held(lane, "resolved"))
         assert book.told(61 + lane) == ["opened"]
     (found,) = book.book.incidents.values()
-    assert headline(found, "opened", START).startswith("it holds (lane 63, since ")
+    assert incident_headline(found, "opened", START).startswith("it holds (lane 63, since ")
     book.rang(200, held(63, "resolved"))
     assert book.told(201) == ["opened", "resolved"]
     (found,) = book.book.incidents.values()
-    assert headline(found, "resolved", START).startswith("Over: it goes on ")
+    assert incident_headline(found, "resolved", START).startswith("Over: it goes on ")
 
 
 def test_other_stages_and_other_alerts_are_incidents_of_their_own() -> None:
@@ -201,7 +201,7 @@ def test_other_stages_and_other_alerts_are_incidents_of_their_own() -> None:
     assert len(book.book.incidents) == 3
 
 
-@pytest.mark.parametrize("lane", [-1, LANES, 10**30, None])
+@pytest.mark.parametrize("lane", [-1, MAX_ALERT_LANES, 10**30, None])
 def test_a_lane_that_no_stage_can_have_is_an_incident_of_its_own(lane: int | None) -> None:
     book = Ringing()
     book.rang(0, held(0))
@@ -273,17 +273,21 @@ UNWORKED = {"kind": "stage.unworked", "run": None}
     ],
 )
 def test_an_alert_goes_where_failures_of_its_stage_go(
-    routes: tuple[Route, ...], how: dict[str, object], told: str | None
+    routes: tuple[AlertRoute, ...], how: dict[str, object], told: str | None
 ) -> None:
-    word = Word(incident(**how), "opened", START)
-    notice = compose(word, Alerts(routes=routes), sender="f@example.com", bootstrap="")
+    word = NoticeIntent(incident(**how), "opened", START)
+    notice = compose_notice(word, AlertPolicy(routes=routes), sender="f@example.com", bootstrap="")
     assert (notice.recipients if notice else None) == ((told,) if told else None)
 
 
 def test_the_mail_says_what_since_when_and_what_to_type() -> None:
     found = incident()
-    notice = compose(
-        Word(found, "opened", START), ALERTS, sender="f@example.com", bootstrap="", options=" -C x"
+    notice = compose_notice(
+        NoticeIntent(found, "opened", START),
+        ALERTS,
+        sender="f@example.com",
+        bootstrap="",
+        options=" -C x",
     )
     assert notice is not None
     assert notice.subject == "[p] it is late"
@@ -296,7 +300,7 @@ def test_the_mail_says_what_since_when_and_what_to_type() -> None:
 
 def test_a_stage_that_nobody_works_is_started_by_a_command() -> None:
     found = incident(stage="load", **UNWORKED)
-    assert "farandole work load" in [text for _, text in commands(found, "")]
+    assert "farandole work load" in [text for _, text in suggested_commands(found, "")]
 
 
 def test_the_mail_of_its_end_says_how_it_ended() -> None:
@@ -305,7 +309,9 @@ def test_the_mail_of_its_end_says_how_it_ended() -> None:
     book.told(5)
     book.rang(600, alert("resolved"))
     (found,) = book.book.incidents.values()
-    notice = compose(Word(found, "resolved", LATER), ALERTS, sender="f@example.com", bootstrap="")
+    notice = compose_notice(
+        NoticeIntent(found, "resolved", LATER), ALERTS, sender="f@example.com", bootstrap=""
+    )
     assert notice is not None
     assert "Over: it is complete" in notice.mail
     assert notice.subject == "Re: [p] it is late"

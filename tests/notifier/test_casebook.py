@@ -9,20 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.control import Acknowledge, Cancel, Control, Mute, Pause, Resume
-from farandole.events.incident import Incident, Notice
-from farandole.events.topology import Alerts, Route
-from farandole.notifier.casebook import HOUR, MOST_RESOLVED, MOST_WAITING, Casebook, backoff
-from farandole.notifier.incidents import OTHERS, Word
-from farandole.notifier.letters import Letter
-from farandole.notifier.outcome import Attempt
+from farandole.events.control_documents import (
+    AcknowledgeDocument,
+    CancelDocument,
+    ControlDocument,
+    MuteDocument,
+    PauseDocument,
+    ResumeDocument,
+)
+from farandole.events.incident_record import Incident, Notice
+from farandole.events.topology_version import AlertPolicy, AlertRoute
+from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.notifier.delivery_outcome import AttemptResult
+from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
+from farandole.notifier.incident_store import (
+    HOUR,
+    MAX_RESOLVED,
+    MAX_WAITING_NOTICES,
+    IncidentStore,
+    delivery_backoff,
+)
 from tests.notifier.letters import START, Died, nothing_personal, record
 
 LATER = START + timedelta(days=365)
-ALERTS = Alerts(routes=(Route(email=("ops@example.com",), channels=("email",)),))
+ALERTS = AlertPolicy(routes=(AlertRoute(email=("ops@example.com",), channels=("email",)),))
 
 
-def composed(word: Word, others: Sequence[Incident] = ()) -> Notice:
+def composed(word: NoticeIntent, others: Sequence[Incident] = ()) -> Notice:
     incident = word.incident
     return Notice(
         id=f"{incident.id}.{incident.notices}@x",
@@ -41,7 +54,7 @@ def composed(word: Word, others: Sequence[Incident] = ()) -> Notice:
 class Book:
     """A casebook, what it has written, and what it was asked to send."""
 
-    def __init__(self, alerts: Alerts = ALERTS) -> None:
+    def __init__(self, alerts: AlertPolicy = ALERTS) -> None:
         self.alerts = alerts
         self.rows: dict[bytes, bytes] = {}
         self.outbox: dict[bytes, bytes] = {}
@@ -49,15 +62,15 @@ class Book:
         self.offsets: dict[str, int] = {}
         self.book = self._new()
 
-    def _new(self) -> Casebook:
-        return Casebook(lambda _: self.alerts, composed)
+    def _new(self) -> IncidentStore:
+        return IncidentStore(lambda _: self.alerts, composed)
 
     def died(self, *deaths: Died) -> None:
         for each in deaths:
             topic = f"p.{each.stage}.dead"
             offset = self.offsets[topic] = self.offsets.get(topic, -1) + 1
             letter = record(each, offset)
-            self.book.died(Letter.read(letter, "p", each.stage, nothing_personal, LATER))
+            self.book.died(DeadLetterView.read(letter, "p", each.stage, nothing_personal, LATER))
 
     def passed(self, after: float) -> None:
         now = START + timedelta(seconds=after)
@@ -90,7 +103,7 @@ class Book:
     def delivered(self, at: float = 0) -> None:
         self.commit()
         for notice in self.sent:
-            self.book.tried(notice.key, Attempt(None), START + timedelta(seconds=at))
+            self.book.tried(notice.key, AttemptResult(None), START + timedelta(seconds=at))
 
     def told(self) -> list[tuple[str, str]]:
         """The kinds and counts of what was written, in order."""
@@ -153,7 +166,7 @@ def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
     book.died(Died(0))
     book.passed(6)
     (incident,) = book.book.incidents.values()
-    book.book.asked(Acknowledge(incident=incident.id, by="ann"))
+    book.book.asked(AcknowledgeDocument(incident=incident.id, by="ann"))
     book.died(*(Died(n) for n in range(10, 200)))
     book.passed(5000)
     assert book.told() == [("opened", "1"), ("resolved", "191")]
@@ -162,12 +175,12 @@ def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
 @pytest.mark.parametrize(
     "control",
     [
-        Cancel(run="r", until=LATER),
-        Pause(pipeline="p", stage="validate", until=LATER),
-        Resume(pipeline="p", until=LATER),
+        CancelDocument(run="r", until=LATER),
+        PauseDocument(pipeline="p", stage="validate", until=LATER),
+        ResumeDocument(pipeline="p", until=LATER),
     ],
 )
-def test_what_is_asked_of_workers_is_none_of_the_notifiers(control: Control) -> None:
+def test_what_is_asked_of_workers_is_none_of_the_notifiers(control: ControlDocument) -> None:
     book = Book()
     book.died(Died(0))
     book.book.asked(control)
@@ -183,7 +196,7 @@ def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
     (incident,) = book.book.incidents.values()
     until = START + timedelta(seconds=1000)
     target = {"pipeline": "p", "stage": "validate"} if whole else {"incident": incident.id}
-    book.book.asked(Mute(until=until, **target))
+    book.book.asked(MuteDocument(until=until, **target))
     book.died(*(Died(n) for n in range(10, 999)))
     book.passed(999)
     assert book.told() == [("opened", "1")]
@@ -193,7 +206,9 @@ def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
 
 def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
     book = Book()
-    book.book.asked(Mute(until=START + timedelta(seconds=100), pipeline="p", stage="validate"))
+    book.book.asked(
+        MuteDocument(until=START + timedelta(seconds=100), pipeline="p", stage="validate")
+    )
     book.died(Died(0), Died(0, stage="load"))
     book.passed(50)
     assert book.told() == [("opened", "1")]
@@ -209,7 +224,7 @@ def test_beyond_the_fingerprints_of_a_stage_there_is_one_incident_of_all_others(
     book.died(*(Died(n / 1000, error=f"E{chr(65 + n)}") for n in range(20)))
     book.passed(10)
     assert book.told() == [("opened", "1")] * 3 + [("opened", "17")]
-    assert [i.fingerprint for i in book.book.incidents.values()][-1] == OTHERS
+    assert [i.fingerprint for i in book.book.incidents.values()][-1] == OTHERS_FINGERPRINT
 
 
 def test_of_a_million_kinds_of_failure_few_are_remembered() -> None:
@@ -221,7 +236,7 @@ def test_of_a_million_kinds_of_failure_few_are_remembered() -> None:
         book.passed(n * 2.0 + 1.9)
         book.delivered(n * 2.0)
         book.commit()
-    assert len(book.rows) <= MOST_RESOLVED + 10
+    assert len(book.rows) <= MAX_RESOLVED + 10
     assert len(book.outbox) <= 2 * ALERTS.per_hour
 
 
@@ -248,9 +263,9 @@ def test_what_was_not_delivered_is_tried_again_later_and_later() -> None:
         book.commit()
         assert book.sent[-1].attempts == attempt
         now = START + timedelta(seconds=after)
-        outcome = Attempt(book.sent[-1], failures={"ops@example.com": "451 later"})
+        outcome = AttemptResult(book.sent[-1], failures={"ops@example.com": "451 later"})
         book.book.tried(book.sent[-1].key, outcome, now)
-        wait = backoff(attempt)
+        wait = delivery_backoff(attempt)
         book.book.due(now + timedelta(seconds=wait - 0.1))
         book.commit()
         assert book.sent[-1].attempts == attempt
@@ -268,7 +283,7 @@ def test_a_recipient_who_has_it_does_not_get_it_again() -> None:
     book.passed(5)
     book.commit()
     left = book.sent[0].model_copy(update={"recipients": ("b@x",)})
-    book.book.tried(left.key, Attempt(left, failures={"b@x": "451"}), START)
+    book.book.tried(left.key, AttemptResult(left, failures={"b@x": "451"}), START)
     book.passed(60)
     book.commit()
     assert book.sent[-1].recipients == ("b@x",)
@@ -395,7 +410,7 @@ def test_a_mail_server_that_is_away_for_weeks_costs_little_memory_and_no_failure
         book.passed(hour * 3600.0 + 6)
         book.passed(hour * 3600.0 + 1900)
         book.commit()
-    assert len(book.outbox) <= MOST_WAITING
+    assert len(book.outbox) <= MAX_WAITING_NOTICES
     for _ in range(10):
         book.delivered(hours * 3600.0)
         book.passed(hours * 3600.0 + 7200)
@@ -408,7 +423,7 @@ def test_an_attempt_that_was_not_made_is_made_at_once_and_not_counted() -> None:
     book.died(Died(0), Died(5))
     book.commit()
     (notice,) = book.sent
-    book.book.tried(notice.key, Attempt(notice, made=False), START)
+    book.book.tried(notice.key, AttemptResult(notice, made=False), START)
     book.commit()
     assert Notice.model_validate_json(book.outbox[notice.key]).attempts == 0
     book.book.due(START)

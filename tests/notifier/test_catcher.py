@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from farandole.notifier import catcher
-from farandole.notifier.catcher import Address, Caught, catching, caught
-from farandole.notifier.mail import identity, written
-from farandole.notifier.outcome import Outcome
-from farandole.notifier.settings import Settings
-from farandole.notifier.smtp import deliver
+from farandole.notifier import mail_catcher
+from farandole.notifier.delivery_outcome import DeliveryOutcome
+from farandole.notifier.mail_catcher import (
+    CatcherAddress,
+    CaughtMail,
+    list_caught_mails,
+    serve_mail_catcher,
+)
+from farandole.notifier.mail_message import compose_mail, notice_message_id
+from farandole.notifier.settings import NotifierSettings
+from farandole.notifier.smtp_delivery import deliver_mail
 from tests.notifier.made import NOW, SENDER, incident
 
 pytestmark = pytest.mark.usefixtures("unset")
@@ -24,22 +29,22 @@ pytestmark = pytest.mark.usefixtures("unset")
 OPS = "ops@example.com"
 
 
-async def send(at: Address, mail: str, *to: str) -> Outcome:
-    settings = Settings(
+async def send(at: CatcherAddress, mail: str, *to: str) -> DeliveryOutcome:
+    settings = NotifierSettings(
         smtp_host=at.host, smtp_port=at.port, smtp_security="none", mail_from=SENDER
     )
-    return await deliver(settings, mail.encode(), SENDER, to or (OPS,))
+    return await deliver_mail(settings, mail.encode(), SENDER, to or (OPS,))
 
 
 def made(number: int = 0, **fields: object) -> str:
-    return written(incident(**fields), "opened", number, sender=SENDER, recipients=[OPS], now=NOW)[
-        1
-    ]
+    return compose_mail(
+        incident(**fields), "opened", number, sender=SENDER, recipients=[OPS], now=NOW
+    )[1]
 
 
 async def test_a_mail_is_a_file_that_reads_as_it_was_sent(tmp_path: Path) -> None:
-    told: list[Caught] = []
-    async with catching(tmp_path / "new" / "mails", on_mail=told.append) as at:
+    told: list[CaughtMail] = []
+    async with serve_mail_catcher(tmp_path / "new" / "mails", on_mail=told.append) as at:
         outcome = await send(at, made(), OPS, "hidden@example.com")
     (mail,) = told
     assert outcome.answer == f"250 2.0.0 caught as {mail.file.name}"
@@ -48,7 +53,7 @@ async def test_a_mail_is_a_file_that_reads_as_it_was_sent(tmp_path: Path) -> Non
     )
     assert mail.to == (OPS, "hidden@example.com")
     assert mail.subject == "[order-lines] validate: Reject: something was paid for nothing"
-    assert mail.message_id == f"<{identity('b2x7k4qdm5c3a', 0, SENDER)}>"
+    assert mail.message_id == f"<{notice_message_id('b2x7k4qdm5c3a', 0, SENDER)}>"
     kept = mail.file.read_bytes()
     assert kept.endswith(made().encode())
     read = message_from_bytes(kept, policy=default)
@@ -57,24 +62,24 @@ async def test_a_mail_is_a_file_that_reads_as_it_was_sent(tmp_path: Path) -> Non
 
 
 async def test_the_folder_lists_them_the_newest_last(tmp_path: Path) -> None:
-    async with catching(tmp_path) as at:
+    async with serve_mail_catcher(tmp_path) as at:
         for number in range(3):
             await send(at, made(number))
-    async with catching(tmp_path) as at:
+    async with serve_mail_catcher(tmp_path) as at:
         await send(at, made(3))
     (tmp_path / "notes.eml").write_text("not one of ours")
-    found = caught(tmp_path)
+    found = list_caught_mails(tmp_path)
     assert [mail.message_id for mail in found] == [
-        f"<{identity('b2x7k4qdm5c3a', number, SENDER)}>" for number in range(4)
+        f"<{notice_message_id('b2x7k4qdm5c3a', number, SENDER)}>" for number in range(4)
     ]
     assert [mail.file.name.split("-")[1] for mail in found] == ["0001", "0002", "0003", "0004"]
 
 
 async def test_many_at_once_are_all_kept(tmp_path: Path) -> None:
-    async with catching(tmp_path) as at:
+    async with serve_mail_catcher(tmp_path) as at:
         outcomes = await asyncio.gather(*(send(at, made(n)) for n in range(30)))
     assert all(outcome.delivered for outcome in outcomes)
-    assert len({mail.message_id for mail in caught(tmp_path)}) == 30
+    assert len({mail.message_id for mail in list_caught_mails(tmp_path)}) == 30
     assert len(os.listdir(tmp_path)) == 30
 
 
@@ -88,29 +93,29 @@ async def test_many_at_once_are_all_kept(tmp_path: Path) -> None:
 async def test_no_subject_leads_elsewhere_or_harms_who_reads_the_list(
     tmp_path: Path, subject: str
 ) -> None:
-    async with catching(tmp_path / "mails") as at:
+    async with serve_mail_catcher(tmp_path / "mails") as at:
         outcome = await send(at, f"Subject: {subject}\r\n\r\nx\r\n")
     assert outcome.delivered
     assert os.listdir(tmp_path) == ["mails"]
-    (mail,) = caught(tmp_path / "mails")
+    (mail,) = list_caught_mails(tmp_path / "mails")
     assert len(mail.file.name) < 120
     assert not set(mail.subject) & {"\x1b", "\u202e", "\r", "\n", "\0"}
 
 
 async def test_a_mail_without_any_header_is_kept(tmp_path: Path) -> None:
-    async with catching(tmp_path) as at:
+    async with serve_mail_catcher(tmp_path) as at:
         await send(at, "nothing but this")
-    assert caught(tmp_path)[0].file.name.endswith("-mail.eml")
+    assert list_caught_mails(tmp_path)[0].file.name.endswith("-mail.eml")
 
 
 async def test_a_mail_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catcher, "LARGEST", 10_000)
-    async with catching(tmp_path) as at:
+    monkeypatch.setattr(mail_catcher, "MAX_CAUGHT_BYTES", 10_000)
+    async with serve_mail_catcher(tmp_path) as at:
         outcome = await send(at, "x\r\n" * 10_000)
     assert "552" in outcome.refused[OPS]
-    assert caught(tmp_path) == []
+    assert list_caught_mails(tmp_path) == []
 
 
 async def test_what_cannot_be_kept_is_deferred_and_not_half_there(
@@ -119,15 +124,15 @@ async def test_what_cannot_be_kept_is_deferred_and_not_half_there(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    async with catching(tmp_path) as at:
-        monkeypatch.setattr(catcher.os, "replace", full)
+    async with serve_mail_catcher(tmp_path) as at:
+        monkeypatch.setattr(mail_catcher.os, "replace", full)
         outcome = await send(at, made())
     assert "452 4.3.1" in outcome.deferred[OPS]
-    assert caught(tmp_path) == []
+    assert list_caught_mails(tmp_path) == []
 
 
 async def test_it_ends_although_somebody_is_connected(tmp_path: Path) -> None:
-    async with catching(tmp_path) as at:
+    async with serve_mail_catcher(tmp_path) as at:
         reader, writer = await asyncio.open_connection(at.host, at.port)
         await reader.readline()
     assert await reader.read() == b""
@@ -137,7 +142,7 @@ async def test_it_ends_although_somebody_is_connected(tmp_path: Path) -> None:
 
 
 async def test_an_address_that_is_taken_is_an_error(tmp_path: Path) -> None:
-    async with catching(tmp_path) as at:
+    async with serve_mail_catcher(tmp_path) as at:
         with pytest.raises(OSError, match="in use"):
-            async with catching(tmp_path, port=at.port):
+            async with serve_mail_catcher(tmp_path, port=at.port):
                 pass

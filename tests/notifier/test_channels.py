@@ -8,37 +8,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.incident import Channel, Notice
-from farandole.notifier.channels import Attempt, Way, deliver, settled, ways
-from farandole.notifier.mail import identity, written
-from farandole.notifier.outcome import Outcome
-from farandole.notifier.settings import Settings
-from farandole.notifier.webhook import RECIPIENT
+from farandole.events.incident_record import Notice, NoticeChannel
+from farandole.notifier.delivery_channels import (
+    AttemptResult,
+    ChannelSender,
+    build_channels,
+    deliver_notice,
+    settle_attempt,
+)
+from farandole.notifier.delivery_outcome import DeliveryOutcome
+from farandole.notifier.mail_message import compose_mail, notice_message_id
+from farandole.notifier.settings import NotifierSettings
+from farandole.notifier.webhook_delivery import WEBHOOK_RECIPIENT
 from tests.notifier.made import NOW, SENDER, incident
 from tests.notifier.servers import serving
 
 A, B, C = "a@example.com", "b@example.com", "c@example.com"
-POSTED = Outcome(delivered=(RECIPIENT,))
-LATER = Outcome(deferred={RECIPIENT: "503"})
+POSTED = DeliveryOutcome(delivered=(WEBHOOK_RECIPIENT,))
+LATER = DeliveryOutcome(deferred={WEBHOOK_RECIPIENT: "503"})
 
 
 def notice(
     *recipients: str,
-    channels: tuple[Channel, ...] = ("email", "webhook"),
+    channels: tuple[NoticeChannel, ...] = ("email", "webhook"),
     written_to: tuple[str, ...] = (),
 ) -> Notice:
-    subject, mail = written(
+    subject, mail = compose_mail(
         incident(), "opened", 0, sender=SENDER, recipients=written_to or recipients, now=NOW
     )
     return Notice(
-        id=identity("b2x7k4qdm5c3a", 0, SENDER), incident="b2x7k4qdm5c3a", pipeline="order-lines",
+        id=notice_message_id("b2x7k4qdm5c3a", 0, SENDER),
+        incident="b2x7k4qdm5c3a", pipeline="order-lines",
         kind="opened", subject=subject, sender=SENDER, recipients=recipients, mail=mail,
         webhook="http://127.0.0.1:1/", payload="{}", channels=channels, written=NOW, attempts=3,
     )  # fmt: skip
 
 
-def said(outcome: Outcome, asked: list[str], name: str) -> Way:
-    async def way(_: Notice) -> Outcome:
+def said(outcome: DeliveryOutcome, asked: list[str], name: str) -> ChannelSender:
+    async def way(_: Notice) -> DeliveryOutcome:
         asked.append(name)
         return outcome
 
@@ -46,36 +53,36 @@ def said(outcome: Outcome, asked: list[str], name: str) -> Way:
 
 
 async def tried(
-    which: Notice, email: Outcome = POSTED, hook: Outcome = POSTED
-) -> tuple[Attempt, list[str]]:
+    which: Notice, email: DeliveryOutcome = POSTED, hook: DeliveryOutcome = POSTED
+) -> tuple[AttemptResult, list[str]]:
     asked: list[str] = []
-    attempt = await deliver(
+    attempt = await deliver_notice(
         which, {"email": said(email, asked, "email"), "webhook": said(hook, asked, "webhook")}
     )
     return attempt, asked
 
 
 async def test_a_mail_that_reaches_all_ends_it() -> None:
-    attempt, asked = await tried(notice(A, B), Outcome(delivered=(A, B)))
-    assert attempt == Attempt(None, (A, B))
+    attempt, asked = await tried(notice(A, B), DeliveryOutcome(delivered=(A, B)))
+    assert attempt == AttemptResult(None, (A, B))
     assert asked == ["email"]
 
 
 async def test_a_mail_that_reaches_nobody_is_posted_in_the_same_attempt() -> None:
-    attempt, asked = await tried(notice(A, B), Outcome(deferred={A: "down", B: "down"}))
+    attempt, asked = await tried(notice(A, B), DeliveryOutcome(deferred={A: "down", B: "down"}))
     assert asked == ["email", "webhook"]
-    assert attempt == Attempt(None, (RECIPIENT,), failures={"email": "down"})
+    assert attempt == AttemptResult(None, (WEBHOOK_RECIPIENT,), failures={"email": "down"})
 
 
 async def test_the_order_is_the_notice_s() -> None:
     first = notice(A, channels=("webhook", "email"))
-    attempt, asked = await tried(first, hook=LATER, email=Outcome(delivered=(A,)))
+    attempt, asked = await tried(first, hook=LATER, email=DeliveryOutcome(delivered=(A,)))
     assert asked == ["webhook", "email"]
-    assert attempt == Attempt(None, (A,), failures={"webhook": "503"})
+    assert attempt == AttemptResult(None, (A,), failures={"webhook": "503"})
 
 
 async def test_who_was_deferred_is_left_and_the_post_is_not_needed() -> None:
-    attempt, asked = await tried(notice(A, B), Outcome((A,), deferred={B: "450"}))
+    attempt, asked = await tried(notice(A, B), DeliveryOutcome((A,), deferred={B: "450"}))
     assert asked == ["email"]
     assert attempt.left is not None
     assert attempt.left.recipients == (B,)
@@ -83,12 +90,12 @@ async def test_who_was_deferred_is_left_and_the_post_is_not_needed() -> None:
 
 
 async def test_who_was_refused_is_given_up_where_another_got_it() -> None:
-    attempt, _ = await tried(notice(A, B), Outcome((A,), refused={B: "550"}))
-    assert attempt == Attempt(None, (A,), {B: "550"}, {B: "550"})
+    attempt, _ = await tried(notice(A, B), DeliveryOutcome((A,), refused={B: "550"}))
+    assert attempt == AttemptResult(None, (A,), {B: "550"}, {B: "550"})
 
 
 async def test_if_nobody_got_it_all_are_left_and_both_reasons_are_said() -> None:
-    attempt, asked = await tried(notice(A, B), Outcome(refused={A: "550", B: "550"}), LATER)
+    attempt, asked = await tried(notice(A, B), DeliveryOutcome(refused={A: "550", B: "550"}), LATER)
     assert asked == ["email", "webhook"]
     assert attempt.left is not None
     assert attempt.left.recipients == (A, B)
@@ -96,13 +103,15 @@ async def test_if_nobody_got_it_all_are_left_and_both_reasons_are_said() -> None
 
 
 async def test_different_reasons_are_said_by_address() -> None:
-    attempt, _ = await tried(notice(A, B), Outcome(refused={A: "550"}, deferred={B: "450"}), LATER)
+    attempt, _ = await tried(
+        notice(A, B), DeliveryOutcome(refused={A: "550"}, deferred={B: "450"}), LATER
+    )
     assert attempt.failures == {A: "550", B: "450", "webhook": "503"}
 
 
 async def test_who_is_refused_later_is_given_up_because_another_was_told_before() -> None:
     rest = notice(B, written_to=(A, B))
-    attempt, _ = await tried(rest, Outcome(refused={B: "550"}), LATER)
+    attempt, _ = await tried(rest, DeliveryOutcome(refused={B: "550"}), LATER)
     assert attempt.left is None
     assert attempt.given_up == {B: "550"}
 
@@ -111,7 +120,7 @@ async def test_a_notice_without_addresses_is_its_post() -> None:
     attempt, _ = await tried(notice(channels=("webhook",)), hook=LATER)
     assert attempt.left is not None
     attempt, _ = await tried(notice(channels=("webhook",)))
-    assert attempt == Attempt(None, (RECIPIENT,))
+    assert attempt == AttemptResult(None, (WEBHOOK_RECIPIENT,))
 
 
 async def test_a_notice_without_channels_is_left() -> None:
@@ -126,29 +135,29 @@ fates = st.sampled_from(["delivered", "refused", "deferred"])
 @given(st.lists(fates, min_size=1, max_size=3), fates, st.booleans())
 def test_nothing_is_lost(each: list[str], hook: str, mail_first: bool) -> None:
     people = (A, B, C)[: len(each)]
-    mail = Outcome(
+    mail = DeliveryOutcome(
         tuple(p for p, f in zip(people, each, strict=True) if f == "delivered"),
         {p: "5" for p, f in zip(people, each, strict=True) if f == "refused"},
         {p: "4" for p, f in zip(people, each, strict=True) if f == "deferred"},
     )
     post = {
         "delivered": POSTED,
-        "refused": Outcome(refused={RECIPIENT: "404"}),
+        "refused": DeliveryOutcome(refused={WEBHOOK_RECIPIENT: "404"}),
         "deferred": LATER,
     }[hook]
-    both: list[tuple[Channel, Outcome]] = [("email", mail), ("webhook", post)]
+    both: list[tuple[NoticeChannel, DeliveryOutcome]] = [("email", mail), ("webhook", post)]
     tried = []
     for channel, outcome in both if mail_first else both[::-1]:
         tried.append((channel, outcome))
         if outcome.delivered:
             break
-    attempt = settled(notice(*people), tried)
+    attempt = settle_attempt(notice(*people), tried)
     left = set(attempt.left.recipients) if attempt.left else set()
     if attempt.left is None:
         assert attempt.delivered
     if not attempt.delivered:
         assert left == set(people)
-    if RECIPIENT not in attempt.delivered:
+    if WEBHOOK_RECIPIENT not in attempt.delivered:
         assert left | set(attempt.delivered) | set(attempt.given_up) == set(people)
         assert not left & (set(attempt.delivered) | set(attempt.given_up))
     if attempt.left:
@@ -159,17 +168,21 @@ def test_nothing_is_lost(each: list[str], hook: str, mail_first: bool) -> None:
 @pytest.mark.usefixtures("unset")
 async def test_over_real_channels_the_mail_arrives_and_the_post_is_not_tried() -> None:
     async with serving() as server:
-        settings = Settings(
+        settings = NotifierSettings(
             smtp_host="127.0.0.1", smtp_port=server.port, smtp_security="none", mail_from=SENDER
         )
-        attempt = await deliver(notice(A), ways(settings, lambda: datetime.now(UTC)))
+        attempt = await deliver_notice(
+            notice(A), build_channels(settings, lambda: datetime.now(UTC))
+        )
     assert attempt.left is None
     assert server.got == [((A,), notice(A).mail.encode())]
 
 
 @pytest.mark.usefixtures("unset")
 async def test_over_real_channels_without_any_server_everything_is_left() -> None:
-    attempt = await deliver(notice(A), ways(Settings(), lambda: datetime.now(UTC)))
+    attempt = await deliver_notice(
+        notice(A), build_channels(NotifierSettings(), lambda: datetime.now(UTC))
+    )
     assert attempt.left is not None
     assert "FARANDOLE_SMTP_HOST" in attempt.failures["email"]
     assert "cannot be reached" in attempt.failures["webhook"]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from farandole.events.topology import Alerts, Route
-from farandole.notifier.composing import commands, compose
-from farandole.notifier.incidents import OTHERS, Word
+from farandole.events.topology_version import AlertPolicy, AlertRoute
+from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
+from farandole.notifier.notice_composer import compose_notice, suggested_commands
 from tests.notifier.made import incident
 
-ALERTS = Alerts(routes=(Route(email=("ops@example.com",)),))
+ALERTS = AlertPolicy(routes=(AlertRoute(email=("ops@example.com",)),))
 
 
 def texts(**fields: object) -> list[str]:
     said = {"resolved": None, "firing": None} | fields
-    return [text for _, text in commands(incident(**said), "localhost:9092", " --namespace n")]
+    return [
+        text for _, text in suggested_commands(incident(**said), "localhost:9092", " --namespace n")
+    ]
 
 
 def test_failures_lead_to_their_letters_and_to_a_replay() -> None:
@@ -28,7 +30,7 @@ def test_failures_lead_to_their_letters_and_to_a_replay() -> None:
 
 
 def test_of_failures_of_many_kinds_the_stage_alone_is_named() -> None:
-    said = texts(fingerprint=OTHERS)
+    said = texts(fingerprint=OTHERS_FINGERPRINT)
     assert "farandole --namespace n dead --stage validate" in said
     assert "farandole --namespace n dead replay --stage validate" in said
 
@@ -45,8 +47,11 @@ def test_no_name_is_more_than_a_word_of_a_command() -> None:
 def test_the_notice_that_all_is_well_asks_nobody_to_take_care_of_it() -> None:
     quiet = incident(resolved=None, firing=None)
     for kind, asked in (("growing", True), ("resolved", False)):
-        notice = compose(
-            Word(quiet, kind, quiet.last), ALERTS, sender="f@localhost", bootstrap="localhost:9092"
+        notice = compose_notice(
+            NoticeIntent(quiet, kind, quiet.last),
+            ALERTS,
+            sender="f@localhost",
+            bootstrap="localhost:9092",
         )
         assert notice is not None
         assert (f" ack {quiet.id}" in notice.mail) == asked

@@ -11,12 +11,20 @@ from pathlib import Path
 import orjson
 import pytest
 
-from farandole.broker.clients import close, consumer, opened, producer
+from farandole.broker.kafka_clients import close_client, make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.events.alert import Alert
-from farandole.events.ledger import PARTITIONS, Consumed, Entry, Part, Root, hashed, partition_of
-from farandole.ledger import stuck, watching
+from farandole.broker.topic_reader import scan
+from farandole.events.alert_record import Alert
+from farandole.events.ledger_records import (
+    DEFAULT_LEDGER_PARTITIONS,
+    ConsumedCounts,
+    LedgerEntry,
+    RunPart,
+    RunRoot,
+    hash_event_ids,
+    ledger_partition,
+)
+from farandole.ledger import lag_probe, stage_alerts
 from tests.books.stand import booked
 from tests.notifier.servers import serving
 from tests.notifier.stand import Stand, copies, subjects, texts, until
@@ -34,9 +42,9 @@ async def stand(
 ) -> AsyncIterator[Stand]:
     # Nobody is killed here: on a busy machine no member is to be taken for dead.
     calm = settings.model_copy(update={"session_timeout": 10.0, "heartbeat_interval": 1.0})
-    monkeypatch.setattr(watching, "EVERY", 0.5)
-    monkeypatch.setattr(stuck, "FIRES", 1_000)
-    monkeypatch.setattr(stuck, "CLEARS", 500)
+    monkeypatch.setattr(lag_probe, "PROBE_INTERVAL", 0.5)
+    monkeypatch.setattr(stage_alerts, "FIRE_AFTER_MS", 1_000)
+    monkeypatch.setattr(stage_alerts, "CLEAR_AFTER_MS", 500)
     stand = Stand(calm, tmp_path)
     yield stand
     stand.end()
@@ -45,36 +53,38 @@ async def stand(
 @asynccontextmanager
 async def working(settings: Settings, stage: str) -> AsyncIterator[None]:
     """A member of a stage's group, that works nothing."""
-    member = consumer(settings, group=settings.names.group("p", stage))
-    member.subscribe([settings.names.topic("p", "asked")])
+    member = make_consumer(settings, group=settings.names.stage_group("p", stage))
+    member.subscribe([settings.names.event_topic("p", "asked")])
     await member.start()
     try:
         yield
     finally:
-        await close(member)
+        await close_client(member)
 
 
-async def write(settings: Settings, entry: Entry) -> None:
+async def write(settings: Settings, entry: LedgerEntry) -> None:
     run = entry["runs"][0]["run"].encode()
-    partition = partition_of(run, PARTITIONS)
-    async with opened(producer(settings), settings) as client:
+    partition = ledger_partition(run, DEFAULT_LEDGER_PARTITIONS)
+    async with open_client(make_producer(settings), settings) as client:
         await client.send_and_wait(
-            settings.names.ledger, orjson.dumps(entry), key=run, partition=partition
+            settings.names.ledger_topic, orjson.dumps(entry), key=run, partition=partition
         )
 
 
-def entry(stage: str, *, opens: bool = False) -> Entry:
+def entry(stage: str, *, opens: bool = False) -> LedgerEntry:
     """Of a run whose root two stages settle, one after the other."""
     at = int(time.time() * 1000)
-    root: Root = {
+    root: RunRoot = {
         "type": "asked", "topic": "p.asked", "partition": 0, "offset": 0, "at": at,
         "to": ["enrich", "load"], "within": 0.5,
     }  # fmt: skip
-    settled: dict[str, Consumed] = {"asked": {"n": 1, "hash": hashed([RUN.encode()]), "oldest": at}}
-    part: Part = {"run": RUN, "version": 1, "in": settled, "out": {}}
+    settled: dict[str, ConsumedCounts] = {
+        "asked": {"n": 1, "hash": hash_event_ids([RUN.encode()]), "oldest": at}
+    }
+    part: RunPart = {"run": RUN, "version": 1, "in": settled, "out": {}}
     if opens:
         part["root"] = root
-    found: Entry = {
+    found: LedgerEntry = {
         "pipeline": "p", "stage": stage, "lane": 0, "at": at, "seconds": 0.1,
         "runs": [part],
     }  # fmt: skip
@@ -83,7 +93,7 @@ def entry(stage: str, *, opens: bool = False) -> Entry:
 
 async def alerts(settings: Settings) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
-    async for records in scan(settings, [settings.names.alerts]):
+    async for records in scan(settings, [settings.names.alerts_topic]):
         said = [Alert.model_validate_json(r.value) for r in records if r.value]
         found += Counter((each.key, each.state) for each in said)
     return found
@@ -92,8 +102,8 @@ async def alerts(settings: Settings) -> Counter[tuple[str, str]]:
 async def test_what_is_late_or_stuck_is_told_and_its_end_each_once(stand: Stand) -> None:
     settings = stand.settings
     await stand.publish("enrich", "load")
-    async with opened(producer(settings), settings) as client:
-        await client.send_and_wait(settings.names.topic("p", "asked"), b"{}", key=b"k")
+    async with open_client(make_producer(settings), settings) as client:
+        await client.send_and_wait(settings.names.event_topic("p", "asked"), b"{}", key=b"k")
     async with serving() as server, stand.notifying(server), working(settings, "load"):
         async with booked(settings):
             await write(settings, entry("enrich", opens=True))

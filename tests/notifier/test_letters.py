@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.personal import MASK
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.notifier.letters import LONGEST_DATA, Letter, sample
+from farandole.events.personal_data_masking import PERSONAL_MASK
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.notifier.dead_letter_view import MAX_SAMPLE_DATA, DeadLetterView, build_sample
 from tests.notifier.letters import START, Died, nothing_personal, record
 
 NOW = START + timedelta(days=1)
@@ -26,18 +26,18 @@ def ann(*_: str) -> Mapping[str, Any]:
     return PERSONAL
 
 
-def read(died: Died, **changed: Any) -> Letter:
-    return Letter.read(record(died, 3)._replace(**changed), "p", died.stage, ann, NOW)
+def read(died: Died, **changed: Any) -> DeadLetterView:
+    return DeadLetterView.read(record(died, 3)._replace(**changed), "p", died.stage, ann, NOW)
 
 
 def test_what_a_schema_marks_as_personal_is_in_no_part_of_a_sample() -> None:
     died = Died(0, message="Ann Example has 7 of them", value=DATA)
     letter = read(died, key=b"Ann Example")
-    shown = sample(letter)
+    shown = build_sample(letter)
     assert "Ann" not in shown.model_dump_json() + letter.title
-    assert MASK in shown.data
-    assert MASK in shown.message
-    assert shown.key == MASK
+    assert PERSONAL_MASK in shown.data
+    assert PERSONAL_MASK in shown.message
+    assert shown.key == PERSONAL_MASK
     assert '"n": 7' in shown.data
 
 
@@ -52,10 +52,12 @@ def test_two_people_with_the_same_failure_are_one_incident() -> None:
 def test_its_kind_is_what_its_worker_wrote_or_what_comes_of_its_message() -> None:
     died = record(Died(0), 0)
     others = [h for h in died.headers if h[0] != "dead_fingerprint"]
-    kind = Letter.read(died, "p", "validate", nothing_personal, NOW).fingerprint
+    kind = DeadLetterView.read(died, "p", "validate", nothing_personal, NOW).fingerprint
     for written in (b"aaaaaaaaaa", b"no such word", b"\xff", None):
         headers: list[Any] = others if written is None else [*others, ("dead_fingerprint", written)]
-        read = Letter.read(died._replace(headers=headers), "p", "validate", nothing_personal, NOW)
+        read = DeadLetterView.read(
+            died._replace(headers=headers), "p", "validate", nothing_personal, NOW
+        )
         assert read.fingerprint == ("aaaaaaaaaa" if written == b"aaaaaaaaaa" else kind)
 
 
@@ -65,19 +67,22 @@ def test_of_data_that_do_not_fit_a_personal_schema_nothing_is_shown() -> None:
         Died(0, error="Unreadable", message=said, value=b'{"name": ["Ann", "Example"]}'),
         Died(0, error="Unreadable", message="no JSON: 'Ann'", value=b'{"name": "Ann'),
     ):
-        assert "Ann" not in sample(read(died, key=b"Ann")).model_dump_json()
+        assert "Ann" not in build_sample(read(died, key=b"Ann")).model_dump_json()
 
 
 def test_of_a_structured_event_with_a_personal_schema_nothing_is_shown() -> None:
     died = record(Died(0, value=b'{"specversion": "1.0", "data": {"name": "Ann"}}'), 0)
     headers = [*died.headers, ("content-type", b"application/cloudevents+json; charset=utf-8")]
-    letter = Letter.read(died._replace(headers=headers), "p", "s", ann, NOW)
-    assert "Ann" not in sample(letter).data
+    letter = DeadLetterView.read(died._replace(headers=headers), "p", "s", ann, NOW)
+    assert "Ann" not in build_sample(letter).data
 
 
 def test_long_data_are_cut() -> None:
     died = record(Died(0, value=b'{"x": "%s"}' % (b"x" * 5000)), 0)
-    assert len(sample(Letter.read(died, "p", "s", nothing_personal, NOW)).data) <= LONGEST_DATA + 1
+    assert (
+        len(build_sample(DeadLetterView.read(died, "p", "s", nothing_personal, NOW)).data)
+        <= MAX_SAMPLE_DATA + 1
+    )
 
 
 hostile = st.one_of(
@@ -107,8 +112,8 @@ def test_whatever_stands_in_a_dead_letter_topic_is_read_and_shown_without_harm(
 ) -> None:
     written = SimulatedRecord("p.s.dead", 0, 0, value, key, headers, timestamp)
     for schemas in (nothing_personal, ann):
-        letter = Letter.read(written, "p", "s", schemas, NOW)
-        shown = sample(letter)
+        letter = DeadLetterView.read(written, "p", "s", schemas, NOW)
+        shown = build_sample(letter)
         texts = [letter.error, letter.title, letter.version, *map(str, shown.model_dump().values())]
         for text in texts:
             assert not any(c not in "\n\t" and (ord(c) < 32 or 127 <= ord(c) < 160) for c in text)

@@ -13,8 +13,15 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from farandole.events.display import in_one_line
-from farandole.notifier.mail import LARGEST, NAMED, identity, named, trial, written
+from farandole.events.safe_text import single_line
+from farandole.notifier.mail_message import (
+    MAX_MAIL_BYTES,
+    MAX_NAMED_RECIPIENTS,
+    compose_mail,
+    compose_test_mail,
+    named_recipients,
+    notice_message_id,
+)
 from tests.notifier.made import COMMANDS, NOW, OPENED, SENDER, incident, sample
 
 OPS = ("ops@example.com",)
@@ -26,7 +33,7 @@ def read(mail: str) -> EmailMessage:
 
 def made(number: int = 0, kind: str = "opened", **fields: object) -> EmailMessage:
     return read(
-        written(
+        compose_mail(
             incident(**fields), kind, number,  # type: ignore[arg-type]
             sender=SENDER, recipients=OPS, commands=COMMANDS, now=NOW,
         )[1]
@@ -86,7 +93,7 @@ def test_commands_stand_as_they_are_typed() -> None:
 
 def test_a_command_that_is_too_long_is_left_out_not_cut() -> None:
     long = "farandole tail " + "x" * 5000
-    _, mail = written(
+    _, mail = compose_mail(
         incident(), "opened", 0,
         sender=SENDER, recipients=OPS, commands=[("look", long)], now=NOW,
     )  # fmt: skip
@@ -96,7 +103,7 @@ def test_a_command_that_is_too_long_is_left_out_not_cut() -> None:
 
 def test_more_commands_than_fit_are_counted() -> None:
     many = [("look", f"farandole tail {'x' * 300}")] * 20
-    _, mail = written(
+    _, mail = compose_mail(
         incident(), "opened", 0, sender=SENDER, recipients=OPS, commands=many, now=NOW
     )
     assert re.search(r"and 1\d more", body(read(mail)))
@@ -104,7 +111,7 @@ def test_more_commands_than_fit_are_counted() -> None:
 
 def test_others_are_told_in_passing() -> None:
     others = [incident(stage=f"s{i}", count=2) for i in range(13)]
-    _, mail = written(
+    _, mail = compose_mail(
         incident(), "opened", 0, sender=SENDER, recipients=OPS, others=others, now=NOW
     )
     said = body(read(mail))
@@ -164,7 +171,7 @@ def test_an_encoded_word_in_an_error_is_not_decoded() -> None:
 
 
 def test_a_subject_that_is_not_ascii_is_encoded_as_mail_programs_read_it() -> None:
-    subject, mail = written(
+    subject, mail = compose_mail(
         incident(title="grüße " * 20), "growing", 1, sender=SENDER, recipients=OPS, now=NOW
     )
     lines = mail.partition("\r\nFrom:")[0].removeprefix("Subject: Re: ").split("\r\n ")
@@ -174,39 +181,41 @@ def test_a_subject_that_is_not_ascii_is_encoded_as_mail_programs_read_it() -> No
 
 
 def test_many_recipients_are_not_named() -> None:
-    many = [f"u{n}@example.com" for n in range(NAMED + 1)]
-    _, mail = written(incident(), "opened", 0, sender=SENDER, recipients=many, now=NOW)
+    many = [f"u{n}@example.com" for n in range(MAX_NAMED_RECIPIENTS + 1)]
+    _, mail = compose_mail(incident(), "opened", 0, sender=SENDER, recipients=many, now=NOW)
     assert read(mail)["To"] == "undisclosed-recipients:;"
-    assert named(mail) == ()
+    assert named_recipients(mail) == ()
 
 
 def test_those_whom_a_mail_names_can_be_read_back() -> None:
-    some = tuple(f"somebody.with.a.long.name.{n}@department.example.com" for n in range(NAMED))
-    _, mail = written(incident(), "opened", 0, sender=SENDER, recipients=some, now=NOW)
-    assert named(mail) == some
+    some = tuple(
+        f"somebody.with.a.long.name.{n}@department.example.com" for n in range(MAX_NAMED_RECIPIENTS)
+    )
+    _, mail = compose_mail(incident(), "opened", 0, sender=SENDER, recipients=some, now=NOW)
+    assert named_recipients(mail) == some
 
 
 def test_what_is_no_address_is_not_named() -> None:
     odd = ["ops@example.com", "a@b\r\nBcc: c@d", "=?utf-8?q?x?=@example.com", "ü@example.com", ""]
-    _, mail = written(incident(), "opened", 0, sender=SENDER, recipients=odd, now=NOW)
+    _, mail = compose_mail(incident(), "opened", 0, sender=SENDER, recipients=odd, now=NOW)
     assert read(mail)["To"] == "ops@example.com"
     assert read(mail)["Bcc"] is None
 
 
 def test_a_sender_that_is_no_address_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="not an address"):
-        written(incident(), "opened", 0, sender="a b", recipients=OPS, now=NOW)
+        compose_mail(incident(), "opened", 0, sender="a b", recipients=OPS, now=NOW)
 
 
 def test_the_id_of_a_notice_is_the_one_in_its_mail() -> None:
-    assert made(7)["Message-ID"] == f"<{identity('b2x7k4qdm5c3a', 7, SENDER)}>"
+    assert made(7)["Message-ID"] == f"<{notice_message_id('b2x7k4qdm5c3a', 7, SENDER)}>"
 
 
 @pytest.mark.parametrize(
     "sender", [f"a@{'x' * 63}.{'y' * 60}.example.com", f"a@{'x' * 63}", "a@b"], ids=len
 )
 def test_a_long_domain_leaves_the_ids_readable(sender: str) -> None:
-    _, mail = written(incident(), "growing", 12, sender=sender, recipients=OPS, now=NOW)
+    _, mail = compose_mail(incident(), "growing", 12, sender=sender, recipients=OPS, now=NOW)
     assert re.fullmatch(r"<\S+> <\S+>", read(mail)["References"])
     assert re.fullmatch(r"<\S+@\S+>", read(mail)["Message-ID"])
     assert "=?" not in mail.partition("\r\n\r\n")[0]
@@ -214,7 +223,13 @@ def test_a_long_domain_leaves_the_ids_readable(sender: str) -> None:
 
 def test_a_trial_reads_as_one() -> None:
     mail = read(
-        trial(sender=SENDER, recipient=OPS[0], words=["It works."], now=NOW, id="t@example.com")
+        compose_test_mail(
+            sender=SENDER,
+            recipient=OPS[0],
+            words=["It works."],
+            now=NOW,
+            message_id="t@example.com",
+        )
     )
     assert body(mail).startswith("Farandole can write to you: this is a test\n\nIt works.\n")
     assert mail["To"] == OPS[0]
@@ -254,7 +269,7 @@ def test_any_text_in_any_field_yields_a_mail_with_the_headers_that_were_meant(
     commands = data.draw(st.lists(st.tuples(anything, anything), max_size=4))
     recipients = data.draw(st.lists(anything, max_size=3))
     kind = data.draw(st.sampled_from(["opened", "growing", "resolved"]))
-    subject, mail = written(
+    subject, mail = compose_mail(
         found, kind, 3, sender=SENDER, recipients=[*OPS, *recipients], commands=commands, now=NOW
     )
     check(subject, mail)
@@ -262,14 +277,14 @@ def test_any_text_in_any_field_yields_a_mail_with_the_headers_that_were_meant(
 
 def check(subject: str, mail: str) -> None:
     raw = mail.encode("ascii")
-    assert len(raw) <= LARGEST
+    assert len(raw) <= MAX_MAIL_BYTES
     lines = raw.split(b"\r\n")
     assert all(len(line) <= 998 for line in lines)
     assert not any(set(line) & {10, 13, 0} for line in lines)
     parsed = read(mail)
     assert parsed.keys() == HEADERS
     assert parsed["Subject"] == subject
-    assert in_one_line(subject) == subject
+    assert single_line(subject) == subject
     assert parsed["To"] == OPS[0]
     assert parsed["Message-ID"].count("@") == 1
     assert not parsed.defects
@@ -289,13 +304,15 @@ def test_the_largest_mail_is_bounded(worst: str) -> None:
         **dict.fromkeys(names, worst), resolved=NOW,
         samples=(sample(**dict.fromkeys(SAMPLE, worst)),) * 9,
     )  # fmt: skip
-    subject, mail = written(
+    subject, mail = compose_mail(
         full, "opened", 10**9,
         sender=f"{'a' * 64}@{'x' * 63}.{'y' * 63}.example.com",
-        recipients=[f"{'r' * 64}@{'x' * 63}.{'y' * 63}.{n}.com" for n in range(NAMED)],
+        recipients=[
+            f"{'r' * 64}@{'x' * 63}.{'y' * 63}.{n}.com" for n in range(MAX_NAMED_RECIPIENTS)
+        ],
         commands=[(worst, worst[:200])] * 99, others=[full] * 99, now=NOW,
     )  # fmt: skip
-    assert len(mail) <= LARGEST
+    assert len(mail) <= MAX_MAIL_BYTES
     assert read(mail)["Subject"] == subject
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from farandole.events.incident import Notice
-from farandole.notifier.outcome import Attempt
-from farandole.notifier.sending import Sending
+from farandole.events.incident_record import Notice
+from farandole.notifier.delivery_outcome import AttemptResult
+from farandole.notifier.delivery_tasks import DeliveryTasks
 from tests.notifier.made import OPENED
 
 
@@ -20,10 +20,10 @@ def notice(number: int) -> Notice:
 async def test_an_end_before_an_attempt_has_begun_says_that_it_was_not_made() -> None:
     """A notice of which nothing is said would be taken to be under way for ever."""
 
-    async def deliver(_: Notice) -> Attempt:
+    async def deliver(_: Notice) -> AttemptResult:
         raise AssertionError("it was begun")
 
-    sending = Sending(deliver)
+    sending = DeliveryTasks(deliver)
     sending.start(notice(0))
     await sending.end(1)
     ((key, attempt),) = sending.ended()
@@ -35,12 +35,12 @@ async def test_an_end_lets_what_is_under_way_come_to_its_end_and_begins_nothing_
     ending = asyncio.Event()
     tried = []
 
-    async def deliver(each: Notice) -> Attempt:
+    async def deliver(each: Notice) -> AttemptResult:
         tried.append(each.key)
         await ending.wait()
-        return Attempt(None)
+        return AttemptResult(None)
 
-    sending = Sending(deliver)
+    sending = DeliveryTasks(deliver)
     for number in range(6):
         sending.start(notice(number))
     await asyncio.sleep(0)
@@ -54,11 +54,11 @@ async def test_an_end_lets_what_is_under_way_come_to_its_end_and_begins_nothing_
 
 
 async def test_an_end_that_is_out_of_patience_breaks_off_what_is_under_way() -> None:
-    async def deliver(_: Notice) -> Attempt:
+    async def deliver(_: Notice) -> AttemptResult:
         await asyncio.Event().wait()
         raise AssertionError
 
-    sending = Sending(deliver)
+    sending = DeliveryTasks(deliver)
     sending.start(notice(0))
     await asyncio.sleep(0)
     await sending.end(0.01)
@@ -70,14 +70,14 @@ async def test_an_end_that_is_itself_abandoned_leaves_nothing_under_way() -> Non
     """Else it would go on beside the successor's attempt at the same notice."""
     over = asyncio.Event()
 
-    async def deliver(_: Notice) -> Attempt:
+    async def deliver(_: Notice) -> AttemptResult:
         try:
             await asyncio.Event().wait()
         finally:
             over.set()
         raise AssertionError
 
-    sending = Sending(deliver)
+    sending = DeliveryTasks(deliver)
     sending.start(notice(0))
     await asyncio.sleep(0)
     ending = asyncio.create_task(sending.end(60))

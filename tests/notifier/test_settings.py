@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from farandole.broker.errors import BadSettings
+from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings as Broker
-from farandole.notifier.settings import Settings
+from farandole.notifier.settings import NotifierSettings
 
 pytestmark = pytest.mark.usefixtures("unset")
 
@@ -21,7 +21,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_nothing_given_means_no_mail_server(tmp_path: Path) -> None:
-    assert Settings.load(tmp_path).smtp_host is None
+    assert NotifierSettings.load(tmp_path).smtp_host is None
 
 
 def test_one_file_serves_kafka_and_the_notifier(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_one_file_serves_kafka_and_the_notifier(tmp_path: Path) -> None:
         'bootstrap = "a:1"\n[notifier]\nsmtp_host = "mail"\nmail_from = "farandole@example.com"',
     )
     assert Broker.load(tmp_path).bootstrap == "a:1"
-    assert Settings.load(tmp_path).smtp_host == "mail"
+    assert NotifierSettings.load(tmp_path).smtp_host == "mail"
 
 
 def test_the_environment_wins_over_the_file(
@@ -38,12 +38,12 @@ def test_the_environment_wins_over_the_file(
 ) -> None:
     monkeypatch.setenv("FARANDOLE_SMTP_HOST", "b")
     write(tmp_path, '[notifier]\nsmtp_host = "a"\nmail_from = "farandole@example.com"')
-    assert Settings.load(tmp_path).smtp_host == "b"
+    assert NotifierSettings.load(tmp_path).smtp_host == "b"
 
 
 @pytest.mark.parametrize(("security", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
 def test_the_port_is_the_usual_one_of_the_security(security: str, port: int) -> None:
-    assert Settings(smtp_security=security).port == port  # type: ignore[arg-type]
+    assert NotifierSettings(smtp_security=security).port == port  # type: ignore[arg-type]
 
 
 HOST = 'smtp_host = "mail.example.com"\nmail_from = "farandole@example.com"\n'
@@ -67,30 +67,32 @@ HOST = 'smtp_host = "mail.example.com"\nmail_from = "farandole@example.com"\n'
     ],
 )  # fmt: skip
 def test_a_bad_value_is_one_line_that_names_it(tmp_path: Path, text: str, named: str) -> None:
-    with pytest.raises(BadSettings) as caught:
-        Settings.load(write(tmp_path, f"[notifier]\n{text}"))
+    with pytest.raises(InvalidSettingsError) as caught:
+        NotifierSettings.load(write(tmp_path, f"[notifier]\n{text}"))
     said = str(caught.value)
     assert named in said.replace("FARANDOLE_SMTP_HOTS", "smtp_hots")
     assert "\n" not in said
 
 
 def test_a_setting_in_the_wrong_place_is_sent_to_its_table(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match=r"smtp_host.*no such setting here.*\[notifier\]"):
+    with pytest.raises(
+        InvalidSettingsError, match=r"smtp_host.*no such setting here.*\[notifier\]"
+    ):
         Broker.load(write(tmp_path, 'smtp_host = "a"'))
 
 
 def test_a_misspelled_table_is_no_setting(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match=r"notifer.*no such setting"):
+    with pytest.raises(InvalidSettingsError, match=r"notifer.*no such setting"):
         Broker.load(write(tmp_path, "[notifer]\nsmtp_port = 25"))
 
 
 def test_what_should_be_a_table_and_is_none_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match=r"write \[notifier\]"):
-        Settings.load(write(tmp_path, "notifier = 3"))
+    with pytest.raises(InvalidSettingsError, match=r"write \[notifier\]"):
+        NotifierSettings.load(write(tmp_path, "notifier = 3"))
 
 
 def test_a_password_goes_in_clear_to_this_machine_alone() -> None:
-    Settings(
+    NotifierSettings(
         smtp_host="127.0.0.1", mail_from="a@b.c", smtp_username="u", smtp_password=SECRET,
         smtp_security="none",
     )  # fmt: skip
@@ -98,22 +100,22 @@ def test_a_password_goes_in_clear_to_this_machine_alone() -> None:
 
 @pytest.mark.parametrize("show", [repr, str, lambda s: s.model_dump_json()])
 def test_secrets_are_not_shown(show: object) -> None:
-    given = Settings(smtp_username="u", smtp_password=SECRET, webhook_secret=SECRET)
+    given = NotifierSettings(smtp_username="u", smtp_password=SECRET, webhook_secret=SECRET)
     assert SECRET not in show(given)  # type: ignore[operator]
 
 
 def test_secrets_are_not_in_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FARANDOLE_SMTP_PASSWORD", SECRET)
     monkeypatch.setenv("FARANDOLE_WEBHOOK_SECRET", f"whsec_{SECRET}!")
-    with pytest.raises(BadSettings) as caught:
-        Settings.load(tmp_path)
+    with pytest.raises(InvalidSettingsError) as caught:
+        NotifierSettings.load(tmp_path)
     assert SECRET not in str(caught.value)
 
 
 def test_secrets_are_read_from_their_files(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("whsec_aHVudGVyMg==\n")
-    loaded = Settings.load(
+    loaded = NotifierSettings.load(
         tmp_path, smtp_username="u", smtp_password_file=file, webhook_secret_file=file
     )
     assert loaded.password() == "whsec_aHVudGVyMg=="
@@ -121,17 +123,17 @@ def test_secrets_are_read_from_their_files(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    gone = Settings(
+    gone = NotifierSettings(
         smtp_ca=tmp_path / "ca", smtp_username="u", smtp_password_file=tmp_path / "password"
     )
-    with pytest.raises(BadSettings, match=r"SMTP_CA: .*ca: No such file"):
+    with pytest.raises(InvalidSettingsError, match=r"SMTP_CA: .*ca: No such file"):
         gone.trust()
-    with pytest.raises(BadSettings, match=r"SMTP_PASSWORD_FILE: .*password: No such file"):
+    with pytest.raises(InvalidSettingsError, match=r"SMTP_PASSWORD_FILE: .*password: No such file"):
         gone.password()
 
 
 def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "ca"
     file.write_text("nothing")
-    with pytest.raises(BadSettings, match=r"SMTP_CA: .*ca: no PEM"):
-        Settings(smtp_ca=file).trust()
+    with pytest.raises(InvalidSettingsError, match=r"SMTP_CA: .*ca: no PEM"):
+        NotifierSettings(smtp_ca=file).trust()

@@ -14,44 +14,53 @@ from typing import Any
 
 import pytest
 
-from farandole.events.incident import Notice
-from farandole.events.names import Names
-from farandole.events.topology import Alerts, Route
-from farandole.lanes.lane import Done, live
-from farandole.lanes.port import Committed, Partition, Stopped, Tables, Unknown
-from farandole.lanes.simulation import SimulatedKafka, SimulatedLock, SimulatedPort
-from farandole.notifier import rows
-from farandole.notifier.casebook import Casebook
-from farandole.notifier.outcome import Attempt
-from farandole.notifier.work import Notifying
+from farandole.events.incident_record import Notice
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import AlertPolicy, AlertRoute
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    LaneStoppedError,
+    OutcomeUnknownError,
+    Partition,
+    StateTables,
+)
+from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
+from farandole.notifier import notifier_tables
+from farandole.notifier.delivery_outcome import AttemptResult
+from farandole.notifier.incident_store import IncidentStore
+from farandole.notifier.notifier_lane import NotifierLane
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, outgoing
 from tests.notifier.test_casebook import composed
 
-NAMES = Names()
-ALERTS = Alerts(
-    routes=(Route(email=("ops@example.com",), channels=("email",)),),
+NAMES = KafkaNames()
+ALERTS = AlertPolicy(
+    routes=(AlertRoute(email=("ops@example.com",), channels=("email",)),),
     digests=(20, 60),
     quiet=200,
     per_hour=1000,
 )
 DEAD = [Partition(f"p.{stage}.dead", 0) for stage in ("s", "t")]
-INPUTS = [*DEAD, Partition(NAMES.control, 0)]
-TABLES = [Partition(topic, 0) for topic in (NAMES.incidents, NAMES.outbox, NAMES.control)]
-ID = f"{NAMES.notifier}:0"
+INPUTS = [*DEAD, Partition(NAMES.control_topic, 0)]
+TABLES = [
+    Partition(topic, 0)
+    for topic in (NAMES.incidents_topic, NAMES.outbox_topic, NAMES.control_topic)
+]
+ID = f"{NAMES.notifier_group}:0"
 
 
 @dataclass(eq=False)
 class Sending:
-    """As `notifier.sending.Sending`, in steps of the world."""
+    """As `farandole.notifier.delivery_tasks.Sending`, in steps of the world."""
 
     world: World
     under_way: list[Notice] = field(default_factory=list)
-    over: list[tuple[bytes, Attempt]] = field(default_factory=list)
+    over: list[tuple[bytes, AttemptResult]] = field(default_factory=list)
 
     def start(self, notice: Notice) -> None:
         self.under_way.append(notice)
 
-    def ended(self) -> list[tuple[bytes, Attempt]]:
+    def ended(self) -> list[tuple[bytes, AttemptResult]]:
         ended, self.over = self.over, []
         return ended
 
@@ -62,9 +71,9 @@ class Sending:
 
     def attempt(self, *, broken_off: bool = False) -> None:
         notice = self.under_way.pop(0)
-        outcome = Attempt(notice, failures={"ops@example.com": "451"})
+        outcome = AttemptResult(notice, failures={"ops@example.com": "451"})
         if not broken_off and self.world.accepts(notice):
-            outcome = Attempt(None)
+            outcome = AttemptResult(None)
         self.over.append((notice.key, outcome))
 
 
@@ -72,7 +81,7 @@ class Sending:
 class Notifier:
     """One process: its work lives as long as it does, its lane as long as it is assigned."""
 
-    work: Notifying
+    work: NotifierLane
     sending: Sending
     port: SimulatedPort | None = None
     life: Coroutine[Any, Any, None] | None = None
@@ -81,7 +90,7 @@ class Notifier:
 @dataclass(eq=False)
 class World:
     die: random.Random
-    work: type[Notifying] = Notifying
+    work: type[NotifierLane] = NotifierLane
     kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
     seconds: float = 0.0
     notifiers: list[Notifier] = field(default_factory=list)
@@ -94,7 +103,7 @@ class World:
 
     def __post_init__(self) -> None:
         for partition in INPUTS:
-            self.kafka.offsets[NAMES.notifier, partition] = Committed(0)
+            self.kafka.offsets[NAMES.notifier_group, partition] = CommittedOffset(0)
         self.notifiers = [self._notifier(), self._notifier()]
         self.assign()
 
@@ -115,7 +124,7 @@ class World:
             elif what < 0.45:
                 self.deliver()
             else:
-                self.advance(Unknown("lost") if self.die.random() < 0.03 else None)
+                self.advance(OutcomeUnknownError("lost") if self.die.random() < 0.03 else None)
         self.calm()
 
     def fail(self) -> None:
@@ -176,9 +185,9 @@ class World:
         self.kafka.generations[ID] = self.generation
         chosen = self.die.choice(self.notifiers)
         chosen.port = SimulatedPort(
-            self.kafka, NAMES.notifier, ID, INPUTS, self.generation, state=TABLES
+            self.kafka, NAMES.notifier_group, ID, INPUTS, self.generation, state=TABLES
         )
-        chosen.life = live(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
+        chosen.life = run_lane(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
         chosen.life.send(None)
 
     def advance(self, answer: Exception | None = None) -> None:
@@ -192,7 +201,7 @@ class World:
             notifier.life.send(None)
             if answer is not None:
                 notifier.life.throw(answer)
-        except (StopIteration, Stopped):
+        except (StopIteration, LaneStoppedError):
             notifier.life = None
 
     def calm(self) -> None:
@@ -207,7 +216,7 @@ class World:
         assert not any(n.delivered is None for n in self.notices()), "not all was delivered"
 
     def notices(self) -> list[Notice]:
-        return rows.notices(self._table(NAMES.outbox))
+        return notifier_tables.read_notices(self._table(NAMES.outbox_topic))
 
     def _table(self, topic: str) -> dict[bytes, bytes]:
         table: dict[bytes, bytes] = {}
@@ -219,7 +228,7 @@ class World:
     def written(self) -> dict[str, Notice]:
         """Every notice that was ever written down, as it was first."""
         found: dict[str, Notice] = {}
-        for record in self.kafka.read_committed(Partition(NAMES.outbox, 0)):
+        for record in self.kafka.read_committed(Partition(NAMES.outbox_topic, 0)):
             if record.value:
                 notice = Notice.model_validate_json(record.value)
                 found.setdefault(notice.id, notice)
@@ -231,7 +240,7 @@ class World:
 
     def _notifier(self) -> Notifier:
         sending = Sending(self)
-        casebook = Casebook(lambda _: ALERTS, composed)
+        casebook = IncidentStore(lambda _: ALERTS, composed)
         work = self.work(NAMES, casebook, sending, nothing_personal, self.now)  # type: ignore[arg-type]
         return Notifier(work, sending)
 
@@ -277,36 +286,36 @@ def test_nothing_is_delivered_twice_but_what_could_not_be_marked(worlds: list[Wo
             assert number <= 1 + world.excused[notice], (seed, notice)
 
 
-class ForgetsAtABirth(Notifying):
+class ForgetsAtABirth(NotifierLane):
     """What came of an attempt is forgotten with the life that could not write it down."""
 
-    def born(self, tables: Tables) -> None:
+    def open(self, tables: StateTables) -> None:
         self._unmarked.clear()
-        super().born(tables)
+        super().open(tables)
 
 
-class LeavesUnmarked(Notifying):
+class LeavesUnmarked(NotifierLane):
     """The lane ends, and what is under way goes on."""
 
-    async def end(self) -> Done | None:
+    async def close(self) -> BatchResult | None:
         return None
 
 
-class LosesTheOutbox(Notifying):
+class LosesTheOutbox(NotifierLane):
     """The notices are not among what is written."""
 
-    def _done(self, settled: int) -> Done:
+    def _done(self, settled: int) -> BatchResult:
         done = super()._done(settled)
-        kept = {p: rows for p, rows in done.writes.items() if p.topic != NAMES.outbox}
+        kept = {p: rows for p, rows in done.writes.items() if p.topic != NAMES.outbox_topic}
         return done._replace(writes=kept)
 
 
 @pytest.mark.parametrize("mutant", [ForgetsAtABirth, LeavesUnmarked, LosesTheOutbox])
-def test_a_notifier_broken_on_purpose_is_caught(mutant: type[Notifying]) -> None:
+def test_a_notifier_broken_on_purpose_is_caught(mutant: type[NotifierLane]) -> None:
     assert any(not _sound(seed, mutant) for seed in SEEDS)
 
 
-def _sound(seed: int, mutant: type[Notifying]) -> bool:
+def _sound(seed: int, mutant: type[NotifierLane]) -> bool:
     try:
         world = ran(seed, work=mutant)
     except AssertionError:

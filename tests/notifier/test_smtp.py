@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import trustme
 
-from farandole.notifier.outcome import Outcome
-from farandole.notifier.settings import Settings
-from farandole.notifier.smtp import deliver
+from farandole.notifier.delivery_outcome import DeliveryOutcome
+from farandole.notifier.settings import NotifierSettings
+from farandole.notifier.smtp_delivery import deliver_mail
 from tests.notifier.made import SENDER
 from tests.notifier.servers import DROP, HANG, PASSWORD, USER, Server, serving
 
@@ -27,16 +27,16 @@ HASTY = 0.3  # for what hangs: nothing is waited for but this
 pytestmark = pytest.mark.usefixtures("unset")
 
 
-def configured(port: int, **given: Any) -> Settings:
+def configured(port: int, **given: Any) -> NotifierSettings:
     said = {"smtp_security": "none", "smtp_timeout": PATIENT, **given}
-    return Settings(smtp_host="localhost", smtp_port=port, mail_from=SENDER, **said)
+    return NotifierSettings(smtp_host="localhost", smtp_port=port, mail_from=SENDER, **said)
 
 
-async def hand(server: Server, *recipients: str, **given: Any) -> Outcome:
-    return await deliver(configured(server.port, **given), MAIL, SENDER, recipients or (A,))
+async def hand(server: Server, *recipients: str, **given: Any) -> DeliveryOutcome:
+    return await deliver_mail(configured(server.port, **given), MAIL, SENDER, recipients or (A,))
 
 
-def why(outcome: Outcome, recipient: str = A) -> str:
+def why(outcome: DeliveryOutcome, recipient: str = A) -> str:
     said = {**outcome.refused, **outcome.deferred}[recipient]
     assert said == " ".join(said.split())
     return said
@@ -52,23 +52,23 @@ async def test_a_mail_arrives_as_it_is() -> None:
 
 
 async def test_without_a_server_everything_waits() -> None:
-    outcome = await deliver(Settings(), MAIL, SENDER, (A,))
+    outcome = await deliver_mail(NotifierSettings(), MAIL, SENDER, (A,))
     assert "FARANDOLE_SMTP_HOST" in outcome.deferred[A]
 
 
 async def test_nobody_listening_is_deferred() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
-        outcome = await deliver(configured(taken.getsockname()[1]), MAIL, SENDER, (A,))
+        outcome = await deliver_mail(configured(taken.getsockname()[1]), MAIL, SENDER, (A,))
     assert "cannot be reached" in outcome.deferred[A]
     assert "FARANDOLE_SMTP_PORT" in outcome.deferred[A]
 
 
 async def test_a_name_that_nobody_has_is_deferred() -> None:
-    settings = Settings(
+    settings = NotifierSettings(
         smtp_host="nowhere.invalid", smtp_port=25, smtp_security="none", mail_from=SENDER
     )
-    assert A in (await deliver(settings, MAIL, SENDER, (A,))).deferred
+    assert A in (await deliver_mail(settings, MAIL, SENDER, (A,))).deferred
 
 
 SESSION = ["CONNECT", "EHLO"]
@@ -288,7 +288,9 @@ async def test_an_authority_that_cannot_be_read_is_deferred(tmp_path: Path) -> N
     assert "gone.pem" in outcome.deferred[A]
 
 
-async def sign_in(server: Server, authority: Authority, password: str = PASSWORD) -> Outcome:
+async def sign_in(
+    server: Server, authority: Authority, password: str = PASSWORD
+) -> DeliveryOutcome:
     return await hand(
         server, smtp_security="starttls", smtp_ca=authority.pem,
         smtp_username=USER, smtp_password=password,

@@ -17,9 +17,15 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.notifier.outcome import Outcome
-from farandole.notifier.settings import Settings
-from farandole.notifier.webhook import ALERTS, RECIPIENT, payload, post, signed
+from farandole.notifier.delivery_outcome import DeliveryOutcome
+from farandole.notifier.settings import NotifierSettings
+from farandole.notifier.webhook_delivery import (
+    MAX_POSTED_ALERTS,
+    WEBHOOK_RECIPIENT,
+    post_webhook,
+    signature_headers,
+    webhook_payload,
+)
 from tests.notifier.made import COMMANDS, NOW, incident, sample
 
 pytestmark = pytest.mark.usefixtures("unset")
@@ -30,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def read(kind: str = "opened", **given: Any) -> dict[str, Any]:
     fields = given.pop("fields", {})
-    said = payload(incident(**fields), kind, commands=COMMANDS, now=NOW, **given)  # type: ignore[arg-type]
+    said = webhook_payload(incident(**fields), kind, commands=COMMANDS, now=NOW, **given)  # type: ignore[arg-type]
     parsed: dict[str, Any] = json.loads(said)
     return parsed
 
@@ -64,8 +70,8 @@ def test_an_alert_keeps_its_fingerprint_until_it_is_over() -> None:
 
 
 def test_others_are_alerts_beside_it_and_what_is_common_is_said_once() -> None:
-    said = read(others=[incident(id=f"o{n}", stage="load") for n in range(ALERTS + 4)])
-    assert len(said["alerts"]) == ALERTS
+    said = read(others=[incident(id=f"o{n}", stage="load") for n in range(MAX_POSTED_ALERTS + 4)])
+    assert len(said["alerts"]) == MAX_POSTED_ALERTS
     assert said["truncatedAlerts"] == 5
     assert said["commonLabels"] == {
         "alertname": "Reject", "pipeline": "order-lines", "severity": "error"
@@ -76,7 +82,7 @@ def test_others_are_alerts_beside_it_and_what_is_common_is_said_once() -> None:
 def test_any_text_is_json_without_harm(text: str) -> None:
     names = ("id", "pipeline", "stage", "error", "title", "version")
     found = incident(**dict.fromkeys(names, text), samples=(sample(message=text, topic=text),))
-    said = payload(found, "opened", commands=[(text, text)], now=NOW)
+    said = webhook_payload(found, "opened", commands=[(text, text)], now=NOW)
     json.loads(said)
     assert not set(said) & {"\x1b", "\u202e", "\0"}
 
@@ -85,13 +91,17 @@ def test_the_largest_post_is_bounded() -> None:
     worst = "\U0001f4a3" * 100_000
     names = ("id", "pipeline", "stage", "error", "title", "version")
     full = incident(**dict.fromkeys(names, worst), samples=(sample(message=worst, topic=worst),))
-    said = payload(full, "opened", commands=[(worst, worst)] * 99, others=[full] * 99, now=NOW)
+    said = webhook_payload(
+        full, "opened", commands=[(worst, worst)] * 99, others=[full] * 99, now=NOW
+    )
     assert len(said.encode()) < 100_000
 
 
 def test_the_signature_is_the_one_of_the_standard() -> None:
-    key = Settings(webhook_secret=SECRET).webhook_key()  # type: ignore[arg-type]
-    headers = signed(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    key = NotifierSettings(webhook_secret=SECRET).webhook_key()  # type: ignore[arg-type]
+    headers = signature_headers(
+        key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+    )
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
@@ -111,12 +121,12 @@ async def answering(handler: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def send(url: str, **given: Any) -> Outcome:
-    return await post(Settings(**given), url, "msg_1", '{"a": "ü"}', NOW)
+async def send(url: str, **given: Any) -> DeliveryOutcome:
+    return await post_webhook(NotifierSettings(**given), url, "msg_1", '{"a": "ü"}', NOW)
 
 
-def why(outcome: Outcome) -> str:
-    said = {**outcome.refused, **outcome.deferred}[RECIPIENT]
+def why(outcome: DeliveryOutcome) -> str:
+    said = {**outcome.refused, **outcome.deferred}[WEBHOOK_RECIPIENT]
     assert "secret-token" not in said
     assert said == " ".join(said.split())
     return said
@@ -131,7 +141,7 @@ async def test_what_arrives_is_what_was_signed() -> None:
 
     async with answering(handler) as url:
         outcome = await send(url, webhook_secret=SECRET)
-    assert outcome.delivered == (RECIPIENT,)
+    assert outcome.delivered == (WEBHOOK_RECIPIENT,)
     ((body, headers),) = got
     assert body == '{"a": "ü"}'.encode()
     assert headers["content-type"] == "application/json"
@@ -162,7 +172,7 @@ async def test_what_may_pass_is_deferred(status: int) -> None:
 
     async with answering(handler) as url:
         outcome = await send(url)
-    assert set(outcome.deferred) == {RECIPIENT}
+    assert set(outcome.deferred) == {WEBHOOK_RECIPIENT}
     assert f"{status} " in why(outcome)
     assert "not now" in why(outcome)
 
@@ -177,7 +187,7 @@ async def test_what_will_not_pass_is_refused_and_no_redirection_followed(status:
 
     async with answering(handler) as url:
         outcome = await send(url)
-    assert set(outcome.refused) == {RECIPIENT}
+    assert set(outcome.refused) == {WEBHOOK_RECIPIENT}
     assert asked == ["/hooks/secret-token"]
 
 
@@ -199,7 +209,7 @@ async def test_an_answer_that_never_ends_is_known_by_its_number() -> None:
         return response
 
     async with answering(handler) as url:
-        assert "404" in (await send(url)).refused[RECIPIENT]
+        assert "404" in (await send(url)).refused[WEBHOOK_RECIPIENT]
 
 
 async def test_silence_is_deferred_and_says_that_it_may_have_arrived() -> None:
@@ -210,7 +220,7 @@ async def test_silence_is_deferred_and_says_that_it_may_have_arrived() -> None:
     async with answering(handler) as url:
         outcome = await send(url, webhook_timeout=0.2)
     assert "no answer within 0.2 s; it may have arrived" in why(outcome)
-    assert RECIPIENT in outcome.deferred
+    assert WEBHOOK_RECIPIENT in outcome.deferred
 
 
 @pytest.mark.parametrize("said", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 2"])
@@ -225,7 +235,7 @@ async def test_what_is_no_answer_is_deferred(said: bytes) -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         outcome = await send(f"http://127.0.0.1:{port}/secret-token")
-    assert RECIPIENT in outcome.deferred
+    assert WEBHOOK_RECIPIENT in outcome.deferred
     assert why(outcome)
 
 
@@ -234,16 +244,16 @@ async def test_nobody_listening_is_deferred() -> None:
         taken.bind(("127.0.0.1", 0))
         outcome = await send(f"http://127.0.0.1:{taken.getsockname()[1]}/secret-token")
     assert "cannot be reached" in why(outcome)
-    assert RECIPIENT in outcome.deferred
+    assert WEBHOOK_RECIPIENT in outcome.deferred
 
 
 @pytest.mark.parametrize(
     "url", ["", "ftp://a/b", "file:///etc/passwd", "http://", "//a", "http://[::1", "a b"]
 )
 async def test_what_is_no_address_is_refused(url: str) -> None:
-    assert RECIPIENT in (await send(url)).refused
+    assert WEBHOOK_RECIPIENT in (await send(url)).refused
 
 
 async def test_a_secret_that_cannot_be_read_is_deferred(tmp_path: Any) -> None:
     outcome = await send("http://127.0.0.1:1/", webhook_secret_file=tmp_path / "gone")
-    assert "WEBHOOK_SECRET_FILE" in outcome.deferred[RECIPIENT]
+    assert "WEBHOOK_SECRET_FILE" in outcome.deferred[WEBHOOK_RECIPIENT]

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from farandole.events import settlement
-from farandole.events.headers import decoded
-from farandole.events.names import Names
+from farandole.events import settlement_record
+from farandole.events.header_codec import decode_headers
+from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import Record
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.notifier.casebook import Casebook
-from farandole.notifier.work import Notifying
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.notifier.incident_store import IncidentStore
+from farandole.notifier.notifier_lane import NotifierLane
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
 from tests.notifier.test_casebook import ALERTS, composed
 
@@ -35,21 +35,23 @@ class Notifier:
     """The work of a lane, and a clock that stands where it is put."""
 
     def __init__(self) -> None:
-        names = Names()
+        names = KafkaNames()
         self.now = START
         self.sending = Sending()
-        self.work = Notifying(
-            names, Casebook(lambda _: ALERTS, composed), self.sending, nothing_personal,  # type: ignore[arg-type]
+        self.work = NotifierLane(
+            names, IncidentStore(lambda _: ALERTS, composed), self.sending, nothing_personal,  # type: ignore[arg-type]
             lambda: self.now,
         )  # fmt: skip
-        self.work.born({t: {} for t in (names.control, names.incidents, names.outbox)})
+        self.work.open(
+            {t: {} for t in (names.control_topic, names.incidents_topic, names.outbox_topic)}
+        )
 
     async def handle(self, *records: Record) -> None:
-        self.work.committed(await self.work.handle(records))
+        self.work.on_commit(await self.work.handle(records))
 
-    def idle(self) -> None:
-        if done := self.work.idle():
-            self.work.committed(done)
+    def on_idle(self) -> None:
+        if done := self.work.on_idle():
+            self.work.on_commit(done)
 
     def told(self) -> list[tuple[str, str]]:
         return [(notice.kind, notice.subject) for notice in self.sending.started]
@@ -67,14 +69,14 @@ async def test_a_stage_that_keeps_failing_does_not_hold_up_what_is_told_of_anoth
 
 async def test_that_letters_are_settled_is_no_failure() -> None:
     notifier = Notifier()
-    (out,) = settlement.make([0], "discarded", by="ann", at=START)
-    headers = decoded(out.headers)
+    (out,) = settlement_record.make_settlements([0], "discarded", by="ann", at=START)
+    headers = decode_headers(out.headers)
     settled = SimulatedRecord("p.validate.dead", 0, 1, out.value, None, headers, milliseconds(0))
     await notifier.handle(record(Died(0), 0), settled)
     notifier.now = START + timedelta(seconds=9)
-    notifier.idle()
+    notifier.on_idle()
     notifier.now += timedelta(seconds=2)
-    notifier.idle()
+    notifier.on_idle()
     assert notifier.told() == [("opened", "1")]
 
 
@@ -86,9 +88,9 @@ async def test_while_a_backlog_is_read_no_time_passes() -> None:
         notifier.now += timedelta(seconds=1)
         await notifier.handle(record(Died(0), number))
     assert notifier.told() == []
-    notifier.idle()
+    notifier.on_idle()
     notifier.now += timedelta(seconds=2)
-    notifier.idle()
+    notifier.on_idle()
     assert notifier.told() == [("opened", "9")]
 
 
@@ -98,7 +100,7 @@ async def test_a_letter_of_any_time_is_told(timestamp: int) -> None:
     told = record(Died(0), 0)
     strange = SimulatedRecord(*told[:6], timestamp)
     await notifier.handle(strange)
-    notifier.idle()
+    notifier.on_idle()
     notifier.now += timedelta(seconds=6)
-    notifier.idle()
+    notifier.on_idle()
     assert notifier.told()[0] == ("opened", "1")

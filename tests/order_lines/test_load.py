@@ -14,9 +14,9 @@ import pytest
 import sqlalchemy
 
 from stages.order_lines.load import load, row
+from stages.order_lines.order_lines_table import DatabaseUnusable, database, order_lines
 from stages.order_lines.price import price
 from stages.order_lines.schemas import PricedLine
-from stages.order_lines.table import DatabaseUnusable, database, order_lines
 from tests.order_lines.made import Made, enriched
 
 
@@ -140,7 +140,7 @@ def test_four_processes_create_one_postgresql_table_at_once(postgres: str) -> No
 def _open_together(urls: list[str]) -> None:
     code = (
         "import sys\n"
-        "from stages.order_lines.table import database\n"
+        "from stages.order_lines.order_lines_table import database\n"
         "print('ready', flush=True)\n"
         "for url in sys.stdin: database(url.strip()).dispose(); print('opened', flush=True)\n"
     )

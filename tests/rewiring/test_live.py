@@ -19,24 +19,24 @@ import pytest
 from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
-from farandole.broker.admin import Admin
-from farandole.broker.clients import opened, producer
-from farandole.broker.partitioner import partition_of
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
+from farandole.broker.topic_reader import scan
+from farandole.catalog.active_stages import active_stages
+from farandole.catalog.published_versions import follow_versions, read_versions
 from farandole.events.record import Record
-from farandole.events.topology import Version
-from farandole.router.check import check
-from farandole.router.derive import Derived, derive
-from farandole.router.publish import apply
-from farandole.worker import restarts
-from farandole.worker.asked import asking
-from farandole.worker.beat import Beat
-from farandole.worker.hosting import Host
-from farandole.worker.live import live
-from farandole.worker.services import services, told
-from farandole.worker.supervisor import Supervisor
-from farandole.worker.versions import following, published
+from farandole.events.topology_version import Version
+from farandole.router.topology_derivation import DerivedTopology, derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.router.version_publisher import publish_version
+from farandole.services import restart_policy
+from farandole.services.supervisor import Supervisor
+from farandole.services.worker_services import settings_environment, worker_services
+from farandole.worker.control_state import follow_control_state
+from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.stage_host import StageHost
 from tests.books.clean import assert_clean, books_read
 from tests.ledger.test_live import bookkeeper
 from tests.rewiring.accounts import faults
@@ -55,11 +55,11 @@ async def edit(settings: Settings, folder: Path, stages: Stages, partitions: int
 async def put(settings: Settings, folder: Path, written: str) -> Version:
     file = folder / "topology.yaml"
     file.write_text(written)
-    checked = check(file, settings.names)
+    checked = check_topology_file(file, settings.names)
     assert checked.fit, checked.findings
     assert checked.form
-    derived = derive(checked.form, checked.signatures, settings.names)
-    return (await apply(settings, derived, "a test")).version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    return (await publish_version(settings, derived, "a test")).version
 
 
 @asynccontextmanager
@@ -69,13 +69,13 @@ async def feeding(settings: Settings, topic: str, partitions: int) -> AsyncItera
     enough = asyncio.Event()
 
     async def feed() -> None:
-        async with opened(producer(settings), settings) as client:
+        async with open_client(make_producer(settings), settings) as client:
             while not enough.is_set():
                 household = given[0] % 17
                 key = b"%d" % household
                 value = orjson.dumps({"n": given[0], "household": household})
                 await client.send_and_wait(
-                    topic, value, key=key, partition=partition_of(key, partitions)
+                    topic, value, key=key, partition=partition_for_key(key, partitions)
                 )
                 given[0] += 1
 
@@ -93,10 +93,10 @@ async def at_work(
 ) -> AsyncIterator[Supervisor]:
     """So many processes, each of which hosts whatever stages there are, or of each stage."""
     supervisor = Supervisor(
-        services(
+        worker_services(
             settings,
             folder,
-            await published(settings, "rewired"),
+            await read_versions(settings, "rewired"),
             together=together,
             processes=processes,
             log_level=os.environ.get("REWIRING_LOG", "critical"),
@@ -129,16 +129,16 @@ async def at_rest(settings: Settings) -> None:
 
 async def behind(settings: Settings, pipeline: str = "rewired") -> dict[str, int]:
     """Offsets that are unread, by stage."""
-    stages = live(await published(settings, pipeline))
+    stages = active_stages(await read_versions(settings, pipeline))
     names = settings.names
     found = {}
-    async with Admin.open(settings) as admin:
+    async with ClusterAdmin.open(settings) as admin:
         widths = await admin.topics()
         # From the roots on: what one stage emits while it is asked is seen at the next.
         for _ in range(2):
             for name, stage in stages.items():
                 tps = [TopicPartition(t, i) for t in stage.topics for i in range(widths[t])]
-                done = await admin.committed(names.group(pipeline, name), tps)
+                done = await admin.committed(names.stage_group(pipeline, name), tps)
                 ends = await admin.end_offsets(tps)
                 lag = sum(ends[tp] - (done[tp].offset if tp in done else 0) for tp in tps)
                 if lag:
@@ -148,9 +148,9 @@ async def behind(settings: Settings, pipeline: str = "rewired") -> dict[str, int
 
 async def everything(settings: Settings) -> tuple[list[Record], list[Record]]:
     """All events, and all dead letters."""
-    versions = await published(settings, "rewired")
+    versions = await read_versions(settings, "rewired")
     topics = sorted({e.topic for v in versions.values() for e in v.events.values()})
-    dead = [settings.names.dead("rewired", stage) for stage in live(versions)]
+    dead = [settings.names.dead_topic("rewired", stage) for stage in active_stages(versions)]
     events = [record async for records in scan(settings, topics) for record in records]
     return events, [record async for records in scan(settings, dead) for record in records]
 
@@ -173,7 +173,7 @@ def test_many_edits_under_load_lose_and_double_nothing(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Killed at every edit, before it has settled an event: no reason to put it aside.
-    monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 10**6)
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 10**6)
     die = random.Random(11)
     edits = [die.choice([PLAIN, *EDITS.values()]) for _ in range(30)]
     asyncio.run(survived(settings, folder, edits, seed=11))
@@ -202,7 +202,7 @@ async def survived(settings: Settings, folder: Path, edits: Sequence[Stages], *,
             await at_rest(settings)
         await books_read(settings)
     records, letters = await everything(settings)
-    versions = await published(settings, "rewired")
+    versions = await read_versions(settings, "rewired")
     wanted = 1 + sum(a != b for a, b in pairwise([PLAIN, *edits]))
     assert len(versions) == wanted
     roots = [r for r in records if r.topic == first.events[ROOTS].topic]
@@ -232,7 +232,7 @@ async def test_a_keyed_topic_that_grows_and_shrinks_loses_and_doubles_nothing(
             await until(lambda: given[0] > before + 150, "no root was taken")
         await at_rest(settings)
     records, letters = await everything(settings)
-    versions = await published(settings, "rewired")
+    versions = await read_versions(settings, "rewired")
     widths = [v.events["made"].partitions for _, v in sorted(versions.items())]
     topics = {v.events["made"].topic for v in versions.values()}
     assert (widths, len(topics)) == ([3, 5, 2, 3], 3)
@@ -245,7 +245,7 @@ async def test_a_root_in_the_wrong_partition_is_worked_once_in_its_own(
     """As kcat writes it, whose partitioner is not Kafka's; two stages subscribe to it."""
     first = await edit(settings, folder, FORKED)
     topic = first.events[ROOTS].topic
-    async with opened(producer(settings), settings) as client:
+    async with open_client(make_producer(settings), settings) as client:
         for n in range(60):
             value = orjson.dumps({"n": n, "household": n})
             await client.send_and_wait(topic, value, key=b"%d" % n, partition=n % ROOT_PARTITIONS)
@@ -258,7 +258,7 @@ async def test_a_root_in_the_wrong_partition_is_worked_once_in_its_own(
         assert sorted(orjson.loads(r.value or b"")["n"] for r in answers) == list(range(60))
         for record in answers:
             cause = dict(record.headers)["ce_id"].decode().split("/")
-            assert int(cause[1]) == partition_of(record.key or b"", ROOT_PARTITIONS)
+            assert int(cause[1]) == partition_for_key(record.key or b"", ROOT_PARTITIONS)
 
 
 async def test_a_rewire_needs_no_restart(settings: Settings, folder: Path) -> None:
@@ -300,10 +300,13 @@ async def test_other_alerts_disturb_no_lane(settings: Settings, folder: Path) ->
 
 
 @asynccontextmanager
-async def hosted(settings: Settings) -> AsyncIterator[Host]:
+async def hosted(settings: Settings) -> AsyncIterator[StageHost]:
     """All stages, in this process."""
-    async with following(settings, "rewired") as known, asking(settings, "rewired") as asked:
-        host = Host(settings, known, asked, (), Beat(None))
+    async with (
+        follow_versions(settings, "rewired") as known,
+        follow_control_state(settings, "rewired") as asked,
+    ):
+        host = StageHost(settings, known, asked, (), Heartbeat(None))
         running = asyncio.create_task(host.run())
         try:
             yield host
@@ -312,7 +315,7 @@ async def hosted(settings: Settings) -> AsyncIterator[Host]:
             await running
 
 
-def _lanes(host: Host) -> int:
+def _lanes(host: StageHost) -> int:
     return sum(count() for count in host.lanes.values())
 
 
@@ -367,10 +370,14 @@ async def fresh(settings: Settings, file: Path) -> Version:
     command = [sys.executable, "-m", "farandole", "-C", str(file.parent), "apply"]
     child = await asyncio.create_subprocess_exec(
         *command,
-        env={**os.environ, **told(settings), "FARANDOLE_BOOTSTRAP": settings.bootstrap or ""},
+        env={
+            **os.environ,
+            **settings_environment(settings),
+            "FARANDOLE_BOOTSTRAP": settings.bootstrap or "",
+        },
     )
     assert await child.wait() == 0
-    versions = await published(settings, "rewired")
+    versions = await read_versions(settings, "rewired")
     return versions[max(versions)]
 
 
@@ -385,15 +392,15 @@ def first(item: Item) -> Item:
 """
 
 
-def late(settings: Settings, folder: Path) -> Derived:
+def late(settings: Settings, folder: Path) -> DerivedTopology:
     """A pipeline whose one function stands in a module of the folder."""
     (folder / "late.py").write_text(LATE)
     file = folder / "topology.yaml"
     only = "{subscribes: a, emits: b, run: 'late:first'}"
     file.write_text(f"pipeline: rewired\nstages: {{only: {only}}}\n")
-    checked = check(file, settings.names, folder)
+    checked = check_topology_file(file, settings.names, folder)
     assert checked.form
-    return derive(checked.form, checked.signatures, settings.names)
+    return derive_topology(checked.form, checked.signatures, settings.names)
 
 
 async def test_a_process_that_has_old_code_makes_room_for_one_that_fits(
@@ -401,12 +408,12 @@ async def test_a_process_that_has_old_code_makes_room_for_one_that_fits(
 ) -> None:
     """The file names a function that was written into a module after a worker had imported it."""
     derived = late(settings, tmp_path)
-    version = (await apply(settings, derived, "a test")).version
+    version = (await publish_version(settings, derived, "a test")).version
     async with at_work(settings, tmp_path, 1, together=False):
         (tmp_path / "late.py").write_text(LATE.replace("first", "second"))
         second = derived.stages["only"].model_copy(update={"run": "late:second"})
-        await apply(settings, replace(derived, stages={"only": second}), "a test")
-        async with opened(producer(settings), settings) as client:
+        await publish_version(settings, replace(derived, stages={"only": second}), "a test")
+        async with open_client(make_producer(settings), settings) as client:
             await client.send_and_wait(version.events["a"].topic, b'{"n": 1}')
         await at_rest(settings)
     events, letters = await everything(settings)
@@ -419,11 +426,13 @@ async def test_a_process_that_has_old_code_makes_room_for_one_that_fits(
 async def test_a_stage_that_went_away_with_its_code_is_no_crash(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 1)
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
     derived = late(settings, tmp_path)
     gone = derived.stages["only"].model_copy(update={"run": "no_such_module:gone"})
-    await apply(settings, replace(derived, stages={**derived.stages, "gone": gone}), "a test")
-    await apply(settings, derived, "a test")
+    await publish_version(
+        settings, replace(derived, stages={**derived.stages, "gone": gone}), "a test"
+    )
+    await publish_version(settings, derived, "a test")
     async with at_work(settings, tmp_path, 1, together=False) as supervisor:
         await until(lambda: "only" in supervisor.reports(), "the other stage is not at work")
         assert "gone" in supervisor.pids()

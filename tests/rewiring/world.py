@@ -1,8 +1,8 @@
 """What can happen to a pipeline that is rewired while its workers die, in every order?
 
-The lanes, the handling and the wiring are the real ones; Kafka is `lanes.simulation`, and the
-router follows the steps of `router/publish.py`.
-"""
+The lanes, the handling and the wiring are the real ones; Kafka is
+`farandole.lanes.simulated_kafka`, and the router follows the steps of
+`router/version_publisher.py`."""
 
 from __future__ import annotations
 
@@ -16,23 +16,29 @@ from uuid import UUID
 
 import orjson
 
-from farandole.events.record import Outgoing
-from farandole.events.topology import Event, Stage, Version
-from farandole.lanes.lane import live as lead
-from farandole.lanes.port import Committed, Fenced, Partition, Stopped, Unknown
-from farandole.lanes.simulation import (
+from farandole.catalog.active_stages import active_stages
+from farandole.events.record import OutgoingRecord
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    FencedError,
+    LaneStoppedError,
+    OutcomeUnknownError,
+    Partition,
+)
+from farandole.lanes.lane_protocol import run_lane as lead
+from farandole.lanes.simulated_kafka import (
     SimulatedKafka,
     SimulatedLock,
     SimulatedPort,
     SimulatedRecord,
-    step,
+    simulation_step,
 )
-from farandole.stages.signature import read as read_signature
-from farandole.worker.binding import bind
-from farandole.worker.calling import Caller
-from farandole.worker.handling import Handling
-from farandole.worker.live import live
-from farandole.worker.wiring import Wiring
+from farandole.stages.function_signature import read_signature as read_signature
+from farandole.worker.invoker import Invoker
+from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.lineage import LineageResolver
+from farandole.worker.output_routing import bind_outputs
 from tests.rewiring.accounts import faults
 from tests.rewiring.edits import Stages
 
@@ -89,7 +95,7 @@ class World:
         value = orjson.dumps({"n": self.given})
         self.given += 1
         partition = Partition("asked", self.die.randrange(width))
-        self.kafka.append(partition, Outgoing(None, value))
+        self.kafka.append(partition, OutgoingRecord(None, value))
 
     def edit(self, stages: Stages, widths: Mapping[str, int]) -> None:
         """The router that does it may be fenced by another, and then gives up."""
@@ -109,7 +115,7 @@ class World:
                 self._complete()
             elif lanes:
                 worker, lane = self.die.choice(lanes)
-                lost = Unknown("lost") if self.die.random() < 0.01 else None
+                lost = OutcomeUnknownError("lost") if self.die.random() < 0.01 else None
                 self._advance(worker, lane, lost)
 
     def kill(self) -> None:
@@ -127,14 +133,14 @@ class World:
 
     def adopt(self, worker: Worker) -> None:
         """A worker's host hears of the versions that can be read by now."""
-        before, after = live(worker.versions), live(self._versions())
+        before, after = active_stages(worker.versions), active_stages(self._versions())
         worker.versions = self._versions()
         for stage, wish in after.items():
             if stage not in before or before[stage].topics != wish.topics:
                 self._rebalance(stage)
 
     def rebalance(self) -> None:
-        stages = list(live(self._versions()))
+        stages = list(active_stages(self._versions()))
         if stages:
             self._rebalance(self.die.choice(stages))
 
@@ -155,20 +161,20 @@ class World:
     # -- the router
 
     async def _publish(self, stages: Stages, widths: Mapping[str, int]) -> None:
-        await step("router")
+        await simulation_step("router")
         epoch = self.kafka.init("router")
         try:
             await self._published(stages, widths, epoch)
-        except Fenced:
+        except FencedError:
             self.kafka.init(f"hold-{epoch}")  # nobody waits for one who has lost
 
     async def _published(self, stages: Stages, widths: Mapping[str, int], epoch: int) -> None:
         kafka = self.kafka
-        await step("version producer")
+        await simulation_step("version producer")
         # Its own for each epoch: a router that has lost cannot take the winner's hold away.
         hold = f"hold-{epoch}"
         holding = kafka.init(hold)
-        await step("hold producer")
+        await simulation_step("hold producer")
         earlier = self._versions()
         events = {
             name: (_topic(name, widths, earlier), widths.get(name, 2))
@@ -183,27 +189,27 @@ class World:
             for index in range(width):
                 partition = Partition(topic, index)
                 if topic in old and self.hold:
-                    kafka.produce(hold, holding, partition, [Outgoing(None, b"hold")])
-                    await step("hold")
+                    kafka.produce(hold, holding, partition, [OutgoingRecord(None, b"hold")])
+                    await simulation_step("hold")
                     boundaries[topic].append(_last_hold(kafka, partition))
                 else:
                     boundaries[topic].append(len(kafka.log(partition)) if topic in old else 0)
         version = _version(len(earlier) + 1, stages, events, boundaries)
         kafka.begin("router", epoch)
-        await step("begin")
-        kafka.produce("router", epoch, TOPOLOGY, [Outgoing(None, version)])
+        await simulation_step("begin")
+        kafka.produce("router", epoch, TOPOLOGY, [OutgoingRecord(None, version)])
         published = Version.model_validate_json(version)
         for name, stage in published.stages.items():
-            had = live(earlier)[name].topics if name in live(earlier) else ()
+            had = active_stages(earlier)[name].topics if name in active_stages(earlier) else ()
             kafka.add_offsets("router", epoch, _group(name), {
-                Partition(published.events[e].topic, i): Committed(boundary)
+                Partition(published.events[e].topic, i): CommittedOffset(boundary)
                 for e in stage.subscribes if published.events[e].topic not in had
                 for i, boundary in enumerate(published.events[e].boundaries)
             })  # fmt: skip
-        await step("offsets")
+        await simulation_step("offsets")
         kafka.commit("router", epoch)
         while published.version not in self._versions():
-            await step("readable?")
+            await simulation_step("readable?")
         self.history.append(f"@{published.version}: {dict(stages)}")
         if self.hold:
             kafka.abort(hold, holding)
@@ -227,8 +233,8 @@ class World:
                         break
                     self._advance(worker, lane)
                 self._abandon(worker, lane)
-        topics = {w: live(w.versions)[stage].topics for w in self.workers
-                  if stage in live(w.versions)}  # fmt: skip
+        topics = {w: active_stages(w.versions)[stage].topics for w in self.workers
+                  if stage in active_stages(w.versions)}  # fmt: skip
         most = max(map(len, topics.values()), default=0)
         eligible = [worker for worker, names in topics.items() if len(names) == most]
         widths = {e.topic: e.partitions for v in self._versions().values()
@@ -248,13 +254,15 @@ class World:
         signature = read_signature(passed_on)
 
         async def current() -> Versions:
-            await step("versions?")
+            await simulation_step("versions?")
             return self._versions() if self.ask else worker.versions
 
-        bound = live(worker.versions)[stage].stage
-        caller = Caller(PIPELINE, stage, bound, passed_on, signature, None, float, _nothing)
-        wiring = Wiring(worker.versions, current, partial(bind, stage=stage, signature=signature))
-        work = Handling(caller, wiring, f"{stage}.dead", "ledger", 0, settled=_nothing)
+        bound = active_stages(worker.versions)[stage].stage
+        caller = Invoker(PIPELINE, stage, bound, passed_on, signature, None, float, _nothing)
+        wiring = LineageResolver(
+            worker.versions, current, partial(bind_outputs, stage=stage, signature=signature)
+        )
+        work = LaneProcessor(caller, wiring, f"{stage}.dead", "ledger", 0, settled=_nothing)
         life = lead(port, work, alone=worker.lock, log=_nothing)
         life.send(None)
         worker.lanes.append(Lane(stage, port, life))
@@ -264,7 +272,7 @@ class World:
             lane.life.send(None)
             if lost is not None:
                 lane.life.throw(lost)
-        except (StopIteration, Stopped):
+        except (StopIteration, LaneStoppedError):
             if lane in worker.lanes:
                 worker.lanes.remove(lane)
 
@@ -301,7 +309,7 @@ class World:
     def _settled(self) -> bool:
         widths = {e.topic: e.partitions for v in self._versions().values()
                   for e in v.events.values()}  # fmt: skip
-        for name, stage in live(self._versions()).items():
+        for name, stage in active_stages(self._versions()).items():
             for topic in stage.topics:
                 for index in range(widths[topic]):
                     partition = Partition(topic, index)
@@ -339,11 +347,11 @@ def _version(
         published=WHEN,
         published_by="a test",
         events={
-            name: Event(topic=topic, partitions=width, boundaries=tuple(boundaries[topic]))
+            name: EventSpec(topic=topic, partitions=width, boundaries=tuple(boundaries[topic]))
             for name, (topic, width) in events.items()
         },
         stages={
-            name: Stage(run="m:f", subscribes=(takes,), emits=(gives,))
+            name: StageSpec(run="m:f", subscribes=(takes,), emits=(gives,))
             for name, (takes, gives) in stages.items()
         },
     )

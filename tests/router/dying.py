@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from farandole.broker.settings import Settings
-from farandole.router import publish
+from farandole.router import version_publisher
 from tests.router.made import MORE, derived
 
 STEPS = (
@@ -37,9 +37,11 @@ def kill_after(owner: Any, name: str) -> None:
 
 def main() -> None:
     settings, step, hold = Settings.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3]
-    publish._HOLD_LONGER = float(hold)  # type: ignore[misc]
-    kill_after(AIOKafkaProducer if step == "commit_transaction" else publish, step)
-    asyncio.run(publish.apply(settings, derived(settings.names, MORE), "the dead"))
+    version_publisher._BOUNDARY_TIMEOUT_MARGIN = float(hold)  # type: ignore[misc]
+    kill_after(AIOKafkaProducer if step == "commit_transaction" else version_publisher, step)
+    asyncio.run(
+        version_publisher.publish_version(settings, derived(settings.names, MORE), "the dead")
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from farandole.events.names import Names
-from farandole.router import document, form
-from farandole.router.derive import Derived, derive
+from farandole.events.kafka_names import KafkaNames
+from farandole.router import file_model, yaml_source
+from farandole.router.topology_derivation import DerivedTopology, derive_topology
 
 FILE = """\
 pipeline: p
@@ -18,10 +18,10 @@ stages:
 MORE = FILE + "  count: {subscribes: line.read}\n  mask: {subscribes: asked, emits: asked.masked}\n"
 
 
-def derived(names: Names, topology: str = FILE) -> Derived:
-    found, _ = document.read(topology.encode(), "topology.yaml")
+def derived(names: KafkaNames, topology: str = FILE) -> DerivedTopology:
+    found, _ = yaml_source.read_yaml(topology.encode(), "topology.yaml")
     assert found is not None
-    written, findings = form.read(found)
+    written, findings = file_model.read_topology_file(found)
     assert written is not None
     assert findings == []
-    return derive(written, {}, names)
+    return derive_topology(written, {}, names)

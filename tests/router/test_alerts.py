@@ -11,24 +11,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.router.alerts import LONGEST_MAILBOX, WEBHOOK, no_mailbox, no_webhook
+from farandole.router.alert_lint import (
+    MAX_MAILBOX_LENGTH,
+    WEBHOOK_PATTERN,
+    mailbox_problem,
+    webhook_problem,
+)
 
 _ANY = st.text() | st.text(alphabet="ab.@-, <>\"'\n\r\x00é:/[]")
 
 
 @given(_ANY | st.emails())
 def test_a_mailbox_that_is_taken_stands_in_a_header_as_it_is(address: str) -> None:
-    if no_mailbox(address) is not None:
+    if mailbox_problem(address) is not None:
         return
-    assert len(address) <= LONGEST_MAILBOX
+    assert len(address) <= MAX_MAILBOX_LENGTH
     mail = EmailMessage(policy=SMTP.clone(max_line_length=0))
     mail["To"] = [Address(addr_spec=address)]
     assert mail.as_bytes().splitlines()[0] == f"To: {address}".encode()
 
 
-@given(_ANY.map(lambda rest: f"https://{rest}") | st.from_regex(WEBHOOK, fullmatch=True))
+@given(_ANY.map(lambda rest: f"https://{rest}") | st.from_regex(WEBHOOK_PATTERN, fullmatch=True))
 def test_a_webhook_that_is_taken_has_a_host_and_no_user(url: str) -> None:
-    if no_webhook(url) is not None:
+    if webhook_problem(url) is not None:
         return
     parts = urlsplit(url)
     assert parts.scheme in ("http", "https")
@@ -48,7 +53,7 @@ def test_a_webhook_that_is_taken_has_a_host_and_no_user(url: str) -> None:
     ],
 )
 def test_usual_mailboxes_are_taken(address: str) -> None:
-    assert no_mailbox(address) is None
+    assert mailbox_problem(address) is None
 
 
 @pytest.mark.parametrize(
@@ -56,4 +61,4 @@ def test_usual_mailboxes_are_taken(address: str) -> None:
     ["http://localhost:8025", "https://[::1]:8080/a?b=c", "https://hooks.example.com/T0/B0/x-y_z~"],
 )
 def test_usual_webhooks_are_taken(url: str) -> None:
-    assert no_webhook(url) is None
+    assert webhook_problem(url) is None

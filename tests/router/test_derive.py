@@ -10,24 +10,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.names import Names
-from farandole.events.personal import MASK, masked
-from farandole.events.topology import Alerts, Event, Expect, Retry, Route, Version
-from farandole.router import document, form, system
-from farandole.router.check import check
-from farandole.router.derive import DEAD_HEADROOM, LARGEST_EVENT, Derived, derive, restored
-from farandole.router.finding import errors
-from farandole.router.lint import lint
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.personal_data_masking import PERSONAL_MASK, mask_personal
+from farandole.events.topology_version import (
+    AlertPolicy,
+    AlertRoute,
+    EventSpec,
+    RetryPolicy,
+    RunExpectation,
+    Version,
+)
+from farandole.router import file_model, system_topics, yaml_source
+from farandole.router.lint import lint_topology
+from farandole.router.lint_finding import error_findings
+from farandole.router.topology_derivation import (
+    DEAD_LETTER_HEADROOM_BYTES,
+    MAX_EVENT_BYTES,
+    DerivedTopology,
+    derive_from_version,
+    derive_topology,
+)
+from farandole.router.topology_file_check import check_topology_file
 from tests.router.conftest import GOOD, Folder
 
 DAY = 86_400_000  # milliseconds
 
 
-def derived(folder: Folder, topology: str = GOOD, **functions: str) -> Derived:
-    checked = check(folder(topology, functions), Names("test"))
+def derived(folder: Folder, topology: str = GOOD, **functions: str) -> DerivedTopology:
+    checked = check_topology_file(folder(topology, functions), KafkaNames("test"))
     assert checked.form is not None
     assert checked.findings == []
-    return derive(checked.form, checked.signatures, Names("test"))
+    return derive_topology(checked.form, checked.signatures, KafkaNames("test"))
 
 
 def test_every_event_gets_a_topic_that_keeps_data_for_a_week(folder: Folder) -> None:
@@ -36,7 +49,7 @@ def test_every_event_gets_a_topic_that_keeps_data_for_a_week(folder: Folder) -> 
     assert topics["test.order-lines.line.ingested"].partitions == 4
     configs = topics["test.order-lines.line.ingested"].configs
     assert configs["retention.ms"] == str(7 * DAY)
-    assert configs["max.message.bytes"] == str(LARGEST_EVENT)
+    assert configs["max.message.bytes"] == str(MAX_EVENT_BYTES)
 
 
 def test_every_stage_gets_one_partition_for_what_died(folder: Folder) -> None:
@@ -45,7 +58,9 @@ def test_every_stage_gets_one_partition_for_what_died(folder: Folder) -> None:
         dead = topics[f"test.order-lines.{stage}.dead"]
         assert dead.partitions == 1
         assert dead.configs["retention.ms"] == str(30 * DAY)
-        assert int(dead.configs["max.message.bytes"]) == LARGEST_EVENT + DEAD_HEADROOM
+        assert (
+            int(dead.configs["max.message.bytes"]) == MAX_EVENT_BYTES + DEAD_LETTER_HEADROOM_BYTES
+        )
 
 
 @pytest.mark.parametrize("table", ["topology", "control", "incidents", "outbox"])
@@ -74,9 +89,9 @@ def test_a_stage_takes_from_the_defaults_what_it_does_not_say(folder: Folder) ->
         GOOD.replace("load: {", "load: {retry: {attempts: 7}, timeout: 5m, processes: 2, ")
         + "defaults: {retry: {backoff: 1s}, timeout: 1m, threads: 3}\n",
     ).stages
-    assert stages["load"].retry == Retry(attempts=7, backoff=1.0, max_backoff=10.0)
+    assert stages["load"].retry == RetryPolicy(attempts=7, backoff=1.0, max_backoff=10.0)
     assert (stages["load"].timeout, stages["load"].processes) == (300.0, 2)
-    assert stages["ingest"].retry == Retry(attempts=3, backoff=1.0, max_backoff=10.0)
+    assert stages["ingest"].retry == RetryPolicy(attempts=3, backoff=1.0, max_backoff=10.0)
     assert (stages["ingest"].timeout, stages["ingest"].threads) == (60.0, 3)
 
 
@@ -109,11 +124,11 @@ def test_an_event_carries_the_schema_of_what_is_written(folder: Folder) -> None:
 
 
 def test_a_form_alone_is_enough_to_derive_what_is_connected(folder: Folder) -> None:
-    found, _ = document.read(GOOD.encode(), "topology.yaml")
+    found, _ = yaml_source.read_yaml(GOOD.encode(), "topology.yaml")
     assert found is not None
-    written, _ = form.read(found)
+    written, _ = file_model.read_topology_file(found)
     assert written is not None
-    wired = derive(written, {}, Names())
+    wired = derive_topology(written, {}, KafkaNames())
     assert wired.events["line.ingested"].data_schema is None
     assert wired.stages["load"].run == "work.load:load"
 
@@ -145,11 +160,11 @@ def legal(draw: st.DrawFn) -> dict[str, Any]:
 @given(legal())
 def test_legal_files_derive_to_whole_versions(data: dict[str, Any]) -> None:
     """Each binding has an event, each event a topic, and inputs agree on their partitions."""
-    at = document.Document("topology.yaml", data, {}, {})
-    written, findings = form.read(at)
+    at = yaml_source.YamlDocument("topology.yaml", data, {}, {})
+    written, findings = file_model.read_topology_file(at)
     assert written is not None
-    assert errors([*findings, *lint(at, written, {}, Names())]) == []
-    wired = derive(written, {}, Names())
+    assert error_findings([*findings, *lint_topology(at, written, {}, KafkaNames())]) == []
+    wired = derive_topology(written, {}, KafkaNames())
     for name, stage in wired.stages.items():
         assert {*stage.subscribes, *stage.emits} <= set(wired.events)
         assert len({wired.events[t].partitions for t in stage.subscribes}) == 1
@@ -163,7 +178,7 @@ def test_legal_files_derive_to_whole_versions(data: dict[str, Any]) -> None:
             if event_type in stage.subscribes
         )
     ours = len(wired.events) + 2 * len(wired.stages)
-    assert len(wired.topics) == ours + len(system.topics(Names()))
+    assert len(wired.topics) == ours + len(system_topics.system_topic_specs(KafkaNames()))
 
 
 PERSONAL = """
@@ -194,10 +209,10 @@ CARD = {
 }
 HIDDEN = {
     "household": 7,
-    "number": MASK,
-    "holder": {"name": MASK, "since": 2001},
-    "others": [{"name": MASK, "since": 2002}],
-    "address": MASK,
+    "number": PERSONAL_MASK,
+    "holder": {"name": PERSONAL_MASK, "since": 2001},
+    "others": [{"name": PERSONAL_MASK, "since": 2002}],
+    "address": PERSONAL_MASK,
 }
 
 
@@ -208,7 +223,7 @@ def test_what_is_marked_as_personal_is_published_so(folder: Folder) -> None:
     assert schema["properties"]["number"]["personal"] is True
     assert schema["$defs"]["Holder"]["properties"]["name"]["personal"] is True
     assert "personal" not in schema["$defs"]["Holder"]["properties"]["since"]
-    assert masked(CARD, schema) == HIDDEN
+    assert mask_personal(CARD, schema) == HIDDEN
 
 
 def test_behind_a_stage_that_passes_events_on_the_same_is_personal(folder: Folder) -> None:
@@ -216,14 +231,15 @@ def test_behind_a_stage_that_passes_events_on_the_same_is_personal(folder: Folde
     keep = "from typing import TypeVar\nT = TypeVar('T')\ndef keep(event: T) -> T: ..."
     functions = {"ingest": PERSONAL, "load": "def load(line: Any) -> None: ...", "keep": keep}
     assert (
-        masked(CARD, derived(folder, file, **functions).events["line.kept"].data_schema) == HIDDEN
+        mask_personal(CARD, derived(folder, file, **functions).events["line.kept"].data_schema)
+        == HIDDEN
     )
 
 
 def test_a_version_keeps_what_is_personal(folder: Folder) -> None:
     event = derived(folder, ingest=PERSONAL, load="def load(line: Any) -> None: ...").events
-    read = Event.model_validate_json(event["line.ingested"].model_dump_json())
-    assert masked(CARD, read.data_schema) == HIDDEN
+    read = EventSpec.model_validate_json(event["line.ingested"].model_dump_json())
+    assert mask_personal(CARD, read.data_schema) == HIDDEN
 
 
 ROUTES = """\
@@ -238,14 +254,14 @@ alerts:
 
 def test_what_stands_outside_of_the_routes_is_the_last_one(folder: Folder) -> None:
     assert derived(folder, GOOD + ROUTES).alerts.routes == (
-        Route(stages=("load",), email=("dba@b.example",), channels=("email",)),
-        Route(
+        AlertRoute(stages=("load",), email=("dba@b.example",), channels=("email",)),
+        AlertRoute(
             errors=("ConnectionError", "TimeoutError"),
             email=("a@b.example",),
             webhook="http://c.example",
             channels=("email", "webhook"),
         ),
-        Route(
+        AlertRoute(
             email=("ops@b.example",),
             webhook="https://b.example/hook",
             channels=("webhook", "email"),
@@ -254,8 +270,8 @@ def test_what_stands_outside_of_the_routes_is_the_last_one(folder: Folder) -> No
 
 
 def test_without_alerts_nobody_is_told(folder: Folder) -> None:
-    assert derived(folder).alerts == Alerts()
-    assert Alerts().routes == ()
+    assert derived(folder).alerts == AlertPolicy()
+    assert AlertPolicy().routes == ()
 
 
 def test_routes_alone_leave_what_none_of_them_takes(folder: Folder) -> None:
@@ -274,17 +290,17 @@ def test_the_pace_of_alerts_is_in_seconds(folder: Folder) -> None:
 
 def test_one_digest_needs_no_list_and_the_rest_stays_as_it_is(folder: Folder) -> None:
     found = derived(folder, GOOD + "alerts: {email: a@b.example, digests: 1h}").alerts
-    assert found == Alerts(routes=found.routes, digests=(3600,))
+    assert found == AlertPolicy(routes=found.routes, digests=(3600,))
 
 
 def test_what_is_expected_is_in_seconds_and_a_part_of_1(folder: Folder) -> None:
     found = derived(folder, GOOD + "expect: {complete_within: 10m, fail_above: 0.5%}\n").expect
-    assert found == Expect(complete_within=600, fail_above=0.005)
+    assert found == RunExpectation(complete_within=600, fail_above=0.005)
 
 
 def test_nothing_is_expected_unless_the_file_says_so(folder: Folder) -> None:
     found = derived(folder)
-    assert found.expect == Expect()
+    assert found.expect == RunExpectation()
     assert {stage.age for stage in found.stages.values()} == {None}
 
 
@@ -307,15 +323,15 @@ def test_an_earlier_version_is_restored_with_its_alerts(folder: Folder) -> None:
         alerts=file.alerts,
         expect=file.expect,
     )
-    found = restored(version, Names("test"))
+    found = derive_from_version(version, KafkaNames("test"))
     assert (found.alerts, found.expect) == (file.alerts, file.expect)
 
 
 @pytest.mark.parametrize("namespace", ["", "blue"])
 def test_every_topic_is_under_the_namespace(namespace: str, folder: Folder) -> None:
-    checked = check(folder(), Names(namespace))
+    checked = check_topology_file(folder(), KafkaNames(namespace))
     assert checked.form is not None
-    topics = derive(checked.form, checked.signatures, Names(namespace)).topics
+    topics = derive_topology(checked.form, checked.signatures, KafkaNames(namespace)).topics
     prefix = f"{namespace}." if namespace else ""
     assert all(
         topic.startswith((f"{prefix}order-lines.", f"{prefix}farandole.")) for topic in topics

@@ -10,10 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from farandole.events.names import Names
-from farandole.router import document, editor, form
-from farandole.router.finding import errors
-from farandole.router.lint import lint
+from farandole.events.kafka_names import KafkaNames
+from farandole.router import editor_schema, file_model, yaml_source
+from farandole.router.lint import lint_topology
+from farandole.router.lint_finding import error_findings
 
 TOP = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
@@ -22,29 +22,32 @@ FILES = sorted(CORPUS.glob("*/*.yaml"))
 
 def refusals(file: Path) -> list[str]:
     """What the reader and the linter say, without looking for functions."""
-    read, findings = document.read(file.read_bytes(), file.name)
+    read, findings = yaml_source.read_yaml(file.read_bytes(), file.name)
     if read is None:
         return [str(finding) for finding in findings]
-    written, wrong = form.read(read)
+    written, wrong = file_model.read_topology_file(read)
     findings = [*findings, *wrong]
     if written is not None:
-        findings += lint(read, written, {}, Names())
+        findings += lint_topology(read, written, {}, KafkaNames())
         lost = [stage for stage in written.stages if written.function(stage) is None]
         findings += [read.finding(("stages", stage), "has no function", "name") for stage in lost]
-    return [str(finding) for finding in errors(findings)]
+    return [str(finding) for finding in error_findings(findings)]
 
 
 def seen(file: Path) -> Any:
     """The file's data as our reader has them; as any YAML 1.2 reader has them where ours gives
     up: it is the editor that has to read the file then."""
-    read, _ = document.read(file.read_bytes(), file.name)
+    read, _ = yaml_source.read_yaml(file.read_bytes(), file.name)
     if read is not None:
         return read.data
     return next(iter(YAML(typ="safe", pure=True).load_all(file.read_text(encoding="utf-8-sig"))))
 
 
 def underlined(file: Path) -> list[str]:
-    return [e.message for e in Draft202012Validator(editor.schema()).iter_errors(seen(file))]
+    return [
+        e.message
+        for e in Draft202012Validator(editor_schema.topology_json_schema()).iter_errors(seen(file))
+    ]
 
 
 def named(file: Path) -> str:
@@ -52,11 +55,11 @@ def named(file: Path) -> str:
 
 
 def test_the_schema_is_one() -> None:
-    Draft202012Validator.check_schema(editor.schema())
+    Draft202012Validator.check_schema(editor_schema.topology_json_schema())
 
 
 def test_the_file_at_the_top_is_what_the_command_prints() -> None:
-    printed = orjson.dumps(editor.schema(), option=orjson.OPT_INDENT_2) + b"\n"
+    printed = orjson.dumps(editor_schema.topology_json_schema(), option=orjson.OPT_INDENT_2) + b"\n"
     assert (TOP / "topology.schema.json").read_bytes() == printed, (
         "write it anew: farandole schema > topology.schema.json"
     )
@@ -84,17 +87,17 @@ def test_what_only_the_linter_can_know_is_listed_here(file: Path) -> None:
 
 
 def test_every_key_has_one_sentence_that_explains_it() -> None:
-    assert {model: set(keys) for model, keys in editor.DESCRIPTIONS.items()} == {
+    assert {model: set(keys) for model, keys in editor_schema.KEY_DESCRIPTIONS.items()} == {
         model: {field.alias or name for name, field in model.model_fields.items()}
-        for model in editor.DESCRIPTIONS
+        for model in editor_schema.KEY_DESCRIPTIONS
     }
-    for keys in editor.DESCRIPTIONS.values():
+    for keys in editor_schema.KEY_DESCRIPTIONS.values():
         assert all(said.endswith(".") and "\n" not in said for said in keys.values())
 
 
 def test_no_part_of_the_form_is_left_undescribed() -> None:
-    forms = {model.__name__ for model in editor.DESCRIPTIONS}
-    assert set(editor.schema()["$defs"]) <= {*forms, "HasRun"}
+    forms = {model.__name__ for model in editor_schema.KEY_DESCRIPTIONS}
+    assert set(editor_schema.topology_json_schema()["$defs"]) <= {*forms, "HasRun"}
 
 
 @pytest.mark.parametrize("file", ["topology.yaml", "examples/shop/topology.yaml"])

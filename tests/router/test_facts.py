@@ -10,14 +10,14 @@ from uuid import UUID
 import pytest
 from aiokafka import TopicPartition
 
-from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.events.names import Names
-from farandole.events.topology import Version
-from farandole.router import facts
-from farandole.router.facts import gathered, version_of
-from farandole.router.plan import Unread
-from farandole.router.publish import apply
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import Version
+from farandole.router import cluster_snapshot
+from farandole.router.change_plan import UnreadEvents
+from farandole.router.cluster_snapshot import owning_version_number, take_snapshot
+from farandole.router.version_publisher import publish_version
 from tests.router.made import FILE, MORE, derived
 
 
@@ -32,7 +32,7 @@ class Bare(NamedTuple):
 
 
 def numbered(number: int, boundary: int) -> Version:
-    file = derived(Names(), FILE)
+    file = derived(KafkaNames(), FILE)
     return Version(
         pipeline="p",
         version=number,
@@ -52,32 +52,32 @@ VERSIONS = [numbered(1, 5), numbered(2, 9)]
 
 @pytest.mark.parametrize(("offset", "number"), [(0, 1), (5, 1), (8, 1), (9, 2), (99, 2)])
 def test_a_bare_record_belongs_to_the_newest_boundary_before_it(offset: int, number: int) -> None:
-    assert version_of(Bare(offset), VERSIONS) == number
+    assert owning_version_number(Bare(offset), VERSIONS) == number
 
 
 def test_a_version_that_a_record_carries_wins() -> None:
-    assert version_of(Bare(99, [("ce_topologyversion", b"p@1")]), VERSIONS) == 1
-    assert version_of(Bare(99, [("ce_topologyversion", b"p@7")]), VERSIONS) is None
+    assert owning_version_number(Bare(99, [("ce_topologyversion", b"p@1")]), VERSIONS) == 1
+    assert owning_version_number(Bare(99, [("ce_topologyversion", b"p@7")]), VERSIONS) is None
 
 
 def test_a_topic_that_no_version_knows_belongs_to_none() -> None:
-    assert version_of(Bare(99, topic="p.other"), VERSIONS) is None
+    assert owning_version_number(Bare(99, topic="p.other"), VERSIONS) is None
 
 
 async def waiting(settings: Settings) -> None:
     """Five events before `load` and `count`, three under @1 and two under @2, and `count` has
     worked the first."""
-    topic = settings.names.topic("p", "line.read")
-    await apply(settings, derived(settings.names, MORE), "ann")
-    async with opened(producer(settings), settings) as writer:
+    topic = settings.names.event_topic("p", "line.read")
+    await publish_version(settings, derived(settings.names, MORE), "ann")
+    async with open_client(make_producer(settings), settings) as writer:
         for _ in range(3):
             await writer.send_and_wait(topic, b"{}", partition=1)
-        await apply(settings, derived(settings.names, FILE), "ann")
+        await publish_version(settings, derived(settings.names, FILE), "ann")
         headers = [("ce_topologyversion", b"p@1")]
         await writer.send_and_wait(topic, b"{}", partition=1)
         await writer.send_and_wait(topic, b"{}", partition=0, headers=headers)
-    member = consumer(settings, group=settings.names.group("p", "count"))
-    async with opened(member, settings):
+    member = make_consumer(settings, group=settings.names.stage_group("p", "count"))
+    async with open_client(member, settings):
         tp = TopicPartition(topic, 1)
         member.assign([tp])
         await member.commit({tp: 1})
@@ -87,12 +87,12 @@ async def waiting(settings: Settings) -> None:
 async def test_unread_events_are_counted_under_their_version(settings: Settings) -> None:
     """The markers of an apply are none; and `count` is not in @2, so what is @2's is not its."""
     await waiting(settings)
-    found, _ = await gathered(settings, derived(settings.names, FILE))
-    topic = settings.names.topic("p", "line.read")
+    found, _ = await take_snapshot(settings, derived(settings.names, FILE))
+    topic = settings.names.event_topic("p", "line.read")
     assert sorted(found.unread) == [
-        Unread("count", "line.read", topic, (1,), 3),
-        Unread("load", "line.read", topic, (1,), 4),
-        Unread("load", "line.read", topic, (2,), 1),
+        UnreadEvents("count", "line.read", topic, (1,), 3),
+        UnreadEvents("load", "line.read", topic, (1,), 4),
+        UnreadEvents("load", "line.read", topic, (2,), 1),
     ]
 
 
@@ -100,9 +100,9 @@ async def test_unread_events_are_counted_under_their_version(settings: Settings)
 async def test_what_is_too_much_to_read_counts_for_each_version(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts, "LOOKED_THROUGH", 0)
+    monkeypatch.setattr(cluster_snapshot, "MAX_OFFSETS_READ", 0)
     await waiting(settings)
-    found, _ = await gathered(settings, derived(settings.names, FILE))
+    found, _ = await take_snapshot(settings, derived(settings.names, FILE))
     versions = {each.stage: each.versions for each in found.unread if each.events}
     assert versions["count"] == (1,)
     assert versions["load"] == (1, 2)

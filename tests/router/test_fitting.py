@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import UUID4, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from farandole.router.fitting import compare
-from farandole.router.schemas import accepted, written
+from farandole.router.json_schema_compatibility import compare_schemas
+from farandole.stages.json_schema import accepted_schema, written_schema
 
 Extra = Literal["ignore", "forbid", "allow"]
 EXTRAS: tuple[Extra, ...] = ("ignore", "forbid", "allow")
@@ -239,7 +239,7 @@ def test_what_fits_is_accepted(data: st.DataObject, pair: tuple[Shape, Shape]) -
     writes, reads = TypeAdapter(writer.type), TypeAdapter(reader.type)
     # A dict may turn out to be anything that a model requires: that is for run time.
     assume("dict" not in repr(writer) or "model" not in repr(reader))
-    assume(compare(written(writer.type), accepted(reader.type)) == [])
+    assume(compare_schemas(written_schema(writer.type), accepted_schema(reader.type)) == [])
     for _ in range(5):
         event = writes.dump_json(writes.validate_python(data.draw(writer.given(), label="event")))
         reads.validate_json(event)
@@ -248,7 +248,7 @@ def test_what_fits_is_accepted(data: st.DataObject, pair: tuple[Shape, Shape]) -
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(shapes)
 def test_a_schema_fits_itself(shape: Shape) -> None:
-    assert compare(accepted(shape.type), accepted(shape.type)) == []
+    assert compare_schemas(accepted_schema(shape.type), accepted_schema(shape.type)) == []
 
 
 class Tree(BaseModel):
@@ -292,7 +292,9 @@ Pet = Annotated[Cat | Dog, Field(discriminator="kind")]
 def test_a_promise_that_the_writer_does_not_make_is_a_misfit(
     writer: Any, reader: Any, event: Any, reason: str
 ) -> None:
-    assert any(reason in said for said in compare(written(writer), accepted(reader)))
+    assert any(
+        reason in said for said in compare_schemas(written_schema(writer), accepted_schema(reader))
+    )
     TypeAdapter(writer).validate_python(event)
     with pytest.raises(ValidationError):
         TypeAdapter(reader).validate_python(event)
@@ -313,12 +315,14 @@ def test_a_promise_that_the_writer_does_not_make_is_a_misfit(
     ],
 )  # fmt: skip
 def test_a_promise_that_holds_fits(writer: Any, reader: Any) -> None:
-    assert compare(written(writer), accepted(reader)) == []
+    assert compare_schemas(written_schema(writer), accepted_schema(reader)) == []
 
 
 def test_a_tag_must_be_written_even_where_it_has_a_default() -> None:
     class Untagged(BaseModel):
         lives: Annotated[int, Field(ge=1, le=9)]
 
-    assert compare(written(Untagged), accepted(Cat)) == []
-    assert compare(written(Untagged), accepted(Pet)) == ["field 'kind' is missing"]
+    assert compare_schemas(written_schema(Untagged), accepted_schema(Cat)) == []
+    assert compare_schemas(written_schema(Untagged), accepted_schema(Pet)) == [
+        "field 'kind' is missing"
+    ]

@@ -7,24 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from farandole.events.names import Names
-from farandole.router.fresh import Judges, judged
+from farandole.events.kafka_names import KafkaNames
+from farandole.router.isolated_check import IsolatedChecker, check_in_this_process
 from tests.router.conftest import GOOD, Folder
 
 
 @pytest.fixture
-async def judges(tmp_path: Path) -> AsyncIterator[Judges]:
-    found = Judges(tmp_path, "t")
+async def judges(tmp_path: Path) -> AsyncIterator[IsolatedChecker]:
+    found = IsolatedChecker(tmp_path, "t")
     yield found
     await found.close()
 
 
-async def test_a_verdict_is_that_of_this_process(folder: Folder, judges: Judges) -> None:
+async def test_a_verdict_is_that_of_this_process(folder: Folder, judges: IsolatedChecker) -> None:
     file = folder()
-    assert await judges.judge(file) == judged(file, Names("t"), file.parent)
+    assert await judges.judge(file) == check_in_this_process(file, KafkaNames("t"), file.parent)
 
 
-async def test_a_function_that_was_just_written_is_found(folder: Folder, judges: Judges) -> None:
+async def test_a_function_that_was_just_written_is_found(
+    folder: Folder, judges: IsolatedChecker
+) -> None:
     file = folder(GOOD.replace("load: {", "load: {run: 'work.load:other', "))
     before = await judges.judge(file)
     assert [f.message for f in before.findings] == ["work/load.py has no function 'other'"]
@@ -32,33 +34,37 @@ async def test_a_function_that_was_just_written_is_found(folder: Folder, judges:
     assert (await judges.judge(file)).derived is not None
 
 
-async def test_what_a_module_prints_is_no_answer(folder: Folder, judges: Judges) -> None:
+async def test_what_a_module_prints_is_no_answer(folder: Folder, judges: IsolatedChecker) -> None:
     file = folder(functions={"load": "print('hello')\ndef load(lines: list[Line]) -> None: ..."})
     assert (await judges.judge(file)).derived is not None
 
 
-async def test_a_module_that_ends_its_process_is_a_finding(folder: Folder, judges: Judges) -> None:
+async def test_a_module_that_ends_its_process_is_a_finding(
+    folder: Folder, judges: IsolatedChecker
+) -> None:
     file = folder(functions={"load": "import os; os._exit(3)"})
     (finding,) = (await judges.judge(file)).findings
     assert "ended with 3" in finding.message
 
 
 async def test_a_module_that_waits_is_a_finding(
-    folder: Folder, judges: Judges, monkeypatch: pytest.MonkeyPatch
+    folder: Folder, judges: IsolatedChecker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farandole.router.fresh.PATIENCE", 3.0)
+    monkeypatch.setattr("farandole.router.isolated_check.CHECK_TIMEOUT_SECONDS", 3.0)
     file = folder(functions={"load": "import time; time.sleep(60)"})
     (finding,) = (await judges.judge(file)).findings
     assert "cannot be imported within 3 s" in finding.message
 
 
-async def test_a_file_that_is_not_there_is_a_finding(tmp_path: Path, judges: Judges) -> None:
+async def test_a_file_that_is_not_there_is_a_finding(
+    tmp_path: Path, judges: IsolatedChecker
+) -> None:
     (finding,) = (await judges.judge(tmp_path / "nothing.yaml")).findings
     assert "cannot be read" in finding.message
 
 
 async def test_the_process_that_waits_is_not_the_one_that_died(
-    folder: Folder, judges: Judges
+    folder: Folder, judges: IsolatedChecker
 ) -> None:
     await judges.prepare()
     assert judges._next is not None

@@ -6,10 +6,10 @@ import re
 import shutil
 import subprocess
 
-from farandole.events.names import Names
-from farandole.events.topology import Stage
-from farandole.router import document, form, graph
-from farandole.router.derive import Derived, derive
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import StageSpec
+from farandole.router import file_model, topology_graph, yaml_source
+from farandole.router.topology_derivation import DerivedTopology, derive_topology
 
 FILE = b"""\
 pipeline: order-lines
@@ -25,17 +25,17 @@ stages:
 """
 
 
-def wired() -> Derived:
-    found, _ = document.read(FILE, "topology.yaml")
+def wired() -> DerivedTopology:
+    found, _ = yaml_source.read_yaml(FILE, "topology.yaml")
     assert found is not None
-    written, _ = form.read(found)
+    written, _ = file_model.read_topology_file(found)
     assert written is not None
-    return derive(written, {}, Names())
+    return derive_topology(written, {}, KafkaNames())
 
 
 def test_the_tree_goes_from_the_roots_to_the_leaves() -> None:
     assert (
-        graph.tree(wired())
+        topology_graph.draw_tree(wired())
         == """\
 order-lines
 └─ feed.requested (1 partition)
@@ -51,7 +51,7 @@ order-lines
 
 
 def test_the_flowchart_has_every_edge_once() -> None:
-    lines = graph.mermaid(wired()).splitlines()
+    lines = topology_graph.draw_mermaid(wired()).splitlines()
     assert lines[0] == "flowchart LR"
     assert '    e0(["feed.requested"])' in lines
     assert '    s0["ingest"]' in lines
@@ -60,7 +60,7 @@ def test_the_flowchart_has_every_edge_once() -> None:
 
 
 def test_the_data_names_both_ends_of_each_event() -> None:
-    data = graph.data(wired())
+    data = topology_graph.graph_data(wired())
     assert data["roots"] == ["feed.requested"]
     assert data["events"]["line.ingested"]["emitters"] == ["ingest"]
     assert data["events"]["line.ingested"]["subscribers"] == ["validate", "enrich"]
@@ -70,15 +70,17 @@ def test_the_data_names_both_ends_of_each_event() -> None:
 HARD = r'data.name == "a\\b" || data.n > 3 # "x"'
 
 
-def filtered() -> Derived:
+def filtered() -> DerivedTopology:
     """The same, with a condition on one edge that no drawing likes."""
     made = wired()
     enrich = made.stages["enrich"].model_copy(update={"when": {"line.ingested": HARD}})
-    return Derived(made.pipeline, made.events, {**made.stages, "enrich": enrich}, made.topics)
+    return DerivedTopology(
+        made.pipeline, made.events, {**made.stages, "enrich": enrich}, made.topics
+    )
 
 
 def test_the_graph_for_graphviz_has_every_node_and_edge_once() -> None:
-    first, direction, *lines, last = graph.dot(wired()).splitlines()
+    first, direction, *lines, last = topology_graph.draw_dot(wired()).splitlines()
     assert (first, direction, last) == ('digraph "order-lines" {', "    rankdir=LR;", "}")
     assert '    s0 [label="ingest", shape=box];' in lines
     edges = [line for line in lines if "->" in line]
@@ -88,7 +90,9 @@ def test_the_graph_for_graphviz_has_every_node_and_edge_once() -> None:
 
 def test_a_condition_is_a_label_on_its_edge_alone() -> None:
     (edge,) = [
-        line for line in graph.dot(filtered()).splitlines() if "-> s" in line and "[" in line
+        line
+        for line in topology_graph.draw_dot(filtered()).splitlines()
+        if "-> s" in line and "[" in line
     ]
     quoted = re.fullmatch(r'    e1 -> s2 \[label="((?:[^"\\]|\\.)*)"\];', edge)
     assert quoted is not None
@@ -96,19 +100,23 @@ def test_a_condition_is_a_label_on_its_edge_alone() -> None:
 
 
 def test_a_condition_cannot_break_out_of_a_flowchart() -> None:
-    (edge,) = [line for line in graph.mermaid(filtered()).splitlines() if "-->|" in line]
+    (edge,) = [
+        line for line in topology_graph.draw_mermaid(filtered()).splitlines() if "-->|" in line
+    ]
     inside = edge.removeprefix('    e1 -->|"').removesuffix('"| s2')
     assert not set(inside) & set('"<>|')
     assert "#quot;a" in inside
 
 
 def test_the_tree_and_the_data_say_the_condition_too() -> None:
-    assert f"[enrich] when {HARD}" in graph.tree(filtered())
-    assert graph.data(filtered())["stages"]["enrich"]["when"] == {"line.ingested": HARD}
+    assert f"[enrich] when {HARD}" in topology_graph.draw_tree(filtered())
+    assert topology_graph.graph_data(filtered())["stages"]["enrich"]["when"] == {
+        "line.ingested": HARD
+    }
 
 
 def test_graphviz_draws_it_where_there_is_one() -> None:
-    drawn = graph.dot(filtered())
+    drawn = topology_graph.draw_dot(filtered())
     program = shutil.which("dot")
     if program is None:  # without it, the structure is all that can be seen
         assert drawn.count("{") == drawn.count("}") == 1
@@ -119,6 +127,8 @@ def test_graphviz_draws_it_where_there_is_one() -> None:
 
 
 def test_a_stage_and_an_event_may_share_a_name() -> None:
-    stage = Stage(run="m:f", subscribes=("line.ingested",))
-    made = Derived("p", {"line.ingested": wired().events["line.ingested"]}, {"e0": stage}, {})
-    assert "    e0 -> s0;" in graph.dot(made)
+    stage = StageSpec(run="m:f", subscribes=("line.ingested",))
+    made = DerivedTopology(
+        "p", {"line.ingested": wired().events["line.ingested"]}, {"e0": stage}, {}
+    )
+    assert "    e0 -> s0;" in topology_graph.draw_dot(made)

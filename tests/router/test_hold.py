@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from farandole.broker.admin import Admin
-from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.router import publish
-from farandole.router.publish import apply
-from farandole.router.table import versions
+from farandole.router import version_publisher
+from farandole.router.topology_store import published_versions_of
+from farandole.router.version_publisher import publish_version
 from tests.router import dying
 from tests.router.made import FILE, MORE, derived
 
@@ -37,10 +37,10 @@ async def killed(settings: Settings, step: str, hold: float) -> None:
 
 async def flows(settings: Settings, topic: str, sent: bytes) -> list[bytes]:
     """All that a reader of what is committed gets, up to a record that is sent now."""
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, sent, partition=0)
     found: list[bytes] = []
-    async with opened(consumer(settings), settings) as reader, asyncio.timeout(_PATIENCE):
+    async with open_client(make_consumer(settings), settings) as reader, asyncio.timeout(_PATIENCE):
         reader.assign([TopicPartition(topic, 0)])
         await reader.seek_to_beginning()
         while sent not in found:
@@ -51,7 +51,7 @@ async def flows(settings: Settings, topic: str, sent: bytes) -> list[bytes]:
 
 async def held(settings: Settings, topics: list[str]) -> bool:
     """Is there a partition that readers do not get to the end of?"""
-    async with Admin.open(settings) as admin:
+    async with ClusterAdmin.open(settings) as admin:
         counts = await admin.topics()
         tps = [TopicPartition(t, index) for t in topics for index in range(counts[t])]
         return await admin.end_offsets(tps) != await admin.end_offsets(tps, stable=True)
@@ -62,14 +62,14 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
     settings: Settings, step: str
 ) -> None:
     """Whole, its offsets included; and the router that comes next takes its hold away."""
-    old = (await apply(settings, derived(settings.names), "ann")).version
-    asked = settings.names.topic("p", "asked")
+    old = (await publish_version(settings, derived(settings.names), "ann")).version
+    asked = settings.names.event_topic("p", "asked")
     assert await flows(settings, asked, b"0") == [b"0"]
     await killed(settings, step, 12)
     published = step in ("commit_transaction", "_read_back", "_release")
     third = derived(settings.names, MORE.replace("read: {", "read: {timeout: 3s, "))
-    after = await apply(settings, third, "ann")
-    history = await versions(settings, "p")
+    after = await publish_version(settings, third, "ann")
+    history = await published_versions_of(settings, "p")
     assert [v.published_by for v in history] == ["ann", *["the dead"] * published, "ann"]
     assert history[0] == old
     for version in history[1:]:
@@ -77,35 +77,35 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
         assert [len(e.boundaries) for e in version.events.values()] == [1, 2, 2]
     assert await flows(settings, asked, b"1") == [b"0", b"1"]
     assert not await held(settings, [e.topic for e in after.version.events.values()])
-    async with Admin.open(settings) as admin:
+    async with ClusterAdmin.open(settings) as admin:
         offsets = await admin.committed(
-            settings.names.group("p", "mask"), [TopicPartition(asked, 0)]
+            settings.names.stage_group("p", "mask"), [TopicPartition(asked, 0)]
         )
     boundary = history[1].events["asked"].boundaries[0]
     assert [at and at.offset for at in offsets.values()] == [boundary]
 
 
 async def test_a_hold_that_nobody_takes_away_times_out(settings: Settings) -> None:
-    await apply(settings, derived(settings.names), "ann")
+    await publish_version(settings, derived(settings.names), "ann")
     await killed(settings, "_marked", 0)
-    assert await flows(settings, settings.names.topic("p", "asked"), b"1") == [b"1"]
-    assert len(await versions(settings, "p")) == 1
+    assert await flows(settings, settings.names.event_topic("p", "asked"), b"1") == [b"1"]
+    assert len(await published_versions_of(settings, "p")) == 1
 
 
 async def test_no_reader_passes_a_boundary_before_it_can_read_the_version(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await apply(settings, derived(settings.names), "ann")
-    topics = [settings.names.topic("p", t) for t in ("asked", "line.read")]
-    release = publish._release
+    await publish_version(settings, derived(settings.names), "ann")
+    topics = [settings.names.event_topic("p", t) for t in ("asked", "line.read")]
+    release = version_publisher._abort_boundary_transaction
     seen: list[tuple[int, bool]] = []
 
     async def watched(*arguments: Any) -> None:
-        seen.append((len(await versions(settings, "p")), await held(settings, topics)))
+        seen.append((len(await published_versions_of(settings, "p")), await held(settings, topics)))
         await release(*arguments)
 
-    monkeypatch.setattr(publish, "_release", watched)
-    await apply(settings, derived(settings.names, MORE), "ann")
+    monkeypatch.setattr(version_publisher, "_abort_boundary_transaction", watched)
+    await publish_version(settings, derived(settings.names, MORE), "ann")
     assert seen == [(2, True)]
     assert not await held(settings, topics)
 
@@ -114,13 +114,13 @@ async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers are not held meanwhile."""
-    await apply(settings, derived(settings.names), "ann")
-    topics = [settings.names.topic("p", t) for t in ("asked", "line.read")]
-    written, rest = publish._written, asyncio.sleep
+    await publish_version(settings, derived(settings.names), "ann")
+    topics = [settings.names.event_topic("p", t) for t in ("asked", "line.read")]
+    written, rest = version_publisher._write_version, asyncio.sleep
     between: list[bool] = []
 
     async def stuck(*arguments: Any) -> None:
-        monkeypatch.setattr(publish, "_written", written)
+        monkeypatch.setattr(version_publisher, "_write_version", written)
         await written(*arguments)
         await asyncio.Event().wait()
 
@@ -129,23 +129,23 @@ async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
             between.append(await held(settings, topics))
         await rest(0 if seconds > 1 else seconds)
 
-    monkeypatch.setattr(publish, "_written", stuck)
-    monkeypatch.setattr(publish, "_UNTIL_COMMIT", 0.7)
-    monkeypatch.setattr(publish, "_REST", 10**9)
-    monkeypatch.setattr(publish.asyncio, "sleep", looked)
-    applied = await apply(settings, derived(settings.names, MORE), "ann")
+    monkeypatch.setattr(version_publisher, "_write_version", stuck)
+    monkeypatch.setattr(version_publisher, "_PREPARE_TIMEOUT_SECONDS", 0.7)
+    monkeypatch.setattr(version_publisher, "_RETRY_WAIT_SECONDS", 10**9)
+    monkeypatch.setattr(version_publisher.asyncio, "sleep", looked)
+    applied = await publish_version(settings, derived(settings.names, MORE), "ann")
     assert applied.version.version == 2
     assert between == [False]
 
 
 async def test_two_routers_at_once_leave_no_hold(settings: Settings) -> None:
-    await apply(settings, derived(settings.names), "ann")
+    await publish_version(settings, derived(settings.names), "ann")
     files = [
         derived(settings.names, FILE.replace("read: {", f"read: {{timeout: {n}s, "))
         for n in range(1, 4)
     ]
-    await asyncio.gather(*(apply(settings, file, "ann") for file in files))
-    history = await versions(settings, "p")
+    await asyncio.gather(*(publish_version(settings, file, "ann") for file in files))
+    history = await published_versions_of(settings, "p")
     assert [v.version for v in history] == [1, 2, 3, 4]
     assert sorted(v.stages["read"].timeout for v in history[1:]) == [1, 2, 3]
     assert not await held(settings, [e.topic for e in history[-1].events.values()])
@@ -154,13 +154,13 @@ async def test_two_routers_at_once_leave_no_hold(settings: Settings) -> None:
 
 
 async def test_a_reader_sees_every_record_once_and_no_marker(settings: Settings) -> None:
-    await apply(settings, derived(settings.names), "ann")
-    asked = settings.names.topic("p", "asked")
+    await publish_version(settings, derived(settings.names), "ann")
+    asked = settings.names.event_topic("p", "asked")
     done = asyncio.Event()
     sent: list[bytes] = []
 
     async def writing() -> None:
-        async with opened(producer(settings), settings) as writer:
+        async with open_client(make_producer(settings), settings) as writer:
             while not done.is_set():
                 value = b"%d" % len(sent)
                 await writer.send_and_wait(asked, value, partition=0)
@@ -169,11 +169,13 @@ async def test_a_reader_sees_every_record_once_and_no_marker(settings: Settings)
     writes = asyncio.create_task(writing())
     for n in range(1, 6):
         file = FILE.replace("read: {", f"read: {{timeout: {n}s, ")
-        await apply(settings, derived(settings.names, file), "ann")
+        await publish_version(settings, derived(settings.names, file), "ann")
     done.set()
     await writes
     assert await flows(settings, asked, b"last") == [*sent, b"last"]
-    boundaries = [v.events["asked"].boundaries[0] for v in (await versions(settings, "p"))[1:]]
+    boundaries = [
+        v.events["asked"].boundaries[0] for v in (await published_versions_of(settings, "p"))[1:]
+    ]
     assert boundaries == sorted(set(boundaries))
 
 
@@ -181,14 +183,17 @@ async def test_a_router_that_has_lost_cannot_take_the_winners_hold_away(
     settings: Settings,
 ) -> None:
     """It has started under the right to publish, and starts its hold when another has both."""
-    first = await apply(settings, derived(settings.names), "ann")
-    job = publish._Job(settings, derived(settings.names), "ann")
+    first = await publish_version(settings, derived(settings.names), "ann")
+    job = version_publisher._PublishJob(settings, derived(settings.names), "ann")
     topic = first.version.events["asked"].topic
     async with (
-        opened(publish._versions_producer(job), settings) as late,
-        publish._started(job) as (_, holder),
+        open_client(version_publisher._version_producer(job), settings) as late,
+        version_publisher._started_producers(job) as (_, holder),
     ):
         await holder.begin_transaction()
         await holder.send_and_wait(topic, b"held", partition=0)
-        async with opened(publish._hold_producer(job, publish.epoch_of(late)), settings):
+        async with open_client(
+            version_publisher._boundary_producer(job, version_publisher.producer_epoch(late)),
+            settings,
+        ):
             await holder.abort_transaction()

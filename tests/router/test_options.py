@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from farandole.events.names import Names
-from farandole.events.topology import Stage
-from farandole.router.check import check
-from farandole.router.derive import Derived, derive
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import StageSpec
+from farandole.router.topology_derivation import DerivedTopology, derive_topology
+from farandole.router.topology_file_check import check_topology_file
 from tests.router.conftest import Folder
 
 # `{load}` stands in column 9 of line 8.
@@ -51,14 +51,14 @@ stages:
 """
 
 
-def wired(folder: Folder, topology: str, **functions: str) -> Derived:
-    checked = check(folder(topology, functions), Names())
+def wired(folder: Folder, topology: str, **functions: str) -> DerivedTopology:
+    checked = check_topology_file(folder(topology, functions), KafkaNames())
     assert checked.findings == []
     assert checked.form is not None
-    return derive(checked.form, checked.signatures, Names())
+    return derive_topology(checked.form, checked.signatures, KafkaNames())
 
 
-def load(folder: Folder, written: str, **functions: str) -> Stage:
+def load(folder: Folder, written: str, **functions: str) -> StageSpec:
     return wired(folder, FILE % written, **functions).stages["load"]
 
 
@@ -404,7 +404,7 @@ CASES = [
 
 @pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad.name)
 def test_a_bad_option_is_told_where_and_what_helps(bad: Bad, folder: Folder) -> None:
-    checked = check(folder(bad.file % bad.load, bad.functions), Names())
+    checked = check_topology_file(folder(bad.file % bad.load, bad.functions), KafkaNames())
     said = "\n".join(map(str, checked.findings))
     found = [
         f
@@ -434,11 +434,11 @@ def test_a_field_that_may_be_there_may_be_asked_for(
     if function:
         functions["ingest"] = function
     file = folder(FILE % f'{{subscribes: {{line.ingested: {{when: "{condition}"}}}}}}', functions)
-    assert check(file, Names()).findings == []
+    assert check_topology_file(file, KafkaNames()).findings == []
 
 
 def test_of_what_people_write_themselves_any_field_may_be_asked(folder: Folder) -> None:
     file = (FILE % "{subscribes: line.ingested}").replace(
         "subscribes: feed.requested", 'subscribes: {feed.requested: {when: "data.whatever == 1"}}'
     )
-    assert check(folder(file), Names()).findings == []
+    assert check_topology_file(folder(file), KafkaNames()).findings == []

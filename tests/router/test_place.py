@@ -8,23 +8,23 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.admin import NewTopicSpec
-from farandole.events.names import Names
-from farandole.events.topology import Event, Stage, Version
-from farandole.router.derive import Derived
-from farandole.router.place import placed
+from farandole.broker.cluster_admin import TopicSpec
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_derivation import DerivedTopology
 
-NAMES = Names("t")
-
-
-def wanting(partitions: int) -> Derived:
-    event = Event(topic="t.p.a", partitions=partitions)
-    stage = Stage(run="m:f", subscribes=("a",))
-    spec = NewTopicSpec(partitions, {"retention.ms": "1"})
-    return Derived("p", {"a": event}, {"s": stage}, {"t.p.a": spec})
+NAMES = KafkaNames("t")
 
 
-def published(derived: Derived, number: int) -> Version:
+def wanting(partitions: int) -> DerivedTopology:
+    event = EventSpec(topic="t.p.a", partitions=partitions)
+    stage = StageSpec(run="m:f", subscribes=("a",))
+    spec = TopicSpec(partitions, {"retention.ms": "1"})
+    return DerivedTopology("p", {"a": event}, {"s": stage}, {"t.p.a": spec})
+
+
+def published(derived: DerivedTopology, number: int) -> Version:
     return Version(
         pipeline="p",
         version=number,
@@ -37,29 +37,29 @@ def published(derived: Derived, number: int) -> Version:
 
 
 def test_the_first_topic_of_a_type_keeps_the_plain_name() -> None:
-    assert placed(wanting(2), [], {}, NAMES) == wanting(2)
+    assert resolve_topics(wanting(2), [], {}, NAMES) == wanting(2)
 
 
 def test_another_number_of_partitions_is_another_topic() -> None:
-    found = placed(wanting(4), [published(wanting(2), 1)], {"t.p.a": 2}, NAMES)
+    found = resolve_topics(wanting(4), [published(wanting(2), 1)], {"t.p.a": 2}, NAMES)
     assert found.events["a"].topic == "t.p.a--4"
-    assert found.topics == {"t.p.a--4": NewTopicSpec(4, {"retention.ms": "1"})}
+    assert found.topics == {"t.p.a--4": TopicSpec(4, {"retention.ms": "1"})}
 
 
 def test_a_topic_that_somebody_has_grown_is_still_the_one_that_versions_name() -> None:
     """So it is refused when topics are compared, and not silently replaced."""
-    found = placed(wanting(2), [published(wanting(2), 1)], {"t.p.a": 4}, NAMES)
+    found = resolve_topics(wanting(2), [published(wanting(2), 1)], {"t.p.a": 4}, NAMES)
     assert found.events["a"].topic == "t.p.a"
 
 
 def test_a_topic_that_no_version_knows_is_not_passed_over() -> None:
     """Its roots, published before the first apply, would be lost in silence."""
-    assert placed(wanting(4), [], {"t.p.a": 2}, NAMES).events["a"].topic == "t.p.a"
+    assert resolve_topics(wanting(4), [], {"t.p.a": 2}, NAMES).events["a"].topic == "t.p.a"
 
 
 def test_where_versions_are_lost_the_wide_topic_is_found_again() -> None:
     existing = {"t.p.a": 2, "t.p.a--4": 4}
-    assert placed(wanting(4), [], existing, NAMES).events["a"].topic == "t.p.a--4"
+    assert resolve_topics(wanting(4), [], existing, NAMES).events["a"].topic == "t.p.a--4"
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=8))
@@ -68,7 +68,7 @@ def test_each_number_of_partitions_has_one_topic_for_ever(numbers: list[int]) ->
     existing: dict[str, int] = {}
     by_number: dict[int, str] = {}
     for number in numbers:
-        found = placed(wanting(number), history, existing, NAMES)
+        found = resolve_topics(wanting(number), history, existing, NAMES)
         topic = found.events["a"].topic
         assert existing.setdefault(topic, number) == number
         assert by_number.setdefault(number, topic) == topic

@@ -12,16 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.names import Names
-from farandole.events.topology import Version
-from farandole.router import plan as planning
-from farandole.router.compatibility import Incompatible
-from farandole.router.derive import Derived
-from farandole.router.place import placed
-from farandole.router.plan import Change, Facts, Plan, Unread, changes, lines, plan, rows, summary
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import Version
+from farandole.router import change_plan as planning
+from farandole.router.change_plan import (
+    Change,
+    ChangePlan,
+    ClusterSnapshot,
+    UnreadEvents,
+    change_lines,
+    change_summary,
+    diff_topologies,
+    make_plan,
+    plan_lines,
+)
+from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_derivation import DerivedTopology
+from farandole.router.version_compatibility import SchemaIncompatibility
 from tests.router.made import derived
 
-NAMES = Names()
+NAMES = KafkaNames()
 FILE = """\
 pipeline: p
 package: work
@@ -41,7 +51,7 @@ SCREENED = FILE.replace(
 )
 
 
-def published(file: Derived, number: int = 7) -> Version:
+def published(file: DerivedTopology, number: int = 7) -> Version:
     return Version(
         pipeline="p",
         version=number,
@@ -58,27 +68,31 @@ def published(file: Derived, number: int = 7) -> Version:
     )
 
 
-def facts(topology: str = FILE, unread: Mapping[tuple[str, str], int] | None = None) -> Facts:
+def facts(
+    topology: str = FILE, unread: Mapping[tuple[str, str], int] | None = None
+) -> ClusterSnapshot:
     """@7 is in force, and so many events wait before these stages, of these types."""
     file = derived(NAMES, topology)
-    return Facts(
+    return ClusterSnapshot(
         versions=(published(file),),
         topics={name: spec.partitions for name, spec in file.topics.items()},
         configs={name: spec.configs for name, spec in file.topics.items()},
         unread=tuple(
-            Unread(stage, event_type, f"p.{event_type}", (7,), count)
+            UnreadEvents(stage, event_type, f"p.{event_type}", (7,), count)
             for (stage, event_type), count in (unread or {}).items()
         ),
     )
 
 
-def planned(topology: str, known: Facts) -> Plan:
-    return plan(placed(derived(NAMES, topology), known.versions, known.topics, NAMES), known)
+def planned(topology: str, known: ClusterSnapshot) -> ChangePlan:
+    return make_plan(
+        resolve_topics(derived(NAMES, topology), known.versions, known.topics, NAMES), known
+    )
 
 
 def test_an_inserted_stage_is_read_like_this() -> None:
     known = facts(unread={("enrich", "line.validated"): 1204})
-    assert lines(planned(SCREENED, known)) == [
+    assert plan_lines(planned(SCREENED, known)) == [
         "p@7 → p@8",
         "  + stage  screen           subscribes line.validated, emits line.screened",
         "  ~ stage  enrich           subscribes line.validated → line.screened"
@@ -89,8 +103,8 @@ def test_an_inserted_stage_is_read_like_this() -> None:
 
 
 def test_the_first_version_is_all_new() -> None:
-    found = planned(FILE, Facts())
-    assert lines(found)[0] == "p@1, the first version"
+    found = planned(FILE, ClusterSnapshot())
+    assert plan_lines(found)[0] == "p@1, the first version"
     assert {change.sign for change in found.changes} == {"+"}
     assert found.newest is None
     assert found.publishes
@@ -98,7 +112,7 @@ def test_the_first_version_is_all_new() -> None:
 
 def test_what_is_in_force_already_changes_nothing() -> None:
     found = planned(FILE, facts())
-    assert lines(found) == ["nothing would change: p@7 is in force"]
+    assert plan_lines(found) == ["nothing would change: p@7 is in force"]
     assert not found.publishes
 
 
@@ -142,17 +156,17 @@ def test_filters_parameters_and_schemas_of_a_stage_are_named(
         replace(file, stages={**file.stages, "load": file.stages["load"].model_copy(update=given)})
         for file, given in ((before, {field: was}), (after, {field: now}))
     ]
-    (change,) = changes(old, new)
+    (change,) = diff_topologies(old, new)
     assert change.said == said
 
 
 def test_another_schema_of_an_event_names_its_fields() -> None:
-    def with_schema(properties: dict[str, Any]) -> Derived:
+    def with_schema(properties: dict[str, Any]) -> DerivedTopology:
         file = derived(NAMES, FILE)
         event = file.events["asked"].model_copy(update={"data_schema": {"properties": properties}})
         return replace(file, events={**file.events, "asked": event})
 
-    (change,) = changes(with_schema({"a": 1}), with_schema({"b": 1}))
+    (change,) = diff_topologies(with_schema({"a": 1}), with_schema({"b": 1}))
     assert str(change) == "~ event asked: schema: +b, -a"
 
 
@@ -205,7 +219,7 @@ def test_other_alerts_or_expectations_alone_are_a_version_and_never_dangerous(
     assert [str(change) for change in found.changes] == [said]
     assert found.publishes
     assert found.dangers == ()
-    assert summary(found.changes) == said.partition(":")[0].replace("stage ", "")
+    assert change_summary(found.changes) == said.partition(":")[0].replace("stage ", "")
 
 
 def test_routes_in_another_order_are_told() -> None:
@@ -217,7 +231,7 @@ def test_routes_in_another_order_are_told() -> None:
 
 def test_alerts_stand_in_the_columns_of_a_plan() -> None:
     text = MAIL.replace("load: {", "load: {timeout: 1m, ")
-    assert lines(planned(text, facts()))[1:] == [
+    assert plan_lines(planned(text, facts()))[1:] == [
         "  ~ stage   load  timeout 30s → 1m",
         "  + alerts        +all to ops@b.example",
         "1 to add, 1 to change, 0 to remove",
@@ -226,7 +240,7 @@ def test_alerts_stand_in_the_columns_of_a_plan() -> None:
 
 def test_a_plan_with_alerts_is_the_same_when_it_is_read_from_its_file() -> None:
     found = planned(MAIL, facts())
-    assert planning.load(planning.dump(found)) == found
+    assert planning.load_plan(planning.dump_plan(found)) == found
 
 
 def test_a_stage_that_goes_away_with_unread_events_is_dangerous() -> None:
@@ -240,7 +254,9 @@ def test_a_stage_that_goes_away_with_unread_events_is_dangerous() -> None:
 
 def test_what_is_unread_is_counted_once_a_line() -> None:
     without = FILE.replace("  load: {subscribes: line.enriched}\n", "")
-    (line,) = rows(planned(without, facts(unread={("load", "line.enriched"): 9043})).changes)
+    (line,) = change_lines(
+        planned(without, facts(unread={("load", "line.enriched"): 9043})).changes
+    )
     assert line.count("9,043") == 1
     assert line.endswith("(--allow unread)      (9,043 unread drain under @7)")
 
@@ -287,7 +303,7 @@ def test_other_partitions_are_dangerous_where_there_are_keys(
 def test_what_is_dangerous_says_which_option_allows_it() -> None:
     wider = FILE.replace("{key: household}", "{key: household, partitions: 8}")
     found = planned(wider, facts())
-    assert lines(found)[1:] == [
+    assert plan_lines(found)[1:] == [
         "  ! topic  line.validated  4 → 8 partitions, in p.line.validated--8: events of a key"
         " change their place (--allow keys)",
         "0 to add, 1 to change, 0 to remove, 1 dangerous",
@@ -308,11 +324,11 @@ def test_a_schema_that_does_not_fit_what_is_unread_is_dangerous(
 ) -> None:
     asked: list[Any] = []
 
-    def found(versions: Any, file: Any, unread: Any) -> list[Incompatible]:
+    def found(versions: Any, file: Any, unread: Any) -> list[SchemaIncompatibility]:
         asked.append(unread)
-        return [Incompatible("line.enriched", "load", 7, "backward", "no cents", "wait")]
+        return [SchemaIncompatibility("line.enriched", "load", 7, "backward", "no cents", "wait")]
 
-    monkeypatch.setattr(planning, "incompatible", found)
+    monkeypatch.setattr(planning, "find_incompatibilities", found)
     known = facts(unread={("load", "line.enriched"): 3})
     (change,) = planned(FILE, known).changes
     assert asked == [{(7, "load", "line.enriched")}]
@@ -323,7 +339,7 @@ def test_a_schema_that_does_not_fit_what_is_unread_is_dangerous(
 def test_another_retention_is_a_change_of_the_topic_alone() -> None:
     longer = FILE.replace("{partitions: 1}", "{partitions: 1, retention: 9d}")
     found = planned(longer, facts())
-    assert lines(found) == [
+    assert plan_lines(found) == [
         "p@7 stays in force",
         "  ~ topic  p.asked  kept 7d → 9d",
         "0 to add, 1 to change, 0 to remove",
@@ -339,13 +355,13 @@ def test_a_shorter_retention_is_dangerous_for_what_is_unread() -> None:
 
 def test_a_plan_is_the_same_when_it_is_read_from_its_file() -> None:
     found = planned(SCREENED, facts(unread={("enrich", "line.validated"): 1204}))
-    assert planning.load(planning.dump(found)) == found
+    assert planning.load_plan(planning.dump_plan(found)) == found
 
 
 def test_a_summary_is_short() -> None:
     many = [Change("+", "stage", str(n), "") for n in range(9)]
-    assert summary(many) == "+ 0, + 1, + 2, + 3, 5 more"
-    assert summary([]) == "nothing"
+    assert change_summary(many) == "+ 0, + 1, + 2, + 3, 5 more"
+    assert change_summary([]) == "nothing"
 
 
 _STAGES = st.dictionaries(
@@ -355,7 +371,7 @@ _STAGES = st.dictionaries(
 )
 
 
-def _file(stages: Mapping[str, tuple[str, str, int]]) -> Derived:
+def _file(stages: Mapping[str, tuple[str, str, int]]) -> DerivedTopology:
     text = "pipeline: p\npackage: work\nevents: {asked: {}, told: {}}\nstages:\n"
     for name, (subscribes, emits, timeout) in stages.items():
         text += f"  {name}: {{subscribes: {subscribes}, emits: {emits}, timeout: {timeout}s}}\n"
@@ -365,8 +381,8 @@ def _file(stages: Mapping[str, tuple[str, str, int]]) -> Derived:
 @given(_STAGES, _STAGES)
 def test_there_are_changes_exactly_where_versions_differ(before: Any, after: Any) -> None:
     old, new = published(_file(before)), _file(after)
-    found = changes(old, new)
-    assert bool(found) == (not planning.says(old, new))
+    found = diff_topologies(old, new)
+    assert bool(found) == (not planning.same_content(old, new))
     assert {c.name for c in found if (c.what, c.sign) == ("stage", "+")} == {*after} - {*before}
     assert {c.name for c in found if (c.what, c.sign) == ("stage", "-")} == {*before} - {*after}
     both = {*before} & {*after}

@@ -10,22 +10,22 @@ from uuid import UUID
 import pytest
 from aiokafka import TopicPartition
 
-from farandole.broker.admin import Admin, NewTopicSpec
-from farandole.broker.clients import consumer, opened, producer
-from farandole.broker.errors import TopicDiffers
+from farandole.broker.broker_errors import TopicMismatchError
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.events.names import Names
-from farandole.events.topology import Version
-from farandole.router import publish
-from farandole.router.publish import Expected, apply, new_edges
-from farandole.router.table import NotApplied, current, versions
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.topology_version import Version
+from farandole.router import version_publisher
+from farandole.router.topology_store import NotAppliedError, current_version, published_versions_of
+from farandole.router.version_publisher import ExpectedState, new_input_partitions, publish_version
 from tests.router.made import FILE, MORE, derived
 
 LINES = [TopicPartition("p.line.read", 0), TopicPartition("p.line.read", 1)]
 
 
 async def published(settings: Settings, topic: str, partition: int, count: int) -> None:
-    async with opened(producer(settings), settings) as writer:
+    async with open_client(make_producer(settings), settings) as writer:
         for _ in range(count):
             await writer.send_and_wait(topic, b"{}", partition=partition)
 
@@ -35,39 +35,41 @@ async def committed(settings: Settings, stage: str, event_type: str) -> list[int
 
     A commit is acknowledged before its offsets can be read; a router's start waits for that.
     """
-    async with opened(producer(settings, transactional_id=settings.names.router), settings):
+    async with open_client(
+        make_producer(settings, transactional_id=settings.names.router_transactional_id), settings
+    ):
         pass
-    topic = settings.names.topic("p", event_type)
-    async with Admin.open(settings) as admin:
+    topic = settings.names.event_topic("p", event_type)
+    async with ClusterAdmin.open(settings) as admin:
         count = (await admin.topics())[topic]
         tps = [TopicPartition(topic, index) for index in range(count)]
-        found = await admin.committed(settings.names.group("p", stage), tps)
+        found = await admin.committed(settings.names.stage_group("p", stage), tps)
     return [None if (at := found[tp]) is None else at.offset for tp in tps]
 
 
 async def commit(settings: Settings, stage: str, event_type: str, offsets: list[int]) -> None:
-    topic = settings.names.topic("p", event_type)
+    topic = settings.names.event_topic("p", event_type)
     tps = {TopicPartition(topic, index): offset for index, offset in enumerate(offsets)}
-    member = consumer(settings, group=settings.names.group("p", stage))
-    async with opened(member, settings):
+    member = make_consumer(settings, group=settings.names.stage_group("p", stage))
+    async with open_client(member, settings):
         member.assign(list(tps))
         await member.commit(tps)
 
 
 @pytest.mark.kafka
 async def test_the_first_apply_publishes_version_1(settings: Settings) -> None:
-    applied = await apply(settings, derived(settings.names), "ann")
+    applied = await publish_version(settings, derived(settings.names), "ann")
     assert applied.changed
     assert set(applied.created_topics) == set(derived(settings.names).topics)
     assert applied.version.name == "p@1"
     assert applied.version.published_by == "ann"
-    assert await current(settings, "p") == applied.version
+    assert await current_version(settings, "p") == applied.version
     assert applied.version.events["line.read"].boundaries == (0, 0)
 
 
 @pytest.mark.kafka
 async def test_every_edge_of_the_first_version_has_an_offset(settings: Settings) -> None:
-    await apply(settings, derived(settings.names), "ann")
+    await publish_version(settings, derived(settings.names), "ann")
     assert await committed(settings, "read", "asked") == [0]
     assert await committed(settings, "load", "line.read") == [0, 0]
 
@@ -75,11 +77,11 @@ async def test_every_edge_of_the_first_version_has_an_offset(settings: Settings)
 @pytest.mark.kafka
 async def test_a_root_from_before_the_first_apply_is_not_lost(settings: Settings) -> None:
     file = derived(settings.names)
-    topic = settings.names.topic("p", "asked")
-    async with Admin.open(settings) as admin:
+    topic = settings.names.event_topic("p", "asked")
+    async with ClusterAdmin.open(settings) as admin:
         await admin.create({topic: file.topics[topic]})
     await published(settings, topic, 0, 3)
-    applied = await apply(settings, file, "ann")
+    applied = await publish_version(settings, file, "ann")
     assert topic not in applied.created_topics
     assert applied.version.events["asked"].boundaries == (0,)
     assert await committed(settings, "read", "asked") == [0]
@@ -87,35 +89,35 @@ async def test_a_root_from_before_the_first_apply_is_not_lost(settings: Settings
 
 @pytest.mark.kafka
 async def test_the_same_file_again_publishes_nothing(settings: Settings) -> None:
-    first = await apply(settings, derived(settings.names), "ann")
-    await published(settings, settings.names.topic("p", "asked"), 0, 1)
-    again = await apply(settings, derived(settings.names), "bob")
+    first = await publish_version(settings, derived(settings.names), "ann")
+    await published(settings, settings.names.event_topic("p", "asked"), 0, 1)
+    again = await publish_version(settings, derived(settings.names), "bob")
     assert not again.changed
     assert again.created_topics == ()
     assert again.version == first.version
-    assert await versions(settings, "p") == [first.version]
+    assert await published_versions_of(settings, "p") == [first.version]
 
 
 @pytest.mark.kafka
 async def test_a_changed_file_is_the_next_version_with_its_boundaries(settings: Settings) -> None:
-    first = await apply(settings, derived(settings.names), "ann")
-    await published(settings, settings.names.topic("p", "line.read"), 1, 5)
-    await published(settings, settings.names.topic("p", "asked"), 0, 2)
-    second = await apply(settings, derived(settings.names, MORE), "bob")
+    first = await publish_version(settings, derived(settings.names), "ann")
+    await published(settings, settings.names.event_topic("p", "line.read"), 1, 5)
+    await published(settings, settings.names.event_topic("p", "asked"), 0, 2)
+    second = await publish_version(settings, derived(settings.names, MORE), "bob")
     assert second.version.name == "p@2"
     assert second.version.events["line.read"].boundaries == (0, 5)
     assert second.version.events["asked"].boundaries == (2,)
     assert second.version.events["asked.masked"].boundaries == (0, 0)
     assert second.version.installation == first.version.installation
-    assert await versions(settings, "p") == [first.version, second.version]
+    assert await published_versions_of(settings, "p") == [first.version, second.version]
 
 
 @pytest.mark.kafka
 async def test_new_edges_begin_at_the_boundary_and_old_ones_stay(settings: Settings) -> None:
-    await apply(settings, derived(settings.names), "ann")
-    await published(settings, settings.names.topic("p", "line.read"), 1, 5)
+    await publish_version(settings, derived(settings.names), "ann")
+    await published(settings, settings.names.event_topic("p", "line.read"), 1, 5)
     await commit(settings, "load", "line.read", [0, 3])
-    await apply(settings, derived(settings.names, MORE), "ann")
+    await publish_version(settings, derived(settings.names, MORE), "ann")
     assert await committed(settings, "load", "line.read") == [0, 3]
     assert await committed(settings, "count", "line.read") == [0, 5]
     assert await committed(settings, "mask", "asked") == [0]
@@ -124,23 +126,23 @@ async def test_new_edges_begin_at_the_boundary_and_old_ones_stay(settings: Setti
 @pytest.mark.kafka
 async def test_an_edge_that_comes_back_goes_on_where_it_was(settings: Settings) -> None:
     """What is unread of its former life belongs to a version that has this edge: it is its own."""
-    await apply(settings, derived(settings.names, MORE), "ann")
-    await published(settings, settings.names.topic("p", "line.read"), 1, 5)
+    await publish_version(settings, derived(settings.names, MORE), "ann")
+    await published(settings, settings.names.event_topic("p", "line.read"), 1, 5)
     await commit(settings, "count", "line.read", [0, 2])
-    await apply(settings, derived(settings.names), "ann")
-    back = await apply(settings, derived(settings.names, MORE), "ann")
+    await publish_version(settings, derived(settings.names), "ann")
+    back = await publish_version(settings, derived(settings.names, MORE), "ann")
     assert back.version.version == 3
     assert await committed(settings, "count", "line.read") == [0, 2]
 
 
 @pytest.mark.kafka
 async def test_a_new_input_of_an_old_stage_begins_at_its_boundary(settings: Settings) -> None:
-    await apply(settings, derived(settings.names, MORE), "ann")
-    await published(settings, settings.names.topic("p", "asked.masked"), 0, 4)
+    await publish_version(settings, derived(settings.names, MORE), "ann")
+    await published(settings, settings.names.event_topic("p", "asked.masked"), 0, 4)
     wider = MORE.replace(
         "load: {subscribes: line.read}", "load: {subscribes: [line.read, asked.masked]}"
     )
-    await apply(settings, derived(settings.names, wider), "ann")
+    await publish_version(settings, derived(settings.names, wider), "ann")
     assert await committed(settings, "load", "asked.masked") == [4, 0]
     assert await committed(settings, "load", "line.read") == [0, 0]
 
@@ -151,8 +153,8 @@ async def test_two_routers_at_once_give_consecutive_whole_versions(settings: Set
         derived(settings.names, FILE.replace("read: {", f"read: {{timeout: {n}s, "))
         for n in range(1, 5)
     ]
-    applied = await asyncio.gather(*(apply(settings, file, "ann") for file in files))
-    history = await versions(settings, "p")
+    applied = await asyncio.gather(*(publish_version(settings, file, "ann") for file in files))
+    history = await published_versions_of(settings, "p")
     assert [version.version for version in history] == [1, 2, 3, 4]
     assert sorted(version.stages["read"].timeout for version in history) == [1, 2, 3, 4]
     assert sorted(a.version.version for a in applied) == [1, 2, 3, 4]
@@ -165,19 +167,19 @@ async def test_a_fenced_router_publishes_nothing_and_tries_again(
 ) -> None:
     """Between its markers and its version another router publishes: that one comes first, and ours
     after it, with boundaries of its own."""
-    await apply(settings, derived(settings.names), "ann")
+    await publish_version(settings, derived(settings.names), "ann")
     late = derived(settings.names, FILE.replace("read: {", "read: {timeout: 9s, "))
-    written = publish._written
+    written = version_publisher._write_version
 
     async def overtaken(*arguments: Any) -> None:
-        monkeypatch.setattr(publish, "_written", written)
+        monkeypatch.setattr(version_publisher, "_write_version", written)
         await written(*arguments)
-        await apply(settings, derived(settings.names, MORE), "bob")
+        await publish_version(settings, derived(settings.names, MORE), "bob")
 
-    monkeypatch.setattr(publish, "_UNTIL_COMMIT", 20.0)
-    monkeypatch.setattr(publish, "_written", overtaken)
-    applied = await apply(settings, late, "late")
-    history = await versions(settings, "p")
+    monkeypatch.setattr(version_publisher, "_PREPARE_TIMEOUT_SECONDS", 20.0)
+    monkeypatch.setattr(version_publisher, "_write_version", overtaken)
+    applied = await publish_version(settings, late, "late")
+    history = await published_versions_of(settings, "p")
     assert [v.published_by for v in history] == ["ann", "bob", "late"]
     assert applied.version == history[-1]
     first, second = (v.events["line.read"].boundaries for v in history[1:])
@@ -187,21 +189,21 @@ async def test_a_fenced_router_publishes_nothing_and_tries_again(
 @pytest.mark.kafka
 async def test_another_number_of_partitions_is_a_topic_of_its_own(settings: Settings) -> None:
     names = settings.names
-    plain, wide = names.topic("p", "line.read"), names.wide("p", "line.read", 3)
-    await apply(settings, derived(names), "ann")
+    plain, wide = names.event_topic("p", "line.read"), names.widened_topic("p", "line.read", 3)
+    await publish_version(settings, derived(names), "ann")
     await published(settings, plain, 1, 5)
     wider = derived(names, FILE.replace("partitions: 2", "partitions: 3"))
-    applied = await apply(settings, wider, "ann")
+    applied = await publish_version(settings, wider, "ann")
     assert applied.version.events["line.read"].topic == wide
     assert applied.version.events["line.read"].boundaries == (0, 0, 0)
     assert applied.created_topics == (wide,)
-    back = await apply(settings, derived(names), "ann")
+    back = await publish_version(settings, derived(names), "ann")
     assert back.version.events["line.read"].topic == plain
     assert back.version.events["line.read"].boundaries == (0, 5)
     assert await committed(settings, "load", "line.read") == [0, 0]
-    async with Admin.open(settings) as admin:
+    async with ClusterAdmin.open(settings) as admin:
         tps = [TopicPartition(wide, index) for index in range(3)]
-        found = await admin.committed(names.group("p", "load"), tps)
+        found = await admin.committed(names.stage_group("p", "load"), tps)
         assert {tp.partition: at and at.offset for tp, at in found.items()} == {0: 0, 1: 0, 2: 0}
 
 
@@ -210,68 +212,72 @@ async def test_a_topic_that_others_have_grown_is_refused_before_anything_is_done
     settings: Settings,
 ) -> None:
     file = derived(settings.names, MORE)
-    topic = settings.names.topic("p", "line.read")
-    async with Admin.open(settings) as admin:
-        await admin.create({topic: NewTopicSpec(5)})
-        with pytest.raises(TopicDiffers, match=r"line\.read has 5 partitions and should have 2"):
-            await apply(settings, file, "ann")
-        assert await versions(settings, "p") == []
-        assert settings.names.topic("p", "asked.masked") not in await admin.topics()
+    topic = settings.names.event_topic("p", "line.read")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create({topic: TopicSpec(5)})
+        with pytest.raises(
+            TopicMismatchError, match=r"line\.read has 5 partitions and should have 2"
+        ):
+            await publish_version(settings, file, "ann")
+        assert await published_versions_of(settings, "p") == []
+        assert settings.names.event_topic("p", "asked.masked") not in await admin.topics()
 
 
 @pytest.mark.kafka
 async def test_a_retention_that_changes_reaches_the_topic_that_exists(settings: Settings) -> None:
     """It is no part of a version; and what else a person has set on the topic stays."""
-    await apply(settings, derived(settings.names), "ann")
-    topic = settings.names.topic("p", "line.read")
+    await publish_version(settings, derived(settings.names), "ann")
+    topic = settings.names.event_topic("p", "line.read")
     shorter = derived(settings.names, FILE.replace("partitions: 2", "partitions: 2, retention: 1h"))
-    async with Admin.open(settings) as admin:
+    async with ClusterAdmin.open(settings) as admin:
         await admin.configure({topic: {"segment.ms": "60000"}})
-        applied = await apply(settings, shorter, "ann")
+        applied = await publish_version(settings, shorter, "ann")
         assert not applied.changed
         assert topic in applied.configured_topics
         found = (await admin.configs([topic]))[topic]
         assert (found["retention.ms"], found["segment.ms"]) == ("3600000", "60000")
-    assert (await apply(settings, shorter, "ann")).configured_topics == ()
+    assert (await publish_version(settings, shorter, "ann")).configured_topics == ()
 
 
 @pytest.mark.kafka
 async def test_what_was_decided_for_another_version_is_refused(settings: Settings) -> None:
     file = derived(settings.names, MORE)
-    await apply(settings, derived(settings.names), "ann")
-    with pytest.raises(NotApplied, match=r"made when nothing was in force, and now it is @1"):
-        await apply(settings, file, "ann", expected=Expected(None, {}))
-    with pytest.raises(NotApplied, match="from no to 1 partitions; plan again"):
-        await apply(settings, file, "ann", expected=Expected(1, {}))
-    assert len(await versions(settings, "p")) == 1
+    await publish_version(settings, derived(settings.names), "ann")
+    with pytest.raises(NotAppliedError, match=r"made when nothing was in force, and now it is @1"):
+        await publish_version(settings, file, "ann", expected=ExpectedState(None, {}))
+    with pytest.raises(NotAppliedError, match="from no to 1 partitions; plan again"):
+        await publish_version(settings, file, "ann", expected=ExpectedState(1, {}))
+    assert len(await published_versions_of(settings, "p")) == 1
 
 
 @pytest.mark.kafka
 async def test_two_pipelines_share_the_installation_and_nothing_else(settings: Settings) -> None:
-    one = await apply(settings, derived(settings.names), "ann")
-    two = await apply(settings, derived(settings.names, FILE.replace("p\n", "q\n", 1)), "ann")
+    one = await publish_version(settings, derived(settings.names), "ann")
+    two = await publish_version(
+        settings, derived(settings.names, FILE.replace("p\n", "q\n", 1)), "ann"
+    )
     assert two.version.name == "q@1"
     assert two.version.installation == one.version.installation
-    assert await current(settings, "p") == one.version
+    assert await current_version(settings, "p") == one.version
 
 
 @pytest.mark.kafka
 async def test_before_the_first_apply_there_are_no_versions(settings: Settings) -> None:
-    assert await versions(settings, "p") == []
-    assert await current(settings, "p") is None
+    assert await published_versions_of(settings, "p") == []
+    assert await current_version(settings, "p") is None
 
 
 @pytest.mark.kafka
 async def test_a_record_that_no_router_wrote_is_told_by_its_key(settings: Settings) -> None:
-    await apply(settings, derived(settings.names), "ann")
-    async with opened(producer(settings), settings) as writer:
-        await writer.send_and_wait(settings.names.topology, b"nonsense", key=b"p@2")
-    with pytest.raises(NotApplied, match="b'p@2' that no router wrote"):
-        await apply(settings, derived(settings.names, MORE), "ann")
+    await publish_version(settings, derived(settings.names), "ann")
+    async with open_client(make_producer(settings), settings) as writer:
+        await writer.send_and_wait(settings.names.topology_topic, b"nonsense", key=b"p@2")
+    with pytest.raises(NotAppliedError, match="b'p@2' that no router wrote"):
+        await publish_version(settings, derived(settings.names, MORE), "ann")
 
 
 def numbered(topology: str, number: int) -> Version:
-    file = derived(Names(), topology)
+    file = derived(KafkaNames(), topology)
     return Version(
         pipeline="p",
         version=number,
@@ -288,11 +294,11 @@ def numbered(topology: str, number: int) -> Version:
 
 def test_an_edge_of_the_version_before_is_never_new() -> None:
     """So an offset that is missing there is lost, and the lane says so."""
-    edges = new_edges(numbered(MORE, 2), [numbered(FILE, 1)])
+    edges = new_input_partitions(numbered(MORE, 2), [numbered(FILE, 1)])
     assert edges["load"] == []
     assert edges["count"] == LINES
 
 
 def test_every_edge_of_a_first_version_is_new() -> None:
-    edges = new_edges(numbered(FILE, 1), [])
+    edges = new_input_partitions(numbered(FILE, 1), [])
     assert edges["load"] == LINES

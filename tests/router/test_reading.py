@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from farandole.router import document, form
-from farandole.router.document import Mark
+from farandole.router import file_model, yaml_source
+from farandole.router.yaml_source import SourceMark
 
 WORDS = st.sampled_from(
     ["pipeline", "stages", "events", ":", " ", "\n", "  ", "{", "}", "[", "]", "- ", "a", "'", '"',
@@ -19,13 +19,13 @@ WORDS = st.sampled_from(
 
 
 def read(raw: bytes) -> None:
-    found, findings = document.read(raw, "topology.yaml")
+    found, findings = yaml_source.read_yaml(raw, "topology.yaml")
     assert found is not None or findings
     for finding in findings:
         assert finding.line >= 1
         assert finding.column >= 1
     if found is not None:
-        written, wrong = form.read(found)
+        written, wrong = file_model.read_topology_file(found)
         assert written is not None or wrong
 
 
@@ -70,28 +70,30 @@ DATA = st.recursive(
 @example({"pipeline": "a", "stages": {"a": None}})
 @example({"pipeline": "a", "events": {"a": []}, "stages": {"a": {"subscribes": "a"}}})
 def test_any_data_gives_a_form_or_findings(data: dict[str, Any]) -> None:
-    written, findings = form.read(document.Document("topology.yaml", data, {}, {}))
+    written, findings = file_model.read_topology_file(
+        yaml_source.YamlDocument("topology.yaml", data, {}, {})
+    )
     assert written is not None or findings
 
 
 def test_every_key_and_value_has_its_place() -> None:
     raw = b"a: 1\nb:\n  - c\n  - {d: e}\n"
-    found, findings = document.read(raw, "topology.yaml")
+    found, findings = yaml_source.read_yaml(raw, "topology.yaml")
     assert found is not None
     assert findings == []
     assert found.data == {"a": 1, "b": ["c", {"d": "e"}]}
     assert found.keys == {
-        ("a",): Mark(1, 1), ("b",): Mark(2, 1), ("b", 1, "d"): Mark(4, 6),
+        ("a",): SourceMark(1, 1), ("b",): SourceMark(2, 1), ("b", 1, "d"): SourceMark(4, 6),
     }  # fmt: skip
-    assert found.values[("b", 0)] == Mark(3, 5)
-    assert found.values[("b", 1, "d")] == Mark(4, 9)
+    assert found.values[("b", 0)] == SourceMark(3, 5)
+    assert found.values[("b", 1, "d")] == SourceMark(4, 9)
 
 
 def test_the_first_of_two_equal_keys_counts() -> None:
-    found, findings = document.read(b"a: {x: 1}\na: {x: 2, y: 3}\nb: 4\n", "topology.yaml")
+    found, findings = yaml_source.read_yaml(b"a: {x: 1}\na: {x: 2, y: 3}\nb: 4\n", "topology.yaml")
     assert found is not None
     assert found.data == {"a": {"x": 1}, "b": 4}
-    assert found.values[("a", "x")] == Mark(1, 8)
+    assert found.values[("a", "x")] == SourceMark(1, 8)
     assert len(findings) == 1
 
 
@@ -103,7 +105,7 @@ def test_the_first_of_two_equal_keys_counts() -> None:
 )  # fmt: skip
 def test_words_mean_what_yaml_1_2_says(written: str, meant: object) -> None:
     """Sixteens and eights, which no setting here needs, stay words."""
-    found, _ = document.read(f"a: {written}".encode(), "topology.yaml")
+    found, _ = yaml_source.read_yaml(f"a: {written}".encode(), "topology.yaml")
     assert found is not None
     assert found.data == {"a": meant}
     assert type(found.data["a"]) is type(meant)
@@ -114,4 +116,4 @@ def test_words_mean_what_yaml_1_2_says(written: str, meant: object) -> None:
     [("200ms", 0.2), ("30s", 30), ("5m", 300), ("2h", 7200), ("7d", 604_800), ("1.5s", 1.5)],
 )
 def test_a_duration_has_a_unit(written: str, meant: float) -> None:
-    assert form.seconds(written) == meant
+    assert file_model.parse_duration(written) == meant

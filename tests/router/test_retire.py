@@ -9,13 +9,13 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 
-from farandole.broker.admin import Admin
-from farandole.broker.clients import consumer, opened, producer
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.events.topology import Event, Stage, Version
-from farandole.router.publish import apply
-from farandole.router.retire import past, retire
-from farandole.router.table import versions
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.router.topology_store import published_versions_of
+from farandole.router.version_publisher import publish_version
+from farandole.router.version_retirement import drained_versions, retire_versions
 from tests.router.made import MORE, derived
 from tests.router.test_publish import commit, published
 
@@ -27,8 +27,8 @@ def version(number: int, *boundaries: int, stages: tuple[str, ...] = ("s",)) -> 
         installation=uuid4(),
         published=datetime.now(UTC),
         published_by="me",
-        events={"in": Event(topic="p.in", partitions=2, boundaries=boundaries)},
-        stages={name: Stage(run="m:f", subscribes=("in",)) for name in stages},
+        events={"in": EventSpec(topic="p.in", partitions=2, boundaries=boundaries)},
+        stages={name: StageSpec(run="m:f", subscribes=("in",)) for name in stages},
     )
 
 
@@ -58,58 +58,62 @@ TWO = [version(1, 0, 0, stages=("s", "t")), version(2, 10, 20)]
 def test_the_roots_of_a_version_end_where_the_next_one_begins(
     s: tuple[int, int], t: tuple[int | None, int], over: list[int]
 ) -> None:
-    assert [v.version for v in past(TWO, offsets(s=s, t=t), ENDS)] == over
+    assert [v.version for v in drained_versions(TWO, offsets(s=s, t=t), ENDS)] == over
 
 
 def test_the_newest_version_is_never_over() -> None:
-    assert past([version(1, 0, 0)], offsets(s=(100, 100)), ENDS) == []
+    assert drained_versions([version(1, 0, 0)], offsets(s=(100, 100)), ENDS) == []
 
 
 def test_in_a_topic_that_no_later_version_has_they_end_where_the_topic_ends() -> None:
     later = version(2, 0, 0).model_copy(update={"events": {}, "stages": {}})
     versions_ = [version(1, 0, 0), later]
-    assert past(versions_, offsets(s=(100, 99)), ENDS) == []
-    assert [v.version for v in past(versions_, offsets(s=(100, 100)), ENDS)] == [1]
+    assert drained_versions(versions_, offsets(s=(100, 99)), ENDS) == []
+    assert [v.version for v in drained_versions(versions_, offsets(s=(100, 100)), ENDS)] == [1]
 
 
 async def _row(settings: Settings, *, closed: int | None) -> None:
     row = {"run": "a", "pipeline": "p", "version": 1, "closed": closed}
-    async with opened(producer(settings), settings) as writer:
-        await writer.send_and_wait(settings.names.runs, orjson.dumps(row), key=b"a", partition=0)
+    async with open_client(make_producer(settings), settings) as writer:
+        await writer.send_and_wait(
+            settings.names.runs_topic, orjson.dumps(row), key=b"a", partition=0
+        )
 
 
 async def _books_at_end(settings: Settings) -> None:
     names = settings.names
-    async with Admin.open(settings) as admin:
-        count = (await admin.topics())[names.ledger]
-        ends = await admin.end_offsets([TopicPartition(names.ledger, i) for i in range(count)])
-    member = consumer(settings, group=names.bookkeeper)
-    async with opened(member, settings):
+    async with ClusterAdmin.open(settings) as admin:
+        count = (await admin.topics())[names.ledger_topic]
+        ends = await admin.end_offsets(
+            [TopicPartition(names.ledger_topic, i) for i in range(count)]
+        )
+    member = make_consumer(settings, group=names.bookkeeper_group)
+    async with open_client(member, settings):
         member.assign(list(ends))
         await member.commit(ends)
 
 
 async def _retired(settings: Settings) -> list[int]:
-    return [v.version for v in await versions(settings, "p") if v.retired]
+    return [v.version for v in await published_versions_of(settings, "p") if v.retired]
 
 
 @pytest.mark.kafka
 async def test_a_version_is_retired_once_its_roots_are_settled_and_its_runs_complete(
     settings: Settings,
 ) -> None:
-    await apply(settings, derived(settings.names), "ann")
-    await published(settings, settings.names.topic("p", "asked"), 0, 2)
-    await apply(settings, derived(settings.names, MORE), "ann")
+    await publish_version(settings, derived(settings.names), "ann")
+    await published(settings, settings.names.event_topic("p", "asked"), 0, 2)
+    await publish_version(settings, derived(settings.names, MORE), "ann")
     await _row(settings, closed=None)
-    assert await retire(settings, "p") == []  # its roots are not settled
+    assert await retire_versions(settings, "p") == []  # its roots are not settled
     await commit(settings, "read", "asked", [2])
-    await published(settings, settings.names.ledger, 1, 1)
+    await published(settings, settings.names.ledger_topic, 1, 1)
     await _row(settings, closed=5)
-    assert await retire(settings, "p") == []  # what their entries say is not folded
+    assert await retire_versions(settings, "p") == []  # what their entries say is not folded
     await _books_at_end(settings)
     await _row(settings, closed=None)
-    assert await retire(settings, "p") == []  # a run of it is open
+    assert await retire_versions(settings, "p") == []  # a run of it is open
     await _row(settings, closed=5)
-    assert [v.version for v in await retire(settings, "p")] == [1]
+    assert [v.version for v in await retire_versions(settings, "p")] == [1]
     assert await _retired(settings) == [1]
-    assert await retire(settings, "p") == []
+    assert await retire_versions(settings, "p") == []

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
-from farandole.router import schemas
+from farandole.router import stage_schemas
 
 
 class Line(BaseModel):
@@ -98,7 +98,7 @@ class Dog(BaseModel):
     ],
 )  # fmt: skip
 def test_these_fit(producer: Any, consumer: Any) -> None:
-    assert schemas.misfits(producer, consumer) == []
+    assert stage_schemas.type_misfits(producer, consumer) == []
 
 
 @pytest.mark.parametrize(
@@ -119,26 +119,26 @@ def test_these_fit(producer: Any, consumer: Any) -> None:
     ],
 )
 def test_these_do_not_fit(producer: Any, consumer: Any, reason: str) -> None:
-    assert reason in schemas.misfits(producer, consumer)
+    assert reason in stage_schemas.type_misfits(producer, consumer)
 
 
 def test_a_published_schema_is_that_of_the_emitter() -> None:
-    schema = schemas.published([(Wider,)], [Line])
+    schema = stage_schemas.published_schema([(Wider,)], [Line])
     assert schema is not None
     assert schema["title"] == "Wider"
 
 
 def test_of_several_possible_outputs_the_one_that_fits_is_published() -> None:
-    schema = schemas.published([(Stored, Line)], [Line])
+    schema = stage_schemas.published_schema([(Stored, Line)], [Line])
     assert schema is not None
     assert schema["title"] == "Line"
 
 
 def test_a_root_has_the_schema_of_its_reader() -> None:
-    schema = schemas.published([], [Line])
+    schema = stage_schemas.published_schema([], [Line])
     assert schema is not None
     assert schema["required"] == ["household"]
 
 
 def test_an_event_that_no_known_function_touches_has_no_schema() -> None:
-    assert schemas.published([], []) is None
+    assert stage_schemas.published_schema([], []) is None

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from farandole.broker.errors import Refused, Unreachable
+from farandole.broker.broker_errors import AccessDeniedError, UnreachableError
 from farandole.broker.settings import Settings
-from farandole.events.topology import Report
-from farandole.router.derive import restored
-from farandole.router.enact import enact
-from farandole.router.facts import planned
-from farandole.router.fresh import Judged, judged
-from farandole.router.table import current, read, versions
-from farandole.router.watch import route
+from farandole.events.topology_version import RouterReport
+from farandole.router.cluster_snapshot import plan_changes
+from farandole.router.file_watcher import follow_files
+from farandole.router.guarded_apply import apply_plan
+from farandole.router.isolated_check import CheckVerdict, check_in_this_process
+from farandole.router.topology_derivation import derive_from_version
+from farandole.router.topology_store import current_version, published_versions_of, read_topology
 from tests.router.conftest import GOOD, Folder
 
 pytestmark = pytest.mark.kafka
@@ -46,14 +46,14 @@ class World:
     async def reach(self) -> Settings:
         if self.away:
             self.away -= 1
-            raise Unreachable("nobody is at home")
+            raise UnreachableError("nobody is at home")
         if self.file and self.file == self.refusing:
-            raise Refused("no topic may be made")
+            raise AccessDeniedError("no topic may be made")
         return self.settings
 
-    async def judge(self, file: Path) -> Judged:
+    async def judge(self, file: Path) -> CheckVerdict:
         self.file = file.name
-        return judged(file, self.settings.names, self.folder)
+        return check_in_this_process(file, self.settings.names, self.folder)
 
     async def rest(self) -> None:
         self.rested.set()
@@ -76,7 +76,7 @@ async def routing(
     """A router at work that has handled what was there, and what it logs."""
     world, stopping = World(settings, folder or path.parent, away), asyncio.Event()
     with capture_logs() as logs:
-        running = asyncio.create_task(route([path], world, stopping))
+        running = asyncio.create_task(follow_files([path], world, stopping))
         try:
             await world.handled(lambda: None)
             yield world, logs
@@ -90,14 +90,16 @@ def named(logs: Sequence[Any], event: str) -> list[Any]:
     return [entry for entry in logs if entry["event"] == event]
 
 
-async def reported(settings: Settings) -> Report | None:
-    return (await read(settings)).reports.get("order-lines")
+async def reported(settings: Settings) -> RouterReport | None:
+    return (await read_topology(settings)).reports.get("order-lines")
 
 
 async def test_each_save_is_a_version(settings: Settings, folder: Folder) -> None:
     async with routing(settings, folder()) as (world, logs):
         await world.handled(lambda: folder(SLOW))
-        assert [v.published_by for v in await versions(settings, "order-lines")] == [world.by] * 2
+        assert [v.published_by for v in await published_versions_of(settings, "order-lines")] == [
+            world.by
+        ] * 2
         assert named(logs, "route.applied")[1]["changes"] == "~ load"
         assert await reported(settings) is None
 
@@ -112,7 +114,7 @@ async def test_an_editor_that_replaces_the_file_is_seen(settings: Settings, fold
             new.rename(file)
 
         await world.handled(save)
-        assert len(await versions(settings, "order-lines")) == 2
+        assert len(await published_versions_of(settings, "order-lines")) == 2
 
 
 async def test_a_file_that_is_wrong_changes_nothing_and_says_where(
@@ -121,7 +123,7 @@ async def test_a_file_that_is_wrong_changes_nothing_and_says_where(
     file = folder()
     async with routing(settings, file) as (world, logs):
         await world.handled(lambda: folder(BROKEN))
-        assert len(await versions(settings, "order-lines")) == 1
+        assert len(await published_versions_of(settings, "order-lines")) == 1
         said = await reported(settings)
         assert said is not None
         assert said.findings[0].startswith(f"{file}:8:10: unknown key 'subscribe'; did you mean")
@@ -135,16 +137,16 @@ async def test_a_file_that_is_wrong_changes_nothing_and_says_where(
 async def test_what_is_dangerous_waits_for_a_word(settings: Settings, folder: Folder) -> None:
     async with routing(settings, folder()) as (world, logs):
         await world.handled(lambda: folder(WIDE))
-        assert len(await versions(settings, "order-lines")) == 1
+        assert len(await published_versions_of(settings, "order-lines")) == 1
         said = await reported(settings)
         assert said is not None
         assert "8 partitions" in said.waiting[0]
         assert said.waiting[1] == "to apply it: farandole apply --allow keys"
         assert named(logs, "route.waiting")[0]["allow"] == "farandole apply --allow keys"
         file = world.folder / "topology.yaml"
-        derived = judged(file, settings.names, world.folder).derived
+        derived = check_in_this_process(file, settings.names, world.folder).derived
         assert derived is not None
-        await enact(settings, await planned(settings, derived), "ann", ["keys"])
+        await apply_plan(settings, await plan_changes(settings, derived), "ann", ["keys"])
         cleared = await reported(settings)
         assert cleared is not None
         assert cleared.waiting == ()
@@ -155,16 +157,16 @@ async def test_a_rollback_is_not_undone_by_a_router_that_starts(
 ) -> None:
     async with routing(settings, folder()) as (world, _):
         await world.handled(lambda: folder(SLOW))
-    first = (await versions(settings, "order-lines"))[0]
-    back = await planned(settings, restored(first, settings.names), first.version)
-    await enact(settings, back, "ann")
+    first = (await published_versions_of(settings, "order-lines"))[0]
+    back = await plan_changes(settings, derive_from_version(first, settings.names), first.version)
+    await apply_plan(settings, back, "ann")
     async with routing(settings, world.folder / "topology.yaml") as (world, logs):
-        newest = await current(settings, "order-lines")
+        newest = await current_version(settings, "order-lines")
         assert newest is not None
         assert (newest.version, newest.rollback_of) == (3, 1)
         assert "is a rollback to @1" in named(logs, "route.waiting")[0]["why"]
         await world.handled(lambda: folder(SLOW))
-        assert len(await versions(settings, "order-lines")) == 4
+        assert len(await published_versions_of(settings, "order-lines")) == 4
 
 
 async def test_files_of_one_pipeline_are_one_finding(settings: Settings, folder: Folder) -> None:
@@ -176,11 +178,11 @@ async def test_files_of_one_pipeline_are_one_finding(settings: Settings, folder:
     async with routing(settings, side, file.parent) as (world, logs):
         (refused,) = named(logs, "route.refused")
         assert refused["finding"].startswith(f"{side / 'b.yml'}:1:11: the pipeline 'order-lines'")
-        assert await versions(settings, "order-lines") == []
+        assert await published_versions_of(settings, "order-lines") == []
         text = SLOW.replace("order-lines", "others")
         await world.handled(lambda: (side / "b.yml").write_text(text))
-        assert len(await versions(settings, "order-lines")) == 1
-        assert len(await versions(settings, "others")) == 1
+        assert len(await published_versions_of(settings, "order-lines")) == 1
+        assert len(await published_versions_of(settings, "others")) == 1
         said = await reported(settings)
         assert said is not None
         assert said.findings == ()
@@ -199,14 +201,14 @@ async def test_a_file_that_is_deleted_from_a_folder_is_gone_and_not_refused(
         await world.handled((side / "b.yml").unlink)
         assert len(named(logs, "route.gone")) == 1
         assert named(logs, "route.refused") == []
-        assert len(await versions(settings, "order-lines")) == 1
+        assert len(await published_versions_of(settings, "order-lines")) == 1
 
 
 async def test_kafka_may_be_away_and_that_is_said_once(settings: Settings, folder: Folder) -> None:
     async with routing(settings, folder(), away=2) as (_, logs):
         assert len(named(logs, "route.retrying")) == 1
         assert len(named(logs, "route.goes_on")) == 1
-        assert len(await versions(settings, "order-lines")) == 1
+        assert len(await published_versions_of(settings, "order-lines")) == 1
 
 
 async def test_what_kafka_refuses_of_one_pipeline_does_not_stop_the_others(
@@ -219,7 +221,7 @@ async def test_what_kafka_refuses_of_one_pipeline_does_not_stop_the_others(
     (side / "b.yaml").write_text(GOOD.replace("order-lines", "others"))
     world, stopping = World(settings, file.parent, refusing="a.yaml"), asyncio.Event()
     with capture_logs() as logs:
-        running = asyncio.create_task(route([side], world, stopping))
+        running = asyncio.create_task(follow_files([side], world, stopping))
         try:
             async with asyncio.timeout(20):
                 while not named(logs, "route.applied"):
@@ -227,7 +229,7 @@ async def test_what_kafka_refuses_of_one_pipeline_does_not_stop_the_others(
         finally:
             stopping.set()
             await running
-    assert len(await versions(settings, "others")) == 1
+    assert len(await published_versions_of(settings, "others")) == 1
     (said,) = named(logs, "route.retrying")
     assert (said["file"], said["why"]) == (str(side / "a.yaml"), "no topic may be made")
 
@@ -239,7 +241,7 @@ async def test_a_file_that_is_broken_from_the_start_is_reported(
         said = await reported(settings)
         assert said is not None
         assert len(said.findings) == 1
-        assert await versions(settings, "order-lines") == []
+        assert await published_versions_of(settings, "order-lines") == []
 
 
 async def test_what_stands_beside_the_file_is_no_save(settings: Settings, folder: Folder) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.events.ids import Position
+from farandole.broker.topic_reader import scan
 from farandole.events.record import Record
-from farandole.events.topology import Version
+from farandole.events.run_ids import EventPosition
+from farandole.events.topology_version import Version
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -97,7 +97,7 @@ async def read(settings: Settings, version: Version) -> Books:
     return Books(
         version,
         {name: await _events(settings, version, name) for name in version.events},
-        {name: await _letters(settings, names.dead(version.pipeline, name))
+        {name: await _letters(settings, names.dead_topic(version.pipeline, name))
          for name in version.stages},
     )  # fmt: skip
 
@@ -114,7 +114,7 @@ async def _events(settings: Settings, version: Version, name: str) -> Events:
                 continue
             id_, source = headers["ce_id"], headers["ce_source"]
             found.ids.add((source, id_))
-            cause = Position.parse(id_.decode())
+            cause = EventPosition.parse(id_.decode())
             place = (cause.partition, cause.offset)
             found.causes.setdefault(stages[source], set()).add(place)
             path = (record.partition, cause.event_type, cause.partition)

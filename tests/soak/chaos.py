@@ -15,18 +15,18 @@ from pathlib import Path
 
 import structlog
 
-from farandole.broker import embedded
-from farandole.broker.admin import Admin
-from farandole.broker.clients import opened, producer
-from farandole.broker.errors import BrokerError
-from farandole.broker.lag import ordered_pass
+from farandole.broker import embedded_kafka
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.consumer_lag import ordered_lag_pass
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.events.topology import Version
-from farandole.router.check import check
-from farandole.router.derive import derive
-from farandole.router.publish import apply
-from farandole.worker.services import services, told
-from farandole.worker.supervisor import Service, Supervisor
+from farandole.events.topology_version import Version
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.router.version_publisher import publish_version
+from farandole.services.supervisor import ServiceSpec, Supervisor
+from farandole.services.worker_services import settings_environment, worker_services
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2  # of each stage, so that another can take over
@@ -72,13 +72,13 @@ class Chaos:
         """Kill the broker of a folder and start it again."""
 
         async def kill_and_start() -> None:
-            running = embedded.status(home)
+            running = embedded_kafka.embedded_status(home)
             assert running
             log.info("soak.broker_killed", at=self.consumed())
             os.kill(running.pid, signal.SIGKILL)
             # A large process is a zombie for a while before the kernel closes what it listened on.
             await until(lambda: _free(running.port), 20, "its port was not given back")
-            again = await embedded.start(home, progress=lambda _: None)
+            again = await embedded_kafka.start_embedded(home, progress=lambda _: None)
             assert again.address == running.address
             self.outages += 1
             log.info("soak.broker_back", at=self.consumed())
@@ -101,8 +101,8 @@ class Chaos:
         ends = time.monotonic() + seconds
         while True:
             try:
-                async with Admin.open(self.settings) as admin:
-                    lags = await ordered_pass(admin, self.settings.names, self.version)
+                async with ClusterAdmin.open(self.settings) as admin:
+                    lags = await ordered_lag_pass(admin, self.settings.names, self.version)
                 if not any(i.lag for inputs in lags.values() for i in inputs):
                     return
             except BrokerError:
@@ -121,14 +121,14 @@ class Chaos:
 
 async def prepared(settings: Settings, seed: int) -> Chaos:
     """The shipped file applied, its workers not yet started."""
-    checked = check(ROOT / "topology.yaml", settings.names)
+    checked = check_topology_file(ROOT / "topology.yaml", settings.names)
     assert checked.form
-    derived = derive(checked.form, checked.signatures, settings.names)
-    version = (await apply(settings, derived, "a test")).version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    version = (await publish_version(settings, derived, "a test")).version
     # A frozen process is to wake up, not to be found silent and ended.
     patient = [
         replace(service, patience=300.0)
-        for service in services(
+        for service in worker_services(
             settings, ROOT, {1: version}, processes=PROCESSES, log_level="critical"
         )
     ]
@@ -136,21 +136,21 @@ async def prepared(settings: Settings, seed: int) -> Chaos:
     return Chaos(settings, version, supervisor, random.Random(seed))
 
 
-def bookkeeper(settings: Settings) -> Service:
+def bookkeeper(settings: Settings) -> ServiceSpec:
     """Who keeps the books meanwhile: it suffers as the workers do."""
     words = ["--log-level", "error", "--bootstrap", settings.bootstrap or "", "keep-books"]
-    return Service(
+    return ServiceSpec(
         name="bookkeeper",
         argv=[sys.executable, "-P", "-m", "farandole", "-C", str(ROOT), *words],
-        environment={**os.environ, **told(settings)},
+        environment={**os.environ, **settings_environment(settings)},
         folder=str(ROOT),
         patience=300.0,
     )
 
 
 async def trigger(settings: Settings, version: Version, value: bytes) -> None:
-    client = producer(settings)
-    async with opened(client, settings):
+    client = make_producer(settings)
+    async with open_client(client, settings):
         await client.send_and_wait(version.events["feed.requested"].topic, value)
 
 

@@ -13,9 +13,9 @@ import orjson
 import pytest
 import structlog
 
-from farandole.broker import embedded
+from farandole.broker import embedded_kafka
 from farandole.broker.settings import Settings
-from farandole.console.demonstration.oracle import differences, expected, loaded
+from farandole.demo.oracle import expected_figures, figure_differences, loaded_figures
 from stages.order_lines.plan import rows_per_week
 from tests.books.clean import assert_clean, books_read
 from tests.soak.books import read
@@ -52,7 +52,7 @@ def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
     home = tmp_path / "own broker"
     home.mkdir()
     monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
-    running = asyncio.run(embedded.start(home, progress=lambda _: None, port=19192))
+    running = asyncio.run(embedded_kafka.start_embedded(home, progress=lambda _: None, port=19192))
     settings = Settings(
         bootstrap=running.address, replication_factor=1, session_timeout=3, heartbeat_interval=0.5
     )
@@ -69,7 +69,7 @@ def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
         assert_clean(settings, ROOT)
         log.info("soak.audited", seconds=round(time.monotonic() - began, 1))
     finally:
-        asyncio.run(embedded.stop(home))
+        asyncio.run(embedded_kafka.stop_embedded(home))
 
 
 async def survived(
@@ -83,7 +83,7 @@ async def survived(
     broker: Path | None = None,
 ) -> None:
     """One run over the weeks under all these faults, and its books, which must balance."""
-    wanted = await asyncio.to_thread(expected, weeks)
+    wanted = await asyncio.to_thread(expected_figures, weeks)
     assert wanted.edges
     consumed = 1 + sum(
         wanted.edges[event_type]
@@ -124,8 +124,10 @@ async def survived(
     )
     assert books.faults() == []
     edges = {k: v for k, v in books.edges().items() if k != "feed.requested"}
-    found = replace(await asyncio.to_thread(loaded, table, weeks), edges=edges, dead=books.dead())
-    assert differences(wanted, found) == []
+    found = replace(
+        await asyncio.to_thread(loaded_figures, table, weeks), edges=edges, dead=books.dead()
+    )
+    assert figure_differences(wanted, found) == []
     assert (chaos.kills, chaos.freezes) == (kills, freezes)
 
 

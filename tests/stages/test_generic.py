@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from farandole.stages.cel_expression import Undecided
 from farandole.stages.contract import Reject
-from farandole.stages.expression import Undecided
+from farandole.stages.function_signature import read_signature
 from farandole.stages.generic.filter import FilterParams, filter  # noqa: A004 -- its name in a topology
 from farandole.stages.generic.log import LogParams, log
 from farandole.stages.generic.mask import MaskParams, mask
 from farandole.stages.generic.sample import SampleParams, sample
-from farandole.stages.signature import read
 
 PERSON = {"name": "Ada", "card": "4111111111111111", "age": 36, "mails": ["a@x", "b@x"], "no": None}
 SECRET = "MASKING_SECRET"
@@ -60,7 +60,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("function", [filter, log, mask, sample])
 def test_each_passes_on_any_event_and_takes_parameters(function: Any) -> None:
-    signature = read(function)
+    signature = read_signature(function)
     assert signature.passes
     assert signature.params is not None
 

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from farandole.stages.contract import Reject
-from farandole.stages.loading import NotFound, load, on_path
+from farandole.stages.function_loader import (
+    FunctionNotFoundError,
+    add_to_import_path,
+    load_function,
+)
 
 
 @pytest.fixture
@@ -23,23 +27,23 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_function_is_found_in_the_pipelines_folder(folder: Path) -> None:
     (folder / "found_here.py").write_text("def work(x): return x + 1\n")
-    on_path(folder)
-    assert load("found_here:work")(1) == 2
+    add_to_import_path(folder)
+    assert load_function("found_here:work")(1) == 2
 
 
 def test_a_folder_is_put_on_the_path_once(folder: Path) -> None:
-    on_path(folder)
-    on_path(folder / ".")
+    add_to_import_path(folder)
+    add_to_import_path(folder / ".")
     assert sys.path.count(str(folder.resolve())) == 1
 
 
 def test_a_module_that_appears_later_is_found(folder: Path) -> None:
-    on_path(folder)
-    with pytest.raises(NotFound):
-        load("appears_later:work")
+    add_to_import_path(folder)
+    with pytest.raises(FunctionNotFoundError):
+        load_function("appears_later:work")
     (folder / "appears_later.py").write_text("def work(x): return x\n")
-    on_path(folder)
-    assert load("appears_later:work")(1) == 1
+    add_to_import_path(folder)
+    assert load_function("appears_later:work")(1) == 1
 
 
 @pytest.mark.parametrize("package", [False, True])
@@ -51,22 +55,26 @@ def test_a_users_folder_may_be_called_stages(folder: Path, package: bool) -> Non
     (folder / "stages" / own / "work.py").write_text(
         "from farandole import Reject\ndef work(x): raise Reject(x)\n"
     )
-    on_path(folder)
+    add_to_import_path(folder)
     sys.modules.pop("stages", None)
     with pytest.raises(Reject):
-        load(f"stages.{own}.work:work")(1)
+        load_function(f"stages.{own}.work:work")(1)
 
 
 @pytest.mark.parametrize("name", ["filter", "log", "mask", "sample"])
 def test_a_generic_stage_is_found_by_its_old_name(name: str) -> None:
-    assert load(f"stages.generic.{name}:{name}") is load(f"farandole.stages.generic.{name}:{name}")
+    assert load_function(f"stages.generic.{name}:{name}") is load_function(
+        f"farandole.stages.generic.{name}:{name}"
+    )
 
 
 def test_a_function_that_imports_the_old_contract_is_told_the_new_one(folder: Path) -> None:
     (folder / "old_import.py").write_text("from stages.contract import Reject\n")
-    on_path(folder)
-    with pytest.raises(NotFound, match="write `from farandole import Context, Reject, To`"):
-        load("old_import:work")
+    add_to_import_path(folder)
+    with pytest.raises(
+        FunctionNotFoundError, match="write `from farandole import Context, Reject, To`"
+    ):
+        load_function("old_import:work")
 
 
 @pytest.mark.parametrize(
@@ -82,8 +90,8 @@ def test_a_function_that_imports_the_old_contract_is_told_the_new_one(folder: Pa
     ],
 )
 def test_what_is_not_there_is_named(run: str, said: str) -> None:
-    with pytest.raises(NotFound, match=said):
-        load(run)
+    with pytest.raises(FunctionNotFoundError, match=said):
+        load_function(run)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,6 @@ def test_what_is_not_there_is_named(run: str, said: str) -> None:
 )
 def test_a_module_that_fails_at_its_import_says_how(folder: Path, source: str, said: str) -> None:
     (folder / "fails_early.py").write_text(source)
-    on_path(folder)
-    with pytest.raises(NotFound, match=f"fails_early cannot be imported: {said}"):
-        load("fails_early:work")
+    add_to_import_path(folder)
+    with pytest.raises(FunctionNotFoundError, match=f"fails_early cannot be imported: {said}"):
+        load_function("fails_early:work")

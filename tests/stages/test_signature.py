@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from farandole.stages.contract import Context, To
-from farandole.stages.signature import Signature, Unbindable, read
+from farandole.stages.function_signature import StageSignature, UnbindableError, read_signature
 
 
 class A(BaseModel):
@@ -66,41 +66,41 @@ def of_anything(event: Any) -> dict[str, Any]: ...
 def alias(event: Cents) -> Cents: ...
 
 
-GOOD: list[tuple[Callable[..., Any], Signature]] = [
-    (plain, Signature(A, False, None, (B,), False, False, "plain")),
-    (silent, Signature(A, False, None, (), False, False, "plain")),
-    (perhaps, Signature(A, False, None, (B,), False, False, "plain")),
-    (either, Signature(A, False, None, (A, B), False, False, "plain")),
-    (old_union, Signature(A, False, None, (A, B), False, False, "plain")),
-    (awaited, Signature(A, False, None, (B,), False, False, "async")),
-    (generated, Signature(A, False, None, (B,), True, False, "generator")),
-    (generated_long, Signature(A, False, None, (A, B), True, False, "generator")),
-    (streamed, Signature(A, False, None, (B,), True, False, "async generator")),
-    (listed, Signature(A, False, None, (B,), True, False, "plain")),
-    (paired, Signature(A, False, None, (A, B), True, False, "plain")),
-    (tupled, Signature(A, False, None, (B,), True, False, "plain")),
-    (batched, Signature(A, True, None, (), False, False, "plain")),
-    (told, Signature(A, False, None, (B,), False, True, "plain")),
-    (told_many, Signature(A, False, None, (A, B), True, True, "plain")),
-    (told_union, Signature(A, False, None, (A, B), False, True, "plain")),
-    (context_second, Signature(A, False, "context", (B,), False, False, "plain")),
-    (context_named, Signature(A, False, "said", (B,), False, False, "plain")),
-    (context_optional, Signature(A, False, "context", (B,), False, False, "plain")),
-    (with_default, Signature(A, False, None, (B,), False, False, "plain")),
-    (of_anything, Signature(Any, False, None, (dict[str, Any],), False, False, "plain")),
-    (alias, Signature(Cents, False, None, (Cents,), False, False, "plain")),
+GOOD: list[tuple[Callable[..., Any], StageSignature]] = [
+    (plain, StageSignature(A, False, None, (B,), False, False, "plain")),
+    (silent, StageSignature(A, False, None, (), False, False, "plain")),
+    (perhaps, StageSignature(A, False, None, (B,), False, False, "plain")),
+    (either, StageSignature(A, False, None, (A, B), False, False, "plain")),
+    (old_union, StageSignature(A, False, None, (A, B), False, False, "plain")),
+    (awaited, StageSignature(A, False, None, (B,), False, False, "async")),
+    (generated, StageSignature(A, False, None, (B,), True, False, "generator")),
+    (generated_long, StageSignature(A, False, None, (A, B), True, False, "generator")),
+    (streamed, StageSignature(A, False, None, (B,), True, False, "async generator")),
+    (listed, StageSignature(A, False, None, (B,), True, False, "plain")),
+    (paired, StageSignature(A, False, None, (A, B), True, False, "plain")),
+    (tupled, StageSignature(A, False, None, (B,), True, False, "plain")),
+    (batched, StageSignature(A, True, None, (), False, False, "plain")),
+    (told, StageSignature(A, False, None, (B,), False, True, "plain")),
+    (told_many, StageSignature(A, False, None, (A, B), True, True, "plain")),
+    (told_union, StageSignature(A, False, None, (A, B), False, True, "plain")),
+    (context_second, StageSignature(A, False, "context", (B,), False, False, "plain")),
+    (context_named, StageSignature(A, False, "said", (B,), False, False, "plain")),
+    (context_optional, StageSignature(A, False, "context", (B,), False, False, "plain")),
+    (with_default, StageSignature(A, False, None, (B,), False, False, "plain")),
+    (of_anything, StageSignature(Any, False, None, (dict[str, Any],), False, False, "plain")),
+    (alias, StageSignature(Cents, False, None, (Cents,), False, False, "plain")),
 ]
 
 
 @pytest.mark.parametrize(("function", "signature"), GOOD, ids=lambda v: getattr(v, "__name__", ""))
 def test_a_function_that_can_be_a_stage_is_read(
-    function: Callable[..., Any], signature: Signature
+    function: Callable[..., Any], signature: StageSignature
 ) -> None:
-    assert read(function) == signature
+    assert read_signature(function) == signature
 
 
 def test_metadata_of_an_annotation_is_kept_for_pydantic() -> None:
-    signature = read(annotated)
+    signature = read_signature(annotated)
     assert signature.takes == Annotated[A, "x"]
     assert signature.gives == (Annotated[B, ["unhashable"]],)
 
@@ -110,7 +110,7 @@ def test_a_wrapped_function_is_read_as_what_it_wraps() -> None:
     def wrapper(*args: Any, **keywords: Any) -> Any:
         return context_second(*args, **keywords)
 
-    assert read(wrapper) == read(context_second)
+    assert read_signature(wrapper) == read_signature(context_second)
 
 
 def passes(event: T, params: B, context: Context) -> T | None: ...
@@ -125,7 +125,7 @@ def tells_which(event: T, *, params: B) -> To[T]: ...
 def test_a_type_variable_passes_whatever_comes(
     function: Callable[..., Any], gives: tuple[Any, ...], params: Any
 ) -> None:
-    signature = read(function)
+    signature = read_signature(function)
     assert (signature.passes, signature.takes) == (True, Any)
     assert (signature.gives, signature.params) == (gives, params)
 
@@ -133,14 +133,14 @@ def test_a_type_variable_passes_whatever_comes(
 def test_params_with_a_name_of_its_own_model_are_read() -> None:
     def typed(event: A, params: B) -> None: ...
 
-    signature = read(typed)
+    signature = read_signature(typed)
     assert (signature.passes, signature.takes, signature.params) == (False, A, B)
 
 
 def test_an_event_may_be_called_params() -> None:
     def alone(params: A) -> None: ...
 
-    assert (read(alone).takes, read(alone).params) == (A, None)
+    assert (read_signature(alone).takes, read_signature(alone).params) == (A, None)
 
 
 def nothing() -> B: ...
@@ -238,6 +238,6 @@ BAD: list[tuple[Any, str]] = [
     ("function", "said"), BAD, ids=lambda v: getattr(v, "__name__", type(v).__name__)
 )
 def test_any_other_is_refused_with_what_to_write(function: Any, said: str) -> None:
-    with pytest.raises(Unbindable, match=said) as refused:
-        read(function)
+    with pytest.raises(UnbindableError, match=said) as refused:
+        read_signature(function)
     assert "\n" not in str(refused.value)

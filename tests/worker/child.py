@@ -8,9 +8,9 @@ import signal
 import sys
 import time
 
-from farandole.worker import beat as beats
-from farandole.worker.beat import FD_VARIABLE, Beat
-from farandole.worker.tally import Tally
+from farandole.worker import heartbeat as beats
+from farandole.worker.counters import Counters
+from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, Heartbeat
 
 
 async def main(behaviour: str, diary: str) -> int:
@@ -18,7 +18,7 @@ async def main(behaviour: str, diary: str) -> int:
         file.write(f"{os.getpid()}\n")
     with open(diary) as file:  # noqa: ASYNC230
         life = len(file.readlines())
-    beats.INTERVAL = 0.01
+    beats.HEARTBEAT_PERIOD = 0.01
     stopping, orphaned = asyncio.Event(), asyncio.Event()
     if behaviour == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -26,9 +26,9 @@ async def main(behaviour: str, diary: str) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     if behaviour == "crashes":
         return 3
-    beat = Beat(int(os.environ[FD_VARIABLE]))
+    beat = Heartbeat(int(os.environ[HEARTBEAT_FD_VARIABLE]))
     if behaviour in ("progresses", "settles"):
-        beat.tally("load").add(Tally(consumed=10, emitted=1, dead=2))
+        beat.tally("load").add(Counters(consumed=10, emitted=1, dead=2))
     beating = asyncio.create_task(beat.run({"load": lambda: 1}, orphaned))
     await asyncio.sleep(0.03)
     if behaviour == "progresses" and life < 3:
@@ -38,7 +38,7 @@ async def main(behaviour: str, diary: str) -> int:
     waiting = [asyncio.create_task(e.wait()) for e in (stopping, orphaned)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if behaviour == "settles":
-        beat.tally("load").add(Tally(consumed=5))
+        beat.tally("load").add(Counters(consumed=5))
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
     return 0

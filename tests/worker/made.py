@@ -14,22 +14,28 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from farandole.events.headers import decoded
-from farandole.events.record import Header, Outgoing, Record
-from farandole.events.topology import Breaker, Event, Retry, Stage, Version
-from farandole.lanes.port import Partition
-from farandole.stages.signature import read
-from farandole.worker.binding import bind
-from farandole.worker.calling import Caller
-from farandole.worker.handling import Handling
-from farandole.worker.tally import Tally
-from farandole.worker.wiring import Wiring
+from farandole.events.header_codec import decode_headers
+from farandole.events.record import Header, OutgoingRecord, Record
+from farandole.events.topology_version import (
+    BreakerPolicy,
+    EventSpec,
+    RetryPolicy,
+    StageSpec,
+    Version,
+)
+from farandole.lanes.lane_port import Partition
+from farandole.stages.function_signature import read_signature
+from farandole.worker.counters import Counters
+from farandole.worker.invoker import Invoker
+from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.lineage import LineageResolver
+from farandole.worker.output_routing import bind_outputs
 from tests.events.made import Made
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 RETRY = "p.stage.retry"
-ONCE = Retry(attempts=1)
-PATIENT = Retry(attempts=3, backoff=0, max_backoff=0)
+ONCE = RetryPolicy(attempts=1)
+PATIENT = RetryPolicy(attempts=3, backoff=0, max_backoff=0)
 
 
 class In(BaseModel):
@@ -46,18 +52,18 @@ class Other(BaseModel):
 
 
 EVENTS = {
-    "asked": Event(topic="p.asked", partitions=4, boundaries=(0, 0, 0, 0)),
-    "in": Event(topic="p.in", partitions=4, boundaries=(0, 0, 0, 0)),
-    "in2": Event(topic="p.in2", partitions=4, boundaries=(0, 0, 0, 0)),
-    "out": Event(topic="p.out", partitions=4),
-    "keyed": Event(topic="p.keyed", partitions=4, key="household"),
-    "other": Event(topic="p.other", partitions=3),
+    "asked": EventSpec(topic="p.asked", partitions=4, boundaries=(0, 0, 0, 0)),
+    "in": EventSpec(topic="p.in", partitions=4, boundaries=(0, 0, 0, 0)),
+    "in2": EventSpec(topic="p.in2", partitions=4, boundaries=(0, 0, 0, 0)),
+    "out": EventSpec(topic="p.out", partitions=4),
+    "keyed": EventSpec(topic="p.keyed", partitions=4, key="household"),
+    "other": EventSpec(topic="p.other", partitions=3),
 }
-BEFORE = Stage(run="m:before", subscribes=("asked",), emits=("in",))
+BEFORE = StageSpec(run="m:before", subscribes=("asked",), emits=("in",))
 
 
 def version(
-    number: int = 1, *, stages: Mapping[str, Stage] | None = None, **events: Event
+    number: int = 1, *, stages: Mapping[str, StageSpec] | None = None, **events: EventSpec
 ) -> Version:
     return Version(
         pipeline="p",
@@ -96,18 +102,18 @@ def emitted(
 class Outcome:
     """What came of some records, over as many transactions as they took."""
 
-    writes: dict[Partition, list[Outgoing]] = field(default_factory=dict)
-    tally: Tally = field(default_factory=Tally)
+    writes: dict[Partition, list[OutgoingRecord]] = field(default_factory=dict)
+    tally: Counters = field(default_factory=Counters)
     transactions: list[int] = field(default_factory=list)
     """Records settled by each."""
 
     def add(self, done: Any) -> None:
         for partition, outgoing in done.writes.items():
             self.writes.setdefault(Partition(*partition), []).extend(outgoing)
-        self.tally.add(done.tally)
+        self.tally.add(done.receipt)
         self.transactions.append(done.settled)
 
-    def of(self, topic: str) -> list[Outgoing]:
+    def of(self, topic: str) -> list[OutgoingRecord]:
         return [o for p in sorted(self.writes) if p.topic == topic for o in self.writes[p]]
 
     def data(self, topic: str = "p.out") -> list[Any]:
@@ -119,12 +125,12 @@ class Outcome:
         return [account(letter) for letter in self.of("p.stage.dead")]
 
 
-def account(letter: Outgoing) -> dict[str, str]:
-    return {n[5:]: v.decode() for n, v in decoded(letter.headers) if n.startswith("dead_")}
+def account(letter: OutgoingRecord) -> dict[str, str]:
+    return {n[5:]: v.decode() for n, v in decode_headers(letter.headers) if n.startswith("dead_")}
 
 
-def text_headers(outgoing: Outgoing) -> dict[str, str]:
-    return {name: value.decode() for name, value in decoded(outgoing.headers)}
+def text_headers(outgoing: OutgoingRecord) -> dict[str, str]:
+    return {name: value.decode() for name, value in decode_headers(outgoing.headers)}
 
 
 class Lane:
@@ -137,7 +143,7 @@ class Lane:
         name: str = "stage",
         emits: Iterable[str] = ("out",),
         subscribes: Iterable[str] = ("in",),
-        retry: Retry = ONCE,
+        retry: RetryPolicy = ONCE,
         timeout: float = 30.0,
         when: Mapping[str, str] | None = None,
         parameters: Mapping[str, Any] | None = None,
@@ -145,12 +151,12 @@ class Lane:
         versions: Sequence[Version] = (),
         later: Sequence[Version] | Exception = (),
         cancelled: Callable[[], Set[bytes]] = frozenset,
-        breaker: Breaker | None = None,
+        breaker: BreakerPolicy | None = None,
         clock: Callable[[], float] | None = None,
         lane: int = 0,
     ) -> None:
         """With a `clock` its events are parked in `p.stage.retry`."""
-        self.stage = Stage(
+        self.stage = StageSpec(
             run="m:f",
             subscribes=tuple(subscribes),
             emits=tuple(emits),
@@ -158,13 +164,13 @@ class Lane:
             timeout=timeout,
             when=when or {},
             parameters=parameters or {},
-            breaker=breaker or Breaker(),
+            breaker=breaker or BreakerPolicy(),
         )
         known = [*versions] or [version(stages={name: self.stage})]
         self.read_again = 0
         self.under_way: list[float] = []
         self.began_with: list[float] = []
-        self.committed: list[Tally] = []
+        self.committed: list[Counters] = []
 
         async def refreshed() -> Mapping[int, Version]:
             self.read_again += 1
@@ -177,8 +183,8 @@ class Lane:
             self.began_with.append(seconds)
             return seconds
 
-        signature = read(function)
-        caller = Caller(
+        signature = read_signature(function)
+        caller = Invoker(
             pipeline="p",
             stage=name,
             bound=known[-1].stages[name],
@@ -188,12 +194,12 @@ class Lane:
             began=began,
             ended=self.under_way.remove,  # type: ignore[arg-type]
         )
-        wiring = Wiring(
+        wiring = LineageResolver(
             {v.version: v for v in known},
             refreshed,
-            partial(bind, stage=name, signature=signature, latest=known[-1].stages[name]),
+            partial(bind_outputs, stage=name, signature=signature, latest=known[-1].stages[name]),
         )
-        self.work = Handling(
+        self.work = LaneProcessor(
             caller,
             wiring,
             "p.stage.dead",

@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farandole.events.headers import decoded
-from farandole.events.ids import RunIds
-from farandole.events.ledger import hashed, partition_of, read
+from farandole.events.header_codec import decode_headers
+from farandole.events.ledger_records import hash_event_ids, ledger_partition, parse_ledger_entry
 from farandole.events.record import Record
-from farandole.events.topology import Event, Expect, Stage, Version
+from farandole.events.run_ids import RunIdGenerator
+from farandole.events.topology_version import EventSpec, RunExpectation, StageSpec, Version
 from farandole.stages.contract import Reject
-from farandole.worker.accounts import ENTRY_BYTES
+from farandole.worker.ledger_entries import MAX_ENTRY_BYTES
 from tests.worker.made import INSTALLATION, In, Lane, Out, Outcome, bare, emitted, version
 
 LEDGER = 3
-RUNS = RunIds(INSTALLATION, "p.in")
-AFTER = Stage(run="m:after", subscribes=("out",))
-STAGE = Stage(run="m:f", subscribes=("in",), emits=("out",), when={"in": "data.n != 5"})
+RUNS = RunIdGenerator(INSTALLATION, "p.in")
+AFTER = StageSpec(run="m:after", subscribes=("out",))
+STAGE = StageSpec(run="m:f", subscribes=("in",), emits=("out",), when={"in": "data.n != 5"})
 
 
 def booked(**changed: Any) -> Version:
@@ -96,7 +96,7 @@ def emitted_in(outcome: Outcome) -> dict[str, list[bytes]]:
     """By run, the ids of what stands among the results."""
     found: dict[str, list[bytes]] = defaultdict(list)
     for outgoing in outcome.of("p.out"):
-        headers = dict(decoded(outgoing.headers))
+        headers = dict(decode_headers(outgoing.headers))
         found[headers["ce_runid"].decode()].append(headers["ce_id"])
     return found
 
@@ -106,7 +106,7 @@ def parts(outcome: Outcome) -> list[tuple[int, Any]]:
     found = []
     for place, out in outcome.writes.items():
         for outgoing in out if place.topic == "ledger" else ():
-            entry = read(outgoing.value)
+            entry = parse_ledger_entry(outgoing.value)
             assert entry is not None
             assert (entry["pipeline"], entry["stage"], entry["lane"]) == ("p", "stage", 0)
             found += [(place.partition, part) for part in entry["runs"]]
@@ -124,7 +124,7 @@ def summed(outcome: Outcome, side: str, kind: str) -> dict[str, tuple[int, int]]
 
 
 def counted(ids: dict[str, list[bytes]]) -> dict[str, tuple[int, int]]:
-    return {run: (len(each), hashed(each)) for run, each in ids.items()}
+    return {run: (len(each), hash_event_ids(each)) for run, each in ids.items()}
 
 
 def worked(function: Callable[..., Any], given_: list[Record], **changed: Any) -> Outcome:
@@ -176,11 +176,11 @@ def test_a_run_stands_in_its_own_partition_of_the_ledger(
     function: Callable[..., Any], given_: list[Record]
 ) -> None:
     for partition, part in parts(worked(function, given_)):
-        assert partition == partition_of(part["run"].encode(), LEDGER)
+        assert partition == ledger_partition(part["run"].encode(), LEDGER)
 
 
 def test_whoever_consumes_a_root_says_what_all_its_subscribers_owe() -> None:
-    expect = Expect(complete_within=60, fail_above=0.1)
+    expect = RunExpectation(complete_within=60, fail_above=0.1)
     ((_, part),) = parts(worked(straight, [bare({"n": 3}, 7)._replace(timestamp=5)], expect=expect))
     assert part["root"] == {
         "type": "in",
@@ -214,13 +214,15 @@ def test_many_runs_are_split_over_records_and_none_is_torn() -> None:
     given_ = [bare({"n": 3}, offset) for offset in range(6000)]
     outcome = worked(straight, given_)
     entries = [o for p, out in outcome.writes.items() if p.topic == "ledger" for o in out]
-    assert max(len(o.value or b"") for o in entries) <= ENTRY_BYTES
+    assert max(len(o.value or b"") for o in entries) <= MAX_ENTRY_BYTES
     assert len(parts(outcome)) == len(given_)
     assert summed(outcome, "in", "in") == counted(consumed_by(given_))
 
 
 def test_the_lines_of_an_event_that_is_a_list_are_counted() -> None:
-    listed = Event(topic="p.in", partitions=4, data_schema={"type": "array"}, boundaries=(0,) * 4)
+    listed = EventSpec(
+        topic="p.in", partitions=4, data_schema={"type": "array"}, boundaries=(0,) * 4
+    )
     made = booked()
     made = made.model_copy(update={"events": {**made.events, "in": listed}})
     stage = STAGE.model_copy(update={"when": {}})

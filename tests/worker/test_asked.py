@@ -7,8 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from structlog.testing import capture_logs
 
-from farandole.events.control import Cancel, Control, Pause, Resume, written
-from farandole.worker.asked import Asked
+from farandole.events.control_documents import (
+    CancelDocument,
+    ControlDocument,
+    PauseDocument,
+    ResumeDocument,
+    serialize_control,
+)
+from farandole.worker.control_state import ControlState
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -21,44 +27,44 @@ class Table:
         self.written: dict[bytes, int] = {}
         self.now = T
 
-    def say(self, control: Control | bytes, key: bytes | None = None) -> None:
-        value = control if isinstance(control, bytes) else written(control)
+    def say(self, control: ControlDocument | bytes, key: bytes | None = None) -> None:
+        value = control if isinstance(control, bytes) else serialize_control(control)
         at = key or (b"?" if isinstance(control, bytes) else control.key)
         self.rows = {**{k: v for k, v in self.rows.items() if k != at}, at: value}
         self.written[at] = int(self.now.timestamp() * 1000)
 
-    def asked(self) -> Asked:
-        return Asked(self, "p", lambda: self.now)
+    def asked(self) -> ControlState:
+        return ControlState(self, "p", lambda: self.now)
 
 
 def test_nothing_is_asked_where_the_topic_does_not_exist() -> None:
-    asked = Asked(None, "p")
+    asked = ControlState(None, "p")
     assert (asked.paused("s"), asked.cancelled()) == (False, frozenset())
 
 
 def test_what_is_said_is_heard_at_the_next_question() -> None:
     table = Table()
     asked = table.asked()
-    table.say(Pause(pipeline="p", stage="s"))
+    table.say(PauseDocument(pipeline="p", stage="s"))
     assert (asked.paused("s"), asked.paused("other")) == (True, False)
-    table.say(Resume(pipeline="p", stage="s"))
+    table.say(ResumeDocument(pipeline="p", stage="s"))
     assert not asked.paused("s")
-    table.say(Cancel(run="r"))
+    table.say(CancelDocument(run="r"))
     assert asked.cancelled() == {b"r"}
 
 
 def test_another_pipelines_pause_is_none_of_ours() -> None:
     table = Table()
-    table.say(Pause(pipeline="other"))
+    table.say(PauseDocument(pipeline="other"))
     assert not table.asked().paused("s")
 
 
 def test_under_any_key_the_newest_holds() -> None:
     table = Table()
-    table.say(Pause(pipeline="p", stage="s"), b"as somebody typed it")
-    table.say(Resume(pipeline="p", stage="s"))
+    table.say(PauseDocument(pipeline="p", stage="s"), b"as somebody typed it")
+    table.say(ResumeDocument(pipeline="p", stage="s"))
     assert not table.asked().paused("s")
-    table.say(Pause(pipeline="p", stage="s"), b"as somebody typed it")
+    table.say(PauseDocument(pipeline="p", stage="s"), b"as somebody typed it")
     assert table.asked().paused("s")
 
 
@@ -66,8 +72,8 @@ def test_time_ends_what_has_an_end_though_nothing_is_said() -> None:
     table = Table()
     asked = table.asked()
     for hours in (1, 2):
-        table.say(Cancel(run=f"{hours}", until=T + timedelta(hours=hours)))
-    table.say(Pause(pipeline="p", until=T + timedelta(hours=1)))
+        table.say(CancelDocument(run=f"{hours}", until=T + timedelta(hours=hours)))
+    table.say(PauseDocument(pipeline="p", until=T + timedelta(hours=1)))
     assert (asked.cancelled(), asked.paused("s")) == ({b"1", b"2"}, True)
     table.now = T + timedelta(hours=1)
     assert (asked.cancelled(), asked.paused("s")) == ({b"2"}, False)
@@ -81,6 +87,6 @@ def test_what_is_not_understood_is_said_once_and_passed_over() -> None:
     with capture_logs() as logs:
         table.say(b'{"do": "dance"}')
         assert not asked.paused("s")
-        table.say(Pause(pipeline="p"))
+        table.say(PauseDocument(pipeline="p"))
         assert asked.paused("s")
     assert [log["event"] for log in logs] == ["control.unread"]

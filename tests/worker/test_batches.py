@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farandole.events.topology import Retry
+from farandole.events.topology_version import RetryPolicy
 from farandole.stages.contract import Context, Reject
-from farandole.worker.caps import BATCH
+from farandole.worker.limits import MAX_BATCH
 from tests.worker.made import ONCE, PATIENT, In, Lane, Out, bare, emitted, text_headers
 
 
@@ -31,7 +31,7 @@ class Table:
         self.loaded += [e.n for e in events]
 
 
-def lane_of(table: Table, retry: Retry = ONCE) -> Lane:
+def lane_of(table: Table, retry: RetryPolicy = ONCE) -> Lane:
     def load(events: list[In]) -> None:
         table.load(events)
 
@@ -47,8 +47,8 @@ async def test_a_batch_is_one_call() -> None:
 
 async def test_a_long_batch_is_cut() -> None:
     table = Table(set(), ValueError())
-    await lane_of(table).handle(*(bare({"n": n}, offset=n) for n in range(BATCH + 7)))
-    assert [len(call) for call in table.calls] == [BATCH, 7]
+    await lane_of(table).handle(*(bare({"n": n}, offset=n) for n in range(MAX_BATCH + 7)))
+    assert [len(call) for call in table.calls] == [MAX_BATCH, 7]
 
 
 @settings(max_examples=150, deadline=None)
@@ -63,7 +63,7 @@ def test_only_the_failing_events_die(
 ) -> None:
     failing = {n for n in failing if n < count}
     table = Table(failing, Reject("no") if final else ValueError("no"))
-    retry = Retry(attempts=attempts, backoff=0)
+    retry = RetryPolicy(attempts=attempts, backoff=0)
     records = [bare({"n": n}, offset=n) for n in range(count)]
     outcome = asyncio.run(lane_of(table, retry).handle(*records))
     assert {int(d["offset"]) for d in outcome.dead} == failing

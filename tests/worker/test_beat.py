@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager, suppress
 import orjson
 import pytest
 
-from farandole.worker import beat as beats
-from farandole.worker.beat import Beat
-from farandole.worker.tally import Tally
+from farandole.worker import heartbeat as beats
+from farandole.worker.counters import Counters
+from farandole.worker.heartbeat import Heartbeat
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beats, "INTERVAL", 0.001)
+    monkeypatch.setattr(beats, "HEARTBEAT_PERIOD", 0.001)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 @asynccontextmanager
-async def beating(beat: Beat, orphaned: asyncio.Event | None = None) -> AsyncIterator[None]:
+async def beating(beat: Heartbeat, orphaned: asyncio.Event | None = None) -> AsyncIterator[None]:
     task = asyncio.create_task(beat.run({"load": lambda: 2}, orphaned or asyncio.Event()))
     try:
         yield
@@ -64,8 +64,8 @@ async def turns(count: int) -> None:
 
 
 async def test_a_beat_says_what_was_settled(pipe: tuple[int, int]) -> None:
-    beat = Beat(pipe[1])
-    beat.tally("load").add(Tally(consumed=5, emitted=3, dropped=1, filtered=2, dead=1))
+    beat = Heartbeat(pipe[1])
+    beat.tally("load").add(Counters(consumed=5, emitted=3, dropped=1, filtered=2, dead=1))
     async with beating(beat):
         line = (await heard(pipe[0])).splitlines()[0]
     assert orjson.loads(line) == {
@@ -75,16 +75,16 @@ async def test_a_beat_says_what_was_settled(pipe: tuple[int, int]) -> None:
 
 async def test_the_last_beat_says_what_was_settled_last(pipe: tuple[int, int]) -> None:
     """Or the books of a process that ends in good order would miss its last moments."""
-    beat = Beat(pipe[1])
+    beat = Heartbeat(pipe[1])
     tally = beat.tally("load")
     async with beating(beat):
         await heard(pipe[0])
-        tally.add(Tally(consumed=7))
+        tally.add(Counters(consumed=7))
     assert orjson.loads((await heard(pipe[0])).splitlines()[-1])["load"]["consumed"] == 7
 
 
 async def test_a_call_that_is_overdue_stops_the_beat(pipe: tuple[int, int]) -> None:
-    beat = Beat(pipe[1])
+    beat = Heartbeat(pipe[1])
     began, ended = beat.watcher("load")
     token = began(-1)
     async with beating(beat):
@@ -96,7 +96,7 @@ async def test_a_call_that_is_overdue_stops_the_beat(pipe: tuple[int, int]) -> N
 
 
 async def test_a_call_within_its_time_does_not(pipe: tuple[int, int]) -> None:
-    beat = Beat(pipe[1])
+    beat = Heartbeat(pipe[1])
     began, _ = beat.watcher("load")
     began(60)
     async with beating(beat):
@@ -104,7 +104,7 @@ async def test_a_call_within_its_time_does_not(pipe: tuple[int, int]) -> None:
 
 
 async def test_each_of_two_calls_is_watched(pipe: tuple[int, int]) -> None:
-    beat = Beat(pipe[1])
+    beat = Heartbeat(pipe[1])
     began, ended = beat.watcher("load")
     began(-1)
     ended(began(60))
@@ -117,7 +117,7 @@ async def test_each_of_two_calls_is_watched(pipe: tuple[int, int]) -> None:
 async def test_a_process_whose_supervisor_is_gone_knows_it(pipe: tuple[int, int]) -> None:
     os.close(pipe[0])
     orphaned = asyncio.Event()
-    async with beating(Beat(pipe[1]), orphaned), asyncio.timeout(5):
+    async with beating(Heartbeat(pipe[1]), orphaned), asyncio.timeout(5):
         await orphaned.wait()
 
 
@@ -126,7 +126,7 @@ async def test_a_supervisor_that_does_not_read_is_no_reason_to_end(pipe: tuple[i
         while True:
             os.write(pipe[1], b"\n" * 4096)
     orphaned = asyncio.Event()
-    async with beating(Beat(pipe[1]), orphaned):
+    async with beating(Heartbeat(pipe[1]), orphaned):
         await turns(5)
         drained(pipe[0])
         assert await heard(pipe[0])
@@ -134,5 +134,5 @@ async def test_a_supervisor_that_does_not_read_is_no_reason_to_end(pipe: tuple[i
 
 
 async def test_a_process_without_a_supervisor_just_works() -> None:
-    async with beating(Beat(None)):
+    async with beating(Heartbeat(None)):
         await turns(3)

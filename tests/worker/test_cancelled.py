@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from farandole.events.envelope import AGAIN
-from farandole.events.ids import RunIds
-from farandole.events.ledger import hashed
-from farandole.lanes.port import Partition
+from farandole.events.envelope import REPEATED_RUN_HEADER
+from farandole.events.ledger_records import hash_event_ids
+from farandole.events.run_ids import RunIdGenerator
+from farandole.lanes.lane_port import Partition
 from farandole.stages.contract import Context
 from tests.worker.made import INSTALLATION, PATIENT, In, Lane, Out, Outcome, bare, emitted, version
 from tests.worker.test_hosting import ONE
@@ -70,13 +70,13 @@ async def test_only_the_cancelled_run_ends(function: Any) -> None:
     assert (outcome.tally.cancelled, outcome.tally.emitted, outcome.tally.dead) == (6, 3, 0)
     (said,) = consumed(outcome)[OFF]
     ids = [b"asked/0/1/%d" % n for n in range(9) if n % 3]
-    assert (said["n"], said["cancelled"], said["hash"]) == (6, 6, hashed(ids))
+    assert (said["n"], said["cancelled"], said["hash"]) == (6, 6, hash_event_ids(ids))
     assert [part["n"] for part in consumed(outcome)[ON]] == [3]
     assert not any("cancelled" in part for part in consumed(outcome)[ON])
 
 
 async def test_a_root_of_a_cancelled_run_opens_it_and_ends_it() -> None:
-    run = RunIds(INSTALLATION, "p.in").of(0, 1)
+    run = RunIdGenerator(INSTALLATION, "p.in").of(0, 1)
     outcome = await lane_of(straight, off(run)).handle(*(bare(offset=n) for n in range(3)))
     assert CALLED == [0, 2]
     entries = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]
@@ -109,7 +109,7 @@ async def test_a_run_that_is_cancelled_meanwhile_is_tried_no_more() -> None:
 
 async def test_one_that_kills_its_process_is_no_dead_letter() -> None:
     done = await lane_of(straight, off(OFF)).work.give_up(emitted(1, run=OFF), deaths=5)
-    assert (done.settled, done.tally.cancelled, done.tally.dead) == (1, 1, 0)
+    assert (done.settled, done.receipt.cancelled, done.receipt.dead) == (1, 1, 0)
     assert [*done.writes] == [Partition("ledger", 0)]
 
 
@@ -117,7 +117,7 @@ async def test_one_that_kills_its_process_is_no_dead_letter() -> None:
     ("said", "named"), [(OFF.encode(), OFF), (b"A" * 13, None), (b"a" * 14, None), (b"\xff", None)]
 )
 async def test_the_books_name_the_run_that_a_root_repeats(said: bytes, named: str | None) -> None:
-    root = bare(headers=[(AGAIN, said)])
+    root = bare(headers=[(REPEATED_RUN_HEADER, said)])
     outcome = await lane_of(straight, off()).handle(root)
     (entry,) = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]
     assert entry["runs"][0]["root"].get("again") == named

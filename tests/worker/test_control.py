@@ -12,23 +12,23 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from farandole.broker.clients import opened, producer
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.tables import scan
-from farandole.console.control import publish
-from farandole.events.control import Cancel, Pause, Resume
-from farandole.events.ids import RunIds
-from farandole.events.ledger import MASK, hashed
-from farandole.events.topology import Version
-from farandole.lanes.kafka import KafkaPort
-from farandole.worker.hosting import Host
+from farandole.broker.topic_reader import scan
+from farandole.events.control_documents import CancelDocument, PauseDocument, ResumeDocument
+from farandole.events.ledger_records import HASH_MASK, hash_event_ids
+from farandole.events.run_ids import RunIdGenerator
+from farandole.events.topology_version import Version
+from farandole.lanes.kafka_port import KafkaPort
+from farandole.operations.control.control_publisher import publish_control
+from farandole.worker.stage_host import StageHost
 from tests.rewiring.edits import PLAIN
 from tests.rewiring.test_live import HERE, at_rest, edit, hosted, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
-PAUSED = Pause(pipeline="rewired", stage="make")
-RESUMED = Resume(pipeline="rewired", stage="make")
+PAUSED = PauseDocument(pipeline="rewired", stage="make")
+RESUMED = ResumeDocument(pipeline="rewired", stage="make")
 LANES = 3
 
 Holds = Counter[str]
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 def holds(monkeypatch: pytest.MonkeyPatch) -> Holds:
     """How often each lane was told to take nothing."""
     found: Holds = Counter()
-    paused = KafkaPort.paused
+    paused = KafkaPort.wait_if_paused
 
     async def counted(self: KafkaPort) -> bool:
         held = await paused(self)
@@ -69,8 +69,8 @@ async def held(holds: Holds, stage: str = "make") -> None:
 async def give(settings: Settings, version: Version, count: int) -> list[str]:
     """So many roots; their runs."""
     topic = version.events["asked"].topic
-    runs = RunIds(version.installation, topic)
-    async with opened(producer(settings), settings) as client:
+    runs = RunIdGenerator(version.installation, topic)
+    async with open_client(make_producer(settings), settings) as client:
         sent = [
             await client.send_and_wait(topic, orjson.dumps({"n": n, "household": n}), key=b"%d" % n)
             for n in range(count)
@@ -90,7 +90,7 @@ async def reached(settings: Settings, version: Version, event_type: str, number:
 
 
 @asynccontextmanager
-async def working(settings: Settings) -> AsyncIterator[Host]:
+async def working(settings: Settings) -> AsyncIterator[StageHost]:
     async with hosted(settings) as host:
         await until(lambda: host.lanes.get("make", int)() == LANES, "the lanes are not born")
         yield host
@@ -104,13 +104,13 @@ async def test_a_pause_holds_a_stage_where_it_is_and_a_resume_lets_it_go_on(
         await give(settings, version, 10)
         await reached(settings, version, "given", 10)
         with capture_logs() as logs:
-            await publish(settings, PAUSED)
+            await publish_control(settings, PAUSED)
             await held(holds)
             await give(settings, version, 30)
             await reached(settings, version, "taken", 40)
             await held(holds)
             assert await count(settings, version, "made") == 10
-            await publish(settings, RESUMED)
+            await publish_control(settings, RESUMED)
             await reached(settings, version, "given", 40)
         assert not {log["event"] for log in logs if log["event"].startswith(("group.", "lane."))}
         await at_rest(settings)
@@ -121,7 +121,7 @@ async def test_a_paused_stage_stays_so_over_a_restart_and_a_rebalance(
     settings: Settings, folder: Path, holds: Holds
 ) -> None:
     version = await edit(settings, folder, PLAIN)
-    await publish(settings, PAUSED)
+    await publish_control(settings, PAUSED)
     async with working(settings):
         await give(settings, version, 30)
         await reached(settings, version, "taken", 30)
@@ -136,7 +136,7 @@ async def test_a_paused_stage_stays_so_over_a_restart_and_a_rebalance(
             )
             await held(holds)
             assert await count(settings, version, "made") == 0
-            await publish(settings, RESUMED)
+            await publish_control(settings, RESUMED)
             await reached(settings, version, "given", 30)
 
 
@@ -144,21 +144,21 @@ async def test_what_is_in_flight_of_a_cancelled_run_ends_as_cancelled(
     settings: Settings, folder: Path, holds: Holds
 ) -> None:
     version = await edit(settings, folder, PLAIN)
-    await publish(settings, PAUSED)
+    await publish_control(settings, PAUSED)
     async with working(settings):
         runs = await give(settings, version, 20)
         await reached(settings, version, "taken", 20)
         await held(holds)
         for run in runs[::2]:
-            await publish(settings, Cancel(run=run))
-        await publish(settings, RESUMED)
+            await publish_control(settings, CancelDocument(run=run))
+        await publish_control(settings, RESUMED)
         await at_rest(settings)
     books = await booked(settings)
     for edges, cancelled in [(books[run], run in runs[::2]) for run in runs]:
         at_make = edges["taken>make"]
         assert (at_make["consumed"], at_make["cancelled"]) == (1, int(cancelled))
         assert ("made>give" in edges) is not cancelled
-        assert {(e["emitted"] - e["consumed"], e["hash"] & MASK) for e in edges.values()} == {
+        assert {(e["emitted"] - e["consumed"], e["hash"] & HASH_MASK) for e in edges.values()} == {
             (0, 0)
         }
     assert await count(settings, version, "given") == 10
@@ -172,12 +172,12 @@ async def test_a_run_that_is_cancelled_under_way_balances_wherever_it_was(
     async with working(settings):
         runs = await give(settings, version, 200)
         for run in runs[::-20]:
-            await publish(settings, Cancel(run=run))
+            await publish_control(settings, CancelDocument(run=run))
         await at_rest(settings)
     books = await booked(settings)
     assert books.keys() == set(runs)
     for edges in books.values():
-        assert {(e["emitted"] - e["consumed"], e["hash"] & MASK) for e in edges.values()} == {
+        assert {(e["emitted"] - e["consumed"], e["hash"] & HASH_MASK) for e in edges.values()} == {
             (0, 0)
         }
     ended = sum(e["cancelled"] for edges in books.values() for e in edges.values())
@@ -187,7 +187,7 @@ async def test_a_run_that_is_cancelled_under_way_balances_wherever_it_was(
 async def booked(settings: Settings) -> dict[str, dict[str, Counter[str]]]:
     """By run and edge, what the entries of the ledger add up to; `hash`: emitted minus consumed."""
     found: dict[str, dict[str, Counter[str]]] = {}
-    async for records in scan(settings, [settings.names.ledger]):
+    async for records in scan(settings, [settings.names.ledger_topic]):
         for entry in (orjson.loads(record.value or b"") for record in records):
             for part in entry["runs"]:
                 edges = found.setdefault(part["run"], {})
@@ -195,7 +195,7 @@ async def booked(settings: Settings) -> dict[str, dict[str, Counter[str]]]:
                     for stage in root["to"]:
                         opened_ = edges.setdefault(f"{root['type']}>{stage}", Counter())
                         opened_["emitted"] += 1
-                        opened_["hash"] += hashed([part["run"].encode()])
+                        opened_["hash"] += hash_event_ids([part["run"].encode()])
                 for event_type, settled in part["in"].items():
                     edge = edges.setdefault(f"{event_type}>{entry['stage']}", Counter())
                     edge["consumed"] += settled["n"]

@@ -13,12 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farandole.events.deadletter import size
-from farandole.events.headers import decoded
-from farandole.events.record import Undecodable
-from farandole.events.topology import Retry
+from farandole.events.dead_letter import approximate_record_size
+from farandole.events.header_codec import decode_headers
+from farandole.events.record import UndecodableRecord
+from farandole.events.topology_version import RetryPolicy
 from farandole.stages.contract import Context, Reject, To
-from farandole.worker.caps import DEAD_BYTES, EVENT_BYTES, RECORD_BYTES, TRANSACTION_BYTES
+from farandole.worker.limits import (
+    MAX_DEAD_LETTER_BYTES,
+    MAX_EVENT_BYTES,
+    MAX_RECORD_BYTES,
+    MAX_TRANSACTION_BYTES,
+)
 from tests.events.made import Made, headers, values
 from tests.worker.made import PATIENT, In, Lane, Other, Out, Outcome, bare, emitted
 
@@ -127,7 +132,9 @@ FAILING: list[tuple[str, Callable[..., Any], str, str]] = [
 async def test_one_event_dies_and_its_neighbours_are_worked(
     function: Callable[..., Any], error: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farandole.worker.results.EVENT_BYTES", 2**23)  # 64 MiB take their time
+    monkeypatch.setattr(
+        "farandole.worker.transaction_buffer.MAX_EVENT_BYTES", 2**23
+    )  # 64 MiB take their time
     timeout = 0.05 if "hangs" in function.__name__ else 30
     outcome = await Lane(function, timeout=timeout).handle(*(bare(offset=n) for n in (0, 1, 2)))
     assert [d["n"] for d in outcome.data()] == [0, 2] or _ns(outcome.data()) == {0, 2}
@@ -149,7 +156,7 @@ async def test_a_result_that_is_too_large_dies() -> None:
 
     outcome = await Lane(large, emits=["other"]).handle(*(bare(offset=n) for n in (0, 1, 2)))
     assert [d["error"] for d in outcome.dead] == ["TooMuch"]
-    assert str(RECORD_BYTES) in outcome.dead[0]["message"]
+    assert str(MAX_RECORD_BYTES) in outcome.dead[0]["message"]
     assert len(outcome.data("p.other")) == 2
 
 
@@ -171,7 +178,7 @@ async def test_a_value_where_nothing_is_declared_dies() -> None:
     ]
 
 
-HOSTILE: list[tuple[str, Made | Undecodable, str]] = [
+HOSTILE: list[tuple[str, Made | UndecodableRecord, str]] = [
     ("not JSON", bare(b"weeks"), "Invalid JSON"),
     ("empty", bare(b"")._replace(value=b""), "Invalid JSON"),
     ("tombstone", bare(b"")._replace(value=None), "tombstone"),
@@ -181,7 +188,7 @@ HOSTILE: list[tuple[str, Made | Undecodable, str]] = [
     ("deep", bare(b"[" * 100_000), "recursion limit"),
     ("huge number", bare(b'{"n":' + b"9" * 10_000 + b"}"), "number out of range"),
     ("large", bare(b'{"n":"' + b"x" * 1_000_000 + b'"}'), "n: Input should be a valid integer"),
-    ("undecodable", Undecodable("p.in", 0, 0), "not UTF-8"),
+    ("undecodable", UndecodableRecord("p.in", 0, 0), "not UTF-8"),
     ("header of no value", bare({"n": 1}, headers=[("ce_id", None)]), "no value"),
     ("forged and broken", emitted(1, headers=[("ce_runid", b"\xff")]), ""),
     ("ours and null", emitted(1, headers=[("ce_subject", None)]), ""),
@@ -198,7 +205,10 @@ async def test_a_hostile_record_is_one_dead_letter_that_fits(record: Made, said:
     for letter, dead in zip(outcome.of("p.stage.dead"), outcome.dead, strict=True):
         assert said in dead["message"]
         assert "\n" not in dead["message"]
-        assert size(letter.key, letter.value, decoded(letter.headers)) <= DEAD_BYTES
+        assert (
+            approximate_record_size(letter.key, letter.value, decode_headers(letter.headers))
+            <= MAX_DEAD_LETTER_BYTES
+        )
         assert letter.value == record.value
     assert len(outcome.dead) == (1 if said else 0)
 
@@ -277,7 +287,7 @@ async def test_waits_double_with_full_jitter_up_to_the_longest(
 ) -> None:
     waits = Waits(monkeypatch)
     monkeypatch.setattr(random, "random", lambda: 1.0)
-    retry = Retry(attempts=7, backoff=0.5, max_backoff=5)
+    retry = RetryPolicy(attempts=7, backoff=0.5, max_backoff=5)
     await Lane(failing_until(99, ValueError()), retry=retry).handle(bare(offset=1))
     assert waits.seconds == [0.5, 1, 2, 4, 5, 5]
 
@@ -306,16 +316,16 @@ async def test_a_transaction_takes_no_more_events_when_it_is_full() -> None:
     first = outcome.transactions[0]
     assert 2 <= first <= 12
     assert len(outcome.transactions) >= 30 // 12
-    assert first * 2_000 * 400 <= TRANSACTION_BYTES + 2_000 * 450
+    assert first * 2_000 * 400 <= MAX_TRANSACTION_BYTES + 2_000 * 450
 
 
 async def test_one_event_may_cause_more_than_a_transaction_usually_holds() -> None:
-    count = 2 * TRANSACTION_BYTES // 420
+    count = 2 * MAX_TRANSACTION_BYTES // 420
 
     def many(event: In) -> Iterator[Out]:
         return (Out(n=n) for n in range(count))
 
-    assert count * 420 < EVENT_BYTES
+    assert count * 420 < MAX_EVENT_BYTES
     outcome = await Lane(many).handle(bare(offset=1))
     assert outcome.tally.emitted == count
 
@@ -422,7 +432,7 @@ async def test_a_generator_in_a_thread_does_its_work_there(threads: ThreadPoolEx
 async def test_a_generator_in_a_thread_is_capped(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farandole.worker.calling.EVENT_RESULTS", 1_000)
+    monkeypatch.setattr("farandole.worker.invoker.MAX_EVENT_RESULTS", 1_000)
     outcome = await Lane(floods, threads=threads).handle(bare(offset=1), bare(offset=2))
     assert [d["error"] for d in outcome.dead] == ["TooMuch"]
     assert _ns(outcome.data()) == {2}

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from farandole.events.topology import Event, Stage, Version
+from farandole.catalog.active_stages import active_stages
+from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.stages.contract import To
-from farandole.stages.signature import read
-from farandole.worker.binding import unfit
-from farandole.worker.hosting import worked
-from farandole.worker.live import live
+from farandole.stages.function_signature import read_signature
+from farandole.worker.output_routing import signature_mismatch
+from farandole.worker.stage_host import without_wiring
 from tests.worker.made import In, Lane, Other, Out, bare, version
 
-ONE = Stage(run="m:f", subscribes=("in",), emits=("out",))
-TWO = Stage(run="m:f", subscribes=("in",), emits=("other", "out"))
-RENAMED = Stage(run="m:f", subscribes=("in",), emits=("keyed",))
-LATER = Event(topic="p.in", partitions=4, boundaries=(10, 10, 10, 10))
+ONE = StageSpec(run="m:f", subscribes=("in",), emits=("out",))
+TWO = StageSpec(run="m:f", subscribes=("in",), emits=("other", "out"))
+RENAMED = StageSpec(run="m:f", subscribes=("in",), emits=("keyed",))
+LATER = EventSpec(topic="p.in", partitions=4, boundaries=(10, 10, 10, 10))
 
 
-def since_ten(first: Stage, then: Stage) -> list[Version]:
+def since_ten(first: StageSpec, then: StageSpec) -> list[Version]:
     """Two versions of a stage; the second holds from offset 10 on."""
     return [
         version(1, stages={"stage": first}),
@@ -87,29 +87,29 @@ async def test_an_output_that_was_renamed_goes_where_the_version_of_its_event_se
 
 def test_a_stage_that_the_newest_version_no_longer_has_goes_on() -> None:
     versions = {1: version(1, stages={"gone": ONE}), 2: version(2)}
-    assert set(live(versions)) == {"before", "gone"}
+    assert set(active_stages(versions)) == {"before", "gone"}
 
 
 def test_a_stage_of_retired_versions_alone_is_hosted_no_more() -> None:
     first = version(1, stages={"gone": ONE}).model_copy(update={"retired": datetime.now(UTC)})
-    assert set(live({1: first, 2: version(2)})) == {"before"}
+    assert set(active_stages({1: first, 2: version(2)})) == {"before"}
 
 
 def test_a_stage_reads_its_inputs_of_all_versions_and_is_worked_as_the_newest_says() -> None:
     moved = ONE.model_copy(update={"subscribes": ("asked",), "timeout": 5})
     versions = {1: version(1, stages={"stage": ONE}), 2: version(2, stages={"stage": moved})}
-    assert live(versions)["stage"].topics == ("p.asked", "p.in")
-    assert live(versions)["stage"].stage.timeout == 5
+    assert active_stages(versions)["stage"].topics == ("p.asked", "p.in")
+    assert active_stages(versions)["stage"].stage.timeout == 5
 
 
 def test_code_with_other_outputs_than_the_version_says_does_not_fit() -> None:
-    assert unfit(TWO, read(either)) is None
-    assert unfit(TWO, read(one))
-    assert unfit(Stage(run="m:f", subscribes=("in",)), read(one))
+    assert signature_mismatch(TWO, read_signature(either)) is None
+    assert signature_mismatch(TWO, read_signature(one))
+    assert signature_mismatch(StageSpec(run="m:f", subscribes=("in",)), read_signature(one))
     three = ONE.model_copy(update={"emits": ("a", "b", "c")})
-    assert unfit(three, read(either))
+    assert signature_mismatch(three, read_signature(either))
 
 
 def test_no_lane_ends_for_another_age() -> None:
-    assert worked(ONE.model_copy(update={"age": 30.0})) == worked(ONE)
-    assert worked(ONE.model_copy(update={"timeout": 5})) != worked(ONE)
+    assert without_wiring(ONE.model_copy(update={"age": 30.0})) == without_wiring(ONE)
+    assert without_wiring(ONE.model_copy(update={"timeout": 5})) != without_wiring(ONE)

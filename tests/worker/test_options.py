@@ -8,13 +8,13 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 from pydantic import BaseModel
 
-from farandole.events.topology import Event, Stage
-from farandole.lanes.port import Unknown
+from farandole.events.topology_version import EventSpec, StageSpec
+from farandole.lanes.lane_port import OutcomeUnknownError
 from farandole.stages.contract import Context, Reject, To
 from farandole.stages.generic.log import log
 from farandole.stages.generic.mask import mask
 from farandole.stages.generic.sample import sample
-from farandole.stages.schema import written
+from farandole.stages.json_schema import written_schema
 from tests.worker.made import (
     ONCE,
     PATIENT,
@@ -68,8 +68,10 @@ def passed(event: T) -> T:
     return event
 
 
-def stage(function: str = "m:f", **more: Any) -> Stage:
-    return Stage(run=function, **{"subscribes": ("in",), "emits": ("out",), "retry": ONCE, **more})
+def stage(function: str = "m:f", **more: Any) -> StageSpec:
+    return StageSpec(
+        run=function, **{"subscribes": ("in",), "emits": ("out",), "retry": ONCE, **more}
+    )
 
 
 def asked(data: Any) -> Any:
@@ -159,7 +161,7 @@ async def test_an_event_is_filtered_by_the_version_that_wires_it() -> None:
 async def test_an_expression_is_compiled_once_for_all_events(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from farandole.worker import binding
+    from farandole.worker import output_routing
 
     made: list[str] = []
 
@@ -167,7 +169,7 @@ async def test_an_expression_is_compiled_once_for_all_events(
         made.append(source)
         return lambda data, attributes: True
 
-    monkeypatch.setattr(binding, "compiled", compiled)
+    monkeypatch.setattr(output_routing, "compile_expression", compiled)
     await Lane(doubled, when=BIG).handle(*(bare(offset=n) for n in range(50)))
     assert made == ["data.n >= 3"]
 
@@ -229,7 +231,7 @@ async def test_parameters_are_built_once_for_all_events() -> None:
 
 async def test_parameters_that_do_not_fit_the_code_kill_no_event() -> None:
     """The version was made for other code, which will work it: the lane ends."""
-    with pytest.raises(Unknown, match="factor"):
+    with pytest.raises(OutcomeUnknownError, match="factor"):
         await Lane(times).handle(bare())
 
 
@@ -303,15 +305,15 @@ def sided(event: Left | Right) -> Out:
 
 def two_inputs(left: Any, right: Any) -> list[Any]:
     events = {
-        "in": Event(topic="p.in", partitions=4, boundaries=(0,) * 4, data_schema=left),
-        "asked": Event(topic="p.asked", partitions=4, boundaries=(0,) * 4, data_schema=right),
+        "in": EventSpec(topic="p.in", partitions=4, boundaries=(0,) * 4, data_schema=left),
+        "asked": EventSpec(topic="p.asked", partitions=4, boundaries=(0,) * 4, data_schema=right),
     }
     return [version(stages={"stage": stage(subscribes=("in", "asked"))}, **events)]
 
 
 async def test_each_input_is_read_by_its_own_schema() -> None:
     """What would fit both is what its event type says, and not what fits better."""
-    lane = Lane(sided, versions=two_inputs(dict(written(Left)), dict(written(Right))))
+    lane = Lane(sided, versions=two_inputs(dict(written_schema(Left)), dict(written_schema(Right))))
     outcome = await lane.handle(bare({"n": 1, "side": "left"}), asked({"n": 2}))
     assert [(d["n"], d["household"]) for d in outcome.data()] == [(1, 1), (2, 2)]
 
@@ -323,7 +325,7 @@ async def test_an_input_without_a_schema_is_what_fits_best() -> None:
 
 
 async def test_an_input_that_is_not_its_own_schema_dies() -> None:
-    lane = Lane(sided, versions=two_inputs(dict(written(Left)), dict(written(Right))))
+    lane = Lane(sided, versions=two_inputs(dict(written_schema(Left)), dict(written_schema(Right))))
     (dead,) = (await lane.handle(asked({"side": "right"}))).dead
     assert dead["message"] == "n: Field required"
 
@@ -334,7 +336,7 @@ async def test_several_outputs_and_several_inputs_at_once() -> None:
             return None
         return Out(n=event.n) if type(event) is Left else Other(said=event.side)
 
-    versions = two_inputs(dict(written(Left)), dict(written(Right)))
+    versions = two_inputs(dict(written_schema(Left)), dict(written_schema(Right)))
     both_emit = {
         **versions[0].stages,
         "stage": stage(subscribes=("in", "asked"), emits=("out", "other")),

@@ -11,20 +11,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.alert import Alert
-from farandole.events.headers import decoded
-from farandole.events.ledger import Entry
-from farandole.events.record import Outgoing
-from farandole.events.retry import REPLAY, Waiting, read, row, waiting
-from farandole.events.topology import Breaker, Retry, Stage
-from farandole.lanes.lane import Done
-from farandole.lanes.simulation import SimulatedRecord
-from farandole.worker.caps import RECORD_BYTES
-from farandole.worker.retrying import exhausted, wait, worth
+from farandole.events.alert_record import Alert
+from farandole.events.header_codec import decode_headers
+from farandole.events.ledger_records import LedgerEntry
+from farandole.events.record import OutgoingRecord
+from farandole.events.retry_record import (
+    REPLAY_PREFIX,
+    ParkedEvent,
+    make_retry_row,
+    parse_retry_row,
+    to_parked_event,
+)
+from farandole.events.topology_version import BreakerPolicy, RetryPolicy, StageSpec
+from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.worker.limits import MAX_RECORD_BYTES
+from farandole.worker.retry_policy import backoff_seconds, is_exhausted, is_retryable
 from tests.worker.made import RETRY, In, Lane, Out, account, bare, emitted, version
 
-THRICE = Retry(attempts=3, backoff=1.0, jitter=0.0)
-NEVER_OPEN = Breaker(failures=10**6)
+THRICE = RetryPolicy(attempts=3, backoff=1.0, jitter=0.0)
+NEVER_OPEN = BreakerPolicy(failures=10**6)
 
 
 class Clock:
@@ -43,25 +49,25 @@ class Table:
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.rows: dict[bytes, bytes] = {}
-        self.written: dict[str, list[Outgoing]] = {}
-        self.entries: list[Entry] = []
-        lane.work.born({RETRY: {}})
+        self.written: dict[str, list[OutgoingRecord]] = {}
+        self.entries: list[LedgerEntry] = []
+        lane.work.open({RETRY: {}})
 
     async def handle(self, *records: Any) -> int:
         done = await self.lane.work.handle(records)
         self.commit(done)
-        self.lane.work.committed(done)
+        self.lane.work.on_commit(done)
         return done.settled
 
     async def again(self) -> list[Any]:
         """Handle what is due; what that was."""
-        assert self.lane.work.waits
-        due = list(self.lane.work.waits.due())
+        assert self.lane.work.deferred
+        due = list(self.lane.work.deferred.due())
         if due:
             await self.handle(*due)
         return due
 
-    def commit(self, done: Done) -> None:
+    def commit(self, done: BatchResult) -> None:
         for place, out in done.writes.items():
             self.written.setdefault(place.topic, []).extend(out)
             for each in out:
@@ -76,12 +82,16 @@ class Table:
         """By another process, which reads what was committed."""
         after = Table(lane)
         after.rows, after.written = self.rows, self.written
-        lane.work.born({RETRY: self.rows})
+        lane.work.open({RETRY: self.rows})
         return after
 
     @property
     def waiting(self) -> list[int]:
-        return [read(value).offset for key, value in sorted(self.rows.items()) if key != b"held"]
+        return [
+            parse_retry_row(value).offset
+            for key, value in sorted(self.rows.items())
+            if key != b"held"
+        ]
 
     @property
     def results(self) -> list[int]:
@@ -125,7 +135,10 @@ def there() -> Dependency:
 
 
 def lane_of(
-    there: Dependency, clock: Clock, retry: Retry = THRICE, breaker: Breaker = NEVER_OPEN
+    there: Dependency,
+    clock: Clock,
+    retry: RetryPolicy = THRICE,
+    breaker: BreakerPolicy = NEVER_OPEN,
 ) -> Lane:
     return Lane(there.function, retry=retry, clock=clock, breaker=breaker)
 
@@ -207,7 +220,9 @@ async def test_another_process_goes_on_with_what_waits(there: Dependency, clock:
 async def test_what_waits_is_counted_where_it_begins_to_wait_and_again_where_it_ends(
     there: Dependency, clock: Clock
 ) -> None:
-    stage = Stage(run="m:f", subscribes=("in",), emits=("out",), retry=THRICE, breaker=NEVER_OPEN)
+    stage = StageSpec(
+        run="m:f", subscribes=("in",), emits=("out",), retry=THRICE, breaker=NEVER_OPEN
+    )
     booked = version(stages={"stage": stage}).model_copy(update={"ledger": 1})
     table = Table(Lane(there.function, versions=[booked], clock=clock))
     there.fails = lambda n: n == 1
@@ -227,12 +242,14 @@ async def test_a_replay_is_taken_up_once_and_what_the_lane_wrote_itself_is_passe
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock))
-    event = waiting(key(5))._replace(before=3, replays=1, first_failed=7)
-    order = row(event, REPLAY)
-    own = row(event._replace(offset=6))
+    event = to_parked_event(key(5))._replace(before=3, replays=1, first_failed=7)
+    order = make_retry_row(event, REPLAY_PREFIX)
+    own = make_retry_row(event._replace(offset=6))
     records = [
         SimulatedRecord(RETRY, 0, offset, out.value, out.key)
-        for offset, out in enumerate([order, own, Outgoing(own.key, None), Outgoing(b"x", b"y")])
+        for offset, out in enumerate(
+            [order, own, OutgoingRecord(own.key, None), OutgoingRecord(b"x", b"y")]
+        )
     ]
     table.rows[order.key or b""] = order.value or b""
     assert await table.handle(*records, key(9, b"other")) == 5
@@ -249,16 +266,16 @@ async def test_a_replay_is_taken_up_once_and_what_the_lane_wrote_itself_is_passe
 async def test_at_the_cap_no_further_input_is_taken(there: Dependency, clock: Clock) -> None:
     table = Table(lane_of(there, clock, THRICE.model_copy(update={"parked": 5})))
     there.fails = lambda n: True
-    waits = table.lane.work.waits
+    waits = table.lane.work.deferred
     assert waits
     for n in range(1, 6):
-        assert not waits.full()
+        assert not waits.is_full()
         await table.handle(key(n, b"%d" % n))
-    assert waits.full()
+    assert waits.is_full()
     there.fails = lambda n: False
     clock.now += 9
     await table.again()
-    assert not waits.full()
+    assert not waits.is_full()
     assert sorted(table.results) == [1, 2, 3, 4, 5]
 
 
@@ -278,14 +295,14 @@ async def test_not_even_one_fetch_takes_more_than_the_cap(clock: Clock, *, many:
     assert len(await table.again()) == 5, "what waits is worked although the lane is full"
 
 
-OPENS = Breaker(failures=5, share=0.5, probe=1.0, longest=8.0)
+OPENS = BreakerPolicy(failures=5, share=0.5, probe=1.0, longest=8.0)
 
 
 async def test_a_dependency_that_is_down_for_ten_minutes_kills_nothing(
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock, breaker=OPENS))
-    waits = table.lane.work.waits
+    waits = table.lane.work.deferred
     assert waits
     there.fails = lambda n: True
     pending = [key(n, b"%d" % (n % 50)) for n in range(1, 2001)]
@@ -294,7 +311,7 @@ async def test_a_dependency_that_is_down_for_ten_minutes_kills_nothing(
     while pending or table.waiting:
         if clock.now >= down_until:
             there.fails = lambda n: False
-        if not await table.again() and not waits.full() and pending:
+        if not await table.again() and not waits.is_full() and pending:
             settled = await table.handle(*pending[:100])
             pending = pending[settled:]
         most = max(most, len(table.waiting))
@@ -317,12 +334,12 @@ async def test_a_lane_that_holds_is_taken_over_holding_and_nobody_is_told_twice(
     await table.handle(*(key(n, None) for n in range(1, 50)))
     assert len(there.asked) == 5
     after = table.taken_over(lane_of(there, clock, breaker=OPENS))
-    assert after.lane.work.waits
-    assert after.lane.work.waits.full()
+    assert after.lane.work.deferred
+    assert after.lane.work.deferred.is_full()
     clock.now += 2
     there.fails = lambda n: False
     await after.again()
-    assert not after.lane.work.waits.full()
+    assert not after.lane.work.deferred.is_full()
     assert [alert.state for alert in after.alerts] == ["firing", "resolved"]
     assert {(alert.stage, alert.lane) for alert in after.alerts} == {("stage", 0)}
 
@@ -332,7 +349,7 @@ async def test_an_event_at_the_limit_of_size_can_wait_and_die(clock: Clock) -> N
         raise TimeoutError("x" * 10_000)
 
     table = Table(Lane(failing, retry=THRICE, clock=clock, breaker=NEVER_OPEN))
-    large = b'{"n": 1, "more": "%b"}' % (b"x" * (RECORD_BYTES - 1000))
+    large = b'{"n": 1, "more": "%b"}' % (b"x" * (MAX_RECORD_BYTES - 1000))
     sizes = []
     await table.handle(bare(large, offset=1, key=b"k"))
     while table.rows:
@@ -341,7 +358,7 @@ async def test_an_event_at_the_limit_of_size_can_wait_and_die(clock: Clock) -> N
         await table.again()
     assert len(table.dead) == 1
     assert max(sizes) - min(sizes) < 100, "what is said of it does not grow"
-    assert max(sizes) < RECORD_BYTES + 64 * 1024
+    assert max(sizes) < MAX_RECORD_BYTES + 64 * 1024
 
 
 async def test_a_list_function_lets_its_failing_events_wait(clock: Clock) -> None:
@@ -364,47 +381,47 @@ async def test_a_list_function_lets_its_failing_events_wait(clock: Clock) -> Non
 
 
 def test_only_what_is_worth_it_is_tried_again() -> None:
-    some = Retry(only=("OSError",))
-    assert worth(some, TimeoutError())
-    assert not worth(some, KeyError())
-    assert not worth(Retry(never=("LookupError",)), KeyError())
-    assert worth(Retry(), KeyError())
+    some = RetryPolicy(only=("OSError",))
+    assert is_retryable(some, TimeoutError())
+    assert not is_retryable(some, KeyError())
+    assert not is_retryable(RetryPolicy(never=("LookupError",)), KeyError())
+    assert is_retryable(RetryPolicy(), KeyError())
 
 
 @given(st.integers(1, 100), st.floats(0, 100), st.floats(0, 100), st.floats(0, 1), st.randoms())
 def test_a_wait_is_bounded(
     attempts: int, backoff: float, longest: float, jitter: float, die: random.Random
 ) -> None:
-    retry = Retry(attempts=attempts, backoff=backoff, max_backoff=longest, jitter=jitter)
-    waits = [wait(retry, attempt, die.random) for attempt in range(1, attempts)]
+    retry = RetryPolicy(attempts=attempts, backoff=backoff, max_backoff=longest, jitter=jitter)
+    waits = [backoff_seconds(retry, attempt, die.random) for attempt in range(1, attempts)]
     assert all(0 <= each <= longest for each in waits)
-    assert not any(exhausted(retry, n, 10**9) for n in range(1, attempts))
-    assert exhausted(retry, attempts, 0)
+    assert not any(is_exhausted(retry, n, 10**9) for n in range(1, attempts))
+    assert is_exhausted(retry, attempts, 0)
 
 
 def test_a_time_of_its_own_ends_the_tries() -> None:
-    retry = Retry(attempts=100, within=60)
-    assert not exhausted(retry, 5, 59.9)
-    assert exhausted(retry, 5, 60)
+    retry = RetryPolicy(attempts=100, within=60)
+    assert not is_exhausted(retry, 5, 59.9)
+    assert is_exhausted(retry, 5, 60)
 
 
 def test_headers_stay_as_they_are() -> None:
-    event = Waiting("t", 0, 1, b"{}", b"k", (("h", b"\xff\x00"),), 5)
-    assert read(row(event).value or b"").headers == event.headers
-    assert decoded(row(event).headers) == []
+    event = ParkedEvent("t", 0, 1, b"{}", b"k", (("h", b"\xff\x00"),), 5)
+    assert parse_retry_row(make_retry_row(event).value or b"").headers == event.headers
+    assert decode_headers(make_retry_row(event).headers) == []
 
 
 async def test_what_a_hold_took_is_not_counted_by_whoever_takes_over_after_it(
     there: Dependency, clock: Clock
 ) -> None:
-    policy = Retry(attempts=3, backoff=1, max_backoff=1, jitter=0, within=60)
+    policy = RetryPolicy(attempts=3, backoff=1, max_backoff=1, jitter=0, within=60)
     table = Table(lane_of(there, clock, policy, OPENS))
     there.fails = lambda n: True
     await table.handle(*(key(n, b"%d" % n) for n in range(10)))
     clock.now += 600
     there.fails = lambda n: n == 0
     while len(table.alerts) < 2:  # until a probe ends the hold
-        table.lane.work.idle()
+        table.lane.work.on_idle()
         await table.again()
         clock.now += 1
     table = table.taken_over(lane_of(there, clock, policy, OPENS))
@@ -418,7 +435,7 @@ async def test_a_lane_that_holds_because_of_one_key_goes_on_by_a_probe_of_its_in
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock, breaker=OPENS))
-    waits = table.lane.work.waits
+    waits = table.lane.work.deferred
     assert waits
     there.fails = lambda n: n < 10
     await table.handle(*(key(n, b"%d" % n) for n in range(10)))
@@ -426,8 +443,8 @@ async def test_a_lane_that_holds_because_of_one_key_goes_on_by_a_probe_of_its_in
         assert there.asked.count(0) < 50, "it never tried its input"
         if waits.due():
             await table.again()
-        elif waits.full():
-            table.lane.work.idle()
+        elif waits.is_full():
+            table.lane.work.on_idle()
         else:
             await table.handle(key(100))
         clock.now += 0.2
@@ -438,7 +455,7 @@ async def test_chance_makes_no_wait_one_in_place(
     there: Dependency, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.0)
-    table = Table(lane_of(there, clock, Retry(backoff=0.2, jitter=1, in_place=0.05)))
+    table = Table(lane_of(there, clock, RetryPolicy(backoff=0.2, jitter=1, in_place=0.05)))
     there.fails = lambda n: n == 1
     await table.handle(key(1))
     assert (there.asked, table.waiting) == ([1], [1])
@@ -452,7 +469,7 @@ async def test_what_is_tried_again_is_consumed_once(there: Dependency, clock: Cl
         clock.now += 10
         await table.again()
     done = await table.lane.work.handle([key(3)])
-    table.lane.work.committed(done)
+    table.lane.work.on_commit(done)
     assert table.dead
     assert sum(each.consumed for each in table.lane.committed) == 3
 
@@ -464,9 +481,9 @@ async def test_rows_of_others_making_are_passed_over(
     table = Table(lane_of(there, clock))
     there.fails = lambda n: True
     await table.handle(key(7))
-    event = waiting(key(1, b"x"))._replace(**foreign)
-    table.rows[b"parked/foreign"] = row(event).value or b""
-    order = row(event, REPLAY)
+    event = to_parked_event(key(1, b"x"))._replace(**foreign)
+    table.rows[b"parked/foreign"] = make_retry_row(event).value or b""
+    order = make_retry_row(event, REPLAY_PREFIX)
     await table.handle(SimulatedRecord(RETRY, 0, 1, order.value, order.key))
     table = table.taken_over(lane_of(there, clock))
     for _ in range(4):
@@ -484,9 +501,9 @@ async def test_an_event_too_large_to_wait_has_its_tries_though_its_lane_begins_t
     table = Table(Lane(many, emits=(), retry=THRICE, breaker=OPENS, clock=clock))
     left = [key(n, b"%d" % n) for n in range(30)]
     left.append(bare({"n": 99}, offset=99, key=b"99", headers=[("h", b"\x01" * 250_000)]))
-    waits = table.lane.work.waits
+    waits = table.lane.work.deferred
     assert waits
-    while left and not waits.full():
+    while left and not waits.is_full():
         left = left[await table.handle(*left) :]
     assert [(dead["error"], dead["attempts"]) for dead in table.dead] == [("TimeoutError", "3")]
 
@@ -497,11 +514,11 @@ async def test_a_clock_that_is_set_back_makes_no_lane_rest_longer(
     table = Table(lane_of(there, clock, breaker=OPENS))
     there.fails = lambda n: True
     await table.handle(*(key(n, None) for n in range(1, 20)))
-    waits = table.lane.work.waits
+    waits = table.lane.work.deferred
     assert waits
-    assert waits.full()
+    assert waits.is_full()
     clock.now -= 3600
-    assert not waits.full()
+    assert not waits.is_full()
 
 
 async def test_alerts_of_one_event_have_ids_of_their_own(there: Dependency, clock: Clock) -> None:
@@ -512,7 +529,7 @@ async def test_alerts_of_one_event_have_ids_of_their_own(there: Dependency, cloc
     there.fails = lambda n: False
     await table.again()
     alerts = table.written["alerts"]
-    assert len({dict(decoded(alert.headers))["ce_id"] for alert in alerts}) == 2
+    assert len({dict(decode_headers(alert.headers))["ce_id"] for alert in alerts}) == 2
 
 
 async def test_an_event_that_is_filtered_is_no_success(there: Dependency, clock: Clock) -> None:
@@ -545,7 +562,7 @@ async def test_whatever_its_error_says_an_event_can_wait(clock: Clock, said: str
     def failing(event: In) -> Out:
         raise TimeoutError(said)
 
-    table = Table(Lane(failing, retry=THRICE, clock=clock, breaker=Breaker(failures=1)))
+    table = Table(Lane(failing, retry=THRICE, clock=clock, breaker=BreakerPolicy(failures=1)))
     await table.handle(key(1))
     assert table.waiting == [1]
     assert [alert.state for alert in table.alerts] == ["firing"]

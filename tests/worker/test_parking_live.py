@@ -13,20 +13,20 @@ from pathlib import Path
 import orjson
 import pytest
 
-from farandole.broker.admin import Admin
-from farandole.broker.clients import opened, producer
-from farandole.broker.partitioner import partition_of
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
-from farandole.broker.tables import read_table, scan
-from farandole.console.waits import Waits, waits
+from farandole.broker.topic_reader import read_table, scan
+from farandole.catalog.published_versions import read_versions
 from farandole.events.record import Record
-from farandole.events.topology import Version
-from farandole.router.check import check
-from farandole.router.derive import derive
-from farandole.router.publish import apply
-from farandole.worker.services import services
-from farandole.worker.supervisor import Supervisor
-from farandole.worker.versions import published
+from farandole.events.topology_version import Version
+from farandole.operations.status.waiting_events import WaitingEvents, count_waiting_events
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.router.version_publisher import publish_version
+from farandole.services.supervisor import Supervisor
+from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, books_read, until
 from tests.books.stand import rows
 from tests.console.conftest import environment
@@ -119,9 +119,9 @@ def test_what_waits_and_which_lanes_hold_can_be_counted_by_others(
             async def all_hold() -> bool:
                 return len((await counted()).held) == 3
 
-            async def counted() -> Waits:
-                async with Admin.open(settings) as admin:
-                    return (await waits(admin, settings, "parked", ["work"]))["work"]
+            async def counted() -> WaitingEvents:
+                async with ClusterAdmin.open(settings) as admin:
+                    return (await count_waiting_events(admin, settings, "parked", ["work"]))["work"]
 
             await until(all_hold, "a lane goes on")
             found = await counted()
@@ -137,9 +137,11 @@ async def at_work(
     settings: Settings, folder: Path
 ) -> AsyncIterator[tuple[Supervisor, Callable[[], Awaitable[bool]]]]:
     """Two workers and a bookkeeper; and whether all is settled."""
-    versions = await published(settings, "parked")
+    versions = await read_versions(settings, "parked")
     supervisor = Supervisor(
-        services(settings, folder, versions, together=True, processes=2, log_level="critical")
+        worker_services(
+            settings, folder, versions, together=True, processes=2, log_level="critical"
+        )
     )
     stopping = asyncio.Event()
     running = asyncio.create_task(supervisor.run(stopping))
@@ -192,32 +194,32 @@ async def survived(settings: Settings, folder: Path) -> None:
 
 
 async def put(settings: Settings, folder: Path) -> Version:
-    checked = check(folder / "topology.yaml", settings.names)
+    checked = check_topology_file(folder / "topology.yaml", settings.names)
     assert checked.fit, checked.findings
     assert checked.form
-    derived = derive(checked.form, checked.signatures, settings.names)
-    return (await apply(settings, derived, "a test")).version
+    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    return (await publish_version(settings, derived, "a test")).version
 
 
 async def give(settings: Settings, version: Version, first: int, number: int) -> None:
-    async with opened(producer(settings), settings) as client:
+    async with open_client(make_producer(settings), settings) as client:
         sent = []
         for n in range(first, first + number):
             household = n * 31 % HOUSEHOLDS
             key, value = b"%d" % household, orjson.dumps({"n": n, "household": household})
             topic = version.events["left" if n % 2 else "right"].topic
-            place = partition_of(key, 3)
+            place = partition_for_key(key, 3)
             sent.append(await client.send(topic, value, key=key, partition=place))
         await asyncio.gather(*sent)
 
 
 async def waiting(settings: Settings) -> list[bytes]:
-    table = await read_table(settings, settings.names.retry("parked", "work"))
+    table = await read_table(settings, settings.names.retry_topic("parked", "work"))
     return [key for key in table if key.startswith(b"parked/")]
 
 
 async def records(settings: Settings, of: str) -> list[Record]:
-    topic = settings.names.topic("parked", of)
+    topic = settings.names.event_topic("parked", of)
     return [record async for some in scan(settings, [topic]) for record in some]
 
 

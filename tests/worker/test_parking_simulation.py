@@ -1,9 +1,8 @@
 """Do events that wait keep the order of their key, and is each settled once, whatever dies when?
 
-The lane, the handling and the parking are the real ones, over `lanes.simulation`; the model is that
-of `docs/retries.md`: per input and key, what was emitted stands in the order of the input, and each
-event is emitted once or dead once.
-"""
+The lane, the handling and the parking are the real ones, over `farandole.lanes.simulated_kafka`;
+the model is that of `docs/retries.md`: per input and key, what was emitted stands in the order of
+the input, and each event is emitted once or dead once."""
 
 from __future__ import annotations
 
@@ -16,13 +15,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farandole.events.headers import decoded
-from farandole.events.record import Outgoing
-from farandole.events.retry import REPLAY, read, row, waiting
-from farandole.events.topology import Breaker, Retry
-from farandole.lanes.lane import Work
-from farandole.lanes.port import Partition, Tables
-from farandole.worker.parking import Parking
+from farandole.events.header_codec import decode_headers
+from farandole.events.record import OutgoingRecord
+from farandole.events.retry_record import (
+    REPLAY_PREFIX,
+    make_retry_row,
+    parse_retry_row,
+    to_parked_event,
+)
+from farandole.events.topology_version import BreakerPolicy, RetryPolicy
+from farandole.lanes.lane_port import Partition, StateTables
+from farandole.lanes.lane_protocol import LaneWork
+from farandole.worker.parked_events import ParkedEvents
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
 from tests.worker.made import In, Lane, Out
@@ -30,8 +34,8 @@ from tests.worker.made import In, Lane, Out
 INPUTS = ("in", "in2")
 KEYS = 3
 RETRY = "p.stage.retry"
-POLICY = Retry(attempts=3, backoff=2, jitter=0.5, in_place=0, parked=8)
-BREAKS = Breaker(failures=4, window=5, probe=1, longest=4)
+POLICY = RetryPolicy(attempts=3, backoff=2, jitter=0.5, in_place=0, parked=8)
+BREAKS = BreakerPolicy(failures=4, window=5, probe=1, longest=4)
 
 
 def n_of(record: Any) -> int:
@@ -54,14 +58,14 @@ class Parked(World):
     def state(self, index: int) -> list[Partition]:
         return [Partition(RETRY, index)]
 
-    def work(self, index: int) -> Work:
+    def work(self, index: int) -> LaneWork:
         def function(event: In) -> Out:
             if event.n < self.poison or self.die.random() < self.failing:
                 raise TimeoutError(str(event.n))
             return Out(n=event.n)
 
         # Where nothing that is left can succeed, a lane that holds goes on holding.
-        breaker = Breaker(failures=10**6) if self.poison else BREAKS
+        breaker = BreakerPolicy(failures=10**6) if self.poison else BREAKS
         lane = Lane(
             function, subscribes=INPUTS, retry=POLICY, breaker=breaker, clock=self.clock, lane=index
         )
@@ -77,7 +81,7 @@ class Parked(World):
         key = self.die.choice([None, *(b"%d" % k for k in range(KEYS))])
         self.given[n] = topic, index, key
         value = orjson.dumps({"n": n})
-        self.kafka.append(Partition(topic, index), Outgoing(key, value))
+        self.kafka.append(Partition(topic, index), OutgoingRecord(key, value))
 
     def lived(self, steps: int, events: int) -> None:
         for _ in range(steps):
@@ -95,7 +99,11 @@ class Parked(World):
             rows.pop(record.key or b"", None)
             if record.value is not None:
                 rows[record.key or b""] = record.value
-        return [n_of(read(value)) for key, value in rows.items() if key.startswith(b"parked/")]
+        return [
+            n_of(parse_retry_row(value))
+            for key, value in rows.items()
+            if key.startswith(b"parked/")
+        ]
 
     def emitted(self) -> list[int]:
         """Of each lane in order, whatever partition a result went to."""
@@ -154,7 +162,9 @@ def test_a_replay_is_worked_once_whoever_is_killed_meanwhile() -> None:
             topic, index, _ = world.given[n]
             place = Partition(topic, index)
             (record,) = [r for r in world.kafka.read_committed(place) if n_of(r) == n]
-            world.kafka.append(Partition(RETRY, index), row(waiting(record), REPLAY))
+            world.kafka.append(
+                Partition(RETRY, index), make_retry_row(to_parked_event(record), REPLAY_PREFIX)
+            )
         world.lived(200, events=8)
         assert sorted(world.emitted()) == sorted(world.given), seed
         assert world.dead() == dead
@@ -177,14 +187,14 @@ def test_state_read_before_the_fence_is_caught() -> None:
 @pytest.mark.parametrize("mutant", ["nobody waits behind", "forgets at a birth"])
 def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mutant == "nobody waits behind":
-        monkeypatch.setattr(Parking, "behind", lambda self, record: False)
-        monkeypatch.setattr("farandole.worker.handling.queue_of", lambda record: None)
+        monkeypatch.setattr(ParkedEvents, "behind", lambda self, record: False)
+        monkeypatch.setattr("farandole.worker.lane_processor.queue_key_of", lambda record: None)
     else:
 
-        def forgets(self: Parking, rows: Tables, ours: object) -> None:
+        def forgets(self: ParkedEvents, rows: StateTables, ours: object) -> None:
             self._begin()
 
-        monkeypatch.setattr(Parking, "restored", forgets)
+        monkeypatch.setattr(ParkedEvents, "restored", forgets)
     assert _caught()
 
 
@@ -194,4 +204,4 @@ def test_what_is_said_of_a_dead_letter_names_its_place() -> None:
         said = dict(record.headers)
         topic, index, _ = world.given[n_of(record)]
         assert (said["dead_topic"], said["dead_partition"]) == (topic.encode(), b"%d" % index)
-    assert decoded(b"\0") == []
+    assert decode_headers(b"\0") == []

@@ -14,10 +14,10 @@ from cloudevents.core.bindings.kafka import KafkaMessage
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from farandole.broker.partitioner import partition_of
-from farandole.events.headers import decoded
-from farandole.events.ids import Position, RunIds
-from farandole.events.topology import Event, Stage
+from farandole.broker.key_partitioner import partition_for_key
+from farandole.events.header_codec import decode_headers
+from farandole.events.run_ids import EventPosition, RunIdGenerator
+from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.stages.contract import Context, To
 from tests.worker.made import (
     INSTALLATION,
@@ -31,7 +31,7 @@ from tests.worker.made import (
     version,
 )
 
-RUN = RunIds(INSTALLATION, "p.in")
+RUN = RunIdGenerator(INSTALLATION, "p.in")
 
 
 def plain(event: In) -> Out:
@@ -98,7 +98,7 @@ async def test_results_carry_the_envelope_that_everyone_can_read() -> None:
         "content-type": "application/json",
     }
     event: Any = kafka.from_binary_event(
-        KafkaMessage(dict(decoded(out.headers)), None, out.value or b"")
+        KafkaMessage(dict(decode_headers(out.headers)), None, out.value or b"")
     )
     assert event.get_data() == {"n": 7, "household": None}
 
@@ -107,7 +107,7 @@ async def test_ids_are_the_causes_position_and_an_index() -> None:
     outcome = await Lane(generator).handle(bare(offset=7, partition=2), bare(offset=9))
     ids = {text_headers(o)["ce_id"] for o in outcome.of("p.out")}
     assert ids == {"in/2/7/0", "in/2/7/1", "in/0/9/0", "in/0/9/1"}
-    assert {Position.parse(i).offset for i in ids} == {7, 9}
+    assert {EventPosition.parse(i).offset for i in ids} == {7, 9}
 
 
 @pytest.mark.parametrize("emits", ["out", "keyed", "other"])
@@ -128,7 +128,8 @@ async def test_an_only_result_is_the_same_record_as_the_first_of_several(
     def untimed(writes: Any) -> Any:
         return {
             partition: [
-                (o.key, o.value, [h for h in decoded(o.headers) if h[0] != "ce_time"]) for o in out
+                (o.key, o.value, [h for h in decode_headers(o.headers) if h[0] != "ce_time"])
+                for o in out
             ]
             for partition, out in writes.items()
         }
@@ -151,7 +152,7 @@ async def test_a_keyed_result_lands_where_every_kafka_client_puts_it() -> None:
 
     outcome = await Lane(keyed, emits=["keyed"]).handle(*(bare(offset=n) for n in range(50)))
     placed = {o.key: p.partition for p, out in outcome.writes.items() for o in out}
-    assert placed == {b"%d" % n: partition_of(b"%d" % n, 4) for n in range(50)}
+    assert placed == {b"%d" % n: partition_for_key(b"%d" % n, 4) for n in range(50)}
     assert set(placed.values()) == {0, 1, 2, 3}
 
 
@@ -159,7 +160,7 @@ async def test_the_partitioner_is_javas() -> None:
     """The vectors of Kafka's own UtilsTest."""
     known = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
     for key, hashed in known.items():
-        assert partition_of(key, 2**31) == hashed & 0x7FFFFFFF
+        assert partition_for_key(key, 2**31) == hashed & 0x7FFFFFFF
 
 
 async def test_a_result_whose_key_is_null_has_none() -> None:
@@ -171,7 +172,7 @@ async def test_a_result_without_a_key_inherits_its_causes() -> None:
     outcome = await Lane(plain).handle(bare(offset=1, key=b"k"))
     ((partition, out),) = outcome.writes.items()
     assert [o.key for o in out] == [b"k"]
-    assert partition.partition == partition_of(b"k", 4)
+    assert partition.partition == partition_for_key(b"k", 4)
 
 
 async def test_a_path_without_keys_stays_in_its_lane() -> None:
@@ -296,8 +297,8 @@ async def test_a_key_is_the_field_that_the_json_calls_so() -> None:
     def renamed(event: In) -> Aliased:
         return Aliased(householdId=event.n)
 
-    stage = Stage(run="m:f", subscribes=("in",), emits=("keyed",))
-    keyed = Event(topic="p.keyed", partitions=4, key="householdId")
+    stage = StageSpec(run="m:f", subscribes=("in",), emits=("keyed",))
+    keyed = EventSpec(topic="p.keyed", partitions=4, key="householdId")
     lane = Lane(renamed, versions=[version(stages={"stage": stage}, keyed=keyed)])
     assert [o.key for o in (await lane.handle(bare(offset=7))).of("p.keyed")] == [b"7"]
 
@@ -352,5 +353,5 @@ async def test_committed_work_is_told_and_other_is_not() -> None:
     lane = Lane(plain)
     done = await lane.work.handle([bare(offset=1), bare(offset=2)])
     assert lane.committed == []
-    lane.work.committed(done)
+    lane.work.on_commit(done)
     assert [(t.consumed, t.emitted) for t in lane.committed] == [(2, 2)]

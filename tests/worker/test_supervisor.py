@@ -12,19 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from farandole.worker import restarts, supervisor
-from farandole.worker.supervisor import Service, Supervisor
+from farandole.services import restart_policy, supervisor
+from farandole.services.supervisor import ServiceSpec, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restarts, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(restart_policy, "MAX_RESTART_WAIT", 0.01)
 
 
-def service(behaviour: str, diary: Path, *, patience: float = 30, processes: int = 1) -> Service:
-    return Service(
+def service(
+    behaviour: str, diary: Path, *, patience: float = 30, processes: int = 1
+) -> ServiceSpec:
+    return ServiceSpec(
         name=behaviour,
         argv=[sys.executable, "-m", "tests.worker.child", behaviour, str(diary)],
         environment=dict(os.environ),
@@ -55,7 +57,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Running:
-    def __init__(self, *services: Service) -> None:
+    def __init__(self, *services: ServiceSpec) -> None:
         self.supervisor = Supervisor(services)
         self.stopping = asyncio.Event()
         self.task = asyncio.create_task(self.supervisor.run(self.stopping))
@@ -72,7 +74,7 @@ def consumed(run: Running) -> int:
 
 
 @asynccontextmanager
-async def running(*services: Service) -> AsyncIterator[Running]:
+async def running(*services: ServiceSpec) -> AsyncIterator[Running]:
     run = Running(*services)
     try:
         yield run
@@ -116,7 +118,7 @@ async def test_a_process_that_dies_lives_again_and_its_counts_are_summed(tmp_pat
 async def test_one_that_only_crashes_is_quarantined_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 3)
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 3)
     crashing, good = tmp_path / "crashing", tmp_path / "good"
     async with running(service("crashes", crashing), service("settles", good)) as run:
         await until(lambda: len(lives(crashing)) == 3 and run.supervisor.ready())
@@ -129,7 +131,7 @@ async def test_one_that_only_crashes_is_quarantined_and_the_others_go_on(
 async def test_what_is_in_quarantine_is_tried_again_when_it_is_wanted_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 1)
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
     crashing, good = tmp_path / "crashing", tmp_path / "good"
     bad, settles = service("crashes", crashing), service("settles", good)
     async with running(bad, settles) as run:
@@ -144,7 +146,7 @@ async def test_what_is_in_quarantine_is_tried_again_when_it_is_wanted_anew(
 async def test_with_all_in_quarantine_there_is_nothing_to_wait_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restarts, "QUARANTINE_AFTER", 1)
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
     async with running(service("crashes", tmp_path / "diary")) as run, asyncio.timeout(20):
         assert not await run.task
 
@@ -160,7 +162,7 @@ async def test_a_process_that_falls_silent_is_ended_and_lives_again(tmp_path: Pa
 async def test_a_process_that_does_not_drain_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "DRAIN_PATIENCE", 0.3)
+    monkeypatch.setattr(supervisor, "DRAIN_TIMEOUT", 0.3)
     diary = tmp_path / "diary"
     async with running(service("deaf", diary)) as run:
         await until(run.supervisor.ready)
@@ -181,7 +183,7 @@ SUPERVISING = """
 import asyncio, sys
 from pathlib import Path
 from tests.worker.test_supervisor import service
-from farandole.worker.supervisor import Supervisor
+from farandole.services.supervisor import Supervisor
 asyncio.run(Supervisor([service("settles", Path(sys.argv[1]), processes=2)]).run(asyncio.Event()))
 """
 

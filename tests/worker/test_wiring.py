@@ -6,22 +6,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from farandole.broker.errors import Unanswered
-from farandole.broker.partitioner import partition_of
-from farandole.events.envelope import header, trigger_headers
-from farandole.events.headers import encoded
-from farandole.events.ids import RunIds
-from farandole.events.topology import Event, Stage, Version
-from farandole.lanes.port import Unknown
-from farandole.worker.versions import NothingApplied
-from farandole.worker.wiring import Wiring
+from farandole.broker.broker_errors import DeadlineExceededError
+from farandole.broker.key_partitioner import partition_for_key
+from farandole.catalog.published_versions import NothingAppliedError
+from farandole.events.envelope import attribute_header, trigger_headers
+from farandole.events.header_codec import encode_headers
+from farandole.events.run_ids import RunIdGenerator
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.lanes.lane_port import OutcomeUnknownError
+from farandole.worker.lineage import LineageResolver
 from tests.events.made import Made
 from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
 
-RUN = RunIds(INSTALLATION, "p.in")
-STAGE = Stage(run="m:f", subscribes=("in",), emits=("out",))
-ELSEWHERE = Stage(run="m:f", subscribes=("in",), emits=("keyed",))
-DEAF = Stage(run="m:f", subscribes=("asked",), emits=("out",))
+RUN = RunIdGenerator(INSTALLATION, "p.in")
+STAGE = StageSpec(run="m:f", subscribes=("in",), emits=("out",))
+ELSEWHERE = StageSpec(run="m:f", subscribes=("in",), emits=("keyed",))
+DEAF = StageSpec(run="m:f", subscribes=("asked",), emits=("out",))
 
 
 def copied(event: In) -> Out:
@@ -48,7 +48,7 @@ async def test_a_bare_record_opens_a_run() -> None:
 
 def _foreign(source: str, **attributes: str) -> Made:
     headers = trigger_headers(source, "in", "1", datetime.now(UTC))
-    return bare(offset=1, headers=[*headers, *(header(*a) for a in attributes.items())])
+    return bare(offset=1, headers=[*headers, *(attribute_header(*a) for a in attributes.items())])
 
 
 OURS = f"farandole://{INSTALLATION}/p/"
@@ -108,7 +108,7 @@ async def test_an_event_is_passed_over_where_its_version_does_not_send_it_here()
 
 
 async def test_a_root_is_of_the_newest_version_at_whose_boundary_it_stands() -> None:
-    bounded = Event(topic="p.in", partitions=4, boundaries=(10, 20, 0, 0))
+    bounded = EventSpec(topic="p.in", partitions=4, boundaries=(10, 20, 0, 0))
     versions = [
         version(1, stages={"stage": STAGE}),
         version(2, stages={"stage": STAGE}, **{"in": bounded}),
@@ -123,8 +123,8 @@ async def test_a_root_is_of_the_newest_version_at_whose_boundary_it_stands() -> 
 
 async def test_neighbours_are_told_apart_wherever_the_lane_comes_from() -> None:
     """Bare records are looked up by neighbourhoods; here one is left and entered in every way."""
-    bounded = Event(topic="p.in", partitions=4, boundaries=(10, 0, 0, 0))
-    both = Stage(run="m:f", subscribes=("in", "asked"), emits=("out",))
+    bounded = EventSpec(topic="p.in", partitions=4, boundaries=(10, 0, 0, 0))
+    both = StageSpec(run="m:f", subscribes=("in", "asked"), emits=("out",))
     lane = Lane(
         copied,
         subscribes=("in", "asked"),
@@ -153,7 +153,7 @@ async def test_neighbours_are_told_apart_wherever_the_lane_comes_from() -> None:
     }
     assert len(found) == len(records)
     for n, record in enumerate(records):
-        run = RunIds(INSTALLATION, record.topic).of(record.partition, record.offset)
+        run = RunIdGenerator(INSTALLATION, record.topic).of(record.partition, record.offset)
         old = record.topic == "p.in" and record.partition == 0 and record.offset < 10
         said = found[n]["ce_runid"], found[n]["ce_topologyversion"]
         assert said == (run, "p@1" if old else "p@2"), record
@@ -169,7 +169,7 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
         return versions
 
     versions = {n: version(n, **{"in": _since(10 * n)}) for n in (1, 2, 3)}
-    wiring = Wiring(versions, again, bind)
+    wiring = LineageResolver(versions, again, bind)
     assert bound == []
     await wiring.look()
     assert wiring.lineage(bare(offset=25)).edge.version.version == 2
@@ -179,12 +179,12 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
     assert bound == [(2, "in"), (1, "in")]
 
 
-def _since(boundary: int) -> Event:
-    return Event(topic="p.in", partitions=4, boundaries=(boundary,) * 4)
+def _since(boundary: int) -> EventSpec:
+    return EventSpec(topic="p.in", partitions=4, boundaries=(boundary,) * 4)
 
 
 async def test_a_topic_that_grew_between_versions_takes_the_events_of_both() -> None:
-    wider = Event(topic="p.out", partitions=8)
+    wider = EventSpec(topic="p.out", partitions=8)
     versions = [
         version(1, stages={"stage": STAGE}),
         version(2, stages={"stage": STAGE}, out=wider),
@@ -226,7 +226,9 @@ async def test_many_versions_that_were_never_published_are_not_looked_up_one_by_
 
 
 @pytest.mark.parametrize("batched", [False, True])
-@pytest.mark.parametrize("why", [Unanswered("no answer within 8 s"), NothingApplied("no answer")])
+@pytest.mark.parametrize(
+    "why", [DeadlineExceededError("no answer within 8 s"), NothingAppliedError("no answer")]
+)
 async def test_no_event_dies_because_versions_could_not_be_read(
     batched: bool, why: Exception
 ) -> None:
@@ -239,16 +241,16 @@ async def test_no_event_dies_because_versions_could_not_be_read(
         return [copied(e) for e in events]
 
     lane = Lane(every if batched else each, later=why)
-    with pytest.raises(Unknown, match=str(why)):
+    with pytest.raises(OutcomeUnknownError, match=str(why)):
         await lane.work.handle([emitted(1, of="p@2")])
 
 
-KEYED = Event(topic="p.in", partitions=4, key="n", boundaries=(0, 0, 0, 0))
+KEYED = EventSpec(topic="p.in", partitions=4, key="n", boundaries=(0, 0, 0, 0))
 
 
 def elsewhere(key: bytes) -> int:
     """A partition that is not the key's own."""
-    return (partition_of(key, 4) + 1) % 4
+    return (partition_for_key(key, 4) + 1) % 4
 
 
 async def test_a_root_in_the_wrong_partition_is_sent_to_its_own_untouched() -> None:
@@ -256,9 +258,9 @@ async def test_a_root_in_the_wrong_partition_is_sent_to_its_own_untouched() -> N
     record = bare({"n": 1}, partition=elsewhere(b"k"), key=b"k", headers=[("theirs", b"1")])
     outcome = await lane.handle(record)
     (where,) = outcome.writes
-    assert where == ("p.in", partition_of(b"k", 4))
+    assert where == ("p.in", partition_for_key(b"k", 4))
     (sent,) = outcome.writes[where]
-    assert sent == (b"k", record.value, encoded([("theirs", b"1")]))
+    assert sent == (b"k", record.value, encode_headers([("theirs", b"1")]))
     assert (outcome.tally.forwarded, outcome.tally.emitted, outcome.tally.dead) == (1, 0, 0)
 
 
@@ -272,7 +274,7 @@ async def test_of_two_subscribers_the_first_alone_sends_it() -> None:
 
 async def test_a_root_where_it_belongs_or_without_a_key_stays() -> None:
     lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
-    home = partition_of(b"k", 4)
+    home = partition_for_key(b"k", 4)
     outcome = await lane.handle(
         bare({"n": 1}, partition=home, key=b"k"), bare({"n": 2}, 1, partition=home)
     )

@@ -1,0 +1,25 @@
+"""What can go wrong between us and a broker?"""
+
+
+class BrokerError(Exception):
+    """The broker did not do what was asked; the message is one line and says what to do next."""
+
+
+class UnreachableError(BrokerError):
+    """Nobody answers at the broker's address."""
+
+
+class AccessDeniedError(BrokerError):
+    """The broker answers, and does not let us in."""
+
+
+class DeadlineExceededError(BrokerError):
+    """A deadline has passed: whether the broker did what was asked is unknown."""
+
+
+class InvalidSettingsError(BrokerError):
+    """A setting is missing, malformed, or contradicts another."""
+
+
+class TopicMismatchError(BrokerError):
+    """A topic exists with another number of partitions than was asked for."""

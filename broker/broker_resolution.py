@@ -1,0 +1,36 @@
+"""Which broker is meant: the user's own, or the embedded one of this folder?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from farandole.broker import embedded_kafka
+from farandole.broker.broker_errors import InvalidSettingsError, UnreachableError
+from farandole.broker.java_runtime import ProgressReporter
+from farandole.broker.settings import ENV_PREFIX, Settings
+
+
+async def resolve_broker(
+    settings: Settings, folder: Path, *, start: bool, progress: ProgressReporter
+) -> Settings:
+    """The settings with their `bootstrap` filled in: the user's, else the address of the embedded
+    broker of `folder`, which is started where `start` says so. Raises InvalidSettingsError,
+    UnreachableError and what `embedded.start` raises."""
+    if settings.bootstrap is not None:
+        return settings
+    for name, given in (("TLS", settings.tls), ("SASL_MECHANISM", settings.sasl_mechanism)):
+        if given:
+            raise InvalidSettingsError(
+                f"{ENV_PREFIX}{name} is for a broker of your own: say where it is in"
+                f" {ENV_PREFIX}BOOTSTRAP; the embedded one has no use for it"
+            )
+    running = (
+        await embedded_kafka.start_embedded(folder, progress=progress)
+        if start
+        else embedded_kafka.embedded_status(folder)
+    )
+    if running is None:
+        raise UnreachableError("Kafka is not running; start it: farandole kafka start")
+    # One node cannot hold more than one replica.
+    factor = settings.replication_factor or 1
+    return settings.model_copy(update={"bootstrap": running.address, "replication_factor": factor})

@@ -1,0 +1,146 @@
+"""Why does a broker not let us in?"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from farandole.broker.broker_errors import AccessDeniedError, BrokerError, UnreachableError
+from farandole.broker.settings import ENV_PREFIX
+
+_ACCESS_DENIED_ERRORS = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalSaslStateError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    UnsupportedSaslMechanismError,
+)
+_TLS_PROTOCOLS = ("SSL", "SASL_SSL")
+
+
+def is_access_denied(error: BaseException) -> bool:
+    """Does the broker say that we may not?"""
+    return isinstance(error, _ACCESS_DENIED_ERRORS)
+
+
+def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
+    """What to say of servers that take a connection, or not even that, and then say nothing."""
+    return UnreachableError(
+        f"Kafka at {servers} does not answer within {seconds:g} s;"
+        f" is it up, and is {ENV_PREFIX}BOOTSTRAP right?"
+    )
+
+
+async def diagnose_connection(
+    arguments: dict[str, Any], seconds: float, error: Exception
+) -> BrokerError:
+    """The clearest of the reasons that the servers give for not serving a client made with these
+    `arguments` of `farandole.broker.kafka_clients.connection`; `error` is what the client said."""
+    servers = arguments["bootstrap_servers"]
+    found: BrokerError | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            for host, port, _ in collect_hosts(servers, randomize=False):
+                found = await probe_server(host, port, arguments)
+                if isinstance(found, AccessDeniedError):
+                    return found
+    except TimeoutError:
+        return found or no_answer_error(servers, seconds)
+    if found is None and is_access_denied(error):
+        return AccessDeniedError(f"Kafka at {servers} refuses us: {_one_line(error)}")
+    return found or UnreachableError(
+        f"Kafka at {servers} answers and then fails: {_one_line(error)}"
+    )
+
+
+async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> BrokerError | None:
+    """What one server says to the first two words of a client; None if it serves us."""
+    server = f"{host}:{port}"
+    common = {
+        key: value
+        for key, value in arguments.items()
+        if key not in ("bootstrap_servers", "retry_backoff_ms")
+    }
+    connected = None
+    try:
+        connected = await create_conn(host, port, **common)
+        answer = await connected.send(MetadataRequest([]))
+        if not answer.brokers:
+            return UnreachableError(f"{server} is still starting")
+    except (KafkaError, OSError, ValueError, EOFError) as error:
+        # What broke a connection stands behind what aiokafka makes of it.
+        cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+        return _explain_error(server, arguments, cause)
+    finally:
+        if connected is not None:
+            connected.close()
+    return None
+
+
+def _explain_error(server: str, arguments: dict[str, Any], error: BaseException) -> BrokerError:
+    match error:
+        case UnsupportedSaslMechanismError():
+            return AccessDeniedError(
+                f"{server} does not offer {arguments['sasl_mechanism']};"
+                f" set {ENV_PREFIX}SASL_MECHANISM to one that it does"
+            )
+        case SaslAuthenticationFailed():
+            return AccessDeniedError(
+                f"{server} refuses the user {arguments['sasl_plain_username']!r}: wrong user name"
+                f" or password; see {ENV_PREFIX}SASL_USERNAME and {ENV_PREFIX}SASL_PASSWORD"
+            )
+        case KafkaError() if is_access_denied(error):
+            return AccessDeniedError(f"{server} refuses us: {_one_line(error)}")
+        case ssl.SSLCertVerificationError():
+            return AccessDeniedError(
+                f"the certificate of {server} is not to be trusted ({error.verify_message});"
+                f" set {ENV_PREFIX}TLS_CA to the CA that signed it"
+            )
+        case ssl.SSLError() if "CERTIFICATE" in (error.reason or ""):
+            return AccessDeniedError(
+                f"{server} asks for a client certificate that it trusts;"
+                f" set {ENV_PREFIX}TLS_CERT and {ENV_PREFIX}TLS_KEY"
+            )
+        case ssl.SSLError() | ConnectionResetError() if (
+            arguments["security_protocol"] in _TLS_PROTOCOLS
+        ):
+            return UnreachableError(
+                f"{server} does not speak TLS ({_one_line(error)}); is {ENV_PREFIX}TLS "
+                "or the port wrong?"
+            )
+        case OSError() if not isinstance(error, ConnectionResetError):
+            return UnreachableError(
+                f"no broker answers at {server} ({error.strerror or _one_line(error)});"
+                f" start one (farandole kafka start) or set {ENV_PREFIX}BOOTSTRAP"
+            )
+    if arguments["security_protocol"] in _TLS_PROTOCOLS:
+        # The alert by which TLS 1.3 asks for a certificate gets lost on its way to us.
+        return AccessDeniedError(
+            f"{server} speaks TLS and hangs up on us: does it want a client certificate"
+            f" ({ENV_PREFIX}TLS_CERT, {ENV_PREFIX}TLS_KEY) or a password "
+            f"({ENV_PREFIX}SASL_MECHANISM)?"
+        )
+    return UnreachableError(
+        f"{server} hangs up on us: it is no Kafka broker, or it wants TLS or a password;"
+        f" see {ENV_PREFIX}TLS and {ENV_PREFIX}SASL_MECHANISM"
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,339 @@
+"""How does a Kafka live under a folder: started once, shared, and ended?
+
+One broker per folder, whoever starts it: it outlives the process that started it until `stop`, and
+its data outlive it. All under `.farandole/kafka`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from farandole.broker import fallback_broker, kafka_node_config, kafka_storage
+from farandole.broker.broker_errors import AccessDeniedError, BrokerError, UnreachableError
+from farandole.broker.connection_diagnosis import probe_server
+from farandole.broker.file_lock import acquire_file_lock
+from farandole.broker.java_runtime import (
+    KAFKA_VERSION,
+    JarsUnavailableError,
+    JavaRuntime,
+    ProgressReporter,
+    prepare_java_runtime,
+)
+from farandole.broker.kafka_clients import connection_arguments
+from farandole.broker.process_control import end_process, process_start_time
+from farandole.broker.settings import Settings
+
+log = structlog.get_logger()
+
+DEFAULT_PORT = 9092
+START_TIMEOUT = 60.0  # seconds
+STOP_TIMEOUT = 30.0  # seconds from SIGTERM to SIGKILL
+_MAX_STARTS = 3
+_PORT_WAIT = 5.0  # seconds for which a port of our own is waited for
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBroker:
+    """A broker's process."""
+
+    address: str
+    pid: int
+    started: float
+    """The process's start time as the kernel counts it: a pid alone may be somebody else's."""
+    log: str
+    kind: str = "kafka"
+
+    @property
+    def lives(self) -> bool:
+        return process_start_time(self.pid) == self.started
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+
+class _ProcessEndedError(Exception):
+    """The process ended while it started; the message is its last word."""
+
+
+def kafka_home(folder: Path) -> Path:
+    return folder.resolve() / ".farandole" / "kafka"
+
+
+def embedded_status(folder: Path) -> RunningBroker | None:
+    """The broker of this folder, if its process lives."""
+    state = _read_json(kafka_home(folder) / "running.json")
+    try:
+        running = RunningBroker(**state)
+    except TypeError:
+        return None
+    return running if running.lives else None
+
+
+async def start_embedded(
+    folder: Path,
+    *,
+    progress: ProgressReporter,
+    port: int | None = None,
+    properties: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+) -> RunningBroker:
+    """The folder's broker, started unless it runs, once it answers. `properties` override those of
+    `farandole.broker.kafka_node_config`; `settings` say how to reach it, where they demand more
+    than an address.
+
+    Raises JarsUnavailableError, UnreachableError, Refused, DeadlineExceededError.
+    """
+    place = kafka_home(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreachableError(f"Kafka cannot keep its data in {place}: {error.strerror}") from None
+    waiting = "another process starts or stops Kafka in this folder; waiting for it"
+    async with acquire_file_lock(place / "lock", lambda: progress(waiting)):
+        running = embedded_status(folder)
+        if running is not None:
+            try:
+                await _wait_until_serving(running, settings)
+            except _ProcessEndedError as ended:
+                raise UnreachableError(
+                    f"Kafka has just ended ({ended}); see {running.log}"
+                ) from None
+            return running
+        try:
+            runtime = await prepare_java_runtime(progress)
+        except JarsUnavailableError as error:
+            if (place / "data").exists():
+                raise
+            log.warning(
+                "kafka.fallback", reason=str(error), warning=fallback_broker.FALLBACK_WARNING
+            )
+            progress(f"{error}\n{fallback_broker.FALLBACK_WARNING}")
+            return await _launch(place, None, progress, port, {}, settings)
+        if not (place / "data").exists():
+            progress("preparing its storage")
+            await kafka_storage.format_storage(place, runtime, properties or {})
+        elif kafka_storage.was_killed(place):
+            progress("it was killed: settling what it left behind")
+            await kafka_storage.settle_killed_broker(place, runtime, _free_port(0))
+        return await _launch(place, runtime, progress, port, properties or {}, settings)
+
+
+async def stop_embedded(folder: Path) -> bool:
+    """End the folder's broker, whoever started it; its data stay. False if none ran."""
+    place = kafka_home(folder)
+    if not place.exists():
+        return False
+    async with acquire_file_lock(place / "lock"):
+        running = embedded_status(folder)
+        if running is None:
+            return False
+        orderly = await end_process(running.pid, running.started, (signal.SIGTERM, STOP_TIMEOUT))
+        if not orderly and not await end_process(
+            running.pid, running.started, (signal.SIGKILL, 5.0)
+        ):
+            raise BrokerError(f"Kafka (pid {running.pid}) cannot be ended; may we end it?")
+        (place / "running.json").unlink(missing_ok=True)
+        _keep_class_cache(place / "kafka.aot", orderly)
+        log.info("kafka.stopped", address=running.address, orderly=orderly)
+        return True
+
+
+def _keep_class_cache(learned: Path, whole: bool) -> None:
+    """Share what a run has learned about its classes with the next, of whatever folder."""
+    # Written when the process ends: one that was killed may have left half of it.
+    state = _read_json(learned.with_suffix(".json"))
+    learned.with_suffix(".json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        if whole and "cache" in state:
+            draft = Path(f"{state['cache']}.{uuid.uuid4().hex}")
+            shutil.move(learned, draft)  # between file systems a copy
+            draft.rename(state["cache"])
+    learned.unlink(missing_ok=True)
+
+
+async def _launch(
+    place: Path,
+    runtime: JavaRuntime | None,
+    progress: ProgressReporter,
+    wanted: int | None,
+    properties: Mapping[str, str],
+    settings: Settings | None,
+) -> RunningBroker:
+    for attempt in range(_MAX_STARTS):
+        port = await _choose_port(wanted, _read_json(place / "port.json").get("port"))
+        name = f"Apache Kafka {KAFKA_VERSION}" if runtime else fallback_broker.FALLBACK_NAME
+        progress(f"starting {name} on port {port}")
+        if runtime:
+            command = _kafka_command(place, runtime, port, properties)
+        else:
+            command = fallback_broker.fallback_command(place, port)
+        running = _spawn(
+            place, command, port, "kafka" if runtime else fallback_broker.FALLBACK_NAME
+        )
+        try:
+            await _wait_until_serving(running, settings)
+        except _ProcessEndedError as ended:
+            (place / "running.json").unlink(missing_ok=True)
+            if attempt + 1 < _MAX_STARTS and _worth_restarting(command, runtime, str(ended)):
+                continue
+            raise UnreachableError(
+                f"Kafka ended while it started ({ended}); see {running.log}"
+            ) from None
+        except UnreachableError:
+            raise  # it lives and is slow, after a kill maybe: the next start goes on waiting
+        except BaseException:
+            # Interrupted: nobody has given it anything yet.
+            await asyncio.shield(end_process(running.pid, running.started, (signal.SIGKILL, 5.0)))
+            (place / "running.json").unlink(missing_ok=True)
+            raise
+        _write_json(place / "port.json", {"port": port})
+        log.info("kafka.started", address=running.address, pid=running.pid, kind=running.kind)
+        progress(f"it answers at {running.address}")
+        return running
+    raise AssertionError("unreachable")
+
+
+def _worth_restarting(command: list[str], runtime: JavaRuntime | None, word: str) -> bool:
+    """Is it worth while to try again?"""
+    if runtime and f"-XX:AOTCache={runtime.cache}" in command:
+        runtime.cache.unlink(missing_ok=True)  # of another machine, or damaged
+        return True
+    return "bind" in word.lower() or "in use" in word.lower()
+
+
+def _kafka_command(
+    place: Path, runtime: JavaRuntime, port: int, properties: Mapping[str, str]
+) -> list[str]:
+    told = kafka_node_config.server_properties(place / "data", port, _free_port(0)) | dict(
+        properties
+    )
+    learned = place / "kafka.aot"
+    if runtime.cache.exists():
+        aot = f"-XX:AOTCache={runtime.cache}"
+    else:
+        aot = f"-XX:AOTCacheOutput={learned}"
+        _write_json(learned.with_suffix(".json"), {"cache": str(runtime.cache)})
+    return runtime.command(
+        *kafka_node_config.JVM_FLAGS,
+        aot,
+        f"-XX:ErrorFile={place / 'crash.log'}",
+        kafka_storage.log4j_option(place),
+        main="kafka.Kafka",
+        arguments=[str(kafka_node_config.write_properties(place / "server.properties", told))],
+    )
+
+
+def _spawn(place: Path, command: list[str], port: int, kind: str) -> RunningBroker:
+    with (place / "kafka.out").open("wb") as sink:
+        try:
+            child = subprocess.Popen(  # noqa: S603 -- our own java
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd=place,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UnreachableError(f"{command[0]} cannot be started: {error.strerror}") from None
+    child.returncode = 0  # it is to outlive us: that is nothing to warn of
+    output = place / ("kafka.log" if kind == "kafka" else "kafka.out")
+    running = RunningBroker(
+        f"localhost:{port}", child.pid, process_start_time(child.pid) or 0.0, str(output), kind
+    )
+    _write_json(place / "running.json", asdict(running))
+    return running
+
+
+async def _wait_until_serving(running: RunningBroker, settings: Settings | None) -> None:
+    """Return when a client is served; an open port is not enough. Raises _Ended, UnreachableError,
+    Refused."""
+    reached = (settings or Settings.model_construct()).model_copy(
+        update={"bootstrap": running.address}
+    )
+    arguments = connection_arguments(reached)
+    ends = time.monotonic() + START_TIMEOUT
+    while True:
+        said: BrokerError | None = UnreachableError("it takes connections and says nothing")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                said = await probe_server("localhost", running.port, arguments)
+        if not running.lives:
+            raise _ProcessEndedError(_last_complaint(Path(running.log).parent, running.log))
+        if said is None:
+            return
+        if isinstance(said, AccessDeniedError):
+            raise said
+        if time.monotonic() > ends:
+            raise UnreachableError(
+                f"Kafka does not answer after {START_TIMEOUT:g} s ({said});"
+                f" it may still be on its way: try again, or see {running.log}"
+            )
+        await asyncio.sleep(0.05)
+
+
+async def _choose_port(wanted: int | None, remembered: int | None) -> int:
+    """The port to listen on. The one of the last start is waited for: workers know it by heart, and
+    a broker that was killed may hold it for some moments more, after its process is gone."""
+    if wanted is None and remembered is not None:
+        ends = time.monotonic() + _PORT_WAIT
+        while _free_port(remembered) != remembered and time.monotonic() < ends:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return _free_port(wanted or remembered or DEFAULT_PORT)
+
+
+def _free_port(port: int) -> int:
+    """This port, or another that is free."""
+    for candidate in (port, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    raise UnreachableError("no port is free on this machine")
+
+
+def _last_complaint(place: Path, output: str) -> str:
+    """What it complained of last, or whatever it said last."""
+    lines = []
+    for file in (place / "kafka.out", Path(output)):
+        with contextlib.suppress(OSError):
+            lines += [line for line in file.read_text(errors="replace").splitlines() if line]
+    complaints = [
+        line for line in lines if re.match(r"(Caused by: )?[\w.]+(Exception|Error): ", line)
+    ]
+    found = (complaints or lines or ["it said nothing"])[-1]
+    return found[:300]
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = orjson.loads(file.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write_json(file: Path, content: object) -> None:
+    draft = file.with_suffix(".draft")
+    draft.write_bytes(orjson.dumps(content))
+    draft.rename(file)

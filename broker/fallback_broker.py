@@ -1,0 +1,24 @@
+"""What stands in for Kafka where Apache Kafka cannot be had?"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+FALLBACK_NAME = "noida-db"
+FALLBACK_WARNING = (
+    "this is NOT Apache Kafka but noida-db: it keeps everything in memory and saves it when it is"
+    " stopped in good order; killed, it loses what it had acknowledged"
+)
+
+
+def fallback_command(place: Path, port: int) -> list[str]:
+    """How it is started; it stays in the foreground and ends at SIGTERM."""
+    # Its own command starts it as a child, which would outlive a kill.
+    binary = Path(str(files("noida_db"))) / "noida-db"
+    if binary.exists():
+        binary.chmod(0o755)
+    return [
+        str(binary), "start", "--only", "kafka", "--kafka-port", str(port),
+        "--host", "127.0.0.1", "--data-dir", str(place / "noida-db"),
+    ]  # fmt: skip

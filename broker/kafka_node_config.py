@@ -1,0 +1,103 @@
+"""What is a Kafka of one node told, so that it is safe, quick and quiet?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+JVM_FLAGS = (
+    "-Xms256m",
+    "-Xmx1g",
+    "-XX:+UseG1GC",
+    "-Djava.awt.headless=true",
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+)
+
+
+def server_properties(data: Path, port: int, controller: int) -> dict[str, str]:
+    """Its server.properties; all of it listens on this machine alone."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "default.replication.factor": "1",
+        "min.insync.replicas": "1",
+        "offsets.topic.num.partitions": "8",
+        "transaction.state.log.num.partitions": "8",
+        # A month: an installation that rests over the holidays finds its place again.
+        "offsets.retention.minutes": "43200",
+        "transactional.id.expiration.ms": "2147483647",
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "500",
+        # An orphaned transaction holds back readers until a scan finds it: scan often.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        # Back in 5 s after kill -9, not in 15.
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
+        "message.max.bytes": str(4 * 1024 * 1024),
+        "log.segment.bytes": str(128 * 1024 * 1024),
+    }
+
+
+def controller_only_properties(broker: Mapping[str, str]) -> dict[str, str]:
+    """The server.properties of the controller in a node whose broker stays away; it fences that
+    one at once."""
+    brokers_own = ("advertised.listeners", "inter.broker.listener.name")
+    told = {name: value for name, value in broker.items() if name not in brokers_own}
+    return told | {
+        "process.roles": "controller",
+        "listeners": told["listeners"].partition(",")[2],
+        "broker.heartbeat.interval.ms": "50",
+        "broker.session.timeout.ms": "100",
+    }
+
+
+FENCING_LOG_LEVELS = {
+    "logger.controller.name": "org.apache.kafka.controller",
+    "logger.controller.level": "info",
+}
+"""What its log4j2.properties need beside `logging`, so that it says:"""
+CONTROLLER_ACTIVE_TEXT = "Performing controller activation"
+BROKER_FENCED_TEXT = "Fencing broker 1 "
+
+
+def log4j_properties(log: Path) -> dict[str, str]:
+    """Its log4j2.properties: what deserves a warning, in 10 MB at most."""
+    return {
+        "status": "error",
+        "appender.file.type": "RollingFile",
+        "appender.file.name": "file",
+        "appender.file.fileName": str(log),
+        "appender.file.filePattern": f"{log}.%i",
+        "appender.file.layout.type": "PatternLayout",
+        "appender.file.layout.pattern": "%d %p %m (%c)%n",
+        "appender.file.policies.type": "Policies",
+        "appender.file.policies.size.type": "SizeBasedTriggeringPolicy",
+        "appender.file.policies.size.size": "5MB",
+        "appender.file.strategy.type": "DefaultRolloverStrategy",
+        "appender.file.strategy.max": "1",
+        "rootLogger.level": "warn",
+        "rootLogger.appenderRef.file.ref": "file",
+    }
+
+
+def write_properties(file: Path, content: Mapping[str, str]) -> Path:
+    # A backslash is an escape in these files.
+    escaped = {name: value.replace("\\", "\\\\") for name, value in content.items()}
+    file.write_text("".join(f"{name}={value}\n" for name, value in escaped.items()))
+    return file

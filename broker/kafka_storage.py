@@ -1,0 +1,167 @@
+"""How is Kafka's storage made ready for a start: formatted once, settled after a kill?"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import shutil
+import signal
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from farandole.broker import kafka_node_config
+from farandole.broker.broker_errors import UnreachableError
+from farandole.broker.java_runtime import JavaRuntime
+
+log = structlog.get_logger()
+
+STORAGE_TIMEOUT = 60.0  # seconds
+_FENCING_SECONDS = 2.0  # seconds after which a controller would long have fenced a dead broker
+
+
+async def format_storage(place: Path, runtime: JavaRuntime, properties: Mapping[str, str]) -> None:
+    """Make `place/data`, whole or not at all: a half-formatted folder would never start.
+    Raises UnreachableError."""
+    draft = place / "data.draft"
+    cluster = "-"
+    while cluster.startswith("-"):  # the tool would take such an id for an option
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    told = kafka_node_config.server_properties(draft, 9092, 9093) | dict(properties)
+    file = kafka_node_config.write_properties(place / "format.properties", told)
+    tool = "kafka.tools.StorageTool"
+    arguments = ["format", "--standalone", "-t", cluster, "-c", str(file)]
+    try:
+        for cached in [True, False] if runtime.cache.exists() else [False]:
+            shutil.rmtree(draft, ignore_errors=True)
+            command = _storage_command(place, runtime, cached, tool, arguments)
+            complaint = await _run_to_end(command, place)
+            if complaint is None:
+                draft.rename(place / "data")
+                return
+            if cached:
+                runtime.cache.unlink(missing_ok=True)  # it may be damaged
+        raise UnreachableError(f"Kafka's storage cannot be prepared: {complaint}")
+    finally:
+        file.unlink(missing_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def was_killed(place: Path) -> bool:
+    """Has its last life not ended in good order?"""
+    begun = (place / "port.json").exists()  # since its first start
+    return begun and not (place / "data" / ".kafka_cleanshutdown").exists()
+
+
+async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: int) -> None:
+    """Let a controller alone write down that the broker which was killed is gone.
+
+    Without this a transaction that Kafka had acknowledged, but not yet marked as committed in its
+    partitions, may hang for ever (seen in Kafka 4.3.1): the restarted broker leads what its former
+    self led until the controller notices that it is another one. In that moment no partition has a
+    leader, its transaction coordinator takes them for deleted, and drops the markers.
+    What fails here fails at the start that follows, which says why.
+    """
+    told = kafka_node_config.controller_only_properties(
+        kafka_node_config.server_properties(place / "data", 9092, controller)
+    )
+    file = kafka_node_config.write_properties(place / "settle.properties", told)
+    said = place / "settle.log"
+    said.unlink(missing_ok=True)
+    logging = kafka_node_config.write_properties(
+        place / "settle-log4j2.properties",
+        kafka_node_config.log4j_properties(said) | kafka_node_config.FENCING_LOG_LEVELS,
+    )
+    command = runtime.command(
+        *kafka_node_config.JVM_FLAGS,
+        *([f"-XX:AOTCache={runtime.cache}"] if runtime.cache.exists() else []),
+        f"-Dlog4j2.configurationFile={logging}",
+        main="kafka.Kafka",
+        arguments=[str(file)],
+    )
+    try:
+        async with _child_process(command, place) as child, asyncio.timeout(STORAGE_TIMEOUT):
+            fenced = await _wait_until_fenced(child, said)
+            if child.returncode is None:
+                child.send_signal(signal.SIGTERM)
+                await child.wait()
+        log.debug("kafka.settled", fenced=fenced, exit=child.returncode)
+    except TimeoutError:
+        log.warning("kafka.unsettled", log=str(said))
+    finally:
+        file.unlink(missing_ok=True)
+        logging.unlink(missing_ok=True)
+
+
+async def _wait_until_fenced(child: asyncio.subprocess.Process, said: Path) -> bool:
+    """Wait until the controller has fenced the dead broker, has ended, or has had time enough."""
+    now = asyncio.get_running_loop().time
+    ends = None
+    while child.returncode is None and (ends is None or now() < ends):
+        text = ""
+        with contextlib.suppress(FileNotFoundError):
+            text = said.read_text(errors="replace")  # noqa: ASYNC240 -- a few lines
+        if kafka_node_config.BROKER_FENCED_TEXT in text:
+            return True
+        if ends is None and kafka_node_config.CONTROLLER_ACTIVE_TEXT in text:
+            ends = now() + _FENCING_SECONDS
+        await asyncio.sleep(0.02)
+    return False
+
+
+def _storage_command(
+    place: Path, runtime: JavaRuntime, cached: bool, main: str, arguments: list[str]
+) -> list[str]:
+    aot = [f"-XX:AOTCache={runtime.cache}"] if cached else []
+    return runtime.command(
+        *kafka_node_config.JVM_FLAGS, *aot, log4j_option(place), main=main, arguments=arguments
+    )
+
+
+def log4j_option(place: Path) -> str:
+    file = kafka_node_config.write_properties(
+        place / "log4j2.properties", kafka_node_config.log4j_properties(place / "kafka.log")
+    )
+    return f"-Dlog4j2.configurationFile={file}"
+
+
+async def _run_to_end(command: list[str], place: Path) -> str | None:
+    """Run it to its end; what it complains of, if it fails. Raises UnreachableError."""
+    try:
+        async with _child_process(command, place) as child, asyncio.timeout(STORAGE_TIMEOUT):
+            said, _ = await child.communicate()
+    except TimeoutError:
+        raise UnreachableError(
+            f"Kafka's storage is not prepared after {STORAGE_TIMEOUT:g} s; is the machine busy?"
+        ) from None
+    if not child.returncode:
+        return None
+    lines = said.decode(errors="replace").strip().splitlines() or ["no reason given"]
+    return next((line for line in lines if "Exception" in line), lines[-1])[:300]
+
+
+@asynccontextmanager
+async def _child_process(
+    command: list[str], place: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A child that does not outlive the block."""
+    child = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=place,
+        start_new_session=True,
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            await child.wait()

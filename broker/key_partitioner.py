@@ -1,0 +1,13 @@
+"""In which partition does a key belong?"""
+
+from __future__ import annotations
+
+from murmurhash2 import murmurhash2
+
+_SEED = 0x9747B28C  # of Kafka's own murmur2
+
+
+def partition_for_key(key: bytes, partitions: int) -> int:
+    """As Kafka's Java producer places it, and with it every client that follows."""
+    hashed: int = murmurhash2(key, _SEED)
+    return (hashed & 0x7FFFFFFF) % partitions

@@ -1,0 +1,125 @@
+"""What does a table hold, as of now?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
+from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
+from farandole.broker.settings import Settings
+from farandole.broker.undecodable_records import offset_of_undecodable
+
+log = structlog.get_logger()
+
+_POLL_MS = 200  # that a poll waits for records; a record that comes ends it at once
+_RETRY_PAUSE = 1.0  # seconds after a poll that failed: the client finds its broker again by itself
+
+
+class TableFollower:
+    """The newest value of each key of a compacted topic of one partition, read as it grows."""
+
+    def __init__(self, settings: Settings, reader: AIOKafkaConsumer, topic: str) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._partition = TopicPartition(topic, 0)
+        self._rows: dict[bytes, bytes] = {}
+        self._written: dict[bytes, int] = {}
+        self._position = 0
+        self._moved = asyncio.Condition()
+        self._seen: Mapping[bytes, bytes] | None = None
+
+    @property
+    def rows(self) -> Mapping[bytes, bytes]:
+        """What is known, the newest last; another object whenever it has changed."""
+        return self._rows
+
+    @property
+    def written(self) -> Mapping[bytes, int]:
+        """When each of `rows` was written, in milliseconds of the epoch."""
+        return self._written
+
+    async def current(self) -> Mapping[bytes, bytes]:
+        """`rows`, once they hold all that could be read when this was called. Raises
+        DeadlineExceededError, BrokerError."""
+        try:
+            ends = await with_deadline(
+                # Of a reader at `read_committed` this is the last stable offset.
+                self._reader.end_offsets([self._partition]),
+                self._settings.deadline,
+                f"asking for the end of {self._partition.topic}",
+            )
+        except KafkaError as error:
+            raise BrokerError(f"asking for the end of {self._partition.topic}: {error}") from None
+        end = ends[self._partition]
+        await with_deadline(
+            self._until(lambda: self._position >= end),
+            self._settings.deadline,
+            f"reading {self._partition.topic}",
+        )
+        return self._rows
+
+    async def changed(self) -> Mapping[bytes, bytes]:
+        """`rows`, once they differ from what this gave the last time."""
+        await self._until(lambda: self._rows is not self._seen)
+        self._seen = self._rows
+        return self._rows
+
+    async def _until(self, met: Callable[[], bool]) -> None:
+        async with self._moved:
+            await self._moved.wait_for(met)
+
+    async def read(self) -> None:
+        """Read on, until cancelled."""
+        self._reader.assign([self._partition])
+        await self._reader.seek_to_beginning(self._partition)
+        while True:
+            try:
+                await self._poll()
+            except UnicodeDecodeError:
+                # A record whose header's name is not UTF-8 is none of ours: step over it.
+                offset = offset_of_undecodable(self._reader, self._partition)
+                self._reader.seek(self._partition, offset + 1)
+            except (KafkaError, DeadlineExceededError) as error:
+                log.warning("table.unread", topic=self._partition.topic, why=str(error))
+                await asyncio.sleep(_RETRY_PAUSE)
+
+    async def _poll(self) -> None:
+        found = await self._reader.getmany(self._partition, timeout_ms=_POLL_MS)
+        position = await with_deadline(
+            self._reader.position(self._partition), self._settings.deadline, "asking"
+        )
+        records = [r for batch in found.values() for r in batch if r.key is not None]
+        if not records and position == self._position:
+            return
+        if records:
+            rows = dict(self._rows)
+            for record in records:
+                rows.pop(record.key, None)
+                self._written.pop(record.key, None)
+                if record.value is not None:
+                    rows[record.key] = record.value
+                    self._written[record.key] = record.timestamp
+            self._rows = rows
+        async with self._moved:
+            self._position = position
+            self._moved.notify_all()
+
+
+@asynccontextmanager
+async def follow_table(settings: Settings, topic: str) -> AsyncIterator[TableFollower]:
+    """A follower that has read what there was. Raises the errors of `opened` and `current`."""
+    async with open_client(make_consumer(settings), settings) as reader:
+        follower = TableFollower(settings, reader, topic)
+        reading = asyncio.create_task(follower.read())
+        try:
+            await follower.current()
+            yield follower
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})

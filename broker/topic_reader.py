@@ -1,0 +1,196 @@
+"""What does a topic hold?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Literal
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from farandole.broker.broker_errors import AccessDeniedError, BrokerError, DeadlineExceededError
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.connection_diagnosis import is_access_denied
+from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
+from farandole.broker.settings import Settings
+from farandole.broker.undecodable_records import offset_of_undecodable
+from farandole.events.record import Record, UndecodableRecord
+
+log = structlog.get_logger()
+
+ScanStart = Literal["earliest", "latest"] | Mapping[TopicPartition, int]
+
+_POLL_MS = 200  # that a poll waits for records before the positions are looked at
+
+
+async def read_table(
+    settings: Settings, topic: str, partition: int | None = None
+) -> dict[bytes, bytes]:
+    """The newest value of each key of a compacted topic, or of one partition of it, as committed
+    when this is called; a topic that does not exist holds nothing. Records without a key are passed
+    over.
+
+    Raises DeadlineExceededError, also where a writer that died holds back its readers for too long.
+    """
+    table: dict[bytes, bytes] = {}
+    start: ScanStart = "earliest" if partition is None else {TopicPartition(topic, partition): 0}
+    async for records in scan(settings, [topic], start=start):
+        for record in records:
+            if record.key is None:
+                continue
+            if record.value is None:
+                table.pop(record.key, None)
+            else:
+                table[record.key] = record.value
+    return table
+
+
+async def scan(
+    settings: Settings,
+    topics: Sequence[str],
+    *,
+    start: ScanStart = "earliest",
+    until: Mapping[TopicPartition, int] | None = None,
+    follow: bool = False,
+) -> AsyncIterator[list[Record]]:
+    """The committed records of `topics`, in batches of one partition each, in order.
+
+    `start` is one end of the log, or offsets for the partitions that are meant. Without `follow`
+    this ends when all that had been written at the time of the call is read or was aborted, or what
+    stands before the offsets of `until`, which names every partition that is meant. Topics
+    that do not exist are passed over; a record that cannot be decoded comes as `UndecodableRecord`.
+    Raises DeadlineExceededError when nothing moves for too long, and the errors of `opened`.
+    """
+    async with ClusterAdmin.open(settings) as admin:
+        positions, ends = await _scan_bounds(settings, admin, topics, start)
+    if until is not None:
+        ends = {p: min(end, until[p]) for p, end in ends.items()}
+    if not positions:
+        return
+    async with open_client(make_consumer(settings), settings) as reader:
+        reader.assign(list(positions))
+        for partition, offset in positions.items():
+            reader.seek(partition, offset)
+        async for batch in _read_batches(settings, reader, positions, None if follow else ends):
+            yield batch
+
+
+async def _scan_bounds(
+    settings: Settings, admin: ClusterAdmin, topics: Sequence[str], start: ScanStart
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    existing = await admin.topics()
+    partitions = [
+        TopicPartition(topic, i) for topic in topics for i in range(existing.get(topic, 0))
+    ]
+    if isinstance(start, Mapping):
+        partitions = [partition for partition in partitions if partition in start]
+    firsts = await admin.start_offsets(partitions)
+    # Not the last stable offset: a commit is acknowledged before its markers are written, and who
+    # reads after it must see it.
+    ends = await admin.end_offsets(partitions)
+    if isinstance(start, Mapping):
+        return {p: min(max(start[p], firsts[p]), ends[p]) for p in partitions}, ends
+    return (firsts if start == "earliest" else dict(ends)), ends
+
+
+async def _read_batches(
+    settings: Settings,
+    reader: AIOKafkaConsumer,
+    positions: dict[TopicPartition, int],
+    ends: Mapping[TopicPartition, int] | None,
+) -> AsyncIterator[list[Record]]:
+    left = {p for p in positions if ends is None or positions[p] < ends[p]}
+    reader.pause(*(positions.keys() - left))
+    now = asyncio.get_running_loop().time
+    moved = now()
+    gingerly = False
+    turn = 0
+    while left:
+        batches: dict[TopicPartition, list[Record]] = {}
+        if gingerly:
+            turn += 1
+            partition = sorted(left)[turn % len(left)]
+            batches = await _poll_single(settings, reader, partition)
+            gingerly = not any(isinstance(r, UndecodableRecord) for r in batches.get(partition, ()))
+        else:
+            try:
+                batches = await _poll_batches(settings, reader, left, None)
+            except UnicodeDecodeError:
+                # What the other partitions gave is gone with the exception: back to where we were.
+                for partition in left:
+                    reader.seek(partition, positions[partition])
+                gingerly = True
+                continue
+        for partition in sorted(left):
+            position = await _reader_position(settings, reader, partition)
+            if position != positions[partition]:
+                positions[partition] = position
+                moved = now()
+            records = batches.get(partition, [])
+            if ends is not None:
+                end = ends[partition]
+                if records and records[-1].offset >= end:
+                    records = [record for record in records if record.offset < end]
+                if position >= end:
+                    left.discard(partition)
+                    reader.pause(partition)
+            if records:
+                yield records
+        if ends is not None and now() - moved > _stall_timeout(settings):
+            topics = ", ".join(sorted({p.topic for p in left}))
+            raise DeadlineExceededError(
+                f"reading {topics}: nothing more within {_stall_timeout(settings):g} s;"
+                " does somebody keep a transaction open there?"
+            )
+
+
+async def _poll_batches(
+    settings: Settings,
+    reader: AIOKafkaConsumer,
+    partitions: set[TopicPartition],
+    most: int | None,
+) -> dict[TopicPartition, list[Record]]:
+    try:
+        return await with_deadline(
+            reader.getmany(*partitions, timeout_ms=_POLL_MS, max_records=most),
+            settings.deadline,
+            "fetching",
+        )
+    except OffsetOutOfRangeError as error:
+        # Retention has overtaken us: go on with what is still there, and say so.
+        for partition in error.args[0]:
+            log.warning("scan.overtaken", topic=partition.topic, partition=partition.partition)
+            await with_deadline(
+                reader.seek_to_beginning(partition), settings.deadline, "seeking the beginning"
+            )
+        return {}
+    except KafkaError as error:
+        text = f"reading {', '.join(sorted({p.topic for p in partitions}))} failed: {error}"
+        raise (AccessDeniedError(text) if is_access_denied(error) else BrokerError(text)) from None
+
+
+async def _poll_single(
+    settings: Settings, reader: AIOKafkaConsumer, partition: TopicPartition
+) -> dict[TopicPartition, list[Record]]:
+    """aiokafka decodes neither a record one of whose headers has a name that is not UTF-8 nor what
+    was fetched with it: read singly until we stand before it, and step over it."""
+    try:
+        return await _poll_batches(settings, reader, {partition}, 1)
+    except UnicodeDecodeError:
+        offset = offset_of_undecodable(reader, partition)
+        reader.seek(partition, offset + 1)
+        return {partition: [UndecodableRecord(partition.topic, partition.partition, offset)]}
+
+
+async def _reader_position(
+    settings: Settings, reader: AIOKafkaConsumer, partition: TopicPartition
+) -> int:
+    position: int = await with_deadline(reader.position(partition), settings.deadline, "asking")
+    return position
+
+
+def _stall_timeout(settings: Settings) -> float:
+    """Seconds: a writer that died in a transaction holds its readers back until that times out."""
+    return settings.transaction_timeout + settings.deadline

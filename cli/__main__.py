@@ -1,0 +1,125 @@
+"""Which commands are there, and what do all of them understand?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import click
+
+from farandole.cli.context import CliContext
+from farandole.cli.error_reporting import report_errors
+
+COMMANDS = (
+    "demo", "up", "work", "route", "plan", "apply", "rollback", "history", "diff", "lint", "graph",
+    "schema", "asyncapi", "trigger", "tail", "status", "top", "runs", "run", "trace", "audit",
+    "again", "cancel", "dead", "pause", "resume", "seek", "keep-books", "notify", "monitor",
+    "incidents", "ack", "mute", "test-mail", "mail-catcher", "kafka", "completion",
+)  # fmt: skip
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class LazyCommandGroup(click.Group):
+    """A group whose commands are imported when they are asked for, and whose errors are one line.
+
+    Each command stands in the module of its name: `cli/commands/tail.py:tail`, a dash as `_`.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(_module(name)), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command {args[0]!r}; {remedy}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        def said(line: str) -> str:
+            from farandole.cli.command_hints import complete_commands
+
+            return complete_commands(ctx.obj, line, COMMANDS)
+
+        # Within `main`'s own, for here it is known which pipeline is meant.
+        with report_errors(said):
+            return super().invoke(ctx)
+
+    def main(  # type: ignore[override]  # click's overloads say the same at greater length
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        # Without standalone mode a command's return value and `ctx.exit`'s code look alike: none
+        # of our commands returns anything but None.
+        with report_errors():
+            sys.exit(super().main(args, standalone_mode=False, **extra) or 0)
+
+
+def _module(name: str) -> str:
+    return "farandole.demo.command" if name == "demo" else f"farandole.cli.commands.{name}"
+
+
+@click.command(
+    cls=LazyCommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "-C",
+    "folder",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="The pipeline's folder, which holds its topology.yaml.  [default: here]",
+)
+@click.option(
+    "-f",
+    "--file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The topology file.  [default: topology.yaml in that folder]",
+)
+@click.option("--bootstrap", metavar="HOST:PORT", help="Your Kafka, instead of the embedded one.")
+@click.option("--namespace", metavar="WORD", help="Prefix of every topic and group.")
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS),
+    help="[default: info for services, warning for everything else]",
+)
+@click.version_option(installed("farandole"), prog_name="farandole")
+@click.pass_context
+def farandole(
+    context: click.Context,
+    folder: Path,
+    file: Path | None,
+    bootstrap: str | None,
+    namespace: str | None,
+    log_level: str | None,
+) -> None:
+    """Event-driven pipelines over Apache Kafka: nobody conducts, nothing is lost or doubled.
+
+    Settings may also stand in FARANDOLE_… variables, or in farandole.toml in the pipeline's folder.
+    """
+    context.obj = CliContext(folder, bootstrap, namespace, log_level, file)
+
+
+def main() -> None:
+    farandole(prog_name="farandole")
+
+
+if __name__ == "__main__":
+    main()

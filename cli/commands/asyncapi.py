@@ -1,0 +1,53 @@
+"""How is the pipeline described to those who read AsyncAPI?"""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from farandole.cli.commands.lint import file_argument
+from farandole.cli.context import CliContext
+from farandole.cli.output import print_json, print_line
+
+if TYPE_CHECKING:
+    from farandole.router.asyncapi import KafkaServer
+
+
+@click.command()
+@file_argument
+@click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
+@click.pass_obj
+def asyncapi(here: CliContext, file: Path | None, as_yaml: bool) -> None:
+    """Print an AsyncAPI 3.0 document of FILE (default: the folder's topology.yaml).
+
+    Needs no broker; names the one in use where it is known.
+    """
+    from farandole.router.asyncapi import asyncapi_document
+
+    made = asyncapi_document(here.derived(file), here.settings().names, _known_server(here))
+    if not as_yaml:
+        print_json(made)
+        return
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None
+    yaml.representer.ignore_aliases = lambda _: True
+    text = StringIO()
+    yaml.dump(made, text)
+    print_line(text.getvalue().rstrip())
+
+
+def _known_server(here: CliContext) -> KafkaServer | None:
+    from farandole.broker import embedded_kafka
+    from farandole.router.asyncapi import KafkaServer
+
+    settings = here.settings()
+    if settings.bootstrap is not None:
+        return KafkaServer(settings.bootstrap, settings.tls, settings.sasl_mechanism)
+    running = embedded_kafka.embedded_status(here.folder.resolve())
+    return KafkaServer(running.address) if running else None

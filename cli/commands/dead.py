@@ -1,0 +1,323 @@
+"""What died, and what becomes of it?"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from farandole.cli import shell_completion
+from farandole.cli.commands.runs import MomentParameter
+from farandole.cli.context import CliContext, require_known, run_async
+from farandole.cli.error_reporting import CommandError
+from farandole.cli.output import json_option, print_json, print_line
+from farandole.operations.dead_letters.value_patch import MAX_EDITED_LETTERS
+
+if TYPE_CHECKING:
+    from farandole.events.record import Record
+    from farandole.events.settlement_record import Settlement
+    from farandole.operations.dead_letters.letter_selection import LetterSelection
+    from farandole.operations.dead_letters.settlement_writer import DeadLetterStore
+
+CommandFunction = Callable[..., Any]
+
+
+def _filter_options(command: CommandFunction) -> CommandFunction:
+    """What narrows down which letters are meant."""
+    for option in reversed(
+        (
+            click.option(
+                "--stage", metavar="STAGE", shell_complete=shell_completion.complete_stages
+            ),
+            click.option("--run", "run_id", metavar="RUN", help="Of this run."),
+            click.option("--fingerprint", metavar="WORD", help="Of this kind."),
+            click.option(
+                "--since", type=MomentParameter(), metavar="2h", help="Died in the last 2 h."
+            ),
+            click.option("--until", type=MomentParameter(), metavar="1h", help="Died before that."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _selection_options(command: CommandFunction) -> CommandFunction:
+    for option in reversed(
+        (
+            click.argument("places", metavar="[STAGE/OFFSET]...", nargs=-1),
+            _filter_options,
+            click.option("--all", "every", is_flag=True, help="Every letter of the pipeline."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@_filter_options
+@json_option
+@click.pass_context
+def dead(context: click.Context, /, as_json: bool, **filters: Any) -> None:
+    """List what died by stage and kind: how many letters are open, how many are settled, since
+    when. Then look at one, replay or discard them.
+
+    Times are UTC.
+    """
+    if context.invoked_subcommand is not None:
+        if as_json or any(value is not None for value in filters.values()):
+            raise click.UsageError("say what is meant behind the command's name")
+        return
+    here: CliContext = context.obj
+    here.logs()
+    run_async(_list_kinds(here, _build_selection((), every=True, **filters), as_json))
+
+
+@dead.command()
+@click.argument("place", metavar="STAGE/OFFSET")
+@click.pass_obj
+def show(here: CliContext, place: str) -> None:
+    """Show one dead letter: why it died, its traceback, headers and data, and what became of it."""
+    selection = _build_selection((place,))
+    ((stage, offsets),) = selection.places.items()
+    (offset,) = offsets
+    here.logs()
+    run_async(_show_letter(here, stage, offset))
+
+
+@dead.command()
+@_selection_options
+@click.option("--edit", is_flag=True, help=f"Edit each in $EDITOR, {MAX_EDITED_LETTERS} at most.")
+@click.option(
+    "--patch",
+    "patch",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Change each by this JSON merge patch (RFC 7396).",
+)
+@click.option(
+    "--as-new-run",
+    is_flag=True,
+    help="Publish what a retired version had as a root once more, as a new run.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be replayed, and end.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def replay(
+    here: CliContext,
+    /,
+    places: tuple[str, ...],
+    every: bool,
+    edit: bool,
+    patch: Path | None,
+    as_new_run: bool,
+    dry_run: bool,
+    yes: bool,
+    **filters: Any,
+) -> None:
+    """Hand dead letters to the stage that gave up on them, once more and each once.
+
+    Nobody else sees them. Two people may replay the same letters at the same time, and whoever was
+    interrupted gives the same command again. Exit code 1: some could not be replayed.
+    """
+    from farandole.operations.dead_letters.value_patch import read_patch_file
+
+    if edit and patch is not None:
+        raise click.UsageError("say either --edit or --patch")
+    selection = _build_selection(places, every=every, **filters)
+    document = None if patch is None else (read_patch_file(patch),)
+    here.logs()
+    how = {"edit": edit, "patch": document, "as_new_run": as_new_run, "dry_run": dry_run}
+    if run_async(_replay_letters(here, selection, **how, yes=yes)):
+        raise click.exceptions.Exit(1)
+
+
+@dead.command()
+@_selection_options
+@click.option("--reason", required=True, metavar="TEXT", help="Why, for those who ask later.")
+@click.pass_obj
+def discard(
+    here: CliContext, /, places: tuple[str, ...], every: bool, reason: str, **filters: Any
+) -> None:
+    """Settle dead letters for good: they stay to be read, and are never replayed.
+
+    In the books they stay dead.
+    """
+    if not reason.strip():
+        raise click.UsageError("--reason is empty")
+    selection = _build_selection(places, every=every, **filters)
+    here.logs()
+    run_async(_discard_letters(here, selection, reason))
+
+
+def _build_selection(
+    places: tuple[str, ...],
+    *,
+    every: bool = False,
+    stage: str | None = None,
+    run_id: str | None = None,
+    fingerprint: str | None = None,
+    since: int | None = None,
+    until: int | None = None,
+) -> LetterSelection:
+    """Raises UsageError where it says nothing, or two things."""
+    from farandole.operations.dead_letters.letter_selection import LetterSelection
+
+    at: dict[str, set[int]] = {}
+    for place in places:
+        name, slash, offset = place.rpartition("/")
+        if not (slash and name and offset.isascii() and offset.isdigit() and len(offset) < 19):
+            raise click.UsageError(
+                f"{place!r} is no STAGE/OFFSET, as in: farandole dead show validate/17"
+            )
+        at.setdefault(name, set()).add(int(offset))
+    found = LetterSelection(
+        {name: frozenset(offsets) for name, offsets in at.items()},
+        stage, run_id, fingerprint, since, until, every,
+    )  # fmt: skip
+    if not found.said:
+        raise click.UsageError(
+            "no letter is selected; name some by STAGE/OFFSET, --stage, --fingerprint, --run, "
+            "--since or --until, or say --all"
+        )
+    if found.places and (found.filtered or every):
+        raise click.UsageError("say either which positions, or what they have in common")
+    return found
+
+
+async def _open_store(
+    here: CliContext, selection: LetterSelection
+) -> tuple[DeadLetterStore, list[str]]:
+    """And the stages whose letters can be meant. Raises CommandError, BrokerError."""
+    from farandole.operations.dead_letters.settlement_writer import open_dead_letter_store
+
+    settings = await here.reached()
+    yard = await open_dead_letter_store(settings, await here.pipeline(settings))
+    for named in (*selection.places, *([selection.stage] if selection.stage else ())):
+        require_known(named, yard.stages, "stage")
+    return yard, [stage for stage in yard.stages if selection.looks_at(stage)]
+
+
+async def _list_kinds(here: CliContext, selection: LetterSelection, as_json: bool) -> None:
+    from farandole.operations.dead_letters import failure_kinds
+
+    yard, stages = await _open_store(here, selection)
+    found = await failure_kinds.list_failure_kinds(yard, stages, selection)
+    if as_json:
+        print_json([failure_kinds.kind_data(group) for group in found])
+    elif not found:
+        print_line("no dead letter is kept" if not selection.filtered else "no dead letter fits")
+    else:
+        for line in failure_kinds.kind_lines(found):
+            print_line(line)
+
+
+async def _show_letter(here: CliContext, stage: str, offset: int) -> None:
+    yard, _ = await _open_store(here, _build_selection((f"{stage}/{offset}",)))
+    record = await yard.at(stage, offset)
+    if record is None:
+        raise CommandError(
+            f"farandole: there is no dead letter {stage}/{offset}; see: farandole dead"
+        )
+    became = (await yard.settled(stage, offset)).get(offset)
+    for line in _letter_lines(record, stage, became):
+        print_line(line)
+    print_line("")
+    for line in _next_commands(here, yard, record, stage, became):
+        print_line(line)
+
+
+def _letter_lines(record: Record, stage: str, became: Settlement | None) -> list[str]:
+    """For a person; nothing of it obeys him or his terminal."""
+    from farandole.events.dead_letter import DEAD_HEADER_PREFIX
+    from farandole.events.safe_text import escape_harmful, single_line
+    from farandole.operations.dead_letters.letter_selection import account_field
+
+    def word(name: str, otherwise: str = "(unknown)") -> str:
+        return single_line(account_field(record, name)) or otherwise
+
+    def indented(text: str) -> list[str]:
+        return [f"  {line}" for line in escape_harmful(text).replace("\t", "    ").split("\n")]
+
+    key = "(none)" if record.key is None else single_line(_decode_text(record.key))
+    first, last = word("first_failed"), word("last_failed")
+    lines = [
+        f"{stage}/{record.offset}: {word('error')}, kind {word('fingerprint')}",
+        *indented(account_field(record, "message") or "(no message)"),
+        "",
+        f"event    {word('topic')}/{word('partition')}/{word('offset')}, key {key}",
+        f"run      {word('run')}, wired by {word('version')}",
+        f"tried    {word('attempts')} times, from {first} to {last}; replayed "
+        f"{word('replays', '0')} times before",
+    ]
+    if account_field(record, "cut"):
+        lines.append(f"cut      {word('cut')}")
+    if became is None:
+        lines.append("settled  no: it is open")
+    else:
+        why = f": {single_line(became.reason)}" if became.reason else ""
+        lines.append(
+            f"settled  {became.how} by {single_line(became.by)} at "
+            f"{became.at:%Y-%m-%d %H:%M:%S}{why}"
+        )
+    if account_field(record, "traceback"):
+        lines += ["", *indented(account_field(record, "traceback").rstrip("\n"))]
+    headers = [(n, v) for n, v in record.headers if not n.startswith(DEAD_HEADER_PREFIX)]
+    if headers:
+        lines += ["", *(single_line(f"{n}: {_decode_text(v)}") for n, v in headers)]
+    return [*lines, "", *indented(_format_value(record.value))]
+
+
+def _decode_text(raw: bytes | None) -> str:
+    return "(null)" if raw is None else raw.decode(errors="backslashreplace")
+
+
+def _format_value(value: bytes | None) -> str:
+    """Indented, where it is JSON."""
+    from farandole.operations.dead_letters.value_patch import format_json, parse_json
+
+    try:
+        return format_json(parse_json((value or b"").decode())).rstrip("\n")
+    except (ValueError, RecursionError):
+        return "(no value)" if value is None else _decode_text(value)
+
+
+def _next_commands(
+    here: CliContext, yard: DeadLetterStore, record: Record, stage: str, became: Settlement | None
+) -> list[str]:
+    """The commands to go on with."""
+    from farandole.cli.command_hints import command_line
+    from farandole.events.run_ids import RUN_ID_PATTERN
+    from farandole.operations.dead_letters.letter_selection import account_field
+
+    bootstrap = shlex.quote(yard.settings.bootstrap or "")
+    lines = [
+        f"kcat -C -b {bootstrap} -t {yard.topic(stage)} -p 0 -o {record.offset} -c 1 "
+        "-f '%h\\n%k\\n%s\\n'"
+    ]
+    run_id = account_field(record, "run")
+    if RUN_ID_PATTERN.fullmatch(run_id.encode()):
+        lines.append(command_line(here, "run", run_id))
+    if became is None:
+        place = f"{stage}/{record.offset}"
+        lines.append(command_line(here, "dead", "replay", place))
+        lines.append(command_line(here, "dead", "discard", place, "--reason", "'…'"))
+    return lines
+
+
+async def _replay_letters(here: CliContext, selection: LetterSelection, **how: Any) -> int:
+    """How many letters cannot be replayed."""
+    from farandole.operations.dead_letters import replay_and_discard
+
+    _, refused = await replay_and_discard.replay_letters(
+        *await _open_store(here, selection), selection, **how
+    )
+    return refused
+
+
+async def _discard_letters(here: CliContext, selection: LetterSelection, reason: str) -> None:
+    from farandole.operations.dead_letters import replay_and_discard
+
+    await replay_and_discard.discard_letters(*await _open_store(here, selection), selection, reason)

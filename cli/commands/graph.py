@@ -1,0 +1,31 @@
+"""What does the pipeline of a topology file look like?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from farandole.cli.commands.lint import file_argument
+from farandole.cli.context import CliContext
+from farandole.cli.output import json_option, print_json, print_line
+
+
+@click.command()
+@file_argument
+@click.option("--mermaid", is_flag=True, help="A Mermaid flowchart, as GitHub draws them.")
+@click.option("--dot", is_flag=True, help="A graph for Graphviz's `dot`.")
+@json_option
+@click.pass_obj
+def graph(here: CliContext, file: Path | None, mermaid: bool, dot: bool, as_json: bool) -> None:
+    """Draw FILE (default: the folder's topology.yaml) as a tree. Needs no broker."""
+    from farandole.router import topology_graph as drawing
+
+    if mermaid + dot + as_json > 1:
+        raise click.UsageError("--mermaid, --dot and --json exclude each other")
+    derived = here.derived(file)
+    if as_json:
+        print_json(drawing.graph_data(derived))
+    else:
+        draw = drawing.draw_mermaid if mermaid else drawing.draw_dot if dot else drawing.draw_tree
+        print_line(draw(derived))

@@ -1,0 +1,82 @@
+"""Is the embedded Kafka of this folder to run?"""
+
+from __future__ import annotations
+
+import click
+
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.error_reporting import CommandError
+from farandole.cli.output import json_option, print_json, print_line
+
+
+@click.group()
+def kafka() -> None:
+    """Start, stop or see the embedded Apache Kafka of this folder.
+
+    Its data stay under .farandole/kafka when it stops.
+    """
+
+
+@kafka.command()
+@json_option
+@click.pass_obj
+def start(here: CliContext, as_json: bool) -> None:
+    """Start it unless it runs; it goes on when this command ends."""
+    from farandole.broker import embedded_kafka
+
+    here.logs()
+    running = run_async(
+        embedded_kafka.start_embedded(
+            here.folder.resolve(),
+            progress=lambda word: click.echo(word, err=True),
+            settings=here.settings(),
+        )
+    )
+    if as_json:
+        print_json({"running": True, "address": running.address, "pid": running.pid})
+    else:
+        print_line(f"Kafka is at {running.address} (pid {running.pid}, log {running.log})")
+
+
+@kafka.command()
+@click.pass_obj
+def stop(here: CliContext) -> None:
+    """Stop it in good order; its data stay."""
+    from farandole.broker import embedded_kafka
+
+    here.logs()
+    if embedded_kafka.embedded_status(here.folder.resolve()) is not None:
+        click.echo("Kafka is stopping", err=True)
+    print_line(
+        "stopped"
+        if run_async(embedded_kafka.stop_embedded(here.folder.resolve()))
+        else "it was not running"
+    )
+
+
+@kafka.command()
+@json_option
+@click.pass_obj
+def status(here: CliContext, as_json: bool) -> None:
+    """Say where it is; exit 1 if it does not run."""
+    from farandole.broker import embedded_kafka
+
+    running = embedded_kafka.embedded_status(here.folder.resolve())
+    if as_json:
+        print_json(
+            {"running": False}
+            if running is None
+            else {
+                "running": True,
+                "kind": running.kind,
+                "address": running.address,
+                "pid": running.pid,
+                "log": running.log,
+            }
+        )
+        if running is None:
+            raise click.exceptions.Exit(1)
+    elif running is None:
+        raise CommandError("Kafka is not running; start it: farandole kafka start")
+    else:
+        print_line(f"Kafka is at {running.address} (pid {running.pid}, log {running.log})")

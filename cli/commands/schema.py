@@ -1,0 +1,15 @@
+"""What does an editor need to know about topology files?"""
+
+from __future__ import annotations
+
+import click
+
+from farandole.cli.output import print_json
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of topology.yaml, for editors. Needs no broker."""
+    from farandole.router import editor_schema
+
+    print_json(editor_schema.topology_json_schema())

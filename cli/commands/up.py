@@ -1,0 +1,134 @@
+"""How does the whole pipeline run in one terminal?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from farandole.cli.context import CliContext, current_user, run_async
+from farandole.cli.output import print_line
+
+if TYPE_CHECKING:
+    from farandole.broker.settings import Settings
+    from farandole.events.topology_version import Version
+    from farandole.router.topology_derivation import DerivedTopology
+    from farandole.services.supervisor import ServiceSpec
+
+
+@click.command()
+@click.pass_obj
+def up(here: CliContext) -> None:
+    """Run everything until Ctrl-C: Kafka, a process per stage, a router that follows each save of
+    topology.yaml, a bookkeeper that says what became of each run, and a notifier that writes to
+    those whom its `alerts:` names.
+
+    Ctrl-C ends it in good order: no work is lost, no process stays, the data are kept.
+    """
+    level = here.logs("info")
+    run_async(_run_everything(here, level))
+
+
+async def _run_everything(here: CliContext, level: str) -> None:
+    from farandole.catalog.active_stages import active_stages
+    from farandole.catalog.published_versions import VersionsByNumber, follow_versions
+    from farandole.services.companion_services import companion_service
+    from farandole.services.pipeline_supervision import supervise_until_stopped
+    from farandole.services.worker_services import worker_services
+
+    derived = here.derived()  # first: a mistake in the file costs no start of a broker
+    async with running_kafka(here) as settings:
+        version = await _put_in_force(here, settings, derived)
+        _print_introduction(here, settings, version)
+
+        def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
+            workers = worker_services(
+                settings, here.folder, versions, pretty=sys.stderr.isatty(), log_level=level
+            )
+            return [
+                *workers,
+                companion_service(here, settings, "route", level=level),
+                companion_service(here, settings, "keep-books", level=level),
+                companion_service(here, settings, "notify", level=level),
+                companion_service(here, settings, "monitor", level=level),
+            ]
+
+        async with follow_versions(settings, version.pipeline) as published:
+            count = len(active_stages(published.versions))
+            await supervise_until_stopped(
+                published,
+                asked,
+                lambda: print_line(
+                    f"every stage is at work ({count}), and a save of {here.file.name} is followed;"
+                    " Ctrl-C ends them"
+                ),
+            )
+        print_line(f"{_newline_after_ctrl_c()}all stages have ended")
+
+
+async def _put_in_force(here: CliContext, settings: Settings, derived: DerivedTopology) -> Version:
+    """The version to begin with: the file's, unless that is dangerous or somebody went back on
+    purpose. Raises NotAppliedError."""
+    from farandole.cli.command_hints import command_line
+    from farandole.router.change_plan import change_lines
+    from farandole.router.cluster_snapshot import plan_changes
+    from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
+
+    plan = await plan_changes(settings, derived)
+    if plan.newest is not None and plan.publishes:
+        back = await standing_rollback_reason(settings, plan)
+        refused = plan.refused(())
+        if back:
+            print_line(back)
+        if refused:
+            for line in change_lines(refused):
+                print_line(line)
+            allow = command_line(here, "apply", *(f"--allow {danger}" for danger in plan.dangers))
+            print_line(
+                f"{derived.pipeline}@{plan.newest} stays in force; to apply the file: {allow}"
+            )
+        if back or refused:
+            return await here.version(settings)
+    return (await apply_plan(settings, plan, current_user())).version
+
+
+@asynccontextmanager
+async def running_kafka(here: CliContext) -> AsyncIterator[Settings]:
+    """A Kafka: the one that is named, else the folder's own, stopped at the end if it was not
+    running before. Raises BrokerError."""
+    from farandole.broker import embedded_kafka
+
+    own = (
+        here.settings().bootstrap is None
+        and embedded_kafka.embedded_status(here.folder.resolve()) is None
+    )
+    try:
+        yield await here.reached(start=True, progress=lambda word: print_line(f"Kafka: {word}"))
+    finally:
+        if own and await embedded_kafka.stop_embedded(here.folder.resolve()):
+            print_line("Kafka has ended; its data are kept")
+
+
+def _print_introduction(here: CliContext, settings: Settings, version: Version) -> None:
+    from farandole.cli.command_hints import command_line, leaf_event_types, trigger_commands
+
+    print_line(f"{version.name} is in force on Kafka at {settings.bootstrap}")
+    print_line("")
+    print_line("In another terminal:")
+    for line in trigger_commands(here, settings, version):
+        print_line(f"  {line}")
+    for event_type in leaf_event_types(version):
+        topic = version.events[event_type].topic
+        print_line(f"  kcat -C -b {settings.bootstrap} -t {topic}")
+        print_line(f"  {command_line(here, 'tail', event_type)}")
+    print_line(f"  {command_line(here, 'status')}")
+    print_line("")
+    sys.stdout.flush()
+
+
+def _newline_after_ctrl_c() -> str:
+    """A terminal has just printed `^C`: begin a new line."""
+    return "\n" if sys.stdout.isatty() else ""

@@ -1,0 +1,61 @@
+"""How are workers run for the version that is in force?"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from farandole.cli import shell_completion
+from farandole.cli.context import CliContext, require_known, run_async
+
+
+@click.command()
+@click.argument(
+    "stages", nargs=-1, metavar="[STAGE]...", shell_complete=shell_completion.complete_stages
+)
+@click.option("--processes", type=click.IntRange(1, 64), metavar="N", help="Of each stage.")
+@click.option("--together", is_flag=True, help="One process hosts all of the stages.")
+@click.pass_obj
+def work(here: CliContext, stages: tuple[str, ...], processes: int | None, together: bool) -> None:
+    """Run the workers of some stages (default: all) until Ctrl-C.
+
+    Any number of these may run, on any number of machines: they share the work.
+    """
+    level = here.logs("info")
+    run_async(_run_workers(here, stages, processes, together, level))
+
+
+async def _run_workers(
+    here: CliContext, stages: tuple[str, ...], processes: int | None, together: bool, level: str
+) -> None:
+    from farandole.catalog.active_stages import active_stages
+    from farandole.catalog.published_versions import VersionsByNumber, follow_versions
+    from farandole.services.pipeline_supervision import supervise_until_stopped
+    from farandole.services.supervisor import ServiceSpec
+    from farandole.services.worker_services import worker_services
+
+    settings = await here.reached()
+
+    def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
+        return worker_services(
+            settings,
+            here.folder,
+            versions,
+            stages=stages,
+            processes=processes,
+            together=together,
+            pretty=sys.stderr.isatty(),
+            log_level=level,
+        )
+
+    async with follow_versions(settings, await here.pipeline(settings)) as published:
+        for stage in stages:
+            require_known(stage, active_stages(published.versions), "stage")
+        newest = published.versions[max(published.versions)]
+        said = ", ".join(stages) or "all stages"
+        await supervise_until_stopped(
+            published,
+            asked,
+            lambda: click.echo(f"{newest.name}: {said} at work on {settings.bootstrap}", err=True),
+        )

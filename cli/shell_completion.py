@@ -1,0 +1,44 @@
+"""Which stages and event types can be meant, while somebody types?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from farandole.cli.context import CliContext
+from farandole.cli.error_reporting import CommandError
+from farandole.router.file_model import TopologyFile
+
+
+def complete_stages(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    form = _read_file_model(ctx)
+    return _matching_items(begun, form.stages if form else ())
+
+
+def complete_event_types(
+    ctx: click.Context, _: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    form = _read_file_model(ctx)
+    return _matching_items(begun, form.event_types() if form else ())
+
+
+def complete_root_types(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    form = _read_file_model(ctx)
+    types = form.event_types() if form else ()
+    return _matching_items(begun, [t for t in types if form and not form.emitters(t)])
+
+
+def _read_file_model(ctx: click.Context) -> TopologyFile | None:
+    """None where the file cannot be read: a completion says nothing."""
+    try:
+        said = ctx.find_root().params
+        return CliContext(said.get("folder") or Path(), chosen=said.get("file")).form()
+    except CommandError:
+        return None
+
+
+def _matching_items(begun: str, names: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(begun)]

@@ -1,1 +1,0 @@
-"""What does the demo show, and what must its figures be?"""

@@ -1,1 +1,0 @@
-"""How do commands keep processes running?"""

@@ -1,0 +1,285 @@
+"""Does the shipped pipeline do what it says, on this machine, to the cent?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+from rich.console import Console
+
+from farandole.cli.context import CliContext, current_user, run_async
+from farandole.cli.error_reporting import CommandError
+
+if TYPE_CHECKING:
+    from farandole.broker.settings import Settings
+    from farandole.demo.oracle import Figures, Weeks
+    from farandole.demo.topic_counts import RunCounts
+    from farandole.events.ledger_records import RunRow
+    from farandole.events.topology_version import Version
+    from farandole.router.change_plan import ChangePlan
+    from farandole.services.supervisor import Supervisor
+
+DEMO_PIPELINE = "order-lines"
+ROOT_EVENT_TYPE = "feed.requested"
+DEFAULT_WEEKS = "2-10"
+STALL_TIMEOUT = 60.0  # seconds without any progress
+MAIL_TIMEOUT = 30.0  # seconds until the last failure is told
+_POLL_INTERVAL = 0.5  # seconds between two looks at the stages
+_WEEK_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+
+
+class _WeeksParameter(click.ParamType):
+    name = "weeks"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[int]:
+        weeks: set[int] = set()
+        for part in str(value).split(","):
+            match = _WEEK_RANGE.fullmatch(part.strip())
+            if match is None:
+                self.fail(f"{value!r} are no weeks; write for example 2-4 or 1,3", param, ctx)
+            weeks |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+        if not weeks or not weeks <= set(range(1, 54)):
+            self.fail(f"{value!r}: the year has the weeks 1 to 53", param, ctx)
+        return sorted(weeks)
+
+
+@dataclass(frozen=True, slots=True)
+class _CompletedRun:
+    """A run whose every event is settled."""
+
+    run: str
+    seconds: float
+    """Until it was complete; what was mended afterwards is not in them."""
+    counted: RunCounts
+    """With what was mended."""
+
+
+@click.command()
+@click.option(
+    "--weeks", type=_WeeksParameter(), metavar="2-4", default=DEFAULT_WEEKS, show_default=True
+)
+@click.option("--all", "every", is_flag=True, help="All 53 weeks: 1,469,307 lines.")
+@click.pass_obj
+def demo(here: CliContext, weeks: list[int], every: bool) -> None:
+    """Load some weeks of order lines, mend what died of a till's mistake, and check the result
+    against DuckDB, to the cent.
+
+    Starts the embedded Kafka, which goes on running; ends by itself, with exit code 1 if any figure
+    differs.
+    """
+    chosen: Weeks = "all" if every else weeks
+    here.logs("info", pretty=False)
+    differing = run_async(_run_demo(here, chosen, Console(highlight=False)))
+    if differing:
+        raise CommandError(f"farandole: {differing} figures differ, see above")
+
+
+async def _run_demo(here: CliContext, weeks: Weeks, console: Console) -> int:
+    """How many figures differ."""
+    from farandole.demo import result_page
+    from farandole.demo.oracle import expected_figures, figure_differences, loaded_figures
+    from farandole.router.cluster_snapshot import plan_changes
+    from farandole.router.guarded_apply import apply_plan
+    from farandole.services.stderr_redirect import redirect_stderr
+    from stages.order_lines.source_data import TRANSACTIONS, file
+
+    form = here.form()
+    if form.pipeline != DEMO_PIPELINE:
+        raise CommandError(
+            f"farandole: the demo is of the pipeline {DEMO_PIPELINE}, this folder holds "
+            f"{form.pipeline}; run it where Farandole was unpacked, or with -C DIR"
+        )
+    file(TRANSACTIONS)  # no data: say so before anything is started
+    derived = here.derived()
+    url = _table_url(here.folder)
+    with redirect_stderr(_log_file(here.folder)):
+        settings = await here.reached(
+            start=True, progress=lambda word: console.print(f"Kafka: {word}")
+        )
+        plan = await plan_changes(settings, derived)
+        _refuse_dangerous_plan(here, plan)
+        version = (await apply_plan(settings, plan, current_user())).version
+        console.print(f"{version.name} is in force on Kafka at {settings.bootstrap}")
+        ended = await _run_pipeline(here, settings, version, weeks, console)
+    console.print("asking DuckDB for the same figures")
+    wanted = await asyncio.to_thread(expected_figures, weeks, mended=True)
+    found = replace(
+        await asyncio.to_thread(loaded_figures, url, weeks),
+        edges=ended.counted.edges,
+        dead=ended.counted.dead,
+    )
+    told = figure_differences(wanted, found)
+    result_page.print_comparison(console, weeks, wanted, found, told)
+    _print_speed(console, ended, found)
+    result_page.print_next_commands(console, here, settings, version, url, ended.run)
+    return len(told)
+
+
+def _refuse_dangerous_plan(here: CliContext, plan: ChangePlan) -> None:
+    """What needs a person's word needs a command that takes it. Raises CommandError."""
+    from farandole.cli.command_hints import command_line
+    from farandole.router.change_plan import change_lines
+
+    refused = plan.refused(())
+    if refused:
+        allow = command_line(here, "apply", *(f"--allow {danger}" for danger in plan.dangers))
+        raise CommandError(
+            *(line.strip() for line in change_lines(refused)),
+            f"farandole: nothing was applied; if that is meant: {allow}",
+        )
+
+
+async def _run_pipeline(
+    here: CliContext, settings: Settings, version: Version, weeks: Weeks, console: Console
+) -> _CompletedRun:
+    """Trigger, work until every event is settled and every failure told, mend one kind of failure,
+    and count."""
+    from farandole.catalog.published_versions import read_versions
+    from farandole.cli.commands.trigger import publish_root
+    from farandole.demo import result_page
+    from farandole.demo.dead_letter_repair import repair_dead_letters
+    from farandole.demo.incident_mails import catcher_environment, wait_for_mails
+    from farandole.demo.topic_counts import count_run_events, topic_ends
+    from farandole.notifier.mail_catcher import serve_mail_catcher
+    from farandole.services.companion_services import companion_service
+    from farandole.services.pipeline_supervision import supervised
+    from farandole.services.supervisor import Supervisor
+    from farandole.services.worker_services import worker_services
+
+    level = here.log_level or "info"
+    since = await topic_ends(settings, version)
+    versions = await read_versions(settings, version.pipeline)
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        # Wherever mails go otherwise: the demo's stay here.
+        address = await stack.enter_async_context(serve_mail_catcher(_mail_folder(here.folder)))
+        notifier = companion_service(
+            here, settings, "notify", level=level, environment=catcher_environment(address)
+        )
+        workers = worker_services(settings, here.folder, versions, log_level=level)
+        bookkeeper = companion_service(here, settings, "keep-books", level=level)
+        supervisor = Supervisor([*workers, bookkeeper, notifier])
+        running = await stack.enter_async_context(supervised(supervisor))
+        root = await publish_root(
+            settings, version, ROOT_EVENT_TYPE, orjson.dumps({"weeks": weeks})
+        )
+        told = f"published one {ROOT_EVENT_TYPE} for {_format_weeks(weeks)}: run {root.run}"
+        console.print(told, soft_wrap=True)
+        row = await _wait_for_completion(
+            here, settings, version, root.run, supervisor, running, console
+        )
+        seconds = time.monotonic() - began
+        dead = sum(edge["dead"] for edge in row["edges"].values())
+        mailed = await wait_for_mails(
+            settings, version.pipeline, _mail_folder(here.folder), dead=dead, patience=MAIL_TIMEOUT
+        )
+        result_page.print_run_end(console, row)
+        result_page.print_mails(console, here.folder, mailed)
+        console.print()
+        row = await repair_dead_letters(console, here, settings, version, row, STALL_TIMEOUT)
+        result_page.print_balance_sheet(console, here, row, version)
+        console.print("counting what the run left in each topic")
+        counted = await count_run_events(settings, version, root.run, since)
+    return _CompletedRun(root.run, seconds, counted)
+
+
+async def _wait_for_completion(
+    here: CliContext,
+    settings: Settings,
+    version: Version,
+    run_id: str,
+    supervisor: Supervisor,
+    running: asyncio.Task[bool],
+    console: Console,
+) -> RunRow:
+    """Show the progress until the books say that the run is complete. Raises CommandError when
+    nothing moves any more."""
+    from farandole.broker.cluster_admin import ClusterAdmin
+    from farandole.broker.consumer_lag import ordered_lag_pass
+    from farandole.demo.progress import ProgressTracker, progress_display
+    from farandole.operations.runs.run_rows import first_matching_row
+
+    watch = ProgressTracker()
+    moved, before = time.monotonic(), None
+    async with AsyncExitStack() as stack:
+        admin = await stack.enter_async_context(ClusterAdmin.open(settings))
+        closing = asyncio.create_task(first_matching_row(settings, run_id, _is_closed))
+        stack.callback(closing.cancel)
+        with progress_display(console) as show:
+            while True:
+                lags = await ordered_lag_pass(admin, settings.names, version)
+                rows = watch.rows(lags, supervisor.reports())
+                show(rows)
+                if closing.done():
+                    return closing.result()
+                state = [(each.committed, each.end) for stage in lags.values() for each in stage]
+                if state != before:
+                    moved, before = time.monotonic(), state
+                behind = ", ".join(f"{row.stage} {row.lag:,}" for row in rows if row.lag)
+                log = _log_file(here.folder)
+                if running.done():
+                    raise CommandError(
+                        f"farandole: all workers have ended, lag: {behind}; see {log}"
+                    )
+                if time.monotonic() - moved > STALL_TIMEOUT:
+                    raise CommandError(
+                        f"farandole: nothing has moved for {STALL_TIMEOUT:g} s, lag: "
+                        f"{behind}; see {log}"
+                    )
+                ends = {running, closing}
+                await asyncio.wait(
+                    ends, timeout=_POLL_INTERVAL, return_when=asyncio.FIRST_COMPLETED
+                )
+
+
+def _is_closed(row: RunRow) -> bool:
+    return row["closed"] is not None
+
+
+def _mail_folder(folder: Path) -> Path:
+    return folder / ".farandole" / "mails"
+
+
+def _log_file(folder: Path) -> Path:
+    return folder / ".farandole" / "demo.log"
+
+
+def _table_url(folder: Path) -> str:
+    """Where the workers load to, whose working directory is the folder."""
+    import sqlalchemy
+
+    from stages.order_lines.order_lines_table import DEFAULT, SETTING
+
+    url = os.environ.get(SETTING, DEFAULT)
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        raise CommandError(f"farandole: {SETTING} is no database URL") from None
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return url
+    path = os.path.relpath(folder / parsed.database)
+    return parsed.set(database=path).render_as_string(hide_password=False)
+
+
+def _format_weeks(weeks: Weeks) -> str:
+    if weeks == "all":
+        return "all weeks"
+    return f"week{'s' if len(weeks) > 1 else ''} {', '.join(map(str, weeks))}"
+
+
+def _print_speed(console: Console, ended: _CompletedRun, found: Figures) -> None:
+    lines = (found.edges or {}).get("line.ingested", 0)
+    console.print(
+        f"{lines:,} lines from the trigger to the table in {ended.seconds:.1f} s on "
+        f"{os.cpu_count()} cores, the start of the workers included: "
+        f"{lines / ended.seconds:,.0f} a second",
+        soft_wrap=True,
+    )

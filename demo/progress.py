@@ -1,0 +1,124 @@
+"""How does a person see that a run goes on?"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from farandole.broker.consumer_lag import LagByStage
+from farandole.worker.heartbeat import HeartbeatReport
+
+_LINE_INTERVAL = 5.0  # seconds, where there is no terminal
+_RATE_WINDOW = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """One stage at one moment; events since its processes were started, lag in offsets."""
+
+    stage: str
+    consumed: int
+    emitted: int
+    dropped: int
+    filtered: int
+    dead: int
+    rate: float
+    """Events consumed a second, over the last few."""
+    lag: int
+
+
+@dataclass(slots=True)
+class ProgressTracker:
+    """Turns what workers report and how far they are behind into rows."""
+
+    _past: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
+
+    def rows(self, lags: LagByStage, report: HeartbeatReport) -> list[StageProgress]:
+        now = time.monotonic()
+        return [self._row(stage, now, lags, report) for stage in lags]
+
+    def _row(
+        self, stage: str, now: float, lags: LagByStage, report: HeartbeatReport
+    ) -> StageProgress:
+        counts = report.get(stage)
+        consumed = counts["consumed"] if counts else 0
+        past = self._past.setdefault(stage, deque([(now, 0)]))
+        past.append((now, consumed))
+        while len(past) > 2 and now - past[1][0] >= _RATE_WINDOW:
+            past.popleft()
+        then, before = past[0]
+        return StageProgress(
+            stage=stage,
+            consumed=consumed,
+            emitted=counts["emitted"] if counts else 0,
+            dropped=counts["dropped"] if counts else 0,
+            filtered=counts["filtered"] if counts else 0,
+            dead=counts["dead"] if counts else 0,
+            rate=(consumed - before) / (now - then) if now > then else 0.0,
+            lag=sum(each.lag for each in lags[stage]),
+        )
+
+
+class ShowProgress(Protocol):
+    def __call__(self, rows: list[StageProgress], /) -> None: ...
+
+
+@contextmanager
+def progress_display(console: Console) -> Iterator[ShowProgress]:
+    """A table that is drawn anew on a terminal, else a line every few seconds."""
+    began = time.monotonic()
+    if not console.is_terminal:
+        said = began
+
+        def line(rows: list[StageProgress]) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if now - said >= _LINE_INTERVAL or not any(row.lag for row in rows):
+                said = now
+                console.print(_progress_line(now - began, rows), soft_wrap=True, highlight=False)
+
+        yield line
+        return
+    with Live(console=console, auto_refresh=False) as live:
+
+        def table(rows: list[StageProgress]) -> None:
+            live.update(_progress_table(time.monotonic() - began, rows), refresh=True)
+
+        yield table
+
+
+def _progress_line(seconds: float, rows: list[StageProgress]) -> str:
+    stages = (
+        f"{row.stage} {row.consumed:,}→{row.emitted:,}"
+        + (f" dead {row.dead:,}" if row.dead else "")
+        + (f" lag {row.lag:,}" if row.lag else "")
+        for row in rows
+    )
+    return f"{seconds:3.0f} s  {' | '.join(stages)}"
+
+
+def _progress_table(seconds: float, rows: list[StageProgress]) -> Table:
+    table = Table(caption=f"{seconds:.0f} s", caption_justify="left")
+    table.add_column("stage")
+    for name in ("in", "out", "dropped", "filtered", "dead", "in/s", "lag"):
+        table.add_column(name, justify="right", min_width=7)
+    for row in rows:
+        table.add_row(
+            row.stage,
+            f"{row.consumed:,}",
+            f"{row.emitted:,}",
+            f"{row.dropped:,}",
+            f"{row.filtered:,}",
+            f"{row.dead:,}",
+            f"{row.rate:,.0f}",
+            f"{row.lag:,}",
+        )
+    return table

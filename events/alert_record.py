@@ -1,0 +1,43 @@
+"""What is out of order, or is again as it should be?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from farandole.events.envelope import constant_headers
+from farandole.events.header_codec import encode_headers
+from farandole.events.record import OutgoingRecord
+
+AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "ledger.lags"]
+
+
+class Alert(BaseModel):
+    """The value of a record in `farandole.alerts`, under `key`: one for each change of state."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: AlertKind
+    key: str
+    """The same for the alert that fires and the one that resolves it: `order-lines/run/RUN`,
+    `order-lines/stage/enrich/age`, `order-lines/ledger`."""
+    pipeline: str
+    stage: str | None = None
+    run: str | None = None
+    lane: int | None = None
+    """Of the stage, where it is of one lane alone: to a person, all lanes of a stage are one."""
+    text: str
+    since: datetime
+    state: Literal["firing", "resolved"]
+
+
+def alert_to_record(alert: Alert, source: str, id_: bytes, written: datetime) -> OutgoingRecord:
+    """The record in `farandole.alerts`, a CloudEvent."""
+    headers = constant_headers(source, f"alert.{alert.state}", written)
+    return OutgoingRecord(
+        alert.key.encode(),
+        alert.model_dump_json().encode(),
+        encode_headers([*headers, ("ce_id", id_)]),
+    )

@@ -1,0 +1,167 @@
+"""How does a dead letter say what happened to it?
+
+Its value, key and headers are those of the event, untouched; the account stands in text headers of
+one family, `dead_*`, written over and never appended to, so that they do not grow with each death.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from farandole.events.error_names import published_error_name
+from farandole.events.failure_fingerprint import failure_fingerprint, failure_title
+from farandole.events.header_codec import encode_headers
+from farandole.events.record import Header, OutgoingRecord, Record
+
+DEAD_HEADER_PREFIX = "dead_"
+DEAD_LETTER_HEADROOM = 256 * 1024
+"""Bytes by which `max.message.bytes` of a dead-letter topic exceeds that of the data topics."""
+MAX_ERROR_NAME_LENGTH = 200  # characters
+MAX_DEAD_MESSAGE_LENGTH = 2_000  # characters
+MAX_TRACEBACK_LENGTH = 8_000  # characters, its end: the last frames say most
+_BATCH_MARGIN = 64 * 1024  # bytes left for the record batch around the letter
+
+
+@dataclass(frozen=True, slots=True)
+class FailureAccount:
+    """Why a stage gave up on an event."""
+
+    stage: str
+    version: str
+    run: str
+    """Empty where the event could not be read so far."""
+    error: str
+    """The exception's type, or a word of ours where there is none."""
+    message: str
+    traceback: str = ""
+    attempts: int = 1
+    """In all, also those of before it was replayed."""
+    first_failed: datetime | None = None
+    last_failed: datetime | None = None
+    replays: int = 0
+    """How often it had been replayed."""
+
+    @classmethod
+    def of(
+        cls,
+        error: BaseException,
+        *,
+        stage: str,
+        version: str,
+        run: str,
+        attempts: int,
+        first: datetime,
+        replays: int = 0,
+        traced: bool = True,
+    ) -> FailureAccount:
+        return cls(
+            stage=stage,
+            version=version,
+            run=run,
+            error=_truncate_text(published_error_name(type(error)), MAX_ERROR_NAME_LENGTH),
+            message=safe_error_message(error),
+            traceback=_format_traceback(error) if traced else "",
+            attempts=attempts,
+            first_failed=first,
+            last_failed=datetime.now(UTC),
+            replays=replays,
+        )
+
+
+def safe_error_message(error: BaseException) -> str:
+    """Its message, whatever its class does."""
+    try:
+        return str(error)
+    except BaseException as worse:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
+        return f"(its message cannot be read: {type(worse).__name__})"
+
+
+def _format_traceback(error: BaseException) -> str:
+    try:
+        lines = traceback.format_exception(error, limit=-20, chain=True)
+        return "".join(_truncate_text(line, MAX_DEAD_MESSAGE_LENGTH) for line in lines)
+    except BaseException as worse:  # noqa: BLE001 -- as above
+        return f"(its traceback cannot be read: {type(worse).__name__})"
+
+
+def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) -> OutgoingRecord:
+    """The dead letter of a record, of at most `largest` bytes.
+
+    Only where the original would not fit is it cut, its value if that is enough, and a header says
+    so: the whole of it is still in its topic, at the position that the letter names.
+    """
+    account = [
+        ("stage", death.stage),
+        ("error", death.error),
+        ("message", _truncate_text(death.message, MAX_DEAD_MESSAGE_LENGTH)),
+        (
+            "fingerprint",
+            failure_fingerprint(death.stage, death.error, failure_title(death.message)),
+        ),
+        ("attempts", str(death.attempts)),
+        ("replays", str(death.replays)),
+        ("topic", record.topic),
+        ("partition", str(record.partition)),
+        ("offset", str(record.offset)),
+        ("timestamp", str(record.timestamp)),
+        ("version", death.version),
+        ("run", death.run),
+    ]
+    if death.first_failed:
+        account.append(("first_failed", death.first_failed.isoformat()))
+    if death.last_failed:
+        account.append(("last_failed", death.last_failed.isoformat()))
+    if death.traceback:
+        account.append(("traceback", death.traceback[-MAX_TRACEBACK_LENGTH:]))
+    said = [(DEAD_HEADER_PREFIX + name, _encode_text(text)) for name, text in account]
+    key, value = record.key, record.value
+    headers = [h for h in record.headers if not h[0].startswith(DEAD_HEADER_PREFIX)]
+    if approximate_record_size(key, value, headers + said) + _BATCH_MARGIN > largest:
+        key, value, headers, cut = _truncate_record(
+            key, value, headers, largest - _BATCH_MARGIN - approximate_record_size(None, None, said)
+        )
+        said.append((f"{DEAD_HEADER_PREFIX}cut", cut.encode()))
+    return OutgoingRecord(key, value, encode_headers(headers + said))
+
+
+def _truncate_record(
+    key: bytes | None, value: bytes | None, headers: list[Header], room: int
+) -> tuple[bytes | None, bytes | None, list[Header], str]:
+    """What fits into so many bytes of a record, and which part of it was cut."""
+    cut = []
+    if approximate_record_size(key, b"", headers) > room and headers:
+        cut.append(f"headers: 0 of {len(headers)}")
+        headers = []
+    if key is not None and approximate_record_size(key, b"", headers) > room:
+        whole, key = len(key), key[: max(0, room - approximate_record_size(None, b"", headers))]
+        cut.append(f"key: {len(key)} of {whole} bytes")
+    if value is not None and approximate_record_size(key, value, headers) > room:
+        whole, value = (
+            len(value),
+            value[: max(0, room - approximate_record_size(key, b"", headers))],
+        )
+        cut.append(f"value: {len(value)} of {whole} bytes")
+    return key, value, headers, "; ".join(cut)
+
+
+def approximate_record_size(
+    key: bytes | None, value: bytes | None, headers: Sequence[Header]
+) -> int:
+    """Bytes that a record takes, give or take its varints."""
+    return (
+        len(key or b"")
+        + len(value or b"")
+        + sum(len(name.encode()) + len(content or b"") + 8 for name, content in headers)
+        + 32
+    )
+
+
+def _truncate_text(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
+def _encode_text(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate is hostile, not fatal

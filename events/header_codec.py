@@ -1,0 +1,83 @@
+"""How do headers stand in the bytes of a record?
+
+By Kafka's record format, https://kafka.apache.org/documentation/#recordheader: their number, then
+of each the length of its name, the name, the length of its value, the value; a length of -1 is a
+value that is null. All numbers are varints as protobuf's sint32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from farandole.events.record import Header
+
+HeaderBlock = tuple[int, bytes]
+"""Some of a record's headers: how many, and their bytes."""
+
+NULL_LENGTH = b"\x01"  # the varint of -1, in the place of a length
+SMALL_VARINTS = (
+    *(bytes((n << 1,)) for n in range(64)),
+    *(bytes((low, high)) for high in range(1, 128) for low in range(128, 256, 2)),
+)
+"""The varints of all numbers below 8192: what is looked up need not be worked out."""
+
+
+def varint_bytes(number: int) -> bytes:
+    """Of a number that is not negative."""
+    if number < len(SMALL_VARINTS):
+        return SMALL_VARINTS[number]
+    left = number << 1
+    encoded = bytearray()
+    while left > 0x7F:
+        encoded.append(left & 0x7F | 0x80)
+        left >>= 7
+    encoded.append(left)
+    return bytes(encoded)
+
+
+def length_prefixed(content: bytes | None) -> bytes:
+    """Bytes behind their length."""
+    return NULL_LENGTH if content is None else varint_bytes(len(content)) + content
+
+
+def make_header_block(headers: Sequence[Header]) -> HeaderBlock:
+    """Headers that others are to be joined to."""
+    return len(headers), _encode_each(headers)
+
+
+def encode_headers(headers: Sequence[Header]) -> bytes:
+    """All the headers of a record."""
+    return varint_bytes(len(headers)) + _encode_each(headers)
+
+
+def _encode_each(headers: Iterable[Header]) -> bytes:
+    return b"".join(
+        length_prefixed(name.encode()) + length_prefixed(value) for name, value in headers
+    )
+
+
+def decode_headers(headers: bytes) -> list[Header]:
+    """What `encoded` was given."""
+    count, at = _read_varint(headers, 0)
+    found = []
+    for _ in range(count):
+        name, at = _read_content(headers, at)
+        value, at = _read_content(headers, at)
+        assert name is not None  # only a value may be null
+        found.append((name.decode(), value))
+    return found  # type: ignore[return-value] # null where a foreign record has it so
+
+
+def _read_content(raw: bytes, at: int) -> tuple[bytes | None, int]:
+    length, at = _read_varint(raw, at)
+    return (None, at) if length < 0 else (raw[at : at + length], at + length)
+
+
+def _read_varint(raw: bytes, at: int) -> tuple[int, int]:
+    zigzag = shift = 0
+    while True:
+        zigzag |= (raw[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if raw[at - 1] < 0x80:
+            return zigzag >> 1 ^ -(zigzag & 1), at

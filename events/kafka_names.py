@@ -1,0 +1,127 @@
+"""What is every topic, group and transactional id called?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+RESERVED_PIPELINE = "farandole"
+RESERVED_SUFFIXES = (".retry", ".state", ".dead")
+
+# Kafka allows more, but '.' and '_' mixed in one cluster collide in metric names.
+EVENT_TYPE_PATTERN = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
+PIPELINE_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+STAGE_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+NAMESPACE_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+_DEAD_TOPIC_PATTERN = re.compile(rf"({PIPELINE_PATTERN.pattern})\.({STAGE_PATTERN.pattern})\.dead")
+
+MAX_TOPIC_LENGTH = 249  # characters, Kafka's limit
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaNames:
+    """Every name that one installation uses on a cluster.
+
+    `namespace` is empty or one word that prefixes each topic, group and transactional id, so that
+    two installations on one cluster differ in it.
+    """
+
+    namespace: str = ""
+
+    def __post_init__(self) -> None:
+        if self.namespace and not NAMESPACE_PATTERN.fullmatch(self.namespace):
+            raise ValueError(
+                f"namespace {self.namespace!r}: use lowercase letters, digits and single dashes"
+            )
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.namespace}." if self.namespace else ""
+
+    def event_topic(self, pipeline: str, event_type: str) -> str:
+        return f"{self.prefix}{pipeline}.{event_type}"
+
+    def widened_topic(self, pipeline: str, event_type: str, partitions: int) -> str:
+        """The topic of an event type that once had another number of partitions: no event type
+        holds `--`."""
+        return f"{self.event_topic(pipeline, event_type)}--{partitions}"
+
+    def dead_topic(self, pipeline: str, stage: str) -> str:
+        return f"{self.prefix}{pipeline}.{stage}.dead"
+
+    def retry_topic(self, pipeline: str, stage: str) -> str:
+        return f"{self.prefix}{pipeline}.{stage}.retry"
+
+    def parse_dead_topic(self, topic: str) -> tuple[str, str] | None:
+        """Pipeline and stage of a dead-letter topic; None if the topic is none of ours."""
+        match = _DEAD_TOPIC_PATTERN.fullmatch(topic.removeprefix(self.prefix))
+        return (match[1], match[2]) if match and topic.startswith(self.prefix) else None
+
+    def replay_transactional_id(self, pipeline: str, stage: str) -> str:
+        """The transactional id under which a stage's dead letters are settled, by one at a time."""
+        return f"{self.dead_topic(pipeline, stage)}:replay"
+
+    def stage_group(self, pipeline: str, stage: str) -> str:
+        return f"{self.prefix}{pipeline}.{stage}"
+
+    def lane_transactional_id(self, pipeline: str, stage: str, lane: int) -> str:
+        return f"{self.prefix}{pipeline}.{stage}:{lane}"
+
+    @property
+    def topology_topic(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.topology"
+
+    @property
+    def control_topic(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.control"
+
+    @property
+    def ledger_topic(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.ledger"
+
+    @property
+    def runs_topic(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.runs"
+
+    @property
+    def alerts_topic(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.alerts"
+
+    @property
+    def bookkeeper_group(self) -> str:
+        """The group of the ledger's lanes, and before `:N` their transactional ids."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.bookkeeper"
+
+    @property
+    def bookkeeper_state_topic(self) -> str:
+        """What its lanes know beside the rows of the runs."""
+        return f"{self.bookkeeper_group}.state"
+
+    @property
+    def incidents_topic(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.incidents"
+
+    @property
+    def outbox_topic(self) -> str:
+        return f"{self.prefix}{RESERVED_PIPELINE}.outbox"
+
+    @property
+    def notifier_group(self) -> str:
+        """The notifier's group, and with `:0` its transactional id."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.notifier"
+
+    @property
+    def monitor_group(self) -> str:
+        """The monitor's group, and what the names of its tables' changelogs begin with."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.monitor"
+
+    @property
+    def router_transactional_id(self) -> str:
+        """The transactional id under which versions are published, one router at a time."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.router"
+
+    def boundary_transactional_id(self, epoch: int) -> str:
+        """The transactional id under which the router of an epoch holds readers back at a boundary;
+        few, since Kafka remembers each."""
+        return f"{self.router_transactional_id}.hold:{epoch % 16}"

@@ -1,0 +1,184 @@
+"""What do the books say of a transaction, and of a run?
+
+An *entry* is written by a lane inside the transaction that moves the events it speaks of, to the
+partition of `farandole.ledger` that its runs belong to. A *row* is what the entries of one run fold
+into; `farandole.runs` holds the newest of each run.
+
+Hashes are sums modulo 2^64 of 64-bit hashes (XXH3) of event ids, so their order does not matter
+(Bellare and Micciancio's incremental multiset hash, in its cheap form: it detects mistakes, not
+attacks). The id of a root is its run's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NotRequired, TypedDict
+from zlib import crc32
+
+import orjson
+from xxhash import xxh3_64_intdigest
+
+HASH_MASK = 2**64 - 1
+DEFAULT_LEDGER_PARTITIONS = 4
+"""Of a ledger that is created."""
+
+
+class ConsumedCounts(TypedDict):
+    """Events of one type that a stage has settled; what is none of the kinds below was handled."""
+
+    n: int
+    hash: int
+    dropped: NotRequired[int]
+    """Handled, and nothing came of it where something might."""
+    filtered: NotRequired[int]
+    dead: NotRequired[int]
+    cancelled: NotRequired[int]
+    parked: NotRequired[int]
+    """Waiting to be tried again; negative where they were taken up."""
+    oldest: int
+    """The time of the oldest of them, in milliseconds of the epoch."""
+    lines: NotRequired[int]
+    """Data lines in them, where an event may hold several: its data are a list."""
+
+
+class EmittedCounts(TypedDict):
+    """Events of one type that a stage has emitted."""
+
+    n: int
+    hash: int
+    to: list[str]
+    """The stages that subscribe to them, under the run's version; none: the end of a path."""
+    lines: NotRequired[int]
+
+
+class RunRoot(TypedDict):
+    """The event that opened the run, as each of its subscribers has seen it."""
+
+    type: str
+    topic: str
+    partition: int
+    offset: int
+    at: int
+    """Its time, in milliseconds of the epoch."""
+    to: list[str]
+    """The stages that subscribe to it: each owes that it has settled it."""
+    within: NotRequired[float]
+    """Seconds in which the run is expected to complete."""
+    fail_above: NotRequired[float]
+    """The share of its events that may die before the run has failed."""
+    again: NotRequired[str]
+    """The run that this one repeats."""
+
+
+# `in` is no name in Python: the functional form.
+RunPart = TypedDict(
+    "RunPart",
+    {
+        "run": str,
+        "version": int,
+        "in": dict[str, ConsumedCounts],
+        "out": dict[str, EmittedCounts],
+        "root": NotRequired[RunRoot],
+    },
+)
+"""What one transaction did for one run: consumed and emitted by event type."""
+
+
+class LedgerEntry(TypedDict):
+    """The value of a record in `farandole.ledger`: whole parts, as many as fit."""
+
+    pipeline: str
+    stage: str
+    lane: int
+    at: int
+    """When it was written, in milliseconds of the epoch."""
+    seconds: float
+    """What handling took, of all the events in it."""
+    runs: list[RunPart]
+
+
+def hash_event_ids(ids: Iterable[bytes]) -> int:
+    """The hash of events by their ids, in any order."""
+    return sum(map(xxh3_64_intdigest, ids)) & HASH_MASK
+
+
+def ledger_partition(run: bytes, partitions: int) -> int:
+    """The partition of the ledger in which all entries of a run stand, in their order."""
+    return crc32(run) % partitions
+
+
+def parse_ledger_entry(value: bytes | None) -> LedgerEntry | None:
+    """The entry in a record; None where no lane of ours wrote it."""
+    try:
+        entry = orjson.loads(value or b"")
+        runs = entry["runs"]
+        return entry if isinstance(runs, list) and isinstance(entry["stage"], str) else None
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+class RunEdge(TypedDict):
+    """One event type on its way into one stage, in one run. `emitted - consumed + parked` is what
+    is in flight."""
+
+    emitted: int
+    consumed: int
+    differs: int
+    """Hash of what was emitted minus that of what was consumed: 0 where both are the same."""
+    dropped: int
+    filtered: int
+    dead: int
+    cancelled: int
+    parked: int
+    age: float
+    """Of the oldest event when it was settled, in seconds: the worst so far."""
+    seconds: float
+    """What handling took."""
+    first: int
+    """When the first was settled, and the last, in milliseconds of the epoch; 0: none was."""
+    last: int
+    lines: NotRequired[int]
+
+
+RUN_STATUSES = (
+    "running", "cancelling", "completed", "completed with dead letters", "failed", "cancelled",
+    "unopened",
+)  # fmt: skip
+"""`unopened`: events that claim the run, and no root that opened it."""
+
+
+class RunRow(TypedDict):
+    """The value of a record in `farandole.runs`, under the key of the run's id."""
+
+    run: str
+    pipeline: str
+    version: int
+    status: str
+    root: RunRoot | None
+    opened: int
+    """Milliseconds of the epoch, as are `last` and `closed`."""
+    last: int
+    closed: int | None
+    amended: int
+    """How often what came after the end was settled."""
+    late: bool
+    """It was not complete in the time that was expected of it."""
+    edges: dict[str, RunEdge]
+    """By `event type>stage`."""
+    leaves: dict[str, int]
+    """Emitted events to which nobody subscribes, by type."""
+
+
+def edge_name(event_type: str, stage: str) -> str:
+    """`line.ingested>validate`."""
+    return f"{event_type}>{stage}"
+
+
+def in_flight(edge: RunEdge) -> int:
+    """Events that are emitted and not settled; negative: more were settled than were emitted."""
+    return edge["emitted"] - edge["consumed"] + edge["parked"]
+
+
+def edges_balance(edges: Mapping[str, RunEdge]) -> bool:
+    """Is each edge settled, with the same events on both sides?"""
+    return all(in_flight(e) == 0 and e["parked"] == 0 and e["differs"] == 0 for e in edges.values())

@@ -1,0 +1,152 @@
+"""How does an event wait in a stage's retry topic?
+
+A row's value is one line of JSON, the account of why and until when it waits, and behind it the
+value of the event, untouched: kcat shows both. Bytes that the account repeats (the key, the
+headers) stand in it as Latin-1, which loses none of them.
+
+There are two kinds of rows. *Parked*: state of the lane, which alone writes and removes it. A
+*replay*: an order to the lane, written by whoever replays a dead letter; the lane takes it up once,
+by its offset, and parks it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from farandole.events.record import Header, OutgoingRecord, Record
+
+PARKED_PREFIX = b"parked/"
+REPLAY_PREFIX = b"replay/"
+RETRY_HEADROOM = 256 * 1024
+"""Bytes by which `max.message.bytes` of a retry topic exceeds that of the data topics; the account
+takes no more, or the event is not parked."""
+MAX_RETRY_MESSAGE_LENGTH = 500  # characters
+_ESCAPED_BYTES = 6  # bytes in JSON that a character takes at most: \u0000
+
+
+class ParkedEvent(NamedTuple):
+    """An event that waits, as it stood in its topic, and what was tried. A `Record`, so that it is
+    handled as if it came from there."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    key: bytes | None
+    headers: tuple[Header, ...]
+    timestamp: int
+    sequence: int = 0
+    """In the order in which its lane parked: what has the same key is handled in this order."""
+    attempts: int = 0
+    """Since it came, or was replayed."""
+    before: int = 0
+    """Attempts of before it was replayed."""
+    replays: int = 0
+    first_failed: int = 0
+    """Milliseconds of the epoch, as below; 0: it has not failed."""
+    last_failed: int = 0
+    since: int = 0
+    """When it began to wait."""
+    due: int = 0
+    error: str = ""
+    message: str = ""
+
+    @property
+    def place(self) -> bytes:
+        """Its name in the retry topic, behind what says its kind."""
+        return f"{self.topic}/{self.partition}/{self.offset}".encode()
+
+
+def to_parked_event(record: Record, sequence: int = 0) -> ParkedEvent:
+    """An event that was not tried yet, or waits already."""
+    if isinstance(record, ParkedEvent):
+        return record
+    return ParkedEvent(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.value,
+        record.key,
+        tuple(record.headers),
+        record.timestamp,
+        sequence,
+    )
+
+
+def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingRecord:
+    """The record in the retry topic."""
+    account = {
+        name: value
+        for name, value in event._asdict().items()
+        if value and name not in ("value", "key", "headers", "message")
+    }
+    # Always there: 0 is a partition, and an offset.
+    account |= {"topic": event.topic, "partition": event.partition, "offset": event.offset}
+    if event.value is None:
+        account["null"] = True
+    if event.key is not None:
+        account["key"] = event.key.decode("latin-1")
+    if event.headers:
+        account["headers"] = [
+            [name, None if content is None else content.decode("latin-1")]
+            for name, content in event.headers
+        ]
+    if event.message:
+        account["message"] = event.message[:MAX_RETRY_MESSAGE_LENGTH]
+    said = orjson.dumps(account, default=str)
+    return OutgoingRecord(kind + event.place, b"%b\n%b" % (said, event.value or b""))
+
+
+def max_retry_row_size(event: ParkedEvent) -> int:
+    """Bytes that its row has at most, without making it."""
+    headers = sum(len(name) + len(content or b"") for name, content in event.headers)
+    escaped = len(event.key or b"") + headers + len(event.error) + MAX_RETRY_MESSAGE_LENGTH
+    frame = 2 * len(event.topic) + 1_000 + 20 * len(event.headers)
+    return len(event.value or b"") + _ESCAPED_BYTES * escaped + frame
+
+
+def retry_tombstone(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingRecord:
+    """The tombstone of its row."""
+    return OutgoingRecord(kind + event.place, None)
+
+
+def parse_retry_row(value: bytes) -> ParkedEvent:
+    """An event from its row. Raises ValueError where none of ours wrote it."""
+    said, newline, data = value.partition(b"\n")
+    try:
+        account = orjson.loads(said)
+        if not newline or not isinstance(account, dict):
+            raise ValueError
+        key, null = account.pop("key", None), account.pop("null", False)
+        _validate_account(account)
+        headers: tuple[Any, ...] = tuple(
+            (str(name), None if content is None else content.encode("latin-1"))
+            for name, content in account.pop("headers", ())
+        )
+        return ParkedEvent(
+            value=None if null else data,
+            key=None if key is None else key.encode("latin-1"),
+            headers=headers,
+            **{"timestamp": 0, **account},
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"no row of a retry topic: {error}") from None
+
+
+_TEXT_FIELDS = ("topic", "error", "message")
+_MAX_TIME = 253_402_300_799_000  # milliseconds of the epoch: the last second that has a date
+
+
+def _validate_account(account: dict[str, Any]) -> None:
+    """Raises ValueError: what is believed becomes state."""
+    for name, value in account.items():
+        if name == "headers":
+            continue
+        if name in _TEXT_FIELDS:
+            fits = isinstance(value, str)
+        else:
+            fits = type(value) is int and -(name == "timestamp") <= value <= _MAX_TIME
+        if not fits:
+            raise ValueError(f"{name} is {value!r}")

@@ -1,0 +1,34 @@
+"""How is text that anybody may have written shown without harm?"""
+
+from __future__ import annotations
+
+import re
+
+# C0 but tab and newline, DEL, C1 (a terminal obeys them), the marks that turn the direction of what
+# follows, invisible ones that make two words look alike, and lone surrogates.
+_HARMFUL_PATTERN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
+
+def escape_harmful(text: str) -> str:
+    """The text with every control and direction mark written out as `\\u202e`; newline and tab
+    stay."""
+    return _HARMFUL_PATTERN.sub(lambda found: _escape_code(ord(found[0])), text)
+
+
+def single_line(text: str) -> str:
+    """As `harmless`, and with single spaces for all white space."""
+    return escape_harmful(" ".join(text.split()))
+
+
+def _escape_code(code: int) -> str:
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def escape_surrogates(text: str) -> str:
+    """The text with lone surrogates written out: what is said is not always UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

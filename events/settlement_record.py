@@ -1,0 +1,88 @@
+"""How is it written down that dead letters were replayed, or discarded?
+
+By a record in the dead-letter topic itself: one partition, so that it stands behind the letters
+that it settles, and as long as they do. It is no letter: its header `dead_settlement` says so, and
+no letter of ours has that one, since whatever an event has of that family is taken off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from farandole.events.dead_letter import DEAD_HEADER_PREFIX
+from farandole.events.header_codec import encode_headers
+from farandole.events.record import Header, OutgoingRecord
+from farandole.events.safe_text import escape_surrogates
+
+SettlementKind = Literal["replayed", "discarded"]
+
+SETTLEMENT_HEADER = f"{DEAD_HEADER_PREFIX}settlement"
+MAX_SETTLED_LETTERS = 1_000
+"""Letters that one record settles."""
+MAX_REASON_LENGTH = 1_000  # characters
+MAX_SETTLER_NAME_LENGTH = 200  # characters
+
+
+class Settlement(BaseModel):
+    """What became of some letters of the topic in which this stands."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    settles: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=MAX_SETTLED_LETTERS)
+    ]
+    """Their offsets."""
+    how: SettlementKind
+    by: str
+    at: Annotated[datetime, Field(strict=False)]
+    reason: str = ""
+    order: str = ""
+    """Tells the letters that one person's command settled from those of another."""
+
+
+def make_settlements(
+    letters: Sequence[int],
+    how: SettlementKind,
+    *,
+    by: str,
+    at: datetime,
+    reason: str = "",
+    order: str = "",
+) -> list[OutgoingRecord]:
+    """As few records as settle all these letters."""
+    return [
+        OutgoingRecord(
+            None,
+            Settlement(
+                settles=tuple(letters[first : first + MAX_SETTLED_LETTERS]),
+                how=how,
+                by=escape_surrogates(by[:MAX_SETTLER_NAME_LENGTH]),
+                at=at,
+                reason=escape_surrogates(reason[:MAX_REASON_LENGTH]),
+                order=order,
+            )
+            .model_dump_json()
+            .encode(),
+            encode_headers([(SETTLEMENT_HEADER, how.encode())]),
+        )
+        for first in range(0, len(letters), MAX_SETTLED_LETTERS)
+    ]
+
+
+def is_settlement(headers: Sequence[Header]) -> bool:
+    """Is a record of a dead-letter topic no letter?"""
+    return any(name == SETTLEMENT_HEADER for name, _ in headers)
+
+
+def parse_settlement(value: bytes | None, headers: Sequence[Header]) -> Settlement | None:
+    """None of a letter, and where somebody else wrote what only looks like a settlement."""
+    if not is_settlement(headers):
+        return None
+    try:
+        return Settlement.model_validate_json(value or b"")
+    except ValidationError:
+        return None

@@ -1,0 +1,222 @@
+"""What is one published version of a pipeline's topology?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Seconds = Annotated[float, Field(ge=0)]
+
+INSTALLATION_KEY = b"installation"
+"""Under this key `farandole.topology` says who this installation is."""
+
+
+class _FrozenModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Installation(_FrozenModel):
+    """Written once by the first router of a cluster and namespace."""
+
+    id: UUID
+    created: datetime
+
+
+class RetryPolicy(_FrozenModel):
+    """How often a failing event is tried: `attempts` in all, waits doubled from `backoff` up to
+    `max_backoff` seconds."""
+
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    backoff: Seconds = 0.2
+    max_backoff: Seconds = 10.0
+    jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of each wait that is left to chance."""
+    within: Seconds | None = None
+    """How long an event may wait in all; None: as long as it takes."""
+    in_place: Seconds = 0.05
+    """A longer wait is no pause of the lane: the event is parked."""
+    only: tuple[str, ...] = ()
+    """Names of exceptions' classes, or of bases: no other is tried again; empty: every one."""
+    never: tuple[str, ...] = ()
+    """Likewise: these are not."""
+    parked: Annotated[int, Field(ge=1)] = 10_000
+    """Events that may wait in one lane; at so many it takes no further input."""
+
+
+class BreakerPolicy(_FrozenModel):
+    """When a stage holds its input, because what it depends on is down."""
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Of the tries within `window`, at which so many have failed."""
+    failures: Annotated[int, Field(ge=1)] = 20
+    """Fewer never open it."""
+    window: Seconds = 10.0
+    probe: Seconds = 1.0
+    """Between two tries while it is open; doubled up to `longest`."""
+    longest: Seconds = 30.0
+
+
+class RetryTopic(_FrozenModel):
+    """Where the events of a stage wait for another try."""
+
+    topic: str
+    partitions: int
+    """As many as the stage has lanes."""
+
+
+class EventSpec(_FrozenModel):
+    """One event type: its topic, how many partitions, which field is its key."""
+
+    topic: str
+    partitions: int
+    key: str | None = None
+    data_schema: dict[str, Any] | None = None
+    """JSON Schema (2020-12) of the data, inferred from the functions' annotations."""
+    boundaries: tuple[int, ...] = ()
+    """Per partition, the end offset when this version was published: a record without a version
+    belongs to the newest version whose boundary is at or below its offset."""
+
+
+class StageSpec(_FrozenModel):
+    """One stage, fully resolved."""
+
+    run: str
+    """`package.module:function`."""
+    subscribes: tuple[str, ...]
+    emits: tuple[str, ...] = ()
+    retry: RetryPolicy = RetryPolicy()
+    breaker: BreakerPolicy = BreakerPolicy()
+    parking: RetryTopic | None = None
+    """None: published before events were parked."""
+    timeout: Seconds = 30.0
+    threads: Annotated[int, Field(ge=0, le=64)] = 0
+    """0: the function runs in the event loop; N: a `def` runs in a pool of N threads."""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    age: Seconds | None = None
+    """How old an event may be that is not settled before that is told; None: any."""
+    when: Mapping[str, str] = {}
+    """By subscribed event type, a CEL expression over `data` and `attributes`: an event for which
+    it is false is filtered, not handled."""
+    parameters: Mapping[str, Any] = {}
+    """`with:` in the file; the function's parameter model reads it."""
+    accepts: dict[str, Any] | None = None
+    """JSON Schema (2020-12) of what the function reads; None where it takes anything."""
+    code: str = ""
+    """What tells the function's schemas from those of another: so a worker knows that the code that
+    it has imported is not what this version was made for."""
+
+
+class AlertRoute(_FrozenModel):
+    """Whom to tell of which failures, through which channels."""
+
+    stages: tuple[str, ...] = ()
+    """Empty: failures of every stage."""
+    errors: tuple[str, ...] = ()
+    """Names of exceptions' classes, as dead letters have them; empty: every one."""
+    email: tuple[str, ...] = ()
+    """Mailboxes, `local@domain`."""
+    webhook: str | None = None
+    """A URL of http or https."""
+    channels: tuple[Literal["email", "webhook"], ...] = ()
+    """Those of the two that are given, in the order in which they are tried: the first that can
+    deliver does."""
+
+
+class AlertPolicy(_FrozenModel):
+    """How a pipeline's failures are told."""
+
+    routes: tuple[AlertRoute, ...] = ()
+    """The first one that fits a failure is taken; none fits: nobody is told."""
+    # Seconds, here and below.
+    digests: Annotated[tuple[Seconds, ...], Field(min_length=1)] = (600, 3600, 21600, 86400)
+    """Between the notices of an incident that grows; the last one repeats."""
+    quiet: Seconds = 1800
+    """Without a failure for so long, an incident is resolved."""
+    fingerprints: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Open incidents that are told apart in a stage; what exceeds them is one more."""
+    per_hour: Annotated[int, Field(ge=1)] = 60
+    """Notices in any hour; what exceeds them waits, and is told together."""
+
+
+class RunExpectation(_FrozenModel):
+    """What a pipeline's runs are expected to do; what they do not is told."""
+
+    complete_within: Seconds | None = None
+    fail_above: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The share of a run's events that may die before it has failed."""
+
+
+class Version(_FrozenModel):
+    """What `farandole.topology` holds under the key `pipeline@version`."""
+
+    pipeline: str
+    version: Annotated[int, Field(ge=1)]
+    installation: UUID
+    published: datetime
+    published_by: str
+    events: Mapping[str, EventSpec]
+    stages: Mapping[str, StageSpec]
+    alerts: AlertPolicy = AlertPolicy()
+    expect: RunExpectation = RunExpectation()
+    ledger: Annotated[int, Field(ge=0)] = 0
+    """Partitions of `farandole.ledger`; 0: published before there were books."""
+    retired: datetime | None = None
+    """Since when nothing is in flight under it any more: its stages need not be hosted for it."""
+    rollback_of: int | None = None
+    """The version whose content this one repeats, if it was published by a rollback."""
+    kind: Literal["version"] = "version"
+
+    @property
+    def name(self) -> str:
+        """`order-lines@7`: what `ce_topologyversion` carries."""
+        return f"{self.pipeline}@{self.version}"
+
+    def source(self, stage: str) -> str:
+        """The `ce_source` of what a stage emits: installation, pipeline and stage."""
+        return f"farandole://{self.installation}/{self.pipeline}/{stage}"
+
+    def subscribers(self, event_type: str) -> tuple[str, ...]:
+        return tuple(name for name, s in self.stages.items() if event_type in s.subscribes)
+
+    def emitters(self, event_type: str) -> tuple[str, ...]:
+        return tuple(name for name, s in self.stages.items() if event_type in s.emits)
+
+    def roots(self) -> tuple[str, ...]:
+        """The event types that no stage emits: what triggers are published to."""
+        return tuple(name for name in self.events if not self.emitters(name))
+
+
+class RouterReport(_FrozenModel):
+    """What `farandole.topology` holds under the key `pipeline@router`: what the last router that
+    watched the file thought of it."""
+
+    pipeline: str
+    reported: datetime
+    reported_by: str
+    file: str
+    findings: tuple[str, ...] = ()
+    """Why the file as saved cannot be applied, `FILE:LINE:COLUMN: ...` each."""
+    waiting: tuple[str, ...] = ()
+    """Dangerous changes that wait for a person's word."""
+    kind: Literal["report"] = "report"
+
+    @property
+    def key(self) -> bytes:
+        return f"{self.pipeline}@router".encode()
+
+
+_ROW_ADAPTER: TypeAdapter[Version | RouterReport] = TypeAdapter(
+    Annotated[Version | RouterReport, Field(discriminator="kind")]
+)
+
+
+def parse_topology_row(key: bytes, value: bytes) -> Installation | Version | RouterReport:
+    """One record of `farandole.topology`. Raises pydantic's ValidationError where no router of ours
+    wrote it."""
+    if key == INSTALLATION_KEY:
+        return Installation.model_validate_json(value)
+    return _ROW_ADAPTER.validate_json(value)

@@ -1,0 +1,362 @@
+"""How does a lane reach the real Kafka?"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RecordListTooLargeError,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.fencing_errors import FENCING_ERRORS
+from farandole.broker.kafka_clients import close_client, force_close_client, make_producer
+from farandole.broker.record_batch import build_batches
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import read_table
+from farandole.broker.undecodable_records import offset_of_undecodable
+from farandole.events.record import OutgoingRecord, Record, UndecodableRecord
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    FencedError,
+    LaneStoppedError,
+    OffsetLostError,
+    OutcomeUnknownError,
+    Partition,
+    PartitionWrites,
+    StateTables,
+    WriteRejectedError,
+)
+
+log = structlog.get_logger()
+
+_POLL_SECONDS = 0.2  # seconds that a fetch waits for records before it answers "none"
+_MAX_RESTART_DELAY = 5.0  # seconds between two lives
+
+_REJECTION_ERRORS = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+@dataclass(slots=True)
+class GroupMembership:
+    """What all lanes of one consumer share: the consumer, its group, and the generation under which
+    it holds its partitions."""
+
+    settings: Settings
+    consumer: AIOKafkaConsumer
+    group: str
+    generation: int = -1
+
+    async def heartbeat(self) -> bool | None:
+        """True if Kafka accepted a heartbeat in our generation, False if the generation is gone,
+        None if Kafka did not answer."""
+        # aiokafka has no public word for "heartbeat now"; its coordinator has.
+        coordinator: Any = self.consumer._coordinator
+        if coordinator.generation != self.generation:
+            return False
+        try:
+            async with asyncio.timeout(self.settings.deadline):
+                accepted = await coordinator._do_heartbeat()
+        except (KafkaError, TimeoutError):
+            return None
+        if coordinator.generation != self.generation:
+            return False
+        return True if accepted else None
+
+
+@dataclass(slots=True)
+class KafkaPort:
+    """`farandole.lanes.lane_port.Port` over aiokafka: one transactional producer, and one index of
+    the partitions that the membership's consumer holds."""
+
+    membership: GroupMembership
+    transactional_id: str
+    inputs: Sequence[Partition]
+    remedy: str
+    """What a person types when an offset is lost."""
+    state: Sequence[Partition] = ()
+    """The lane's partition of each of its compacted topics."""
+    from_start: bool = False
+    """An input whose offset is missing or no more in the log is read from its start, instead of
+    being lost."""
+    holding: Callable[[], bool] = lambda: False
+    """Is the lane to take no event now?"""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    living: bool = False
+    """Between a birth and the death that follows it."""
+    _producer: AIOKafkaProducer | None = None
+    _fetching: asyncio.Task[Any] | None = None
+    _transaction_ends: float = 0.0
+    _gingerly: bool = False
+    _turn: int = 0
+    _assignment: Any = None
+    _handed_over: Mapping[Partition, int] = field(default_factory=dict)
+
+    def stop(self) -> None:
+        """End between transactions; a fetch ends at once."""
+        self.stopping.set()
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    async def fence(self) -> None:
+        self.raise_if_stopping()
+        self._producer = make_producer(
+            self.membership.settings, transactional_id=self.transactional_id
+        )
+        await self._answered(self._producer.start(), self._deadline())
+
+    async def read_state(self) -> StateTables:
+        settings = self.membership.settings
+        try:
+            return {topic: await read_table(settings, topic, index) for topic, index in self.state}
+        except BrokerError as error:
+            raise OutcomeUnknownError(str(error)) from None
+
+    async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
+        # `consumer.committed()` forgets the metadata; the coordinator's own call keeps it.
+        coordinator: Any = self.membership.consumer._coordinator
+        tps = [TopicPartition(*p) for p in self.inputs]
+        found = await self._answered(coordinator.fetch_committed_offsets(tps), self._deadline())
+        if any(tp not in found for tp in tps):
+            found = await self._asked_again(tps)
+        found = {tp: entry for tp, entry in found.items() if entry and entry.offset >= 0}
+        if self.from_start:
+            found = await self._within_the_log(found)
+        committed = {}
+        for partition in self.inputs:
+            entry = found.get(TopicPartition(*partition))
+            if entry is None:
+                raise OffsetLostError(
+                    f"group {self.membership.group} has no offset for "
+                    f"{partition.topic}/{partition.partition}; {self.remedy}"
+                )
+            committed[partition] = CommittedOffset(entry.offset, entry.metadata or "")
+        return committed
+
+    async def _asked_again(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, Any]:
+        """While it loads, a coordinator answers as if there were no offset; this call knows."""
+        try:
+            async with ClusterAdmin.open(self.membership.settings) as admin:
+                return await admin.committed(self.membership.group, tps)
+        except BrokerError as error:
+            raise OutcomeUnknownError(str(error)) from None
+
+    async def _within_the_log(
+        self, found: Mapping[TopicPartition, Any]
+    ) -> Mapping[TopicPartition, Any]:
+        """With the start of the log for each offset that is missing, or no more in it."""
+        tps = [TopicPartition(*p) for p in self.inputs]
+        try:
+            async with ClusterAdmin.open(self.membership.settings) as admin:
+                starts, ends = await admin.start_offsets(tps), await admin.end_offsets(tps)
+        except BrokerError as error:
+            raise OutcomeUnknownError(str(error)) from None
+        kept = {tp: e for tp, e in found.items() if starts[tp] <= e.offset <= ends[tp]}
+        for tp in found.keys() - kept.keys():
+            log.warning("lane.lost", partition=f"{tp.topic}/{tp.partition}", at=starts[tp])
+        return {tp: kept.get(tp) or OffsetAndMetadata(starts[tp], "") for tp in tps}
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        consumer = self.membership.consumer
+        self._assignment = consumer._subscription.subscription.assignment
+        if self._assignment is None:  # subscribed anew since: a rebalance follows
+            raise LaneStoppedError
+        try:
+            for partition, offset in offsets.items():
+                consumer.seek(TopicPartition(*partition), offset)
+            consumer.resume(*(TopicPartition(*p) for p in offsets))
+        except IllegalStateError:
+            raise LaneStoppedError from None
+        self._handed_over = dict(offsets)
+        self.living = True
+
+    async def wait_if_paused(self) -> bool:
+        # No fetch is no reason to leave the group: heartbeats are sent all the same.
+        if not self.holding():
+            return False
+        await self.wait()
+        return True
+
+    async def wait(self) -> None:
+        await self._wait(_POLL_SECONDS)
+
+    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
+        self.raise_if_stopping()
+        if self._gingerly:
+            records = await self._one()
+        else:
+            try:
+                records = await self._got(self.inputs, _POLL_SECONDS if wait else 0)
+            except UnicodeDecodeError:
+                # What the other inputs gave is gone with the exception: back to where we were.
+                self.seek(self._handed_over)
+                self._gingerly = True
+                return ()
+        self._handed_over = dict(self.positions())
+        return records
+
+    async def _one(self) -> Sequence[Record]:
+        """aiokafka cannot decode a record one of whose headers has a name that is not UTF-8, nor
+        anything that was fetched with it: read singly, the inputs in turn, until we stand before
+        it; hand over its position, which is all that can be known of it, and step over it."""
+        self._turn += 1
+        partition = self.inputs[self._turn % len(self.inputs)]
+        try:
+            return await self._got([partition], _POLL_SECONDS, most=1)
+        except UnicodeDecodeError:
+            self._gingerly = False
+            tp, consumer = TopicPartition(*partition), self.membership.consumer
+            offset = offset_of_undecodable(consumer, tp)
+            consumer.seek(tp, offset + 1)
+            return [UndecodableRecord(*partition, offset)]
+
+    async def _got(
+        self, partitions: Sequence[Partition], seconds: float, most: int | None = None
+    ) -> Sequence[Record]:
+        self._fetching = asyncio.ensure_future(
+            self.membership.consumer.getmany(
+                *(TopicPartition(*p) for p in partitions),
+                timeout_ms=int(seconds * 1000),
+                max_records=most,
+            )
+        )
+        try:
+            batches = await self._fetching
+        except asyncio.CancelledError:
+            self.raise_if_stopping()  # stop() cancelled the fetch; whoever cancels us means it
+            raise
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            raise OffsetLostError(f"{type(error).__name__} {error}; {self.remedy}") from None
+        except IllegalStateError:
+            raise LaneStoppedError from None
+        except KafkaError as error:
+            raise OutcomeUnknownError(f"{type(error).__name__}: {error}") from None
+        finally:
+            self._fetching = None
+        if len(batches) == 1:
+            (records,) = batches.values()
+            return records  # type: ignore[no-any-return]
+        return [record for records in batches.values() for record in records]
+
+    def positions(self) -> Mapping[Partition, int]:
+        # Of the assignment that we seeked in: a newer one may have other positions.
+        if self._assignment is None or not self._assignment.active:
+            raise LaneStoppedError
+        return {p: self._assignment.state_value(TopicPartition(*p)).position for p in self.inputs}
+
+    async def begin(self) -> None:
+        # One deadline for the whole transaction, below its time-out: past it, it may be aborted.
+        self._transaction_ends = self._deadline()
+        await self._answered(self._open().begin_transaction(), self._transaction_ends)
+
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
+        producing = [self._produce(partition, out) for partition, out in writes.items() if out]
+        committing = self._open().send_offsets_to_transaction(
+            {
+                TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata)
+                for p, c in offsets.items()
+            },
+            self.membership.group,
+        )
+        # Together, not one after the other: a round trip less in each hop.
+        await self._answered(_await_all([*producing, committing]), self._transaction_ends)
+
+    async def commit(self) -> None:
+        await self._answered(self._open().commit_transaction(), self._transaction_ends)
+
+    async def force_close(self) -> None:
+        self.living = False
+        discarded, self._producer = self._producer, None
+        if discarded is not None:
+            await force_close_client(discarded)
+
+    async def close(self) -> None:
+        self.living = False
+        closed, self._producer = self._producer, None
+        if closed is not None:
+            await close_client(
+                closed, patience=1
+            )  # nothing is in flight: to wait longer would be vain
+
+    async def confirm_ownership(self) -> bool:
+        while not self.stopping.is_set():
+            answer = await self.membership.heartbeat()
+            if answer is not None:
+                return answer and not self.stopping.is_set()
+            await self._wait(0.5)
+        return False
+
+    async def wait_before_restart(self, fruitless: int) -> None:
+        longest = min(_MAX_RESTART_DELAY, 0.02 * 2 ** min(fruitless, 10))
+        await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 -- jitter, no secret
+
+    async def _produce(self, partition: Partition, outgoing: Sequence[OutgoingRecord]) -> None:
+        client, (topic, number) = self._open(), partition
+        now = int(time.time() * 1000)
+        sent = [
+            await client.send_batch(batch, topic, partition=number)
+            for batch in build_batches(outgoing, now)
+        ]
+        # Each of them: a commit succeeds without the batches that Kafka refused.
+        await _await_all(sent)
+
+    async def _answered(self, request: Awaitable[Any], deadline: float) -> Any:
+        """The answer, or one of the port's exceptions."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await request
+        except FENCING_ERRORS as error:
+            raise FencedError(type(error).__name__) from None
+        except _REJECTION_ERRORS as error:
+            raise WriteRejectedError(f"{type(error).__name__}: {error}") from None
+        except TimeoutError:
+            raise OutcomeUnknownError(
+                f"no answer within {self.membership.settings.deadline:g} s"
+            ) from None
+        except (KafkaError, OSError) as error:
+            raise OutcomeUnknownError(f"{type(error).__name__}: {error}") from None
+        except AssertionError as error:
+            # aiokafka asserts its transaction states; a fatal error in its sender leaves one wrong
+            raise OutcomeUnknownError(f"producer in a wrong state: {error}") from None
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.membership.settings.deadline
+
+    def _open(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise LaneStoppedError
+        return self._producer
+
+    def raise_if_stopping(self) -> None:
+        if self.stopping.is_set():
+            raise LaneStoppedError
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            pass
+
+
+async def _await_all(requests: Sequence[Awaitable[Any]]) -> None:
+    """Await every request, then raise the first failure: no future is left unretrieved."""
+    results = await asyncio.gather(*requests, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,322 @@
+"""What would Kafka have done, in this exact order of events?
+
+A model of the parts of Kafka that the lane's protocol leans on: producer epochs, transactions with
+their two-phase end, the last stable offset, committed offsets, group generations. It has no clock
+and no threads: every call of a SimulatedPort is one or more steps, and whoever drives the coroutine
+decides what happens between two of them. Contract tests hold it to the real broker.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from farandole.events.header_codec import decode_headers
+from farandole.events.record import Header, OutgoingRecord
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    FencedError,
+    LaneStoppedError,
+    OffsetLostError,
+    Partition,
+    PartitionWrites,
+    StateTables,
+)
+
+SimulationStep = Generator[str, BaseException | None, None]
+
+
+@types.coroutine
+def simulation_step(label: str) -> SimulationStep:
+    """Hand over to the driver; it may answer with an exception that is then raised here."""
+    error = yield label
+    if error is not None:
+        raise error
+
+
+class SimulatedRecord(NamedTuple):
+    topic: str
+    partition: int
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: Sequence[Header] = ()
+    timestamp: int = 0
+
+
+@dataclass(slots=True)
+class _LogEntry:
+    outgoing: OutgoingRecord | None  # None: a transaction marker
+    transaction: SimulatedTransaction | None = None
+    timestamp: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class SimulatedTransaction:
+    """`prepared`: the end is decided and acknowledged, its markers are not yet written."""
+
+    state: Literal["open", "prepared", "committed", "aborted"] = "open"
+    touched: set[Partition] = field(default_factory=set)
+    offsets: dict[tuple[str, Partition], CommittedOffset] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _SimulatedProducer:
+    epoch: int = -1
+    transaction: SimulatedTransaction | None = None
+
+
+@dataclass(slots=True)
+class SimulatedKafka:
+    """One cluster: logs, transaction coordinator, group coordinator."""
+
+    logs: dict[Partition, list[_LogEntry]] = field(default_factory=dict)
+    offsets: dict[tuple[str, Partition], CommittedOffset] = field(default_factory=dict)
+    producers: dict[str, _SimulatedProducer] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
+    """Per lane id, the generation of the member that holds it; a member elsewhere has another."""
+
+    # -- the log
+
+    def log(self, partition: Partition) -> list[_LogEntry]:
+        return self.logs.setdefault(partition, [])
+
+    def append(self, partition: Partition, outgoing: OutgoingRecord, timestamp: int = 0) -> None:
+        """A write outside of any transaction."""
+        self.log(partition).append(_LogEntry(outgoing, timestamp=timestamp))
+
+    def last_stable_offset(self, partition: Partition) -> int:
+        log = self.log(partition)
+        for offset, entry in enumerate(log):
+            if entry.transaction and entry.transaction.state in ("open", "prepared"):
+                return offset
+        return len(log)
+
+    def read_committed(self, partition: Partition, start: int = 0) -> list[SimulatedRecord]:
+        log = self.log(partition)
+        return [
+            SimulatedRecord(
+                *partition,
+                offset,
+                e.outgoing.value,
+                e.outgoing.key,
+                decode_headers(e.outgoing.headers),
+                e.timestamp,
+            )
+            for offset, e in enumerate(log[start : self.last_stable_offset(partition)], start)
+            if e.outgoing is not None
+            and (e.transaction is None or e.transaction.state == "committed")
+        ]
+
+    # -- transactions
+
+    def init(self, transactional_id: str) -> int:
+        """A new epoch; the predecessor's transaction is aborted, or its prepared end completed."""
+        producer = self.producers.setdefault(transactional_id, _SimulatedProducer())
+        self._finish(producer)
+        producer.epoch += 1
+        return producer.epoch
+
+    def begin(self, transactional_id: str, epoch: int) -> SimulatedTransaction:
+        producer = self._owned(transactional_id, epoch)
+        self._complete(producer)
+        producer.transaction = SimulatedTransaction()
+        return producer.transaction
+
+    def produce(
+        self, transactional_id: str, epoch: int, partition: Partition, out: Sequence[OutgoingRecord]
+    ) -> None:
+        transaction = self._current(transactional_id, epoch)
+        transaction.touched.add(partition)
+        self.log(partition).extend(_LogEntry(o, transaction) for o in out)
+
+    def add_offsets(
+        self,
+        transactional_id: str,
+        epoch: int,
+        group: str,
+        offsets: Mapping[Partition, CommittedOffset],
+    ) -> None:
+        transaction = self._current(transactional_id, epoch)
+        transaction.offsets |= {(group, p): c for p, c in offsets.items()}
+
+    def commit(self, transactional_id: str, epoch: int) -> None:
+        self._current(transactional_id, epoch).state = "prepared"
+
+    def abort(self, transactional_id: str, epoch: int) -> None:
+        self._current(transactional_id, epoch)
+        self._finish(self.producers[transactional_id])
+
+    def complete(self, transactional_id: str) -> None:
+        """The coordinator writes the markers of a prepared transaction."""
+        self._complete(self.producers[transactional_id])
+
+    def expire(self, transactional_id: str) -> None:
+        """The transaction time-out: aborted, and its owner fenced although it lives."""
+        producer = self.producers[transactional_id]
+        if producer.transaction and producer.transaction.state == "open":
+            self._finish(producer)
+            producer.epoch += 1
+
+    def _owned(self, transactional_id: str, epoch: int) -> _SimulatedProducer:
+        producer = self.producers[transactional_id]
+        if producer.epoch != epoch:
+            raise FencedError(transactional_id)
+        return producer
+
+    def _current(self, transactional_id: str, epoch: int) -> SimulatedTransaction:
+        transaction = self._owned(transactional_id, epoch).transaction
+        if transaction is None or transaction.state != "open":
+            raise FencedError(f"{transactional_id}: no open transaction")
+        return transaction
+
+    def _finish(self, producer: _SimulatedProducer) -> None:
+        self._complete(producer)
+        if producer.transaction:
+            self._end(producer, "aborted")
+
+    def _complete(self, producer: _SimulatedProducer) -> None:
+        if producer.transaction and producer.transaction.state == "prepared":
+            self.offsets |= producer.transaction.offsets
+            self._end(producer, "committed")
+
+    def _end(self, producer: _SimulatedProducer, state: Literal["committed", "aborted"]) -> None:
+        transaction, producer.transaction = producer.transaction, None
+        assert transaction is not None
+        transaction.state = state
+        for partition in transaction.touched:
+            self.log(partition).append(_LogEntry(None))
+
+
+@dataclass(slots=True)
+class SimulatedPort:
+    """`farandole.lanes.lane_port.Port` over a SimulatedKafka."""
+
+    kafka: SimulatedKafka
+    group: str
+    transactional_id: str
+    inputs: Sequence[Partition]
+    generation: int
+    most: int = 3  # records a fetch
+    state: Sequence[Partition] = ()
+    stopping: bool = False
+    _epoch: int = -1
+    _positions: dict[Partition, int] = field(default_factory=dict)
+
+    async def fence(self) -> None:
+        self.raise_if_stopping()
+        await simulation_step("fence")
+        self._epoch = self.kafka.init(self.transactional_id)
+        await simulation_step("fenced")
+
+    async def read_state(self) -> StateTables:
+        tables = {}
+        for partition in self.state:
+            await simulation_step("table")
+            rows: dict[bytes, bytes] = {}
+            for record in self.kafka.read_committed(partition):
+                assert record.key is not None
+                if record.value is None:
+                    rows.pop(record.key, None)
+                else:
+                    rows[record.key] = record.value
+            tables[partition.topic] = rows
+        return tables
+
+    async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
+        await simulation_step("committed?")
+        found = {p: self.kafka.offsets.get((self.group, p)) for p in self.inputs}
+        await simulation_step("committed!")
+        missing = [p for p, c in found.items() if c is None]
+        if missing:
+            raise OffsetLostError(str(missing))
+        return {p: c for p, c in found.items() if c is not None}
+
+    def seek(self, offsets: Mapping[Partition, int]) -> None:
+        self._positions = dict(offsets)
+
+    async def wait_if_paused(self) -> bool:
+        return False
+
+    async def wait(self) -> None:
+        with suppress(Exception):  # it asks nothing of Kafka
+            await simulation_step("wait")
+
+    async def fetch(self, *, wait: bool = True) -> Sequence[SimulatedRecord]:
+        self.raise_if_stopping()
+        await simulation_step("fetch")
+        self.raise_if_stopping()
+        fetched = []
+        for partition, position in self._positions.items():
+            records = self.kafka.read_committed(partition, position)[: self.most]
+            full = len(records) == self.most
+            self._positions[partition] = (
+                records[-1].offset + 1 if full else self.kafka.last_stable_offset(partition)
+            )
+            fetched += records
+        return fetched
+
+    def positions(self) -> Mapping[Partition, int]:
+        return dict(self._positions)
+
+    async def begin(self) -> None:
+        await simulation_step("begin")
+        self.kafka.begin(self.transactional_id, self._epoch)
+
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
+        for partition, out in writes.items():
+            await simulation_step("produce")
+            self.kafka.produce(self.transactional_id, self._epoch, partition, out)
+            await simulation_step("produced")
+        await simulation_step("offsets")
+        self.kafka.add_offsets(self.transactional_id, self._epoch, self.group, offsets)
+        await simulation_step("offsets sent")
+
+    async def commit(self) -> None:
+        await simulation_step("commit")
+        self.kafka.commit(self.transactional_id, self._epoch)
+        await simulation_step("committing")
+
+    async def force_close(self) -> None:
+        self._epoch = -1
+
+    async def close(self) -> None:
+        self._epoch = -1
+
+    async def confirm_ownership(self) -> bool:
+        try:
+            await simulation_step("heartbeat")
+        except Exception:  # noqa: BLE001 -- no answer: the real port asks again
+            return await self.confirm_ownership()
+        return (
+            not self.stopping
+            and self.kafka.generations.get(self.transactional_id) == self.generation
+        )
+
+    async def wait_before_restart(self, fruitless: int) -> None:
+        with suppress(Exception):  # a rest asks nothing of Kafka
+            await simulation_step("rest")
+
+    def raise_if_stopping(self) -> None:
+        if self.stopping:
+            raise LaneStoppedError
+
+
+class SimulatedLock:
+    """`alone`, for lanes that one driver steps."""
+
+    def __init__(self) -> None:
+        self._taken = False
+
+    async def __aenter__(self) -> None:
+        while self._taken:
+            await simulation_step("lock")
+        self._taken = True
+
+    async def __aexit__(self, *_: Any) -> None:
+        self._taken = False

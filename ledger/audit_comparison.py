@@ -1,0 +1,153 @@
+"""Which sums of the topics and of the books differ, and which few ids explain it?
+
+Sums stand for sets: of each edge a count and a hash on both sides. So that memory is bounded
+however many runs there are, runs are summed in groups first, each hash times an odd number that is
+its run's: events that changed places between two runs of a group differ all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from xxhash import xxh3_64_intdigest
+
+from farandole.events.ledger_records import HASH_MASK, LedgerEntry
+
+RUN_GROUPS = 4096
+"""Of runs, in a first look."""
+
+
+class AuditEdge(NamedTuple):
+    """What is counted: events of a type that were emitted, or that a stage has consumed."""
+
+    event_type: str
+    stage: str | None
+    """None: emitted, by whichever stage."""
+
+    def __str__(self) -> str:
+        return self.event_type if self.stage is None else f"{self.event_type}>{self.stage}"
+
+
+AuditCell = tuple[Hashable, AuditEdge]
+"""A run, or a group of runs; and an edge."""
+
+
+class EdgeSum(NamedTuple):
+    n: int = 0
+    hash: int = 0
+    earliest: int = 0
+    """Milliseconds of the epoch; 0: nothing."""
+
+
+class EdgeSums:
+    """Of one side."""
+
+    def __init__(self, group: Callable[[str], Hashable | None]) -> None:
+        """`group`: what a run is summed under; None: it is not looked at."""
+        self._group = group
+        self._cells: dict[AuditCell, list[int]] = {}
+
+    def add(self, run: str, edge: AuditEdge, n: int, hash_: int, at: int) -> None:
+        """So many events, with the sum of their hashes, of that time or later."""
+        group = self._group(run)
+        if group is None:
+            return
+        weighted = hash_ * run_weight(run)
+        cell = self._cells.get((group, edge))
+        if cell is None:
+            self._cells[group, edge] = [n, weighted & HASH_MASK, at]
+            return
+        cell[0] += n
+        cell[1] = (cell[1] + weighted) & HASH_MASK
+        cell[2] = min(cell[2], at)
+
+    def __getitem__(self, cell: AuditCell) -> EdgeSum:
+        found = self._cells.get(cell)
+        return EdgeSum(*found) if found is not None else EdgeSum()
+
+    def __iter__(self) -> Iterator[AuditCell]:
+        return iter(self._cells)
+
+    def events(self) -> int:
+        """That were emitted."""
+        return sum(cell[0] for (_, edge), cell in self._cells.items() if edge.stage is None)
+
+
+def run_weight(run: str) -> int:
+    """Odd, so that nothing is lost modulo 2^64."""
+    return xxh3_64_intdigest(run.encode()) | 1
+
+
+def remove_run_weight(hash_: int, run: str) -> int:
+    """The sum of hashes that was multiplied by the run's weight."""
+    return hash_ * pow(run_weight(run), -1, 2**64) & HASH_MASK
+
+
+def run_group(run: str) -> int:
+    """Which of the groups a run belongs to."""
+    return (xxh3_64_intdigest(run.encode()) >> 32) % RUN_GROUPS
+
+
+def add_entry_sums(sums: EdgeSums, entry: LedgerEntry) -> None:
+    """Add what a sound entry says."""
+    at, stage = entry["at"], entry["stage"]
+    for part in entry["runs"]:
+        run = part["run"]
+        for event_type, consumed in part["in"].items():
+            edge = AuditEdge(event_type, stage)
+            sums.add(run, edge, consumed["n"], consumed["hash"], at)
+        for event_type, emitted in part["out"].items():
+            sums.add(run, AuditEdge(event_type, None), emitted["n"], emitted["hash"], at)
+
+
+def differing_cells(topics: EdgeSums, books: EdgeSums) -> list[AuditCell]:
+    """Where the two sides are not the same."""
+    cells = dict.fromkeys([*topics, *books])
+    return [cell for cell in cells if topics[cell][:2] != books[cell][:2]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionLoss:
+    """What retention has taken from, and the time up to which it has: ms of the epoch."""
+
+    topics: Mapping[str, int] = field(default_factory=dict)
+    """By event type."""
+    books: int | None = None
+
+    def excuses(self, edge: AuditEdge, topics: EdgeSum, books: EdgeSum) -> str | None:
+        """What may have taken the difference, so that nothing can be said; else None."""
+        if topics.n < books.n and books.earliest <= self.topics.get(edge.event_type, -1):
+            return f"retention has taken {edge.event_type} of that time"
+        if topics.n > books.n and self.books is not None and topics.earliest <= self.books:
+            return "retention has taken entries of that time"
+        return None
+
+
+def explain_difference(
+    n: int, hash_: int, hashes: Mapping[int, str]
+) -> tuple[list[str], list[str]] | None:
+    """Which few ids make the difference of two sides: those that the first has more, and those that
+    the second has more. `hashes`: by hash, the ids that are known. None: no few of them do."""
+    want = hash_ & HASH_MASK
+    if n == 0:
+        for one, name in hashes.items():
+            other = hashes.get((one - want) & HASH_MASK)
+            if other is not None and one != (one - want) & HASH_MASK:
+                return [name], [other]
+        return None
+    sign = 1 if n > 0 else -1
+    want = (want * sign) & HASH_MASK
+    found = None
+    if abs(n) == 1 and want in hashes:
+        found = [hashes[want]]
+    elif abs(n) == 2:
+        for one, name in hashes.items():
+            other = hashes.get((want - one) & HASH_MASK)
+            if other is not None:
+                found = [name, other]
+                break
+    if found is None:
+        return None
+    return (found, []) if n > 0 else ([], found)

@@ -1,0 +1,111 @@
+"""Is this record an entry that a lane of ours may have written?"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+from farandole.events import ledger_records
+from farandole.events.ledger_records import HASH_MASK, LedgerEntry
+
+_MAX_COUNT = 2**40  # events or lines in one part: sums of them stay below 64 bits
+_MAX_TIME_MS = 2**48  # milliseconds of the epoch
+_MAX_NAME_LENGTH = 249  # characters
+_MAX_RUN_LENGTH = 64
+
+_OUTCOME_COUNTS = (
+    "dropped",
+    "filtered",
+    "dead",
+    "cancelled",
+    "parked",
+)  # any sign: a replay takes back
+
+
+def parse_entry(value: bytes | None) -> LedgerEntry | None:
+    """The entry in a record, whole and of the right types; None where it is not: nothing behind
+    this needs to look again."""
+    found = ledger_records.parse_ledger_entry(value)
+    return found if found is not None and _is_valid_entry(found) else None
+
+
+def _is_valid_entry(entry: Any) -> bool:
+    try:
+        return (
+            _is_name(entry["pipeline"])
+            and _is_name(entry["stage"])
+            and _is_int_within(entry["lane"], 0, _MAX_COUNT)
+            and _is_int_within(entry["at"], 0, _MAX_TIME_MS)
+            and _is_seconds(entry["seconds"])
+            and all(map(_is_valid_part, entry["runs"]))
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _is_valid_part(part: Any) -> bool:
+    run = part["run"]
+    return (
+        type(run) is str
+        and 0 < len(run) <= _MAX_RUN_LENGTH
+        and _is_int_within(part["version"], 0, _MAX_COUNT)
+        and all(_is_name(t) and _is_valid_consumed(c) for t, c in part["in"].items())
+        and all(_is_name(t) and _is_valid_emitted(e) for t, e in part["out"].items())
+        and ("root" not in part or _is_valid_root(part["root"]))
+    )
+
+
+def _is_valid_consumed(consumed: Any) -> bool:
+    return (
+        _is_int_within(consumed["n"], 0, _MAX_COUNT)
+        and _is_int_within(consumed["hash"], 0, HASH_MASK)
+        and _is_int_within(consumed["oldest"], 0, _MAX_TIME_MS)
+        and _is_int_within(consumed.get("lines", 0), 0, _MAX_COUNT)
+        and all(
+            _is_int_within(consumed.get(name, 0), -_MAX_COUNT, _MAX_COUNT)
+            for name in _OUTCOME_COUNTS
+        )
+    )
+
+
+def _is_valid_emitted(emitted: Any) -> bool:
+    return (
+        _is_int_within(emitted["n"], 0, _MAX_COUNT)
+        and _is_int_within(emitted["hash"], 0, HASH_MASK)
+        and _is_int_within(emitted.get("lines", 0), 0, _MAX_COUNT)
+        and _are_stage_names(emitted["to"])
+    )
+
+
+def _is_valid_root(root: Any) -> bool:
+    return (
+        _is_name(root["type"])
+        and _is_name(root["topic"])
+        and _is_int_within(root["partition"], 0, _MAX_COUNT)
+        and _is_int_within(root["offset"], 0, HASH_MASK)
+        and _is_int_within(root["at"], 0, _MAX_TIME_MS)
+        and _are_stage_names(root["to"])
+        and _is_seconds(root.get("within", 0))
+        and _is_seconds(root.get("fail_above", 0))
+        and type(root.get("again", "")) is str
+        and len(root.get("again", "")) <= _MAX_RUN_LENGTH
+    )
+
+
+def _are_stage_names(names: Any) -> bool:
+    return type(names) is list and len(set(names)) == len(names) and all(map(_is_name, names))
+
+
+def _is_int_within(number: Any, least: int, most: int) -> bool:
+    return type(number) is int and least <= number <= most  # no bool
+
+
+def _is_seconds(number: Any) -> bool:
+    return type(number) in (int, float) and isfinite(number) and 0 <= number <= _MAX_TIME_MS
+
+
+@lru_cache(maxsize=4096)
+def _is_name(name: Any) -> bool:
+    """`>` and `@` have a meaning in the name of an edge."""
+    return type(name) is str and 0 < len(name) <= _MAX_NAME_LENGTH and not {">", "@"} & set(name)

@@ -1,0 +1,46 @@
+"""What is to be told of a run that takes longer than it should?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from farandole.events.alert_record import Alert
+from farandole.events.ledger_records import RunRow, in_flight
+from farandole.ledger.run_fold import completion_deadline
+
+
+def firing_alert(row: RunRow) -> Alert:
+    """Of a run that is open past the time in which it should be complete."""
+    root = row["root"]
+    assert root is not None
+    waiting = sorted(name for name, edge in row["edges"].items() if in_flight(edge))
+    where = f"; in flight: {', '.join(waiting[:5])}" if waiting else ""
+    text = f"run {row['run']} is not complete within {root.get('within', 0):g} s{where}"
+    return _build_alert(row, text, "firing")
+
+
+def resolved_alert(row: RunRow) -> Alert:
+    """Of a late run that is complete, or was forgotten."""
+    if row["closed"] is None:
+        return _build_alert(
+            row, f"run {row['run']} is forgotten, and was never complete", "resolved"
+        )
+    took = (row["closed"] - row["opened"]) / 1000
+    return _build_alert(
+        row, f"run {row['run']} is {row['status']}, after {took:,.0f} s", "resolved"
+    )
+
+
+def _build_alert(row: RunRow, text: str, state: str) -> Alert:
+    since = completion_deadline(row) or row["opened"]
+    return Alert.model_validate(
+        {
+            "kind": "run.late",
+            "key": f"{row['pipeline']}/run/{row['run']}",
+            "pipeline": row["pipeline"],
+            "run": row["run"],
+            "text": text,
+            "since": datetime.fromtimestamp(since / 1000, UTC),
+            "state": state,
+        }
+    )

@@ -1,0 +1,77 @@
+"""What does an alert tell the notifier?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import ValidationError
+
+from farandole.events.alert_record import Alert
+from farandole.events.failure_fingerprint import MAX_TITLE_LENGTH, failure_fingerprint
+from farandole.events.record import Record
+from farandole.events.safe_text import single_line
+from farandole.notifier.dead_letter_view import record_time
+
+log = structlog.get_logger()
+
+MAX_ALERT_TEXT = 300  # characters
+MAX_ALERT_LANES = 1_000
+"""Of one stage that are told apart; `topology.yaml` allows no more partitions."""
+_MAX_NAME_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """One alert, as far as the incident that it belongs to is concerned."""
+
+    pipeline: str
+    stage: str
+    """Empty: of the whole pipeline."""
+    run: str
+    lane: int | None
+    """None: it is of no lane alone. The alerts of a stage's lanes have one fingerprint."""
+    error: str
+    """The alert's kind."""
+    title: str
+    text: str
+    fingerprint: str
+    firing: bool
+    since: datetime
+    time: datetime
+    record: Record
+
+    @classmethod
+    def read(cls, record: Record, now: datetime) -> AlertView | None:
+        """None of what is no alert. One that says that it is of a later time is of now."""
+        try:
+            alert = Alert.model_validate_json(record.value or b"")
+        except ValidationError:
+            log.warning("alert.foreign", topic=record.topic, offset=record.offset)
+            return None
+        time = record_time(record.timestamp, now)
+        text = single_line(alert.text[:MAX_ALERT_TEXT])
+        stage = _clean_name(alert.stage)
+        lane = alert.lane if stage and alert.lane in range(MAX_ALERT_LANES) else None
+        since = alert.since if alert.since.tzinfo else alert.since.replace(tzinfo=UTC)
+        return cls(
+            pipeline=_clean_name(alert.pipeline),
+            stage=stage,
+            run=_clean_name(alert.run),
+            lane=lane,
+            error=alert.kind,
+            title=text if len(text) <= MAX_TITLE_LENGTH else f"{text[: MAX_TITLE_LENGTH - 1]}…",
+            text=text,
+            fingerprint=failure_fingerprint(
+                stage, alert.kind, alert.key if lane is None else "lanes"
+            ),
+            firing=alert.state == "firing",
+            since=min(since, time),
+            time=time,
+            record=record,
+        )
+
+
+def _clean_name(name: str | None) -> str:
+    return single_line((name or "")[:_MAX_NAME_LENGTH])

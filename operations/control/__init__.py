@@ -1,0 +1,1 @@
+"""What do people ask of a running pipeline: pause, resume, cancel?"""

@@ -1,0 +1,70 @@
+"""How many dead letters does each stage have that nobody has settled?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import scan
+from farandole.events import settlement_record
+
+MAX_COUNTED_LETTERS = 10_000  # that are read: beyond that a person needs no figure
+_CONCURRENT_TOPICS = 4  # topics that are read at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLetterCount:
+    """So many dead letters are open; `more`: there are others behind those that were read, and
+    perhaps word that some of these are settled."""
+
+    count: int = 0
+    more: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.count:,}{'+' if self.more else ''}"
+
+
+async def count_open_letters(
+    admin: ClusterAdmin, settings: Settings, pipeline: str, stages: Iterable[str]
+) -> dict[str, OpenLetterCount]:
+    """By stage, how many are open, of the first `MOST` that are committed. Counted, since
+    transactions take offsets too. Raises BrokerError."""
+    existing = await admin.topics()
+    topics = {stage: settings.names.dead_topic(pipeline, stage) for stage in stages}
+    partitions = {
+        stage: TopicPartition(topic, 0) for stage, topic in topics.items() if topic in existing
+    }
+    first = await admin.start_offsets(list(partitions.values()))
+    ends = await admin.end_offsets(list(partitions.values()))
+    read = [stage for stage, tp in partitions.items() if ends[tp] > first[tp]]
+    turn = asyncio.Semaphore(_CONCURRENT_TOPICS)
+
+    async def one(stage: str) -> OpenLetterCount:
+        async with turn:
+            return await _count_topic(settings, topics[stage])
+
+    found = await asyncio.gather(*map(one, read))
+    return {stage: OpenLetterCount() for stage in topics} | dict(zip(read, found, strict=True))
+
+
+async def _count_topic(settings: Settings, topic: str) -> OpenLetterCount:
+    letters: set[int] = set()
+    read = 0
+    async with aclosing(scan(settings, [topic])) as batches:  # type: ignore[type-var]  # it is one
+        async for records in batches:
+            for record in records:
+                if settlement_record.is_settlement(record.headers):
+                    settled = settlement_record.parse_settlement(record.value, record.headers)
+                    letters -= set(settled.settles if settled else ())
+                    continue
+                read += 1
+                if read > MAX_COUNTED_LETTERS:
+                    return OpenLetterCount(len(letters), more=True)
+                letters.add(record.offset)
+    return OpenLetterCount(len(letters))

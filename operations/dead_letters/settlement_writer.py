@@ -1,0 +1,418 @@
+"""How are dead letters settled, each exactly once, whoever else settles them at the same time?
+
+A letter is settled by a record in its own topic (`events/settlement_record.py`), which commits in
+one transaction with what is done to it. Of each dead-letter topic:
+
+1. Start the producer under the one transactional id that the stage has for this. That fences
+   whoever settles letters of it now: his open transaction is aborted or, where it was prepared,
+   committed.
+2. **Then** read the topic. All that anybody has settled can be read now, and none but us can settle
+   more.
+3. Write for each letter that is chosen and open: the order in the retry topic, the settlement, what
+   the books say; in transactions that are bounded in letters and bytes.
+
+Whoever is fenced in the middle, or does not hear how a transaction ended, begins again at 1: what
+he had settled stands in the topic. Nothing is ever sent on the strength of what was read before the
+fence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from farandole.broker.broker_errors import (
+    AccessDeniedError,
+    BrokerError,
+    DeadlineExceededError,
+    InvalidSettingsError,
+    UnreachableError,
+)
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.kafka_clients import force_close_client, make_producer, open_client
+from farandole.broker.record_batch import build_batches
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import read_table, scan
+from farandole.catalog.published_versions import read_versions
+from farandole.events import settlement_record
+from farandole.events.record import OutgoingRecord, Record
+from farandole.events.settlement_record import Settlement, SettlementKind
+from farandole.events.topology_version import Version
+from farandole.lanes.lane_port import Partition
+from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.notifier.pipeline_directory import PipelineDirectory
+from farandole.operations.dead_letters.letter_selection import LetterSelection
+from farandole.operations.dead_letters.replay_builder import (
+    NotReplayableError,
+    Replay,
+    RetryTopic,
+    check_replayable,
+    ledger_entries,
+    new_run_roots,
+    parse_letter,
+    replay_as_new_run,
+    retry_rows,
+)
+
+MAX_TRANSACTION_LETTERS = 500
+"""Of one transaction."""
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+MAX_FRUITLESS_TRIES = 12
+"""In a row that may come to nothing."""
+MAX_REASONS = 50
+"""That are counted apart."""
+_MAX_BACKOFF = 3.0  # seconds
+_DEFAULT_MAX_MESSAGE_BYTES = 1_048_588  # bytes: Kafka's own default of `max.message.bytes`
+
+
+@dataclass(slots=True)
+class DeadLetterStore:
+    """The dead-letter topics of one pipeline."""
+
+    settings: Settings
+    pipeline: str
+    versions: Mapping[int, Version]
+    directory: PipelineDirectory
+    by_name: Mapping[str, Version] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_name = {version.name: version for version in self.versions.values()}
+
+    @property
+    def stages(self) -> list[str]:
+        """All that there ever were."""
+        return sorted({stage for version in self.versions.values() for stage in version.stages})
+
+    def topic(self, stage: str) -> str:
+        return self.settings.names.dead_topic(self.pipeline, stage)
+
+    async def settled(self, stage: str, first: int = 0) -> dict[int, Settlement]:
+        """What became of the letters at that offset and behind it. Raises BrokerError."""
+        found: dict[int, Settlement] = {}
+        async for records in self._scan(stage, first):
+            for record in records:
+                said = settlement_record.parse_settlement(record.value, record.headers)
+                for offset in said.settles if said is not None else ():
+                    # Of what is said twice the first holds; of letters to come nothing can be.
+                    if offset < record.offset:
+                        found.setdefault(offset, said)  # type: ignore[arg-type]  # it is one
+        return found
+
+    async def letters(
+        self, stage: str, selection: LetterSelection
+    ) -> AsyncGenerator[DeadLetterView]:
+        """Those that are meant, settled or not. Raises BrokerError."""
+        async with aclosing(self._scan(stage, selection.first(stage))) as found:
+            async for records in found:
+                now = datetime.now(UTC)
+                for record in records:
+                    if settlement_record.is_settlement(record.headers):
+                        continue
+                    read = DeadLetterView.read(
+                        record, self.pipeline, stage, self.directory.personal, now
+                    )
+                    if selection.takes(read):
+                        yield read
+
+    async def at(self, stage: str, offset: int) -> Record | None:
+        """The letter at an offset. Raises BrokerError."""
+        async with aclosing(self._scan(stage, offset)) as found:
+            async for records in found:
+                first = records[0]
+                if first.offset == offset and not settlement_record.is_settlement(first.headers):
+                    return first
+                break
+        return None
+
+    async def retrying(self, stage: str) -> RetryTopic:
+        """Raises BrokerError, also where the stage has no retry topic."""
+        topic = self.settings.names.retry_topic(self.pipeline, stage)
+        async with ClusterAdmin.open(self.settings) as admin:
+            lanes = (await admin.topics()).get(topic)
+            if lanes is None:
+                raise BrokerError(f"there is no topic {topic} yet; run: farandole apply")
+            configs = (await admin.configs([topic])).get(topic, {})
+        return RetryTopic(
+            stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))
+        )
+
+    async def _scan(self, stage: str, first: int) -> AsyncGenerator[list[Record]]:
+        topic = self.topic(stage)
+        start = {TopicPartition(topic, 0): first}
+        async with aclosing(scan(self.settings, [topic], start=start)) as found:  # type: ignore[type-var]  # it is one
+            async for records in found:
+                yield records
+
+
+async def open_dead_letter_store(settings: Settings, pipeline: str) -> DeadLetterStore:
+    """Raises NothingAppliedError and BrokerError."""
+    versions = await read_versions(settings, pipeline)
+    directory = PipelineDirectory(settings.names)
+    directory.learn(await read_table(settings, settings.names.topology_topic))
+    return DeadLetterStore(settings, pipeline, versions, directory)
+
+
+class SettlementOrder(NamedTuple):
+    """What a person wants of some letters of one stage."""
+
+    stage: str
+    how: SettlementKind
+    letters: frozenset[int]
+    """Their offsets."""
+    by: str
+    reason: str = ""
+    retrying: RetryTopic | None = None
+    """Of a replay, where to."""
+    amend: Callable[[Replay], bytes] | None = None
+    as_new_run: bool = False
+    """What a retired version had as a root opens a new run."""
+    id: str = ""
+
+    def numbered(self) -> SettlementOrder:
+        return self._replace(id=uuid4().hex)
+
+
+@dataclass(slots=True)
+class SettlementOutcome:
+    """What came of an order."""
+
+    done: int = 0
+    """Letters that it has settled."""
+    others: int = 0
+    """Letters that somebody else had settled by then."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Letters that cannot be replayed, by why."""
+    births: int = 0
+    """How often it had to begin."""
+
+
+class UnfinishedOrderError(BrokerError):
+    """An order was carried out in part."""
+
+
+async def find_open_letters(
+    yard: DeadLetterStore, stage: str, selection: LetterSelection, *, fence: bool
+) -> tuple[list[int], dict[int, Settlement]]:
+    """The offsets of the open letters that are meant, and what became of others among them. It may
+    have changed by the time that they are settled.
+
+    `fence` whoever settles letters of the stage first: one who was killed in the middle would hold
+    back us, like every reader, until his transaction times out. Raises BrokerError.
+    """
+    if fence:
+        lane = yard.settings.names.replay_transactional_id(yard.pipeline, stage)
+        async with open_client(make_producer(yard.settings, transactional_id=lane), yard.settings):
+            pass
+    done = await yard.settled(stage, selection.first(stage))
+    found: list[int] = []
+    meant: dict[int, Settlement] = {}
+    async for letter in yard.letters(stage, selection):
+        offset = letter.record.offset
+        if offset in done:
+            meant[offset] = done[offset]
+        else:
+            found.append(offset)
+    return found, meant
+
+
+def prepare_ordered_replay(
+    yard: DeadLetterStore, order: SettlementOrder, record: Record, taken: set[bytes]
+) -> Replay:
+    """What replays a letter; `taken`: the events that the order takes up, this one too from now on.
+    Raises NotReplayableError and whatever `amend` raises."""
+    assert order.retrying is not None
+    made = parse_letter(record, order.stage, yard.by_name)
+    if made.event.place in taken:
+        # Its row would have the same key: compaction may take the first before the lane reads it.
+        raise NotReplayableError("an older letter of the same event goes first")
+    anew = order.as_new_run and made.version.retired is not None
+    if not anew:
+        check_replayable(made, order.retrying)
+    if order.amend is not None:
+        made = made._replace(event=made.event._replace(value=order.amend(made)))
+    if anew:
+        return replay_as_new_run(made, yard.versions[max(yard.versions)])
+    check_replayable(made, order.retrying)
+    taken.add(made.event.place)
+    return made
+
+
+async def settle_letters(
+    yard: DeadLetterStore, order: SettlementOrder, progress: Callable[[int], None] = lambda _: None
+) -> SettlementOutcome:
+    """Settle the letters of an order; `progress` is told how many are. Raises Refused and
+    InvalidSettingsError, and UnfinishedOrderError where it is given up."""
+    order = order.numbered()
+    outcome = SettlementOutcome()
+    fruitless = 0
+    while True:
+        before = outcome.done
+        try:
+            outcome = await _settle_once(yard, order, outcome, progress)
+        except (AccessDeniedError, InvalidSettingsError):
+            raise
+        except (KafkaError, BrokerError, OSError, AssertionError) as error:
+            # Fenced, or the outcome is unknown; aiokafka asserts its states where its sender has
+            # met a fatal error first.
+            fruitless = 0 if outcome.done > before else fruitless + 1
+            if fruitless >= MAX_FRUITLESS_TRIES or isinstance(error, UnreachableError):
+                raise UnfinishedOrderError(
+                    f"{order.stage}: at least {outcome.done:,} letters are {order.how}, then "
+                    f"nothing more could be done ({type(error).__name__}: {error}); the same "
+                    "command again goes on where this one ended"
+                ) from None
+            longest = min(_MAX_BACKOFF, 0.1 * 2**fruitless)
+            await asyncio.sleep(random.uniform(longest / 4, longest))  # noqa: S311 -- jitter
+        else:
+            return outcome
+
+
+async def _settle_once(
+    yard: DeadLetterStore,
+    order: SettlementOrder,
+    outcome: SettlementOutcome,
+    progress: Callable[[int], None],
+) -> SettlementOutcome:
+    """From the fence to the last letter; `outcome` is kept up to date."""
+    settings = yard.settings
+    lane = settings.names.replay_transactional_id(yard.pipeline, order.stage)
+    outcome.births += 1
+    first = min(order.letters, default=0)
+    async with open_client(make_producer(settings, transactional_id=lane), settings) as client:
+        try:
+            done = await yard.settled(order.stage, first)
+            ours = [o for o in order.letters if o in done and done[o].order == order.id]
+            outcome.done = len(ours)
+            outcome.others = sum(1 for o in order.letters if o in done) - len(ours)
+            outcome.refused = Counter()
+            left = order.letters - done.keys()
+            del done
+            async with aclosing(_letter_batches(yard, order, left, outcome)) as chunks:
+                async for chunk in chunks:
+                    await _finish_before_cancel(_write_transaction(client, yard, order, chunk))
+                    outcome.done += len(chunk.letters)
+                    progress(outcome.done)
+        except BaseException:
+            # Not in good order: an open transaction is for the next fence to end.
+            await force_close_client(client)
+            raise
+    return outcome
+
+
+@dataclass(slots=True)
+class _LetterBatch:
+    letters: list[int] = field(default_factory=list)
+    replays: list[Replay] = field(default_factory=list)
+    bytes: int = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self.letters) >= MAX_TRANSACTION_LETTERS or self.bytes >= MAX_TRANSACTION_BYTES
+
+
+async def _letter_batches(
+    yard: DeadLetterStore, order: SettlementOrder, left: frozenset[int], outcome: SettlementOutcome
+) -> AsyncGenerator[_LetterBatch]:
+    """The letters, as many at a time as one transaction settles."""
+    chunk = _LetterBatch()
+    if order.how == "discarded":
+        for offset in sorted(left):
+            chunk.letters.append(offset)
+            if chunk.full:
+                yield chunk
+                chunk = _LetterBatch()
+    elif left:
+        chosen = LetterSelection(places={order.stage: left})
+        taken: set[bytes] = set()
+        async with aclosing(yard.letters(order.stage, chosen)) as letters:
+            async for letter in letters:
+                try:
+                    made = prepare_ordered_replay(yard, order, letter.record, taken)
+                except NotReplayableError as error:
+                    count_refusal(outcome.refused, str(error))
+                    continue
+                chunk.letters.append(made.letter)
+                chunk.replays.append(made)
+                chunk.bytes += made.size
+                if chunk.full:
+                    yield chunk
+                    chunk = _LetterBatch()
+    if chunk.letters:
+        yield chunk
+
+
+def count_refusal(refused: Counter[str], why: str) -> None:
+    """Count it; anybody may write letters with ever new reasons."""
+    if why not in refused and len(refused) >= MAX_REASONS:
+        why = "for other reasons"
+    refused[why] += 1
+
+
+async def _write_transaction(
+    client: AIOKafkaProducer, yard: DeadLetterStore, order: SettlementOrder, chunk: _LetterBatch
+) -> None:
+    """Raises DeadlineExceededError and KafkaError: the transaction is not committed, or nobody
+    knows."""
+    names, now = yard.settings.names, datetime.now(UTC)
+    at = int(time.time() * 1000)
+    writes: dict[Partition, Sequence[OutgoingRecord]] = {
+        Partition(yard.topic(order.stage), 0): settlement_record.make_settlements(
+            chunk.letters, order.how, by=order.by, at=now, reason=order.reason, order=order.id
+        )
+    }
+    retrying = names.retry_topic(yard.pipeline, order.stage)
+    for lane, orders in retry_rows(chunk.replays).items():
+        writes[Partition(retrying, lane)] = orders
+    for (topic, number), records in new_run_roots(chunk.replays).items():
+        writes[Partition(topic, number)] = records
+    for number, entry in ledger_entries(chunk.replays, yard.pipeline, order.stage, at).items():
+        writes[Partition(names.ledger_topic, number)] = [entry]
+    try:
+        async with asyncio.timeout(yard.settings.deadline):
+            await client.begin_transaction()
+            sent = [_send_batches(client, partition, out, at) for partition, out in writes.items()]
+            for written in await asyncio.gather(*sent, return_exceptions=True):
+                if isinstance(written, BaseException):
+                    raise written
+            await client.commit_transaction()
+    except TimeoutError:
+        raise DeadlineExceededError(f"no answer within {yard.settings.deadline:g} s") from None
+
+
+async def _send_batches(
+    client: AIOKafkaProducer, partition: Partition, outgoing: Sequence[OutgoingRecord], at: int
+) -> None:
+    """Each batch is awaited: a commit succeeds without those that Kafka refused."""
+    topic, number = partition
+    sent: list[Awaitable[object]] = []
+    try:
+        for batch in build_batches(outgoing, at):
+            sent += [await client.send_batch(batch, topic, partition=number)]
+    finally:
+        results = await asyncio.gather(*sent, return_exceptions=True)
+    for written in results:
+        if isinstance(written, BaseException):
+            raise written
+
+
+async def _finish_before_cancel(transaction: Awaitable[None]) -> None:
+    """Ctrl-C ends it between transactions: an open one would hold back every reader."""
+    task = asyncio.ensure_future(transaction)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise

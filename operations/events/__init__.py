@@ -1,0 +1,1 @@
+"""Which events stand in the topics, and how does one get there?"""

@@ -1,0 +1,121 @@
+"""What do the books say of runs, and can it be believed?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+import orjson
+
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import ScanStart, scan
+from farandole.cli.error_reporting import CommandError
+from farandole.events.ledger_records import RunRow
+
+_ROW_FIELDS = {
+    "run": str,
+    "pipeline": str,
+    "version": int,
+    "status": str,
+    "root": dict | None,
+    "opened": int,
+    "last": int,
+    "closed": int | None,
+    "amended": int,
+    "late": bool,
+    "edges": dict,
+    "leaves": dict,
+}
+_EDGE_FIELDS = {
+    **dict.fromkeys(("emitted", "consumed", "differs", "dropped", "filtered", "dead"), int),
+    **dict.fromkeys(("cancelled", "parked", "first", "last"), int),
+    **dict.fromkeys(("age", "seconds"), int | float),
+}
+_LATEST_MS = 253_402_300_799_000  # the end of the year 9999, in ms: no date can be later
+
+
+class RunRecord(NamedTuple):
+    """One record of `farandole.runs`."""
+
+    run: str
+    row: RunRow | None
+    """None: what was said of the run before holds no more."""
+    partition: int
+    offset: int
+
+
+def parse_run_row(value: bytes | None) -> RunRow | None:
+    """The row in a record; None where no ledger of ours wrote it."""
+    try:
+        found = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return None
+    if not _has_fields(found, _ROW_FIELDS) or not all(
+        ">" in name and _has_fields(edge, _EDGE_FIELDS) for name, edge in found["edges"].items()
+    ):
+        return None
+    if not all(isinstance(n, int) for n in found["leaves"].values()):
+        return None
+    root = found["root"]
+    if root is not None and not isinstance(root.get("type"), str):
+        return None
+    times = (found["opened"], found["last"], found["closed"] or 0)
+    return found if all(0 <= at <= _LATEST_MS for at in times) else None
+
+
+def _has_fields(found: Any, form: dict[str, Any]) -> bool:
+    return isinstance(found, dict) and all(isinstance(found.get(n), t) for n, t in form.items())
+
+
+async def read_run_records(
+    settings: Settings, *, start: ScanStart = "earliest", follow: bool = False
+) -> AsyncIterator[list[RunRecord]]:
+    """The records of `farandole.runs`, in batches; foreign ones are passed over. Raises
+    BrokerError."""
+    topic = settings.names.runs_topic
+    async with aclosing(scan(settings, [topic], start=start, follow=follow)) as batches:  # type: ignore[type-var]  # it is one
+        async for records in batches:
+            found = []
+            for record in records:
+                said = parse_run_row(record.value)
+                if record.key is None or (said is None and record.value is not None):
+                    continue
+                run = record.key.decode(errors="backslashreplace")
+                found.append(RunRecord(run, said, record.partition, record.offset))
+            yield found
+
+
+async def first_matching_row(
+    settings: Settings, run: str, fits: Callable[[RunRow], bool]
+) -> RunRow:
+    """The first row of a run that fits, among those that were written and those to come. Raises
+    BrokerError."""
+    async with aclosing(read_run_records(settings, follow=True)) as batches:  # type: ignore[type-var]  # it is one
+        async for batch in batches:
+            for each in batch:
+                if each.run == run and each.row is not None and fits(each.row):
+                    return each.row
+    raise AssertionError("who follows does not end")
+
+
+async def run_rows_exist(settings: Settings) -> bool:
+    """Has there ever been a ledger at work?"""
+    async with ClusterAdmin.open(settings) as admin:
+        return settings.names.runs_topic in await admin.topics()
+
+
+async def read_run_row(settings: Settings, run: str) -> RunRow:
+    """The newest row of a run. Raises CommandError where there is none, and BrokerError."""
+    found: RunRow | None = None
+    async for batch in read_run_records(settings):
+        for each in batch:
+            if each.run == run:
+                found = each.row
+    if found is None:
+        raise CommandError(
+            f"farandole: the books know no run {run!r}; they are written while a run goes on, "
+            "and name those of the last days"
+        )
+    return found

@@ -1,0 +1,168 @@
+"""Can everybody whom a file wants to tell of failures be told?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+from farandole.router.file_model import AlertsSection, RouteSection
+from farandole.router.lint_context import LintContext
+from farandole.router.lint_finding import Finding, did_you_mean
+from farandole.router.yaml_source import KeyPath
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+MAILBOX_PATTERN = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_DOMAIN}")
+MAX_MAILBOX_LENGTH = 254  # characters, of RFC 5321
+_PORT = r"6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}"
+WEBHOOK_PATTERN = re.compile(
+    rf"https?://(?:{_DOMAIN}|\[[0-9A-Fa-f:.]+\])(?::(?:{_PORT}))?(?:[/?][!-~]*)?"
+)
+ERROR_NAME_PATTERN = re.compile(r"[A-Za-z_]\w*")
+
+_DISPLAY_NAME_PATTERN = re.compile(r"[^<]*<([^<>]*)>\s*")
+_EMAIL_EXAMPLE = "write for example ops@example.com"
+_URL_EXAMPLE = "write for example https://alerts.example.com/farandole"
+
+
+def lint_alerts(case: LintContext) -> Iterator[Finding]:
+    """Addresses that nothing can be sent to, routes that nobody has or that are never taken."""
+    alerts = case.form.alerts
+    if "alerts" in case.form.model_fields_set and not alerts.routes and not alerts.channels:
+        yield case.finding(
+            ("alerts",),
+            "`alerts:` tells nobody",
+            "add `email:`, `webhook:` or `routes:`",
+            on_key=True,
+        )
+    yield from _lint_addresses(case, alerts, ("alerts",))
+    for index, route in enumerate(alerts.routes):
+        path = ("alerts", "routes", index)
+        if not route.channels:
+            yield case.finding(path, "the route tells nobody", "add `email:` or `webhook:`")
+        yield from _lint_addresses(case, route, path)
+        yield from _lint_route_stages(case, route, path)
+        yield from _lint_route_errors(case, route, path)
+    yield from _lint_unreachable_routes(case, alerts)
+
+
+def _lint_addresses(
+    case: LintContext, told: RouteSection | AlertsSection, path: KeyPath
+) -> Iterator[Finding]:
+    for index, address in enumerate(told.email):
+        wrong = mailbox_problem(address)
+        if wrong:
+            yield case.finding((*path, "email", index), *wrong)
+    yield from _lint_duplicates(case, (*path, "email"), told.email)
+    wrong = webhook_problem(told.webhook) if told.webhook is not None else None
+    if wrong:
+        yield case.finding((*path, "webhook"), *wrong)
+
+
+def mailbox_problem(address: str) -> tuple[str, str] | None:
+    """Why nothing can be sent to an address, and what helps; None where it is `local@domain`."""
+    if MAILBOX_PATTERN.fullmatch(address) and len(address) <= MAX_MAILBOX_LENGTH:
+        return None
+    shown = f"{address!r:.80}"
+    bracketed = _DISPLAY_NAME_PATTERN.fullmatch(address)
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in address):
+        return f"{shown} holds a control character", "delete it"
+    if bracketed:
+        return f"{shown} has a display name", f"write the address alone: {bracketed[1]}"
+    if "," in address or ";" in address:
+        return f"{shown} are several addresses", "write a list: [ann@example.com, bob@example.com]"
+    if not address.isascii():
+        return (
+            f"{shown} has letters that not every mail server takes",
+            "write a domain in its `xn--` form, and what stands before the @ in ASCII",
+        )
+    if MAILBOX_PATTERN.fullmatch(address):
+        return f"{shown} has more than {MAX_MAILBOX_LENGTH} characters", "write a shorter address"
+    return f"{shown} is no mail address", _EMAIL_EXAMPLE
+
+
+def webhook_problem(url: str) -> tuple[str, str] | None:
+    """Why nothing can be posted to a URL, and what helps; None where it is one of http(s)."""
+    if WEBHOOK_PATTERN.fullmatch(url) and _has_host(url):
+        return None
+    scheme, _, rest = url.partition("://")
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if any(ord(sign) <= 32 or ord(sign) == 127 for sign in url):
+        return "the webhook holds a space or a control character", "delete it, or write it as %20"
+    if scheme not in ("http", "https") or not rest:
+        return f"{url!r:.80} is no webhook", _URL_EXAMPLE
+    if "@" in place:  # not shown: it may be a password
+        return (
+            "the webhook names a user before its host",
+            "delete that, since this file is published; let its path tell who posts",
+        )
+    if not place:
+        return f"{url!r:.80} has no host", _URL_EXAMPLE
+    return f"{url!r:.80} is no URL that can be posted to", _URL_EXAMPLE
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:  # what stands in brackets is no address
+        return False
+
+
+def _lint_route_stages(case: LintContext, route: RouteSection, path: KeyPath) -> Iterator[Finding]:
+    known = list(case.form.stages)
+    for index, stage in enumerate(route.stages):
+        if stage not in case.form.stages:
+            yield case.finding(
+                (*path, "stages", index),
+                f"no stage is called {stage!r}",
+                did_you_mean(stage, known, f"the stages are {', '.join(known)}"),
+            )
+    yield from _lint_duplicates(case, (*path, "stages"), route.stages)
+
+
+def _lint_route_errors(case: LintContext, route: RouteSection, path: KeyPath) -> Iterator[Finding]:
+    for index, error in enumerate(route.errors):
+        name = error.rpartition(".")[2]
+        if not ERROR_NAME_PATTERN.fullmatch(error):
+            yield case.finding(
+                (*path, "errors", index),
+                f"{error!r:.80} is no name of an exception",
+                f"write the class alone: {name}"
+                if ERROR_NAME_PATTERN.fullmatch(name)
+                else "write for example ConnectionError",
+            )
+    yield from _lint_duplicates(case, (*path, "errors"), route.errors)
+
+
+def _lint_duplicates(case: LintContext, path: KeyPath, words: Sequence[str]) -> Iterator[Finding]:
+    for index, word in enumerate(words):
+        if word in words[:index]:
+            yield case.finding((*path, index), f"{word!r} stands here twice", "keep one of the two")
+
+
+def _lint_unreachable_routes(case: LintContext, alerts: AlertsSection) -> Iterator[Finding]:
+    """Routes all of whose failures an earlier one takes. `""` stands for every other exception."""
+    taken: list[tuple[set[str], set[str]]] = []
+    last = [RouteSection()] if alerts.channels else []
+    for index, route in enumerate((*alerts.routes, *last)):
+        stages, errors = set(route.stages or case.form.stages), set(route.errors or ("",))
+        if all(
+            any(s in theirs and (e in them or "" in them) for theirs, them in taken)
+            for s in stages
+            for e in errors
+        ):
+            path: KeyPath = ("alerts", "routes", index)
+            if index == len(alerts.routes):
+                path = ("alerts", alerts.channels[0])
+            yield case.finding(
+                path,
+                "this is never used: the routes before it take every failure that it would take",
+                "move it before them, or delete it"
+                if index < len(alerts.routes)
+                else "delete it, or a route that takes everything",
+                on_key=index == len(alerts.routes),
+                severity="warning",
+            )
+        taken.append((stages, errors))

@@ -1,0 +1,141 @@
+"""What does Kafka know that decides what a file changes?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from aiokafka import TopicPartition
+
+from farandole.broker.cluster_admin import ClusterAdmin, check_partition_counts
+from farandole.broker.consumer_lag import InputLag, partition_lag
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import scan
+from farandole.events.envelope import TOPOLOGY_VERSION
+from farandole.events.record import Record
+from farandole.events.topology_version import Version
+from farandole.router.change_plan import ChangePlan, ClusterSnapshot, UnreadEvents, make_plan
+from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_derivation import DerivedTopology
+from farandole.router.topology_store import read_topology
+
+MAX_OFFSETS_READ = (
+    20_000  # offsets behind which an edge is; beyond that they are not read but counted
+)
+
+
+async def plan_changes(
+    settings: Settings, derived: DerivedTopology, rollback_of: int | None = None
+) -> ChangePlan:
+    """What publishing a file would change now. Raises TopicMismatchError, NotAppliedError,
+    BrokerError."""
+    facts, derived = await take_snapshot(settings, derived)
+    return make_plan(derived, facts, rollback_of)
+
+
+async def take_snapshot(
+    settings: Settings, derived: DerivedTopology
+) -> tuple[ClusterSnapshot, DerivedTopology]:
+    """The facts about a file, and the file with its topics placed. Raises TopicMismatchError."""
+    table = await read_topology(settings)
+    versions = table.of(derived.pipeline)
+    async with ClusterAdmin.open(settings) as admin:
+        existing = await admin.topics()
+        derived = resolve_topics(derived, versions, existing, settings.names)
+        check_partition_counts(derived.topics, existing)
+        configs = await admin.configs([name for name in derived.topics if name in existing])
+        found = await stage_input_lags(admin, settings, versions, existing)
+    waiting = await unread_events(settings, versions, found)
+    return ClusterSnapshot(versions, existing, configs, tuple(waiting)), derived
+
+
+async def stage_input_lags(
+    admin: ClusterAdmin,
+    settings: Settings,
+    versions: Sequence[Version],
+    existing: Mapping[str, int],
+) -> dict[str, list[InputLag]]:
+    """By stage, how far it is behind in whatever a version ever connected to it."""
+    found: dict[str, dict[TopicPartition, str]] = {}
+    for version in versions:
+        for name, stage in version.stages.items():
+            for event_type in stage.subscribes:
+                topic = version.events[event_type].topic
+                for index in range(existing.get(topic, 0)):
+                    found.setdefault(name, {})[TopicPartition(topic, index)] = event_type
+    pipeline = versions[0].pipeline if versions else ""
+    return {
+        stage: await partition_lag(admin, settings.names.stage_group(pipeline, stage), partitions)
+        for stage, partitions in found.items()
+    }
+
+
+async def unread_events(
+    settings: Settings, versions: Sequence[Version], edges: Mapping[str, list[InputLag]]
+) -> list[UnreadEvents]:
+    """What waits before stages, by edge and version; `edges` are their inputs by stage.
+
+    Behind in offsets is not yet behind in events: transactions that ended, and those that came
+    to nothing, take offsets too. So what is not too much is read."""
+    found, near = [], []
+    for stage, inputs in edges.items():
+        for topic, event_type in dict.fromkeys((i.partition.topic, i.event_type) for i in inputs):
+            behind = [i for i in inputs if i.partition.topic == topic and i.lag]
+            lag = sum(each.lag for each in behind)
+            if lag > MAX_OFFSETS_READ:
+                numbers = _versions_reading(versions, stage, topic)
+                found.append(UnreadEvents(stage, event_type, topic, numbers, lag, at_most=True))
+            elif lag:
+                near += [(stage, each) for each in behind]
+    return found + await _count_unread(settings, versions, near)
+
+
+async def _count_unread(
+    settings: Settings, versions: Sequence[Version], near: Sequence[tuple[str, InputLag]]
+) -> list[UnreadEvents]:
+    if not near:
+        return []
+    readers: dict[TopicPartition, list[tuple[int, UnreadEvents]]] = {}
+    for stage, each in near:
+        topic = each.partition.topic
+        edge = UnreadEvents(
+            stage, each.event_type, topic, _versions_reading(versions, stage, topic), 0
+        )
+        readers.setdefault(each.partition, []).append((each.committed or 0, edge))
+    start = {tp: min(offset for offset, _ in of) for tp, of in readers.items()}
+    topics = list(dict.fromkeys(tp.topic for tp in readers))
+    counts: Counter[UnreadEvents] = Counter()
+    async for records in scan(settings, topics, start=start):
+        for record in records:
+            number = owning_version_number(record, versions)
+            for offset, edge in readers[TopicPartition(record.topic, record.partition)]:
+                if record.offset >= offset and number in edge.versions:
+                    counts[edge._replace(versions=(number,))] += 1
+    return [edge._replace(events=events) for edge, events in sorted(counts.items())]
+
+
+def owning_version_number(record: Record, versions: Sequence[Version]) -> int | None:
+    """The number of the version that a record carries; of one that carries none, of the newest
+    whose boundary is at or below its offset, or before them all of the oldest. `versions` are a
+    pipeline's, oldest first."""
+    name = dict(record.headers).get(f"ce_{TOPOLOGY_VERSION}")
+    if name is not None:
+        return next((v.version for v in reversed(versions) if v.name.encode() == name), None)
+    oldest = None
+    for version in reversed(versions):
+        event = next((e for e in version.events.values() if e.topic == record.topic), None)
+        if event is not None:
+            oldest = version.version
+            if record.offset >= (*event.boundaries, 0)[record.partition]:
+                break
+    return oldest
+
+
+def _versions_reading(versions: Sequence[Version], stage: str, topic: str) -> tuple[int, ...]:
+    """The versions in which a stage reads a topic."""
+    return tuple(
+        version.version
+        for version in versions
+        if stage in version.stages
+        and any(version.events[t].topic == topic for t in version.stages[stage].subscribes)
+    )

@@ -1,0 +1,293 @@
+"""What can an editor know about a topology file while it is being written?
+
+A JSON Schema, made from the form. It sees one value at a time: whether names meet, functions exist
+and schemas fit is for `farandole lint` (docs/topology.md lists what no JSON Schema can say).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from farandole.events.kafka_names import (
+    EVENT_TYPE_PATTERN,
+    PIPELINE_PATTERN,
+    RESERVED_PIPELINE,
+    RESERVED_SUFFIXES,
+    STAGE_PATTERN,
+)
+from farandole.router import alert_lint, file_model
+from farandole.router.file_model import (
+    AlertsSection,
+    BreakerSection,
+    DefaultsSection,
+    EventSection,
+    ExpectSection,
+    RetrySection,
+    RouteSection,
+    StageSection,
+    SubscriptionSection,
+    TopologyFile,
+)
+
+JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
+    TopologyFile: {
+        "pipeline": "The name of the pipeline: lowercase letters, digits and single dashes.",
+        "package": "Where functions are: that of stage `price` is package.price:price.",
+        "defaults": "What holds for every stage and event that does not say otherwise.",
+        "events": "The events that need more than the defaults, and those that nobody emits.",
+        "stages": "Who subscribes to what, and emits what.",
+        "alerts": "Who is told of failures, and how often.",
+        "expect": "What runs are expected to do; what they do not is told.",
+    },
+    DefaultsSection: {
+        "partitions": "Partitions of each topic: the most lanes that can work on one stage.",
+        "retention": "How long an event is kept, for example 7d.",
+        "retry": "How often a failing event is tried before it becomes a dead letter.",
+        "breaker": "When a lane holds its input, because what it depends on is down.",
+        "timeout": "How long an awaited function, or one in a thread, may take for one event.",
+        "threads": "Threads that a `def` runs in; 0: it runs in the event loop.",
+        "processes": "Processes that share the partitions of a stage under `farandole up`.",
+        "age": "How old an unread event may be before that is told, for example 30s.",
+    },
+    EventSection: {
+        "partitions": "Partitions of this event's topic.",
+        "key": "The field whose value is the key: events of one key keep their order.",
+        "retention": "How long this event is kept, for example 2d.",
+    },
+    StageSection: {
+        "subscribes": "The event type that the stage handles, or several, each with its filter.",
+        "emits": "The event types of its results, in the order of the function's return union.",
+        "run": "The function, `package.module:function`, if it is not package.<stage>:<stage>.",
+        "with": "The parameters of the function, as its parameter `params` declares them.",
+        "retry": "How often a failing event is tried before it becomes a dead letter.",
+        "breaker": "When a lane holds its input, because what it depends on is down.",
+        "timeout": "How long an awaited function, or one in a thread, may take for one event.",
+        "threads": "Threads that a `def` runs in; 0: it runs in the event loop.",
+        "processes": "Processes that share the partitions of this stage under `farandole up`.",
+        "age": "How old an unread event may be before that is told, for example 30s.",
+    },
+    SubscriptionSection: {
+        "when": "A CEL expression over data and attributes: where it is false, the event is left.",
+    },
+    RetrySection: {
+        "attempts": "How often an event is tried in all.",
+        "backoff": "The wait before the second try, for example 200ms; doubled before each other.",
+        "max_backoff": "The longest wait between two tries, for example 10s.",
+        "jitter": "The share of each wait that is left to chance, for example 50%.",
+        "within": "How long an event may wait in all, for example 5m.",
+        "in_place": "A longer wait does not hold up the lane: the event is parked.",
+        "only": "The exception that is worth another try, or several; by default all.",
+        "never": "The exception that is worth no other try, or several.",
+        "parked": "Events that may wait in one lane; at so many it takes no further input.",
+    },
+    BreakerSection: {
+        "share": "The share of tries that fail at which a lane holds its input, for example 50%.",
+        "failures": "Fewer failures than these never make a lane hold.",
+        "window": "The time over which tries are counted, for example 10s.",
+        "probe": "The wait before a lane that holds tries again; doubled each time.",
+        "longest": "The longest wait between two such tries.",
+    },
+    AlertsSection: {
+        "email": "The address that is told of what no route takes, or several.",
+        "webhook": "The URL that this is posted to; what stands first, mail or URL, goes first.",
+        "routes": "Who is told of which failures instead: the first route that fits is taken.",
+        "digests": "The waits between the mails of a failure that goes on; the last one repeats.",
+        "quiet": "Without a failure for so long it is resolved, for example 30m.",
+        "fingerprints": "How many failures are told apart in a stage.",
+        "per_hour": "The most mails in any hour.",
+    },
+    ExpectSection: {
+        "complete_within": "How long a run may take before that is told, for example 10m.",
+        "fail_above": "The share of its events that may die before a run has failed: 1%.",
+    },
+    RouteSection: {
+        "stages": "The stage whose failures this route takes, or several; by default all.",
+        "errors": "The exception that this route takes, or several; by default all.",
+        "email": "The address that is told, or several.",
+        "webhook": "The URL that it is posted to; what stands first, mail or URL, goes first.",
+    },
+}
+
+
+def _whole_text_pattern(pattern: str, *, but: str = "") -> str:
+    """A pattern for the whole text, in the dialect that editors and Python share."""
+    ascii_only = pattern.replace(r"\w", "[A-Za-z0-9_\\u0080-\\uffff]")
+    return f"^{f'(?!{but})' if but else ''}(?:{ascii_only})$(?!\\n)"
+
+
+_RESERVED_ENDINGS = "|".join(suffix.removeprefix(".") for suffix in RESERVED_SUFFIXES)
+_PIPELINE_PATTERN = _whole_text_pattern(PIPELINE_PATTERN.pattern, but=f"{RESERVED_PIPELINE}$")
+_EVENT_TYPE_PATTERN = _whole_text_pattern(
+    EVENT_TYPE_PATTERN.pattern, but=rf"(?:.*\.)?(?:{_RESERVED_ENDINGS})$"
+)
+_EVENT_TYPE_SCHEMA = {"type": "string", "pattern": _EVENT_TYPE_PATTERN}
+_EVENT_TYPE_LIST_SCHEMA = {"type": "array", "items": _EVENT_TYPE_SCHEMA, "uniqueItems": True}
+_NULL_SCHEMA = {"type": "null"}
+_MAILBOX_SCHEMA = {
+    "type": "string",
+    "pattern": _whole_text_pattern(alert_lint.MAILBOX_PATTERN.pattern),
+    "maxLength": alert_lint.MAX_MAILBOX_LENGTH,
+}
+_WEBHOOK_SCHEMA = {
+    "type": ["string", "null"],
+    "pattern": _whole_text_pattern(alert_lint.WEBHOOK_PATTERN.pattern),
+}
+
+
+def _one_or_several(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}]}
+
+
+_FILTERED_SUBSCRIPTION_SCHEMA = {
+    "type": "object",
+    "propertyNames": {"pattern": _EVENT_TYPE_PATTERN},
+    "additionalProperties": {
+        "anyOf": [{"$ref": f"#/$defs/{SubscriptionSection.__name__}"}, _NULL_SCHEMA]
+    },
+    "minProperties": 1,
+}
+_EVENT_SCHEMA = {"anyOf": [{"$ref": f"#/$defs/{EventSection.__name__}"}, _NULL_SCHEMA]}
+
+# What the form's own validators take, which are code: no schema can be made of that.
+VALIDATOR_PATTERNS: Mapping[Callable[..., Any], str] = {
+    file_model.parse_duration: _whole_text_pattern(file_model.DURATION_PATTERN.pattern),
+    file_model.parse_positive_duration: _whole_text_pattern(
+        file_model.DURATION_PATTERN.pattern, but="[0.]+[a-z]"
+    ),
+    file_model.parse_share: _whole_text_pattern(file_model.SHARE_PATTERN.pattern),
+}
+
+_DURATION_SCHEMA = {
+    "type": "string",
+    "pattern": VALIDATOR_PATTERNS[file_model.parse_positive_duration],
+}
+
+KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
+    (TopologyFile, "pipeline"): {"type": "string", "pattern": _PIPELINE_PATTERN},
+    (TopologyFile, "package"): {
+        "type": ["string", "null"],
+        "pattern": _whole_text_pattern(file_model.PACKAGE_PATTERN.pattern),
+    },
+    (TopologyFile, "events"): {
+        "type": ["object", "null"],
+        "propertyNames": {"pattern": _EVENT_TYPE_PATTERN},
+        "additionalProperties": _EVENT_SCHEMA,
+    },
+    (TopologyFile, "stages"): {
+        "type": "object",
+        "propertyNames": {"pattern": _whole_text_pattern(STAGE_PATTERN.pattern)},
+        "additionalProperties": {"$ref": f"#/$defs/{StageSection.__name__}"},
+        "minProperties": 1,
+    },
+    (StageSection, "subscribes"): {
+        "anyOf": [
+            _EVENT_TYPE_SCHEMA,
+            {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        _EVENT_TYPE_SCHEMA,
+                        {**_FILTERED_SUBSCRIPTION_SCHEMA, "maxProperties": 1},
+                    ]
+                },
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            _FILTERED_SUBSCRIPTION_SCHEMA,
+        ]
+    },
+    (StageSection, "with"): {"type": ["object", "null"]},
+    (SubscriptionSection, "when"): {"type": "string", "pattern": r"\S"},
+    (StageSection, "emits"): {"anyOf": [_EVENT_TYPE_SCHEMA, _EVENT_TYPE_LIST_SCHEMA]},
+    (StageSection, "run"): {
+        "type": ["string", "null"],
+        "pattern": _whole_text_pattern(file_model.FUNCTION_PATTERN.pattern),
+    },
+    (AlertsSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
+    (AlertsSection, "webhook"): _WEBHOOK_SCHEMA,
+    (AlertsSection, "routes"): {
+        "type": "array",
+        "items": {"$ref": f"#/$defs/{RouteSection.__name__}"},
+        "minItems": 1,
+    },
+    (AlertsSection, "digests"): {
+        "anyOf": [
+            _DURATION_SCHEMA,
+            {"type": "array", "items": _DURATION_SCHEMA, "minItems": 1},
+            _NULL_SCHEMA,
+        ]
+    },
+    (RouteSection, "stages"): _one_or_several(
+        {"type": "string", "pattern": _whole_text_pattern(STAGE_PATTERN.pattern)}
+    ),
+    (RouteSection, "errors"): _one_or_several(
+        {"type": "string", "pattern": _whole_text_pattern(alert_lint.ERROR_NAME_PATTERN.pattern)}
+    ),
+    (RouteSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
+    (RouteSection, "webhook"): _WEBHOOK_SCHEMA,
+}
+"""By form and key, what is taken where the form leaves the rest to code of its own or the linter;
+a key that does not stand here is as the form's annotations say."""
+
+
+class _EditorSchemaGenerator(GenerateJsonSchema):
+    def function_before_schema(self, schema: Any) -> dict[str, Any]:
+        pattern = VALIDATOR_PATTERNS.get(schema["function"]["function"])
+        if pattern is not None:
+            return {"type": "string", "pattern": pattern}
+        return super().function_before_schema(schema)
+
+
+def topology_json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a topology file."""
+    made = TopologyFile.model_json_schema(
+        mode="validation", schema_generator=_EditorSchemaGenerator
+    )
+    definitions = made.pop("$defs")
+    for model, descriptions in KEY_DESCRIPTIONS.items():
+        described = made if model is TopologyFile else definitions[model.__name__]
+        described.pop("title", None)
+        described.pop("description", None)
+        properties = described["properties"]
+        described["properties"] = {
+            key: {
+                "description": descriptions[key],
+                **KEY_SHAPES.get((model, key), _without_titles(written)),
+            }
+            for key, written in properties.items()
+        }
+    definitions[AlertsSection.__name__]["anyOf"] = _at_least_one("email", "webhook", "routes")
+    definitions[RouteSection.__name__]["anyOf"] = _at_least_one("email", "webhook")
+    return {
+        "$schema": JSON_SCHEMA_DIALECT,
+        "title": "A topology of Farandole",
+        **made,
+        # Without a package each stage must say itself where its function is.
+        "anyOf": [
+            {"required": ["package"], "properties": {"package": {"type": "string"}}},
+            {"properties": {"stages": {"additionalProperties": {"$ref": "#/$defs/HasRun"}}}},
+        ],
+        "$defs": {
+            **definitions,
+            "HasRun": {"required": ["run"], "properties": {"run": {"type": "string"}}},
+        },
+    }
+
+
+def _at_least_one(*keys: str) -> list[dict[str, Any]]:
+    """At least one of these keys is there, and says something."""
+    return [{"required": [key], "properties": {key: {"not": _NULL_SCHEMA}}} for key in keys]
+
+
+def _without_titles(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Without titles that repeat the key, and without defaults that are no words of the file."""
+    kept = {key: value for key, value in written.items() if key != "title"}
+    if not isinstance(kept.get("default"), int):
+        kept.pop("default", None)
+    return kept

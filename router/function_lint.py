@@ -1,0 +1,168 @@
+"""Do the functions of a file fit what it says of them, and one another?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from farandole.router import schema_propagation, stage_schemas
+from farandole.router.lint_context import LintContext
+from farandole.router.lint_finding import Finding, did_you_mean
+from farandole.router.yaml_source import KeyPath
+from farandole.stages.json_schema import (
+    JsonSchema,
+    NoSchemaError,
+    accepted_schema,
+    type_title,
+    written_schema,
+)
+
+
+def lint_functions(case: LintContext) -> Iterator[Finding]:
+    """All the findings."""
+    for each in _FUNCTION_RULES:
+        yield from each(case)
+
+
+def _lint_threads(case: LintContext) -> Iterator[Finding]:
+    for name, signature in case.signatures.items():
+        if case.form.stages[name].threads and signature.kind.startswith("async"):
+            yield case.finding(
+                ("stages", name, "threads"),
+                f"stage {name!r} is an `async def`, which runs in no thread",
+                "delete `threads`, or write it as a `def`",
+                on_key=True,
+            )
+
+
+def _lint_output_count(case: LintContext) -> Iterator[Finding]:
+    for name, signature in case.signatures.items():
+        emits, gives = case.form.stages[name].emits, signature.gives
+        path: KeyPath = ("stages", name, "emits")
+        if emits and not gives:
+            yield case.finding(
+                path,
+                f"stage {name!r} emits {', '.join(emits)}, but its function returns None",
+                "delete `emits`, or annotate what the function returns",
+            )
+        elif gives and not emits:
+            if signature.passes and not signature.named:
+                continue  # the last of its path: what it gives goes nowhere
+            yield case.finding(
+                ("stages", name),
+                f"stage {name!r} returns {_union_title(gives)}, but emits nothing",
+                "add `emits:`, or annotate the function `-> None`",
+                on_key=True,
+            )
+        elif signature.named or len(emits) == len(gives):
+            continue
+        elif len(gives) == 1:
+            yield case.finding(
+                path,
+                f"stage {name!r} emits {len(emits)} event types, but returns "
+                f"{_union_title(gives)} alone,"
+                " so nobody can tell which is which",
+                f"return `To[{_union_title(gives)}]` and name the event type in it",
+            )
+        else:
+            yield case.finding(
+                path,
+                f"stage {name!r} emits {len(emits)} event types, but returns {len(gives)} schemas"
+                f" ({_union_title(gives)})",
+                "name one event type for each schema, in the same order, or return `To[...]`",
+            )
+
+
+def _union_title(types: tuple[object, ...]) -> str:
+    return " | ".join(type_title(t) for t in types)
+
+
+def _lint_missing_schemas(case: LintContext) -> Iterator[Finding]:
+    for name, signature in case.signatures.items():
+        said: set[str] = set()
+        for type_, make in [
+            (signature.takes, accepted_schema),
+            *((given, written_schema) for given in signature.gives),
+        ]:
+            try:
+                make(type_)
+            except NoSchemaError as error:
+                if type_title(type_) not in said:
+                    yield case.finding(
+                        ("stages", name),
+                        f"stage {name!r}: {type_title(type_)} has no JSON Schema ({error})",
+                        "use a pydantic model, a dataclass or plain types",
+                        on_key=True,
+                    )
+                said.add(type_title(type_))
+
+
+def _lint_schema_fit(case: LintContext) -> Iterator[Finding]:
+    for consumer, takes in case.signatures.items():
+        if takes.passes:
+            continue
+        for index, event_type in enumerate(case.form.stages[consumer].subscribes):
+            for producer, options in schema_propagation.schema_producers(
+                case.form, case.signatures, event_type
+            ):
+                try:
+                    tries = [stage_schemas.type_misfits(option, takes.takes) for option in options]
+                except NoSchemaError:
+                    continue
+                if tries and all(tries):
+                    reasons = min(tries, key=len)
+                    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+                    yield case.finding(
+                        ("stages", consumer, "subscribes", index),
+                        f"{event_type!r} does not fit: {producer!r} writes {_union_title(options)},"
+                        f" {consumer!r} takes {type_title(takes.takes)}:"
+                        f" {', '.join(reasons[:3])}{more}",
+                        "change one of the two schemas, or put a stage between them",
+                    )
+
+
+def _lint_event_keys(case: LintContext) -> Iterator[Finding]:
+    form = case.form
+    for event_type, declared in form.events.items():
+        if declared.key is None:
+            continue
+        for name, type_, schema in _event_schemas(case, event_type):
+            known = stage_schemas.common_fields(schema)
+            if known is None or declared.key in known:
+                continue
+            title = type_title(type_)
+            yield case.finding(
+                ("events", event_type, "key"),
+                f"the key {declared.key!r} is no field of {title} (stage {name!r})",
+                did_you_mean(
+                    declared.key,
+                    known,
+                    f"its fields are {', '.join(sorted(known))}" if known else "delete `key`",
+                ),
+            )
+            break
+
+
+def _event_schemas(case: LintContext, event_type: str) -> Iterator[tuple[str, object, JsonSchema]]:
+    """The schemas in which an event is written or, where nobody makes it, read."""
+    form, signatures = case.form, case.signatures
+    makers = schema_propagation.schema_producers(form, signatures, event_type)
+    try:
+        for name, types in makers:
+            # Of a stage that names its outputs itself, nobody knows which schema goes where.
+            if not signatures[name].named:
+                for type_ in types:
+                    yield name, type_, written_schema(type_)
+        if not makers and all(n in signatures for n in form.emitters(event_type)):
+            for name, takes in schema_propagation.schema_consumers(form, signatures, event_type):
+                yield name, takes, accepted_schema(takes)
+    except NoSchemaError:
+        return
+
+
+_FUNCTION_RULES: tuple[Callable[[LintContext], Iterator[Finding]], ...] = (
+    _lint_threads,
+    _lint_output_count,
+    _lint_missing_schemas,
+    _lint_schema_fit,
+    _lint_event_keys,
+)

@@ -1,0 +1,76 @@
+"""Is a plan carried out as it was made, and nothing dangerous without a person's word?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.settings import Settings
+from farandole.events.topology_version import RouterReport
+from farandole.router.change_plan import Change, ChangePlan, same_content
+from farandole.router.topology_store import NotAppliedError, read_topology, write_report
+from farandole.router.version_publisher import ApplyResult, ExpectedState, publish_version
+
+log = structlog.get_logger()
+
+
+class DangerNotAllowedError(NotAppliedError):
+    """Nothing was published: dangerous changes need a person's word."""
+
+    def __init__(self, refused: Sequence[Change]) -> None:
+        self.refused = refused
+        kinds = dict.fromkeys(change.danger for change in refused)
+        self.options = " ".join(f"--allow {kind}" for kind in kinds)
+        told = "; ".join(map(str, refused))
+        super().__init__(f"nothing was applied: {told}; if that is meant, add {self.options}")
+
+
+async def apply_plan(
+    settings: Settings, plan: ChangePlan, by: str, allowed: Collection[str] = ()
+) -> ApplyResult:
+    """Publish what was planned, if the state of things is still the same. `allowed` are kinds of
+    danger. Raises DangerNotAllowedError, NotAppliedError, and what `apply` raises."""
+    if settings.names.topology_topic not in plan.derived.topics:
+        raise NotAppliedError(
+            f"the plan was made for another namespace than {settings.namespace or 'none'!r}; "
+            "plan again"
+        )
+    refused = plan.refused(allowed)
+    if refused:
+        raise DangerNotAllowedError(refused)
+    applied = await publish_version(
+        settings,
+        plan.derived,
+        by,
+        expected=ExpectedState(plan.newest, plan.topics),
+        rollback_of=plan.rollback_of,
+    )
+    try:
+        said = (await read_topology(settings)).reports.get(plan.derived.pipeline)
+        if said is not None and (said.findings or said.waiting):
+            await write_report(settings, cleared_report(said, by))
+    except BrokerError as error:  # what was to be done is done
+        log.warning("router.report_left", pipeline=plan.derived.pipeline, why=str(error))
+    return applied
+
+
+async def standing_rollback_reason(settings: Settings, plan: ChangePlan) -> str | None:
+    """Why a file that nobody has saved since is not applied, if somebody went back on purpose."""
+    newest = (await read_topology(settings)).newest(plan.derived.pipeline)
+    if newest is None or newest.rollback_of is None or same_content(newest, plan.derived):
+        return None
+    return (
+        f"{newest.name} is a rollback to @{newest.rollback_of}, and the file says something "
+        "else; save the file to apply it"
+    )
+
+
+def cleared_report(said: RouterReport, by: str) -> RouterReport:
+    """The report once there is nothing to be said any more."""
+    now = datetime.now(UTC)
+    return said.model_copy(
+        update={"findings": (), "waiting": (), "reported": now, "reported_by": by}
+    )

@@ -1,0 +1,50 @@
+"""What is wrong with a topology file, where, and what helps?"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong at `line` and `column`, both counted from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    remedy: str
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        said = "warning: " if self.severity == "warning" else ""
+        return f"{self.file}:{self.line}:{self.column}: {said}{self.message}; {self.remedy}"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """By line and column, each once."""
+    return sorted(set(findings), key=lambda f: (f.line, f.column, f.message))
+
+
+def error_findings(findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "error"]
+
+
+def nearest_name(word: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return close[0] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A remedy: the nearest known name, or `otherwise`."""
+    near = nearest_name(word, known)
+    return f"did you mean {near!r}?" if near else otherwise

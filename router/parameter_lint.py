@@ -1,0 +1,132 @@
+"""Is what stands under `with:` what a stage's function wants to know?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from farandole.router import condition_lint
+from farandole.router.lint_context import LintContext
+from farandole.router.lint_finding import Finding, did_you_mean, nearest_name
+from farandole.router.yaml_source import KeyPath
+from farandole.stages.cel_expression import EXPRESSION_FORMAT
+from farandole.stages.function_signature import StageSignature
+from farandole.stages.json_schema import NoSchemaError, accepted_schema, type_title
+from farandole.stages.stage_parameters import build_parameters
+
+_EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def lint_parameters(case: LintContext) -> Iterator[Finding]:
+    """A function that takes `params` gets them, as its model wants them; another gets none."""
+    for name, signature in case.signatures.items():
+        if signature.params is not None:
+            yield from _lint_stage_parameters(case, name, signature)
+        elif case.form.stages[name].parameters is not None:
+            yield case.finding(
+                ("stages", name, "with"),
+                f"stage {name!r} has `with:`, but its function takes no `params`",
+                "delete `with:`, or give the function a parameter `params: AModel`",
+                on_key=True,
+            )
+
+
+def _lint_stage_parameters(
+    case: LintContext, name: str, signature: StageSignature
+) -> Iterator[Finding]:
+    written = case.form.stages[name].parameters
+    model = signature.params
+    path: KeyPath = ("stages", name, "with")
+    properties, closed = _model_properties(model)
+    fields = list(properties)
+    unknown = [key for key in written or {} if key not in fields] if closed else []
+    for key in unknown:
+        yield case.finding(
+            (*path, key),
+            f"{key!r} is no field of {type_title(model)} (stage {name!r})",
+            did_you_mean(key, fields, f"its fields are {', '.join(fields)}"),
+            on_key=True,
+        )
+    try:
+        build_parameters(model, written or {})
+        yield from _lint_parameter_expressions(case, name, model)
+        return
+    except ValidationError as error:
+        problems: list[Any] = list(error.errors(include_url=False))
+    except Exception as error:  # noqa: BLE001 -- a validator is anyone's code
+        yield case.finding(
+            path,
+            f"stage {name!r}: {type_title(model)} cannot be made of this: {error}",
+            "correct the value, or the model",
+            on_key=True,
+        )
+        return
+    for problem in problems:
+        missing = problem["type"] == "missing"
+        inner = _path_in_file(written or {}, problem["loc"], missing)
+        said = ".".join(str(step) for step in inner)
+        if missing:
+            if nearest_name(said, unknown):
+                continue  # misspelled, and said already
+            yield _missing_parameter_finding(case, name, inner, written is None, model)
+        elif said not in unknown:
+            yield case.finding(
+                (*path, *inner),
+                f"{said or 'with'!r}: {_problem_reason(problem)}",
+                f"write what {type_title(model)} takes",
+                on_key=problem["type"] in _EXTRA_FIELD_ERRORS,
+            )
+
+
+def _lint_parameter_expressions(case: LintContext, name: str, model: Any) -> Iterator[Finding]:
+    """Parameters that are expressions ask for fields that the stage's events can have."""
+    stage = case.form.stages[name]
+    properties, _ = _model_properties(model)
+    for key, value in (stage.parameters or {}).items():
+        if properties.get(key, {}).get("format") == EXPRESSION_FORMAT and isinstance(value, str):
+            path = ("stages", name, "with", key)
+            yield from condition_lint.lint_unknown_fields(case, path, stage.subscribes, value)
+
+
+def _path_in_file(written: Any, path: KeyPath, missing: bool) -> KeyPath:
+    """The part of a path that stands in the file, and what is missing there; pydantic's also names
+    the members of a union."""
+    found: KeyPath = ()
+    for step in path:
+        try:
+            written = written[step]
+        except (KeyError, IndexError, TypeError):
+            continue
+        found = (*found, step)
+    return (*found, path[-1]) if missing else found
+
+
+def _missing_parameter_finding(
+    case: LintContext, name: str, inner: KeyPath, nothing: bool, model: Any
+) -> Finding:
+    said = ".".join(str(step) for step in inner)
+    return case.finding(
+        ("stages", name) if nothing else ("stages", name, "with", *inner[:-1]),
+        f"stage {name!r} needs the parameter {said!r} ({type_title(model)})",
+        f"add `with: {{{inner[-1]}: ...}}`" if nothing else f"add `{inner[-1]}:`",
+        on_key=True,
+    )
+
+
+def _problem_reason(problem: Any) -> str:
+    reason = str(problem["msg"]).removeprefix("Value error, ")
+    return reason[:1].lower() + reason[1:]
+
+
+def _model_properties(model: Any) -> tuple[dict[str, Any], bool]:
+    """The schemas of what may stand under `with:`, by name, and whether these are all."""
+    try:
+        schema = accepted_schema(model)
+    except NoSchemaError:
+        return {}, False
+    reference = schema.get("$ref")
+    if reference:
+        schema = schema["$defs"][reference.rpartition("/")[2]]
+    return schema.get("properties", {}), not schema.get("additionalProperties")

@@ -1,0 +1,179 @@
+"""What does a pipeline look like?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from farandole.events.topology_version import AlertPolicy, EventSpec, RunExpectation, StageSpec
+
+
+class TopologyView(Protocol):
+    """A derived file, or a published version."""
+
+    @property
+    def pipeline(self) -> str: ...
+    @property
+    def events(self) -> Mapping[str, EventSpec]: ...
+    @property
+    def stages(self) -> Mapping[str, StageSpec]: ...
+    @property
+    def alerts(self) -> AlertPolicy: ...
+    @property
+    def expect(self) -> RunExpectation: ...
+
+
+class DrawnLine(NamedTuple):
+    """One line of a drawing, and what stands in it."""
+
+    text: str
+    event_type: str
+    stage: str | None
+    """None: the event itself, else this stage, which subscribes to it."""
+    again: bool
+    """It is followed further up."""
+
+
+_DrawnBranch = tuple[DrawnLine, list[DrawnLine]]
+"""A line, and those below it."""
+
+
+def draw_tree(wired: TopologyView) -> str:
+    """The roots, who subscribes to them, what those emit, and so on down to the leaves; stages in
+    brackets. What stands in several places is followed in the first alone."""
+    drawn = draw_lines(
+        wired,
+        _root_events(wired),
+        event=lambda event_type: _event_label(event_type, wired.events[event_type]),
+        stage=lambda name, event_type: _stage_label(name, wired.stages[name].when.get(event_type)),
+    )
+    return "\n".join([wired.pipeline, *(line.text for line in drawn)])
+
+
+def draw_lines(
+    wired: TopologyView,
+    roots: Iterable[str],
+    *,
+    event: Callable[[str], str] = str,
+    stage: Callable[[str, str], str] = lambda name, _: f"[{name}]",
+) -> list[DrawnLine]:
+    """`tree`, line by line, from these event types on; `event` and `stage` label what is drawn."""
+    seen: set[tuple[str, str]] = set()
+
+    def followed(line: DrawnLine, below: Iterable[tuple[str, str | None]]) -> _DrawnBranch:
+        key = ("", line.event_type) if line.stage is None else (line.stage, "")
+        if key in seen:
+            return line._replace(text=f"{line.text} (above)", again=True), []
+        seen.add(key)
+        return line, _flatten_branches([branch(*each) for each in below])
+
+    def branch(event_type: str, name: str | None = None) -> _DrawnBranch:
+        if name is None:
+            line = DrawnLine(event(event_type), event_type, None, False)
+            return followed(line, ((event_type, s) for s in _subscribed_stages(wired, event_type)))
+        line = DrawnLine(stage(name, event_type), event_type, name, False)
+        return followed(line, ((t, None) for t in wired.stages[name].emits))
+
+    return _flatten_branches([branch(event_type) for event_type in roots])
+
+
+def _stage_label(stage: str, condition: str | None) -> str:
+    return f"[{stage}] when {' '.join(condition.split())}" if condition else f"[{stage}]"
+
+
+def draw_mermaid(wired: TopologyView) -> str:
+    """The same as a Mermaid flowchart: events round, stages square."""
+    events = {event_type: f"e{i}" for i, event_type in enumerate(wired.events)}
+    lines = ["flowchart LR"]
+    lines += [f'    {node}(["{event_type}"])' for event_type, node in events.items()]
+    for i, (name, stage) in enumerate(wired.stages.items()):
+        lines.append(f'    s{i}["{name}"]')
+        for event_type in stage.subscribes:
+            condition = stage.when.get(event_type)
+            arrow = f'-->|"{_mermaid_text(condition)}"|' if condition else "-->"
+            lines.append(f"    {events[event_type]} {arrow} s{i}")
+        lines += [f"    s{i} --> {events[event_type]}" for event_type in stage.emits]
+    return "\n".join(lines)
+
+
+def draw_dot(wired: TopologyView) -> str:
+    """The same for Graphviz: events round, stages square, conditions on their edges."""
+    # Events and stages may share a name: what Graphviz identifies them by is a number.
+    events = {event_type: f"e{i}" for i, event_type in enumerate(wired.events)}
+    lines = [f"digraph {_dot_text(wired.pipeline)} {{", "    rankdir=LR;"]
+    for event_type, node in events.items():
+        label = _dot_text(_event_label(event_type, wired.events[event_type]))
+        lines.append(f"    {node} [label={label}, shape=ellipse];")
+    for i, (name, stage) in enumerate(wired.stages.items()):
+        lines.append(f"    s{i} [label={_dot_text(name)}, shape=box];")
+        for event_type in stage.subscribes:
+            condition = stage.when.get(event_type)
+            label = f" [label={_dot_text(condition)}]" if condition else ""
+            lines.append(f"    {events[event_type]} -> s{i}{label};")
+        lines += [f"    s{i} -> {events[event_type]};" for event_type in stage.emits]
+    return "\n".join([*lines, "}"])
+
+
+def _dot_text(text: str) -> str:
+    """A quoted string of DOT. Its backslashes are doubled, for labels read them as escapes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + " ".join(escaped.split()) + '"'
+
+
+def _mermaid_text(text: str) -> str:
+    """Inside of quotes, which Mermaid ends at the next one; `#` begins its own entities."""
+    escaped = text.replace("#", "#35;").replace('"', "#quot;")
+    for sign, entity in (("<", "#lt;"), (">", "#gt;"), ("|", "#124;")):
+        escaped = escaped.replace(sign, entity)
+    return " ".join(escaped.split())
+
+
+def graph_data(wired: TopologyView) -> dict[str, Any]:
+    """The same as JSON data; `schema` is the title of an event's schema, null where unknown."""
+    return {
+        "pipeline": wired.pipeline,
+        "roots": _root_events(wired),
+        "events": {
+            event_type: {
+                "topic": event.topic,
+                "partitions": event.partitions,
+                "key": event.key,
+                "schema": (event.data_schema or {}).get("title"),
+                "emitters": [n for n, s in wired.stages.items() if event_type in s.emits],
+                "subscribers": _subscribed_stages(wired, event_type),
+            }
+            for event_type, event in wired.events.items()
+        },
+        "stages": {
+            name: {
+                "run": stage.run,
+                "subscribes": list(stage.subscribes),
+                "emits": list(stage.emits),
+                "when": dict(stage.when),
+            }
+            for name, stage in wired.stages.items()
+        },
+    }
+
+
+def _event_label(event_type: str, event: EventSpec) -> str:
+    count = f"{event.partitions} partition{'s' if event.partitions > 1 else ''}"
+    return f"{event_type} ({count}{f', key {event.key}' if event.key else ''})"
+
+
+def _root_events(wired: TopologyView) -> list[str]:
+    emitted = {event_type for stage in wired.stages.values() for event_type in stage.emits}
+    return [event_type for event_type in wired.events if event_type not in emitted]
+
+
+def _subscribed_stages(wired: TopologyView, event_type: str) -> list[str]:
+    return [name for name, stage in wired.stages.items() if event_type in stage.subscribes]
+
+
+def _flatten_branches(children: list[_DrawnBranch]) -> list[DrawnLine]:
+    drawn = []
+    for i, (line, below) in enumerate(children):
+        last = i == len(children) - 1
+        drawn.append(line._replace(text=f"{'└─' if last else '├─'} {line.text}"))
+        drawn += [b._replace(text=f"{'   ' if last else '│  '}{b.text}") for b in below]
+    return drawn

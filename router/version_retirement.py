@@ -1,0 +1,137 @@
+"""Which versions does nobody need any more?
+
+A version is over when no run can begin under it and none that began is open: every root that
+belongs to it has been settled by all its subscribers, and the books, read after that, show nothing
+of it in flight. The order of the looks makes it sound: an entry stands in the transaction that
+settles its root, so once the offsets are past the version's end its entries are in the ledger; and
+once the bookkeeper is past the end that the ledger had then, its rows show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+from aiokafka import TopicPartition
+
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.consumer_lag import partition_lag
+from farandole.broker.kafka_clients import make_producer, open_client, with_deadline
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import scan
+from farandole.events.ledger_records import RunRow
+from farandole.events.topology_version import Version
+from farandole.router.cluster_snapshot import stage_input_lags
+from farandole.router.topology_store import read_topology
+
+log = structlog.get_logger()
+
+CommittedOffsets = Mapping[str, Mapping[TopicPartition, int | None]]
+"""By stage, the offset of each partition that it reads."""
+
+
+async def retire_versions(settings: Settings, pipeline: str) -> list[Version]:
+    """Retire the versions of a pipeline that are over, and return them. Raises BrokerError and
+    NotAppliedError."""
+    table = await read_topology(settings)
+    # What is older than the books is not in them.
+    versions = [v for v in table.of(pipeline) if v.retired is None and v.ledger]
+    if len(versions) < 2:
+        return []
+    async with ClusterAdmin.open(settings) as admin:
+        existing = await admin.topics()
+        inputs = await stage_input_lags(admin, settings, versions, existing)
+        committed = {stage: {i.partition: i.committed for i in of} for stage, of in inputs.items()}
+        ends = {each.partition: each.end for of in inputs.values() for each in of}
+        passed = drained_versions(versions, committed, ends)
+        if not passed or not await _ledger_is_folded(admin, settings, existing):
+            return []
+    busy = await _versions_with_open_runs(settings, pipeline)
+    over = [version for version in passed if version.version not in busy]
+    now = datetime.now(UTC)
+    async with open_client(make_producer(settings), settings) as writer:
+        for version in over:
+            row = version.model_copy(update={"retired": now})
+            sent = writer.send_and_wait(
+                settings.names.topology_topic,
+                key=version.name.encode(),
+                value=row.model_dump_json().encode(),
+                partition=0,
+            )
+            await with_deadline(sent, settings.deadline, f"retiring {version.name}")
+            log.info("version.retired", version=version.name)
+    return over
+
+
+def drained_versions(
+    versions: Sequence[Version], committed: CommittedOffsets, ends: Mapping[TopicPartition, int]
+) -> list[Version]:
+    """Of a pipeline's versions, oldest first, those whose roots are all settled; never the newest.
+
+    A version's roots end where the next one begins; in a topic that no later one has, where the
+    topic ends now.
+    """
+    return [
+        version
+        for index, version in enumerate(versions[:-1])
+        if all(
+            (found.get(tp) or 0) >= _version_end(tp, versions[index + 1 :], ends)
+            for stage, found in committed.items()
+            if stage in version.stages
+            for tp in found
+            if any(version.events[t].topic == tp.topic for t in version.stages[stage].subscribes)
+        )
+    ]
+
+
+def _version_end(
+    tp: TopicPartition, later: Iterable[Version], ends: Mapping[TopicPartition, int]
+) -> int:
+    boundaries = (
+        event.boundaries[tp.partition]
+        for version in later
+        for event in version.events.values()
+        if event.topic == tp.topic and tp.partition < len(event.boundaries)
+    )
+    return next(boundaries, ends[tp])
+
+
+async def _ledger_is_folded(
+    admin: ClusterAdmin, settings: Settings, existing: Mapping[str, int]
+) -> bool:
+    """Is the bookkeeper past what the ledger holds now?"""
+    names = settings.names
+    partitions = {
+        TopicPartition(names.ledger_topic, i): ""
+        for i in range(existing.get(names.ledger_topic, 0))
+    }
+    found = await partition_lag(admin, names.bookkeeper_group, partitions)
+    return bool(found) and not any(each.lag > 0 for each in found)
+
+
+async def _versions_with_open_runs(settings: Settings, pipeline: str) -> set[int]:
+    """The numbers of the versions under which a run is not complete."""
+    busy: dict[bytes, int] = {}
+    async with aclosing(scan(settings, [settings.names.runs_topic])) as batches:  # type: ignore[type-var]  # it is one
+        async for records in batches:
+            for record in records:
+                row = _run_row(record.value)
+                if record.key is None or (row is not None and row["pipeline"] != pipeline):
+                    continue
+                if row is None or row["closed"] is not None:
+                    busy.pop(record.key, None)
+                else:
+                    busy[record.key] = row["version"]
+    return set(busy.values())
+
+
+def _run_row(value: bytes | None) -> RunRow | None:
+    """None for a tombstone, and for what no bookkeeper wrote."""
+    try:
+        row: RunRow = orjson.loads(value or b"")
+        return row if {"pipeline", "version", "closed"} <= row.keys() else None
+    except (orjson.JSONDecodeError, AttributeError):
+        return None

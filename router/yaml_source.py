@@ -1,0 +1,280 @@
+"""What does a topology file say, and at which line and column?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from farandole.router.lint_finding import Finding, Severity
+
+KeyPath = tuple[str | int, ...]
+
+MAX_FILE_BYTES = 256 * 1024  # bytes; a pipeline of a thousand stages is smaller
+MAX_DEPTH = 20  # levels; the form has five
+
+# The core schema of YAML 1.2: `on`, `yes` and `012` are plain words here.
+_NULL = re.compile(r"~|null|Null|NULL|")
+_BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+
+class SourceMark(NamedTuple):
+    """A place in the file, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class YamlDocument:
+    """A file's plain data, and where each key and value of it stands."""
+
+    file: str
+    data: dict[str, Any]
+    keys: Mapping[KeyPath, SourceMark]
+    values: Mapping[KeyPath, SourceMark]
+
+    def finding(
+        self,
+        path: KeyPath,
+        message: str,
+        remedy: str,
+        *,
+        on_key: bool = False,
+        severity: Severity = "error",
+    ) -> Finding:
+        """A finding at `path`, or at the nearest thing above it that stands in the file."""
+        marks = self.keys if on_key else self.values
+        while path and path not in marks:
+            path, marks = path[:-1], self.values
+        line, column = marks.get(path, SourceMark(1, 1))
+        return Finding(self.file, line, column, message, remedy, severity)
+
+
+def read_yaml(raw: bytes, file: str) -> tuple[YamlDocument | None, list[Finding]]:
+    """The document in `raw`, None where it cannot be read; whatever the bytes, it raises nothing.
+
+    `file` is the name under which findings are printed.
+    """
+
+    def refused(mark: SourceMark, message: str, remedy: str) -> tuple[None, list[Finding]]:
+        return None, [Finding(file, mark.line, mark.column, message, remedy)]
+
+    if len(raw) > MAX_FILE_BYTES:
+        return refused(
+            SourceMark(1, 1),
+            f"the file has {len(raw):,} bytes, more than {MAX_FILE_BYTES:,}",
+            "split the pipeline in two",
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode(errors="replace")
+        return refused(
+            _mark_at(before, len(before)),
+            "the file is not UTF-8",
+            "save it with the encoding UTF-8",
+        )
+    building = _DocumentBuilder(file)
+    try:
+        for event in _parse_events(text):
+            building.take(event)
+    except _FileRefusedError as refusal:
+        return None, [*building.findings, Finding(file, *refusal.mark, *refusal.said)]
+    except ReaderError as error:
+        return refused(
+            _mark_at(text, error.position),
+            f"the file holds the control character U+{ord(text[error.position]):04X}",
+            "delete it",
+        )
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = SourceMark(mark.line + 1, mark.column + 1) if mark else SourceMark(1, 1)
+        return refused(at, *_syntax_problem(text, at, error))
+    except Exception as error:  # noqa: BLE001 -- whatever the parser trips over is the file's fault
+        return refused(
+            SourceMark(1, 1),
+            f"the file is not YAML ({type(error).__name__}: {error})",
+            "correct it",
+        )
+    if building.root is _UNSET or building.root is None:
+        return refused(
+            SourceMark(1, 1),
+            "the file is empty",
+            "write at least `pipeline:` and one stage in `stages:`",
+        )
+    if not isinstance(building.root, dict):
+        mark = building.values.get((), SourceMark(1, 1))
+        return refused(mark, "the file is not a mapping", "begin with `pipeline: a-name`")
+    document = YamlDocument(file, building.root, building.keys, building.values)
+    return document, building.findings
+
+
+_UNSET = object()
+
+
+class _FileRefusedError(Exception):
+    def __init__(self, mark: SourceMark, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.mark = mark
+        self.said = (message, remedy)
+
+
+@dataclass
+class _OpenContainer:
+    """A mapping or list whose end has not been seen."""
+
+    container: dict[str, Any] | list[Any]
+    path: KeyPath
+    key: str | None = None
+    """The key whose value comes next."""
+    ignored: bool = False
+    """The second of two equal keys: read to its end, not kept."""
+
+
+@dataclass
+class _DocumentBuilder:
+    """Builds plain data from the parser's events, with a stack of its own instead of recursion."""
+
+    file: str
+    root: Any = _UNSET
+    keys: dict[KeyPath, SourceMark] = field(default_factory=dict)
+    values: dict[KeyPath, SourceMark] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    stack: list[_OpenContainer] = field(default_factory=list)
+    documents: int = 0
+    repeated: bool = False
+    """The value that comes next belongs to a key that was there before."""
+
+    def take(self, event: Any) -> None:
+        mark = SourceMark(event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                raise _FileRefusedError(
+                    mark, "the file holds several documents", "keep one pipeline a file"
+                )
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            self.stack.pop()
+        elif isinstance(event, NodeEvent):
+            self._node(event, mark)
+
+    def _node(self, event: Any, mark: SourceMark) -> None:
+        if isinstance(event, AliasEvent) or event.anchor is not None:
+            sign = "*" if isinstance(event, AliasEvent) else "&"
+            raise _FileRefusedError(
+                mark,
+                f"{sign}{event.anchor}: anchors and aliases are not read here",
+                "write the value out, or move it to `defaults`",
+            )
+        if getattr(event, "tag", None):
+            raise _FileRefusedError(mark, f"the tag {event.tag} is not read here", "delete it")
+        if len(self.stack) >= MAX_DEPTH and not isinstance(event, ScalarEvent):
+            raise _FileRefusedError(mark, f"more than {MAX_DEPTH} levels deep", "write it flatter")
+        owner = self.stack[-1] if self.stack else None
+        if owner is not None and isinstance(owner.container, dict) and owner.key is None:
+            self._key(owner, event, mark)
+            return
+        if isinstance(event, ScalarEvent):
+            self._keep(owner, _scalar_value(event), mark)
+        else:
+            container: dict[str, Any] | list[Any] = (
+                [] if isinstance(event, SequenceStartEvent) else {}
+            )
+            path, ignored = self._keep(owner, container, mark)
+            self.stack.append(_OpenContainer(container, path, ignored=ignored))
+
+    def _key(self, owner: _OpenContainer, event: Any, mark: SourceMark) -> None:
+        if not isinstance(event, ScalarEvent):
+            kind = "mapping" if isinstance(event, MappingStartEvent) else "list"
+            raise _FileRefusedError(
+                mark, f"a {kind} stands where a key should", "quote it or close it"
+            )
+        key = owner.key = str(event.value)
+        path = (*owner.path, key)
+        self.repeated = key in owner.container
+        if self.repeated and not owner.ignored:
+            first = self.keys[path]
+            self.findings.append(
+                Finding(
+                    self.file,
+                    *mark,
+                    f"{key!r} stands here twice, first in line {first.line}",
+                    "keep one of the two",
+                )
+            )
+        elif not owner.ignored:
+            self.keys[path] = mark
+
+    def _keep(
+        self, owner: _OpenContainer | None, value: Any, mark: SourceMark
+    ) -> tuple[KeyPath, bool]:
+        if owner is None:
+            self.root = value
+            self.values[()] = mark
+            return (), False
+        if isinstance(owner.container, list):
+            path, ignored = (*owner.path, len(owner.container)), owner.ignored
+            owner.container.append(value)
+        else:
+            assert owner.key is not None
+            path, ignored = (*owner.path, owner.key), owner.ignored or self.repeated
+            if not self.repeated:
+                owner.container[owner.key] = value
+            owner.key, self.repeated = None, False
+        if not ignored:
+            self.values[path] = mark
+        return path, ignored
+
+
+def _parse_events(text: str) -> Iterator[Any]:
+    yield from YAML(typ="safe", pure=True).parse(text)
+
+
+def _scalar_value(event: Any) -> Any:
+    value = str(event.value)
+    if event.style:  # quoted or a block: text, whatever it looks like
+        return value
+    if _NULL.fullmatch(value):
+        return None
+    if _BOOLEAN.fullmatch(value):
+        return value.lower() == "true"
+    if _INTEGER.fullmatch(value):
+        return int(value)
+    if _NUMBER.fullmatch(value):
+        return float(value)
+    return value
+
+
+def _mark_at(text: str, position: int) -> SourceMark:
+    before = text[:position]
+    return SourceMark(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
+
+
+def _syntax_problem(text: str, at: SourceMark, error: Any) -> tuple[str, str]:
+    lines = text.splitlines()
+    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(error.problem):
+        return "a tab stands where YAML wants spaces", "indent with spaces"
+    # A syntax error is often noticed far from where the thing that was left open begins.
+    begun = error.context_mark
+    context = f" {error.context} begun in line {begun.line + 1}" if error.context and begun else ""
+    problem = " ".join(str(error.problem or error).split())
+    return f"the YAML breaks off here{context}: {problem}", "check colons, brackets and indentation"

@@ -1,0 +1,67 @@
+"""What runs in a worker process that a supervisor started?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from farandole.broker.broker_errors import BrokerError, InvalidSettingsError
+from farandole.broker.settings import Settings
+from farandole.catalog.published_versions import NothingAppliedError
+from farandole.lanes.lane_group import MembershipError
+from farandole.services.restart_policy import EXIT_TEMPORARY
+from farandole.stages.function_loader import FunctionNotFoundError, add_to_import_path
+from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.log_setup import configure_logging
+from farandole.worker.stage_host import OutdatedCodeError
+from farandole.worker.worker_process import limit_memory, run_worker, tune_garbage_collector
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m farandole.services.worker_main", description=__doc__
+    )
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--pipeline", required=True)
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--memory", type=int, default=2048, help="MiB of data a process may hold")
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--pretty", action="store_true")
+    parser.add_argument("stages", nargs="*", help="none: all that there will be")
+    arguments = parser.parse_args()
+    configure_logging(level=arguments.log_level, pretty=arguments.pretty)
+    limit_memory(arguments.memory)
+    tune_garbage_collector()
+    add_to_import_path(arguments.folder)
+    try:
+        settings = Settings.load(arguments.folder, bootstrap=arguments.bootstrap)
+        asyncio.run(_run(settings, arguments.pipeline, arguments.stages))
+    except (NothingAppliedError, FunctionNotFoundError, InvalidSettingsError) as error:
+        log.error("worker.ended", why=str(error))
+        return 1
+    except OutdatedCodeError as error:
+        log.warning("worker.outdated", why=str(error), remedy="another process takes its place")
+        return EXIT_TEMPORARY
+    except (MembershipError, BrokerError) as error:  # what is away may come back
+        log.error("worker.ended", why=str(error))
+        return EXIT_TEMPORARY
+    return 0
+
+
+async def _run(settings: Settings, pipeline: str, stages: list[str]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await run_worker(settings, pipeline, stages, Heartbeat.of_environment(), stopping)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""What does a stage function take, and what does it give?"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from farandole.stages.contract import Context, To
+from farandole.stages.stage_parameters import is_parameter_model
+
+if not __name__.startswith("farandole."):
+    raise ImportError("stages.signature is a part of farandole: import farandole.stages.signature")
+
+FunctionKind = Literal["plain", "generator", "async", "async generator"]
+
+_ITERABLES = {
+    list, tuple, set, frozenset,
+    abc.Iterable, abc.Iterator, abc.Generator, abc.Sequence, abc.Collection,
+    abc.AsyncIterable, abc.AsyncIterator, abc.AsyncGenerator,
+}  # fmt: skip
+
+
+PARAMS_NAME = "params"
+"""The parameter that takes what stands under `with:`."""
+
+
+class UnbindableError(TypeError):
+    """The function cannot be a stage; the message says why and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSignature:
+    """A stage function, read once."""
+
+    takes: Any
+    """The schema of one event, whatever its container."""
+    batch: bool
+    """It takes a `list` of events."""
+    context: str | None
+    """The name of the parameter that takes the Context."""
+    gives: tuple[Any, ...]
+    """The schemas that it may return or yield, in the order of the annotation; () for none."""
+    many: bool
+    """It gives an iterable of events."""
+    named: bool
+    """It gives `To(event type, data)`."""
+    kind: FunctionKind
+    params: Any = None
+    """The model of its parameter `params`; None if it has none."""
+    passes: bool = False
+    """It gives what it takes, whatever that is: its annotation is a TypeVar, and `takes` is Any."""
+
+
+def read_signature(function: Callable[..., Any]) -> StageSignature:
+    """The signature of a stage function. Raises UnbindableError."""
+    name = getattr(function, "__name__", repr(function))
+    if not callable(function):
+        raise UnbindableError(f"{name} is not a function")
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except Exception as error:  # noqa: BLE001 -- whatever an annotation raises, the answer is the same
+        raise UnbindableError(f"{name}: its annotations cannot be resolved: {error}") from None
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # some that are written in C
+        raise UnbindableError(f"{name}: its signature cannot be read; wrap it in a `def`") from None
+    contexts = [
+        p.name
+        for p in parameters
+        if Context in _union_members(hints.get(p.name))
+        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    asks = [p for p in parameters[1:] if p.name == PARAMS_NAME]
+    events = [
+        p
+        for p in parameters
+        if p.name not in contexts
+        and p not in asks
+        and p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    if (
+        len(events) != 1
+        or parameters.index(events[0]) != 0
+        or events[0].kind is inspect.Parameter.KEYWORD_ONLY
+        or len(contexts) > 1
+        or any(
+            Context in _union_members(hints.get(p.name))
+            for p in parameters
+            if p.name not in contexts
+        )
+    ):
+        raise UnbindableError(
+            f"{name}: a stage takes the event first and, if it wants, `context: Context` and "
+            "`params: AModel`"
+        )
+    params = _parameter_model(name, asks[0], hints) if asks else None
+    parameter = events[0].name
+    if parameter not in hints:
+        raise UnbindableError(f"{name}: annotate `{parameter}` with the event's schema")
+    if "return" not in hints:
+        raise UnbindableError(
+            f"{name}: annotate what it returns (`-> None` where it emits nothing)"
+        )
+    takes = hints[parameter]
+    batch = takes is list or get_origin(takes) is list
+    if batch:
+        if not get_args(takes):
+            raise UnbindableError(f"{name}: say of what: `{parameter}: list[Line]`")
+        (takes,) = get_args(takes)
+    gives, many, named = _result_schemas(name, hints["return"])
+    passes = _is_passthrough(name, takes, gives, several=batch or many)
+    if passes:
+        takes, gives = Any, (Any,) * len(gives)
+    kind = _function_kind(function)
+    if not many and kind in ("generator", "async generator"):
+        iterator = "Iterator" if kind == "generator" else "AsyncIterator"
+        raise UnbindableError(f"{name}: it yields: annotate `{iterator}[Line]`")
+    return StageSignature(
+        takes=takes,
+        batch=batch,
+        context=contexts[0] if contexts else None,
+        gives=gives,
+        many=many,
+        named=named,
+        kind=kind,
+        params=params,
+        passes=passes,
+    )
+
+
+def _parameter_model(name: str, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
+    """The model of `params`."""
+    if parameter.name not in hints or not is_parameter_model(hints[parameter.name]):
+        raise UnbindableError(
+            f"{name}: annotate `{PARAMS_NAME}` with a pydantic model, a dataclass or a TypedDict"
+        )
+    if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+        raise UnbindableError(f"{name}: `{PARAMS_NAME}` is handed over by its name")
+    return hints[parameter.name]
+
+
+def _is_passthrough(name: str, takes: Any, gives: tuple[Any, ...], *, several: bool) -> bool:
+    """Does it give what it takes? Raises UnbindableError where its TypeVars say something else."""
+    if not isinstance(takes, TypeVar):
+        loose = [g for g in gives if isinstance(g, TypeVar)]
+        if loose:
+            raise UnbindableError(
+                f"{name}: it gives {loose[0].__name__}, but does not take it: `event: T`"
+            )
+        return False
+    if takes.__bound__ is not None or takes.__constraints__:
+        raise UnbindableError(
+            f"{name}: {takes.__name__} has a bound: annotate the event with that schema itself"
+        )
+    if several:
+        raise UnbindableError(
+            f"{name}: what takes any event takes and gives one at a time: "
+            f"`event: {takes.__name__}`, `-> {takes.__name__} | None`"
+        )
+    if any(given is not takes for given in gives):
+        raise UnbindableError(
+            f"{name}: what takes any event gives that one or none: `-> {takes.__name__} | None`"
+        )
+    return True
+
+
+def _function_kind(function: Callable[..., Any]) -> FunctionKind:
+    if inspect.isasyncgenfunction(function):
+        return "async generator"
+    if inspect.iscoroutinefunction(function):
+        return "async"
+    if inspect.isgeneratorfunction(function):
+        return "generator"
+    return "plain"
+
+
+def _result_schemas(name: str, annotation: Any) -> tuple[tuple[Any, ...], bool, bool]:
+    members = [m for m in _union_members(annotation) if m is not type(None)]
+    many = any(get_origin(m) in _ITERABLES for m in members)
+    if many:
+        if len(members) > 1:
+            raise UnbindableError(f"{name}: return one iterable, of a union: `Iterator[A | B]`")
+        held = _element_schemas(members[0])
+        members = [m for m in held if m is not type(None)]
+    if (many and not held) or any(m is each for m in members for each in _ITERABLES):
+        raise UnbindableError(f"{name}: say of what its result is made: `Iterator[Line]`")
+    named = [m for m in members if m is To or get_origin(m) is To]
+    if not named:
+        return tuple(members), many, False
+    if len(named) != len(members):
+        raise UnbindableError(f"{name}: wrap all of its results in `To`, or none")
+    gives: list[Any] = []
+    for member in named:
+        if not get_args(member):
+            raise UnbindableError(f"{name}: say what `To` holds: `To[Line]`")
+        gives += [g for g in _union_members(get_args(member)[0]) if g not in gives]
+    return tuple(gives), many, True
+
+
+def _element_schemas(iterable: Any) -> list[Any]:
+    """The schemas of what an iterable gives; none where it does not say."""
+    held = get_args(iterable)
+    if get_origin(iterable) is not tuple:
+        held = held[:1]  # a generator's others are what it is sent and what it returns
+    return [m for each in held if each is not ... for m in _union_members(each)]
+
+
+def _union_members(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return get_args(annotation)
+    return (annotation,)

@@ -1,0 +1,112 @@
+"""How does a worker process show that it lives, and what it has done?
+
+One JSON line every so often into a pipe that its supervisor reads. No line comes while the event
+loop is held, or while a call in a thread is overdue: the supervisor then ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TypedDict
+
+import orjson
+import structlog
+
+from farandole.worker.counters import Counters
+
+log = structlog.get_logger()
+
+HEARTBEAT_PERIOD = 0.25  # seconds
+HEARTBEAT_FD_VARIABLE = "FARANDOLE_BEAT_FD"
+
+
+class StageReport(TypedDict):
+    """Counts since the process began, and the lanes that live now."""
+
+    consumed: int
+    emitted: int
+    dropped: int
+    filtered: int
+    dead: int
+    lanes: int
+
+
+HeartbeatReport = dict[str, StageReport]
+
+
+class Heartbeat:
+    """The calls under way and the tallies of one worker process."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        self._calls: dict[object, tuple[str, float]] = {}
+        self._tallies: dict[str, Counters] = {}
+
+    def watcher(self, stage: str) -> tuple[Callable[[float], object], Callable[[object], None]]:
+        """`began(timeout in seconds) -> token` and `ended(token)`, for calls in threads."""
+
+        def began(timeout: float) -> object:
+            token = object()
+            self._calls[token] = stage, time.monotonic() + timeout
+            return token
+
+        def ended(token: object) -> None:
+            self._calls.pop(token, None)
+
+        return began, ended
+
+    @classmethod
+    def of_environment(cls) -> Heartbeat:
+        """For whoever has started this process, if it wants to hear."""
+        fd = os.environ.get(HEARTBEAT_FD_VARIABLE)
+        return cls(int(fd) if fd else None)
+
+    def tally(self, stage: str) -> Counters:
+        """All that a stage has settled in this process."""
+        return self._tallies.setdefault(stage, Counters())
+
+    async def run(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
+        """Beat until cancelled, and once more; sets `orphaned` when nobody reads any more."""
+        said = False
+        try:
+            while True:
+                overdue = self._overdue()
+                if overdue and not said:
+                    log.error("handler.overdue", stage=overdue, remedy="the process is ended, its "
+                              "event is tried again, and after some deaths given up")  # fmt: skip
+                said = bool(overdue)
+                if not overdue:
+                    self._beat(lanes, orphaned)
+                await asyncio.sleep(HEARTBEAT_PERIOD)
+        finally:
+            self._beat(lanes, orphaned)  # what was settled since the last one
+
+    def _beat(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
+        if self._fd is None:
+            return
+        try:
+            os.write(self._fd, orjson.dumps(self._report(lanes)) + b"\n")
+        except BlockingIOError:
+            pass  # the supervisor is slow; what is in the pipe says that we live
+        except OSError:
+            orphaned.set()
+
+    def _overdue(self) -> str | None:
+        now = time.monotonic()
+        return next((stage for stage, ends in list(self._calls.values()) if now > ends), None)
+
+    def _report(self, lanes: Mapping[str, Callable[[], int]]) -> HeartbeatReport:
+        return {
+            stage: {
+                "consumed": t.consumed,
+                "emitted": t.emitted,
+                "dropped": t.dropped,
+                "filtered": t.filtered,
+                "dead": t.dead,
+                "lanes": lanes[stage]() if stage in lanes else 0,
+            }
+            for stage, t in self._tallies.items()
+        }

@@ -1,0 +1,181 @@
+"""How is a stage's function called: in the event loop, in a thread, or awaited?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from farandole.events.record import Record
+from farandole.events.topology_version import StageSpec
+from farandole.lanes.lane_port import OutcomeUnknownError
+from farandole.stages.function_signature import StageSignature
+from farandole.worker.limits import MAX_EVENT_RESULTS
+from farandole.worker.lineage import Lineage
+from farandole.worker.transaction_buffer import OutputTooLargeError
+
+log = structlog.get_logger()
+
+_CANCEL_GRACE = 1.0  # seconds that an awaited function has to end once it is cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class _InvocationContext:
+    """`stages.contract.Context` for one try at one event or batch."""
+
+    run: str | None
+    pipeline: str
+    stage: str
+    attempt: int
+    deadline: float
+    attributes: Mapping[str, str]
+
+    @property
+    def log(self) -> Any:
+        return log.bind(pipeline=self.pipeline, stage=self.stage, run=self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoker:
+    """A function and the way to call it.
+
+    `began` and `ended` tell the process which call is under way, in a thread or awaited, so
+    that it can be found hanging.
+    """
+
+    pipeline: str
+    stage: str
+    bound: StageSpec
+    function: Callable[..., Any]
+    signature: StageSignature
+    threads: ThreadPoolExecutor | None
+    began: Callable[[float], object]
+    ended: Callable[[object], None]
+
+    @property
+    def inline(self) -> bool:
+        return self.threads is None and self.signature.kind in ("plain", "generator")
+
+    def keywords(
+        self,
+        given: Mapping[str, Any],
+        record: Record | None,
+        lineage: Lineage | None,
+        attempt: int,
+    ) -> Mapping[str, Any]:
+        """What is `given` whatever the event, and the Context, if the function wants one."""
+        if self.signature.context is None:
+            return given
+        context = _InvocationContext(
+            run=lineage.run.decode(errors="replace") if lineage else None,
+            pipeline=self.pipeline,
+            stage=self.stage,
+            attempt=attempt,
+            deadline=time.monotonic() + self.bound.timeout,
+            attributes=event_attributes(record, lineage),
+        )
+        return {**given, self.signature.context: context}
+
+    async def call(self, data: Any, keywords: Mapping[str, Any]) -> Any:
+        """The function's result: a value, None, or an iterable of values. Raises what it raises,
+        and TimeoutError where it is awaited and takes too long."""
+        function = self.function
+        if self.inline:
+            return function(data, **keywords)
+        if self.signature.kind == "async generator":
+            return self._each(function(data, **keywords))
+        if self.signature.kind == "async":
+            async with self._until(self._ends()):
+                return await function(data, **keywords)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, self._in_thread, data, keywords)
+
+    def _in_thread(self, data: Any, keywords: Mapping[str, Any]) -> Any:
+        # Here, not where it was handed over: its time does not run while it waits for a thread.
+        watched = self.began(self.bound.timeout)
+        try:
+            return _call_in_thread(self.function, data, keywords)
+        finally:
+            self.ended(watched)
+
+    async def _each(self, results: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
+        """An async generator under one deadline for all of its results.
+
+        The deadline watches only while we wait for it: left open across a `yield`, it would cancel
+        whoever takes the results.
+        """
+        ends = self._ends()
+        async with aclosing(results):
+            while True:
+                async with self._until(ends):
+                    try:
+                        result = await anext(results)
+                    except StopAsyncIteration:
+                        return
+                    if asyncio.get_running_loop().time() > ends:  # it never waits: not interrupted
+                        raise self._too_long()
+                yield result
+
+    def _ends(self) -> float:
+        return asyncio.get_running_loop().time() + self.bound.timeout
+
+    @asynccontextmanager
+    async def _until(self, ends: float) -> AsyncIterator[None]:
+        """A deadline for what is awaited; a function that swallows its cancellation is left to the
+        watchdog."""
+        left = max(0.0, ends - asyncio.get_running_loop().time())
+        watched = self.began(left + _CANCEL_GRACE)
+        scope = asyncio.timeout_at(ends)
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if scope.expired():
+                raise self._too_long() from None
+            raise  # the function's own
+        finally:
+            self.ended(watched)
+
+    def _too_long(self) -> TimeoutError:
+        return TimeoutError(f"no result within {self.bound.timeout:g} s (the stage's `timeout:`)")
+
+
+def event_attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
+    """The CloudEvents attributes of an event."""
+    if lineage is not None and lineage.attributes is not None:
+        return lineage.attributes
+    return {
+        name[3:]: (value or b"").decode(errors="replace")
+        for name, value in (record.headers if record else ())
+        if name.startswith("ce_")
+    }
+
+
+def _call_in_thread(function: Callable[..., Any], data: Any, keywords: Mapping[str, Any]) -> Any:
+    """In the thread: a generator does its work there too, not in the event loop."""
+    try:
+        results = function(data, **keywords)
+        if not isinstance(results, Iterator):
+            return results
+        gathered = list(islice(results, MAX_EVENT_RESULTS + 1))
+    except StopIteration as error:  # no future can carry it: whoever awaits would wait for ever
+        raise RuntimeError("the function raised StopIteration") from error
+    if len(gathered) > MAX_EVENT_RESULTS:
+        raise OutputTooLargeError(f"it emitted more than {MAX_EVENT_RESULTS} events from one")
+    return gathered
+
+
+def is_lane_failure(error: BaseException) -> bool:
+    """Is the lane to end, and not the event? A function's own `sys.exit()` or stray cancellation is
+    not that; only a signal ends this process."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, GeneratorExit | OutcomeUnknownError)

@@ -1,0 +1,257 @@
+"""What do the books say of the events that a transaction settles?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from farandole.events.envelope import REPEATED_RUN_HEADER
+from farandole.events.ledger_records import (
+    ConsumedCounts,
+    EmittedCounts,
+    LedgerEntry,
+    RunPart,
+    RunRoot,
+    hash_event_ids,
+    ledger_partition,
+)
+from farandole.events.record import OutgoingRecord, Record
+from farandole.events.retry_record import ParkedEvent
+from farandole.events.run_ids import RUN_ID_PATTERN
+from farandole.lanes.lane_port import Partition
+from farandole.worker.lineage import InputEdge
+from farandole.worker.output_routing import Output
+
+MAX_ENTRY_BYTES = 256 * 1024  # of one record; a run's part is never torn
+_MAX_PARTS = 500  # of one record; fewer only where they are large
+_PART_BYTES = 240  # bytes, about, that a run adds to an entry
+
+_ID_HEADER = "ce_id"
+_ID_INDEX = 6
+"""Where our own records have their id, among their headers."""
+
+
+_NO_LINES: Mapping[Output, int] = {}
+
+
+class EdgeAccount:
+    """What one transaction does with the events of one type in one run."""
+
+    # Of the class: where each event is a run of its own, what is rare must cost nothing.
+    dropped = filtered = dead = cancelled = parked = 0
+    lines = 0
+    """Data lines, where an event may hold several."""
+
+    def __init__(self, edge: InputEdge, run: bytes, record: Record, root: bool) -> None:
+        self.edge = edge
+        self.run = run
+        self.record = record
+        """The first of them: the oldest, since a partition is in the order of time."""
+        self.root = root
+        self.ids: list[bytes] = []
+        self.outs: dict[Output, list[bytes]] = {}
+        """The ids of what is emitted."""
+        self.out_lines: Mapping[Output, int] = _NO_LINES
+
+    def emit(self, output: Output, position: bytes, lines: int = 0) -> None:
+        """One more event is emitted; `position`: its id."""
+        ids = self.outs.get(output)
+        if ids is None:
+            self.outs[output] = [position]
+        else:
+            ids.append(position)
+        if lines:
+            self.out_lines = {**self.out_lines, output: self.out_lines.get(output, 0) + lines}
+
+    def settle(self, record: Record) -> None:
+        """One event of it is settled; one that has waited was counted when it began to wait."""
+        if isinstance(record, ParkedEvent):
+            self.parked -= 1
+        else:
+            self.ids.append(self.run if self.root else event_id_of(record))
+
+    def park(self, record: Record) -> None:
+        """One event of it begins to wait."""
+        self.ids.append(self.run if self.root else event_id_of(record))
+        self.parked += 1
+
+
+class TransactionAccounts:
+    """The accounts of one transaction of a lane."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[InputEdge, dict[bytes, EdgeAccount]] = {}
+        self._unbooked: EdgeAccount | None = None
+
+    def of(self, edge: InputEdge, run: bytes, record: Record, *, root: bool) -> EdgeAccount:
+        """The account of a run's events of one type; of a version from before there were books, one
+        that nobody reads."""
+        if not edge.version.ledger:
+            if self._unbooked is None:
+                self._unbooked = EdgeAccount(edge, run, record, root)
+            return self._unbooked
+        runs = self._accounts.get(edge)
+        if runs is None:
+            runs = self._accounts[edge] = {}
+        account = runs.get(run)
+        if account is None:
+            account = runs[run] = EdgeAccount(edge, run, record, root)
+        return account
+
+    @property
+    def size(self) -> int:
+        """Bytes that the entries will take, about."""
+        return _PART_BYTES * sum(map(len, self._accounts.values()))
+
+    def entries(
+        self, topic: str, pipeline: str, stage: str, lane: int, *, at: int, seconds: float
+    ) -> dict[Partition, list[OutgoingRecord]]:
+        """The records for the ledger; `at`: milliseconds of the epoch, `seconds`: of handling.
+
+        Every run's part is whole within one record, in the partition of the run.
+        """
+        by_partition: dict[int, list[list[EdgeAccount]]] = {}
+        total = 0
+        for run, accounts in self._by_run().items():
+            total += sum(len(account.ids) for account in accounts)
+            number = ledger_partition(run, accounts[0].edge.version.ledger)
+            by_partition.setdefault(number, []).append(accounts)
+        each = seconds / (total or 1)
+        return {
+            Partition(topic, number): [
+                OutgoingRecord(None, value)
+                # No more parts at once than one record holds: the garbage collector goes through
+                # all that there are.
+                for first in range(0, len(runs), _MAX_PARTS)
+                for value in _entry_values(
+                    pipeline,
+                    stage,
+                    lane,
+                    at,
+                    each,
+                    [*map(_run_part, runs[first : first + _MAX_PARTS])],
+                )
+            ]
+            for number, runs in by_partition.items()
+        }
+
+    def _by_run(self) -> Mapping[bytes, list[EdgeAccount]]:
+        found: dict[bytes, list[EdgeAccount]] = {}
+        for runs in self._accounts.values():
+            for run, account in runs.items():
+                if account.ids or account.outs or account.parked:
+                    found.setdefault(run, []).append(account)
+        return found
+
+
+def event_id_of(record: Record) -> bytes:
+    """The id that an event of ours carries."""
+    headers = record.headers
+    if len(headers) > _ID_INDEX and headers[_ID_INDEX][0] == _ID_HEADER:
+        return headers[_ID_INDEX][1]
+    return next((value for name, value in headers if name == _ID_HEADER), b"")
+
+
+def count_lines(data: Any) -> int:
+    """How many lines a list-like event holds."""
+    return len(getattr(data, "root", data))
+
+
+def _run_part(accounts: list[EdgeAccount]) -> RunPart:
+    consumed: dict[str, ConsumedCounts] = {}
+    emitted: dict[str, EmittedCounts] = {}
+    part: RunPart = {
+        "run": accounts[0].run.decode(),
+        "version": accounts[0].edge.version.version,
+        "in": consumed,
+        "out": emitted,
+    }
+    for account in accounts:
+        edge = account.edge
+        settled = consumed[edge.event_type] = _consumed_counts(account)
+        if account.lines:
+            settled["lines"] = account.lines
+        for output, ids in account.outs.items():
+            _add_emitted(emitted, output, ids, account.out_lines.get(output, 0))
+        if account.root:
+            part["root"] = _root_entry(account)
+    return part
+
+
+def _consumed_counts(account: EdgeAccount) -> ConsumedCounts:
+    settled: ConsumedCounts = {
+        "n": len(account.ids),
+        "hash": hash_event_ids(account.ids),
+        "oldest": account.record.timestamp,
+    }
+    if account.dropped:
+        settled["dropped"] = account.dropped
+    if account.filtered:
+        settled["filtered"] = account.filtered
+    if account.dead:
+        settled["dead"] = account.dead
+    if account.cancelled:
+        settled["cancelled"] = account.cancelled
+    if account.parked:
+        settled["parked"] = account.parked
+    return settled
+
+
+def _add_emitted(
+    emitted: dict[str, EmittedCounts], output: Output, ids: list[bytes], lines: int
+) -> None:
+    known = emitted.get(output.event_type)
+    number, total = len(ids), hash_event_ids(ids)
+    if known is None:
+        known = {"n": number, "hash": total, "to": output.to}
+        emitted[output.event_type] = known
+    else:  # of another of the stage's inputs
+        known["n"] += number
+        known["hash"] = (known["hash"] + total) % 2**64
+    if lines:
+        known["lines"] = known.get("lines", 0) + lines
+
+
+def _root_entry(account: EdgeAccount) -> RunRoot:
+    edge, record = account.edge, account.record
+    root: RunRoot = {
+        "type": edge.event_type,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "at": record.timestamp,
+        "to": edge.to,
+    }
+    expect = edge.version.expect
+    if expect.complete_within is not None:
+        root["within"] = expect.complete_within
+    if expect.fail_above is not None:
+        root["fail_above"] = expect.fail_above
+    repeated = next((value for name, value in record.headers if name == REPEATED_RUN_HEADER), None)
+    if repeated is not None and RUN_ID_PATTERN.fullmatch(repeated):  # anybody may have written it
+        root["again"] = repeated.decode()
+    return root
+
+
+def _entry_values(
+    pipeline: str, stage: str, lane: int, at: int, each: float, parts: list[RunPart]
+) -> Iterator[bytes]:
+    """As few records as hold all parts; `each`: seconds of handling an event."""
+    events = sum(settled["n"] for part in parts for settled in part["in"].values())
+    entry: LedgerEntry = {
+        "pipeline": pipeline,
+        "stage": stage,
+        "lane": lane,
+        "at": at,
+        "seconds": round(each * events, 6),
+        "runs": parts,
+    }
+    value = orjson.dumps(entry)
+    if len(value) <= MAX_ENTRY_BYTES or len(parts) == 1:
+        yield value
+        return
+    half = len(parts) // 2
+    for some in (parts[:half], parts[half:]):
+        yield from _entry_values(pipeline, stage, lane, at, each, some)

@@ -1,0 +1,364 @@
+"""Whose event is this record: which run, which version, and who comes after?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from farandole.broker.key_partitioner import partition_for_key
+from farandole.events.envelope import (
+    CORRELATION_ID,
+    RUN_ID,
+    TOPOLOGY_VERSION,
+    TRACEPARENT,
+    UnreadableEventError,
+    attribute_header,
+    parse_envelope,
+)
+from farandole.events.header_codec import (
+    HeaderBlock,
+    length_prefixed,
+    make_header_block,
+    varint_bytes,
+)
+from farandole.events.record import Header, Record
+from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, RunIdGenerator
+from farandole.events.topology_version import Version
+from farandole.lanes.lane_port import OutcomeUnknownError
+from farandole.worker.limits import MAX_CACHED_LINEAGES
+from farandole.worker.output_routing import OutputRouter, holds_lines
+
+_LOOKUP_PAUSE = 2.0  # seconds during which a version that was not found is not looked up again
+
+Versions = Mapping[int, Version]
+
+
+class UncheckedVersionsError(Exception):
+    """A root was met, and a version may begin before it that we have not read: `look`, then ask
+    again."""
+
+
+class UnknownVersionError(Exception):
+    """The record claims a version that we have not read yet: `learn`, then ask again."""
+
+
+class MisplacedRecordError(Exception):
+    """A root whose key belongs into another partition: somebody's partitioner is not Kafka's."""
+
+    def __init__(self, edge: InputEdge, home: int) -> None:
+        super().__init__(home)
+        self.edge = edge
+        self.home = home
+
+
+LOOKUP_ERRORS = (UnknownVersionError, UncheckedVersionsError, MisplacedRecordError)
+"""No failures of the event."""
+
+
+@dataclass(slots=True, eq=False)
+class InputEdge:
+    """One event type on its way into a stage, under one version."""
+
+    version: Version
+    event_type: str
+    outputs: OutputRouter | None
+    """Where the stage's results go; None where this version does not send the event here."""
+    named: Header
+    """The version, as every descendant carries it."""
+    keyed: int = 0
+    """The number of partitions over which keys are spread; 0 where the event declares no key."""
+    to: list[str] = field(default_factory=list)
+    """The stages that subscribe to it, under this version."""
+    listed: bool = False
+    """One event holds several lines: its data are a list."""
+
+
+@dataclass(slots=True)
+class Lineage:
+    """What an event hands down to all that it causes."""
+
+    edge: InputEdge
+    run: bytes
+    inherited: HeaderBlock
+    """The headers that each descendant carries, besides its version and those of its type."""
+    data: bytes | None = None
+    """The data, where it is not simply the record's value (structured mode)."""
+    attributes: Mapping[str, str] | None = None
+    """The attributes, where they are not simply the record's headers (structured mode)."""
+    root: bool = True
+    """It opens its run; otherwise a stage of ours has emitted it."""
+
+
+@dataclass(slots=True)
+class _VersionStart:
+    """A version, and the offset of one partition at which it begins there."""
+
+    offset: int
+    version: Version
+    edge: InputEdge | None = None
+    """None until a root of it is met."""
+
+
+@dataclass(slots=True)
+class _RootBlock:
+    """Neighbours in one partition: the roots at the offsets from `first` on, before `ends`."""
+
+    topic: str
+    partition: int
+    first: int
+    ends: int
+    edge: InputEdge
+    run_ids: bytes
+
+
+@dataclass(slots=True)
+class _InputPartition:
+    """One partition of an input: which version a root there belongs to, by its offset."""
+
+    run_ids: RunIdGenerator
+    since: Sequence[_VersionStart]  # newest first
+    met: _RootBlock | None = None
+
+
+class LineageResolver:
+    """The lineage of each record that a stage reads.
+
+    Bookkeeping headers are believed only of records that a stage of this installation emitted, by
+    their `ce_source`; on any other record a run id is a correlation attribute.
+    """
+
+    def __init__(
+        self,
+        versions: Versions,
+        read_again: Callable[[], Awaitable[Versions]],
+        bind: Callable[[Version, str], OutputRouter | None],
+    ) -> None:
+        self._read_again = read_again
+        self._bind = bind
+        self._not_found: dict[bytes, float] = {}
+        self._edges: dict[tuple[str, str], InputEdge | None] = {}
+        self._checked = False
+        self._know(versions)
+
+    def _know(self, versions: Versions) -> None:
+        self._read = versions
+        self._versions = {v.name.encode(): v for _, v in sorted(versions.items())}
+        self.newest = versions[max(versions)]
+        self._ours = f"farandole://{self.newest.installation}/".encode()
+        self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
+        self._places: dict[tuple[str, int], _InputPartition] = {}
+        self._met: _RootBlock | None = None
+
+    def _edge(self, version: Version, topic: str) -> InputEdge | None:
+        """Made at first use: of all the versions ever published, few are met, and to bind one takes
+        milliseconds of the event loop."""
+        key = version.name, topic
+        if key not in self._edges:
+            event_type = _event_type_of(version, topic)
+            self._edges[key] = None
+            if event_type is not None:
+                outputs = self._bound(version, event_type)
+                named = attribute_header(TOPOLOGY_VERSION, version.name)
+                event = version.events[event_type]
+                keyed = event.partitions if event.key else 0
+                to = list(version.subscribers(event_type))
+                edge = InputEdge(version, event_type, outputs, named, keyed, to, holds_lines(event))
+                self._edges[key] = edge
+        return self._edges[key]
+
+    def _bound(self, version: Version, event_type: str) -> OutputRouter | None:
+        try:
+            return self._bind(version, event_type)
+        except Exception as error:
+            if version is not self.newest:
+                raise
+            # Made for code that is newer than ours: others will work it, and we shall not be asked.
+            raise OutcomeUnknownError(f"{version.name} cannot be bound here: {error}") from None
+
+    async def learn(self, unknown: UnknownVersionError) -> None:
+        """Read the published versions again. Raises UnreadableEventError if that one is not among
+        them, and OutcomeUnknownError if Kafka did not tell."""
+        name: bytes = unknown.args[0]
+        if self._not_found.get(name, 0.0) < time.monotonic():
+            await self.look()
+            if name in self._versions:
+                return
+            if len(self._not_found) >= MAX_CACHED_LINEAGES:
+                self._not_found.clear()
+            self._not_found[name] = time.monotonic() + _LOOKUP_PAUSE
+        raise UnreadableEventError(
+            f"topology version {name.decode(errors='replace')!r} was never published here"
+        )
+
+    def begin(self) -> None:
+        """New records have been fetched: what was read before does not tell which version the roots
+        among them belong to."""
+        self._checked = False
+        self._met = None
+
+    async def look(self) -> None:
+        """Know every version that a record fetched before this call can belong to: one at or behind
+        a version's boundary can be read only after the version can (`router/version_publisher.py`).
+        Raises OutcomeUnknownError if Kafka did not tell."""
+        try:
+            versions = await self._read_again()
+        except Exception as error:  # noqa: BLE001 -- whatever it was, Kafka did not tell
+            # No reason to bury the event: the lane is born again, and asks again.
+            raise OutcomeUnknownError(str(error)) from None
+        if versions is not self._read:
+            self._know(versions)
+        self._checked = True
+
+    def lineage(self, record: Record) -> Lineage:
+        """Raises UnreadableEventError, UnknownVersionError, UncheckedVersionsError and
+        MisplacedRecordError."""
+        if not record.headers:
+            edge, inherited = self.bare(record)
+            return Lineage(edge, root_run_id(inherited), inherited)
+        headers = dict(record.headers)
+        source = headers.get("ce_source")
+        if source is not None and source.startswith(self._ours):
+            key = (
+                source,
+                headers.get("ce_topologyversion"),
+                headers.get("ce_runid"),
+                headers.get("ce_correlationid"),
+                headers.get(TRACEPARENT),
+                record.topic,
+            )
+            try:
+                lineage = self._lineages[key]
+            except KeyError:
+                lineage = self._emitted(record, headers)
+                if len(self._lineages) >= MAX_CACHED_LINEAGES:
+                    self._lineages.clear()
+                self._lineages[key] = lineage
+            if lineage is not None:
+                return lineage
+        return self._root(record)
+
+    def _emitted(self, record: Record, headers: Mapping[str, bytes]) -> Lineage | None:
+        """The lineage of an event that a stage of ours emitted; None if none did."""
+        name, run = headers.get("ce_topologyversion"), headers.get("ce_runid")
+        if not name or not run:
+            return None
+        version = self._versions.get(name)
+        if version is None:
+            raise UnknownVersionError(name)
+        edge = self._edge(version, record.topic)
+        if edge is None or headers.get("ce_source") not in {
+            version.source(stage).encode() for stage in version.emitters(edge.event_type)
+        }:
+            return None
+        inherited = [(RUN_HEADER, run)]
+        inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
+        return Lineage(edge, run, make_header_block(inherited), root=False)
+
+    def stray(self, record: Record) -> Lineage:
+        """The lineage of a record that cannot be read any better: that of a root in its place.
+        Nothing is believed of it but where it stands."""
+        try:
+            place = self._places[record.topic, record.partition]
+        except KeyError:
+            place = self._place(record)
+        since = next((s for s in place.since if s.offset <= record.offset), place.since[-1])
+        edge = self._edge(since.version, record.topic)
+        assert edge is not None  # `_place` took only versions that know the topic
+        run = place.run_ids.of(record.partition, record.offset).encode()
+        return Lineage(edge, run, make_header_block([(RUN_HEADER, run)]))
+
+    def knows(self, topic: str) -> bool:
+        """Is it the topic of an event under some version?"""
+        return any(_event_type_of(version, topic) for version in self._versions.values())
+
+    def bare(self, record: Record) -> tuple[InputEdge, HeaderBlock]:
+        """The edge of a root by its position alone, as kcat writes it with no headers at all, and
+        what its descendants inherit: the run. Raises UnreadableEventError, UncheckedVersionsError
+        and MisplacedRecordError."""
+        if record.value is None:
+            parse_envelope(record)  # says what is wrong
+        roots, offset = self._met, record.offset
+        if (
+            roots is None
+            or not roots.first <= offset < roots.ends
+            or record.partition != roots.partition
+            or record.topic != roots.topic
+        ):
+            roots = self._met = self._roots(record)
+        if roots.edge.keyed and record.key is not None:
+            home = partition_for_key(record.key, roots.edge.keyed)
+            if home != record.partition:
+                raise MisplacedRecordError(roots.edge, home)
+        at = RUN_ID_LENGTH * (offset - roots.first)
+        return roots.edge, (1, _RUN_HEADER_PREFIX + roots.run_ids[at : at + RUN_ID_LENGTH])
+
+    def _roots(self, record: Record) -> _RootBlock:
+        """A bare record and those after it. Raises UncheckedVersionsError."""
+        if not self._checked:
+            raise UncheckedVersionsError
+        partition, first = record.partition, record.offset
+        try:
+            place = self._places[record.topic, partition]
+        except KeyError:
+            place = self._place(record)
+        if place.met is not None and place.met.first <= first < place.met.ends:
+            return place.met
+        ends = first + RUN_ID_BLOCK
+        for since in place.since:  # newest first; before them all, the oldest
+            if since.offset <= first:
+                break
+            ends = min(ends, since.offset)
+        edge = since.edge
+        if edge is None:
+            edge = since.edge = self._edge(since.version, record.topic)
+            assert edge is not None  # `_place` took only versions that know the topic
+        run_ids = place.run_ids.block(partition, first)
+        place.met = _RootBlock(record.topic, partition, first, ends, edge, run_ids)
+        return place.met
+
+    def _root(self, record: Record) -> Lineage:
+        """A root with headers: somebody's CloudEvent, or somebody's forgery."""
+        envelope = parse_envelope(record)
+        media_type = envelope.content_type.partition(";")[0].strip().lower()
+        if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
+            raise UnreadableEventError(f"content-type {media_type!r} is not JSON")
+        edge, inherited = self.bare(record)
+        run = root_run_id(inherited)
+        handed_down = [(RUN_HEADER, run)]
+        attributes = envelope.attributes
+        correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
+        if correlation:
+            handed_down.append(attribute_header(CORRELATION_ID, correlation))
+        if envelope.traceparent:
+            handed_down.append((TRACEPARENT, envelope.traceparent.encode()))
+        return Lineage(edge, run, make_header_block(handed_down), envelope.data, attributes)
+
+    def _place(self, record: Record) -> _InputPartition:
+        since = []
+        for version in reversed(self._versions.values()):
+            event_type = _event_type_of(version, record.topic)
+            if event_type is None:
+                continue
+            boundaries = version.events[event_type].boundaries
+            boundary = boundaries[record.partition] if record.partition < len(boundaries) else 0
+            since.append(_VersionStart(boundary, version))
+        place = _InputPartition(RunIdGenerator(self.newest.installation, record.topic), since)
+        self._places[record.topic, record.partition] = place
+        return place
+
+
+def _event_type_of(version: Version, topic: str) -> str | None:
+    return next((name for name, event in version.events.items() if event.topic == topic), None)
+
+
+RUN_HEADER = f"ce_{RUN_ID}"
+CORRELATION_HEADER = f"ce_{CORRELATION_ID}"
+_RUN_HEADER_PREFIX = length_prefixed(RUN_HEADER.encode()) + varint_bytes(
+    RUN_ID_LENGTH
+)  # the run id's header, up to its value
+
+
+def root_run_id(inherited: HeaderBlock) -> bytes:
+    """The run of a root, which it hands down as its only header so far."""
+    return inherited[1][-RUN_ID_LENGTH:]

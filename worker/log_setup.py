@@ -1,0 +1,37 @@
+"""How does a log line look?"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure_logging(*, level: str = "info", pretty: bool | None = None) -> None:
+    """Dotted event names with fields: for people on a terminal, as JSON lines elsewhere; all on
+    standard error, so that standard output stays data."""
+    if pretty is None:
+        pretty = sys.stderr.isatty()
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if pretty
+        else structlog.processors.JSONRenderer()
+    )
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        # One write a line: the lines of several processes must not run into each other.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,  # whoever configures anew, a test for one, is heard
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
+    # aiokafka says some 70 lines a second while a broker is away; what matters of it, we say.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

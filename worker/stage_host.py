@@ -1,0 +1,272 @@
+"""Which stages does this process host, as versions come?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import structlog
+
+from farandole.broker.settings import Settings
+from farandole.catalog.active_stages import ActiveStage, active_stages
+from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
+from farandole.events.topology_version import StageSpec
+from farandole.lanes.lane_group import LaneGroup
+from farandole.stages.function_loader import FunctionNotFoundError, load_function
+from farandole.stages.function_signature import StageSignature, UnbindableError
+from farandole.stages.function_signature import read_signature as read_signature
+from farandole.stages.json_schema import NoSchemaError, schema_digest
+from farandole.worker.control_state import ControlState
+from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.invoker import Invoker
+from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.lineage import LineageResolver
+from farandole.worker.output_routing import bind_outputs, signature_mismatch
+
+log = structlog.get_logger()
+
+DRAIN_SECONDS = 10.0  # seconds that a lane has to end between transactions when it is to go
+
+
+class OutdatedCodeError(Exception):
+    """A version was made for other code than what this process has imported: a new process, which
+    imports what is on disk now, is to take its place."""
+
+
+class _StageCode(NamedTuple):
+    function: Callable[..., Any]
+    signature: StageSignature
+
+
+@dataclass(slots=True)
+class _HostedStage:
+    """A stage at work in this process."""
+
+    stage: StageSpec
+    group: LaneGroup
+    pool: ThreadPoolExecutor | None
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class StageHost:
+    """The groups of one process. `stages` empty: of every stage that there is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        published: PublishedVersions,
+        asked: ControlState,
+        stages: Collection[str],
+        beat: Heartbeat,
+    ) -> None:
+        self._settings = settings
+        self._published = published
+        self._asked = asked
+        self._stages = stages
+        self._beat = beat
+        self._alone = asyncio.Lock()
+        self._hosted: dict[str, _HostedStage] = {}
+        self._ending = asyncio.Event()
+        self.lanes: dict[str, Callable[[], int]] = {}
+        """By stage, how many of its lanes live here now."""
+
+    def end(self) -> None:
+        """Drain everything; `run` returns when that is done."""
+        self._ending.set()
+
+    async def run(self) -> None:
+        """Raises MembershipError, OutdatedCodeError, and FunctionNotFoundError where none of the
+        newest version can be worked."""
+        ending = asyncio.create_task(self._ending.wait())
+        changed = asyncio.create_task(self._published.changed())
+        try:
+            await changed
+            await self._follow(changed.result(), first=True)
+            changed = asyncio.create_task(self._published.changed())
+            while True:
+                working = [h.task for h in self._hosted.values() if h.task]
+                done, _ = await asyncio.wait(
+                    {ending, changed, *working}, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done - {changed}:
+                    break
+                await self._follow(changed.result())
+                changed = asyncio.create_task(self._published.changed())
+        finally:
+            changed.cancel()
+            ending.cancel()
+            await self._end(list(self._hosted))
+
+    async def _follow(self, versions: VersionsByNumber, *, first: bool = False) -> None:
+        """Host what these versions ask for, in the way that they ask for it."""
+        newest = versions[max(versions)]
+        stages = active_stages(versions)
+        if first:
+            missing = [name for name in self._stages if name not in stages]
+            if missing:
+                raise FunctionNotFoundError(
+                    f"{newest.name} has no stage {missing[0]!r}: {', '.join(stages)}"
+                )
+        wanted = {n: s for n, s in stages.items() if not self._stages or n in self._stages}
+        lacking: list[str] = []
+        codes: dict[str, _StageCode] = {}
+        for name, wish in wanted.items():
+            code = self._code(name, wish.stage, versions)
+            if not isinstance(code, str) and _schemas_differ(code.signature, wish.stage):
+                before = self._hosted.get(name)
+                if not first and (before is None or before.stage.code != wish.stage.code):
+                    raise OutdatedCodeError(
+                        f"{name}: its code has changed since this process began"
+                    )
+                log.warning(
+                    "stage.differs",
+                    stage=name,
+                    version=newest.name,
+                    remedy="the code here has other schemas than that for which the version was"
+                    " made: deploy the same code everywhere, or apply again",
+                )
+            if isinstance(code, str):
+                log.error("stage.refused", stage=name, version=newest.name, why=code)
+                if name in newest.stages:
+                    lacking.append(code)
+            else:
+                codes[name] = code
+        if lacking and not codes:
+            # What is imported once is not read again: the next process may find code that fits.
+            raise FunctionNotFoundError(lacking[0])
+        await self._end(
+            [
+                name
+                for name, hosted in self._hosted.items()
+                if name not in codes
+                or without_wiring(hosted.stage) != without_wiring(wanted[name].stage)
+            ]
+        )
+        for name, code in codes.items():
+            self._host(name, code, wanted[name], versions)
+        log.info("worker.wired", version=newest.name, stages=sorted(self._hosted))
+
+    def _code(self, name: str, stage: StageSpec, versions: VersionsByNumber) -> _StageCode | str:
+        """The function of a stage, or why it cannot be worked with the code of this process."""
+        version = max((v for v in versions.values() if name in v.stages), key=lambda v: v.version)
+        try:
+            function = load_function(stage.run)
+            signature = read_signature(function)
+            why = signature_mismatch(stage, signature)
+            for event_type in () if why else stage.subscribes:
+                bind_outputs(version, event_type, name, signature)
+        except (FunctionNotFoundError, UnbindableError) as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 -- what its parameters' model says, for one
+            why = f"{stage.run}: {error}"
+        if why is not None:
+            return f"{why}; start a worker with the code that {version.name} was made for"
+        return _StageCode(function, signature)
+
+    def _host(
+        self, name: str, code: _StageCode, wish: ActiveStage, versions: VersionsByNumber
+    ) -> None:
+        if name in self._hosted:
+            self._hosted[name].group.subscribe(wish.topics)
+            return
+        threads = wish.stage.threads
+        pool = ThreadPoolExecutor(threads, thread_name_prefix=name) if threads else None
+        hosted = _HostedStage(wish.stage, self._group(name, code, wish, versions, pool), pool)
+        hosted.task = asyncio.create_task(hosted.group.run(hosted.ending))
+        self._hosted[name] = hosted
+        self.lanes[name] = lambda: len(hosted.group.lanes)
+
+    async def _end(self, names: Sequence[str]) -> None:
+        """Let these stages end in good order. Raises what one of them had ended with."""
+        ended = {name: self._hosted.pop(name) for name in names}
+        for hosted in ended.values():
+            hosted.ending.set()
+        tasks = [hosted.task for hosted in ended.values() if hosted.task]
+        if tasks:
+            await asyncio.wait(tasks)
+        for name, hosted in ended.items():
+            del self.lanes[name]
+            if hosted.pool is not None:
+                hosted.pool.shutdown(wait=False, cancel_futures=True)
+        for task in tasks:
+            task.result()
+
+    def _group(
+        self,
+        name: str,
+        code: _StageCode,
+        wish: ActiveStage,
+        versions: VersionsByNumber,
+        pool: ThreadPoolExecutor | None,
+    ) -> LaneGroup:
+        names, newest = self._settings.names, versions[max(versions)]
+        began, ended = self._beat.watcher(name)
+        caller = Invoker(
+            newest.pipeline, name, wish.stage, code.function, code.signature, pool, began, ended
+        )
+
+        parking = wish.parking
+
+        def retries(lane: int) -> str | None:
+            """As wide as the topic is now: a lane may be born that there was not at first."""
+            now = active_stages(self._published.versions).get(name, wish).parking
+            return now.topic if now is not None and lane < now.partitions else None
+
+        @cache  # a rebalance that gives an index back finds its work as it was
+        def handling(lane: int) -> LaneProcessor:
+            return LaneProcessor(
+                caller,
+                LineageResolver(
+                    self._published.versions,
+                    self._published.current,
+                    partial(bind_outputs, stage=name, signature=code.signature, latest=wish.stage),
+                ),
+                names.dead_topic(newest.pipeline, name),
+                names.ledger_topic,
+                lane,
+                settled=self._beat.tally(name).add,
+                cancelled=self._asked.cancelled,
+                retries=retries(lane),
+                alerts=names.alerts_topic,
+            )
+
+        return LaneGroup(
+            self._settings,
+            names.stage_group(newest.pipeline, name),
+            wish.topics,
+            lambda lane: names.lane_transactional_id(newest.pipeline, name, lane),
+            handling,
+            alone=self._alone,
+            remedy=f"decide where it goes on: farandole seek {name} --to earliest|latest|OFFSET",
+            patience=DRAIN_SECONDS,
+            state=[parking.topic] if parking else [],
+            holding=partial(self._asked.paused, name),
+        )
+
+
+def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
+    """Has the code other schemas than that for which the stage's version was made?"""
+    if not stage.code or signature.passes:
+        return False
+    try:
+        return schema_digest(signature.takes, signature.gives) != stage.code
+    except NoSchemaError:
+        return True
+
+
+_WIRING_FIELDS: Mapping[str, Any] = {
+    "subscribes": (), "emits": (), "when": {}, "parameters": {}, "accepts": None, "code": "",
+    "age": None,
+}  # fmt: skip
+
+
+def without_wiring(stage: StageSpec) -> StageSpec:
+    """A stage without what is wired by the version of each event, and what others watch: what is
+    left is how it is worked, and when that changes it begins anew."""
+    parks = stage.parking and stage.parking.model_copy(update={"partitions": 0})
+    return stage.model_copy(update={**_WIRING_FIELDS, "parking": parks})
