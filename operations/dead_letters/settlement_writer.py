@@ -19,7 +19,6 @@ fence.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -32,6 +31,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
     AccessDeniedError,
     BrokerError,
@@ -72,7 +72,7 @@ MAX_FRUITLESS_TRIES = 12
 """In a row that may come to nothing."""
 MAX_REASONS = 50
 """That are counted apart."""
-_MAX_BACKOFF = 3.0  # seconds
+_BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
 _DEFAULT_MAX_MESSAGE_BYTES = 1_048_588  # bytes: Kafka's own default of `max.message.bytes`
 
 
@@ -272,8 +272,7 @@ async def settle_letters(
                     f"nothing more could be done ({type(error).__name__}: {error}); the same "
                     "command again goes on where this one ended"
                 ) from None
-            longest = min(_MAX_BACKOFF, 0.1 * 2**fruitless)
-            await asyncio.sleep(random.uniform(longest / 4, longest))  # noqa: S311 -- jitter
+            await asyncio.sleep(_BACKOFF.delay(fruitless + 1))
         else:
             return outcome
 
