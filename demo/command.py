@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.demo.oracle import Figures, Weeks
     from farandole.demo.topic_counts import RunCounts
-    from farandole.events.ledger_records import RunRow
+    from farandole.events.run_row import RunRow
     from farandole.events.topology_version import Version
     from farandole.router.change_plan import ChangePlan
     from farandole.services.supervisor import Supervisor
