@@ -27,7 +27,7 @@ def is_retryable(retry: RetryPolicy, error: BaseException) -> bool:
 
 
 def backoff_seconds(retry: RetryPolicy, attempt: int, random: Callable[[], float]) -> float:
-    """Seconds before the try after `attempt` of them: exponential, `jitter` of it left to chance."""
+    """Seconds before the try after `attempt` of them."""
     return _backoff(retry).delay(attempt, random)
 
 
