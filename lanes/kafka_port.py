@@ -29,15 +29,19 @@ from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
 from farandole.broker.undecodable_records import offset_of_undecodable
-from farandole.events.record import OutgoingRecord, Record, UndecodableRecord
+from farandole.events.record import (
+    OutgoingRecord,
+    Partition,
+    PartitionWrites,
+    Record,
+    UndecodableRecord,
+)
 from farandole.lanes.lane_port import (
     CommittedOffset,
     FencedError,
     LaneStoppedError,
     OffsetLostError,
     OutcomeUnknownError,
-    Partition,
-    PartitionWrites,
     StateTables,
     WriteRejectedError,
 )

@@ -46,10 +46,9 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
 from farandole.catalog.published_versions import read_versions
 from farandole.events import settlement_record
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
 from farandole.events.topology_version import Version
-from farandole.lanes.lane_port import Partition
 from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.pipeline_directory import PipelineDirectory
 from farandole.operations.dead_letters.letter_selection import LetterSelection
