@@ -16,9 +16,8 @@ from farandole.events.header_codec import (
     length_prefixed,
     make_header_block,
 )
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.events.run_ids import EventPosition
-from farandole.lanes.lane_port import Partition, PartitionWrites
 from farandole.worker.counters import Counters
 from farandole.worker.ledger_entries import EdgeAccount, TransactionAccounts, count_lines
 from farandole.worker.limits import HEADER_BYTES_ESTIMATE, MAX_EVENT_BYTES, MAX_RECORD_BYTES

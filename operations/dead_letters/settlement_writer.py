@@ -19,7 +19,6 @@ fence.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -32,6 +31,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
     AccessDeniedError,
     BrokerError,
@@ -42,9 +42,8 @@ from farandole.broker.broker_errors import (
 from farandole.broker.kafka_clients import force_close_client, make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.events import settlement_record
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
-from farandole.lanes.lane_port import Partition
 from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.replay_builder import (
@@ -66,7 +65,7 @@ MAX_FRUITLESS_TRIES = 12
 """In a row that may come to nothing."""
 MAX_REASONS = 50
 """That are counted apart."""
-_MAX_BACKOFF = 3.0  # seconds
+_BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
 
 
 class SettlementOrder(NamedTuple):
@@ -180,8 +179,7 @@ async def settle_letters(
                     f"nothing more could be done ({type(error).__name__}: {error}); the same "
                     "command again goes on where this one ended"
                 ) from None
-            longest = min(_MAX_BACKOFF, 0.1 * 2**fruitless)
-            await asyncio.sleep(random.uniform(longest / 4, longest))  # noqa: S311 -- jitter
+            await asyncio.sleep(_BACKOFF.delay(fruitless + 1))
         else:
             return outcome
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.broker.topic_reader import scan
@@ -231,7 +232,7 @@ async def test_who_is_always_fenced_gives_up_and_says_how_far_it_came(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement_writer, "MAX_FRUITLESS_TRIES", 2)
-    monkeypatch.setattr(settlement_writer, "_MAX_BACKOFF", 0.01)
+    monkeypatch.setattr(settlement_writer, "_BACKOFF", Backoff(0.01, 0.01))
     store = await buried(settings, 10)
     order = await replaying(store, await all_of(store))
     transaction = settlement_writer._write_transaction
