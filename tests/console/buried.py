@@ -20,11 +20,11 @@ from farandole.events.record import OutgoingRecord
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
 from farandole.lanes.simulated_kafka import SimulatedRecord
-from farandole.operations.dead_letters.settlement_writer import (
+from farandole.operations.dead_letters.dead_letter_store import (
     DeadLetterStore,
-    SettlementOrder,
     open_dead_letter_store,
 )
+from farandole.operations.dead_letters.settlement_writer import SettlementOrder
 from farandole.router.version_publisher import publish_version
 from tests.router.made import derived
 
@@ -73,9 +73,10 @@ async def buried(settings: Settings, count: int) -> DeadLetterStore:
     return await open_dead_letter_store(settings, "p")
 
 
-async def replaying(yard: DeadLetterStore, chosen: Iterable[int]) -> SettlementOrder:
+async def replaying(store: DeadLetterStore, chosen: Iterable[int]) -> SettlementOrder:
     offsets = frozenset(chosen)
-    return SettlementOrder("load", "replayed", offsets, "ann", retrying=await yard.retrying("load"))
+    topic = await store.retry_topic("load")
+    return SettlementOrder("load", "replayed", offsets, "ann", retry_topic=topic)
 
 
 @dataclass
