@@ -11,7 +11,7 @@ import orjson
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import ScanStart, scan
-from farandole.events.ledger_records import RunRow
+from farandole.events.run_row import RunRow
 from farandole.operations.errors import NotFoundError
 
 _ROW_FIELDS = {
