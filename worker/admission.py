@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
+from farandole.catalog.ownership import UnknownVersionError
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import OutgoingRecord, Record
@@ -16,7 +17,6 @@ from farandole.worker.lineage import (
     LineageResolver,
     MisplacedRecordError,
     UncheckedVersionsError,
-    UnknownVersionError,
 )
 from farandole.worker.output_routing import OutputRouter, as_stage_error, input_decoder
 from farandole.worker.transaction_buffer import TransactionBuffer

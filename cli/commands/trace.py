@@ -109,26 +109,26 @@ class _EventTracer:
     ) -> None:
         self._settings = settings
         self._admin = admin
+        from farandole.catalog.ownership import VersionIndex
+
         self._versions = versions
+        self._index = VersionIndex(versions.values())
         self._limit = limit
 
     def version(self, record: Record) -> Version | None:
-        from farandole.ledger.event_trace import owning_version
-
-        return owning_version(dict(record.headers), self._versions, record)
+        """Return the version that a record belongs to; None if no version has its topic."""
+        owner = self._index.owner_of(record)
+        return None if owner is None else owner.version
 
     def stage(self, record: Record) -> str | None:
-        """The stage that emitted it; None: a root."""
-        from farandole.ledger.event_trace import emitting_stage
-
-        return emitting_stage(dict(record.headers), self.version(record))
+        """Return the stage that emitted a record; None if it is a root."""
+        owner = self._index.owner_of(record)
+        return None if owner is None else owner.stage
 
     def type(self, record: Record) -> str:
-        for version in self._versions.values():
-            for event_type, event in version.events.items():
-                if event.topic == record.topic:
-                    return event_type
-        return record.topic
+        """Return the record's event type; its topic if no version has it."""
+        owner = self._index.owner_of(record)
+        return record.topic if owner is None else owner.event_type
 
     async def start(self, wanted: TraceTarget) -> Record:
         """What the person has named a place of. Raises CommandError."""
