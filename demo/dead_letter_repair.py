@@ -14,12 +14,14 @@ from farandole.broker.settings import Settings
 from farandole.cli.command_hints import command_line
 from farandole.cli.context import CliContext
 from farandole.cli.error_reporting import CommandError
+from farandole.cli.rendering.dead_letter_view import kind_lines
 from farandole.events.failure_fingerprint import failure_title
-from farandole.events.ledger_records import RunRow, edges_balance
+from farandole.events.run_row import RunRow, edges_balance
 from farandole.events.topology_version import Version
 from farandole.operations.dead_letters import failure_kinds, replay_and_discard
-from farandole.operations.dead_letters.letter_selection import FailureKind, LetterSelection
-from farandole.operations.dead_letters.settlement_writer import open_dead_letter_store
+from farandole.operations.dead_letters.dead_letter_store import open_dead_letter_store
+from farandole.operations.dead_letters.failure_kinds import FailureKind
+from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.value_patch import read_patch_file
 from farandole.operations.runs.run_rows import first_matching_row
 
@@ -45,9 +47,9 @@ async def repair_dead_letters(
     mended line died again, and BrokerError."""
     run = row["run"]
     _print_command(console, command_line(here, "dead", f"--run {run}"))
-    yard = await open_dead_letter_store(settings, version.pipeline)
-    found = await failure_kinds.list_failure_kinds(yard, yard.stages, LetterSelection(run=run))
-    for line in failure_kinds.kind_lines(found) if found else ["no dead letter fits"]:
+    store = await open_dead_letter_store(settings, version.pipeline)
+    found = await failure_kinds.list_failure_kinds(store, store.stages, LetterSelection(run=run))
+    for line in kind_lines(found) if found else ["no dead letter fits"]:
         _print_line(console, line)
     kind = next((each for each in found if _is_repairable(each)), None)
     if kind is None:
@@ -65,7 +67,7 @@ async def repair_dead_letters(
     chosen = LetterSelection(run=run, fingerprint=kind.fingerprint)
     document = read_patch_file(patch)
     done, refused = await replay_and_discard.replay_letters(
-        yard, yard.stages, chosen, patch=(document,), yes=True
+        store, store.stages, chosen, patch=(document,), yes=True
     )
     if refused or not done:
         raise CommandError("farandole: not every line could be replayed, see above")

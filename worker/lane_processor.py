@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence, Set
 
-from farandole.events.record import Record
+from farandole.events.record import Partition, Record
 from farandole.events.retry_record import ParkedEvent
-from farandole.lanes.lane_port import Partition, StateTables
+from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_protocol import BatchResult
 from farandole.worker.admission import Admission
 from farandole.worker.counters import Counters

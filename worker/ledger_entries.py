@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from farandole.events.envelope import REPEATED_RUN_HEADER
-from farandole.events.ledger_records import (
+from farandole.events.ledger_entry import (
     ConsumedCounts,
     EmittedCounts,
     LedgerEntry,
@@ -17,10 +17,9 @@ from farandole.events.ledger_records import (
     hash_event_ids,
     ledger_partition,
 )
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_PATTERN
-from farandole.lanes.lane_port import Partition
 from farandole.worker.lineage import InputEdge
 from farandole.worker.output_routing import Output
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from farandole.events.alert_record import alert_to_record
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import (
     REPLAY_PREFIX,
     ParkedEvent,
@@ -16,7 +16,6 @@ from farandole.events.retry_record import (
     parse_retry_row,
 )
 from farandole.events.safe_text import single_line
-from farandole.lanes.lane_port import Partition
 from farandole.worker.breaker_alerts import BreakerAlerts
 from farandole.worker.circuit_breaker import CircuitBreaker
 from farandole.worker.invoker import Invoker

@@ -19,8 +19,8 @@ from farandole.operations.dead_letters.value_patch import MAX_EDITED_LETTERS
 if TYPE_CHECKING:
     from farandole.events.record import Record
     from farandole.events.settlement_record import Settlement
+    from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
     from farandole.operations.dead_letters.letter_selection import LetterSelection
-    from farandole.operations.dead_letters.settlement_writer import DeadLetterStore
 
 CommandFunction = Callable[..., Any]
 
@@ -81,7 +81,7 @@ def dead(context: click.Context, /, as_json: bool, **filters: Any) -> None:
 def show(here: CliContext, place: str) -> None:
     """Show one dead letter: why it died, its traceback, headers and data, and what became of it."""
     selection = _build_selection((place,))
-    ((stage, offsets),) = selection.places.items()
+    ((stage, offsets),) = selection.positions.items()
     (offset,) = offsets
     here.logs()
     run_async(_show_letter(here, stage, offset))
@@ -175,14 +175,14 @@ def _build_selection(
         at.setdefault(name, set()).add(int(offset))
     found = LetterSelection(
         {name: frozenset(offsets) for name, offsets in at.items()},
-        stage, run_id, fingerprint, since, until, every,
+        stage, run_id, fingerprint, since, until, all_letters=every,
     )  # fmt: skip
-    if not found.said:
+    if not found.is_given:
         raise click.UsageError(
             "no letter is selected; name some by STAGE/OFFSET, --stage, --fingerprint, --run, "
             "--since or --until, or say --all"
         )
-    if found.places and (found.filtered or every):
+    if found.positions and (found.has_filters or every):
         raise click.UsageError("say either which positions, or what they have in common")
     return found
 
@@ -191,41 +191,42 @@ async def _open_store(
     here: CliContext, selection: LetterSelection
 ) -> tuple[DeadLetterStore, list[str]]:
     """And the stages whose letters can be meant. Raises CommandError, BrokerError."""
-    from farandole.operations.dead_letters.settlement_writer import open_dead_letter_store
+    from farandole.operations.dead_letters.dead_letter_store import open_dead_letter_store
 
     settings = await here.reached()
-    yard = await open_dead_letter_store(settings, await here.pipeline(settings))
-    for named in (*selection.places, *([selection.stage] if selection.stage else ())):
-        require_known(named, yard.stages, "stage")
-    return yard, [stage for stage in yard.stages if selection.looks_at(stage)]
+    store = await open_dead_letter_store(settings, await here.pipeline(settings))
+    for named in (*selection.positions, *([selection.stage] if selection.stage else ())):
+        require_known(named, store.stages, "stage")
+    return store, [stage for stage in store.stages if selection.may_include_stage(stage)]
 
 
 async def _list_kinds(here: CliContext, selection: LetterSelection, as_json: bool) -> None:
+    from farandole.cli.rendering.dead_letter_view import kind_lines
     from farandole.operations.dead_letters import failure_kinds
 
-    yard, stages = await _open_store(here, selection)
-    found = await failure_kinds.list_failure_kinds(yard, stages, selection)
+    store, stages = await _open_store(here, selection)
+    found = await failure_kinds.list_failure_kinds(store, stages, selection)
     if as_json:
-        print_json([failure_kinds.kind_data(group) for group in found])
+        print_json([kind.to_data() for kind in found])
     elif not found:
-        print_line("no dead letter is kept" if not selection.filtered else "no dead letter fits")
+        print_line("no dead letter is kept" if not selection.has_filters else "no dead letter fits")
     else:
-        for line in failure_kinds.kind_lines(found):
+        for line in kind_lines(found):
             print_line(line)
 
 
 async def _show_letter(here: CliContext, stage: str, offset: int) -> None:
-    yard, _ = await _open_store(here, _build_selection((f"{stage}/{offset}",)))
-    record = await yard.at(stage, offset)
+    store, _ = await _open_store(here, _build_selection((f"{stage}/{offset}",)))
+    record = await store.letter_at(stage, offset)
     if record is None:
         raise CommandError(
             f"farandole: there is no dead letter {stage}/{offset}; see: farandole dead"
         )
-    became = (await yard.settled(stage, offset)).get(offset)
+    became = (await store.settlements(stage, offset)).get(offset)
     for line in _letter_lines(record, stage, became):
         print_line(line)
     print_line("")
-    for line in _next_commands(here, yard, record, stage, became):
+    for line in _next_commands(here, store, record, stage, became):
         print_line(line)
 
 
@@ -285,16 +286,16 @@ def _format_value(value: bytes | None) -> str:
 
 
 def _next_commands(
-    here: CliContext, yard: DeadLetterStore, record: Record, stage: str, became: Settlement | None
+    here: CliContext, store: DeadLetterStore, record: Record, stage: str, became: Settlement | None
 ) -> list[str]:
     """The commands to go on with."""
     from farandole.cli.command_hints import command_line
     from farandole.events.run_ids import RUN_ID_PATTERN
     from farandole.operations.dead_letters.letter_selection import account_field
 
-    bootstrap = shlex.quote(yard.settings.bootstrap or "")
+    bootstrap = shlex.quote(store.settings.bootstrap or "")
     lines = [
-        f"kcat -C -b {bootstrap} -t {yard.topic(stage)} -p 0 -o {record.offset} -c 1 "
+        f"kcat -C -b {bootstrap} -t {store.topic(stage)} -p 0 -o {record.offset} -c 1 "
         "-f '%h\\n%k\\n%s\\n'"
     ]
     run_id = account_field(record, "run")

@@ -22,7 +22,7 @@ class DurationParameter(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
         from pydantic_core import PydanticCustomError
 
-        from farandole.router.file_model import parse_positive_duration
+        from farandole.router.file_values import parse_positive_duration
 
         try:
             seconds = parse_positive_duration(value)

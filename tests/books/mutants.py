@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.lanes.lane_group import LaneGroup
-from farandole.lanes.lane_port import (
-    CommittedOffset,
-    OutcomeUnknownError,
-    Partition,
-    PartitionWrites,
-)
+from farandole.lanes.lane_port import CommittedOffset, OutcomeUnknownError
 from farandole.lanes.lane_protocol import BatchResult
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.worker.lane_processor import LaneProcessor

@@ -13,18 +13,18 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
-from farandole.events import ledger_records, retry_record, settlement_record
+from farandole.events import ledger_entry, retry_record, settlement_record
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
-from farandole.events.ledger_records import LedgerEntry
+from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.record import OutgoingRecord
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
 from farandole.lanes.simulated_kafka import SimulatedRecord
-from farandole.operations.dead_letters.settlement_writer import (
+from farandole.operations.dead_letters.dead_letter_store import (
     DeadLetterStore,
-    SettlementOrder,
     open_dead_letter_store,
 )
+from farandole.operations.dead_letters.settlement_writer import SettlementOrder
 from farandole.router.version_publisher import publish_version
 from tests.router.made import derived
 
@@ -73,9 +73,10 @@ async def buried(settings: Settings, count: int) -> DeadLetterStore:
     return await open_dead_letter_store(settings, "p")
 
 
-async def replaying(yard: DeadLetterStore, chosen: Iterable[int]) -> SettlementOrder:
+async def replaying(store: DeadLetterStore, chosen: Iterable[int]) -> SettlementOrder:
     offsets = frozenset(chosen)
-    return SettlementOrder("load", "replayed", offsets, "ann", retrying=await yard.retrying("load"))
+    topic = await store.retry_topic("load")
+    return SettlementOrder("load", "replayed", offsets, "ann", retry_topic=topic)
 
 
 @dataclass
@@ -107,7 +108,7 @@ async def found(settings: Settings) -> Found:
                 result.settled.update(said.settles)
     async for records in scan(settings, [names.ledger_topic]):
         for record in records:
-            entry = ledger_records.parse_ledger_entry(record.value)
+            entry = ledger_entry.parse_ledger_entry(record.value)
             assert entry is not None
             result.entries.append(entry)
     return result

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from farandole.broker.kafka_clients import make_producer
 from farandole.broker.settings import Settings
-from farandole.operations.dead_letters import settlement_writer
+from farandole.operations.dead_letters import dead_letter_store, settlement_writer
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from tests.console.buried import replaying
 
@@ -59,12 +59,12 @@ def dying(settings: Settings, **how: Any) -> AIOKafkaProducer:
 
 async def main() -> None:
     settings = Settings.load(Path())
-    yard = await settlement_writer.open_dead_letter_store(settings, "p")
+    store = await dead_letter_store.open_dead_letter_store(settings, "p")
     chosen, _ = await settlement_writer.find_open_letters(
-        yard, "load", LetterSelection(every=True), fence=True
+        store, "load", LetterSelection(all_letters=True), fence=True
     )
     settlement_writer.make_producer = dying
-    await settlement_writer.settle_letters(yard, await replaying(yard, chosen))
+    await settlement_writer.settle_letters(store, await replaying(store, chosen))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from farandole.events.settlement_record import SettlementKind
 from farandole.notifier.dead_letter_view import DeadLetterView
-from farandole.operations.dead_letters.letter_selection import (
+from farandole.operations.dead_letters.failure_kinds import (
     MAX_KINDS,
     OTHER_KINDS,
     FailureKinds,
-    LetterSelection,
 )
+from farandole.operations.dead_letters.letter_selection import LetterSelection
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
 
 NOW = START + timedelta(days=1)
@@ -67,11 +67,11 @@ def test_filters_narrow_down_each_other(those: list[Died], since: int, until: in
     letters = [read(one, offset) for offset, one in enumerate(those)]
     first, end = milliseconds(since), milliseconds(until)
     chosen = LetterSelection(stage="load", since=first, until=end)
-    assert [x.record.offset for x in letters if chosen.takes(x)] == [
+    assert [x.record.offset for x in letters if chosen.matches(x)] == [
         n for n, one in enumerate(those) if one.stage == "load" and since <= one.after < until
     ]
     for each in letters:
-        alike = [x for x in letters if LetterSelection(fingerprint=each.fingerprint).takes(x)]
+        alike = [x for x in letters if LetterSelection(fingerprint=each.fingerprint).matches(x)]
         assert each in alike
         assert {x.fingerprint for x in alike} == {each.fingerprint}
 
@@ -81,19 +81,18 @@ def test_positions_are_taken_and_nothing_else() -> None:
     letters = [
         read(Died(0, stage=s), n) for n, s in enumerate(["load", "load", "load", "validate"])
     ]
-    assert [x.record.offset for x in letters if chosen.takes(x)] == [1]
-    assert (chosen.first("load"), chosen.looks_at("load"), chosen.looks_at("validate")) == (
-        1, True, False,
-    )  # fmt: skip
+    assert [x.record.offset for x in letters if chosen.matches(x)] == [1]
+    assert chosen.first_offset("load") == 1
+    assert [chosen.may_include_stage(stage) for stage in ("load", "validate")] == [True, False]
 
 
 def test_of_a_run_are_those_that_say_so() -> None:
     letter = read(Died(0), 1)
-    assert LetterSelection(run="run").takes(letter)
-    assert not LetterSelection(run="other").takes(letter)
+    assert LetterSelection(run="run").matches(letter)
+    assert not LetterSelection(run="other").matches(letter)
 
 
 def test_nothing_said_is_nothing() -> None:
-    assert not LetterSelection().said
-    assert LetterSelection(every=True).said
-    assert LetterSelection(since=0).said
+    assert not LetterSelection().is_given
+    assert LetterSelection(all_letters=True).is_given
+    assert LetterSelection(since=0).is_given

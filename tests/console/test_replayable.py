@@ -15,7 +15,7 @@ from farandole.events import retry_record
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.header_codec import decode_headers
-from farandole.events.ledger_records import ledger_partition
+from farandole.events.ledger_entry import ledger_partition
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.ledger.entry_validation import parse_entry as sound
@@ -71,12 +71,13 @@ def record(**more: Any) -> SimulatedRecord:
 
 def test_a_letter_becomes_the_event_that_died() -> None:
     made = prepare_replay(record(headers=[("ce_id", b"x"), ("dead_reason", b"x")]), TO, VERSIONS)
-    assert (made.letter, made.lane, made.run, made.event_type) == (5, 1, RUN.encode(), "asked")
+    assert (made.letter_offset, made.lane) == (5, 1)
+    assert (made.run, made.event_type) == (RUN.encode(), "asked")
     event = made.event
     assert (event.topic, event.partition, event.offset) == ("p.asked", 1, 7)
     assert (event.key, event.value, event.headers) == (b"k", b"{}", (("ce_id", b"x"),))
     assert (event.timestamp, event.before, event.replays) == (123, 4, 3)
-    assert retry_record.parse_retry_row(made.row.value or b"") == event
+    assert retry_record.parse_retry_row(made.retry_row.value or b"") == event
 
 
 def test_a_letter_of_before_it_carried_these_is_replayed_too() -> None:
@@ -126,23 +127,23 @@ def its(**more: Any) -> Replay:
 def test_a_root_of_a_retired_version_opens_a_new_run_linked_to_the_old() -> None:
     headers = [("ce_id", b"x"), ("ce_source", b"urn:till"), (REPEATED_RUN_HEADER, b"b" * 13)]
     made = replay_as_new_run(its(headers=headers), VERSIONS["p@2"])
-    assert made.anew is not None
-    assert made.anew[:2] == ("p.asked", 1)
-    assert (made.anew.record.key, made.anew.record.value) == (b"k", b"{}")
-    assert decode_headers(made.anew.record.headers) == [
+    assert made.new_root is not None
+    assert made.new_root[:2] == ("p.asked", 1)
+    assert (made.new_root.record.key, made.new_root.record.value) == (b"k", b"{}")
+    assert decode_headers(made.new_root.record.headers) == [
         *headers[:2],
         (REPEATED_RUN_HEADER, RUN.encode()),
     ]
     assert retry_rows([made]) == {}
     assert ledger_entries([made], "p", "load", 0) == {}
-    assert new_run_roots([made]) == {("p.asked", 1): [made.anew.record]}
+    assert new_run_roots([made]) == {("p.asked", 1): [made.new_root.record]}
 
 
 def test_of_a_topic_that_is_narrower_now_it_takes_another_partition() -> None:
     narrow = version(4).model_copy(update={"events": {"asked": EventSpec(topic="q", partitions=1)}})
     made = replay_as_new_run(its(), narrow)
-    assert made.anew is not None
-    assert made.anew[:2] == ("q", 0)
+    assert made.new_root is not None
+    assert made.new_root[:2] == ("q", 0)
 
 
 @pytest.mark.parametrize(

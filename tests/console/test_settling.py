@@ -11,15 +11,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.broker.topic_reader import scan
 from farandole.events.topology_version import EventSpec
 from farandole.ledger.run_fold import count_settled_events, fold_part
 from farandole.operations.dead_letters import settlement_writer
+from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.settlement_writer import (
-    DeadLetterStore,
     SettlementOrder,
     SettlementOutcome,
     find_open_letters,
@@ -43,8 +44,9 @@ pytestmark = pytest.mark.kafka
 POINTS = ("after the fence", "before the commit", "while it commits", "after the commit")
 
 
-async def all_of(yard: DeadLetterStore) -> list[int]:
-    return (await find_open_letters(yard, "load", LetterSelection(every=True), fence=True))[0]
+async def all_of(store: DeadLetterStore) -> list[int]:
+    every = LetterSelection(all_letters=True)
+    return (await find_open_letters(store, "load", every, fence=True))[0]
 
 
 def killed(settings: Settings, point: str, *, letters: int, at: int) -> None:
@@ -58,30 +60,30 @@ def killed(settings: Settings, point: str, *, letters: int, at: int) -> None:
 
 
 async def shared(
-    yard: DeadLetterStore, first: list[int], second: list[int]
+    store: DeadLetterStore, first: list[int], second: list[int]
 ) -> list[SettlementOutcome]:
-    orders = [await replaying(yard, chosen) for chosen in (first, second)]
-    return await asyncio.gather(*(settle_letters(yard, order) for order in orders))
+    orders = [await replaying(store, chosen) for chosen in (first, second)]
+    return await asyncio.gather(*(settle_letters(store, order) for order in orders))
 
 
 async def overlapping(settings: Settings, count: int) -> None:
-    yard = await buried(settings, count)
-    chosen = await all_of(yard)
+    store = await buried(settings, count)
+    chosen = await all_of(store)
     assert len(chosen) == count
-    ann, bob = await shared(yard, chosen[: count * 3 // 4], chosen[count // 4 :])
-    assert ann.births + bob.births > 2  # they have met
+    ann, bob = await shared(store, chosen[: count * 3 // 4], chosen[count // 4 :])
+    assert ann.starts + bob.starts > 2  # they have met
     assert ann.done + bob.done == count
-    assert ann.others + bob.others == count // 2
+    assert ann.settled_by_others + bob.settled_by_others == count // 2
     assert_each_once(await found(settings), count)
 
 
 async def interrupted(settings: Settings, count: int, letters: int, *points: str) -> None:
-    yard = await buried(settings, count)
+    store = await buried(settings, count)
     for number, point in enumerate(points, 2):
         await asyncio.to_thread(killed, settings, point, letters=letters, at=number)
-    chosen = await all_of(yard)
+    chosen = await all_of(store)
     assert len(chosen) < count or set(points) == {"after the fence"}
-    outcome = await settle_letters(yard, await replaying(yard, chosen))
+    outcome = await settle_letters(store, await replaying(store, chosen))
     assert outcome.done == len(chosen)
     assert_each_once(await found(settings), count)
 
@@ -114,11 +116,11 @@ def test_fifty_thousand_letters_survive_ten_kills(settings: Settings) -> None:
 
 
 async def test_a_row_is_the_event_as_it_stood_in_its_lane(settings: Settings) -> None:
-    yard = await buried(settings, 4)
-    await settle_letters(yard, await replaying(yard, await all_of(yard)))
+    store = await buried(settings, 4)
+    await settle_letters(store, await replaying(store, await all_of(store)))
     read = await found(settings)
     (third,) = [row for row in read.rows if row.value == b'{"n": 3}']
-    topic = yard.versions[1].events["line.read"].topic
+    topic = store.versions[1].events["line.read"].topic
     assert (third.topic, third.partition, third.offset, third.key) == (topic, 1, 1, b"k3")
     assert third.headers == (("ce_id", b"asked/0/1/3"),)
     assert (third.timestamp, third.before, third.replays) == (1_700_000_000_003, 3, 1)
@@ -131,8 +133,8 @@ async def test_a_row_is_the_event_as_it_stood_in_its_lane(settings: Settings) ->
 
 
 async def test_the_books_say_that_what_was_dead_is_parked(settings: Settings) -> None:
-    yard = await buried(settings, 3 * RUNS)
-    await settle_letters(yard, await replaying(yard, await all_of(yard)))
+    store = await buried(settings, 3 * RUNS)
+    await settle_letters(store, await replaying(store, await all_of(store)))
     read = await found(settings)
     by_run = {p["run"]: (p, e) for e in read.entries for p in e["runs"]}
     assert len(by_run) == RUNS
@@ -162,12 +164,12 @@ async def test_the_books_say_that_what_was_dead_is_parked(settings: Settings) ->
 
 async def test_of_two_letters_of_one_event_the_older_goes_first(settings: Settings) -> None:
     """A stage that was sent back has given up on it twice; one row would replace the other."""
-    yard = await buried(settings, 3)
-    await bury(settings, yard.topic("load"), letters(yard.versions[1], 3))
-    chosen = await all_of(yard)
+    store = await buried(settings, 3)
+    await bury(settings, store.topic("load"), letters(store.versions[1], 3))
+    chosen = await all_of(store)
     assert len(chosen) == 6
     for done, open_ in ((3, 3), (3, 0)):
-        outcome = await settle_letters(yard, await replaying(yard, chosen))
+        outcome = await settle_letters(store, await replaying(store, chosen))
         assert (outcome.done, outcome.refused.total()) == (done, open_)
     read = await found(settings)
     assert set(read.orders.values()) == {2}
@@ -175,8 +177,8 @@ async def test_of_two_letters_of_one_event_the_older_goes_first(settings: Settin
 
 
 async def test_what_a_retired_version_had_as_a_root_opens_a_new_run(settings: Settings) -> None:
-    yard = await buried(settings, 4)
-    first = yard.versions[1]
+    store = await buried(settings, 4)
+    first = store.versions[1]
     # As if another version had been published since: in it, lines are roots, in a topic of one
     # partition.
     asked = first.events["asked"].topic
@@ -188,10 +190,10 @@ async def test_what_a_retired_version_had_as_a_root_opens_a_new_run(settings: Se
         }
     )
     retired = first.model_copy(update={"retired": datetime.now(UTC)})
-    yard = DeadLetterStore(settings, "p", {1: retired, 2: newest}, yard.directory)
-    order = (await replaying(yard, await all_of(yard)))._replace(as_new_run=True)
-    assert (await settle_letters(yard, order)).done == 4
-    assert (await settle_letters(yard, order)).others == 4
+    store = DeadLetterStore(settings, "p", {1: retired, 2: newest}, store.directory)
+    order = (await replaying(store, await all_of(store)))._replace(as_new_run=True)
+    assert (await settle_letters(store, order)).done == 4
+    assert (await settle_letters(store, order)).settled_by_others == 4
     published = [r async for rs in scan(settings, [asked]) for r in rs]
     assert sorted(r.value or b"" for r in published) == [b'{"n": %d}' % n for n in range(4)]
     assert all(dict(r.headers)["farandole-again"] for r in published)
@@ -200,16 +202,16 @@ async def test_what_a_retired_version_had_as_a_root_opens_a_new_run(settings: Se
 
 
 async def test_what_is_discarded_stays_dead_and_is_not_replayed(settings: Settings) -> None:
-    yard = await buried(settings, 10)
-    chosen = await all_of(yard)
+    store = await buried(settings, 10)
+    chosen = await all_of(store)
     order = SettlementOrder("load", "discarded", frozenset(chosen[:4]), "ann", "a test feed")
-    assert (await settle_letters(yard, order)).done == 4
-    outcome = await settle_letters(yard, await replaying(yard, chosen))
-    assert (outcome.done, outcome.others) == (6, 4)
+    assert (await settle_letters(store, order)).done == 4
+    outcome = await settle_letters(store, await replaying(store, chosen))
+    assert (outcome.done, outcome.settled_by_others) == (6, 4)
     read = await found(settings)
     assert len(read.orders) == 6
     assert sorted(read.settled) == chosen
-    settled = await yard.settled("load")
+    settled = await store.settlements("load")
     assert settled[chosen[0]].reason == "a test feed"
     assert [settled[o].how for o in chosen] == ["discarded"] * 4 + ["replayed"] * 6
 
@@ -218,11 +220,10 @@ async def test_a_transaction_is_bounded_in_bytes(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement_writer, "MAX_TRANSACTION_BYTES", 400)
-    yard = await buried(settings, 12)
-    await settle_letters(yard, await replaying(yard, await all_of(yard)))
-    sizes = [
-        len(s.settles) for s in {id(s): s for s in (await yard.settled("load")).values()}.values()
-    ]
+    store = await buried(settings, 12)
+    await settle_letters(store, await replaying(store, await all_of(store)))
+    settlements = (await store.settlements("load")).values()
+    sizes = [len(s.settles) for s in {id(s): s for s in settlements}.values()]
     assert 1 < max(sizes) < 9
     assert_each_once(await found(settings), 12)
 
@@ -231,9 +232,9 @@ async def test_who_is_always_fenced_gives_up_and_says_how_far_it_came(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement_writer, "MAX_FRUITLESS_TRIES", 2)
-    monkeypatch.setattr(settlement_writer, "_MAX_BACKOFF", 0.01)
-    yard = await buried(settings, 10)
-    order = await replaying(yard, await all_of(yard))
+    monkeypatch.setattr(settlement_writer, "_BACKOFF", Backoff(0.01, 0.01))
+    store = await buried(settings, 10)
+    order = await replaying(store, await all_of(store))
     transaction = settlement_writer._write_transaction
 
     async def fenced(*its: object) -> None:
@@ -249,11 +250,11 @@ async def test_who_is_always_fenced_gives_up_and_says_how_far_it_came(
     with pytest.raises(
         settlement_writer.UnfinishedOrderError, match="at least 0 letters are replayed"
     ):
-        await settle_letters(yard, order)
+        await settle_letters(store, order)
     assert not (await found(settings)).orders
 
 
 async def test_a_stage_without_a_retry_topic_says_what_to_do(settings: Settings) -> None:
-    yard = await buried(settings, 0)
+    store = await buried(settings, 0)
     with pytest.raises(BrokerError, match=r"no topic .*\.p\.none\.retry yet; run: farandole apply"):
-        await yard.retrying("none")
+        await store.retry_topic("none")

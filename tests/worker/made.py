@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from farandole.events.header_codec import decode_headers
-from farandole.events.record import Header, OutgoingRecord, Record
+from farandole.events.record import Header, OutgoingRecord, Partition, Record
 from farandole.events.topology_version import (
     BreakerPolicy,
     EventSpec,
@@ -23,7 +23,6 @@ from farandole.events.topology_version import (
     StageSpec,
     Version,
 )
-from farandole.lanes.lane_port import Partition
 from farandole.stages.function_signature import read_signature
 from farandole.worker.counters import Counters
 from farandole.worker.invoker import Invoker

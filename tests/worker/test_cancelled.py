@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from farandole.events.envelope import REPEATED_RUN_HEADER
-from farandole.events.ledger_records import hash_event_ids
+from farandole.events.ledger_entry import hash_event_ids
+from farandole.events.record import Partition
 from farandole.events.run_ids import RunIdGenerator
-from farandole.lanes.lane_port import Partition
 from farandole.stages.contract import Context
 from tests.worker.made import INSTALLATION, PATIENT, In, Lane, Out, Outcome, bare, emitted, version
 from tests.worker.test_hosting import ONE
