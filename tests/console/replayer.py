@@ -63,7 +63,7 @@ async def main() -> None:
     chosen, _ = await settlement_writer.find_open_letters(
         yard, "load", LetterSelection(every=True), fence=True
     )
-    settlement_writer.make_producer = dying
+    settlement_writer.make_producer = dying  # type: ignore[attr-defined]
     await settlement_writer.settle_letters(yard, await replaying(yard, chosen))
 
 
