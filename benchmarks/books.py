@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import alone, pipelines
 from farandole.broker.settings import Settings
 from farandole.events.envelope import RUN_ID, TOPOLOGY_VERSION, attribute_header, constant_headers
-from farandole.events.ledger_records import DEFAULT_LEDGER_PARTITIONS
+from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.record import Header
 from farandole.events.topology_version import Version
 

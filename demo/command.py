@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.demo.oracle import Figures, Weeks
     from farandole.demo.topic_counts import RunCounts
-    from farandole.events.ledger_records import RunRow
+    from farandole.events.run_row import RunRow
     from farandole.events.topology_version import Version
     from farandole.router.change_plan import ChangePlan
     from farandole.services.supervisor import Supervisor
@@ -143,12 +143,13 @@ async def _run_pipeline(
     """Trigger, work until every event is settled and every failure told, mend one kind of failure,
     and count."""
     from farandole.catalog.published_versions import read_versions
-    from farandole.cli.commands.trigger import publish_root
     from farandole.demo import result_page
     from farandole.demo.dead_letter_repair import repair_dead_letters
     from farandole.demo.incident_mails import catcher_environment, wait_for_mails
     from farandole.demo.topic_counts import count_run_events, topic_ends
+    from farandole.events.root_record import new_root
     from farandole.notifier.mail_catcher import serve_mail_catcher
+    from farandole.operations.events.root_publisher import publish_root
     from farandole.services.companion_services import companion_service
     from farandole.services.pipeline_supervision import supervised
     from farandole.services.supervisor import Supervisor
@@ -169,7 +170,7 @@ async def _run_pipeline(
         supervisor = Supervisor([*workers, bookkeeper, notifier])
         running = await stack.enter_async_context(supervised(supervisor))
         root = await publish_root(
-            settings, version, ROOT_EVENT_TYPE, orjson.dumps({"weeks": weeks})
+            settings, version, new_root(version, ROOT_EVENT_TYPE, orjson.dumps({"weeks": weeks}))
         )
         told = f"published one {ROOT_EVENT_TYPE} for {_format_weeks(weeks)}: run {root.run}"
         console.print(told, soft_wrap=True)

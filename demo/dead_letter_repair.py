@@ -15,7 +15,7 @@ from farandole.cli.command_hints import command_line
 from farandole.cli.context import CliContext
 from farandole.cli.error_reporting import CommandError
 from farandole.events.failure_fingerprint import failure_title
-from farandole.events.ledger_records import RunRow, edges_balance
+from farandole.events.run_row import RunRow, edges_balance
 from farandole.events.topology_version import Version
 from farandole.operations.dead_letters import failure_kinds, replay_and_discard
 from farandole.operations.dead_letters.letter_selection import FailureKind, LetterSelection

@@ -16,7 +16,7 @@ from farandole.cli.command_hints import command_line
 from farandole.cli.context import CliContext
 from farandole.demo.incident_mails import IncidentMail
 from farandole.demo.oracle import Figures, Weeks
-from farandole.events.ledger_records import RunRow
+from farandole.events.run_row import RunRow
 from farandole.events.topology_version import Version
 from farandole.operations.runs.balance_sheet import balance_lines, progress_summary
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
-from farandole.events.ledger_records import HASH_MASK, LedgerEntry
+from farandole.events.ledger_entry import HASH_MASK, LedgerEntry
 
 RUN_GROUPS = 4096
 """Of runs, in a first look."""

@@ -6,8 +6,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any
 
-from farandole.events import ledger_records
-from farandole.events.ledger_records import HASH_MASK, LedgerEntry
+from farandole.events import ledger_entry
+from farandole.events.ledger_entry import HASH_MASK, LedgerEntry
 
 _MAX_COUNT = 2**40  # events or lines in one part: sums of them stay below 64 bits
 _MAX_TIME_MS = 2**48  # milliseconds of the epoch
@@ -26,7 +26,7 @@ _OUTCOME_COUNTS = (
 def parse_entry(value: bytes | None) -> LedgerEntry | None:
     """The entry in a record, whole and of the right types; None where it is not: nothing behind
     this needs to look again."""
-    found = ledger_records.parse_ledger_entry(value)
+    found = ledger_entry.parse_ledger_entry(value)
     return found if found is not None and _is_valid_entry(found) else None
 
 

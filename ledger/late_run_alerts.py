@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from farandole.events.alert_record import Alert
-from farandole.events.ledger_records import RunRow, in_flight
+from farandole.events.run_row import RunRow, in_flight
 from farandole.ledger.run_fold import completion_deadline
 
 

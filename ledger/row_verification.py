@@ -11,7 +11,8 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from farandole.events.ledger_records import LedgerEntry, RunRow
+from farandole.events.ledger_entry import LedgerEntry
+from farandole.events.run_row import RunRow
 from farandole.ledger.run_fold import count_settled_events, fold_part
 
 _CLOCK_FIELD = "late"

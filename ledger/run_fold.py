@@ -19,18 +19,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from farandole.events.ledger_records import (
+from farandole.events.ledger_entry import (
     HASH_MASK,
     ConsumedCounts,
     LedgerEntry,
-    RunEdge,
     RunPart,
     RunRoot,
-    RunRow,
-    edge_name,
-    edges_balance,
     hash_event_ids,
 )
+from farandole.events.run_row import RunEdge, RunRow, edge_name, edges_balance
 
 RunTransition = Literal["opened", "progressed", "completed", "amended"]
 

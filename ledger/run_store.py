@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
-from farandole.events.ledger_records import RUN_STATUSES, LedgerEntry, RunPart, RunRow
+from farandole.events.ledger_entry import LedgerEntry, RunPart
+from farandole.events.run_row import RUN_STATUSES, RunRow
 from farandole.ledger.run_fold import RunTransition, completion_deadline, fold_part
 
 RUN_RETENTION_MS = 7 * 86_400_000  # milliseconds: what the ledger itself keeps

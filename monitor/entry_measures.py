@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from farandole.events.ledger_records import parse_ledger_entry
+from farandole.events.ledger_entry import parse_ledger_entry
 
 
 class EntryMeasure(NamedTuple):

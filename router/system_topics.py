@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from farandole.broker.cluster_admin import TopicSpec
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.ledger_records import DEFAULT_LEDGER_PARTITIONS
+from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 
 MAX_VERSION_BYTES = 8 * 1024 * 1024  # bytes: a version holds the schema of every event
 MAX_ROW_BYTES = 1024 * 1024  # bytes: a notice holds its mail

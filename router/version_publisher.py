@@ -54,7 +54,7 @@ from farandole.broker.fencing_errors import FENCING_ERRORS
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import follow_table
-from farandole.events.ledger_records import DEFAULT_LEDGER_PARTITIONS
+from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.topology_version import INSTALLATION_KEY, EventSpec, Installation, Version
 from farandole.router.change_plan import drifted_configs, same_content
 from farandole.router.topic_resolution import resolve_topics

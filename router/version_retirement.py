@@ -22,7 +22,7 @@ from farandole.broker.consumer_lag import partition_lag
 from farandole.broker.kafka_clients import make_producer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
-from farandole.events.ledger_records import RunRow
+from farandole.events.run_row import RunRow
 from farandole.events.topology_version import Version
 from farandole.router.cluster_snapshot import stage_input_lags
 from farandole.router.topology_store import read_topology

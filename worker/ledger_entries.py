@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from farandole.events.envelope import REPEATED_RUN_HEADER
-from farandole.events.ledger_records import (
+from farandole.events.ledger_entry import (
     ConsumedCounts,
     EmittedCounts,
     LedgerEntry,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.envelope import constant_headers
+from farandole.events.event_key import output_key
 from farandole.events.header_codec import (
     SMALL_VARINTS,
     HeaderBlock,
@@ -22,7 +23,7 @@ from farandole.worker.counters import Counters
 from farandole.worker.ledger_entries import EdgeAccount, TransactionAccounts, count_lines
 from farandole.worker.limits import HEADER_BYTES_ESTIMATE, MAX_EVENT_BYTES, MAX_RECORD_BYTES
 from farandole.worker.lineage import InputEdge, Lineage
-from farandole.worker.output_routing import Output, OutputRouter, UndeclaredOutputError, output_key
+from farandole.worker.output_routing import Output, OutputRouter, UndeclaredOutputError
 
 _new_tuple = tuple.__new__
 

@@ -15,7 +15,7 @@ from farandole.cli.output import json_option, print_json, print_line
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.cli.commands.trigger import PublishedRoot
-    from farandole.events.ledger_records import RunRoot
+    from farandole.events.ledger_entry import RunRoot
     from farandole.events.record import Header, Record
 
 

@@ -14,7 +14,7 @@ from farandole.cli.output import print_line
 
 if TYPE_CHECKING:
     from farandole.events.control_documents import TimedDocument
-    from farandole.events.ledger_records import RunRow
+    from farandole.events.run_row import RunRow
 
 
 @click.command()
@@ -101,7 +101,7 @@ def in_flight_edges(
 ) -> Iterable[InFlightEdge]:
     """Where a run has events in flight, and which pause holds them. `found`: as `asked` gives."""
     from farandole.events.control_documents import pause_in_force
-    from farandole.events.ledger_records import in_flight
+    from farandole.events.run_row import in_flight
 
     said = [*found.values()]
     for name, edge in row["edges"].items():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiokafka import TopicPartition
 
     from farandole.broker.settings import Settings
-    from farandole.events.ledger_records import RunRow
+    from farandole.events.run_row import RunRow
     from farandole.events.topology_version import Version
     from farandole.operations.runs.run_rows import RunRecord
 

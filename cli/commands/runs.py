@@ -60,7 +60,7 @@ def runs(
 
     Times are UTC. What one run did: farandole run ID
     """
-    from farandole.events.ledger_records import RUN_STATUSES
+    from farandole.events.run_row import RUN_STATUSES
 
     if status is not None and not any(s.startswith(status) for s in RUN_STATUSES):
         raise click.UsageError(

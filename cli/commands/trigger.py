@@ -168,7 +168,7 @@ async def publish_root(
 
 
 def _record_key(data: bytes, field: str | None) -> bytes | None:
-    from farandole.worker.output_routing import output_key
+    from farandole.events.event_key import output_key
 
     content: Any = orjson.loads(data)
     return output_key(content, field) if field is not None else None

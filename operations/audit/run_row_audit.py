@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
-from farandole.events.ledger_records import ledger_partition
+from farandole.events.ledger_entry import ledger_partition
 from farandole.ledger import entry_validation
 from farandole.ledger.bookkeeper_lane import POSITION_KEY
 from farandole.ledger.row_verification import RefoldCheck, RowMismatch

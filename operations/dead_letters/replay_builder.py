@@ -20,7 +20,7 @@ from farandole.events import retry_record
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX, approximate_record_size
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.header_codec import encode_headers
-from farandole.events.ledger_records import RunPart, ledger_partition
+from farandole.events.ledger_entry import RunPart, ledger_partition
 from farandole.events.record import OutgoingRecord, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_PATTERN

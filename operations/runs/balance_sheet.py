@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from farandole.cli.output import format_columns
-from farandole.events.ledger_records import RunEdge, RunRow, edge_name, in_flight
+from farandole.events.run_row import RunEdge, RunRow, edge_name, in_flight
 from farandole.events.time_format import format_elapsed, format_timestamp_ms
 from farandole.events.topology_version import Version
 from farandole.router.topology_graph import draw_lines as drawn

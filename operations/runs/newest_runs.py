@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from farandole.events.ledger_records import RunRow, in_flight
+from farandole.events.run_row import RunRow, in_flight
 
 
 class RunSummary(NamedTuple):

@@ -12,7 +12,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import ScanStart, scan
 from farandole.cli.error_reporting import CommandError
-from farandole.events.ledger_records import RunRow
+from farandole.events.run_row import RunRow
 
 _ROW_FIELDS = {
     "run": str,

@@ -21,8 +21,8 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.active_stages import active_stages
 from farandole.catalog.published_versions import read_versions
-from farandole.events.ledger_records import RunRow
 from farandole.events.run_ids import RunIdGenerator
+from farandole.events.run_row import RunRow
 from farandole.events.topology_version import Version
 from farandole.ledger.service import run_bookkeeper
 from farandole.router.topology_derivation import derive_topology

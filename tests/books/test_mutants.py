@@ -30,7 +30,7 @@ import pytest
 
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import follow_versions
-from farandole.events.ledger_records import RunRow, edges_balance, in_flight
+from farandole.events.run_row import RunRow, edges_balance, in_flight
 from farandole.operations.runs.bookkeeper_lag import read_bookkeeper_lag
 from farandole.worker.control_state import follow_control_state
 from farandole.worker.heartbeat import Heartbeat

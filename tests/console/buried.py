@@ -13,9 +13,9 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
-from farandole.events import ledger_records, retry_record, settlement_record
+from farandole.events import ledger_entry, retry_record, settlement_record
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
-from farandole.events.ledger_records import LedgerEntry
+from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.record import OutgoingRecord
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
@@ -107,7 +107,7 @@ async def found(settings: Settings) -> Found:
                 result.settled.update(said.settles)
     async for records in scan(settings, [names.ledger_topic]):
         for record in records:
-            entry = ledger_records.parse_ledger_entry(record.value)
+            entry = ledger_entry.parse_ledger_entry(record.value)
             assert entry is not None
             result.entries.append(entry)
     return result

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
-from farandole.events.ledger_records import hash_event_ids
+from farandole.events.ledger_entry import hash_event_ids
 from farandole.events.run_ids import RunIdGenerator
 from farandole.ledger.audit_comparison import (
     AuditEdge,

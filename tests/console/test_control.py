@@ -17,9 +17,10 @@ from farandole.cli.commands.again import link_to_run
 from farandole.cli.commands.cancel import expired_cancel_keys, in_flight_edges
 from farandole.events.control_documents import CancelDocument, PauseDocument, TimedDocument
 from farandole.events.envelope import REPEATED_RUN_HEADER
-from farandole.events.ledger_records import DEFAULT_LEDGER_PARTITIONS, RunRow
+from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.record import Record
 from farandole.events.run_ids import RunIdGenerator
+from farandole.events.run_row import RunRow
 from farandole.router.topology_store import current_version
 from tests.console.conftest import Call, one_line
 from tests.console.test_cluster import applied as applied

@@ -17,8 +17,8 @@ from farandole.cli.context import CliContext
 from farandole.cli.error_reporting import CommandError
 from farandole.demo.dead_letter_repair import REPAIRABLE_REASON, repair_dead_letters
 from farandole.events import retry_record
-from farandole.events.ledger_records import RunRow
 from farandole.events.run_ids import RunIdGenerator
+from farandole.events.run_row import RunRow
 from farandole.router.topology_store import current_version
 from tests.console.booked import edge, put, row
 from tests.console.conftest import LINE, Bury, Call

@@ -15,7 +15,7 @@ from farandole.events import retry_record
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.header_codec import decode_headers
-from farandole.events.ledger_records import ledger_partition
+from farandole.events.ledger_entry import ledger_partition
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.ledger.entry_validation import parse_entry as sound

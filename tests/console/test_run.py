@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from farandole.broker.settings import Settings
-from farandole.events.ledger_records import RunRow
+from farandole.events.run_row import RunRow
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.operations.runs.balance_sheet import balance_data, balance_lines, imbalances
 from tests.console.booked import AT, edge, put, row

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.broker.settings import Settings
-from farandole.events.ledger_records import RunRow
+from farandole.events.run_row import RunRow
 from farandole.events.time_format import format_elapsed
 from farandole.operations.runs.newest_runs import NewestRuns, RunSummary, summarize_run
 from farandole.operations.runs.run_rows import parse_run_row as read

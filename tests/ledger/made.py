@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from farandole.events.ledger_records import (
+from farandole.events.ledger_entry import (
     ConsumedCounts,
     EmittedCounts,
     LedgerEntry,
     RunPart,
     RunRoot,
-    RunRow,
     hash_event_ids,
 )
+from farandole.events.run_row import RunRow
 from farandole.ledger.run_fold import RunTransition, count_settled_events, fold_part
 
 PIPELINE = "order-lines"

@@ -8,7 +8,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.ledger_records import LedgerEntry
+from farandole.events.ledger_entry import LedgerEntry
 from farandole.ledger.run_fold import count_settled_events
 from farandole.ledger.run_store import RunChange, RunStore
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story

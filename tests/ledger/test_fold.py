@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.ledger_records import LedgerEntry, hash_event_ids
+from farandole.events.ledger_entry import LedgerEntry, hash_event_ids
 from farandole.ledger.run_fold import count_settled_events, fold_part
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
 

@@ -20,13 +20,9 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.broker.topic_reader import scan
-from farandole.events.ledger_records import (
-    DEFAULT_LEDGER_PARTITIONS,
-    LedgerEntry,
-    RunRow,
-    ledger_partition,
-)
+from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS, LedgerEntry, ledger_partition
 from farandole.events.record import Record
+from farandole.events.run_row import RunRow
 from farandole.events.topology_version import INSTALLATION_KEY, Installation
 from farandole.router import system_topics
 from tests.ledger.made import consumed, emitted, entry, part, root

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.events.ledger_records import LedgerEntry, RunRow
+from farandole.events.ledger_entry import LedgerEntry
+from farandole.events.run_row import RunRow
 from farandole.ledger.row_verification import RefoldCheck, RowMismatch
 from tests.ledger.made import read, story
 

@@ -15,8 +15,8 @@ import orjson
 import pytest
 
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.ledger_records import RunRow
 from farandole.events.record import OutgoingRecord
+from farandole.events.run_row import RunRow
 from farandole.lanes.lane_port import (
     CommittedOffset,
     LaneStoppedError,

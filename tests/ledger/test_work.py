@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import orjson
 
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.ledger_records import LedgerEntry
+from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.record import OutgoingRecord
 from farandole.lanes.lane_port import Partition
 from farandole.lanes.lane_protocol import BatchResult

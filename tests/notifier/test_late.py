@@ -15,7 +15,7 @@ from farandole.broker.kafka_clients import close_client, make_consumer, make_pro
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events.alert_record import Alert
-from farandole.events.ledger_records import (
+from farandole.events.ledger_entry import (
     DEFAULT_LEDGER_PARTITIONS,
     ConsumedCounts,
     LedgerEntry,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farandole.events.header_codec import decode_headers
-from farandole.events.ledger_records import hash_event_ids, ledger_partition, parse_ledger_entry
+from farandole.events.ledger_entry import hash_event_ids, ledger_partition, parse_ledger_entry
 from farandole.events.record import Record
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, RunExpectation, StageSpec, Version

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from farandole.events.envelope import REPEATED_RUN_HEADER
-from farandole.events.ledger_records import hash_event_ids
+from farandole.events.ledger_entry import hash_event_ids
 from farandole.events.run_ids import RunIdGenerator
 from farandole.lanes.lane_port import Partition
 from farandole.stages.contract import Context

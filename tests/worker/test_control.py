@@ -16,7 +16,7 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events.control_documents import CancelDocument, PauseDocument, ResumeDocument
-from farandole.events.ledger_records import HASH_MASK, hash_event_ids
+from farandole.events.ledger_entry import HASH_MASK, hash_event_ids
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
 from farandole.lanes.kafka_port import KafkaPort

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from farandole.events.alert_record import Alert
 from farandole.events.header_codec import decode_headers
-from farandole.events.ledger_records import LedgerEntry
+from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.record import OutgoingRecord
 from farandole.events.retry_record import (
     REPLAY_PREFIX,

@@ -1,8 +1,8 @@
-"""What do the books say of a transaction, and of a run?
+"""What does a lane write about one transaction in the ledger?
 
-An *entry* is written by a lane inside the transaction that moves the events it speaks of, to the
-partition of `farandole.ledger` that its runs belong to. A *row* is what the entries of one run fold
-into; `farandole.runs` holds the newest of each run.
+A lane writes an *entry* inside the transaction that moves the events which the entry counts. It
+goes to the partition of `farandole.ledger` that its runs belong to. The entries of one run fold
+into its row (`run_row.py`).
 
 Hashes are sums modulo 2^64 of 64-bit hashes (XXH3) of event ids, so their order does not matter
 (Bellare and Micciancio's incremental multiset hash, in its cheap form: it detects mistakes, not
@@ -11,7 +11,7 @@ attacks). The id of a root is its run's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NotRequired, TypedDict
 from zlib import crc32
 
@@ -115,70 +115,3 @@ def parse_ledger_entry(value: bytes | None) -> LedgerEntry | None:
         return entry if isinstance(runs, list) and isinstance(entry["stage"], str) else None
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
-
-
-class RunEdge(TypedDict):
-    """One event type on its way into one stage, in one run. `emitted - consumed + parked` is what
-    is in flight."""
-
-    emitted: int
-    consumed: int
-    differs: int
-    """Hash of what was emitted minus that of what was consumed: 0 where both are the same."""
-    dropped: int
-    filtered: int
-    dead: int
-    cancelled: int
-    parked: int
-    age: float
-    """Of the oldest event when it was settled, in seconds: the worst so far."""
-    seconds: float
-    """What handling took."""
-    first: int
-    """When the first was settled, and the last, in milliseconds of the epoch; 0: none was."""
-    last: int
-    lines: NotRequired[int]
-
-
-RUN_STATUSES = (
-    "running", "cancelling", "completed", "completed with dead letters", "failed", "cancelled",
-    "unopened",
-)  # fmt: skip
-"""`unopened`: events that claim the run, and no root that opened it."""
-
-
-class RunRow(TypedDict):
-    """The value of a record in `farandole.runs`, under the key of the run's id."""
-
-    run: str
-    pipeline: str
-    version: int
-    status: str
-    root: RunRoot | None
-    opened: int
-    """Milliseconds of the epoch, as are `last` and `closed`."""
-    last: int
-    closed: int | None
-    amended: int
-    """How often what came after the end was settled."""
-    late: bool
-    """It was not complete in the time that was expected of it."""
-    edges: dict[str, RunEdge]
-    """By `event type>stage`."""
-    leaves: dict[str, int]
-    """Emitted events to which nobody subscribes, by type."""
-
-
-def edge_name(event_type: str, stage: str) -> str:
-    """`line.ingested>validate`."""
-    return f"{event_type}>{stage}"
-
-
-def in_flight(edge: RunEdge) -> int:
-    """Events that are emitted and not settled; negative: more were settled than were emitted."""
-    return edge["emitted"] - edge["consumed"] + edge["parked"]
-
-
-def edges_balance(edges: Mapping[str, RunEdge]) -> bool:
-    """Is each edge settled, with the same events on both sides?"""
-    return all(in_flight(e) == 0 and e["parked"] == 0 and e["differs"] == 0 for e in edges.values())
