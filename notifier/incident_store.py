@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from farandole.broker.backoff import Backoff
 from farandole.events.control_documents import AcknowledgeDocument, ControlDocument, MuteDocument
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.topology_version import AlertPolicy
@@ -24,8 +25,8 @@ MAX_RESOLVED = 500
 MAX_MUTES = 1_000
 MAX_WAITING_NOTICES = 200
 """Notices of a pipeline that wait to be delivered; beyond it none is written."""
-_FIRST_BACKOFF = 15.0  # seconds
-_LONGEST_BACKOFF = 900.0  # seconds
+DELIVERY_BACKOFF = Backoff(first=15.0, longest=900.0)
+"""Between two attempts to send one notice."""
 
 
 class IncidentChanges(NamedTuple):
@@ -161,7 +162,7 @@ class IncidentStore:
         if attempt.left is None:
             self._note(key, notice.model_copy(update=said | {"delivered": now, "due": None}))
         else:
-            later = now + timedelta(seconds=delivery_backoff(notice.attempts))
+            later = now + timedelta(seconds=DELIVERY_BACKOFF.longest_delay(notice.attempts))
             rest = {"recipients": attempt.left.recipients, "due": later}
             self._note(key, notice.model_copy(update=said | rest))
 
@@ -298,11 +299,6 @@ class IncidentStore:
         trying = notice.model_copy(update={"attempts": notice.attempts + 1, "due": None})
         self._note(key, trying)
         self._to_send[key] = trying
-
-
-def delivery_backoff(attempts: int) -> float:
-    """Seconds before the next attempt, after so many."""
-    return min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempts - 1, 10))
 
 
 def _mute_applies(mute: MuteDocument, incident: Incident) -> bool:

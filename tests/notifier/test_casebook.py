@@ -23,11 +23,11 @@ from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
 from farandole.notifier.incident_store import (
+    DELIVERY_BACKOFF,
     HOUR,
     MAX_RESOLVED,
     MAX_WAITING_NOTICES,
     IncidentStore,
-    delivery_backoff,
 )
 from tests.notifier.letters import START, Died, nothing_personal, record
 
@@ -268,7 +268,7 @@ def test_what_was_not_delivered_is_tried_again_later_and_later() -> None:
         now = START + timedelta(seconds=after)
         outcome = AttemptResult(book.sent[-1], failures={"ops@example.com": "451 later"})
         book.book.tried(book.sent[-1].key, outcome, now)
-        wait = delivery_backoff(attempt)
+        wait = DELIVERY_BACKOFF.longest_delay(attempt)
         book.book.due(now + timedelta(seconds=wait - 0.1))
         book.commit()
         assert book.sent[-1].attempts == attempt
