@@ -1,9 +1,9 @@
 """Can everything that one JSON Schema allows be read under another?
 
 The comparison is strict where both schemas say something: if it finds no misfit, pydantic's
-validators accept every event. A constraint of the reader (`ge`, `maxLength`, `pattern`, a format, an
-enum) that the writer does not promise is a misfit, because an event that breaks it would become a
-dead letter. A stage that wants to refuse events raises `Reject` instead.
+validators accept every event. A constraint of the reader (`ge`, `maxLength`, `pattern`, a format,
+an enum) that the writer does not promise is a misfit, because an event that breaks it would become
+a dead letter. A stage that wants to refuse events raises `Reject` instead.
 
 The comparison is lenient where a schema says nothing, because only the run time can tell: a writer
 of `Any` fits every reader, and a `dict` may have every field that a reader requires. A schema does
@@ -309,8 +309,8 @@ def _additional_properties(writer: JsonSchema) -> Any:
 
 
 def _with_property_names(schema: JsonSchema) -> JsonSchema:
-    """Return the schema with `propertyNames` if it is a `dict` with a pattern for its keys: pydantic
-    accepts no other key."""
+    """Return the schema with `propertyNames` if it is a `dict` with a pattern for its keys:
+    pydantic accepts no other key."""
     patterns = schema.get("patternProperties", {})
     if len(patterns) != 1 or "properties" in schema:
         return schema
