@@ -119,8 +119,8 @@ class DeadLetterStore:
                 for record in records:
                     if settlement_record.is_settlement(record.headers):
                         continue
-                    read = DeadLetterView.read(
-                        record, self.pipeline, stage, self.directory.personal, now
+                    read = DeadLetterView.from_record(
+                        record, self.pipeline, stage, self.directory.personal_schema, now
                     )
                     if selection.takes(read):
                         yield read
@@ -159,7 +159,7 @@ async def open_dead_letter_store(settings: Settings, pipeline: str) -> DeadLette
     """Raises NothingAppliedError and BrokerError."""
     versions = await read_versions(settings, pipeline)
     directory = PipelineDirectory(settings.names)
-    directory.learn(await read_table(settings, settings.names.topology_topic))
+    directory.update(await read_table(settings, settings.names.topology_topic))
     return DeadLetterStore(settings, pipeline, versions, directory)
 
 
