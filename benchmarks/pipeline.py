@@ -14,8 +14,9 @@ import orjson
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import ordered_lag_pass
 from farandole.broker.settings import Settings
-from farandole.cli.commands.trigger import publish_root
 from farandole.demo.oracle import expected_figures, loaded_figures
+from farandole.events.root_record import new_root
+from farandole.operations.events.root_publisher import publish_root
 from farandole.router import version_publisher as router
 from farandole.router.topology_derivation import derive_topology
 from farandole.router.topology_file_check import check_topology_file
@@ -41,7 +42,8 @@ async def measure(settings: Settings, weeks: int) -> dict[str, Any]:
             await asyncio.sleep(0.05)
         started = time.perf_counter()
         chosen = list(range(1, weeks + 1))
-        await publish_root(settings, version, "feed.requested", orjson.dumps({"weeks": chosen}))
+        data = orjson.dumps({"weeks": chosen})
+        await publish_root(settings, version, new_root(version, "feed.requested", data))
         async with ClusterAdmin.open(settings) as admin:
             while any(
                 part.lag

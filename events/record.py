@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 Header = tuple[str, bytes]
@@ -28,16 +28,27 @@ class Record(Protocol):
 
 
 class OutgoingRecord(NamedTuple):
-    """A record that is to be written; sizes in bytes count against the transaction's cap."""
+    """A record to write. Its size in bytes counts against the cap of a transaction."""
 
     key: bytes | None
     value: bytes | None
     headers: bytes = b"\0"
-    """As `farandole.events.header_codec.encoded` gives them; by default none."""
+    """What `farandole.events.header_codec.encode_headers` returns; by default no header."""
+
+
+class Partition(NamedTuple):
+    """One partition of one topic; equal to aiokafka's `TopicPartition`, field by field."""
+
+    topic: str
+    partition: int
+
+
+PartitionWrites = Mapping[Partition, Sequence[OutgoingRecord]]
+"""The records that one transaction writes, by the partition that they go to."""
 
 
 class UndecodableRecord(NamedTuple):
-    """A record that the client cannot decode; all that can be known of it is where it stands."""
+    """A record that the client cannot decode: only its position is known."""
 
     topic: str
     partition: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.fencing_errors import FENCING_ERRORS
@@ -29,15 +29,19 @@ from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
 from farandole.broker.undecodable_records import offset_of_undecodable
-from farandole.events.record import OutgoingRecord, Record, UndecodableRecord
+from farandole.events.record import (
+    OutgoingRecord,
+    Partition,
+    PartitionWrites,
+    Record,
+    UndecodableRecord,
+)
 from farandole.lanes.lane_port import (
     CommittedOffset,
     FencedError,
     LaneStoppedError,
     OffsetLostError,
     OutcomeUnknownError,
-    Partition,
-    PartitionWrites,
     StateTables,
     WriteRejectedError,
 )
@@ -45,7 +49,7 @@ from farandole.lanes.lane_port import (
 log = structlog.get_logger()
 
 _POLL_SECONDS = 0.2  # seconds that a fetch waits for records before it answers "none"
-_MAX_RESTART_DELAY = 5.0  # seconds between two lives
+_RESTART_BACKOFF = Backoff(first=0.04, longest=5.0, jitter=0.5)
 
 _REJECTION_ERRORS = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -302,8 +306,7 @@ class KafkaPort:
         return False
 
     async def wait_before_restart(self, fruitless: int) -> None:
-        longest = min(_MAX_RESTART_DELAY, 0.02 * 2 ** min(fruitless, 10))
-        await self._wait(random.uniform(longest / 2, longest))  # noqa: S311 -- jitter, no secret
+        await self._wait(_RESTART_BACKOFF.delay(fruitless))
 
     async def _produce(self, partition: Partition, outgoing: Sequence[OutgoingRecord]) -> None:
         client, (topic, number) = self._open(), partition

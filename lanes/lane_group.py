@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaError
 
 from farandole.broker.kafka_clients import close_client, force_close_client, make_consumer
 from farandole.broker.settings import Settings
+from farandole.events.record import Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
-from farandole.lanes.lane_port import LanePort, Partition
+from farandole.lanes.lane_port import LanePort
 from farandole.lanes.lane_protocol import LaneWork, run_lane
 
 log = structlog.get_logger()

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from farandole.events.record import OutgoingRecord, Record
-
-
-class Partition(NamedTuple):
-    """One partition of one topic; equal to aiokafka's `TopicPartition`, field by field."""
-
-    topic: str
-    partition: int
+from farandole.events.record import Partition, PartitionWrites, Record
 
 
 class CommittedOffset(NamedTuple):
@@ -21,8 +14,6 @@ class CommittedOffset(NamedTuple):
     offset: int
     metadata: str = ""
 
-
-PartitionWrites = Mapping[Partition, Sequence[OutgoingRecord]]
 
 StateTables = Mapping[str, Mapping[bytes, bytes]]
 """By compacted topic, the newest value of each key in the lane's partition of it."""

@@ -17,7 +17,7 @@ from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
 from farandole.events.error_names import published_error_name
-from farandole.events.record import Record
+from farandole.events.record import Partition, PartitionWrites, Record
 from farandole.lanes.crash_marker import CrashMarker
 from farandole.lanes.lane_port import (
     CommittedOffset,
@@ -26,8 +26,6 @@ from farandole.lanes.lane_port import (
     LaneStoppedError,
     OffsetLostError,
     OutcomeUnknownError,
-    Partition,
-    PartitionWrites,
     StateTables,
     WriteRejectedError,
 )

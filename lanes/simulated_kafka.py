@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from farandole.events.header_codec import decode_headers
-from farandole.events.record import Header, OutgoingRecord
+from farandole.events.record import Header, OutgoingRecord, Partition, PartitionWrites
 from farandole.lanes.lane_port import (
     CommittedOffset,
     FencedError,
     LaneStoppedError,
     OffsetLostError,
-    Partition,
-    PartitionWrites,
     StateTables,
 )
 

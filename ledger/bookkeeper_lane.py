@@ -14,8 +14,8 @@ from farandole.events.alert_record import alert_to_record as outgoing_alert
 from farandole.events.envelope import constant_headers
 from farandole.events.header_codec import length_prefixed, make_header_block, varint_bytes
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.record import OutgoingRecord, Record
-from farandole.lanes.lane_port import Partition, StateTables
+from farandole.events.record import OutgoingRecord, Partition, Record
+from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_protocol import BatchResult
 from farandole.ledger import entry_validation, late_run_alerts
 from farandole.ledger.run_fold import count_settled_events

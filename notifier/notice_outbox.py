@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from farandole.broker.backoff import Backoff
 from farandole.events.incident_record import Notice
 from farandole.notifier.delivery_outcome import AttemptResult
 
 HOUR = timedelta(hours=1)
 MAX_WAITING_NOTICES = 200
 """The most notices of one pipeline that wait for delivery; at this number no more are written."""
-_FIRST_BACKOFF_SECONDS = 15.0
-_LONGEST_BACKOFF_SECONDS = 900.0
+DELIVERY_BACKOFF = Backoff(first=15.0, longest=900.0)
+"""Between two attempts to deliver a notice."""
 
 
 class OutboxChanges(NamedTuple):
@@ -66,7 +67,7 @@ class NoticeOutbox:
         if attempt.remaining is None:
             update |= {"delivered": now, "due": None}
         else:
-            due = now + timedelta(seconds=delivery_backoff(notice.attempts))
+            due = now + timedelta(seconds=DELIVERY_BACKOFF.longest_delay(notice.attempts))
             update |= {"recipients": attempt.remaining.recipients, "due": due}
         self._store(key, notice.model_copy(update=update))
 
@@ -109,8 +110,3 @@ class NoticeOutbox:
     def _store(self, key: bytes, notice: Notice) -> None:
         self.notices[key] = notice
         self._changed_notices[key] = None
-
-
-def delivery_backoff(attempts: int) -> float:
-    """Return the seconds between attempt number `attempts`, counted from 1, and the next one."""
-    return min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(attempts - 1, 10))

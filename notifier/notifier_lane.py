@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from farandole.events import settlement_record
 from farandole.events.control_documents import MuteDocument
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.record import OutgoingRecord, Record, UndecodableRecord
-from farandole.lanes.lane_port import Partition, StateTables
+from farandole.events.record import OutgoingRecord, Partition, Record, UndecodableRecord
+from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_protocol import BatchResult
 from farandole.lanes.quiet_clock import QuietClock
 from farandole.notifier import notifier_tables

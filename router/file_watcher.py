@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 from watchfiles import awatch
 
+from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
     BrokerError,
     DeadlineExceededError,
@@ -37,7 +38,7 @@ _DEBOUNCE_MS = (
     400  # milliseconds at most that saves are gathered; an editor writes in several steps
 )
 _STEP_MS = 30  # milliseconds without another one after which they are acted upon
-_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS = 0.5, 10.0  # seconds between tries while Kafka is away
+_RETRY_BACKOFF = Backoff(first=1.0, longest=10.0)  # while Kafka is away
 
 
 class RouterEnvironment(Protocol):
@@ -94,17 +95,17 @@ async def follow_files(
     stop = asyncio.create_task(stopping.wait())
     try:
         log.info("route.watching", paths=[str(path) for path in paths])
-        rest = _FIRST_RETRY_SECONDS
+        failures = 0  # passes in a row after which a file has to be tried again
         while not stopping.is_set():
             saved.clear()
             again = await _handle_pending(router, waiting, stopping)
-            rest = min(rest * 2, _MAX_RETRY_SECONDS) if again else _FIRST_RETRY_SECONDS
+            failures = failures + 1 if again else 0
             if not waiting:
                 await edge.rest()
             one = asyncio.create_task(saved.wait())
             await asyncio.wait(
                 {one, stop, watcher},
-                timeout=rest if waiting else None,
+                timeout=_RETRY_BACKOFF.longest_delay(failures) if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             one.cancel()

@@ -33,7 +33,6 @@ router that comes next, or to the time-out.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -48,6 +47,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import OffsetAndMetadata
 
+from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.fencing_errors import FENCING_ERRORS
@@ -64,7 +64,7 @@ from farandole.router.topology_store import NotAppliedError, TopologyTable, read
 log = structlog.get_logger()
 
 _MAX_ATTEMPTS = 10  # each of several routers at once needs one of them, and is lost for the others
-_RETRY_WAIT_SECONDS = 0.1  # seconds, doubled at each try, with full jitter
+_RETRY_BACKOFF = Backoff(first=0.1, longest=1.6, jitter=1.0)
 _OTHER_ROUTER_SECONDS = 2.0  # seconds that a router which has fenced us has before we fence it
 
 # Seconds. The transaction of the version must have ended for certain before the hold can end by
@@ -132,7 +132,7 @@ async def publish_version(
                 raise NotAppliedError(f"Kafka refused the version: {error}; apply again") from None
             log.info("router.fenced", pipeline=derived.pipeline, attempt=attempt + 1)
             await _await_other_router(settings)
-        await asyncio.sleep(random.uniform(0, _RETRY_WAIT_SECONDS * 2 ** min(attempt, 4)))  # noqa: S311 -- jitter
+        await asyncio.sleep(_RETRY_BACKOFF.delay(attempt + 1))
     raise NotAppliedError(
         "other routers publish at the same time, or Kafka is very slow, and this one came too late "
         f"{_MAX_ATTEMPTS} times; apply again"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from farandole.broker.backoff import Backoff
+
 EXIT_TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h: it ended because something outside of it is away
 QUARANTINE_AFTER = 8  # crashes in a row without one settled event
 MAX_RESTART_WAIT = 10.0  # seconds
@@ -30,8 +32,8 @@ class RestartPolicy:
             self.progressed()
         if code == EXIT_TEMPORARY:
             self.away += 1
-            return min(MAX_RESTART_WAIT, 0.5 * 2.0 ** min(self.away, 10))
+            return Backoff(1.0, MAX_RESTART_WAIT).longest_delay(self.away)
         self.crashes += 1
         if self.crashes >= QUARANTINE_AFTER:
             return None
-        return min(MAX_RESTART_WAIT, 0.1 * 2.0 ** (self.crashes - 1))
+        return Backoff(0.1, MAX_RESTART_WAIT).longest_delay(self.crashes)

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import orjson
 
 from farandole.events.alert_record import Alert
-from farandole.events.record import OutgoingRecord
-from farandole.lanes.lane_port import Partition
+from farandole.events.record import OutgoingRecord, Partition
 from farandole.worker.circuit_breaker import CircuitBreaker
 
 BREAKER_ROW_KEY = b"held"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from farandole.broker.backoff import Backoff
 from farandole.events.topology_version import BreakerPolicy as Policy
 
 
@@ -17,6 +18,7 @@ class CircuitBreaker:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._backoff = Backoff(policy.probe, policy.longest)
         self.begin()
 
     def begin(self, closed_at: float = 0.0) -> None:
@@ -28,6 +30,7 @@ class CircuitBreaker:
         self.input_next = False
         """While open: is the next probe to be of the input?"""
         self._probe_at = 0.0
+        self._failed_probes = 0
         self._pause = self._policy.probe
 
     def tried(self, now: float, tries: int, failures: int = 0) -> None:
@@ -51,6 +54,7 @@ class CircuitBreaker:
     def opened(self, now: float) -> None:
         """Hold, and look again after a while."""
         self.open = True
+        self._failed_probes = 0
         self._pause = self._policy.probe
         self._probe_at = now + self._pause
 
@@ -66,7 +70,8 @@ class CircuitBreaker:
     def _probed(self, now: float, *, failed: bool) -> None:
         if failed:
             self.input_next = not self.input_next
-            self._pause = min(self._policy.longest, self._pause * 2)
+            self._failed_probes += 1
+            self._pause = self._backoff.longest_delay(self._failed_probes + 1)
             self._probe_at = now + self._pause
         else:
             self.open = self.input_next = False

@@ -6,7 +6,6 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -305,11 +304,3 @@ def _schema_encoder(schema: Any) -> Callable[[Any], bytes]:
 def _has_aliases(adapter: TypeAdapter[Any]) -> bool:
     plain = adapter.json_schema(by_alias=False, mode="serialization")
     return plain != adapter.json_schema(by_alias=True, mode="serialization")
-
-
-def output_key(data: Any, field: str) -> bytes | None:
-    """The key of an output: the text of one of its fields; none where that is null."""
-    value = data.get(field) if isinstance(data, dict) else getattr(data, field, None)
-    if isinstance(value, Enum):
-        value = value.value  # as in the JSON, so that others find the same partition
-    return None if value is None else str(value).encode()

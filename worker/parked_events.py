@@ -14,9 +14,8 @@ from heapq import nsmallest
 from itertools import chain, islice, takewhile
 
 from farandole.events import retry_record
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import PARKED_PREFIX, ParkedEvent
-from farandole.lanes.lane_port import Partition
 from farandole.worker.circuit_breaker import CircuitBreaker
 from farandole.worker.limits import MAX_DUE_EVENTS, MAX_PARKED_BYTES
 

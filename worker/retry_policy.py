@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from farandole.broker.backoff import Backoff
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.error_names import published_error_name
 from farandole.events.topology_version import RetryPolicy
@@ -26,15 +27,14 @@ def is_retryable(retry: RetryPolicy, error: BaseException) -> bool:
 
 
 def backoff_seconds(retry: RetryPolicy, attempt: int, random: Callable[[], float]) -> float:
-    """Seconds before the try after `attempt` of them: exponential, `jitter` of it left to chance.
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/"""
-    return _full_backoff(retry, attempt) * (1 - retry.jitter * (1 - random()))
+    """Seconds before the try after `attempt` of them."""
+    return _backoff(retry).delay(attempt, random)
 
 
 def waits_in_place(retry: RetryPolicy, attempt: int) -> bool:
     """Does the lane stand still for that wait? What chance may make of it is no reason: it would
     hold up the others now and then."""
-    return _full_backoff(retry, attempt) <= retry.in_place
+    return _backoff(retry).longest_delay(attempt) <= retry.in_place
 
 
 def is_exhausted(retry: RetryPolicy, attempts: int, waited: float) -> bool:
@@ -42,5 +42,5 @@ def is_exhausted(retry: RetryPolicy, attempts: int, waited: float) -> bool:
     return attempts >= retry.attempts or (retry.within is not None and waited >= retry.within)
 
 
-def _full_backoff(retry: RetryPolicy, attempt: int) -> float:
-    return min(retry.max_backoff, retry.backoff * 2.0 ** min(attempt - 1, 60))
+def _backoff(retry: RetryPolicy) -> Backoff:
+    return Backoff(retry.backoff, retry.max_backoff, retry.jitter)

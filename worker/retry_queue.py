@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from farandole.events.alert_record import alert_to_record
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.outcome import Outcome
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import (
     REPLAY_PREFIX,
     ParkedEvent,
@@ -16,7 +17,6 @@ from farandole.events.retry_record import (
     parse_retry_row,
 )
 from farandole.events.safe_text import single_line
-from farandole.lanes.lane_port import Partition
 from farandole.worker.breaker_alerts import BreakerAlerts
 from farandole.worker.circuit_breaker import CircuitBreaker
 from farandole.worker.invoker import Invoker
@@ -86,8 +86,7 @@ class RetryQueue:
         """Let the event of a record wait, as `event` says."""
         self._write(draft, self.parking.park(event))
         if not isinstance(record, ParkedEvent):
-            draft.account(record, lineage).park(record)
-            draft.tally.parked += 1
+            draft.settle(record, lineage, Outcome.PARKED)
 
     def over(self, draft: TransactionBuffer, record: Record) -> None:
         """Take an event that has waited out of the state, unless it waits again."""

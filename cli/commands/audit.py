@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
@@ -31,7 +32,7 @@ _EXIT_UNVERIFIABLE = 2
 @click.argument("run_id", metavar="[RUN]", required=False)
 @json_option
 @click.pass_obj
-def audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
+def audit(context: CliContext, run_id: str | None, as_json: bool) -> None:
     """Compare the entries of the books with what the topics hold, of all runs or of RUN, and the
     rows of the runs with what their entries fold into.
 
@@ -39,11 +40,11 @@ def audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
     what it has consumed up to its committed offset. Exit 1: something differs. Exit 2: retention
     has taken what would tell.
     """
-    here.logs()
-    run_async(_audit(here, run_id, as_json))
+    context.configure_logs()
+    run_async(_audit(context, run_id, as_json))
 
 
-async def _audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
+async def _audit(context: CliContext, run_id: str | None, as_json: bool) -> None:
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.catalog.published_versions import read_versions
     from farandole.ledger.audit_comparison import (
@@ -54,8 +55,8 @@ async def _audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
     )
     from farandole.operations.audit.run_row_audit import RunRowAudit
 
-    settings = await here.reached()
-    versions = await read_versions(settings, await here.pipeline(settings))
+    settings = await context.connect()
+    versions = await read_versions(settings, await context.pipeline(settings))
     began = _now() - 1000 * settings.transaction_timeout
     async with ClusterAdmin.open(settings) as admin:
         reading = _AuditReader(settings, admin, versions, began)
@@ -155,17 +156,14 @@ class _AuditReader:
     def __init__(
         self, settings: Settings, admin: ClusterAdmin, versions: VersionsByNumber, began: float
     ) -> None:
+        from farandole.catalog.ownership import VersionIndex
         from farandole.ledger.audit_comparison import RetentionLoss
-        from farandole.worker.lineage import LineageResolver
-
-        async def known() -> VersionsByNumber:
-            return versions
 
         self._settings = settings
         self._admin = admin
         self._versions = versions
         self._began = began
-        self._wiring = LineageResolver(versions, known, lambda _, __: None)
+        self._index = VersionIndex(versions.values())
         self._pipeline = versions[max(versions)].pipeline
         self._topics = sorted({e.topic for v in versions.values() for e in v.events.values()})
         self._emits: dict[str | None, set[str]] = {}
@@ -181,7 +179,6 @@ class _AuditReader:
 
         from farandole.ledger.audit_comparison import RetentionLoss
 
-        await self._wiring.look()
         existing = await self._admin.topics()
         names = self._settings.names
         tps = [TopicPartition(t, i) for t in self._topics for i in range(existing.get(t, 0))]
@@ -277,27 +274,26 @@ class _AuditReader:
         from xxhash import xxh3_64_intdigest
 
         from farandole.broker.topic_reader import scan
-        from farandole.events.envelope import UnreadableEventError
         from farandole.ledger.audit_comparison import AuditEdge
-        from farandole.worker.lineage import MisplacedRecordError, UnknownVersionError
 
         async for records in scan(self._settings, self._topics):
             for record in records:
-                try:
-                    lineage = self._wiring.lineage(record)
-                except MisplacedRecordError:
-                    continue  # it stands in its own partition too
-                except (UnreadableEventError, UnknownVersionError):
-                    lineage = self._wiring.stray(record)
-                edge = lineage.edge
-                if not edge.version.ledger:
-                    continue
-                name = lineage.run.decode(errors="replace")
-                said = lineage.run if lineage.root else dict(record.headers).get("ce_id") or b""
-                hash_, text = xxh3_64_intdigest(said), said.decode(errors="backslashreplace")
-                if not lineage.root:
-                    told(name, AuditEdge(edge.event_type, None), hash_, text, record)
-                for stage in edge.to:
+                owner = self._index.owner_of(record)
+                assert owner is not None  # only topics of published versions are read
+                if not owner.version.ledger or self._index.is_forwarded(record, owner):
+                    continue  # what was forwarded stands in its own partition too
+                run, event_type = self._index.run_of(record, owner), owner.event_type
+                name = run.decode(errors="replace")
+                event_id = run
+                if owner.stage is not None:
+                    event_id = dict(record.headers).get("ce_id") or b""
+                hash_, text = (
+                    xxh3_64_intdigest(event_id),
+                    event_id.decode(errors="backslashreplace"),
+                )
+                if owner.stage is not None:
+                    told(name, AuditEdge(event_type, None), hash_, text, record)
+                for stage in owner.version.subscribers(event_type):
                     past = self._consumed.get((stage, record.topic, record.partition), 0)
                     if record.offset < past:
-                        told(name, AuditEdge(edge.event_type, stage), hash_, text, record)
+                        told(name, AuditEdge(event_type, stage), hash_, text, record)

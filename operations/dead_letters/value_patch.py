@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from farandole.events.envelope import UnreadableEventError, parse_envelope
+from farandole.events.event_key import output_key
 from farandole.events.safe_text import single_line
 
 if TYPE_CHECKING:
@@ -82,8 +83,6 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
-
-    from farandole.worker.output_routing import output_key
 
     event = replay.version.events[replay.event_type]
     schema = replay.version.stages[replay.stage].accepts or event.data_schema

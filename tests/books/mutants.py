@@ -9,14 +9,9 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.lanes.lane_group import LaneGroup
-from farandole.lanes.lane_port import (
-    CommittedOffset,
-    OutcomeUnknownError,
-    Partition,
-    PartitionWrites,
-)
+from farandole.lanes.lane_port import CommittedOffset, OutcomeUnknownError
 from farandole.lanes.lane_protocol import BatchResult
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.worker.lane_processor import LaneProcessor
@@ -63,7 +58,7 @@ def root_lost(patch: pytest.MonkeyPatch) -> None:
         async def handle(self, records: Sequence[Record]) -> BatchResult:
             if self._stage == "plan":
                 if records[0].offset == LOST_ROOT:
-                    return BatchResult(1, {}, TransactionBuffer(self._stage).tally)
+                    return BatchResult(1, {}, TransactionBuffer(self._stage).counters)
                 records = records[:1]
             return await super().handle(records)
 

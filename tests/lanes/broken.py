@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from farandole.lanes.lane_port import (
-    CommittedOffset,
-    FencedError,
-    OutcomeUnknownError,
-    Partition,
-    PartitionWrites,
-    StateTables,
-)
+from farandole.events.record import Partition, PartitionWrites
+from farandole.lanes.lane_port import CommittedOffset, FencedError, OutcomeUnknownError, StateTables
 
 
 class _Around:

@@ -19,16 +19,10 @@ from aiokafka import TopicPartition
 
 from farandole.broker.settings import Settings
 from farandole.events.header_codec import encode_headers
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.lane_group import LaneGroup, MembershipError
-from farandole.lanes.lane_port import (
-    CommittedOffset,
-    LanePort,
-    Partition,
-    PartitionWrites,
-    StateTables,
-)
+from farandole.lanes.lane_port import CommittedOffset, LanePort, StateTables
 from farandole.lanes.lane_protocol import BatchResult
 from farandole.worker.log_setup import configure_logging
 from tests.lanes import broken

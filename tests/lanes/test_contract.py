@@ -17,14 +17,13 @@ from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
-from farandole.events.record import OutgoingRecord
+from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
 from farandole.lanes.lane_port import (
     CommittedOffset,
     FencedError,
     LanePort,
     OffsetLostError,
-    Partition,
     WriteRejectedError,
 )
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort

@@ -10,10 +10,10 @@ import pytest
 from aiokafka import TopicPartition
 
 from farandole.broker.settings import Settings
-from farandole.events.record import Record
+from farandole.events.record import Partition, Record
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.lane_group import LaneGroup, MembershipError
-from farandole.lanes.lane_port import LanePort, Partition, StateTables
+from farandole.lanes.lane_port import LanePort, StateTables
 from farandole.lanes.lane_protocol import BatchResult
 from tests.lanes.troupe import Troupe
 

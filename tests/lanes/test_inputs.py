@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from farandole.events.record import OutgoingRecord, Record
-from farandole.lanes.lane_port import CommittedOffset, Partition
+from farandole.events.record import OutgoingRecord, Partition, Record
+from farandole.lanes.lane_port import CommittedOffset
 from farandole.lanes.lane_protocol import BatchResult, run_lane
 from farandole.lanes.simulated_kafka import (
     SimulatedKafka,

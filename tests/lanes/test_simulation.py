@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farandole.lanes.lane_port import CommittedOffset, Partition
+from farandole.events.record import Partition
+from farandole.lanes.lane_port import CommittedOffset
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort, simulation_step
 from tests.lanes import broken
 from tests.lanes.world import GROUP, LANES, World

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.crash_marker import GIVE_UP_AFTER
-from farandole.lanes.lane_port import CommittedOffset, Partition, StateTables
+from farandole.lanes.lane_port import CommittedOffset, StateTables
 from farandole.lanes.lane_protocol import BatchResult, run_lane
 from farandole.lanes.simulated_kafka import (
     SimulatedKafka,

@@ -8,13 +8,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.lane_port import (
     CommittedOffset,
     LanePort,
     LaneStoppedError,
     OutcomeUnknownError,
-    Partition,
     StateTables,
 )
 from farandole.lanes.lane_protocol import BatchResult, LaneWork, run_lane

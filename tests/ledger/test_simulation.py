@@ -15,13 +15,12 @@ import orjson
 import pytest
 
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.record import OutgoingRecord
+from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.run_row import RunRow
 from farandole.lanes.lane_port import (
     CommittedOffset,
     LaneStoppedError,
     OutcomeUnknownError,
-    Partition,
     StateTables,
 )
 from farandole.lanes.lane_protocol import BatchResult, run_lane

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from farandole.broker.settings import Settings
 from farandole.events.incident_record import Notice
+from farandole.events.record import Partition, PartitionWrites
 from farandole.lanes.kafka_port import KafkaPort
-from farandole.lanes.lane_port import CommittedOffset, Partition, PartitionWrites
+from farandole.lanes.lane_port import CommittedOffset
 from farandole.notifier import settings as mail
 from farandole.notifier.delivery_channels import build_channels, deliver_notice
 from farandole.notifier.delivery_outcome import AttemptResult

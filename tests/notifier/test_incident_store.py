@@ -23,7 +23,7 @@ from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
 from farandole.notifier.incident_store import MAX_RESOLVED, IncidentStore
-from farandole.notifier.notice_outbox import HOUR, MAX_WAITING_NOTICES, delivery_backoff
+from farandole.notifier.notice_outbox import DELIVERY_BACKOFF, HOUR, MAX_WAITING_NOTICES
 from tests.notifier.letters import START, Died, nothing_personal, record
 
 LATER = START + timedelta(days=365)
@@ -264,7 +264,7 @@ def test_what_was_not_delivered_is_tried_again_later_and_later() -> None:
         now = START + timedelta(seconds=after)
         outcome = AttemptResult(book.sent[-1], failures={"ops@example.com": "451 later"})
         book.book.outbox.finish_attempt(book.sent[-1].key, outcome, now)
-        wait = delivery_backoff(attempt)
+        wait = DELIVERY_BACKOFF.longest_delay(attempt)
         book.book.outbox.retry_due(now + timedelta(seconds=wait - 0.1))
         book.commit()
         assert book.sent[-1].attempts == attempt

@@ -16,12 +16,12 @@ import pytest
 
 from farandole.events.incident_record import Notice
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.record import Partition
 from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.lanes.lane_port import (
     CommittedOffset,
     LaneStoppedError,
     OutcomeUnknownError,
-    Partition,
     StateTables,
 )
 from farandole.lanes.lane_protocol import BatchResult, run_lane

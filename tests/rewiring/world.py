@@ -17,14 +17,13 @@ from uuid import UUID
 import orjson
 
 from farandole.catalog.active_stages import active_stages
-from farandole.events.record import OutgoingRecord
+from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import (
     CommittedOffset,
     FencedError,
     LaneStoppedError,
     OutcomeUnknownError,
-    Partition,
 )
 from farandole.lanes.lane_protocol import run_lane as lead
 from farandole.lanes.simulated_kafka import (

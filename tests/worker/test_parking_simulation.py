@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farandole.events.header_codec import decode_headers
-from farandole.events.record import OutgoingRecord
+from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.retry_record import (
     REPLAY_PREFIX,
     make_retry_row,
@@ -24,7 +24,7 @@ from farandole.events.retry_record import (
     to_parked_event,
 )
 from farandole.events.topology_version import BreakerPolicy, RetryPolicy
-from farandole.lanes.lane_port import Partition, StateTables
+from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_protocol import LaneWork
 from farandole.worker.parked_events import ParkedEvents
 from tests.lanes import broken

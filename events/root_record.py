@@ -1,0 +1,72 @@
+"""What does the record of a root look like, whoever publishes it?
+
+A root is an event that no stage emits: a person, a schedule or a repetition publishes it, and it
+opens a run. This module builds the record and sends nothing, so that a lane can write a root in its
+own transaction; `operations/events/root_publisher.py` sends one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import uuid4
+
+import orjson
+
+from farandole.events.envelope import REPEATED_RUN_HEADER, trigger_headers
+from farandole.events.event_key import output_key
+from farandole.events.record import Header, Record
+from farandole.events.topology_version import EventSpec, Version
+
+# Not under our own scheme `farandole://`: what a person publishes is no stage's result.
+TRIGGER_SOURCE = "urn:farandole:trigger"
+
+
+class RootRecord(NamedTuple):
+    """A record that is to be published as a root."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header]
+    partition: int | None = None
+    """None: the producer chooses the partition by the key."""
+
+    @property
+    def event_id(self) -> str:
+        """The event's id, or "" for a bare record, which carries none."""
+        found = next((value for name, value in self.headers if name == "ce_id"), None)
+        return (found or b"").decode(errors="replace")
+
+
+def new_root(
+    version: Version, event_type: str, data: bytes, *, source: str = TRIGGER_SOURCE
+) -> RootRecord:
+    """Return the record of a new root of this type; `data` are its JSON. The event gets a new id
+    and the time of now."""
+    event = version.events[event_type]
+    key = None if event.key is None else output_key(orjson.loads(data), event.key)
+    return RootRecord(event.topic, key, data, new_root_headers(event_type, source))
+
+
+def new_root_headers(event_type: str, source: str = TRIGGER_SOURCE) -> list[Header]:
+    """Return the headers of a new root of this type: a new id, and the time of now."""
+    return trigger_headers(source, event_type, str(uuid4()), datetime.now(UTC))
+
+
+def repeated_root(record: Record, run_id: str, event: EventSpec) -> RootRecord:
+    """Return what publishes the root of a run once more; `record` is that root as it was read, and
+    `event` its type in the version that is in force now."""
+    # The partition of the first time, whatever partitioner chose it. In another topic, the key's.
+    partition = record.partition if event.topic == record.topic else None
+    headers = repeat_headers(record.headers, run_id)
+    return RootRecord(event.topic, record.key, record.value, headers, partition)
+
+
+def repeat_headers(headers: Sequence[Header], run_id: str) -> list[Header]:
+    """Return the headers of a root that repeats a run: its own, and the run's id."""
+    return [
+        *((name, value) for name, value in headers if name != REPEATED_RUN_HEADER),
+        (REPEATED_RUN_HEADER, run_id.encode()),
+    ]
