@@ -11,15 +11,16 @@ import orjson
 from rich.console import Console
 
 from farandole.broker.settings import Settings
-from farandole.cli.command_hints import command_line
 from farandole.cli.context import CliContext
-from farandole.cli.error_reporting import CommandError
+from farandole.cli.rendering.dead_letter_view import kind_lines
+from farandole.cli.rendering.errors import CommandError
 from farandole.events.failure_fingerprint import failure_title
 from farandole.events.run_row import RunRow, edges_balance
 from farandole.events.topology_version import Version
 from farandole.operations.dead_letters import failure_kinds, replay_and_discard
-from farandole.operations.dead_letters.letter_selection import FailureKind, LetterSelection
-from farandole.operations.dead_letters.settlement_writer import open_dead_letter_store
+from farandole.operations.dead_letters.dead_letter_store import open_dead_letter_store
+from farandole.operations.dead_letters.failure_kinds import FailureKind
+from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.value_patch import read_patch_file
 from farandole.operations.runs.run_rows import first_matching_row
 
@@ -31,7 +32,7 @@ REPAIR_PATCH = {"quantity": 1}
 
 async def repair_dead_letters(
     console: Console,
-    here: CliContext,
+    context: CliContext,
     settings: Settings,
     version: Version,
     row: RunRow,
@@ -44,10 +45,10 @@ async def repair_dead_letters(
     The workers must be running. Raises CommandError where `patience` seconds do not suffice or a
     mended line died again, and BrokerError."""
     run = row["run"]
-    _print_command(console, command_line(here, "dead", f"--run {run}"))
-    yard = await open_dead_letter_store(settings, version.pipeline)
-    found = await failure_kinds.list_failure_kinds(yard, yard.stages, LetterSelection(run=run))
-    for line in failure_kinds.kind_lines(found) if found else ["no dead letter fits"]:
+    _print_command(console, context.command_line("dead", f"--run {run}"))
+    store = await open_dead_letter_store(settings, version.pipeline)
+    found = await failure_kinds.list_failure_kinds(store, store.stages, LetterSelection(run=run))
+    for line in kind_lines(found) if found else ["no dead letter fits"]:
         _print_line(console, line)
     kind = next((each for each in found if _is_repairable(each)), None)
     if kind is None:
@@ -55,31 +56,31 @@ async def repair_dead_letters(
             console, "No line died because a till forgot to count its pieces: nothing to mend."
         )
         return row
-    patch = _write_patch_file(here.folder)
+    patch = _write_patch_file(context.folder)
     _print_line(console, "\nWhere a till forgot to count the pieces, one was sold:")
     _print_command(
         console, f"echo {shlex.quote(patch.read_text().strip())} > {shlex.quote(str(patch))}"
     )
     options = f"--run {run} --fingerprint {kind.fingerprint} --patch {shlex.quote(str(patch))}"
-    _print_command(console, command_line(here, "dead replay", options, "--yes"))
+    _print_command(console, context.command_line("dead replay", options, "--yes"))
     chosen = LetterSelection(run=run, fingerprint=kind.fingerprint)
     document = read_patch_file(patch)
     done, refused = await replay_and_discard.replay_letters(
-        yard, yard.stages, chosen, patch=(document,), yes=True
+        store, store.stages, chosen, patch=(document,), yes=True
     )
     if refused or not done:
         raise CommandError("farandole: not every line could be replayed, see above")
-    settled = await _wait_until_settled(here, settings, row, patience)
+    settled = await _wait_until_settled(context, settings, row, patience)
     before, now = _dead_count(row), _dead_count(settled)
     if now > before - done:
-        why = command_line(here, "dead", f"--run {run}")
+        why = context.command_line("dead", f"--run {run}")
         raise CommandError(f"farandole: mended lines have died again; why says: {why}")
     _print_line(console, f"The books have settled that: {before:,} dead before, {now:,} now.")
     return settled
 
 
 async def _wait_until_settled(
-    here: CliContext, settings: Settings, before: RunRow, patience: float
+    context: CliContext, settings: Settings, before: RunRow, patience: float
 ) -> RunRow:
     """The row, once it balances again. Raises CommandError."""
 
@@ -90,7 +91,7 @@ async def _wait_until_settled(
         async with asyncio.timeout(patience):
             return await first_matching_row(settings, before["run"], amended)
     except TimeoutError:
-        what = command_line(here, "run", before["run"])
+        what = context.command_line("run", before["run"])
         raise CommandError(
             f"farandole: what was replayed is not settled after {patience:g} s; "
             f"where it waits says: {what}"

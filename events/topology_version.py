@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from farandole.events.file_keys import FileKey, StageField
+
 Seconds = Annotated[float, Field(ge=0)]
 
 INSTALLATION_KEY = b"installation"
@@ -30,34 +32,91 @@ class RetryPolicy(_FrozenModel):
     """How often a failing event is tried: `attempts` in all, waits doubled from `backoff` up to
     `max_backoff` seconds."""
 
-    attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    backoff: Seconds = 0.2
-    max_backoff: Seconds = 10.0
-    jitter: Annotated[float, Field(ge=0, le=1)] = 1.0
+    attempts: Annotated[
+        int, Field(ge=1, le=100), FileKey("How often an event is tried in all.")
+    ] = 3
+    backoff: Annotated[
+        Seconds,
+        FileKey(
+            "The wait before the second try, for example 200ms; doubled each time.", "duration"
+        ),
+    ] = 0.2
+    max_backoff: Annotated[
+        Seconds,
+        FileKey("The longest wait between two tries, for example 10s.", "duration"),
+    ] = 10.0
+    jitter: Annotated[
+        float,
+        Field(ge=0, le=1),
+        FileKey(
+            "The share of each wait that is left to chance, for example 50%.", "share", plain=True
+        ),
+    ] = 1.0
     """The share of each wait that is left to chance."""
-    within: Seconds | None = None
+    within: Annotated[
+        Seconds | None,
+        FileKey("How long an event may wait in all, for example 5m.", "duration"),
+    ] = None
     """How long an event may wait in all; None: as long as it takes."""
-    in_place: Seconds = 0.05
+    in_place: Annotated[
+        Seconds,
+        FileKey("A longer wait does not hold up the lane: the event is parked.", "duration"),
+    ] = 0.05
     """A longer wait is no pause of the lane: the event is parked."""
-    only: tuple[str, ...] = ()
+    only: Annotated[
+        tuple[str, ...],
+        FileKey(
+            "The exception that is worth another try, or several; by default all.", "error_names"
+        ),
+    ] = ()
     """Names of exceptions' classes, or of bases: no other is tried again; empty: every one."""
-    never: tuple[str, ...] = ()
+    never: Annotated[
+        tuple[str, ...],
+        FileKey("The exception that is worth no other try, or several.", "error_names"),
+    ] = ()
     """Likewise: these are not."""
-    parked: Annotated[int, Field(ge=1)] = 10_000
+    parked: Annotated[
+        int,
+        Field(ge=1),
+        FileKey(
+            "Events that may wait in one lane; at so many it takes no further input.",
+            maximum=1_000_000,
+        ),
+    ] = 10_000
     """Events that may wait in one lane; at so many it takes no further input."""
 
 
 class BreakerPolicy(_FrozenModel):
     """When a stage holds its input, because what it depends on is down."""
 
-    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    share: Annotated[
+        float,
+        Field(ge=0, le=1),
+        FileKey(
+            "The share of failed tries at which a lane opens its breaker, for example 50%.", "share"
+        ),
+    ] = 0.5
     """Of the tries within `window`, at which so many have failed."""
-    failures: Annotated[int, Field(ge=1)] = 20
+    failures: Annotated[
+        int, Field(ge=1), FileKey("Fewer failures than these never open the breaker.")
+    ] = 20
     """Fewer never open it."""
-    window: Seconds = 10.0
-    probe: Seconds = 1.0
+    window: Annotated[
+        Seconds,
+        FileKey("The time over which tries are counted, for example 10s.", "positive_duration"),
+    ] = 10.0
+    probe: Annotated[
+        Seconds,
+        FileKey(
+            "The wait before an open breaker lets a try through; doubled each time.",
+            "positive_duration",
+        ),
+    ] = 1.0
     """Between two tries while it is open; doubled up to `longest`."""
-    longest: Seconds = 30.0
+    longest: Annotated[
+        Seconds,
+        FileKey("The longest wait between two such tries.", "positive_duration"),
+    ] = 30.0
 
 
 class RetryTopic(_FrozenModel):
@@ -84,28 +143,53 @@ class EventSpec(_FrozenModel):
 class StageSpec(_FrozenModel):
     """One stage, fully resolved."""
 
-    run: str
+    run: Annotated[str, StageField()]
     """`package.module:function`."""
-    subscribes: tuple[str, ...]
-    emits: tuple[str, ...] = ()
-    retry: RetryPolicy = RetryPolicy()
-    breaker: BreakerPolicy = BreakerPolicy()
-    parking: RetryTopic | None = None
+    subscribes: Annotated[tuple[str, ...], StageField(restarts_lanes=False)]
+    emits: Annotated[tuple[str, ...], StageField(restarts_lanes=False)] = ()
+    retry: Annotated[RetryPolicy, StageField()] = RetryPolicy()
+    breaker: Annotated[BreakerPolicy, StageField()] = BreakerPolicy()
+    parking: Annotated[RetryTopic | None, StageField()] = None
     """None: published before events were parked."""
-    timeout: Seconds = 30.0
-    threads: Annotated[int, Field(ge=0, le=64)] = 0
+    timeout: Annotated[
+        Seconds,
+        FileKey(
+            "How long an awaited function, or one in a thread, may take for one event.",
+            "positive_duration",
+            inherited=True,
+        ),
+    ] = 30.0
+    threads: Annotated[
+        int,
+        Field(ge=0, le=64),
+        FileKey("Threads that a `def` runs in; 0: it runs in the event loop.", inherited=True),
+    ] = 0
     """0: the function runs in the event loop; N: a `def` runs in a pool of N threads."""
-    processes: Annotated[int, Field(ge=1, le=64)] = 1
-    age: Seconds | None = None
+    processes: Annotated[
+        int,
+        Field(ge=1, le=64),
+        FileKey(
+            "Processes that share the partitions of a stage under `farandole up`.", inherited=True
+        ),
+    ] = 1
+    age: Annotated[
+        Seconds | None,
+        FileKey(
+            "How old an unread event may be before an alert is sent, for example 30s.",
+            "positive_duration",
+            inherited=True,
+            restarts_lanes=False,
+        ),
+    ] = None
     """How old an event may be that is not settled before that is told; None: any."""
-    when: Mapping[str, str] = {}
+    when: Annotated[Mapping[str, str], StageField(restarts_lanes=False)] = {}
     """By subscribed event type, a CEL expression over `data` and `attributes`: an event for which
     it is false is filtered, not handled."""
-    parameters: Mapping[str, Any] = {}
+    parameters: Annotated[Mapping[str, Any], StageField(restarts_lanes=False)] = {}
     """`with:` in the file; the function's parameter model reads it."""
-    accepts: dict[str, Any] | None = None
+    accepts: Annotated[dict[str, Any] | None, StageField(restarts_lanes=False)] = None
     """JSON Schema (2020-12) of what the function reads; None where it takes anything."""
-    code: str = ""
+    code: Annotated[str, StageField(restarts_lanes=False)] = ""
     """What tells the function's schemas from those of another: so a worker knows that the code that
     it has imported is not what this version was made for."""
 
@@ -132,21 +216,45 @@ class AlertPolicy(_FrozenModel):
     routes: tuple[AlertRoute, ...] = ()
     """The first one that fits a failure is taken; none fits: nobody is told."""
     # Seconds, here and below.
-    digests: Annotated[tuple[Seconds, ...], Field(min_length=1)] = (600, 3600, 21600, 86400)
+    digests: Annotated[
+        tuple[Seconds, ...],
+        Field(min_length=1),
+        FileKey(
+            "The waits between the mails of a failure that goes on; the last one repeats.",
+            "positive_durations",
+        ),
+    ] = (600, 3600, 21600, 86400)
     """Between the notices of an incident that grows; the last one repeats."""
-    quiet: Seconds = 1800
+    quiet: Annotated[
+        Seconds,
+        FileKey(
+            "Without a failure for so long it is resolved, for example 30m.", "positive_duration"
+        ),
+    ] = 1800
     """Without a failure for so long, an incident is resolved."""
-    fingerprints: Annotated[int, Field(ge=1, le=1000)] = 20
+    fingerprints: Annotated[
+        int,
+        Field(ge=1, le=1000),
+        FileKey("How many failures are told apart in a stage."),
+    ] = 20
     """Open incidents that are told apart in a stage; what exceeds them is one more."""
-    per_hour: Annotated[int, Field(ge=1)] = 60
+    per_hour: Annotated[int, Field(ge=1), FileKey("The most mails in any hour.")] = 60
     """Notices in any hour; what exceeds them waits, and is told together."""
 
 
 class RunExpectation(_FrozenModel):
     """What a pipeline's runs are expected to do; what they do not is told."""
 
-    complete_within: Seconds | None = None
-    fail_above: Annotated[float, Field(ge=0, le=1)] | None = None
+    complete_within: Annotated[
+        Seconds | None,
+        FileKey(
+            "How long a run may take before an alert is sent, for example 10m.", "positive_duration"
+        ),
+    ] = None
+    fail_above: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | None,
+        FileKey("The share of its events that may die before a run has failed: 1%.", "share"),
+    ] = None
     """The share of a run's events that may die before it has failed."""
 
 

@@ -63,34 +63,6 @@ def event_topics(versions: Iterable[Version], name: str) -> list[str]:
     return [*found]
 
 
-def owning_version(
-    headers: Mapping[str, bytes], versions: Mapping[str, Version], record: Record
-) -> Version | None:
-    """The version that wires an event: the one that it carries, else by its place."""
-    said = headers.get("ce_topologyversion", b"").decode(errors="replace")
-    if emitting_stage(headers, said and versions.get(said)):
-        return versions[said]
-    reached = [
-        version
-        for version in versions.values()
-        for event in version.events.values()
-        if event.topic == record.topic
-        and (
-            record.partition >= len(event.boundaries)
-            or event.boundaries[record.partition] <= record.offset
-        )
-    ]
-    return max(reached, key=lambda v: v.version, default=None)
-
-
-def emitting_stage(headers: Mapping[str, bytes], version: Version | str | None) -> str | None:
-    """The stage of this version that emitted an event; None: it is a root, whatever it says."""
-    if not isinstance(version, Version) or not headers.get("ce_runid"):
-        return None
-    source = headers.get("ce_source", b"").decode(errors="replace")
-    return next((s for s in version.stages if version.source(s) == source), None)
-
-
 def cause_position(headers: Mapping[str, bytes], version: Version) -> RecordPosition | None:
     """Where the cause of an event that a stage of ours emitted stands; None: its id names none."""
     try:

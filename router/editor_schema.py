@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import (
     EVENT_TYPE_PATTERN,
     PIPELINE_PATTERN,
@@ -19,7 +20,7 @@ from farandole.events.kafka_names import (
     RESERVED_SUFFIXES,
     STAGE_PATTERN,
 )
-from farandole.router import alert_lint, file_model
+from farandole.router import alert_lint, file_values
 from farandole.router.file_model import (
     AlertsSection,
     BreakerSection,
@@ -35,6 +36,19 @@ from farandole.router.file_model import (
 
 JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+SECTIONS: tuple[type[BaseModel], ...] = (
+    TopologyFile,
+    DefaultsSection,
+    EventSection,
+    StageSection,
+    SubscriptionSection,
+    RetrySection,
+    BreakerSection,
+    AlertsSection,
+    ExpectSection,
+    RouteSection,
+)
+
 KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
     TopologyFile: {
         "pipeline": "The name of the pipeline: lowercase letters, digits and single dashes.",
@@ -49,11 +63,7 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "partitions": "Partitions of each topic: the most lanes that can work on one stage.",
         "retention": "How long an event is kept, for example 7d.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
-        "breaker": "When a lane holds its input, because what it depends on is down.",
-        "timeout": "How long an awaited function, or one in a thread, may take for one event.",
-        "threads": "Threads that a `def` runs in; 0: it runs in the event loop.",
-        "processes": "Processes that share the partitions of a stage under `farandole up`.",
-        "age": "How old an unread event may be before that is told, for example 30s.",
+        "breaker": "When a lane stops taking input, because a service that it depends on is down.",
     },
     EventSection: {
         "partitions": "Partitions of this event's topic.",
@@ -66,45 +76,15 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "run": "The function, `package.module:function`, if it is not package.<stage>:<stage>.",
         "with": "The parameters of the function, as its parameter `params` declares them.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
-        "breaker": "When a lane holds its input, because what it depends on is down.",
-        "timeout": "How long an awaited function, or one in a thread, may take for one event.",
-        "threads": "Threads that a `def` runs in; 0: it runs in the event loop.",
-        "processes": "Processes that share the partitions of this stage under `farandole up`.",
-        "age": "How old an unread event may be before that is told, for example 30s.",
+        "breaker": "When a lane stops taking input, because a service that it depends on is down.",
     },
     SubscriptionSection: {
         "when": "A CEL expression over data and attributes: where it is false, the event is left.",
-    },
-    RetrySection: {
-        "attempts": "How often an event is tried in all.",
-        "backoff": "The wait before the second try, for example 200ms; doubled before each other.",
-        "max_backoff": "The longest wait between two tries, for example 10s.",
-        "jitter": "The share of each wait that is left to chance, for example 50%.",
-        "within": "How long an event may wait in all, for example 5m.",
-        "in_place": "A longer wait does not hold up the lane: the event is parked.",
-        "only": "The exception that is worth another try, or several; by default all.",
-        "never": "The exception that is worth no other try, or several.",
-        "parked": "Events that may wait in one lane; at so many it takes no further input.",
-    },
-    BreakerSection: {
-        "share": "The share of tries that fail at which a lane holds its input, for example 50%.",
-        "failures": "Fewer failures than these never make a lane hold.",
-        "window": "The time over which tries are counted, for example 10s.",
-        "probe": "The wait before a lane that holds tries again; doubled each time.",
-        "longest": "The longest wait between two such tries.",
     },
     AlertsSection: {
         "email": "The address that is told of what no route takes, or several.",
         "webhook": "The URL that this is posted to; what stands first, mail or URL, goes first.",
         "routes": "Who is told of which failures instead: the first route that fits is taken.",
-        "digests": "The waits between the mails of a failure that goes on; the last one repeats.",
-        "quiet": "Without a failure for so long it is resolved, for example 30m.",
-        "fingerprints": "How many failures are told apart in a stage.",
-        "per_hour": "The most mails in any hour.",
-    },
-    ExpectSection: {
-        "complete_within": "How long a run may take before that is told, for example 10m.",
-        "fail_above": "The share of its events that may die before a run has failed: 1%.",
     },
     RouteSection: {
         "stages": "The stage whose failures this route takes, or several; by default all.",
@@ -113,6 +93,13 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "webhook": "The URL that it is posted to; what stands first, mail or URL, goes first.",
     },
 }
+
+
+def key_descriptions(section: type[BaseModel]) -> dict[str, str]:
+    """Return the description of each key of a section of the file: those above, and those that
+    the registry of keys has (`farandole.events.file_keys`)."""
+    registered = {name: key.description for name, key in file_keys(section).items()}
+    return {**KEY_DESCRIPTIONS.get(section, {}), **registered}
 
 
 def _whole_text_pattern(pattern: str, *, but: str = "") -> str:
@@ -156,23 +143,23 @@ _EVENT_SCHEMA = {"anyOf": [{"$ref": f"#/$defs/{EventSection.__name__}"}, _NULL_S
 
 # What the form's own validators take, which are code: no schema can be made of that.
 VALIDATOR_PATTERNS: Mapping[Callable[..., Any], str] = {
-    file_model.parse_duration: _whole_text_pattern(file_model.DURATION_PATTERN.pattern),
-    file_model.parse_positive_duration: _whole_text_pattern(
-        file_model.DURATION_PATTERN.pattern, but="[0.]+[a-z]"
+    file_values.parse_duration: _whole_text_pattern(file_values.DURATION_PATTERN.pattern),
+    file_values.parse_positive_duration: _whole_text_pattern(
+        file_values.DURATION_PATTERN.pattern, but="[0.]+[a-z]"
     ),
-    file_model.parse_share: _whole_text_pattern(file_model.SHARE_PATTERN.pattern),
+    file_values.parse_share: _whole_text_pattern(file_values.SHARE_PATTERN.pattern),
 }
 
 _DURATION_SCHEMA = {
     "type": "string",
-    "pattern": VALIDATOR_PATTERNS[file_model.parse_positive_duration],
+    "pattern": VALIDATOR_PATTERNS[file_values.parse_positive_duration],
 }
 
 KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (TopologyFile, "pipeline"): {"type": "string", "pattern": _PIPELINE_PATTERN},
     (TopologyFile, "package"): {
         "type": ["string", "null"],
-        "pattern": _whole_text_pattern(file_model.PACKAGE_PATTERN.pattern),
+        "pattern": _whole_text_pattern(file_values.PACKAGE_PATTERN.pattern),
     },
     (TopologyFile, "events"): {
         "type": ["object", "null"],
@@ -207,7 +194,7 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (StageSection, "emits"): {"anyOf": [_EVENT_TYPE_SCHEMA, _EVENT_TYPE_LIST_SCHEMA]},
     (StageSection, "run"): {
         "type": ["string", "null"],
-        "pattern": _whole_text_pattern(file_model.FUNCTION_PATTERN.pattern),
+        "pattern": _whole_text_pattern(file_values.FUNCTION_PATTERN.pattern),
     },
     (AlertsSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (AlertsSection, "webhook"): _WEBHOOK_SCHEMA,
@@ -250,11 +237,12 @@ def topology_json_schema() -> dict[str, Any]:
         mode="validation", schema_generator=_EditorSchemaGenerator
     )
     definitions = made.pop("$defs")
-    for model, descriptions in KEY_DESCRIPTIONS.items():
+    for model in SECTIONS:
         described = made if model is TopologyFile else definitions[model.__name__]
         described.pop("title", None)
         described.pop("description", None)
         properties = described["properties"]
+        descriptions = key_descriptions(model)
         described["properties"] = {
             key: {
                 "description": descriptions[key],

@@ -25,7 +25,7 @@ def lint_functions(case: LintContext) -> Iterator[Finding]:
 
 def _lint_threads(case: LintContext) -> Iterator[Finding]:
     for name, signature in case.signatures.items():
-        if case.form.stages[name].threads and signature.kind.startswith("async"):
+        if case.form.stages[name].value("threads") and signature.kind.startswith("async"):
             yield case.finding(
                 ("stages", name, "threads"),
                 f"stage {name!r} is an `async def`, which runs in no thread",

@@ -14,6 +14,7 @@ from farandole.events.kafka_names import (
     STAGE_PATTERN,
     KafkaNames,
 )
+from farandole.events.topology_version import RetryPolicy
 from farandole.router import alert_lint, condition_lint, function_lint, parameter_lint
 from farandole.router.file_model import TopologyFile
 from farandole.router.lint_context import LintContext
@@ -228,14 +229,16 @@ def _lint_backoffs(case: LintContext) -> Iterator[Finding]:
     default = case.form.defaults.retry
     for path, name in owners:
         retry = case.form.stages[name].retry if name else default
-        if retry.backoff is None and retry.max_backoff is None:
+        if retry.value("backoff") is None and retry.value("max_backoff") is None:
             continue
-        backoff = next((b for b in (retry.backoff, default.backoff) if b is not None), 0.2)
-        longest = next((b for b in (retry.max_backoff, default.max_backoff) if b is not None), 10.0)
-        if backoff > longest:
+        policy = RetryPolicy(
+            **default.model_dump(exclude_none=True) | retry.model_dump(exclude_none=True)
+        )
+        if policy.backoff > policy.max_backoff:
             yield case.finding(
-                (*path, "retry", "backoff" if retry.backoff is not None else "max_backoff"),
-                f"backoff ({backoff:g} s) is longer than max_backoff ({longest:g} s)",
+                (*path, "retry", "max_backoff" if retry.value("backoff") is None else "backoff"),
+                f"backoff ({policy.backoff:g} s) is longer than max_backoff"
+                f" ({policy.max_backoff:g} s)",
                 "make max_backoff the longer one",
             )
 

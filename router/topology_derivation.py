@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from farandole.broker.cluster_admin import TopicSpec
 from farandole.events import retry_record
+from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import (
     AlertPolicy,
@@ -106,24 +107,24 @@ def _derive_stage(
 ) -> StageSpec:
     written, defaults = form.stages[name], form.defaults
     signature = signatures.get(name)
-    # A default for all stages leaves those alone that cannot run in a thread.
-    in_threads = signature is None or not signature.kind.startswith("async")
+    values = {
+        key: defaults.value(key) if written.value(key) is None else written.value(key)
+        for key in file_keys(StageSpec)
+    }
+    # A default for all stages does not apply to functions that cannot run in a thread.
+    if written.value("threads") is None and signature and signature.kind.startswith("async"):
+        values["threads"] = 0
     return StageSpec(
         run=form.function(name) or "",
         subscribes=written.subscribes,
         emits=written.emits,
         retry=RetryPolicy(**_with_defaults(defaults.retry, written.retry)),
         breaker=BreakerPolicy(**_with_defaults(defaults.breaker, written.breaker)),
-        timeout=defaults.timeout if written.timeout is None else written.timeout,
-        threads=(defaults.threads if in_threads else 0)
-        if written.threads is None
-        else written.threads,
-        processes=defaults.processes if written.processes is None else written.processes,
-        age=defaults.age if written.age is None else written.age,
         when=written.when,
         parameters=written.parameters or {},
         accepts=_accepted_by_function(signature),
         code=_function_digest(signature),
+        **values,
     )
 
 

@@ -7,6 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from farandole.broker.key_partitioner import partition_for_key
+from farandole.catalog.ownership import (
+    UnknownVersionError,
+    VersionIndex,
+    key_partitions,
+    parse_root,
+)
+from farandole.catalog.version_boundaries import VersionStart, event_type_of, version_span
 from farandole.events.envelope import (
     CORRELATION_ID,
     RUN_ID,
@@ -37,10 +44,6 @@ Versions = Mapping[int, Version]
 class UncheckedVersionsError(Exception):
     """A root was met, and a version may begin before it that we have not read: `look`, then ask
     again."""
-
-
-class UnknownVersionError(Exception):
-    """The record claims a version that we have not read yet: `learn`, then ask again."""
 
 
 class MisplacedRecordError(Exception):
@@ -91,16 +94,6 @@ class Lineage:
 
 
 @dataclass(slots=True)
-class _VersionStart:
-    """A version, and the offset of one partition at which it begins there."""
-
-    offset: int
-    version: Version
-    edge: InputEdge | None = None
-    """None until a root of it is met."""
-
-
-@dataclass(slots=True)
 class _RootBlock:
     """Neighbours in one partition: the roots at the offsets from `first` on, before `ends`."""
 
@@ -117,7 +110,7 @@ class _InputPartition:
     """One partition of an input: which version a root there belongs to, by its offset."""
 
     run_ids: RunIdGenerator
-    since: Sequence[_VersionStart]  # newest first
+    starts: Sequence[VersionStart]  # newest first
     met: _RootBlock | None = None
 
 
@@ -143,9 +136,9 @@ class LineageResolver:
 
     def _know(self, versions: Versions) -> None:
         self._read = versions
-        self._versions = {v.name.encode(): v for _, v in sorted(versions.items())}
-        self.newest = versions[max(versions)]
-        self._ours = f"farandole://{self.newest.installation}/".encode()
+        self._index = VersionIndex(versions.values())
+        self.newest = self._index.newest
+        self._ours = self._index.source_prefix
         self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
         self._places: dict[tuple[str, int], _InputPartition] = {}
         self._met: _RootBlock | None = None
@@ -155,14 +148,14 @@ class LineageResolver:
         milliseconds of the event loop."""
         key = version.name, topic
         if key not in self._edges:
-            event_type = _event_type_of(version, topic)
+            event_type = event_type_of(version, topic)
             self._edges[key] = None
             if event_type is not None:
                 outputs = self._bound(version, event_type)
                 named = attribute_header(TOPOLOGY_VERSION, version.name)
                 event = version.events[event_type]
-                keyed = event.partitions if event.key else 0
                 to = list(version.subscribers(event_type))
+                keyed = key_partitions(event)
                 edge = InputEdge(version, event_type, outputs, named, keyed, to, holds_lines(event))
                 self._edges[key] = edge
         return self._edges[key]
@@ -182,7 +175,7 @@ class LineageResolver:
         name: bytes = unknown.args[0]
         if self._not_found.get(name, 0.0) < time.monotonic():
             await self.look()
-            if name in self._versions:
+            if name in self._index.by_name:
                 return
             if len(self._not_found) >= MAX_CACHED_LINEAGES:
                 self._not_found.clear()
@@ -239,18 +232,14 @@ class LineageResolver:
         return self._root(record)
 
     def _emitted(self, record: Record, headers: Mapping[str, bytes]) -> Lineage | None:
-        """The lineage of an event that a stage of ours emitted; None if none did."""
-        name, run = headers.get("ce_topologyversion"), headers.get("ce_runid")
-        if not name or not run:
+        """Return the lineage of an event that a stage of this installation emitted; None if the
+        record is a root. Raises UnknownVersionError."""
+        owner = self._index.claimed_owner(headers, record.topic)
+        if owner is None:
             return None
-        version = self._versions.get(name)
-        if version is None:
-            raise UnknownVersionError(name)
-        edge = self._edge(version, record.topic)
-        if edge is None or headers.get("ce_source") not in {
-            version.source(stage).encode() for stage in version.emitters(edge.event_type)
-        }:
-            return None
+        edge = self._edge(owner.version, record.topic)
+        assert edge is not None  # the owner's version has the topic
+        run = headers["ce_runid"]
         inherited = [(RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
         return Lineage(edge, run, make_header_block(inherited), root=False)
@@ -258,19 +247,16 @@ class LineageResolver:
     def stray(self, record: Record) -> Lineage:
         """The lineage of a record that cannot be read any better: that of a root in its place.
         Nothing is believed of it but where it stands."""
-        try:
-            place = self._places[record.topic, record.partition]
-        except KeyError:
-            place = self._place(record)
-        since = next((s for s in place.since if s.offset <= record.offset), place.since[-1])
-        edge = self._edge(since.version, record.topic)
-        assert edge is not None  # `_place` took only versions that know the topic
+        place = self._place(record)
+        start, _ = version_span(place.starts, record.offset)
+        edge = self._edge(start.version, record.topic)
+        assert edge is not None  # the version has the topic: it begins somewhere in it
         run = place.run_ids.of(record.partition, record.offset).encode()
         return Lineage(edge, run, make_header_block([(RUN_HEADER, run)]))
 
     def knows(self, topic: str) -> bool:
-        """Is it the topic of an event under some version?"""
-        return any(_event_type_of(version, topic) for version in self._versions.values())
+        """Return True if the topic is that of an event type under some version."""
+        return self._index.has_topic(topic)
 
     def bare(self, record: Record) -> tuple[InputEdge, HeaderBlock]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
@@ -298,31 +284,20 @@ class LineageResolver:
         if not self._checked:
             raise UncheckedVersionsError
         partition, first = record.partition, record.offset
-        try:
-            place = self._places[record.topic, partition]
-        except KeyError:
-            place = self._place(record)
+        place = self._place(record)
         if place.met is not None and place.met.first <= first < place.met.ends:
             return place.met
-        ends = first + RUN_ID_BLOCK
-        for since in place.since:  # newest first; before them all, the oldest
-            if since.offset <= first:
-                break
-            ends = min(ends, since.offset)
-        edge = since.edge
-        if edge is None:
-            edge = since.edge = self._edge(since.version, record.topic)
-            assert edge is not None  # `_place` took only versions that know the topic
+        start, ends = version_span(place.starts, first)
+        ends = first + RUN_ID_BLOCK if ends is None else min(ends, first + RUN_ID_BLOCK)
+        edge = self._edge(start.version, record.topic)
+        assert edge is not None  # the version has the topic: it begins somewhere in it
         run_ids = place.run_ids.block(partition, first)
         place.met = _RootBlock(record.topic, partition, first, ends, edge, run_ids)
         return place.met
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
-        envelope = parse_envelope(record)
-        media_type = envelope.content_type.partition(";")[0].strip().lower()
-        if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):
-            raise UnreadableEventError(f"content-type {media_type!r} is not JSON")
+        envelope = parse_root(record)
         edge, inherited = self.bare(record)
         run = root_run_id(inherited)
         handed_down = [(RUN_HEADER, run)]
@@ -335,21 +310,15 @@ class LineageResolver:
         return Lineage(edge, run, make_header_block(handed_down), envelope.data, attributes)
 
     def _place(self, record: Record) -> _InputPartition:
-        since = []
-        for version in reversed(self._versions.values()):
-            event_type = _event_type_of(version, record.topic)
-            if event_type is None:
-                continue
-            boundaries = version.events[event_type].boundaries
-            boundary = boundaries[record.partition] if record.partition < len(boundaries) else 0
-            since.append(_VersionStart(boundary, version))
-        place = _InputPartition(RunIdGenerator(self.newest.installation, record.topic), since)
-        self._places[record.topic, record.partition] = place
-        return place
-
-
-def _event_type_of(version: Version, topic: str) -> str | None:
-    return next((name for name, event in version.events.items() if event.topic == topic), None)
+        """Return the partition that a record stands in."""
+        key = record.topic, record.partition
+        try:
+            return self._places[key]
+        except KeyError:
+            run_ids = RunIdGenerator(self.newest.installation, record.topic)
+            place = _InputPartition(run_ids, self._index.starts(*key))
+            self._places[key] = place
+            return place
 
 
 RUN_HEADER = f"ce_{RUN_ID}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -14,6 +14,7 @@ import structlog
 from farandole.broker.settings import Settings
 from farandole.catalog.active_stages import ActiveStage, active_stages
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
+from farandole.events.file_keys import restarting_fields
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
 from farandole.stages.function_loader import FunctionNotFoundError, load_function
@@ -229,7 +230,7 @@ class StageHost:
                 names.dead_topic(newest.pipeline, name),
                 names.ledger_topic,
                 lane,
-                settled=self._beat.tally(name).add,
+                settled=self._beat.counters(name).add,
                 cancelled=self._asked.cancelled,
                 retries=retries(lane),
                 alerts=names.alerts_topic,
@@ -259,14 +260,10 @@ def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
         return True
 
 
-_WIRING_FIELDS: Mapping[str, Any] = {
-    "subscribes": (), "emits": (), "when": {}, "parameters": {}, "accepts": None, "code": "",
-    "age": None,
-}  # fmt: skip
-
-
 def without_wiring(stage: StageSpec) -> StageSpec:
-    """A stage without what is wired by the version of each event, and what others watch: what is
-    left is how it is worked, and when that changes it begins anew."""
+    """Return the stage with only those fields whose change starts its lanes again: not what the
+    version of each event wires, nor what only other services read."""
+    fields = restarting_fields(StageSpec)
+    other = {name: None for name in StageSpec.model_fields if name not in fields}
     parks = stage.parking and stage.parking.model_copy(update={"partitions": 0})
-    return stage.model_copy(update={**_WIRING_FIELDS, "parking": parks})
+    return stage.model_copy(update={**other, "parking": parks})

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import format_columns, json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.tables import format_columns
 
 if TYPE_CHECKING:
     from farandole.broker.cluster_admin import ClusterAdmin
@@ -49,7 +51,7 @@ class _EventTrace:
               show_default=True, metavar="SECONDS", help="Look for effects no longer.")  # fmt: skip
 @json_option
 @click.pass_obj
-def trace(here: CliContext, event: str, limit: int, within: float, as_json: bool) -> None:
+def trace(context: CliContext, event: str, limit: int, within: float, as_json: bool) -> None:
     """Show what caused EVENT, up to the root, and what came of it, down to the leaves.
 
     EVENT is an id, `line.ingested/3/10482/0`, or the place of an event, its type or topic with
@@ -64,19 +66,19 @@ def trace(here: CliContext, event: str, limit: int, within: float, as_json: bool
         raise click.UsageError(
             f"{event!r} is neither an id (line.ingested/3/10482/0) nor a place (TYPE/3/10482)"
         ) from None
-    here.logs()
-    run_async(_trace_event(here, wanted, limit, within, as_json))
+    context.configure_logs()
+    run_async(_trace_event(context, wanted, limit, within, as_json))
 
 
 async def _trace_event(
-    here: CliContext, wanted: TraceTarget, limit: int, within: float, as_json: bool
+    context: CliContext, wanted: TraceTarget, limit: int, within: float, as_json: bool
 ) -> None:
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.catalog.published_versions import read_versions
     from farandole.cli.commands.tail import RecordFormatter
 
-    settings = await here.reached()
-    versions = await read_versions(settings, await here.pipeline(settings))
+    settings = await context.connect()
+    versions = await read_versions(settings, await context.pipeline(settings))
     found = _EventTrace()
     async with ClusterAdmin.open(settings) as admin:
         tracing = _EventTracer(settings, admin, {v.name: v for v in versions.values()}, limit)
@@ -107,26 +109,26 @@ class _EventTracer:
     ) -> None:
         self._settings = settings
         self._admin = admin
+        from farandole.catalog.ownership import VersionIndex
+
         self._versions = versions
+        self._index = VersionIndex(versions.values())
         self._limit = limit
 
     def version(self, record: Record) -> Version | None:
-        from farandole.ledger.event_trace import owning_version
-
-        return owning_version(dict(record.headers), self._versions, record)
+        """Return the version that a record belongs to; None if no version has its topic."""
+        owner = self._index.owner_of(record)
+        return None if owner is None else owner.version
 
     def stage(self, record: Record) -> str | None:
-        """The stage that emitted it; None: a root."""
-        from farandole.ledger.event_trace import emitting_stage
-
-        return emitting_stage(dict(record.headers), self.version(record))
+        """Return the stage that emitted a record; None if it is a root."""
+        owner = self._index.owner_of(record)
+        return None if owner is None else owner.stage
 
     def type(self, record: Record) -> str:
-        for version in self._versions.values():
-            for event_type, event in version.events.items():
-                if event.topic == record.topic:
-                    return event_type
-        return record.topic
+        """Return the record's event type; its topic if no version has it."""
+        owner = self._index.owner_of(record)
+        return record.topic if owner is None else owner.event_type
 
     async def start(self, wanted: TraceTarget) -> Record:
         """What the person has named a place of. Raises CommandError."""

@@ -1,75 +1,95 @@
-"""Of which kinds are dead letters, and how does a person read that?"""
+"""Of which kinds are dead letters, and how many of each kind are open?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from farandole.cli.output import format_columns
 from farandole.events.safe_text import single_line
-from farandole.events.time_format import format_timestamp_ms
-from farandole.notifier.dead_letter_view import record_time
-from farandole.notifier.notifier_lane import utc_now
-from farandole.operations.dead_letters.letter_selection import (
-    FailureKind,
-    FailureKinds,
-    LetterSelection,
-)
-from farandole.operations.dead_letters.settlement_writer import DeadLetterStore
+from farandole.events.settlement_record import SettlementKind
+from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
+from farandole.operations.dead_letters.letter_selection import LetterSelection
 
-_MAX_KIND_CHARS = 60  # characters of what a kind is
+MAX_KINDS = 1_000
+"""Kinds of one stage that are counted apart. All further ones are counted as one more kind, since
+anybody may write letters of ever new kinds."""
+OTHER_KINDS = "others"
+
+
+@dataclass(slots=True)
+class FailureKind:
+    """The dead letters of one stage that have one fingerprint."""
+
+    stage: str
+    fingerprint: str
+    error: str
+    title: str
+    first: int
+    """Milliseconds of the epoch, as is `last`."""
+    last: int
+    open: int = 0
+    replayed: int = 0
+    discarded: int = 0
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the kind as JSON data."""
+        return {
+            "stage": self.stage,
+            "fingerprint": self.fingerprint,
+            "error": single_line(self.error),
+            "title": single_line(self.title),
+            "open": self.open,
+            "replayed": self.replayed,
+            "discarded": self.discarded,
+            "first": self.first,
+            "last": self.last,
+        }
+
+
+class FailureKinds:
+    """Counts letters by their kind."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], FailureKind] = {}
+        self._kinds_of_stage: dict[str, int] = {}
+
+    def add(self, letter: DeadLetterView, settled: SettlementKind | None) -> None:
+        """Count a letter; `settled` is None while the letter is open."""
+        stage, at = letter.stage, letter.record.timestamp
+        key = stage, letter.fingerprint
+        if key not in self._kinds and self._kinds_of_stage.get(stage, 0) >= MAX_KINDS:
+            key = stage, OTHER_KINDS
+        kind = self._kinds.get(key)
+        if kind is None:
+            self._kinds_of_stage[stage] = self._kinds_of_stage.get(stage, 0) + 1
+            other = key[1] == OTHER_KINDS
+            error = "various" if other else letter.error
+            title = "failures of many other kinds" if other else letter.title
+            kind = self._kinds[key] = FailureKind(*key, error, title, at, at)
+        kind.first, kind.last = min(kind.first, at), max(kind.last, at)
+        if settled is None:
+            kind.open += 1
+        elif settled == "replayed":
+            kind.replayed += 1
+        else:
+            kind.discarded += 1
+
+    def newest_first(self) -> list[FailureKind]:
+        """Return the kinds by their newest letter; those without an open letter come last."""
+        return sorted(self._kinds.values(), key=lambda kind: (kind.open == 0, -kind.last))
 
 
 async def list_failure_kinds(
-    yard: DeadLetterStore, stages: Iterable[str], selection: LetterSelection
+    store: DeadLetterStore, stages: Iterable[str], selection: LetterSelection
 ) -> list[FailureKind]:
-    """The newest first; of which none is open, last. Raises BrokerError."""
-    groups = FailureKinds()
+    """Return the kinds of the selected letters by their newest letter; those without an open letter
+    come last. Raises BrokerError."""
+    kinds = FailureKinds()
     for stage in stages:
-        done = await yard.settled(stage)
-        async for letter in yard.letters(stage, selection):
-            settled = done.get(letter.record.offset)
-            groups.add(letter, settled.how if settled else None)
-    return groups.newest_first()
-
-
-def kind_lines(found: Sequence[FailureKind]) -> list[str]:
-    """The lines of it."""
-    rows = [("stage", "fingerprint", "what", "open", "settled", "first (UTC)", "last")]
-    rows += [
-        (
-            g.stage,
-            g.fingerprint,
-            _kind_title(g),
-            f"{g.open:,}",
-            f"{g.replayed + g.discarded:,}",
-            _format_moment(g.first),
-            _format_moment(g.last),
-        )
-        for g in found
-    ]
-    return format_columns(rows, left=3)
-
-
-def kind_data(group: FailureKind) -> dict[str, Any]:
-    return {
-        "stage": group.stage,
-        "fingerprint": group.fingerprint,
-        "error": single_line(group.error),
-        "title": single_line(group.title),
-        "open": group.open,
-        "replayed": group.replayed,
-        "discarded": group.discarded,
-        "first": group.first,
-        "last": group.last,
-    }
-
-
-def _kind_title(group: FailureKind) -> str:
-    said = single_line(f"{group.error}: {group.title}")
-    return said if len(said) <= _MAX_KIND_CHARS else f"{said[: _MAX_KIND_CHARS - 1]}…"
-
-
-def _format_moment(milliseconds: int) -> str:
-    # Whoever wrote it may have said any time.
-    return format_timestamp_ms(int(record_time(milliseconds, utc_now()).timestamp() * 1000))
+        settlements = await store.settlements(stage)
+        async for letter in store.letters(stage, selection):
+            settlement = settlements.get(letter.record.offset)
+            kinds.add(letter, settlement.how if settlement else None)
+    return kinds.newest_first()

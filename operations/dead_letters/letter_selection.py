@@ -1,4 +1,4 @@
-"""Which dead letters are meant, and which of them belong together?"""
+"""Which dead letters does a request select?"""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from dataclasses import dataclass, field
 
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.record import Record
-from farandole.events.settlement_record import SettlementKind
 from farandole.notifier.dead_letter_view import DeadLetterView
-
-MAX_KINDS = 1_000
-"""Of one stage; what exceeds them is one more: anybody may write letters of ever new kinds."""
-OTHER_KINDS = "others"
 
 
 @dataclass(frozen=True, slots=True)
 class LetterSelection:
-    """Positions, or whatever fits all that is said; of nothing said, `every` letter."""
+    """Either positions, or filters that a letter must all match. Without either it selects every
+    letter; a caller who wants that sets `all_letters`, so that it is never selected by mistake."""
 
-    places: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    positions: Mapping[str, frozenset[int]] = field(default_factory=dict)
     """By stage, offsets in its dead-letter topic."""
     stage: str | None = None
     run: str | None = None
@@ -27,29 +23,36 @@ class LetterSelection:
     since: int | None = None
     """Milliseconds of the epoch, as is `until`."""
     until: int | None = None
-    every: bool = False
+    all_letters: bool = False
 
     @property
-    def said(self) -> bool:
-        """Does it say anything at all?"""
-        return bool(self.places) or self.filtered or self.every
+    def is_given(self) -> bool:
+        """True if the request selects anything: positions, a filter, or explicitly every letter."""
+        return bool(self.positions) or self.has_filters or self.all_letters
 
     @property
-    def filtered(self) -> bool:
-        words = (self.stage, self.run, self.fingerprint, self.since, self.until)
-        return any(word is not None for word in words)
+    def has_filters(self) -> bool:
+        """True if at least one filter is set."""
+        filters = (self.stage, self.run, self.fingerprint, self.since, self.until)
+        return any(value is not None for value in filters)
 
-    def looks_at(self, stage: str) -> bool:
-        """Can a letter of that stage be meant?"""
-        return stage in self.places if self.places else self.stage in (None, stage)
+    @property
+    def named_stages(self) -> tuple[str, ...]:
+        """The stages that the request names; they may be misspelt."""
+        return (*self.positions, *([self.stage] if self.stage else ()))
 
-    def first(self, stage: str) -> int:
-        """No letter of that stage at a smaller offset is meant."""
-        return min(self.places.get(stage, (0,)))
+    def may_include_stage(self, stage: str) -> bool:
+        """Return True if a letter of this stage can be selected."""
+        return stage in self.positions if self.positions else self.stage in (None, stage)
 
-    def takes(self, letter: DeadLetterView) -> bool:
-        if self.places:
-            return letter.record.offset in self.places.get(letter.stage, ())
+    def first_offset(self, stage: str) -> int:
+        """Return an offset below which no letter of this stage is selected."""
+        return min(self.positions.get(stage, (0,)))
+
+    def matches(self, letter: DeadLetterView) -> bool:
+        """Return True if the letter is selected."""
+        if self.positions:
+            return letter.record.offset in self.positions.get(letter.stage, ())
         at = letter.record.timestamp
         return (
             self.stage in (None, letter.stage)
@@ -61,55 +64,7 @@ class LetterSelection:
 
 
 def account_field(record: Record, name: str) -> str:
-    """What a letter's account says under a name; empty where it says nothing."""
-    wanted = DEAD_HEADER_PREFIX + name
-    found = next((value for each, value in record.headers if each == wanted), None)
+    """Return a field of the letter's failure account (`dead_{name}`); empty where it is absent."""
+    header = DEAD_HEADER_PREFIX + name
+    found = next((value for each, value in record.headers if each == header), None)
     return (found or b"").decode(errors="backslashreplace")
-
-
-@dataclass(slots=True)
-class FailureKind:
-    """Letters of one stage that have their fingerprint in common."""
-
-    stage: str
-    fingerprint: str
-    error: str
-    title: str
-    first: int
-    """Milliseconds of the epoch, as is `last`."""
-    last: int
-    open: int = 0
-    replayed: int = 0
-    discarded: int = 0
-
-
-class FailureKinds:
-    """Letters as they are read, grouped."""
-
-    def __init__(self) -> None:
-        self._groups: dict[tuple[str, str], FailureKind] = {}
-        self._kinds: dict[str, int] = {}
-
-    def add(self, letter: DeadLetterView, settled: SettlementKind | None) -> None:
-        """One more letter; `settled`: what became of it, None while it is open."""
-        stage, at = letter.stage, letter.record.timestamp
-        key = stage, letter.fingerprint
-        if key not in self._groups and self._kinds.get(stage, 0) >= MAX_KINDS:
-            key = stage, OTHER_KINDS
-        group = self._groups.get(key)
-        if group is None:
-            self._kinds[stage] = self._kinds.get(stage, 0) + 1
-            other = key[1] == OTHER_KINDS
-            error = "various" if other else letter.error
-            title = "failures of many other kinds" if other else letter.title
-            group = self._groups[key] = FailureKind(*key, error, title, at, at)
-        group.first, group.last = min(group.first, at), max(group.last, at)
-        if settled is None:
-            group.open += 1
-        elif settled == "replayed":
-            group.replayed += 1
-        else:
-            group.discarded += 1
-
-    def newest_first(self) -> list[FailureKind]:
-        return sorted(self._groups.values(), key=lambda g: (g.open == 0, -g.last))

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from farandole.cli.context import current_user
-from farandole.cli.error_reporting import CommandError
 from farandole.cli.output import print_line
+from farandole.cli.rendering.errors import CommandError
 from farandole.events.safe_text import single_line
+from farandole.operations.current_user import current_user
+from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.replay_builder import NotReplayableError, Replay
 from farandole.operations.dead_letters.settlement_writer import (
-    DeadLetterStore,
     SettlementOrder,
     SettlementOutcome,
     count_refusal,
@@ -34,7 +34,7 @@ from farandole.operations.dead_letters.value_patch import (
 
 
 async def replay_letters(
-    yard: DeadLetterStore,
+    store: DeadLetterStore,
     stages: Sequence[str],
     selection: LetterSelection,
     *,
@@ -50,16 +50,20 @@ async def replay_letters(
     why = "with a patched value" if patch else "with an edited value" if edit else ""
     orders: list[SettlementOrder] = []
     refused: Counter[str] = Counter()
-    for stage, offsets in (await _open_letters(yard, stages, selection, fence=not dry_run)).items():
-        retrying = await yard.retrying(stage)
+    for stage, offsets in (
+        await _open_letters(store, stages, selection, fence=not dry_run)
+    ).items():
+        retrying = await store.retry_topic(stage)
         order = SettlementOrder(
             stage, "replayed", frozenset(offsets), current_user(), why, retrying, amend, as_new_run
         )
         fit = await _find_replayable(
-            yard, order, refused, keep=MAX_EDITED_LETTERS + 1 if edit else 0
+            store, order, refused, keep=MAX_EDITED_LETTERS + 1 if edit else 0
         )
         if fit.count:
-            orders.append(order._replace(amend=_edit_letters(fit.kept, stage)) if edit else order)
+            orders.append(
+                order._replace(amend_value=_edit_letters(fit.kept, stage)) if edit else order
+            )
         print_line(f"{stage}: {_count_text(fit.count)} can be replayed")
     _print_refusals(refused, "cannot be replayed")
     total, done = sum(len(order.letters) for order in orders), 0
@@ -68,7 +72,7 @@ async def replay_letters(
     elif not dry_run:
         _confirm_replay(total, yes)
         for order in orders:
-            outcome = await _settle_with_progress(yard, order)
+            outcome = await _settle_with_progress(store, order)
             _print_outcome(order, outcome)
             done += outcome.done
     return done, refused.total()
@@ -81,7 +85,7 @@ class _ReplayableLetters:
 
 
 async def _find_replayable(
-    yard: DeadLetterStore, order: SettlementOrder, refused: Counter[str], keep: int
+    store: DeadLetterStore, order: SettlementOrder, refused: Counter[str], keep: int
 ) -> _ReplayableLetters:
     """How many letters of an order can be replayed; the others are counted, by why. Raises
     CommandError where the mended value of one is not what the stage takes: before anything is
@@ -89,10 +93,10 @@ async def _find_replayable(
     fit = _ReplayableLetters()
     taken: set[bytes] = set()
     meant = LetterSelection({order.stage: order.letters})
-    async with aclosing(yard.letters(order.stage, meant)) as letters:
+    async with aclosing(store.letters(order.stage, meant)) as letters:
         async for letter in letters:
             try:
-                made = prepare_ordered_replay(yard, order, letter.record, taken)
+                made = prepare_ordered_replay(store, order, letter.record, taken)
             except NotReplayableError as error:
                 count_refusal(refused, str(error))
                 continue
@@ -117,12 +121,12 @@ def _edit_letters(replays: list[Replay], stage: str) -> Callable[[Replay], bytes
         )
     values: dict[int, bytes] = {}
     for each in replays:
-        place = f"{stage}/{each.letter}"
+        place = f"{stage}/{each.letter_offset}"
         try:
-            values[each.letter] = edit_value(each)
+            values[each.letter_offset] = edit_value(each)
         except UnfitValueError as error:
             raise CommandError(f"farandole: {place}: {error}; nothing was replayed") from None
-    return lambda made: values[made.letter]
+    return lambda made: values[made.letter_offset]
 
 
 def _confirm_replay(total: int, yes: bool) -> None:
@@ -134,26 +138,26 @@ def _confirm_replay(total: int, yes: bool) -> None:
 
 
 async def discard_letters(
-    yard: DeadLetterStore, stages: Sequence[str], selection: LetterSelection, reason: str
+    store: DeadLetterStore, stages: Sequence[str], selection: LetterSelection, reason: str
 ) -> None:
     """Raises CommandError, BrokerError."""
-    found = await _open_letters(yard, stages, selection, fence=True)
+    found = await _open_letters(store, stages, selection, fence=True)
     for stage, offsets in found.items():
         order = SettlementOrder(stage, "discarded", frozenset(offsets), current_user(), reason)
-        _print_outcome(order, await _settle_with_progress(yard, order))
+        _print_outcome(order, await _settle_with_progress(store, order))
     if not found:
         print_line("nothing to discard: no open letter is meant")
 
 
 async def _open_letters(
-    yard: DeadLetterStore, stages: Sequence[str], selection: LetterSelection, *, fence: bool
+    store: DeadLetterStore, stages: Sequence[str], selection: LetterSelection, *, fence: bool
 ) -> Mapping[str, list[int]]:
     """By stage, the open letters that are meant; says which were settled before. Raises
     CommandError where a position holds no letter."""
     found: dict[str, list[int]] = {}
     for stage in stages:
-        offsets, settled = await find_open_letters(yard, stage, selection, fence=fence)
-        missing = selection.places.get(stage, frozenset()) - settled.keys() - set(offsets)
+        offsets, settled = await find_open_letters(store, stage, selection, fence=fence)
+        missing = selection.positions.get(stage, frozenset()) - settled.keys() - set(offsets)
         if missing:
             raise CommandError(
                 f"farandole: there is no dead letter {stage}/{min(missing)}; see: farandole dead"
@@ -167,23 +171,25 @@ async def _open_letters(
     return found
 
 
-async def _settle_with_progress(yard: DeadLetterStore, order: SettlementOrder) -> SettlementOutcome:
+async def _settle_with_progress(
+    store: DeadLetterStore, order: SettlementOrder
+) -> SettlementOutcome:
     total = len(order.letters)
 
     def progress(done: int) -> None:
         if sys.stderr.isatty():
             click.echo(f"\r{order.stage}: {done:,} of {total:,}", err=True, nl=done >= total)
 
-    return await settle_letters(yard, order, progress)
+    return await settle_letters(store, order, progress)
 
 
 def _print_outcome(order: SettlementOrder, outcome: SettlementOutcome) -> None:
     line = f"{order.stage}: {_count_text(outcome.done)} {order.how}"
-    gone = len(order.letters) - outcome.done - outcome.others - outcome.refused.total()
+    gone = len(order.letters) - outcome.done - outcome.settled_by_others - outcome.refused.total()
     if gone:
         line += f"; {gone:,} are kept no longer"
-    if outcome.others:
-        line += f"; {outcome.others:,} had been settled by somebody else by then"
+    if outcome.settled_by_others:
+        line += f"; {outcome.settled_by_others:,} had been settled by somebody else by then"
     print_line(line)
 
 

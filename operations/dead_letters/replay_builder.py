@@ -46,7 +46,7 @@ class NewRunRoot(NamedTuple):
 class Replay(NamedTuple):
     """A letter that can be replayed."""
 
-    letter: int
+    letter_offset: int
     """Its offset in the dead-letter topic."""
     lane: int
     event: ParkedEvent
@@ -54,7 +54,7 @@ class Replay(NamedTuple):
     version: Version
     stage: str
     event_type: str
-    anew: NewRunRoot | None = None
+    new_root: NewRunRoot | None = None
     """What is published instead of the order."""
 
     @property
@@ -64,7 +64,7 @@ class Replay(NamedTuple):
         return approximate_record_size(event.key, event.value, event.headers)
 
     @property
-    def row(self) -> OutgoingRecord:
+    def retry_row(self) -> OutgoingRecord:
         return retry_record.make_retry_row(self.event, retry_record.REPLAY_PREFIX)
 
 
@@ -134,7 +134,7 @@ def check_replayable(made: Replay, to: RetryTopic) -> None:
         raise NotReplayableError(f"{made.version.name} is retired")
     if made.lane >= to.lanes:
         raise NotReplayableError(f"its lane is gone: {to.stage} has {to.lanes}")
-    row = made.row
+    row = made.retry_row
     account = len(row.value or b"") - len(made.event.value or b"")
     if (
         account > retry_record.RETRY_HEADROOM
@@ -170,7 +170,7 @@ def replay_as_new_run(made: Replay, newest: Version) -> Replay:
     # Where its key had it; of a topic that is narrower now the worker finds the key's own place.
     partition = made.event.partition % event.partitions
     record = OutgoingRecord(made.event.key, made.event.value, encode_headers(headers))
-    return made._replace(anew=NewRunRoot(event.topic, partition, record))
+    return made._replace(new_root=NewRunRoot(event.topic, partition, record))
 
 
 def ledger_entries(
@@ -181,7 +181,7 @@ def ledger_entries(
     nothing is said."""
     parts: dict[int, dict[tuple[bytes, int], RunPart]] = {}
     for each in replays:
-        if not each.version.ledger or each.anew is not None:
+        if not each.version.ledger or each.new_root is not None:
             continue
         number = ledger_partition(each.run, each.version.ledger)
         # No root: whoever opened the run has said it, and a part that settles nothing opens none.
@@ -217,8 +217,8 @@ def retry_rows(replays: Sequence[Replay]) -> dict[int, list[OutgoingRecord]]:
     """The orders, by lane."""
     found: dict[int, list[OutgoingRecord]] = {}
     for each in replays:
-        if each.anew is None:
-            found.setdefault(each.lane, []).append(each.row)
+        if each.new_root is None:
+            found.setdefault(each.lane, []).append(each.retry_row)
     return found
 
 
@@ -226,8 +226,8 @@ def new_run_roots(replays: Sequence[Replay]) -> dict[tuple[str, int], list[Outgo
     """The roots of new runs, by topic and partition."""
     found: dict[tuple[str, int], list[OutgoingRecord]] = {}
     for each in replays:
-        if each.anew is not None:
-            found.setdefault(each.anew[:2], []).append(each.anew.record)
+        if each.new_root is not None:
+            found.setdefault(each.new_root[:2], []).append(each.new_root.record)
     return found
 
 

@@ -21,14 +21,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from farandole.broker import transactions
@@ -39,17 +38,11 @@ from farandole.broker.broker_errors import (
     InvalidSettingsError,
     UnreachableError,
 )
-from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.settings import Settings
-from farandole.broker.topic_reader import read_table, scan
 from farandole.broker.transactions import FencedProducer, fenced_producer, uninterrupted
-from farandole.catalog.published_versions import read_versions
 from farandole.events import settlement_record
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
-from farandole.events.topology_version import Version
-from farandole.notifier.dead_letter_view import DeadLetterView
-from farandole.notifier.pipeline_directory import PipelineDirectory
+from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.replay_builder import (
     NotReplayableError,
@@ -71,94 +64,6 @@ MAX_FRUITLESS_TRIES = 12
 MAX_REASONS = 50
 """That are counted apart."""
 _BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
-_DEFAULT_MAX_MESSAGE_BYTES = 1_048_588  # bytes: Kafka's own default of `max.message.bytes`
-
-
-@dataclass(slots=True)
-class DeadLetterStore:
-    """The dead-letter topics of one pipeline."""
-
-    settings: Settings
-    pipeline: str
-    versions: Mapping[int, Version]
-    directory: PipelineDirectory
-    by_name: Mapping[str, Version] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.by_name = {version.name: version for version in self.versions.values()}
-
-    @property
-    def stages(self) -> list[str]:
-        """All that there ever were."""
-        return sorted({stage for version in self.versions.values() for stage in version.stages})
-
-    def topic(self, stage: str) -> str:
-        return self.settings.names.dead_topic(self.pipeline, stage)
-
-    async def settled(self, stage: str, first: int = 0) -> dict[int, Settlement]:
-        """What became of the letters at that offset and behind it. Raises BrokerError."""
-        found: dict[int, Settlement] = {}
-        async for records in self._scan(stage, first):
-            for record in records:
-                said = settlement_record.parse_settlement(record.value, record.headers)
-                for offset in said.settles if said is not None else ():
-                    # Of what is said twice the first holds; of letters to come nothing can be.
-                    if offset < record.offset:
-                        found.setdefault(offset, said)  # type: ignore[arg-type]  # it is one
-        return found
-
-    async def letters(
-        self, stage: str, selection: LetterSelection
-    ) -> AsyncGenerator[DeadLetterView]:
-        """Those that are meant, settled or not. Raises BrokerError."""
-        async with aclosing(self._scan(stage, selection.first(stage))) as found:
-            async for records in found:
-                now = datetime.now(UTC)
-                for record in records:
-                    if settlement_record.is_settlement(record.headers):
-                        continue
-                    read = DeadLetterView.read(
-                        record, self.pipeline, stage, self.directory.personal, now
-                    )
-                    if selection.takes(read):
-                        yield read
-
-    async def at(self, stage: str, offset: int) -> Record | None:
-        """The letter at an offset. Raises BrokerError."""
-        async with aclosing(self._scan(stage, offset)) as found:
-            async for records in found:
-                first = records[0]
-                if first.offset == offset and not settlement_record.is_settlement(first.headers):
-                    return first
-                break
-        return None
-
-    async def retrying(self, stage: str) -> RetryTopic:
-        """Raises BrokerError, also where the stage has no retry topic."""
-        topic = self.settings.names.retry_topic(self.pipeline, stage)
-        async with ClusterAdmin.open(self.settings) as admin:
-            lanes = (await admin.topics()).get(topic)
-            if lanes is None:
-                raise BrokerError(f"there is no topic {topic} yet; run: farandole apply")
-            configs = (await admin.configs([topic])).get(topic, {})
-        return RetryTopic(
-            stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))
-        )
-
-    async def _scan(self, stage: str, first: int) -> AsyncGenerator[list[Record]]:
-        topic = self.topic(stage)
-        start = {TopicPartition(topic, 0): first}
-        async with aclosing(scan(self.settings, [topic], start=start)) as found:  # type: ignore[type-var]  # it is one
-            async for records in found:
-                yield records
-
-
-async def open_dead_letter_store(settings: Settings, pipeline: str) -> DeadLetterStore:
-    """Raises NothingAppliedError and BrokerError."""
-    versions = await read_versions(settings, pipeline)
-    directory = PipelineDirectory(settings.names)
-    directory.learn(await read_table(settings, settings.names.topology_topic))
-    return DeadLetterStore(settings, pipeline, versions, directory)
 
 
 class SettlementOrder(NamedTuple):
@@ -170,9 +75,9 @@ class SettlementOrder(NamedTuple):
     """Their offsets."""
     by: str
     reason: str = ""
-    retrying: RetryTopic | None = None
+    retry_topic: RetryTopic | None = None
     """Of a replay, where to."""
-    amend: Callable[[Replay], bytes] | None = None
+    amend_value: Callable[[Replay], bytes] | None = None
     as_new_run: bool = False
     """What a retired version had as a root opens a new run."""
     id: str = ""
@@ -187,11 +92,11 @@ class SettlementOutcome:
 
     done: int = 0
     """Letters that it has settled."""
-    others: int = 0
+    settled_by_others: int = 0
     """Letters that somebody else had settled by then."""
     refused: Counter[str] = field(default_factory=Counter)
     """Letters that cannot be replayed, by why."""
-    births: int = 0
+    starts: int = 0
     """How often it had to begin."""
 
 
@@ -200,7 +105,7 @@ class UnfinishedOrderError(BrokerError):
 
 
 async def find_open_letters(
-    yard: DeadLetterStore, stage: str, selection: LetterSelection, *, fence: bool
+    store: DeadLetterStore, stage: str, selection: LetterSelection, *, fence: bool
 ) -> tuple[list[int], dict[int, Settlement]]:
     """The offsets of the open letters that are meant, and what became of others among them. It may
     have changed by the time that they are settled.
@@ -210,12 +115,12 @@ async def find_open_letters(
     """
     if fence:
         await transactions.fence(
-            yard.settings, yard.settings.names.replay_transactional_id(yard.pipeline, stage)
+            store.settings, store.settings.names.replay_transactional_id(store.pipeline, stage)
         )
-    done = await yard.settled(stage, selection.first(stage))
+    done = await store.settlements(stage, selection.first_offset(stage))
     found: list[int] = []
     meant: dict[int, Settlement] = {}
-    async for letter in yard.letters(stage, selection):
+    async for letter in store.letters(stage, selection):
         offset = letter.record.offset
         if offset in done:
             meant[offset] = done[offset]
@@ -225,29 +130,29 @@ async def find_open_letters(
 
 
 def prepare_ordered_replay(
-    yard: DeadLetterStore, order: SettlementOrder, record: Record, taken: set[bytes]
+    store: DeadLetterStore, order: SettlementOrder, record: Record, taken: set[bytes]
 ) -> Replay:
     """What replays a letter; `taken`: the events that the order takes up, this one too from now on.
     Raises NotReplayableError and whatever `amend` raises."""
-    assert order.retrying is not None
-    made = parse_letter(record, order.stage, yard.by_name)
+    assert order.retry_topic is not None
+    made = parse_letter(record, order.stage, store.by_name)
     if made.event.place in taken:
         # Its row would have the same key: compaction may take the first before the lane reads it.
         raise NotReplayableError("an older letter of the same event goes first")
     anew = order.as_new_run and made.version.retired is not None
     if not anew:
-        check_replayable(made, order.retrying)
-    if order.amend is not None:
-        made = made._replace(event=made.event._replace(value=order.amend(made)))
+        check_replayable(made, order.retry_topic)
+    if order.amend_value is not None:
+        made = made._replace(event=made.event._replace(value=order.amend_value(made)))
     if anew:
-        return replay_as_new_run(made, yard.versions[max(yard.versions)])
-    check_replayable(made, order.retrying)
+        return replay_as_new_run(made, store.versions[max(store.versions)])
+    check_replayable(made, order.retry_topic)
     taken.add(made.event.place)
     return made
 
 
 async def settle_letters(
-    yard: DeadLetterStore, order: SettlementOrder, progress: Callable[[int], None] = lambda _: None
+    store: DeadLetterStore, order: SettlementOrder, progress: Callable[[int], None] = lambda _: None
 ) -> SettlementOutcome:
     """Settle the letters of an order; `progress` is told how many are. Raises Refused and
     InvalidSettingsError, and UnfinishedOrderError where it is given up."""
@@ -257,7 +162,7 @@ async def settle_letters(
     while True:
         before = outcome.done
         try:
-            outcome = await _settle_once(yard, order, outcome, progress)
+            outcome = await _settle_once(store, order, outcome, progress)
         except (AccessDeniedError, InvalidSettingsError):
             raise
         except (KafkaError, BrokerError, OSError) as error:
@@ -275,27 +180,27 @@ async def settle_letters(
 
 
 async def _settle_once(
-    yard: DeadLetterStore,
+    store: DeadLetterStore,
     order: SettlementOrder,
     outcome: SettlementOutcome,
     progress: Callable[[int], None],
 ) -> SettlementOutcome:
     """From the fence to the last letter; `outcome` is kept up to date."""
-    settings = yard.settings
-    lane = settings.names.replay_transactional_id(yard.pipeline, order.stage)
-    outcome.births += 1
+    settings = store.settings
+    lane = settings.names.replay_transactional_id(store.pipeline, order.stage)
+    outcome.starts += 1
     first = min(order.letters, default=0)
     async with fenced_producer(settings, lane) as producer:
-        done = await yard.settled(order.stage, first)
+        done = await store.settlements(order.stage, first)
         ours = [o for o in order.letters if o in done and done[o].order == order.id]
         outcome.done = len(ours)
-        outcome.others = sum(1 for o in order.letters if o in done) - len(ours)
+        outcome.settled_by_others = sum(1 for o in order.letters if o in done) - len(ours)
         outcome.refused = Counter()
         left = order.letters - done.keys()
         del done
-        async with aclosing(_letter_batches(yard, order, left, outcome)) as chunks:
+        async with aclosing(_letter_batches(store, order, left, outcome)) as chunks:
             async for chunk in chunks:
-                await uninterrupted(_write_transaction(producer, yard, order, chunk))
+                await uninterrupted(_write_transaction(producer, store, order, chunk))
                 outcome.done += len(chunk.letters)
                 progress(outcome.done)
     return outcome
@@ -313,7 +218,7 @@ class _LetterBatch:
 
 
 async def _letter_batches(
-    yard: DeadLetterStore, order: SettlementOrder, left: frozenset[int], outcome: SettlementOutcome
+    store: DeadLetterStore, order: SettlementOrder, left: frozenset[int], outcome: SettlementOutcome
 ) -> AsyncGenerator[_LetterBatch]:
     """The letters, as many at a time as one transaction settles."""
     chunk = _LetterBatch()
@@ -324,16 +229,16 @@ async def _letter_batches(
                 yield chunk
                 chunk = _LetterBatch()
     elif left:
-        chosen = LetterSelection(places={order.stage: left})
+        chosen = LetterSelection(positions={order.stage: left})
         taken: set[bytes] = set()
-        async with aclosing(yard.letters(order.stage, chosen)) as letters:
+        async with aclosing(store.letters(order.stage, chosen)) as letters:
             async for letter in letters:
                 try:
-                    made = prepare_ordered_replay(yard, order, letter.record, taken)
+                    made = prepare_ordered_replay(store, order, letter.record, taken)
                 except NotReplayableError as error:
                     count_refusal(outcome.refused, str(error))
                     continue
-                chunk.letters.append(made.letter)
+                chunk.letters.append(made.letter_offset)
                 chunk.replays.append(made)
                 chunk.bytes += made.size
                 if chunk.full:
@@ -351,21 +256,21 @@ def count_refusal(refused: Counter[str], why: str) -> None:
 
 
 async def _write_transaction(
-    producer: FencedProducer, yard: DeadLetterStore, order: SettlementOrder, chunk: _LetterBatch
+    producer: FencedProducer, store: DeadLetterStore, order: SettlementOrder, chunk: _LetterBatch
 ) -> None:
     """Raises the errors of `FencedProducer`: the transaction is not committed, or nobody knows."""
-    names, now = yard.settings.names, datetime.now(UTC)
+    names, now = store.settings.names, datetime.now(UTC)
     at = int(time.time() * 1000)
     writes: dict[Partition, Sequence[OutgoingRecord]] = {
-        Partition(yard.topic(order.stage), 0): settlement_record.make_settlements(
+        Partition(store.topic(order.stage), 0): settlement_record.make_settlements(
             chunk.letters, order.how, by=order.by, at=now, reason=order.reason, order=order.id
         )
     }
-    retrying = names.retry_topic(yard.pipeline, order.stage)
+    retrying = names.retry_topic(store.pipeline, order.stage)
     for lane, orders in retry_rows(chunk.replays).items():
         writes[Partition(retrying, lane)] = orders
     for (topic, number), records in new_run_roots(chunk.replays).items():
         writes[Partition(topic, number)] = records
-    for number, entry in ledger_entries(chunk.replays, yard.pipeline, order.stage, at).items():
+    for number, entry in ledger_entries(chunk.replays, store.pipeline, order.stage, at).items():
         writes[Partition(names.ledger_topic, number)] = [entry]
     await producer.transact(writes, at)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from farandole.broker.settings import Settings
 from farandole.cli.__main__ import farandole
 from farandole.operations.runs.bookkeeper_lag import read_bookkeeper_lag
-from tests.console.conftest import environment
+from tests.cli.conftest import environment
 
 
 async def books_read(settings: Settings) -> None:
@@ -41,7 +41,7 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
     """The exit code of `farandole audit`, and what it says."""
     words = ["-C", str(folder), "audit", "--json"]
     # Else what was written a moment ago would count as at work.
-    with patch("farandole.cli.commands.audit._now", lambda: 2 * 10**12):
+    with patch("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12):
         result = CliRunner().invoke(farandole, words, env=environment(settings))
     assert result.stderr == "", result.stderr
     return result.exit_code, json.loads(result.stdout)

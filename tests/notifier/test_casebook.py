@@ -195,8 +195,11 @@ def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
     book.passed(6)
     (incident,) = book.book.incidents.values()
     until = START + timedelta(seconds=1000)
-    target = {"pipeline": "p", "stage": "validate"} if whole else {"incident": incident.id}
-    book.book.asked(MuteDocument(until=until, **target))
+    book.book.asked(
+        MuteDocument(until=until, pipeline="p", stage="validate")
+        if whole
+        else MuteDocument(until=until, incident=incident.id)
+    )
     book.died(*(Died(n) for n in range(10, 999)))
     book.passed(999)
     assert book.told() == [("opened", "1")]

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from farandole.events.incident_record import Notice, NoticeChannel
 from farandole.notifier.delivery_channels import (
-    AttemptResult,
     ChannelSender,
     build_channels,
     deliver_notice,
     settle_attempt,
 )
-from farandole.notifier.delivery_outcome import DeliveryOutcome
+from farandole.notifier.delivery_outcome import AttemptResult, DeliveryOutcome
 from farandole.notifier.mail_message import compose_mail, notice_message_id
 from farandole.notifier.settings import NotifierSettings
 from farandole.notifier.webhook_delivery import WEBHOOK_RECIPIENT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings as Broker
@@ -93,14 +94,16 @@ def test_what_should_be_a_table_and_is_none_is_said(tmp_path: Path) -> None:
 
 def test_a_password_goes_in_clear_to_this_machine_alone() -> None:
     NotifierSettings(
-        smtp_host="127.0.0.1", mail_from="a@b.c", smtp_username="u", smtp_password=SECRET,
-        smtp_security="none",
+        smtp_host="127.0.0.1", mail_from="a@b.c", smtp_username="u",
+        smtp_password=SecretStr(SECRET), smtp_security="none",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("show", [repr, str, lambda s: s.model_dump_json()])
 def test_secrets_are_not_shown(show: object) -> None:
-    given = NotifierSettings(smtp_username="u", smtp_password=SECRET, webhook_secret=SECRET)
+    given = NotifierSettings(
+        smtp_username="u", smtp_password=SecretStr(SECRET), webhook_secret=SecretStr(SECRET)
+    )
     assert SECRET not in show(given)  # type: ignore[operator]
 
 

@@ -87,16 +87,17 @@ def test_what_only_the_linter_can_know_is_listed_here(file: Path) -> None:
 
 
 def test_every_key_has_one_sentence_that_explains_it() -> None:
-    assert {model: set(keys) for model, keys in editor_schema.KEY_DESCRIPTIONS.items()} == {
+    described = {model: editor_schema.key_descriptions(model) for model in editor_schema.SECTIONS}
+    assert {model: set(keys) for model, keys in described.items()} == {
         model: {field.alias or name for name, field in model.model_fields.items()}
-        for model in editor_schema.KEY_DESCRIPTIONS
+        for model in editor_schema.SECTIONS
     }
-    for keys in editor_schema.KEY_DESCRIPTIONS.values():
+    for keys in described.values():
         assert all(said.endswith(".") and "\n" not in said for said in keys.values())
 
 
 def test_no_part_of_the_form_is_left_undescribed() -> None:
-    forms = {model.__name__ for model in editor_schema.KEY_DESCRIPTIONS}
+    forms = {model.__name__ for model in editor_schema.SECTIONS}
     assert set(editor_schema.topology_json_schema()["$defs"]) <= {*forms, "HasRun"}
 
 

@@ -78,10 +78,10 @@ class Shape:
                 return create_model("M", __config__=ConfigDict(extra=self.extra), **fields)
         return NAMED[self.kind][0]
 
-    def _range(self) -> dict[str, int | None]:
+    def _range(self) -> dict[str, Any]:
         return {"ge": self.low, "le": self.high}
 
-    def _lengths(self) -> dict[str, int | None]:
+    def _lengths(self) -> dict[str, Any]:
         return {"min_length": self.low, "max_length": self.high}
 
     def given(self) -> st.SearchStrategy[Any]:
@@ -191,9 +191,8 @@ def changed(draw: st.DrawFn, shape: Shape) -> Shape:
     ]
     match shape.kind:
         case "int" | "float" | "str" | "list" | "set":
-            ways += [
-                lambda: replace(shape, **dict(zip(("low", "high"), draw(bounds), strict=True)))
-            ]
+            low, high = draw(bounds)
+            ways += [lambda: replace(shape, low=low, high=high)]
             ways += [lambda: replace(shape, kind="float")] if shape.kind == "int" else []
         case "literal":
             few = st.lists(st.sampled_from(LITERALS), min_size=1, max_size=3, unique_by=repr)

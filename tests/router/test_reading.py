@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from farandole.router import file_model, yaml_source
+from farandole.router import file_model, file_values, yaml_source
 from farandole.router.yaml_source import SourceMark
 
 WORDS = st.sampled_from(
@@ -116,4 +116,4 @@ def test_words_mean_what_yaml_1_2_says(written: str, meant: object) -> None:
     [("200ms", 0.2), ("30s", 30), ("5m", 300), ("2h", 7200), ("7d", 604_800), ("1.5s", 1.5)],
 )
 def test_a_duration_has_a_unit(written: str, meant: float) -> None:
-    assert file_model.parse_duration(written) == meant
+    assert file_values.parse_duration(written) == meant

@@ -1,0 +1,1 @@
+"""How do results and errors look in a terminal?"""

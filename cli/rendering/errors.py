@@ -1,0 +1,106 @@
+"""What does a person see when something goes wrong, and which exit code does a shell get?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+import click
+
+from farandole.events.next_step import CommandLine, plain_command_line
+from farandole.operations.errors import InvalidRequestError, OperationError, translate_error
+from farandole.services.errors import ServiceError
+
+DEBUG_VARIABLE = "FARANDOLE_DEBUG"
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+EXIT_BROKEN_PIPE = 1  # what click exits with where it notices first
+EXIT_USAGE = 2
+
+
+class CommandError(Exception):
+    """A command of the terminal alone failed; each line says what is wrong and what to do next."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("; ".join(lines))
+        self.lines: Sequence[str] = lines
+
+
+@contextmanager
+def report_errors(
+    complete: Callable[[str], str] = str, command_line: CommandLine = plain_command_line
+) -> Iterator[None]:
+    """Turn whatever is raised into lines on standard error and an exit code.
+
+    `command_line` writes the commands of next steps; `complete` adds options to commands that stand
+    in the text of an error.
+    """
+    try:
+        yield
+        _flush_stdout()
+    except click.exceptions.Exit:
+        raise
+    except (KeyboardInterrupt, click.Abort):
+        _exit_with(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        _discard_stdout()
+        _exit_with(EXIT_BROKEN_PIPE)
+    except click.UsageError as error:
+        help_ = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
+        _exit_with(error.exit_code, f"farandole: {error.format_message().rstrip('.')}{help_}")
+    except click.ClickException as error:
+        _exit_with(error.exit_code, f"farandole: {error.format_message()}")
+    except CommandError as error:
+        _exit_with(1, *map(complete, error.lines))
+    except ServiceError as error:
+        _exit_with(1, f"farandole: {error}")
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        operation_error = translate_error(error)
+        if operation_error is not None:
+            code = EXIT_USAGE if isinstance(operation_error, InvalidRequestError) else 1
+            _exit_with(code, *map(complete, operation_error.lines(command_line)))
+        if isinstance(error, _demo_errors()):
+            _exit_with(1, complete(f"farandole: {error}"))
+        _exit_with(
+            1,
+            f"farandole: unexpected {type(error).__name__}: {error} "
+            f"(a mistake of ours: {DEBUG_VARIABLE}=1 shows the traceback)",
+        )
+
+
+def error_text(error: OperationError, command_line: CommandLine = plain_command_line) -> str:
+    """Return an operation's error as a part of a page: its lines without `farandole:`."""
+    return "\n".join(line.removeprefix("farandole: ") for line in error.lines(command_line))
+
+
+def _demo_errors() -> tuple[type[Exception], ...]:
+    """The errors of the demonstration whose message is the whole story."""
+    from farandole.demo.oracle import OracleError
+    from stages.order_lines.order_lines_table import DatabaseUnusable
+    from stages.order_lines.source_data import DataMissing
+
+    return (DataMissing, DatabaseUnusable, OracleError)
+
+
+def _exit_with(code: int, *lines: str) -> NoReturn:
+    try:
+        _flush_stdout()
+        for line in lines:
+            print(" ".join(line.split()), file=sys.stderr)
+    except BrokenPipeError:
+        _discard_stdout()
+    sys.exit(code)
+
+
+def _flush_stdout() -> None:
+    sys.stdout.flush()
+
+
+def _discard_stdout() -> None:
+    """Nobody reads our output any more: let Python's own flush at the end fail in silence."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,117 @@
+"""What stands in the dead-letter topics of a pipeline, and which letters are settled?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from aiokafka import TopicPartition
+
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import read_table, scan
+from farandole.catalog.published_versions import read_versions
+from farandole.events.record import Record
+from farandole.events.settlement_record import Settlement, is_settlement, parse_settlement
+from farandole.events.topology_version import Version
+from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.notifier.pipeline_directory import PipelineDirectory
+from farandole.operations.dead_letters.letter_selection import LetterSelection
+from farandole.operations.dead_letters.replay_builder import RetryTopic
+
+_DEFAULT_MAX_MESSAGE_BYTES = 1_048_588  # bytes: Kafka's own default of `max.message.bytes`
+
+
+@dataclass(slots=True)
+class DeadLetterStore:
+    """The dead-letter topics of one pipeline."""
+
+    settings: Settings
+    pipeline: str
+    versions: Mapping[int, Version]
+    directory: PipelineDirectory
+    by_name: Mapping[str, Version] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_name = {version.name: version for version in self.versions.values()}
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages of all versions, retired ones too."""
+        return sorted({stage for version in self.versions.values() for stage in version.stages})
+
+    def topic(self, stage: str) -> str:
+        """Return the name of a stage's dead-letter topic."""
+        return self.settings.names.dead_topic(self.pipeline, stage)
+
+    async def settlements(self, stage: str, first: int = 0) -> dict[int, Settlement]:
+        """Return, by offset, how each settled letter was settled, from offset `first` on. Raises
+        BrokerError."""
+        found: dict[int, Settlement] = {}
+        async for records in self._scan(stage, first):
+            for record in records:
+                settlement = parse_settlement(record.value, record.headers)
+                if settlement is None:
+                    continue
+                for offset in settlement.settles:
+                    # Of two settlements the first counts; a letter behind it cannot be settled yet.
+                    if offset < record.offset:
+                        found.setdefault(offset, settlement)
+        return found
+
+    async def letters(
+        self, stage: str, selection: LetterSelection
+    ) -> AsyncGenerator[DeadLetterView]:
+        """Yield the selected letters, whether or not they are settled. Raises BrokerError."""
+        async with aclosing(self._scan(stage, selection.first_offset(stage))) as found:
+            async for records in found:
+                now = datetime.now(UTC)
+                for record in records:
+                    if is_settlement(record.headers):
+                        continue
+                    letter = DeadLetterView.read(
+                        record, self.pipeline, stage, self.directory.personal, now
+                    )
+                    if selection.matches(letter):
+                        yield letter
+
+    async def letter_at(self, stage: str, offset: int) -> Record | None:
+        """Return the letter at this offset; None if there is no letter. Raises BrokerError."""
+        async with aclosing(self._scan(stage, offset)) as found:
+            async for records in found:
+                first = records[0]
+                if first.offset == offset and not is_settlement(first.headers):
+                    return first
+                break
+        return None
+
+    async def retry_topic(self, stage: str) -> RetryTopic:
+        """Return the shape of a stage's retry topic. Raises BrokerError, also where the stage has
+        no retry topic."""
+        topic = self.settings.names.retry_topic(self.pipeline, stage)
+        async with ClusterAdmin.open(self.settings) as admin:
+            lanes = (await admin.topics()).get(topic)
+            if lanes is None:
+                raise BrokerError(f"there is no topic {topic} yet; run: farandole apply")
+            configs = (await admin.configs([topic])).get(topic, {})
+        return RetryTopic(
+            stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))
+        )
+
+    async def _scan(self, stage: str, first: int) -> AsyncGenerator[list[Record]]:
+        topic = self.topic(stage)
+        start = {TopicPartition(topic, 0): first}
+        async with aclosing(scan(self.settings, [topic], start=start)) as found:  # type: ignore[type-var]  # it is one
+            async for records in found:
+                yield records
+
+
+async def open_dead_letter_store(settings: Settings, pipeline: str) -> DeadLetterStore:
+    """Return the dead-letter topics of a pipeline. Raises NothingAppliedError and BrokerError."""
+    versions = await read_versions(settings, pipeline)
+    directory = PipelineDirectory(settings.names)
+    directory.learn(await read_table(settings, settings.names.topology_topic))
+    return DeadLetterStore(settings, pipeline, versions, directory)

@@ -1,0 +1,320 @@
+"""What do the commands do to a Kafka, with no worker at work?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
+from farandole.broker.settings import Settings
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.header_codec import decode_headers
+from farandole.events.run_ids import RunIdGenerator
+from farandole.operations.dead_letters import open_letter_counts
+from farandole.router.topology_store import current_version
+from tests.cli.conftest import Call, environment, one_line
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def applied(call: Call, settings: Settings) -> Call:
+    """`farandole -C folder …` on the tests' Kafka, where the shipped file is in force."""
+    env = environment(settings)
+
+    def on_kafka(*arguments: str, stdin: str = "") -> Any:
+        return call(*arguments, env=env, stdin=stdin)
+
+    first = on_kafka("apply", "--json")
+    assert first.exit_code == 0, first.output
+    assert json.loads(first.stdout)["version"] == "order-lines@1"
+    return on_kafka
+
+
+def topic(settings: Settings, event_type: str) -> str:
+    return settings.names.event_topic("order-lines", event_type)
+
+
+def send(settings: Settings, to: str, value: bytes, **more: Any) -> None:
+    async def sent() -> None:
+        async with open_client(make_producer(settings), settings) as client:
+            await client.send_and_wait(to, value, **more)
+
+    asyncio.run(sent())
+
+
+def test_a_second_apply_changes_nothing(applied: Call) -> None:
+    assert applied("apply").stdout == "nothing changed: order-lines@1 is in force\n"
+
+
+def test_nothing_applied_is_one_line(call: Call, folder: Path, settings: Settings) -> None:
+    result = call("status", env=environment(settings))
+    assert f"run: farandole -C {folder} apply" in one_line(result)
+
+
+def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Settings) -> None:
+    result = applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
+    version = asyncio.run(current_version(settings, "order-lines"))
+    assert version is not None
+    run = RunIdGenerator(version.installation, topic(settings, "feed.requested")).of(0, 0)
+    assert result.stdout == f"{run}\n"
+
+
+def test_a_trigger_is_read_from_standard_input_or_a_file(applied: Call, folder: Path) -> None:
+    file = folder / "weeks.json"
+    file.write_text('{\n  "weeks": [1]\n}\n')
+    first = applied("trigger", "feed.requested", "--data", "-", "--json", stdin='{"weeks": "all"}')
+    second = applied("trigger", "feed.requested", "--data", f"@{file}", "--json")
+    assert [json.loads(r.stdout)["offset"] for r in (first, second)] == [0, 1]
+    told = applied("tail", "feed.requested", "--no-follow").stdout
+    assert told == '{"weeks":"all"}\n{"weeks":[1]}\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["feed.requested", "--data", '{"week": [1]}'], "plan would refuse this feed.requested"),
+        (["feed.requestet", "--data", "{}"], "did you mean 'feed.requested'?"),
+        (["line.priced", "--data", "{}"], "line.priced is emitted by price"),
+    ],
+)
+def test_what_would_die_is_not_published(applied: Call, words: list[str], said: str) -> None:
+    assert said in one_line(applied("trigger", *words))
+    assert applied("tail", "feed.requested", "--no-follow").stdout == ""
+
+
+def test_a_trigger_is_filtered_and_refused_as_the_stages_would(applied: Call, folder: Path) -> None:
+    file = folder / "topology.yaml"
+    text = file.read_text()
+    assert "subscribes: feed.requested" in text
+    filtered = '{feed.requested: {when: "data.weeks != []"}}'
+    file.write_text(text.replace("subscribes: feed.requested", f"subscribes: {filtered}"))
+    assert "order-lines@2" in applied("apply").stdout
+    assert "nothing changed" in applied("apply").stdout
+    # `plan` would refuse it, were it not filtered.
+    assert applied("trigger", "feed.requested", "--data", '{"weeks": []}').exit_code == 0
+    refused = one_line(applied("trigger", "feed.requested", "--data", "{}"))
+    assert "plan would refuse this feed.requested" in refused
+    assert "there is no 'weeks'" in refused
+
+
+def test_force_publishes_it_all_the_same_under_its_key(applied: Call) -> None:
+    data = '{"household_id": 7}'
+    assert applied("trigger", "line.priced", "--data", data, "--force").exit_code == 0
+    told = json.loads(applied("tail", "line.priced", "--no-follow", "--json").stdout)
+    assert (told["key"], told["data"]) == ("7", {"household_id": 7})
+
+
+def test_tail_names_the_run_that_a_bare_record_opens(applied: Call, settings: Settings) -> None:
+    send(settings, topic(settings, "feed.requested"), b'{"weeks": [1]}')
+    told = json.loads(applied("tail", "feed.requested", "--no-follow", "--json").stdout)
+    assert told["run"] is not None
+    assert told["id"] is None
+    assert (told["type"], told["partition"], told["offset"]) == ("feed.requested", 0, 0)
+
+
+def test_tail_keeps_one_line_an_event_whatever_its_bytes(applied: Call, settings: Settings) -> None:
+    for value in (b'{\n"a": 1\n}', b"no\njson", b"\xff\n"):
+        send(settings, topic(settings, "feed.requested"), value)
+    lines = applied("tail", "feed.requested", "--no-follow").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [{"a": 1}, "no\njson", "\\xff\n"]
+
+
+def test_a_dead_letter_says_why_and_where_it_stood(applied: Call, settings: Settings) -> None:
+    class Dead:
+        topic = settings.names.event_topic("order-lines", "line.ingested")
+        partition, offset, timestamp = 3, 17, 0
+        key, value, headers = b"7", b'{"week":1}', [("ce_runid", b"forged")]
+
+    death = FailureAccount("validate", "order-lines@1", "abc", "Reject", "nothing was sold")
+    written = build_dead_letter(Dead(), death, largest=10**6)
+    dead = settings.names.dead_topic("order-lines", "validate")
+    headers = decode_headers(written.headers)
+    send(settings, dead, written.value or b"", key=written.key, headers=headers)
+    plain = json.loads(applied("tail", "--dead", "validate", "--no-follow").stdout)
+    assert plain == {"why": "Reject: nothing was sold", "data": {"week": 1}}
+    told = json.loads(applied("tail", "--dead", "validate", "--no-follow", "--json").stdout)
+    assert told["dead"]["message"] == "nothing was sold"
+    assert (told["type"], told["dead"]["partition"], told["dead"]["offset"]) == (
+        "line.ingested", 3, 17,
+    )  # fmt: skip
+    assert told["run"] not in (None, "forged")  # it is no result of ours: the run is its own
+
+
+def test_status_shows_what_waits(applied: Call) -> None:
+    applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
+    status = json.loads(applied("status", "--json").stdout)
+    assert status["version"] == "order-lines@1"
+    (plan,) = status["stages"]["plan"]
+    assert (plan["committed"], plan["end"], plan["lag"]) == (0, 1, 1)
+    said = applied("status").stdout
+    assert "plan" in said
+    assert "the ledger is not running" in said
+    assert (status["ledger"]["members"], status["ledger"]["behind"]) == (0, 0)
+
+
+def die(settings: Settings, stage: str, letters: int) -> None:
+    """Dead letters, of one transaction: its marker takes an offset too."""
+    to = settings.names.dead_topic("order-lines", stage)
+
+    async def died() -> None:
+        lane = settings.names.lane_transactional_id("order-lines", "deaths", 0)
+        writer = make_producer(settings, transactional_id=lane)
+        async with open_client(writer, settings) as client, client.transaction():
+            for _ in range(letters):
+                await client.send(to, b"{}")
+
+    asyncio.run(died())
+
+
+def test_status_counts_what_died(
+    applied: Call, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die(settings, "validate", 3)
+    told = json.loads(applied("status", "--json").stdout)["dead"]
+    assert told["validate"] == {"count": 3, "more": False}
+    assert told["plan"] == {"count": 0, "more": False}
+    monkeypatch.setattr(open_letter_counts, "MAX_COUNTED_LETTERS", 2)
+    head, *rows = applied("status").stdout.splitlines()[3:]
+    assert head.split() == ["stage", "input", "lag", "waits", "dead", "by", "partition"]
+    (validate,) = [row.split() for row in rows if row.startswith("validate")]
+    assert validate[:5] == ["validate", "line.ingested", "0", "0", "2+"]
+
+
+def test_status_shows_a_stage_that_drains_under_an_older_version(
+    applied: Call, folder: Path
+) -> None:
+    file = folder / "topology.yaml"
+    applied("trigger", "line.priced", "--data", "{}", "--force")
+    renamed = "  load2:\n    run: stages.order_lines.load:load\n"
+    file.write_text(file.read_text().replace("  load:\n", renamed))
+    assert applied("apply", "--allow", "unread").exit_code == 0
+    told = json.loads(applied("status", "--json").stdout)
+    assert "load" not in told["stages"]
+    assert sum(each["lag"] for each in told["draining"]["load"]) >= 1
+    (row,) = [r for r in applied("status").stdout.splitlines() if r.startswith("load (draining)")]
+    assert "line.priced" in row
+
+
+def test_a_stage_that_has_nothing_left_is_not_shown(applied: Call, folder: Path) -> None:
+    file = folder / "topology.yaml"
+    renamed = "  load2:\n    run: stages.order_lines.load:load\n"
+    file.write_text(file.read_text().replace("  load:\n", renamed))
+    assert applied("apply").exit_code == 0
+    told = json.loads(applied("status", "--json").stdout)
+    assert (told["version"], told["draining"]) == ("order-lines@2", {})
+
+
+# -- seek
+
+
+def committed(applied: Call, stage: str) -> list[int | None]:
+    status = json.loads(applied("status", "--json").stdout)
+    return [each["committed"] for each in status["stages"][stage]]
+
+
+@pytest.fixture
+def lose(settings: Settings) -> Callable[[str, str, int], None]:
+    """Make a stage's offset of one partition one that its topic does not have."""
+
+    def lose(stage: str, event_type: str, partition: int) -> None:
+        async def lost() -> None:
+            group = settings.names.stage_group("order-lines", stage)
+            tp = TopicPartition(topic(settings, event_type), partition)
+            async with open_client(make_consumer(settings, group=group), settings) as client:
+                client.assign([tp])
+                await client.commit({tp: 999})
+
+        asyncio.run(lost())
+
+    return lose
+
+
+@contextmanager
+def at_work(settings: Settings, stage: str) -> Iterator[None]:
+    """A living member of a stage's group, that does nothing."""
+    group = settings.names.stage_group("order-lines", stage)
+
+    @asynccontextmanager
+    async def member() -> AsyncIterator[AIOKafkaConsumer]:
+        async with open_client(make_consumer(settings, group=group), settings) as client:
+            client.subscribe([topic(settings, "line.ingested")])
+            async with asyncio.timeout(10):
+                while not client.assignment():
+                    await asyncio.sleep(0.01)
+            yield client
+
+    with asyncio.Runner() as runner:
+        joined = member()
+        runner.run(joined.__aenter__())
+        try:
+            yield
+        finally:
+            runner.run(joined.__aexit__(None, None, None))
+
+
+def test_nothing_lost_means_nothing_moved(applied: Call) -> None:
+    said = one_line(applied("seek", "validate", "--to", "latest"))
+    assert "no offset of validate is lost" in said
+
+
+def test_a_lost_offset_is_moved_and_no_other(
+    applied: Call, lose: Callable[[str, str, int], None]
+) -> None:
+    lose("validate", "line.ingested", 2)
+    told = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
+    assert told == [{"event": "line.ingested", "partition": 2, "from": 999, "to": 0, "lost": True}]
+    assert committed(applied, "validate") == [0, 0, 0, 0]
+
+
+def test_a_lost_offset_of_the_retry_topic_is_moved_to_its_end(
+    applied: Call, lose: Callable[[str, str, int], None]
+) -> None:
+    lose("validate", "validate.retry", 1)
+    told = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
+    assert told == [{"event": "retry", "partition": 1, "from": 999, "to": 0, "lost": True}]
+    assert "no offset of validate is lost" in one_line(
+        applied("seek", "validate", "--to", "latest")
+    )
+
+
+def test_a_lost_offset_is_moved_while_workers_live(
+    applied: Call, settings: Settings, lose: Callable[[str, str, int], None]
+) -> None:
+    lose("validate", "line.ingested", 2)
+    with at_work(settings, "validate"):
+        result = applied("seek", "validate", "--to", "latest")
+    assert result.exit_code == 0, result.output
+    assert committed(applied, "validate") == [0, 0, 0, 0]
+
+
+def test_a_sound_offset_is_not_moved_while_workers_live(applied: Call, settings: Settings) -> None:
+    applied("trigger", "line.ingested", "--data", "{}", "--force")
+    with at_work(settings, "validate"):
+        said = one_line(applied("seek", "validate", "--to", "latest", "--all"))
+    assert "workers of validate are alive" in said
+    assert committed(applied, "validate") == [0, 0, 0, 0]
+
+
+def test_a_sound_offset_is_moved_once_workers_are_gone(applied: Call) -> None:
+    applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
+    result = applied("seek", "plan", "--to", "1", "--partition", "0")
+    assert result.stdout == "plan goes on in feed.requested/0 at 1 (was 0: 1 offsets skipped)\n"
+    assert committed(applied, "plan") == [1]
+
+
+def test_an_offset_that_the_topic_does_not_have_is_refused(applied: Call) -> None:
+    said = one_line(applied("seek", "plan", "--to", "5", "--partition", "0"))
+    assert "has offsets from 0 to 0, not 5" in said
+
+
+def test_several_partitions_cannot_go_to_one_offset(applied: Call) -> None:
+    said = one_line(applied("seek", "validate", "--to", "0", "--all"))
+    assert "choose with --partition" in said

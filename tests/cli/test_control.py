@@ -1,0 +1,210 @@
+"""What do the commands ask of a running system, and what do they refuse to ask?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import read_table, scan
+from farandole.cli.commands.again import link_to_run
+from farandole.cli.commands.cancel import expired_cancel_keys, in_flight_edges
+from farandole.events.control_documents import CancelDocument, PauseDocument, TimedDocument
+from farandole.events.envelope import REPEATED_RUN_HEADER
+from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
+from farandole.events.record import Record
+from farandole.events.run_ids import RunIdGenerator
+from farandole.events.run_row import RunRow
+from farandole.router.topology_store import current_version
+from tests.cli.conftest import Call, one_line
+from tests.cli.test_cluster import applied as applied
+from tests.cli.test_cluster import topic
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+RUN = "k7mq2vtd4x3aa"
+DATA = '{"weeks": [3]}'
+
+
+def edge(emitted: int, consumed: int) -> dict[str, int]:
+    kinds = ("dropped", "filtered", "dead", "cancelled", "parked", "differs", "age", "seconds")
+    return {
+        "emitted": emitted,
+        "consumed": consumed,
+        "first": 1,
+        "last": 1,
+        **dict.fromkeys(kinds, 0),
+    }
+
+
+def row(**more: Any) -> RunRow:
+    made = {
+        "run": RUN, "pipeline": "order-lines", "version": 1, "status": "running", "root": None,
+        "opened": 1, "last": 1, "closed": None, "amended": 0, "late": False, "edges": {},
+        "leaves": {}, **more,
+    }  # fmt: skip
+    return cast(RunRow, made)
+
+
+def test_a_run_is_held_where_it_has_events_and_by_what_pauses_their_stage() -> None:
+    edges = {"a>one": edge(3, 3), "b>two": edge(3, 1), "c>three": edge(1, 0)}
+    pause = TimedDocument(PauseDocument(pipeline="order-lines", stage="two"), NOW)
+    found = [*in_flight_edges(row(edges=edges), {b"k": pause}, NOW)]
+    assert [(h.edge, h.stage, h.events, h.pause, h.whole) for h in found] == [
+        ("b>two", "two", 2, pause, False),
+        ("c>three", "three", 1, None, False),
+    ]
+
+
+def test_only_documents_whose_time_is_over_are_taken_away() -> None:
+    hour = timedelta(hours=1)
+    found = {
+        b"old": TimedDocument(CancelDocument(run="a", until=NOW - hour), NOW),
+        b"new": TimedDocument(CancelDocument(run="b", until=NOW + hour), NOW),
+        b"pause": TimedDocument(PauseDocument(pipeline="p", until=NOW - hour), NOW),
+    }
+    assert expired_cancel_keys(found, NOW) == [b"old"]
+
+
+def test_a_run_that_repeats_a_repetition_names_that_one() -> None:
+    assert link_to_run([("a", b"1"), (REPEATED_RUN_HEADER, b"older")], RUN) == [
+        ("a", b"1"),
+        (REPEATED_RUN_HEADER, RUN.encode()),
+    ]
+
+
+def keep(settings: Settings, *rows: RunRow) -> None:
+    """As the books would."""
+
+    async def kept() -> None:
+        async with ClusterAdmin.open(settings) as admin:
+            await admin.create(
+                {
+                    settings.names.runs_topic: TopicSpec(
+                        DEFAULT_LEDGER_PARTITIONS, {"cleanup.policy": "compact"}
+                    )
+                }
+            )
+        async with open_client(make_producer(settings), settings) as client:
+            for each in rows:
+                await client.send_and_wait(
+                    settings.names.runs_topic, json.dumps(each).encode(), key=each["run"].encode()
+                )
+
+    asyncio.run(kept())
+
+
+def asked(settings: Settings) -> list[dict[str, Any]]:
+    table = asyncio.run(read_table(settings, settings.names.control_topic))
+    return [json.loads(value) for value in table.values()]
+
+
+@pytest.mark.kafka
+def test_cancel_asks_for_what_the_books_know_to_go_on(applied: Call, settings: Settings) -> None:
+    keep(settings, row(edges={"line.ingested>validate": edge(12, 2)}))
+    applied("pause", "validate", "--by", "ann")
+    said = applied("cancel", RUN, "--by", "bob").stdout.splitlines()
+    assert said[0] == f"{RUN}: cancelling"
+    assert said[1].startswith("  line.ingested>validate: 10 in flight; validate is paused by ann ")
+    assert said[1].endswith(" resume validate")
+    (wish,) = [wish for wish in asked(settings) if wish["do"] == "cancel"]
+    assert (wish["run"], wish["by"]) == (RUN, "bob")
+    assert applied("cancel", RUN).stdout.splitlines() == said
+    assert [w["by"] for w in asked(settings) if w["do"] == "cancel"] == ["bob"]
+
+
+@pytest.mark.kafka
+def test_a_run_that_is_over_or_unknown_cannot_be_cancelled(
+    applied: Call, settings: Settings
+) -> None:
+    assert f"the books know no run '{RUN}'" in one_line(applied("cancel", RUN))
+    keep(settings, row(status="completed", closed=1764000000000))
+    assert f"{RUN} is over: completed since 2025-11-24" in one_line(applied("cancel", RUN))
+    assert asked(settings) == []
+
+
+@pytest.mark.kafka
+def test_status_says_what_is_paused_until_it_is_resumed(applied: Call) -> None:
+    applied("pause", "--all", "--by", "ann", "--for", "2h")
+    applied("resume", "load")
+    paused = json.loads(applied("status", "--json").stdout)["paused"]
+    assert "load" not in paused
+    assert (paused["validate"]["by"], paused["validate"]["pipeline"]) == ("ann", True)
+    assert "validate is paused with the whole pipeline by ann since " in applied("status").stdout
+    assert "validate: goes on; it was paused" in applied("resume", "--all").stdout
+    assert json.loads(applied("status", "--json").stdout)["paused"] == {}
+    assert "order-lines: nothing is paused" in applied("resume", "--all").stdout
+
+
+@pytest.mark.kafka
+def test_what_resumes_all_resumes_what_was_paused_singly(applied: Call) -> None:
+    applied("pause", "load")
+    applied("resume", "--all")
+    assert json.loads(applied("status", "--json").stdout)["paused"] == {}
+
+
+@pytest.mark.kafka
+def test_a_stage_that_is_not_there_cannot_be_paused(applied: Call, settings: Settings) -> None:
+    assert "did you mean 'load'?" in one_line(applied("pause", "laod"))
+    assert "did you mean 'load'?" in one_line(applied("resume", "laod"))
+    assert applied("pause").exit_code == applied("resume", "load", "--all").exit_code == 2
+    assert asked(settings) == []
+
+
+def records(settings: Settings, of: str) -> list[Record]:
+    async def found() -> list[Record]:
+        return [r async for batch in scan(settings, [of]) for r in batch]
+
+    return asyncio.run(found())
+
+
+def rooted(settings: Settings, offset: int) -> tuple[str, RunRow]:
+    """A run of the shipped pipeline, and its row."""
+    requested = topic(settings, "feed.requested")
+    version = asyncio.run(current_version(settings, "order-lines"))
+    assert version is not None
+    run = RunIdGenerator(version.installation, requested).of(0, offset)
+    root = {
+        "type": "feed.requested", "topic": requested, "partition": 0, "offset": offset, "at": 1,
+        "to": ["plan"],
+    }  # fmt: skip
+    return run, row(run=run, root=root)
+
+
+@pytest.mark.kafka
+def test_again_publishes_the_same_root_with_a_link(applied: Call, settings: Settings) -> None:
+    old = applied("trigger", "feed.requested", "--data", DATA).stdout.strip()
+    run, kept = rooted(settings, 0)
+    assert run == old
+    keep(settings, kept)
+    new = json.loads(applied("again", run, "--json").stdout)
+    first, second = records(settings, topic(settings, "feed.requested"))
+    assert new["run"] == rooted(settings, second.offset)[0] != run
+    assert (second.key, second.value, second.partition) == (first.key, first.value, 0)
+    assert [*second.headers] == [*first.headers, (REPEATED_RUN_HEADER, run.encode())]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"root": None}, "has no root"),
+        ({"offset": 7}, "no longer holds offset 7"),
+        ({"offset": -1}, "no longer holds offset -1"),
+        ({"type": "feed.gone"}, "was opened by a feed.gone, to which no stage"),
+    ],
+)
+def test_what_cannot_be_repeated_says_why(
+    applied: Call, settings: Settings, change: dict[str, Any], said: str
+) -> None:
+    applied("trigger", "feed.requested", "--data", DATA)
+    run, kept = rooted(settings, 0)
+    root = None if "root" in change else {**cast(Any, kept["root"]), **change}
+    keep(settings, cast(RunRow, {**kept, "root": root}))
+    assert said in one_line(applied("again", run))
+    assert len(records(settings, topic(settings, "feed.requested"))) == 1

@@ -1,0 +1,152 @@
+"""Is every failure one line and an exit code?"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from farandole.cli.__main__ import COMMANDS
+from farandole.cli.command_hints import complete_commands
+from farandole.cli.commands import lint
+from farandole.cli.context import CliContext
+from tests.cli.conftest import Call, one_line, process, until
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address at which nobody answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["plan"],
+        ["apply"],
+        ["rollback"],
+        ["history"],
+        ["diff", "1", "2"],
+        ["work"],
+        ["up"],
+        ["tail", "line.priced"],
+        ["seek", "validate", "--to", "latest"],
+        ["trigger", "feed.requested", "--data", "{}"],
+    ],
+)
+def test_no_broker_is_one_line(call: Call, nobody: str, words: list[str]) -> None:
+    said = one_line(call("--bootstrap", nobody, *words))
+    assert nobody in said
+    assert "kafka start" in said
+
+
+def test_no_embedded_broker_is_one_line(call: Call, folder: Path) -> None:
+    assert one_line(call("status")).endswith(f"farandole -C {folder} kafka start")
+    assert one_line(call("kafka", "status")).endswith(f"farandole -C {folder} kafka start")
+
+
+def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobody: str) -> None:
+    said = one_line(call("--bootstrap", nobody, "-f", "a.yaml", "status"))
+    assert f"farandole -C {folder} kafka start" in said
+
+
+@pytest.mark.parametrize(
+    ("context", "line", "expected"),
+    [
+        (CliContext(Path()), "run: farandole apply", "run: farandole apply"),
+        (CliContext(Path("x y")), "(farandole history)", "(farandole -C 'x y' history)"),
+        (
+            CliContext(Path(), topology_override=Path("a.yaml")),
+            "farandole apply",
+            "farandole -f a.yaml apply",
+        ),
+        (
+            CliContext(Path("x")),
+            "farandole: no; `farandole up`",
+            "farandole: no; `farandole -C x up`",
+        ),
+        (CliContext(Path("x")), "farandole -C y apply", "farandole -C y apply"),
+        (CliContext(Path("x")), "farandole uploads", "farandole uploads"),
+        (CliContext(Path("x")), "bin/farandole up", "bin/farandole up"),
+    ],
+)
+def test_a_suggested_command_leads_to_the_same_pipeline(
+    context: CliContext, line: str, expected: str
+) -> None:
+    assert complete_commands(context, line, COMMANDS) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--bootstrap", "here", "status"], "is not host:port"),
+        (["--namespace", "A_b", "status"], "namespace 'A_b'"),
+    ],
+)
+def test_a_bad_setting_is_one_line(call: Call, words: list[str], said: str) -> None:
+    assert said in one_line(call(*words))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lint", "--jsno"], "Did you mean --json?"),
+        (["trigger", "feed.requested", "--data", "{weeks"], "--data is not JSON"),
+        (["trigger", "feed.requested", "--data", "@/nowhere"], "No such file"),
+        (["tail"], "name either an event TYPE or a stage"),
+        (["seek", "load", "--to", "sideways"], "neither earliest, latest nor an offset"),
+        (["demo", "--weeks", "0-3"], "the year has the weeks 1 to 53"),
+        (["demo", "--weeks", "many"], "are no weeks"),
+        (["-C", "/nowhere", "lint"], "does not exist"),
+        (["dmeo"], "did you mean 'demo'?"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_exit_2(call: Call, words: list[str], said: str) -> None:
+    assert said in one_line(call(*words), code=2)
+
+
+def test_our_own_mistake_is_one_line_and_says_how_to_see_more(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(**_: object) -> None:
+        raise ZeroDivisionError("two\nlines")
+
+    monkeypatch.setattr(lint.lint, "callback", mistaken)
+    assert "FARANDOLE_DEBUG=1" in one_line(call("lint"))
+    shown = call("lint", env={"FARANDOLE_DEBUG": "1"})
+    assert isinstance(shown.exception, ZeroDivisionError)
+
+
+def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
+    """`farandole graph | true`: nothing is said, not even by Python at its end."""
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
+        assert reader.stdin is not None
+        reader.wait()
+        child = process("-C", str(folder), "graph", env={}, stdout=reader.stdin.fileno())
+    _, said = child.communicate(timeout=20)
+    assert (child.returncode, said) == (1, "")
+
+
+def test_ctrl_c_is_130_without_a_word(folder: Path) -> None:
+    """A command that waits for a Kafka that accepts and never answers."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        child = process("-C", str(folder), "--bootstrap", address, "status", env={})
+        connected, _ = mute.accept()
+        with connected:
+            child.send_signal(signal.SIGINT)
+            _, said = child.communicate(timeout=20)
+    assert (child.returncode, said.strip()) == (130, "")
+
+
+def test_until_has_a_deadline() -> None:
+    with pytest.raises(AssertionError, match="never"):
+        until(lambda: False, 0.1, "never")
