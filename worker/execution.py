@@ -22,13 +22,13 @@ class Execution:
 
     def __init__(self, invoker: Invoker) -> None:
         self._invoker = invoker
-        self._many = invoker.signature.many or invoker.signature.kind == "async generator"
+        self._many = invoker.signature.returns_many or invoker.signature.kind == "async generator"
         self._slice_ends = 0.0
 
     @property
     def is_straight(self) -> bool:
         """Does it take one event and give one, without anything to await?"""
-        return self._invoker.inline and not self._many and not self._invoker.signature.batch
+        return self._invoker.inline and not self._many and not self._invoker.signature.takes_batch
 
     async def handle_one(
         self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
@@ -61,7 +61,7 @@ class Execution:
     async def _emitted(self, buffer: TransactionBuffer, event: AdmittedEvent, results: Any) -> bool:
         """Whether anything came of it."""
         record, lineage, outputs, _ = event
-        if self._invoker.signature.passes and not outputs.names:
+        if self._invoker.signature.is_passthrough and not outputs.names:
             return False  # the last of its path
         if self._many:
             many = buffer.many(record, lineage, outputs)

@@ -96,7 +96,7 @@ class LaneProcessor:
                 done, rows = done + 1, rows + 1
             elif turn is Turn.SKIP:
                 done += 1
-            elif self._invoker.signature.batch:
+            elif self._invoker.signature.takes_batch:
                 end = min(group_end, done + queue.limit(records[done]))
                 done += await self._executor.settle_batch(buffer, records[done:end])
             elif turn is Turn.BLOCKED:
@@ -187,9 +187,9 @@ class LaneProcessor:
             self._admission.decode,
         )
         invoker, emit, clock = self._invoker, buffer.emit, time.monotonic
-        function, wants_context = invoker.function, invoker.signature.context is not None
-        alone = not wants_context and invoker.signature.params is None
-        passes = invoker.signature.passes
+        function, wants_context = invoker.function, invoker.signature.context_parameter is not None
+        alone = not wants_context and invoker.signature.parameter_model is None
+        passes = invoker.signature.is_passthrough
         accounts = buffer.accounts
         known = at_edge = None
         account: EdgeAccount = None  # type: ignore[assignment]  # these are set before they are used
