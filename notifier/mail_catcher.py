@@ -14,11 +14,13 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
-
+from farandole.broker.optional_packages import require_extra
 from farandole.notifier.text_format import clip_line
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Envelope, Session
 
 MAX_CAUGHT_BYTES = 10_000_000
 """Bytes; a larger mail is refused."""
@@ -58,7 +60,9 @@ async def serve_mail_catcher(
 ) -> AsyncIterator[CatcherAddress]:
     """A mail server that keeps what it gets as files in `folder`, and sends nothing on; port 0: any
     that is free. Each file is whole as soon as it is there, and is there before the sender hears
-    250. Raises OSError where the address or the folder cannot be had."""
+    250. Raises MissingExtraError, and OSError where the address or the
+    folder cannot be had."""
+    require_extra("local", "the mail catcher", "aiosmtpd")
     catcher = _Catcher(folder, on_mail, count(_open_folder(folder) + 1))
     server = await asyncio.get_running_loop().create_server(catcher.session, host, port)
     try:
@@ -86,6 +90,8 @@ class _Catcher:
     sessions: list[SMTP] = field(default_factory=list)
 
     def session(self) -> SMTP:
+        from aiosmtpd.smtp import SMTP  # of the extra `local`
+
         self.sessions = [each for each in self.sessions if each.transport is not None]
         self.sessions.append(
             SMTP(
