@@ -48,7 +48,7 @@ def test_the_newest_are_those_of_sorting_all(
         for name, each in rows:
             newest.add(name, each)
         assert len(newest) <= room
-        if newest.sure(limit):
+        if newest.is_exact(limit):
             break
         room *= 2
     wanted = sorted(
