@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from farandole.cli.context import CliContext
-from farandole.cli.error_reporting import report_errors
+from farandole.cli.rendering.errors import report_errors
 
 COMMANDS = (
     "demo", "up", "work", "route", "plan", "apply", "rollback", "history", "diff", "lint", "graph",
@@ -50,13 +50,17 @@ class LazyCommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        def said(line: str) -> str:
+        def complete(line: str) -> str:
             from farandole.cli.command_hints import complete_commands
 
             return complete_commands(ctx.obj, line, COMMANDS)
 
+        def command_line(*words: str) -> str:
+            context: CliContext = ctx.obj
+            return context.invocation.command_line(*words)
+
         # Within `main`'s own, for here it is known which pipeline is meant.
-        with report_errors(said):
+        with report_errors(complete, command_line):
             return super().invoke(ctx)
 
     def main(  # type: ignore[override]  # click's overloads say the same at greater length

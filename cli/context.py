@@ -1,170 +1,152 @@
-"""How are the rooms put together for one pipeline's folder?"""
+"""Which pipeline does a command work on, and how does it call an operation?"""
 
 from __future__ import annotations
 
 import asyncio
-import getpass
-import re
 import signal
-import socket
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from farandole.cli.error_reporting import CommandError
+from farandole.services.invocation import Invocation
 
 if TYPE_CHECKING:  # what these need takes half a second to import: completion does without
     from farandole.broker.settings import Settings
     from farandole.events.topology_version import Version
+    from farandole.operations.installation import Installation
+    from farandole.operations.topology.topology_source import TopologySource
     from farandole.router.file_model import TopologyFile
     from farandole.router.lint_finding import Finding
     from farandole.router.topology_derivation import DerivedTopology
     from farandole.router.topology_file_check import CheckedFile
-    from farandole.router.yaml_source import YamlDocument
 
 T = TypeVar("T")
 
 TOPOLOGY_FILE = "topology.yaml"
-_PIPELINE_LINE = re.compile(
-    r"""^pipeline:[ \t]+(["']?)([\w.-]+)\1[ \t\r]*(?:#.*)?$""", re.MULTILINE
-)
 
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """The pipeline's folder, and what the command line says beside it."""
+    """The pipeline's folder, and the options that stand before the command."""
 
     folder: Path
     bootstrap: str | None = None
     namespace: str | None = None
     log_level: str | None = None
-    chosen: Path | None = None
-    """Another topology file than the folder's, whose functions are the folder's all the same."""
+    topology_override: Path | None = None
+    """Another topology file than the folder's; its functions are imported from the folder too."""
 
     @property
     def file(self) -> Path:
-        return self.chosen or self.folder / TOPOLOGY_FILE
+        """The topology file."""
+        return self.topology_override or self.folder / TOPOLOGY_FILE
 
-    def logs(self, level: str = "warning", *, pretty: bool | None = None) -> str:
-        """Set up logging; the level that was asked for, else `level`."""
+    @property
+    def invocation(self) -> Invocation:
+        """How the command line is called again for the same pipeline."""
+        return Invocation(self.folder, self.topology_override, self.bootstrap, self.namespace)
+
+    def command_line(self, *words: str) -> str:
+        """Return a command as a person must type it here, for the same pipeline."""
+        return self.invocation.command_line(*words)
+
+    def configure_logs(self, level: str = "warning", *, pretty: bool | None = None) -> str:
+        """Set up logging with the level that was asked for, else `level`, and return it."""
         from farandole.worker.log_setup import configure_logging
 
         configure_logging(level=self.log_level or level, pretty=pretty)
         return self.log_level or level
 
     def settings(self) -> Settings:
-        """Raises InvalidSettingsError."""
+        """Return the settings; the address of an embedded Kafka is not in them. Raises
+        InvalidSettingsError."""
         from farandole.broker.settings import Settings
 
         return Settings.load(self.folder, bootstrap=self.bootstrap, namespace=self.namespace)
 
-    def form(self) -> TopologyFile:
-        """What the file says, none of its functions imported. Raises CommandError."""
-        from farandole.router import file_model
+    def topology(self, file: Path | None = None) -> TopologySource:
+        """Return the pipeline's file, or another one with its functions beside it."""
+        from farandole.operations.topology.topology_source import TopologySource
 
-        read, findings = self._read()
-        if read is not None:
-            written, wrong = file_model.read_topology_file(read)
-            if written is not None:
-                return written
-            findings = [*findings, *wrong]
-        raise CommandError(*map(str, findings))
-
-    async def pipeline(self, settings: Settings) -> str:
-        """The pipeline's name, whatever else is wrong with the file. Where the file cannot be read
-        it is what its line `pipeline: NAME` says, else the only pipeline that is published; what is
-        wrong is printed as a warning. Raises CommandError, and the errors of
-        `farandole.router.topology_store.read`."""
-        from farandole.router.topology_store import read_topology as table
-
-        found, findings = self._read()
-        name = found.data.get("pipeline") if found is not None else None
-        if isinstance(name, str):
-            return name
-        if found is not None:
-            findings = [found.finding((), "the file has no 'pipeline'", "add `pipeline:`")]
-        line = _PIPELINE_LINE.search(self._text()) if found is None else None
-        published = [] if line else (await table(settings)).pipelines()
-        if not line and len(published) != 1:
-            raise CommandError(*map(str, findings))
-        for finding in findings:
-            click.echo(str(replace(finding, severity="warning")), err=True)
-        return line[2] if line else published[0]
-
-    def _read(self) -> tuple[YamlDocument | None, list[Finding]]:
-        from farandole.router import yaml_source
-        from farandole.router.topology_file_check import unreadable_file_finding
-
-        try:
-            return yaml_source.read_yaml(self.file.read_bytes(), str(self.file))
-        except OSError as error:
-            return None, [unreadable_file_finding(self.file, error, self._remedy)]
-
-    def _text(self) -> str:
-        """As much of the file as can be read."""
-        try:
-            return self.file.read_text("utf-8-sig", errors="replace")
-        except OSError:
-            return ""
+        if file is not None:
+            return TopologySource(file, None)
+        return TopologySource(self.file, self.folder, self._missing_file_remedy)
 
     @property
-    def _remedy(self) -> str:
-        """For a file that is not there."""
-        if self.chosen is not None:
+    def _missing_file_remedy(self) -> str:
+        if self.topology_override is not None:
             return "say which file is meant with `-f FILE`"
         return "say where it is with `-C DIR`"
 
-    def derived(self, file: Path | None = None) -> DerivedTopology:
-        """What the file stands for, if it is fit to be applied; its warnings are printed.
-        Raises CommandError with a line for each finding."""
-        from farandole.router.topology_derivation import derive_topology
+    def read_file_model(self) -> TopologyFile:
+        """Return the file's model; none of its functions is imported. Raises OperationError."""
+        from farandole.operations.topology.topology_source import read_model
 
-        checked = self.checked(file)
-        if not checked.fit or checked.form is None:
-            raise CommandError(*map(str, checked.findings))
-        for warning in checked.findings:
-            click.echo(str(warning), err=True)
-        return derive_topology(checked.form, checked.signatures, self.settings().names)
+        return read_model(self.topology())
 
-    def checked(self, file: Path | None = None) -> CheckedFile:
-        """The pipeline's file, or another one with functions beside it, and what is wrong with it.
-        Raises InvalidSettingsError."""
-        from farandole.router.topology_file_check import check_topology_file
+    def derive_topology(self, file: Path | None = None) -> DerivedTopology:
+        """Return what the file stands for, if it is fit to be applied, and print its warnings.
+        Raises OperationError with a line for each finding otherwise."""
+        from farandole.operations.topology.topology_source import derive_topology_from
 
-        names = self.settings().names
-        if file:
-            return check_topology_file(file, names, remedy="write the path of a topology file")
-        return check_topology_file(self.file, names, self.folder, remedy=self._remedy)
+        derivation = derive_topology_from(self.topology(file), self.settings().names)
+        for warning in derivation.warnings:
+            print_warning(warning)
+        return derivation.derived
 
-    async def reached(
+    def check_topology(self, file: Path | None = None) -> CheckedFile:
+        """Return the file and all findings about it. Raises InvalidSettingsError."""
+        from farandole.operations.topology.topology_source import check_topology
+
+        return check_topology(self.topology(file), self.settings().names)
+
+    async def connect(
         self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
     ) -> Settings:
-        """The settings with the address of a Kafka; `start` the embedded one if none is named.
-        Raises BrokerError."""
+        """Return the settings with the address of a Kafka; `start` the embedded one if none is
+        named. Raises BrokerError."""
         from farandole.broker.broker_resolution import resolve_broker
 
         return await resolve_broker(
             self.settings(), self.folder.resolve(), start=start, progress=progress
         )
 
-    async def version(self, settings: Settings) -> Version:
-        """The newest applied version of the folder's pipeline. Raises CommandError,
-        NothingAppliedError."""
-        from farandole.catalog.published_versions import read_versions
+    async def installation(
+        self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
+    ) -> Installation:
+        """Return what operations take first: connected, with warnings that are printed. Raises
+        BrokerError."""
+        return self.installation_of(await self.connect(start=start, progress=progress))
 
-        versions = await read_versions(settings, await self.pipeline(settings))
-        return versions[max(versions)]
+    def installation_of(self, settings: Settings) -> Installation:
+        """Return what operations take first, for settings that have the address of a Kafka."""
+        from farandole.operations.installation import Installation
+
+        return Installation(settings, self.folder, self.topology(), warn=print_warning)
+
+    def run(self, call: Callable[[Installation], Awaitable[T]]) -> T:
+        """Connect, call one operation and return its result."""
+
+        async def main() -> T:
+            return await call(await self.installation())
+
+        return run_async(main())
+
+    async def pipeline(self, settings: Settings) -> str:
+        """Return the pipeline's name. Raises OperationError."""
+        return await self.installation_of(settings).require_pipeline()
+
+    async def newest_version(self, settings: Settings) -> Version:
+        """Return the newest applied version of the folder's pipeline. Raises OperationError."""
+        return await self.installation_of(settings).newest_version()
 
 
-def current_user() -> str:
-    """Who does it, for people to read."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):
-        return socket.gethostname()
+def print_warning(finding: Finding) -> None:
+    """Print a finding on standard error."""
+    click.echo(str(finding), err=True)
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
@@ -180,14 +162,3 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(interruptible())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-
-
-def require_known(word: str, words: object, kind: str) -> str:
-    """`word`, if it is one of `words`. Raises CommandError."""
-    from farandole.router.lint_finding import did_you_mean
-
-    names = list(words)  # type: ignore[call-overload]
-    if word in names:
-        return word
-    remedy = did_you_mean(word, names, f"there are {', '.join(names)}")
-    raise CommandError(f"farandole: there is no {kind} {word!r}; {remedy}")

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from farandole.cli.context import CliContext
-from farandole.cli.error_reporting import CommandError
+from farandole.operations.errors import OperationError
 from farandole.router.file_model import TopologyFile
 
 
@@ -32,11 +32,12 @@ def complete_root_types(ctx: click.Context, _: click.Parameter, begun: str) -> l
 
 
 def _read_file_model(ctx: click.Context) -> TopologyFile | None:
-    """None where the file cannot be read: a completion says nothing."""
+    """Return None where the file cannot be read: a completion prints nothing."""
     try:
-        said = ctx.find_root().params
-        return CliContext(said.get("folder") or Path(), chosen=said.get("file")).form()
-    except CommandError:
+        options = ctx.find_root().params
+        folder = options.get("folder") or Path()
+        return CliContext(folder, topology_override=options.get("file")).read_file_model()
+    except OperationError:
         return None
 
 

@@ -15,8 +15,9 @@ import click
 import orjson
 from rich.console import Console
 
-from farandole.cli.context import CliContext, current_user, run_async
-from farandole.cli.error_reporting import CommandError
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.rendering.errors import CommandError
+from farandole.operations.current_user import current_user
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
@@ -68,7 +69,7 @@ class _CompletedRun:
 )
 @click.option("--all", "every", is_flag=True, help="All 53 weeks: 1,469,307 lines.")
 @click.pass_obj
-def demo(here: CliContext, weeks: list[int], every: bool) -> None:
+def demo(context: CliContext, weeks: list[int], every: bool) -> None:
     """Load some weeks of order lines, mend what died of a till's mistake, and check the result
     against DuckDB, to the cent.
 
@@ -76,13 +77,13 @@ def demo(here: CliContext, weeks: list[int], every: bool) -> None:
     differs.
     """
     chosen: Weeks = "all" if every else weeks
-    here.logs("info", pretty=False)
-    differing = run_async(_run_demo(here, chosen, Console(highlight=False)))
+    context.configure_logs("info", pretty=False)
+    differing = run_async(_run_demo(context, chosen, Console(highlight=False)))
     if differing:
         raise CommandError(f"farandole: {differing} figures differ, see above")
 
 
-async def _run_demo(here: CliContext, weeks: Weeks, console: Console) -> int:
+async def _run_demo(context: CliContext, weeks: Weeks, console: Console) -> int:
     """How many figures differ."""
     from farandole.demo import result_page
     from farandole.demo.oracle import expected_figures, figure_differences, loaded_figures
@@ -91,24 +92,24 @@ async def _run_demo(here: CliContext, weeks: Weeks, console: Console) -> int:
     from farandole.services.stderr_redirect import redirect_stderr
     from stages.order_lines.source_data import TRANSACTIONS, file
 
-    form = here.form()
+    form = context.read_file_model()
     if form.pipeline != DEMO_PIPELINE:
         raise CommandError(
             f"farandole: the demo is of the pipeline {DEMO_PIPELINE}, this folder holds "
             f"{form.pipeline}; run it where Farandole was unpacked, or with -C DIR"
         )
     file(TRANSACTIONS)  # no data: say so before anything is started
-    derived = here.derived()
-    url = _table_url(here.folder)
-    with redirect_stderr(_log_file(here.folder)):
-        settings = await here.reached(
+    derived = context.derive_topology()
+    url = _table_url(context.folder)
+    with redirect_stderr(_log_file(context.folder)):
+        settings = await context.connect(
             start=True, progress=lambda word: console.print(f"Kafka: {word}")
         )
         plan = await plan_changes(settings, derived)
-        _refuse_dangerous_plan(here, plan)
+        _refuse_dangerous_plan(context, plan)
         version = (await apply_plan(settings, plan, current_user())).version
         console.print(f"{version.name} is in force on Kafka at {settings.bootstrap}")
-        ended = await _run_pipeline(here, settings, version, weeks, console)
+        ended = await _run_pipeline(context, settings, version, weeks, console)
     console.print("asking DuckDB for the same figures")
     wanted = await asyncio.to_thread(expected_figures, weeks, mended=True)
     found = replace(
@@ -119,18 +120,17 @@ async def _run_demo(here: CliContext, weeks: Weeks, console: Console) -> int:
     told = figure_differences(wanted, found)
     result_page.print_comparison(console, weeks, wanted, found, told)
     _print_speed(console, ended, found)
-    result_page.print_next_commands(console, here, settings, version, url, ended.run)
+    result_page.print_next_commands(console, context, settings, version, url, ended.run)
     return len(told)
 
 
-def _refuse_dangerous_plan(here: CliContext, plan: ChangePlan) -> None:
+def _refuse_dangerous_plan(context: CliContext, plan: ChangePlan) -> None:
     """What needs a person's word needs a command that takes it. Raises CommandError."""
-    from farandole.cli.command_hints import command_line
     from farandole.router.change_plan import change_lines
 
     refused = plan.refused(())
     if refused:
-        allow = command_line(here, "apply", *(f"--allow {danger}" for danger in plan.dangers))
+        allow = context.command_line("apply", *(f"--allow {danger}" for danger in plan.dangers))
         raise CommandError(
             *(line.strip() for line in change_lines(refused)),
             f"farandole: nothing was applied; if that is meant: {allow}",
@@ -138,7 +138,7 @@ def _refuse_dangerous_plan(here: CliContext, plan: ChangePlan) -> None:
 
 
 async def _run_pipeline(
-    here: CliContext, settings: Settings, version: Version, weeks: Weeks, console: Console
+    context: CliContext, settings: Settings, version: Version, weeks: Weeks, console: Console
 ) -> _CompletedRun:
     """Trigger, work until every event is settled and every failure told, mend one kind of failure,
     and count."""
@@ -155,18 +155,22 @@ async def _run_pipeline(
     from farandole.services.supervisor import Supervisor
     from farandole.services.worker_services import worker_services
 
-    level = here.log_level or "info"
+    level = context.log_level or "info"
     since = await topic_ends(settings, version)
     versions = await read_versions(settings, version.pipeline)
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        # Wherever mails go otherwise: the demo's stay here.
-        address = await stack.enter_async_context(serve_mail_catcher(_mail_folder(here.folder)))
+        # Wherever mails go otherwise: the demo's stay context.
+        address = await stack.enter_async_context(serve_mail_catcher(_mail_folder(context.folder)))
         notifier = companion_service(
-            here, settings, "notify", level=level, environment=catcher_environment(address)
+            context.invocation,
+            settings,
+            "notify",
+            level=level,
+            environment=catcher_environment(address),
         )
-        workers = worker_services(settings, here.folder, versions, log_level=level)
-        bookkeeper = companion_service(here, settings, "keep-books", level=level)
+        workers = worker_services(settings, context.folder, versions, log_level=level)
+        bookkeeper = companion_service(context.invocation, settings, "keep-books", level=level)
         supervisor = Supervisor([*workers, bookkeeper, notifier])
         running = await stack.enter_async_context(supervised(supervisor))
         root = await publish_root(
@@ -175,25 +179,29 @@ async def _run_pipeline(
         told = f"published one {ROOT_EVENT_TYPE} for {_format_weeks(weeks)}: run {root.run}"
         console.print(told, soft_wrap=True)
         row = await _wait_for_completion(
-            here, settings, version, root.run, supervisor, running, console
+            context, settings, version, root.run, supervisor, running, console
         )
         seconds = time.monotonic() - began
         dead = sum(edge["dead"] for edge in row["edges"].values())
         mailed = await wait_for_mails(
-            settings, version.pipeline, _mail_folder(here.folder), dead=dead, patience=MAIL_TIMEOUT
+            settings,
+            version.pipeline,
+            _mail_folder(context.folder),
+            dead=dead,
+            patience=MAIL_TIMEOUT,
         )
         result_page.print_run_end(console, row)
-        result_page.print_mails(console, here.folder, mailed)
+        result_page.print_mails(console, context.folder, mailed)
         console.print()
-        row = await repair_dead_letters(console, here, settings, version, row, STALL_TIMEOUT)
-        result_page.print_balance_sheet(console, here, row, version)
+        row = await repair_dead_letters(console, context, settings, version, row, STALL_TIMEOUT)
+        result_page.print_balance_sheet(console, context, row, version)
         console.print("counting what the run left in each topic")
         counted = await count_run_events(settings, version, root.run, since)
     return _CompletedRun(root.run, seconds, counted)
 
 
 async def _wait_for_completion(
-    here: CliContext,
+    context: CliContext,
     settings: Settings,
     version: Version,
     run_id: str,
@@ -225,7 +233,7 @@ async def _wait_for_completion(
                 if state != before:
                     moved, before = time.monotonic(), state
                 behind = ", ".join(f"{row.stage} {row.lag:,}" for row in rows if row.lag)
-                log = _log_file(here.folder)
+                log = _log_file(context.folder)
                 if running.done():
                     raise CommandError(
                         f"farandole: all workers have ended, lag: {behind}; see {log}"

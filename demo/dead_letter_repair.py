@@ -11,10 +11,9 @@ import orjson
 from rich.console import Console
 
 from farandole.broker.settings import Settings
-from farandole.cli.command_hints import command_line
 from farandole.cli.context import CliContext
-from farandole.cli.error_reporting import CommandError
 from farandole.cli.rendering.dead_letter_view import kind_lines
+from farandole.cli.rendering.errors import CommandError
 from farandole.events.failure_fingerprint import failure_title
 from farandole.events.run_row import RunRow, edges_balance
 from farandole.events.topology_version import Version
@@ -33,7 +32,7 @@ REPAIR_PATCH = {"quantity": 1}
 
 async def repair_dead_letters(
     console: Console,
-    here: CliContext,
+    context: CliContext,
     settings: Settings,
     version: Version,
     row: RunRow,
@@ -46,7 +45,7 @@ async def repair_dead_letters(
     The workers must be running. Raises CommandError where `patience` seconds do not suffice or a
     mended line died again, and BrokerError."""
     run = row["run"]
-    _print_command(console, command_line(here, "dead", f"--run {run}"))
+    _print_command(console, context.command_line("dead", f"--run {run}"))
     store = await open_dead_letter_store(settings, version.pipeline)
     found = await failure_kinds.list_failure_kinds(store, store.stages, LetterSelection(run=run))
     for line in kind_lines(found) if found else ["no dead letter fits"]:
@@ -57,13 +56,13 @@ async def repair_dead_letters(
             console, "No line died because a till forgot to count its pieces: nothing to mend."
         )
         return row
-    patch = _write_patch_file(here.folder)
+    patch = _write_patch_file(context.folder)
     _print_line(console, "\nWhere a till forgot to count the pieces, one was sold:")
     _print_command(
         console, f"echo {shlex.quote(patch.read_text().strip())} > {shlex.quote(str(patch))}"
     )
     options = f"--run {run} --fingerprint {kind.fingerprint} --patch {shlex.quote(str(patch))}"
-    _print_command(console, command_line(here, "dead replay", options, "--yes"))
+    _print_command(console, context.command_line("dead replay", options, "--yes"))
     chosen = LetterSelection(run=run, fingerprint=kind.fingerprint)
     document = read_patch_file(patch)
     done, refused = await replay_and_discard.replay_letters(
@@ -71,17 +70,17 @@ async def repair_dead_letters(
     )
     if refused or not done:
         raise CommandError("farandole: not every line could be replayed, see above")
-    settled = await _wait_until_settled(here, settings, row, patience)
+    settled = await _wait_until_settled(context, settings, row, patience)
     before, now = _dead_count(row), _dead_count(settled)
     if now > before - done:
-        why = command_line(here, "dead", f"--run {run}")
+        why = context.command_line("dead", f"--run {run}")
         raise CommandError(f"farandole: mended lines have died again; why says: {why}")
     _print_line(console, f"The books have settled that: {before:,} dead before, {now:,} now.")
     return settled
 
 
 async def _wait_until_settled(
-    here: CliContext, settings: Settings, before: RunRow, patience: float
+    context: CliContext, settings: Settings, before: RunRow, patience: float
 ) -> RunRow:
     """The row, once it balances again. Raises CommandError."""
 
@@ -92,7 +91,7 @@ async def _wait_until_settled(
         async with asyncio.timeout(patience):
             return await first_matching_row(settings, before["run"], amended)
     except TimeoutError:
-        what = command_line(here, "run", before["run"])
+        what = context.command_line("run", before["run"])
         raise CommandError(
             f"farandole: what was replayed is not settled after {patience:g} s; "
             f"where it waits says: {what}"

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from farandole.broker.settings import Settings
-from farandole.cli.command_hints import command_line
 from farandole.cli.context import CliContext
 from farandole.demo.incident_mails import IncidentMail
 from farandole.demo.oracle import Figures, Weeks
@@ -55,9 +54,11 @@ def print_run_end(console: Console, row: RunRow) -> None:
     console.print(f"The run is {progress_summary(row, _now())}", soft_wrap=True)
 
 
-def print_balance_sheet(console: Console, here: CliContext, row: RunRow, version: Version) -> None:
+def print_balance_sheet(
+    console: Console, context: CliContext, row: RunRow, version: Version
+) -> None:
     """The balance sheet of the run."""
-    console.print(f"\n$ {command_line(here, 'run', row['run'])}", markup=False, soft_wrap=True)
+    console.print(f"\n$ {context.command_line('run', row['run'])}", markup=False, soft_wrap=True)
     for line in balance_lines(row, version, _now()):
         console.print(line, markup=False, soft_wrap=True)
     console.print()
@@ -81,7 +82,7 @@ def print_mails(console: Console, folder: Path, mailed: Sequence[IncidentMail]) 
 
 
 def print_next_commands(
-    console: Console, here: CliContext, settings: Settings, version: Version, url: str, run: str
+    console: Console, context: CliContext, settings: Settings, version: Version, url: str, run: str
 ) -> None:
     """The commands to look around with."""
     address = settings.bootstrap
@@ -97,20 +98,20 @@ def print_next_commands(
     lines = [
         f"kcat -C -b {address} -t {priced} -c 3",
         f"kcat -C -b {address} -t {dead} -c 1 -f '%h\\n%s\\n'",
-        f"{command_line(here, 'tail line.priced --no-follow --json')} | head -3",
-        f"{command_line(here, 'tail --dead validate --no-follow')} | grep -c paid",
-        command_line(here, "dead", f"--run {run}"),
-        command_line(here, "status"),
-        command_line(here, "run", run),
-        command_line(here, "audit", run),
+        f"{context.command_line('tail line.priced --no-follow --json')} | head -3",
+        f"{context.command_line('tail --dead validate --no-follow')} | grep -c paid",
+        context.command_line("dead", f"--run {run}"),
+        context.command_line("status"),
+        context.command_line("run", run),
+        context.command_line("audit", run),
         f'{client} "{query}"',
     ]
     console.print(f"\nLook around (this was run {run}):")
     for line in lines:
         console.print(f"  {line}", soft_wrap=True, markup=False)
-    if here.settings().bootstrap is None:
+    if context.settings().bootstrap is None:
         console.print(f"Kafka goes on running at {address}, with its data; to stop it:")
-        console.print(f"  {command_line(here, 'kafka stop')}", soft_wrap=True, markup=False)
+        console.print(f"  {context.command_line('kafka stop')}", soft_wrap=True, markup=False)
 
 
 def _comparison_table(title: str, ours: str) -> Table:

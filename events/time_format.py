@@ -1,4 +1,4 @@
-"""How is a span of time, or a moment, written for a person?"""
+"""How are spans of time and moments written for a person?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def format_elapsed(seconds: float) -> str:
-    """`12 ms`, `3.4 s`, `3 min 05 s`, `2 h 07 min`, `5 d 03 h`."""
+    """Return `12 ms`, `3.4 s`, `3 min 05 s`, `2 h 07 min` or `5 d 03 h`."""
     if seconds < 0.9995:
         return f"{max(0, seconds) * 1000:.0f} ms"
     if seconds < 59.95:
@@ -21,6 +21,28 @@ def format_elapsed(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24:02} h"
 
 
+def format_short_elapsed(seconds: float) -> str:
+    """Return as `format_elapsed`, but with microseconds and tenths of a millisecond below 0.1 s."""
+    if seconds < 0.0009995:
+        return f"{seconds * 1e6:.0f} µs"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 0.09995 else format_elapsed(seconds)
+
+
+def format_timestamp(when: datetime) -> str:
+    """Return `2026-11-24 10:00:00`, in UTC, which the text does not say."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def format_timestamp_ms(milliseconds: int) -> str:
-    """`2026-11-24 10:00:00`, UTC."""
-    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    """Return `2026-11-24 10:00:00` for milliseconds of the epoch, in UTC."""
+    return format_timestamp(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
+def utc_timestamp(when: datetime) -> str:
+    """Return `2026-11-24 10:00:00 UTC`."""
+    return f"{format_timestamp(when)} UTC"
+
+
+def format_day_time(when: datetime) -> str:
+    """Return `11-24 10:00:00`, in UTC: for tables of the last days."""
+    return f"{when.astimezone(UTC):%m-%d %H:%M:%S}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import Literal
 
 from farandole.broker.settings import Settings
-from farandole.cli.context import CliContext
+from farandole.services.invocation import Invocation
 from farandole.services.supervisor import ServiceSpec
 from farandole.services.worker_services import settings_environment
 
@@ -18,7 +17,7 @@ _SERVICE_NAMES = {
 
 
 def companion_service(
-    here: CliContext,
+    invocation: Invocation,
     settings: Settings,
     command: Literal["route", "notify", "keep-books", "monitor"],
     *,
@@ -26,17 +25,10 @@ def companion_service(
     environment: Mapping[str, str] | None = None,
 ) -> ServiceSpec:
     """The service that runs a command for the same pipeline; `environment` is added to ours."""
-    options = ["-C", str(here.folder.resolve()), "--log-level", level]
-    for option, value in (
-        ("-f", here.chosen and str(here.chosen.resolve())),
-        ("--bootstrap", here.bootstrap),
-        ("--namespace", here.namespace),
-    ):
-        options += [option, value] if value else []
     return ServiceSpec(
         name=_SERVICE_NAMES[command],
-        argv=[sys.executable, "-P", "-m", "farandole", *options, command],
+        argv=invocation.argv(command, log_level=level),
         environment={**os.environ, **settings_environment(settings), **(environment or {})},
-        folder=str(here.folder.resolve()),
+        folder=str(invocation.folder.resolve()),
         patience=30.0,
     )

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
-from farandole.cli.error_reporting import CommandError
+from farandole.services.errors import QuarantinedError
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
 _READY_INTERVAL = 0.2  # seconds between two looks
@@ -22,7 +22,7 @@ async def supervise_until_stopped(
     """Supervise what each version asks for until Ctrl-C or SIGTERM, then drain; a second one ends
     them at once.
 
-    `ready` is called once every process lives. Raises CommandError when all are in quarantine.
+    `ready` is called once every process lives. Raises QuarantinedError when all are in quarantine.
     """
     supervisor = Supervisor(services(published.versions))
     stopping = asyncio.Event()
@@ -47,7 +47,7 @@ async def supervise_until_stopped(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
     if not sound:
-        raise CommandError("farandole: a stage crashed again and again; the log above says why")
+        raise QuarantinedError
 
 
 async def _announce_ready(supervisor: Supervisor, ready: Callable[[], None]) -> None:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import click
 
-from farandole.cli.context import CliContext, current_user, run_async
+from farandole.cli.context import CliContext, run_async
 from farandole.cli.output import print_line
+from farandole.operations.current_user import current_user
 
 
 @click.command()
 @click.argument("incident", metavar="ID")
 @click.pass_obj
-def ack(here: CliContext, incident: str) -> None:
+def ack(context: CliContext, incident: str) -> None:
     """Say that you take care of an incident: no digest of it is sent any more, only that it is
     resolved."""
-    here.logs()
-    run_async(_acknowledge(here, incident))
+    context.configure_logs()
+    run_async(_acknowledge(context, incident))
 
 
-async def _acknowledge(here: CliContext, wanted: str) -> None:
+async def _acknowledge(context: CliContext, wanted: str) -> None:
     from farandole.broker.topic_reader import read_table
     from farandole.cli.commands.incidents import find_incident
-    from farandole.cli.error_reporting import CommandError
+    from farandole.cli.rendering.errors import CommandError
     from farandole.events.control_documents import AcknowledgeDocument
     from farandole.notifier import notifier_tables
     from farandole.operations.control.control_publisher import publish_control
 
-    settings = await here.reached()
+    settings = await context.connect()
     found = find_incident(
         notifier_tables.read_incidents(await read_table(settings, settings.names.incidents_topic)),
         wanted,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
@@ -23,17 +24,17 @@ if TYPE_CHECKING:
 @click.argument("run_id", metavar="RUN")
 @json_option
 @click.pass_obj
-def again(here: CliContext, run_id: str, as_json: bool) -> None:
+def again(context: CliContext, run_id: str, as_json: bool) -> None:
     """Publish the root of RUN once more, and print the id of the run that it opens.
 
     It is wired by the version that is in force now; the books name the run that it repeats.
     """
-    here.logs()
-    run_async(_again(here, run_id, as_json))
+    context.configure_logs()
+    run_async(_again(context, run_id, as_json))
 
 
-async def _again(here: CliContext, run_id: str, as_json: bool) -> None:
-    published = await publish_again(await here.reached(), run_id)
+async def _again(context: CliContext, run_id: str, as_json: bool) -> None:
+    published = await publish_again(await context.connect(), run_id)
     if as_json:
         print_json(published)
     else:

@@ -8,25 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farandole.cli.context import CliContext, current_user, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.options import allow_option, json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.operations.current_user import current_user
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.router.change_plan import ChangePlan
     from farandole.router.version_publisher import ApplyResult
-
-DANGERS = ("unread", "keys", "schema")
-
-allow_option = click.option(
-    "--allow",
-    "allowed",
-    type=click.Choice(DANGERS),
-    multiple=True,
-    help="Do what is dangerous: let go of what is unread, move keys to other partitions, publish "
-    "a schema that does not fit what is unread.",
-)
 
 
 @click.command()
@@ -34,28 +25,28 @@ allow_option = click.option(
 @allow_option
 @json_option
 @click.pass_obj
-def apply(here: CliContext, plan: Path | None, allowed: tuple[str, ...], as_json: bool) -> None:
+def apply(context: CliContext, plan: Path | None, allowed: tuple[str, ...], as_json: bool) -> None:
     """Publish topology.yaml as its pipeline's next version, and create the topics it needs.
 
     With PLAN, do exactly what `farandole plan --out PLAN` has shown, or nothing if the state of
     things has moved since. Changes nothing if the newest version says the same already.
     """
-    here.logs()
-    run_async(_apply(here, plan, allowed, as_json))
+    context.configure_logs()
+    run_async(_apply(context, plan, allowed, as_json))
 
 
 async def _apply(
-    here: CliContext, file: Path | None, allowed: tuple[str, ...], as_json: bool
+    context: CliContext, file: Path | None, allowed: tuple[str, ...], as_json: bool
 ) -> None:
     from farandole.router.cluster_snapshot import plan_changes
 
     if file is None:
-        derived = here.derived()
-        settings = await here.reached()
+        derived = context.derive_topology()
+        settings = await context.connect()
         plan = await plan_changes(settings, derived)
     else:
         saved = _load_plan_file(file)
-        settings = await here.reached()
+        settings = await context.connect()
         # What is unread may be more by now: it is judged anew, for the state that was planned for.
         now = await plan_changes(settings, saved.derived, saved.rollback_of)
         plan = replace(saved, changes=now.changes)

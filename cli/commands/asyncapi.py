@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farandole.cli.commands.lint import file_argument
 from farandole.cli.context import CliContext
+from farandole.cli.options import file_argument
 from farandole.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 @file_argument
 @click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
 @click.pass_obj
-def asyncapi(here: CliContext, file: Path | None, as_yaml: bool) -> None:
+def asyncapi(context: CliContext, file: Path | None, as_yaml: bool) -> None:
     """Print an AsyncAPI 3.0 document of FILE (default: the folder's topology.yaml).
 
     Needs no broker; names the one in use where it is known.
     """
     from farandole.router.asyncapi import asyncapi_document
 
-    made = asyncapi_document(here.derived(file), here.settings().names, _known_server(here))
+    made = asyncapi_document(
+        context.derive_topology(file), context.settings().names, _known_server(context)
+    )
     if not as_yaml:
         print_json(made)
         return
@@ -42,12 +44,12 @@ def asyncapi(here: CliContext, file: Path | None, as_yaml: bool) -> None:
     print_line(text.getvalue().rstrip())
 
 
-def _known_server(here: CliContext) -> KafkaServer | None:
+def _known_server(context: CliContext) -> KafkaServer | None:
     from farandole.broker import embedded_kafka
     from farandole.router.asyncapi import KafkaServer
 
-    settings = here.settings()
+    settings = context.settings()
     if settings.bootstrap is not None:
         return KafkaServer(settings.bootstrap, settings.tls, settings.sasl_mechanism)
-    running = embedded_kafka.embedded_status(here.folder.resolve())
+    running = embedded_kafka.embedded_status(context.folder.resolve())
     return KafkaServer(running.address) if running else None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
@@ -31,7 +32,7 @@ _EXIT_UNVERIFIABLE = 2
 @click.argument("run_id", metavar="[RUN]", required=False)
 @json_option
 @click.pass_obj
-def audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
+def audit(context: CliContext, run_id: str | None, as_json: bool) -> None:
     """Compare the entries of the books with what the topics hold, of all runs or of RUN, and the
     rows of the runs with what their entries fold into.
 
@@ -39,11 +40,11 @@ def audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
     what it has consumed up to its committed offset. Exit 1: something differs. Exit 2: retention
     has taken what would tell.
     """
-    here.logs()
-    run_async(_audit(here, run_id, as_json))
+    context.configure_logs()
+    run_async(_audit(context, run_id, as_json))
 
 
-async def _audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
+async def _audit(context: CliContext, run_id: str | None, as_json: bool) -> None:
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.catalog.published_versions import read_versions
     from farandole.ledger.audit_comparison import (
@@ -54,8 +55,8 @@ async def _audit(here: CliContext, run_id: str | None, as_json: bool) -> None:
     )
     from farandole.operations.audit.run_row_audit import RunRowAudit
 
-    settings = await here.reached()
-    versions = await read_versions(settings, await here.pipeline(settings))
+    settings = await context.connect()
+    versions = await read_versions(settings, await context.pipeline(settings))
     began = _now() - 1000 * settings.transaction_timeout
     async with ClusterAdmin.open(settings) as admin:
         reading = _AuditReader(settings, admin, versions, began)

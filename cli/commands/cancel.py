@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from farandole.cli.context import CliContext, current_user, run_async
-from farandole.cli.error_reporting import CommandError
+from farandole.cli.context import CliContext, run_async
 from farandole.cli.output import print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.operations.current_user import current_user
 
 if TYPE_CHECKING:
     from farandole.events.control_documents import TimedDocument
@@ -21,17 +22,16 @@ if TYPE_CHECKING:
 @click.argument("run_id", metavar="RUN")
 @click.option("--by", metavar="WHO", help="Who wishes it.  [default: you, on this machine]")
 @click.pass_obj
-def cancel(here: CliContext, run_id: str, by: str | None) -> None:
+def cancel(context: CliContext, run_id: str, by: str | None) -> None:
     """End RUN: none of its events is handled any more; what is in flight is consumed and counted.
 
     Say it again to see what is still in flight, and what holds it.
     """
-    here.logs()
-    run_async(_cancel(here, run_id, by or current_user()))
+    context.configure_logs()
+    run_async(_cancel(context, run_id, by or current_user()))
 
 
-async def _cancel(here: CliContext, run_id: str, by: str) -> None:
-    from farandole.cli.command_hints import command_line
+async def _cancel(context: CliContext, run_id: str, by: str) -> None:
     from farandole.events.control_documents import (
         CANCELLATION_LIFETIME,
         CancelDocument,
@@ -41,7 +41,7 @@ async def _cancel(here: CliContext, run_id: str, by: str) -> None:
     from farandole.operations.control.control_publisher import publish_control
     from farandole.operations.runs.run_rows import read_run_row
 
-    settings = await here.reached()
+    settings = await context.connect()
     row = await read_run_row(settings, run_id)
     if row["closed"] is not None:
         at = datetime.fromtimestamp(row["closed"] / 1000, UTC)
@@ -60,7 +60,7 @@ async def _cancel(here: CliContext, run_id: str, by: str) -> None:
     for held in in_flight_edges(row, found, now):
         why = ""
         if held.pause is not None:
-            way = command_line(here, "resume", "--all" if held.whole else held.stage)
+            way = context.command_line("resume", "--all" if held.whole else held.stage)
             why = (
                 f"; {held.stage} is "
                 f"{control_query.pause_text(control_query.pause_data(held.pause))}: {way}"

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.commands.runs import MomentParameter
-from farandole.cli.context import CliContext, require_known, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.parameters import MomentParameter
+from farandole.cli.rendering.errors import CommandError
 from farandole.operations.dead_letters.value_patch import MAX_EDITED_LETTERS
+from farandole.operations.names import require_known
 
 if TYPE_CHECKING:
     from farandole.events.record import Record
@@ -60,31 +62,31 @@ def _selection_options(command: CommandFunction) -> CommandFunction:
 @_filter_options
 @json_option
 @click.pass_context
-def dead(context: click.Context, /, as_json: bool, **filters: Any) -> None:
+def dead(click_context: click.Context, /, as_json: bool, **filters: Any) -> None:
     """List what died by stage and kind: how many letters are open, how many are settled, since
     when. Then look at one, replay or discard them.
 
     Times are UTC.
     """
-    if context.invoked_subcommand is not None:
+    if click_context.invoked_subcommand is not None:
         if as_json or any(value is not None for value in filters.values()):
             raise click.UsageError("say what is meant behind the command's name")
         return
-    here: CliContext = context.obj
-    here.logs()
-    run_async(_list_kinds(here, _build_selection((), every=True, **filters), as_json))
+    context: CliContext = click_context.obj
+    context.configure_logs()
+    run_async(_list_kinds(context, _build_selection((), every=True, **filters), as_json))
 
 
 @dead.command()
 @click.argument("place", metavar="STAGE/OFFSET")
 @click.pass_obj
-def show(here: CliContext, place: str) -> None:
+def show(context: CliContext, place: str) -> None:
     """Show one dead letter: why it died, its traceback, headers and data, and what became of it."""
     selection = _build_selection((place,))
     ((stage, offsets),) = selection.positions.items()
     (offset,) = offsets
-    here.logs()
-    run_async(_show_letter(here, stage, offset))
+    context.configure_logs()
+    run_async(_show_letter(context, stage, offset))
 
 
 @dead.command()
@@ -106,7 +108,7 @@ def show(here: CliContext, place: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def replay(
-    here: CliContext,
+    context: CliContext,
     /,
     places: tuple[str, ...],
     every: bool,
@@ -128,9 +130,9 @@ def replay(
         raise click.UsageError("say either --edit or --patch")
     selection = _build_selection(places, every=every, **filters)
     document = None if patch is None else (read_patch_file(patch),)
-    here.logs()
+    context.configure_logs()
     how = {"edit": edit, "patch": document, "as_new_run": as_new_run, "dry_run": dry_run}
-    if run_async(_replay_letters(here, selection, **how, yes=yes)):
+    if run_async(_replay_letters(context, selection, **how, yes=yes)):
         raise click.exceptions.Exit(1)
 
 
@@ -139,7 +141,7 @@ def replay(
 @click.option("--reason", required=True, metavar="TEXT", help="Why, for those who ask later.")
 @click.pass_obj
 def discard(
-    here: CliContext, /, places: tuple[str, ...], every: bool, reason: str, **filters: Any
+    context: CliContext, /, places: tuple[str, ...], every: bool, reason: str, **filters: Any
 ) -> None:
     """Settle dead letters for good: they stay to be read, and are never replayed.
 
@@ -148,8 +150,8 @@ def discard(
     if not reason.strip():
         raise click.UsageError("--reason is empty")
     selection = _build_selection(places, every=every, **filters)
-    here.logs()
-    run_async(_discard_letters(here, selection, reason))
+    context.configure_logs()
+    run_async(_discard_letters(context, selection, reason))
 
 
 def _build_selection(
@@ -188,23 +190,23 @@ def _build_selection(
 
 
 async def _open_store(
-    here: CliContext, selection: LetterSelection
+    context: CliContext, selection: LetterSelection
 ) -> tuple[DeadLetterStore, list[str]]:
     """And the stages whose letters can be meant. Raises CommandError, BrokerError."""
     from farandole.operations.dead_letters.dead_letter_store import open_dead_letter_store
 
-    settings = await here.reached()
-    store = await open_dead_letter_store(settings, await here.pipeline(settings))
+    settings = await context.connect()
+    store = await open_dead_letter_store(settings, await context.pipeline(settings))
     for named in (*selection.positions, *([selection.stage] if selection.stage else ())):
         require_known(named, store.stages, "stage")
     return store, [stage for stage in store.stages if selection.may_include_stage(stage)]
 
 
-async def _list_kinds(here: CliContext, selection: LetterSelection, as_json: bool) -> None:
+async def _list_kinds(context: CliContext, selection: LetterSelection, as_json: bool) -> None:
     from farandole.cli.rendering.dead_letter_view import kind_lines
     from farandole.operations.dead_letters import failure_kinds
 
-    store, stages = await _open_store(here, selection)
+    store, stages = await _open_store(context, selection)
     found = await failure_kinds.list_failure_kinds(store, stages, selection)
     if as_json:
         print_json([kind.to_data() for kind in found])
@@ -215,8 +217,8 @@ async def _list_kinds(here: CliContext, selection: LetterSelection, as_json: boo
             print_line(line)
 
 
-async def _show_letter(here: CliContext, stage: str, offset: int) -> None:
-    store, _ = await _open_store(here, _build_selection((f"{stage}/{offset}",)))
+async def _show_letter(context: CliContext, stage: str, offset: int) -> None:
+    store, _ = await _open_store(context, _build_selection((f"{stage}/{offset}",)))
     record = await store.letter_at(stage, offset)
     if record is None:
         raise CommandError(
@@ -226,7 +228,7 @@ async def _show_letter(here: CliContext, stage: str, offset: int) -> None:
     for line in _letter_lines(record, stage, became):
         print_line(line)
     print_line("")
-    for line in _next_commands(here, store, record, stage, became):
+    for line in _next_commands(context, store, record, stage, became):
         print_line(line)
 
 
@@ -286,10 +288,13 @@ def _format_value(value: bytes | None) -> str:
 
 
 def _next_commands(
-    here: CliContext, store: DeadLetterStore, record: Record, stage: str, became: Settlement | None
+    context: CliContext,
+    store: DeadLetterStore,
+    record: Record,
+    stage: str,
+    became: Settlement | None,
 ) -> list[str]:
     """The commands to go on with."""
-    from farandole.cli.command_hints import command_line
     from farandole.events.run_ids import RUN_ID_PATTERN
     from farandole.operations.dead_letters.letter_selection import account_field
 
@@ -300,25 +305,27 @@ def _next_commands(
     ]
     run_id = account_field(record, "run")
     if RUN_ID_PATTERN.fullmatch(run_id.encode()):
-        lines.append(command_line(here, "run", run_id))
+        lines.append(context.command_line("run", run_id))
     if became is None:
         place = f"{stage}/{record.offset}"
-        lines.append(command_line(here, "dead", "replay", place))
-        lines.append(command_line(here, "dead", "discard", place, "--reason", "'…'"))
+        lines.append(context.command_line("dead", "replay", place))
+        lines.append(context.command_line("dead", "discard", place, "--reason", "'…'"))
     return lines
 
 
-async def _replay_letters(here: CliContext, selection: LetterSelection, **how: Any) -> int:
+async def _replay_letters(context: CliContext, selection: LetterSelection, **how: Any) -> int:
     """How many letters cannot be replayed."""
     from farandole.operations.dead_letters import replay_and_discard
 
     _, refused = await replay_and_discard.replay_letters(
-        *await _open_store(here, selection), selection, **how
+        *await _open_store(context, selection), selection, **how
     )
     return refused
 
 
-async def _discard_letters(here: CliContext, selection: LetterSelection, reason: str) -> None:
+async def _discard_letters(context: CliContext, selection: LetterSelection, reason: str) -> None:
     from farandole.operations.dead_letters import replay_and_discard
 
-    await replay_and_discard.discard_letters(*await _open_store(here, selection), selection, reason)
+    await replay_and_discard.discard_letters(
+        *await _open_store(context, selection), selection, reason
+    )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from farandole.cli.commands.lint import file_argument
 from farandole.cli.context import CliContext
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.options import file_argument, json_option
+from farandole.cli.output import print_json, print_line
 
 
 @click.command()
@@ -17,13 +17,13 @@ from farandole.cli.output import json_option, print_json, print_line
 @click.option("--dot", is_flag=True, help="A graph for Graphviz's `dot`.")
 @json_option
 @click.pass_obj
-def graph(here: CliContext, file: Path | None, mermaid: bool, dot: bool, as_json: bool) -> None:
+def graph(context: CliContext, file: Path | None, mermaid: bool, dot: bool, as_json: bool) -> None:
     """Draw FILE (default: the folder's topology.yaml) as a tree. Needs no broker."""
     from farandole.router import topology_graph as drawing
 
     if mermaid + dot + as_json > 1:
         raise click.UsageError("--mermaid, --dot and --json exclude each other")
-    derived = here.derived(file)
+    derived = context.derive_topology(file)
     if as_json:
         print_json(drawing.graph_data(derived))
     else:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import format_columns, json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.tables import format_columns
 
 
 @click.command()
 @json_option
 @click.pass_obj
-def history(here: CliContext, as_json: bool) -> None:
+def history(context: CliContext, as_json: bool) -> None:
     """List the pipeline's versions, oldest first, and what each of them changed."""
-    here.logs()
-    run_async(_history(here, as_json))
+    context.configure_logs()
+    run_async(_history(context, as_json))
 
 
-async def _history(here: CliContext, as_json: bool) -> None:
+async def _history(context: CliContext, as_json: bool) -> None:
     from farandole.router.change_plan import change_summary, diff_topologies
     from farandole.router.topology_store import published_versions_of
 
-    settings = await here.reached()
-    pipeline = await here.pipeline(settings)
+    settings = await context.connect()
+    pipeline = await context.pipeline(settings)
     found = await published_versions_of(settings, pipeline)
     if not found:
         raise CommandError(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import format_columns, json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.tables import format_columns
 
 if TYPE_CHECKING:
     from farandole.events.incident_record import Incident, Notice
@@ -20,22 +22,22 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="Also those that were resolved, for seven days.")
 @json_option
 @click.pass_obj
-def incidents(here: CliContext, incident: str | None, every: bool, as_json: bool) -> None:
+def incidents(context: CliContext, incident: str | None, every: bool, as_json: bool) -> None:
     """List the failures that belong together, or show one: how many, since when, two samples, and
     what was sent about it.
 
     The notifier keeps them: without one (`farandole up` runs it, or `farandole notify`) nothing new
     is listed.
     """
-    here.logs()
-    run_async(_incidents(here, incident, every, as_json))
+    context.configure_logs()
+    run_async(_incidents(context, incident, every, as_json))
 
 
-async def _incidents(here: CliContext, wanted: str | None, every: bool, as_json: bool) -> None:
+async def _incidents(context: CliContext, wanted: str | None, every: bool, as_json: bool) -> None:
     from farandole.broker.topic_reader import read_table
     from farandole.notifier import notifier_tables
 
-    settings = await here.reached()
+    settings = await context.connect()
     found = notifier_tables.read_incidents(
         await read_table(settings, settings.names.incidents_topic)
     )
@@ -47,7 +49,7 @@ async def _incidents(here: CliContext, wanted: str | None, every: bool, as_json:
             sent = [_notice_data(notice) for notice in about]
             print_json(_harmless_data({**one.model_dump(mode="json"), "sent": sent}))
         else:
-            _print_incident(here, one, about)
+            _print_incident(context, one, about)
         return
     shown = sorted(
         (i for i in found if every or i.resolved is None),
@@ -126,8 +128,7 @@ def _harmless_data(data: Any) -> Any:
     return [_harmless_data(each) for each in data] if isinstance(data, list) else data
 
 
-def _print_incident(here: CliContext, incident: Incident, notices: Sequence[Notice]) -> None:
-    from farandole.cli.command_hints import command_line
+def _print_incident(context: CliContext, incident: Incident, notices: Sequence[Notice]) -> None:
     from farandole.events.safe_text import escape_harmful, single_line
     from farandole.notifier.notice_composer import dead_selection_options
     from farandole.notifier.text_format import lanes_text
@@ -167,18 +168,18 @@ def _print_incident(here: CliContext, incident: Incident, notices: Sequence[Noti
         for to, why in notice.failures.items():
             print_line(f"  {single_line(to)}: {single_line(why)}")
     if incident.run:
-        print_line(command_line(here, "run", incident.run))
+        print_line(context.command_line("run", incident.run))
     if incident.firing is None:
         meant = single_line(dead_selection_options(incident))
-        print_line(command_line(here, "dead", meant))
+        print_line(context.command_line("dead", meant))
         if incident.samples:
             offset = incident.samples[-1].dead_offset
             print_line(
-                command_line(here, "dead", "show", single_line(f"{incident.stage}/{offset}"))
+                context.command_line("dead", "show", single_line(f"{incident.stage}/{offset}"))
             )
-        print_line(command_line(here, "dead", "replay", meant))
+        print_line(context.command_line("dead", "replay", meant))
     else:
-        print_line(command_line(here, "status"))
+        print_line(context.command_line("status"))
     if incident.resolved is None:
-        print_line(command_line(here, "ack", incident.id))
-        print_line(command_line(here, "mute", incident.id, "--for", "2h"))
+        print_line(context.command_line("ack", incident.id))
+        print_line(context.command_line("mute", incident.id, "--for", "2h"))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
 
 
 @click.group()
@@ -20,16 +21,16 @@ def kafka() -> None:
 @kafka.command()
 @json_option
 @click.pass_obj
-def start(here: CliContext, as_json: bool) -> None:
+def start(context: CliContext, as_json: bool) -> None:
     """Start it unless it runs; it goes on when this command ends."""
     from farandole.broker import embedded_kafka
 
-    here.logs()
+    context.configure_logs()
     running = run_async(
         embedded_kafka.start_embedded(
-            here.folder.resolve(),
+            context.folder.resolve(),
             progress=lambda word: click.echo(word, err=True),
-            settings=here.settings(),
+            settings=context.settings(),
         )
     )
     if as_json:
@@ -40,16 +41,16 @@ def start(here: CliContext, as_json: bool) -> None:
 
 @kafka.command()
 @click.pass_obj
-def stop(here: CliContext) -> None:
+def stop(context: CliContext) -> None:
     """Stop it in good order; its data stay."""
     from farandole.broker import embedded_kafka
 
-    here.logs()
-    if embedded_kafka.embedded_status(here.folder.resolve()) is not None:
+    context.configure_logs()
+    if embedded_kafka.embedded_status(context.folder.resolve()) is not None:
         click.echo("Kafka is stopping", err=True)
     print_line(
         "stopped"
-        if run_async(embedded_kafka.stop_embedded(here.folder.resolve()))
+        if run_async(embedded_kafka.stop_embedded(context.folder.resolve()))
         else "it was not running"
     )
 
@@ -57,11 +58,11 @@ def stop(here: CliContext) -> None:
 @kafka.command()
 @json_option
 @click.pass_obj
-def status(here: CliContext, as_json: bool) -> None:
+def status(context: CliContext, as_json: bool) -> None:
     """Say where it is; exit 1 if it does not run."""
     from farandole.broker import embedded_kafka
 
-    running = embedded_kafka.embedded_status(here.folder.resolve())
+    running = embedded_kafka.embedded_status(context.folder.resolve())
     if as_json:
         print_json(
             {"running": False}

@@ -7,25 +7,22 @@ from pathlib import Path
 import click
 
 from farandole.cli.context import CliContext
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
-
-file_argument = click.argument(
-    "file", type=click.Path(dir_okay=False, path_type=Path), required=False
-)
+from farandole.cli.options import file_argument, json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
 
 
 @click.command()
 @file_argument
 @json_option
 @click.pass_obj
-def lint(here: CliContext, file: Path | None, as_json: bool) -> None:
+def lint(context: CliContext, file: Path | None, as_json: bool) -> None:
     """Check FILE (default: the folder's topology.yaml) and the functions that it names.
 
     Needs no broker. Each finding is FILE:LINE:COLUMN, what is wrong and what helps; exit 1 if one
     of them is an error.
     """
-    checked = here.checked(file)
+    checked = context.check_topology(file)
     if as_json:
         print_json([finding.as_json() for finding in checked.findings])
         if not checked.fit:
@@ -38,7 +35,7 @@ def lint(here: CliContext, file: Path | None, as_json: bool) -> None:
         click.echo(line, err=True)
     form = checked.form
     print_line(
-        f"{file or here.file}: {form.pipeline} is fit to be applied: "
+        f"{file or context.file}: {form.pipeline} is fit to be applied: "
         f"{_count_text(len(form.stages), 'stage')}, {_count_text(len(form.event_types()), 'event')}"
     )
 

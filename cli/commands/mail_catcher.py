@@ -11,14 +11,10 @@ import click
 import orjson
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import (
-    format_columns,
-    json_option,
-    print_byte_lines,
-    print_json,
-    print_line,
-)
+from farandole.cli.options import json_option
+from farandole.cli.output import print_byte_lines, print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.tables import format_columns
 
 if TYPE_CHECKING:
     from farandole.notifier.mail_catcher import CaughtMail
@@ -37,14 +33,14 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def mail_catcher(
-    here: CliContext, host: str, port: int, folder: Path | None, listed: bool, as_json: bool
+    context: CliContext, host: str, port: int, folder: Path | None, listed: bool, as_json: bool
 ) -> None:
     """Catch mails as .eml files instead of sending them, until Ctrl-C.
 
     A line is printed for each. Any mail program opens the files.
     """
-    here.logs()
-    into = folder or here.folder / "mails"
+    context.configure_logs()
+    into = folder or context.folder / "mails"
     if listed:
         _list_mails(into, as_json)
     else:

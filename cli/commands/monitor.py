@@ -16,16 +16,16 @@ from farandole.services.service_runner import exit_for_restart, service_lifetime
 
 @click.command()
 @click.pass_obj
-def monitor(here: CliContext) -> None:
+def monitor(context: CliContext) -> None:
     """Count what the ledger says of every stage, until Ctrl-C; farandole top shows it.
 
     Events flow without it, and what it missed it counts when it is back.
     """
-    here.logs("info")
-    run_async(_run_monitor(here))
+    context.configure_logs("info")
+    run_async(_run_monitor(context))
 
 
-async def _run_monitor(here: CliContext) -> None:
+async def _run_monitor(context: CliContext) -> None:
     from farandole.broker.broker_errors import InvalidSettingsError
     from farandole.monitor.committed_consumer import UncommittedReadError
     from farandole.monitor.http_api import PortTakenError
@@ -34,11 +34,11 @@ async def _run_monitor(here: CliContext) -> None:
     from farandole.monitor.settings import MonitorSettings
     from farandole.services.restart_policy import EXIT_TEMPORARY
 
-    own = MonitorSettings.load(here.folder)
-    settings = await here.reached()
+    own = MonitorSettings.load(context.folder)
+    settings = await context.connect()
     for noisy in ("faust", "mode"):  # what matters of it, we say
         logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)
-    folder = here.folder.resolve()
+    folder = context.folder.resolve()
     final = (MonitorRunningError, InvalidSettingsError, PortTakenError, UncommittedReadError)
     with exit_for_restart("monitor.ended", *final):
         async with service_lifetime() as stopping:

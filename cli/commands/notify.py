@@ -14,23 +14,23 @@ from farandole.services.service_runner import exit_for_restart, service_lifetime
 
 @click.command()
 @click.pass_obj
-def notify(here: CliContext) -> None:
+def notify(context: CliContext) -> None:
     """Write to those whom `alerts:` in topology.yaml names when events die, until Ctrl-C.
 
     It follows the dead letters of every pipeline of this Kafka and namespace. Any number of these
     may run: one is at work, and another takes over when it ends.
     """
-    here.logs("info")
-    run_async(_notify(here))
+    context.configure_logs("info")
+    run_async(_notify(context))
 
 
-async def _notify(here: CliContext) -> None:
+async def _notify(context: CliContext) -> None:
     from farandole.notifier.delivery_channels import build_channels, deliver_notice
     from farandole.notifier.service import run_notifier as serve
     from farandole.notifier.settings import NotifierSettings
 
-    mail = NotifierSettings.load(here.folder)
-    settings = await here.reached()
+    mail = NotifierSettings.load(context.folder)
+    settings = await context.connect()
     if mail.smtp_host is None:
         print_line(
             "no mail server is configured (FARANDOLE_SMTP_HOST): incidents are kept, mails wait"

@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.commands.mute import DurationParameter
-from farandole.cli.context import CliContext, current_user, require_known, run_async
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.options import require_stage_or_all
 from farandole.cli.output import print_line
+from farandole.cli.parameters import DurationParameter
+from farandole.operations.current_user import current_user
+from farandole.operations.names import require_known
 
 
 @click.command()
@@ -21,32 +24,26 @@ from farandole.cli.output import print_line
 @click.option("--by", metavar="WHO", help="Who wishes it.  [default: you, on this machine]")
 @click.pass_obj
 def pause(
-    here: CliContext, stage: str | None, every: bool, length: timedelta | None, by: str | None
+    context: CliContext, stage: str | None, every: bool, length: timedelta | None, by: str | None
 ) -> None:
     """Let STAGE take no event, until it is resumed. Its workers stay, and it keeps its place.
 
     Events wait as long as their topics keep them.
     """
     require_stage_or_all(stage, every)
-    here.logs()
-    run_async(_pause(here, stage, length, by or current_user()))
+    context.configure_logs()
+    run_async(_pause(context, stage, length, by or current_user()))
 
 
-def require_stage_or_all(stage: str | None, every: bool) -> None:
-    """Raises UsageError where a person says neither, or both."""
-    if (stage is None) is not every:
-        raise click.UsageError("say either which STAGE, or --all")
-
-
-async def _pause(here: CliContext, stage: str | None, length: timedelta | None, by: str) -> None:
+async def _pause(context: CliContext, stage: str | None, length: timedelta | None, by: str) -> None:
     from farandole.catalog.active_stages import active_stages
     from farandole.catalog.published_versions import read_versions
     from farandole.events.control_documents import PauseDocument
     from farandole.notifier.text_format import utc_timestamp
     from farandole.operations.control.control_publisher import publish_control
 
-    settings = await here.reached()
-    pipeline = await here.pipeline(settings)
+    settings = await context.connect()
+    pipeline = await context.pipeline(settings)
     stages = active_stages(await read_versions(settings, pipeline))
     if stage is not None:
         require_known(stage, stages, "stage")

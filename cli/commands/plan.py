@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
 
 if TYPE_CHECKING:
     from farandole.router.change_plan import ChangePlan
@@ -25,25 +26,24 @@ if TYPE_CHECKING:
 )
 @json_option
 @click.pass_obj
-def plan(here: CliContext, out: Path | None, as_json: bool) -> None:
+def plan(context: CliContext, out: Path | None, as_json: bool) -> None:
     """Show what `apply` would change against what is in force; changes nothing.
 
     A line begins with + for what is new, ~ for what changes, - for what goes away, and ! for what
     is dangerous: `apply` refuses that without the option that the line names.
     """
-    here.logs()
-    run_async(_plan(here, out, as_json))
+    context.configure_logs()
+    run_async(_plan(context, out, as_json))
 
 
-async def _plan(here: CliContext, out: Path | None, as_json: bool) -> None:
-    from farandole.cli.command_hints import command_line
+async def _plan(context: CliContext, out: Path | None, as_json: bool) -> None:
     from farandole.router.change_plan import dump_plan, plan_lines
     from farandole.router.cluster_snapshot import plan_changes
 
     if out is not None:
         _refuse_overwrite(out)
-    derived = here.derived()
-    found = await plan_changes(await here.reached(), derived)
+    derived = context.derive_topology()
+    found = await plan_changes(await context.connect(), derived)
     if out is not None:
         _save_plan(out, dump_plan(found))
     if as_json:
@@ -53,7 +53,7 @@ async def _plan(here: CliContext, out: Path | None, as_json: bool) -> None:
         print_line(line)
     if out is not None:
         print_line(
-            f"saved; do exactly this with: {command_line(here, 'apply', shlex.quote(str(out)))}"
+            f"saved; do exactly this with: {context.command_line('apply', shlex.quote(str(out)))}"
         )
 
 

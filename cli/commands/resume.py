@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.commands.pause import require_stage_or_all
-from farandole.cli.context import CliContext, current_user, require_known, run_async
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.options import require_stage_or_all
 from farandole.cli.output import print_line
+from farandole.operations.current_user import current_user
+from farandole.operations.names import require_known
 
 
 @click.command()
@@ -19,22 +21,22 @@ from farandole.cli.output import print_line
 @click.option("--all", "every", is_flag=True, help="Every stage of the pipeline.")
 @click.option("--by", metavar="WHO", help="Who wishes it.  [default: you, on this machine]")
 @click.pass_obj
-def resume(here: CliContext, stage: str | None, every: bool, by: str | None) -> None:
+def resume(context: CliContext, stage: str | None, every: bool, by: str | None) -> None:
     """Let STAGE go on where it was paused, also if the whole pipeline was."""
     require_stage_or_all(stage, every)
-    here.logs()
-    run_async(_resume(here, stage, by or current_user()))
+    context.configure_logs()
+    run_async(_resume(context, stage, by or current_user()))
 
 
-async def _resume(here: CliContext, stage: str | None, by: str) -> None:
+async def _resume(context: CliContext, stage: str | None, by: str) -> None:
     from farandole.catalog.active_stages import active_stages
     from farandole.catalog.published_versions import read_versions
     from farandole.events.control_documents import ResumeDocument
     from farandole.operations.control import control_query
     from farandole.operations.control.control_publisher import publish_control
 
-    settings = await here.reached()
-    pipeline = await here.pipeline(settings)
+    settings = await context.connect()
+    pipeline = await context.pipeline(settings)
     stages = active_stages(await read_versions(settings, pipeline))
     meant = [require_known(stage, stages, "stage")] if stage is not None else [*stages]
     was = control_query.active_pauses(

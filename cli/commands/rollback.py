@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farandole.cli.commands.apply import allow_option, enact_plan
+from farandole.cli.commands.apply import enact_plan
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option
+from farandole.cli.options import allow_option, json_option
+from farandole.cli.rendering.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,51 +24,51 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def rollback(
-    here: CliContext, version: int | None, allowed: tuple[str, ...], as_json: bool
+    context: CliContext, version: int | None, allowed: tuple[str, ...], as_json: bool
 ) -> None:
     """Publish what VERSION said as the next version; by default the one before the newest.
 
     The topology file stays as it is: `farandole route` waits for it to be saved, `farandole apply`
     would apply it. For how long topics keep what they hold is no part of a version, and stays.
     """
-    here.logs()
-    run_async(_rollback(here, version, allowed, as_json))
+    context.configure_logs()
+    run_async(_rollback(context, version, allowed, as_json))
 
 
 async def _rollback(
-    here: CliContext, number: int | None, allowed: tuple[str, ...], as_json: bool
+    context: CliContext, number: int | None, allowed: tuple[str, ...], as_json: bool
 ) -> None:
     from farandole.router.cluster_snapshot import plan_changes
     from farandole.router.topology_derivation import derive_from_version
     from farandole.router.topology_store import published_versions_of
 
-    settings = await here.reached()
-    pipeline = await here.pipeline(settings)
+    settings = await context.connect()
+    pipeline = await context.pipeline(settings)
     history = await published_versions_of(settings, pipeline)
     target = (
         history[-2]
         if number is None and len(history) > 1
         else find_version(history, pipeline, number)
     )
-    _require_importable(here, target)
+    _require_importable(context, target)
     plan = await plan_changes(settings, derive_from_version(target, settings.names), target.version)
     await enact_plan(settings, plan, allowed, as_json)
-    if await _file_differs(here, settings, target):
+    if await _file_differs(context, settings, target):
         click.echo(
-            f"{here.file} says something else, and its next save applies that again", err=True
+            f"{context.file} says something else, and its next save applies that again", err=True
         )
 
 
-async def _file_differs(here: CliContext, settings: Settings, target: Version) -> bool:
+async def _file_differs(context: CliContext, settings: Settings, target: Version) -> bool:
     """Does the file say something else than what is in force now? One that is not there says
     nothing; one with mistakes will say something else once they are mended."""
     from farandole.router.change_plan import same_content
     from farandole.router.cluster_snapshot import take_snapshot
     from farandole.router.topology_derivation import derive_topology
 
-    if not here.file.is_file():
+    if not context.file.is_file():
         return False
-    checked = here.checked()
+    checked = context.check_topology()
     if not checked.fit or checked.form is None:
         return True
     derived = derive_topology(checked.form, checked.signatures, settings.names)
@@ -89,14 +89,14 @@ def find_version(history: Sequence[Version], pipeline: str, number: int | None) 
     )
 
 
-def _require_importable(here: CliContext, version: Version) -> None:
+def _require_importable(context: CliContext, version: Version) -> None:
     from farandole.stages.function_loader import (
         FunctionNotFoundError,
         add_to_import_path,
         load_function,
     )
 
-    add_to_import_path(here.folder)
+    add_to_import_path(context.folder)
     lines = []
     for name, stage in version.stages.items():
         try:

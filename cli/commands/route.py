@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 import structlog
 
-from farandole.cli.context import CliContext, current_user, run_async
+from farandole.cli.context import CliContext, run_async
 from farandole.cli.output import print_line
+from farandole.operations.current_user import current_user
 from farandole.services.service_runner import service_lifetime
 
 _RETIRE_INTERVAL = 15.0  # seconds between two looks at what is over
@@ -25,32 +26,32 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.pass_obj
-def route(here: CliContext, paths: tuple[Path, ...]) -> None:
+def route(context: CliContext, paths: tuple[Path, ...]) -> None:
     """Watch topology.yaml, and apply at each save what is safe, until Ctrl-C.
 
     A PATH is another file, or a folder whose *.yaml and *.yml are pipelines side by side; their
     functions are imported from the pipeline's folder. A file with mistakes changes nothing; what is
     dangerous waits for `farandole apply --allow`. `farandole status` shows both.
     """
-    here.logs("info")
-    run_async(_run_router(here, paths))
+    context.configure_logs("info")
+    run_async(_run_router(context, paths))
 
 
-async def _run_router(here: CliContext, paths: Sequence[Path]) -> None:
+async def _run_router(context: CliContext, paths: Sequence[Path]) -> None:
     from farandole.router.file_watcher import follow_files as watch
 
-    edge = RouterEnvironment.of(here)
-    retiring = asyncio.create_task(_retire_versions(here))
+    edge = RouterEnvironment.of(context)
+    retiring = asyncio.create_task(_retire_versions(context))
     try:
         async with service_lifetime() as stopping:
-            await watch(paths or [here.file], edge, stopping)
+            await watch(paths or [context.file], edge, stopping)
     finally:
         retiring.cancel()
         await edge.judges.close()
     print_line("the files are watched no more; what is in force stays")
 
 
-async def _retire_versions(here: CliContext) -> None:
+async def _retire_versions(context: CliContext) -> None:
     """Retire, from time to time, the versions that are over, until cancelled."""
     from farandole.broker.broker_errors import BrokerError
     from farandole.router.topology_store import NotAppliedError, read_topology
@@ -59,7 +60,7 @@ async def _retire_versions(here: CliContext) -> None:
     while True:
         await asyncio.sleep(_RETIRE_INTERVAL)
         try:
-            settings = await here.reached()
+            settings = await context.connect()
             for pipeline in (await read_topology(settings)).pipelines():
                 await retire_versions(settings, pipeline)
         except (BrokerError, NotAppliedError) as error:
@@ -70,19 +71,21 @@ async def _retire_versions(here: CliContext) -> None:
 class RouterEnvironment:
     """What a router of one pipeline's folder needs of the world."""
 
-    here: CliContext
+    context: CliContext
     judges: IsolatedChecker
     by: str
 
     @classmethod
-    def of(cls, here: CliContext) -> RouterEnvironment:
+    def of(cls, context: CliContext) -> RouterEnvironment:
         """Raises InvalidSettingsError."""
         from farandole.router.isolated_check import IsolatedChecker
 
-        return cls(here, IsolatedChecker(here.folder, here.settings().namespace), current_user())
+        return cls(
+            context, IsolatedChecker(context.folder, context.settings().namespace), current_user()
+        )
 
     async def reach(self) -> Settings:
-        return await self.here.reached()
+        return await self.context.connect()
 
     async def judge(self, file: Path) -> CheckVerdict:
         return await self.judges.judge(file)
@@ -91,8 +94,7 @@ class RouterEnvironment:
         await self.judges.prepare()
 
     def allowing(self, file: Path, dangers: Sequence[str]) -> str:
-        from farandole.cli.command_hints import command_line
 
-        own = file.resolve() == (self.here.folder / "topology.yaml").resolve()
-        here = replace(self.here, chosen=None if own else file)
-        return command_line(here, "apply", *(f"--allow {danger}" for danger in dangers))
+        own = file.resolve() == (self.context.folder / "topology.yaml").resolve()
+        context = replace(self.context, topology_override=None if own else file)
+        return context.command_line("apply", *(f"--allow {danger}" for danger in dangers))

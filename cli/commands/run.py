@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from farandole.cli import context
 from farandole.cli.commands.again import again
-from farandole.cli.context import CliContext
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_byte_lines, print_json, print_line
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.options import json_option
+from farandole.cli.output import print_byte_lines, print_json, print_line
+from farandole.cli.rendering.errors import CommandError
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
@@ -36,7 +36,7 @@ _REDRAW_INTERVAL = 1.0  # seconds: what grows is drawn anew, and a line is said 
 @click.option("--again", "repeated", is_flag=True, help="Begin it anew: farandole again ID")
 @json_option
 @click.pass_obj
-def run(here: CliContext, run_id: str, watch: bool, repeated: bool, as_json: bool) -> None:
+def run(context: CliContext, run_id: str, watch: bool, repeated: bool, as_json: bool) -> None:
     """Show the balance sheet of a run: of each event type, what each stage was given, has settled,
     and how; then what is wrong.
 
@@ -49,27 +49,29 @@ def run(here: CliContext, run_id: str, watch: bool, repeated: bool, as_json: boo
     if repeated:
         click.get_current_context().invoke(again, run_id=run_id, as_json=as_json)
         return
-    here.logs()
-    context.run_async(_show_run(here, run_id, watch, as_json))
+    context.configure_logs()
+    run_async(_show_run(context, run_id, watch, as_json))
 
 
-async def _show_run(here: CliContext, wanted: str, watch: bool, as_json: bool) -> None:
+async def _show_run(context: CliContext, wanted: str, watch: bool, as_json: bool) -> None:
     from farandole.events.run_ids import RUN_ID_LENGTH
+    from farandole.operations.reason_text import reason_text
     from farandole.operations.runs import bookkeeper_lag, run_rows
 
-    settings = await here.reached()
+    settings = await context.connect()
     if not await run_rows.run_rows_exist(settings):
-        bookkeeper_lag.raise_no_books(await bookkeeper_lag.read_bookkeeper_lag(settings))
+        raise bookkeeper_lag.no_run_rows_error(await bookkeeper_lag.read_bookkeeper_lag(settings))
     ends = await _run_topic_ends(settings) if watch else {}
     found = await _find_run(settings, wanted)
     if found is None and not (watch and len(wanted) == RUN_ID_LENGTH):
-        said = (await bookkeeper_lag.read_bookkeeper_lag(settings)).said()
+        problem = (await bookkeeper_lag.read_bookkeeper_lag(settings)).problem()
+        said = reason_text(problem) if problem else None
         raise CommandError(
             f"farandole: no run in the books begins with {wanted!r}"
             + (f"; {said}" if said else "; what there are says: farandole runs")
         )
     if watch:
-        await _watch_run(here, settings, found, wanted, ends, as_json)
+        await _watch_run(context, settings, found, wanted, ends, as_json)
         return
     assert found is not None
     assert found.row is not None
@@ -78,12 +80,13 @@ async def _show_run(here: CliContext, wanted: str, watch: bool, as_json: bool) -
 
         print_json(balance_data(found.row, _now()))
         return
-    for line in _sheet_lines(here, found.row, await _version_of_run(settings, found.row)):
+    for line in _sheet_lines(context, found.row, await _version_of_run(settings, found.row)):
         print_line(line)
     if found.row["closed"] is None:
-        said = (await bookkeeper_lag.read_bookkeeper_lag(settings)).said()
+        problem = (await bookkeeper_lag.read_bookkeeper_lag(settings)).problem()
+        said = reason_text(problem) if problem else None
         if said:
-            print_line(_complete_line(here, said))
+            print_line(_complete_line(context, said))
 
 
 async def _find_run(settings: Settings, wanted: str) -> RunRecord | None:
@@ -128,7 +131,7 @@ async def _version_of_run(settings: Settings, row: RunRow) -> Version | None:
 
 
 async def _watch_run(
-    here: CliContext,
+    context: CliContext,
     settings: Settings,
     found: RunRecord | None,
     wanted: str,
@@ -150,20 +153,22 @@ async def _watch_run(
                 now, over = time.monotonic(), row is not None and row["closed"] is not None
                 if drawn:
                     draw(
-                        _sheet_lines(here, row, version) if row else [f"{run_id} is not opened yet"]
+                        _sheet_lines(context, row, version)
+                        if row
+                        else [f"{run_id} is not opened yet"]
                     )
                 elif row is not None and unsaid and (over or now - said >= _REDRAW_INTERVAL):
                     said, unsaid = now, False
                     if as_json:
                         print_byte_lines([orjson.dumps(balance_data(row, _now()))])
                     elif not over:
-                        print_line(_complete_line(here, progress_summary(row, _now())))
+                        print_line(_complete_line(context, progress_summary(row, _now())))
                 if over:
                     break
                 newer = await anext(rows)
                 row, unsaid = newer or row, unsaid or newer is not None
     if row is not None and not (drawn or as_json):
-        for line in _sheet_lines(here, row, version):
+        for line in _sheet_lines(context, row, version):
             print_line(line)
 
 
@@ -220,19 +225,19 @@ def _live_screen(wanted: bool) -> Iterator[Callable[[Iterable[str]], None]]:
         )
 
 
-def _sheet_lines(here: CliContext, row: RunRow, version: Version | None) -> list[str]:
+def _sheet_lines(context: CliContext, row: RunRow, version: Version | None) -> list[str]:
     from farandole.operations.runs.balance_sheet import balance_lines
 
-    return [_complete_line(here, line) for line in balance_lines(row, version, _now())]
+    return [_complete_line(context, line) for line in balance_lines(row, version, _now())]
 
 
-def _complete_line(here: CliContext, line: str) -> str:
+def _complete_line(context: CliContext, line: str) -> str:
     """Without harm, and with commands as they must be typed here."""
     from farandole.cli.__main__ import COMMANDS
     from farandole.cli.command_hints import complete_commands
     from farandole.events.safe_text import escape_harmful
 
-    return complete_commands(here, escape_harmful(line.replace("\n", " ")), COMMANDS)
+    return complete_commands(context, escape_harmful(line.replace("\n", " ")), COMMANDS)
 
 
 def _now() -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.output import format_columns, json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.parameters import MomentParameter
+from farandole.cli.rendering.tables import format_columns
 from farandole.events.time_format import format_elapsed, format_timestamp_ms
 
 if TYPE_CHECKING:
@@ -18,22 +20,6 @@ if TYPE_CHECKING:
     from farandole.operations.runs.newest_runs import NewestRuns, RunSummary
 
 _SPARE_ROWS = 1_000  # rows that are held besides those that are asked for
-
-
-class MomentParameter(click.ParamType):
-    """`2h` ago, or a date and time in UTC; milliseconds of the epoch."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        from farandole.cli.commands.mute import DurationParameter
-
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            length: timedelta = DurationParameter().convert(value, param, ctx)
-            return int((time.time() - length.total_seconds()) * 1000)
-        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 @click.command()
@@ -47,7 +33,7 @@ class MomentParameter(click.ParamType):
 @json_option
 @click.pass_obj
 def runs(
-    here: CliContext,
+    context: CliContext,
     pipeline: str | None,
     status: str | None,
     since: int | None,
@@ -75,19 +61,20 @@ def runs(
             and (until is None or each.opened < until)
         )
 
-    here.logs()
-    run_async(_list_runs(here, wanted, limit, as_json))
+    context.configure_logs()
+    run_async(_list_runs(context, wanted, limit, as_json))
 
 
 async def _list_runs(
-    here: CliContext, wanted: Callable[[RunSummary], bool], limit: int, as_json: bool
+    context: CliContext, wanted: Callable[[RunSummary], bool], limit: int, as_json: bool
 ) -> None:
+    from farandole.operations.reason_text import reason_text
     from farandole.operations.runs import run_rows
-    from farandole.operations.runs.bookkeeper_lag import raise_no_books, read_bookkeeper_lag
+    from farandole.operations.runs.bookkeeper_lag import no_run_rows_error, read_bookkeeper_lag
 
-    settings = await here.reached()
+    settings = await context.connect()
     if not await run_rows.run_rows_exist(settings):
-        raise_no_books(await read_bookkeeper_lag(settings))
+        raise no_run_rows_error(await read_bookkeeper_lag(settings))
     found = [*await _find_newest_runs(settings, wanted, limit)][: limit + 1]
     if as_json:
         print_json([each._asdict() for each in found[:limit]])
@@ -100,7 +87,8 @@ async def _list_runs(
     if len(found) > limit:
         print_line(f"and older ones (--limit {10 * limit})")
     if any(each.closed is None for each in found[:limit]):
-        behind = (await read_bookkeeper_lag(settings)).said()
+        problem = (await read_bookkeeper_lag(settings)).problem()
+        behind = reason_text(problem) if problem else None
         if behind:
             print_line(behind)
 

@@ -17,14 +17,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, require_known, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.parameters import OffsetParameter
+from farandole.cli.rendering.errors import CommandError
+from farandole.operations.names import require_known
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition
@@ -58,20 +61,9 @@ class InputPosition:
         return f"{self.input.event_type}/{self.input.partition.partition}"
 
 
-class _TargetParameter(click.ParamType):
-    name = "earliest|latest|OFFSET"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str | int:
-        if value in ("earliest", "latest"):
-            return str(value)
-        if not str(value).isdigit():
-            self.fail(f"{value!r} is neither earliest, latest nor an offset", param, ctx)
-        return int(value)
-
-
 @click.command()
 @click.argument("stage", shell_complete=shell_completion.complete_stages)
-@click.option("--to", required=True, type=_TargetParameter(), metavar="earliest|latest|OFFSET")
+@click.option("--to", required=True, type=OffsetParameter(), metavar="earliest|latest|OFFSET")
 @click.option("--partition", type=click.IntRange(min=0), metavar="N", help="This one, lost or not.")
 @click.option("--event", "event_type", metavar="TYPE",
               shell_complete=shell_completion.complete_event_types,
@@ -80,7 +72,7 @@ class _TargetParameter(click.ParamType):
 @json_option
 @click.pass_obj
 def seek(
-    here: CliContext,
+    context: CliContext,
     stage: str,
     to: str | int,
     partition: int | None,
@@ -96,12 +88,12 @@ def seek(
     """
     if every and partition is not None:
         raise click.UsageError("--all and --partition exclude each other")
-    here.logs()
-    run_async(_seek(here, stage, to, partition, event_type, every, as_json))
+    context.configure_logs()
+    run_async(_seek(context, stage, to, partition, event_type, every, as_json))
 
 
 async def _seek(
-    here: CliContext,
+    context: CliContext,
     stage: str,
     to: str | int,
     partition: int | None,
@@ -111,8 +103,8 @@ async def _seek(
 ) -> None:
     from farandole.broker.cluster_admin import ClusterAdmin
 
-    settings = await here.reached()
-    version = await here.version(settings)
+    settings = await context.connect()
+    version = await context.newest_version(settings)
     require_known(stage, version.stages, "stage")
     if event_type is not None:
         require_known(event_type, version.stages[stage].subscribes, f"input of {stage}")

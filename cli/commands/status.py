@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.output import format_columns, json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.tables import format_columns
 
 if TYPE_CHECKING:
     from farandole.broker.cluster_admin import ClusterAdmin
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @click.command()
 @json_option
 @click.pass_obj
-def status(here: CliContext, as_json: bool) -> None:
+def status(context: CliContext, as_json: bool) -> None:
     """Show the broker, the version in force, each stage's lag, and what the router waits for.
 
     All pipelines that were published are shown, the folder's own first; with -f that file's alone.
@@ -34,25 +36,28 @@ def status(here: CliContext, as_json: bool) -> None:
     the events that wait to be tried again, `dead` the dead letters that are not settled: farandole
     dead
     """
-    here.logs()
-    run_async(_show_status(here, as_json))
+    context.configure_logs()
+    run_async(_show_status(context, as_json))
 
 
-async def _show_status(here: CliContext, as_json: bool) -> None:
+async def _show_status(context: CliContext, as_json: bool) -> None:
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.catalog.published_versions import read_versions
-    from farandole.cli.command_hints import command_line, complete_commands
+    from farandole.cli.command_hints import complete_commands
     from farandole.cli.commands.top import monitor_summary
     from farandole.operations.control import control_query
+    from farandole.operations.reason_text import reason_text
     from farandole.operations.runs import bookkeeper_lag
     from farandole.operations.status import notification_backlog
     from farandole.router.topology_store import read_topology
 
-    settings = await here.reached()
-    own = await here.pipeline(settings)
+    settings = await context.connect()
+    own = await context.pipeline(settings)
     table = await read_topology(settings)
     said = await control_query.read_control_state(settings)
-    others = [name for name in table.pipelines() if name != own and here.chosen is None]
+    others = [
+        name for name in table.pipelines() if name != own and context.topology_override is None
+    ]
     if table.newest(own) is None and not (own in table.reports or others):
         await read_versions(settings, own)  # says what to do
     async with ClusterAdmin.open(settings) as admin:
@@ -71,12 +76,14 @@ async def _show_status(here: CliContext, as_json: bool) -> None:
     for each in (first, *rest):
         for line in _status_lines(each):
             print_line(line)
-    behind = books.said()
-    if behind:
-        print_line(behind)
-    print_line(complete_commands(here, await monitor_summary(here), ("top", "monitor")))
+    problem = books.problem()
+    if problem:
+        print_line(reason_text(problem, context.command_line))
+    print_line(complete_commands(context, await monitor_summary(context), ("top", "monitor")))
     for line in notification_backlog.notification_lines(
-        told, command_line(here, "incidents"), command_line(here, "notify")
+        told,
+        context.command_line("incidents"),
+        context.command_line("notify"),
     ):
         print_line(line)
 

@@ -10,8 +10,9 @@ import click
 import orjson
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, require_known, run_async
+from farandole.cli.context import CliContext, run_async
 from farandole.cli.output import print_byte_lines
+from farandole.operations.names import require_known
 
 if TYPE_CHECKING:
     from farandole.events.record import Record
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def tail(
-    here: CliContext,
+    context: CliContext,
     event_type: str | None,
     stage: str | None,
     from_start: bool,
@@ -52,14 +53,14 @@ def tail(
     """
     if (event_type is None) == (stage is None):
         raise click.UsageError("name either an event TYPE or a stage with --dead STAGE")
-    here.logs()
+    context.configure_logs()
     run_async(
-        _print_records(here, event_type, stage, from_start or no_follow, not no_follow, as_json)
+        _print_records(context, event_type, stage, from_start or no_follow, not no_follow, as_json)
     )
 
 
 async def _print_records(
-    here: CliContext,
+    context: CliContext,
     event_type: str | None,
     stage: str | None,
     from_start: bool,
@@ -69,8 +70,8 @@ async def _print_records(
     from farandole.broker.topic_reader import scan
     from farandole.events import settlement_record
 
-    settings = await here.reached()
-    version = await here.version(settings)
+    settings = await context.connect()
+    version = await context.newest_version(settings)
     if stage is not None:
         topic = settings.names.dead_topic(
             version.pipeline, require_known(stage, version.stages, "stage")

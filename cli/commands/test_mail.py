@@ -7,30 +7,32 @@ from secrets import token_hex
 
 import click
 
-from farandole.cli.context import CliContext, current_user, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import format_columns, print_line
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.output import print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.tables import format_columns
+from farandole.operations.current_user import current_user
 
 
 @click.command()
 @click.argument("to", metavar="TO")
 @click.pass_obj
-def test_mail(here: CliContext, to: str) -> None:
+def test_mail(context: CliContext, to: str) -> None:
     """Send one mail to TO with the configured settings, and say exactly what happened."""
     from farandole.notifier.mail_addresses import is_plain_address
 
-    here.logs()
+    context.configure_logs()
     if not is_plain_address(to):
         raise click.UsageError(f"{to!r} is not an address like somebody@example.com")
-    run_async(_send_test_mail(here, to))
+    run_async(_send_test_mail(context, to))
 
 
-async def _send_test_mail(here: CliContext, to: str) -> None:
+async def _send_test_mail(context: CliContext, to: str) -> None:
     from farandole.notifier.mail_message import compose_test_mail, notice_message_id
     from farandole.notifier.settings import NotifierSettings
     from farandole.notifier.smtp_delivery import deliver_mail
 
-    settings = NotifierSettings.load(here.folder)
+    settings = NotifierSettings.load(context.folder)
     if settings.smtp_host is None or settings.mail_from is None:
         raise CommandError(
             "farandole: no mail server is configured; set FARANDOLE_SMTP_HOST and "

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import format_columns, json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.tables import format_columns
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,7 +37,7 @@ _COLUMN_HEADS = (
 @click.option("--monitor", "url", metavar="URL", help="Where a monitor answers.")
 @json_option
 @click.pass_obj
-def top(here: CliContext, once: bool, url: str | None, as_json: bool) -> None:
+def top(context: CliContext, once: bool, url: str | None, as_json: bool) -> None:
     """Show how fast each stage is, how old its events get, how many die, until Ctrl-C.
 
     Rates are of events consumed, over ten seconds, a minute and ten; handling (per event) and age
@@ -43,12 +45,12 @@ def top(here: CliContext, once: bool, url: str | None, as_json: bool) -> None:
     last settled anything: one that stands still looks like one that has nothing to do, so look at
     its lag too: farandole status
     """
-    here.logs()
-    run_async(_show_top(here, url, once or as_json, as_json))
+    context.configure_logs()
+    run_async(_show_top(context, url, once or as_json, as_json))
 
 
-async def _show_top(here: CliContext, url: str | None, once: bool, as_json: bool) -> None:
-    where = find_monitor_url(here, url)
+async def _show_top(context: CliContext, url: str | None, once: bool, as_json: bool) -> None:
+    where = find_monitor_url(context, url)
     if once:
         said = await query_monitor(where)
         if as_json:
@@ -65,23 +67,23 @@ async def _show_top(here: CliContext, url: str | None, once: bool, as_json: bool
                 shown: RenderableType = "\n".join(_top_lines(await query_monitor(where)))
             except CommandError as error:  # it may be started again: at another port
                 shown = "\n".join(error.lines)
-                where = find_monitor_url(here, url, where)
+                where = find_monitor_url(context, url, where)
             live.update(shown, refresh=True)
             await asyncio.sleep(_REFRESH_INTERVAL)
 
 
-def find_monitor_url(here: CliContext, url: str | None, before: str | None = None) -> str:
+def find_monitor_url(context: CliContext, url: str | None, before: str | None = None) -> str:
     """Where a monitor answers. Raises CommandError where nobody knows."""
     import orjson
 
     from farandole.monitor.http_api import ADDRESS_FILE
     from farandole.monitor.settings import MonitorSettings
 
-    told = url or MonitorSettings.load(here.folder).monitor_url
+    told = url or MonitorSettings.load(context.folder).monitor_url
     if told:
         return told.rstrip("/")
     try:
-        return str(orjson.loads((here.folder / ADDRESS_FILE).read_bytes())["url"])
+        return str(orjson.loads((context.folder / ADDRESS_FILE).read_bytes())["url"])
     except (OSError, ValueError, KeyError, TypeError):
         if before is not None:
             return before
@@ -110,10 +112,10 @@ async def query_monitor(where: str) -> dict[str, Any]:
         ) from None
 
 
-async def monitor_summary(here: CliContext) -> str:
+async def monitor_summary(context: CliContext) -> str:
     """What a monitor says of the last minute, in one line; or that none does."""
     try:
-        said = await query_monitor(find_monitor_url(here, None))
+        said = await query_monitor(find_monitor_url(context, None))
     except CommandError as error:
         return error.lines[0].removeprefix("farandole: ")
     if said["trouble"]:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli.context import CliContext, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import format_columns, json_option, print_json, print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.tables import format_columns
 
 if TYPE_CHECKING:
     from farandole.broker.cluster_admin import ClusterAdmin
@@ -49,7 +51,7 @@ class _EventTrace:
               show_default=True, metavar="SECONDS", help="Look for effects no longer.")  # fmt: skip
 @json_option
 @click.pass_obj
-def trace(here: CliContext, event: str, limit: int, within: float, as_json: bool) -> None:
+def trace(context: CliContext, event: str, limit: int, within: float, as_json: bool) -> None:
     """Show what caused EVENT, up to the root, and what came of it, down to the leaves.
 
     EVENT is an id, `line.ingested/3/10482/0`, or the place of an event, its type or topic with
@@ -64,19 +66,19 @@ def trace(here: CliContext, event: str, limit: int, within: float, as_json: bool
         raise click.UsageError(
             f"{event!r} is neither an id (line.ingested/3/10482/0) nor a place (TYPE/3/10482)"
         ) from None
-    here.logs()
-    run_async(_trace_event(here, wanted, limit, within, as_json))
+    context.configure_logs()
+    run_async(_trace_event(context, wanted, limit, within, as_json))
 
 
 async def _trace_event(
-    here: CliContext, wanted: TraceTarget, limit: int, within: float, as_json: bool
+    context: CliContext, wanted: TraceTarget, limit: int, within: float, as_json: bool
 ) -> None:
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.catalog.published_versions import read_versions
     from farandole.cli.commands.tail import RecordFormatter
 
-    settings = await here.reached()
-    versions = await read_versions(settings, await here.pipeline(settings))
+    settings = await context.connect()
+    versions = await read_versions(settings, await context.pipeline(settings))
     found = _EventTrace()
     async with ClusterAdmin.open(settings) as admin:
         tracing = _EventTracer(settings, admin, {v.name: v for v in versions.values()}, limit)

@@ -13,9 +13,11 @@ import click
 import orjson
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, require_known, run_async
-from farandole.cli.error_reporting import CommandError
-from farandole.cli.output import json_option, print_json, print_line
+from farandole.cli.context import CliContext, run_async
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
+from farandole.cli.rendering.errors import CommandError
+from farandole.operations.names import require_known
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
@@ -44,13 +46,13 @@ class PublishedRoot:
 @click.option("--force", is_flag=True, help="Publish whatever it is, to any event type.")
 @json_option
 @click.pass_obj
-def trigger(here: CliContext, event_type: str, data: str, force: bool, as_json: bool) -> None:
+def trigger(context: CliContext, event_type: str, data: str, force: bool, as_json: bool) -> None:
     """Publish an event of TYPE and print the id of the run that it opens.
 
     The data are checked as the subscribing stages will check them.
     """
-    here.logs()
-    run_async(_trigger(here, event_type, _read_data(data), force, as_json))
+    context.configure_logs()
+    run_async(_trigger(context, event_type, _read_data(data), force, as_json))
 
 
 def _read_data(given: str) -> bytes:
@@ -70,14 +72,14 @@ def _read_data(given: str) -> bytes:
 
 
 async def _trigger(
-    here: CliContext, event_type: str, data: bytes, force: bool, as_json: bool
+    context: CliContext, event_type: str, data: bytes, force: bool, as_json: bool
 ) -> None:
-    settings = await here.reached()
-    version = await here.version(settings)
+    settings = await context.connect()
+    version = await context.newest_version(settings)
     require_known(event_type, version.events, "event type")
     if not force:
         _refuse_emitted_type(version, event_type)
-        _validate_data(here, version, event_type, data)
+        _validate_data(context, version, event_type, data)
     published = await publish_root(settings, version, event_type, data)
     if as_json:
         print_json(published)
@@ -94,7 +96,7 @@ def _refuse_emitted_type(version: Version, event_type: str) -> None:
         )
 
 
-def _validate_data(here: CliContext, version: Version, event_type: str, data: bytes) -> None:
+def _validate_data(context: CliContext, version: Version, event_type: str, data: bytes) -> None:
     """Decode the data as each subscriber will, so that what is refused here would be a dead letter
     there. Raises CommandError, FunctionNotFoundError."""
     from pydantic import ValidationError
@@ -105,7 +107,7 @@ def _validate_data(here: CliContext, version: Version, event_type: str, data: by
     from farandole.stages.function_signature import read_signature
     from farandole.worker.output_routing import bind_outputs, input_decoder
 
-    add_to_import_path(here.folder)
+    add_to_import_path(context.folder)
     attributes = {
         name.removeprefix("ce_"): value.decode()
         for name, value in trigger_headers(

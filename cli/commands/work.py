@@ -7,7 +7,8 @@ import sys
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, require_known, run_async
+from farandole.cli.context import CliContext, run_async
+from farandole.operations.names import require_known
 
 
 @click.command()
@@ -17,17 +18,19 @@ from farandole.cli.context import CliContext, require_known, run_async
 @click.option("--processes", type=click.IntRange(1, 64), metavar="N", help="Of each stage.")
 @click.option("--together", is_flag=True, help="One process hosts all of the stages.")
 @click.pass_obj
-def work(here: CliContext, stages: tuple[str, ...], processes: int | None, together: bool) -> None:
+def work(
+    context: CliContext, stages: tuple[str, ...], processes: int | None, together: bool
+) -> None:
     """Run the workers of some stages (default: all) until Ctrl-C.
 
     Any number of these may run, on any number of machines: they share the work.
     """
-    level = here.logs("info")
-    run_async(_run_workers(here, stages, processes, together, level))
+    level = context.configure_logs("info")
+    run_async(_run_workers(context, stages, processes, together, level))
 
 
 async def _run_workers(
-    here: CliContext, stages: tuple[str, ...], processes: int | None, together: bool, level: str
+    context: CliContext, stages: tuple[str, ...], processes: int | None, together: bool, level: str
 ) -> None:
     from farandole.catalog.active_stages import active_stages
     from farandole.catalog.published_versions import VersionsByNumber, follow_versions
@@ -35,12 +38,12 @@ async def _run_workers(
     from farandole.services.supervisor import ServiceSpec
     from farandole.services.worker_services import worker_services
 
-    settings = await here.reached()
+    settings = await context.connect()
 
     def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
         return worker_services(
             settings,
-            here.folder,
+            context.folder,
             versions,
             stages=stages,
             processes=processes,
@@ -49,7 +52,7 @@ async def _run_workers(
             log_level=level,
         )
 
-    async with follow_versions(settings, await here.pipeline(settings)) as published:
+    async with follow_versions(settings, await context.pipeline(settings)) as published:
         for stage in stages:
             require_known(stage, active_stages(published.versions), "stage")
         newest = published.versions[max(published.versions)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farandole.cli.output import format_columns
+from farandole.cli.rendering.tables import format_columns
 from farandole.events.safe_text import single_line
 from farandole.events.time_format import format_timestamp_ms
 from farandole.notifier.dead_letter_view import record_time

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from farandole.cli.context import current_user
-from farandole.cli.error_reporting import CommandError
 from farandole.cli.output import print_line
+from farandole.cli.rendering.errors import CommandError
 from farandole.events.safe_text import single_line
+from farandole.operations.current_user import current_user
 from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.replay_builder import NotReplayableError, Replay

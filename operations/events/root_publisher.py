@@ -8,10 +8,10 @@ from aiokafka.errors import KafkaError
 
 from farandole.broker.kafka_clients import make_producer, open_client, with_deadline
 from farandole.broker.settings import Settings
-from farandole.cli.error_reporting import CommandError
 from farandole.events.root_record import RootRecord
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
+from farandole.operations.errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PublishedRoot:
 async def publish_root(settings: Settings, version: Version, root: RootRecord) -> PublishedRoot:
     """Publish a root; return when Kafka has acknowledged it. `version` is the one in force.
 
-    Raises CommandError where Kafka refuses the record, and BrokerError; after a
+    Raises RefusedError (`record_refused`) where Kafka refuses the record, and BrokerError; after a
     DeadlineExceededError nobody knows whether it was published.
     """
     async with open_client(make_producer(settings), settings) as client:
@@ -46,6 +46,8 @@ async def publish_root(settings: Settings, version: Version, root: RootRecord) -
                 f"publishing to {root.topic}; whether it was published is unknown",
             )
         except KafkaError as error:
-            raise CommandError(f"farandole: Kafka refuses the event: {error}") from None
+            raise RefusedError(
+                "record_refused", f"Kafka refuses the event: {error}", topic=root.topic
+            ) from None
     run_id = RunIdGenerator(version.installation, root.topic).of(sent.partition, sent.offset)
     return PublishedRoot(root.event_id, run_id, root.topic, sent.partition, sent.offset)

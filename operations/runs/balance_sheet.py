@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from farandole.cli.output import format_columns
+from farandole.cli.rendering.tables import format_columns
 from farandole.events.run_row import RunEdge, RunRow, edge_name, in_flight
 from farandole.events.time_format import format_elapsed, format_timestamp_ms
 from farandole.events.topology_version import Version

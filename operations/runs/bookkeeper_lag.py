@@ -1,43 +1,40 @@
-"""Does the ledger run, and how far are its rows behind?"""
+"""Does the bookkeeper run, and how far are its rows behind the ledger?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NoReturn
 
 from aiokafka import TopicPartition
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.cli.error_reporting import CommandError
+from farandole.operations.errors import NotFoundError
+from farandole.operations.reason_text import reason_text
+from farandole.operations.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class BookkeeperLag:
-    """Of the lanes that fold entries into rows."""
+    """The state of the lanes that fold ledger entries into run rows."""
 
     entries: bool
-    """Is there anything to be folded?"""
+    """Whether the ledger's topic exists."""
     members: int
-    """Processes at work."""
+    """The bookkeeper processes at work."""
     behind: int
-    """Offsets."""
+    """The offsets of the ledger that are not folded yet."""
 
-    def said(self) -> str | None:
-        """What a reader of rows must know; None: they are as of now."""
+    def problem(self) -> Reason | None:
+        """Return what a reader of rows must know; None if they are as of now."""
         if not self.entries:
-            return "there are no books: no version that keeps any was applied; farandole apply"
+            return Reason("no_books")
         if not self.members:
-            return (
-                "the ledger is not running"
-                + (f", and {self.behind:,} offsets behind" if self.behind else "")
-                + ": its figures are those of when it ended; farandole up runs it"
-            )
-        return f"the ledger is {self.behind:,} offsets behind" if self.behind > 1 else None
+            return Reason("ledger_stopped", {"behind": self.behind})
+        return Reason("ledger_behind", {"behind": self.behind}) if self.behind > 1 else None
 
 
 async def read_bookkeeper_lag(settings: Settings) -> BookkeeperLag:
-    """Raises BrokerError."""
+    """Return how far the bookkeeper is. Raises BrokerError."""
     names = settings.names
     async with ClusterAdmin.open(settings) as admin:
         width = (await admin.topics()).get(names.ledger_topic, 0)
@@ -53,8 +50,12 @@ async def read_bookkeeper_lag(settings: Settings) -> BookkeeperLag:
     return BookkeeperLag(bool(partitions), members, behind)
 
 
-def raise_no_books(state: BookkeeperLag) -> NoReturn:
-    """Raises CommandError."""
-    raise CommandError(
-        f"farandole: there are no rows of runs yet: {state.said() or 'no run was opened'}"
+def no_run_rows_error(lag: BookkeeperLag) -> NotFoundError:
+    """Return the error for a command that needs run rows where there are none."""
+    problem = lag.problem()
+    why = reason_text(problem) if problem else "no run was opened"
+    return NotFoundError(
+        "no_run_rows",
+        f"there are no rows of runs yet: {why}",
+        reason=problem.to_data() if problem else None,
     )

@@ -11,8 +11,8 @@ import orjson
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import ScanStart, scan
-from farandole.cli.error_reporting import CommandError
 from farandole.events.run_row import RunRow
+from farandole.operations.errors import NotFoundError
 
 _ROW_FIELDS = {
     "run": str,
@@ -107,15 +107,17 @@ async def run_rows_exist(settings: Settings) -> bool:
 
 
 async def read_run_row(settings: Settings, run: str) -> RunRow:
-    """The newest row of a run. Raises CommandError where there is none, and BrokerError."""
+    """Return the newest row of a run. Raises NotFoundError (`unknown_run`) and BrokerError."""
     found: RunRow | None = None
     async for batch in read_run_records(settings):
         for each in batch:
             if each.run == run:
                 found = each.row
     if found is None:
-        raise CommandError(
-            f"farandole: the books know no run {run!r}; they are written while a run goes on, "
-            "and name those of the last days"
+        raise NotFoundError(
+            "unknown_run",
+            f"the books know no run {run!r}; they are written while a run goes on, "
+            "and name those of the last days",
+            run=run,
         )
     return found

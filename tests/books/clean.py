@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from farandole.broker.settings import Settings
 from farandole.cli.__main__ import farandole
 from farandole.operations.runs.bookkeeper_lag import read_bookkeeper_lag
-from tests.console.conftest import environment
+from tests.cli.conftest import environment
 
 
 async def books_read(settings: Settings) -> None:

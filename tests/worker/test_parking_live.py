@@ -29,7 +29,7 @@ from farandole.services.supervisor import Supervisor
 from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, books_read, until
 from tests.books.stand import rows
-from tests.console.conftest import environment
+from tests.cli.conftest import environment
 from tests.ledger.test_live import bookkeeper
 from tests.rewiring.test_live import behind
 

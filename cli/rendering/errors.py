@@ -1,4 +1,4 @@
-"""What does a person see when something goes wrong?"""
+"""What does a person see when something goes wrong, and which exit code does a shell get?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from typing import NoReturn
 
 import click
 
+from farandole.events.next_step import CommandLine, plain_command_line
+from farandole.operations.errors import InvalidRequestError, OperationError, translate_error
+from farandole.services.errors import ServiceError
+
 DEBUG_VARIABLE = "FARANDOLE_DEBUG"
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-EXIT_BROKEN_PIPE = 1  # what click says where it notices first
+EXIT_BROKEN_PIPE = 1  # what click exits with where it notices first
+EXIT_USAGE = 2
 
 
 class CommandError(Exception):
-    """The command did not do what was asked; each line says what is wrong and what to do next."""
+    """A command of the terminal alone failed; each line says what is wrong and what to do next."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("; ".join(lines))
@@ -24,9 +29,14 @@ class CommandError(Exception):
 
 
 @contextmanager
-def report_errors(said: Callable[[str], str] = str) -> Iterator[None]:
-    """Turn whatever is raised into one line on standard error and an exit code. `said` completes
-    what a line tells to do next."""
+def report_errors(
+    complete: Callable[[str], str] = str, command_line: CommandLine = plain_command_line
+) -> Iterator[None]:
+    """Turn whatever is raised into lines on standard error and an exit code.
+
+    `command_line` writes the commands of next steps; `complete` adds options to commands that stand
+    in the text of an error.
+    """
     try:
         yield
         _flush_stdout()
@@ -43,12 +53,18 @@ def report_errors(said: Callable[[str], str] = str) -> Iterator[None]:
     except click.ClickException as error:
         _exit_with(error.exit_code, f"farandole: {error.format_message()}")
     except CommandError as error:
-        _exit_with(1, *map(said, error.lines))
+        _exit_with(1, *map(complete, error.lines))
+    except ServiceError as error:
+        _exit_with(1, f"farandole: {error}")
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        if isinstance(error, _explained_errors()):
-            _exit_with(1, said(f"farandole: {error}"))
+        operation_error = translate_error(error)
+        if operation_error is not None:
+            code = EXIT_USAGE if isinstance(operation_error, InvalidRequestError) else 1
+            _exit_with(code, *map(complete, operation_error.lines(command_line)))
+        if isinstance(error, _demo_errors()):
+            _exit_with(1, complete(f"farandole: {error}"))
         _exit_with(
             1,
             f"farandole: unexpected {type(error).__name__}: {error} "
@@ -56,26 +72,18 @@ def report_errors(said: Callable[[str], str] = str) -> Iterator[None]:
         )
 
 
-def _explained_errors() -> tuple[type[Exception], ...]:
-    """The errors whose message is the whole story."""
-    # Imported at a failure: they come with clients that `lint` and completion do without.
-    from farandole.broker.broker_errors import BrokerError
-    from farandole.catalog.published_versions import NothingAppliedError
+def error_text(error: OperationError, command_line: CommandLine = plain_command_line) -> str:
+    """Return an operation's error as a part of a page: its lines without `farandole:`."""
+    return "\n".join(line.removeprefix("farandole: ") for line in error.lines(command_line))
+
+
+def _demo_errors() -> tuple[type[Exception], ...]:
+    """The errors of the demonstration whose message is the whole story."""
     from farandole.demo.oracle import OracleError
-    from farandole.router.topology_store import NotAppliedError
-    from farandole.stages.function_loader import FunctionNotFoundError
     from stages.order_lines.order_lines_table import DatabaseUnusable
     from stages.order_lines.source_data import DataMissing
 
-    return (
-        BrokerError,
-        DataMissing,
-        DatabaseUnusable,
-        NotAppliedError,
-        FunctionNotFoundError,
-        NothingAppliedError,
-        OracleError,
-    )
+    return (DataMissing, DatabaseUnusable, OracleError)
 
 
 def _exit_with(code: int, *lines: str) -> NoReturn:

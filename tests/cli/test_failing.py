@@ -13,7 +13,7 @@ from farandole.cli.__main__ import COMMANDS
 from farandole.cli.command_hints import complete_commands
 from farandole.cli.commands import lint
 from farandole.cli.context import CliContext
-from tests.console.conftest import Call, one_line, process, until
+from tests.cli.conftest import Call, one_line, process, until
 
 
 @pytest.fixture
@@ -57,11 +57,15 @@ def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobod
 
 
 @pytest.mark.parametrize(
-    ("here", "line", "expected"),
+    ("context", "line", "expected"),
     [
         (CliContext(Path()), "run: farandole apply", "run: farandole apply"),
         (CliContext(Path("x y")), "(farandole history)", "(farandole -C 'x y' history)"),
-        (CliContext(Path(), chosen=Path("a.yaml")), "farandole apply", "farandole -f a.yaml apply"),
+        (
+            CliContext(Path(), topology_override=Path("a.yaml")),
+            "farandole apply",
+            "farandole -f a.yaml apply",
+        ),
         (
             CliContext(Path("x")),
             "farandole: no; `farandole up`",
@@ -73,9 +77,9 @@ def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobod
     ],
 )
 def test_a_suggested_command_leads_to_the_same_pipeline(
-    here: CliContext, line: str, expected: str
+    context: CliContext, line: str, expected: str
 ) -> None:
-    assert complete_commands(here, line, COMMANDS) == expected
+    assert complete_commands(context, line, COMMANDS) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.conftest import Call, one_line, process
+from tests.cli.conftest import Call, one_line, process
 
 TO = "ops@example.com"
 

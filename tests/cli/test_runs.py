@@ -14,8 +14,8 @@ from farandole.events.run_row import RunRow
 from farandole.events.time_format import format_elapsed
 from farandole.operations.runs.newest_runs import NewestRuns, RunSummary, summarize_run
 from farandole.operations.runs.run_rows import parse_run_row as read
-from tests.console.booked import AT, edge, put, row
-from tests.console.conftest import Call, environment, one_line
+from tests.cli.booked import AT, edge, put, row
+from tests.cli.conftest import Call, environment, one_line
 
 steps = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 30), st.sampled_from(["running", "failed", None])),

@@ -27,9 +27,9 @@ from farandole.ledger.audit_comparison import (
     explain_difference,
     remove_run_weight,
 )
-from tests.console.conftest import Call, environment
-from tests.console.test_trace import forgotten
-from tests.console.worked import STAGES, worked
+from tests.cli.conftest import Call, environment
+from tests.cli.test_trace import forgotten
+from tests.cli.worked import STAGES, worked
 
 EDGE = AuditEdge("a", None)
 ids = st.lists(st.integers(0, 10**6), unique=True, min_size=2, max_size=40).map(

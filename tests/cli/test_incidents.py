@@ -14,7 +14,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
 from farandole.events import control_documents
 from farandole.events.incident_record import Incident, IncidentSample, Notice
-from tests.console.conftest import Call, environment, one_line
+from tests.cli.conftest import Call, environment, one_line
 
 pytestmark = pytest.mark.kafka
 

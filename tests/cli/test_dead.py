@@ -18,7 +18,7 @@ from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.notice_composer import suggested_commands
 from farandole.notifier.pipeline_directory import PipelineDirectory
-from tests.console.conftest import LINE, Bury, Call, one_line
+from tests.cli.conftest import LINE, Bury, Call, one_line
 
 pytestmark = pytest.mark.kafka
 

@@ -17,7 +17,7 @@ import pytest
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.demo.oracle import expected_figures
-from tests.console.conftest import environment, process, until
+from tests.cli.conftest import environment, process, until
 
 pytestmark = pytest.mark.kafka
 

@@ -20,8 +20,8 @@ from farandole.ledger.event_trace import (
     TraceTarget,
     parse_trace_target,
 )
-from tests.console.conftest import Call, environment, one_line
-from tests.console.worked import STAGES, worked
+from tests.cli.conftest import Call, environment, one_line
+from tests.cli.worked import STAGES, worked
 
 HERE = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 SOURCE = f"farandole://{HERE}/p/s".encode()

@@ -16,7 +16,7 @@ from click.testing import Result
 from farandole.broker.settings import Settings
 from farandole.events.topology_version import Version
 from farandole.router.topology_store import published_versions_of
-from tests.console.conftest import Call, environment, one_line, process, until
+from tests.cli.conftest import Call, environment, one_line, process, until
 
 pytestmark = pytest.mark.kafka
 

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from farandole.broker import embedded_kafka
 from farandole.cli.__main__ import COMMANDS
-from tests.console.conftest import ROOT, Call, one_line
+from tests.cli.conftest import ROOT, Call, one_line
 
 
 def broken(folder: Path) -> Path:

@@ -29,7 +29,7 @@ from farandole.operations.status.waiting_events import (
     waiting_lines,
 )
 from farandole.worker.breaker_alerts import BREAKER_ROW_KEY
-from tests.console.conftest import Call, environment
+from tests.cli.conftest import Call, environment
 
 SINCE = datetime(2024, 11, 27, 12, 3, 11, tzinfo=UTC)
 HELD_ROW = json.dumps({"since": SINCE.isoformat(), "why": "OperationalError: no route"}).encode()

@@ -19,7 +19,7 @@ from farandole.events.header_codec import decode_headers
 from farandole.events.run_ids import RunIdGenerator
 from farandole.operations.dead_letters import open_letter_counts
 from farandole.router.topology_store import current_version
-from tests.console.conftest import Call, environment, one_line
+from tests.cli.conftest import Call, environment, one_line
 
 pytestmark = pytest.mark.kafka
 

@@ -22,9 +22,9 @@ from farandole.events.record import Record
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.run_row import RunRow
 from farandole.router.topology_store import current_version
-from tests.console.conftest import Call, one_line
-from tests.console.test_cluster import applied as applied
-from tests.console.test_cluster import topic
+from tests.cli.conftest import Call, one_line
+from tests.cli.test_cluster import applied as applied
+from tests.cli.test_cluster import topic
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RUN = "k7mq2vtd4x3aa"

@@ -13,8 +13,8 @@ from farandole.broker.settings import Settings
 from farandole.events.run_row import RunRow
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.operations.runs.balance_sheet import balance_data, balance_lines, imbalances
-from tests.console.booked import AT, edge, put, row
-from tests.console.conftest import Call, environment, one_line, process
+from tests.cli.booked import AT, edge, put, row
+from tests.cli.conftest import Call, environment, one_line, process
 
 NOW = AT + 60_000
 EVENTS = ("feed.requested", "line.ingested", "line.validated", "line.enriched", "line.loaded")

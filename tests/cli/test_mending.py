@@ -14,14 +14,14 @@ from rich.console import Console
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.cli.context import CliContext
-from farandole.cli.error_reporting import CommandError
+from farandole.cli.rendering.errors import CommandError
 from farandole.demo.dead_letter_repair import REPAIRABLE_REASON, repair_dead_letters
 from farandole.events import retry_record
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.run_row import RunRow
 from farandole.router.topology_store import current_version
-from tests.console.booked import edge, put, row
-from tests.console.conftest import LINE, Bury, Call
+from tests.cli.booked import edge, put, row
+from tests.cli.conftest import LINE, Bury, Call
 
 pytestmark = pytest.mark.kafka
 

@@ -1,0 +1,204 @@
+"""Why can an operation not do what was asked, in a form that a program can act on?
+
+Every operation raises subclasses of `OperationError` and nothing else that is expected. The class
+says what kind of problem it is, `code` which one, `fields` what it is about. `message` has no
+command in it: what may be done next is in `next_steps`, which each user interface renders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ClassVar, ParamSpec, TypeVar
+
+from farandole.events.next_step import CommandLine, NextStep, plain_command_line
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class OperationError(Exception):
+    """An operation did not do what was asked. Raise one of the subclasses."""
+
+    CODES: ClassVar[frozenset[str]] = frozenset()
+    """The codes that the class is raised with."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        *,
+        next_steps: Sequence[NextStep] = (),
+        details: Sequence[str] = (),
+        **fields: Any,
+    ) -> None:
+        """`details` are lines that each are complete, such as the findings about a file; with them
+        `message` may be empty. `fields` must be data that can be written as JSON."""
+        if code not in self.CODES:
+            raise ValueError(f"{type(self).__name__} knows no code {code!r}")
+        self.code = code
+        self.message = message
+        self.details = tuple(details)
+        self.next_steps = tuple(next_steps)
+        self.fields = fields
+        super().__init__("; ".join([*self.details, *self._last_line(plain_command_line)]))
+
+    def lines(self, command_line: CommandLine = plain_command_line) -> list[str]:
+        """Return the lines that a terminal shows, with commands as `command_line` writes them."""
+        return [*self.details, *(f"farandole: {line}" for line in self._last_line(command_line))]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the error as JSON data."""
+        return {
+            "code": self.code,
+            "message": self.message or "; ".join(self.details),
+            "details": list(self.details),
+            "fields": self.fields,
+            "next_steps": [
+                {"lead": step.lead, "command": plain_command_line(*step.words), "note": step.note}
+                for step in self.next_steps
+            ],
+        }
+
+    def _last_line(self, command_line: CommandLine) -> list[str]:
+        steps = [step.text(command_line) for step in self.next_steps]
+        line = "; ".join([self.message, *steps] if self.message else steps)
+        return [line] if line else []
+
+
+class InvalidRequestError(OperationError):
+    """The request contradicts itself or lacks something: another request may succeed."""
+
+    CODES = frozenset({"invalid_request"})
+
+
+class NotFoundError(OperationError):
+    """What was asked for does not exist."""
+
+    CODES = frozenset(
+        {
+            "unknown_stage", "unknown_event_type", "unknown_version", "unknown_run",
+            "unknown_incident", "unknown_letter", "unknown_event", "unknown_partition",
+            "no_run_rows", "nothing_applied", "pipeline_unknown",
+        }
+    )  # fmt: skip
+
+
+class ConflictError(OperationError):
+    """The state of the installation does not allow it now."""
+
+    CODES = frozenset(
+        {
+            "ambiguous_run", "run_closed", "incident_resolved", "workers_alive", "offset_moved",
+            "offset_taken", "offset_not_lost", "offset_out_of_range", "one_offset_for_many",
+            "not_applied",
+        }
+    )  # fmt: skip
+
+
+class RefusedError(OperationError):
+    """It is understood and possible, and is not done because it would be wrong or dangerous."""
+
+    CODES = frozenset(
+        {
+            "findings", "dangerous_changes", "code_missing", "event_type_emitted", "data_invalid",
+            "unfit_value", "too_many_to_edit", "no_subscriber", "no_root", "record_refused",
+            "plan_file_unusable", "confirmation_missing", "mail_refused",
+        }
+    )  # fmt: skip
+
+
+class GoneError(OperationError):
+    """It existed, and retention has deleted it."""
+
+    CODES = frozenset({"root_gone", "event_gone"})
+
+
+class UnavailableError(OperationError):
+    """Something outside of the product does not answer or does not let us in."""
+
+    CODES = frozenset(
+        {
+            "broker_unreachable", "access_denied", "deadline_exceeded", "settings_invalid",
+            "topic_mismatch", "broker_failed", "monitor_unreachable", "order_unfinished",
+            "mail_not_delivered",
+        }
+    )  # fmt: skip
+
+
+_BROKER_CODES = {
+    "UnreachableError": "broker_unreachable",
+    "AccessDeniedError": "access_denied",
+    "DeadlineExceededError": "deadline_exceeded",
+    "InvalidSettingsError": "settings_invalid",
+    "TopicMismatchError": "topic_mismatch",
+}
+
+
+def translate_error(error: Exception) -> OperationError | None:
+    """Return the operation error that stands for an error of a lower room; None if the error is not
+    one that a person or a program can act on."""
+    # Imported at a failure: these come with clients that `lint` and completion do without.
+    from farandole.broker.broker_errors import BrokerError
+    from farandole.catalog.published_versions import NothingAppliedError
+    from farandole.router.topology_store import NotAppliedError
+    from farandole.stages.function_loader import FunctionNotFoundError
+
+    if isinstance(error, OperationError):
+        return error
+    message = str(getattr(error, "message", error))
+    step = getattr(error, "next_step", None)
+    steps = (step,) if step is not None else ()
+    if isinstance(error, BrokerError):
+        codes = (_BROKER_CODES.get(each.__name__) for each in type(error).__mro__)
+        code = next((code for code in codes if code is not None), "broker_failed")
+        return UnavailableError(code, message, next_steps=steps)
+    if isinstance(error, NothingAppliedError):
+        return NotFoundError("nothing_applied", message, next_steps=steps)
+    if isinstance(error, NotAppliedError):
+        return ConflictError("not_applied", message, next_steps=steps)
+    if isinstance(error, FunctionNotFoundError):
+        return RefusedError("code_missing", message, next_steps=steps)
+    return None
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise the errors of lower rooms as operation errors while the block runs."""
+    try:
+        yield
+    except Exception as error:
+        translated = translate_error(error)
+        if translated is None or translated is error:
+            raise
+        raise translated from error
+
+
+def operation(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Decorate a coroutine function that is an operation: it raises OperationError alone."""
+
+    @wraps(function)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        with translated_errors():
+            return await function(*args, **kwargs)
+
+    return wrapper
+
+
+def operation_stream(function: Callable[P, AsyncIterator[T]]) -> Callable[P, AsyncIterator[T]]:
+    """Decorate an async generator function that is an operation: it raises OperationError alone."""
+
+    @wraps(function)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        stream = function(*args, **kwargs)
+        try:
+            with translated_errors():
+                async for item in stream:
+                    yield item
+        finally:
+            close = getattr(stream, "aclose", None)
+            if close is not None:  # a generator that is left early must close its consumers
+                await close()
+
+    return wrapper

@@ -1,0 +1,1 @@
+"""Which failures are there, and who takes care of them?"""

@@ -1,0 +1,55 @@
+"""On which Kafka, in which folder and on which pipeline does an operation work?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from farandole.broker.settings import Settings
+from farandole.catalog.published_versions import VersionsByNumber, read_versions
+from farandole.events.topology_version import Version
+from farandole.operations.errors import translated_errors
+from farandole.operations.topology.topology_source import TopologySource, find_pipeline_name
+from farandole.router.lint_finding import Finding
+
+
+def _ignore_warning(_: Finding) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What every operation takes first. The settings have the address of a Kafka."""
+
+    settings: Settings
+    folder: Path
+    """What functions are imported from, and where the embedded Kafka and the monitor leave word."""
+    topology: TopologySource
+    """The pipeline's file. Operations that need no pipeline work without it."""
+    pipeline: str | None = None
+    """The pipeline's name; None if the file says it."""
+    warn: Callable[[Finding], None] = _ignore_warning
+    """Takes the warnings about a file that cannot be read."""
+
+    async def require_pipeline(self) -> str:
+        """Return the pipeline's name. Raises RefusedError (`findings`) if the file does not say
+        it and it is not the only published one."""
+        if self.pipeline is not None:
+            return self.pipeline
+        name, warnings = await find_pipeline_name(self.settings, self.topology)
+        for warning in warnings:
+            self.warn(warning)
+        return name
+
+    async def versions(self) -> VersionsByNumber:
+        """Return all published versions of the pipeline by number. Raises NotFoundError
+        (`nothing_applied`) if there is none."""
+        name = await self.require_pipeline()
+        with translated_errors():
+            return await read_versions(self.settings, name)
+
+    async def newest_version(self) -> Version:
+        """Return the version that is in force. Raises as `versions`."""
+        versions = await self.versions()
+        return versions[max(versions)]

@@ -1,0 +1,20 @@
+"""Is a name that somebody has typed one of those that exist?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from farandole.operations.errors import NotFoundError
+from farandole.router.lint_finding import did_you_mean
+
+
+def require_known(name: str, known: Iterable[str], kind: str, code: str = "unknown_stage") -> str:
+    """Return `name` if it is one of `known`. Raise NotFoundError, which proposes the nearest one,
+    otherwise. `kind` is what the message calls it, for example `event type`."""
+    names = list(known)
+    if name in names:
+        return name
+    remedy = did_you_mean(name, names, f"there are {', '.join(names)}")
+    raise NotFoundError(
+        code, f"there is no {kind} {name!r}; {remedy}", name=name, kind=kind, known=names
+    )

@@ -1,0 +1,17 @@
+"""How is a reason kept, so that programs can act on it and people can read it?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Reason(NamedTuple):
+    """Why something is so: a code, and what it is about. `reason_text` writes the sentence."""
+
+    code: str
+    fields: Mapping[str, Any] = {}
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the reason as JSON data."""
+        return {"code": self.code, "fields": dict(self.fields)}

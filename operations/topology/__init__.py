@@ -1,0 +1,1 @@
+"""Which topology is published, and how is another one put in force?"""

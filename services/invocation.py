@@ -1,0 +1,74 @@
+"""How is the command line called again for the same pipeline, by a person or as a child process?"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from farandole.events.next_step import NextStep
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The options that lead to one pipeline."""
+
+    folder: Path
+    file: Path | None = None
+    """Another topology file than the folder's; None if the folder's own is meant."""
+    bootstrap: str | None = None
+    namespace: str | None = None
+
+    def argv(self, *words: str, log_level: str | None = None) -> list[str]:
+        """Return the argument vector of a child process that runs a command of ours."""
+        options = ["-C", str(self.folder.resolve())]
+        options += ["--log-level", log_level] if log_level else []
+        for option, value in (
+            ("-f", self.file and str(self.file.resolve())),
+            ("--bootstrap", self.bootstrap),
+            ("--namespace", self.namespace),
+        ):
+            options += [option, value] if value else []
+        # -P: modules of the pipeline's folder must not hide ours.
+        return [sys.executable, "-P", "-m", "farandole", *options, *words]
+
+    def command_line(self, *words: str) -> str:
+        """Return a command as a person must type it in this terminal, with the options that lead to
+        the same pipeline. `words` are quoted by the caller where needed."""
+        # An embedded Kafka belongs to a folder, whatever else was said.
+        options = self._folder_option() if _is_kafka(words) else self._options()
+        return " ".join([shlex.quote(_program()), *map(shlex.quote, options), *words])
+
+    def render(self, step: NextStep) -> str:
+        """Return a next step as a person must type it in this terminal."""
+        return step.text(self.command_line)
+
+    def _folder_option(self) -> list[str]:
+        return ["-C", str(self.folder)] if self.folder.resolve() != Path.cwd() else []
+
+    def _options(self) -> list[str]:
+        options = self._folder_option()
+        if self.file is not None:
+            options += ["-f", str(self.file)]
+        if self.bootstrap:
+            options += ["--bootstrap", self.bootstrap]
+        if self.namespace:
+            options += ["--namespace", self.namespace]
+        return options
+
+
+def _is_kafka(words: Sequence[str]) -> bool:
+    return bool(words) and words[0].split(" ", 1)[0] == "kafka"
+
+
+def _program() -> str:
+    """Return `farandole` where that starts this installation, else the path that was called."""
+    program = Path(sys.argv[0])
+    found = shutil.which("farandole")
+    on_path = found is not None and Path(found).resolve() == program.resolve()
+    elsewhere = program.name == "farandole" and not on_path
+    return os.path.relpath(program) if elsewhere else "farandole"

@@ -1,0 +1,101 @@
+"""Do errors of operations carry a code, fields and next steps?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from farandole.broker.broker_errors import DeadlineExceededError, UnreachableError
+from farandole.catalog.published_versions import NothingAppliedError
+from farandole.events.next_step import NextStep
+from farandole.operations import errors
+from farandole.operations.errors import ConflictError, NotFoundError, OperationError, RefusedError
+from farandole.operations.names import require_known
+from farandole.operations.reason_text import reason_text
+from farandole.operations.reasons import Reason
+from farandole.services.invocation import Invocation
+
+
+def test_no_code_belongs_to_two_classes() -> None:
+    classes = [
+        each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, OperationError)
+    ]
+    codes = [code for each in classes for code in each.CODES]
+    assert len(codes) == len(set(codes)) > 30
+
+
+def test_a_code_that_the_class_does_not_know_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="no code 'run_closed'"):
+        NotFoundError("run_closed")
+
+
+def test_a_command_is_kept_apart_from_the_message() -> None:
+    error = ConflictError(
+        "run_closed", "abc is over", next_steps=[NextStep("run", ("again", "abc"))], run="abc"
+    )
+    assert str(error) == "abc is over; run: farandole again abc"
+    assert error.lines() == ["farandole: abc is over; run: farandole again abc"]
+    assert error.lines(lambda *words: f"[{' '.join(words)}]") == [
+        "farandole: abc is over; run: [again abc]"
+    ]
+    assert error.to_data() == {
+        "code": "run_closed",
+        "message": "abc is over",
+        "details": [],
+        "fields": {"run": "abc"},
+        "next_steps": [{"lead": "run", "command": "farandole again abc", "note": ""}],
+    }
+
+
+def test_details_are_lines_of_their_own() -> None:
+    error = RefusedError("findings", details=["a.yaml:1:1: empty", "a.yaml:2:1: wrong"])
+    assert error.lines() == ["a.yaml:1:1: empty", "a.yaml:2:1: wrong"]
+    assert str(error) == "a.yaml:1:1: empty; a.yaml:2:1: wrong"
+
+
+async def test_errors_of_lower_rooms_become_operation_errors() -> None:
+    @errors.operation
+    async def fails(error: Exception) -> None:
+        raise error
+
+    for error, code in (
+        (UnreachableError("nobody answers"), "broker_unreachable"),
+        (DeadlineExceededError("no answer"), "deadline_exceeded"),
+        (NothingAppliedError("nothing"), "nothing_applied"),
+    ):
+        with pytest.raises(OperationError) as raised:
+            await fails(error)
+        assert raised.value.code == code
+        assert raised.value.__cause__ is error
+        assert str(raised.value) == str(error)
+    with pytest.raises(ZeroDivisionError):
+        await fails(ZeroDivisionError())
+
+
+def test_an_unknown_name_comes_with_the_nearest_one() -> None:
+    assert require_known("price", ["price", "load"], "stage") == "price"
+    with pytest.raises(NotFoundError, match="no stage 'pric'; did you mean 'price'") as raised:
+        require_known("pric", ["price", "load"], "stage")
+    assert raised.value.code == "unknown_stage"
+    assert raised.value.fields["known"] == ["price", "load"]
+
+
+def test_a_reason_has_a_sentence() -> None:
+    reason = Reason("ledger_stopped", {"behind": 1200})
+    assert reason_text(reason) == (
+        "the ledger is not running, and 1,200 offsets behind: its figures are those of when it "
+        "ended; farandole up runs it"
+    )
+    assert reason.to_data() == {"code": "ledger_stopped", "fields": {"behind": 1200}}
+
+
+def test_an_invocation_leads_to_the_same_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/python"])
+    invocation = Invocation(Path("x y"), Path("a.yaml"), "kafka:1", "test")
+    options = "-C 'x y' -f a.yaml --bootstrap kafka:1 --namespace test"
+    assert invocation.command_line("status") == f"farandole {options} status"
+    assert invocation.render(NextStep("see", ("history",))) == f"see: farandole {options} history"
+    assert invocation.command_line("kafka", "start") == "farandole -C 'x y' kafka start"
