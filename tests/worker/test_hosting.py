@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from farandole.catalog.active_stages import active_stages
+from farandole.events.outcome import Outcome
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.stages.contract import To
 from farandole.stages.function_signature import read_signature
@@ -54,7 +55,11 @@ async def test_a_result_that_an_older_version_does_not_know_is_dropped() -> None
         version(2, stages={"stage": TWO}, **{"in": LATER}),
     ]
     outcome = await Lane(either, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
-    assert (outcome.tally.dropped, outcome.tally.emitted, outcome.dead) == (1, 1, [])
+    assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted, outcome.dead) == (
+        1,
+        1,
+        [],
+    )
     assert outcome.data("p.other") == [{"said": "even"}]
 
 
@@ -76,7 +81,11 @@ async def test_so_is_one_that_names_its_type_itself() -> None:
         version(2, stages={"stage": both}, **{"in": LATER}),
     ]
     outcome = await Lane(named, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
-    assert (outcome.tally.dropped, outcome.tally.emitted, outcome.dead) == (1, 1, [])
+    assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted, outcome.dead) == (
+        1,
+        1,
+        [],
+    )
 
 
 async def test_an_output_that_was_renamed_goes_where_the_version_of_its_event_sends_it() -> None:

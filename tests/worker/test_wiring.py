@@ -11,6 +11,7 @@ from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.published_versions import NothingAppliedError
 from farandole.events.envelope import attribute_header, trigger_headers
 from farandole.events.header_codec import encode_headers
+from farandole.events.outcome import Outcome
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import OutcomeUnknownError
@@ -261,7 +262,11 @@ async def test_a_root_in_the_wrong_partition_is_sent_to_its_own_untouched() -> N
     assert where == ("p.in", partition_for_key(b"k", 4))
     (sent,) = outcome.writes[where]
     assert sent == (b"k", record.value, encode_headers([("theirs", b"1")]))
-    assert (outcome.tally.forwarded, outcome.tally.emitted, outcome.tally.dead) == (1, 0, 0)
+    assert (
+        outcome.counters.forwarded,
+        outcome.counters.emitted,
+        outcome.count(Outcome.DEAD),
+    ) == (1, 0, 0)
 
 
 async def test_of_two_subscribers_the_first_alone_sends_it() -> None:
@@ -269,7 +274,7 @@ async def test_of_two_subscribers_the_first_alone_sends_it() -> None:
     lane = Lane(copied, versions=[version(stages=stages, **{"in": KEYED})])
     outcome = await lane.handle(bare({"n": 1}, partition=elsewhere(b"k"), key=b"k"))
     assert outcome.writes == {}
-    assert outcome.tally.forwarded == 1
+    assert outcome.counters.forwarded == 1
 
 
 async def test_a_root_where_it_belongs_or_without_a_key_stays() -> None:
@@ -278,14 +283,14 @@ async def test_a_root_where_it_belongs_or_without_a_key_stays() -> None:
     outcome = await lane.handle(
         bare({"n": 1}, partition=home, key=b"k"), bare({"n": 2}, 1, partition=home)
     )
-    assert (outcome.tally.forwarded, outcome.tally.emitted) == (0, 2)
+    assert (outcome.counters.forwarded, outcome.counters.emitted) == (0, 2)
 
 
 async def test_what_our_own_stages_placed_is_not_moved() -> None:
     """An event without a declared key keeps its cause's, in a topic where others declare one."""
     lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
     outcome = await lane.handle(emitted(1, partition=elsewhere(b"k"), key=b"k"))
-    assert (outcome.tally.forwarded, outcome.tally.emitted) == (0, 1)
+    assert (outcome.counters.forwarded, outcome.counters.emitted) == (0, 1)
 
 
 async def test_a_root_belongs_to_a_version_that_came_after_the_lane_began() -> None:
