@@ -60,10 +60,12 @@ async def run_notifier(
         )
 
     casebook = IncidentStore(directory.alerts, composed)
-    work = NotifierLane(settings.names, casebook, DeliveryTasks(deliver), directory.personal, clock)
+    work = NotifierLane(
+        settings.names, casebook, DeliveryTasks(deliver), directory.personal_schema, clock
+    )
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
-        directory.learn(table.rows)
+        directory.update(table.rows)
         group = LaneGroup(
             settings,
             names.notifier_group,
@@ -89,7 +91,7 @@ async def _follow_dead_topics(
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(_TOPIC_POLL_SECONDS):
-                directory.learn(await table.changed())
+                directory.update(await table.changed())
         topics = await _existing_topics(settings, directory)
         if topics is not None:
             group.subscribe(topics)

@@ -54,12 +54,13 @@ from farandole.broker.fencing_errors import FENCING_ERRORS
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import follow_table
+from farandole.catalog.topology_table import TopologyTable
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.topology_version import INSTALLATION_KEY, EventSpec, Installation, Version
 from farandole.router.change_plan import drifted_configs, same_content
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_derivation import DerivedTopology
-from farandole.router.topology_store import NotAppliedError, TopologyTable, read_topology
+from farandole.router.topology_store import NotAppliedError, read_topology
 
 log = structlog.get_logger()
 

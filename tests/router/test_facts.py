@@ -73,7 +73,9 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Count:
         monkeypatch.setattr(cluster_snapshot, "scan", scanned)
         partition = TopicPartition(record.topic, record.partition)
         behind = InputLag("line.read", partition, 0, record.offset + 1)
-        found = await unread_events(Settings(bootstrap="nowhere:9092"), VERSIONS, {"load": [behind]})
+        found = await unread_events(
+            Settings(bootstrap="nowhere:9092"), VERSIONS, {"load": [behind]}
+        )
         assert all(each.events == 1 for each in found)
         return [each.versions for each in found]
 
