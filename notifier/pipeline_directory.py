@@ -1,4 +1,4 @@
-"""Which pipelines are there, who is notified of their failures, and which data are personal?"""
+"""Which pipelines are published, what are their alert policies, and which data are personal?"""
 
 from __future__ import annotations
 

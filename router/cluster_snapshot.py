@@ -13,8 +13,9 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
 from farandole.events.topology_version import Version
-from farandole.router.change_plan import ChangePlan, ClusterSnapshot, UnreadEvents, make_plan
+from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
 from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_change import UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.topology_store import read_topology
 

@@ -72,7 +72,7 @@ class DeadLetterStore:
                 for record in records:
                     if is_settlement(record.headers):
                         continue
-                    letter = DeadLetterView.read(
+                    letter = DeadLetterView.from_record(
                         record, self.pipeline, stage, self.directory.personal_schema, now
                     )
                     if selection.matches(letter):

@@ -84,8 +84,9 @@ def offset_aside(patch: pytest.MonkeyPatch) -> None:
             )
 
     def group(settings: Any, name: str, *words: Any, **options: Any) -> LaneGroup:
-        port = {"port": Aside} if name.endswith(".make") else {}
-        return LaneGroup(settings, name, *words, **options, **port)
+        if name.endswith(".make"):
+            options["port"] = Aside
+        return LaneGroup(settings, name, *words, **options)
 
     patch.setattr("farandole.worker.stage_host.LaneGroup", group)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,7 @@ async def test_a_pid_that_now_is_another_process_is_not_the_broker(tmp_path: Pat
     place = embedded_kafka.kafka_home(tmp_path)
     place.mkdir(parents=True)
     ours = RunningBroker("localhost:1", os.getpid(), -1.0, "log")
-    embedded_kafka._write_json(place / "running.json", embedded_kafka.asdict(ours))
+    embedded_kafka._write_json(place / "running.json", asdict(ours))
     assert embedded_kafka.embedded_status(tmp_path) is None
     assert not await embedded_kafka.stop_embedded(tmp_path)
 

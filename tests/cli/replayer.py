@@ -63,7 +63,7 @@ async def main() -> None:
     chosen, _ = await settlement_writer.find_open_letters(
         store, "load", LetterSelection(all_letters=True), fence=True
     )
-    settlement_writer.make_producer = dying
+    settlement_writer.make_producer = dying  # type: ignore[attr-defined]
     await settlement_writer.settle_letters(store, await replaying(store, chosen))
 
 

@@ -83,12 +83,12 @@ async def incidents(settings: Settings) -> list[Incident]:
     async for records in scan(settings, [settings.names.dead_topic("order-lines", "validate")]):
         for record in records:
             now = datetime.now(UTC)
-            book.died(
-                DeadLetterView.read(
+            book.add_dead_letter(
+                DeadLetterView.from_record(
                     record, "order-lines", "validate", directory.personal_schema, now
                 )
             )
-    book.taken()
+    book.take_changes()
     return [*book.incidents.values()]
 
 

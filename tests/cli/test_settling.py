@@ -13,6 +13,7 @@ import pytest
 
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import BrokerError
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.broker.topic_reader import scan
 from farandole.events.topology_version import EventSpec
@@ -238,8 +239,8 @@ async def test_who_is_always_fenced_gives_up_and_says_how_far_it_came(
     transaction = settlement_writer._write_transaction
 
     async def fenced(*its: object) -> None:
-        async with settlement_writer.open_client(
-            settlement_writer.make_producer(
+        async with open_client(
+            make_producer(
                 settings, transactional_id=settings.names.replay_transactional_id("p", "load")
             ),
             settings,

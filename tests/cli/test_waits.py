@@ -39,7 +39,9 @@ LANES = 3
 def parked(
     offset: int, since: datetime = SINCE, kind: bytes = PARKED_PREFIX, **more: Any
 ) -> OutgoingRecord:
-    said = {"topic": "p.a", "partition": 0, "value": b"{}", "key": b"k", "headers": ()} | more
+    said: dict[str, Any] = {
+        "topic": "p.a", "partition": 0, "value": b"{}", "key": b"k", "headers": (), **more,
+    }  # fmt: skip
     at = int(since.timestamp() * 1000) if kind == PARKED_PREFIX else 0
     return retry_record.make_retry_row(
         ParkedEvent(offset=offset, timestamp=1, since=at, **said), kind

@@ -37,7 +37,7 @@ def kill_after(owner: Any, name: str) -> None:
 
 def main() -> None:
     settings, step, hold = Settings.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3]
-    version_publisher._BOUNDARY_TIMEOUT_MARGIN = float(hold)  # type: ignore[misc]
+    version_publisher._BOUNDARY_TIMEOUT_MARGIN = float(hold)
     kill_after(AIOKafkaProducer if step == "commit_transaction" else version_publisher, step)
     asyncio.run(
         version_publisher.publish_version(settings, derived(settings.names, MORE), "the dead")

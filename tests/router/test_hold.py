@@ -133,7 +133,7 @@ async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
     monkeypatch.setattr(version_publisher, "_write_version", stuck)
     monkeypatch.setattr(version_publisher, "_PREPARE_TIMEOUT_SECONDS", 0.7)
     monkeypatch.setattr(version_publisher, "_RETRY_BACKOFF", Backoff(10**9, 10**9, 1.0))
-    monkeypatch.setattr(version_publisher.asyncio, "sleep", looked)
+    monkeypatch.setattr(asyncio, "sleep", looked)
     applied = await publish_version(settings, derived(settings.names, MORE), "ann")
     assert applied.version.version == 2
     assert between == [False]

@@ -63,7 +63,10 @@ BEFORE = StageSpec(run="m:before", subscribes=("asked",), emits=("in",))
 
 
 def version(
-    number: int = 1, *, stages: Mapping[str, StageSpec] | None = None, **events: EventSpec
+    number: int = 1,
+    *,
+    stages: Mapping[str, StageSpec] | None = None,
+    events: Mapping[str, EventSpec] | None = None,
 ) -> Version:
     return Version(
         pipeline="p",
@@ -71,7 +74,7 @@ def version(
         installation=INSTALLATION,
         published=datetime(2026, 11, 23, tzinfo=UTC),
         published_by="me",
-        events={**EVENTS, **events},
+        events={**EVENTS, **(events or {})},
         stages={"before": BEFORE, **(stages or {})},
     )
 

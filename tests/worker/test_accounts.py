@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -80,7 +80,7 @@ def records(draw: st.DrawFn) -> list[Record]:
     return made
 
 
-def consumed_by(given_: list[Record]) -> dict[str, list[bytes]]:
+def consumed_by(given_: Sequence[Record]) -> dict[str, list[bytes]]:
     """By run, the ids of what was given; of a root, and of what is no better, its run's."""
     found: dict[str, list[bytes]] = defaultdict(list)
     for record in given_:
@@ -128,7 +128,7 @@ def counted(ids: dict[str, list[bytes]]) -> dict[str, tuple[int, int]]:
     return {run: (len(each), hash_event_ids(each)) for run, each in ids.items()}
 
 
-def worked(function: Callable[..., Any], given_: list[Record], **changed: Any) -> LaneResult:
+def worked(function: Callable[..., Any], given_: Sequence[Record], **changed: Any) -> LaneResult:
     lane = Lane(function, versions=[booked(**changed)])
     return asyncio.run(lane.handle(*given_))
 

@@ -23,7 +23,7 @@ def since_ten(first: StageSpec, then: StageSpec) -> list[Version]:
     """Two versions of a stage; the second holds from offset 10 on."""
     return [
         version(1, stages={"stage": first}),
-        version(2, stages={"stage": then}, **{"in": LATER}),
+        version(2, stages={"stage": then}, events={"in": LATER}),
     ]
 
 
@@ -42,7 +42,7 @@ def one(event: In) -> Out:
 async def test_a_result_goes_by_its_name_under_a_version_with_fewer_outputs() -> None:
     versions = [
         version(1, stages={"stage": ONE}),
-        version(2, stages={"stage": TWO}, **{"in": LATER}),
+        version(2, stages={"stage": TWO}, events={"in": LATER}),
     ]
     outcome = await Lane(either, versions=versions).handle(bare({"n": 1}, 1))
     assert outcome.data("p.out") == [{"n": 1, "household": None}]
@@ -52,7 +52,7 @@ async def test_a_result_goes_by_its_name_under_a_version_with_fewer_outputs() ->
 async def test_a_result_that_an_older_version_does_not_know_is_dropped() -> None:
     versions = [
         version(1, stages={"stage": ONE}),
-        version(2, stages={"stage": TWO}, **{"in": LATER}),
+        version(2, stages={"stage": TWO}, events={"in": LATER}),
     ]
     outcome = await Lane(either, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
     assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted, outcome.dead) == (
@@ -78,7 +78,7 @@ async def test_so_is_one_that_names_its_type_itself() -> None:
     both = ONE.model_copy(update={"emits": ("out", "keyed")})
     versions = [
         version(1, stages={"stage": ONE}),
-        version(2, stages={"stage": both}, **{"in": LATER}),
+        version(2, stages={"stage": both}, events={"in": LATER}),
     ]
     outcome = await Lane(named, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
     assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted, outcome.dead) == (

@@ -321,7 +321,7 @@ def two_inputs(left: Any, right: Any) -> list[Any]:
         "in": EventSpec(topic="p.in", partitions=4, boundaries=(0,) * 4, data_schema=left),
         "asked": EventSpec(topic="p.asked", partitions=4, boundaries=(0,) * 4, data_schema=right),
     }
-    return [version(stages={"stage": stage(subscribes=("in", "asked"))}, **events)]
+    return [version(stages={"stage": stage(subscribes=("in", "asked"))}, events=events)]
 
 
 async def test_each_input_is_read_by_its_own_schema() -> None:
@@ -347,7 +347,7 @@ async def test_several_outputs_and_several_inputs_at_once() -> None:
     def both(event: Left | Right) -> Out | Other | None:
         if event.n == 0:
             return None
-        return Out(n=event.n) if type(event) is Left else Other(said=event.side)
+        return Other(said=event.side) if isinstance(event, Right) else Out(n=event.n)
 
     versions = two_inputs(dict(written_schema(Left)), dict(written_schema(Right)))
     both_emit = {

@@ -308,7 +308,7 @@ async def test_a_key_is_the_field_that_the_json_calls_so() -> None:
 
     stage = StageSpec(run="m:f", subscribes=("in",), emits=("keyed",))
     keyed = EventSpec(topic="p.keyed", partitions=4, key="householdId")
-    lane = Lane(renamed, versions=[version(stages={"stage": stage}, keyed=keyed)])
+    lane = Lane(renamed, versions=[version(stages={"stage": stage}, events={"keyed": keyed})])
     assert [o.key for o in (await lane.handle(bare(offset=7))).of("p.keyed")] == [b"7"]
 
 
