@@ -36,7 +36,7 @@ def row(decoded: Version | RouterReport | Installation) -> tuple[bytes, bytes]:
     return key, decoded.model_dump_json().encode()
 
 
-ROWS = dict(map(row, (HERE, P10, Q1, P1, REPORT, P2)))
+ROWS = dict([row(HERE), row(P10), row(Q1), row(P1), row(REPORT), row(P2)])
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ async def test_versions_are_another_object_only_if_one_has_changed() -> None:
     published = PublishedVersions(cast(TableFollower, follower), "p")
     first = published.versions
     assert first == {1: P1, 2: P2, 10: P10}
-    others = [version(2, pipeline="q"), REPORT.model_copy(update={"file": "other.yaml"})]
-    follower.rows = ROWS | dict(map(row, others))
+    report = REPORT.model_copy(update={"file": "other.yaml"})
+    follower.rows = ROWS | dict([row(version(2, pipeline="q")), row(report)])
     assert await published.current() is first
     follower.rows = ROWS | dict([row(version(11))])
     assert list(await published.current()) == [1, 2, 10, 11]
