@@ -22,13 +22,13 @@ class Execution:
 
     def __init__(self, caller: Invoker) -> None:
         self._caller = caller
-        self._many = caller.signature.many or caller.signature.kind == "async generator"
+        self._many = caller.signature.returns_many or caller.signature.kind == "async generator"
         self._slice_ends = 0.0
 
     @property
     def straight(self) -> bool:
         """Does it take one event and give one, without anything to await?"""
-        return self._caller.inline and not self._many and not self._caller.signature.batch
+        return self._caller.inline and not self._many and not self._caller.signature.takes_batch
 
     async def to_one(self, draft: TransactionBuffer, event: AdmittedEvent, attempt: int) -> None:
         await self._apart(self._to_one(draft, event, attempt))
@@ -57,7 +57,7 @@ class Execution:
     async def _emitted(self, draft: TransactionBuffer, event: AdmittedEvent, results: Any) -> bool:
         """Whether anything came of it."""
         record, lineage, outputs, _ = event
-        if self._caller.signature.passes and not outputs.names:
+        if self._caller.signature.is_passthrough and not outputs.names:
             return False  # the last of its path
         if self._many:
             many = draft.many(record, lineage, outputs)

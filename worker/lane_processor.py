@@ -106,7 +106,7 @@ class LaneProcessor:
                 settled, rows = settled + 1, rows + 1
             elif lot.left(record):
                 settled += 1
-            elif self._caller.signature.batch:
+            elif self._caller.signature.takes_batch:
                 most = MAX_BATCH if waited else min(MAX_BATCH, lot.parking.room)
                 if lot.breaker.open:
                     most = 1
@@ -174,9 +174,9 @@ class LaneProcessor:
         up to the first that fails or has to wait. Returns where it stopped, and why."""
         lineage_of, bare, decode = self._wiring.lineage, self._wiring.bare, self._reading.decode
         caller, emit, clock = self._caller, draft.emit, time.monotonic
-        function, wants_context = caller.function, caller.signature.context is not None
-        alone = not wants_context and caller.signature.params is None
-        passes = caller.signature.passes
+        function, wants_context = caller.function, caller.signature.context_parameter is not None
+        alone = not wants_context and caller.signature.parameter_model is None
+        passes = caller.signature.is_passthrough
         accounts = draft.accounts
         known = at_edge = None
         account: EdgeAccount = None  # type: ignore[assignment]  # these are set before they are used

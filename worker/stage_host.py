@@ -252,10 +252,10 @@ class StageHost:
 
 def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
     """Has the code other schemas than that for which the stage's version was made?"""
-    if not stage.code or signature.passes:
+    if not stage.code or signature.is_passthrough:
         return False
     try:
-        return schema_digest(signature.takes, signature.gives) != stage.code
+        return schema_digest(signature.input_schema, signature.output_schemas) != stage.code
     except NoSchemaError:
         return True
 
