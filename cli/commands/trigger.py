@@ -105,7 +105,8 @@ def _validate_data(context: CliContext, version: Version, event_type: str, data:
     from farandole.stages.cel_expression import Undecided
     from farandole.stages.function_loader import add_to_import_path, load_function
     from farandole.stages.function_signature import read_signature
-    from farandole.worker.output_routing import bind_outputs, input_decoder
+    from farandole.worker.codecs import input_decoder
+    from farandole.worker.output_routing import bind_outputs
 
     add_to_import_path(context.folder)
     attributes = {
@@ -120,8 +121,8 @@ def _validate_data(context: CliContext, version: Version, event_type: str, data:
         bound = bind_outputs(version, event_type, stage, signature)
         assert bound is not None  # it subscribes
         try:
-            if bound.wanted is None or bound.wanted(data, attributes):
-                (bound.decode or input_decoder(signature))(data)
+            if bound.accepts is None or bound.accepts(data, attributes):
+                (bound.member_decode or input_decoder(signature))(data)
         except Undecided as undecided:
             raise CommandError(
                 f"farandole: {stage} would refuse this {event_type}: {undecided} "
