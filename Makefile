@@ -31,6 +31,7 @@ bench: $(STAMP)  ## ratios beside the same work by hand and by the peers; benchm
 plots: $(STAMP)  ## docs/*.svg, from benchmarks/results.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks.plot benchmarks/results.json
+	$(BIN)/python docs/draw_event_path.py
 
 soak: $(STAMP)  ## long chaos: twenty kills, 200,000 lines
 	$(BIN)/python -m pytest -m soak -s --timeout 3600 $(TEST)

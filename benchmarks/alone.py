@@ -16,6 +16,7 @@ from aiokafka.structs import OffsetAndMetadata
 from benchmarks import pipelines
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.events.outcome import Outcome
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.worker_process import run_worker, tune_garbage_collector
 
@@ -54,16 +55,16 @@ async def worked(settings: Settings, stage: str, source: str, lines: int) -> flo
     await rewind(settings, stage, source)
     tune_garbage_collector()
     beat, stopping = Heartbeat(None), asyncio.Event()
-    tally = beat.tally(stage)
+    counters = beat.counters(stage)
     started = time.perf_counter()
     working = asyncio.create_task(run_worker(settings, "bench", [stage], beat, stopping))
-    while tally.consumed < lines and not working.done():
+    while counters.consumed < lines and not working.done():
         await asyncio.sleep(0.01)
     took = time.perf_counter() - started
     stopping.set()
     await working
-    if tally.dead or tally.emitted != lines:
-        raise RuntimeError(f"{tally}")
+    if counters.outcomes[Outcome.DEAD] or counters.emitted != lines:
+        raise RuntimeError(f"{counters}")
     return took
 
 

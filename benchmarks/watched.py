@@ -18,6 +18,7 @@ import psutil
 
 from benchmarks.alone import rewind
 from farandole.broker.settings import Settings
+from farandole.events.outcome import Outcome
 from farandole.worker.counters import Counters
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.parked_events import ParkedEvents
@@ -76,14 +77,14 @@ async def _worked(settings: Settings, job: Job) -> list[Look]:
     limit_memory(_MEMORY)
     tune_garbage_collector()
     beat, stopping = Heartbeat(None), asyncio.Event()
-    tally = beat.tally(job.stage)
-    watcher = _Watcher(tally)
+    counters = beat.counters(job.stage)
+    watcher = _Watcher(counters)
     looks: list[Look] = []
     working = asyncio.create_task(run_worker(settings, "bench", [job.stage], beat, stopping))
     down = Path(job.down) if job.down else None
     began = 0.0  # when there was work to do
-    while tally.emitted + tally.dead < job.lines and not working.done():
-        if not began and tally.consumed:
+    while counters.emitted + counters.outcomes[Outcome.DEAD] < job.lines and not working.done():
+        if not began and counters.consumed:
             began = time.perf_counter()
         if down and began and time.perf_counter() > began + job.seconds:
             down.unlink()
@@ -99,24 +100,24 @@ async def _worked(settings: Settings, job: Job) -> list[Look]:
 
 
 class _Watcher:
-    def __init__(self, tally: Counters) -> None:
-        self._tally = tally
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
         self._process = psutil.Process()
         self._lanes: list[ParkedEvents] = []
         self._started = time.perf_counter()
 
     def look(self, down: bool) -> Look:
-        tally = self._tally
-        if not tally.consumed:
+        counters = self._counters
+        if not counters.consumed:
             # Found, not asked for: nobody else needs to know how many wait in a worker.
             self._lanes = [each for each in gc.get_objects() if isinstance(each, ParkedEvents)]
         return Look(
             time.perf_counter() - self._started,
             time.process_time(),
             self._process.memory_info().rss,
-            tally.parked,
-            tally.emitted,
-            tally.dead,
+            counters.outcomes[Outcome.PARKED],
+            counters.emitted,
+            counters.outcomes[Outcome.DEAD],
             max((lane.count for lane in self._lanes), default=0),
             down,
             len(self._lanes),

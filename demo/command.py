@@ -126,9 +126,9 @@ async def _run_demo(context: CliContext, weeks: Weeks, console: Console) -> int:
 
 def _refuse_dangerous_plan(context: CliContext, plan: ChangePlan) -> None:
     """What needs a person's word needs a command that takes it. Raises CommandError."""
-    from farandole.router.change_plan import change_lines
+    from farandole.router.reason_text import change_lines
 
-    refused = plan.refused(())
+    refused = plan.not_allowed(())
     if refused:
         allow = context.command_line("apply", *(f"--allow {danger}" for danger in plan.dangers))
         raise CommandError(

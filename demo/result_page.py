@@ -13,11 +13,12 @@ from rich.table import Table
 
 from farandole.broker.settings import Settings
 from farandole.cli.context import CliContext
+from farandole.cli.rendering.run_sheet import progress_line, sheet_lines
 from farandole.demo.incident_mails import IncidentMail
 from farandole.demo.oracle import Figures, Weeks
 from farandole.events.run_row import RunRow
 from farandole.events.topology_version import Version
-from farandole.operations.runs.balance_sheet import balance_lines, progress_summary
+from farandole.operations.runs.balance_sheet import balance_sheet
 
 _CENTS_SUFFIX = "_cents"
 
@@ -51,7 +52,7 @@ def print_comparison(
 
 def print_run_end(console: Console, row: RunRow) -> None:
     """How a run has ended, in one line."""
-    console.print(f"The run is {progress_summary(row, _now())}", soft_wrap=True)
+    console.print(f"The run is {progress_line(balance_sheet(row, _now()))}", soft_wrap=True)
 
 
 def print_balance_sheet(
@@ -59,7 +60,7 @@ def print_balance_sheet(
 ) -> None:
     """The balance sheet of the run."""
     console.print(f"\n$ {context.command_line('run', row['run'])}", markup=False, soft_wrap=True)
-    for line in balance_lines(row, version, _now()):
+    for line in sheet_lines(balance_sheet(row, _now(), version)):
         console.print(line, markup=False, soft_wrap=True)
     console.print()
 

@@ -1,4 +1,4 @@
-"""Which pipelines are there, whom do they tell, and what do their schemas say?"""
+"""Which pipelines are published, what are their alert policies, and which data are personal?"""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ _MAX_SCHEMAS = 1_000
 
 @dataclass(slots=True)
 class PipelineDirectory:
-    """What `farandole.topology` says of every pipeline, as of the rows that were given last."""
+    """The versions of every pipeline in `farandole.topology`, as of the last `update`."""
 
     names: KafkaNames
     versions: dict[bytes, Version] = field(default_factory=dict)
     _newest: dict[str, Version] = field(default_factory=dict)
-    """By pipeline: asked for with every letter."""
-    _read: dict[bytes, bytes] = field(default_factory=dict)
+    """By pipeline; needed for every dead letter."""
+    _last_rows: dict[bytes, bytes] = field(default_factory=dict)
     _schemas: dict[tuple[str, str, str, str], Mapping[str, Any] | None] = field(
         default_factory=dict
     )
 
-    def learn(self, rows: Mapping[bytes, bytes]) -> None:
-        """Read what is new in these rows."""
+    def update(self, rows: Mapping[bytes, bytes]) -> None:
+        """Replace the rows by these; only those that are new are decoded."""
         self._schemas.clear()
         for key, value in rows.items():
-            if self._read.get(key) == value:
+            if self._last_rows.get(key) == value:
                 continue
-            self._read[key] = value
+            self._last_rows[key] = value
             try:
-                said = parse_topology_row(key, value)
-            except ValidationError:  # one foreign record must not end the notifier
+                decoded = parse_topology_row(key, value)
+            except ValidationError:  # a foreign record must not end the notifier
                 log.warning("topology.foreign", key=key.decode(errors="backslashreplace"))
                 continue
-            if isinstance(said, Version):
-                self.versions[key] = said
-        for key in self._read.keys() - rows.keys():
-            del self._read[key]
+            if isinstance(decoded, Version):
+                self.versions[key] = decoded
+        for key in self._last_rows.keys() - rows.keys():
+            del self._last_rows[key]
             self.versions.pop(key, None)
         self._newest = {
             version.pipeline: version
@@ -54,38 +54,44 @@ class PipelineDirectory:
         }
 
     def newest(self, pipeline: str) -> Version | None:
+        """Return the newest version of a pipeline; None if nobody has published one."""
         return self._newest.get(pipeline)
 
     def alerts(self, pipeline: str) -> AlertPolicy:
-        """Of a pipeline that nobody has published, nobody is told."""
+        """Return the alert policy of a pipeline's newest version. That of a pipeline that nobody
+        has published notifies nobody."""
         newest = self.newest(pipeline)
         return newest.alerts if newest else AlertPolicy()
 
     def dead_topics(self) -> list[str]:
-        """Of every stage that there ever was."""
+        """Return the dead-letter topics of all stages of all versions."""
         stages = {(v.pipeline, stage) for v in self.versions.values() for stage in v.stages}
         return sorted(self.names.dead_topic(*stage) for stage in stages)
 
-    def personal(
+    def personal_schema(
         self, pipeline: str, version: str, event_type: str, topic: str
     ) -> Mapping[str, Any] | None:
-        """The JSON Schema of an event's data under a version (`order-lines@7`), by its type or,
-        where it has none, by the topic in which it stood; None if nothing in it is personal."""
-        asked = (pipeline, version, event_type, topic)
-        if asked not in self._schemas:
-            if len(self._schemas) >= _MAX_SCHEMAS:  # anybody may write a type into a header
-                self._schemas.clear()
-            self._schemas[asked] = self._personal(*asked)
-        return self._schemas[asked]
+        """Return the JSON Schema of an event's data if it marks fields as personal, else None.
 
-    def _personal(
+        `version` is one like `order-lines@7`; the newest is taken if it is unknown. The event is
+        event by its type or, if that is unknown, by its topic."""
+        key = (pipeline, version, event_type, topic)
+        if key not in self._schemas:
+            if (
+                len(self._schemas) >= _MAX_SCHEMAS
+            ):  # the keys come from headers, which anybody can write
+                self._schemas.clear()
+            self._schemas[key] = self._find_personal_schema(*key)
+        return self._schemas[key]
+
+    def _find_personal_schema(
         self, pipeline: str, version: str, event_type: str, topic: str
     ) -> Mapping[str, Any] | None:
-        known = self.versions.get(version.encode()) or self.newest(pipeline)
-        if known is None or known.pipeline != pipeline:
+        known_version = self.versions.get(version.encode()) or self.newest(pipeline)
+        if known_version is None or known_version.pipeline != pipeline:
             return None
-        found = known.events.get(event_type) or _event_of_topic(known, topic)
-        schema = found.data_schema if found else None
+        event = known_version.events.get(event_type) or _event_of_topic(known_version, topic)
+        schema = event.data_schema if event else None
         return schema if schema and b'"personal":true' in orjson.dumps(schema) else None
 
 

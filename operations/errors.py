@@ -7,7 +7,7 @@ command in it: what may be done next is in `next_steps`, which each user interfa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ClassVar, ParamSpec, TypeVar
@@ -186,11 +186,11 @@ def operation(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any,
     return wrapper
 
 
-def operation_stream(function: Callable[P, AsyncIterator[T]]) -> Callable[P, AsyncIterator[T]]:
+def operation_stream(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AsyncGenerator[T]]:
     """Decorate an async generator function that is an operation: it raises OperationError alone."""
 
     @wraps(function)
-    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
         stream = function(*args, **kwargs)
         try:
             with translated_errors():

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from farandole.events.next_step import CommandLine, NextStep, plain_command_line
+from farandole.events.time_format import format_elapsed
 from farandole.operations.reasons import Reason
 
-Sentence = Callable[[Mapping[str, Any], CommandLine], str]
+Fields = Mapping[str, Any]
+Sentence = Callable[[Fields, CommandLine], str]
 
 
 def reason_text(reason: Reason, command_line: CommandLine = plain_command_line) -> str:
@@ -19,23 +21,112 @@ def reason_text(reason: Reason, command_line: CommandLine = plain_command_line) 
     return _SENTENCES[reason.code](reason.fields, command_line)
 
 
-def _no_books(_: Mapping[str, Any], command_line: CommandLine) -> str:
+def _no_books(_: Fields, command_line: CommandLine) -> str:
     apply = NextStep("", ("apply",)).text(command_line)
     return f"there are no books: no version that keeps any was applied; {apply}"
 
 
-def _ledger_stopped(fields: Mapping[str, Any], command_line: CommandLine) -> str:
+def _ledger_stopped(fields: Fields, command_line: CommandLine) -> str:
     behind = f", and {fields['behind']:,} offsets behind" if fields["behind"] else ""
     step = NextStep("", ("up",), " runs it").text(command_line)
     return f"the ledger is not running{behind}: its figures are those of when it ended; {step}"
 
 
-def _ledger_behind(fields: Mapping[str, Any], _: CommandLine) -> str:
+def _ledger_behind(fields: Fields, _: CommandLine) -> str:
     return f"the ledger is {fields['behind']:,} offsets behind"
+
+
+def _run_unopened(fields: Fields, command_line: CommandLine) -> str:
+    audit = command_line("audit", fields["run"])
+    return f"its events are here, and no root that opened it is in the books: {audit}"
+
+
+def _run_late(fields: Fields, _: CommandLine) -> str:
+    within = fields["within"]
+    expected = "in time" if within is None else f"within {format_elapsed(within)}"
+    return f"it was expected to complete {expected}, and did not"
+
+
+def _run_amended(fields: Fields, _: CommandLine) -> str:
+    times = "once" if fields["times"] == 1 else f"{fields['times']:,} times"
+    return f"amended {times}: what came after its end was settled"
+
+
+def _edge_oversettled(fields: Fields, command_line: CommandLine) -> str:
+    audit = command_line("audit", fields["run"])
+    return (
+        f"{fields['stage']} has settled {fields['events']:,} more {fields['event_type']} than were "
+        f"emitted: {audit} names them"
+    )
+
+
+def _edge_differs(fields: Fields, command_line: CommandLine) -> str:
+    audit = command_line("audit", fields["run"])
+    return (
+        f"{fields['stage']} has settled as many {fields['event_type']} as were emitted, and not "
+        f"the same ones: {audit} names them"
+    )
+
+
+def _edge_unsettled(fields: Fields, command_line: CommandLine) -> str:
+    audit = command_line("audit", fields["run"])
+    return (
+        f"{fields['stage']} has not settled {fields['events']:,} {fields['event_type']}, and the "
+        f"run is over: {audit}"
+    )
+
+
+def _edge_not_begun(fields: Fields, _: CommandLine) -> str:
+    return f"{fields['stage']} has settled none of {fields['events']:,} {fields['event_type']} yet"
+
+
+def _edge_stalled(fields: Fields, _: CommandLine) -> str:
+    return (
+        f"{fields['stage']}: {fields['events']:,} {fields['event_type']} in flight, and none was "
+        f"settled for {format_elapsed(fields['seconds'])}"
+    )
+
+
+def _edge_parked(fields: Fields, _: CommandLine) -> str:
+    return (
+        f"{fields['stage']}: {fields['events']:,} {fields['event_type']} are parked, to be tried "
+        "again"
+    )
+
+
+def _edge_dead(fields: Fields, command_line: CommandLine) -> str:
+    dead = command_line("dead", "--stage", fields["stage"], "--run", fields["run"])
+    return f"{fields['stage']}: {fields['events']:,} {fields['event_type']} died: {dead} says why"
+
+
+def _row_missing(_: Fields, __: CommandLine) -> str:
+    return "it has entries, and no row"
+
+
+def _row_without_entries(_: Fields, __: CommandLine) -> str:
+    return "it has a row, and no entry"
+
+
+def _row_differs(fields: Fields, _: CommandLine) -> str:
+    more = ", …" if fields["more"] else ""
+    return f"the row differs from its entries in {', '.join(fields['edges'])}{more}"
 
 
 _SENTENCES: Mapping[str, Sentence] = {
     "no_books": _no_books,
     "ledger_stopped": _ledger_stopped,
     "ledger_behind": _ledger_behind,
+    "run_unopened": _run_unopened,
+    "run_late": _run_late,
+    "run_amended": _run_amended,
+    "edge_oversettled": _edge_oversettled,
+    "edge_differs": _edge_differs,
+    "edge_unsettled": _edge_unsettled,
+    "edge_not_begun": _edge_not_begun,
+    "edge_stalled": _edge_stalled,
+    "edge_parked": _edge_parked,
+    "edge_dead": _edge_dead,
+    "row_missing": _row_missing,
+    "row_without_entries": _row_without_entries,
+    "row_differs": _row_differs,
 }

@@ -14,8 +14,9 @@ from farandole.broker.topic_reader import scan
 from farandole.events.envelope import TOPOLOGY_VERSION
 from farandole.events.record import Record
 from farandole.events.topology_version import Version
-from farandole.router.change_plan import ChangePlan, ClusterSnapshot, UnreadEvents, make_plan
+from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
 from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_change import UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.topology_store import read_topology
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from farandole.router import schema_propagation, stage_schemas
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding, did_you_mean
+from farandole.router.reason_text import misfit_summary
 from farandole.router.yaml_source import KeyPath
 from farandole.stages.json_schema import (
     JsonSchema,
@@ -109,13 +110,11 @@ def _lint_schema_fit(case: LintContext) -> Iterator[Finding]:
                 except NoSchemaError:
                     continue
                 if tries and all(tries):
-                    reasons = min(tries, key=len)
-                    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
                     yield case.finding(
                         ("stages", consumer, "subscribes", index),
                         f"{event_type!r} does not fit: {producer!r} writes {_union_title(options)},"
                         f" {consumer!r} takes {type_title(takes.takes)}:"
-                        f" {', '.join(reasons[:3])}{more}",
+                        f" {misfit_summary(min(tries, key=len))}",
                         "change one of the two schemas, or put a stage between them",
                     )
 

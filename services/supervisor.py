@@ -241,16 +241,9 @@ class Supervisor:
 
 def _add_report(total: HeartbeatReport, report: HeartbeatReport) -> None:
     for stage, counts in report.items():
-        into = total.setdefault(
-            stage,
-            {"consumed": 0, "emitted": 0, "dropped": 0, "filtered": 0, "dead": 0, "lanes": 0},
-        )
-        into["consumed"] += counts["consumed"]
-        into["emitted"] += counts["emitted"]
-        into["dropped"] += counts["dropped"]
-        into["filtered"] += counts["filtered"]
-        into["dead"] += counts["dead"]
-        into["lanes"] += counts["lanes"]
+        into = total.setdefault(stage, {})
+        for name, number in counts.items():
+            into[name] = into.get(name, 0) + number
 
 
 def _send_signal(child: asyncio.subprocess.Process, number: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from farandole.catalog.ownership import UnknownVersionError
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.header_codec import encode_headers
+from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.worker.dead_letter_writer import DeadLetterWriter
@@ -73,10 +74,7 @@ class Admission:
         if outputs.wanted is not None and not outputs.wanted(
             raw, event_attributes(record, lineage)
         ):
-            draft.tally.filtered += 1
-            account = draft.account(record, lineage)
-            account.filtered += 1
-            account.settle(record)
+            draft.settle(record, lineage, Outcome.FILTERED)
             return None
         data = (outputs.decode or self.decode)(raw)
         return AdmittedEvent(record, lineage, outputs, data)
@@ -95,10 +93,7 @@ class Admission:
         """Settle an event of a run that is cancelled: it is consumed, and nothing comes of it."""
         if lineage.run not in self._cancelled():
             return False
-        draft.tally.cancelled += 1
-        account = draft.account(record, lineage)
-        account.cancelled += 1
-        account.settle(record)
+        draft.settle(record, lineage, Outcome.CANCELLED)
         return True
 
     def _forward(
@@ -107,7 +102,7 @@ class Admission:
         """Send a record to the partition of its key, untouched, to be handled there. All stages
         that subscribe to it see it: the first of them forwards it."""
         version, event_type = misplaced.edge.version, misplaced.edge.event_type
-        draft.tally.forwarded += 1
+        draft.counters.forwarded += 1
         if self._stage != version.subscribers(event_type)[0]:
             return
         forwarded = OutgoingRecord(record.key, record.value, encode_headers(record.headers))

@@ -1,31 +1,26 @@
-"""How many events were settled, and how?"""
+"""How many events has a stage settled in this process, and with which outcomes?"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from farandole.events.outcome import OutcomeCounts
 
 
 @dataclass(slots=True)
 class Counters:
+    """The counts of one transaction, or of all transactions of a stage in this process."""
+
     consumed: int = 0
     emitted: int = 0
-    dropped: int = 0
-    filtered: int = 0
-    """Not handled, by the `when:` of the subscription."""
-    dead: int = 0
-    cancelled: int = 0
-    """Not handled, because their run is cancelled."""
     forwarded: int = 0
-    """Roots that stood in the wrong partition."""
-    parked: int = 0
-    """Not settled yet: they wait."""
+    """Roots that stood in the wrong partition and were sent to the one of their key."""
+    outcomes: OutcomeCounts = field(default_factory=OutcomeCounts)
+    """What became of the consumed events. PARKED counts the events that began to wait here."""
 
     def add(self, other: Counters) -> None:
+        """Add each count of `other`."""
         self.consumed += other.consumed
         self.emitted += other.emitted
-        self.dropped += other.dropped
-        self.filtered += other.filtered
-        self.dead += other.dead
-        self.cancelled += other.cancelled
         self.forwarded += other.forwarded
-        self.parked += other.parked
+        self.outcomes.add(other.outcomes)

@@ -10,6 +10,7 @@ import structlog
 
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.envelope import UnreadableEventError
+from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.worker.limits import MAX_DEAD_LETTER_BYTES
@@ -89,10 +90,7 @@ class DeadLetterWriter:
         self, draft: TransactionBuffer, record: Record, lineage: Lineage, death: FailureAccount
     ) -> None:
         draft.write(self._topic, build_dead_letter(record, death, largest=MAX_DEAD_LETTER_BYTES))
-        draft.tally.dead += 1
-        account = draft.account(record, lineage)
-        account.dead += 1
-        account.settle(record)
+        draft.settle(record, lineage, Outcome.DEAD)
         unsaid = self._sparing.due(death.error, time.monotonic())
         if unsaid is not None:
             log.warning(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from farandole.events.outcome import Outcome
 from farandole.worker.admission import AdmittedEvent
 from farandole.worker.invoker import Invoker
 from farandole.worker.ledger_entries import count_lines
@@ -48,13 +49,10 @@ class Execution:
         keywords = self._caller.keywords(outputs.keywords, record, lineage, attempt)
         results = await self._caller.call(data, keywords)
         emitted = await self._emitted(draft, event, results)
-        account = draft.account(record, lineage)
-        if not emitted and outputs.names:
-            draft.tally.dropped += 1
-            account.dropped += 1
+        dropped = not emitted and outputs.names
+        account = draft.settle(record, lineage, Outcome.DROPPED if dropped else Outcome.HANDLED)
         if lineage.edge.listed:
             account.lines += count_lines(data)
-        account.settle(record)
 
     async def _emitted(self, draft: TransactionBuffer, event: AdmittedEvent, results: Any) -> bool:
         """Whether anything came of it."""
@@ -89,14 +87,12 @@ class Execution:
         elif results is not None:
             many.add(results)
         many.write()
-        dropped = not len(many) and bool(outputs.names)
-        draft.tally.dropped += len(events) * dropped
+        dropped = not len(many) and outputs.names
+        outcome = Outcome.DROPPED if dropped else Outcome.HANDLED
         for event in events:
-            account = draft.account(event.record, event.lineage)
-            account.dropped += dropped
+            account = draft.settle(event.record, event.lineage, outcome)
             if event.lineage.edge.listed:
                 account.lines += count_lines(event.data)
-            account.settle(event.record)
 
     async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
         """A function that is awaited is at work in a task of its own: it may cancel that one, and

@@ -10,7 +10,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TypedDict
 
 import orjson
 import structlog
@@ -23,18 +22,12 @@ HEARTBEAT_PERIOD = 0.25  # seconds
 HEARTBEAT_FD_VARIABLE = "FARANDOLE_BEAT_FD"
 
 
-class StageReport(TypedDict):
-    """Counts since the process began, and the lanes that live now."""
-
-    consumed: int
-    emitted: int
-    dropped: int
-    filtered: int
-    dead: int
-    lanes: int
-
+StageReport = dict[str, int]
+"""`consumed`, `emitted` and each recorded outcome of one stage since the process began; `lanes`:
+how many of its lanes live now."""
 
 HeartbeatReport = dict[str, StageReport]
+"""By stage."""
 
 
 class Heartbeat:
@@ -43,7 +36,7 @@ class Heartbeat:
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
         self._calls: dict[object, tuple[str, float]] = {}
-        self._tallies: dict[str, Counters] = {}
+        self._counters: dict[str, Counters] = {}
 
     def watcher(self, stage: str) -> tuple[Callable[[float], object], Callable[[object], None]]:
         """`began(timeout in seconds) -> token` and `ended(token)`, for calls in threads."""
@@ -64,9 +57,9 @@ class Heartbeat:
         fd = os.environ.get(HEARTBEAT_FD_VARIABLE)
         return cls(int(fd) if fd else None)
 
-    def tally(self, stage: str) -> Counters:
-        """All that a stage has settled in this process."""
-        return self._tallies.setdefault(stage, Counters())
+    def counters(self, stage: str) -> Counters:
+        """Return the counts of all that a stage has settled in this process."""
+        return self._counters.setdefault(stage, Counters())
 
     async def run(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
         """Beat until cancelled, and once more; sets `orphaned` when nobody reads any more."""
@@ -101,12 +94,10 @@ class Heartbeat:
     def _report(self, lanes: Mapping[str, Callable[[], int]]) -> HeartbeatReport:
         return {
             stage: {
-                "consumed": t.consumed,
-                "emitted": t.emitted,
-                "dropped": t.dropped,
-                "filtered": t.filtered,
-                "dead": t.dead,
+                "consumed": counters.consumed,
+                "emitted": counters.emitted,
+                **counters.outcomes.complete(),
                 "lanes": lanes[stage]() if stage in lanes else 0,
             }
-            for stage, t in self._tallies.items()
+            for stage, counters in self._counters.items()
         }

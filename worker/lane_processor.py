@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence, Set
 
+from farandole.events.outcome import Outcome
 from farandole.events.record import Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.lanes.lane_port import StateTables
@@ -135,13 +136,13 @@ class LaneProcessor:
                 break
             await self._applying.breathe()
         if not isinstance(records[0], ParkedEvent):  # that was consumed when it came
-            draft.tally.consumed += settled - rows
+            draft.counters.consumed += settled - rows
         lot.tell(draft, records[0])
         return self._done(settled, draft, time.monotonic() - began)
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
         draft = TransactionBuffer(self._stage)
-        draft.tally.consumed += not isinstance(record, ParkedEvent)
+        draft.counters.consumed += not isinstance(record, ParkedEvent)
         await self._wiring.look()
         lineage = self._burial.lineage(record)
         if not self._reading.called_off(draft, record, lineage):
@@ -158,7 +159,7 @@ class LaneProcessor:
             at=int(time.time() * 1000),
             seconds=seconds,
         )
-        return BatchResult(settled, {**draft.writes(), **entries}, draft.tally)
+        return BatchResult(settled, {**draft.writes(), **entries}, draft.counters)
 
     def on_commit(self, done: BatchResult) -> None:
         self._settled(done.receipt)
@@ -212,13 +213,11 @@ class LaneProcessor:
                     run = account.run if account.root else None
                     called_off = account.run in cancelled
                 if called_off:
-                    draft.tally.cancelled += 1
-                    account.cancelled += 1
+                    draft.count(account, Outcome.CANCELLED)
                 elif outputs.wanted is not None and not outputs.wanted(
                     raw or b"", event_attributes(record, lineage)
                 ):
-                    draft.tally.filtered += 1
-                    account.filtered += 1
+                    draft.count(account, Outcome.FILTERED)
                 else:
                     data = (outputs.decode or decode)(raw or b"")
                     if alone:
@@ -231,13 +230,11 @@ class LaneProcessor:
                     elif result is not None:
                         emit(record, edge, inherited, outputs, account, result)
                     elif outputs.names:
-                        draft.tally.dropped += 1
-                        account.dropped += 1
+                        draft.count(account, Outcome.DROPPED)
                     if listed:
                         account.lines += count_lines(data)
             except UndeclaredOutputError:
-                draft.tally.dropped += 1
-                account.dropped += 1
+                draft.count(account, Outcome.DROPPED)
             except BaseException as error:  # noqa: BLE001 -- nobody ends us between two awaits
                 return at, error
             settled(event_id_of(record) if run is None else run)
@@ -253,4 +250,5 @@ _NOT_ATTEMPTED = (_KeyBlockedError, *LOOKUP_ERRORS)
 
 def _settled_without_call(draft: TransactionBuffer) -> int:
     """Events that were settled without a call."""
-    return draft.tally.filtered + draft.tally.cancelled + draft.foreign
+    outcomes = draft.counters.outcomes
+    return outcomes[Outcome.FILTERED] + outcomes[Outcome.CANCELLED] + draft.foreign

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -17,6 +17,7 @@ from farandole.events.ledger_entry import (
     hash_event_ids,
     ledger_partition,
 )
+from farandole.events.outcome import Outcome, OutcomeCounts
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_PATTERN
@@ -38,8 +39,10 @@ _NO_LINES: Mapping[Output, int] = {}
 class EdgeAccount:
     """What one transaction does with the events of one type in one run."""
 
-    # Of the class: where each event is a run of its own, what is rare must cost nothing.
-    dropped = filtered = dead = cancelled = parked = 0
+    # Class attributes, because where each event is a run of its own, what is rare must be free.
+    outcomes = OutcomeCounts()
+    """How many of the events had an outcome other than HANDLED. Each event of the retry topic that
+    is settled counts as -1 PARKED."""
     lines = 0
     """Data lines, where an event may hold several."""
 
@@ -64,17 +67,19 @@ class EdgeAccount:
         if lines:
             self.out_lines = {**self.out_lines, output: self.out_lines.get(output, 0) + lines}
 
+    def count(self, outcome: Outcome, number: int = 1) -> None:
+        """Add `number` to one outcome."""
+        if self.outcomes is EdgeAccount.outcomes:
+            self.outcomes = OutcomeCounts()
+        self.outcomes.count(outcome, number)
+
     def settle(self, record: Record) -> None:
-        """One event of it is settled; one that has waited was counted when it began to wait."""
+        """Book one event as consumed, or, if it has waited and was booked then, as waiting no
+        more."""
         if isinstance(record, ParkedEvent):
-            self.parked -= 1
+            self.count(Outcome.PARKED, -1)
         else:
             self.ids.append(self.run if self.root else event_id_of(record))
-
-    def park(self, record: Record) -> None:
-        """One event of it begins to wait."""
-        self.ids.append(self.run if self.root else event_id_of(record))
-        self.parked += 1
 
 
 class TransactionAccounts:
@@ -140,7 +145,7 @@ class TransactionAccounts:
         found: dict[bytes, list[EdgeAccount]] = {}
         for runs in self._accounts.values():
             for run, account in runs.items():
-                if account.ids or account.outs or account.parked:
+                if account.ids or account.outs or account.outcomes:
                     found.setdefault(run, []).append(account)
         return found
 
@@ -185,16 +190,8 @@ def _consumed_counts(account: EdgeAccount) -> ConsumedCounts:
         "hash": hash_event_ids(account.ids),
         "oldest": account.record.timestamp,
     }
-    if account.dropped:
-        settled["dropped"] = account.dropped
-    if account.filtered:
-        settled["filtered"] = account.filtered
-    if account.dead:
-        settled["dead"] = account.dead
-    if account.cancelled:
-        settled["cancelled"] = account.cancelled
-    if account.parked:
-        settled["parked"] = account.parked
+    if account.outcomes:
+        settled.update(cast(ConsumedCounts, account.outcomes.nonzero()))
     return settled
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from farandole.events.alert_record import alert_to_record
+from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import (
     REPLAY_PREFIX,
@@ -85,8 +86,7 @@ class RetryQueue:
         """Let the event of a record wait, as `event` says."""
         self._write(draft, self.parking.park(event))
         if not isinstance(record, ParkedEvent):
-            draft.account(record, lineage).park(record)
-            draft.tally.parked += 1
+            draft.settle(record, lineage, Outcome.PARKED)
 
     def over(self, draft: TransactionBuffer, record: Record) -> None:
         """Take an event that has waited out of the state, unless it waits again."""

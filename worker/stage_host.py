@@ -230,7 +230,7 @@ class StageHost:
                 names.dead_topic(newest.pipeline, name),
                 names.ledger_topic,
                 lane,
-                settled=self._beat.tally(name).add,
+                settled=self._beat.counters(name).add,
                 cancelled=self._asked.cancelled,
                 retries=retries(lane),
                 alerts=names.alerts_topic,

@@ -16,6 +16,7 @@ from farandole.events.header_codec import (
     length_prefixed,
     make_header_block,
 )
+from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.events.run_ids import EventPosition
 from farandole.worker.counters import Counters
@@ -56,7 +57,7 @@ class _BatchRoute:
 class TransactionBuffer:
     """The records of one transaction, as they gather; `bytes` of them, about."""
 
-    __slots__ = ("_routes", "_stage", "_topics", "accounts", "bytes", "foreign", "now", "tally")
+    __slots__ = ("_routes", "_stage", "_topics", "accounts", "bytes", "counters", "foreign", "now")
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
@@ -64,7 +65,7 @@ class TransactionBuffer:
         self.bytes = 0
         self.foreign = 0
         """Events to which the stage does not subscribe under their version."""
-        self.tally = Counters()
+        self.counters = Counters()
         self.accounts = TransactionAccounts()
         self._topics: dict[str, list[list[OutgoingRecord]]] = {}
         self._routes: dict[Output, _BatchRoute] = {}  # an output belongs to one edge
@@ -136,11 +137,24 @@ class TransactionBuffer:
         else:
             account.emit(output, position, count_lines(result) if output.listed else 0)
         self.bytes += size + HEADER_BYTES_ESTIMATE
-        self.tally.emitted += 1
+        self.counters.emitted += 1
 
     def account(self, record: Record, lineage: Lineage) -> EdgeAccount:
         """Where the books keep what becomes of an event."""
         return self.accounts.of(lineage.edge, lineage.run, record, root=lineage.root)
+
+    def settle(self, record: Record, lineage: Lineage, outcome: Outcome) -> EdgeAccount:
+        """Book what became of one event; returns its account."""
+        account = self.accounts.of(lineage.edge, lineage.run, record, root=lineage.root)
+        account.settle(record)
+        if outcome is not Outcome.HANDLED:
+            self.count(account, outcome)
+        return account
+
+    def count(self, account: EdgeAccount, outcome: Outcome) -> None:
+        """Count one event of `account` that had an outcome other than HANDLED."""
+        account.count(outcome)
+        self.counters.outcomes.count(outcome)
 
     def many(
         self, record: Record, lineage: Lineage, outputs: OutputRouter, more: int = 0
@@ -283,4 +297,4 @@ class ResultBatch:
             made.into.append(made.outgoing)
             self._account.emit(made.output, made.position, made.lines)
         self._draft.bytes += self._bytes
-        self._draft.tally.emitted += len(self._made)
+        self._draft.counters.emitted += len(self._made)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from farandole.cli.context import CliContext, print_warning
@@ -21,10 +23,11 @@ def diff(context: CliContext, a: int | str, b: int | str, as_json: bool) -> None
     The lines are those of `farandole plan`.
     """
     from farandole.operations.topology.diff import DiffRequest, diff_versions
-    from farandole.router.change_plan import change_lines, change_totals
+    from farandole.router.reason_text import change_lines, change_totals
 
     context.configure_logs()
-    before, after = (side if isinstance(side, int) else FILE_SIDE for side in (a, b))
+    before: int | Literal["file"] = a if isinstance(a, int) else FILE_SIDE
+    after: int | Literal["file"] = b if isinstance(b, int) else FILE_SIDE
     request = DiffRequest(before, after)
     result = context.run(lambda installation: diff_versions(installation, request))
     for warning in result.warnings:

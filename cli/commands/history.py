@@ -17,7 +17,7 @@ from farandole.events.time_format import format_timestamp
 def history(context: CliContext, as_json: bool) -> None:
     """List the pipeline's versions, oldest first, and what each of them changed."""
     from farandole.operations.topology.history import read_history
-    from farandole.router.change_plan import change_summary
+    from farandole.router.reason_text import change_summary
 
     context.configure_logs()
     entries = context.run(read_history)

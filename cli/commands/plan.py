@@ -29,7 +29,7 @@ def plan(context: CliContext, out: Path | None, as_json: bool) -> None:
     """
     from farandole.operations.topology.plan import plan_topology
     from farandole.operations.topology.plan_file import require_replaceable, save_plan_file
-    from farandole.router.change_plan import plan_lines
+    from farandole.router.reason_text import plan_lines
 
     context.configure_logs()
     if out is not None:

@@ -75,12 +75,12 @@ async def _start_version(
 ) -> Version:
     """Return the version to begin with, and print why it is not the file's if it is not."""
     from farandole.operations.topology.start_version import StartRequest, start_version
-    from farandole.router.change_plan import change_lines
+    from farandole.router.reason_text import change_lines, render_reason
 
     request = StartRequest(derivation, current_user())
     start = await start_version(context.installation_of(settings), request)
     if start.kept_because:
-        print_line(start.kept_because)
+        print_line(render_reason(start.kept_because))
     if start.refused:
         for line in change_lines(start.refused):
             print_line(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -15,46 +16,55 @@ from farandole.ledger import entry_validation
 from farandole.ledger.bookkeeper_lane import POSITION_KEY
 from farandole.ledger.row_verification import RefoldCheck, RowMismatch
 from farandole.ledger.run_store import MAX_CLOSED_RUNS, RUN_RETENTION_MS
-from farandole.operations.runs import run_rows as believed
+from farandole.operations.reasons import Reason
+from farandole.operations.runs.run_rows import parse_run_row
 
 _MAX_NAMED_EDGES = 5  # edges of a run that are named
 _MAX_NAMED_RUNS = 1000  # runs that are named
 
 
-class RunRowAudit:
-    """Rows beside what their entries fold into, one lane of the bookkeeper after the other."""
+class RowFault(NamedTuple):
+    """A run whose row is not what its ledger entries fold into."""
 
-    def __init__(self, settings: Settings, pipeline: str, gone: int | None) -> None:
-        """`gone`: up to when retention may have taken entries, in ms of the epoch; None: never."""
+    run: str
+    reason: Reason
+
+
+class RunRowAudit:
+    """Compares rows with what their entries fold into, one lane of the bookkeeper after the
+    other."""
+
+    def __init__(self, settings: Settings, pipeline: str, retention_limit: int | None) -> None:
+        """`retention_limit`: retention may have deleted entries up to this moment, in ms of the
+        epoch; None if it has deleted none."""
         self._settings = settings
         self._pipeline = pipeline
-        self._gone = gone
-        self.faults: list[dict[str, str]] = []
-        self.unsure: list[str] = []
+        self._retention_limit = retention_limit
+        self.faults: list[RowFault] = []
+        self.unverifiable: list[str] = []
+        """Runs whose row differs, which deleted entries may explain."""
         self.ahead = 0
         """Runs with entries that their rows need not have yet."""
 
     async def compare(self, run: str | None) -> None:
-        """All runs, or this one. Raises BrokerError."""
+        """Compare the rows of all runs, or of one. Raises BrokerError."""
         names = self._settings.names
         async with ClusterAdmin.open(self._settings) as admin:
             width = (await admin.topics()).get(names.ledger_topic, 0)
         positions = dict.fromkeys(range(width), 0)
-        # First: all that stands before these is in the rows that are read later.
+        # Read first: the rows that are read later hold all entries before these positions.
         async for records in scan(self._settings, [names.bookkeeper_state_topic]):
             for record in records:
                 if record.key == POSITION_KEY and (record.value or b"").isdigit():
                     positions[record.partition] = int(record.value or b"")
         for index, position in positions.items():
             if run is None or (width and index == ledger_partition(run.encode(), width)):
-                await self._lane(index, position, run)
+                await self._compare_lane(index, position, run)
 
-    async def _lane(self, index: int, position: int, run: str | None) -> None:
+    async def _compare_lane(self, index: int, position: int, run: str | None) -> None:
         names = self._settings.names
         table = await read_table(self._settings, names.runs_topic, index)
-        rows = {
-            key: value for key, value in table.items() if believed.parse_run_row(value) is not None
-        }
+        rows = {key: value for key, value in table.items() if parse_run_row(value) is not None}
         refold = RefoldCheck(rows, lambda each: run is None or each == run)
         start = {TopicPartition(names.ledger_topic, index): 0}
         async with aclosing(scan(self._settings, [names.ledger_topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
@@ -68,29 +78,33 @@ class RunRowAudit:
                     else:
                         refold.pass_by(entry)
         self.ahead += refold.ahead
-        for other in refold.others():
-            self._judge(other, full=len(rows) >= MAX_CLOSED_RUNS)
+        for mismatch in refold.others():
+            self._record_difference(mismatch, full=len(rows) >= MAX_CLOSED_RUNS)
 
-    def _judge(self, other: RowMismatch, *, full: bool) -> None:
-        """`full`: the lane forgets runs for want of room."""
-        one = other.row or other.fold
-        assert one is not None
+    def _record_difference(self, mismatch: RowMismatch, *, full: bool) -> None:
+        """`full`: the lane has so many runs that it forgets the oldest."""
+        either = mismatch.row or mismatch.fold
+        assert either is not None
         if (
-            one["pipeline"] != self._pipeline
-            or len(self.faults) + len(self.unsure) >= _MAX_NAMED_RUNS
+            either["pipeline"] != self._pipeline
+            or len(self.faults) + len(self.unverifiable) >= _MAX_NAMED_RUNS
         ):
             return
-        if other.row is None and (full or one["last"] < time.time() * 1000 - RUN_RETENTION_MS):
+        row_expired = full or either["last"] < time.time() * 1000 - RUN_RETENTION_MS
+        if mismatch.row is None and row_expired:
             return  # as it must be
-        if full or (self._gone is not None and one["opened"] <= self._gone):
-            self.unsure.append(f"{other.run}: its row: entries of that time may be gone")
+        limit = self._retention_limit
+        if full or (limit is not None and either["opened"] <= limit):
+            self.unverifiable.append(f"{mismatch.run}: its row: entries of that time may be gone")
             return
-        if other.row is None:
-            why = "it has entries, and no row"
-        elif other.fold is None:
-            why = "it has a row, and no entry"
-        else:
-            what = other.what()
-            more = ", …" if len(what) > _MAX_NAMED_EDGES else ""
-            why = f"the row differs from its entries in {', '.join(what[:_MAX_NAMED_EDGES])}{more}"
-        self.faults.append({"run": other.run, "why": why})
+        self.faults.append(RowFault(mismatch.run, _difference(mismatch)))
+
+
+def _difference(mismatch: RowMismatch) -> Reason:
+    if mismatch.row is None:
+        return Reason("row_missing")
+    if mismatch.fold is None:
+        return Reason("row_without_entries")
+    edges = mismatch.what()
+    more = len(edges) > _MAX_NAMED_EDGES
+    return Reason("row_differs", {"edges": edges[:_MAX_NAMED_EDGES], "more": more})

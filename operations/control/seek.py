@@ -15,21 +15,22 @@ nobody works there, whereas elsewhere the lane would jump while it is being read
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
 from pydantic import Field
 
+from farandole.broker.broker_errors import (
+    DeadlineExceededError,
+    ProducerFencedError,
+    TransactionFailedError,
+)
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, partition_lag, stage_input_lag
-from farandole.broker.fencing_errors import FENCING_ERRORS
-from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.transactions import fenced_producer
 from farandole.events.next_step import NextStep
 from farandole.events.topology_version import Version
 from farandole.operations.errors import (
@@ -246,7 +247,7 @@ async def _commit_offset(
     group = settings.names.stage_group(version.pipeline, stage)
     tp = position.lag.partition
     lane = settings.names.lane_transactional_id(version.pipeline, stage, tp.partition)
-    async with open_client(make_producer(settings, transactional_id=lane), settings) as fence:
+    async with fenced_producer(settings, lane) as producer:
         now = (await admin.committed(group, [tp]))[tp]
         committed = now.offset if now else None
         if committed != position.lag.committed:
@@ -259,33 +260,19 @@ async def _commit_offset(
                 committed=committed,
             )
         try:
-            async with asyncio.timeout(settings.deadline):
-                await fence.begin_transaction()
-                # No metadata: what died at the old offset says nothing about the new one.
-                await fence.send_offsets_to_transaction({tp: OffsetAndMetadata(target, "")}, group)
-                await fence.commit_transaction()
-        except TimeoutError:
-            raise _unknown_outcome(
-                position,
-                f"no answer within {settings.deadline:g} s, whether it was moved is unknown",
-            ) from None
-        except FENCING_ERRORS as error:
+            # No metadata: what died at the old offset says nothing about the new one.
+            await producer.transact({}, 0, {group: {tp: target}})
+        except ProducerFencedError as error:
             raise ConflictError(
                 "offset_taken",
                 f"a worker took {position.label} at this very moment "
-                f"({type(error).__name__}), nothing was moved; try again",
+                f"({error}), nothing was moved; try again",
                 position=position.label,
             ) from None
-        except KafkaError as error:
-            raise _unknown_outcome(
-                position, f"{type(error).__name__}: {error}; whether it was moved is unknown"
+        except (DeadlineExceededError, TransactionFailedError) as error:
+            raise UnavailableError(
+                "deadline_exceeded",
+                f"moving {position.label}: {error}; whether it was moved is unknown",
+                next_steps=[NextStep("look with", ("status",))],
+                position=position.label,
             ) from None
-
-
-def _unknown_outcome(position: InputPosition, problem: str) -> UnavailableError:
-    return UnavailableError(
-        "deadline_exceeded",
-        f"moving {position.label}: {problem}",
-        next_steps=[NextStep("look with", ("status",))],
-        position=position.label,
-    )

@@ -56,7 +56,7 @@ async def send_test_mail(folder: Path, request: TestMailRequest) -> TestMailResu
     mail = compose_test_mail(
         sender=settings.mail_from,
         recipient=recipient,
-        words=[
+        paragraphs=[
             f"{request.by} asked for it by `farandole test-mail`.",
             "Mails about events that died take the same way; there is nothing to do.",
         ],
@@ -79,7 +79,7 @@ async def send_test_mail(folder: Path, request: TestMailRequest) -> TestMailResu
         )
     return TestMailResult(
         recipient=recipient,
-        server=outcome.way,
+        server=outcome.route_text,
         answer=outcome.answer,
         sender=settings.mail_from,
         message_id=message_id,

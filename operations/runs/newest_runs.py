@@ -1,15 +1,16 @@
-"""Which are the newest runs, of those that are wanted, where there may be millions?"""
+"""Which are the newest runs that match, where there may be millions?"""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from farandole.events.run_row import RunRow, in_flight
 
 
-class RunSummary(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RunSummary:
     """A run in one line."""
 
     run: str
@@ -27,7 +28,7 @@ class RunSummary(NamedTuple):
 
 
 def summarize_run(row: RunRow) -> RunSummary:
-    """An event that several stages subscribe to counts once."""
+    """Return a run in one line. An event that several stages subscribe to counts once."""
     emitted: dict[str, int] = {}
     for name, edge in row["edges"].items():
         event_type = name.rpartition(">")[0]
@@ -48,45 +49,47 @@ def summarize_run(row: RunRow) -> RunSummary:
 
 
 class NewestRuns:
-    """The newest of the runs that are wanted, up to `room` of them; a later row of a run replaces
-    the one before."""
+    """The newest of the runs that match, at most `capacity` of them. A later row of a run replaces
+    the earlier one."""
 
-    def __init__(self, wanted: Callable[[RunSummary], bool], room: int) -> None:
-        self._wanted = wanted
-        self._room = room
+    def __init__(self, matches: Callable[[RunSummary], bool], capacity: int) -> None:
+        self._matches = matches
+        self._capacity = capacity
         self._found: dict[str, RunSummary] = {}
         self._heap: list[tuple[int, str]] = []
-        self._lost: int | None = None
+        self._newest_evicted: int | None = None
 
     def add(self, name: str, row: RunRow | None) -> None:
+        """Take the next record of a run; `row` is None if the run is deleted."""
         self._found.pop(name, None)
         if row is None:
             return
         run = summarize_run(row)
-        if not self._wanted(run):
+        if not self._matches(run):
             return
         self._found[name] = run
         heapq.heappush(self._heap, (run.opened, name))
-        while len(self._found) > self._room:
+        while len(self._found) > self._capacity:
             opened, oldest = heapq.heappop(self._heap)
             if oldest in self._found and self._found[oldest].opened == opened:
                 del self._found[oldest]
-                self._lost = max(opened, self._lost or 0)
-        if len(self._heap) > 2 * self._room + 64:  # most of it is of rows that were replaced
+                self._newest_evicted = max(opened, self._newest_evicted or 0)
+        if len(self._heap) > 2 * self._capacity + 64:  # most of it is of rows that were replaced
             self._heap = [(run.opened, name) for name, run in self._found.items()]
             heapq.heapify(self._heap)
 
-    def sure(self, most: int) -> bool:
-        """Are the first `most` of them the newest that there are? Else what had no room is newer
-        than what is left after others were replaced: look again with more."""
-        if self._lost is None:
+    def is_exact(self, most: int) -> bool:
+        """Return True if the first `most` runs are the newest that there are. Otherwise a run that
+        was evicted is newer than one that is left, because later rows replaced others: read again
+        with a larger capacity."""
+        if self._newest_evicted is None:
             return True
         found = sorted((run.opened for run in self._found.values()), reverse=True)
-        return len(found) >= most and found[most - 1] >= self._lost
+        return len(found) >= most and found[most - 1] >= self._newest_evicted
 
     def __len__(self) -> int:
         return len(self._found)
 
     def __iter__(self) -> Iterator[RunSummary]:
-        """Newest first."""
+        """Iterate over the runs, the newest first."""
         return iter(sorted(self._found.values(), key=lambda run: (-run.opened, run.run)))

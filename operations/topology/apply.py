@@ -9,9 +9,10 @@ from farandole.operations.errors import RefusedError, operation
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 from farandole.operations.topology.topology_source import Derivation
-from farandole.router.change_plan import ChangePlan, change_lines
+from farandole.router.change_plan import ChangePlan
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.guarded_apply import DangerNotAllowedError, apply_plan
+from farandole.router.reason_text import change_lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
 from farandole.operations.topology.topology_source import derive_topology_from
 from farandole.operations.topology.version_lookup import find_version
-from farandole.router.change_plan import Change, diff_topologies
 from farandole.router.lint_finding import Finding
 from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_change import Change
+from farandole.router.topology_diff import diff_topologies
 from farandole.router.topology_graph import TopologyView
 from farandole.router.topology_store import published_versions_of
 

@@ -9,7 +9,7 @@ from farandole.events.next_step import NextStep
 from farandole.operations.errors import NotFoundError, operation
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
-from farandole.router.change_plan import diff_topologies
+from farandole.router.topology_diff import diff_topologies
 from farandole.router.topology_store import published_versions_of
 
 

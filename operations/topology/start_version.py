@@ -8,9 +8,9 @@ from farandole.events.topology_version import Version
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
 from farandole.operations.topology.topology_source import Derivation
-from farandole.router.change_plan import Change
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
+from farandole.router.topology_change import Change, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class StartResult:
     """The version to begin with."""
 
     version: Version
-    kept_because: str | None = None
+    kept_because: Reason | None = None
     """Why the file is not applied; None if it is, or if it is only dangerous."""
     refused: tuple[Change, ...] = ()
     """The dangerous changes that keep the file from being applied."""
@@ -43,7 +43,7 @@ async def start_version(installation: Installation, request: StartRequest) -> St
     plan = await plan_changes(settings, request.derivation.derived)
     if plan.newest is not None and plan.publishes:
         kept_because = await standing_rollback_reason(settings, plan)
-        refused = plan.refused(())
+        refused = plan.not_allowed(())
         if kept_because or refused:
             version = await installation.newest_version()
             return StartResult(version, kept_because, tuple(refused), tuple(plan.dangers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,9 @@ def test_a_peer_that_pip_refuses_is_missing_with_pips_reason(tmp_path: Path) -> 
 def test_what_is_there_is_installed_again_only_when_something_else_is_wanted(
     tmp_path: Path,
 ) -> None:
-    installed = []
+    installed: list[str] = []
     for wanted in ("one", "one", "other", "other", "one"):
-        once(tmp_path / "home", wanted, lambda wanted=wanted: installed.append(wanted))
+        once(tmp_path / "home", wanted, partial(installed.append, wanted))
     assert installed == ["one", "other", "one"]
 
 

@@ -58,9 +58,11 @@ async def test_each_line_stands_once_where_its_key_belongs(settings: Settings) -
     async with ClusterAdmin.open(settings) as admin:
         await admin.create({topic: TopicSpec(pipelines.PARTITIONS)})
     await fill(settings, topic, 20_000)
-    found = []
+    found: list[bytes] = []
     async for records in scan(settings, [topic]):
         for record in records:
+            assert record.key is not None
+            assert record.value is not None
             assert record.partition == partition_for_key(record.key, pipelines.PARTITIONS)
             assert int(record.key) == orjson.loads(record.value)["household_id"]
             found.append(record.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import orjson
 import pytest
@@ -16,7 +17,14 @@ MIB = 2**20
 
 
 def look(seconds: float, cpu: float = 0.0, *, emitted: int = 0, **more: int) -> Look:
-    counts = {"memory": MIB, "parked": 0, "dead": 0, "waiting": 0, "lanes": 4, **more}
+    counts: dict[str, Any] = {
+        "memory": MIB,
+        "parked": 0,
+        "dead": 0,
+        "waiting": 0,
+        "lanes": 4,
+        **more,
+    }
     return Look(seconds=seconds, cpu=cpu, emitted=emitted, **{"down": False, **counts})
 
 

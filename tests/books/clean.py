@@ -41,7 +41,7 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
     """The exit code of `farandole audit`, and what it says."""
     words = ["-C", str(folder), "audit", "--json"]
     # Else what was written a moment ago would count as at work.
-    with patch("farandole.cli.commands.audit._now", lambda: 2 * 10**12):
+    with patch("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12):
         result = CliRunner().invoke(farandole, words, env=environment(settings))
     assert result.stderr == "", result.stderr
     return result.exit_code, json.loads(result.stdout)

@@ -58,7 +58,7 @@ def root_lost(patch: pytest.MonkeyPatch) -> None:
         async def handle(self, records: Sequence[Record]) -> BatchResult:
             if self._stage == "plan":
                 if records[0].offset == LOST_ROOT:
-                    return BatchResult(1, {}, TransactionBuffer(self._stage).tally)
+                    return BatchResult(1, {}, TransactionBuffer(self._stage).counters)
                 records = records[:1]
             return await super().handle(records)
 
@@ -84,8 +84,9 @@ def offset_aside(patch: pytest.MonkeyPatch) -> None:
             )
 
     def group(settings: Any, name: str, *words: Any, **options: Any) -> LaneGroup:
-        port = {"port": Aside} if name.endswith(".make") else {}
-        return LaneGroup(settings, name, *words, **options, **port)
+        if name.endswith(".make"):
+            options["port"] = Aside
+        return LaneGroup(settings, name, *words, **options)
 
     patch.setattr("farandole.worker.stage_host.LaneGroup", group)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,8 @@ async def test_two_starts_at_once_make_one_broker(folder: Path) -> None:
 async def test_any_process_may_stop_it(folder: Path) -> None:
     running = await begin(folder)
     code = (
-        "import asyncio, pathlib, sys; from farandole.broker import embedded;"
-        "sys.exit(not asyncio.run(embedded.stop(pathlib.Path(sys.argv[1]))))"
+        "import asyncio, pathlib, sys; from farandole.broker.embedded_kafka import stop_embedded;"
+        "sys.exit(not asyncio.run(stop_embedded(pathlib.Path(sys.argv[1]))))"
     )
     stopper = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, str(folder), stdout=subprocess.DEVNULL
@@ -207,7 +208,7 @@ async def test_a_pid_that_now_is_another_process_is_not_the_broker(tmp_path: Pat
     place = embedded_kafka.kafka_home(tmp_path)
     place.mkdir(parents=True)
     ours = RunningBroker("localhost:1", os.getpid(), -1.0, "log")
-    embedded_kafka._write_json(place / "running.json", embedded_kafka.asdict(ours))
+    embedded_kafka._write_json(place / "running.json", asdict(ours))
     assert embedded_kafka.embedded_status(tmp_path) is None
     assert not await embedded_kafka.stop_embedded(tmp_path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings
@@ -81,7 +82,7 @@ SECRET = "hunter2-and-more"
 @pytest.mark.parametrize("show", [repr, str, lambda s: s.model_dump_json()])
 def test_the_password_is_not_shown(show: object) -> None:
     shown = show(  # type: ignore[operator]
-        Settings(sasl_mechanism="PLAIN", sasl_username="u", sasl_password=SECRET)
+        Settings(sasl_mechanism="PLAIN", sasl_username="u", sasl_password=SecretStr(SECRET))
     )
     assert SECRET not in shown
 

@@ -46,6 +46,7 @@ def test_a_worker_and_all_others_agree(versions: list[Version], read: list[Made]
         owner = index.owner_of(record)
         assert owner is not None
         home = home_partition(owner.version.events[owner.event_type], record.key)
+        expected_home: int | None
         try:
             lineage = worker.lineage(record)
         except MisplacedRecordError as misplaced:

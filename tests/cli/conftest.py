@@ -114,7 +114,7 @@ def die(settings: Settings) -> Bury:
             version = await current_version(settings, "order-lines")
             assert version is not None
             root = version.events["feed.requested"].topic
-            said = {
+            said: dict[str, Any] = {
                 "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
                 "run": RunIdGenerator(version.installation, root).of(0, 0), "first_failed": FIRST,
                 "traceback": "Traceback:\n  File \"validate.py\", line 3\n",

@@ -106,7 +106,7 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
 ) -> None:
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}', b'{"n": "no number"}']
     # Else what was written a moment ago would count as at work.
-    monkeypatch.setattr("farandole.cli.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12)
     version = asyncio.run(worked(settings, folder, roots))
     env = environment(settings)
 
@@ -158,7 +158,7 @@ def test_an_entry_that_nobody_of_ours_wrote_is_passed_over(
 def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
     call: Call, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farandole.cli.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12)
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}']
     version = asyncio.run(worked(settings, folder, roots))
     ids = RunIdGenerator(version.installation, version.events["asked"].topic)
@@ -196,7 +196,7 @@ def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
 def test_what_retention_has_taken_is_no_fault_and_no_proof(
     call: Call, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farandole.cli.commands.audit._now", lambda: 2 * 10**12)
+    monkeypatch.setattr("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12)
     version = asyncio.run(worked(settings, folder, [b'{"n": 1, "household": 7}']))
     asyncio.run(forgotten(settings, version.events["asked"].topic, 1))
     result = call("audit", env=environment(settings))

@@ -58,7 +58,7 @@ def record(**more: Any) -> SimulatedRecord:
     original: dict[str, Any] = {"value": b"{}", "topic": "p.asked", "partition": 1, "headers": []}
     original |= {name: more.pop(name) for name in original.keys() & more.keys()}
     largest = more.pop("largest", 1_000_000)
-    said = {"version": "p@2", "run": RUN, "attempts": 4, "replays": 2} | more
+    said: dict[str, Any] = {"version": "p@2", "run": RUN, "attempts": 4, "replays": 2} | more
     it = SimulatedRecord(
         original["topic"], original["partition"], 7, original["value"], b"k",
         original["headers"], 123,

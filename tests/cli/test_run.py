@@ -10,9 +10,11 @@ from uuid import UUID
 import pytest
 
 from farandole.broker.settings import Settings
+from farandole.cli.rendering.run_sheet import sheet_lines
 from farandole.events.run_row import RunRow
 from farandole.events.topology_version import EventSpec, StageSpec, Version
-from farandole.operations.runs.balance_sheet import balance_data, balance_lines, imbalances
+from farandole.operations.reason_text import reason_text
+from farandole.operations.runs.balance_sheet import balance_sheet, find_problems
 from tests.cli.booked import AT, edge, put, row
 from tests.cli.conftest import Call, environment, one_line, process
 
@@ -43,6 +45,10 @@ WHOLE = {
 }
 
 
+def shown(of: RunRow, version: Version | None = VERSION) -> str:
+    return "\n".join(sheet_lines(balance_sheet(of, NOW, version)))
+
+
 def test_the_sheet_stands_in_the_order_of_the_graph() -> None:
     late = row(
         "abcdefghijklm",
@@ -52,7 +58,7 @@ def test_the_sheet_stands_in_the_order_of_the_graph() -> None:
         late=True,
         leaves={"line.loaded": 19_980},
     )
-    assert "\n".join(balance_lines(late, VERSION, NOW)) == GOLDEN.strip("\n")
+    assert shown(late) == GOLDEN.strip("\n")
 
 
 GOLDEN = """
@@ -81,15 +87,16 @@ load has settled as many line.enriched as were emitted, and not the same ones: f
 
 
 def test_what_the_graph_does_not_know_is_shown_all_the_same() -> None:
-    drawn = "\n".join(balance_lines(row(edges={"a>b": edge(4)}, leaves={"c": 5}), VERSION, NOW))
+    drawn = shown(row(edges={"a>b": edge(4)}, leaves={"c": 5}))
     assert "\na>b" in drawn
     assert "\nc  " in drawn
-    assert "\na>b" in "\n".join(balance_lines(row(edges={"a>b": edge(4)}), None, NOW))
+    assert "\na>b" in shown(row(edges={"a>b": edge(4)}), None)
 
 
 def one(**more: Any) -> list[str]:
     told = more.pop("row", {})
-    return [*imbalances(row("r", {"a>s": edge(4, **more)}, **told), NOW)]
+    problems = find_problems(row("r", {"a>s": edge(4, **more)}, **told), NOW)
+    return [reason_text(problem) for problem in problems]
 
 
 RUNNING = {"status": "running", "closed": None}
@@ -128,7 +135,8 @@ def test_what_is_wrong_is_said_in_words(said: list[str], found: list[str]) -> No
 
 
 def test_the_data_hold_what_is_worked_out() -> None:
-    told = balance_data(row("r", {"a>s": edge(10, dead=2, dropped=1, consumed=9)}), NOW)
+    of_row = row("r", {"a>s": edge(10, dead=2, dropped=1, consumed=9)})
+    told = balance_sheet(of_row, NOW).to_data()
     of = told["edges"]["a>s"]
     assert (of["handled"], of["in_flight"], of["rate"]) == (6, 1, 4.5)
     assert len(told["wrong"]) == 2

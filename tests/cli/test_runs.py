@@ -48,7 +48,7 @@ def test_the_newest_are_those_of_sorting_all(
         for name, each in rows:
             newest.add(name, each)
         assert len(newest) <= room
-        if newest.sure(limit):
+        if newest.is_exact(limit):
             break
         room *= 2
     wanted = sorted(
@@ -70,7 +70,7 @@ def test_an_event_with_two_subscribers_counts_once_in_a_line() -> None:
         (b"[]", "no object"),
         (b'{"run": "a"}', "half of it"),
         (json.dumps(row(opened=10**15)).encode(), "a time beyond all years"),
-        (json.dumps(row(edges={"a>b": {"emitted": 1}})).encode(), "half an edge"),  # type: ignore[dict-item, typeddict-item]
+        (json.dumps(row(edges={"a>b": {"emitted": 1}})).encode(), "half an edge"),  # type: ignore[typeddict-item]
         (json.dumps(row(leaves={"a": "many"})).encode(), "a leaf that is no number"),
     ],
 )

@@ -39,7 +39,9 @@ LANES = 3
 def parked(
     offset: int, since: datetime = SINCE, kind: bytes = PARKED_PREFIX, **more: Any
 ) -> OutgoingRecord:
-    said = {"topic": "p.a", "partition": 0, "value": b"{}", "key": b"k", "headers": ()} | more
+    said: dict[str, Any] = {
+        "topic": "p.a", "partition": 0, "value": b"{}", "key": b"k", "headers": (), **more,
+    }  # fmt: skip
     at = int(since.timestamp() * 1000) if kind == PARKED_PREFIX else 0
     return retry_record.make_retry_row(
         ParkedEvent(offset=offset, timestamp=1, since=at, **said), kind
@@ -133,7 +135,7 @@ async def test_whatever_was_written_over_the_rows_that_stand_are_counted(
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize(("most", "value"), [("MOST", 150), ("MOST_BYTES", 15_000)])
+@pytest.mark.parametrize(("most", "value"), [("MAX_READ_ROWS", 150), ("MAX_READ_BYTES", 15_000)])
 async def test_beyond_what_is_read_at_most_the_newest_are_counted_and_said_to_be_some(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, most: str, value: int
 ) -> None:

@@ -15,7 +15,9 @@ from farandole.events.outcome import (
     pending_count,
 )
 
-COUNTS = st.dictionaries(st.sampled_from(RECORDED), st.integers(-(10**6), 10**6)).map(OutcomeCounts)
+COUNTS = st.dictionaries(
+    st.sampled_from(list[Outcome](RECORDED)), st.integers(-(10**6), 10**6)
+).map(lambda counts: OutcomeCounts(counts))
 
 
 @given(COUNTS)

@@ -21,7 +21,7 @@ class _Around:
 
 class OffsetReadBeforeTheFence(_Around):
     async def fence(self) -> None:
-        self._early = await self.port.committed_offsets()
+        self._early: Mapping[Partition, CommittedOffset] = await self.port.committed_offsets()
         await self.port.fence()
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
@@ -30,7 +30,7 @@ class OffsetReadBeforeTheFence(_Around):
 
 class StateReadBeforeTheFence(_Around):
     async def fence(self) -> None:
-        self._early = await self.port.read_state()
+        self._early: StateTables = await self.port.read_state()
         await self.port.fence()
 
     async def read_state(self) -> StateTables:
@@ -42,8 +42,9 @@ class OffsetOutsideOfTheTransaction(_Around):
     consumer would."""
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
-        self._last: Mapping[Partition, CommittedOffset] = await self.port.committed_offsets()
-        return self._last
+        last: Mapping[Partition, CommittedOffset] = await self.port.committed_offsets()
+        self._last = last
+        return last
 
     async def send(
         self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]

@@ -254,7 +254,7 @@ async def test_markers_take_offsets_and_fetch_passes_them(world: World) -> None:
         await world.call(port.commit())
     await _readable(world, port)
     reader = await world.port("reader")
-    reader.inputs = [world.target]  # type: ignore[union-attr, attr-defined]
+    reader.inputs = [world.target]  # type: ignore[attr-defined]
     if isinstance(reader, KafkaPort):
         reader.membership.consumer.assign([TopicPartition(*world.target)])
     reader.seek({world.target: 0})
@@ -281,13 +281,13 @@ async def test_state_is_the_newest_committed_row_of_each_key(world: World) -> No
         first.send({world.target: [OutgoingRecord(b"a", b"3")]}, {world.source: START})
     )
     await world.call(second.fence())
-    second.state = [world.target]  # type: ignore[union-attr, attr-defined]
+    second.state = [world.target]  # type: ignore[attr-defined]
     assert await world.call(second.read_state()) == {world.target.topic: {b"a": b"2"}}
 
 
 async def test_an_offset_that_nobody_committed_is_lost(world: World) -> None:
     port = await world.port()
-    port.inputs = [Partition(world.source.topic, 1)]  # type: ignore[union-attr, attr-defined]
+    port.inputs = [Partition(world.source.topic, 1)]  # type: ignore[attr-defined]
     with pytest.raises(OffsetLostError):
         await world.call(port.committed_offsets())
 

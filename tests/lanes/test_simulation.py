@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -61,7 +62,7 @@ def test_no_event_is_given_up_for_a_broker_that_does_not_answer() -> None:
 
 
 class _Aside(broken.OffsetOutsideOfTheTransaction):
-    async def commit_aside(self, offsets: dict[Partition, CommittedOffset]) -> None:
+    async def commit_aside(self, offsets: Mapping[Partition, CommittedOffset]) -> None:
         await simulation_step("aside")
         self.port.kafka.offsets |= {(GROUP, p): c for p, c in offsets.items()}
 

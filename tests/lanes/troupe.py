@@ -130,12 +130,15 @@ class Troupe:
         tps = [TopicPartition(self.source, p) for p in range(PARTITIONS)]
         async with ClusterAdmin.open(self.settings) as admin:
             found = await admin.committed(self.group, tps)
-        return [found[tp].offset for tp in tps]
+        committed = [at.offset for tp in tps if (at := found[tp]) is not None]
+        assert len(committed) == len(tps)
+        return committed
 
     async def results(self) -> dict[int, list[bytes]]:
         found: dict[int, list[bytes]] = {p: [] for p in range(PARTITIONS)}
         async for records in scan(self.settings, [self.target]):
             for record in records:
+                assert record.value is not None
                 found[record.partition].append(record.value)
         return found
 

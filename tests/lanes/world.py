@@ -69,6 +69,7 @@ class Doubling:
         return None
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
+        assert record.value is not None
         self.given_up.append(record.value)
         return BatchResult(1, {dead(self.index): [OutgoingRecord(None, record.value)]})
 

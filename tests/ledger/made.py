@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from farandole.events.ledger_entry import (
     ConsumedCounts,
@@ -32,7 +32,7 @@ def consumed(*ids: str, **kinds: int) -> ConsumedCounts:
         "oldest": AT,
         **kinds,
     }
-    return made
+    return cast(ConsumedCounts, made)
 
 
 def emitted(*ids: str, to: Sequence[str]) -> EmittedCounts:
@@ -44,7 +44,7 @@ def root(*to: str, **more: Any) -> RunRoot:
         "type": "asked", "topic": "order-lines.asked", "partition": 0, "offset": 7, "at": AT - 500,
         "to": list(to), **more,
     }  # fmt: skip
-    return made
+    return cast(RunRoot, made)
 
 
 def part(

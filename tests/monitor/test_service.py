@@ -46,7 +46,7 @@ async def consumed(url: str, expected: int) -> int:
         while True:
             async with session.get(f"{url}/stages") as answer:
                 said = await answer.json()
-            found = sum(each["10m"]["consumed"] for each in said["stages"])
+            found: int = sum(each["10m"]["consumed"] for each in said["stages"])
             if found >= expected and said["trouble"] is None:
                 return found
             await asyncio.sleep(0.1)

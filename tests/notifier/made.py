@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from farandole.events.incident_record import Incident, IncidentSample
 
@@ -22,7 +23,7 @@ DATA = """\
 
 
 def sample(**fields: object) -> IncidentSample:
-    said = {
+    said: dict[str, Any] = {
         "dead_topic": "order-lines.validate.dead", "dead_offset": 17,
         "topic": "order-lines.line.ingested", "partition": 3, "offset": 10482,
         "run": "k7mq2vtd4x3aa", "key": "1907",
@@ -33,7 +34,7 @@ def sample(**fields: object) -> IncidentSample:
 
 
 def incident(**fields: object) -> Incident:
-    said = {
+    said: dict[str, Any] = {
         "id": "b2x7k4qdm5c3a", "pipeline": "order-lines", "stage": "validate",
         "fingerprint": "x3kq7m2pab", "error": "Reject", "title": "something was paid for nothing",
         "version": "order-lines@7", "opened": OPENED, "last": NOW, "count": 1204, "told": 0,

@@ -108,12 +108,12 @@ class Stand:
     async def notifying(self, server: Server, **how: Any) -> AsyncIterator[asyncio.Task[None]]:
         """A notifier in this process, with the real channels."""
         stopping = asyncio.Event()
-        way = build_channels(mail.NotifierSettings(**self.mailing(server)), self.clock)
+        channels = build_channels(mail.NotifierSettings(**self.mailing(server)), self.clock)
         running = asyncio.create_task(
             run_notifier(
                 self.settings,
                 SENDER,
-                partial(deliver_notice, ways=way),
+                partial(deliver_notice, channels=channels),
                 stopping,
                 clock=self.clock,
                 **how,
@@ -145,11 +145,14 @@ class Stand:
     def log(self, member: subprocess.Popen[bytes]) -> bytes:
         return (self.folder / f"notifier-{self.members.index(member)}.log").read_bytes()
 
+    def _has_joined(self, member: subprocess.Popen[bytes]) -> bool:
+        return b"group.assigned" in self.log(member)
+
     async def joined(self, *members: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         """The one that has the lane, once each of them is a member of the group, and if nobody
         comes or goes any more."""
         for member in members:
-            await until(lambda m=member: b"group.assigned" in self.log(m), "it did not join")
+            await until(partial(self._has_joined, member), "it did not join")
         lines = [line for m in members for line in self.log(m).splitlines() if ASSIGNED in line]
         newest = max(lines, key=lambda line: orjson.loads(line)["timestamp"])
         return next(m for m in members if newest in self.log(m))

@@ -15,10 +15,10 @@ from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.notifier.alert_view import MAX_ALERT_LANES, AlertView
 from farandole.notifier.incident_lifecycle import NoticeIntent
+from farandole.notifier.incident_text import incident_headline
 from farandole.notifier.notice_composer import compose_notice, suggested_commands
-from farandole.notifier.text_format import incident_headline
 from tests.notifier.letters import START, Died, milliseconds
-from tests.notifier.test_casebook import ALERTS, LATER, Book
+from tests.notifier.test_incident_store import ALERTS, LATER, Book
 
 HOURS = 3600.0
 TO_ALL = AlertRoute(email=("all@example.com",), channels=("email",))
@@ -52,11 +52,11 @@ class Ringing(Book):
         record = SimulatedRecord(
             "farandole.alerts", 0, offset, value, timestamp=milliseconds(after)
         )
-        alarm = AlertView.read(record, LATER)
+        alarm = AlertView.from_record(record, LATER)
         if alarm is not None:
-            self.book.heard(alarm)
+            self.book.add_alert(alarm)
 
-    def told(self, after: float | None = None) -> list[str]:
+    def sent_kinds(self, after: float | None = None) -> list[str]:
         if after is not None:
             self.passed(after)
         self.commit()
@@ -66,36 +66,36 @@ class Ringing(Book):
 def test_a_firing_alert_is_told_once_however_long_it_fires() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
-    assert book.told(4.9) == []
-    assert book.told(5) == ["opened"]
-    assert book.told(1000 * HOURS) == ["opened"]
+    assert book.sent_kinds(4.9) == []
+    assert book.sent_kinds(5) == ["opened"]
+    assert book.sent_kinds(1000 * HOURS) == ["opened"]
 
 
 def test_its_end_is_told_at_once() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
-    book.told(5)
+    book.sent_kinds(5)
     book.rang(60, alert("resolved"))
-    assert book.told() == ["opened", "resolved"]
+    assert book.sent_kinds() == ["opened", "resolved"]
     (over,) = book.book.incidents.values()
     assert over.resolved == START + timedelta(seconds=60)
-    assert book.told(1000 * HOURS) == ["opened", "resolved"]
+    assert book.sent_kinds(1000 * HOURS) == ["opened", "resolved"]
 
 
 def test_an_alert_that_is_over_before_it_is_told_is_never_told() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
     book.rang(4, alert("resolved"))
-    assert book.told(1000 * HOURS) == []
+    assert book.sent_kinds(1000 * HOURS) == []
 
 
 def test_an_alert_that_fires_again_is_another_incident() -> None:
     book = Ringing()
     for after in (0, 100):
         book.rang(after, alert("firing"))
-        book.told(after + 5)
+        book.sent_kinds(after + 5)
         book.rang(after + 50, alert("resolved"))
-    assert book.told() == ["opened", "resolved"] * 2
+    assert book.sent_kinds() == ["opened", "resolved"] * 2
     assert len({notice.incident for notice in book.sent}) == 2
 
 
@@ -104,20 +104,20 @@ def test_what_was_read_before_is_not_told_again() -> None:
     for _ in range(2):  # the group's offsets were lost
         book.offsets.clear()
         book.rang(0, alert("firing"))
-        book.told(5)
+        book.sent_kinds(5)
         book.rang(60, alert("resolved"))
-        book.told(70)
-    assert book.told() == ["opened", "resolved"]
+        book.sent_kinds(70)
+    assert book.sent_kinds() == ["opened", "resolved"]
 
 
 def test_a_muted_alert_is_silent_and_over_with_its_end() -> None:
     book = Ringing()
     until = START + timedelta(hours=9)
-    book.book.asked(MuteDocument(pipeline="p", stage="load", until=until, by="ann", at=START))
+    book.book.apply_control(MuteDocument(pipeline="p", stage="load", until=until, by="ann"))
     book.rang(0, alert("firing", kind="stage.unworked", run=None, stage="load"))
-    book.told(5)
+    book.sent_kinds(5)
     book.rang(60, alert("resolved", kind="stage.unworked", run=None, stage="load"))
-    assert book.told(1000 * HOURS) == []
+    assert book.sent_kinds(1000 * HOURS) == []
 
 
 def test_a_flood_of_late_runs_is_few_incidents_and_all_of_them_end() -> None:
@@ -125,12 +125,12 @@ def test_a_flood_of_late_runs_is_few_incidents_and_all_of_them_end() -> None:
     runs = [f"r{n}" for n in range(50)]
     for run in runs:
         book.rang(0, alert("firing", run=run))
-    assert book.told(5) == ["opened"] * 4
+    assert book.sent_kinds(5) == ["opened"] * 4
     for run in runs[:-1]:
         book.rang(600, alert("resolved", run=run))
-    assert book.told().count("resolved") == 3
+    assert book.sent_kinds().count("resolved") == 3
     book.rang(601, alert("resolved", run=runs[-1]))
-    assert book.told().count("resolved") == 4
+    assert book.sent_kinds().count("resolved") == 4
     assert all(incident.resolved for incident in book.book.incidents.values())
 
 
@@ -155,9 +155,9 @@ def test_nothing_is_resolved_that_was_not_told_and_nothing_told_twice(
     for state, gap, pause in story:
         now += gap
         if pause:
-            book.told(now)
+            book.sent_kinds(now)
         book.rang(now, alert(state))
-    kinds = book.told(now + 10)
+    kinds = book.sent_kinds(now + 10)
     assert kinds == (["opened", "resolved"] * len(kinds))[: len(kinds)]
     fires = bool(story) and story[-1][0] == "firing"
     assert len(kinds) % 2 == int(fires)
@@ -179,16 +179,16 @@ def test_a_stage_whose_lanes_all_hold_is_told_once_and_once_when_none_does() -> 
     book = Ringing()
     for lane in range(64):
         book.rang(lane / 100, held(lane))
-    assert book.told(6) == ["opened"]
+    assert book.sent_kinds(6) == ["opened"]
     (found,) = book.book.incidents.values()
     assert incident_headline(found, "opened", START).startswith("it holds (lanes 0-63, since ")
     for lane in range(63):
         book.rang(60, held(lane, "resolved"))
-        assert book.told(61 + lane) == ["opened"]
+        assert book.sent_kinds(61 + lane) == ["opened"]
     (found,) = book.book.incidents.values()
     assert incident_headline(found, "opened", START).startswith("it holds (lane 63, since ")
     book.rang(200, held(63, "resolved"))
-    assert book.told(201) == ["opened", "resolved"]
+    assert book.sent_kinds(201) == ["opened", "resolved"]
     (found,) = book.book.incidents.values()
     assert incident_headline(found, "resolved", START).startswith("Over: it goes on ")
 
@@ -224,7 +224,8 @@ def test_whatever_lanes_do_one_incident_is_open_for_as_long_as_one_holds(
     story: list[tuple[int, str, float, str]],
 ) -> None:
     """Also where a lane says the same twice, and whoever takes over at any moment."""
-    book, now, holding = Ringing(), 0.0, set()
+    book, now = Ringing(), 0.0
+    holding: set[int] = set()
     for lane, state, gap, between in story:
         now += gap
         if between == "passed":
@@ -275,8 +276,10 @@ UNWORKED = {"kind": "stage.unworked", "run": None}
 def test_an_alert_goes_where_failures_of_its_stage_go(
     routes: tuple[AlertRoute, ...], how: dict[str, object], told: str | None
 ) -> None:
-    word = NoticeIntent(incident(**how), "opened", START)
-    notice = compose_notice(word, AlertPolicy(routes=routes), sender="f@example.com", bootstrap="")
+    intent = NoticeIntent(incident(**how), "opened", START)
+    notice = compose_notice(
+        intent, AlertPolicy(routes=routes), sender="f@example.com", bootstrap=""
+    )
     assert (notice.recipients if notice else None) == ((told,) if told else None)
 
 
@@ -306,7 +309,7 @@ def test_a_stage_that_nobody_works_is_started_by_a_command() -> None:
 def test_the_mail_of_its_end_says_how_it_ended() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
-    book.told(5)
+    book.sent_kinds(5)
     book.rang(600, alert("resolved"))
     (found,) = book.book.incidents.values()
     notice = compose_notice(

@@ -125,7 +125,7 @@ async def test_what_cannot_be_kept_is_deferred_and_not_half_there(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     async with serve_mail_catcher(tmp_path) as at:
-        monkeypatch.setattr(mail_catcher.os, "replace", full)
+        monkeypatch.setattr(os, "replace", full)
         outcome = await send(at, made())
     assert "452 4.3.1" in outcome.deferred[OPS]
     assert list_caught_mails(tmp_path) == []

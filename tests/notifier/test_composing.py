@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farandole.events.incident_record import NoticeKind
 from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
 from farandole.notifier.notice_composer import compose_notice, suggested_commands
@@ -46,7 +47,8 @@ def test_no_name_is_more_than_a_word_of_a_command() -> None:
 
 def test_the_notice_that_all_is_well_asks_nobody_to_take_care_of_it() -> None:
     quiet = incident(resolved=None, firing=None)
-    for kind, asked in (("growing", True), ("resolved", False)):
+    cases: tuple[tuple[NoticeKind, bool], ...] = (("growing", True), ("resolved", False))
+    for kind, asked in cases:
         notice = compose_notice(
             NoticeIntent(quiet, kind, quiet.last),
             ALERTS,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
+from farandole.events.incident_record import NoticeKind
 from farandole.events.safe_text import single_line
 from farandole.notifier.mail_message import (
     MAX_MAIL_BYTES,
@@ -28,7 +29,7 @@ OPS = ("ops@example.com",)
 
 
 def read(mail: str) -> EmailMessage:
-    return cast(EmailMessage, email.message_from_bytes(mail.encode("ascii"), policy=default))
+    return email.message_from_bytes(mail.encode("ascii"), policy=default)
 
 
 def made(number: int = 0, kind: str = "opened", **fields: object) -> EmailMessage:
@@ -226,7 +227,7 @@ def test_a_trial_reads_as_one() -> None:
         compose_test_mail(
             sender=SENDER,
             recipient=OPS[0],
-            words=["It works."],
+            paragraphs=["It works."],
             now=NOW,
             message_id="t@example.com",
         )
@@ -268,7 +269,8 @@ def test_any_text_in_any_field_yields_a_mail_with_the_headers_that_were_meant(
     found = incident(**text, samples=(sample(**inside),) * data.draw(st.integers(0, 3)))
     commands = data.draw(st.lists(st.tuples(anything, anything), max_size=4))
     recipients = data.draw(st.lists(anything, max_size=3))
-    kind = data.draw(st.sampled_from(["opened", "growing", "resolved"]))
+    kinds: list[NoticeKind] = ["opened", "growing", "resolved"]
+    kind = data.draw(st.sampled_from(kinds))
     subject, mail = compose_mail(
         found, kind, 3, sender=SENDER, recipients=[*OPS, *recipients], commands=commands, now=NOW
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings as Broker
@@ -43,7 +44,7 @@ def test_the_environment_wins_over_the_file(
 
 @pytest.mark.parametrize(("security", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
 def test_the_port_is_the_usual_one_of_the_security(security: str, port: int) -> None:
-    assert NotifierSettings(smtp_security=security).port == port  # type: ignore[arg-type]
+    assert NotifierSettings(smtp_security=security).effective_port == port  # type: ignore[arg-type]
 
 
 HOST = 'smtp_host = "mail.example.com"\nmail_from = "farandole@example.com"\n'
@@ -93,14 +94,16 @@ def test_what_should_be_a_table_and_is_none_is_said(tmp_path: Path) -> None:
 
 def test_a_password_goes_in_clear_to_this_machine_alone() -> None:
     NotifierSettings(
-        smtp_host="127.0.0.1", mail_from="a@b.c", smtp_username="u", smtp_password=SECRET,
-        smtp_security="none",
+        smtp_host="127.0.0.1", mail_from="a@b.c", smtp_username="u",
+        smtp_password=SecretStr(SECRET), smtp_security="none",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("show", [repr, str, lambda s: s.model_dump_json()])
 def test_secrets_are_not_shown(show: object) -> None:
-    given = NotifierSettings(smtp_username="u", smtp_password=SECRET, webhook_secret=SECRET)
+    given = NotifierSettings(
+        smtp_username="u", smtp_password=SecretStr(SECRET), webhook_secret=SecretStr(SECRET)
+    )
     assert SECRET not in show(given)  # type: ignore[operator]
 
 
@@ -127,7 +130,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         smtp_ca=tmp_path / "ca", smtp_username="u", smtp_password_file=tmp_path / "password"
     )
     with pytest.raises(InvalidSettingsError, match=r"SMTP_CA: .*ca: No such file"):
-        gone.trust()
+        gone.ssl_context()
     with pytest.raises(InvalidSettingsError, match=r"SMTP_PASSWORD_FILE: .*password: No such file"):
         gone.password()
 
@@ -136,4 +139,4 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "ca"
     file.write_text("nothing")
     with pytest.raises(InvalidSettingsError, match=r"SMTP_CA: .*ca: no PEM"):
-        NotifierSettings(smtp_ca=file).trust()
+        NotifierSettings(smtp_ca=file).ssl_context()

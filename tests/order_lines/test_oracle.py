@@ -138,7 +138,7 @@ def test_what_was_mended_counts_as_one_piece_and_nothing_else_changes() -> None:
     plain, mended = expected_figures([4]), expected_figures([4], mended=True)
     assert mended.dead == plain.dead
     assert plain.edges is not None
-    assert mended.edges == plain.edges | {
+    assert mended.edges == dict(plain.edges) | {
         event_type: plain.edges[event_type] + 1
         for event_type in ("line.validated", "line.enriched", "line.priced")
     }

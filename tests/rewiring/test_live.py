@@ -140,7 +140,8 @@ async def behind(settings: Settings, pipeline: str = "rewired") -> dict[str, int
                 tps = [TopicPartition(t, i) for t in stage.topics for i in range(widths[t])]
                 done = await admin.committed(names.stage_group(pipeline, name), tps)
                 ends = await admin.end_offsets(tps)
-                lag = sum(ends[tp] - (done[tp].offset if tp in done else 0) for tp in tps)
+                read = {tp: at.offset for tp, at in done.items() if at is not None}
+                lag = sum(ends[tp] - read.get(tp, 0) for tp in tps)
                 if lag:
                     found[name] = lag
     return found

@@ -78,10 +78,10 @@ TestRewiring.settings = settings(
 )
 
 
-def ran(seed: int, **how: bool) -> list[str]:
+def ran(seed: int, *, hold: bool = True, ask: bool = True) -> list[str]:
     """Edits between the same few topologies, at random moments."""
     die = random.Random(seed)
-    world = World(die, **how)
+    world = World(die, hold, ask)
     world.edit(PLAIN, {})
     while world.routers:
         world.advance(1)

@@ -15,13 +15,13 @@ from farandole.router import version_publisher
 from tests.router.made import MORE, derived
 
 STEPS = (
-    "_prepared",
-    "_begun",
-    "_marked",
-    "_written",
+    "_prepare_version",
+    "_begin_version_transaction",
+    "_write_boundary_markers",
+    "_write_version",
     "commit_transaction",
     "_read_back",
-    "_release",
+    "_abort_boundary_transaction",
 )
 
 
@@ -37,7 +37,7 @@ def kill_after(owner: Any, name: str) -> None:
 
 def main() -> None:
     settings, step, hold = Settings.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3]
-    version_publisher._BOUNDARY_TIMEOUT_MARGIN = float(hold)  # type: ignore[misc]
+    version_publisher._BOUNDARY_TIMEOUT_MARGIN = float(hold)
     kill_after(AIOKafkaProducer if step == "commit_transaction" else version_publisher, step)
     asyncio.run(
         version_publisher.publish_version(settings, derived(settings.names, MORE), "the dead")

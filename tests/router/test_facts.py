@@ -15,8 +15,8 @@ from farandole.broker.settings import Settings
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import Version
 from farandole.router import cluster_snapshot
-from farandole.router.change_plan import UnreadEvents
 from farandole.router.cluster_snapshot import owning_version_number, take_snapshot
+from farandole.router.topology_change import UnreadEvents
 from farandole.router.version_publisher import publish_version
 from tests.router.made import FILE, MORE, derived
 

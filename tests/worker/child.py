@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from farandole.events.outcome import Outcome, OutcomeCounts
 from farandole.worker import heartbeat as beats
 from farandole.worker.counters import Counters
 from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, Heartbeat
@@ -28,7 +29,7 @@ async def main(behaviour: str, diary: str) -> int:
         return 3
     beat = Heartbeat(int(os.environ[HEARTBEAT_FD_VARIABLE]))
     if behaviour in ("progresses", "settles"):
-        beat.tally("load").add(Counters(consumed=10, emitted=1, dead=2))
+        beat.counters("load").add(Counters(10, 1, outcomes=OutcomeCounts({Outcome.DEAD: 2})))
     beating = asyncio.create_task(beat.run({"load": lambda: 1}, orphaned))
     await asyncio.sleep(0.03)
     if behaviour == "progresses" and life < 3:
@@ -38,7 +39,7 @@ async def main(behaviour: str, diary: str) -> int:
     waiting = [asyncio.create_task(e.wait()) for e in (stopping, orphaned)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if behaviour == "settles":
-        beat.tally("load").add(Counters(consumed=5))
+        beat.counters("load").add(Counters(consumed=5))
     beating.cancel()
     await asyncio.gather(beating, return_exceptions=True)
     return 0

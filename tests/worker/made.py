@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from farandole.events.header_codec import decode_headers
+from farandole.events.outcome import Outcome
 from farandole.events.record import Header, OutgoingRecord, Partition, Record
 from farandole.events.topology_version import (
     BreakerPolicy,
@@ -62,7 +63,10 @@ BEFORE = StageSpec(run="m:before", subscribes=("asked",), emits=("in",))
 
 
 def version(
-    number: int = 1, *, stages: Mapping[str, StageSpec] | None = None, **events: EventSpec
+    number: int = 1,
+    *,
+    stages: Mapping[str, StageSpec] | None = None,
+    events: Mapping[str, EventSpec] | None = None,
 ) -> Version:
     return Version(
         pipeline="p",
@@ -70,7 +74,7 @@ def version(
         installation=INSTALLATION,
         published=datetime(2026, 11, 23, tzinfo=UTC),
         published_by="me",
-        events={**EVENTS, **events},
+        events={**EVENTS, **(events or {})},
         stages={"before": BEFORE, **(stages or {})},
     )
 
@@ -98,19 +102,23 @@ def emitted(
 
 
 @dataclass
-class Outcome:
-    """What came of some records, over as many transactions as they took."""
+class LaneResult:
+    """The writes and counts of some records, over as many transactions as they took."""
 
     writes: dict[Partition, list[OutgoingRecord]] = field(default_factory=dict)
-    tally: Counters = field(default_factory=Counters)
+    counters: Counters = field(default_factory=Counters)
     transactions: list[int] = field(default_factory=list)
     """Records settled by each."""
 
     def add(self, done: Any) -> None:
         for partition, outgoing in done.writes.items():
             self.writes.setdefault(Partition(*partition), []).extend(outgoing)
-        self.tally.add(done.receipt)
+        self.counters.add(done.receipt)
         self.transactions.append(done.settled)
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many events had an outcome."""
+        return self.counters.outcomes[outcome]
 
     def of(self, topic: str) -> list[OutgoingRecord]:
         return [o for p in sorted(self.writes) if p.topic == topic for o in self.writes[p]]
@@ -211,14 +219,14 @@ class Lane:
             clock=clock or time.time,
         )
 
-    async def handle(self, *records: Record) -> Outcome:
+    async def handle(self, *records: Record) -> LaneResult:
         """Settle all of them, in as many transactions as it takes."""
-        outcome = Outcome()
+        outcome = LaneResult()
         left: Sequence[Record] = records
         while left:
             done = await self.work.handle(left)
             assert 0 < done.settled <= len(left)
             outcome.add(done)
             left = left[done.settled :]
-        assert outcome.tally.consumed == len(records)
+        assert outcome.counters.consumed == len(records)
         return outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from farandole.events.header_codec import decode_headers
 from farandole.events.ledger_entry import hash_event_ids, ledger_partition, parse_ledger_entry
+from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, RunExpectation, StageSpec, Version
 from farandole.stages.contract import Reject
 from farandole.worker.ledger_entries import MAX_ENTRY_BYTES
-from tests.worker.made import INSTALLATION, In, Lane, Out, Outcome, bare, emitted, version
+from tests.worker.made import INSTALLATION, In, Lane, LaneResult, Out, bare, emitted, version
 
 LEDGER = 3
 RUNS = RunIdGenerator(INSTALLATION, "p.in")
@@ -79,7 +80,7 @@ def records(draw: st.DrawFn) -> list[Record]:
     return made
 
 
-def consumed_by(given_: list[Record]) -> dict[str, list[bytes]]:
+def consumed_by(given_: Sequence[Record]) -> dict[str, list[bytes]]:
     """By run, the ids of what was given; of a root, and of what is no better, its run's."""
     found: dict[str, list[bytes]] = defaultdict(list)
     for record in given_:
@@ -92,7 +93,7 @@ def consumed_by(given_: list[Record]) -> dict[str, list[bytes]]:
     return found
 
 
-def emitted_in(outcome: Outcome) -> dict[str, list[bytes]]:
+def emitted_in(outcome: LaneResult) -> dict[str, list[bytes]]:
     """By run, the ids of what stands among the results."""
     found: dict[str, list[bytes]] = defaultdict(list)
     for outgoing in outcome.of("p.out"):
@@ -101,7 +102,7 @@ def emitted_in(outcome: Outcome) -> dict[str, list[bytes]]:
     return found
 
 
-def parts(outcome: Outcome) -> list[tuple[int, Any]]:
+def parts(outcome: LaneResult) -> list[tuple[int, Any]]:
     """With the partition of the ledger in which each stands."""
     found = []
     for place, out in outcome.writes.items():
@@ -113,7 +114,7 @@ def parts(outcome: Outcome) -> list[tuple[int, Any]]:
     return found
 
 
-def summed(outcome: Outcome, side: str, kind: str) -> dict[str, tuple[int, int]]:
+def summed(outcome: LaneResult, side: str, kind: str) -> dict[str, tuple[int, int]]:
     totals: dict[str, tuple[int, int]] = {}
     for _, part in parts(outcome):
         if kind in part[side]:
@@ -127,7 +128,7 @@ def counted(ids: dict[str, list[bytes]]) -> dict[str, tuple[int, int]]:
     return {run: (len(each), hash_event_ids(each)) for run, each in ids.items()}
 
 
-def worked(function: Callable[..., Any], given_: list[Record], **changed: Any) -> Outcome:
+def worked(function: Callable[..., Any], given_: Sequence[Record], **changed: Any) -> LaneResult:
     lane = Lane(function, versions=[booked(**changed)])
     return asyncio.run(lane.handle(*given_))
 
@@ -164,9 +165,9 @@ def test_what_died_dropped_or_was_filtered_is_counted_so(
 ) -> None:
     outcome = worked(function, given_)
     said = [part["in"]["in"] for _, part in parts(outcome)]
-    for kind in ("dead", "dropped", "filtered"):
-        assert sum(each.get(kind, 0) for each in said) == getattr(outcome.tally, kind), kind
-    assert len(outcome.dead) == outcome.tally.dead
+    for kind in (Outcome.DEAD, Outcome.DROPPED, Outcome.FILTERED):
+        assert sum(each.get(kind.value, 0) for each in said) == outcome.count(kind), kind
+    assert len(outcome.dead) == outcome.count(Outcome.DEAD)
 
 
 @FUNCTIONS

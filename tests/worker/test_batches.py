@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farandole.events.outcome import Outcome
 from farandole.events.topology_version import RetryPolicy
 from farandole.stages.contract import Context, Reject
 from farandole.worker.limits import MAX_BATCH
@@ -42,7 +43,11 @@ async def test_a_batch_is_one_call() -> None:
     table = Table(set(), ValueError())
     outcome = await lane_of(table).handle(*(bare({"n": n}, offset=n) for n in range(500)))
     assert table.calls == [list(range(500))]
-    assert (outcome.tally.consumed, outcome.tally.dropped, outcome.writes) == (500, 0, {})
+    assert (
+        outcome.counters.consumed,
+        outcome.count(Outcome.DROPPED),
+        outcome.writes,
+    ) == (500, 0, {})
 
 
 async def test_a_long_batch_is_cut() -> None:
@@ -144,7 +149,7 @@ async def test_a_batch_that_gives_nothing_drops_all_its_events() -> None:
         return None
 
     outcome = await Lane(silent).handle(*(emitted(n) for n in range(1, 4)))
-    assert (outcome.tally.dropped, outcome.tally.emitted) == (3, 0)
+    assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted) == (3, 0)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import orjson
 import pytest
 
+from farandole.events.outcome import Outcome, OutcomeCounts
 from farandole.worker import heartbeat as beats
 from farandole.worker.counters import Counters
 from farandole.worker.heartbeat import Heartbeat
@@ -65,21 +66,31 @@ async def turns(count: int) -> None:
 
 async def test_a_beat_says_what_was_settled(pipe: tuple[int, int]) -> None:
     beat = Heartbeat(pipe[1])
-    beat.tally("load").add(Counters(consumed=5, emitted=3, dropped=1, filtered=2, dead=1))
+    outcomes = {Outcome.DROPPED: 1, Outcome.FILTERED: 2, Outcome.DEAD: 1, Outcome.CANCELLED: 4}
+    beat.counters("load").add(Counters(5, 3, outcomes=OutcomeCounts(outcomes)))
     async with beating(beat):
         line = (await heard(pipe[0])).splitlines()[0]
     assert orjson.loads(line) == {
-        "load": {"consumed": 5, "emitted": 3, "dropped": 1, "filtered": 2, "dead": 1, "lanes": 2}
+        "load": {
+            "consumed": 5,
+            "emitted": 3,
+            "dropped": 1,
+            "filtered": 2,
+            "dead": 1,
+            "cancelled": 4,
+            "parked": 0,
+            "lanes": 2,
+        }
     }
 
 
 async def test_the_last_beat_says_what_was_settled_last(pipe: tuple[int, int]) -> None:
     """Or the books of a process that ends in good order would miss its last moments."""
     beat = Heartbeat(pipe[1])
-    tally = beat.tally("load")
+    counters = beat.counters("load")
     async with beating(beat):
         await heard(pipe[0])
-        tally.add(Counters(consumed=7))
+        counters.add(Counters(consumed=7))
     assert orjson.loads((await heard(pipe[0])).splitlines()[-1])["load"]["consumed"] == 7
 
 

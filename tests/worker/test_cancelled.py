@@ -10,10 +10,21 @@ import pytest
 
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.ledger_entry import hash_event_ids
+from farandole.events.outcome import Outcome
 from farandole.events.record import Partition
 from farandole.events.run_ids import RunIdGenerator
 from farandole.stages.contract import Context
-from tests.worker.made import INSTALLATION, PATIENT, In, Lane, Out, Outcome, bare, emitted, version
+from tests.worker.made import (
+    INSTALLATION,
+    PATIENT,
+    In,
+    Lane,
+    LaneResult,
+    Out,
+    bare,
+    emitted,
+    version,
+)
 from tests.worker.test_hosting import ONE
 
 OFF, ON = "a" * 13, "b" * 13
@@ -47,7 +58,7 @@ def off(*runs: str) -> Callable[[], frozenset[bytes]]:
     return lambda: found
 
 
-def consumed(outcome: Outcome) -> dict[str, list[dict[str, Any]]]:
+def consumed(outcome: LaneResult) -> dict[str, list[dict[str, Any]]]:
     """By run, what the ledger says was consumed of `in`."""
     found: dict[str, list[dict[str, Any]]] = {}
     for entry in map(orjson.loads, (o.value or b"" for o in outcome.of("ledger"))):
@@ -67,7 +78,11 @@ async def test_only_the_cancelled_run_ends(function: Any) -> None:
     outcome = await lane_of(function, off(OFF)).handle(*records)
     assert CALLED == [0, 3, 6]
     assert [d["n"] for d in outcome.data()] == [0, 3, 6]
-    assert (outcome.tally.cancelled, outcome.tally.emitted, outcome.tally.dead) == (6, 3, 0)
+    assert (
+        outcome.count(Outcome.CANCELLED),
+        outcome.counters.emitted,
+        outcome.count(Outcome.DEAD),
+    ) == (6, 3, 0)
     (said,) = consumed(outcome)[OFF]
     ids = [b"asked/0/1/%d" % n for n in range(9) if n % 3]
     assert (said["n"], said["cancelled"], said["hash"]) == (6, 6, hash_event_ids(ids))
@@ -89,7 +104,7 @@ async def test_a_root_of_a_cancelled_run_opens_it_and_ends_it() -> None:
 async def test_what_cannot_be_read_dies_no_more(function: Any) -> None:
     bad = emitted(1, run=OFF, data=b"{")
     outcome = await lane_of(function, off(OFF)).handle(bad)
-    assert (outcome.tally.cancelled, outcome.dead) == (1, [])
+    assert (outcome.count(Outcome.CANCELLED), outcome.dead) == (1, [])
 
 
 async def test_a_run_that_is_cancelled_meanwhile_is_tried_no_more() -> None:
@@ -103,13 +118,17 @@ async def test_a_run_that_is_cancelled_meanwhile_is_tried_no_more() -> None:
 
     outcome = await lane_of(failing, lambda: asked[0]()).handle(emitted(1, run=OFF))
     assert attempts == [1]
-    assert (outcome.tally.cancelled, outcome.dead) == (1, [])
+    assert (outcome.count(Outcome.CANCELLED), outcome.dead) == (1, [])
     assert [part["n"] for part in consumed(outcome)[OFF]] == [1]
 
 
 async def test_one_that_kills_its_process_is_no_dead_letter() -> None:
     done = await lane_of(straight, off(OFF)).work.give_up(emitted(1, run=OFF), deaths=5)
-    assert (done.settled, done.receipt.cancelled, done.receipt.dead) == (1, 1, 0)
+    assert (
+        done.settled,
+        done.receipt.outcomes[Outcome.CANCELLED],
+        done.receipt.outcomes[Outcome.DEAD],
+    ) == (1, 1, 0)
     assert [*done.writes] == [Partition("ledger", 0)]
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from farandole.events.dead_letter import approximate_record_size
 from farandole.events.header_codec import decode_headers
+from farandole.events.outcome import Outcome
 from farandole.events.record import UndecodableRecord
 from farandole.events.topology_version import RetryPolicy
 from farandole.stages.contract import Context, Reject, To
@@ -25,7 +26,7 @@ from farandole.worker.limits import (
     MAX_TRANSACTION_BYTES,
 )
 from tests.events.made import Made, headers, values
-from tests.worker.made import PATIENT, In, Lane, Other, Out, Outcome, bare, emitted
+from tests.worker.made import PATIENT, In, Lane, LaneResult, Other, Out, bare, emitted
 
 BAD = 1  # the event that each of these functions fails on
 
@@ -142,8 +143,13 @@ async def test_one_event_dies_and_its_neighbours_are_worked(
     assert (dead["offset"], dead["attempts"]) == ("1", "1")
     assert error in dead["error"]
     assert said in dead["message"]
-    tally = outcome.tally
-    assert (tally.consumed, tally.emitted, tally.dead, tally.dropped) == (3, 2, 1, 0)
+    counters = outcome.counters
+    assert (
+        counters.consumed,
+        counters.emitted,
+        counters.outcomes[Outcome.DEAD],
+        counters.outcomes[Outcome.DROPPED],
+    ) == (3, 2, 1, 0)
 
 
 def _ns(data: list[Any]) -> set[int]:
@@ -227,8 +233,8 @@ def test_any_bytes_at_all_harm_no_neighbour(hostile: list[Any], data: st.DataObj
     mixed: list[Any] = data.draw(st.permutations([*good, *records]))
     outcome = asyncio.run(Lane(copied).handle(*mixed))
     assert {100, 101, 102, 103} <= _ns(outcome.data())
-    assert outcome.tally.dead == len(outcome.dead)
-    settled = outcome.tally.emitted + outcome.tally.dead
+    assert outcome.count(Outcome.DEAD) == len(outcome.dead)
+    settled = outcome.counters.emitted + outcome.count(Outcome.DEAD)
     assert settled == len(mixed)
     assert sorted(int(d["offset"]) for d in outcome.dead) == sorted(
         {int(d["offset"]) for d in outcome.dead}
@@ -268,7 +274,7 @@ async def test_a_later_try_may_succeed() -> None:
     lane = Lane(failing_until(3, ValueError("no")), retry=PATIENT)
     outcome = await lane.handle(bare(offset=1), bare(offset=2))
     assert _ns(outcome.data()) == {3}
-    assert (outcome.tally.emitted, outcome.dead) == (2, [])
+    assert (outcome.counters.emitted, outcome.dead) == (2, [])
 
 
 @pytest.mark.parametrize("error", [Reject("never")])
@@ -327,7 +333,7 @@ async def test_one_event_may_cause_more_than_a_transaction_usually_holds() -> No
 
     assert count * 420 < MAX_EVENT_BYTES
     outcome = await Lane(many).handle(bare(offset=1))
-    assert outcome.tally.emitted == count
+    assert outcome.counters.emitted == count
 
 
 async def test_an_inherited_key_counts_as_often_as_it_is_written() -> None:
@@ -467,9 +473,13 @@ async def test_an_async_generator_is_closed_when_it_is_not_read_to_its_end() -> 
 
 async def test_an_event_that_kills_its_process_is_given_up_with_a_clear_word() -> None:
     done = await Lane(raises(ValueError())).work.give_up(bare(offset=7), 3)
-    outcome = Outcome()
+    outcome = LaneResult()
     outcome.add(done)
     (dead,) = outcome.dead
     assert (dead["error"], dead["attempts"], dead["offset"]) == ("ProcessDied", "3", "7")
     assert "died 3 times with this event at work" in dead["message"]
-    assert (done.settled, outcome.tally.dead, outcome.tally.consumed) == (1, 1, 1)
+    assert (done.settled, outcome.count(Outcome.DEAD), outcome.counters.consumed) == (
+        1,
+        1,
+        1,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from farandole.catalog.active_stages import active_stages
+from farandole.events.outcome import Outcome
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.stages.contract import To
 from farandole.stages.function_signature import read_signature
@@ -22,7 +23,7 @@ def since_ten(first: StageSpec, then: StageSpec) -> list[Version]:
     """Two versions of a stage; the second holds from offset 10 on."""
     return [
         version(1, stages={"stage": first}),
-        version(2, stages={"stage": then}, **{"in": LATER}),
+        version(2, stages={"stage": then}, events={"in": LATER}),
     ]
 
 
@@ -41,7 +42,7 @@ def one(event: In) -> Out:
 async def test_a_result_goes_by_its_name_under_a_version_with_fewer_outputs() -> None:
     versions = [
         version(1, stages={"stage": ONE}),
-        version(2, stages={"stage": TWO}, **{"in": LATER}),
+        version(2, stages={"stage": TWO}, events={"in": LATER}),
     ]
     outcome = await Lane(either, versions=versions).handle(bare({"n": 1}, 1))
     assert outcome.data("p.out") == [{"n": 1, "household": None}]
@@ -51,10 +52,14 @@ async def test_a_result_goes_by_its_name_under_a_version_with_fewer_outputs() ->
 async def test_a_result_that_an_older_version_does_not_know_is_dropped() -> None:
     versions = [
         version(1, stages={"stage": ONE}),
-        version(2, stages={"stage": TWO}, **{"in": LATER}),
+        version(2, stages={"stage": TWO}, events={"in": LATER}),
     ]
     outcome = await Lane(either, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
-    assert (outcome.tally.dropped, outcome.tally.emitted, outcome.dead) == (1, 1, [])
+    assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted, outcome.dead) == (
+        1,
+        1,
+        [],
+    )
     assert outcome.data("p.other") == [{"said": "even"}]
 
 
@@ -73,10 +78,14 @@ async def test_so_is_one_that_names_its_type_itself() -> None:
     both = ONE.model_copy(update={"emits": ("out", "keyed")})
     versions = [
         version(1, stages={"stage": ONE}),
-        version(2, stages={"stage": both}, **{"in": LATER}),
+        version(2, stages={"stage": both}, events={"in": LATER}),
     ]
     outcome = await Lane(named, versions=versions).handle(bare({"n": 2}, 1), bare({"n": 2}, 11))
-    assert (outcome.tally.dropped, outcome.tally.emitted, outcome.dead) == (1, 1, [])
+    assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted, outcome.dead) == (
+        1,
+        1,
+        [],
+    )
 
 
 async def test_an_output_that_was_renamed_goes_where_the_version_of_its_event_sends_it() -> None:

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.header_codec import decode_headers
+from farandole.events.outcome import Outcome
 from farandole.events.run_ids import EventPosition, RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.stages.contract import Context, To
@@ -78,7 +79,7 @@ async def test_a_function_of_each_kind_is_worked(
 ) -> None:
     outcome = await Lane(function).handle(bare(offset=5))
     assert sorted(d["n"] for d in outcome.data()) == sorted(results)
-    assert (outcome.tally.emitted, outcome.dead) == (len(results), [])
+    assert (outcome.counters.emitted, outcome.dead) == (len(results), [])
 
 
 async def test_results_carry_the_envelope_that_everyone_can_read() -> None:
@@ -135,7 +136,7 @@ async def test_an_only_result_is_the_same_record_as_the_first_of_several(
         }
 
     assert untimed(a.writes) == untimed(b.writes)
-    assert a.tally == b.tally
+    assert a.counters == b.counters
 
 
 async def test_work_done_twice_names_the_same_events() -> None:
@@ -194,14 +195,22 @@ async def test_none_drops_where_outputs_are_declared() -> None:
         return None if event.n % 2 else Out(n=event.n)
 
     outcome = await Lane(dropping).handle(*(bare(offset=n) for n in range(10)))
-    assert (outcome.tally.dropped, outcome.tally.emitted, outcome.dead) == (5, 5, [])
+    assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted, outcome.dead) == (
+        5,
+        5,
+        [],
+    )
 
 
 async def test_none_is_no_drop_where_nothing_is_declared() -> None:
     def silent(event: In) -> None: ...
 
     outcome = await Lane(silent, emits=[]).handle(bare(offset=1))
-    assert (outcome.tally.consumed, outcome.tally.dropped, outcome.writes) == (1, 0, {})
+    assert (
+        outcome.counters.consumed,
+        outcome.count(Outcome.DROPPED),
+        outcome.writes,
+    ) == (1, 0, {})
 
 
 async def test_an_empty_iterable_drops_and_none_in_it_is_skipped() -> None:
@@ -211,7 +220,7 @@ async def test_an_empty_iterable_drops_and_none_in_it_is_skipped() -> None:
             yield Out(n=event.n)
 
     outcome = await Lane(some).handle(bare({"n": 0}), bare(offset=1))
-    assert (outcome.tally.dropped, outcome.tally.emitted) == (1, 1)
+    assert (outcome.count(Outcome.DROPPED), outcome.counters.emitted) == (1, 1)
     assert [text_headers(o)["ce_id"] for o in outcome.of("p.out")] == ["in/0/1/0"]
 
 
@@ -299,7 +308,7 @@ async def test_a_key_is_the_field_that_the_json_calls_so() -> None:
 
     stage = StageSpec(run="m:f", subscribes=("in",), emits=("keyed",))
     keyed = EventSpec(topic="p.keyed", partitions=4, key="householdId")
-    lane = Lane(renamed, versions=[version(stages={"stage": stage}, keyed=keyed)])
+    lane = Lane(renamed, versions=[version(stages={"stage": stage}, events={"keyed": keyed})])
     assert [o.key for o in (await lane.handle(bare(offset=7))).of("p.keyed")] == [b"7"]
 
 

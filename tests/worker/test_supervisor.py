@@ -102,7 +102,16 @@ async def test_a_stop_drains_and_hears_the_last_word(tmp_path: Path) -> None:
         assert run.supervisor.reports()["load"]["lanes"] == 1
         assert await run.stop()
     assert run.supervisor.reports() == {
-        "load": {"consumed": 15, "emitted": 1, "dropped": 0, "filtered": 0, "dead": 2, "lanes": 0}
+        "load": {
+            "consumed": 15,
+            "emitted": 1,
+            "dropped": 0,
+            "filtered": 0,
+            "dead": 2,
+            "cancelled": 0,
+            "parked": 0,
+            "lanes": 0,
+        }
     }
 
 

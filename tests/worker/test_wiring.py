@@ -11,6 +11,7 @@ from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.published_versions import NothingAppliedError
 from farandole.events.envelope import attribute_header, trigger_headers
 from farandole.events.header_codec import encode_headers
+from farandole.events.outcome import Outcome
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import OutcomeUnknownError
@@ -111,7 +112,7 @@ async def test_a_root_is_of_the_newest_version_at_whose_boundary_it_stands() -> 
     bounded = EventSpec(topic="p.in", partitions=4, boundaries=(10, 20, 0, 0))
     versions = [
         version(1, stages={"stage": STAGE}),
-        version(2, stages={"stage": STAGE}, **{"in": bounded}),
+        version(2, stages={"stage": STAGE}, events={"in": bounded}),
     ]
     records = [bare(offset=9), bare(offset=10), bare(offset=19, partition=1), bare(offset=11)]
     headers = await headers_of(Lane(copied, versions=versions), *records)
@@ -130,7 +131,7 @@ async def test_neighbours_are_told_apart_wherever_the_lane_comes_from() -> None:
         subscribes=("in", "asked"),
         versions=[
             version(1, stages={"stage": both}),
-            version(2, stages={"stage": both}, **{"in": bounded}),
+            version(2, stages={"stage": both}, events={"in": bounded}),
         ],
     )
     records = [
@@ -168,7 +169,7 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
     async def again() -> dict[int, Version]:
         return versions
 
-    versions = {n: version(n, **{"in": _since(10 * n)}) for n in (1, 2, 3)}
+    versions = {n: version(n, events={"in": _since(10 * n)}) for n in (1, 2, 3)}
     wiring = LineageResolver(versions, again, bind)
     assert bound == []
     await wiring.look()
@@ -187,7 +188,7 @@ async def test_a_topic_that_grew_between_versions_takes_the_events_of_both() -> 
     wider = EventSpec(topic="p.out", partitions=8)
     versions = [
         version(1, stages={"stage": STAGE}),
-        version(2, stages={"stage": STAGE}, out=wider),
+        version(2, stages={"stage": STAGE}, events={"out": wider}),
     ]
     records = [emitted(n, of="p@1", key=b"%d" % n) for n in range(8)]
     records += [emitted(n, of="p@2", key=b"%d" % n) for n in range(8, 40)]
@@ -254,43 +255,47 @@ def elsewhere(key: bytes) -> int:
 
 
 async def test_a_root_in_the_wrong_partition_is_sent_to_its_own_untouched() -> None:
-    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
+    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, events={"in": KEYED})])
     record = bare({"n": 1}, partition=elsewhere(b"k"), key=b"k", headers=[("theirs", b"1")])
     outcome = await lane.handle(record)
     (where,) = outcome.writes
     assert where == ("p.in", partition_for_key(b"k", 4))
     (sent,) = outcome.writes[where]
     assert sent == (b"k", record.value, encode_headers([("theirs", b"1")]))
-    assert (outcome.tally.forwarded, outcome.tally.emitted, outcome.tally.dead) == (1, 0, 0)
+    assert (
+        outcome.counters.forwarded,
+        outcome.counters.emitted,
+        outcome.count(Outcome.DEAD),
+    ) == (1, 0, 0)
 
 
 async def test_of_two_subscribers_the_first_alone_sends_it() -> None:
     stages = {"first": STAGE.model_copy(update={"emits": ("other",)}), "stage": STAGE}
-    lane = Lane(copied, versions=[version(stages=stages, **{"in": KEYED})])
+    lane = Lane(copied, versions=[version(stages=stages, events={"in": KEYED})])
     outcome = await lane.handle(bare({"n": 1}, partition=elsewhere(b"k"), key=b"k"))
     assert outcome.writes == {}
-    assert outcome.tally.forwarded == 1
+    assert outcome.counters.forwarded == 1
 
 
 async def test_a_root_where_it_belongs_or_without_a_key_stays() -> None:
-    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
+    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, events={"in": KEYED})])
     home = partition_for_key(b"k", 4)
     outcome = await lane.handle(
         bare({"n": 1}, partition=home, key=b"k"), bare({"n": 2}, 1, partition=home)
     )
-    assert (outcome.tally.forwarded, outcome.tally.emitted) == (0, 2)
+    assert (outcome.counters.forwarded, outcome.counters.emitted) == (0, 2)
 
 
 async def test_what_our_own_stages_placed_is_not_moved() -> None:
     """An event without a declared key keeps its cause's, in a topic where others declare one."""
-    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, **{"in": KEYED})])
+    lane = Lane(copied, versions=[version(stages={"stage": STAGE}, events={"in": KEYED})])
     outcome = await lane.handle(emitted(1, partition=elsewhere(b"k"), key=b"k"))
-    assert (outcome.tally.forwarded, outcome.tally.emitted) == (0, 1)
+    assert (outcome.counters.forwarded, outcome.counters.emitted) == (0, 1)
 
 
 async def test_a_root_belongs_to_a_version_that_came_after_the_lane_began() -> None:
     """It can be read only after its version can: the lane asks before it wires the first root."""
-    later = version(2, stages={"stage": STAGE}, **{"in": _since(10)})
+    later = version(2, stages={"stage": STAGE}, events={"in": _since(10)})
     lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})], later=[later])
     (before, after) = await headers_of(lane, bare(offset=9), bare(offset=10))
     assert before["ce_topologyversion"] == "p@1"

@@ -17,5 +17,5 @@ class Greeting(BaseModel):
 def greet(visitor: Visitor) -> Greeting:
     """A plain function: no decorator, no base class. It is tested by calling it."""
     if not visitor.name:
-        raise Reject("a visitor without a name")  # a dead letter at once, no retry
+        raise Reject("a visitor without a name")  # a dead letter at once, without a retry
     return Greeting(name=visitor.name, text=f"Hello, {visitor.name}")

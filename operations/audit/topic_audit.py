@@ -1,0 +1,307 @@
+"""Do the books say what the topics hold?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aiokafka import TopicPartition
+from pydantic import Field
+from xxhash import xxh3_64_intdigest
+
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import scan
+from farandole.catalog.ownership import VersionIndex
+from farandole.catalog.published_versions import VersionsByNumber
+from farandole.events.record import Record
+from farandole.ledger import entry_validation
+from farandole.ledger.audit_comparison import (
+    AuditCell,
+    AuditEdge,
+    EdgeSums,
+    RetentionLoss,
+    add_entry_sums,
+    differing_cells,
+    explain_difference,
+    remove_run_weight,
+    run_group,
+)
+from farandole.operations.audit.run_row_audit import RunRowAudit
+from farandole.operations.errors import NotFoundError, operation
+from farandole.operations.installation import Installation
+from farandole.operations.reason_text import reason_text
+from farandole.operations.reasons import Reason
+from farandole.operations.results import Result
+
+_MAX_EXAMINED_EDGES = 100  # differing edges of which the missing ids are looked for
+_MAX_KEPT_IDS = 1_000_000  # ids that are kept in memory for it
+
+RunGroup = Callable[[str], Hashable | None]
+"""The group in which a run is counted; None if it is not counted."""
+EventVisitor = Callable[[str, AuditEdge, int, str, Record], None]
+"""Takes an event at an edge: its run, the edge, the hash of its id, its id and its record."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """What to compare."""
+
+    run: str | None = None
+    """None: all runs of the pipeline."""
+
+
+class AuditFault(Result):
+    """An edge of a run, or of a group of runs, where books and topics differ. The two last keys are
+    absent where it was not found out which events are missing."""
+
+    run: str
+    edge: str
+    topics: int
+    """Events that the topics hold."""
+    books: int
+    """Events that the books tell of."""
+    missing_in_books: list[str] = Field(default_factory=list)
+    """Ids that are missing there, or twice in the topics."""
+    missing_in_topics: list[str] = Field(default_factory=list)
+
+
+class AuditedRow(Result):
+    """A run whose row is not what its ledger entries fold into."""
+
+    run: str
+    why: str
+    reason: Reason
+
+
+class AuditResult(Result):
+    """What an audit has found."""
+
+    events: int
+    """Emitted events that were compared."""
+    faults: list[AuditFault]
+    rows: list[AuditedRow]
+    unverifiable: list[str]
+    """What differs, and retention has deleted what would tell why."""
+    at_work: int
+    """Runs that changed while they were read; they are not judged."""
+    ahead: int
+    """Runs with entries that are not in their rows yet."""
+    verdict: Literal["agree", "differ", "unverifiable"]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data; keys that were not set are absent."""
+        return self.model_dump(mode="python", exclude_unset=True)
+
+
+@operation
+async def audit_topics(installation: Installation, request: AuditRequest) -> AuditResult:
+    """Compare the ledger's entries with what the topics hold, and the rows of runs with what their
+    entries fold into. All is read anew, at read_committed.
+
+    Raises NotFoundError `unknown_run` where neither books nor topics know the run.
+    """
+    settings, run = installation.settings, request.run
+    versions = await installation.versions()
+    began = _now() - 1000 * settings.transaction_timeout
+    async with ClusterAdmin.open(settings) as admin:
+        reader = _AuditReader(settings, admin, versions, began)
+        await reader.prepare()
+
+        def only_run(name: str) -> Hashable | None:
+            return name if name == run else None
+
+        topics, books = await reader.sums(run_group if run is None else only_run)
+        events = topics.events()
+        cells = differing_cells(topics, books)
+        if run is None and cells:
+            groups = {group for group, _ in cells}
+            topics, books = await reader.sums(lambda n: n if run_group(n) in groups else None)
+            cells = differing_cells(topics, books)
+        if run is not None and not [*topics, *books]:
+            raise NotFoundError(
+                "unknown_run", f"neither the books nor the topics know a run {run!r}", run=run
+            )
+        at_work = {name for name, _ in cells if name in reader.at_work}
+        cells = [cell for cell in cells if cell[0] not in reader.at_work]
+        ids = await reader.ids(cells[:_MAX_EXAMINED_EDGES]) if cells else {}
+    rows = RunRowAudit(settings, next(iter(versions.values())).pipeline, reader.retention.books)
+    await rows.compare(run)
+    faults: list[AuditFault] = []
+    unverifiable: list[str] = []
+    for cell in cells:
+        name, edge = cell
+        excuse = reader.retention.excuses(edge, topics[cell], books[cell])
+        if excuse is not None:
+            unverifiable.append(f"{name}: {edge}: {excuse}")
+        else:
+            faults.append(_fault(cell, topics, books, ids.get(cell)))
+    unverifiable += rows.unverifiable
+    differ = faults or rows.faults
+    return AuditResult(
+        events=events,
+        faults=faults,
+        rows=[
+            AuditedRow(run=fault.run, why=reason_text(fault.reason), reason=fault.reason)
+            for fault in rows.faults
+        ],
+        unverifiable=unverifiable,
+        at_work=len(at_work),
+        ahead=rows.ahead,
+        verdict="differ" if differ else "unverifiable" if unverifiable else "agree",
+    )
+
+
+def _fault(
+    cell: AuditCell, topics: EdgeSums, books: EdgeSums, ids: dict[int, str] | None
+) -> AuditFault:
+    """`ids`: what `_AuditReader.ids` gives for the cell; None if it was not examined."""
+    name, edge = cell
+    ours, theirs = topics[cell], books[cell]
+    fields: dict[str, Any] = {
+        "run": str(name), "edge": str(edge), "topics": ours.n, "books": theirs.n
+    }  # fmt: skip
+    if ids is not None:
+        difference = remove_run_weight(ours.hash - theirs.hash, str(name))
+        found = explain_difference(ours.n - theirs.n, difference, ids)
+        if found is not None:
+            fields |= {"missing_in_books": found[0], "missing_in_topics": found[1]}
+    return AuditFault(**fields)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+class _AuditReader:
+    """Reads topics and ledger of one pipeline, as often as the audit needs them."""
+
+    def __init__(
+        self, settings: Settings, admin: ClusterAdmin, versions: VersionsByNumber, began: float
+    ) -> None:
+        """`began`: entries from then on, in ms of the epoch, are of transactions that may not have
+        been committed when the reading began."""
+        self._settings = settings
+        self._admin = admin
+        self._versions = versions
+        self._began = began
+        self._index = VersionIndex(versions.values())
+        self._pipeline = versions[max(versions)].pipeline
+        self._topics = sorted({e.topic for v in versions.values() for e in v.events.values()})
+        self._emits: dict[str | None, set[str]] = {}
+        for name, stage in ((n, s) for v in versions.values() for n, s in v.stages.items()):
+            self._emits.setdefault(name, set()).update(stage.emits)
+        self._consumed: dict[tuple[str, str, int], int] = {}
+        """By stage, topic and partition, the committed offset."""
+        self.retention: RetentionLoss = RetentionLoss()
+        """Up to when retention may have deleted records."""
+        self.at_work: set[Hashable] = set()
+        """Runs that have entries since `began`."""
+
+    async def prepare(self) -> None:
+        """Read the committed offsets first: the books that are read later hold all before them."""
+        existing = await self._admin.topics()
+        names = self._settings.names
+        tps = [TopicPartition(t, i) for t in self._topics for i in range(existing.get(t, 0))]
+        for stage in {s for v in self._versions.values() for s in v.stages}:
+            done = await self._admin.committed(names.stage_group(self._pipeline, stage), tps)
+            for tp, at in done.items():
+                self._consumed[stage, tp.topic, tp.partition] = at.offset if at else 0
+        types = {e.topic: t for v in self._versions.values() for t, e in v.events.items()}
+        limits: dict[str, int] = {}
+        for tp, limit in (await self._retention_limits(tps)).items():
+            limits[types[tp.topic]] = max(limit, limits.get(types[tp.topic], -1))
+        ledger = [
+            TopicPartition(names.ledger_topic, i)
+            for i in range(existing.get(names.ledger_topic, 0))
+        ]
+        of_books = await self._retention_limits(ledger)
+        self.retention = RetentionLoss(limits, max(of_books.values()) if of_books else None)
+
+    async def _retention_limits(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return, for each partition from which retention has deleted, the time up to which it may
+        have: that of the first record that is left, and what clocks and transactions may differ
+        by."""
+        found = {}
+        for tp, first in (await self._admin.start_offsets(tps)).items():
+            if not first:
+                continue
+            found[tp] = _now()
+            start = {tp: first}
+            async with aclosing(scan(self._settings, [tp.topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
+                async for records in batches:
+                    found[tp] = records[0].timestamp + int(
+                        1000 * self._settings.transaction_timeout
+                    )
+                    break
+        return found
+
+    async def sums(self, group: RunGroup) -> tuple[EdgeSums, EdgeSums]:
+        """Return what the topics hold and what the books say, by group of runs and edge."""
+        topics, books = EdgeSums(group), EdgeSums(group)
+
+        def add(run: str, edge: AuditEdge, hash_: int, _: str, record: Record) -> None:
+            topics.add(run, edge, 1, hash_, record.timestamp)
+
+        await self._visit_events(add)
+        async for records in scan(self._settings, [self._settings.names.ledger_topic]):
+            for record in records:
+                entry = entry_validation.parse_entry(record.value)
+                if entry is None or entry["pipeline"] != self._pipeline:
+                    continue
+                add_entry_sums(books, entry)
+                if entry["at"] >= self._began and len(self.at_work) < _MAX_KEPT_IDS:
+                    runs = (group(part["run"]) for part in entry["runs"])
+                    self.at_work |= {each for each in runs if isinstance(each, str)}
+        return topics, books
+
+    async def ids(self, cells: list[AuditCell]) -> dict[AuditCell, dict[int, str]]:
+        """Return, by edge, the ids by their hashes: of the events that are there, and of events
+        that might have been (the first result of each event that a stage has consumed)."""
+        wanted = set(cells)
+        runs = {name for name, _ in cells}
+        found: dict[AuditCell, dict[int, str]] = {cell: {} for cell in cells}
+        kept = 0
+
+        def keep(run: str, edge: AuditEdge, hash_: int, event_id: str, record: Record) -> None:
+            nonlocal kept
+            if run not in runs or kept >= _MAX_KEPT_IDS:
+                return
+            if (run, edge) in wanted:
+                found[run, edge][hash_] = event_id
+                kept += 1
+            for output in self._emits.get(edge.stage, ()):
+                cell = run, AuditEdge(output, None)
+                if cell in wanted:
+                    possible = f"{edge.event_type}/{record.partition}/{record.offset}/0"
+                    found[cell][xxh3_64_intdigest(possible.encode())] = possible
+                    kept += 1
+
+        await self._visit_events(keep)
+        return found
+
+    async def _visit_events(self, visit: EventVisitor) -> None:
+        """Call `visit` for each event at each of its edges: emitted, and consumed by each stage
+        whose committed offset is behind it."""
+        async for records in scan(self._settings, self._topics):
+            for record in records:
+                owner = self._index.owner_of(record)
+                assert owner is not None  # only topics of published versions are read
+                if not owner.version.ledger or self._index.is_forwarded(record, owner):
+                    continue  # what was forwarded stands in its own partition too
+                run, event_type = self._index.run_of(record, owner), owner.event_type
+                name = run.decode(errors="replace")
+                event_id = run
+                if owner.stage is not None:
+                    event_id = dict(record.headers).get("ce_id") or b""
+                hash_ = xxh3_64_intdigest(event_id)
+                text = event_id.decode(errors="backslashreplace")
+                if owner.stage is not None:
+                    visit(name, AuditEdge(event_type, None), hash_, text, record)
+                for stage in owner.version.subscribers(event_type):
+                    past = self._consumed.get((stage, record.topic, record.partition), 0)
+                    if record.offset < past:
+                        visit(name, AuditEdge(event_type, stage), hash_, text, record)
