@@ -23,3 +23,16 @@ class InvalidSettingsError(BrokerError):
 
 class TopicMismatchError(BrokerError):
     """A topic exists with another number of partitions than was asked for."""
+
+
+class ProducerFencedError(BrokerError):
+    """Another producer has started under our transactional id, or our transaction outlived its
+    time-out: it is not committed, and this producer can write no more."""
+
+
+class RecordRejectedError(BrokerError):
+    """Kafka refuses a record, and would refuse it again: it is too large."""
+
+
+class TransactionFailedError(BrokerError):
+    """The client or the broker failed within a transaction: whether it is committed is unknown."""

@@ -9,7 +9,7 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
-FENCING_ERRORS = (
+_FENCING_ERRORS: tuple[type[BaseException], ...] = (
     ProducerFenced,
     InvalidProducerEpoch,
     InvalidTxnState,
@@ -17,3 +17,12 @@ FENCING_ERRORS = (
     OutOfOrderSequenceNumber,
     IllegalOperation,  # its sender was fenced before we asked, and left the transaction
 )
+
+
+def fencing_error(error: BaseException) -> BaseException | None:
+    """Return the error that says that our producer was fenced: `error` itself or its cause, because
+    aiokafka wraps errors of the broker that it does not expect. None if it is neither."""
+    for each in (error, error.__cause__):
+        if isinstance(each, _FENCING_ERRORS):
+            return each
+    return None

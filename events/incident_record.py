@@ -79,7 +79,12 @@ class Incident(_FrozenModel):
 
     @property
     def key(self) -> bytes:
-        return f"{self.pipeline}/{self.stage}/{self.fingerprint}".encode()
+        return incident_key(self.pipeline, self.stage, self.fingerprint)
+
+
+def incident_key(pipeline: str, stage: str, fingerprint: str) -> bytes:
+    """Return the key of an incident's row in `farandole.incidents`."""
+    return f"{pipeline}/{stage}/{fingerprint}".encode()
 
 
 NoticeKind = Literal["opened", "growing", "resolved"]

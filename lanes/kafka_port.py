@@ -13,24 +13,34 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
-    MessageSizeTooLargeError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
-    RecordListTooLargeError,
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from farandole.broker.aiokafka_internals import (
+    assigned_positions,
+    committed_with_metadata,
+    current_assignment,
+    force_close_client,
+    generation,
+    heartbeat,
+    undecodable_offset,
+)
 from farandole.broker.backoff import Backoff
-from farandole.broker.broker_errors import BrokerError
+from farandole.broker.broker_errors import (
+    BrokerError,
+    DeadlineExceededError,
+    ProducerFencedError,
+    RecordRejectedError,
+    TransactionFailedError,
+)
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.fencing_errors import FENCING_ERRORS
-from farandole.broker.kafka_clients import close_client, force_close_client, make_producer
-from farandole.broker.record_batch import build_batches
+from farandole.broker.kafka_clients import close_client, make_producer
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
-from farandole.broker.undecodable_records import offset_of_undecodable
+from farandole.broker.transactions import await_all, send_records, translated_errors
 from farandole.events.record import (
-    OutgoingRecord,
     Partition,
     PartitionWrites,
     Record,
@@ -51,8 +61,6 @@ log = structlog.get_logger()
 _POLL_SECONDS = 0.2  # seconds that a fetch waits for records before it answers "none"
 _RESTART_BACKOFF = Backoff(first=0.04, longest=5.0, jitter=0.5)
 
-_REJECTION_ERRORS = (MessageSizeTooLargeError, RecordListTooLargeError)
-
 
 @dataclass(slots=True)
 class GroupMembership:
@@ -67,16 +75,14 @@ class GroupMembership:
     async def heartbeat(self) -> bool | None:
         """True if Kafka accepted a heartbeat in our generation, False if the generation is gone,
         None if Kafka did not answer."""
-        # aiokafka has no public word for "heartbeat now"; its coordinator has.
-        coordinator: Any = self.consumer._coordinator
-        if coordinator.generation != self.generation:
+        if generation(self.consumer) != self.generation:
             return False
         try:
             async with asyncio.timeout(self.settings.deadline):
-                accepted = await coordinator._do_heartbeat()
+                accepted = await heartbeat(self.consumer)
         except (KafkaError, TimeoutError):
             return None
-        if coordinator.generation != self.generation:
+        if generation(self.consumer) != self.generation:
             return False
         return True if accepted else None
 
@@ -130,10 +136,9 @@ class KafkaPort:
             raise OutcomeUnknownError(str(error)) from None
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
-        # `consumer.committed()` forgets the metadata; the coordinator's own call keeps it.
-        coordinator: Any = self.membership.consumer._coordinator
         tps = [TopicPartition(*p) for p in self.inputs]
-        found = await self._answered(coordinator.fetch_committed_offsets(tps), self._deadline())
+        asking = committed_with_metadata(self.membership.consumer, tps)
+        found = await self._answered(asking, self._deadline())
         if any(tp not in found for tp in tps):
             found = await self._asked_again(tps)
         found = {tp: entry for tp, entry in found.items() if entry and entry.offset >= 0}
@@ -175,7 +180,7 @@ class KafkaPort:
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
-        self._assignment = consumer._subscription.subscription.assignment
+        self._assignment = current_assignment(consumer)
         if self._assignment is None:  # subscribed anew since: a rebalance follows
             raise LaneStoppedError
         try:
@@ -223,7 +228,7 @@ class KafkaPort:
         except UnicodeDecodeError:
             self._gingerly = False
             tp, consumer = TopicPartition(*partition), self.membership.consumer
-            offset = offset_of_undecodable(consumer, tp)
+            offset = undecodable_offset(consumer, tp)
             consumer.seek(tp, offset + 1)
             return [UndecodableRecord(*partition, offset)]
 
@@ -257,9 +262,10 @@ class KafkaPort:
 
     def positions(self) -> Mapping[Partition, int]:
         # Of the assignment that we seeked in: a newer one may have other positions.
-        if self._assignment is None or not self._assignment.active:
+        positions = assigned_positions(self._assignment, self.inputs)
+        if positions is None:
             raise LaneStoppedError
-        return {p: self._assignment.state_value(TopicPartition(*p)).position for p in self.inputs}
+        return dict(zip(self.inputs, positions, strict=True))
 
     async def begin(self) -> None:
         # One deadline for the whole transaction, below its time-out: past it, it may be aborted.
@@ -269,8 +275,9 @@ class KafkaPort:
     async def send(
         self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
     ) -> None:
-        producing = [self._produce(partition, out) for partition, out in writes.items() if out]
-        committing = self._open().send_offsets_to_transaction(
+        client, now = self._open(), int(time.time() * 1000)
+        producing = [send_records(client, tp, out, now) for tp, out in writes.items() if out]
+        committing = client.send_offsets_to_transaction(
             {
                 TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata)
                 for p, c in offsets.items()
@@ -278,7 +285,7 @@ class KafkaPort:
             self.membership.group,
         )
         # Together, not one after the other: a round trip less in each hop.
-        await self._answered(_await_all([*producing, committing]), self._transaction_ends)
+        await self._answered(await_all([*producing, committing]), self._transaction_ends)
 
     async def commit(self) -> None:
         await self._answered(self._open().commit_transaction(), self._transaction_ends)
@@ -308,34 +315,18 @@ class KafkaPort:
     async def wait_before_restart(self, fruitless: int) -> None:
         await self._wait(_RESTART_BACKOFF.delay(fruitless))
 
-    async def _produce(self, partition: Partition, outgoing: Sequence[OutgoingRecord]) -> None:
-        client, (topic, number) = self._open(), partition
-        now = int(time.time() * 1000)
-        sent = [
-            await client.send_batch(batch, topic, partition=number)
-            for batch in build_batches(outgoing, now)
-        ]
-        # Each of them: a commit succeeds without the batches that Kafka refused.
-        await _await_all(sent)
-
     async def _answered(self, request: Awaitable[Any], deadline: float) -> Any:
         """The answer, or one of the port's exceptions."""
         try:
-            async with asyncio.timeout_at(deadline):
-                return await request
-        except FENCING_ERRORS as error:
-            raise FencedError(type(error).__name__) from None
-        except _REJECTION_ERRORS as error:
-            raise WriteRejectedError(f"{type(error).__name__}: {error}") from None
-        except TimeoutError:
-            raise OutcomeUnknownError(
-                f"no answer within {self.membership.settings.deadline:g} s"
-            ) from None
-        except (KafkaError, OSError) as error:
-            raise OutcomeUnknownError(f"{type(error).__name__}: {error}") from None
-        except AssertionError as error:
-            # aiokafka asserts its transaction states; a fatal error in its sender leaves one wrong
-            raise OutcomeUnknownError(f"producer in a wrong state: {error}") from None
+            with translated_errors(f"no answer within {self.membership.settings.deadline:g} s"):
+                async with asyncio.timeout_at(deadline):
+                    return await request
+        except ProducerFencedError as error:
+            raise FencedError(str(error)) from None
+        except RecordRejectedError as error:
+            raise WriteRejectedError(str(error)) from None
+        except (DeadlineExceededError, TransactionFailedError) as error:
+            raise OutcomeUnknownError(str(error)) from None
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.membership.settings.deadline
@@ -355,11 +346,3 @@ class KafkaPort:
                 await self.stopping.wait()
         except TimeoutError:
             pass
-
-
-async def _await_all(requests: Sequence[Awaitable[Any]]) -> None:
-    """Await every request, then raise the first failure: no future is left unretrieved."""
-    results = await asyncio.gather(*requests, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result

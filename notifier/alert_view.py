@@ -1,4 +1,4 @@
-"""What does an alert tell the notifier?"""
+"""What does the notifier need to know of an alert?"""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ log = structlog.get_logger()
 
 MAX_ALERT_TEXT = 300  # characters
 MAX_ALERT_LANES = 1_000
-"""Of one stage that are told apart; `topology.yaml` allows no more partitions."""
+"""A lane number beyond this is ignored; `topology.yaml` allows no more partitions."""
 _MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class AlertView:
-    """One alert, as far as the incident that it belongs to is concerned."""
+    """One alert, with what its incident needs of it."""
 
     pipeline: str
     stage: str
-    """Empty: of the whole pipeline."""
+    """Empty if the alert is about the whole pipeline."""
     run: str
     lane: int | None
-    """None: it is of no lane alone. The alerts of a stage's lanes have one fingerprint."""
+    """None if the alert is not about a single lane. The alerts of a stage's lanes share one
+    fingerprint."""
     error: str
     """The alert's kind."""
     title: str
@@ -43,8 +44,9 @@ class AlertView:
     record: Record
 
     @classmethod
-    def read(cls, record: Record, now: datetime) -> AlertView | None:
-        """None of what is no alert. One that says that it is of a later time is of now."""
+    def from_record(cls, record: Record, now: datetime) -> AlertView | None:
+        """Return the alert in a record; None, and a warning in the log, if there is none. A time
+        after `now` is replaced by `now`."""
         try:
             alert = Alert.model_validate_json(record.value or b"")
         except ValidationError:

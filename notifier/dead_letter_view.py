@@ -1,4 +1,4 @@
-"""What does a dead letter tell the notifier?"""
+"""What does the notifier need to know of a dead letter, and what of it may be shown?"""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from farandole.events.personal_data_masking import PERSONAL_MASK, mask_personal,
 from farandole.events.record import Record
 from farandole.events.safe_text import escape_harmful, single_line
 
-MAX_SAMPLE_DATA = 1_200  # characters of a sample's data
-MAX_SAMPLE_MESSAGE = 400  # characters of a sample's message
-MAX_PARSED_BYTES = 64 * 1024  # bytes of data that are parsed for a sample
-_MIN_REDACTED_LENGTH = 3  # characters of a personal value that are struck out of a message
+MAX_SAMPLE_DATA = 1_200  # characters
+MAX_SAMPLE_MESSAGE = 400  # characters
+MAX_PARSED_BYTES = 64 * 1024  # larger data are not parsed
+_MIN_REDACTED_LENGTH = 3  # shorter personal values are not removed from messages
 
 _USED_HEADERS = frozenset(
     DEAD_HEADER_PREFIX + name
@@ -35,23 +35,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PersonalSchema = Mapping[str, Any] | None
 SchemaLookup = Callable[[str, str, str, str], PersonalSchema]
-"""By pipeline, version, event type and topic, the JSON Schema of an event that holds something
-personal; None of all others."""
+"""Takes pipeline, version, event type and topic; returns the JSON Schema of the event if it marks
+fields as personal, None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """What of an event must not be shown."""
+    """The parts of an event that must not be shown."""
 
     schema: PersonalSchema
     values: frozenset[str] = frozenset()
-    unknown: bool = False
-    """Its schema marks something as personal, and the data do not fit it: it may be anywhere."""
+    hides_all: bool = False
+    """True if the schema marks something as personal and the data do not fit the schema: then the
+    personal values could be anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterView:
-    """One dead letter, as far as the incident that it belongs to is concerned."""
+    """One dead letter, with what its incident needs of it."""
 
     pipeline: str
     stage: str
@@ -64,35 +65,38 @@ class DeadLetterView:
     secrets: PersonalData
 
     @classmethod
-    def read(
-        cls, record: Record, pipeline: str, stage: str, schemas: SchemaLookup, now: datetime
+    def from_record(
+        cls, record: Record, pipeline: str, stage: str, schema_lookup: SchemaLookup, now: datetime
     ) -> DeadLetterView:
-        """Whatever stands in a dead-letter topic, also what no worker of ours has put there; one
-        that says that it is of a later time is of now."""
+        """Read any record in a dead-letter topic, also one that no worker of ours has written. A
+        time after `now` is replaced by `now`."""
         account = _failure_account(record)
         error = single_line(account.get("error", ""))[:100] or "unknown"
         version = single_line(account.get("version", ""))[:100]
         event_type = _header_text(record, "ce_type")
-        schema = schemas(pipeline, version, event_type, account.get("topic", ""))
-        whole = _header_text(record, "content-type").startswith(STRUCTURED_CONTENT_TYPE)
+        schema = schema_lookup(pipeline, version, event_type, account.get("topic", ""))
+        is_structured = _header_text(record, "content-type").startswith(STRUCTURED_CONTENT_TYPE)
         secrets = _personal_data(
-            record.value, schema, unfit=whole or error == UnreadableEventError.published_name
+            record.value,
+            schema,
+            is_misplaced=is_structured or error == UnreadableEventError.published_name,
         )
         message = account.get("message", "")
-        struck = _redacted_text(message, secrets.values)
-        said = failure_title(struck)
-        written = (
-            _header_text(record, f"{DEAD_HEADER_PREFIX}fingerprint") if struck == message else ""
+        redacted = _redacted_text(message, secrets.values)
+        title = failure_title(redacted)
+        written_fingerprint = (
+            _header_text(record, f"{DEAD_HEADER_PREFIX}fingerprint") if redacted == message else ""
         )
         return cls(
             pipeline=pipeline,
             stage=stage,
             error=error,
-            title=said,
-            # The worker's own knows nothing of what is personal, and tells people apart by it.
-            fingerprint=written
-            if FINGERPRINT_PATTERN.fullmatch(written.encode())
-            else failure_fingerprint(stage, error, said),
+            title=title,
+            # The worker computes its fingerprint from the message with its personal values, so each
+            # person would have a fingerprint: it is used only if the message has none.
+            fingerprint=written_fingerprint
+            if FINGERPRINT_PATTERN.fullmatch(written_fingerprint.encode())
+            else failure_fingerprint(stage, error, title),
             version=version,
             time=record_time(record.timestamp, now),
             record=record,
@@ -101,10 +105,10 @@ class DeadLetterView:
 
 
 def build_sample(letter: DeadLetterView) -> IncidentSample:
-    """The event as it may be shown: what its schema marks as personal is masked, in the message and
-    in the key too."""
+    """Return the event as it may be shown: fields that its schema marks as personal are masked,
+    also in the message and in the key."""
     record, account, secrets = letter.record, _failure_account(letter.record), letter.secrets
-    message = letter.title if secrets.unknown else account.get("message", "")[:MAX_SAMPLE_MESSAGE]
+    message = letter.title if secrets.hides_all else account.get("message", "")[:MAX_SAMPLE_MESSAGE]
     return IncidentSample(
         dead_topic=record.topic,
         dead_offset=record.offset,
@@ -119,13 +123,16 @@ def build_sample(letter: DeadLetterView) -> IncidentSample:
     )
 
 
-def _personal_data(value: bytes | None, schema: PersonalSchema, *, unfit: bool) -> PersonalData:
-    """`unfit`: the data do not stand where the schema says."""
+def _personal_data(
+    value: bytes | None, schema: PersonalSchema, *, is_misplaced: bool
+) -> PersonalData:
+    """Find what must not be shown. `is_misplaced`: the data are not in the place that the schema
+    describes."""
     if schema is None:
         return PersonalData(None)
     content = _parsed_json(value)
-    if content is None or unfit:
-        return PersonalData(schema, unknown=True)
+    if content is None or is_misplaced:
+        return PersonalData(schema, hides_all=True)
     return PersonalData(
         schema,
         frozenset(v for v in personal_values(content, schema) if len(v) >= _MIN_REDACTED_LENGTH),
@@ -133,7 +140,7 @@ def _personal_data(value: bytes | None, schema: PersonalSchema, *, unfit: bool) 
 
 
 def _parsed_json(value: bytes | None) -> Any:
-    """None where it cannot be read, or is too long to be."""
+    """Return the parsed value; None if it is no JSON, or too long to be parsed."""
     if value is None or len(value) > MAX_PARSED_BYTES:
         return None
     try:
@@ -143,7 +150,8 @@ def _parsed_json(value: bytes | None) -> Any:
 
 
 def _failure_account(record: Record) -> dict[str, str]:
-    """Of what is told; a traceback is long, and every letter is read."""
+    """Return the `dead_` headers that are used here. The traceback is left out: it is long, and
+    this is done for every dead letter."""
     return {
         name[len(DEAD_HEADER_PREFIX) :]: _decoded_text(value)
         for name, value in record.headers
@@ -151,8 +159,8 @@ def _failure_account(record: Record) -> dict[str, str]:
     }
 
 
-def _header_text(record: Record, wanted: str) -> str:
-    return next((_decoded_text(value) for name, value in record.headers if name == wanted), "")
+def _header_text(record: Record, header: str) -> str:
+    return next((_decoded_text(value) for name, value in record.headers if name == header), "")
 
 
 def _decoded_text(value: bytes | None) -> str:
@@ -160,7 +168,7 @@ def _decoded_text(value: bytes | None) -> str:
 
 
 def record_time(timestamp: int, now: datetime) -> datetime:
-    """What a record's milliseconds say, and at the latest `now`."""
+    """Return the time of a record's timestamp in milliseconds, or `now` if that is earlier."""
     try:
         return min(_EPOCH + timedelta(milliseconds=max(timestamp, 0)), now)
     except OverflowError:  # after the year 9999
@@ -174,7 +182,7 @@ def _parsed_offset(text: str) -> int:
 def _sample_data(value: bytes | None, secrets: PersonalData) -> str:
     if value is None:
         return "(none)"
-    if secrets.unknown:
+    if secrets.hides_all:
         return f"(not shown: {len(value):,} bytes that may hold what is personal anywhere)"
     content = _parsed_json(value)
     if content is None:
@@ -190,16 +198,16 @@ def _sample_key(key: bytes | None, secrets: PersonalData) -> str | None:
     text = key.decode(errors="backslashreplace")
     return (
         PERSONAL_MASK
-        if secrets.unknown or text in secrets.values
+        if secrets.hides_all or text in secrets.values
         else _truncated_text(single_line(text), 100)
     )
 
 
-def _redacted_text(text: str, private: frozenset[str]) -> str:
-    for value in sorted(private, key=len, reverse=True):
+def _redacted_text(text: str, personal: frozenset[str]) -> str:
+    for value in sorted(personal, key=len, reverse=True):
         text = text.replace(value, PERSONAL_MASK)
     return text
 
 
-def _truncated_text(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}…"
+def _truncated_text(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else f"{text[:max_length]}…"

@@ -18,45 +18,46 @@ ChannelSender = Callable[[Notice], Awaitable[DeliveryOutcome]]
 def build_channels(
     settings: NotifierSettings, now: Callable[[], datetime]
 ) -> Mapping[NoticeChannel, ChannelSender]:
-    """The channels that there are. `now` is asked at each post: its signature grows old."""
+    """Return the sender of each channel. `now` is called at each post, because its signature
+    expires."""
 
     async def email(notice: Notice) -> DeliveryOutcome:
         return await smtp_delivery.deliver_mail(
             settings, notice.mail.encode(), notice.sender, notice.recipients
         )
 
-    async def hook(notice: Notice) -> DeliveryOutcome:
+    async def webhook(notice: Notice) -> DeliveryOutcome:
         if notice.webhook is None:
             return DeliveryOutcome(
                 refused={webhook_delivery.WEBHOOK_RECIPIENT: "the route names no webhook"}
             )
-        # Standard Webhooks sign `id.time.body`: no dot may stand in an id.
-        name = notice.id.replace(".", "_")
+        # Standard Webhooks sign `id.time.body`, so an id may contain no dot.
+        webhook_id = notice.id.replace(".", "_")
         return await webhook_delivery.post_webhook(
-            settings, notice.webhook, name, notice.payload, now()
+            settings, notice.webhook, webhook_id, notice.payload, now()
         )
 
-    return {"email": email, "webhook": hook}
+    return {"email": email, "webhook": webhook}
 
 
 async def deliver_notice(
-    notice: Notice, ways: Mapping[NoticeChannel, ChannelSender]
+    notice: Notice, channels: Mapping[NoticeChannel, ChannelSender]
 ) -> AttemptResult:
     """Try the notice's channels in their order until one of them reaches somebody.
 
-    1. The channels stand in for each other. The first one through which anybody is reached ends the
-       attempt; one that reaches nobody hands over to the next within the same attempt.
-    2. A post stands for the whole notice: nothing is left.
-    3. A mail stands for those whose mail was taken. Who was deferred is left, for the next attempt.
-       Who was refused is given up, for somebody else knows.
-    4. If nobody was reached by any channel, all recipients are left, the refused ones as well: a
-       notice that nobody got is never forgotten.
-    5. At a later attempt, the mail tells whom it was written to. If that is more than are left,
-       somebody was told already, and who is refused now is given up as in 3.
+    1. The channels are alternatives. The first one that reaches anybody ends the attempt; after one
+       that reaches nobody, the next is tried in the same attempt.
+    2. A webhook post delivers the whole notice: nothing remains.
+    3. A mail is delivered to the recipients that the server accepted. Those that it deferred remain
+       for the next attempt. Those that it refused are given up, because somebody else has it.
+    4. If no channel reached anybody, all recipients remain, the refused ones as well: a notice that
+       nobody received is never dropped.
+    5. At a later attempt, the mail's header says to whom it was written. If that is more recipients
+       than remain, somebody has the notice already, and refused ones are given up as in 3.
     """
     outcomes: list[tuple[NoticeChannel, DeliveryOutcome]] = []
     for channel in notice.channels:
-        outcome = await ways[channel](notice)
+        outcome = await channels[channel](notice)
         outcomes.append((channel, outcome))
         if outcome.delivered:
             break
@@ -66,8 +67,8 @@ async def deliver_notice(
 def settle_attempt(
     notice: Notice, outcomes: Sequence[tuple[NoticeChannel, DeliveryOutcome]]
 ) -> AttemptResult:
-    """What is left of a notice after its channels were tried, by the rules of `deliver`. Its
-    `attempts` and `due` are as they were."""
+    """Return what remains of a notice after its channels were tried, by the rules of
+    `deliver_notice`. The notice's `attempts` and `due` stay unchanged."""
     failures: dict[str, str] = {}
     for channel, outcome in outcomes:
         failures |= _failure_reasons(channel, outcome)
@@ -76,23 +77,27 @@ def settle_attempt(
     reached = next((o.delivered for _, o in outcomes if o.delivered), ())
     if any(channel == "webhook" and o.delivered for channel, o in outcomes):
         return AttemptResult(None, reached, failures=failures)
-    told_before = bool(set(named_recipients(notice.mail)) - set(notice.recipients))
+    reached_before = bool(set(named_recipients(notice.mail)) - set(notice.recipients))
     refused = {
         a: why for _, o in outcomes for a, why in o.refused.items() if a in notice.recipients
     }
-    given_up = refused if reached or told_before else {}
+    given_up = refused if reached or reached_before else {}
     done = {*reached, *given_up}
     rest = tuple(address for address in notice.recipients if address not in done)
-    # A notice without any recipient of mail is its post, and that was not delivered.
-    over = not rest and bool(notice.recipients)
-    left = None if over else notice.model_copy(update={"recipients": rest, "failures": failures})
-    return AttemptResult(left, reached, given_up, failures)
+    # A notice without mail recipients goes by webhook alone, and the post was not delivered.
+    is_finished = not rest and bool(notice.recipients)
+    remaining = (
+        None
+        if is_finished
+        else notice.model_copy(update={"recipients": rest, "failures": failures})
+    )
+    return AttemptResult(remaining, reached, given_up, failures)
 
 
 def _failure_reasons(channel: NoticeChannel, outcome: DeliveryOutcome) -> dict[str, str]:
-    """By address; by channel where all of it failed for one reason."""
-    each = {**outcome.refused, **outcome.deferred}
-    reasons = set(each.values())
+    """Return the reasons by address, or by channel if everything failed for the same reason."""
+    by_address = {**outcome.refused, **outcome.deferred}
+    reasons = set(by_address.values())
     if not outcome.delivered and len(reasons) == 1:
         return {channel: reasons.pop()}
-    return each
+    return by_address

@@ -1,4 +1,4 @@
-"""What became of a mail or a post?"""
+"""What became of a mail or a webhook post?"""
 
 from __future__ import annotations
 
@@ -10,30 +10,35 @@ from farandole.events.incident_record import Notice
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
-    """Each recipient is in one of the three; whys are one harmless line."""
+    """The result of one attempt through one channel.
+
+    Each recipient is delivered, refused or deferred. The reasons are single lines that are safe to
+    print."""
 
     delivered: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
-    """For good, as far as the other side knows."""
+    """By recipient, the reason; the other side will refuse it again."""
     deferred: Mapping[str, str] = field(default_factory=dict)
-    """To be tried again; it may have arrived all the same where the why says so."""
-    way: str = ""
-    """How far it came: `mail.example.com:587, TLSv1.3, signed in as farandole`."""
+    """By recipient, the reason; to be tried again. The notice may have arrived all the same, where
+    the reason says so."""
+    route_text: str = ""
+    """How far the connection came: `mail.example.com:587, TLSv1.3, signed in as farandole`."""
     answer: str = ""
-    """The last one to what was delivered."""
+    """The other side's last answer to what was delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What one attempt at a notice came to."""
+    """The result of one attempt to deliver a notice, through all of its channels."""
 
-    left: Notice | None
-    """With those who have it not yet, and why; None: there is nothing left to do."""
+    remaining: Notice | None
+    """The notice with the recipients that do not have it yet, and the reasons; None if nothing
+    remains to be done."""
     delivered: tuple[str, ...] = ()
     """Addresses, or `webhook`."""
     given_up: Mapping[str, str] = field(default_factory=dict)
-    """By address, why; somebody else was told."""
+    """By address, why it will never get the notice; somebody else has it."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """By channel or address, why it failed, also where another channel delivered."""
-    made: bool = True
-    """False: it ended before it began."""
+    was_made: bool = True
+    """False if the attempt was cancelled before it began."""

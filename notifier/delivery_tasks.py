@@ -1,4 +1,4 @@
-"""Which notices are under way, and what came of those that have ended?"""
+"""Which notices are being delivered, and what came of the attempts that have finished?"""
 
 from __future__ import annotations
 
@@ -19,65 +19,69 @@ _MAX_CONCURRENT = 4
 
 
 class DeliveryTasks:
-    """Attempts in tasks of their own, so that a mail server that hangs holds up nobody."""
+    """Runs each attempt in a task of its own, so that a mail server that hangs delays nobody."""
 
     def __init__(self, deliver: DeliverNotice) -> None:
         self._deliver = deliver
-        self._turn = asyncio.Semaphore(_MAX_CONCURRENT)
-        self._under_way: dict[bytes, asyncio.Task[AttemptResult]] = {}
-        self._ended: list[tuple[bytes, AttemptResult]] = []
-        self._begun: set[bytes] = set()
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._running: dict[bytes, asyncio.Task[AttemptResult]] = {}
+        self._finished: list[tuple[bytes, AttemptResult]] = []
+        self._started: set[bytes] = set()
+        """The keys in `_running` whose attempt has begun; the others wait for a slot."""
 
     def start(self, notice: Notice) -> None:
+        """Begin an attempt as soon as a slot is free."""
         task = asyncio.create_task(self._attempt(notice))
-        self._under_way[notice.key] = task
-        # Of a task that is cancelled before its first step nothing runs but this.
-        task.add_done_callback(partial(self._over, notice))
+        self._running[notice.key] = task
+        # If a task is cancelled before its first step, nothing but this callback runs.
+        task.add_done_callback(partial(self._on_done, notice))
 
-    def ended(self) -> list[tuple[bytes, AttemptResult]]:
-        """Since this was last called."""
-        ended, self._ended = self._ended, []
-        return ended
+    def take_finished(self) -> list[tuple[bytes, AttemptResult]]:
+        """Return the attempts that have finished since the last call, by the notice's key."""
+        finished, self._finished = self._finished, []
+        return finished
 
-    async def end(self, patience: float) -> None:
-        """Begin nothing more; wait for what is under way, and after `patience` seconds no more."""
-        tasks = set(self._under_way.values())
+    async def stop(self, drain_seconds: float) -> None:
+        """Cancel the attempts that have not begun, and wait up to `drain_seconds` for the others.
+
+        Those that are still running then are cancelled as well."""
+        tasks = set(self._running.values())
         if not tasks:
             return
-        for key, task in self._under_way.items():
-            if key not in self._begun:
+        for key, task in self._running.items():
+            if key not in self._started:
                 task.cancel()
         try:
-            await asyncio.wait(tasks, timeout=patience)
-        finally:  # also where we are abandoned: a successor makes the same attempts
+            await asyncio.wait(tasks, timeout=drain_seconds)
+        finally:  # also if this call is cancelled: the next owner makes the same attempts
             for task in tasks:
                 task.cancel()
         await asyncio.wait(tasks)
 
     async def _attempt(self, notice: Notice) -> AttemptResult:
-        async with self._turn:
-            self._begun.add(notice.key)
+        async with self._slots:
+            self._started.add(notice.key)
             return await self._deliver(notice)
 
-    def _over(self, notice: Notice, task: asyncio.Task[AttemptResult]) -> None:
-        del self._under_way[notice.key]
-        begun = notice.key in self._begun
-        self._begun.discard(notice.key)
+    def _on_done(self, notice: Notice, task: asyncio.Task[AttemptResult]) -> None:
+        del self._running[notice.key]
+        had_started = notice.key in self._started
+        self._started.discard(notice.key)
         if task.cancelled():
             attempt = (
                 _failed_attempt(notice, "was broken off")
-                if begun
-                else AttemptResult(notice, made=False)
+                if had_started
+                else AttemptResult(notice, was_made=False)
             )
         elif error := task.exception():
             log.error("notice.broken", notice=notice.id, exc_info=error)
             attempt = _failed_attempt(notice, type(error).__name__)
         else:
             attempt = task.result()
-        self._ended.append((notice.key, attempt))
+        self._finished.append((notice.key, attempt))
         for to, why in attempt.failures.items():
             log.warning("notice.failed", notice=notice.id, to=to, why=why)
 
 
-def _failed_attempt(notice: Notice, why: str) -> AttemptResult:
-    return AttemptResult(left=notice, failures={"attempt": why})
+def _failed_attempt(notice: Notice, reason: str) -> AttemptResult:
+    return AttemptResult(remaining=notice, failures={"attempt": reason})

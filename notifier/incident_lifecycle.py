@@ -1,7 +1,7 @@
-"""When does an incident open, grow and end, and when is that to be told?
+"""When does an incident open, grow and end, and when is the next notice due?
 
-Pure: time is what the letters say, or what `passed` is given; so the same letters make the same
-incidents and the same notices, however they are cut into batches and whoever is restarted.
+Pure: time is the letters' own, or what the caller passes in. So the same dead letters and alerts
+give the same incidents and notices, however they are cut into batches and whatever is restarted.
 """
 
 from __future__ import annotations
@@ -18,29 +18,35 @@ from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView
 
 GATHER_TIME = timedelta(seconds=5)
-"""From the first failure to the notice of it: so that it says how many there are."""
+"""From the first failure to its notice, so that the notice says how many failures there are."""
 OTHERS_FINGERPRINT = "others"
+"""The fingerprint of the incident that collects failures beyond the limit of open incidents."""
+OTHERS_ERROR = "various"
+"""Its error; routes in `topology.yaml` can name it."""
+OTHER_FAILURES_TITLE = "failures of many other kinds"
+OTHER_ALERTS_TITLE = "many more alerts"
 
 
 class NoticeIntent(NamedTuple):
-    """Something to tell: the incident as it was then."""
+    """A notice that is due, and the incident at that time."""
 
     incident: Incident
     kind: NoticeKind
     at: datetime
 
 
-def open_from_dead_letter(letter: DeadLetterView, *, other: bool = False) -> Incident:
-    """The incident that begins with this letter; `other`: one that collects what is told apart no
-    more."""
-    fingerprint = OTHERS_FINGERPRINT if other else letter.fingerprint
+def open_from_dead_letter(letter: DeadLetterView, *, collects_others: bool = False) -> Incident:
+    """Return the incident that begins with this dead letter, before it is counted.
+
+    `collects_others`: it is the incident for all failures beyond the limit of open incidents."""
+    fingerprint = OTHERS_FINGERPRINT if collects_others else letter.fingerprint
     return Incident(
         id=_incident_id(letter, fingerprint),
         pipeline=letter.pipeline,
         stage=letter.stage,
         fingerprint=fingerprint,
-        error="various" if other else letter.error,
-        title="failures of many other kinds" if other else letter.title,
+        error=OTHERS_ERROR if collects_others else letter.error,
+        title=OTHER_FAILURES_TITLE if collects_others else letter.title,
         version=letter.version,
         opened=letter.time,
         last=letter.time,
@@ -51,7 +57,7 @@ def open_from_dead_letter(letter: DeadLetterView, *, other: bool = False) -> Inc
 
 
 def count_dead_letter(incident: Incident, letter: DeadLetterView) -> Incident:
-    """The incident with one more failure."""
+    """Return the incident with one more failure."""
     return incident.model_copy(
         update={
             "count": incident.count + 1,
@@ -62,108 +68,117 @@ def count_dead_letter(incident: Incident, letter: DeadLetterView) -> Incident:
     )
 
 
-def open_from_alert(alarm: AlertView, *, other: bool = False) -> Incident:
-    """The incident that begins with this alert, before it is counted; `other`: one that collects
-    what is told apart no more."""
-    fingerprint = OTHERS_FINGERPRINT if other else alarm.fingerprint
+def open_from_alert(alert: AlertView, *, collects_others: bool = False) -> Incident:
+    """Return the incident that begins with this alert, before it is counted.
+
+    `collects_others`: it is the incident for all alerts beyond the limit of open incidents."""
+    fingerprint = OTHERS_FINGERPRINT if collects_others else alert.fingerprint
     return Incident(
-        id=_incident_id(alarm, fingerprint),
-        pipeline=alarm.pipeline,
-        stage=alarm.stage,
+        id=_incident_id(alert, fingerprint),
+        pipeline=alert.pipeline,
+        stage=alert.stage,
         fingerprint=fingerprint,
-        error="various" if other else alarm.error,
-        title="many more alerts" if other else alarm.title,
+        error=OTHERS_ERROR if collects_others else alert.error,
+        title=OTHER_ALERTS_TITLE if collects_others else alert.title,
         version="",
-        opened=alarm.since,
-        last=alarm.time,
+        opened=alert.since,
+        last=alert.time,
         count=0,
-        due=alarm.time + GATHER_TIME,
+        due=alert.time + GATHER_TIME,
         firing=0,
-        run="" if other else alarm.run,
-        seen=alarm.record.offset,
+        run="" if collects_others else alert.run,
+        seen=alert.record.offset,
     )
 
 
-def apply_alert(incident: Incident, alarm: AlertView) -> Incident:
-    """The incident with what an alert says."""
-    firing, one_more = int(alarm.firing), alarm.firing and not incident.count
-    lanes, said = set(incident.lanes), alarm.text
-    if alarm.lane is not None:
-        (lanes.add if alarm.firing else lanes.discard)(alarm.lane)
+def apply_alert(incident: Incident, alert: AlertView) -> Incident:
+    """Return the incident after an alert that fires or is resolved."""
+    firing, is_new = int(alert.firing), alert.firing and not incident.count
+    lanes, text = set(incident.lanes), alert.text
+    if alert.lane is not None:
+        (lanes.add if alert.firing else lanes.discard)(alert.lane)
         firing = len(lanes)
-        if lanes and not alarm.firing:
-            said = incident.said  # one lane goes on, and others do not
+        if lanes and not alert.firing:
+            text = incident.said  # resolved for one lane, but still firing for others
     if incident.fingerprint == OTHERS_FINGERPRINT:
-        firing = max(0, (incident.firing or 0) + (1 if alarm.firing else -1))
-        one_more = alarm.firing
+        firing = max(0, (incident.firing or 0) + (1 if alert.firing else -1))
+        is_new = alert.firing
     return incident.model_copy(
         update={
-            "count": incident.count + one_more,
+            "count": incident.count + is_new,
             "firing": firing,
             "lanes": tuple(sorted(lanes)),
-            "said": said,
-            "last": max(incident.last, alarm.time),
-            "seen": max(incident.seen, alarm.record.offset + 1),
+            "said": text,
+            "last": max(incident.last, alert.time),
+            "seen": max(incident.seen, alert.record.offset + 1),
         }
     )
 
 
-def next_notice(incident: Incident, now: datetime, alerts: AlertPolicy) -> NoticeIntent | None:
-    """What is to be told of it by now."""
+def next_notice(incident: Incident, now: datetime, policy: AlertPolicy) -> NoticeIntent | None:
+    """Return the notice that is due by `now`; None if none is."""
     if incident.resolved is not None or is_muted(incident, now):
         return None
     if incident.notices == 0:
         return NoticeIntent(incident, "opened", now) if now >= incident.due else None
-    if is_quiet(incident, now, alerts):
+    if is_quiet(incident, now, policy):
         return NoticeIntent(incident, "resolved", now)
     if now < incident.due or incident.count == incident.told or incident.acknowledged_by:
         return None
     return NoticeIntent(incident, "growing", now)
 
 
-def after_notice(said: NoticeIntent, alerts: AlertPolicy) -> Incident:
-    """The incident once its word is written down: the next one comes after a growing interval."""
-    incident = said.incident
-    interval = alerts.digests[min(incident.notices, len(alerts.digests) - 1)]
+def after_notice(intent: NoticeIntent, policy: AlertPolicy) -> Incident:
+    """Return the incident after a notice is written: the next one is due after a longer
+    interval."""
+    incident = intent.incident
+    interval = policy.digests[min(incident.notices, len(policy.digests) - 1)]
     after = incident.model_copy(
         update={
             "told": incident.count,
             "notices": incident.notices + 1,
-            "due": said.at + timedelta(seconds=interval),
+            "due": intent.at + timedelta(seconds=interval),
         }
     )
-    return resolve_incident(after, alerts) if said.kind == "resolved" else after
+    return resolve_incident(after, policy) if intent.kind == "resolved" else after
 
 
-def resolve_incident(incident: Incident, alerts: AlertPolicy) -> Incident:
-    """The incident, resolved."""
-    quiet = timedelta(seconds=alerts.quiet) if incident.firing is None else timedelta()
+def resolve_incident(incident: Incident, policy: AlertPolicy) -> Incident:
+    """Return the incident marked as resolved, at the time when it became quiet."""
+    quiet = timedelta(seconds=policy.quiet) if incident.firing is None else timedelta()
     return incident.model_copy(update={"resolved": incident.last + quiet})
 
 
-def is_quiet(incident: Incident, now: datetime, alerts: AlertPolicy) -> bool:
-    """Has nothing failed for long enough? What fires is never quiet, until that is resolved."""
+def is_quiet(incident: Incident, now: datetime, policy: AlertPolicy) -> bool:
+    """Return True if nothing failed for the policy's quiet time, or if no alert fires any more."""
     if incident.firing is not None:
         return incident.firing == 0
-    return now >= incident.last + timedelta(seconds=alerts.quiet)
+    return now >= incident.last + timedelta(seconds=policy.quiet)
 
 
 def is_muted(incident: Incident, now: datetime) -> bool:
+    """Return True if a mute is in force at `now`."""
     return incident.muted_until is not None and now < incident.muted_until
 
 
 def expired_keys(
-    incidents: Iterable[Incident], now: datetime, keep: timedelta, most: int
+    incidents: Iterable[Incident], now: datetime, keep: timedelta, max_resolved: int
 ) -> set[bytes]:
-    """The keys of resolved incidents that are too old, or too many."""
-    ended = sorted(
+    """Return the keys of the incidents to delete: resolved more than `keep` ago, or not among the
+    `max_resolved` that were resolved last."""
+    resolved = sorted(
         (i for i in incidents if i.resolved is not None),
         key=lambda i: i.resolved or now,
         reverse=True,
     )
-    return {i.key for n, i in enumerate(ended) if n >= most or (i.resolved or now) + keep < now}
+    return {
+        i.key
+        for n, i in enumerate(resolved)
+        if n >= max_resolved or (i.resolved or now) + keep < now
+    }
 
 
-def _incident_id(letter: DeadLetterView | AlertView, fingerprint: str) -> str:
-    said = f"{letter.record.topic}/{letter.record.offset}/{fingerprint}".encode()
-    return base64.b32encode(blake2b(said, digest_size=5).digest()).decode().lower()
+def _incident_id(first: DeadLetterView | AlertView, fingerprint: str) -> str:
+    """Return the id of the incident that begins with the record `first`."""
+    origin = f"{first.record.topic}/{first.record.offset}/{fingerprint}".encode()
+    return base64.b32encode(blake2b(origin, digest_size=5).digest()).decode().lower()

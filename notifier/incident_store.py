@@ -1,4 +1,4 @@
-"""Which incidents and notices are there, and what has changed since they were last written down?"""
+"""Which incidents are there, and what has changed since they were last written down?"""
 
 from __future__ import annotations
 
@@ -7,86 +7,82 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from farandole.broker.backoff import Backoff
 from farandole.events.control_documents import AcknowledgeDocument, ControlDocument, MuteDocument
-from farandole.events.incident_record import Incident, Notice
+from farandole.events.incident_record import Incident, Notice, incident_key
 from farandole.events.topology_version import AlertPolicy
 from farandole.notifier import incident_lifecycle
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView, build_sample
-from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
+from farandole.notifier.notice_outbox import NoticeOutbox
 
-HOUR = timedelta(hours=1)
 KEEP_RESOLVED = timedelta(days=7)
-"""For so long a resolved incident can be shown."""
+"""How long a resolved incident can still be listed."""
 MAX_RESOLVED = 500
-"""Resolved incidents that are kept, whatever their age."""
+"""The most resolved incidents that are kept, whatever their age."""
 MAX_MUTES = 1_000
-MAX_WAITING_NOTICES = 200
-"""Notices of a pipeline that wait to be delivered; beyond it none is written."""
-DELIVERY_BACKOFF = Backoff(first=15.0, longest=900.0)
-"""Between two attempts to send one notice."""
 
 
 class IncidentChanges(NamedTuple):
-    """Rows of the two tables; None: no more."""
+    """The changed rows of the notifier's two tables, by key; None deletes a row."""
 
     incidents: Mapping[bytes, Incident | None]
     notices: Mapping[bytes, Notice | None]
     to_send: tuple[Notice, ...]
-    """Once the rows are committed."""
+    """The attempts to start once the rows are committed."""
 
 
 @dataclass(slots=True)
 class IncidentStore:
-    """`alerts` by pipeline; `composed` makes of a word, and of others that are told in passing, a
-    notice, or None where nobody is to be told."""
+    """The notifier's state: incidents, mutes, and the outbox of notices.
 
-    alerts: Callable[[str], AlertPolicy]
-    composed: Callable[[NoticeIntent, Sequence[Incident]], Notice | None]
+    It holds no clock and does no I/O: the notifier's lane passes in events and times, and commits
+    the changes that `take_changes` returns. After a transaction that failed, `restore` starts again
+    from what is committed.
+    """
+
+    alert_policy: Callable[[str], AlertPolicy]
+    """Returns the alert policy of a pipeline."""
+    compose: Callable[[NoticeIntent, Sequence[Incident]], Notice | None]
+    """Writes the notice that is intended, with a summary of the other incidents that are given;
+    returns None if the pipeline's policy names nobody to notify."""
     incidents: dict[bytes, Incident] = field(default_factory=dict)
-    notices: dict[bytes, Notice] = field(default_factory=dict)
+    outbox: NoticeOutbox = field(default_factory=NoticeOutbox)
     mutes: dict[tuple[str, str], MuteDocument] = field(default_factory=dict)
     """By pipeline and stage."""
-    sending: set[bytes] = field(default_factory=set)
-    """The notices of which an attempt is being made in this process."""
-    _told_apart: dict[tuple[str, str], set[bytes]] = field(default_factory=dict)
-    """By pipeline and stage, the open incidents but the one of all others."""
-    _newest: dict[bytes, DeadLetterView] = field(default_factory=dict)
-    """By incident, the letter of which its second sample is to be made."""
+    _open_kinds: dict[tuple[str, str], set[bytes]] = field(default_factory=dict)
+    """By pipeline and stage, the keys of its open incidents, without the one for all others. The
+    policy limits their number."""
+    _newest_letters: dict[bytes, DeadLetterView] = field(default_factory=dict)
+    """By incident, the dead letter that becomes its second sample."""
     _changed: dict[bytes, None] = field(default_factory=dict)
-    _renoticed: dict[bytes, None] = field(default_factory=dict)
-    """Keys, in the order in which they changed first."""
-    _to_send: dict[bytes, Notice] = field(default_factory=dict)
+    """Keys of incidents, in the order in which they changed first."""
 
-    def restored(
+    def restore(
         self, rows: Iterable[Incident], notices: Iterable[Notice], mutes: Iterable[MuteDocument]
     ) -> None:
-        """Begin with what was committed."""
-        self.incidents, self._told_apart = {}, {}
+        """Replace everything by what the last owner committed."""
+        self.incidents, self._open_kinds = {}, {}
         for row in rows:
-            self._keep(row.key, row)
-        self.notices = {notice.key: notice for notice in notices}
+            self._store(row.key, row)
+        self.outbox.restore(notices)
         self.mutes = {}
         for mute in mutes:
-            self._mute(mute)
-        self._newest, self._changed, self._renoticed, self._to_send = {}, {}, {}, {}
+            self._store_mute(mute)
+        self._newest_letters, self._changed = {}, {}
 
-    # -- what happens
-
-    def died(self, letter: DeadLetterView) -> None:
-        """One more event has died."""
-        key, before = self._of(letter)
-        if before is not None and self._counted(before, letter):
+    def add_dead_letter(self, letter: DeadLetterView) -> None:
+        """Count a dead letter in its incident, and open the incident if there is none."""
+        key, before = self._incident_for_letter(letter)
+        if before is not None and self._is_counted(before, letter):
             return
         if before is not None:
-            self._tell(key, letter.time)
+            self._notify_if_due(key, letter.time)
         incident = self.incidents.get(key)
         if incident is None or incident.resolved is not None:
-            self._newest.pop(key, None)
+            self._newest_letters.pop(key, None)
             incident = incident_lifecycle.open_from_dead_letter(
-                letter, other=key.endswith(f"/{OTHERS_FINGERPRINT}".encode())
+                letter, collects_others=_is_others_key(key)
             )
             mute = self.mutes.get((letter.pipeline, letter.stage))
             incident = incident.model_copy(
@@ -96,209 +92,176 @@ class IncidentStore:
                 }
             )
         else:
-            self._newest[key] = letter
-        self._keep(key, incident_lifecycle.count_dead_letter(incident, letter))
-        self._tell(key, letter.time)
+            self._newest_letters[key] = letter
+        self._store(key, incident_lifecycle.count_dead_letter(incident, letter))
+        self._notify_if_due(key, letter.time)
 
-    def heard(self, alarm: AlertView) -> None:
-        """An alert fires, or is resolved."""
-        key = self._alarmed(alarm)
+    def add_alert(self, alert: AlertView) -> None:
+        """Apply an alert that fires or is resolved to its incident."""
+        key = self._incident_for_alert(alert)
         before = self.incidents.get(key)
-        if before is not None and self._counted(before, alarm):
+        if before is not None and self._is_counted(before, alert):
             return
         if before is not None:
-            self._tell(key, alarm.time)
+            self._notify_if_due(key, alert.time)
         incident = self.incidents.get(key)
         if incident is None or incident.resolved is not None:
-            if not alarm.firing:
-                return  # the incident is forgotten, or somebody tells it again
-            mute = self.mutes.get((alarm.pipeline, alarm.stage))
+            if not alert.firing:
+                return  # its incident is deleted, or the same end was reported twice
+            mute = self.mutes.get((alert.pipeline, alert.stage))
             incident = incident_lifecycle.open_from_alert(
-                alarm, other=key.endswith(f"/{OTHERS_FINGERPRINT}".encode())
+                alert, collects_others=_is_others_key(key)
             )
             incident = incident.model_copy(update={"muted_until": mute.until if mute else None})
-        incident = incident_lifecycle.apply_alert(incident, alarm)
+        incident = incident_lifecycle.apply_alert(incident, alert)
         if not incident.firing and not incident.notices:
-            # Over before it was told: nobody needs to know.
-            incident = incident_lifecycle.resolve_incident(incident, self.alerts(incident.pipeline))
-        self._keep(key, incident)
-        self._tell(key, alarm.time)
+            # It ended before its first notice: nobody is notified.
+            policy = self.alert_policy(incident.pipeline)
+            incident = incident_lifecycle.resolve_incident(incident, policy)
+        self._store(key, incident)
+        self._notify_if_due(key, alert.time)
 
-    def asked(self, control: ControlDocument) -> None:
-        """A person has a wish."""
+    def apply_control(self, control: ControlDocument) -> None:
+        """Apply an acknowledge or mute document from the control topic; ignore other documents."""
         if isinstance(control, MuteDocument):
-            self._mute(control)
+            self._store_mute(control)
         for key, incident in list(self.incidents.items()):
             if isinstance(control, AcknowledgeDocument):
                 if incident.id == control.incident and incident.resolved is None:
-                    self._keep(key, incident.model_copy(update={"acknowledged_by": control.by}))
+                    self._store(key, incident.model_copy(update={"acknowledged_by": control.by}))
             elif isinstance(control, MuteDocument) and _mute_applies(control, incident):
-                self._keep(key, incident.model_copy(update={"muted_until": control.until}))
+                self._store(key, incident.model_copy(update={"muted_until": control.until}))
 
-    def passed(self, now: datetime) -> None:
-        """It is now; no letter is unread."""
+    def advance_time(self, now: datetime) -> None:
+        """Write the notices that are due at `now`, and delete incidents that were resolved long
+        ago. The caller has read every dead letter and alert up to `now`."""
         for key in sorted(self.incidents, key=lambda k: self.incidents[k].opened):
-            self._tell(key, now)
+            self._notify_if_due(key, now)
         for key in incident_lifecycle.expired_keys(
             self.incidents.values(), now, KEEP_RESOLVED, MAX_RESOLVED
         ):
             del self.incidents[key]
             self._changed[key] = None
 
-    def sent(self, notice: Notice) -> None:
-        """An attempt begins: what was counted for it is committed."""
-        self.sending.add(notice.key)
-
-    def tried(self, key: bytes, attempt: AttemptResult, now: datetime) -> None:
-        """An attempt has ended."""
-        self.sending.discard(key)
-        notice = self.notices.get(key)
-        if notice is None or notice.delivered is not None:
-            return
-        if not attempt.made:
-            self._note(key, notice.model_copy(update={"attempts": notice.attempts - 1}))
-            return
-        said = {"failures": dict(attempt.failures)}
-        if attempt.left is None:
-            self._note(key, notice.model_copy(update=said | {"delivered": now, "due": None}))
-        else:
-            later = now + timedelta(seconds=DELIVERY_BACKOFF.longest_delay(notice.attempts))
-            rest = {"recipients": attempt.left.recipients, "due": later}
-            self._note(key, notice.model_copy(update=said | rest))
-
-    def due(self, now: datetime) -> None:
-        """Try again what is to be tried again; forget what was delivered some time ago."""
-        for key, notice in list(self.notices.items()):
-            if notice.delivered is not None:
-                if notice.written + HOUR < now and notice.delivered + HOUR < now:
-                    del self.notices[key]
-                    self._renoticed[key] = None
-            elif key in self.sending or key in self._to_send:
-                continue
-            elif notice.due is None or notice.due <= now:
-                self._try(key, notice)
-
-    def taken(self) -> IncidentChanges | None:
-        """What has changed since this was last called; None: nothing."""
-        if not (self._changed or self._renoticed or self._to_send):
+    def take_changes(self) -> IncidentChanges | None:
+        """Return what has changed since the last call, and forget that it has; None if nothing
+        has."""
+        if not (self._changed or self.outbox.has_changes()):
             return None
         for key in self._changed:
-            self._sample(key)
+            self._update_second_sample(key)
+        notices, to_send = self.outbox.take_changes()
         changes = IncidentChanges(
-            {key: self.incidents.get(key) for key in self._changed},
-            {key: self.notices.get(key) for key in self._renoticed},
-            tuple(self._to_send.values()),
+            {key: self.incidents.get(key) for key in self._changed}, notices, to_send
         )
-        self._changed, self._renoticed, self._to_send = {}, {}, {}
+        self._changed = {}
         return changes
 
-    # -- inside
-
-    def _of(self, letter: DeadLetterView) -> tuple[bytes, Incident | None]:
-        """The incident to which a letter belongs, and how it stands."""
+    def _incident_for_letter(self, letter: DeadLetterView) -> tuple[bytes, Incident | None]:
+        """Return the key of the incident that a dead letter belongs to, and the incident, None if
+        there is none yet."""
         stage = (letter.pipeline, letter.stage)
-        key = f"{letter.pipeline}/{letter.stage}/{letter.fingerprint}".encode()
+        key = incident_key(*stage, letter.fingerprint)
         incident = self.incidents.get(key)
         if incident is not None and incident.resolved is None:
             return key, incident
-        if len(self._told_apart.get(stage, ())) < self.alerts(letter.pipeline).fingerprints:
+        if not self._is_full(letter.pipeline, letter.stage):
             return key, incident
-        key = f"{letter.pipeline}/{letter.stage}/{OTHERS_FINGERPRINT}".encode()
+        key = incident_key(*stage, OTHERS_FINGERPRINT)
         return key, self.incidents.get(key)
 
-    def _alarmed(self, alarm: AlertView) -> bytes:
-        """The incident to which an alert belongs. A stage has few kinds of them; of the runs of a
-        pipeline as many are told apart as failures of a stage."""
-        key = f"{alarm.pipeline}/{alarm.stage}/{alarm.fingerprint}".encode()
+    def _incident_for_alert(self, alert: AlertView) -> bytes:
+        """Return the key of the incident that an alert belongs to.
+
+        A stage has few kinds of alerts, so each has its incident. Alerts about runs have no stage,
+        and there can be many: the policy's limit of open incidents applies to them."""
+        key = incident_key(alert.pipeline, alert.stage, alert.fingerprint)
         own = self.incidents.get(key)
-        if alarm.stage or (own is not None and own.resolved is None):
+        if alert.stage or (own is not None and own.resolved is None):
             return key
-        others = f"{alarm.pipeline}//{OTHERS_FINGERPRINT}".encode()
-        if alarm.firing:
-            told_apart = self._told_apart.get((alarm.pipeline, ""), ())
-            return others if len(told_apart) >= self.alerts(alarm.pipeline).fingerprints else key
-        collected = self.incidents.get(others)
-        return key if collected is None or collected.resolved is not None else others
+        others = incident_key(alert.pipeline, "", OTHERS_FINGERPRINT)
+        if alert.firing:
+            return others if self._is_full(alert.pipeline, "") else key
+        collecting = self.incidents.get(others)
+        return key if collecting is None or collecting.resolved is not None else others
 
-    def _counted(self, incident: Incident, letter: DeadLetterView | AlertView) -> bool:
-        """Has it been counted already? Offsets alone do not tell: a topic may be made anew."""
-        return letter.record.offset < incident.seen and letter.time <= incident.last
+    def _is_full(self, pipeline: str, stage: str) -> bool:
+        """Return True if a stage has as many open incidents as its policy allows."""
+        open_kinds = self._open_kinds.get((pipeline, stage), ())
+        return len(open_kinds) >= self.alert_policy(pipeline).fingerprints
 
-    def _keep(self, key: bytes, incident: Incident) -> None:
+    def _is_counted(self, incident: Incident, view: DeadLetterView | AlertView) -> bool:
+        """Return True if the record is already counted. Its offset alone is no proof: somebody may
+        have deleted the topic and created it again, so its time must not be newer either."""
+        return view.record.offset < incident.seen and view.time <= incident.last
+
+    def _store(self, key: bytes, incident: Incident) -> None:
         if self.incidents.get(key) is incident:
             return
         self.incidents[key] = incident
         self._changed[key] = None
         if incident.firing is not None and incident.stage:
-            return  # it takes no failure's place
-        told_apart = self._told_apart.setdefault((incident.pipeline, incident.stage), set())
+            return  # a stage's alerts do not count against the limit of its failures
+        open_kinds = self._open_kinds.setdefault((incident.pipeline, incident.stage), set())
         if incident.resolved is None and incident.fingerprint != OTHERS_FINGERPRINT:
-            told_apart.add(key)
+            open_kinds.add(key)
         else:
-            told_apart.discard(key)
+            open_kinds.discard(key)
 
-    def _mute(self, mute: MuteDocument) -> None:
+    def _store_mute(self, mute: MuteDocument) -> None:
         if mute.stage:
             self.mutes[mute.pipeline, mute.stage] = mute
             while len(self.mutes) > MAX_MUTES:
                 self.mutes.pop(next(iter(self.mutes)))
 
-    def _tell(self, key: bytes, now: datetime) -> None:
+    def _notify_if_due(self, key: bytes, now: datetime) -> None:
+        """Write the next notice of an incident if one is due and its pipeline may have one more."""
         incident = self.incidents[key]
-        alerts = self.alerts(incident.pipeline)
+        policy = self.alert_policy(incident.pipeline)
         if incident.resolved is None and incident_lifecycle.is_muted(incident, now):
-            if incident_lifecycle.is_quiet(incident, now, alerts):
-                self._keep(key, incident_lifecycle.resolve_incident(incident, alerts))
+            if incident_lifecycle.is_quiet(incident, now, policy):
+                self._store(key, incident_lifecycle.resolve_incident(incident, policy))
             return
-        word = incident_lifecycle.next_notice(incident, now, alerts)
-        left = self._left(word) if word else 0
-        if word is None or left <= 0:
+        intent = incident_lifecycle.next_notice(incident, now, policy)
+        if intent is None:
             return
-        self._sample(key)
-        word = word._replace(incident=self.incidents[key])
-        notice = self.composed(word, self._untold(incident.pipeline, key) if left == 1 else ())
-        self._keep(key, incident_lifecycle.after_notice(word, alerts))
+        allowance = self.outbox.allowance(incident.pipeline, policy.per_hour, now)
+        if allowance <= 0:
+            return
+        self._update_second_sample(key)
+        intent = intent._replace(incident=self.incidents[key])
+        # The last notice for now also lists the incidents that will get none.
+        others = self._unreported_incidents(incident.pipeline, key) if allowance == 1 else ()
+        notice = self.compose(intent, others)
+        self._store(key, incident_lifecycle.after_notice(intent, policy))
         if notice is not None:
-            self._try(notice.key, notice)
+            self.outbox.add(notice)
 
-    def _left(self, word: NoticeIntent) -> int:
-        """How many notices of its pipeline may be written now: so many in an hour, and so many that
-        wait for a mail server. What cannot be told now grows, and is told later."""
-        pipeline = word.incident.pipeline
-        of_pipeline = [n for n in self.notices.values() if n.pipeline == pipeline]
-        lately = sum(1 for n in of_pipeline if n.written > word.at - HOUR)
-        waiting = sum(1 for n in of_pipeline if n.delivered is None)
-        return min(self.alerts(pipeline).per_hour - lately, MAX_WAITING_NOTICES - waiting)
-
-    def _untold(self, pipeline: str, but: bytes) -> list[Incident]:
-        """What a pipeline's last notice for now tells in passing."""
+    def _unreported_incidents(self, pipeline: str, except_key: bytes) -> list[Incident]:
+        """Return the open incidents of a pipeline that grew since their last notice, the one that
+        grew most first, without the one under `except_key`."""
         found = [
             incident
             for key, incident in self.incidents.items()
-            if key != but
+            if key != except_key
             and incident.pipeline == pipeline
             and incident.resolved is None
             and incident.count > incident.told
         ]
         return sorted(found, key=lambda i: i.told - i.count)
 
-    def _sample(self, key: bytes) -> None:
-        """The second sample is the newest letter."""
-        letter = self._newest.pop(key, None)
+    def _update_second_sample(self, key: bytes) -> None:
+        """Make the newest dead letter the second sample of an incident. This is done only before a
+        row or a notice is written, because building a sample costs much."""
+        letter = self._newest_letters.pop(key, None)
         incident = self.incidents.get(key)
         if letter is not None and incident is not None:
             samples = (*incident.samples[:1], build_sample(letter))
             self.incidents[key] = incident.model_copy(update={"samples": samples})
 
-    def _note(self, key: bytes, notice: Notice) -> None:
-        self.notices[key] = notice
-        self._renoticed[key] = None
 
-    def _try(self, key: bytes, notice: Notice) -> None:
-        """Counted before it is made: so a notice that may have arrived is known by its attempts."""
-        trying = notice.model_copy(update={"attempts": notice.attempts + 1, "due": None})
-        self._note(key, trying)
-        self._to_send[key] = trying
+def _is_others_key(key: bytes) -> bool:
+    return key.endswith(f"/{OTHERS_FINGERPRINT}".encode())
 
 
 def _mute_applies(mute: MuteDocument, incident: Incident) -> bool:

@@ -1,10 +1,10 @@
-"""Is this an address that every mail server takes?"""
+"""Which mail addresses does every mail server accept?"""
 
 from __future__ import annotations
 
 import re
 
-# What needs no quoting and no SMTPUTF8; RFC 5321 allows 64 and 254 characters.
+# Addresses that need neither quoting nor SMTPUTF8. RFC 5321 allows 64 and 254 characters.
 _ADDRESS = re.compile(
     r"(?=.{3,254}\Z)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@"
     r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -12,12 +12,15 @@ _ADDRESS = re.compile(
 
 
 def is_plain_address(address: str) -> bool:
-    """`somebody@example.com`: a bare ASCII address, without a name and brackets."""
+    """Return True for a bare ASCII address, `somebody@example.com`, without name and brackets."""
     local = address.partition("@")[0]
     if local.startswith(".") or local.endswith(".") or ".." in local or "=?" in local:
-        return False  # `=?` begins an encoded word: what reads the mail would see another address
+        return (
+            False  # `=?` begins an encoded word: a mail program would decode it to another address
+        )
     return _ADDRESS.fullmatch(address) is not None
 
 
 def address_domain(address: str) -> str:
+    """Return the part after the `@`, in lower case."""
     return address.rpartition("@")[2].lower()

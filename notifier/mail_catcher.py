@@ -1,4 +1,4 @@
-"""How are mails caught on this machine, instead of being sent into the world?"""
+"""How are mails caught on this machine, instead of being sent to their recipients?"""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
-
+from farandole.broker.optional_packages import require_extra
+from farandole.events.network_address import host_port
 from farandole.notifier.text_format import clip_line
 
-MAX_CAUGHT_BYTES = 10_000_000
-"""Bytes; a larger mail is refused."""
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Envelope, Session
 
-_HEAD = 65_536  # bytes of a file that are read for its headers
-_NAME = re.compile(r"(\d{8}T\d{6}Z)-(\d+)-.*\.eml")
-_STAMP = "%Y%m%dT%H%M%SZ"
+MAX_CAUGHT_BYTES = 10_000_000
+"""A larger mail is refused."""
+
+_HEADER_BYTES = 65_536  # bytes of a file that are read for its headers
+_FILE_NAME = re.compile(r"(\d{8}T\d{6}Z)-(\d+)-.*\.eml")
+_TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 
 
 class CatcherAddress(NamedTuple):
@@ -33,16 +36,16 @@ class CatcherAddress(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
 class CaughtMail:
-    """A mail in the folder; its texts are harmless lines."""
+    """A mail in the folder. Its texts are single lines that are safe to print."""
 
     received: datetime
     to: tuple[str, ...]
-    """Those whom the envelope named, be they in its headers or not."""
+    """The recipients in the envelope; the headers may name others."""
     subject: str
     message_id: str
     file: Path
@@ -56,11 +59,13 @@ async def serve_mail_catcher(
     port: int = 0,
     on_mail: Callable[[CaughtMail], None] = lambda _: None,
 ) -> AsyncIterator[CatcherAddress]:
-    """A mail server that keeps what it gets as files in `folder`, and sends nothing on; port 0: any
-    that is free. Each file is whole as soon as it is there, and is there before the sender hears
-    250. Raises OSError where the address or the folder cannot be had."""
+    """Run a mail server that stores each mail as a file in `folder` and forwards nothing. Yield its
+    address; port 0 takes any free port. A file appears complete, and before the sender gets the
+    answer 250. Raises OSError if the address or the folder cannot be used, and
+    MissingExtraError."""
+    require_extra("local", "the mail catcher", "aiosmtpd")
     catcher = _Catcher(folder, on_mail, count(_open_folder(folder) + 1))
-    server = await asyncio.get_running_loop().create_server(catcher.session, host, port)
+    server = await asyncio.get_running_loop().create_server(catcher.new_session, host, port)
     try:
         address = server.sockets[0].getsockname()
         yield CatcherAddress(address[0], address[1])
@@ -73,8 +78,8 @@ async def serve_mail_catcher(
 
 
 def list_caught_mails(folder: Path) -> list[CaughtMail]:
-    """What is in the folder, the newest last. Raises OSError."""
-    files = sorted(file for file in folder.glob("*.eml") if _NAME.fullmatch(file.name))
+    """Return the mails in the folder, the newest last. Raises OSError."""
+    files = sorted(file for file in folder.glob("*.eml") if _FILE_NAME.fullmatch(file.name))
     return [_read_caught(file) for file in files]
 
 
@@ -85,7 +90,10 @@ class _Catcher:
     numbers: count[int]
     sessions: list[SMTP] = field(default_factory=list)
 
-    def session(self) -> SMTP:
+    def new_session(self) -> SMTP:
+        """Return the protocol for a new connection."""
+        from aiosmtpd.smtp import SMTP  # of the extra `local`
+
         self.sessions = [each for each in self.sessions if each.transport is not None]
         self.sessions.append(
             SMTP(
@@ -99,36 +107,36 @@ class _Catcher:
         assert isinstance(envelope.content, bytes)
         number, to = next(self.numbers), [str(each) for each in envelope.rcpt_tos]
         try:
-            mail = await asyncio.to_thread(self._keep, number, to, envelope.content)
+            mail = await asyncio.to_thread(self._save, number, to, envelope.content)
         except OSError as error:
             return f"452 4.3.1 the mail cannot be kept: {error.strerror}"
         self.on_mail(mail)
         return f"250 2.0.0 caught as {mail.file.name}"
 
-    def _keep(self, number: int, to: list[str], content: bytes) -> CaughtMail:
-        # The envelope is not in the mail: it is kept above its headers.
-        kept = (
+    def _save(self, number: int, to: list[str], content: bytes) -> CaughtMail:
+        # The mail itself does not contain its envelope: it is stored above the headers.
+        stored = (
             "".join(f"X-Envelope-To: {clip_line(each, 254)}\r\n" for each in to).encode() + content
         )
         received = datetime.now(UTC)
-        words = (
-            re.sub(r"[^a-z0-9]+", "-", _decoded_subject(kept).lower()).strip("-")[:60].strip("-")
+        slug = (
+            re.sub(r"[^a-z0-9]+", "-", _decoded_subject(stored).lower()).strip("-")[:60].strip("-")
         )
-        name = f"{received:{_STAMP}}-{number:04}-{words or 'mail'}.eml"
+        name = f"{received:{_TIME_FORMAT}}-{number:04}-{slug or 'mail'}.eml"
         unfinished = self.folder / f".{name}.part"
-        unfinished.write_bytes(kept)
+        unfinished.write_bytes(stored)
         os.replace(unfinished, self.folder / name)
         return _read_caught(self.folder / name)
 
 
 def _read_caught(file: Path) -> CaughtMail:
     with file.open("rb") as opened:
-        head = opened.read(_HEAD)
-    found = _NAME.fullmatch(file.name)
+        head = opened.read(_HEADER_BYTES)
+    found = _FILE_NAME.fullmatch(file.name)
     assert found is not None
     mail = message_from_bytes(head)
     return CaughtMail(
-        datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC),
+        datetime.strptime(found[1], _TIME_FORMAT).replace(tzinfo=UTC),
         tuple(clip_line(str(to)) for to in mail.get_all("X-Envelope-To", [])),
         _decoded_subject(head),
         clip_line(str(mail.get("Message-ID", "")), 200),
@@ -137,16 +145,16 @@ def _read_caught(file: Path) -> CaughtMail:
 
 
 def _decoded_subject(head: bytes) -> str:
-    given = str(message_from_bytes(head[:_HEAD]).get("Subject", ""))
+    raw = str(message_from_bytes(head[:_HEADER_BYTES]).get("Subject", ""))
     try:
-        decoded = str(make_header(decode_header(given)))
+        decoded = str(make_header(decode_header(raw)))
     except (HeaderParseError, LookupError, ValueError):
-        decoded = given
+        decoded = raw
     return clip_line(decoded, 200)
 
 
 def _open_folder(folder: Path) -> int:
-    """Make the folder; the highest number that is in it."""
+    """Create the folder if need be, and return the highest number of a file in it, 0 if none."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = (_NAME.fullmatch(file.name) for file in folder.glob("*.eml"))
+    found = (_FILE_NAME.fullmatch(file.name) for file in folder.glob("*.eml"))
     return max((int(each[2]) for each in found if each), default=0)

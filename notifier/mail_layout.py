@@ -1,4 +1,4 @@
-"""How does one content become a plain text and an HTML that say the same?"""
+"""How is a mail's content laid out as plain text and as HTML with the same words?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from html import escape
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The first line, which a phone shows beside the subject."""
+    """The first line; a phone shows it beside the subject."""
 
     text: str
     color: str
@@ -23,7 +23,7 @@ class Heading:
 @dataclass(frozen=True, slots=True)
 class Paragraph:
     text: str
-    quiet: bool = False
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,23 @@ class FactTable:
 
 @dataclass(frozen=True, slots=True)
 class Preformatted:
-    """What is to be read, or copied, as it stands; with what it is for."""
+    """Text that is shown unchanged, to be read or copied, under a label."""
 
     text: str
-    what: str = ""
+    label: str = ""
 
 
 MailPart = Head | Heading | Paragraph | FactTable | Preformatted
 
 
 def render_text(parts: Iterable[MailPart]) -> str:
+    """Return the plain text of a mail."""
     return "\n".join(_text_of_part(part) for part in parts)
 
 
 def render_html(parts: Iterable[MailPart]) -> str:
-    """Styles in line, nothing from elsewhere, no colour of text or page but the reader's own: so it
-    is legible in the dark as well."""
+    """Return an HTML page with inline styles and no external resources. It sets no colour of text
+    or background, so that it is legible in a dark mail program as well."""
     body = "\n".join(_html_of_part(part) for part in parts)
     return _PAGE.replace("BODY", body)
 
@@ -59,14 +60,14 @@ def _text_of_part(part: MailPart) -> str:
             return f"{text}\n"
         case Heading(text):
             return f"\n{text.upper()}\n"
-        case Paragraph(text, quiet):
-            return f"\n{text}\n" if quiet else f"{text}\n"
+        case Paragraph(text, small):
+            return f"\n{text}\n" if small else f"{text}\n"
         case FactTable(rows):
             width = max((len(name) for name, _ in rows), default=0)
             return "".join(f"{name:<{width}}  {value}\n" for name, value in rows)
-        case Preformatted(text, what):
+        case Preformatted(text, label):
             inside = "".join(f"    {each}\n" for each in text.split("\n"))
-            return f"{what}:\n{inside}" if what else inside
+            return f"{label}:\n{inside}" if label else inside
 
 
 _PAGE = """\
@@ -100,15 +101,16 @@ def _html_of_part(part: MailPart) -> str:
             return _html_element(
                 "h2", text, f"{line};margin:20px 0 8px;padding-top:14px;font-size:16px"
             )
-        case Paragraph(text, quiet):
+        case Paragraph(text, small):
             return _html_element(
-                "p", text, "margin:0 0 12px" + (";opacity:.65;font-size:13px" * quiet)
+                "p", text, "margin:0 0 12px" + (";opacity:.65;font-size:13px" * small)
             )
         case FactTable(rows):
             return _html_table(rows)
-        case Preformatted(text, what):
-            label = _html_element("div", what, "font-size:13px;opacity:.75") if what else ""
-            return label + _html_element("pre", text, f"{_BOX};{_TINT}")
+        case Preformatted(text, label):
+            label_style = "font-size:13px;opacity:.75"
+            above = _html_element("div", label, label_style) if label else ""
+            return above + _html_element("pre", text, f"{_BOX};{_TINT}")
 
 
 def _html_table(rows: Sequence[tuple[str, str]]) -> str:

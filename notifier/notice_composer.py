@@ -1,4 +1,4 @@
-"""Whom is a word for, and what does the notice of it say?"""
+"""How is a notice composed: its recipients, its mail and its webhook payload?"""
 
 from __future__ import annotations
 
@@ -6,43 +6,42 @@ import shlex
 from collections.abc import Sequence
 
 from farandole.events.incident_record import Incident, IncidentSample, Notice
-from farandole.events.topology_version import AlertPolicy, AlertRoute
-from farandole.notifier import mail_message, webhook_delivery
+from farandole.events.topology_version import AlertPolicy
+from farandole.notifier import mail_message
+from farandole.notifier.alert_routing import matching_route
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
+from farandole.notifier.webhook_payload import webhook_payload
 
 DEFAULT_SENDER = "farandole@localhost"
-"""The sender where none is configured: a webhook's notices have an id all the same."""
-
-
-def matching_route(alerts: AlertPolicy, incident: Incident) -> AlertRoute | None:
-    """The first route that fits, if any does."""
-    return next((r for r in alerts.routes if _route_matches(r, incident)), None)
+"""Used if none is configured, because the id of a notice contains the sender's domain, also where
+it goes to a webhook alone."""
 
 
 def compose_notice(
-    word: NoticeIntent,
-    alerts: AlertPolicy,
+    intent: NoticeIntent,
+    policy: AlertPolicy,
     others: Sequence[Incident] = (),
     *,
     sender: str | None,
     bootstrap: str,
     options: str = "",
 ) -> Notice | None:
-    """The notice of a word, None where nobody is to be told. `others` are told in passing;
-    `options`: what a person types after `farandole` to reach the same installation, with a space
-    before it."""
-    incident, kind, now = word
-    found = matching_route(alerts, incident)
-    if found is None:
+    """Return the notice that is due; None if no route of the policy fits the incident.
+
+    `others` are incidents that the notice lists as well. `options` are the command-line options
+    that reach the same installation, with a space before them."""
+    incident, kind, now = intent
+    route = matching_route(policy, incident)
+    if route is None:
         return None
-    said = suggested_commands(incident, bootstrap, options, over=kind == "resolved")
-    subject, text = mail_message.compose_mail(
+    commands = suggested_commands(incident, bootstrap, options, over=kind == "resolved")
+    subject, mail = mail_message.compose_mail(
         incident,
         kind,
         incident.notices,
         sender=sender or DEFAULT_SENDER,
-        recipients=found.email,
-        commands=said,
+        recipients=route.email,
+        commands=commands,
         others=others,
         now=now,
     )
@@ -53,13 +52,11 @@ def compose_notice(
         kind=kind,
         subject=subject,
         sender=sender or DEFAULT_SENDER,
-        recipients=found.email,
-        mail=text,
-        webhook=found.webhook,
-        payload=webhook_delivery.webhook_payload(
-            incident, kind, commands=said, others=others, now=now
-        ),
-        channels=found.channels,
+        recipients=route.email,
+        mail=mail,
+        webhook=route.webhook,
+        payload=webhook_payload(incident, kind, commands=commands, others=others, now=now),
+        channels=route.channels,
         written=now,
     )
 
@@ -116,10 +113,4 @@ def _kcat_command(sample: IncidentSample, bootstrap: str) -> str:
     return (
         f"kcat -C -b {bootstrap} -t {sample.dead_topic} -o {sample.dead_offset} -c 1"
         " -f '%h\\n%s\\n'"
-    )
-
-
-def _route_matches(route: AlertRoute, incident: Incident) -> bool:
-    return (not route.stages or incident.stage in route.stages) and (
-        not route.errors or incident.error in route.errors
     )

@@ -1,4 +1,4 @@
-"""What does the notifier's lane do with dead letters, alerts, wishes, and when time passes?"""
+"""What does the notifier's lane do with dead letters, alerts, control documents and time?"""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record, UndecodableRecord
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.quiet_clock import QuietClock
 from farandole.notifier import notifier_tables
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView, SchemaLookup
@@ -25,9 +26,9 @@ from farandole.notifier.incident_store import IncidentChanges, IncidentStore
 log = structlog.get_logger()
 
 _HANDLING_SECONDS = 0.5  # seconds of handling in one transaction
-_CALM_SECONDS = 2.0  # seconds without an old letter after which no letter is taken to be unread
-_OLD_LETTER_SECONDS = 10.0  # seconds; of stages that keep failing, younger ones never cease to come
-_DRAIN_SECONDS = 2.0  # seconds that attempts under way have when the lane ends
+_QUIET_MS = 2_000
+_OLD_LETTER_MS = 10_000
+_DRAIN_SECONDS = 2.0  # seconds that running attempts have when the lane ends
 
 
 def utc_now() -> datetime:
@@ -35,133 +36,141 @@ def utc_now() -> datetime:
 
 
 class NotifierLane:
-    """`farandole.lanes.lane_protocol.Work` over every dead-letter topic, alerts and
-    `farandole.control`."""
+    """The `farandole.lanes.lane_protocol` interface over every dead-letter topic, the alerts, and
+    the control topic.
+
+    It counts records in the incident store, commits the rows that change, and starts an attempt to
+    deliver a notice only after the row that counts the attempt is committed.
+    """
 
     def __init__(
         self,
         names: KafkaNames,
-        casebook: IncidentStore,
-        sending: DeliveryTasks,
-        schemas: SchemaLookup,
+        store: IncidentStore,
+        deliveries: DeliveryTasks,
+        schema_lookup: SchemaLookup,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._names = names
-        self._casebook = casebook
-        self._sending = sending
-        self._schemas = schemas
+        self._store = store
+        self._deliveries = deliveries
+        self._schema_lookup = schema_lookup
         self._clock = clock
-        self._calm_since: datetime | None = None
-        self._unmarked: dict[bytes, AttemptResult] = {}
-        """What came of attempts, and is not committed: a life that ends forgets nothing of it."""
+        self._quiet_clock = QuietClock(_QUIET_MS, _OLD_LETTER_MS)
+        self._uncommitted_attempts: dict[bytes, AttemptResult] = {}
+        """Results of attempts that are not committed yet. They outlive a failed transaction: `open`
+        applies them again to the restored state."""
 
     @property
     def deferred(self) -> None:
         return None
 
     def open(self, tables: StateTables) -> None:
-        self._calm_since = None
+        self._quiet_clock.restart()
         names = self._names
-        wishes = notifier_tables.read_controls(tables[names.control_topic].values())
-        self._casebook.restored(
+        controls = notifier_tables.read_controls(tables[names.control_topic].values())
+        self._store.restore(
             notifier_tables.read_incidents(tables[names.incidents_topic]),
             notifier_tables.read_notices(tables[names.outbox_topic]),
-            [wish for wish in wishes if isinstance(wish, MuteDocument)],
+            [control for control in controls if isinstance(control, MuteDocument)],
         )
-        self._mark(self._unmarked)
+        self._apply_attempts(self._uncommitted_attempts)
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
         ends = time.monotonic() + _HANDLING_SECONDS
         settled = 0
         for record in records:
-            self._one(record)
+            self._handle_record(record)
             settled += 1
             if time.monotonic() >= ends:
                 break
-        self._pass(records, unread=settled < len(records))
-        self._tend()
-        return self._done(settled)
+        self._advance_time(records, some_unread=settled < len(records))
+        self._retry_notices()
+        return self._result(settled)
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
-        """Count it, and read nothing of it."""
+        """Count a record that ended the lane `deaths` times, without reading its content."""
         log.error("letter.unread", topic=record.topic, offset=record.offset, deaths=deaths)
-        place = (record.topic, record.partition, record.offset, record.timestamp)
-        self._one(UndecodableRecord(*place))
-        self._tend()
-        return self._done(1)
+        position = (record.topic, record.partition, record.offset, record.timestamp)
+        self._handle_record(UndecodableRecord(*position))
+        self._retry_notices()
+        return self._result(1)
 
     def on_idle(self) -> BatchResult | None:
-        self._pass(())
-        self._tend()
-        done = self._done(0)
-        return done if done.writes else None
+        self._advance_time(())
+        self._retry_notices()
+        result = self._result(0)
+        return result if result.writes else None
 
     def on_commit(self, done: BatchResult) -> None:
-        to_send, marked = done.receipt
-        for key in marked:
-            del self._unmarked[key]
+        to_send, committed = done.receipt
+        for key in committed:
+            del self._uncommitted_attempts[key]
         for notice in to_send:
-            self._casebook.sent(notice)
-            self._sending.start(notice)
+            self._store.outbox.start_attempt(notice)
+            self._deliveries.start(notice)
 
     async def close(self) -> BatchResult | None:
-        await self._sending.end(_DRAIN_SECONDS)
-        self._take_attempts()
-        done = self._done(0)
-        return done if done.writes else None
+        await self._deliveries.stop(_DRAIN_SECONDS)
+        self._take_finished_attempts()
+        result = self._result(0)
+        return result if result.writes else None
 
-    def _one(self, record: Record) -> None:
+    def _handle_record(self, record: Record) -> None:
         if record.topic == self._names.control_topic:
-            for wish in notifier_tables.read_controls([record.value] if record.value else []):
-                self._casebook.asked(wish)
+            for control in notifier_tables.read_controls([record.value] if record.value else []):
+                self._store.apply_control(control)
             return
         if record.topic == self._names.alerts_topic:
-            alarm = AlertView.read(record, self._clock())
-            if alarm is not None:
-                self._casebook.heard(alarm)
+            alert = AlertView.from_record(record, self._clock())
+            if alert is not None:
+                self._store.add_alert(alert)
             return
         origin = self._names.parse_dead_topic(record.topic)
         if origin is not None and not settlement_record.is_settlement(record.headers):
-            self._casebook.died(DeadLetterView.read(record, *origin, self._schemas, self._clock()))
+            self._store.add_dead_letter(
+                DeadLetterView.from_record(record, *origin, self._schema_lookup, self._clock())
+            )
 
-    def _pass(self, records: Sequence[Record], *, unread: bool = False) -> None:
-        """Time passes only where no letter of an earlier time can be expected."""
-        at = self._clock()
-        oldest = (at.timestamp() - _OLD_LETTER_SECONDS) * 1000
-        if unread or any(record.timestamp < oldest for record in records):
-            self._calm_since = None
-            return
-        self._calm_since = self._calm_since or at
-        if (at - self._calm_since).total_seconds() >= _CALM_SECONDS:
-            self._casebook.passed(at)
+    def _advance_time(self, records: Sequence[Record], *, some_unread: bool = False) -> None:
+        """Advance the store's time to now, if no earlier dead letter can be unread.
 
-    def _take_attempts(self) -> None:
-        ended = dict(self._sending.ended())
-        self._unmarked |= ended
-        self._mark(ended)
+        `records`: those read since the last call; `some_unread`: more of them are at hand."""
+        now = self._clock()
+        now_ms = now.timestamp() * 1000
+        limit = self._quiet_clock.old_before(now_ms)
+        saw_old = some_unread or any(record.timestamp < limit for record in records)
+        if self._quiet_clock.observe(now_ms, saw_old=saw_old):
+            self._store.advance_time(now)
 
-    def _mark(self, attempts: Mapping[bytes, AttemptResult]) -> None:
+    def _take_finished_attempts(self) -> None:
+        finished = dict(self._deliveries.take_finished())
+        self._uncommitted_attempts |= finished
+        self._apply_attempts(finished)
+
+    def _apply_attempts(self, attempts: Mapping[bytes, AttemptResult]) -> None:
         for key, attempt in attempts.items():
-            self._casebook.tried(key, attempt, self._clock())
+            self._store.outbox.finish_attempt(key, attempt, self._clock())
 
-    def _tend(self) -> None:
-        self._take_attempts()
-        self._casebook.due(self._clock())
+    def _retry_notices(self) -> None:
+        self._take_finished_attempts()
+        self._store.outbox.retry_due(self._clock())
 
-    def _done(self, settled: int) -> BatchResult:
-        changes = self._casebook.taken() or IncidentChanges({}, {}, ())
+    def _result(self, settled: int) -> BatchResult:
+        """Return the transaction to commit. Its receipt names the attempts to start afterwards, and
+        the attempts whose results it commits."""
+        changes = self._store.take_changes() or IncidentChanges({}, {}, ())
         writes = {
-            Partition(topic, 0): [
-                OutgoingRecord(key, _row_value(row)) for key, row in changed.items()
-            ]
-            for topic, changed in (
+            Partition(topic, 0): [OutgoingRecord(key, _row_value(row)) for key, row in rows.items()]
+            for topic, rows in (
                 (self._names.incidents_topic, changes.incidents),
                 (self._names.outbox_topic, changes.notices),
             )
-            if changed
+            if rows
         }
-        return BatchResult(settled, writes, (changes.to_send, tuple(self._unmarked)))
+        return BatchResult(settled, writes, (changes.to_send, tuple(self._uncommitted_attempts)))
 
 
 def _row_value(row: BaseModel | None) -> bytes | None:
+    """Return the value of a row's record; None (a tombstone) where there is no row any more."""
     return None if row is None else row.model_dump_json().encode()

@@ -1,4 +1,4 @@
-"""What do the rows of the notifier's tables say, whoever has written them?"""
+"""Which incidents, notices and control documents do the notifier's tables hold?"""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ RowModel = TypeVar("RowModel", bound=BaseModel)
 
 
 def read_incidents(table: Mapping[bytes, bytes]) -> list[Incident]:
+    """Return the incidents in `farandole.incidents`; a foreign row is logged and skipped."""
     return _read_rows(Incident, table)
 
 
 def read_notices(table: Mapping[bytes, bytes]) -> list[Notice]:
+    """Return the notices in `farandole.outbox`; a foreign row is logged and skipped."""
     return _read_rows(Notice, table)
 
 
 def read_controls(values: Iterable[bytes]) -> list[control_documents.ControlDocument]:
-    """What these documents ask for; one that asks for nothing of ours is passed over."""
-    read = []
+    """Return the control documents in these values; a value that is none is logged and skipped."""
+    found = []
     for value in values:
         try:
-            read.append(control_documents.parse_control(value))
+            found.append(control_documents.parse_control(value))
         except ValidationError:
             log.warning("control.unread", value=value[:200].decode(errors="backslashreplace"))
-    return read
+    return found
 
 
 def _read_rows(model: type[RowModel], table: Mapping[bytes, bytes]) -> list[RowModel]:
-    read = []
+    found = []
     for key, value in table.items():
         try:
-            read.append(model.model_validate_json(value))
+            found.append(model.model_validate_json(value))
         except ValidationError:
             log.warning("row.foreign", key=key.decode(errors="backslashreplace"))
-    return read
+    return found

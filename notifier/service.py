@@ -26,8 +26,8 @@ from farandole.notifier.pipeline_directory import PipelineDirectory
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 10.0  # seconds that the lane has to end
-_TOPIC_POLL_SECONDS = 10.0  # seconds after which topics that were not there are looked for again
+DRAIN_SECONDS = 10.0  # that the lane has to end
+_TOPIC_POLL_SECONDS = 10.0  # between two searches for topics that did not exist
 
 
 async def run_notifier(
@@ -39,37 +39,39 @@ async def run_notifier(
     clock: Callable[[], datetime] = utc_now,
     port: Callable[[KafkaPort], LanePort] = lambda port: port,
 ) -> None:
-    """Notify until `stopping` is set. Any number of these may run: one is at work, and another
-    takes over when it ends.
+    """Run the notifier until `stopping` is set. Any number may run: one works, and another takes
+    over when it ends.
 
-    `sender`: the address that mails come from; `deliver` makes one attempt at a notice. `clock` and
-    `port` are a test's: time that it drives, and what it puts between the lane and its Kafka.
-    Raises lanes.group.Broken or BrokerError when Kafka is out of reach for good.
+    `sender` is the address in the From header of mails, None if none is configured. `deliver` makes
+    one attempt to deliver a notice. Tests pass a `clock` of their own, and a `port` that wraps the
+    lane's Kafka port. Raises a lane group's error or BrokerError when Kafka stays unreachable.
     """
     directory = PipelineDirectory(settings.names)
 
-    def composed(word: NoticeIntent, others: Sequence[Incident]) -> Notice | None:
-        alerts = directory.alerts(word.incident.pipeline)
+    def compose(intent: NoticeIntent, others: Sequence[Incident]) -> Notice | None:
+        policy = directory.alerts(intent.incident.pipeline)
         return compose_notice(
-            word,
-            alerts,
+            intent,
+            policy,
             others,
             sender=sender,
             bootstrap=settings.bootstrap or "",
             options=settings.options,
         )
 
-    casebook = IncidentStore(directory.alerts, composed)
-    work = NotifierLane(settings.names, casebook, DeliveryTasks(deliver), directory.personal, clock)
+    store = IncidentStore(directory.alerts, compose)
+    notifier_lane = NotifierLane(
+        settings.names, store, DeliveryTasks(deliver), directory.personal_schema, clock
+    )
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
-        directory.learn(table.rows)
+        directory.update(table.rows)
         group = LaneGroup(
             settings,
             names.notifier_group,
             await _existing_topics(settings, directory) or [names.control_topic],
             lambda lane: f"{names.notifier_group}:{lane}",
-            lambda _: work,
+            lambda _: notifier_lane,
             alone=asyncio.Lock(),
             patience=DRAIN_SECONDS,
             state=[names.incidents_topic, names.outbox_topic, names.control_topic],
@@ -84,19 +86,19 @@ async def run_notifier(
 async def _follow_dead_topics(
     settings: Settings, directory: PipelineDirectory, table: TableFollower, group: LaneGroup
 ) -> None:
-    """Take up the dead-letter topics of each new version, and those that somebody has made anew,
-    until cancelled."""
+    """Subscribe to the dead-letter topics of each new version, and to those that somebody has
+    created again, until cancelled."""
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(_TOPIC_POLL_SECONDS):
-                directory.learn(await table.changed())
+                directory.update(await table.changed())
         topics = await _existing_topics(settings, directory)
         if topics is not None:
             group.subscribe(topics)
 
 
 async def _existing_topics(settings: Settings, directory: PipelineDirectory) -> list[str] | None:
-    """Those that exist; None: Kafka does not answer."""
+    """Return the input topics that exist; None if Kafka does not answer."""
     try:
         async with ClusterAdmin.open(settings) as admin:
             existing = await admin.topics()

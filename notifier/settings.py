@@ -1,4 +1,4 @@
-"""How is the notifier told by which server, as whom, and how patiently it writes?"""
+"""Which settings does the notifier have: mail server, sender, time-outs, webhook secret?"""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from farandole.notifier.mail_addresses import is_plain_address
 
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_ENCODED = "whsec_"  # how Standard Webhooks write a secret
+_BASE64_PREFIX = "whsec_"  # Standard Webhooks: the rest is base64
 
 
 class NotifierSettings(ConfiguredSettings):
-    """From the environment (`FARANDOLE_…`), else from the table `[notifier]` of `farandole.toml`.
+    """The settings from the environment (`FARANDOLE_…`), else from the table `[notifier]` of
+    `farandole.toml`.
 
     Times are in seconds.
     """
@@ -28,54 +29,54 @@ class NotifierSettings(ConfiguredSettings):
     table = "notifier"
 
     smtp_host: str | None = None
-    """None: there is no mail server."""
+    """None if there is no mail server."""
     smtp_port: int | None = Field(default=None, gt=0, lt=65536)
-    """None: the usual one of `smtp_security`."""
+    """None for the usual port of `smtp_security`."""
     smtp_security: Literal["none", "starttls", "tls"] = "starttls"
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
     smtp_password_file: Path | None = None
     smtp_ca: Path | None = None
-    """PEM; None: the authorities that this machine trusts."""
+    """A PEM file of certificate authorities; None for those that this machine trusts."""
     mail_from: str | None = None
     smtp_timeout: float = Field(default=30.0, gt=0)
-    """For one attempt at one mail; half of it for each step."""
+    """For one attempt at one mail; each step of it may take half."""
     webhook_secret: SecretStr | None = None
-    """`whsec_` and base64, or any text."""
+    """`whsec_` followed by base64, or any text."""
     webhook_secret_file: Path | None = None
     webhook_timeout: float = Field(default=10.0, gt=0)
 
     @field_validator("mail_from")
     @classmethod
-    def _addressed(cls, address: str | None) -> str | None:
+    def _require_plain_address(cls, address: str | None) -> str | None:
         if address is not None and not is_plain_address(address):
             raise ValueError("write a bare address, for example alerts@example.com")
         return address
 
     @field_validator("smtp_host")
     @classmethod
-    def _named(cls, host: str | None) -> str | None:
+    def _require_host_name(cls, host: str | None) -> str | None:
         if host is not None and (not host.isascii() or not host or set(host) & set(" /@\t\r\n")):
             raise ValueError("write a host's name or address; its port is smtp_port")
         return host
 
     @field_validator("webhook_secret")
     @classmethod
-    def _decodable(cls, secret: SecretStr | None) -> SecretStr | None:
+    def _require_decodable_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None:
             _decode_secret(secret.get_secret_value())
         return secret
 
     @model_validator(mode="after")
-    def _consistent(self) -> NotifierSettings:
+    def _require_consistent(self) -> NotifierSettings:
         if self.smtp_host and not self.mail_from:
             raise ValueError("smtp_host needs mail_from, the address that the mails come from")
         if self.smtp_username and not (self.smtp_password or self.smtp_password_file):
             raise ValueError("smtp_username needs smtp_password or smtp_password_file")
         if (self.smtp_password or self.smtp_password_file) and not self.smtp_username:
             raise ValueError("smtp_password needs smtp_username")
-        clear = self.smtp_security == "none" and self.smtp_host not in _LOCAL
-        if self.smtp_username and clear:
+        in_clear = self.smtp_security == "none" and self.smtp_host not in _LOCAL
+        if self.smtp_username and in_clear:
             raise ValueError(
                 "smtp_username needs smtp_security starttls or tls: "
                 "no password is sent in clear to another machine"
@@ -83,15 +84,18 @@ class NotifierSettings(ConfiguredSettings):
         return self
 
     @property
-    def port(self) -> int:
+    def effective_port(self) -> int:
+        """The configured port, or the usual one of `smtp_security`."""
         return self.smtp_port or _PORTS[self.smtp_security]
 
     def password(self) -> str | None:
-        """In clear. Raises InvalidSettingsError where its file cannot be read."""
+        """Return the password in clear, None if none is configured. Raises InvalidSettingsError if
+        its file cannot be read."""
         return reveal_secret(self.smtp_password, self.smtp_password_file, "smtp_password_file")
 
     def webhook_key(self) -> bytes | None:
-        """What posts are signed with; None: they are not. Raises InvalidSettingsError."""
+        """Return the key that signs posts, None if they are not signed. Raises
+        InvalidSettingsError."""
         setting = "webhook_secret_file"
         secret = reveal_secret(self.webhook_secret, self.webhook_secret_file, setting)
         try:
@@ -99,20 +103,23 @@ class NotifierSettings(ConfiguredSettings):
         except ValueError as error:
             raise InvalidSettingsError(f"{ENV_PREFIX}{setting.upper()}: {error}") from None
 
-    def trust(self) -> ssl.SSLContext:
-        """Whose certificates are believed. Raises InvalidSettingsError."""
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the TLS context with the trusted authorities. Raises InvalidSettingsError."""
         try:
             return ssl.create_default_context(cafile=self.smtp_ca)
         except (OSError, ssl.SSLError) as error:
-            why = error.strerror if isinstance(error, FileNotFoundError) else "no PEM certificates"
-            raise InvalidSettingsError(f"{ENV_PREFIX}SMTP_CA: {self.smtp_ca}: {why}") from None
+            reason = (
+                error.strerror if isinstance(error, FileNotFoundError) else "no PEM certificates"
+            )
+            raise InvalidSettingsError(f"{ENV_PREFIX}SMTP_CA: {self.smtp_ca}: {reason}") from None
 
 
 def _decode_secret(secret: str) -> bytes:
-    """Raises ValueError, which does not repeat the secret."""
-    if not secret.startswith(_ENCODED):
+    """Return the bytes of a secret. Raises ValueError, whose message does not contain the
+    secret."""
+    if not secret.startswith(_BASE64_PREFIX):
         return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
+        return base64.b64decode(secret.removeprefix(_BASE64_PREFIX), validate=True)
     except binascii.Error:
-        raise ValueError(f"what follows {_ENCODED} is not base64") from None
+        raise ValueError(f"what follows {_BASE64_PREFIX} is not base64") from None

@@ -1,4 +1,4 @@
-"""How is one mail handed to the mail server, and what does the server make of it?"""
+"""How is one mail handed to the mail server, and for whom does the server accept it?"""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from aiosmtplib import errors as smtp_errors
 
 from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import ENV_PREFIX
+from farandole.events.network_address import host_port
 from farandole.notifier.delivery_outcome import DeliveryOutcome
 from farandole.notifier.mail_addresses import is_plain_address
 from farandole.notifier.settings import NotifierSettings
 from farandole.notifier.text_format import clip_line
 
-_MAX_QUOTED_BYTES = 300  # bytes of an answer that are quoted
-_QUIT_SECONDS = 1.0  # seconds; what was answered is settled by then
+_MAX_QUOTED_BYTES = 300  # of a server's answer
+_QUIT_SECONDS = 1.0  # the mail is delivered by then; QUIT is only polite
 
 
 async def deliver_mail(
     settings: NotifierSettings, mail: bytes, sender: str, recipients: Sequence[str]
 ) -> DeliveryOutcome:
-    """Hand the mail over, within `smtp_timeout` seconds. Never raises for what a server does.
+    """Hand one mail to the server within `smtp_timeout` seconds, and return who got it. A failure
+    of the server never raises.
 
-    *Refused* is what the server answers with 5xx of a recipient or of this mail (MAIL, RCPT, DATA).
-    *Deferred* is a 4xx, a lost connection, a passed deadline; and whatever it says of *us*
-    (greeting, EHLO, STARTTLS, AUTH), for that is mended in the settings. In clear it goes only
-    where the settings say so.
+    *Refused*: the server answered 5xx about a recipient or this mail (MAIL, RCPT, DATA).
+    *Deferred*: a 4xx answer, a lost connection, a deadline that passed; also any error about *us*
+    (greeting, EHLO, STARTTLS, AUTH), because a change of the settings can correct it. The mail is
+    sent without TLS only if the settings say so.
     """
     if settings.smtp_host is None:
-        why = f"no mail server is configured; set {ENV_PREFIX}SMTP_HOST"
-        return DeliveryOutcome(deferred=dict.fromkeys(recipients, why))
+        reason = f"no mail server is configured; set {ENV_PREFIX}SMTP_HOST"
+        return DeliveryOutcome(deferred=dict.fromkeys(recipients, reason))
     attempt = _SmtpAttempt(settings, mail, sender, recipients)
     try:
         async with asyncio.timeout(settings.smtp_timeout):
             await attempt.run()
     except TimeoutError as error:
-        attempt.fail(attempt.late(settings.smtp_timeout), error)
+        attempt.record_failure(attempt.timeout_text(settings.smtp_timeout), error)
     finally:
         attempt.client.close()
     return attempt.outcome()
@@ -49,6 +51,8 @@ async def deliver_mail(
 
 @dataclass(slots=True)
 class _SmtpAttempt:
+    """One SMTP session, and what became of each recipient so far."""
+
     settings: NotifierSettings
     mail: bytes
     sender: str
@@ -56,7 +60,8 @@ class _SmtpAttempt:
     client: SMTP = field(init=False)
     password: str | None = None
     step: str = "connecting"
-    way: list[str] = field(default_factory=list)
+    """The SMTP command in progress: names the place of a failure."""
+    steps: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     delivered: tuple[str, ...] = ()
     answer: str = ""
@@ -66,24 +71,24 @@ class _SmtpAttempt:
     def __post_init__(self) -> None:
         self.client = SMTP(
             hostname=self.settings.smtp_host,
-            port=self.settings.port,
+            port=self.settings.effective_port,
             use_tls=self.settings.smtp_security == "tls",
-            start_tls=False,  # it is a step of its own below
-            local_hostname="[127.0.0.1]",  # until the connection tells which
+            start_tls=False,  # done explicitly in _open
+            local_hostname="[127.0.0.1]",  # replaced once the connection shows our address
             timeout=self.settings.smtp_timeout / 2,
         )
 
     async def run(self) -> None:
-        self.way.append(self._place())
+        self.steps.append(self._server())
         try:
             await self._open()
             await self._hand_over()
         except SMTPResponseException as error:
-            # It answered, with a number that we did not want.
-            self.fail(self._quoted(error), error)
+            # The server answered with an error code.
+            self.record_failure(self._answer_text(error), error)
         except (OSError, SMTPException, InvalidSettingsError, ValueError) as error:
-            # ValueError: what it sent is not SMTP, or an address cannot be said in it.
-            self.fail(self._told(error), error)
+            # ValueError: the server's answer is not SMTP, or an address cannot be encoded.
+            self.record_failure(self._error_text(error), error)
         if self.delivered:
             with suppress(OSError, SMTPException, ValueError):
                 await self.client.quit(timeout=_QUIT_SECONDS)
@@ -92,7 +97,7 @@ class _SmtpAttempt:
         security = self.settings.smtp_security
         self.password = self.settings.password()
         if security != "none":
-            self.client.tls_context = await asyncio.to_thread(self.settings.trust)
+            self.client.tls_context = await asyncio.to_thread(self.settings.ssl_context)
         await self.client.connect()
         own = self._own_name()
         self.step = "EHLO"
@@ -101,7 +106,7 @@ class _SmtpAttempt:
         except smtp_errors.SMTPHeloError:
             if security == "starttls" or not self.client.is_connected:
                 raise
-            await self.client.helo(hostname=own)  # a server from before there were extensions
+            await self.client.helo(hostname=own)  # a server without extensions
         if security == "starttls":
             self.step = "STARTTLS"
             if not self.client.supports_extension("starttls"):
@@ -112,11 +117,11 @@ class _SmtpAttempt:
             await self.client.starttls()
             self.step = "EHLO"
             await self.client.ehlo(hostname=own)
-        self.way.append(self._secured())
+        self.steps.append(self._tls_text())
         if self.settings.smtp_username is not None:
             self.step = "AUTH"
             await self.client.login(self.settings.smtp_username, self.password or "")
-            self.way.append(f"signed in as {clip_line(self.settings.smtp_username)}")
+            self.steps.append(f"signed in as {clip_line(self.settings.smtp_username)}")
 
     async def _hand_over(self) -> None:
         self.step = "MAIL"
@@ -129,67 +134,73 @@ class _SmtpAttempt:
             try:
                 await self.client.rcpt(recipient)
             except SMTPResponseException as error:
-                if not self.client.is_connected:  # 421: it is gone
+                if not self.client.is_connected:  # 421: the server closed the session
                     raise
-                self._sort([recipient], error)
+                self._classify([recipient], error)
             else:
                 self.accepted.append(recipient)
         if self.accepted:
             self.step = "DATA"
             answer = await self.client.data(self.mail)
-            self.answer = self._clean(f"{answer.code} {answer.message}")
+            self.answer = self._redact(f"{answer.code} {answer.message}")
             self.delivered = tuple(self.accepted)
 
     def outcome(self) -> DeliveryOutcome:
+        """Return what became of each recipient."""
         return DeliveryOutcome(
-            self.delivered, self.refused, self.deferred, ", ".join(self.way), self.answer
+            self.delivered, self.refused, self.deferred, ", ".join(self.steps), self.answer
         )
 
-    def fail(self, said: str, error: BaseException) -> None:
-        """For all whose fate is open."""
-        fate = set(self.recipients) - {*self.delivered, *self.refused, *self.deferred}
-        rest = [recipient for recipient in self.recipients if recipient in fate]
+    def record_failure(self, text: str, error: BaseException) -> None:
+        """Record an error for every recipient that has no result yet."""
+        unsettled = set(self.recipients) - {*self.delivered, *self.refused, *self.deferred}
+        rest = [recipient for recipient in self.recipients if recipient in unsettled]
         if isinstance(error, SMTPResponseException) and self.step in ("MAIL", "DATA"):
-            self._sort(rest, error)
+            self._classify(rest, error)
             return
         arrived = "; it may have arrived" if self.step == "DATA" else ""
-        self.deferred.update(dict.fromkeys(rest, self._why(said) + arrived))
+        self.deferred.update(dict.fromkeys(rest, self._reason(text) + arrived))
 
-    def late(self, seconds: float) -> str:
-        said = f"no answer within {seconds:g} s"
+    def timeout_text(self, seconds: float) -> str:
+        """Return the reason for a deadline that passed, with a hint about TLS where it fits."""
+        text = f"no answer within {seconds:g} s"
         if self.step == "connecting" and self.settings.smtp_security != "tls":
-            # A server that speaks TLS from the first byte waits for ours.
-            said += f"; is {ENV_PREFIX}SMTP_SECURITY tls meant for port {self.settings.port}?"
-        return said
+            # A server that expects TLS from the first byte waits, as we do.
+            text += (
+                f"; is {ENV_PREFIX}SMTP_SECURITY tls meant for port {self.settings.effective_port}?"
+            )
+        return text
 
-    def _sort(self, recipients: Iterable[str], error: SMTPResponseException) -> None:
+    def _classify(self, recipients: Iterable[str], error: SMTPResponseException) -> None:
+        """Record an answer of the server: refused for 5xx, deferred otherwise."""
         into = self.refused if 500 <= error.code < 600 else self.deferred
-        into.update(dict.fromkeys(recipients, self._why(self._quoted(error))))
+        into.update(dict.fromkeys(recipients, self._reason(self._answer_text(error))))
 
-    def _why(self, said: str) -> str:
-        return f"{self._place()}: {self.step}: {said}"
+    def _reason(self, text: str) -> str:
+        return f"{self._server()}: {self.step}: {text}"
 
-    def _place(self) -> str:
-        host = self.settings.smtp_host or ""
-        return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
+    def _server(self) -> str:
+        return host_port(self.settings.smtp_host or "", self.settings.effective_port)
 
     def _own_name(self) -> str:
-        """An address literal: it needs no look-up, and no server can find it wrong."""
+        """Return our address as a literal: it needs no DNS, and no server can reject it."""
         address = str(self.client.get_transport_info("sockname")[0]).partition("%")[0]
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
-    def _secured(self) -> str:
+    def _tls_text(self) -> str:
+        """Return the TLS version of the connection, or `in clear`."""
         layer = self.client.get_transport_info("ssl_object")
         return str(layer.version()) if layer is not None else "in clear"
 
-    def _quoted(self, error: SMTPResponseException) -> str:
-        number = f"{error.code} " if error.code > 0 else ""  # aiosmtplib's: no answer of SMTP
-        said = self._clean(f"{number}{error.message}")
+    def _answer_text(self, error: SMTPResponseException) -> str:
+        # aiosmtplib uses codes below 0 for errors of its own.
+        code = f"{error.code} " if error.code > 0 else ""
+        text = self._redact(f"{code}{error.message}")
         if self.step == "AUTH":
-            said += f"; look at {ENV_PREFIX}SMTP_USERNAME and {ENV_PREFIX}SMTP_PASSWORD"
-        return said
+            text += f"; look at {ENV_PREFIX}SMTP_USERNAME and {ENV_PREFIX}SMTP_PASSWORD"
+        return text
 
-    def _told(self, error: BaseException) -> str:
+    def _error_text(self, error: BaseException) -> str:
         cause = _root_cause(error)
         if isinstance(error, (_MissingExtensionError, InvalidSettingsError)):
             return clip_line(str(error), _MAX_QUOTED_BYTES)
@@ -203,10 +214,10 @@ class _SmtpAttempt:
             return (
                 f"no TLS: {clip_line(str(cause.reason or cause), _MAX_QUOTED_BYTES)}; "
                 f"is {ENV_PREFIX}SMTP_SECURITY "
-                f"{self.settings.smtp_security} right for port {self.settings.port}?"
+                f"{self.settings.smtp_security} right for port {self.settings.effective_port}?"
             )
         if isinstance(error, TimeoutError):
-            return self.late(self.settings.smtp_timeout / 2)
+            return self.timeout_text(self.settings.smtp_timeout / 2)
         if isinstance(cause, smtp_errors.SMTPServerDisconnected):
             return "the server closed the connection"
         if self.step == "connecting":
@@ -217,17 +228,17 @@ class _SmtpAttempt:
             )
         return clip_line(str(error), _MAX_QUOTED_BYTES)
 
-    def _clean(self, said: str) -> str:
-        """An answer in one line, without our secrets, which a server may repeat."""
+    def _redact(self, answer: str) -> str:
+        """Return a server's answer in one line, without our password, which it may repeat."""
         if self.password:
-            both = f"\0{self.settings.smtp_username}\0{self.password}"
-            for secret in (_base64_text(both), _base64_text(self.password), self.password):
-                said = said.replace(secret, "…")
-        return clip_line(said, _MAX_QUOTED_BYTES)
+            credentials = f"\0{self.settings.smtp_username}\0{self.password}"
+            for secret in (_base64_text(credentials), _base64_text(self.password), self.password):
+                answer = answer.replace(secret, "…")
+        return clip_line(answer, _MAX_QUOTED_BYTES)
 
 
 class _MissingExtensionError(SMTPException):
-    """The server cannot do what the settings demand."""
+    """The server lacks an extension that the settings require."""
 
 
 def _base64_text(text: str) -> str:

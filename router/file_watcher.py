@@ -23,11 +23,12 @@ from farandole.broker.broker_errors import (
 from farandole.broker.settings import Settings
 from farandole.events.topology_version import RouterReport
 from farandole.router import yaml_source
-from farandole.router.change_plan import ChangePlan, change_summary
+from farandole.router.change_plan import ChangePlan
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.guarded_apply import apply_plan, cleared_report, standing_rollback_reason
 from farandole.router.isolated_check import CheckVerdict
 from farandole.router.lint_finding import error_findings
+from farandole.router.reason_text import change_summary, render_reason
 from farandole.router.topology_store import NotAppliedError, read_topology, write_report
 from farandole.router.yaml_source import YamlDocument
 
@@ -240,16 +241,17 @@ class _FileRouter:
             await self._report(settings, pipeline, file, findings=[f"{file}: {error}"])
             return
         if case.start and plan.publishes:
-            back = await standing_rollback_reason(settings, plan)
-            if back:
-                log.warning("route.waiting", file=str(file), why=back)
-                await self._report(settings, pipeline, file, waiting=[back])
+            reason = await standing_rollback_reason(settings, plan)
+            if reason is not None:
+                text = render_reason(reason)
+                log.warning("route.waiting", file=str(file), why=text)
+                await self._report(settings, pipeline, file, waiting=[text])
                 return
         await self._follow(settings, file, plan)
 
     async def _follow(self, settings: Settings, file: Path, plan: ChangePlan) -> None:
         pipeline = plan.derived.pipeline
-        dangerous = [str(change) for change in plan.refused(())]
+        dangerous = [str(change) for change in plan.not_allowed(())]
         if dangerous:
             allow = self.edge.allowing(file, plan.dangers)
             log.warning("route.waiting", file=str(file), changes=dangerous, allow=allow)

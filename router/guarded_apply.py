@@ -10,7 +10,8 @@ import structlog
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.settings import Settings
 from farandole.events.topology_version import RouterReport
-from farandole.router.change_plan import Change, ChangePlan, same_content
+from farandole.router.change_plan import ChangePlan, same_content
+from farandole.router.topology_change import Change, Reason
 from farandole.router.topology_store import NotAppliedError, read_topology, write_report
 from farandole.router.version_publisher import ApplyResult, ExpectedState, publish_version
 
@@ -38,7 +39,7 @@ async def apply_plan(
             f"the plan was made for another namespace than {settings.namespace or 'none'!r}; "
             "plan again"
         )
-    refused = plan.refused(allowed)
+    refused = plan.not_allowed(allowed)
     if refused:
         raise DangerNotAllowedError(refused)
     applied = await publish_version(
@@ -57,15 +58,13 @@ async def apply_plan(
     return applied
 
 
-async def standing_rollback_reason(settings: Settings, plan: ChangePlan) -> str | None:
-    """Why a file that nobody has saved since is not applied, if somebody went back on purpose."""
+async def standing_rollback_reason(settings: Settings, plan: ChangePlan) -> Reason | None:
+    """Return why a file that nobody has saved since is not applied: the newest version is a
+    rollback to other content. None if it is not."""
     newest = (await read_topology(settings)).newest(plan.derived.pipeline)
     if newest is None or newest.rollback_of is None or same_content(newest, plan.derived):
         return None
-    return (
-        f"{newest.name} is a rollback to @{newest.rollback_of}, and the file says something "
-        "else; save the file to apply it"
-    )
+    return Reason("rollback_in_force", {"version": newest.name, "rollback_of": newest.rollback_of})
 
 
 def cleared_report(said: RouterReport, by: str) -> RouterReport:

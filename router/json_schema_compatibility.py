@@ -1,104 +1,69 @@
 """Can everything that one JSON Schema allows be read under another?
 
-Sound where both schemas speak: what fits, pydantic's validators accept. A constraint of the reader
-(`ge`, `maxLength`, `pattern`, a format, an enum) that the writer does not promise is a misfit, for
-each event beyond it would be a dead letter; what a stage wants to refuse it refuses with `Reject`.
+The comparison is strict where both schemas say something: if it finds no misfit, pydantic's
+validators accept every event. A constraint of the reader (`ge`, `maxLength`, `pattern`, a format,
+an enum) that the writer does not promise is a misfit, because an event that breaks it would become
+a dead letter. A stage that wants to refuse events raises `Reject` instead.
 
-Lenient where a schema is silent, for there nobody can tell before run time: a writer of `Any` fits
-every reader; a `dict` may turn out to have every field that a reader requires. Not to be seen in a
-schema are custom validators, the bounds of a `Decimal` (it is written as text), keys of a `dict`
-that are no text, and which kind of URL it is.
+The comparison is lenient where a schema says nothing, because only the run time can tell: a writer
+of `Any` fits every reader, and a `dict` may have every field that a reader requires. A schema does
+not show custom validators, the bounds of a `Decimal` (it is written as text), keys of a `dict` that
+are no text, and which kind of URL a text is.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from farandole.router.schema_alternatives import UnionAlternatives, enum_values, json_type
 from farandole.stages.json_schema import JsonSchema
 
-# Formats that every text has, and those that are a kind of another.
+# Formats that any text has, and formats that are a kind of another one.
 _UNRESTRICTED_FORMATS = frozenset({"binary", "password", "path"})
 _FORMAT_SUBTYPES = {
     "uuid": frozenset({"uuid1", "uuid3", "uuid4", "uuid5", "uuid6", "uuid7", "uuid8"})
 }
 
-# What stands beside a reference or a union and constrains nothing.
-_NON_CONSTRAINING_KEYWORDS = frozenset(
-    {"$ref", "anyOf", "oneOf", "allOf", "$defs", "title", "description", "default", "examples"}
-    | {"deprecated", "readOnly", "writeOnly", "discriminator"}
-)
+MisfitCode = Literal[
+    "wrong_type",  # writes, takes
+    "missing",  # never
+    "forbidden",
+    "more_fields_forbidden",
+    "too_few",  # limit, unit
+    "too_many",  # limit, unit
+    "equal_items",
+    "value_not_allowed",  # value
+    "not_enumerated",  # type, allowed
+    "pattern",  # pattern
+    "format",  # writes, takes
+    "content",  # takes
+    "below",  # limit, exclusive
+    "above",  # limit, exclusive
+    "not_multiple",  # step
+]
 
 
-def compare_schemas(writes: JsonSchema, takes: JsonSchema) -> list[str]:
-    """Why what is written as `writes` cannot be read as `takes`, a line each that names the field;
-    empty where it can."""
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One thing that the writer's schema allows and the reader's does not.
+
+    The comments above name the fields of each code; `farandole.router.reason_text` has the words.
+    """
+
+    code: MisfitCode
+    path: str
+    """Of the field, for example `lines[].price`; empty for the event itself."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values."""
+
+
+def compare_schemas(writes: JsonSchema, takes: JsonSchema) -> list[Misfit]:
+    """Return why events written as `writes` cannot be read as `takes`; empty if they can."""
     return _SchemaComparison(writes.get("$defs", {}), takes.get("$defs", {})).of(writes, takes, "")
-
-
-class UnionAlternatives:
-    """The members of unions in one schema, each with at most one type, references followed."""
-
-    def __init__(self, definitions: JsonSchema) -> None:
-        self._definitions = definitions
-        # By identity, and kept: a recursive schema then meets the very same objects again.
-        self._found: dict[int, tuple[JsonSchema, list[JsonSchema]]] = {}
-
-    def of(self, schema: JsonSchema) -> list[JsonSchema]:
-        known = self._found.get(id(schema))
-        if known is None:
-            alone = [one for s in self._expanded(schema, {}, set()) for one in _split_by_type(s)]
-            known = self._found[id(schema)] = (schema, alone)
-        return known[1]
-
-    def _expanded(
-        self, schema: Any, beside: JsonSchema, followed: set[str]
-    ) -> Iterator[JsonSchema]:
-        if not isinstance(schema, Mapping):
-            yield beside  # `true`: anything
-            return
-        reference: str | None = schema.get("$ref")
-        alternatives = schema.get("anyOf") or schema.get("oneOf")
-        if not alternatives and len(schema.get("allOf", ())) == 1:
-            alternatives = schema["allOf"]
-        if reference is None and not alternatives:
-            yield _merge_schemas(beside, schema) if beside else schema
-            return
-        beside = _merge_schemas(
-            beside, {k: v for k, v in schema.items() if k not in _NON_CONSTRAINING_KEYWORDS}
-        )
-        tag = schema.get("discriminator", {}).get("propertyName")
-        if tag:  # pydantic wants it, even where it has a default
-            beside = _merge_schemas(beside, {"required": [tag]})
-        if reference is not None:
-            if reference not in followed:
-                followed.add(reference)
-                target = self._definitions.get(reference.rpartition("/")[2], {})
-                yield from self._expanded(target, beside, followed)
-            return
-        for alternative in alternatives or ():
-            yield from self._expanded(alternative, beside, followed)
-
-
-def _merge_schemas(beside: JsonSchema, schema: JsonSchema) -> dict[str, Any]:
-    merged = {**beside, **schema}
-    required = [*beside.get("required", ()), *schema.get("required", ())]
-    return merged | ({"required": required} if required else {})
-
-
-def _split_by_type(schema: JsonSchema) -> list[JsonSchema]:
-    values = _enum_values(schema)
-    if values is not None:
-        by_type: dict[str, list[Any]] = {}
-        for value in values:
-            by_type.setdefault(_json_type(value), []).append(value)
-        return [{"type": type_, "enum": those} for type_, those in by_type.items()]
-    stated = schema.get("type")
-    if isinstance(stated, list):
-        return [{**schema, "type": type_} for type_ in stated]
-    return [schema]
 
 
 class _SchemaComparison:
@@ -106,33 +71,34 @@ class _SchemaComparison:
         self._writers = UnionAlternatives(write_definitions)
         self._takers = UnionAlternatives(take_definitions)
         self._open: set[tuple[int, int]] = set()
-        """Pairs that are being compared: a recursive schema meets itself."""
+        """The pairs that are being compared now: a recursive schema contains itself."""
 
-    def of(self, writes: Any, takes: Any, path: str) -> list[str]:
+    def of(self, writes: Any, takes: Any, path: str) -> list[Misfit]:
         takers = self._takers.of(takes)
         for writer in self._writers.of(writes):
-            for value in _enum_values(writer) or (None,):
+            for value in enum_values(writer) or (None,):
                 one = writer if "enum" not in writer else {"type": writer["type"], "const": value}
-                reasons = self._best(one, takers, path)
-                if reasons:
-                    return reasons
+                misfits = self._best(one, takers, path)
+                if misfits:
+                    return misfits
         return []
 
-    def _best(self, writer: JsonSchema, takers: list[JsonSchema], path: str) -> list[str]:
+    def _best(self, writer: JsonSchema, takers: list[JsonSchema], path: str) -> list[Misfit]:
         tries = [(taker, self._one(writer, taker, path)) for taker in takers]
-        if any(not reasons for _, reasons in tries):
+        if any(not misfits for _, misfits in tries):
             return []
-        alike = [reasons for taker, reasons in tries if _types_compatible(writer, taker)]
+        alike = [misfits for taker, misfits in tries if _types_compatible(writer, taker)]
         if alike:
             return min(alike, key=len)
-        wanted = " or ".join(sorted({taker["type"] for taker in takers})) or "anything"
-        return [f"{_field_label(path)} is {writer['type']}, not {wanted}"]
+        wanted = sorted({taker["type"] for taker in takers})
+        return [Misfit("wrong_type", path, {"writes": writer["type"], "takes": wanted})]
 
-    def _one(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[str]:
+    def _one(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[Misfit]:
         if "type" not in taker or "type" not in writer:
-            return []  # anything goes, or nobody can tell
+            return []  # the reader takes anything, or only the run time can tell
         if not _types_compatible(writer, taker):
-            return [f"{_field_label(path)} is {writer['type']}, not {taker['type']}"]
+            fields = {"writes": writer["type"], "takes": [taker["type"]]}
+            return [Misfit("wrong_type", path, fields)]
         if "enum" in taker:
             return _enum_misfits(writer, taker["enum"], path)
         if "const" in writer:
@@ -158,28 +124,28 @@ class _SchemaComparison:
         finally:
             self._open.discard(pair)
 
-    def _content(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[str]:
+    def _content(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[Misfit]:
         if "contentSchema" not in taker or "contentSchema" not in writer:
             return []
         return self.of(writer["contentSchema"], taker["contentSchema"], path)
 
-    def _arrays(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[str]:
+    def _arrays(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[Misfit]:
         shortest, longest = writer.get("minItems", 0), writer.get("maxItems", math.inf)
-        reasons = _size_misfits(shortest, longest, taker, "Items", "items", path)
-        # A set drops what is there twice before it counts.
+        misfits = _size_misfits(shortest, longest, taker, "Items", "items", path)
+        # A set removes equal items before it counts.
         unique = taker.get("uniqueItems") and not writer.get("uniqueItems")
-        if unique and taker.get("minItems", 0) > 1 and not reasons:
-            reasons.append(f"{_field_label(path)} may have equal items")
+        if unique and taker.get("minItems", 0) > 1 and not misfits:
+            misfits.append(Misfit("equal_items", path))
         written, taken = writer.get("prefixItems", []), taker.get("prefixItems", [])
         for index in range(min(max(len(written), len(taken)), longest)):
             one = written[index] if index < len(written) else writer.get("items", True)
             other = taken[index] if index < len(taken) else taker.get("items", True)
-            reasons += self.of(one, other, f"{path}[{index}]")
+            misfits += self.of(one, other, f"{path}[{index}]")
         if longest > max(len(written), len(taken)):
-            reasons += self.of(writer.get("items", True), taker.get("items", True), f"{path}[]")
-        return reasons
+            misfits += self.of(writer.get("items", True), taker.get("items", True), f"{path}[]")
+        return misfits
 
-    def _objects(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[str]:
+    def _objects(self, writer: JsonSchema, taker: JsonSchema, path: str) -> list[Misfit]:
         taker = _with_property_names(taker)
         has, wants = writer.get("properties", {}), taker.get("properties", {})
         others, wanted_others = (
@@ -187,49 +153,49 @@ class _SchemaComparison:
             taker.get("additionalProperties", True),
         )
         needed = writer.get("required", ())
-        reasons: list[str] = []
+        misfits: list[Misfit] = []
         for name, want in wants.items():
             inner = f"{path}.{name}" if path else name
             if name in has:
-                reasons += self.of(has[name], want, inner)
+                misfits += self.of(has[name], want, inner)
             elif others is not False:
-                reasons += self.of(others, want, inner)
+                misfits += self.of(others, want, inner)
         for name in dict.fromkeys(taker.get("required", ())):
             if name not in needed and (has or others is False):
                 inner = f"{path}.{name}" if path else name
                 never = name not in has and others is False
-                reasons.append(f"{_field_label(inner)} {'is' if never else 'may be'} missing")
+                misfits.append(Misfit("missing", inner, {"never": never}))
         extra = [name for name in has if name not in wants]
         for name in extra if wanted_others is not True else ():
             inner = f"{path}.{name}" if path else name
             if wanted_others is False:
-                reasons.append(f"{_field_label(inner)} is forbidden")
+                misfits.append(Misfit("forbidden", inner))
                 break
-            reasons += self.of(has[name], wanted_others, inner)
+            misfits += self.of(has[name], wanted_others, inner)
         if others is not False and has and wanted_others is False:
-            reasons.append(f"{_field_label(path)} may have more fields, which are forbidden")
+            misfits.append(Misfit("more_fields_forbidden", path))
         elif others is not False and isinstance(wanted_others, Mapping):
-            reasons += self.of(others, wanted_others, f"{path}.*" if path else "*")
-        reasons += self._names(has, writer, taker, others, path)
+            misfits += self.of(others, wanted_others, f"{path}.*" if path else "*")
+        misfits += self._names(has, writer, taker, others, path)
         most = len(has) if others is False else writer.get("maxProperties", math.inf)
         fewest = max(len(needed), writer.get("minProperties", 0))
-        return reasons + _size_misfits(fewest, most, taker, "Properties", "fields", path)
+        return misfits + _size_misfits(fewest, most, taker, "Properties", "fields", path)
 
     def _names(
         self, has: JsonSchema, writer: JsonSchema, taker: JsonSchema, others: Any, path: str
-    ) -> list[str]:
+    ) -> list[Misfit]:
         wanted = taker.get("propertyNames")
         if wanted is None:
             return []
         wanted = {"type": "string", **wanted}
         inner = f"{path}.(name)" if path else "(name)"
-        reasons = []
+        misfits = []
         for name in has:
-            reasons += self.of({"const": name}, wanted, inner)
+            misfits += self.of({"const": name}, wanted, inner)
         if others is not False:
             names = {"type": "string", **_with_property_names(writer).get("propertyNames", {})}
-            reasons += self.of(names, wanted, inner)
-        return reasons[:1]
+            misfits += self.of(names, wanted, inner)
+        return misfits[:1]
 
 
 def _types_compatible(writer: JsonSchema, taker: JsonSchema) -> bool:
@@ -237,35 +203,34 @@ def _types_compatible(writer: JsonSchema, taker: JsonSchema) -> bool:
     return pair[0] == pair[1] or pair == ("integer", "number")
 
 
-def _enum_misfits(writer: JsonSchema, allowed: list[Any], path: str) -> list[str]:
+def _enum_misfits(writer: JsonSchema, allowed: list[Any], path: str) -> list[Misfit]:
     if "const" in writer:
         if any(_same_value(writer["const"], value) for value in allowed):
             return []
-        return [f"{_field_label(path)} may be {writer['const']!r}, which is not allowed"]
+        return [Misfit("value_not_allowed", path, {"value": writer["const"]})]
     if writer["type"] == "null" or (writer["type"] == "boolean" and len(set(allowed)) == 2):
         return []
-    shown = ", ".join(repr(value) for value in allowed[:3]) + (", …" if len(allowed) > 3 else "")
-    return [f"{_field_label(path)} may be any {writer['type']}, not {shown} alone"]
+    return [Misfit("not_enumerated", path, {"type": writer["type"], "allowed": list(allowed)})]
 
 
-def _string_misfits(writer: JsonSchema, taker: JsonSchema, path: str) -> list[str]:
+def _string_misfits(writer: JsonSchema, taker: JsonSchema, path: str) -> list[Misfit]:
     has, wants = writer.get("format"), taker.get("format")
-    # No text of a format is empty.
+    # A text that has a format is never empty.
     shortest = writer.get("minLength", int(has is not None and has not in _UNRESTRICTED_FORMATS))
     longest = writer.get("maxLength", math.inf)
-    reasons = _size_misfits(shortest, longest, taker, "Length", "characters", path)
+    misfits = _size_misfits(shortest, longest, taker, "Length", "characters", path)
     pattern = taker.get("pattern")
     promised = pattern in (None, writer.get("pattern"))
     if not promised and not _pattern_matches(pattern, writer.get("const")):
-        reasons.append(f"{_field_label(path)} may not match {pattern!r}")
+        misfits.append(Misfit("pattern", path, {"pattern": pattern}))
     if wants not in (None, has, *_UNRESTRICTED_FORMATS) and has not in _FORMAT_SUBTYPES.get(
         str(wants), ()
     ):
-        reasons.append(f"{_field_label(path)} is {has or 'any text'}, not {wants}")
+        misfits.append(Misfit("format", path, {"writes": has, "takes": wants}))
     content = taker.get("contentMediaType")
     if content not in (None, writer.get("contentMediaType")):
-        reasons.append(f"{_field_label(path)} is any text, not {content}")
-    return reasons
+        misfits.append(Misfit("content", path, {"takes": content}))
+    return misfits
 
 
 def _pattern_matches(pattern: Any, value: Any) -> bool:
@@ -275,22 +240,22 @@ def _pattern_matches(pattern: Any, value: Any) -> bool:
         return False
 
 
-def _number_misfits(writer: JsonSchema, taker: JsonSchema, path: str) -> list[str]:
-    reasons = []
+def _number_misfits(writer: JsonSchema, taker: JsonSchema, path: str) -> list[Misfit]:
+    misfits = []
     whole = writer["type"] == "integer"
     low, high = _lower_bound(taker, whole), _upper_bound(taker, whole)
     if _lower_bound(writer, whole) < low:
-        reasons.append(f"{_field_label(path)} may be {_below_bound_text(taker)}")
+        misfits.append(Misfit("below", path, _limit(taker, "exclusiveMinimum", "minimum")))
     if _upper_bound(writer, whole) > high:
-        reasons.append(f"{_field_label(path)} may be {_above_bound_text(taker)}")
+        misfits.append(Misfit("above", path, _limit(taker, "exclusiveMaximum", "maximum")))
     step = taker.get("multipleOf")
     if step is not None and not _is_multiple(writer, step, whole):
-        reasons.append(f"{_field_label(path)} may be no multiple of {step}")
-    return reasons
+        misfits.append(Misfit("not_multiple", path, {"step": step}))
+    return misfits
 
 
 def _lower_bound(schema: JsonSchema, whole: bool) -> tuple[float, bool]:
-    """The lower bound, and whether it is itself outside."""
+    """Return the lower bound, and whether the bound itself is excluded."""
     bounds = [(-math.inf, False)]
     if "minimum" in schema:
         bounds.append((math.ceil(schema["minimum"]) if whole else schema["minimum"], False))
@@ -301,7 +266,7 @@ def _lower_bound(schema: JsonSchema, whole: bool) -> tuple[float, bool]:
 
 
 def _upper_bound(schema: JsonSchema, whole: bool) -> tuple[float, bool]:
-    """The upper bound, and whether it is itself inside."""
+    """Return the upper bound, and whether the bound itself is allowed."""
     bounds = [(math.inf, True)]
     if "maximum" in schema:
         bounds.append((math.floor(schema["maximum"]) if whole else schema["maximum"], True))
@@ -311,16 +276,11 @@ def _upper_bound(schema: JsonSchema, whole: bool) -> tuple[float, bool]:
     return min(bounds)
 
 
-def _below_bound_text(taker: JsonSchema) -> str:
-    if "exclusiveMinimum" in taker:
-        return f"{taker['exclusiveMinimum']} or less"
-    return f"less than {taker['minimum']}"
-
-
-def _above_bound_text(taker: JsonSchema) -> str:
-    if "exclusiveMaximum" in taker:
-        return f"{taker['exclusiveMaximum']} or more"
-    return f"more than {taker['maximum']}"
+def _limit(taker: JsonSchema, exclusive: str, inclusive: str) -> dict[str, Any]:
+    """Return the bound that the reader's schema states, and whether it is itself outside."""
+    if exclusive in taker:
+        return {"limit": taker[exclusive], "exclusive": True}
+    return {"limit": taker[inclusive], "exclusive": False}
 
 
 def _is_multiple(writer: JsonSchema, step: float, whole: bool) -> bool:
@@ -331,25 +291,26 @@ def _is_multiple(writer: JsonSchema, step: float, whole: bool) -> bool:
 
 
 def _size_misfits(
-    fewest: float, most: float, taker: JsonSchema, of: str, what: str, path: str
-) -> list[str]:
-    reasons = []
+    fewest: float, most: float, taker: JsonSchema, of: str, unit: str, path: str
+) -> list[Misfit]:
+    misfits = []
     if taker.get(f"min{of}", 0) > fewest:
-        reasons.append(f"{_field_label(path)} may have less than {taker[f'min{of}']} {what}")
+        misfits.append(Misfit("too_few", path, {"limit": taker[f"min{of}"], "unit": unit}))
     if taker.get(f"max{of}", math.inf) < most:
-        reasons.append(f"{_field_label(path)} may have more than {taker[f'max{of}']} {what}")
-    return reasons
+        misfits.append(Misfit("too_many", path, {"limit": taker[f"max{of}"], "unit": unit}))
+    return misfits
 
 
 def _additional_properties(writer: JsonSchema) -> Any:
-    """The schema of what an object may have beside its properties, False for nothing: a model
-    writes what it declares, whatever JSON Schema would allow."""
+    """Return the schema of an object's fields beside its properties; False if it has no others. A
+    model writes only the fields it declares, although JSON Schema would allow more."""
     writer = _with_property_names(writer)
     return writer.get("additionalProperties", "properties" not in writer)
 
 
 def _with_property_names(schema: JsonSchema) -> JsonSchema:
-    """Pydantic's `dict` with a pattern for its keys takes no other key."""
+    """Return the schema with `propertyNames` if it is a `dict` with a pattern for its keys:
+    pydantic accepts no other key."""
     patterns = schema.get("patternProperties", {})
     if len(patterns) != 1 or "properties" in schema:
         return schema
@@ -359,8 +320,8 @@ def _with_property_names(schema: JsonSchema) -> JsonSchema:
 
 
 def _constant_schema(value: Any) -> dict[str, Any]:
-    """A schema of exactly one value."""
-    schema: dict[str, Any] = {"type": _json_type(value)}
+    """Return a schema that allows exactly one value."""
+    schema: dict[str, Any] = {"type": json_type(value)}
     match value:
         case bool() | None:
             pass
@@ -378,24 +339,4 @@ def _constant_schema(value: Any) -> dict[str, Any]:
 
 
 def _same_value(one: Any, other: Any) -> bool:
-    return _json_type(one) == _json_type(other) and bool(one == other)  # True is no 1 here
-
-
-def _field_label(path: str) -> str:
-    return f"field {path!r}" if path else "the event"
-
-
-def _enum_values(schema: JsonSchema) -> list[Any] | None:
-    if "const" in schema:
-        return [schema["const"]]
-    return list(schema["enum"]) if "enum" in schema else None
-
-
-def _json_type(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    return {int: "integer", float: "number", str: "string", list: "array"}.get(
-        type(value), "object"
-    )
+    return json_type(one) == json_type(other) and bool(one == other)  # True is not 1 in JSON

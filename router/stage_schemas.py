@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
 from farandole.router.file_model import StageSection
-from farandole.router.json_schema_compatibility import UnionAlternatives, compare_schemas
+from farandole.router.json_schema_compatibility import Misfit, compare_schemas
+from farandole.router.schema_alternatives import UnionAlternatives
 from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import JsonSchema, accepted_schema, written_schema
 
@@ -16,10 +17,10 @@ def emitted_types(
 ) -> tuple[Any, ...]:
     """The types that a stage may emit as `event_type`: the i-th result is the i-th of `emits`,
     unless its results say themselves what they are (`To`)."""
-    if signature.named:
-        return signature.gives
+    if signature.names_outputs:
+        return signature.output_schemas
     index = stage.emits.index(event_type)
-    return signature.gives[index : index + 1]
+    return signature.output_schemas[index : index + 1]
 
 
 def published_schema(
@@ -37,7 +38,7 @@ def published_schema(
     return accepted_schema(readers[0]) if readers else None
 
 
-def type_misfits(producer: Any, consumer: Any) -> list[str]:
+def type_misfits(producer: Any, consumer: Any) -> list[Misfit]:
     """Why events written as `producer` cannot be read as `consumer`; empty where they can.
     Raises NoSchemaError."""
     if producer is consumer or producer == consumer:

@@ -1,4 +1,4 @@
-"""Can what older versions wrote, and what older code reads, live beside a new version?"""
+"""Can events of older versions, and workers with older code, live beside a new version?"""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from farandole.events.topology_version import Version
-from farandole.router.json_schema_compatibility import compare_schemas
+from farandole.router.json_schema_compatibility import Misfit, compare_schemas
 from farandole.router.topology_derivation import DerivedTopology
 
 
 class SchemaIncompatibility(NamedTuple):
-    """One edge on which events would become dead letters for their schema alone."""
+    """One input of a stage whose events would become dead letters because of their schema."""
 
     event_type: str
     stage: str
     version: int
-    """Backward: that under which the unread events were written; forward: that of the old code."""
+    """Backward: the version of the unread events. Forward: the version of the old code."""
     direction: Literal["backward", "forward"]
-    reason: str
-    """One line: which field, and why."""
-    remedy: str
+    misfits: tuple[Misfit, ...]
 
 
 def find_incompatibilities(
     versions: Sequence[Version], derived: DerivedTopology, unread: Collection[tuple[int, str, str]]
 ) -> list[SchemaIncompatibility]:
-    """What would not be readable if `derived` were published after `versions`.
+    """Return what could not be read if `derived` were published after `versions`.
 
-    `unread` holds the edges (version number, stage, event type) that have events which the stage
-    has not read. Where a schema is not known, or nothing has changed, nothing is said: whether the
-    stages of one file fit each other is the linter's to say.
+    `unread` holds a (version number, stage, event type) for each input that has events which the
+    stage has not read. An input is left out if its schema is not known or has not changed: the
+    linter checks whether the stages of one file fit each other.
     """
     return [
         *_backward_incompatibilities(versions, derived, unread),
@@ -41,7 +39,7 @@ def find_incompatibilities(
 def _backward_incompatibilities(
     versions: Sequence[Version], derived: DerivedTopology, unread: Collection[tuple[int, str, str]]
 ) -> Iterator[SchemaIncompatibility]:
-    """Unread events are read by the stage's new code, whatever version they carry."""
+    """Check unread events: the stage's new code reads them, whatever version they belong to."""
     numbered = {version.version: version for version in versions}
     for number, stage, event_type in sorted(unread):
         new, version = derived.stages.get(stage), numbered.get(number)
@@ -52,24 +50,15 @@ def _backward_incompatibilities(
             continue
         if old is not None and old.accepts == new.accepts:
             continue
-        reasons = compare_schemas(event.data_schema, new.accepts)
-        if reasons:
-            yield SchemaIncompatibility(
-                event_type,
-                stage,
-                number,
-                "backward",
-                f"{stage!r} has unread {event_type!r} of version {number}, and its function no"
-                f" longer reads them: {_format_reasons(reasons)}",
-                "let the function read both schemas (a default, a union), or wait until"
-                f" {stage!r} has read them",
-            )
+        misfits = compare_schemas(event.data_schema, new.accepts)
+        if misfits:
+            yield SchemaIncompatibility(event_type, stage, number, "backward", tuple(misfits))
 
 
 def _forward_incompatibilities(
     versions: Sequence[Version], derived: DerivedTopology
 ) -> Iterator[SchemaIncompatibility]:
-    """While a deployment rolls, workers with the old code read what is written now."""
+    """Check new events: during a rolling deployment, workers with the old code read them."""
     newest = max(versions, key=lambda version: version.version, default=None)
     if newest is None:
         return
@@ -85,20 +74,8 @@ def _forward_incompatibilities(
                 continue
             if before.data_schema == now:
                 continue
-            reasons = compare_schemas(now, old.accepts)
-            if reasons:
+            misfits = compare_schemas(now, old.accepts)
+            if misfits:
                 yield SchemaIncompatibility(
-                    event_type,
-                    stage,
-                    newest.version,
-                    "forward",
-                    f"workers that still run the code of version {newest.version} cannot read"
-                    f" {event_type!r} in {stage!r}: {_format_reasons(reasons)}",
-                    f"deploy the new {stage!r} everywhere first, or go in two steps: widen what"
-                    " it reads, then change what is written",
+                    event_type, stage, newest.version, "forward", tuple(misfits)
                 )
-
-
-def _format_reasons(reasons: Sequence[str]) -> str:
-    more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return ", ".join(reasons[:3]) + more

@@ -35,31 +35,36 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.producer.transaction_manager import TransactionState
-from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker.backoff import Backoff
-from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
+from farandole.broker.broker_errors import (
+    BrokerError,
+    DeadlineExceededError,
+    ProducerFencedError,
+    RecordRejectedError,
+    TransactionFailedError,
+)
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.fencing_errors import FENCING_ERRORS
-from farandole.broker.kafka_clients import make_consumer, make_producer, open_client, with_deadline
+from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import follow_table
+from farandole.broker.transactions import FencedProducer, fenced_producer
+from farandole.catalog.topology_table import TopologyTable
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
+from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.topology_version import INSTALLATION_KEY, EventSpec, Installation, Version
 from farandole.router.change_plan import drifted_configs, same_content
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_derivation import DerivedTopology
-from farandole.router.topology_store import NotAppliedError, TopologyTable, read_topology
+from farandole.router.topology_store import NotAppliedError, read_topology
 
 log = structlog.get_logger()
 
@@ -76,7 +81,6 @@ _PREPARE_TIMEOUT_SECONDS = 2.0  # from the beginning of the hold until the commi
 _ANSWER_TIMEOUT_SECONDS = 3.0  # to the commit, and again until the version can be read
 
 _BOUNDARY_MARKER = b"farandole.boundary"
-_OPEN_STATES = (TransactionState.IN_TRANSACTION, TransactionState.ABORTABLE_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +131,9 @@ async def publish_version(
             raise NotAppliedError(
                 f"{error}: whether the version was published is unknown; apply again, which tells"
             ) from None
-        except KafkaError as error:
-            if not _is_fence(error):
-                raise NotAppliedError(f"Kafka refused the version: {error}; apply again") from None
+        except (RecordRejectedError, TransactionFailedError, KafkaError) as error:
+            raise NotAppliedError(f"Kafka refused the version: {error}; apply again") from None
+        except ProducerFencedError:
             log.info("router.fenced", pipeline=derived.pipeline, attempt=attempt + 1)
             await _await_other_router(settings)
         await asyncio.sleep(_RETRY_BACKOFF.delay(attempt + 1))
@@ -176,55 +180,36 @@ class _TooSlowError(Exception):
     """Nothing was published, because readers would have been held for too long."""
 
 
-def _is_fence(error: BaseException) -> bool:
-    # aiokafka wraps what it does not expect of the broker.
-    return isinstance(error, FENCING_ERRORS) or isinstance(error.__cause__, FENCING_ERRORS)
-
-
 @asynccontextmanager
 async def _started_producers(
     job: _PublishJob,
-) -> AsyncIterator[tuple[AIOKafkaProducer, AIOKafkaProducer]]:
+) -> AsyncIterator[tuple[FencedProducer, FencedProducer]]:
     """The producers of versions and of the hold, started in this order."""
-    async with open_client(_version_producer(job), job.settings) as writer:
-        epoch = producer_epoch(writer)
+    async with _version_producer(job) as writer:
+        epoch = writer.epoch
         # To settle what another left takes Kafka up to two epochs more than our own.
         await asyncio.gather(
             *(_end_boundary_transaction(job, before) for before in range(epoch - 3, epoch))
         )
-        async with open_client(_boundary_producer(job, epoch), job.settings) as holder:
+        async with _boundary_producer(job, epoch) as holder:
             yield writer, holder
 
 
 async def _end_boundary_transaction(job: _PublishJob, epoch: int) -> None:
     """To start is to abort what was begun."""
     if epoch >= 0:
-        async with open_client(_boundary_producer(job, epoch), job.settings):
+        async with _boundary_producer(job, epoch):
             pass
 
 
-def producer_epoch(started: AIOKafkaProducer) -> int:
-    epoch: int = started._txn_manager.producer_epoch
-    return epoch
+def _version_producer(job: _PublishJob) -> AbstractAsyncContextManager[FencedProducer]:
+    transactional_id = job.settings.names.router_transactional_id
+    return fenced_producer(job.settings, transactional_id, timeout=job.version_timeout)
 
 
-def _version_producer(job: _PublishJob) -> AIOKafkaProducer:
-    return _router_producer(
-        job.settings, job.settings.names.router_transactional_id, job.version_timeout
-    )
-
-
-def _boundary_producer(job: _PublishJob, epoch: int) -> AIOKafkaProducer:
-    return _router_producer(
-        job.settings, job.settings.names.boundary_transactional_id(epoch), job.hold_timeout
-    )
-
-
-def _router_producer(settings: Settings, transactional_id: str, timeout: float) -> AIOKafkaProducer:
-    milliseconds = int(timeout * 1000)
-    return make_producer(
-        settings, transactional_id=transactional_id, transaction_timeout_ms=milliseconds
-    )
+def _boundary_producer(job: _PublishJob, epoch: int) -> AbstractAsyncContextManager[FencedProducer]:
+    transactional_id = job.settings.names.boundary_transactional_id(epoch)
+    return fenced_producer(job.settings, transactional_id, timeout=job.hold_timeout)
 
 
 async def _try_publish(job: _PublishJob) -> ApplyResult:
@@ -291,7 +276,7 @@ class _PreparedVersion:
     """The boundaries in topics that are new to the pipeline."""
     held: tuple[TopicPartition, ...]
     """The partitions whose boundaries are where their marker stands."""
-    firsts: Mapping[str, Mapping[TopicPartition, OffsetAndMetadata]]
+    firsts: Mapping[str, Mapping[TopicPartition, int]]
     """By group, its first offset in each partition of a new edge."""
     end: int
     """Of the topic of versions."""
@@ -407,7 +392,7 @@ async def _first_offsets(
     version: Version,
     earlier: Sequence[Version],
     places: Mapping[TopicPartition, int],
-) -> dict[str, dict[TopicPartition, OffsetAndMetadata]]:
+) -> dict[str, dict[TopicPartition, int]]:
     """By group, the offsets that are to be committed so that "no committed offset" always means
     "lost", never "new". A group that has one from before Farandole knew it begins here too, unless
     it is beyond."""
@@ -418,7 +403,7 @@ async def _first_offsets(
         group = settings.names.stage_group(version.pipeline, stage)
         committed = await admin.committed(group, edges)
         first = {
-            tp: OffsetAndMetadata(places[tp], "")
+            tp: places[tp]
             for tp in edges
             if (old := committed[tp]) is None or old.offset < places[tp]
         }
@@ -428,7 +413,7 @@ async def _first_offsets(
 
 
 async def _publish_prepared(
-    job: _PublishJob, prepared: _PreparedVersion, writer: AIOKafkaProducer, holder: AIOKafkaProducer
+    job: _PublishJob, prepared: _PreparedVersion, writer: FencedProducer, holder: FencedProducer
 ) -> float:
     """Steps 5 to 9; how long readers were held, in milliseconds. The version is the last of the
     job's attempts."""
@@ -436,16 +421,12 @@ async def _publish_prepared(
     topology = settings.names.topology_topic
     async with _topology_reader(settings, TopicPartition(topology, 0), prepared.end) as reader:
         # What a client has to learn about a topic it learns before anybody is held.
-        topics = {tp.topic for tp in prepared.held}
-        await with_deadline(
-            asyncio.gather(writer.partitions_for(topology), *map(holder.partitions_for, topics)),
-            settings.deadline,
-            "asking for partitions",
-        )
+        await writer.learn_topics([topology])
+        await holder.learn_topics(sorted({tp.topic for tp in prepared.held}))
         # Whether nothing of ours can happen any more under `names.router_transactional_id`.
         settled = False
         try:
-            await _begin_version_transaction(settings, writer, prepared)
+            await _begin_version_transaction(writer, prepared)
             began = time.monotonic()
             try:
                 async with asyncio.timeout(_PREPARE_TIMEOUT_SECONDS):
@@ -459,16 +440,14 @@ async def _publish_prepared(
                 ) from None
             if time.monotonic() - began > 2 * _PREPARE_TIMEOUT_SECONDS:  # we were frozen in between
                 raise _TooSlowError("this process stood still")
-            await with_deadline(
-                writer.commit_transaction(), _ANSWER_TIMEOUT_SECONDS, "commit a version"
-            )
+            await writer.commit(within=_ANSWER_TIMEOUT_SECONDS)
             await with_deadline(
                 _read_back(reader, version), _ANSWER_TIMEOUT_SECONDS, "read the version back"
             )
             settled = True
-        except KafkaError as error:
+        except ProducerFencedError:
             # Whoever fences us has waited for the end of our transaction, whichever it was.
-            settled = settled or _is_fence(error)
+            settled = True
             raise
         finally:
             if settled or await _settle_version_transaction(job):
@@ -477,22 +456,17 @@ async def _publish_prepared(
 
 
 async def _write_boundary_markers(
-    holder: AIOKafkaProducer, prepared: _PreparedVersion
+    holder: FencedProducer, prepared: _PreparedVersion
 ) -> dict[TopicPartition, int]:
     """Where each partition of the version begins."""
     if not prepared.held:
         return dict(prepared.starts)
-    await holder.begin_transaction()
+    await holder.begin()
     name = prepared.version.name.encode()
-    futures = await asyncio.gather(
-        *(
-            holder.send(tp.topic, key=_BOUNDARY_MARKER, value=name, partition=tp.partition)
-            for tp in prepared.held
-        )
+    offsets = await asyncio.gather(
+        *(holder.mark(tp, _BOUNDARY_MARKER, name) for tp in prepared.held)
     )
-    written = await asyncio.gather(*futures)
-    offsets = {tp: said.offset for tp, said in zip(prepared.held, written, strict=True)}
-    return {**prepared.starts, **offsets}
+    return {**prepared.starts, **dict(zip(prepared.held, offsets, strict=True))}
 
 
 def _with_boundaries(version: Version, boundaries: Mapping[TopicPartition, int]) -> Version:
@@ -504,38 +478,24 @@ def _with_boundaries(version: Version, boundaries: Mapping[TopicPartition, int])
     return version.model_copy(update={"events": events})
 
 
-async def _begin_version_transaction(
-    settings: Settings, writer: AIOKafkaProducer, prepared: _PreparedVersion
-) -> None:
+async def _begin_version_transaction(writer: FencedProducer, prepared: _PreparedVersion) -> None:
     """The transaction of the version with all that does not depend on its boundaries."""
-    await writer.begin_transaction()
+    await writer.begin()
     for group, offsets in prepared.firsts.items():
-        _announce_another_group(writer)
-        await with_deadline(
-            writer.send_offsets_to_transaction(offsets, group), settings.deadline, "write offsets"
-        )
+        await writer.add_offsets(group, offsets)
 
 
 async def _write_version(
-    settings: Settings, writer: AIOKafkaProducer, prepared: _PreparedVersion, version: Version
+    settings: Settings, writer: FencedProducer, prepared: _PreparedVersion, version: Version
 ) -> None:
     """The rest of it, but its commit."""
-    records = [(version.name.encode(), version.model_dump_json().encode())]
+    records = [OutgoingRecord(version.name.encode(), version.model_dump_json().encode())]
     if prepared.first:
         installation = Installation(id=version.installation, created=version.published)
-        records.insert(0, (INSTALLATION_KEY, installation.model_dump_json().encode()))
-    for key, value in records:
-        await writer.send_and_wait(settings.names.topology_topic, key=key, value=value)
-
-
-def _announce_another_group(writer: AIOKafkaProducer) -> None:
-    """Let the transaction take the offsets of one more group.
-
-    Kafka wants each group announced; aiokafka announces the first of a transaction alone, because
-    it remembers one. Made to forget it, it announces the next one too, in the same transaction.
-    """
-    manager: Any = writer._txn_manager
-    manager._txn_consumer_group = None
+        row = OutgoingRecord(INSTALLATION_KEY, installation.model_dump_json().encode())
+        records.insert(0, row)
+    topology = Partition(settings.names.topology_topic, 0)
+    await writer.send({topology: records}, int(time.time() * 1000))
 
 
 @asynccontextmanager
@@ -559,25 +519,24 @@ async def _read_back(reader: AIOKafkaConsumer, version: Version) -> None:
 async def _settle_version_transaction(job: _PublishJob) -> bool:
     """Let Kafka finish or undo whatever it has of us; False where it does not answer."""
     try:
-        async with open_client(_version_producer(job), job.settings):
+        async with _version_producer(job):
             return True
-    except (BrokerError, KafkaError) as error:
+    except BrokerError as error:
         log.warning("router.unsettled", why=str(error), hold_timeout=job.hold_timeout)
         return False
 
 
-async def _abort_boundary_transaction(job: _PublishJob, holder: AIOKafkaProducer) -> None:
+async def _abort_boundary_transaction(job: _PublishJob, holder: FencedProducer) -> None:
     """End the hold; where that fails, its time-out does, or the next router."""
-    if holder._txn_manager.state not in _OPEN_STATES:
+    if not holder.is_open:
         return  # nothing was marked, or another router has ended it
     try:
         try:
-            await with_deadline(
-                holder.abort_transaction(), _ANSWER_TIMEOUT_SECONDS, "release the hold"
-            )
-        except (DeadlineExceededError, KafkaError) as error:
-            if not _is_fence(error):
-                async with _started_producers(job):
-                    pass  # to start is to abort what was begun, and in this order it is ours
-    except (BrokerError, KafkaError) as error:
+            await holder.abort(within=_ANSWER_TIMEOUT_SECONDS)
+        except ProducerFencedError:
+            pass  # another router has ended it
+        except BrokerError:
+            async with _started_producers(job):
+                pass  # to start is to abort what was begun, and in this order it is ours
+    except BrokerError as error:
         log.warning("router.hold_left", why=str(error), hold_timeout=job.hold_timeout)

@@ -57,8 +57,8 @@ async def enact_plan(
     settings: Settings, plan: ChangePlan, allowed: tuple[str, ...], as_json: bool
 ) -> None:
     """Do it, and say what was done."""
-    from farandole.router.change_plan import change_lines
     from farandole.router.guarded_apply import DangerNotAllowedError, apply_plan
+    from farandole.router.reason_text import change_lines
 
     try:
         applied = await apply_plan(settings, plan, current_user(), allowed)

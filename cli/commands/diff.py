@@ -35,7 +35,8 @@ def diff(context: CliContext, a: int | str, b: int | str, as_json: bool) -> None
 
 
 async def _diff(context: CliContext, a: int | str, b: int | str, as_json: bool) -> None:
-    from farandole.router.change_plan import change_lines, change_totals, diff_topologies
+    from farandole.router.reason_text import change_lines, change_totals
+    from farandole.router.topology_diff import diff_topologies
     from farandole.router.topology_store import published_versions_of
 
     settings = await context.connect()

@@ -21,7 +21,8 @@ def history(context: CliContext, as_json: bool) -> None:
 
 
 async def _history(context: CliContext, as_json: bool) -> None:
-    from farandole.router.change_plan import change_summary, diff_topologies
+    from farandole.router.reason_text import change_summary
+    from farandole.router.topology_diff import diff_topologies
     from farandole.router.topology_store import published_versions_of
 
     settings = await context.connect()

@@ -130,8 +130,8 @@ def _harmless_data(data: Any) -> Any:
 
 def _print_incident(context: CliContext, incident: Incident, notices: Sequence[Notice]) -> None:
     from farandole.events.safe_text import escape_harmful, single_line
+    from farandole.notifier.incident_text import lanes_text
     from farandole.notifier.notice_composer import dead_selection_options
-    from farandole.notifier.text_format import lanes_text
 
     what = single_line(f"{incident.error}: {incident.title}")
     print_line(f"{_incident_place(incident)}  {what}")

@@ -38,5 +38,7 @@ async def _notify(context: CliContext) -> None:
     channels = build_channels(mail, lambda: datetime.now(UTC))
     with exit_for_restart("notifier.ended"):
         async with service_lifetime() as stopping:
-            await serve(settings, mail.mail_from, partial(deliver_notice, ways=channels), stopping)
+            await serve(
+                settings, mail.mail_from, partial(deliver_notice, channels=channels), stopping
+            )
     print_line("nobody is notified any more")

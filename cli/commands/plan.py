@@ -37,8 +37,9 @@ def plan(context: CliContext, out: Path | None, as_json: bool) -> None:
 
 
 async def _plan(context: CliContext, out: Path | None, as_json: bool) -> None:
-    from farandole.router.change_plan import dump_plan, plan_lines
+    from farandole.router.change_plan import dump_plan
     from farandole.router.cluster_snapshot import plan_changes
+    from farandole.router.reason_text import plan_lines
 
     if out is not None:
         _refuse_overwrite(out)

@@ -15,7 +15,6 @@ nobody works there, whereas elsewhere the lane would jump under the eyes of its 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -230,17 +229,17 @@ async def _commit_offset(
     place: InputPosition,
     target: int,
 ) -> None:
-    from aiokafka.errors import KafkaError
-    from aiokafka.structs import OffsetAndMetadata
-
-    from farandole.broker.broker_errors import DeadlineExceededError
-    from farandole.broker.fencing_errors import FENCING_ERRORS
-    from farandole.broker.kafka_clients import make_producer, open_client
+    from farandole.broker.broker_errors import (
+        DeadlineExceededError,
+        ProducerFencedError,
+        TransactionFailedError,
+    )
+    from farandole.broker.transactions import fenced_producer
 
     group = settings.names.stage_group(version.pipeline, stage)
     tp: TopicPartition = place.input.partition
     lane = settings.names.lane_transactional_id(version.pipeline, stage, tp.partition)
-    async with open_client(make_producer(settings, transactional_id=lane), settings) as fence:
+    async with fenced_producer(settings, lane) as producer:
         now = (await admin.committed(group, [tp]))[tp]
         if (now.offset if now else None) != place.input.committed:
             raise CommandError(
@@ -249,23 +248,15 @@ async def _commit_offset(
                 "farandole status"
             )
         try:
-            async with asyncio.timeout(settings.deadline):
-                await fence.begin_transaction()
-                # No metadata: whatever died at the old place is no news about the new one.
-                await fence.send_offsets_to_transaction({tp: OffsetAndMetadata(target, "")}, group)
-                await fence.commit_transaction()
-        except TimeoutError:
-            raise DeadlineExceededError(
-                f"moving {place.name}: no answer within {settings.deadline:g} s, whether it was "
-                "moved is unknown; look with: farandole status"
-            ) from None
-        except FENCING_ERRORS as error:
+            # No metadata: whatever died at the old place is no news about the new one.
+            await producer.transact({}, 0, {group: {tp: target}})
+        except ProducerFencedError as error:
             raise CommandError(
                 f"farandole: a worker took {place.name} at this very moment "
-                f"({type(error).__name__}), nothing was moved; try again"
+                f"({error}), nothing was moved; try again"
             ) from None
-        except KafkaError as error:
+        except (DeadlineExceededError, TransactionFailedError) as error:
             raise DeadlineExceededError(
-                f"moving {place.name}: {type(error).__name__}: {error}; whether it was moved is "
-                "unknown; look with: farandole status"
+                f"moving {place.name}: {error}; whether it was moved is unknown; look with: "
+                "farandole status"
             ) from None

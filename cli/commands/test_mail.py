@@ -43,7 +43,7 @@ async def _send_test_mail(context: CliContext, to: str) -> None:
     mail = compose_test_mail(
         sender=settings.mail_from,
         recipient=to,
-        words=[
+        paragraphs=[
             f"{current_user()} asked for it by `farandole test-mail`.",
             "Mails about events that died take the same way; there is nothing to do.",
         ],
@@ -60,7 +60,7 @@ async def _send_test_mail(context: CliContext, to: str) -> None:
         raise CommandError(f"farandole: not delivered: {outcome.deferred[to]}")
     print_line(f"the server has taken the mail to {to}")
     rows = [
-        ("server", outcome.way), ("answer", outcome.answer), ("from", settings.mail_from),
+        ("server", outcome.route_text), ("answer", outcome.answer), ("from", settings.mail_from),
         ("Message-ID", f"<{name}>"),
     ]  # fmt: skip
     for line in format_columns(rows, left=2):

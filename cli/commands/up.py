@@ -75,16 +75,16 @@ async def _put_in_force(
 ) -> Version:
     """The version to begin with: the file's, unless that is dangerous or somebody went back on
     purpose. Raises NotAppliedError."""
-    from farandole.router.change_plan import change_lines
     from farandole.router.cluster_snapshot import plan_changes
     from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
+    from farandole.router.reason_text import change_lines, render_reason
 
     plan = await plan_changes(settings, derived)
     if plan.newest is not None and plan.publishes:
         back = await standing_rollback_reason(settings, plan)
-        refused = plan.refused(())
+        refused = plan.not_allowed(())
         if back:
-            print_line(back)
+            print_line(render_reason(back))
         if refused:
             for line in change_lines(refused):
                 print_line(line)

@@ -73,8 +73,8 @@ class DeadLetterStore:
                 for record in records:
                     if is_settlement(record.headers):
                         continue
-                    letter = DeadLetterView.read(
-                        record, self.pipeline, stage, self.directory.personal, now
+                    letter = DeadLetterView.from_record(
+                        record, self.pipeline, stage, self.directory.personal_schema, now
                     )
                     if selection.matches(letter):
                         yield letter
@@ -109,5 +109,5 @@ async def open_dead_letter_store(settings: Settings, pipeline: str) -> DeadLette
     """Return the dead-letter topics of a pipeline. Raises NothingAppliedError and BrokerError."""
     versions = await read_versions(settings, pipeline)
     directory = PipelineDirectory(settings.names)
-    directory.learn(await read_table(settings, settings.names.topology_topic))
+    directory.update(await read_table(settings, settings.names.topology_topic))
     return DeadLetterStore(settings, pipeline, versions, directory)

@@ -21,26 +21,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from farandole.broker import transactions
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
     AccessDeniedError,
     BrokerError,
-    DeadlineExceededError,
     InvalidSettingsError,
     UnreachableError,
 )
-from farandole.broker.kafka_clients import force_close_client, make_producer, open_client
-from farandole.broker.record_batch import build_batches
+from farandole.broker.transactions import FencedProducer, fenced_producer, uninterrupted
 from farandole.events import settlement_record
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
@@ -116,11 +114,9 @@ async def find_open_letters(
     back us, like every reader, until his transaction times out. Raises BrokerError.
     """
     if fence:
-        lane = store.settings.names.replay_transactional_id(store.pipeline, stage)
-        async with open_client(
-            make_producer(store.settings, transactional_id=lane), store.settings
-        ):
-            pass
+        await transactions.fence(
+            store.settings, store.settings.names.replay_transactional_id(store.pipeline, stage)
+        )
     done = await store.settlements(stage, selection.first_offset(stage))
     found: list[int] = []
     meant: dict[int, Settlement] = {}
@@ -169,9 +165,8 @@ async def settle_letters(
             outcome = await _settle_once(store, order, outcome, progress)
         except (AccessDeniedError, InvalidSettingsError):
             raise
-        except (KafkaError, BrokerError, OSError, AssertionError) as error:
-            # Fenced, or the outcome is unknown; aiokafka asserts its states where its sender has
-            # met a fatal error first.
+        except (KafkaError, BrokerError, OSError) as error:
+            # Fenced, or the outcome is unknown.
             fruitless = 0 if outcome.done > before else fruitless + 1
             if fruitless >= MAX_FRUITLESS_TRIES or isinstance(error, UnreachableError):
                 raise UnfinishedOrderError(
@@ -195,24 +190,19 @@ async def _settle_once(
     lane = settings.names.replay_transactional_id(store.pipeline, order.stage)
     outcome.starts += 1
     first = min(order.letters, default=0)
-    async with open_client(make_producer(settings, transactional_id=lane), settings) as client:
-        try:
-            done = await store.settlements(order.stage, first)
-            ours = [o for o in order.letters if o in done and done[o].order == order.id]
-            outcome.done = len(ours)
-            outcome.settled_by_others = sum(1 for o in order.letters if o in done) - len(ours)
-            outcome.refused = Counter()
-            left = order.letters - done.keys()
-            del done
-            async with aclosing(_letter_batches(store, order, left, outcome)) as chunks:
-                async for chunk in chunks:
-                    await _finish_before_cancel(_write_transaction(client, store, order, chunk))
-                    outcome.done += len(chunk.letters)
-                    progress(outcome.done)
-        except BaseException:
-            # Not in good order: an open transaction is for the next fence to end.
-            await force_close_client(client)
-            raise
+    async with fenced_producer(settings, lane) as producer:
+        done = await store.settlements(order.stage, first)
+        ours = [o for o in order.letters if o in done and done[o].order == order.id]
+        outcome.done = len(ours)
+        outcome.settled_by_others = sum(1 for o in order.letters if o in done) - len(ours)
+        outcome.refused = Counter()
+        left = order.letters - done.keys()
+        del done
+        async with aclosing(_letter_batches(store, order, left, outcome)) as chunks:
+            async for chunk in chunks:
+                await uninterrupted(_write_transaction(producer, store, order, chunk))
+                outcome.done += len(chunk.letters)
+                progress(outcome.done)
     return outcome
 
 
@@ -266,10 +256,9 @@ def count_refusal(refused: Counter[str], why: str) -> None:
 
 
 async def _write_transaction(
-    client: AIOKafkaProducer, store: DeadLetterStore, order: SettlementOrder, chunk: _LetterBatch
+    producer: FencedProducer, store: DeadLetterStore, order: SettlementOrder, chunk: _LetterBatch
 ) -> None:
-    """Raises DeadlineExceededError and KafkaError: the transaction is not committed, or nobody
-    knows."""
+    """Raises the errors of `FencedProducer`: the transaction is not committed, or nobody knows."""
     names, now = store.settings.names, datetime.now(UTC)
     at = int(time.time() * 1000)
     writes: dict[Partition, Sequence[OutgoingRecord]] = {
@@ -284,41 +273,4 @@ async def _write_transaction(
         writes[Partition(topic, number)] = records
     for number, entry in ledger_entries(chunk.replays, store.pipeline, order.stage, at).items():
         writes[Partition(names.ledger_topic, number)] = [entry]
-    try:
-        async with asyncio.timeout(store.settings.deadline):
-            await client.begin_transaction()
-            sent = [_send_batches(client, partition, out, at) for partition, out in writes.items()]
-            for written in await asyncio.gather(*sent, return_exceptions=True):
-                if isinstance(written, BaseException):
-                    raise written
-            await client.commit_transaction()
-    except TimeoutError:
-        raise DeadlineExceededError(f"no answer within {store.settings.deadline:g} s") from None
-
-
-async def _send_batches(
-    client: AIOKafkaProducer, partition: Partition, outgoing: Sequence[OutgoingRecord], at: int
-) -> None:
-    """Each batch is awaited: a commit succeeds without those that Kafka refused."""
-    topic, number = partition
-    sent: list[Awaitable[object]] = []
-    try:
-        for batch in build_batches(outgoing, at):
-            sent += [await client.send_batch(batch, topic, partition=number)]
-    finally:
-        results = await asyncio.gather(*sent, return_exceptions=True)
-    for written in results:
-        if isinstance(written, BaseException):
-            raise written
-
-
-async def _finish_before_cancel(transaction: Awaitable[None]) -> None:
-    """Ctrl-C ends it between transactions: an open one would hold back every reader."""
-    task = asyncio.ensure_future(transaction)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()
-        raise
+    await producer.transact(writes, at)

@@ -79,8 +79,8 @@ async def test_two_starts_at_once_make_one_broker(folder: Path) -> None:
 async def test_any_process_may_stop_it(folder: Path) -> None:
     running = await begin(folder)
     code = (
-        "import asyncio, pathlib, sys; from farandole.broker import embedded;"
-        "sys.exit(not asyncio.run(embedded.stop(pathlib.Path(sys.argv[1]))))"
+        "import asyncio, pathlib, sys; from farandole.broker.embedded_kafka import stop_embedded;"
+        "sys.exit(not asyncio.run(stop_embedded(pathlib.Path(sys.argv[1]))))"
     )
     stopper = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, str(folder), stdout=subprocess.DEVNULL

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from farandole.broker import transactions
 from farandole.broker.kafka_clients import make_producer
 from farandole.broker.settings import Settings
 from farandole.operations.dead_letters import dead_letter_store, settlement_writer
@@ -63,7 +64,7 @@ async def main() -> None:
     chosen, _ = await settlement_writer.find_open_letters(
         store, "load", LetterSelection(all_letters=True), fence=True
     )
-    settlement_writer.make_producer = dying  # type: ignore[attr-defined]
+    transactions.make_producer = dying  # type: ignore[attr-defined]
     await settlement_writer.settle_letters(store, await replaying(store, chosen))
 
 

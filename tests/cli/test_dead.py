@@ -78,15 +78,17 @@ def test_the_commands_of_a_notice_mean_the_letters_of_its_incident(
 async def incidents(settings: Settings) -> list[Incident]:
     """As the notifier makes them."""
     directory = PipelineDirectory(settings.names)
-    directory.learn(await read_table(settings, settings.names.topology_topic))
+    directory.update(await read_table(settings, settings.names.topology_topic))
     book = IncidentStore(directory.alerts, lambda *_: None)
     async for records in scan(settings, [settings.names.dead_topic("order-lines", "validate")]):
         for record in records:
             now = datetime.now(UTC)
-            book.died(
-                DeadLetterView.read(record, "order-lines", "validate", directory.personal, now)
+            book.add_dead_letter(
+                DeadLetterView.from_record(
+                    record, "order-lines", "validate", directory.personal_schema, now
+                )
             )
-    book.taken()
+    book.take_changes()
     return [*book.incidents.values()]
 
 

@@ -31,7 +31,7 @@ settled = st.sampled_from([None, "replayed", "discarded"])
 
 
 def read(one: Died, offset: int) -> DeadLetterView:
-    return DeadLetterView.read(record(one, offset), "p", one.stage, nothing_personal, NOW)
+    return DeadLetterView.from_record(record(one, offset), "p", one.stage, nothing_personal, NOW)
 
 
 @given(st.lists(st.tuples(died, settled), max_size=30))

@@ -13,9 +13,9 @@ import pytest
 
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import BrokerError
-from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.broker.topic_reader import scan
+from farandole.broker.transactions import fenced_producer
 from farandole.events.topology_version import EventSpec
 from farandole.ledger.run_fold import count_settled_events, fold_part
 from farandole.operations.dead_letters import settlement_writer
@@ -239,12 +239,7 @@ async def test_who_is_always_fenced_gives_up_and_says_how_far_it_came(
     transaction = settlement_writer._write_transaction
 
     async def fenced(*its: object) -> None:
-        async with open_client(
-            make_producer(
-                settings, transactional_id=settings.names.replay_transactional_id("p", "load")
-            ),
-            settings,
-        ):
+        async with fenced_producer(settings, settings.names.replay_transactional_id("p", "load")):
             await transaction(*its)  # type: ignore[arg-type]
 
     monkeypatch.setattr(settlement_writer, "_write_transaction", fenced)

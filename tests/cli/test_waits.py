@@ -135,7 +135,7 @@ async def test_whatever_was_written_over_the_rows_that_stand_are_counted(
 
 
 @pytest.mark.kafka
-@pytest.mark.parametrize(("most", "value"), [("MOST", 150), ("MOST_BYTES", 15_000)])
+@pytest.mark.parametrize(("most", "value"), [("MAX_READ_ROWS", 150), ("MAX_READ_BYTES", 15_000)])
 async def test_beyond_what_is_read_at_most_the_newest_are_counted_and_said_to_be_some(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, most: str, value: int
 ) -> None:

@@ -108,12 +108,12 @@ class Stand:
     async def notifying(self, server: Server, **how: Any) -> AsyncIterator[asyncio.Task[None]]:
         """A notifier in this process, with the real channels."""
         stopping = asyncio.Event()
-        way = build_channels(mail.NotifierSettings(**self.mailing(server)), self.clock)
+        channels = build_channels(mail.NotifierSettings(**self.mailing(server)), self.clock)
         running = asyncio.create_task(
             run_notifier(
                 self.settings,
                 SENDER,
-                partial(deliver_notice, ways=way),
+                partial(deliver_notice, channels=channels),
                 stopping,
                 clock=self.clock,
                 **how,

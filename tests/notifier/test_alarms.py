@@ -15,10 +15,10 @@ from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.notifier.alert_view import MAX_ALERT_LANES, AlertView
 from farandole.notifier.incident_lifecycle import NoticeIntent
+from farandole.notifier.incident_text import incident_headline
 from farandole.notifier.notice_composer import compose_notice, suggested_commands
-from farandole.notifier.text_format import incident_headline
 from tests.notifier.letters import START, Died, milliseconds
-from tests.notifier.test_casebook import ALERTS, LATER, Book
+from tests.notifier.test_incident_store import ALERTS, LATER, Book
 
 HOURS = 3600.0
 TO_ALL = AlertRoute(email=("all@example.com",), channels=("email",))
@@ -52,9 +52,9 @@ class Ringing(Book):
         record = SimulatedRecord(
             "farandole.alerts", 0, offset, value, timestamp=milliseconds(after)
         )
-        alarm = AlertView.read(record, LATER)
+        alarm = AlertView.from_record(record, LATER)
         if alarm is not None:
-            self.book.heard(alarm)
+            self.book.add_alert(alarm)
 
     def sent_kinds(self, after: float | None = None) -> list[str]:
         if after is not None:
@@ -113,7 +113,7 @@ def test_what_was_read_before_is_not_told_again() -> None:
 def test_a_muted_alert_is_silent_and_over_with_its_end() -> None:
     book = Ringing()
     until = START + timedelta(hours=9)
-    book.book.asked(MuteDocument(pipeline="p", stage="load", until=until, by="ann"))
+    book.book.apply_control(MuteDocument(pipeline="p", stage="load", until=until, by="ann"))
     book.rang(0, alert("firing", kind="stage.unworked", run=None, stage="load"))
     book.sent_kinds(5)
     book.rang(60, alert("resolved", kind="stage.unworked", run=None, stage="load"))
@@ -276,8 +276,10 @@ UNWORKED = {"kind": "stage.unworked", "run": None}
 def test_an_alert_goes_where_failures_of_its_stage_go(
     routes: tuple[AlertRoute, ...], how: dict[str, object], told: str | None
 ) -> None:
-    word = NoticeIntent(incident(**how), "opened", START)
-    notice = compose_notice(word, AlertPolicy(routes=routes), sender="f@example.com", bootstrap="")
+    intent = NoticeIntent(incident(**how), "opened", START)
+    notice = compose_notice(
+        intent, AlertPolicy(routes=routes), sender="f@example.com", bootstrap=""
+    )
     assert (notice.recipients if notice else None) == ((told,) if told else None)
 
 

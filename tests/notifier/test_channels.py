@@ -83,9 +83,9 @@ async def test_the_order_is_the_notice_s() -> None:
 async def test_who_was_deferred_is_left_and_the_post_is_not_needed() -> None:
     attempt, asked = await tried(notice(A, B), DeliveryOutcome((A,), deferred={B: "450"}))
     assert asked == ["email"]
-    assert attempt.left is not None
-    assert attempt.left.recipients == (B,)
-    assert attempt.left.failures == {B: "450"}
+    assert attempt.remaining is not None
+    assert attempt.remaining.recipients == (B,)
+    assert attempt.remaining.failures == {B: "450"}
 
 
 async def test_who_was_refused_is_given_up_where_another_got_it() -> None:
@@ -96,9 +96,9 @@ async def test_who_was_refused_is_given_up_where_another_got_it() -> None:
 async def test_if_nobody_got_it_all_are_left_and_both_reasons_are_said() -> None:
     attempt, asked = await tried(notice(A, B), DeliveryOutcome(refused={A: "550", B: "550"}), LATER)
     assert asked == ["email", "webhook"]
-    assert attempt.left is not None
-    assert attempt.left.recipients == (A, B)
-    assert attempt.left.failures == {"email": "550", "webhook": "503"}
+    assert attempt.remaining is not None
+    assert attempt.remaining.recipients == (A, B)
+    assert attempt.remaining.failures == {"email": "550", "webhook": "503"}
 
 
 async def test_different_reasons_are_said_by_address() -> None:
@@ -111,20 +111,20 @@ async def test_different_reasons_are_said_by_address() -> None:
 async def test_who_is_refused_later_is_given_up_because_another_was_told_before() -> None:
     rest = notice(B, written_to=(A, B))
     attempt, _ = await tried(rest, DeliveryOutcome(refused={B: "550"}), LATER)
-    assert attempt.left is None
+    assert attempt.remaining is None
     assert attempt.given_up == {B: "550"}
 
 
 async def test_a_notice_without_addresses_is_its_post() -> None:
     attempt, _ = await tried(notice(channels=("webhook",)), hook=LATER)
-    assert attempt.left is not None
+    assert attempt.remaining is not None
     attempt, _ = await tried(notice(channels=("webhook",)))
     assert attempt == AttemptResult(None, (WEBHOOK_RECIPIENT,))
 
 
 async def test_a_notice_without_channels_is_left() -> None:
     attempt, _ = await tried(notice(A, channels=()))
-    assert attempt.left is not None
+    assert attempt.remaining is not None
     assert attempt.failures == {"channels": "the route names no channel"}
 
 
@@ -151,17 +151,17 @@ def test_nothing_is_lost(each: list[str], hook: str, mail_first: bool) -> None:
         if outcome.delivered:
             break
     attempt = settle_attempt(notice(*people), tried)
-    left = set(attempt.left.recipients) if attempt.left else set()
-    if attempt.left is None:
+    left = set(attempt.remaining.recipients) if attempt.remaining else set()
+    if attempt.remaining is None:
         assert attempt.delivered
     if not attempt.delivered:
         assert left == set(people)
     if WEBHOOK_RECIPIENT not in attempt.delivered:
         assert left | set(attempt.delivered) | set(attempt.given_up) == set(people)
         assert not left & (set(attempt.delivered) | set(attempt.given_up))
-    if attempt.left:
-        assert attempt.left.failures
-        assert attempt.left.attempts == 3
+    if attempt.remaining:
+        assert attempt.remaining.failures
+        assert attempt.remaining.attempts == 3
 
 
 @pytest.mark.usefixtures("unset")
@@ -173,7 +173,7 @@ async def test_over_real_channels_the_mail_arrives_and_the_post_is_not_tried() -
         attempt = await deliver_notice(
             notice(A), build_channels(settings, lambda: datetime.now(UTC))
         )
-    assert attempt.left is None
+    assert attempt.remaining is None
     assert server.got == [((A,), notice(A).mail.encode())]
 
 
@@ -182,6 +182,6 @@ async def test_over_real_channels_without_any_server_everything_is_left() -> Non
     attempt = await deliver_notice(
         notice(A), build_channels(NotifierSettings(), lambda: datetime.now(UTC))
     )
-    assert attempt.left is not None
+    assert attempt.remaining is not None
     assert "FARANDOLE_SMTP_HOST" in attempt.failures["email"]
     assert "cannot be reached" in attempt.failures["webhook"]

@@ -27,7 +27,9 @@ def ann(*_: str) -> Mapping[str, Any]:
 
 
 def read(died: Died, **changed: Any) -> DeadLetterView:
-    return DeadLetterView.read(record(died, 3)._replace(**changed), "p", died.stage, ann, NOW)
+    return DeadLetterView.from_record(
+        record(died, 3)._replace(**changed), "p", died.stage, ann, NOW
+    )
 
 
 def test_what_a_schema_marks_as_personal_is_in_no_part_of_a_sample() -> None:
@@ -52,10 +54,10 @@ def test_two_people_with_the_same_failure_are_one_incident() -> None:
 def test_its_kind_is_what_its_worker_wrote_or_what_comes_of_its_message() -> None:
     died = record(Died(0), 0)
     others = [h for h in died.headers if h[0] != "dead_fingerprint"]
-    kind = DeadLetterView.read(died, "p", "validate", nothing_personal, NOW).fingerprint
+    kind = DeadLetterView.from_record(died, "p", "validate", nothing_personal, NOW).fingerprint
     for written in (b"aaaaaaaaaa", b"no such word", b"\xff", None):
         headers: list[Any] = others if written is None else [*others, ("dead_fingerprint", written)]
-        read = DeadLetterView.read(
+        read = DeadLetterView.from_record(
             died._replace(headers=headers), "p", "validate", nothing_personal, NOW
         )
         assert read.fingerprint == ("aaaaaaaaaa" if written == b"aaaaaaaaaa" else kind)
@@ -73,14 +75,14 @@ def test_of_data_that_do_not_fit_a_personal_schema_nothing_is_shown() -> None:
 def test_of_a_structured_event_with_a_personal_schema_nothing_is_shown() -> None:
     died = record(Died(0, value=b'{"specversion": "1.0", "data": {"name": "Ann"}}'), 0)
     headers = [*died.headers, ("content-type", b"application/cloudevents+json; charset=utf-8")]
-    letter = DeadLetterView.read(died._replace(headers=headers), "p", "s", ann, NOW)
+    letter = DeadLetterView.from_record(died._replace(headers=headers), "p", "s", ann, NOW)
     assert "Ann" not in build_sample(letter).data
 
 
 def test_long_data_are_cut() -> None:
     died = record(Died(0, value=b'{"x": "%s"}' % (b"x" * 5000)), 0)
     assert (
-        len(build_sample(DeadLetterView.read(died, "p", "s", nothing_personal, NOW)).data)
+        len(build_sample(DeadLetterView.from_record(died, "p", "s", nothing_personal, NOW)).data)
         <= MAX_SAMPLE_DATA + 1
     )
 
@@ -112,7 +114,7 @@ def test_whatever_stands_in_a_dead_letter_topic_is_read_and_shown_without_harm(
 ) -> None:
     written = SimulatedRecord("p.s.dead", 0, 0, value, key, headers, timestamp)
     for schemas in (nothing_personal, ann):
-        letter = DeadLetterView.read(written, "p", "s", schemas, NOW)
+        letter = DeadLetterView.from_record(written, "p", "s", schemas, NOW)
         shown = build_sample(letter)
         texts = [letter.error, letter.title, letter.version, *map(str, shown.model_dump().values())]
         for text in texts:

@@ -227,7 +227,7 @@ def test_a_trial_reads_as_one() -> None:
         compose_test_mail(
             sender=SENDER,
             recipient=OPS[0],
-            words=["It works."],
+            paragraphs=["It works."],
             now=NOW,
             message_id="t@example.com",
         )

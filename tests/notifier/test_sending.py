@@ -25,10 +25,10 @@ async def test_an_end_before_an_attempt_has_begun_says_that_it_was_not_made() ->
 
     sending = DeliveryTasks(deliver)
     sending.start(notice(0))
-    await sending.end(1)
-    ((key, attempt),) = sending.ended()
+    await sending.stop(1)
+    ((key, attempt),) = sending.take_finished()
     assert key == notice(0).key
-    assert (attempt.made, attempt.left) == (False, notice(0))
+    assert (attempt.was_made, attempt.remaining) == (False, notice(0))
 
 
 async def test_an_end_lets_what_is_under_way_come_to_its_end_and_begins_nothing_more() -> None:
@@ -45,10 +45,12 @@ async def test_an_end_lets_what_is_under_way_come_to_its_end_and_begins_nothing_
         sending.start(notice(number))
     await asyncio.sleep(0)
     asyncio.get_running_loop().call_later(0.01, ending.set)
-    await sending.end(10)
-    ended = dict(sending.ended())
-    assert {key for key, attempt in ended.items() if attempt.left is None} == set(tried)
-    assert {key for key, attempt in ended.items() if not attempt.made} == ended.keys() - set(tried)
+    await sending.stop(10)
+    ended = dict(sending.take_finished())
+    assert {key for key, attempt in ended.items() if attempt.remaining is None} == set(tried)
+    assert {key for key, attempt in ended.items() if not attempt.was_made} == ended.keys() - set(
+        tried
+    )
     assert len(ended) == 6
     assert 0 < len(tried) < 6
 
@@ -61,9 +63,9 @@ async def test_an_end_that_is_out_of_patience_breaks_off_what_is_under_way() -> 
     sending = DeliveryTasks(deliver)
     sending.start(notice(0))
     await asyncio.sleep(0)
-    await sending.end(0.01)
-    ((_, attempt),) = sending.ended()
-    assert (attempt.made, attempt.left) == (True, notice(0))
+    await sending.stop(0.01)
+    ((_, attempt),) = sending.take_finished()
+    assert (attempt.was_made, attempt.remaining) == (True, notice(0))
 
 
 async def test_an_end_that_is_itself_abandoned_leaves_nothing_under_way() -> None:
@@ -80,7 +82,7 @@ async def test_an_end_that_is_itself_abandoned_leaves_nothing_under_way() -> Non
     sending = DeliveryTasks(deliver)
     sending.start(notice(0))
     await asyncio.sleep(0)
-    ending = asyncio.create_task(sending.end(60))
+    ending = asyncio.create_task(sending.stop(60))
     await asyncio.sleep(0)
     ending.cancel()
     await asyncio.wait({ending})

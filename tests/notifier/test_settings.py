@@ -44,7 +44,7 @@ def test_the_environment_wins_over_the_file(
 
 @pytest.mark.parametrize(("security", "port"), [("none", 25), ("starttls", 587), ("tls", 465)])
 def test_the_port_is_the_usual_one_of_the_security(security: str, port: int) -> None:
-    assert NotifierSettings(smtp_security=security).port == port  # type: ignore[arg-type]
+    assert NotifierSettings(smtp_security=security).effective_port == port  # type: ignore[arg-type]
 
 
 HOST = 'smtp_host = "mail.example.com"\nmail_from = "farandole@example.com"\n'
@@ -130,7 +130,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         smtp_ca=tmp_path / "ca", smtp_username="u", smtp_password_file=tmp_path / "password"
     )
     with pytest.raises(InvalidSettingsError, match=r"SMTP_CA: .*ca: No such file"):
-        gone.trust()
+        gone.ssl_context()
     with pytest.raises(InvalidSettingsError, match=r"SMTP_PASSWORD_FILE: .*password: No such file"):
         gone.password()
 
@@ -139,4 +139,4 @@ def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "ca"
     file.write_text("nothing")
     with pytest.raises(InvalidSettingsError, match=r"SMTP_CA: .*ca: no PEM"):
-        NotifierSettings(smtp_ca=file).trust()
+        NotifierSettings(smtp_ca=file).ssl_context()

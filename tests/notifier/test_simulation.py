@@ -31,7 +31,7 @@ from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.notifier_lane import NotifierLane
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, outgoing
-from tests.notifier.test_casebook import composed
+from tests.notifier.test_incident_store import compose
 
 NAMES = KafkaNames()
 ALERTS = AlertPolicy(
@@ -51,7 +51,7 @@ ID = f"{NAMES.notifier_group}:0"
 
 @dataclass(eq=False)
 class Sending:
-    """As `farandole.notifier.delivery_tasks.Sending`, in steps of the world."""
+    """As `farandole.notifier.delivery_tasks.DeliveryTasks`, in steps of the world."""
 
     world: World
     under_way: list[Notice] = field(default_factory=list)
@@ -60,11 +60,11 @@ class Sending:
     def start(self, notice: Notice) -> None:
         self.under_way.append(notice)
 
-    def ended(self) -> list[tuple[bytes, AttemptResult]]:
+    def take_finished(self) -> list[tuple[bytes, AttemptResult]]:
         ended, self.over = self.over, []
         return ended
 
-    async def end(self, patience: float) -> None:
+    async def stop(self, drain_seconds: float) -> None:
         """What is under way either comes to its end in time, or is broken off."""
         while self.under_way:
             self.attempt(broken_off=self.world.die.random() < 0.3)
@@ -166,8 +166,8 @@ class World:
         self.assign()
 
     def _excuse(self, notifier: Notifier) -> None:
-        for key, outcome in [*notifier.sending.over, *notifier.work._unmarked.items()]:
-            self.excused[key.decode()] += outcome.left is None
+        for key, outcome in [*notifier.sending.over, *notifier.work._uncommitted_attempts.items()]:
+            self.excused[key.decode()] += outcome.remaining is None
 
     def assign(self) -> None:
         """A rebalance: the lane ends in good order where it is, and begins at one of the two."""
@@ -240,8 +240,8 @@ class World:
 
     def _notifier(self) -> Notifier:
         sending = Sending(self)
-        casebook = IncidentStore(lambda _: ALERTS, composed)
-        work = self.work(NAMES, casebook, sending, nothing_personal, self.now)  # type: ignore[arg-type]
+        store = IncidentStore(lambda _: ALERTS, compose)
+        work = self.work(NAMES, store, sending, nothing_personal, self.now)  # type: ignore[arg-type]
         return Notifier(work, sending)
 
 
@@ -290,7 +290,7 @@ class ForgetsAtABirth(NotifierLane):
     """What came of an attempt is forgotten with the life that could not write it down."""
 
     def open(self, tables: StateTables) -> None:
-        self._unmarked.clear()
+        self._uncommitted_attempts.clear()
         super().open(tables)
 
 
@@ -304,8 +304,8 @@ class LeavesUnmarked(NotifierLane):
 class LosesTheOutbox(NotifierLane):
     """The notices are not among what is written."""
 
-    def _done(self, settled: int) -> BatchResult:
-        done = super()._done(settled)
+    def _result(self, settled: int) -> BatchResult:
+        done = super()._result(settled)
         kept = {p: rows for p, rows in done.writes.items() if p.topic != NAMES.outbox_topic}
         return done._replace(writes=kept)
 

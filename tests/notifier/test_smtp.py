@@ -217,14 +217,14 @@ async def test_starttls_is_used_and_said(authority: Authority) -> None:
     async with serving(starttls=authority.vouch("localhost"), require_starttls=True) as server:
         outcome = await hand(server, smtp_security="starttls", smtp_ca=authority.pem)
     assert outcome.delivered == (A,)
-    assert outcome.way == f"localhost:{server.port}, TLSv1.3"
+    assert outcome.route_text == f"localhost:{server.port}, TLSv1.3"
 
 
 async def test_tls_is_used_and_said(authority: Authority) -> None:
     async with serving(tls=authority.vouch("localhost")) as server:
         outcome = await hand(server, smtp_security="tls", smtp_ca=authority.pem)
     assert outcome.delivered == (A,)
-    assert "TLSv1.3" in outcome.way
+    assert "TLSv1.3" in outcome.route_text
 
 
 async def test_where_starttls_is_demanded_nothing_goes_in_clear() -> None:
@@ -301,7 +301,7 @@ async def test_it_signs_in(authority: Authority) -> None:
     async with serving(starttls=authority.vouch("localhost"), auth_required=True) as server:
         outcome = await sign_in(server, authority)
     assert outcome.delivered == (A,)
-    assert outcome.way.endswith(f"signed in as {USER}")
+    assert outcome.route_text.endswith(f"signed in as {USER}")
 
 
 async def test_a_wrong_password_is_deferred_and_not_shown(authority: Authority) -> None:

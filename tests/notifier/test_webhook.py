@@ -20,12 +20,11 @@ from hypothesis import strategies as st
 from farandole.notifier.delivery_outcome import DeliveryOutcome
 from farandole.notifier.settings import NotifierSettings
 from farandole.notifier.webhook_delivery import (
-    MAX_POSTED_ALERTS,
     WEBHOOK_RECIPIENT,
     post_webhook,
     signature_headers,
-    webhook_payload,
 )
+from farandole.notifier.webhook_payload import MAX_POSTED_ALERTS, webhook_payload
 from tests.notifier.made import COMMANDS, NOW, incident, sample
 
 pytestmark = pytest.mark.usefixtures("unset")

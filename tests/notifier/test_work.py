@@ -15,7 +15,7 @@ from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.notifier_lane import NotifierLane
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
-from tests.notifier.test_casebook import ALERTS, composed
+from tests.notifier.test_incident_store import ALERTS, compose
 
 
 class Sending:
@@ -27,7 +27,7 @@ class Sending:
     def start(self, notice: Any) -> None:
         self.started.append(notice)
 
-    def ended(self) -> list[Any]:
+    def take_finished(self) -> list[Any]:
         return []
 
 
@@ -39,7 +39,7 @@ class Notifier:
         self.now = START
         self.sending = Sending()
         self.work = NotifierLane(
-            names, IncidentStore(lambda _: ALERTS, composed), self.sending, nothing_personal,  # type: ignore[arg-type]
+            names, IncidentStore(lambda _: ALERTS, compose), self.sending, nothing_personal,  # type: ignore[arg-type]
             lambda: self.now,
         )  # fmt: skip
         self.work.open(

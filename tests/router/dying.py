@@ -15,13 +15,13 @@ from farandole.router import version_publisher
 from tests.router.made import MORE, derived
 
 STEPS = (
-    "_prepared",
-    "_begun",
-    "_marked",
-    "_written",
+    "_prepare_version",
+    "_begin_version_transaction",
+    "_write_boundary_markers",
+    "_write_version",
     "commit_transaction",
     "_read_back",
-    "_release",
+    "_abort_boundary_transaction",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.router.reason_text import incompatibility_texts
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.version_compatibility import SchemaIncompatibility, find_incompatibilities
 from farandole.stages.json_schema import accepted_schema, written_schema
@@ -63,8 +65,15 @@ def found(
 ) -> list[tuple[str, int, str, SchemaIncompatibility]]:
     edges = [(number, "load", "line") for number in unread]
     return [
-        (i.direction, i.version, i.reason, i) for i in find_incompatibilities(versions, now, edges)
+        (i.direction, i.version, texts(i)[0], i)
+        for i in find_incompatibilities(versions, now, edges)
     ]
+
+
+def texts(found: SchemaIncompatibility) -> tuple[str, str]:
+    """What is wrong, and what helps."""
+    fields = found._asdict()
+    return incompatibility_texts({**fields, "misfits": list(map(asdict, found.misfits))})
 
 
 def test_unread_events_that_the_new_code_cannot_read_are_named_with_the_field() -> None:
@@ -74,7 +83,7 @@ def test_unread_events_that_the_new_code_cannot_read_are_named_with_the_field() 
     assert (direction, number) == ("backward", 1)
     assert "field 'cents' is missing" in reason
     assert (whole.event_type, whole.stage) == ("line", "load")
-    assert "\n" not in reason + whole.remedy
+    assert "\n" not in reason + texts(whole)[1]
 
 
 def test_the_same_change_is_harmless_once_everything_is_read() -> None:

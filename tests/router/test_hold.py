@@ -67,7 +67,7 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
     asked = settings.names.event_topic("p", "asked")
     assert await flows(settings, asked, b"0") == [b"0"]
     await killed(settings, step, 12)
-    published = step in ("commit_transaction", "_read_back", "_release")
+    published = step in ("commit_transaction", "_read_back", "_abort_boundary_transaction")
     third = derived(settings.names, MORE.replace("read: {", "read: {timeout: 3s, "))
     after = await publish_version(settings, third, "ann")
     history = await published_versions_of(settings, "p")
@@ -88,7 +88,7 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
 
 async def test_a_hold_that_nobody_takes_away_times_out(settings: Settings) -> None:
     await publish_version(settings, derived(settings.names), "ann")
-    await killed(settings, "_marked", 0)
+    await killed(settings, "_write_boundary_markers", 0)
     assert await flows(settings, settings.names.event_topic("p", "asked"), b"1") == [b"1"]
     assert len(await published_versions_of(settings, "p")) == 1
 
@@ -188,13 +188,10 @@ async def test_a_router_that_has_lost_cannot_take_the_winners_hold_away(
     job = version_publisher._PublishJob(settings, derived(settings.names), "ann")
     topic = first.version.events["asked"].topic
     async with (
-        open_client(version_publisher._version_producer(job), settings) as late,
+        version_publisher._version_producer(job) as late,
         version_publisher._started_producers(job) as (_, holder),
     ):
-        await holder.begin_transaction()
-        await holder.send_and_wait(topic, b"held", partition=0)
-        async with open_client(
-            version_publisher._boundary_producer(job, version_publisher.producer_epoch(late)),
-            settings,
-        ):
-            await holder.abort_transaction()
+        await holder.begin()
+        await holder.mark((topic, 0), b"", b"held")
+        async with version_publisher._boundary_producer(job, late.epoch):
+            await holder.abort()

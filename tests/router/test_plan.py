@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
@@ -15,19 +16,14 @@ from hypothesis import strategies as st
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import Version
 from farandole.router import change_plan as planning
-from farandole.router.change_plan import (
-    Change,
-    ChangePlan,
-    ClusterSnapshot,
-    UnreadEvents,
-    change_lines,
-    change_summary,
-    diff_topologies,
-    make_plan,
-    plan_lines,
-)
+from farandole.router import reason_text
+from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
+from farandole.router.json_schema_compatibility import Misfit, MisfitCode
+from farandole.router.reason_text import change_lines, change_summary, plan_lines, render_reason
 from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_change import Change, Drain, ReasonCode, UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
+from farandole.router.topology_diff import diff_topologies
 from farandole.router.version_compatibility import SchemaIncompatibility
 from tests.router.made import derived
 
@@ -273,7 +269,7 @@ def test_an_event_type_that_goes_away_with_unread_events_is_dangerous() -> None:
         "load: {subscribes: line.enriched}", "load: {subscribes: line.validated}"
     )
     found = planned(without, facts(unread={("load", "line.enriched"): 3}))
-    assert [c.name for c in found.refused(())] == ["line.enriched"]
+    assert [c.name for c in found.not_allowed(())] == ["line.enriched"]
     assert found.dangers == ("unread",)
     assert planned(without, facts()).dangers == ()
 
@@ -308,8 +304,8 @@ def test_what_is_dangerous_says_which_option_allows_it() -> None:
         " change their place (--allow keys)",
         "0 to add, 1 to change, 0 to remove, 1 dangerous",
     ]
-    assert found.refused(["unread"]) == list(found.changes)
-    assert found.refused(["keys"]) == []
+    assert found.not_allowed(["unread"]) == list(found.changes)
+    assert found.not_allowed(["keys"]) == []
 
 
 def test_another_key_moves_events_and_the_first_key_does_not() -> None:
@@ -326,14 +322,19 @@ def test_a_schema_that_does_not_fit_what_is_unread_is_dangerous(
 
     def found(versions: Any, file: Any, unread: Any) -> list[SchemaIncompatibility]:
         asked.append(unread)
-        return [SchemaIncompatibility("line.enriched", "load", 7, "backward", "no cents", "wait")]
+        missing = Misfit("missing", "cents", {"never": True})
+        return [SchemaIncompatibility("line.enriched", "load", 7, "backward", (missing,))]
 
     monkeypatch.setattr(planning, "find_incompatibilities", found)
     known = facts(unread={("load", "line.enriched"): 3})
     (change,) = planned(FILE, known).changes
     assert asked == [{(7, "load", "line.enriched")}]
     assert change.danger == "schema"
-    assert change.said == "no cents; wait"
+    assert change.said == (
+        "'load' has unread 'line.enriched' of version 7, and its function no longer reads them:"
+        " field 'cents' is missing; let the function read both schemas (a default, a union), or"
+        " wait until 'load' has read them"
+    )
 
 
 def test_another_retention_is_a_change_of_the_topic_alone() -> None:
@@ -356,6 +357,42 @@ def test_a_shorter_retention_is_dangerous_for_what_is_unread() -> None:
 def test_a_plan_is_the_same_when_it_is_read_from_its_file() -> None:
     found = planned(SCREENED, facts(unread={("enrich", "line.validated"): 1204}))
     assert planning.load_plan(planning.dump_plan(found)) == found
+
+
+def test_a_plan_of_before_there_were_codes_is_read() -> None:
+    found = planned(SCREENED, facts(unread={("enrich", "line.validated"): 1204}))
+    saved = json.loads(planning.dump_plan(found))
+    for change in saved["changes"]:
+        del change["reasons"], change["drain"]
+    old = planning.load_plan(json.dumps(saved).encode())
+    assert [str(change) for change in old.changes] == [str(change) for change in found.changes]
+    assert [render_reason(change.reasons[0]) for change in old.changes] == [
+        change.said for change in old.changes
+    ]
+
+
+def test_a_change_has_its_reasons_as_data() -> None:
+    known = facts(unread={("enrich", "line.validated"): 1204})
+    (change,) = [c for c in planned(SCREENED, known).changes if c.sign == "~"]
+    (reason,) = change.reasons
+    assert reason.code == "setting_changed"
+    assert reason.fields == {
+        "key": "subscribes",
+        "kind": "event_types",
+        "was": ["line.validated"],
+        "now": ["line.screened"],
+    }
+    assert change.drain == Drain(events=1204, at_most=False, versions=(7,))
+
+
+@pytest.mark.parametrize("code", get_args(ReasonCode))
+def test_each_code_of_a_reason_has_words(code: str) -> None:
+    assert code in reason_text._TEXTS
+
+
+@pytest.mark.parametrize("code", get_args(MisfitCode))
+def test_each_code_of_a_misfit_has_words(code: str) -> None:
+    assert code in reason_text._MISFIT_TEXTS
 
 
 def test_a_summary_is_short() -> None:

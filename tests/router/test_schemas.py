@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from farandole.router import stage_schemas
+from farandole.router.reason_text import render_misfit
 
 
 class Line(BaseModel):
@@ -119,7 +120,7 @@ def test_these_fit(producer: Any, consumer: Any) -> None:
     ],
 )
 def test_these_do_not_fit(producer: Any, consumer: Any, reason: str) -> None:
-    assert reason in stage_schemas.type_misfits(producer, consumer)
+    assert reason in map(render_misfit, stage_schemas.type_misfits(producer, consumer))
 
 
 def test_a_published_schema_is_that_of_the_emitter() -> None:

@@ -18,11 +18,11 @@ from farandole.stages.function_loader import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    modules, path = set(sys.modules), list(sys.path)
+    modules, path = dict(sys.modules), list(sys.path)
     yield tmp_path
     sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    sys.modules.clear()
+    sys.modules.update(modules)
 
 
 def test_a_function_is_found_in_the_pipelines_folder(folder: Path) -> None:

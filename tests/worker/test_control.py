@@ -51,7 +51,7 @@ def holds(monkeypatch: pytest.MonkeyPatch) -> Holds:
         found[self.transactional_id] += held
         return held
 
-    monkeypatch.setattr(KafkaPort, "paused", counted)
+    monkeypatch.setattr(KafkaPort, "wait_if_paused", counted)
     return found
 
 

@@ -22,37 +22,32 @@ from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
-from farandole.notifier.incident_store import (
-    DELIVERY_BACKOFF,
-    HOUR,
-    MAX_RESOLVED,
-    MAX_WAITING_NOTICES,
-    IncidentStore,
-)
+from farandole.notifier.incident_store import MAX_RESOLVED, IncidentStore
+from farandole.notifier.notice_outbox import DELIVERY_BACKOFF, HOUR, MAX_WAITING_NOTICES
 from tests.notifier.letters import START, Died, nothing_personal, record
 
 LATER = START + timedelta(days=365)
 ALERTS = AlertPolicy(routes=(AlertRoute(email=("ops@example.com",), channels=("email",)),))
 
 
-def composed(word: NoticeIntent, others: Sequence[Incident] = ()) -> Notice:
-    incident = word.incident
+def compose(intent: NoticeIntent, others: Sequence[Incident] = ()) -> Notice:
+    incident = intent.incident
     return Notice(
         id=f"{incident.id}.{incident.notices}@x",
         incident=incident.id,
         pipeline=incident.pipeline,
-        kind=word.kind,
+        kind=intent.kind,
         subject=f"{incident.count}",
         sender="f@x",
         recipients=("ops@example.com",),
-        mail=f"{word.kind} {incident.count}" + "".join(f" +{o.stage}" for o in others),
+        mail=f"{intent.kind} {incident.count}" + "".join(f" +{o.stage}" for o in others),
         channels=("email",),
-        written=word.at,
+        written=intent.at,
     )
 
 
 class Book:
-    """A casebook, what it has written, and what it was asked to send."""
+    """An incident store, the rows that it has written, and the notices that it has sent."""
 
     def __init__(self, alerts: AlertPolicy = ALERTS) -> None:
         self.alerts = alerts
@@ -63,22 +58,24 @@ class Book:
         self.book = self._new()
 
     def _new(self) -> IncidentStore:
-        return IncidentStore(lambda _: self.alerts, composed)
+        return IncidentStore(lambda _: self.alerts, compose)
 
     def died(self, *deaths: Died) -> None:
         for each in deaths:
             topic = f"p.{each.stage}.dead"
             offset = self.offsets[topic] = self.offsets.get(topic, -1) + 1
             letter = record(each, offset)
-            self.book.died(DeadLetterView.read(letter, "p", each.stage, nothing_personal, LATER))
+            self.book.add_dead_letter(
+                DeadLetterView.from_record(letter, "p", each.stage, nothing_personal, LATER)
+            )
 
     def passed(self, after: float) -> None:
         now = START + timedelta(seconds=after)
-        self.book.passed(now)
-        self.book.due(now)
+        self.book.advance_time(now)
+        self.book.outbox.retry_due(now)
 
     def commit(self) -> None:
-        changes = self.book.taken()
+        changes = self.book.take_changes()
         if changes is None:
             return
         for table, changed in ((self.rows, changes.incidents), (self.outbox, changes.notices)):
@@ -88,13 +85,13 @@ class Book:
                 else:
                     table[key] = row.model_dump_json().encode()
         for notice in changes.to_send:
-            self.book.sent(notice)
+            self.book.outbox.start_attempt(notice)
         self.sent += changes.to_send
 
     def restart(self) -> None:
         self.commit()
         self.book = self._new()
-        self.book.restored(
+        self.book.restore(
             [Incident.model_validate_json(row) for row in self.rows.values()],
             [Notice.model_validate_json(row) for row in self.outbox.values()],
             [],
@@ -103,7 +100,9 @@ class Book:
     def delivered(self, at: float = 0) -> None:
         self.commit()
         for notice in self.sent:
-            self.book.tried(notice.key, AttemptResult(None), START + timedelta(seconds=at))
+            self.book.outbox.finish_attempt(
+                notice.key, AttemptResult(None), START + timedelta(seconds=at)
+            )
 
     def told(self) -> list[tuple[str, str]]:
         """The kinds and counts of what was written, in order."""
@@ -166,7 +165,7 @@ def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
     book.died(Died(0))
     book.passed(6)
     (incident,) = book.book.incidents.values()
-    book.book.asked(AcknowledgeDocument(incident=incident.id, by="ann"))
+    book.book.apply_control(AcknowledgeDocument(incident=incident.id, by="ann"))
     book.died(*(Died(n) for n in range(10, 200)))
     book.passed(5000)
     assert book.told() == [("opened", "1"), ("resolved", "191")]
@@ -183,7 +182,7 @@ def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
 def test_what_is_asked_of_workers_is_none_of_the_notifiers(control: ControlDocument) -> None:
     book = Book()
     book.died(Died(0))
-    book.book.asked(control)
+    book.book.apply_control(control)
     (incident,) = book.book.incidents.values()
     assert (incident.muted_until, incident.acknowledged_by) == (None, None)
 
@@ -195,7 +194,7 @@ def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
     book.passed(6)
     (incident,) = book.book.incidents.values()
     until = START + timedelta(seconds=1000)
-    book.book.asked(
+    book.book.apply_control(
         MuteDocument(until=until, pipeline="p", stage="validate")
         if whole
         else MuteDocument(until=until, incident=incident.id)
@@ -209,7 +208,7 @@ def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
 
 def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
     book = Book()
-    book.book.asked(
+    book.book.apply_control(
         MuteDocument(until=START + timedelta(seconds=100), pipeline="p", stage="validate")
     )
     book.died(Died(0), Died(0, stage="load"))
@@ -267,14 +266,14 @@ def test_what_was_not_delivered_is_tried_again_later_and_later() -> None:
         assert book.sent[-1].attempts == attempt
         now = START + timedelta(seconds=after)
         outcome = AttemptResult(book.sent[-1], failures={"ops@example.com": "451 later"})
-        book.book.tried(book.sent[-1].key, outcome, now)
+        book.book.outbox.finish_attempt(book.sent[-1].key, outcome, now)
         wait = DELIVERY_BACKOFF.longest_delay(attempt)
-        book.book.due(now + timedelta(seconds=wait - 0.1))
+        book.book.outbox.retry_due(now + timedelta(seconds=wait - 0.1))
         book.commit()
         assert book.sent[-1].attempts == attempt
         after += wait
         waits.append(wait)
-        book.book.due(START + timedelta(seconds=after))
+        book.book.outbox.retry_due(START + timedelta(seconds=after))
     assert waits == sorted(waits)
     assert waits[-1] == waits[-2] == 900
     assert {notice.mail for notice in book.sent} == {"opened 1"}
@@ -286,7 +285,7 @@ def test_a_recipient_who_has_it_does_not_get_it_again() -> None:
     book.passed(5)
     book.commit()
     left = book.sent[0].model_copy(update={"recipients": ("b@x",)})
-    book.book.tried(left.key, AttemptResult(left, failures={"b@x": "451"}), START)
+    book.book.outbox.finish_attempt(left.key, AttemptResult(left, failures={"b@x": "451"}), START)
     book.passed(60)
     book.commit()
     assert book.sent[-1].recipients == ("b@x",)
@@ -426,9 +425,9 @@ def test_an_attempt_that_was_not_made_is_made_at_once_and_not_counted() -> None:
     book.died(Died(0), Died(5))
     book.commit()
     (notice,) = book.sent
-    book.book.tried(notice.key, AttemptResult(notice, made=False), START)
+    book.book.outbox.finish_attempt(notice.key, AttemptResult(notice, was_made=False), START)
     book.commit()
     assert Notice.model_validate_json(book.outbox[notice.key]).attempts == 0
-    book.book.due(START)
+    book.book.outbox.retry_due(START)
     book.commit()
     assert [sent.attempts for sent in book.sent] == [1, 1]

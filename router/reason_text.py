@@ -1,0 +1,323 @@
+"""How are the reasons of the router said in words: changes, misfits of schemas, what is in the way?
+
+Every text about a `Reason` or a `Misfit` is written here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from farandole.router.json_schema_compatibility import Misfit
+from farandole.router.topology_change import (
+    Change,
+    ChangeSign,
+    ChangeSubject,
+    Danger,
+    Drain,
+    Reason,
+)
+
+_DURATION_UNITS = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
+_MAX_MISFITS = 3  # misfits in one sentence; the rest is counted
+_KEYS_MOVE = ": events of a key change their place"
+
+Fields = Mapping[str, Any]
+
+
+class PlanView(Protocol):
+    """What a plan's lines are made of."""
+
+    @property
+    def pipeline(self) -> str: ...
+    @property
+    def newest(self) -> int | None: ...
+    @property
+    def changes(self) -> Sequence[Change]: ...
+    @property
+    def publishes(self) -> bool: ...
+    @property
+    def rollback_of(self) -> int | None: ...
+
+
+def describe_change(
+    sign: ChangeSign,
+    what: ChangeSubject,
+    name: str,
+    reasons: Sequence[Reason],
+    danger: Danger | None = None,
+    drain: Drain | None = None,
+) -> Change:
+    """Return a change with its reasons and its drain in words."""
+    text = "; ".join(map(render_reason, reasons))
+    return Change(sign, what, name, text, danger, render_drain(drain), tuple(reasons), drain)
+
+
+def render_reason(reason: Reason) -> str:
+    """Return one reason in words, without a full stop."""
+    return _TEXTS[reason.code](reason.fields)
+
+
+def render_drain(drain: Drain | None) -> str:
+    """`3 unread drain under @7`; empty if nothing drains."""
+    if drain is None:
+        return ""
+    versions = ", ".join(f"@{number}" for number in drain.versions)
+    return f"{_format_count(drain.events, drain.at_most)} unread drain under {versions}"
+
+
+def plan_lines(plan: PlanView) -> list[str]:
+    """Return the plan as a person reads it: a head line, the changes, the totals."""
+    pipeline, newest = plan.pipeline, plan.newest
+    if not plan.changes and not plan.publishes:
+        return [f"nothing would change: {pipeline}@{newest} is in force"]
+    next_version = f"{pipeline}@{(newest or 0) + 1}"
+    if not plan.publishes:
+        head = f"{pipeline}@{newest} stays in force"
+    elif newest is None:
+        head = f"{next_version}, the first version"
+    else:
+        head = f"{pipeline}@{newest} → {next_version}"
+        head += f", a rollback to @{plan.rollback_of}" if plan.rollback_of else ""
+    return [head, *change_lines(plan.changes), change_totals(plan.changes)]
+
+
+def change_lines(changes: Sequence[Change]) -> list[str]:
+    """Return one line a change, in columns. A dangerous one has a `!` and the option that allows
+    it."""
+    width = max((len(change.name) for change in changes), default=0)
+    kinds = max((5, *(len(change.what) for change in changes)))
+    lines = []
+    for change in changes:
+        allow = f" (--allow {change.danger})" if change.danger else ""
+        drains = f"      ({change.drains})" if change.drains else ""
+        sign = "!" if change.danger else change.sign
+        lines.append(
+            f"  {sign} {change.what:<{kinds}}  {change.name:<{width}}  {change.said}{allow}{drains}"
+        )
+    return lines
+
+
+def change_totals(changes: Sequence[Change]) -> str:
+    """`2 to add, 1 to change, 0 to remove, 1 dangerous`."""
+    count = {sign: sum(change.sign == sign for change in changes) for sign in "+~-"}
+    dangerous = sum(change.danger is not None for change in changes)
+    return (
+        f"{count['+']} to add, {count['~']} to change, {count['-']} to remove"
+        f"{f', {dangerous} dangerous' if dangerous else ''}"
+    )
+
+
+def change_summary(changes: Sequence[Change], most: int = 4) -> str:
+    """Return the changes in a few words: `+ screen, ~ enrich`."""
+    parts = [f"{change.sign} {change.name or change.what}" for change in changes[:most]]
+    if len(changes) > most:
+        parts.append(f"{len(changes) - most} more")
+    return ", ".join(parts) or "nothing"
+
+
+def render_misfit(misfit: Misfit) -> str:
+    """`field 'cents' is missing`."""
+    subject = f"field {misfit.path!r}" if misfit.path else "the event"
+    return f"{subject} {_MISFIT_TEXTS[misfit.code](misfit.fields)}"
+
+
+def misfit_summary(misfits: Sequence[Misfit]) -> str:
+    """Return the first misfits in words, and how many more there are."""
+    rest = len(misfits) - _MAX_MISFITS
+    more = f" and {rest} more" if rest > 0 else ""
+    return ", ".join(map(render_misfit, misfits[:_MAX_MISFITS])) + more
+
+
+def incompatibility_texts(fields: Fields) -> tuple[str, str]:
+    """Return what a `schema_incompatible` means, and what helps."""
+    stage, event_type, version = fields["stage"], fields["event_type"], fields["version"]
+    misfits = misfit_summary([Misfit(**each) for each in fields["misfits"]])
+    if fields["direction"] == "backward":
+        return (
+            f"{stage!r} has unread {event_type!r} of version {version}, and its function no"
+            f" longer reads them: {misfits}",
+            "let the function read both schemas (a default, a union), or wait until"
+            f" {stage!r} has read them",
+        )
+    return (
+        f"workers that still run the code of version {version} cannot read"
+        f" {event_type!r} in {stage!r}: {misfits}",
+        f"deploy the new {stage!r} everywhere first, or go in two steps: widen what"
+        " it reads, then change what is written",
+    )
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in the form of the file: `200ms`, `30s`, `7d`."""
+    for unit, length in _DURATION_UNITS:
+        if seconds and seconds % length == 0:
+            return f"{int(seconds / length)}{unit}"
+    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"
+
+
+def _format_optional_duration(seconds: float | None) -> str:
+    return "none" if seconds is None else format_duration(seconds)
+
+
+def _format_share(part: float | None) -> str:
+    return "none" if part is None else f"{part * 100:.9g}%"
+
+
+def _format_breaker(policy: Fields) -> str:
+    window, probe, longest = (format_duration(policy[k]) for k in ("window", "probe", "longest"))
+    return (
+        f"{policy['share']:.0%} and {policy['failures']} in {window}, probes {probe} to {longest}"
+    )
+
+
+_VALUE_TEXTS: Mapping[str, Callable[[Any], str]] = {
+    "duration": _format_optional_duration,
+    "positive_duration": _format_optional_duration,
+    "positive_durations": lambda values: ", ".join(map(format_duration, values)),
+    "share": _format_share,
+    "integer": str,
+    "error_names": ", ".join,
+    "event_types": lambda names: ", ".join(names) or "nothing",
+    "plain": str,
+    "breaker": _format_breaker,
+}
+
+
+def _format_count(events: int, at_most: bool) -> str:
+    return f"{'up to ' if at_most else ''}{events:,}"
+
+
+def _stage_added(fields: Fields) -> str:
+    emits = f", emits {', '.join(fields['emits'])}" if fields["emits"] else ""
+    return f"subscribes {', '.join(fields['subscribes'])}{emits}"
+
+
+def _setting_changed(fields: Fields) -> str:
+    render = _VALUE_TEXTS[fields["kind"]]
+    return f"{fields['key']} {render(fields['was'])} → {render(fields['now'])}"
+
+
+def _parameter_changed(fields: Fields) -> str:
+    was, now = (
+        f"{fields[side]!r:.40}" if fields[f"{side}_given"] else "not given"
+        for side in ("was", "now")
+    )
+    return f"with {fields['name']}: {was} → {now}"
+
+
+def _accepted_schema_changed(fields: Fields) -> str:
+    difference = f": {_schema_difference(fields)}" if fields["known"] else ""
+    return f"reads another schema{difference}"
+
+
+def _schema_difference(fields: Fields) -> str:
+    names = [
+        *(f"+{name}" for name in fields["added"]),
+        *(f"-{name}" for name in fields["removed"]),
+        *(f"~{name}" for name in fields["changed"]),
+    ]
+    return ", ".join(names) or f"{fields['was'] or 'none'} → {fields['now'] or 'none'}"
+
+
+def _topic_added(fields: Fields) -> str:
+    partitions, retention = fields["partitions"], fields["retention_ms"]
+    text = f"{partitions} partition{'' if partitions == 1 else 's'}"
+    if fields["key"]:
+        text += f", key {fields['key']}"
+    return text if retention is None else f"{text}, kept {format_duration(retention / 1000)}"
+
+
+def _partitions_changed(fields: Fields) -> str:
+    text = f"{fields['was']} → {fields['now']} partitions, in {fields['topic']}"
+    return f"{text}{_KEYS_MOVE}" if fields["moves_keys"] else text
+
+
+def _key_changed(fields: Fields) -> str:
+    text = f"key {fields['was'] or 'none'} → {fields['now'] or 'none'}"
+    return f"{text}{_KEYS_MOVE}" if fields["was"] else text
+
+
+def _event_removed(fields: Fields) -> str:
+    kept = "" if fields["unread"] else ", and what it holds is kept as long as ever"
+    return f"its topic stays{kept}"
+
+
+def _route(fields: Fields) -> str:
+    """`load, TimeoutError to dba@example.com`."""
+    failures = ", ".join([*fields["stages"], *fields["errors"]]) or "all"
+    channels = [
+        f"webhook at {channel['webhook']}" if "webhook" in channel else ", ".join(channel["email"])
+        for channel in fields["channels"]
+    ]
+    return f"{failures} to {', else '.join(channels)}"
+
+
+def _config_changed(fields: Fields) -> str:
+    name, was, now = fields["name"], fields["was"], fields["now"]
+    if name == "retention.ms" and was and was.lstrip("-").isdigit():
+        return f"kept {_format_retention(was)} → {_format_retention(now)}"
+    return f"{name} {was or 'default'} → {now}"
+
+
+def _format_retention(milliseconds: str) -> str:
+    return "for ever" if int(milliseconds) < 0 else format_duration(int(milliseconds) / 1000)
+
+
+_TEXTS: Mapping[str, Callable[[Fields], str]] = {
+    "stage_added": _stage_added,
+    "stage_removed": lambda f: f"subscribed {', '.join(f['subscribes'])}",
+    "function_still_needed": lambda _: (
+        "what is unread drains only while its function can be imported"
+    ),
+    "setting_changed": _setting_changed,
+    "condition_changed": lambda f: (
+        f"when {f['event_type']}: {f['was'] or 'always'} → {f['now'] or 'always'}"
+    ),
+    "parameter_changed": _parameter_changed,
+    "accepted_schema_changed": _accepted_schema_changed,
+    "function_schemas_changed": lambda _: "its function has other schemas",
+    "topic_added": _topic_added,
+    "partitions_changed": _partitions_changed,
+    "key_changed": _key_changed,
+    "data_schema_changed": lambda f: f"schema: {_schema_difference(f)}",
+    "event_removed": _event_removed,
+    "route_added": lambda f: f"+{_route(f)}",
+    "route_removed": lambda f: f"-{_route(f)}",
+    "routes_reordered": lambda _: "routes in another order",
+    "config_changed": _config_changed,
+    "unread_may_be_deleted": lambda f: (
+        f"{_format_count(f['events'], f['at_most'])} unread, of which the older ones may be deleted"
+    ),
+    "schema_incompatible": lambda f: "; ".join(incompatibility_texts(f)),
+    "rollback_in_force": lambda f: (
+        f"{f['version']} is a rollback to @{f['rollback_of']}, and the file says something else;"
+        " save the file to apply it"
+    ),
+    "text": lambda f: str(f["text"]),
+}
+
+_MISFIT_TEXTS: Mapping[str, Callable[[Fields], str]] = {
+    "wrong_type": lambda f: f"is {f['writes']}, not {' or '.join(f['takes']) or 'anything'}",
+    "missing": lambda f: f"{'is' if f['never'] else 'may be'} missing",
+    "forbidden": lambda _: "is forbidden",
+    "more_fields_forbidden": lambda _: "may have more fields, which are forbidden",
+    "too_few": lambda f: f"may have less than {f['limit']} {f['unit']}",
+    "too_many": lambda f: f"may have more than {f['limit']} {f['unit']}",
+    "equal_items": lambda _: "may have equal items",
+    "value_not_allowed": lambda f: f"may be {f['value']!r}, which is not allowed",
+    "not_enumerated": lambda f: (
+        f"may be any {f['type']}, not {', '.join(map(repr, f['allowed'][:3]))}"
+        f"{', …' if len(f['allowed']) > 3 else ''} alone"
+    ),
+    "pattern": lambda f: f"may not match {f['pattern']!r}",
+    "format": lambda f: f"is {f['writes'] or 'any text'}, not {f['takes']}",
+    "content": lambda f: f"is any text, not {f['takes']}",
+    "below": lambda f: (
+        f"may be {f['limit']} or less" if f["exclusive"] else f"may be less than {f['limit']}"
+    ),
+    "above": lambda f: (
+        f"may be {f['limit']} or more" if f["exclusive"] else f"may be more than {f['limit']}"
+    ),
+    "not_multiple": lambda f: f"may be no multiple of {f['step']}",
+}
