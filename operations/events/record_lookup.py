@@ -1,4 +1,4 @@
-"""Which record is at an offset, if it is still there?"""
+"""Which record stands at an offset?"""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from farandole.broker.topic_reader import scan
 from farandole.events.record import Record
 
 
-async def read_record_at(
-    settings: Settings, partition: TopicPartition, offset: int
-) -> Record | None:
-    """Return the committed record at an offset; None if there is none: retention has deleted it, it
-    is a transaction's marker, or the topic ends before it. Raises BrokerError."""
-    start = {partition: offset}
-    async with aclosing(scan(settings, [partition.topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
+async def record_at(settings: Settings, topic: str, partition: int, offset: int) -> Record | None:
+    """Return the record at an offset of a partition that exists. None if there is none: retention
+    has deleted it, it is not written yet, it is a transaction's marker, or it was aborted. Raises
+    BrokerError."""
+    start = {TopicPartition(topic, partition): offset}
+    async with aclosing(scan(settings, [topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
         async for records in batches:
-            first: Record = records[0]
-            return first if first.offset == offset else None
+            return records[0] if records[0].offset == offset else None
     return None

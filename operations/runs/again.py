@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aiokafka import TopicPartition
-
 from farandole.catalog.published_versions import read_versions
 from farandole.events.next_step import NextStep
 from farandole.events.root_record import repeated_root
 from farandole.operations.errors import GoneError, RefusedError, operation
-from farandole.operations.events.record_lookup import read_record_at
+from farandole.operations.events.record_lookup import record_at
 from farandole.operations.events.root_publisher import PublishedRoot, publish_root
 from farandole.operations.installation import Installation
 from farandole.operations.runs.run_rows import read_run_row
@@ -51,7 +49,7 @@ async def repeat_run(installation: Installation, request: AgainRequest) -> Publi
             version=newest.name,
         )
     topic, partition, offset = root["topic"], root["partition"], root["offset"]
-    record = await read_record_at(settings, TopicPartition(topic, partition), offset)
+    record = await record_at(settings, topic, partition, offset)
     if record is None:
         raise GoneError(
             "root_gone",
