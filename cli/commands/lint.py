@@ -22,7 +22,7 @@ def lint(context: CliContext, file: Path | None, as_json: bool) -> None:
     Needs no broker. Each finding is FILE:LINE:COLUMN, what is wrong and what helps; exit 1 if one
     of them is an error.
     """
-    from farandole.operations.topology.topology_source import findings_error
+    from farandole.operations.topology_source import findings_error
 
     checked = context.check_topology(file)
     if as_json:

@@ -16,7 +16,7 @@ from farandole.operations.current_user import current_user
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.events.topology_version import Version
-    from farandole.operations.topology.topology_source import Derivation
+    from farandole.operations.topology_source import Derivation
     from farandole.services.supervisor import ServiceSpec
 
 

@@ -13,7 +13,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, ordered_lag_pass, partition_lag
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import read_versions
-from farandole.catalog.topology_table import TopologyTable, read_topology
+from farandole.catalog.topology_table import TopologyTable
 from farandole.events.control_documents import TimedDocument
 from farandole.operations.control.control_query import (
     PauseState,
@@ -35,6 +35,7 @@ from farandole.operations.status.notification_backlog import (
 )
 from farandole.operations.status.waiting_events import WaitingEvents, count_waiting_events
 from farandole.router.cluster_snapshot import unread_events
+from farandole.router.topology_store import read_topology
 
 
 @dataclass(frozen=True, slots=True)

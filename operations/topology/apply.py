@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from farandole.operations.errors import RefusedError, operation
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
-from farandole.operations.topology.topology_source import Derivation
+from farandole.operations.topology_source import Derivation
 from farandole.router.change_plan import ChangePlan
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.guarded_apply import DangerNotAllowedError, apply_plan

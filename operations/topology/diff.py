@@ -10,8 +10,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.events.topology_version import Version
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
-from farandole.operations.topology.topology_source import derive_topology_from
 from farandole.operations.topology.version_lookup import find_version
+from farandole.operations.topology_source import derive_topology_from
 from farandole.router.lint_finding import Finding
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_change import Change

@@ -9,7 +9,7 @@ from pydantic import Field
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
-from farandole.operations.topology.topology_source import Derivation
+from farandole.operations.topology_source import Derivation
 from farandole.router.change_plan import ChangePlan
 from farandole.router.cluster_snapshot import plan_changes
 

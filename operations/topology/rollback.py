@@ -10,8 +10,8 @@ from farandole.events.topology_version import Version
 from farandole.operations.errors import RefusedError, operation
 from farandole.operations.installation import Installation
 from farandole.operations.topology.apply import ApplyResult, carry_out
-from farandole.operations.topology.topology_source import check_topology
 from farandole.operations.topology.version_lookup import find_version
+from farandole.operations.topology_source import check_topology
 from farandole.router.change_plan import same_content
 from farandole.router.cluster_snapshot import plan_changes, take_snapshot
 from farandole.router.topology_derivation import derive_from_version, derive_topology

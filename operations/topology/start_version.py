@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from farandole.events.topology_version import Version
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
-from farandole.operations.topology.topology_source import Derivation
+from farandole.operations.topology_source import Derivation
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
 from farandole.router.topology_change import Change, Reason
