@@ -108,7 +108,7 @@ async def _read_root_record(settings: Settings, run_id: str, root: RunRoot) -> R
 
     topic, partition, offset = root["topic"], root["partition"], root["offset"]
     start = {TopicPartition(topic, partition): offset}
-    async with aclosing(scan(settings, [topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(scan(settings, [topic], start=start)) as batches:
         async for records in batches:
             if records[0].offset == offset:
                 return records[0]

@@ -162,7 +162,7 @@ class _EventTracer:
             return None, f"{place} is gone: retention has taken everything before {first}"
         if place.offset >= end:
             return None, f"{place} is not written yet: the partition ends at {end}"
-        async with aclosing(scan(self._settings, [tp.topic], start={tp: place.offset})) as batches:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(self._settings, [tp.topic], start={tp: place.offset})) as batches:
             async for records in batches:
                 if records[0].offset == place.offset:
                     return records[0], ""
@@ -236,7 +236,7 @@ class _EventTracer:
         caused: list[Record] = []
         if topics and sys.stderr.isatty():
             click.echo(f"reading {', '.join(topics)}", err=True)
-        async with aclosing(scan(self._settings, topics, start=start)) as batches:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(self._settings, topics, start=start)) as batches:
             async for records in batches:
                 if records[0].topic in wanted.dead:
                     found.dead += [r for r in records if causes.buried(r.headers)]
