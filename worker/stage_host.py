@@ -230,10 +230,10 @@ class StageHost:
                 names.dead_topic(newest.pipeline, name),
                 names.ledger_topic,
                 lane,
-                settled=self._beat.counters(name).add,
-                cancelled=self._asked.cancelled,
-                retries=retries(lane),
-                alerts=names.alerts_topic,
+                on_committed=self._beat.counters(name).add,
+                cancelled_runs=self._asked.cancelled,
+                retry_topic=retries(lane),
+                alerts_topic=names.alerts_topic,
             )
 
         return LaneGroup(
