@@ -92,7 +92,7 @@ async def _count_stage(
     while until and each:
         start = {tp: max(firsts[tp], end - each) for tp, end in until.items()}
         older: dict[tuple[int, bytes], RetryRowState] = {}
-        async with aclosing(scan(settings, [topic], start=start, until=until)) as batches:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(settings, [topic], start=start, until=until)) as batches:
             async for records in batches:
                 rows += len(records)
                 for record in records:
