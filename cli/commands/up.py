@@ -16,7 +16,7 @@ from farandole.operations.current_user import current_user
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.events.topology_version import Version
-    from farandole.router.topology_derivation import DerivedTopology
+    from farandole.operations.topology_source import Derivation
     from farandole.services.supervisor import ServiceSpec
 
 
@@ -40,9 +40,9 @@ async def _run_everything(context: CliContext, level: str) -> None:
     from farandole.services.pipeline_supervision import supervise_until_stopped
     from farandole.services.worker_services import worker_services
 
-    derived = context.derive_topology()  # first: a mistake in the file costs no start of a broker
+    derivation = context.derive()  # first: a mistake in the file costs no start of a broker
     async with running_kafka(context) as settings:
-        version = await _put_in_force(context, settings, derived)
+        version = await _start_version(context, settings, derivation)
         _print_introduction(context, settings, version)
 
         def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
@@ -70,31 +70,23 @@ async def _run_everything(context: CliContext, level: str) -> None:
         print_line(f"{_newline_after_ctrl_c()}all stages have ended")
 
 
-async def _put_in_force(
-    context: CliContext, settings: Settings, derived: DerivedTopology
+async def _start_version(
+    context: CliContext, settings: Settings, derivation: Derivation
 ) -> Version:
-    """The version to begin with: the file's, unless that is dangerous or somebody went back on
-    purpose. Raises NotAppliedError."""
-    from farandole.router.cluster_snapshot import plan_changes
-    from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
+    """Return the version to begin with, and print why it is not the file's if it is not."""
+    from farandole.operations.topology.start_version import StartRequest, start_version
     from farandole.router.reason_text import change_lines, render_reason
 
-    plan = await plan_changes(settings, derived)
-    if plan.newest is not None and plan.publishes:
-        back = await standing_rollback_reason(settings, plan)
-        refused = plan.not_allowed(())
-        if back:
-            print_line(render_reason(back))
-        if refused:
-            for line in change_lines(refused):
-                print_line(line)
-            allow = context.command_line("apply", *(f"--allow {danger}" for danger in plan.dangers))
-            print_line(
-                f"{derived.pipeline}@{plan.newest} stays in force; to apply the file: {allow}"
-            )
-        if back or refused:
-            return await context.newest_version(settings)
-    return (await apply_plan(settings, plan, current_user())).version
+    request = StartRequest(derivation, current_user())
+    start = await start_version(context.installation_of(settings), request)
+    if start.kept_because:
+        print_line(render_reason(start.kept_because))
+    if start.refused:
+        for line in change_lines(start.refused):
+            print_line(line)
+        allow = context.command_line("apply", *(f"--allow {danger}" for danger in start.dangers))
+        print_line(f"{start.version.name} stays in force; to apply the file: {allow}")
+    return start.version
 
 
 @asynccontextmanager
