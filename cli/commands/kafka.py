@@ -78,6 +78,6 @@ def status(context: CliContext, as_json: bool) -> None:
         if running is None:
             raise click.exceptions.Exit(1)
     elif running is None:
-        raise CommandError("Kafka is not running; start it: farandole kafka start")
+        raise CommandError(f"Kafka is not running; start it: {context.command_line('kafka start')}")
     else:
         print_line(f"Kafka is at {running.address} (pid {running.pid}, log {running.log})")
