@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 from farandole.cli.parameters import MomentParameter
 from farandole.cli.rendering.errors import CommandError
 from farandole.operations.dead_letters.value_patch import MAX_EDITED_LETTERS
 from farandole.operations.names import require_known
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.events.record import Record
