@@ -77,6 +77,12 @@ def error_text(error: OperationError, command_line: CommandLine = plain_command_
     return "\n".join(line.removeprefix("farandole: ") for line in error.lines(command_line))
 
 
+def exit_unless_zero(code: int) -> None:
+    """End the command with the exit code of a service, unless that is 0."""
+    if code:
+        raise click.exceptions.Exit(code)
+
+
 def _demo_errors() -> tuple[type[Exception], ...]:
     """The errors of the demonstration whose message is the whole story."""
     from farandole.demo.oracle import OracleError
