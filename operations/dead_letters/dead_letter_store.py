@@ -100,7 +100,7 @@ class DeadLetterStore:
     async def _scan(self, stage: str, first: int) -> AsyncGenerator[list[Record]]:
         topic = self.topic(stage)
         start = {TopicPartition(topic, 0): first}
-        async with aclosing(scan(self.settings, [topic], start=start)) as found:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(self.settings, [topic], start=start)) as found:
             async for records in found:
                 yield records
 
