@@ -15,6 +15,7 @@ from farandole.broker.settings import Settings
 from farandole.catalog.active_stages import ActiveStage, active_stages
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
 from farandole.events.file_keys import restarting_fields
+from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
 from farandole.lanes.lane_spec import LaneSpec
@@ -244,8 +245,8 @@ class StageHost:
             work=handling,
             drain_seconds=DRAIN_SECONDS,
             state_topics=[parking.topic] if parking else [],
-            lost_offset_remedy=(
-                f"decide where it goes on: farandole seek {name} --to earliest|latest|OFFSET"
+            lost_offset_remedy=str(
+                NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
             ),
             is_paused=partial(self._asked.paused, name),
         )
