@@ -1,6 +1,6 @@
 """What can an editor know about a topology file while it is being written?
 
-A JSON Schema, made from the form. It sees one value at a time: whether names meet, functions exist
+A JSON Schema, made from the topology. It sees one value at a time: whether names meet, functions exist
 and schemas fit is for `farandole lint` (docs/topology.md lists what no JSON Schema can say).
 """
 
@@ -141,7 +141,7 @@ _FILTERED_SUBSCRIPTION_SCHEMA = {
 }
 _EVENT_SCHEMA = {"anyOf": [{"$ref": f"#/$defs/{EventSection.__name__}"}, _NULL_SCHEMA]}
 
-# What the form's own validators take, which are code: no schema can be made of that.
+# What the topology's own validators take, which are code: no schema can be made of that.
 VALIDATOR_PATTERNS: Mapping[Callable[..., Any], str] = {
     file_values.parse_duration: _whole_text_pattern(file_values.DURATION_PATTERN.pattern),
     file_values.parse_positive_duration: _whole_text_pattern(
@@ -219,8 +219,8 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (RouteSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (RouteSection, "webhook"): _WEBHOOK_SCHEMA,
 }
-"""By form and key, what is taken where the form leaves the rest to code of its own or the linter;
-a key that does not stand here is as the form's annotations say."""
+"""By topology and key, what is taken where the topology leaves the rest to code of its own or the linter;
+a key that does not stand here is as the topology's annotations say."""
 
 
 class _EditorSchemaGenerator(GenerateJsonSchema):

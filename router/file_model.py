@@ -219,7 +219,7 @@ class TopologyFile(FileSection):
 
 
 def yaml_path(document: YamlDocument, path: KeyPath) -> KeyPath:
-    """Where in a document a path of the form is: `("stages", name, "subscribes", i, ...)` is the
+    """Where in a document a path of the topology is: `("stages", name, "subscribes", i, ...)` is the
     i-th event type, `(..., i, 1, key)` a setting of it."""
     if len(path) < 4 or path[0] != "stages" or path[2] != "subscribes":
         return path
@@ -238,10 +238,10 @@ def yaml_path(document: YamlDocument, path: KeyPath) -> KeyPath:
 
 
 def read_topology_file(document: YamlDocument) -> tuple[TopologyFile | None, list[Finding]]:
-    """The form in a document and all that is wrong with it; None where too little can be read.
+    """The topology in a document and all that is wrong with it; None where too little can be read.
 
     A key that is unknown or has a wrong value is repaired by guess or left out, so that the checks
-    that follow can report what else is wrong: a form that comes with errors is never to be applied.
+    that follow can report what else is wrong: a topology that comes with errors is never to be applied.
     """
     try:
         return TopologyFile.model_validate(document.data), []

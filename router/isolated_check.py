@@ -55,7 +55,7 @@ class IsolatedChecker:
                 start_new_session=True,  # Ctrl-C is ours to hear
             )
 
-    async def judge(self, file: Path) -> CheckVerdict:
+    async def check(self, file: Path) -> CheckVerdict:
         """Read and lint a file, import its functions, derive it. Raises nothing."""
         await self.prepare()
         child, self._next = self._next, None
@@ -92,9 +92,9 @@ def check_in_this_process(file: Path, names: KafkaNames, folder: Path) -> CheckV
     """The verdict of this process."""
     checked = check_topology_file(file, names, folder)
     findings = tuple(checked.findings)
-    if not checked.fit or checked.form is None:
+    if not checked.is_fit or checked.topology is None:
         return CheckVerdict(findings)
-    return CheckVerdict(findings, derive_topology(checked.form, checked.signatures, names))
+    return CheckVerdict(findings, derive_topology(checked.topology, checked.signatures, names))
 
 
 def main() -> None:

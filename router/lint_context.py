@@ -15,7 +15,7 @@ from farandole.stages.function_signature import StageSignature
 @dataclass(frozen=True, slots=True)
 class LintContext:
     document: YamlDocument
-    form: TopologyFile
+    topology: TopologyFile
     signatures: Mapping[str, StageSignature]
     """Of the stages whose function could be read; the others have findings already."""
     names: KafkaNames
@@ -29,7 +29,7 @@ class LintContext:
         on_key: bool = False,
         severity: Severity = "error",
     ) -> Finding:
-        """A finding at a path of the form."""
+        """A finding at a path of the topology."""
         there = yaml_path(self.document, path)
         if path[2:3] == ("subscribes",) and len(path) == 4:
             on_key = len(there) > 3 and isinstance(there[-1], str)  # in a mapping it is a key

@@ -26,18 +26,20 @@ class LoadedSignatures:
     findings: list[Finding]
 
 
-def load_signatures(document: YamlDocument, form: TopologyFile, folder: Path) -> LoadedSignatures:
-    """Import the functions of a form, with `folder` on the import path.
+def load_signatures(
+    document: YamlDocument, topology: TopologyFile, folder: Path
+) -> LoadedSignatures:
+    """Import the functions of a topology, with `folder` on the import path.
 
     It runs the top level of the user's modules; whatever that raises becomes a finding.
     """
     add_to_import_path(folder)
     signatures: dict[str, StageSignature] = {}
     findings: list[Finding] = []
-    for stage in form.stages:
-        written = form.stages[stage].run is not None
+    for stage in topology.stages:
+        written = topology.stages[stage].run is not None
         path = ("stages", stage, "run") if written else ("stages", stage)
-        run = form.function(stage)
+        run = topology.function(stage)
         try:
             if run is None:
                 raise _FunctionProblemError(

@@ -18,17 +18,17 @@ from farandole.stages.function_signature import StageSignature
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """All that is known about a file; fit to be applied only if `fit`."""
+    """All that is known about a file; fit to be applied only if `is_fit`."""
 
     findings: list[Finding]
     document: YamlDocument | None = None
-    form: TopologyFile | None = None
+    topology: TopologyFile | None = None
     signatures: dict[str, StageSignature] = field(default_factory=dict)
 
     @property
-    def fit(self) -> bool:
-        """There is a form, and no finding is an error."""
-        return self.form is not None and not error_findings(self.findings)
+    def is_fit(self) -> bool:
+        """There is a topology, and no finding is an error."""
+        return self.topology is not None and not error_findings(self.findings)
 
 
 def check_topology_file(

@@ -40,14 +40,14 @@ def route(context: CliContext, paths: tuple[Path, ...]) -> None:
 async def _run_router(context: CliContext, paths: Sequence[Path]) -> None:
     from farandole.router.file_watcher import follow_files as watch
 
-    edge = RouterEnvironment.of(context)
+    environment = RouterEnvironment.of(context)
     retiring = asyncio.create_task(_retire_versions(context))
     try:
         async with service_lifetime() as stopping:
-            await watch(paths or [context.file], edge, stopping)
+            await watch(paths or [context.file], environment, stopping)
     finally:
         retiring.cancel()
-        await edge.judges.close()
+        await environment.checker.close()
     print_line("the files are watched no more; what is in force stays")
 
 
@@ -72,8 +72,8 @@ class RouterEnvironment:
     """What a router of one pipeline's folder needs of the world."""
 
     context: CliContext
-    judges: IsolatedChecker
-    by: str
+    checker: IsolatedChecker
+    author: str
 
     @classmethod
     def of(cls, context: CliContext) -> RouterEnvironment:
@@ -84,16 +84,16 @@ class RouterEnvironment:
             context, IsolatedChecker(context.folder, context.settings().namespace), current_user()
         )
 
-    async def reach(self) -> Settings:
+    async def connect(self) -> Settings:
         return await self.context.connect()
 
-    async def judge(self, file: Path) -> CheckVerdict:
-        return await self.judges.judge(file)
+    async def check_file(self, file: Path) -> CheckVerdict:
+        return await self.checker.check(file)
 
-    async def rest(self) -> None:
-        await self.judges.prepare()
+    async def prepare_next_check(self) -> None:
+        await self.checker.prepare()
 
-    def allowing(self, file: Path, dangers: Sequence[str]) -> str:
+    def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
 
         own = file.resolve() == (self.context.folder / "topology.yaml").resolve()
         context = replace(self.context, topology_override=None if own else file)

@@ -26,7 +26,7 @@ from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.events.topology_version import Version
 from farandole.operations.dead_letters.letter_selection import account_field
-from farandole.router.topology_derivation import MAX_EVENT_BYTES
+from farandole.router.topic_specs import MAX_EVENT_BYTES
 
 _BATCH_OVERHEAD = 1024  # bytes of a record batch around a row
 
