@@ -63,9 +63,7 @@ class CliContext:
     def settings(self) -> Settings:
         """Return the settings; the address of an embedded Kafka is not in them. Raises
         InvalidSettingsError."""
-        from farandole.broker.settings import Settings
-
-        return Settings.load(self.folder, bootstrap=self.bootstrap, namespace=self.namespace)
+        return self.invocation.settings()
 
     def topology(self, file: Path | None = None) -> TopologySource:
         """Return the pipeline's file, or another one with its functions beside it."""
@@ -112,11 +110,7 @@ class CliContext:
     ) -> Settings:
         """Return the settings with the address of a Kafka; `start` the embedded one if none is
         named. Raises BrokerError."""
-        from farandole.broker.broker_resolution import resolve_broker
-
-        return await resolve_broker(
-            self.settings(), self.folder.resolve(), start=start, progress=progress
-        )
+        return await self.invocation.connect(start=start, progress=progress)
 
     async def installation(
         self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None

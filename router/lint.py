@@ -29,7 +29,7 @@ def lint_topology(
     signatures: Mapping[str, StageSignature],
     names: KafkaNames,
 ) -> list[Finding]:
-    """All the findings about a topology, by line. Imports nothing, reaches nothing."""
+    """Return all findings about a file, by line. It imports no function and connects to nothing."""
     context = LintContext(document, topology, signatures, names)
     return sorted_findings(finding for check in _LINT_RULES for finding in check(context))
 
@@ -52,7 +52,8 @@ def _lint_pipeline_name(context: LintContext) -> Iterator[Finding]:
 
 
 def _first_mentions(context: LintContext) -> Iterator[tuple[str, KeyPath, bool]]:
-    """Each event type where it is first named, and whether that place is a key."""
+    """Yield each event type with the path where it is first named, and whether a key stands
+    there."""
     seen: set[str] = set()
     for event_type in context.topology.events:
         seen.add(event_type)
@@ -67,6 +68,7 @@ def _first_mentions(context: LintContext) -> Iterator[tuple[str, KeyPath, bool]]
 
 def _lint_event_names(context: LintContext) -> Iterator[Finding]:
     for event_type, path, is_key in _first_mentions(context):
+        topic_length = len(context.names.event_topic(context.topology.pipeline, event_type))
         suffix = next((s for s in RESERVED_SUFFIXES if f".{event_type}".endswith(s)), None)
         if not EVENT_TYPE_PATTERN.fullmatch(event_type):
             fixed = event_type.lower().replace("_", "-").replace(" ", "-")
@@ -90,8 +92,7 @@ def _lint_event_names(context: LintContext) -> Iterator[Finding]:
         ):
             yield context.finding(
                 path,
-                f"the topic of this event would have "
-                f"{len(context.names.event_topic(context.topology.pipeline, event_type))} characters, and "
+                f"the topic of this event would have {topic_length} characters, and "
                 f"Kafka takes {MAX_TOPIC_LENGTH}",
                 "shorten the name",
                 on_key=is_key,
@@ -102,6 +103,7 @@ def _lint_stage_names(context: LintContext) -> Iterator[Finding]:
     spelled: dict[str, str] = {}
     for name in context.topology.stages:
         path = ("stages", name)
+        topic_length = len(context.names.retry_topic(context.topology.pipeline, name))
         if not STAGE_PATTERN.fullmatch(name):
             fixed = name.lower().replace(".", "_").replace(" ", "_")
             yield context.finding(
@@ -112,11 +114,10 @@ def _lint_stage_names(context: LintContext) -> Iterator[Finding]:
                 else "write for example validate",
                 on_key=True,
             )
-        elif len(context.names.retry_topic(context.topology.pipeline, name)) > MAX_TOPIC_LENGTH:
+        elif topic_length > MAX_TOPIC_LENGTH:
             yield context.finding(
                 path,
-                f"the retry topic of this stage would have "
-                f"{len(context.names.retry_topic(context.topology.pipeline, name))} characters, and "
+                f"the retry topic of this stage would have {topic_length} characters, and "
                 f"Kafka takes {MAX_TOPIC_LENGTH}",
                 "shorten the name",
                 on_key=True,
@@ -201,18 +202,19 @@ def _lint_cycles(context: LintContext) -> Iterator[Finding]:
 
 
 def _shortest_cycle(topology: TopologyFile, start: str) -> list[str]:
-    """The shortest path from a stage to itself, stages and event types in turn; [] for none."""
-    ways: deque[list[str]] = deque([[start]])
+    """Return the shortest path from a stage back to itself, stages and event types in turn; [] if
+    there is none."""
+    paths: deque[list[str]] = deque([[start]])
     seen: set[str] = set()
-    while ways:
-        way = ways.popleft()
-        for event_type in topology.stages[way[-1]].emits:
+    while paths:
+        path = paths.popleft()
+        for event_type in topology.stages[path[-1]].emits:
             for subscriber in topology.subscribers(event_type):
                 if subscriber == start:
-                    return [*way, event_type, start]
+                    return [*path, event_type, start]
                 if subscriber not in seen:
                     seen.add(subscriber)
-                    ways.append([*way, event_type, subscriber])
+                    paths.append([*path, event_type, subscriber])
     return []
 
 
@@ -221,12 +223,12 @@ def _lint_partition_counts(context: LintContext) -> Iterator[Finding]:
     for name, stage in topology.stages.items():
         first, *others = stage.subscribes
         for index, event_type in enumerate(others, start=1):
-            here, there = topology.partitions(event_type), topology.partitions(first)
-            if here != there:
+            count, first_count = topology.partitions(event_type), topology.partitions(first)
+            if count != first_count:
                 yield context.finding(
                     ("stages", name, "subscribes", index),
-                    f"the inputs of stage {name!r} have unequal partitions: {first!r} has {there},"
-                    f" {event_type!r} has {here}",
+                    f"the inputs of stage {name!r} have unequal partitions: {first!r} has"
+                    f" {first_count}, {event_type!r} has {count}",
                     "give both the same number under `events:`",
                 )
 

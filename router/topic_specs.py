@@ -20,6 +20,7 @@ DEAD_LETTER_RETENTION_SECONDS = 30 * 86400.0  # seconds
 def event_topic_specs(
     topology: TopologyFile, events: Mapping[str, EventSpec], names: KafkaNames
 ) -> dict[str, TopicSpec]:
+    """Return, by name, the topics of the events, of dead letters and of the installation."""
     topics = {}
     for event_type, event in events.items():
         declared = topology.events.get(event_type, EventSection()).retention
@@ -33,7 +34,10 @@ def event_topic_specs(
 
 
 def retry_topic_specs(stages: Mapping[str, StageSpec]) -> dict[str, TopicSpec]:
-    # Small segments, soon compacted: a lane reads its partition whole at each birth.
+    """Return, by name, the retry topics of the stages.
+
+    Their segments are small and soon compacted: a lane reads its whole partition when it opens.
+    """
     configs = {
         "cleanup.policy": "compact",
         "max.message.bytes": str(MAX_EVENT_BYTES + retry_record.RETRY_HEADROOM),
@@ -49,7 +53,8 @@ def retry_topic_specs(stages: Mapping[str, StageSpec]) -> dict[str, TopicSpec]:
 
 
 def dead_letter_topic_spec() -> TopicSpec:
-    # One partition: a stage's failures have one reader and one order.
+    """Return the spec of a dead-letter topic. It has one partition, so that all failures of a stage
+    have one order."""
     return TopicSpec(
         1,
         retention_configs(
@@ -59,6 +64,8 @@ def dead_letter_topic_spec() -> TopicSpec:
 
 
 def retention_configs(seconds: float | None, largest: int) -> dict[str, str]:
+    """Return the configs of a topic that deletes records after so many seconds. None: the config of
+    the broker holds. `largest` is the size of a record in bytes."""
     configs = {"cleanup.policy": "delete", "max.message.bytes": str(largest)}
     if seconds is not None:
         configs["retention.ms"] = str(round(seconds * 1000))

@@ -1,4 +1,4 @@
-"""Which topics and bindings does a linted file stand for?"""
+"""Which events, stages and topics does a file without errors stand for?"""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from farandole.stages.json_schema import accepted_schema, schema_digest
 
 @dataclass(frozen=True, slots=True)
 class DerivedTopology:
-    """What a version says, before it has a number and boundaries, and the topics it needs."""
+    """The content of a version, before it has a number and boundaries, and the topics it needs."""
 
     pipeline: str
     events: Mapping[str, EventSpec]
@@ -52,7 +52,8 @@ class DerivedTopology:
 def derive_topology(
     topology: TopologyFile, signatures: Mapping[str, StageSignature], names: KafkaNames
 ) -> DerivedTopology:
-    """Resolve a topology that has no errors; without signatures the events have no schemas."""
+    """Return what a file without errors stands for. Without signatures the events have no
+    schemas."""
     events = {
         event_type: EventSpec(
             topic=names.event_topic(topology.pipeline, event_type),
@@ -80,8 +81,8 @@ def derive_topology(
 
 
 def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
-    """What an earlier version stands for. No version knows how long its topics keep what they hold:
-    those that exist go on as they are."""
+    """Return what an earlier version stands for. A version does not contain the retention of its
+    topics, so existing topics keep theirs."""
     topics = {
         event.topic: TopicSpec(event.partitions, retention_configs(None, MAX_EVENT_BYTES))
         for event in version.events.values()
@@ -130,16 +131,22 @@ def _derive_stage(
 
 
 def _derive_alerts(written: AlertsSection) -> AlertPolicy:
-    last = [written] if written.channels else []  # it takes what the routes leave
-    pace = written.model_dump(exclude_none=True, exclude={"routes", "email", "webhook"})
+    last = [written] if written.channels else []  # it is used for failures that no route takes
+    settings = written.model_dump(exclude_none=True, exclude={"routes", "email", "webhook"})
     return AlertPolicy(
-        routes=(*map(_derive_route, written.routes), *map(_derive_route, last)), **pace
+        routes=(*map(_derive_route, written.routes), *map(_derive_route, last)), **settings
     )
 
 
-def _derive_route(told: RouteSection | AlertsSection) -> AlertRoute:
-    fits = {"stages": told.stages, "errors": told.errors} if isinstance(told, RouteSection) else {}
-    return AlertRoute(email=told.email, webhook=told.webhook, channels=told.channels, **fits)
+def _derive_route(written: RouteSection | AlertsSection) -> AlertRoute:
+    failures = (
+        {"stages": written.stages, "errors": written.errors}
+        if isinstance(written, RouteSection)
+        else {}
+    )
+    return AlertRoute(
+        email=written.email, webhook=written.webhook, channels=written.channels, **failures
+    )
 
 
 def _function_digest(signature: StageSignature | None) -> str:
@@ -155,7 +162,7 @@ def _accepted_by_function(signature: StageSignature | None) -> dict[str, object]
 
 
 def _with_defaults(default: BaseModel, written: BaseModel) -> dict[str, Any]:
-    """What a stage says, and what it does not say as the defaults have it."""
+    """Return the settings of a stage; those that it does not give come from the defaults."""
     return default.model_dump(exclude_none=True) | written.model_dump(exclude_none=True)
 
 
@@ -178,7 +185,7 @@ def _with_retry_topics(
     pipeline: str,
     names: KafkaNames,
 ) -> dict[str, StageSpec]:
-    """The stages with the topics in which their events wait."""
+    """Return the stages with their retry topics."""
     return {
         name: stage.model_copy(
             update={

@@ -6,11 +6,15 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farandole.events.next_step import NextStep
+
+if TYPE_CHECKING:  # heavy to import: completion does without
+    from farandole.broker.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,24 @@ class Invocation:
     """Another topology file than the folder's; None if the folder's own is meant."""
     bootstrap: str | None = None
     namespace: str | None = None
+
+    def settings(self) -> Settings:
+        """Return the settings; the address of an embedded Kafka is not in them. Raises
+        InvalidSettingsError."""
+        from farandole.broker.settings import Settings
+
+        return Settings.load(self.folder, bootstrap=self.bootstrap, namespace=self.namespace)
+
+    async def connect(
+        self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
+    ) -> Settings:
+        """Return the settings with the address of a Kafka; `start` the embedded one if none is
+        named. Raises BrokerError."""
+        from farandole.broker.broker_resolution import resolve_broker
+
+        return await resolve_broker(
+            self.settings(), self.folder.resolve(), start=start, progress=progress
+        )
 
     def argv(self, *words: str, log_level: str | None = None) -> list[str]:
         """Return the argument vector of a child process that runs a command of ours."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.events.topology_version import Version
     from farandole.operations.topology_source import Derivation
-    from farandole.services.supervisor import ServiceSpec
 
 
 @click.command()
@@ -34,39 +31,27 @@ def up(context: CliContext) -> None:
 
 
 async def _run_everything(context: CliContext, level: str) -> None:
-    from farandole.catalog.active_stages import active_stages
-    from farandole.catalog.published_versions import VersionsByNumber, follow_versions
-    from farandole.services.companion_services import companion_service
-    from farandole.services.pipeline_supervision import supervise_until_stopped
-    from farandole.services.worker_services import worker_services
+    from farandole.services.embedded_kafka import running_kafka
+    from farandole.services.pipeline_host import host_pipeline
+
+    def announce_ready(stages: int) -> None:
+        print_line(
+            f"every stage is at work ({stages}), and a save of {context.file.name} is followed; "
+            "Ctrl-C ends them"
+        )
 
     derivation = context.derive()  # first: a mistake in the file costs no start of a broker
-    async with running_kafka(context) as settings:
+    async with running_kafka(context.invocation, print_line) as settings:
         version = await _start_version(context, settings, derivation)
         _print_introduction(context, settings, version)
-
-        def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
-            workers = worker_services(
-                settings, context.folder, versions, pretty=sys.stderr.isatty(), log_level=level
-            )
-            return [
-                *workers,
-                companion_service(context.invocation, settings, "route", level=level),
-                companion_service(context.invocation, settings, "keep-books", level=level),
-                companion_service(context.invocation, settings, "notify", level=level),
-                companion_service(context.invocation, settings, "monitor", level=level),
-            ]
-
-        async with follow_versions(settings, version.pipeline) as published:
-            count = len(active_stages(published.versions))
-            await supervise_until_stopped(
-                published,
-                asked,
-                lambda: print_line(
-                    f"every stage is at work ({count}), and a save of {context.file.name} is "
-                    "followed; Ctrl-C ends them"
-                ),
-            )
+        await host_pipeline(
+            context.invocation,
+            settings,
+            version,
+            log_level=level,
+            pretty=sys.stderr.isatty(),
+            ready=announce_ready,
+        )
         print_line(f"{_newline_after_ctrl_c()}all stages have ended")
 
 
@@ -87,23 +72,6 @@ async def _start_version(
         allow = context.command_line("apply", *(f"--allow {danger}" for danger in start.dangers))
         print_line(f"{start.version.name} stays in force; to apply the file: {allow}")
     return start.version
-
-
-@asynccontextmanager
-async def running_kafka(context: CliContext) -> AsyncIterator[Settings]:
-    """A Kafka: the one that is named, else the folder's own, stopped at the end if it was not
-    running before. Raises BrokerError."""
-    from farandole.broker import embedded_kafka
-
-    own = (
-        context.settings().bootstrap is None
-        and embedded_kafka.embedded_status(context.folder.resolve()) is None
-    )
-    try:
-        yield await context.connect(start=True, progress=lambda word: print_line(f"Kafka: {word}"))
-    finally:
-        if own and await embedded_kafka.stop_embedded(context.folder.resolve()):
-            print_line("Kafka has ended; its data are kept")
 
 
 def _print_introduction(context: CliContext, settings: Settings, version: Version) -> None:

@@ -98,7 +98,7 @@ async def test_each_save_is_a_version(settings: Settings, folder: Folder) -> Non
     async with routing(settings, folder()) as (world, logs):
         await world.handled(lambda: folder(SLOW))
         assert [v.published_by for v in await published_versions_of(settings, "order-lines")] == [
-            world.by
+            world.author
         ] * 2
         assert named(logs, "route.applied")[1]["changes"] == "~ load"
         assert await reported(settings) is None
