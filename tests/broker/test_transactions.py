@@ -64,7 +64,7 @@ async def topic(settings: Settings) -> str:
     return name
 
 
-async def values(settings: Settings, topic: str) -> list[bytes | None]:
+async def values(settings: Settings, topic: str) -> list[bytes]:
     return sorted([r.value or b"" async for batch in scan(settings, [topic]) for r in batch])
 
 
