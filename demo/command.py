@@ -16,9 +16,10 @@ import orjson
 from rich.console import Console
 
 from farandole.broker.optional_packages import require_extra
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.rendering.errors import CommandError
 from farandole.operations.current_user import current_user
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.output import print_line
 from farandole.operations.current_user import current_user
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
