@@ -10,8 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -25,6 +24,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from farandole.broker.aiokafka_internals import ConfigResource, ConfigResourceType, new_topic
 from farandole.broker.broker_errors import AccessDeniedError, BrokerError, TopicMismatchError
 from farandole.broker.kafka_clients import (
     make_admin_client,
@@ -127,7 +127,10 @@ class ClusterAdmin:
             await self._tried(adding, f"adding partitions to the topic {name}")
 
     async def _created(self, topics: Mapping[str, TopicSpec]) -> None:
-        new = [self._new(name, spec) for name, spec in topics.items()]
+        factor = self._settings.replication_factor
+        new = [
+            new_topic(name, spec.partitions, factor, spec.configs) for name, spec in topics.items()
+        ]
         # Kafka's own time-out ends before ours, so that it is Kafka who says what is late.
         patience = int(self._settings.deadline * 900)
         answer = await self._tried(
@@ -139,13 +142,6 @@ class ClusterAdmin:
             # Somebody else was faster; whether it is the same topic is seen below.
             if error is not TopicAlreadyExistsError:
                 _raise_for_code(error, f"cannot create the topic {name}", message)
-
-    def _new(self, name: str, spec: TopicSpec) -> NewTopic:
-        factor = self._settings.replication_factor
-        topic = NewTopic(name, spec.partitions, 1, topic_configs=dict(spec.configs))
-        # aiokafka's constructor refuses -1, the broker's default, which the protocol allows.
-        topic.replication_factor = -1 if factor is None else factor
-        return topic
 
     async def _led(self, topics: Mapping[str, TopicSpec]) -> None:
         names = list(topics)

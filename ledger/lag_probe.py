@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from aiokafka import TopicPartition
-from pydantic import ValidationError
 
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError
@@ -20,7 +19,8 @@ from farandole.broker.consumer_lag import (
     unread_ranges,
 )
 from farandole.broker.settings import Settings
-from farandole.events.topology_version import Version, parse_topology_row
+from farandole.catalog.topology_table import TopologyDecoder
+from farandole.events.topology_version import Version
 from farandole.ledger.stage_alerts import LEDGER_LAG_SECONDS, LagSample
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ class LagProbe:
         self._rows = rows
         self._wanted = wanted
         self._look: list[LagSample] | None = None
-        self._known: tuple[Mapping[bytes, bytes], list[Version]] = ({}, [])
+        self._decoder = TopologyDecoder()
 
     def taken(self) -> Sequence[LagSample] | None:
         """The newest look, once; None: there is none since the last time."""
@@ -62,7 +62,7 @@ class LagProbe:
                 await asyncio.sleep(PROBE_INTERVAL)
 
     async def _looked(self, admin: ClusterAdmin) -> list[LagSample]:
-        versions = self._newest()
+        versions = self._decoder.decode(self._rows()).newest_versions()
         found = [await self._stage(admin, v, stage) for v in versions for stage in v.stages]
         if versions:
             ledger = await self._ledger(admin)
@@ -96,23 +96,6 @@ class LagProbe:
             await _has_older_unread(admin, left, LEDGER_LAG_SECONDS),
             LEDGER_LAG_SECONDS,
         )
-
-    def _newest(self) -> list[Version]:
-        """The version in force of each pipeline."""
-        rows = self._rows()
-        if rows is not self._known[0]:
-            newest: dict[str, Version] = {}
-            for key, value in rows.items():
-                try:
-                    said = parse_topology_row(key, value)
-                except ValidationError:
-                    continue  # whoever reads versions to work by them says so
-                if isinstance(said, Version):
-                    other = newest.get(said.pipeline)
-                    if other is None or other.version < said.version:
-                        newest[said.pipeline] = said
-            self._known = rows, [*newest.values()]
-        return self._known[1]
 
 
 async def _has_older_unread(admin: ClusterAdmin, left: UnreadRanges, age: float) -> bool:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import TableFollower, follow_table
-from farandole.events.topology_version import INSTALLATION_KEY, Installation, parse_topology_row
+from farandole.catalog.topology_table import decode_installation
 from farandole.lanes.lane_group import LaneGroup, run_with_companion
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.lag_probe import LagProbe
@@ -53,12 +53,10 @@ async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
 
 async def _wait_for_source(table: TableFollower, stopping: asyncio.Event) -> str:
     """The `ce_source` of rows, once somebody has installed something here."""
-    while INSTALLATION_KEY not in table.rows:
+    while (installation := decode_installation(table.rows)) is None:
         if stopping.is_set():
             return ""  # the group ends before it begins
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await table.changed()
-    installation = parse_topology_row(INSTALLATION_KEY, table.rows[INSTALLATION_KEY])
-    assert isinstance(installation, Installation)
     return f"farandole://{installation.id}/farandole/bookkeeper"

@@ -112,6 +112,49 @@ def _row_differs(fields: Fields, _: CommandLine) -> str:
     return f"the row differs from its entries in {', '.join(fields['edges'])}{more}"
 
 
+def _partition_missing(fields: Fields, _: CommandLine) -> str:
+    return f"there is no {fields['partition']}"
+
+
+def _record_gone(fields: Fields, _: CommandLine) -> str:
+    return f"{fields['position']} is gone: retention has taken everything before {fields['first']}"
+
+
+def _record_not_written(fields: Fields, _: CommandLine) -> str:
+    return f"{fields['position']} is not written yet: the partition ends at {fields['end']}"
+
+
+def _record_no_event(fields: Fields, _: CommandLine) -> str:
+    return f"{fields['position']} is no event: a transaction's marker, or a record that was aborted"
+
+
+def _cause_not_named(fields: Fields, _: CommandLine) -> str:
+    return f"the id of {fields['position']} names no cause"
+
+
+def _cause_missing(fields: Fields, command_line: CommandLine) -> str:
+    return f"the cause of {fields['position']}: {reason_text(fields['reason'], command_line)}"
+
+
+def _id_repeated(fields: Fields, _: CommandLine) -> str:
+    return f"{fields['id']} stands in {fields['position']} too"
+
+
+def _effects_limited(fields: Fields, _: CommandLine) -> str:
+    return f"there are more effects than {fields['limit']} (--limit)"
+
+
+def _event_not_found(fields: Fields, _: CommandLine) -> str:
+    return f"{fields['id']} itself was not found: its cause was {fields['cause']}"
+
+
+def _trace_timed_out(fields: Fields, _: CommandLine) -> str:
+    return (
+        f"after {fields['seconds']:g} s there was more to look through (--within): effects are "
+        "missing"
+    )
+
+
 _SENTENCES: Mapping[str, Sentence] = {
     "no_books": _no_books,
     "ledger_stopped": _ledger_stopped,
@@ -129,4 +172,14 @@ _SENTENCES: Mapping[str, Sentence] = {
     "row_missing": _row_missing,
     "row_without_entries": _row_without_entries,
     "row_differs": _row_differs,
+    "partition_missing": _partition_missing,
+    "record_gone": _record_gone,
+    "record_not_written": _record_not_written,
+    "record_no_event": _record_no_event,
+    "cause_not_named": _cause_not_named,
+    "cause_missing": _cause_missing,
+    "id_repeated": _id_repeated,
+    "effects_limited": _effects_limited,
+    "event_not_found": _event_not_found,
+    "trace_timed_out": _trace_timed_out,
 }

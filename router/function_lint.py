@@ -37,7 +37,7 @@ def _lint_threads(case: LintContext) -> Iterator[Finding]:
 
 def _lint_output_count(case: LintContext) -> Iterator[Finding]:
     for name, signature in case.signatures.items():
-        emits, gives = case.form.stages[name].emits, signature.gives
+        emits, gives = case.form.stages[name].emits, signature.output_schemas
         path: KeyPath = ("stages", name, "emits")
         if emits and not gives:
             yield case.finding(
@@ -46,7 +46,7 @@ def _lint_output_count(case: LintContext) -> Iterator[Finding]:
                 "delete `emits`, or annotate what the function returns",
             )
         elif gives and not emits:
-            if signature.passes and not signature.named:
+            if signature.is_passthrough and not signature.names_outputs:
                 continue  # the last of its path: what it gives goes nowhere
             yield case.finding(
                 ("stages", name),
@@ -54,7 +54,7 @@ def _lint_output_count(case: LintContext) -> Iterator[Finding]:
                 "add `emits:`, or annotate the function `-> None`",
                 on_key=True,
             )
-        elif signature.named or len(emits) == len(gives):
+        elif signature.names_outputs or len(emits) == len(gives):
             continue
         elif len(gives) == 1:
             yield case.finding(
@@ -81,8 +81,8 @@ def _lint_missing_schemas(case: LintContext) -> Iterator[Finding]:
     for name, signature in case.signatures.items():
         said: set[str] = set()
         for type_, make in [
-            (signature.takes, accepted_schema),
-            *((given, written_schema) for given in signature.gives),
+            (signature.input_schema, accepted_schema),
+            *((given, written_schema) for given in signature.output_schemas),
         ]:
             try:
                 make(type_)
@@ -99,21 +99,23 @@ def _lint_missing_schemas(case: LintContext) -> Iterator[Finding]:
 
 def _lint_schema_fit(case: LintContext) -> Iterator[Finding]:
     for consumer, takes in case.signatures.items():
-        if takes.passes:
+        if takes.is_passthrough:
             continue
         for index, event_type in enumerate(case.form.stages[consumer].subscribes):
             for producer, options in schema_propagation.schema_producers(
                 case.form, case.signatures, event_type
             ):
                 try:
-                    tries = [stage_schemas.type_misfits(option, takes.takes) for option in options]
+                    tries = [
+                        stage_schemas.type_misfits(option, takes.input_schema) for option in options
+                    ]
                 except NoSchemaError:
                     continue
                 if tries and all(tries):
                     yield case.finding(
                         ("stages", consumer, "subscribes", index),
                         f"{event_type!r} does not fit: {producer!r} writes {_union_title(options)},"
-                        f" {consumer!r} takes {type_title(takes.takes)}:"
+                        f" {consumer!r} takes {type_title(takes.input_schema)}:"
                         f" {misfit_summary(min(tries, key=len))}",
                         "change one of the two schemas, or put a stage between them",
                     )
@@ -148,7 +150,7 @@ def _event_schemas(case: LintContext, event_type: str) -> Iterator[tuple[str, ob
     try:
         for name, types in makers:
             # Of a stage that names its outputs itself, nobody knows which schema goes where.
-            if not signatures[name].named:
+            if not signatures[name].names_outputs:
                 for type_ in types:
                     yield name, type_, written_schema(type_)
         if not makers and all(n in signatures for n in form.emitters(event_type)):

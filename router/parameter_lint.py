@@ -22,7 +22,7 @@ _EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
 def lint_parameters(case: LintContext) -> Iterator[Finding]:
     """A function that takes `params` gets them, as its model wants them; another gets none."""
     for name, signature in case.signatures.items():
-        if signature.params is not None:
+        if signature.parameter_model is not None:
             yield from _lint_stage_parameters(case, name, signature)
         elif case.form.stages[name].parameters is not None:
             yield case.finding(
@@ -37,7 +37,7 @@ def _lint_stage_parameters(
     case: LintContext, name: str, signature: StageSignature
 ) -> Iterator[Finding]:
     written = case.form.stages[name].parameters
-    model = signature.params
+    model = signature.parameter_model
     path: KeyPath = ("stages", name, "with")
     properties, closed = _model_properties(model)
     fields = list(properties)

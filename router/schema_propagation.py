@@ -29,7 +29,7 @@ def _upstream_producers(
     for stage in form.emitters(event_type):
         if stage not in signatures:
             continue
-        if not signatures[stage].passes:
+        if not signatures[stage].is_passthrough:
             yield stage, event_type
         elif stage not in seen:
             seen.add(stage)
@@ -52,8 +52,8 @@ def _downstream_consumers(
         if stage not in signatures or stage in seen:
             continue
         seen.add(stage)
-        if not signatures[stage].passes:
-            yield stage, signatures[stage].takes
+        if not signatures[stage].is_passthrough:
+            yield stage, signatures[stage].input_schema
             continue
         for passed in form.stages[stage].emits:
             yield from _downstream_consumers(form, signatures, passed, seen)

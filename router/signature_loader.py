@@ -12,9 +12,10 @@ from typing import Any
 from farandole.router.file_model import TopologyFile
 from farandole.router.lint_finding import Finding, did_you_mean
 from farandole.router.yaml_source import YamlDocument
-from farandole.stages import function_loader, function_signature
-from farandole.stages.function_loader import add_to_import_path, import_named, moved
+from farandole.stages import function_loader, function_signature, moved_names
+from farandole.stages.function_loader import add_to_import_path, import_named
 from farandole.stages.function_signature import StageSignature, UnbindableError
+from farandole.stages.moved_names import moved_name_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +108,20 @@ def _import_problem(module: str, folder: Path, error: BaseException) -> _Functio
 
 def _error_location(error: BaseException, folder: Path) -> str:
     """`stages/x/plan.py:3: NameError: name 'y' is not defined`."""
-    said = moved(error) or f"{type(error).__name__}: {error}".partition("\n")[0]
+    said = moved_name_message(error) or f"{type(error).__name__}: {error}".partition("\n")[0]
     if isinstance(error, SyntaxError):
         said = f"SyntaxError: {error.msg}"
         if error.filename:
             return f"{_relative_path(error.filename, folder)}:{error.lineno}: {said}"
-    everything = traceback.extract_tb(error.__traceback__)
-    frames = [f for f in everything if not f.filename.startswith("<frozen")]
-    root = str(folder.resolve())
-    own = [f for f in frames if f.filename.startswith(root)] or [
-        f
-        for f in frames
-        if f.filename not in (__file__, function_loader.__file__, importlib.__file__)
+    # Compared as they are: a file of ours may be reached by a link.
+    ours = (__file__, function_loader.__file__, moved_names.__file__, importlib.__file__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and frame.filename not in ours
     ]
+    root = str(folder.resolve())
+    own = [frame for frame in frames if frame.filename.startswith(root)] or frames
     if not own:
         return said
     return f"{_relative_path(own[-1].filename, folder)}:{own[-1].lineno}: {said}"

@@ -17,10 +17,10 @@ def emitted_types(
 ) -> tuple[Any, ...]:
     """The types that a stage may emit as `event_type`: the i-th result is the i-th of `emits`,
     unless its results say themselves what they are (`To`)."""
-    if signature.named:
-        return signature.gives
+    if signature.names_outputs:
+        return signature.output_schemas
     index = stage.emits.index(event_type)
-    return signature.gives[index : index + 1]
+    return signature.output_schemas[index : index + 1]
 
 
 def published_schema(

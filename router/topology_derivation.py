@@ -142,15 +142,15 @@ def _derive_route(told: RouteSection | AlertsSection) -> AlertRoute:
 
 
 def _function_digest(signature: StageSignature | None) -> str:
-    if signature is None or signature.passes:
+    if signature is None or signature.is_passthrough:
         return ""
-    return schema_digest(signature.takes, signature.gives)
+    return schema_digest(signature.input_schema, signature.output_schemas)
 
 
 def _accepted_by_function(signature: StageSignature | None) -> dict[str, object] | None:
-    if signature is None or signature.passes:
+    if signature is None or signature.is_passthrough:
         return None
-    return dict(accepted_schema(signature.takes)) or None
+    return dict(accepted_schema(signature.input_schema)) or None
 
 
 def _with_defaults(default: BaseModel, written: BaseModel) -> dict[str, Any]:

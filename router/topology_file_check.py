@@ -8,6 +8,7 @@ from pathlib import Path
 from farandole.events.kafka_names import KafkaNames
 from farandole.router import file_model, yaml_source
 from farandole.router.file_model import TopologyFile
+from farandole.router.import_lint import lint_imports
 from farandole.router.lint import lint_topology
 from farandole.router.lint_finding import Finding, error_findings, sorted_findings
 from farandole.router.signature_loader import load_signatures
@@ -53,10 +54,15 @@ def check_topology_file(
     findings = [*findings, *wrong]
     if written is None:
         return CheckedFile(sorted_findings(findings), read)
-    loaded = load_signatures(read, written, folder or file.parent)
+    folder = folder or file.parent
+    loaded = load_signatures(read, written, folder)
     linted = lint_topology(read, written, loaded.signatures, names)
+    shadows = lint_imports(read, written, folder)
     return CheckedFile(
-        sorted_findings([*findings, *loaded.findings, *linted]), read, written, loaded.signatures
+        sorted_findings([*findings, *loaded.findings, *linted, *shadows]),
+        read,
+        written,
+        loaded.signatures,
     )
 
 

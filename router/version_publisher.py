@@ -57,13 +57,14 @@ from farandole.broker.kafka_clients import make_consumer, open_client, with_dead
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import follow_table
 from farandole.broker.transactions import FencedProducer, fenced_producer
+from farandole.catalog.topology_table import TopologyTable
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.topology_version import INSTALLATION_KEY, EventSpec, Installation, Version
 from farandole.router.change_plan import drifted_configs, same_content
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_derivation import DerivedTopology
-from farandole.router.topology_store import NotAppliedError, TopologyTable, read_topology
+from farandole.router.topology_store import NotAppliedError, read_topology
 
 log = structlog.get_logger()
 

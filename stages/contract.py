@@ -14,7 +14,7 @@ if not __name__.startswith("farandole."):
 T = TypeVar("T")
 
 
-class Reject(Exception):  # noqa: N818 -- it is what the stage does to the event
+class Reject(Exception):
     """This event can never succeed: a dead letter at once, without a retry."""
 
 

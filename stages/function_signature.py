@@ -14,7 +14,7 @@ from farandole.stages.contract import Context, To
 from farandole.stages.stage_parameters import is_parameter_model
 
 if not __name__.startswith("farandole."):
-    raise ImportError("stages.signature is a part of farandole: import farandole.stages.signature")
+    raise ImportError("stages.function_signature is a part of farandole: import farandole.stages")
 
 FunctionKind = Literal["plain", "generator", "async", "async generator"]
 
@@ -35,25 +35,25 @@ class UnbindableError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class StageSignature:
-    """A stage function, read once."""
+    """What a stage function takes and returns, read from its annotations once."""
 
-    takes: Any
-    """The schema of one event, whatever its container."""
-    batch: bool
-    """It takes a `list` of events."""
-    context: str | None
-    """The name of the parameter that takes the Context."""
-    gives: tuple[Any, ...]
-    """The schemas that it may return or yield, in the order of the annotation; () for none."""
-    many: bool
-    """It gives an iterable of events."""
-    named: bool
-    """It gives `To(event type, data)`."""
+    input_schema: Any
+    """The type of one event, also if the function takes a list of them. Any for a pass-through."""
+    takes_batch: bool
+    """Whether the function takes a `list` of events."""
+    context_parameter: str | None
+    """The name of the parameter that takes the Context; None if there is none."""
+    output_schemas: tuple[Any, ...]
+    """The types that it may return or yield, in the order of the annotation; () for none."""
+    returns_many: bool
+    """Whether it returns an iterable of events."""
+    names_outputs: bool
+    """Whether it returns `To(event type, data)`."""
     kind: FunctionKind
-    params: Any = None
+    parameter_model: Any = None
     """The model of its parameter `params`; None if it has none."""
-    passes: bool = False
-    """It gives what it takes, whatever that is: its annotation is a TypeVar, and `takes` is Any."""
+    is_passthrough: bool = False
+    """Whether it returns the event that it takes, of whatever type: its annotation is a TypeVar."""
 
 
 def read_signature(function: Callable[..., Any]) -> StageSignature:
@@ -122,15 +122,15 @@ def read_signature(function: Callable[..., Any]) -> StageSignature:
         iterator = "Iterator" if kind == "generator" else "AsyncIterator"
         raise UnbindableError(f"{name}: it yields: annotate `{iterator}[Line]`")
     return StageSignature(
-        takes=takes,
-        batch=batch,
-        context=contexts[0] if contexts else None,
-        gives=gives,
-        many=many,
-        named=named,
+        input_schema=takes,
+        takes_batch=batch,
+        context_parameter=contexts[0] if contexts else None,
+        output_schemas=gives,
+        returns_many=many,
+        names_outputs=named,
         kind=kind,
-        params=params,
-        passes=passes,
+        parameter_model=params,
+        is_passthrough=passes,
     )
 
 

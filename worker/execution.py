@@ -18,93 +18,97 @@ from farandole.worker.transaction_buffer import TransactionBuffer
 
 class Execution:
     """The function of a stage, for one lane. Its calls raise whatever the function raises,
-    WrongResult and TooMuch; then nothing of them is in the draft."""
+    WrongResult and TooMuch; then nothing of them is in the buffer."""
 
-    def __init__(self, caller: Invoker) -> None:
-        self._caller = caller
-        self._many = caller.signature.many or caller.signature.kind == "async generator"
+    def __init__(self, invoker: Invoker) -> None:
+        self._invoker = invoker
+        self._many = invoker.signature.returns_many or invoker.signature.kind == "async generator"
         self._slice_ends = 0.0
 
     @property
-    def straight(self) -> bool:
+    def is_straight(self) -> bool:
         """Does it take one event and give one, without anything to await?"""
-        return self._caller.inline and not self._many and not self._caller.signature.batch
+        return self._invoker.inline and not self._many and not self._invoker.signature.takes_batch
 
-    async def to_one(self, draft: TransactionBuffer, event: AdmittedEvent, attempt: int) -> None:
-        await self._apart(self._to_one(draft, event, attempt))
-
-    async def to_all(
-        self, draft: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
+    async def handle_one(
+        self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
     ) -> None:
-        await self._apart(self._to_all(draft, events, attempt))
+        await self._in_own_task(self._handle_one(buffer, event, attempt))
 
-    async def breathe(self) -> None:
+    async def handle_batch(
+        self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
+    ) -> None:
+        await self._in_own_task(self._handle_batch(buffer, events, attempt))
+
+    async def yield_to_loop(self) -> None:
         """Let heartbeats and the other lanes run, if this one has had its slice."""
         if time.monotonic() >= self._slice_ends:
             await asyncio.sleep(0)
             self._slice_ends = time.monotonic() + TIME_SLICE
 
-    async def _to_one(self, draft: TransactionBuffer, event: AdmittedEvent, attempt: int) -> None:
+    async def _handle_one(
+        self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
+    ) -> None:
         record, lineage, outputs, data = event
-        keywords = self._caller.keywords(outputs.keywords, record, lineage, attempt)
-        results = await self._caller.call(data, keywords)
-        emitted = await self._emitted(draft, event, results)
+        keywords = self._invoker.keywords(outputs.keywords, record, lineage, attempt)
+        results = await self._invoker.call(data, keywords)
+        emitted = await self._emitted(buffer, event, results)
         dropped = not emitted and outputs.names
-        account = draft.settle(record, lineage, Outcome.DROPPED if dropped else Outcome.HANDLED)
+        account = buffer.settle(record, lineage, Outcome.DROPPED if dropped else Outcome.HANDLED)
         if lineage.edge.listed:
             account.lines += count_lines(data)
 
-    async def _emitted(self, draft: TransactionBuffer, event: AdmittedEvent, results: Any) -> bool:
+    async def _emitted(self, buffer: TransactionBuffer, event: AdmittedEvent, results: Any) -> bool:
         """Whether anything came of it."""
         record, lineage, outputs, _ = event
-        if self._caller.signature.passes and not outputs.names:
+        if self._invoker.signature.is_passthrough and not outputs.names:
             return False  # the last of its path
         if self._many:
-            many = draft.many(record, lineage, outputs)
-            await self._each(results, many.add)
+            many = buffer.many(record, lineage, outputs)
+            await self._add_each(results, many.add)
             many.write()
             return len(many) > 0
         if results is None:
             return False
-        account = draft.account(record, lineage)
+        account = buffer.account(record, lineage)
         try:
-            draft.emit(record, lineage.edge, lineage.inherited, outputs, account, results)
+            buffer.emit(record, lineage.edge, lineage.inherited, outputs, account, results)
         except UndeclaredOutputError:
             return False
         return True
 
-    async def _to_all(
-        self, draft: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
+    async def _handle_batch(
+        self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
     ) -> None:
         record, lineage, outputs, _ = events[0]
         of_one_run = all(e.lineage.run == lineage.run for e in events)
         run = lineage if of_one_run else None
-        keywords = self._caller.keywords(outputs.keywords, None, run, attempt)
-        results = await self._caller.call([e.data for e in events], keywords)
-        many = draft.many(record, lineage, outputs, len(events) - 1)
+        keywords = self._invoker.keywords(outputs.keywords, None, run, attempt)
+        results = await self._invoker.call([e.data for e in events], keywords)
+        many = buffer.many(record, lineage, outputs, len(events) - 1)
         if self._many:
-            await self._each(results, many.add)
+            await self._add_each(results, many.add)
         elif results is not None:
             many.add(results)
         many.write()
         dropped = not len(many) and outputs.names
         outcome = Outcome.DROPPED if dropped else Outcome.HANDLED
         for event in events:
-            account = draft.settle(event.record, event.lineage, outcome)
+            account = buffer.settle(event.record, event.lineage, outcome)
             if event.lineage.edge.listed:
                 account.lines += count_lines(event.data)
 
-    async def _apart(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _in_own_task(self, work: Coroutine[Any, Any, None]) -> None:
         """A function that is awaited is at work in a task of its own: it may cancel that one, and
         not the lane."""
-        if not self._caller.signature.kind.startswith("async"):
+        if not self._invoker.signature.kind.startswith("async"):
             await work
             return
         failure = await asyncio.create_task(_failure_of(work))
         if failure is not None:
             raise failure
 
-    async def _each(self, results: Any, add: Callable[[Any], None]) -> None:
+    async def _add_each(self, results: Any, add: Callable[[Any], None]) -> None:
         """Add each result that is not None, breathing in between. Raises WrongResult."""
         if results is None:
             return
@@ -112,7 +116,7 @@ class Execution:
             async for result in results:
                 if result is not None:
                     add(result)
-                await self.breathe()
+                await self.yield_to_loop()
             return
         try:
             iterator = iter(results)
@@ -124,7 +128,7 @@ class Execution:
             if result is not None:
                 add(result)
             if time.monotonic() >= self._slice_ends:
-                await self.breathe()
+                await self.yield_to_loop()
 
 
 async def _failure_of(work: Coroutine[Any, Any, None]) -> BaseException | None:

@@ -71,7 +71,7 @@ class Invoker:
         attempt: int,
     ) -> Mapping[str, Any]:
         """What is `given` whatever the event, and the Context, if the function wants one."""
-        if self.signature.context is None:
+        if self.signature.context_parameter is None:
             return given
         context = _InvocationContext(
             run=lineage.run.decode(errors="replace") if lineage else None,
@@ -81,7 +81,7 @@ class Invoker:
             deadline=time.monotonic() + self.bound.timeout,
             attributes=event_attributes(record, lineage),
         )
-        return {**given, self.signature.context: context}
+        return {**given, self.signature.context_parameter: context}
 
     async def call(self, data: Any, keywords: Mapping[str, Any]) -> Any:
         """The function's result: a value, None, or an iterable of values. Raises what it raises,

@@ -42,7 +42,7 @@ Versions = Mapping[int, Version]
 
 
 class UncheckedVersionsError(Exception):
-    """A root was met, and a version may begin before it that we have not read: `look`, then ask
+    """A root was met, and a version may begin before it that we have not read: `refresh`, then ask
     again."""
 
 
@@ -169,12 +169,12 @@ class LineageResolver:
             # Made for code that is newer than ours: others will work it, and we shall not be asked.
             raise OutcomeUnknownError(f"{version.name} cannot be bound here: {error}") from None
 
-    async def learn(self, unknown: UnknownVersionError) -> None:
+    async def find_version(self, unknown: UnknownVersionError) -> None:
         """Read the published versions again. Raises UnreadableEventError if that one is not among
         them, and OutcomeUnknownError if Kafka did not tell."""
         name: bytes = unknown.args[0]
         if self._not_found.get(name, 0.0) < time.monotonic():
-            await self.look()
+            await self.refresh()
             if name in self._index.by_name:
                 return
             if len(self._not_found) >= MAX_CACHED_LINEAGES:
@@ -184,13 +184,13 @@ class LineageResolver:
             f"topology version {name.decode(errors='replace')!r} was never published here"
         )
 
-    def begin(self) -> None:
+    def start_batch(self) -> None:
         """New records have been fetched: what was read before does not tell which version the roots
         among them belong to."""
         self._checked = False
         self._met = None
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Know every version that a record fetched before this call can belong to: one at or behind
         a version's boundary can be read only after the version can (`router/version_publisher.py`).
         Raises OutcomeUnknownError if Kafka did not tell."""
@@ -254,7 +254,14 @@ class LineageResolver:
         run = place.run_ids.of(record.partition, record.offset).encode()
         return Lineage(edge, run, make_header_block([(RUN_HEADER, run)]))
 
-    def knows(self, topic: str) -> bool:
+    def lineage_or_stray(self, record: Record) -> Lineage:
+        """Return the lineage of a record; that of a root in its place if it cannot be read."""
+        try:
+            return self.lineage(record)
+        except (UnreadableEventError, *LOOKUP_ERRORS):
+            return self.stray(record)
+
+    def is_input_topic(self, topic: str) -> bool:
         """Return True if the topic is that of an event type under some version."""
         return self._index.has_topic(topic)
 

@@ -52,7 +52,7 @@ class Output:
 
 def input_decoder(signature: StageSignature) -> Callable[[bytes], Any]:
     """Bytes to what a function takes. Raises what `decoder` and `plain` do."""
-    return decode_json if signature.passes else schema_decoder(signature.takes)
+    return decode_json if signature.is_passthrough else schema_decoder(signature.input_schema)
 
 
 def decode_json(raw: bytes) -> Any:
@@ -119,13 +119,13 @@ class OutputRouter:
         """What the function gets beside the event, whatever the event."""
         self.decode = _member_decoder(version, event_type, signature)
         """How this event type is read, if not as all that the function takes."""
-        schemas = list(signature.gives)
-        if len(schemas) > 1 and (signature.named or len(now) == 1):
+        schemas = list(signature.output_schemas)
+        if len(schemas) > 1 and (signature.names_outputs or len(now) == 1):
             # One event of several schemas: its data are any of them.
             schemas = [typing.Union[tuple(schemas)]]  # noqa: UP007 -- made at run time
         self._unwired: tuple[type, ...] = ()
         self._elsewhere = frozenset(now) - frozenset(emits)
-        self._named = tuple(_classes_of(schemas[0])) if signature.named else ()
+        self._named = tuple(_classes_of(schemas[0])) if signature.names_outputs else ()
         if len(schemas) == 1:
             schemas = schemas * len(emits)
         elif len(schemas) != len(emits):
@@ -140,7 +140,7 @@ class OutputRouter:
         for event_type, schema in zip(emits, schemas, strict=False):
             event = version.events[event_type]
             key = event.key and _field_name(schema, event.key)
-            encode = _encode_json if signature.passes else _schema_encoder(schema)
+            encode = _encode_json if signature.is_passthrough else _schema_encoder(schema)
             output = Output(
                 event_type,
                 event.topic,
@@ -151,9 +151,9 @@ class OutputRouter:
                 holds_lines(event),
             )
             self.names[event_type] = output
-            if signature.named:
+            if signature.names_outputs:
                 continue
-            classes = list(_JSON_TYPES) if signature.passes else _classes_of(schema)
+            classes = list(_JSON_TYPES) if signature.is_passthrough else _classes_of(schema)
             for each in classes:
                 self.by_class.setdefault(each, output)
             if not classes:
@@ -219,9 +219,9 @@ def _event_filter(when: str | None) -> Callable[[bytes, Mapping[str, str]], bool
 
 
 def _fixed_arguments(parameters: Mapping[str, Any], signature: StageSignature) -> Mapping[str, Any]:
-    if signature.params is None:
+    if signature.parameter_model is None:
         return {}
-    return {PARAMS_NAME: build_parameters(signature.params, parameters)}
+    return {PARAMS_NAME: build_parameters(signature.parameter_model, parameters)}
 
 
 def _member_decoder(
@@ -229,10 +229,10 @@ def _member_decoder(
 ) -> Callable[[bytes], Any] | None:
     """Of a function that takes `A | B`: the one of them that this event type is, if its schema is
     that of one alone. Otherwise pydantic takes the one that fits best."""
-    if typing.get_origin(signature.takes) not in (typing.Union, types.UnionType):
+    if typing.get_origin(signature.input_schema) not in (typing.Union, types.UnionType):
         return None
     published = version.events[event_type].data_schema
-    alike = [m for m in typing.get_args(signature.takes) if published in _json_schemas(m)]
+    alike = [m for m in typing.get_args(signature.input_schema) if published in _json_schemas(m)]
     return schema_decoder(alike[0]) if published and len(alike) == 1 else None
 
 
@@ -253,10 +253,10 @@ def _encode_json(value: Any) -> bytes:
 
 def signature_mismatch(stage: StageSpec, signature: StageSignature) -> str | None:
     """Why a function cannot be what a stage says it is; None where it can."""
-    emits, gives = len(stage.emits), len(signature.gives)
-    if signature.passes and not emits:
+    emits, gives = len(stage.emits), len(signature.output_schemas)
+    if signature.is_passthrough and not emits:
         return None  # the last of its path
-    if bool(emits) == bool(gives) and (signature.named or emits in (1, gives)):
+    if bool(emits) == bool(gives) and (signature.names_outputs or emits in (1, gives)):
         return None
     return f"{stage.run} gives {gives} kinds of events, and the stage emits {emits}"
 

@@ -230,10 +230,10 @@ class StageHost:
                 names.dead_topic(newest.pipeline, name),
                 names.ledger_topic,
                 lane,
-                settled=self._beat.counters(name).add,
-                cancelled=self._asked.cancelled,
-                retries=retries(lane),
-                alerts=names.alerts_topic,
+                on_committed=self._beat.counters(name).add,
+                cancelled_runs=self._asked.cancelled,
+                retry_topic=retries(lane),
+                alerts_topic=names.alerts_topic,
             )
 
         return LaneGroup(
@@ -252,10 +252,10 @@ class StageHost:
 
 def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
     """Has the code other schemas than that for which the stage's version was made?"""
-    if not stage.code or signature.passes:
+    if not stage.code or signature.is_passthrough:
         return False
     try:
-        return schema_digest(signature.takes, signature.gives) != stage.code
+        return schema_digest(signature.input_schema, signature.output_schemas) != stage.code
     except NoSchemaError:
         return True
 

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks import pipelines
 from benchmarks.peers import lines, verdict
 from benchmarks.peers.contestants import CONTESTANTS, Contestant
-from benchmarks.peers.installed import Home, Missing
+from benchmarks.peers.installed import Home, MissingPeerError
 from benchmarks.peers.run import Source, run
 from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.settings import Settings
@@ -67,7 +67,7 @@ def _installed(chosen: Sequence[Contestant]) -> tuple[dict[str, Home], dict[str,
             continue
         try:
             homes[contestant.name] = contestant.install(HOMES / contestant.home)
-        except Missing as error:
+        except MissingPeerError as error:
             missing[contestant.name] = str(error)
             print(f"  missing: {contestant.name}: {error}", flush=True)
     return homes, missing

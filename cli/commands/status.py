@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.broker.consumer_lag import InputLag
     from farandole.broker.settings import Settings
+    from farandole.catalog.topology_table import TopologyTable
     from farandole.events.control_documents import TimedDocument
     from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
     from farandole.operations.status.waiting_events import WaitingEvents
-    from farandole.router.topology_store import TopologyTable
 
 
 @click.command()

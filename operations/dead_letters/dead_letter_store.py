@@ -21,6 +21,7 @@ from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.pipeline_directory import PipelineDirectory
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.replay_builder import RetryTopic
+from farandole.operations.events.record_lookup import record_at
 
 _DEFAULT_MAX_MESSAGE_BYTES = 1_048_588  # bytes: Kafka's own default of `max.message.bytes`
 
@@ -80,13 +81,8 @@ class DeadLetterStore:
 
     async def letter_at(self, stage: str, offset: int) -> Record | None:
         """Return the letter at this offset; None if there is no letter. Raises BrokerError."""
-        async with aclosing(self._scan(stage, offset)) as found:
-            async for records in found:
-                first = records[0]
-                if first.offset == offset and not is_settlement(first.headers):
-                    return first
-                break
-        return None
+        record = await record_at(self.settings, self.topic(stage), 0, offset)
+        return None if record is None or is_settlement(record.headers) else record
 
     async def retry_topic(self, stage: str) -> RetryTopic:
         """Return the shape of a stage's retry topic. Raises BrokerError, also where the stage has

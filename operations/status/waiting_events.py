@@ -125,9 +125,9 @@ def _classify_row(record: Record, now: datetime) -> RetryRowState:
         return None
     if key == breaker_alerts.BREAKER_ROW_KEY:
         said = breaker_alerts.read_breaker_row(value)
-        if said is None or said.over:
+        if said is None or said.closed:
             return None
-        return OpenBreakerLane(record.partition, said.since, single_line(said.why)[:200])
+        return OpenBreakerLane(record.partition, said.since, single_line(said.reason)[:200])
     if not key.startswith((retry_record.PARKED_PREFIX, retry_record.REPLAY_PREFIX)):
         return None
     try:

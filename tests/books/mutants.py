@@ -104,8 +104,10 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
     emitted = [0]
 
     class Spoiling(LaneProcessor):
-        def _done(self, settled: int, draft: TransactionBuffer, seconds: float) -> BatchResult:
-            done = super()._done(settled, draft, seconds)
+        def _close_transaction(
+            self, settled: int, buffer: TransactionBuffer, seconds: float
+        ) -> BatchResult:
+            done = super()._close_transaction(settled, buffer, seconds)
             if self._stage != "make":
                 return done
             writes = {into: [*out] for into, out in done.writes.items()}

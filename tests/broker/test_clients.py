@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from farandole.broker import embedded_kafka
+from farandole.broker.aiokafka_internals import force_close_client
 from farandole.broker.broker_errors import (
     AccessDeniedError,
     BrokerError,
@@ -31,7 +32,6 @@ from farandole.broker.broker_errors import (
 from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.embedded_kafka import RunningBroker
 from farandole.broker.kafka_clients import (
-    force_close_client,
     make_consumer,
     make_producer,
     open_client,

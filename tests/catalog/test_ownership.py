@@ -35,7 +35,7 @@ def worker_of(versions: list[Version]) -> LineageResolver:
         return by_number
 
     resolver = LineageResolver(by_number, read_again, lambda *_: None)
-    asyncio.run(resolver.look())
+    asyncio.run(resolver.refresh())
     return resolver
 
 

@@ -94,7 +94,7 @@ def test_a_value_as_large_as_a_topic_takes_is_not_cut() -> None:
     assert "cut" not in account(dead)
 
 
-class _Hostile(Exception):  # noqa: N818 -- what it is
+class _Hostile(Exception):
     def __init__(self, raised: BaseException) -> None:
         self.raised = raised
 

@@ -212,10 +212,10 @@ class Lane:
             "p.stage.dead",
             "ledger",
             lane,
-            settled=self.committed.append,
-            cancelled=cancelled,
-            retries=RETRY if clock else None,
-            alerts="alerts",
+            on_committed=self.committed.append,
+            cancelled_runs=cancelled,
+            retry_topic=RETRY if clock else None,
+            alerts_topic="alerts",
             clock=clock or time.time,
         )
 

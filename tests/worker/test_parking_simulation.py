@@ -187,14 +187,14 @@ def test_state_read_before_the_fence_is_caught() -> None:
 @pytest.mark.parametrize("mutant", ["nobody waits behind", "forgets at a birth"])
 def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mutant == "nobody waits behind":
-        monkeypatch.setattr(ParkedEvents, "behind", lambda self, record: False)
+        monkeypatch.setattr(ParkedEvents, "is_blocked", lambda self, record: False)
         monkeypatch.setattr("farandole.worker.lane_processor.queue_key_of", lambda record: None)
     else:
 
         def forgets(self: ParkedEvents, rows: StateTables, ours: object) -> None:
-            self._begin()
+            self._clear()
 
-        monkeypatch.setattr(ParkedEvents, "restored", forgets)
+        monkeypatch.setattr(ParkedEvents, "restore", forgets)
     assert _caught()
 
 

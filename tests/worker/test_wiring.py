@@ -172,7 +172,7 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
     versions = {n: version(n, events={"in": _since(10 * n)}) for n in (1, 2, 3)}
     wiring = LineageResolver(versions, again, bind)
     assert bound == []
-    await wiring.look()
+    await wiring.refresh()
     assert wiring.lineage(bare(offset=25)).edge.version.version == 2
     assert wiring.lineage(bare(offset=26)).edge.version.version == 2
     assert bound == [(2, "in")]
