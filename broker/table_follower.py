@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from farandole.broker.aiokafka_internals import undecodable_offset
 from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
+from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 
 log = structlog.get_logger()
 
@@ -31,6 +31,8 @@ class TableFollower:
         self._rows: dict[bytes, bytes] = {}
         self._written: dict[bytes, int] = {}
         self._position = 0
+        self._handed_over: int | None = None
+        self._skipper = UndecodableSkipper(reader, self._rewind)
         self._moved = asyncio.Condition()
         self._seen: Mapping[bytes, bytes] | None = None
 
@@ -81,25 +83,23 @@ class TableFollower:
         while True:
             try:
                 await self._poll()
-            except UnicodeDecodeError:
-                # A record whose header's name is not UTF-8 is none of ours: step over it.
-                offset = undecodable_offset(self._reader, self._partition)
-                self._reader.seek(self._partition, offset + 1)
             except (KafkaError, DeadlineExceededError) as error:
                 log.warning("table.unread", topic=self._partition.topic, why=str(error))
                 await asyncio.sleep(_RETRY_PAUSE)
 
     async def _poll(self) -> None:
-        found = await self._reader.getmany(self._partition, timeout_ms=_POLL_MS)
-        position = await with_deadline(
-            self._reader.position(self._partition), self._settings.deadline, "asking"
-        )
+        if self._handed_over is None:
+            self._handed_over = await self._read_position()
+        found = await self._skipper.poll([self._partition], self._get_records)
+        position = self._handed_over = await self._read_position()
+        # An undecodable record has no key: none of ours wrote it.
         records = [r for batch in found.values() for r in batch if r.key is not None]
         if not records and position == self._position:
             return
         if records:
             rows = dict(self._rows)
             for record in records:
+                assert record.key is not None
                 rows.pop(record.key, None)
                 self._written.pop(record.key, None)
                 if record.value is not None:
@@ -109,6 +109,23 @@ class TableFollower:
         async with self._moved:
             self._position = position
             self._moved.notify_all()
+
+    async def _get_records(
+        self, partitions: Sequence[TopicPartition], max_records: int | None
+    ) -> Batches:
+        found: Batches = await self._reader.getmany(
+            *partitions, timeout_ms=_POLL_MS, max_records=max_records
+        )
+        return found
+
+    async def _read_position(self) -> int:
+        position: int = await with_deadline(
+            self._reader.position(self._partition), self._settings.deadline, "asking"
+        )
+        return position
+
+    def _rewind(self) -> None:
+        self._reader.seek(self._partition, self._handed_over)
 
 
 @asynccontextmanager

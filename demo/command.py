@@ -16,9 +16,10 @@ import orjson
 from rich.console import Console
 
 from farandole.broker.optional_packages import require_extra
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.rendering.errors import CommandError
 from farandole.operations.current_user import current_user
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
@@ -92,7 +93,6 @@ async def _run_demo(context: CliContext, weeks: Weeks, console: Console) -> int:
     from farandole.router.cluster_snapshot import plan_changes
     from farandole.router.guarded_apply import apply_plan
     from farandole.services.stderr_redirect import redirect_stderr
-    from stages.order_lines.source_data import TRANSACTIONS, file
 
     form = context.read_file_model()
     if form.pipeline != DEMO_PIPELINE:
@@ -100,8 +100,11 @@ async def _run_demo(context: CliContext, weeks: Weeks, console: Console) -> int:
             f"farandole: the demo is of the pipeline {DEMO_PIPELINE}, this folder holds "
             f"{form.pipeline}; run it where Farandole was unpacked, or with -C DIR"
         )
-    file(TRANSACTIONS)  # no data: say so before anything is started
     derived = context.derive_topology()
+    # Imported where the folder is known, which holds the pipeline.
+    from stages.order_lines.source_data import TRANSACTIONS, file
+
+    file(TRANSACTIONS)  # no data: say so before anything is started
     url = _table_url(context.folder)
     with redirect_stderr(_log_file(context.folder)):
         settings = await context.connect(

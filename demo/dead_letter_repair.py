@@ -12,16 +12,17 @@ from rich.console import Console
 
 from farandole.broker.settings import Settings
 from farandole.cli.context import CliContext
-from farandole.cli.rendering.dead_letter_view import kind_lines
+from farandole.cli.rendering.dead_letter_view import kind_lines, replay_lines
 from farandole.cli.rendering.errors import CommandError
 from farandole.events.failure_fingerprint import failure_title
 from farandole.events.run_row import RunRow, edges_balance
 from farandole.events.topology_version import Version
-from farandole.operations.dead_letters import failure_kinds, replay_and_discard
+from farandole.operations.current_user import current_user
+from farandole.operations.dead_letters import failure_kinds
 from farandole.operations.dead_letters.dead_letter_store import open_dead_letter_store
 from farandole.operations.dead_letters.failure_kinds import FailureKind
 from farandole.operations.dead_letters.letter_selection import LetterSelection
-from farandole.operations.dead_letters.value_patch import read_patch_file
+from farandole.operations.dead_letters.replay import ReplayRequest, replay_letters
 from farandole.operations.runs.run_rows import first_matching_row
 
 REPAIRABLE_REASON = "something was paid for a quantity of 0"
@@ -64,15 +65,15 @@ async def repair_dead_letters(
     options = f"--run {run} --fingerprint {kind.fingerprint} --patch {shlex.quote(str(patch))}"
     _print_command(console, context.command_line("dead replay", options, "--yes"))
     chosen = LetterSelection(run=run, fingerprint=kind.fingerprint)
-    document = read_patch_file(patch)
-    done, refused = await replay_and_discard.replay_letters(
-        store, store.stages, chosen, patch=(document,), yes=True
-    )
-    if refused or not done:
+    request = ReplayRequest(chosen, current_user(), (orjson.loads(patch.read_bytes()),))
+    replayed = await replay_letters(context.installation_of(settings), request)
+    for line in replay_lines(replayed):
+        _print_line(console, line)
+    if replayed.refused or not replayed.replayed:
         raise CommandError("farandole: not every line could be replayed, see above")
     settled = await _wait_until_settled(context, settings, row, patience)
     before, now = _dead_count(row), _dead_count(settled)
-    if now > before - done:
+    if now > before - replayed.replayed:
         why = context.command_line("dead", f"--run {run}")
         raise CommandError(f"farandole: mended lines have died again; why says: {why}")
     _print_line(console, f"The books have settled that: {before:,} dead before, {now:,} now.")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -25,7 +26,6 @@ from farandole.broker.aiokafka_internals import (
     force_close_client,
     generation,
     heartbeat,
-    undecodable_offset,
 )
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
@@ -40,11 +40,11 @@ from farandole.broker.kafka_clients import close_client, make_producer
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
 from farandole.broker.transactions import await_all, send_records, translated_errors
+from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 from farandole.events.record import (
     Partition,
     PartitionWrites,
     Record,
-    UndecodableRecord,
 )
 from farandole.lanes.lane_port import (
     CommittedOffset,
@@ -110,8 +110,7 @@ class KafkaPort:
     _producer: AIOKafkaProducer | None = None
     _fetching: asyncio.Task[Any] | None = None
     _transaction_ends: float = 0.0
-    _gingerly: bool = False
-    _turn: int = 0
+    _skipper: UndecodableSkipper | None = None
     _assignment: Any = None
     _handed_over: Mapping[Partition, int] = field(default_factory=dict)
 
@@ -190,6 +189,8 @@ class KafkaPort:
         except IllegalStateError:
             raise LaneStoppedError from None
         self._handed_over = dict(offsets)
+        if self._skipper is None:
+            self._skipper = UndecodableSkipper(consumer, lambda: self.seek(self._handed_over))
         self.living = True
 
     async def wait_if_paused(self) -> bool:
@@ -204,46 +205,29 @@ class KafkaPort:
 
     async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         self.raise_if_stopping()
-        if self._gingerly:
-            records = await self._one()
-        else:
-            try:
-                records = await self._got(self.inputs, _POLL_SECONDS if wait else 0)
-            except UnicodeDecodeError:
-                # What the other inputs gave is gone with the exception: back to where we were.
-                self.seek(self._handed_over)
-                self._gingerly = True
-                return ()
+        assert self._skipper is not None, "a lane seeks before it fetches"
+        tps = [TopicPartition(*p) for p in self.inputs]
+        timeout_ms = int(_POLL_SECONDS * 1000) if wait else 0
+        batches = await self._skipper.poll(tps, partial(self._poll, timeout_ms))
         self._handed_over = dict(self.positions())
-        return records
+        if len(batches) == 1:
+            (records,) = batches.values()
+            return records
+        return [record for records in batches.values() for record in records]
 
-    async def _one(self) -> Sequence[Record]:
-        """aiokafka cannot decode a record one of whose headers has a name that is not UTF-8, nor
-        anything that was fetched with it: read singly, the inputs in turn, until we stand before
-        it; hand over its position, which is all that can be known of it, and step over it."""
-        self._turn += 1
-        partition = self.inputs[self._turn % len(self.inputs)]
-        try:
-            return await self._got([partition], _POLL_SECONDS, most=1)
-        except UnicodeDecodeError:
-            self._gingerly = False
-            tp, consumer = TopicPartition(*partition), self.membership.consumer
-            offset = undecodable_offset(consumer, tp)
-            consumer.seek(tp, offset + 1)
-            return [UndecodableRecord(*partition, offset)]
-
-    async def _got(
-        self, partitions: Sequence[Partition], seconds: float, most: int | None = None
-    ) -> Sequence[Record]:
+    async def _poll(
+        self, timeout_ms: int, partitions: Sequence[TopicPartition], max_records: int | None
+    ) -> Batches:
+        if max_records is not None:  # single records: an idle input is no reason to spin
+            timeout_ms = int(_POLL_SECONDS * 1000)
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
-                *(TopicPartition(*p) for p in partitions),
-                timeout_ms=int(seconds * 1000),
-                max_records=most,
+                *partitions, timeout_ms=timeout_ms, max_records=max_records
             )
         )
         try:
-            batches = await self._fetching
+            batches: Batches = await self._fetching
+            return batches
         except asyncio.CancelledError:
             self.raise_if_stopping()  # stop() cancelled the fetch; whoever cancels us means it
             raise
@@ -255,10 +239,6 @@ class KafkaPort:
             raise OutcomeUnknownError(f"{type(error).__name__}: {error}") from None
         finally:
             self._fetching = None
-        if len(batches) == 1:
-            (records,) = batches.values()
-            return records  # type: ignore[no-any-return]
-        return [record for records in batches.values() for record in records]
 
     def positions(self) -> Mapping[Partition, int]:
         # Of the assignment that we seeked in: a newer one may have other positions.

@@ -241,7 +241,7 @@ def _to_draft_7(schema: Any, owner: str) -> Any:
         elif word in _SCHEMA_KEYWORDS:
             made[word] = _to_draft_7(value, owner)
         elif word == "discriminator" and isinstance(value, Mapping):
-            made[word] = value["propertyName"]  # OpenAPI's form; AsyncAPI wants the name alone
+            made[word] = value["propertyName"]  # OpenAPI's topology; AsyncAPI wants the name alone
         else:
             made[word] = value
     if "prefixItems" in schema:

@@ -17,9 +17,9 @@ from farandole.stages.cel_expression import (
 from farandole.stages.json_schema import NoSchemaError, written_schema
 
 
-def lint_conditions(case: LintContext) -> Iterator[Finding]:
+def lint_conditions(context: LintContext) -> Iterator[Finding]:
     """Each condition compiles, and asks for fields that its events can have."""
-    for name, stage in case.form.stages.items():
+    for name, stage in context.topology.stages.items():
         for index, (event_type, settings) in enumerate(stage.subscriptions):
             if settings.when is None:
                 continue
@@ -27,9 +27,9 @@ def lint_conditions(case: LintContext) -> Iterator[Finding]:
             try:
                 compile_expression(settings.when)
             except ExpressionError as wrong:
-                yield case.finding(path, *_condition_problem(settings.when, wrong))
+                yield context.finding(path, *_condition_problem(settings.when, wrong))
             else:
-                yield from lint_unknown_fields(case, path, [event_type], settings.when)
+                yield from lint_unknown_fields(context, path, [event_type], settings.when)
 
 
 def _condition_problem(source: str, wrong: ExpressionError) -> tuple[str, str]:
@@ -54,18 +54,18 @@ def _shortened(source: str) -> str:
 
 
 def lint_unknown_fields(
-    case: LintContext, path: KeyPath, event_types: Sequence[str], source: str
+    context: LintContext, path: KeyPath, event_types: Sequence[str], source: str
 ) -> Iterator[Finding]:
     """The fields of `data` that an expression asks for and none of these events can have."""
     known: frozenset[str] = frozenset()
     for event_type in event_types:
-        names = _possible_fields(case, event_type)
+        names = _possible_fields(context, event_type)
         if names is None:
             return
         known |= names
     for field in dict.fromkeys(expression_fields(source)):
         if field not in known:
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"{' or '.join(map(repr, event_types))} never has the field {field!r} that"
                 f" `{_shortened(source)}` asks for",
@@ -73,11 +73,13 @@ def lint_unknown_fields(
             )
 
 
-def _possible_fields(case: LintContext, event_type: str) -> frozenset[str] | None:
+def _possible_fields(context: LintContext, event_type: str) -> frozenset[str] | None:
     """The fields that such an event may have; None where nobody knows all of them."""
     known: frozenset[str] = frozenset()
-    makers = schema_propagation.schema_producers(case.form, case.signatures, event_type)
-    if not makers or any(e not in case.signatures for e in case.form.emitters(event_type)):
+    makers = schema_propagation.schema_producers(context.topology, context.signatures, event_type)
+    if not makers or any(
+        e not in context.signatures for e in context.topology.emitters(event_type)
+    ):
         return None  # of what people write themselves nobody knows what else it has
     try:
         for _, types in makers:

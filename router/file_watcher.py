@@ -43,27 +43,27 @@ _RETRY_BACKOFF = Backoff(first=1.0, longest=10.0)  # while Kafka is away
 
 
 class RouterEnvironment(Protocol):
-    """What a router needs of the world around it."""
+    """What a router needs of the process that it runs in."""
 
-    async def reach(self) -> Settings:
-        """A Kafka, wherever it is now. Raises BrokerError."""
+    async def connect(self) -> Settings:
+        """Return the settings of a Kafka that answers. Raises BrokerError."""
 
-    async def judge(self, file: Path) -> CheckVerdict:
-        """Whether a file is fit to be applied, and what it stands for. Raises nothing."""
+    async def check_file(self, file: Path) -> CheckVerdict:
+        """Return whether a file is fit to be applied, and what it stands for. Raises nothing."""
 
-    async def rest(self) -> None:
-        """Nothing is to be done now: a moment to prepare."""
+    async def prepare_next_check(self) -> None:
+        """Prepare the next check: nothing else is to be done now."""
 
-    def allowing(self, file: Path, dangers: Sequence[str]) -> str:
-        """The command with which a person applies a file all the same."""
+    def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
+        """Return the command with which a person applies a dangerous file."""
 
     @property
-    def by(self) -> str:
-        """Who does it, for people."""
+    def author(self) -> str:
+        """Who applies the files, for people."""
 
 
 async def follow_files(
-    paths: Sequence[Path], edge: RouterEnvironment, stopping: asyncio.Event
+    paths: Sequence[Path], environment: RouterEnvironment, stopping: asyncio.Event
 ) -> None:
     """Apply what is safe of each file at its start and at each save, until `stopping` is set.
 
@@ -72,8 +72,8 @@ async def follow_files(
     is dangerous, which waits for a person. While Kafka is away the files wait for it.
     """
     watching = _WatchedFiles(list(paths))
-    router = _FileRouter(edge, watching.files)
-    waiting = {file: _PendingFile(file, start=True) for file in watching.look() or ()}
+    router = _FileRouter(environment, watching.files)
+    waiting = {file: _PendingFile(file, start=True) for file in watching.changed_files() or ()}
     saved = asyncio.Event()
 
     async def watch() -> None:
@@ -85,10 +85,10 @@ async def follow_files(
             stop_event=stopping,
             recursive=False,
         ):
-            changed = watching.look()
+            changed = watching.changed_files()
             if changed is None:
                 continue
-            for file in [*changed, *router.doubled]:
+            for file in [*changed, *router.duplicates]:
                 waiting[file] = _PendingFile(file)
             saved.set()
 
@@ -102,7 +102,7 @@ async def follow_files(
             again = await _handle_pending(router, waiting, stopping)
             failures = failures + 1 if again else 0
             if not waiting:
-                await edge.rest()
+                await environment.prepare_next_check()
             one = asyncio.create_task(saved.wait())
             await asyncio.wait(
                 {one, stop, watcher},
@@ -127,10 +127,10 @@ class _PendingFile:
     file: Path
     start: bool = False
     """The router has just begun: nobody has saved it."""
-    judged: CheckVerdict | None = None
+    verdict: CheckVerdict | None = None
     """Kept while Kafka is away."""
-    refused: str = ""
-    """Why Kafka would not have it the last time."""
+    last_error: str = ""
+    """Why Kafka refused it the last time; empty if it did not."""
 
 
 async def _handle_pending(
@@ -138,23 +138,23 @@ async def _handle_pending(
 ) -> bool:
     """Handle what waits; whether some of it is to be tried again."""
     again = False
-    for file, case in list(waiting.items()):
+    for file, pending in list(waiting.items()):
         if stopping.is_set():
             return False
         try:
-            await router.handle(case)
+            await router.handle(pending)
         except (UnreachableError, DeadlineExceededError) as error:
-            router.say_away(error)
+            router.log_unreachable(error)
             return True
         except (BrokerError, NotAppliedError) as error:
             # Its own trouble: it must not keep the other pipelines from following their files.
-            if str(error) != case.refused:
+            if str(error) != pending.last_error:
                 log.warning("route.retrying", file=str(file), why=str(error))
-            case.refused, again = str(error), True
+            pending.last_error, again = str(error), True
             continue
-        if waiting.get(file) is case:  # else it has been saved again meanwhile
+        if waiting.get(file) is pending:  # else it has been saved again meanwhile
             del waiting[file]
-    router.say_back()
+    router.log_reachable()
     return again
 
 
@@ -180,7 +180,7 @@ class _WatchedFiles:
                 found.append(path)
         return list(dict.fromkeys(found))
 
-    def look(self) -> list[Path] | None:
+    def changed_files(self) -> list[Path] | None:
         """Those that are not as they were; None where nothing is new. One that is gone from a
         folder is no pipeline any more, and what it has published stays."""
         now = {file: _file_stamp(file) for file in self.files()}
@@ -203,35 +203,37 @@ def _file_stamp(file: Path) -> tuple[int, ...]:
 
 @dataclass(slots=True)
 class _FileRouter:
-    edge: RouterEnvironment
+    environment: RouterEnvironment
     files: Callable[[], list[Path]]
-    doubled: set[Path] = field(default_factory=set)
+    duplicates: set[Path] = field(default_factory=set)
     """Files that wait for another one to be given a pipeline name of its own."""
-    away: bool = False
+    unreachable: bool = False
     named: dict[Path, str] = field(default_factory=dict)
     """The pipeline of each file, when it could last be read."""
 
-    async def handle(self, case: _PendingFile) -> None:
+    async def handle(self, pending: _PendingFile) -> None:
         """Do what one file asks for. Raises BrokerError, NotAppliedError."""
-        file = case.file
+        file = pending.file
         if file not in self.files():  # deleted from its folder: that is said where it is seen
-            self.doubled.discard(file)
+            self.duplicates.discard(file)
             return
-        if case.judged is None:
-            judged = self._doubled(file) or await self.edge.judge(file)
+        if pending.verdict is None:
+            verdict = self._duplicate_verdict(file) or await self.environment.check_file(file)
             if file not in self.files():  # deleted meanwhile
                 return
-            case.judged = judged
-            self._log(file, judged)
+            pending.verdict = verdict
+            self._log(file, verdict)
         pipeline = _pipeline_name_of(file)[0] or self.named.get(file)
         if pipeline is None:
             return  # nobody could look for a report of it
         self.named[file] = pipeline
-        derived = case.judged.derived
-        wrong = [str(finding) for finding in error_findings(case.judged.findings)]
-        settings = await self.edge.reach()
+        derived = pending.verdict.derived
+        wrong = [str(finding) for finding in error_findings(pending.verdict.findings)]
+        settings = await self.environment.connect()
         if derived is None:
-            place = Path(case.judged.findings[0].file)  # in another file, where two say the same
+            place = Path(
+                pending.verdict.findings[0].file
+            )  # in another file, where two say the same
             await self._report(settings, pipeline, place, findings=wrong)
             return
         try:
@@ -240,7 +242,7 @@ class _FileRouter:
             log.error("route.refused", file=str(file), finding=str(error))
             await self._report(settings, pipeline, file, findings=[f"{file}: {error}"])
             return
-        if case.start and plan.publishes:
+        if pending.start and plan.publishes:
             reason = await standing_rollback_reason(settings, plan)
             if reason is not None:
                 text = render_reason(reason)
@@ -253,7 +255,7 @@ class _FileRouter:
         pipeline = plan.derived.pipeline
         dangerous = [str(change) for change in plan.not_allowed(())]
         if dangerous:
-            allow = self.edge.allowing(file, plan.dangers)
+            allow = self.environment.allow_command(file, plan.dangers)
             log.warning("route.waiting", file=str(file), changes=dangerous, allow=allow)
             said = [*dangerous, f"to apply it: {allow}"]
             await self._report(settings, pipeline, file, waiting=said)
@@ -261,7 +263,7 @@ class _FileRouter:
         if not plan.publishes and not plan.changes:
             log.info("route.unchanged", file=str(file), version=f"{pipeline}@{plan.newest}")
         else:
-            applied = await apply_plan(settings, plan, self.edge.by)
+            applied = await apply_plan(settings, plan, self.environment.author)
             log.info(
                 "route.applied",
                 file=str(file),
@@ -283,7 +285,7 @@ class _FileRouter:
         now = RouterReport(
             pipeline=pipeline,
             reported=datetime.now(UTC),
-            reported_by=self.edge.by,
+            reported_by=self.environment.author,
             file=str(file),
             findings=tuple(findings),
             waiting=tuple(waiting),
@@ -292,19 +294,20 @@ class _FileRouter:
             return
         if before is None or _report_content(before) != _report_content(now):
             await write_report(
-                settings, now if findings or waiting else cleared_report(now, self.edge.by)
+                settings,
+                now if findings or waiting else cleared_report(now, self.environment.author),
             )
 
-    def _doubled(self, file: Path) -> CheckVerdict | None:
+    def _duplicate_verdict(self, file: Path) -> CheckVerdict | None:
         """The one finding about two files of one pipeline; it stands in the second."""
         name, _ = _pipeline_name_of(file)
         same = [
             other for other in self.files() if other == file or _pipeline_name_of(other)[0] == name
         ]
         if name is None or len(same) < 2:
-            self.doubled.discard(file)
+            self.duplicates.discard(file)
             return None
-        self.doubled |= set(same)
+        self.duplicates |= set(same)
         # The same finding for both: which of them is meant, nobody knows.
         first, second = sorted(same)[:2]
         _, read_ = _pipeline_name_of(second)
@@ -316,25 +319,25 @@ class _FileRouter:
         )
         return CheckVerdict((finding,))
 
-    def _log(self, file: Path, judged: CheckVerdict) -> None:
-        for finding in judged.findings:
+    def _log(self, file: Path, verdict: CheckVerdict) -> None:
+        for finding in verdict.findings:
             if finding.file != str(file):
                 continue  # it is said where it stands
-            if judged.derived is None and finding.severity == "error":
+            if verdict.derived is None and finding.severity == "error":
                 log.error("route.refused", file=str(file), finding=str(finding))
             else:
                 log.warning("route.warned", file=str(file), finding=str(finding))
 
-    def say_away(self, error: Exception) -> None:
+    def log_unreachable(self, error: Exception) -> None:
         """Once, however long it lasts."""
-        if not self.away:
+        if not self.unreachable:
             log.warning("route.retrying", why=str(error))
-        self.away = True
+        self.unreachable = True
 
-    def say_back(self) -> None:
-        if self.away:
+    def log_reachable(self) -> None:
+        if self.unreachable:
             log.info("route.goes_on")
-        self.away = False
+        self.unreachable = False
 
 
 def _report_content(said: RouterReport) -> tuple[object, ...]:

@@ -21,12 +21,12 @@ log = structlog.get_logger()
 class DangerNotAllowedError(NotAppliedError):
     """Nothing was published: dangerous changes need a person's word."""
 
-    def __init__(self, refused: Sequence[Change]) -> None:
-        self.refused = refused
-        kinds = dict.fromkeys(change.danger for change in refused)
-        self.options = " ".join(f"--allow {kind}" for kind in kinds)
-        told = "; ".join(map(str, refused))
-        super().__init__(f"nothing was applied: {told}; if that is meant, add {self.options}")
+    def __init__(self, changes: Sequence[Change]) -> None:
+        self.changes = changes
+        dangers = dict.fromkeys(change.danger for change in changes)
+        self.options = " ".join(f"--allow {danger}" for danger in dangers)
+        text = "; ".join(map(str, changes))
+        super().__init__(f"nothing was applied: {text}; if that is meant, add {self.options}")
 
 
 async def apply_plan(

@@ -19,13 +19,13 @@ from farandole.stages.stage_parameters import build_parameters
 _EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
 
 
-def lint_parameters(case: LintContext) -> Iterator[Finding]:
+def lint_parameters(context: LintContext) -> Iterator[Finding]:
     """A function that takes `params` gets them, as its model wants them; another gets none."""
-    for name, signature in case.signatures.items():
+    for name, signature in context.signatures.items():
         if signature.parameter_model is not None:
-            yield from _lint_stage_parameters(case, name, signature)
-        elif case.form.stages[name].parameters is not None:
-            yield case.finding(
+            yield from _lint_stage_parameters(context, name, signature)
+        elif context.topology.stages[name].parameters is not None:
+            yield context.finding(
                 ("stages", name, "with"),
                 f"stage {name!r} has `with:`, but its function takes no `params`",
                 "delete `with:`, or give the function a parameter `params: AModel`",
@@ -34,16 +34,16 @@ def lint_parameters(case: LintContext) -> Iterator[Finding]:
 
 
 def _lint_stage_parameters(
-    case: LintContext, name: str, signature: StageSignature
+    context: LintContext, name: str, signature: StageSignature
 ) -> Iterator[Finding]:
-    written = case.form.stages[name].parameters
+    written = context.topology.stages[name].parameters
     model = signature.parameter_model
     path: KeyPath = ("stages", name, "with")
     properties, closed = _model_properties(model)
     fields = list(properties)
     unknown = [key for key in written or {} if key not in fields] if closed else []
     for key in unknown:
-        yield case.finding(
+        yield context.finding(
             (*path, key),
             f"{key!r} is no field of {type_title(model)} (stage {name!r})",
             did_you_mean(key, fields, f"its fields are {', '.join(fields)}"),
@@ -51,12 +51,12 @@ def _lint_stage_parameters(
         )
     try:
         build_parameters(model, written or {})
-        yield from _lint_parameter_expressions(case, name, model)
+        yield from _lint_parameter_expressions(context, name, model)
         return
     except ValidationError as error:
         problems: list[Any] = list(error.errors(include_url=False))
     except Exception as error:  # noqa: BLE001 -- a validator is anyone's code
-        yield case.finding(
+        yield context.finding(
             path,
             f"stage {name!r}: {type_title(model)} cannot be made of this: {error}",
             "correct the value, or the model",
@@ -70,9 +70,9 @@ def _lint_stage_parameters(
         if missing:
             if nearest_name(said, unknown):
                 continue  # misspelled, and said already
-            yield _missing_parameter_finding(case, name, inner, written is None, model)
+            yield _missing_parameter_finding(context, name, inner, written is None, model)
         elif said not in unknown:
-            yield case.finding(
+            yield context.finding(
                 (*path, *inner),
                 f"{said or 'with'!r}: {_problem_reason(problem)}",
                 f"write what {type_title(model)} takes",
@@ -80,14 +80,14 @@ def _lint_stage_parameters(
             )
 
 
-def _lint_parameter_expressions(case: LintContext, name: str, model: Any) -> Iterator[Finding]:
+def _lint_parameter_expressions(context: LintContext, name: str, model: Any) -> Iterator[Finding]:
     """Parameters that are expressions ask for fields that the stage's events can have."""
-    stage = case.form.stages[name]
+    stage = context.topology.stages[name]
     properties, _ = _model_properties(model)
     for key, value in (stage.parameters or {}).items():
         if properties.get(key, {}).get("format") == EXPRESSION_FORMAT and isinstance(value, str):
             path = ("stages", name, "with", key)
-            yield from condition_lint.lint_unknown_fields(case, path, stage.subscribes, value)
+            yield from condition_lint.lint_unknown_fields(context, path, stage.subscribes, value)
 
 
 def _path_in_file(written: Any, path: KeyPath, missing: bool) -> KeyPath:
@@ -104,10 +104,10 @@ def _path_in_file(written: Any, path: KeyPath, missing: bool) -> KeyPath:
 
 
 def _missing_parameter_finding(
-    case: LintContext, name: str, inner: KeyPath, nothing: bool, model: Any
+    context: LintContext, name: str, inner: KeyPath, nothing: bool, model: Any
 ) -> Finding:
     said = ".".join(str(step) for step in inner)
-    return case.finding(
+    return context.finding(
         ("stages", name) if nothing else ("stages", name, "with", *inner[:-1]),
         f"stage {name!r} needs the parameter {said!r} ({type_title(model)})",
         f"add `with: {{{inner[-1]}: ...}}`" if nothing else f"add `{inner[-1]}:`",

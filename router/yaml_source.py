@@ -26,7 +26,7 @@ from farandole.router.lint_finding import Finding, Severity
 KeyPath = tuple[str | int, ...]
 
 MAX_FILE_BYTES = 256 * 1024  # bytes; a pipeline of a thousand stages is smaller
-MAX_DEPTH = 20  # levels; the form has five
+MAX_DEPTH = 20  # levels; the topology has five
 
 # The core schema of YAML 1.2: `on`, `yes` and `012` are plain words here.
 _NULL = re.compile(r"~|null|Null|NULL|")

@@ -15,6 +15,7 @@ from farandole.broker.settings import Settings
 from farandole.catalog.active_stages import ActiveStage, active_stages
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
 from farandole.events.file_keys import restarting_fields
+from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
 from farandole.stages.function_loader import FunctionNotFoundError, load_function
@@ -243,7 +244,9 @@ class StageHost:
             lambda lane: names.lane_transactional_id(newest.pipeline, name, lane),
             handling,
             alone=self._alone,
-            remedy=f"decide where it goes on: farandole seek {name} --to earliest|latest|OFFSET",
+            remedy=str(
+                NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
+            ),
             patience=DRAIN_SECONDS,
             state=[parking.topic] if parking else [],
             holding=partial(self._asked.paused, name),

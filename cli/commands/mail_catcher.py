@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_byte_lines, print_json, print_line
 from farandole.cli.rendering.errors import CommandError
 from farandole.cli.rendering.tables import format_columns
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.notifier.mail_catcher import CaughtMail

@@ -7,8 +7,9 @@ import sys
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.operations.names import require_known
+from farandole.services.async_runner import run_async
 
 
 @click.command()

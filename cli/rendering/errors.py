@@ -77,13 +77,25 @@ def error_text(error: OperationError, command_line: CommandLine = plain_command_
     return "\n".join(line.removeprefix("farandole: ") for line in error.lines(command_line))
 
 
-def _demo_errors() -> tuple[type[Exception], ...]:
-    """The errors of the demonstration whose message is the whole story."""
-    from farandole.demo.oracle import OracleError
-    from stages.order_lines.order_lines_table import DatabaseUnusable
-    from stages.order_lines.source_data import DataMissing
+def exit_unless_zero(code: int) -> None:
+    """End the command with the exit code of a service, unless that is 0."""
+    if code:
+        raise click.exceptions.Exit(code)
 
-    return (DataMissing, DatabaseUnusable, OracleError)
+
+def _demo_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of the demonstration whose message is the whole story.
+
+    Nothing is imported: an error's module is there already, and a wheel has no order lines.
+    """
+    names = (
+        ("farandole.demo.oracle", "OracleError"),
+        ("stages.order_lines.order_lines_table", "DatabaseUnusable"),
+        ("stages.order_lines.source_data", "DataMissing"),
+    )
+    return tuple(
+        getattr(sys.modules[module], name) for module, name in names if module in sys.modules
+    )
 
 
 def _exit_with(code: int, *lines: str) -> NoReturn:

@@ -231,7 +231,7 @@ class _AuditReader:
                 continue
             found[tp] = _now()
             start = {tp: first}
-            async with aclosing(scan(self._settings, [tp.topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
+            async with aclosing(scan(self._settings, [tp.topic], start=start)) as batches:
                 async for records in batches:
                     found[tp] = records[0].timestamp + int(
                         1000 * self._settings.transaction_timeout

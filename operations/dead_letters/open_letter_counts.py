@@ -56,7 +56,7 @@ async def count_open_letters(
 async def _count_topic(settings: Settings, topic: str) -> OpenLetterCount:
     letters: set[int] = set()
     read = 0
-    async with aclosing(scan(settings, [topic])) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(scan(settings, [topic])) as batches:
         async for records in batches:
             for record in records:
                 if settlement_record.is_settlement(record.headers):

@@ -190,7 +190,7 @@ class EventTracer:
         effects: list[Record] = []
         if topics:
             self._report(topics)
-        async with aclosing(scan(self._settings, topics, start=start)) as batches:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(self._settings, topics, start=start)) as batches:
             async for records in batches:
                 if records[0].topic in wanted.dead:
                     found.dead += [r for r in records if causes.buried(r.headers)]

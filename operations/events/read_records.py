@@ -46,7 +46,7 @@ async def read_records(
         topic = settings.names.dead_topic(version.pipeline, stage)
     reader = RecordReader(version)
     start = "earliest" if request.from_start else "latest"
-    async with aclosing(scan(settings, [topic], start=start, follow=request.follow)) as batches:  # type: ignore[type-var, arg-type]
+    async with aclosing(scan(settings, [topic], start=start, follow=request.follow)) as batches:  # type: ignore[arg-type]
         async for records in batches:
             if request.dead_stage is not None:
                 records = [record for record in records if not is_settlement(record.headers)]

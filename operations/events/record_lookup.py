@@ -16,7 +16,7 @@ async def record_at(settings: Settings, topic: str, partition: int, offset: int)
     has deleted it, it is not written yet, it is a transaction's marker, or it was aborted. Raises
     BrokerError."""
     start = {TopicPartition(topic, partition): offset}
-    async with aclosing(scan(settings, [topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(scan(settings, [topic], start=start)) as batches:
         async for records in batches:
             return records[0] if records[0].offset == offset else None
     return None

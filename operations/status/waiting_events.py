@@ -20,12 +20,9 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import retry_record
-from farandole.events.failure_fingerprint import failure_title
-from farandole.events.number_ranges import format_ranges
 from farandole.events.record import Record
 from farandole.events.safe_text import single_line
 from farandole.notifier.dead_letter_view import record_time
-from farandole.notifier.text_format import utc_timestamp
 from farandole.worker import breaker_alerts
 
 MAX_READ_ROWS = 100_000  # rows of a stage that are read, about; old ones and tombstones count too
@@ -95,7 +92,7 @@ async def _count_stage(
     while until and each:
         start = {tp: max(firsts[tp], end - each) for tp, end in until.items()}
         older: dict[tuple[int, bytes], RetryRowState] = {}
-        async with aclosing(scan(settings, [topic], start=start, until=until)) as batches:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(settings, [topic], start=start, until=until)) as batches:
             async for records in batches:
                 rows += len(records)
                 for record in records:
@@ -136,25 +133,3 @@ def _classify_row(record: Record, now: datetime) -> RetryRowState:
         return None
     said_so = key.startswith(retry_record.PARKED_PREFIX) and isinstance(since, int) and since > 0
     return record_time(since if said_so else record.timestamp, now)
-
-
-def waiting_lines(stage: str, found: WaitingEvents) -> list[str]:
-    """For a person; of lanes that hold for the same reason, one."""
-    said = []
-    if found.since is not None:
-        wait = "1 event waits" if str(found) == "1" else f"{found} events wait"
-        said.append(
-            f"{stage}: {wait} to be tried again, the oldest since {utc_timestamp(found.since)}"
-        )
-    kinds: dict[str, list[OpenBreakerLane]] = {}
-    for each in found.held:
-        kinds.setdefault(failure_title(each.why), []).append(each)
-    for alike in kinds.values():
-        first = min(alike, key=lambda lane: lane.since)
-        many = "lane" if len(alike) == 1 else "lanes"
-        which = format_ranges(each.lane for each in alike)
-        said.append(
-            f"{stage} holds its input in {many} {which}, since "
-            f"{utc_timestamp(first.since)}: {first.why}"
-        )
-    return said

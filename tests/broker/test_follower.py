@@ -10,6 +10,7 @@ from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import follow_table
+from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka
 
@@ -96,3 +97,17 @@ async def test_what_is_not_committed_is_not_known_and_holds_nobody(
         await writer.send_and_wait(topic, key=b"a", value=b"1")
         assert await follower.current() == {}
         await writer.abort_transaction()
+
+
+async def test_rows_fetched_together_with_an_undecodable_record_are_not_lost(
+    settings: Settings, topic: str
+) -> None:
+    """One fetch of the follower holds all of them."""
+    client = make_producer(settings, enable_idempotence=False)
+    async with open_client(client, settings):
+        for key in (b"a", b"b"):
+            await client.send_and_wait(topic, key=key, value=b"1")
+        await (await client.send_batch(undecodable(client, b"odd", b"k"), topic, partition=0))
+        await client.send_and_wait(topic, key=b"c", value=b"1")
+    async with follow_table(settings, topic) as follower:
+        assert follower.rows == {b"a": b"1", b"b": b"1", b"c": b"1"}

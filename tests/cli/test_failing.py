@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from farandole.cli.__main__ import COMMANDS
+from farandole.cli.command_groups import COMMANDS
 from farandole.cli.command_hints import complete_commands
 from farandole.cli.commands import lint
 from farandole.cli.context import CliContext

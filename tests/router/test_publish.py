@@ -16,9 +16,10 @@ from farandole.broker.kafka_clients import make_consumer, make_producer, open_cl
 from farandole.broker.settings import Settings
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import Version
-from farandole.router import version_publisher
+from farandole.router import publish_transaction
+from farandole.router.first_offsets import new_input_partitions
 from farandole.router.topology_store import NotAppliedError, current_version, published_versions_of
-from farandole.router.version_publisher import ExpectedState, new_input_partitions, publish_version
+from farandole.router.version_publisher import ExpectedState, publish_version
 from tests.router.made import FILE, MORE, derived
 
 LINES = [TopicPartition("p.line.read", 0), TopicPartition("p.line.read", 1)]
@@ -169,15 +170,15 @@ async def test_a_fenced_router_publishes_nothing_and_tries_again(
     after it, with boundaries of its own."""
     await publish_version(settings, derived(settings.names), "ann")
     late = derived(settings.names, FILE.replace("read: {", "read: {timeout: 9s, "))
-    written = version_publisher._write_version
+    written = publish_transaction._write_version
 
     async def overtaken(*arguments: Any) -> None:
-        monkeypatch.setattr(version_publisher, "_write_version", written)
+        monkeypatch.setattr(publish_transaction, "_write_version", written)
         await written(*arguments)
         await publish_version(settings, derived(settings.names, MORE), "bob")
 
-    monkeypatch.setattr(version_publisher, "_PREPARE_TIMEOUT_SECONDS", 20.0)
-    monkeypatch.setattr(version_publisher, "_write_version", overtaken)
+    monkeypatch.setattr(publish_transaction, "_PREPARE_TIMEOUT_SECONDS", 20.0)
+    monkeypatch.setattr(publish_transaction, "_write_version", overtaken)
     applied = await publish_version(settings, late, "late")
     history = await published_versions_of(settings, "p")
     assert [v.published_by for v in history] == ["ann", "bob", "late"]

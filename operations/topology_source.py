@@ -55,9 +55,9 @@ def derive_topology_from(source: TopologySource, names: KafkaNames) -> Derivatio
     """Return the topology that the file stands for, if it is fit to be applied. Needs no broker.
     Raises RefusedError (`findings`) with a line for each finding otherwise."""
     checked = check_topology(source, names)
-    if not checked.fit or checked.form is None:
+    if not checked.is_fit or checked.topology is None:
         raise findings_error(checked.findings)
-    derived = derive_topology(checked.form, checked.signatures, names)
+    derived = derive_topology(checked.topology, checked.signatures, names)
     return Derivation(derived, tuple(checked.findings))
 
 
