@@ -14,7 +14,7 @@ PAGES = [
 ]
 ROOMS = sorted(p.name for p in (ROOT / "farandole").iterdir() if p.is_symlink())
 PATH = re.compile(
-    rf"`((?:{'|'.join([*ROOMS, 'tests', 'benchmarks', 'deploy', 'docs'])})/[\w./-]+)`"
+    rf"`((?:{'|'.join([*ROOMS, 'tests', 'benchmarks', 'deploy', 'docs'])})/[a-z0-9_./-]+)`"
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)")
 WRITTEN_LATER = {"benchmarks/results.json"}
