@@ -58,8 +58,6 @@ def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[No
         if operation_error is not None:
             code = EXIT_USAGE if isinstance(operation_error, InvalidRequestError) else 1
             _exit_with(code, *operation_error.lines(command_line))
-        if isinstance(error, _demo_errors()):
-            _exit_with(1, f"farandole: {error}")
         _exit_with(
             1,
             f"farandole: unexpected {type(error).__name__}: {error} "
@@ -76,21 +74,6 @@ def exit_unless_zero(code: int) -> None:
     """End the command with the exit code of a service, unless that is 0."""
     if code:
         raise click.exceptions.Exit(code)
-
-
-def _demo_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of the demonstration whose message is the whole story.
-
-    Nothing is imported: an error's module is there already, and a wheel has no order lines.
-    """
-    names = (
-        ("farandole.demo.oracle", "OracleError"),
-        ("stages.order_lines.order_lines_table", "DatabaseUnusable"),
-        ("stages.order_lines.source_data", "DataMissing"),
-    )
-    return tuple(
-        getattr(sys.modules[module], name) for module, name in names if module in sys.modules
-    )
 
 
 def _exit_with(code: int, *lines: str) -> NoReturn:
