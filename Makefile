@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/bash
 PYTEST := $(BIN)/python -m pytest
-# Long tests first to whoever is free: a file is no unit, because some run for minutes.
-PARALLEL ?= -n 2 --dist worksteal
+# A test goes to whoever is free; tests/conftest.py keeps together what shares a fixture.
+PARALLEL ?= -n 2 --dist loadgroup
 FAST := -m "not kafka and not npm and not soak"
 
 .PHONY: help demo test check lint format bench plots soak clean

@@ -9,6 +9,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.table_follower import TableFollower, follow_table
 from farandole.broker.topic_reader import read_table
 from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, log_foreign_row
+from farandole.events.next_step import NextStep
 from farandole.events.topology_version import Version
 
 VersionsByNumber = Mapping[int, Version]
@@ -17,6 +18,12 @@ VersionsByNumber = Mapping[int, Version]
 
 class NothingAppliedError(Exception):
     """No version of the pipeline was ever published to this Kafka."""
+
+    def __init__(self, message: str, next_step: NextStep | None = None) -> None:
+        """`message` says it without a command; the error's text ends with that of `next_step`."""
+        super().__init__(message if next_step is None else f"{message}; {next_step}")
+        self.message = message
+        self.next_step = next_step
 
 
 class PublishedVersions:
@@ -44,7 +51,7 @@ class PublishedVersions:
     async def changed(self) -> VersionsByNumber:
         """Return `versions`, once they differ from what this returned the last time."""
         while self._refresh(self._follower.rows) is self._last_returned:
-            await self._follower.changed()
+            await self._follower.next_change()
         self._last_returned = self._versions
         return self._versions
 
@@ -70,8 +77,8 @@ async def read_versions(settings: Settings, pipeline: str) -> VersionsByNumber:
     found = _by_number(decoder.decode(rows), pipeline)
     if not found:
         raise NothingAppliedError(
-            f"no version of {pipeline} was ever applied to {settings.bootstrap}; "
-            "run: farandole apply"
+            f"no version of {pipeline} was ever applied to {settings.bootstrap}",
+            NextStep("run", ("apply",)),
         )
     return found
 

@@ -109,7 +109,7 @@ async def _ledger_is_folded(
 async def _versions_with_open_runs(settings: Settings, pipeline: str) -> set[int]:
     """The numbers of the versions under which a run is not complete."""
     busy: dict[bytes, int] = {}
-    async with aclosing(scan(settings, [settings.names.runs_topic])) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(scan(settings, [settings.names.runs_topic])) as batches:
         async for records in batches:
             for record in records:
                 row = _run_row(record.value)

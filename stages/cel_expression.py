@@ -15,9 +15,7 @@ from cel_expr_python import cel
 from farandole.stages.contract import Reject
 
 if not __name__.startswith("farandole."):
-    raise ImportError(
-        "stages.expression is a part of farandole: import farandole.stages.expression"
-    )
+    raise ImportError("stages.cel_expression is a part of farandole: import farandole.stages")
 
 EXPRESSION_VARIABLES = ("data", "attributes")
 EXPRESSION_FORMAT = "cel"

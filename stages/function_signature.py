@@ -14,7 +14,7 @@ from farandole.stages.contract import Context, To
 from farandole.stages.stage_parameters import is_parameter_model
 
 if not __name__.startswith("farandole."):
-    raise ImportError("stages.signature is a part of farandole: import farandole.stages.signature")
+    raise ImportError("stages.function_signature is a part of farandole: import farandole.stages")
 
 FunctionKind = Literal["plain", "generator", "async", "async generator"]
 

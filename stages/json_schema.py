@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 if not __name__.startswith("farandole."):
-    raise ImportError("stages.schema is a part of farandole: import farandole.stages.schema")
+    raise ImportError("stages.json_schema is a part of farandole: import farandole.stages")
 
 JsonSchema = Mapping[str, Any]
 

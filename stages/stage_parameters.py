@@ -11,9 +11,7 @@ from pydantic_core import to_json
 from typing_extensions import is_typeddict
 
 if not __name__.startswith("farandole."):
-    raise ImportError(
-        "stages.parameters is a part of farandole: import farandole.stages.parameters"
-    )
+    raise ImportError("stages.stage_parameters is a part of farandole: import farandole.stages")
 
 
 def is_parameter_model(annotation: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -71,11 +71,11 @@ def _has_fields(found: Any, form: dict[str, Any]) -> bool:
 
 async def read_run_records(
     settings: Settings, *, start: ScanStart = "earliest", follow: bool = False
-) -> AsyncIterator[list[RunRecord]]:
+) -> AsyncGenerator[list[RunRecord]]:
     """The records of `farandole.runs`, in batches; foreign ones are passed over. Raises
     BrokerError."""
     topic = settings.names.runs_topic
-    async with aclosing(scan(settings, [topic], start=start, follow=follow)) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(scan(settings, [topic], start=start, follow=follow)) as batches:
         async for records in batches:
             found = []
             for record in records:
@@ -92,7 +92,7 @@ async def first_matching_row(
 ) -> RunRow:
     """The first row of a run that fits, among those that were written and those to come. Raises
     BrokerError."""
-    async with aclosing(read_run_records(settings, follow=True)) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(read_run_records(settings, follow=True)) as batches:
         async for batch in batches:
             for each in batch:
                 if each.run == run and each.row is not None and fits(each.row):

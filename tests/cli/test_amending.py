@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.cli.value_editor import edit_value, read_patch_file
 from farandole.events.record import Header
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.topology_version import EventSpec, StageSpec, Version
@@ -19,11 +20,9 @@ from farandole.operations.dead_letters.replay_builder import Replay
 from farandole.operations.dead_letters.value_patch import (
     UnfitValueError,
     apply_merge_patch,
-    edit_value,
     encode_json,
     parse_json,
     patch_amender,
-    read_patch_file,
 )
 from tests.notifier.letters import START
 

@@ -13,14 +13,15 @@ from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
-from farandole.cli.commands.again import link_to_run
-from farandole.cli.commands.cancel import expired_cancel_keys, in_flight_edges
 from farandole.events.control_documents import CancelDocument, PauseDocument, TimedDocument
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.record import Record
+from farandole.events.root_record import repeat_headers
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.run_row import RunRow
+from farandole.operations.control.cancel import expired_cancel_keys, in_flight_edges
+from farandole.operations.control.control_query import pause_state
 from farandole.router.topology_store import current_version
 from tests.cli.conftest import Call, one_line
 from tests.cli.test_cluster import applied as applied
@@ -55,10 +56,11 @@ def test_a_run_is_held_where_it_has_events_and_by_what_pauses_their_stage() -> N
     edges = {"a>one": edge(3, 3), "b>two": edge(3, 1), "c>three": edge(1, 0)}
     pause = TimedDocument(PauseDocument(pipeline="order-lines", stage="two"), NOW)
     found = [*in_flight_edges(row(edges=edges), {b"k": pause}, NOW)]
-    assert [(h.edge, h.stage, h.events, h.pause, h.whole) for h in found] == [
-        ("b>two", "two", 2, pause, False),
-        ("c>three", "three", 1, None, False),
+    assert [(e.edge, e.stage, e.events, e.pause) for e in found] == [
+        ("b>two", "two", 2, pause_state(pause)),
+        ("c>three", "three", 1, None),
     ]
+    assert not pause_state(pause).pipeline
 
 
 def test_only_documents_whose_time_is_over_are_taken_away() -> None:
@@ -72,7 +74,7 @@ def test_only_documents_whose_time_is_over_are_taken_away() -> None:
 
 
 def test_a_run_that_repeats_a_repetition_names_that_one() -> None:
-    assert link_to_run([("a", b"1"), (REPEATED_RUN_HEADER, b"older")], RUN) == [
+    assert repeat_headers([("a", b"1"), (REPEATED_RUN_HEADER, b"older")], RUN) == [
         ("a", b"1"),
         (REPEATED_RUN_HEADER, RUN.encode()),
     ]
@@ -83,7 +85,7 @@ def keep(settings: Settings, *rows: RunRow) -> None:
 
     async def kept() -> None:
         async with ClusterAdmin.open(settings) as admin:
-            await admin.create(
+            await admin.create_topics(
                 {
                     settings.names.runs_topic: TopicSpec(
                         DEFAULT_LEDGER_PARTITIONS, {"cleanup.policy": "compact"}
@@ -168,7 +170,7 @@ def rooted(settings: Settings, offset: int) -> tuple[str, RunRow]:
     requested = topic(settings, "feed.requested")
     version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIdGenerator(version.installation, requested).of(0, offset)
+    run = RunIdGenerator(version.installation, requested).run_id(0, offset)
     root = {
         "type": "feed.requested", "topic": requested, "partition": 0, "offset": offset, "at": 1,
         "to": ["plan"],

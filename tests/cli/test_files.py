@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from farandole.broker import embedded_kafka
-from farandole.cli.__main__ import COMMANDS
+from farandole.cli.command_groups import COMMANDS
 from tests.cli.conftest import ROOT, Call, one_line
 
 

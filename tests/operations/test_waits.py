@@ -17,6 +17,7 @@ from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
+from farandole.cli.rendering.status_view import waiting_lines
 from farandole.events import retry_record
 from farandole.events.number_ranges import format_ranges
 from farandole.events.record import OutgoingRecord
@@ -26,7 +27,6 @@ from farandole.operations.status.waiting_events import (
     OpenBreakerLane,
     WaitingEvents,
     count_waiting_events,
-    waiting_lines,
 )
 from farandole.worker.breaker_alerts import BREAKER_ROW_KEY
 from tests.cli.conftest import Call, environment
@@ -53,7 +53,7 @@ async def write(settings: Settings, lane: int, *rows: OutgoingRecord, at: dateti
     topic, writing = settings.names.retry_topic("p", "load"), f"{settings.names.prefix}lane"
     async with ClusterAdmin.open(settings) as admin:
         if topic not in await admin.topics():
-            await admin.create({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
+            await admin.create_topics({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
     async with open_client(make_producer(settings, transactional_id=writing), settings) as client:
         for first in range(0, len(rows), 50):
             async with client.transaction():
