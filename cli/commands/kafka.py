@@ -30,7 +30,7 @@ def start(context: CliContext, as_json: bool) -> None:
     running = run_async(
         embedded_kafka.start_embedded(
             context.folder.resolve(),
-            progress=lambda word: click.echo(word, err=True),
+            progress=lambda state: click.echo(state, err=True),
             settings=context.settings(),
         )
     )

@@ -41,7 +41,7 @@ async def _run_workers(
 
     settings = await context.connect()
 
-    def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
+    def wanted_services(versions: VersionsByNumber) -> list[ServiceSpec]:
         return worker_services(
             settings,
             context.folder,
@@ -57,9 +57,11 @@ async def _run_workers(
         for stage in stages:
             require_known(stage, active_stages(published.versions), "stage")
         newest = published.versions[max(published.versions)]
-        said = ", ".join(stages) or "all stages"
+        hosted = ", ".join(stages) or "all stages"
         await supervise_until_stopped(
             published,
-            asked,
-            lambda: click.echo(f"{newest.name}: {said} at work on {settings.bootstrap}", err=True),
+            wanted_services,
+            lambda: click.echo(
+                f"{newest.name}: {hosted} at work on {settings.bootstrap}", err=True
+            ),
         )
