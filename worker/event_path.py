@@ -74,7 +74,7 @@ class EventPath:
 
     def open(self, buffer: TransactionBuffer) -> OpenPath:
         """Return what writes into one transaction."""
-        opened = buffer.open_paths.get(self.edge)
+        opened: OpenPath | None = buffer.open_paths.get(self.edge)
         if opened is None:
             opened = buffer.open_paths[self.edge] = OpenPath(self, self._router, buffer)
         return opened

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.worker.counters import Counters
 from farandole.worker.ledger_entries import EdgeAccount, TransactionAccounts
 from farandole.worker.lineage import InputEdge, Lineage
-
-if TYPE_CHECKING:
-    from farandole.worker.event_path import OpenPath
 
 _RECORD_OVERHEAD = 32  # bytes, about, that a record takes besides its contents
 
@@ -35,8 +32,8 @@ class TransactionBuffer:
         """What the records take, about."""
         self.counters = Counters()
         self.accounts = TransactionAccounts()
-        self.open_paths: dict[InputEdge, OpenPath] = {}
-        """By edge, what writes into this buffer; `EventPath.open` fills it."""
+        self.open_paths: dict[InputEdge, Any] = {}
+        """By edge, the `OpenPath` that writes into this buffer; only `EventPath.open` reads it."""
         self._topics: dict[str, list[list[OutgoingRecord]]] = {}
 
     def close(self) -> PartitionWrites:
