@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.rewiring.edits import PLAIN, Stages
 from tests.rewiring.world import World
+from tests.seeds import seeds
 
 EVENTS = ("asked", "b", "c", "d", "e")
 NAMES = ("one", "two", "three", "four", "five")
@@ -104,8 +105,9 @@ FEW: tuple[Stages, ...] = (
 )
 
 
-def test_hundreds_of_edits_lose_and_double_nothing() -> None:
-    for seed in range(80):
+@seeds(80, kept=24)
+def test_hundreds_of_edits_lose_and_double_nothing(seeds: range) -> None:
+    for seed in seeds:
         assert ran(seed) == [], seed
 
 

@@ -29,6 +29,7 @@ from farandole.lanes.lane_protocol import LaneWork
 from farandole.worker.parked_events import ParkedEvents
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
+from tests.seeds import seeds
 from tests.worker.made import In, Lane, Out
 
 INPUTS = ("in", "in2")
@@ -147,14 +148,16 @@ def test_each_event_is_settled_once_and_in_the_order_of_its_key(
     assert world.faults() == [], world.history[-60:]
 
 
-def test_so_it_is_in_many_interleavings() -> None:
-    for seed in range(200):
+@seeds(200, kept=60)
+def test_so_it_is_in_many_interleavings(seeds: range) -> None:
+    for seed in seeds:
         world = lived(random.Random(seed), 500, poison=seed % 3)
         assert world.faults() == [], (seed, world.history[-60:])
 
 
-def test_a_replay_is_worked_once_whoever_is_killed_meanwhile() -> None:
-    for seed in range(60):
+@seeds(60, kept=20)
+def test_a_replay_is_worked_once_whoever_is_killed_meanwhile(seeds: range) -> None:
+    for seed in seeds:
         world = Parked(random.Random(seed), failing=0.0, poison=4)
         world.lived(150, events=8)
         world.poison, dead = 0, world.dead()
