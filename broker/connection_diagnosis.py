@@ -20,6 +20,7 @@ from aiokafka.errors import (
 from farandole.broker.aiokafka_internals import MetadataRequest, collect_hosts, create_conn
 from farandole.broker.broker_errors import AccessDeniedError, BrokerError, UnreachableError
 from farandole.broker.settings import ENV_PREFIX
+from farandole.events.next_step import NextStep
 
 _ACCESS_DENIED_ERRORS = (
     ClusterAuthorizationFailedError,
@@ -125,8 +126,8 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
             )
         case OSError() if not isinstance(error, ConnectionResetError):
             return UnreachableError(
-                f"no broker answers at {server} ({error.strerror or _one_line(error)});"
-                f" start one (farandole kafka start) or set {ENV_PREFIX}BOOTSTRAP"
+                f"no broker answers at {server} ({error.strerror or _one_line(error)})",
+                NextStep("start one", ("kafka", "start"), f", or set {ENV_PREFIX}BOOTSTRAP"),
             )
     if arguments["security_protocol"] in _TLS_PROTOCOLS:
         # The alert by which TLS 1.3 asks for a certificate gets lost on its way to us.

@@ -22,6 +22,7 @@ from farandole.broker.connection_diagnosis import diagnose_connection, no_answer
 from farandole.broker.lane_assignor import LaneAssignor
 from farandole.broker.record_batch import MAX_BATCH_BYTES
 from farandole.broker.settings import Settings
+from farandole.events.next_step import NextStep
 
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
@@ -43,7 +44,7 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
     UnsupportedAiokafkaError where the installed aiokafka is not one that we know."""
     verify_aiokafka()
     if settings.bootstrap is None:
-        raise InvalidSettingsError("no broker is known; start one: farandole kafka start")
+        raise InvalidSettingsError("no broker is known", NextStep("start one", ("kafka", "start")))
     told: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap,
         # Not our deadline: a group may take as long as a session to let a member join.

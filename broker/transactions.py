@@ -24,7 +24,7 @@ from farandole.broker.broker_errors import (
     RecordRejectedError,
     TransactionFailedError,
 )
-from farandole.broker.fencing_errors import fencing_error
+from farandole.broker.fencing_errors import FENCING_ERRORS, fencing_error
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
@@ -47,7 +47,7 @@ def translated_errors(no_answer: str) -> Iterator[None]:
         yield
     except TimeoutError:
         raise DeadlineExceededError(no_answer) from None
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, *FENCING_ERRORS) as error:
         fence = fencing_error(error)
         if fence is not None:
             raise ProducerFencedError(type(fence).__name__) from None

@@ -48,17 +48,12 @@ class LazyCommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        def complete(line: str) -> str:
-            from farandole.cli.command_hints import complete_commands
-
-            return complete_commands(ctx.obj, line, COMMANDS)
-
         def command_line(*words: str) -> str:
             context: CliContext = ctx.obj
             return context.invocation.command_line(*words)
 
-        # Within `main`'s own, for here it is known which pipeline is meant.
-        with report_errors(complete, command_line):
+        # Inside of that in `main`: only here is known which pipeline is meant.
+        with report_errors(command_line):
             return super().invoke(ctx)
 
     def main(  # type: ignore[override]  # click's overloads say the same at greater length

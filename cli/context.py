@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from farandole.services.async_runner import run_async
 from farandole.services.invocation import Invocation
 
 if TYPE_CHECKING:  # what these need takes half a second to import: completion does without
@@ -145,18 +144,3 @@ class CliContext:
 def print_warning(finding: Finding) -> None:
     """Print a finding on standard error."""
     click.echo(str(finding), err=True)
-
-
-def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end. SIGTERM interrupts like Ctrl-C: what was begun is ended in good order."""
-
-    async def interruptible() -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await main
-
-    try:
-        return asyncio.run(interruptible())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None

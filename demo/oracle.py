@@ -12,16 +12,14 @@ from typing import Any, Literal
 
 import sqlalchemy
 
+from farandole.demo.errors import OracleError
+
 Weeks = Sequence[int] | Literal["all"]
 
 CHUNK_ROWS = 20_000
 LAST_WEEK = 53
 DUCKDB_MEMORY_LIMIT = "256MB"
 GROUPED_BY = ("department", "brand", "category", "age", "income")
-
-
-class OracleError(RuntimeError):
-    """The figures cannot be had; the message says why and what to do, in one line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -55,17 +55,18 @@ from farandole.lanes.lane_port import (
     StateTables,
     WriteRejectedError,
 )
+from farandole.lanes.lane_spec import LaneSpec
 
 log = structlog.get_logger()
 
-_POLL_SECONDS = 0.2  # seconds that a fetch waits for records before it answers "none"
+_POLL_SECONDS = 0.2  # how long a fetch waits for records
 _RESTART_BACKOFF = Backoff(first=0.04, longest=5.0, jitter=0.5)
 
 
 @dataclass(slots=True)
 class GroupMembership:
-    """What all lanes of one consumer share: the consumer, its group, and the generation under which
-    it holds its partitions."""
+    """What all lanes of one consumer share: the consumer, its group, and the generation in which it
+    owns its partitions."""
 
     settings: Settings
     consumer: AIOKafkaConsumer
@@ -73,8 +74,8 @@ class GroupMembership:
     generation: int = -1
 
     async def heartbeat(self) -> bool | None:
-        """True if Kafka accepted a heartbeat in our generation, False if the generation is gone,
-        None if Kafka did not answer."""
+        """Return True if Kafka accepted a heartbeat in our generation, False if the generation is
+        over, None if Kafka did not answer."""
         if generation(self.consumer) != self.generation:
             return False
         try:
@@ -87,36 +88,36 @@ class GroupMembership:
         return True if accepted else None
 
 
-@dataclass(slots=True)
 class KafkaPort:
-    """`farandole.lanes.lane_port.Port` over aiokafka: one transactional producer, and one index of
-    the partitions that the membership's consumer holds."""
+    """`farandole.lanes.lane_port.LanePort` over aiokafka: one transactional producer, and the
+    partitions of one index that the membership's consumer owns."""
 
-    membership: GroupMembership
-    transactional_id: str
-    inputs: Sequence[Partition]
-    remedy: str
-    """What a person types when an offset is lost."""
-    state: Sequence[Partition] = ()
-    """The lane's partition of each of its compacted topics."""
-    from_start: bool = False
-    """An input whose offset is missing or no more in the log is read from its start, instead of
-    being lost."""
-    holding: Callable[[], bool] = lambda: False
-    """Is the lane to take no event now?"""
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    living: bool = False
-    """Between a birth and the death that follows it."""
-    _producer: AIOKafkaProducer | None = None
-    _fetching: asyncio.Task[Any] | None = None
-    _transaction_ends: float = 0.0
-    _skipper: UndecodableSkipper | None = None
-    _assignment: Any = None
-    _handed_over: Mapping[Partition, int] = field(default_factory=dict)
+    def __init__(
+        self,
+        membership: GroupMembership,
+        spec: LaneSpec,
+        index: int,
+        inputs: Sequence[Partition],
+    ) -> None:
+        self.membership = membership
+        self.inputs = inputs
+        self.is_open = False  # from `seek` until the producer is closed
+        self.spec = spec
+        self.transactional_id = spec.transactional_id(index)
+        self.state = [Partition(topic, index) for topic in spec.state_topics]
+        self._stopping = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+        self._fetching: asyncio.Task[Any] | None = None
+        self._transaction_ends = 0.0
+        self._assignment: Any = None
+        self._handed_over: Mapping[Partition, int] = {}
+        self._skipper = UndecodableSkipper(
+            membership.consumer, lambda: self.seek(self._handed_over)
+        )
 
     def stop(self) -> None:
-        """End between transactions; a fetch ends at once."""
-        self.stopping.set()
+        """Let the lane end between two transactions; a fetch ends at once."""
+        self._stopping.set()
         if self._fetching is not None:
             self._fetching.cancel()
 
@@ -125,7 +126,7 @@ class KafkaPort:
         self._producer = make_producer(
             self.membership.settings, transactional_id=self.transactional_id
         )
-        await self._answered(self._producer.start(), self._deadline())
+        await self._translated(self._producer.start(), self._deadline())
 
     async def read_state(self) -> StateTables:
         settings = self.membership.settings
@@ -137,35 +138,37 @@ class KafkaPort:
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
         tps = [TopicPartition(*p) for p in self.inputs]
         asking = committed_with_metadata(self.membership.consumer, tps)
-        found = await self._answered(asking, self._deadline())
+        found = await self._translated(asking, self._deadline())
         if any(tp not in found for tp in tps):
-            found = await self._asked_again(tps)
+            found = await self._ask_admin(tps)
         found = {tp: entry for tp, entry in found.items() if entry and entry.offset >= 0}
-        if self.from_start:
-            found = await self._within_the_log(found)
+        if self.spec.restart_lost_input:
+            found = await self._replace_lost(found)
         committed = {}
         for partition in self.inputs:
             entry = found.get(TopicPartition(*partition))
             if entry is None:
                 raise OffsetLostError(
                     f"group {self.membership.group} has no offset for "
-                    f"{partition.topic}/{partition.partition}; {self.remedy}"
+                    f"{partition.topic}/{partition.partition}; {self.spec.lost_offset_remedy}"
                 )
             committed[partition] = CommittedOffset(entry.offset, entry.metadata or "")
         return committed
 
-    async def _asked_again(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, Any]:
-        """While it loads, a coordinator answers as if there were no offset; this call knows."""
+    async def _ask_admin(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, Any]:
+        """Return the committed offsets by the admin client: it knows when the coordinator is still
+        loading, while the consumer then gets the answer that there is no offset."""
         try:
             async with ClusterAdmin.open(self.membership.settings) as admin:
                 return await admin.committed(self.membership.group, tps)
         except BrokerError as error:
             raise OutcomeUnknownError(str(error)) from None
 
-    async def _within_the_log(
+    async def _replace_lost(
         self, found: Mapping[TopicPartition, Any]
     ) -> Mapping[TopicPartition, Any]:
-        """With the start of the log for each offset that is missing, or no more in it."""
+        """Return the offsets, with the start of the log for each that is missing or outside of the
+        log."""
         tps = [TopicPartition(*p) for p in self.inputs]
         try:
             async with ClusterAdmin.open(self.membership.settings) as admin:
@@ -180,7 +183,7 @@ class KafkaPort:
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
         self._assignment = current_assignment(consumer)
-        if self._assignment is None:  # subscribed anew since: a rebalance follows
+        if self._assignment is None:  # the group has subscribed anew: a rebalance follows
             raise LaneStoppedError
         try:
             for partition, offset in offsets.items():
@@ -189,13 +192,11 @@ class KafkaPort:
         except IllegalStateError:
             raise LaneStoppedError from None
         self._handed_over = dict(offsets)
-        if self._skipper is None:
-            self._skipper = UndecodableSkipper(consumer, lambda: self.seek(self._handed_over))
-        self.living = True
+        self.is_open = True
 
     async def wait_if_paused(self) -> bool:
-        # No fetch is no reason to leave the group: heartbeats are sent all the same.
-        if not self.holding():
+        # The consumer stays in the group without a fetch: heartbeats are sent all the same.
+        if not self.spec.is_paused():
             return False
         await self.wait()
         return True
@@ -205,7 +206,6 @@ class KafkaPort:
 
     async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         self.raise_if_stopping()
-        assert self._skipper is not None, "a lane seeks before it fetches"
         tps = [TopicPartition(*p) for p in self.inputs]
         timeout_ms = int(_POLL_SECONDS * 1000) if wait else 0
         batches = await self._skipper.poll(tps, partial(self._poll, timeout_ms))
@@ -218,7 +218,7 @@ class KafkaPort:
     async def _poll(
         self, timeout_ms: int, partitions: Sequence[TopicPartition], max_records: int | None
     ) -> Batches:
-        if max_records is not None:  # single records: an idle input is no reason to spin
+        if max_records is not None:  # reading singly: an input without records must not spin
             timeout_ms = int(_POLL_SECONDS * 1000)
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
@@ -229,10 +229,12 @@ class KafkaPort:
             batches: Batches = await self._fetching
             return batches
         except asyncio.CancelledError:
-            self.raise_if_stopping()  # stop() cancelled the fetch; whoever cancels us means it
+            self.raise_if_stopping()  # stop() has cancelled the fetch; else somebody cancels us
             raise
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
-            raise OffsetLostError(f"{type(error).__name__} {error}; {self.remedy}") from None
+            raise OffsetLostError(
+                f"{type(error).__name__} {error}; {self.spec.lost_offset_remedy}"
+            ) from None
         except IllegalStateError:
             raise LaneStoppedError from None
         except KafkaError as error:
@@ -241,62 +243,61 @@ class KafkaPort:
             self._fetching = None
 
     def positions(self) -> Mapping[Partition, int]:
-        # Of the assignment that we seeked in: a newer one may have other positions.
+        # Of the assignment that we have seeked in: a newer one may have other positions.
         positions = assigned_positions(self._assignment, self.inputs)
         if positions is None:
             raise LaneStoppedError
         return dict(zip(self.inputs, positions, strict=True))
 
     async def begin(self) -> None:
-        # One deadline for the whole transaction, below its time-out: past it, it may be aborted.
+        # One deadline for the whole transaction, below its time-out, after which it may be aborted.
         self._transaction_ends = self._deadline()
-        await self._answered(self._open().begin_transaction(), self._transaction_ends)
+        await self._translated(self._started().begin_transaction(), self._transaction_ends)
 
     async def send(
         self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
     ) -> None:
-        client, now = self._open(), int(time.time() * 1000)
-        producing = [send_records(client, tp, out, now) for tp, out in writes.items() if out]
-        committing = client.send_offsets_to_transaction(
+        producer, now = self._started(), int(time.time() * 1000)
+        producing = [send_records(producer, tp, out, now) for tp, out in writes.items() if out]
+        committing = producer.send_offsets_to_transaction(
             {
                 TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata)
                 for p, c in offsets.items()
             },
             self.membership.group,
         )
-        # Together, not one after the other: a round trip less in each hop.
-        await self._answered(await_all([*producing, committing]), self._transaction_ends)
+        # Together, not one after the other: each hop has one round trip less.
+        await self._translated(await_all([*producing, committing]), self._transaction_ends)
 
     async def commit(self) -> None:
-        await self._answered(self._open().commit_transaction(), self._transaction_ends)
+        await self._translated(self._started().commit_transaction(), self._transaction_ends)
 
     async def force_close(self) -> None:
-        self.living = False
-        discarded, self._producer = self._producer, None
-        if discarded is not None:
-            await force_close_client(discarded)
+        self.is_open = False
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await force_close_client(producer)
 
     async def close(self) -> None:
-        self.living = False
-        closed, self._producer = self._producer, None
-        if closed is not None:
-            await close_client(
-                closed, patience=1
-            )  # nothing is in flight: to wait longer would be vain
+        self.is_open = False
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Nothing is in flight: there is nothing to wait for.
+            await close_client(producer, patience=1)
 
     async def confirm_ownership(self) -> bool:
-        while not self.stopping.is_set():
+        while not self._stopping.is_set():
             answer = await self.membership.heartbeat()
             if answer is not None:
-                return answer and not self.stopping.is_set()
+                return answer and not self._stopping.is_set()
             await self._wait(0.5)
         return False
 
-    async def wait_before_restart(self, fruitless: int) -> None:
-        await self._wait(_RESTART_BACKOFF.delay(fruitless))
+    async def wait_before_restart(self, failures: int) -> None:
+        await self._wait(_RESTART_BACKOFF.delay(failures))
 
-    async def _answered(self, request: Awaitable[Any], deadline: float) -> Any:
-        """The answer, or one of the port's exceptions."""
+    async def _translated(self, request: Awaitable[Any], deadline: float) -> Any:
+        """Return the answer to a request, or raise one of the port's errors."""
         try:
             with translated_errors(f"no answer within {self.membership.settings.deadline:g} s"):
                 async with asyncio.timeout_at(deadline):
@@ -311,18 +312,19 @@ class KafkaPort:
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.membership.settings.deadline
 
-    def _open(self) -> AIOKafkaProducer:
+    def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
             raise LaneStoppedError
         return self._producer
 
     def raise_if_stopping(self) -> None:
-        if self.stopping.is_set():
+        if self._stopping.is_set():
             raise LaneStoppedError
 
     async def _wait(self, seconds: float) -> None:
+        """Wait, or return at once when the lane is to end."""
         try:
             async with asyncio.timeout(seconds):
-                await self.stopping.wait()
+                await self._stopping.wait()
         except TimeoutError:
             pass

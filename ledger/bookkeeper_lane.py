@@ -16,7 +16,7 @@ from farandole.events.header_codec import length_prefixed, make_header_block, va
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.lane_port import StateTables
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_work import BatchResult
 from farandole.ledger import entry_validation, late_run_alerts
 from farandole.ledger.run_fold import count_settled_events
 from farandole.ledger.run_store import RunChange, RunStore
@@ -41,7 +41,7 @@ def now_ms() -> int:
 
 
 class BookkeeperLane:
-    """`farandole.lanes.lane_protocol.Work` over partition `index` of `farandole.ledger`."""
+    """`farandole.lanes.lane_work.LaneWork` over partition `index` of `farandole.ledger`."""
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.table_follower import TableFollower, follow_table
 from farandole.catalog.topology_table import decode_installation
 from farandole.lanes.lane_group import LaneGroup, run_with_companion
+from farandole.lanes.lane_spec import LaneSpec
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.lag_probe import LagProbe
 from farandole.ledger.stage_alerts import AlertCondition, alert_conditions
@@ -26,7 +27,9 @@ async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
         source = await _wait_for_source(table, stopping)
-        watching = LagProbe(settings, lambda: table.rows, lambda: _ALERTING_LANE in group.lanes)
+        watching = LagProbe(
+            settings, lambda: table.rows, lambda: _ALERTING_LANE in group.running_lanes
+        )
 
         def seen() -> Sequence[AlertCondition] | None:
             look = watching.taken()
@@ -37,17 +40,16 @@ async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
                 return BookkeeperLane(names, lane, source)
             return BookkeeperLane(names, lane, source, seen=seen)
 
-        group = LaneGroup(
-            settings,
-            names.bookkeeper_group,
-            [names.ledger_topic],
-            lambda lane: f"{names.bookkeeper_group}:{lane}",
-            work,
-            alone=asyncio.Lock(),
-            patience=DRAIN_SECONDS,
-            state=[names.runs_topic, names.bookkeeper_state_topic],
-            from_start=True,  # its state says what of it is read already
+        spec = LaneSpec(
+            group=names.bookkeeper_group,
+            topics=[names.ledger_topic],
+            transactional_id=lambda lane: f"{names.bookkeeper_group}:{lane}",
+            work=work,
+            drain_seconds=DRAIN_SECONDS,
+            state_topics=[names.runs_topic, names.bookkeeper_state_topic],
+            restart_lost_input=True,  # the state says what is read already
         )
+        group = LaneGroup(settings, spec, isolation=asyncio.Lock())
         await run_with_companion(group, watching.run(), stopping)
 
 

@@ -13,6 +13,7 @@ import structlog
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
 from farandole.broker.settings import Settings
+from farandole.events.next_step import NextStep
 from farandole.monitor.committed_consumer import verify_read_committed
 from farandole.monitor.faust_app import MonitorApp, changelog_topic
 from farandole.monitor.http_api import MonitorState, serve_http
@@ -160,7 +161,7 @@ def _exclusive_folder(data: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise MonitorRunningError(
-                f"a monitor runs for this folder already (it keeps {data}); look at it: "
-                "farandole top"
+                f"a monitor runs for this folder already (it keeps {data})",
+                NextStep("look at it", ("top",)),
             ) from None
         yield

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from farandole.broker.settings import Settings
-from farandole.events.kafka_names import KafkaNames
 from farandole.operations.errors import RefusedError, operation
-from farandole.router import file_model, yaml_source
-from farandole.router.file_model import TopologyFile
-from farandole.router.lint_finding import Finding
-from farandole.router.topology_derivation import DerivedTopology, derive_topology
-from farandole.router.topology_file_check import (
-    CheckedFile,
-    check_topology_file,
-    unreadable_file_finding,
-)
-from farandole.router.topology_store import read_topology
-from farandole.router.yaml_source import YamlDocument
+
+if TYPE_CHECKING:  # each takes long to import: completion reads a file's model without most of them
+    from farandole.broker.settings import Settings
+    from farandole.events.kafka_names import KafkaNames
+    from farandole.router.file_model import TopologyFile
+    from farandole.router.lint_finding import Finding
+    from farandole.router.topology_derivation import DerivedTopology
+    from farandole.router.topology_file_check import CheckedFile
+    from farandole.router.yaml_source import YamlDocument
 
 _PIPELINE_LINE = re.compile(
     r"""^pipeline:[ \t]+(["']?)([\w.-]+)\1[ \t\r]*(?:#.*)?$""", re.MULTILINE
@@ -48,22 +45,28 @@ class Derivation:
 def check_topology(source: TopologySource, names: KafkaNames) -> CheckedFile:
     """Return the file, its functions and all findings about both. Needs no broker, raises
     nothing."""
+    from farandole.router.topology_file_check import check_topology_file
+
     return check_topology_file(source.file, names, source.folder, remedy=source.remedy)
 
 
 def derive_topology_from(source: TopologySource, names: KafkaNames) -> Derivation:
     """Return the topology that the file stands for, if it is fit to be applied. Needs no broker.
     Raises RefusedError (`findings`) with a line for each finding otherwise."""
+    from farandole.router.topology_derivation import derive_topology
+
     checked = check_topology(source, names)
-    if not checked.fit or checked.form is None:
+    if not checked.is_fit or checked.topology is None:
         raise findings_error(checked.findings)
-    derived = derive_topology(checked.form, checked.signatures, names)
+    derived = derive_topology(checked.topology, checked.signatures, names)
     return Derivation(derived, tuple(checked.findings))
 
 
 def read_model(source: TopologySource) -> TopologyFile:
     """Return the model of the file; none of its functions is imported. Raises RefusedError
     (`findings`)."""
+    from farandole.router import file_model
+
     document, findings = _read_document(source)
     if document is not None:
         model, errors = file_model.read_topology_file(document)
@@ -83,6 +86,8 @@ async def find_pipeline_name(
     only pipeline that is published; the warnings then say what is wrong with the file. Raises
     RefusedError (`findings`) if neither gives a name.
     """
+    from farandole.router.topology_store import read_topology
+
     document, findings = _read_document(source)
     name = document.data.get("pipeline") if document is not None else None
     if isinstance(name, str):
@@ -107,9 +112,13 @@ def findings_error(findings: list[Finding]) -> RefusedError:
 
 
 def _read_document(source: TopologySource) -> tuple[YamlDocument | None, list[Finding]]:
+    from farandole.router import yaml_source
+
     try:
         return yaml_source.read_yaml(source.file.read_bytes(), str(source.file))
     except OSError as error:
+        from farandole.router.topology_file_check import unreadable_file_finding
+
         return None, [unreadable_file_finding(source.file, error, source.remedy)]
 
 

@@ -53,7 +53,7 @@ class RouterEnvironment:
 
     invocation: Invocation
     checker: IsolatedChecker
-    by: str
+    author: str
 
     @classmethod
     def of(cls, invocation: Invocation, by: str) -> RouterEnvironment:
@@ -61,19 +61,19 @@ class RouterEnvironment:
         namespace = invocation.settings().namespace
         return cls(invocation, IsolatedChecker(invocation.folder, namespace), by)
 
-    async def reach(self) -> Settings:
+    async def connect(self) -> Settings:
         """Return settings with the address of a Kafka, wherever it is now. Raises BrokerError."""
         return await self.invocation.connect()
 
-    async def judge(self, file: Path) -> CheckVerdict:
+    async def check_file(self, file: Path) -> CheckVerdict:
         """Return whether a file is fit to be applied, checked in a process of its own."""
-        return await self.checker.judge(file)
+        return await self.checker.check(file)
 
-    async def rest(self) -> None:
+    async def prepare_next_check(self) -> None:
         """Prepare the process for the next check."""
         await self.checker.prepare()
 
-    def allowing(self, file: Path, dangers: Sequence[str]) -> str:
+    def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
         """Return the command with which a person applies a file all the same."""
         own = file.resolve() == (self.invocation.folder / "topology.yaml").resolve()
         invocation = replace(self.invocation, file=None if own else file)

@@ -9,7 +9,7 @@ from farandole.events.outcome import Outcome
 from farandole.events.record import Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.lanes.lane_port import StateTables
-from farandole.lanes.lane_protocol import BatchResult, DeferredEvents
+from farandole.lanes.lane_work import BatchResult, DeferredEvents
 from farandole.worker.admission import Admission
 from farandole.worker.counters import Counters
 from farandole.worker.dead_letter_writer import DeadLetterWriter
@@ -26,7 +26,7 @@ from farandole.worker.transaction_buffer import TransactionBuffer
 
 
 class LaneProcessor:
-    """The work of one lane of a stage: `farandole.lanes.lane_protocol.LaneWork`."""
+    """The work of one lane of a stage: `farandole.lanes.lane_work.LaneWork`."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class LaneProcessor:
             clock,
         )
 
-    # -- lanes.lane_protocol.LaneWork
+    # -- lanes.lane_work.LaneWork
 
     @property
     def deferred(self) -> DeferredEvents | None:

@@ -26,7 +26,7 @@ HOPELESS_DEATHS = 3
 
 
 class ParkedEvents:
-    """`farandole.lanes.lane_protocol.DeferredEvents`. `capacity`: how many events may wait;
+    """`farandole.lanes.lane_work.DeferredEvents`. `capacity`: how many events may wait;
     `clock`: seconds of the epoch."""
 
     def __init__(

@@ -29,7 +29,7 @@ from farandole.events.retry_record import (
     to_parked_event,
 )
 from farandole.events.safe_text import escape_surrogates, single_line
-from farandole.lanes.lane_protocol import DeferredEvents
+from farandole.lanes.lane_work import DeferredEvents
 from farandole.worker.breaker_alerts import BreakerAlerts
 from farandole.worker.circuit_breaker import CircuitBreaker
 from farandole.worker.invoker import Invoker

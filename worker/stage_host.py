@@ -15,8 +15,10 @@ from farandole.broker.settings import Settings
 from farandole.catalog.active_stages import ActiveStage, active_stages
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
 from farandole.events.file_keys import restarting_fields
+from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
+from farandole.lanes.lane_spec import LaneSpec
 from farandole.stages.function_loader import FunctionNotFoundError, load_function
 from farandole.stages.function_signature import StageSignature, UnbindableError
 from farandole.stages.function_signature import read_signature as read_signature
@@ -180,7 +182,7 @@ class StageHost:
         hosted = _HostedStage(wish.stage, self._group(name, code, wish, versions, pool), pool)
         hosted.task = asyncio.create_task(hosted.group.run(hosted.ending))
         self._hosted[name] = hosted
-        self.lanes[name] = lambda: len(hosted.group.lanes)
+        self.lanes[name] = lambda: len(hosted.group.running_lanes)
 
     async def _end(self, names: Sequence[str]) -> None:
         """Let these stages end in good order. Raises what one of them had ended with."""
@@ -236,18 +238,19 @@ class StageHost:
                 alerts_topic=names.alerts_topic,
             )
 
-        return LaneGroup(
-            self._settings,
-            names.stage_group(newest.pipeline, name),
-            wish.topics,
-            lambda lane: names.lane_transactional_id(newest.pipeline, name, lane),
-            handling,
-            alone=self._alone,
-            remedy=f"decide where it goes on: farandole seek {name} --to earliest|latest|OFFSET",
-            patience=DRAIN_SECONDS,
-            state=[parking.topic] if parking else [],
-            holding=partial(self._asked.paused, name),
+        spec = LaneSpec(
+            group=names.stage_group(newest.pipeline, name),
+            topics=wish.topics,
+            transactional_id=partial(names.lane_transactional_id, newest.pipeline, name),
+            work=handling,
+            drain_seconds=DRAIN_SECONDS,
+            state_topics=[parking.topic] if parking else [],
+            lost_offset_remedy=str(
+                NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
+            ),
+            is_paused=partial(self._asked.paused, name),
         )
+        return LaneGroup(self._settings, spec, isolation=self._alone)
 
 
 def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:

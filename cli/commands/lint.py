@@ -27,14 +27,14 @@ def lint(context: CliContext, file: Path | None, as_json: bool) -> None:
     checked = context.check_topology(file)
     if as_json:
         print_json([finding.as_json() for finding in checked.findings])
-        if not checked.fit:
+        if not checked.is_fit:
             raise click.exceptions.Exit(1)
         return
-    if not checked.fit or checked.form is None:
+    if not checked.is_fit or checked.topology is None:
         raise findings_error(checked.findings)
     for warning in checked.findings:
         print_warning(warning)
-    model = checked.form
+    model = checked.topology
     print_line(
         f"{file or context.file}: {model.pipeline} is fit to be applied: "
         f"{count_text(len(model.stages), 'stage')}, "

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.output import print_line
 from farandole.operations.current_user import current_user
+from farandole.services.async_runner import run_async
 
 
 @click.command()

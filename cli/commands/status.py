@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
+from farandole.services.async_runner import run_async
 
 
 @click.command()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.output import print_line
 from farandole.cli.rendering.tables import format_columns
 from farandole.operations.current_user import current_user
+from farandole.services.async_runner import run_async
 
 
 @click.command()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 from farandole.operations.errors import OperationError
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.output import print_line
 from farandole.operations.current_user import current_user
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
@@ -75,22 +76,17 @@ async def _start_version(
 
 
 def _print_introduction(context: CliContext, settings: Settings, version: Version) -> None:
-    from farandole.cli.command_hints import leaf_event_types, trigger_commands
+    from farandole.cli.rendering.introduction import introduction_lines
 
     print_line(f"{version.name} is in force on Kafka at {settings.bootstrap}")
     print_line("")
     print_line("In another terminal:")
-    for line in trigger_commands(context, settings, version):
+    for line in introduction_lines(settings, version, context.command_line):
         print_line(f"  {line}")
-    for event_type in leaf_event_types(version):
-        topic = version.events[event_type].topic
-        print_line(f"  kcat -C -b {settings.bootstrap} -t {topic}")
-        print_line(f"  {context.command_line('tail', event_type)}")
-    print_line(f"  {context.command_line('status')}")
     print_line("")
     sys.stdout.flush()
 
 
 def _newline_after_ctrl_c() -> str:
-    """A terminal has just printed `^C`: begin a new line."""
+    """Return a line break where a terminal has just printed `^C`."""
     return "\n" if sys.stdout.isatty() else ""

@@ -14,6 +14,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
 from farandole.catalog.published_versions import read_versions
+from farandole.events.next_step import NextStep
 from farandole.events.record import Record
 from farandole.events.settlement_record import Settlement, is_settlement, parse_settlement
 from farandole.events.topology_version import Version
@@ -91,7 +92,7 @@ class DeadLetterStore:
         async with ClusterAdmin.open(self.settings) as admin:
             lanes = (await admin.topics()).get(topic)
             if lanes is None:
-                raise BrokerError(f"there is no topic {topic} yet; run: farandole apply")
+                raise BrokerError(f"there is no topic {topic} yet", NextStep("run", ("apply",)))
             configs = (await admin.configs([topic])).get(topic, {})
         return RetryTopic(
             stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))

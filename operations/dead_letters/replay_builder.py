@@ -28,7 +28,7 @@ from farandole.events.topology_version import Version
 from farandole.operations.dead_letters.letter_selection import account_field
 from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
-from farandole.router.topology_derivation import MAX_EVENT_BYTES
+from farandole.router.topic_specs import MAX_EVENT_BYTES
 
 _BATCH_OVERHEAD = 1024  # bytes of a record batch around a row
 _SOURCE = b"farandole://"  # how the source of each event begins that a stage emitted

@@ -65,9 +65,9 @@ async def carry_out(
         raise RefusedError(
             "dangerous_changes",
             f"nothing was applied; if that is meant, add {refusal.options}",
-            details=[line.strip() for line in change_lines(refusal.refused)],
-            changes=[asdict(change) for change in refusal.refused],
-            dangers=list(dict.fromkeys(change.danger for change in refusal.refused)),
+            details=[line.strip() for line in change_lines(refusal.changes)],
+            changes=[asdict(change) for change in refusal.changes],
+            dangers=list(dict.fromkeys(change.danger for change in refusal.changes)),
         ) from None
     return ApplyResult(
         version=applied.version.name,

@@ -68,9 +68,9 @@ async def _file_differs(installation: Installation, target: Version) -> bool:
     if not installation.topology.file.is_file():
         return False
     checked = check_topology(installation.topology, names)
-    if not checked.fit or checked.form is None:
+    if not checked.is_fit or checked.topology is None:
         return True
-    derived = derive_topology(checked.form, checked.signatures, names)
+    derived = derive_topology(checked.topology, checked.signatures, names)
     _, placed = await take_snapshot(installation.settings, derived)
     return not same_content(target, placed)
 

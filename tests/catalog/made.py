@@ -49,7 +49,7 @@ def event_specs(draw: st.DrawFn, topic: str) -> EventSpec:
 def histories(draw: st.DrawFn) -> list[Version]:
     """A pipeline's versions, oldest first; at least one of them has the topic `p.a`."""
     versions = []
-    for number in range(1, draw(st.integers(1, 4)) + 1):
+    for number in range(1, draw(st.integers(1, 3)) + 1):
         topics = draw(st.sets(st.sampled_from(TOPICS))) | ({"p.a"} if number == 1 else set())
         # A topic may be that of another event type in another version.
         names = draw(st.permutations(("a", "b", "c")))

@@ -39,7 +39,7 @@ def worker_of(versions: list[Version]) -> LineageResolver:
     return resolver
 
 
-@given(histories(), st.lists(records(), min_size=1, max_size=8))
+@given(histories(), st.lists(records(), min_size=1, max_size=5))
 def test_a_worker_and_all_others_agree(versions: list[Version], read: list[Made]) -> None:
     index, worker = VersionIndex(versions), worker_of(versions)
     for record in read:
@@ -89,7 +89,7 @@ def by_the_rule(versions: list[Version], record: Made) -> tuple[int, str, str | 
     return version.version, event_type, None
 
 
-@given(histories(), st.lists(records(), min_size=1, max_size=8))
+@given(histories(), st.lists(records(), min_size=1, max_size=5))
 def test_an_owner_is_found_by_the_rule(versions: list[Version], read: list[Made]) -> None:
     index = VersionIndex(versions)
     for record in read:

@@ -33,8 +33,8 @@ async def send(settings: Settings, to: str, headers: Any, *, commit: bool = True
 async def test_one_run_is_counted_from_its_beginning(settings: Settings) -> None:
     names = settings.names
     checked = check_topology_file(ROOT / "topology.yaml", names)
-    assert checked.form is not None
-    derived = derive_topology(checked.form, checked.signatures, names)
+    assert checked.topology is not None
+    derived = derive_topology(checked.topology, checked.signatures, names)
     version = (await publish_version(settings, derived, "a test")).version
     lines = version.events["line.ingested"].topic
     dead = names.dead_topic("order-lines", "validate")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from farandole.cli.command_groups import COMMANDS
-from farandole.cli.command_hints import complete_commands
 from farandole.cli.commands import lint
 from farandole.cli.context import CliContext
+from farandole.events.next_step import NextStep
 from tests.cli.conftest import Call, one_line, process, until
 
 
@@ -57,29 +56,32 @@ def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobod
 
 
 @pytest.mark.parametrize(
-    ("context", "line", "expected"),
+    ("context", "step", "expected"),
     [
-        (CliContext(Path()), "run: farandole apply", "run: farandole apply"),
-        (CliContext(Path("x y")), "(farandole history)", "(farandole -C 'x y' history)"),
+        (CliContext(Path()), NextStep("run", ("apply",)), "run: farandole apply"),
+        (CliContext(Path("x y")), NextStep("", ("history",)), "farandole -C 'x y' history"),
         (
             CliContext(Path(), topology_override=Path("a.yaml")),
-            "farandole apply",
+            NextStep("", ("apply",)),
             "farandole -f a.yaml apply",
         ),
+        (CliContext(Path("x")), NextStep("run", ("up",), " first"), "run: farandole -C x up first"),
         (
             CliContext(Path("x")),
-            "farandole: no; `farandole up`",
-            "farandole: no; `farandole -C x up`",
+            NextStep("see", ("runs", "--pipeline", "up"), " for farandole up"),
+            "see: farandole -C x runs --pipeline up for farandole up",
         ),
-        (CliContext(Path("x")), "farandole -C y apply", "farandole -C y apply"),
-        (CliContext(Path("x")), "farandole uploads", "farandole uploads"),
-        (CliContext(Path("x")), "bin/farandole up", "bin/farandole up"),
+        (
+            CliContext(Path("x"), namespace="test"),
+            NextStep("start it", ("kafka", "start")),
+            "start it: farandole -C x kafka start",
+        ),
     ],
 )
 def test_a_suggested_command_leads_to_the_same_pipeline(
-    context: CliContext, line: str, expected: str
+    context: CliContext, step: NextStep, expected: str
 ) -> None:
-    assert complete_commands(context, line, COMMANDS) == expected
+    assert context.invocation.render(step) == expected
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from rich.console import Console
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.cli.context import CliContext
-from farandole.cli.rendering.errors import CommandError
 from farandole.demo.dead_letter_repair import REPAIRABLE_REASON, repair_dead_letters
+from farandole.demo.errors import DemoError
 from farandole.events import retry_record
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.run_row import RunRow
@@ -57,8 +57,13 @@ def mended(run: str, folder: Path, settings: Settings, capsys: pytest.CaptureFix
             version = await current_version(settings, "order-lines")
             assert version is not None
             console = Console(file=said, highlight=False)
+            context = CliContext(folder)
             return await repair_dead_letters(
-                console, CliContext(folder), settings, version, closed(run, 3), 1.0
+                console,
+                context.invocation,
+                context.installation_of(settings),
+                closed(run, 3),
+                1.0,
             )
 
         found = asyncio.run(mending())
@@ -110,7 +115,7 @@ def test_what_nobody_works_is_told_after_a_while(
     die(REPAIRABLE_REASON)
     half = row(run, {"line.ingested>validate": edge(10, dead=2, parked=1)}, amended=1)
     put(settings, closed(run, 3), half)
-    with pytest.raises(CommandError, match=rf"not settled after 1 s; .*farandole .*run {run}"):
+    with pytest.raises(DemoError, match=rf"not settled after 1 s; .*farandole .*run {run}"):
         mended()
 
 
@@ -119,5 +124,5 @@ def test_a_mended_line_that_dies_again_is_not_taken_for_settled(
 ) -> None:
     die(REPAIRABLE_REASON)
     put(settings, closed(run, 3), closed(run, 3, amended=1))
-    with pytest.raises(CommandError, match="died again"):
+    with pytest.raises(DemoError, match="died again"):
         mended()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from farandole.lanes.lane_port import (
     OffsetLostError,
     WriteRejectedError,
 )
+from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_work import LaneWork
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort
 from tests.undecodable import undecodable
 
@@ -92,12 +95,16 @@ class Real:
         await member.start()
         member.assign([TopicPartition(*self.source)])
         self.members.append(member)
-        port = KafkaPort(
-            GroupMembership(self.settings, member, self.group),
-            f"{self.settings.names.prefix}{tid}",
-            [self.source],
-            remedy="(a test)",
+        spec = LaneSpec(
+            group=self.group,
+            topics=[self.source.topic],
+            transactional_id=lambda _: f"{self.settings.names.prefix}{tid}",
+            work=_no_work,
+            drain_seconds=5,
+            lost_offset_remedy="(a test)",
         )
+        membership = GroupMembership(self.settings, member, self.group)
+        port = KafkaPort(membership, spec, self.source.partition, [self.source])
         self.ports.append(port)
         return port
 
@@ -129,6 +136,10 @@ class Real:
             await port.force_close()
         for member in self.members:
             await member.stop()
+
+
+def _no_work(_: int) -> LaneWork:
+    raise AssertionError("only its port is tested")
 
 
 World = Simulated | Real
@@ -300,7 +311,8 @@ async def test_where_it_is_wanted_an_offset_that_nobody_committed_is_the_start(
     try:
         port = await real.port()
         assert isinstance(port, KafkaPort)
-        port.inputs, port.from_start = [real.source, real.target], True
+        port.inputs = [real.source, real.target]
+        port.spec = replace(port.spec, restart_lost_input=True)
         assert await port.committed_offsets() == {real.source: START, real.target: START}
     finally:
         await real.close()

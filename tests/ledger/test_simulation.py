@@ -23,7 +23,8 @@ from farandole.lanes.lane_port import (
     OutcomeUnknownError,
     StateTables,
 )
-from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.lane_protocol import run_lane
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from tests.ledger.made import AT, read, story
@@ -113,7 +114,7 @@ class World:
         chosen.port = SimulatedPort(
             self.kafka, GROUP, ID, [LEDGER], self.generation, state=[RUNS, STATE]
         )
-        chosen.life = run_lane(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
+        chosen.life = run_lane(chosen.port, chosen.work, isolation=SimulatedLock(), log=_silent)
         chosen.life.send(None)
 
     def _advance(self, answer: Exception | None = None) -> None:

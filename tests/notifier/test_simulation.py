@@ -24,7 +24,8 @@ from farandole.lanes.lane_port import (
     OutcomeUnknownError,
     StateTables,
 )
-from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.lane_protocol import run_lane
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 from farandole.notifier import notifier_tables
 from farandole.notifier.delivery_outcome import AttemptResult
@@ -188,7 +189,7 @@ class World:
         chosen.port = SimulatedPort(
             self.kafka, NAMES.notifier_group, ID, INPUTS, self.generation, state=TABLES
         )
-        chosen.life = run_lane(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
+        chosen.life = run_lane(chosen.port, chosen.work, isolation=SimulatedLock(), log=_silent)
         chosen.life.send(None)
 
     def advance(self, answer: Exception | None = None) -> None:

@@ -56,9 +56,9 @@ async def put(settings: Settings, folder: Path, written: str) -> Version:
     file = folder / "topology.yaml"
     file.write_text(written)
     checked = check_topology_file(file, settings.names)
-    assert checked.fit, checked.findings
-    assert checked.form
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.is_fit, checked.findings
+    assert checked.topology
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     return (await publish_version(settings, derived, "a test")).version
 
 
@@ -400,8 +400,8 @@ def late(settings: Settings, folder: Path) -> DerivedTopology:
     only = "{subscribes: a, emits: b, run: 'late:first'}"
     file.write_text(f"pipeline: rewired\nstages: {{only: {only}}}\n")
     checked = check_topology_file(file, settings.names, folder)
-    assert checked.form
-    return derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.topology
+    return derive_topology(checked.topology, checked.signatures, settings.names)
 
 
 async def test_a_process_that_has_old_code_makes_room_for_one_that_fits(

@@ -23,7 +23,7 @@ def warnings(folder: Path, files: dict[str, str], text: str = FILE) -> list[str]
     (folder / "topology.yaml").write_text(text)
     checked = check_topology_file(folder / "topology.yaml", KafkaNames())
     assert {finding.severity for finding in checked.findings} <= {"warning"}
-    assert checked.fit
+    assert checked.is_fit
     return [finding.message for finding in checked.findings]
 
 

@@ -25,7 +25,7 @@ from farandole.events.retry_record import (
 )
 from farandole.events.topology_version import BreakerPolicy, RetryPolicy
 from farandole.lanes.lane_port import StateTables
-from farandole.lanes.lane_protocol import LaneWork
+from farandole.lanes.lane_work import LaneWork
 from farandole.worker.parked_events import ParkedEvents
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
