@@ -31,5 +31,8 @@ def parts(count: int, *, kept: int) -> pytest.MarkDecorator:
     assert count <= 10 * kept
     return pytest.mark.parametrize(
         "part",
-        [pytest.param(part, marks=() if part < kept else pytest.mark.soak) for part in range(count)],
+        [
+            pytest.param(part, marks=() if part < kept else pytest.mark.soak)
+            for part in range(count)
+        ],
     )

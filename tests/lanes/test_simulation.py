@@ -14,7 +14,7 @@ from farandole.lanes.lane_port import CommittedOffset
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort, simulation_step
 from tests.lanes import broken
 from tests.lanes.world import GROUP, LANES, World
-from tests.seeds import seeds
+from tests.seeds import parts, seeds
 
 INTERLEAVINGS = 2000
 
@@ -40,10 +40,11 @@ def test_every_event_is_settled_once_and_in_order_in_thousands_of_interleavings(
             assert len(set(world.dead(i))) == len(world.dead(i)), seed
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.randoms(use_true_random=False), st.integers(0, 300))
+@parts(6, kept=2)
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(die=st.randoms(use_true_random=False), steps=st.integers(0, 300))
 def test_every_event_is_settled_once_under_any_disaster_that_hypothesis_finds(
-    die: random.Random, steps: int
+    part: int, die: random.Random, steps: int
 ) -> None:
     world = World(die)
     world.run(steps=steps, events=8)

@@ -29,7 +29,7 @@ from farandole.lanes.lane_work import LaneWork
 from farandole.worker.parked_events import ParkedEvents
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
-from tests.seeds import seeds
+from tests.seeds import parts, seeds
 from tests.worker.made import In, Lane, Out
 
 INPUTS = ("in", "in2")
@@ -134,15 +134,16 @@ def lived(die: random.Random, steps: int, **how: Any) -> Parked:
     return world
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@parts(5, kept=2)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.randoms(use_true_random=False),
-    st.integers(0, 500),
-    st.floats(0, 0.9),
-    st.integers(0, 3),
+    die=st.randoms(use_true_random=False),
+    steps=st.integers(0, 500),
+    failing=st.floats(0, 0.9),
+    poison=st.integers(0, 3),
 )
 def test_each_event_is_settled_once_and_in_the_order_of_its_key(
-    die: random.Random, steps: int, failing: float, poison: int
+    part: int, die: random.Random, steps: int, failing: float, poison: int
 ) -> None:
     world = lived(die, steps, failing=failing, poison=poison)
     assert world.faults() == [], world.history[-60:]
