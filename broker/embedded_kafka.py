@@ -60,7 +60,7 @@ class RunningBroker:
     kind: str = "kafka"
 
     @property
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         return process_start_time(self.pid) == self.started
 
     @property
@@ -83,7 +83,7 @@ def embedded_status(folder: Path) -> RunningBroker | None:
         running = RunningBroker(**state)
     except TypeError:
         return None
-    return running if running.lives else None
+    return running if running.is_alive else None
 
 
 async def start_embedded(
@@ -277,7 +277,7 @@ async def _wait_until_serving(running: RunningBroker, settings: Settings | None)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 said = await probe_server("localhost", running.port, arguments)
-        if not running.lives:
+        if not running.is_alive:
             raise _ProcessEndedError(_last_complaint(Path(running.log).parent, running.log))
         if said is None:
             return

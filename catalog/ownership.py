@@ -187,7 +187,7 @@ class _RunIdReader:
         first, ids = self._blocks.get(partition, (0, b""))
         at = RUN_ID_LENGTH * (offset - first)
         if not 0 <= at < len(ids):
-            at, ids = 0, self._generator.block(partition, offset)
+            at, ids = 0, self._generator.block_of_ids(partition, offset)
             self._blocks[partition] = offset, ids
         return ids[at : at + RUN_ID_LENGTH]
 

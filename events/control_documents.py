@@ -73,7 +73,7 @@ class _StageDocument(_FrozenModel):
     def key(self) -> bytes:
         return f"pause/{self.pipeline}/{self.stage}".encode()
 
-    def concerns(self, pipeline: str, stage: str) -> bool:
+    def applies_to(self, pipeline: str, stage: str) -> bool:
         return self.pipeline == pipeline and self.stage in ("", stage)
 
 
@@ -153,7 +153,7 @@ def pause_in_force(
     replaced = set()
     for each in reversed(said):
         control = each.control
-        if not isinstance(control, PauseDocument | ResumeDocument) or not control.concerns(
+        if not isinstance(control, PauseDocument | ResumeDocument) or not control.applies_to(
             pipeline, stage
         ):
             continue

@@ -45,7 +45,7 @@ class FailureAccount:
     """How often it had been replayed."""
 
     @classmethod
-    def of(
+    def from_error(
         cls,
         error: BaseException,
         *,

@@ -54,7 +54,7 @@ class ParkedEvent(NamedTuple):
     message: str = ""
 
     @property
-    def place(self) -> bytes:
+    def row_name(self) -> bytes:
         """Its name in the retry topic, behind what says its kind."""
         return f"{self.topic}/{self.partition}/{self.offset}".encode()
 
@@ -96,7 +96,7 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
     if event.message:
         account["message"] = event.message[:MAX_RETRY_MESSAGE_LENGTH]
     said = orjson.dumps(account, default=str)
-    return OutgoingRecord(kind + event.place, b"%b\n%b" % (said, event.value or b""))
+    return OutgoingRecord(kind + event.row_name, b"%b\n%b" % (said, event.value or b""))
 
 
 def max_retry_row_size(event: ParkedEvent) -> int:
@@ -109,7 +109,7 @@ def max_retry_row_size(event: ParkedEvent) -> int:
 
 def retry_tombstone(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingRecord:
     """The tombstone of its row."""
-    return OutgoingRecord(kind + event.place, None)
+    return OutgoingRecord(kind + event.row_name, None)
 
 
 def parse_retry_row(value: bytes) -> ParkedEvent:

@@ -61,10 +61,10 @@ class RunIdGenerator:
         self._origin = installation.bytes + topic.encode()
         self._seeds: dict[int, int] = {}
 
-    def of(self, partition: int, offset: int) -> str:
-        return self.block(partition, offset)[:RUN_ID_LENGTH].decode()
+    def run_id(self, partition: int, offset: int) -> str:
+        return self.block_of_ids(partition, offset)[:RUN_ID_LENGTH].decode()
 
-    def block(self, partition: int, first: int) -> bytes:
+    def block_of_ids(self, partition: int, first: int) -> bytes:
         """The ids of BLOCK offsets from `first` on, as headers hold them, end to end.
 
         A topic of bare records needs one for every record, and one at a time they cost more than

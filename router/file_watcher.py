@@ -1,4 +1,4 @@
-"""How does a running pipeline follow its file: what is done at each save?"""
+"""What does a router do at each save of a pipeline's file?"""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from farandole.router.isolated_check import CheckVerdict
 from farandole.router.lint_finding import error_findings
 from farandole.router.reason_text import change_summary, render_reason
 from farandole.router.topology_store import NotAppliedError, read_topology, write_report
+from farandole.router.watched_files import WatchedFiles
 from farandole.router.yaml_source import YamlDocument
 
 log = structlog.get_logger()
 
-FILE_SUFFIXES = (".yaml", ".yml")
 _DEBOUNCE_MS = (
     400  # milliseconds at most that saves are gathered; an editor writes in several steps
 )
@@ -65,13 +65,13 @@ class RouterEnvironment(Protocol):
 async def follow_files(
     paths: Sequence[Path], environment: RouterEnvironment, stopping: asyncio.Event
 ) -> None:
-    """Apply what is safe of each file at its start and at each save, until `stopping` is set.
+    """Apply each file at the start and at each save, if that is safe, until `stopping` is set.
 
-    A path is a file, or a folder whose `*.yaml` and `*.yml` are pipelines side by side. A file that
-    is not fit changes nothing and is reported, in the log and in `farandole.topology`; so is what
-    is dangerous, which waits for a person. While Kafka is away the files wait for it.
+    A path is a file, or a folder whose `*.yaml` and `*.yml` files are one pipeline each. A file
+    with errors changes nothing and is reported, in the log and in `farandole.topology`. Dangerous
+    changes are reported too, and wait for a person. While Kafka does not answer, the files wait.
     """
-    watching = _WatchedFiles(list(paths))
+    watching = WatchedFiles(list(paths))
     router = _FileRouter(environment, watching.files)
     waiting = {file: _PendingFile(file, start=True) for file in watching.changed_files() or ()}
     saved = asyncio.Event()
@@ -103,15 +103,15 @@ async def follow_files(
             failures = failures + 1 if again else 0
             if not waiting:
                 await environment.prepare_next_check()
-            one = asyncio.create_task(saved.wait())
+            next_save = asyncio.create_task(saved.wait())
             await asyncio.wait(
-                {one, stop, watcher},
+                {next_save, stop, watcher},
                 timeout=_RETRY_BACKOFF.longest_delay(failures) if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            one.cancel()
+            next_save.cancel()
             if watcher.done():
-                watcher.result()  # what cannot be watched is an error
+                watcher.result()  # raises if a path cannot be watched
                 return
     finally:
         stop.cancel()
@@ -122,13 +122,13 @@ async def follow_files(
 
 @dataclass(slots=True)
 class _PendingFile:
-    """A file that is to be looked at."""
+    """A file that is to be checked and applied."""
 
     file: Path
     start: bool = False
-    """The router has just begun: nobody has saved it."""
+    """Whether the router has just started, so that nobody has saved the file since."""
     verdict: CheckVerdict | None = None
-    """Kept while Kafka is away."""
+    """The result of the check; kept while Kafka does not answer."""
     last_error: str = ""
     """Why Kafka refused it the last time; empty if it did not."""
 
@@ -136,7 +136,7 @@ class _PendingFile:
 async def _handle_pending(
     router: _FileRouter, waiting: dict[Path, _PendingFile], stopping: asyncio.Event
 ) -> bool:
-    """Handle what waits; whether some of it is to be tried again."""
+    """Handle the pending files. Return True if some of them must be tried again."""
     again = False
     for file, pending in list(waiting.items()):
         if stopping.is_set():
@@ -147,58 +147,15 @@ async def _handle_pending(
             router.log_unreachable(error)
             return True
         except (BrokerError, NotAppliedError) as error:
-            # Its own trouble: it must not keep the other pipelines from following their files.
+            # Only this file has a problem: the other pipelines go on.
             if str(error) != pending.last_error:
                 log.warning("route.retrying", file=str(file), why=str(error))
             pending.last_error, again = str(error), True
             continue
-        if waiting.get(file) is pending:  # else it has been saved again meanwhile
+        if waiting.get(file) is pending:  # otherwise it was saved again meanwhile
             del waiting[file]
     router.log_reachable()
     return again
-
-
-@dataclass(slots=True)
-class _WatchedFiles:
-    """Which files there are, and which of them have been saved since we last looked."""
-
-    paths: list[Path]
-    seen: dict[Path, tuple[int, ...]] = field(default_factory=dict)
-
-    def folders(self) -> list[Path]:
-        """A file that is replaced by another of its name is seen in its folder alone."""
-        return list(dict.fromkeys(p if p.is_dir() else p.absolute().parent for p in self.paths))
-
-    def files(self) -> list[Path]:
-        found: list[Path] = []
-        for path in self.paths:
-            if path.is_dir():
-                found += sorted(
-                    f for f in path.iterdir() if f.suffix in FILE_SUFFIXES and f.is_file()
-                )
-            else:
-                found.append(path)
-        return list(dict.fromkeys(found))
-
-    def changed_files(self) -> list[Path] | None:
-        """Those that are not as they were; None where nothing is new. One that is gone from a
-        folder is no pipeline any more, and what it has published stays."""
-        now = {file: _file_stamp(file) for file in self.files()}
-        changed = [file for file, stamp in now.items() if self.seen.get(file) != stamp]
-        gone = self.seen.keys() - now.keys()
-        for file in gone:
-            log.warning("route.gone", file=str(file), remedy="its pipeline goes on as it is")
-        self.seen = now
-        return changed if changed or gone else None
-
-
-def _file_stamp(file: Path) -> tuple[int, ...]:
-    """What differs after each save, also of a link to elsewhere."""
-    try:
-        stat = file.stat()
-    except OSError:
-        return ()
-    return (stat.st_mtime_ns, stat.st_ino, stat.st_size)
 
 
 @dataclass(slots=True)
@@ -206,15 +163,17 @@ class _FileRouter:
     environment: RouterEnvironment
     files: Callable[[], list[Path]]
     duplicates: set[Path] = field(default_factory=set)
-    """Files that wait for another one to be given a pipeline name of its own."""
+    """Files that name the pipeline of another file: they wait until one of the two is changed."""
     unreachable: bool = False
     named: dict[Path, str] = field(default_factory=dict)
-    """The pipeline of each file, when it could last be read."""
+    """By file, the pipeline it named when it could last be read."""
 
     async def handle(self, pending: _PendingFile) -> None:
-        """Do what one file asks for. Raises BrokerError, NotAppliedError."""
+        """Check one file and apply it if that is safe. Raises BrokerError, NotAppliedError."""
         file = pending.file
-        if file not in self.files():  # deleted from its folder: that is said where it is seen
+        if (
+            file not in self.files()
+        ):  # deleted from its folder, which was logged when it was noticed
             self.duplicates.discard(file)
             return
         if pending.verdict is None:
@@ -225,16 +184,15 @@ class _FileRouter:
             self._log(file, verdict)
         pipeline = _pipeline_name_of(file)[0] or self.named.get(file)
         if pipeline is None:
-            return  # nobody could look for a report of it
+            return  # a report needs the name of a pipeline
         self.named[file] = pipeline
         derived = pending.verdict.derived
-        wrong = [str(finding) for finding in error_findings(pending.verdict.findings)]
+        errors = [str(finding) for finding in error_findings(pending.verdict.findings)]
         settings = await self.environment.connect()
         if derived is None:
-            place = Path(
-                pending.verdict.findings[0].file
-            )  # in another file, where two say the same
-            await self._report(settings, pipeline, place, findings=wrong)
+            # A duplicate is reported in the second of the two files.
+            place = Path(pending.verdict.findings[0].file)
+            await self._report(settings, pipeline, place, findings=errors)
             return
         try:
             plan = await plan_changes(settings, derived)
@@ -257,8 +215,8 @@ class _FileRouter:
         if dangerous:
             allow = self.environment.allow_command(file, plan.dangers)
             log.warning("route.waiting", file=str(file), changes=dangerous, allow=allow)
-            said = [*dangerous, f"to apply it: {allow}"]
-            await self._report(settings, pipeline, file, waiting=said)
+            waiting = [*dangerous, f"to apply it: {allow}"]
+            await self._report(settings, pipeline, file, waiting=waiting)
             return
         if not plan.publishes and not plan.changes:
             log.info("route.unchanged", file=str(file), version=f"{pipeline}@{plan.newest}")
@@ -280,7 +238,7 @@ class _FileRouter:
         findings: Sequence[str] = (),
         waiting: Sequence[str] = (),
     ) -> None:
-        """Tell `farandole status` what there is to be said, if it has not been said."""
+        """Write a report for `farandole status`, unless it would repeat the one before."""
         before = (await read_topology(settings)).reports.get(pipeline)
         now = RouterReport(
             pipeline=pipeline,
@@ -299,7 +257,8 @@ class _FileRouter:
             )
 
     def _duplicate_verdict(self, file: Path) -> CheckVerdict | None:
-        """The one finding about two files of one pipeline; it stands in the second."""
+        """Return the finding about two files that name the same pipeline, None if there is no
+        other. The finding is in the second file."""
         name, _ = _pipeline_name_of(file)
         same = [
             other for other in self.files() if other == file or _pipeline_name_of(other)[0] == name
@@ -308,11 +267,11 @@ class _FileRouter:
             self.duplicates.discard(file)
             return None
         self.duplicates |= set(same)
-        # The same finding for both: which of them is meant, nobody knows.
+        # Both get the same finding: it is not known which of them is meant.
         first, second = sorted(same)[:2]
-        _, read_ = _pipeline_name_of(second)
-        assert read_ is not None
-        finding = read_.finding(
+        _, document = _pipeline_name_of(second)
+        assert document is not None
+        finding = document.finding(
             ("pipeline",),
             f"the pipeline {name!r} stands in {first} too",
             "give one of the two another name, or delete it",
@@ -322,33 +281,34 @@ class _FileRouter:
     def _log(self, file: Path, verdict: CheckVerdict) -> None:
         for finding in verdict.findings:
             if finding.file != str(file):
-                continue  # it is said where it stands
+                continue  # it is logged for its own file
             if verdict.derived is None and finding.severity == "error":
                 log.error("route.refused", file=str(file), finding=str(finding))
             else:
                 log.warning("route.warned", file=str(file), finding=str(finding))
 
     def log_unreachable(self, error: Exception) -> None:
-        """Once, however long it lasts."""
+        """Log that Kafka does not answer, once until it answers again."""
         if not self.unreachable:
             log.warning("route.retrying", why=str(error))
         self.unreachable = True
 
     def log_reachable(self) -> None:
+        """Log that Kafka answers again, if it did not."""
         if self.unreachable:
             log.info("route.goes_on")
         self.unreachable = False
 
 
-def _report_content(said: RouterReport) -> tuple[object, ...]:
-    return said.file, said.findings, said.waiting
+def _report_content(report: RouterReport) -> tuple[object, ...]:
+    return report.file, report.findings, report.waiting
 
 
 def _pipeline_name_of(file: Path) -> tuple[str | None, YamlDocument | None]:
-    """The pipeline's name, whatever else is wrong with the file."""
+    """Return the pipeline's name, None if it cannot be read, and the document."""
     try:
-        found, _ = yaml_source.read_yaml(file.read_bytes(), str(file))
+        document, _ = yaml_source.read_yaml(file.read_bytes(), str(file))
     except OSError:
         return None, None
-    name = found.data.get("pipeline") if found else None
-    return (name if isinstance(name, str) else None), found
+    name = document.data.get("pipeline") if document else None
+    return (name if isinstance(name, str) else None), document

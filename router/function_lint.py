@@ -1,4 +1,4 @@
-"""Do the functions of a file fit what it says of them, and one another?"""
+"""Do the functions of a file match its settings, and do their schemas fit each other?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from farandole.stages.json_schema import (
 
 
 def lint_functions(context: LintContext) -> Iterator[Finding]:
-    """All the findings."""
+    """Return the findings of all rules below."""
     for each in _FUNCTION_RULES:
         yield from each(context)
 
@@ -47,7 +47,7 @@ def _lint_output_count(context: LintContext) -> Iterator[Finding]:
             )
         elif gives and not emits:
             if signature.is_passthrough and not signature.names_outputs:
-                continue  # the last of its path: what it gives goes nowhere
+                continue  # the last stage of its path: its output is dropped
             yield context.finding(
                 ("stages", name),
                 f"stage {name!r} returns {_union_title(gives)}, but emits nothing",
@@ -79,7 +79,7 @@ def _union_title(types: tuple[object, ...]) -> str:
 
 def _lint_missing_schemas(context: LintContext) -> Iterator[Finding]:
     for name, signature in context.signatures.items():
-        said: set[str] = set()
+        reported: set[str] = set()
         for type_, make in [
             (signature.input_schema, accepted_schema),
             *((given, written_schema) for given in signature.output_schemas),
@@ -87,14 +87,14 @@ def _lint_missing_schemas(context: LintContext) -> Iterator[Finding]:
             try:
                 make(type_)
             except NoSchemaError as error:
-                if type_title(type_) not in said:
+                if type_title(type_) not in reported:
                     yield context.finding(
                         ("stages", name),
                         f"stage {name!r}: {type_title(type_)} has no JSON Schema ({error})",
                         "use a pydantic model, a dataclass or plain types",
                         on_key=True,
                     )
-                said.add(type_title(type_))
+                reported.add(type_title(type_))
 
 
 def _lint_schema_fit(context: LintContext) -> Iterator[Finding]:
@@ -146,16 +146,17 @@ def _lint_event_keys(context: LintContext) -> Iterator[Finding]:
 def _event_schemas(
     context: LintContext, event_type: str
 ) -> Iterator[tuple[str, object, JsonSchema]]:
-    """The schemas in which an event is written or, where nobody makes it, read."""
+    """Yield the schemas in which an event is written or, if no stage emits it, read: each with its
+    stage and its type."""
     topology, signatures = context.topology, context.signatures
-    makers = schema_propagation.schema_producers(topology, signatures, event_type)
+    producers = schema_propagation.schema_producers(topology, signatures, event_type)
     try:
-        for name, types in makers:
-            # Of a stage that names its outputs itself, nobody knows which schema goes where.
+        for name, types in producers:
+            # A stage that names its outputs may use any of its schemas for each event type.
             if not signatures[name].names_outputs:
                 for type_ in types:
                     yield name, type_, written_schema(type_)
-        if not makers and all(n in signatures for n in topology.emitters(event_type)):
+        if not producers and all(n in signatures for n in topology.emitters(event_type)):
             for name, takes in schema_propagation.schema_consumers(
                 topology, signatures, event_type
             ):

@@ -54,8 +54,8 @@ def _hidden_module(name: str, folder: Path) -> str | None:
         return f"the module {name!r} of the standard library"
     if name == "farandole":
         return "Farandole itself"
-    here = str(folder.resolve())
-    elsewhere = [path for path in sys.path if path and str(Path(path).resolve()) != here]
+    own_folder = str(folder.resolve())
+    elsewhere = [path for path in sys.path if path and str(Path(path).resolve()) != own_folder]
     spec = PathFinder.find_spec(name, elsewhere)
     if spec is None or spec.origin is None:
         return None

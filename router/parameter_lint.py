@@ -1,4 +1,4 @@
-"""Is what stands under `with:` what a stage's function wants to know?"""
+"""Does the `with:` of each stage fit the parameters of its function?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 def lint_parameters(context: LintContext) -> Iterator[Finding]:
-    """A function that takes `params` gets them, as its model wants them; another gets none."""
+    """Check that `with:` fits the model of `params`, and that it is given only to functions that
+    have `params`."""
     for name, signature in context.signatures.items():
         if signature.parameter_model is not None:
             yield from _lint_stage_parameters(context, name, signature)
@@ -55,7 +56,7 @@ def _lint_stage_parameters(
         return
     except ValidationError as error:
         problems: list[Any] = list(error.errors(include_url=False))
-    except Exception as error:  # noqa: BLE001 -- a validator is anyone's code
+    except Exception as error:  # noqa: BLE001 -- a validator is user code
         yield context.finding(
             path,
             f"stage {name!r}: {type_title(model)} cannot be made of this: {error}",
@@ -66,22 +67,23 @@ def _lint_stage_parameters(
     for problem in problems:
         missing = problem["type"] == "missing"
         inner = _path_in_file(written or {}, problem["loc"], missing)
-        said = ".".join(str(step) for step in inner)
+        name_in_file = ".".join(str(step) for step in inner)
         if missing:
-            if nearest_name(said, unknown):
-                continue  # misspelled, and said already
+            if nearest_name(name_in_file, unknown):
+                continue  # misspelled, and reported already
             yield _missing_parameter_finding(context, name, inner, written is None, model)
-        elif said not in unknown:
+        elif name_in_file not in unknown:
             yield context.finding(
                 (*path, *inner),
-                f"{said or 'with'!r}: {_problem_reason(problem)}",
+                f"{name_in_file or 'with'!r}: {_problem_reason(problem)}",
                 f"write what {type_title(model)} takes",
                 on_key=problem["type"] in _EXTRA_FIELD_ERRORS,
             )
 
 
 def _lint_parameter_expressions(context: LintContext, name: str, model: Any) -> Iterator[Finding]:
-    """Parameters that are expressions ask for fields that the stage's events can have."""
+    """Check that parameters which are expressions name only fields that the stage's events can
+    have."""
     stage = context.topology.stages[name]
     properties, _ = _model_properties(model)
     for key, value in (stage.parameters or {}).items():
@@ -91,25 +93,25 @@ def _lint_parameter_expressions(context: LintContext, name: str, model: Any) -> 
 
 
 def _path_in_file(written: Any, path: KeyPath, missing: bool) -> KeyPath:
-    """The part of a path that stands in the file, and what is missing there; pydantic's also names
-    the members of a union."""
-    found: KeyPath = ()
+    """Return the part of pydantic's path that exists in the file, and the missing key. Pydantic's
+    path also names the members of a union."""
+    path_found: KeyPath = ()
     for step in path:
         try:
             written = written[step]
         except (KeyError, IndexError, TypeError):
             continue
-        found = (*found, step)
-    return (*found, path[-1]) if missing else found
+        path_found = (*path_found, step)
+    return (*path_found, path[-1]) if missing else path_found
 
 
 def _missing_parameter_finding(
     context: LintContext, name: str, inner: KeyPath, nothing: bool, model: Any
 ) -> Finding:
-    said = ".".join(str(step) for step in inner)
+    name_in_file = ".".join(str(step) for step in inner)
     return context.finding(
         ("stages", name) if nothing else ("stages", name, "with", *inner[:-1]),
-        f"stage {name!r} needs the parameter {said!r} ({type_title(model)})",
+        f"stage {name!r} needs the parameter {name_in_file!r} ({type_title(model)})",
         f"add `with: {{{inner[-1]}: ...}}`" if nothing else f"add `{inner[-1]}:`",
         on_key=True,
     )
@@ -121,7 +123,7 @@ def _problem_reason(problem: Any) -> str:
 
 
 def _model_properties(model: Any) -> tuple[dict[str, Any], bool]:
-    """The schemas of what may stand under `with:`, by name, and whether these are all."""
+    """Return the schemas of the parameters, by name, and whether no others are allowed."""
     try:
         schema = accepted_schema(model)
     except NoSchemaError:

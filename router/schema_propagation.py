@@ -1,4 +1,4 @@
-"""Which types does an event have, where stages that take any event pass it on?"""
+"""Which types can an event have, also if stages that take any event pass it on?"""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from farandole.stages.function_signature import StageSignature
 def schema_producers(
     topology: TopologyFile, signatures: Mapping[str, StageSignature], event_type: str
 ) -> list[tuple[str, tuple[Any, ...]]]:
-    """The stages that make an event's data, each with the types it may have; of a stage that passes
-    its event on, those before it. Stages without a signature are left out."""
-    found = []
+    """Return the stages that produce an event's data, each with the types it may have. For a
+    pass-through, these are the stages before it. Stages without a signature are left out."""
+    producers = []
     for stage, event in _upstream_producers(topology, signatures, event_type, set()):
-        found.append(
+        producers.append(
             (stage, stage_schemas.emitted_types(topology.stages[stage], signatures[stage], event))
         )
-    return found
+    return producers
 
 
 def _upstream_producers(
@@ -43,8 +43,8 @@ def _upstream_producers(
 def schema_consumers(
     topology: TopologyFile, signatures: Mapping[str, StageSignature], event_type: str
 ) -> list[tuple[str, Any]]:
-    """The stages that read an event's data, each with the type it takes; of a stage that passes its
-    event on, those behind it."""
+    """Return the stages that read an event's data, each with the type it takes. For a pass-through,
+    these are the stages after it."""
     return list(_downstream_consumers(topology, signatures, event_type, set()))
 
 

@@ -28,22 +28,23 @@ async def read_topology(settings: Settings) -> TopologyTable:
 
 
 async def published_versions_of(settings: Settings, pipeline: str) -> list[Version]:
-    """All published versions of a pipeline, oldest first; none where nothing was ever applied.
-    Raises NotAppliedError where the table holds what no router wrote."""
+    """Return all published versions of a pipeline, oldest first; empty if nothing was ever applied.
+    Raises NotAppliedError if the table holds a row that no router wrote."""
     return list((await read_topology(settings)).of(pipeline))
 
 
 async def current_version(settings: Settings, pipeline: str) -> Version | None:
-    """The newest version of a pipeline; None before the first."""
+    """Return the newest version of a pipeline; None before the first."""
     return (await read_topology(settings)).newest(pipeline)
 
 
-async def write_report(settings: Settings, said: RouterReport) -> None:
-    """Tell what a router thinks of a file; the newest report of a pipeline replaces the one before.
+async def write_report(settings: Settings, report: RouterReport) -> None:
+    """Write what a router has to report about a file. It replaces the pipeline's report before.
     Raises BrokerError."""
     topic = settings.names.topology_topic
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create(system_topics.system_topic_specs(settings.names))
+        await admin.create_topics(system_topics.system_topic_specs(settings.names))
     async with open_client(make_producer(settings), settings) as writer:
-        record = writer.send_and_wait(topic, key=said.key, value=said.model_dump_json().encode())
+        value = report.model_dump_json().encode()
+        record = writer.send_and_wait(topic, key=report.key, value=value)
         await with_deadline(record, settings.deadline, "writing a report")

@@ -102,7 +102,7 @@ class RecordReader:
         offset = account.get("offset", record.offset)
         if runs is None or not isinstance(partition, int) or not isinstance(offset, int):
             return None
-        return runs.of(partition, offset)
+        return runs.run_id(partition, offset)
 
 
 def json_line(value: bytes | None) -> bytes:

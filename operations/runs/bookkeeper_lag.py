@@ -41,8 +41,8 @@ async def read_bookkeeper_lag(settings: Settings) -> BookkeeperLag:
         partitions = [TopicPartition(names.ledger_topic, i) for i in range(width)]
         ends = await admin.end_offsets(partitions, stable=True)
         first = await admin.start_offsets(partitions)
-        done = await admin.committed(names.bookkeeper_group, partitions)
-        members = await admin.members(names.bookkeeper_group) if partitions else 0
+        done = await admin.committed_offsets(names.bookkeeper_group, partitions)
+        members = await admin.count_members(names.bookkeeper_group) if partitions else 0
     behind = 0
     for tp in partitions:
         committed = done[tp]

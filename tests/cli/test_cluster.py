@@ -63,7 +63,7 @@ def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Setting
     result = applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
     version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIdGenerator(version.installation, topic(settings, "feed.requested")).of(0, 0)
+    run = RunIdGenerator(version.installation, topic(settings, "feed.requested")).run_id(0, 0)
     assert result.stdout == f"{run}\n"
 
 

@@ -85,7 +85,7 @@ def keep(settings: Settings, *rows: RunRow) -> None:
 
     async def kept() -> None:
         async with ClusterAdmin.open(settings) as admin:
-            await admin.create(
+            await admin.create_topics(
                 {
                     settings.names.runs_topic: TopicSpec(
                         DEFAULT_LEDGER_PARTITIONS, {"cleanup.policy": "compact"}
@@ -170,7 +170,7 @@ def rooted(settings: Settings, offset: int) -> tuple[str, RunRow]:
     requested = topic(settings, "feed.requested")
     version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIdGenerator(version.installation, requested).of(0, offset)
+    run = RunIdGenerator(version.installation, requested).run_id(0, offset)
     root = {
         "type": "feed.requested", "topic": requested, "partition": 0, "offset": offset, "at": 1,
         "to": ["plan"],

@@ -53,7 +53,7 @@ async def write(settings: Settings, lane: int, *rows: OutgoingRecord, at: dateti
     topic, writing = settings.names.retry_topic("p", "load"), f"{settings.names.prefix}lane"
     async with ClusterAdmin.open(settings) as admin:
         if topic not in await admin.topics():
-            await admin.create({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
+            await admin.create_topics({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
     async with open_client(make_producer(settings, transactional_id=writing), settings) as client:
         for first in range(0, len(rows), 50):
             async with client.transaction():
