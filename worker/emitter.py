@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.envelope import constant_headers
+from farandole.events.event_position import EventPosition
 from farandole.events.header_codec import (
     SMALL_VARINTS,
     HeaderBlock,
@@ -13,7 +14,6 @@ from farandole.events.header_codec import (
     make_header_block,
 )
 from farandole.events.record import OutgoingRecord, Record
-from farandole.events.run_ids import EventPosition
 from farandole.worker.ledger_entries import EdgeAccount
 from farandole.worker.limits import HEADER_BYTES_ESTIMATE, MAX_RECORD_BYTES
 from farandole.worker.lineage import InputEdge
