@@ -25,7 +25,7 @@ from farandole.events.record import OutgoingRecord
 from farandole.events.run_ids import RunIdGenerator
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.router.topology_store import current_version
-from tests.cli.buried import FIRST, bury
+from tests.operations.buried import FIRST, bury
 
 ROOT = Path(__file__).parents[2]
 Call = Callable[..., Result]

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.events.event_position import EventPosition
 from farandole.events.kafka_names import EVENT_TYPE_PATTERN
-from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, EventPosition, RunIdGenerator
+from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, RunIdGenerator
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 offsets = st.integers(0, 2**63 - 1)

@@ -15,9 +15,10 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from farandole.broker.key_partitioner import partition_for_key
+from farandole.events.event_position import EventPosition
 from farandole.events.header_codec import decode_headers
 from farandole.events.outcome import Outcome
-from farandole.events.run_ids import EventPosition, RunIdGenerator
+from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.stages.contract import Context, To
 from tests.worker.made import (

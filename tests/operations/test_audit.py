@@ -28,8 +28,8 @@ from farandole.ledger.audit_comparison import (
     remove_run_weight,
 )
 from tests.cli.conftest import Call, environment
-from tests.cli.test_trace import forgotten
 from tests.cli.worked import STAGES, worked
+from tests.operations.test_trace import forgotten
 
 EDGE = AuditEdge("a", None)
 ids = st.lists(st.integers(0, 10**6), unique=True, min_size=2, max_size=40).map(
