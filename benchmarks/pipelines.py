@@ -91,7 +91,7 @@ async def publish(settings: Settings, version: Version, extra: Mapping[str, int]
     topics |= {t: TopicSpec(n) for t, n in extra.items()}
     topics[names.topology_topic] = TopicSpec(1, {"cleanup.policy": "compact"})
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create(topics)
+        await admin.create_topics(topics)
     installation = Installation(id=version.installation, created=version.published)
     for stage, bound in version.stages.items():
         client = make_producer(settings, transactional_id=names.router_transactional_id)

@@ -61,7 +61,7 @@ class TopicSpec:
     grows: bool = False
     """Partitions may be added, and are never too many: no key says in which one a record is."""
 
-    def wide(self, partitions: int) -> bool:
+    def accepts_width(self, partitions: int) -> bool:
         """Has an existing topic with so many what is asked for?"""
         return partitions == self.partitions or (self.grows and partitions > self.partitions)
 
@@ -91,17 +91,19 @@ class ClusterAdmin:
 
     async def topics(self) -> dict[str, int]:
         """Every topic and its number of partitions."""
-        described = await self._tried(
+        described = await self._call_until_final(
             lambda: self._client.describe_topics(), "asking for the topics"
         )
         return {topic["topic"]: len(topic["partitions"]) for topic in described}
 
-    async def cluster(self) -> str:
+    async def cluster_id(self) -> str:
         """The id that the cluster was given when it was formatted."""
-        described = await self._tried(self._client.describe_cluster, "asking for the cluster")
+        described = await self._call_until_final(
+            self._client.describe_cluster, "asking for the cluster"
+        )
         return str(described["cluster_id"])
 
-    async def create(self, topics: Mapping[str, TopicSpec]) -> None:
+    async def create_topics(self, topics: Mapping[str, TopicSpec]) -> None:
         """Create those of `topics` that are missing, add partitions where they grow, and return
         when each partition has a leader.
 
@@ -113,27 +115,29 @@ class ClusterAdmin:
         check_partition_counts(topics, existing)
         missing = {name: spec for name, spec in topics.items() if name not in existing}
         if missing:
-            await self._created(missing)
+            await self._create_missing(missing)
         for name, spec in topics.items():
             if spec.grows and existing.get(name, spec.partitions) < spec.partitions:
-                await self._grown(name, spec.partitions)
+                await self._add_partitions(name, spec.partitions)
         await with_deadline(
-            self._led(topics), self._settings.deadline, f"waiting for {len(topics)} topics"
+            self._await_leaders(topics),
+            self._settings.deadline,
+            f"waiting for {len(topics)} topics",
         )
 
-    async def _grown(self, name: str, partitions: int) -> None:
+    async def _add_partitions(self, name: str, partitions: int) -> None:
         adding = partial(self._client.create_partitions, {name: NewPartitions(partitions)})
         with suppress(InvalidPartitionsError):  # somebody else was faster
-            await self._tried(adding, f"adding partitions to the topic {name}")
+            await self._call_until_final(adding, f"adding partitions to the topic {name}")
 
-    async def _created(self, topics: Mapping[str, TopicSpec]) -> None:
+    async def _create_missing(self, topics: Mapping[str, TopicSpec]) -> None:
         factor = self._settings.replication_factor
         new = [
             new_topic(name, spec.partitions, factor, spec.configs) for name, spec in topics.items()
         ]
         # Kafka's own time-out ends before ours, so that it is Kafka who says what is late.
         patience = int(self._settings.deadline * 900)
-        answer = await self._tried(
+        answer = await self._call_until_final(
             lambda: self._client.create_topics(new, timeout_ms=patience),
             f"creating {len(new)} topics",
         )
@@ -143,10 +147,10 @@ class ClusterAdmin:
             if error is not TopicAlreadyExistsError:
                 _raise_for_code(error, f"cannot create the topic {name}", message)
 
-    async def _led(self, topics: Mapping[str, TopicSpec]) -> None:
+    async def _await_leaders(self, topics: Mapping[str, TopicSpec]) -> None:
         names = list(topics)
         while True:
-            described = await self._tried(
+            described = await self._call_until_final(
                 lambda: self._client.describe_topics(names), "asking for the topics"
             )
             led = {
@@ -155,17 +159,17 @@ class ClusterAdmin:
                 if topic["partitions"] and all(p["leader"] >= 0 for p in topic["partitions"])
             }
             check_partition_counts(topics, led)
-            if len(led) == len(topics) and all(s.wide(led[n]) for n, s in topics.items()):
+            if len(led) == len(topics) and all(s.accepts_width(led[n]) for n, s in topics.items()):
                 return
             await asyncio.sleep(_POLL_INTERVAL)
 
-    async def configs(self, topics: Collection[str]) -> dict[str, dict[str, str]]:
+    async def topic_configs(self, topics: Collection[str]) -> dict[str, dict[str, str]]:
         """What is set on each topic itself, by Kafka's own names; a topic that does not exist has
         nothing."""
         if not topics:
             return {}
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
-        answers = await self._tried(
+        answers = await self._call_until_final(
             lambda: self._client.describe_configs(asked), "asking for the topics' configs"
         )
         found = {}
@@ -182,17 +186,17 @@ class ClusterAdmin:
                 }
         return found
 
-    async def configure(self, topics: Mapping[str, Mapping[str, str]]) -> None:
+    async def configure_topics(self, topics: Mapping[str, Mapping[str, str]]) -> None:
         """Set configs of existing topics, and leave what else is set on them. Whoever sets others
         at the same moment is overwritten: the client knows only the request that replaces all."""
         if not topics:
             return
-        before = await self.configs(list(topics))
+        before = await self.topic_configs(list(topics))
         wanted = [
             ConfigResource(ConfigResourceType.TOPIC, name, {**before.get(name, {}), **configs})
             for name, configs in topics.items()
         ]
-        answers = await self._tried(
+        answers = await self._call_until_final(
             lambda: self._client.alter_configs(wanted), f"configuring {len(topics)} topics"
         )
         for answer in answers:
@@ -200,13 +204,13 @@ class ClusterAdmin:
                 _raise_for_code(for_code(code), f"cannot configure the topic {topic}", message)
         with suppress(TimeoutError):
             async with asyncio.timeout(_CONFIG_VISIBLE_SECONDS):
-                await self._configured(topics)
+                await self._await_configs(topics)
 
-    async def _configured(self, topics: Mapping[str, Mapping[str, str]]) -> None:
+    async def _await_configs(self, topics: Mapping[str, Mapping[str, str]]) -> None:
         """Return when what was set can be read: the broker learns of it from its controller, and
         who sets something else too soon would undo it."""
         while True:
-            found = await self.configs(list(topics))
+            found = await self.topic_configs(list(topics))
             if all(found.get(name, {}).items() >= set_.items() for name, set_ in topics.items()):
                 return
             await asyncio.sleep(_POLL_INTERVAL)
@@ -216,8 +220,8 @@ class ClusterAdmin:
     ) -> dict[TopicPartition, int]:
         """The offset of the first record that is still kept."""
         reader = await self._reader("read_uncommitted")
-        await self._exist(partitions)
-        found: dict[TopicPartition, int] = await self._tried(
+        await self._require_partitions(partitions)
+        found: dict[TopicPartition, int] = await self._call_until_final(
             lambda: reader.beginning_offsets(list(partitions)), "asking for first offsets"
         )
         return found
@@ -228,8 +232,8 @@ class ClusterAdmin:
         """The offset that the next record will take; `stable`: the offset of the first record
         that belongs to an open transaction, if there is one."""
         reader = await self._reader("read_committed" if stable else "read_uncommitted")
-        await self._exist(partitions)
-        found: dict[TopicPartition, int] = await self._tried(
+        await self._require_partitions(partitions)
+        found: dict[TopicPartition, int] = await self._call_until_final(
             lambda: reader.end_offsets(list(partitions)), "asking for end offsets"
         )
         return found
@@ -241,16 +245,16 @@ class ClusterAdmin:
         reader = await self._reader("read_uncommitted")
         if not partitions:
             return {}
-        await self._exist(partitions)
+        await self._require_partitions(partitions)
         at = max(0, milliseconds)
-        found = await self._tried(
+        found = await self._call_until_final(
             lambda: reader.offsets_for_times(dict.fromkeys(partitions, at)),
             "asking for the offsets of a time",
         )
         ends = await self.end_offsets(partitions)
         return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in partitions}
 
-    async def committed(
+    async def committed_offsets(
         self, group: str, partitions: Collection[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata | None]:
         """What the group has committed; None where it never has.
@@ -271,14 +275,14 @@ class ClusterAdmin:
                 raise _GroupLoadingError
             return found
 
-        found: dict[TopicPartition, OffsetAndMetadata] = await self._tried(
+        found: dict[TopicPartition, OffsetAndMetadata] = await self._call_until_final(
             ask, f"asking for the offsets of {group}"
         )
         return {tp: found[tp] if found[tp].offset >= 0 else None for tp in partitions}
 
-    async def members(self, group: str) -> int:
+    async def count_members(self, group: str) -> int:
         """How many consumers a group has now."""
-        answers = await self._tried(
+        answers = await self._call_until_final(
             lambda: self._client.describe_consumer_groups([group]), f"asking for {group}"
         )
         return sum(len(described[5]) for answer in answers for described in answer.groups)
@@ -293,7 +297,7 @@ class ClusterAdmin:
                 )
         return self._readers[isolation]
 
-    async def _exist(self, partitions: Collection[TopicPartition]) -> None:
+    async def _require_partitions(self, partitions: Collection[TopicPartition]) -> None:
         # aiokafka would wait for a missing partition until the deadline.
         topics = await self.topics()
         for topic, partition in partitions:
@@ -302,7 +306,7 @@ class ClusterAdmin:
                     f"there is no {topic}/{partition} on {self._settings.bootstrap}"
                 )
 
-    async def _tried(self, call: Callable[[], Awaitable[T]], what: str) -> T:
+    async def _call_until_final(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         """Ask until the answer is one that lasts. Raises DeadlineExceededError, Refused,
         BrokerError."""
 

@@ -29,7 +29,7 @@ class TableFollower:
         self._reader = reader
         self._partition = TopicPartition(topic, 0)
         self._rows: dict[bytes, bytes] = {}
-        self._written: dict[bytes, int] = {}
+        self._written_at: dict[bytes, int] = {}
         self._position = 0
         self._handed_over: int | None = None
         self._skipper = UndecodableSkipper(reader, self._rewind)
@@ -42,9 +42,9 @@ class TableFollower:
         return self._rows
 
     @property
-    def written(self) -> Mapping[bytes, int]:
+    def written_at(self) -> Mapping[bytes, int]:
         """When each of `rows` was written, in milliseconds of the epoch."""
-        return self._written
+        return self._written_at
 
     async def current(self) -> Mapping[bytes, bytes]:
         """`rows`, once they hold all that could be read when this was called. Raises
@@ -66,7 +66,7 @@ class TableFollower:
         )
         return self._rows
 
-    async def changed(self) -> Mapping[bytes, bytes]:
+    async def next_change(self) -> Mapping[bytes, bytes]:
         """`rows`, once they differ from what this gave the last time."""
         await self._until(lambda: self._rows is not self._seen)
         self._seen = self._rows
@@ -76,7 +76,7 @@ class TableFollower:
         async with self._moved:
             await self._moved.wait_for(met)
 
-    async def read(self) -> None:
+    async def run(self) -> None:
         """Read on, until cancelled."""
         self._reader.assign([self._partition])
         await self._reader.seek_to_beginning(self._partition)
@@ -101,10 +101,10 @@ class TableFollower:
             for record in records:
                 assert record.key is not None
                 rows.pop(record.key, None)
-                self._written.pop(record.key, None)
+                self._written_at.pop(record.key, None)
                 if record.value is not None:
                     rows[record.key] = record.value
-                    self._written[record.key] = record.timestamp
+                    self._written_at[record.key] = record.timestamp
             self._rows = rows
         async with self._moved:
             self._position = position
@@ -133,7 +133,7 @@ async def follow_table(settings: Settings, topic: str) -> AsyncIterator[TableFol
     """A follower that has read what there was. Raises the errors of `opened` and `current`."""
     async with open_client(make_consumer(settings), settings) as reader:
         follower = TableFollower(settings, reader, topic)
-        reading = asyncio.create_task(follower.read())
+        reading = asyncio.create_task(follower.run())
         try:
             await follower.current()
             yield follower

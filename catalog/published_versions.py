@@ -51,7 +51,7 @@ class PublishedVersions:
     async def changed(self) -> VersionsByNumber:
         """Return `versions`, once they differ from what this returned the last time."""
         while self._refresh(self._follower.rows) is self._last_returned:
-            await self._follower.changed()
+            await self._follower.next_change()
         self._last_returned = self._versions
         return self._versions
 

@@ -12,24 +12,25 @@ from farandole.events.ledger_entry import RunRoot
 
 
 class RunEdge(TypedDict):
-    """One event type on its way into one stage, in one run. `emitted - consumed + parked` is what
-    is in flight."""
+    """One event type on its way into one stage, in one run. `emitted - consumed + parked` events
+    are in flight."""
 
     emitted: int
     consumed: int
     differs: int
-    """Hash of what was emitted minus that of what was consumed: 0 where both are the same."""
+    """The hash of the emitted events minus that of the consumed ones: 0 if they are the same."""
     dropped: int
     filtered: int
     dead: int
     cancelled: int
     parked: int
     age: float
-    """Of the oldest event when it was settled, in seconds: the worst so far."""
+    """The age of the oldest event when it was settled, in seconds; the largest so far."""
     seconds: float
-    """What handling took."""
+    """The time that handling took."""
     first: int
-    """When the first was settled, and the last, in milliseconds of the epoch; 0: none was."""
+    """When the first event was settled, and in `last` the last one, in milliseconds of the epoch; 0
+    if none was."""
     last: int
     lines: NotRequired[int]
 
@@ -38,7 +39,7 @@ RUN_STATUSES = (
     "running", "cancelling", "completed", "completed with dead letters", "failed", "cancelled",
     "unopened",
 )  # fmt: skip
-"""`unopened`: events that claim the run, and no root that opened it."""
+"""`unopened`: there are events of the run, and no root that opened it."""
 
 
 class RunRow(TypedDict):
@@ -54,9 +55,9 @@ class RunRow(TypedDict):
     last: int
     closed: int | None
     amended: int
-    """How often what came after the end was settled."""
+    """How often events were settled after the run had ended."""
     late: bool
-    """It was not complete in the time that was expected of it."""
+    """The run was not complete in the expected time."""
     edges: dict[str, RunEdge]
     """By `event type>stage`."""
     leaves: dict[str, int]
@@ -64,15 +65,16 @@ class RunRow(TypedDict):
 
 
 def edge_name(event_type: str, stage: str) -> str:
-    """`line.ingested>validate`."""
+    """Return a name like `line.ingested>validate`."""
     return f"{event_type}>{stage}"
 
 
 def in_flight(edge: RunEdge) -> int:
-    """Events that are emitted and not settled; negative: more were settled than were emitted."""
+    """Return the number of events that are emitted and not settled; negative if more were settled
+    than emitted."""
     return edge["emitted"] - edge["consumed"] + edge["parked"]
 
 
 def edges_balance(edges: Mapping[str, RunEdge]) -> bool:
-    """Is each edge settled, with the same events on both sides?"""
+    """Return True if each edge is settled, with the same events on both sides."""
     return all(in_flight(e) == 0 and e["parked"] == 0 and e["differs"] == 0 for e in edges.values())

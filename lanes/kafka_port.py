@@ -160,7 +160,7 @@ class KafkaPort:
         loading, while the consumer then gets the answer that there is no offset."""
         try:
             async with ClusterAdmin.open(self.membership.settings) as admin:
-                return await admin.committed(self.membership.group, tps)
+                return await admin.committed_offsets(self.membership.group, tps)
         except BrokerError as error:
             raise OutcomeUnknownError(str(error)) from None
 

@@ -76,7 +76,7 @@ class LagProbe:
             old = age is not None and await _has_older_unread(admin, left, age)
         except TopicMissingError:
             return LagSample(version.pipeline, stage, 0, 0, age=age, known=False)
-        members = await admin.members(names.stage_group(version.pipeline, stage))
+        members = await admin.count_members(names.stage_group(version.pipeline, stage))
         return LagSample(version.pipeline, stage, members, total_unread(left), old, age)
 
     async def _ledger(self, admin: ClusterAdmin) -> LagSample:

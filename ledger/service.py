@@ -33,7 +33,7 @@ async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
 
         def seen() -> Sequence[AlertCondition] | None:
             look = watching.taken()
-            return None if look is None else [*alert_conditions(look, settings.options)]
+            return None if look is None else [*alert_conditions(look, settings.command_options)]
 
         def work(lane: int) -> BookkeeperLane:
             if lane != _ALERTING_LANE:
@@ -60,5 +60,5 @@ async def _wait_for_source(table: TableFollower, stopping: asyncio.Event) -> str
             return ""  # the group ends before it begins
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
-                await table.changed()
+                await table.next_change()
     return f"farandole://{installation.id}/farandole/bookkeeper"

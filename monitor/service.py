@@ -91,8 +91,10 @@ async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str
                 log.warning("monitor.waiting", why=state.pulse.why)
                 said = True
             await asyncio.sleep(_LEDGER_POLL_SECONDS)
-        await admin.create({changelog_topic(settings): TopicSpec(partitions, _CHANGELOG_CONFIG)})
-        return await admin.cluster(), partitions
+        await admin.create_topics(
+            {changelog_topic(settings): TopicSpec(partitions, _CHANGELOG_CONFIG)}
+        )
+        return await admin.cluster_id(), partitions
 
 
 async def _run_app(

@@ -57,7 +57,7 @@ async def run_notifier(
             others,
             sender=sender,
             bootstrap=settings.bootstrap or "",
-            options=settings.options,
+            options=settings.command_options,
         )
 
     store = IncidentStore(directory.alerts, compose)
@@ -91,7 +91,7 @@ async def _follow_dead_topics(
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(_TOPIC_POLL_SECONDS):
-                directory.update(await table.changed())
+                directory.update(await table.next_change())
         topics = await _existing_topics(settings, directory)
         if topics is not None:
             group.subscribe(topics)

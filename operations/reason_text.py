@@ -18,25 +18,31 @@ def reason_text(reason: Reason, command_line: CommandLine = plain_command_line) 
 
     Raises KeyError for a code that is in neither table below.
     """
+    steps = (step.text(command_line) for step in reason_steps(reason))
+    return "; ".join([_sentence(reason, command_line), *steps])
+
+
+def reason_message(reason: Reason) -> str:
+    """Return the sentence without `reason_steps`: the message of an error that has the steps."""
+    return _sentence(reason, plain_command_line)
+
+
+def reason_steps(reason: Reason) -> tuple[NextStep, ...]:
+    """Return the commands at the end of the sentence; empty if it has none."""
+    step = _STEPS.get(reason.code)
+    return () if step is None else (step,)
+
+
+def _sentence(reason: Reason, command_line: CommandLine) -> str:
     template = _TEMPLATES.get(reason.code)
     if template is not None:
         return template.format(**reason.fields)
     return _SENTENCES[reason.code](reason.fields, command_line)
 
 
-def _no_books(_: Fields, command_line: CommandLine) -> str:
-    apply = NextStep("", ("apply",)).text(command_line)
-    return f"there are no books: no version that keeps any was applied; {apply}"
-
-
-def _ledger_stopped(fields: Fields, command_line: CommandLine) -> str:
+def _ledger_stopped(fields: Fields, _: CommandLine) -> str:
     behind = f", and {fields['behind']:,} offsets behind" if fields["behind"] else ""
-    step = NextStep("", ("up",), " runs it").text(command_line)
-    return f"the ledger is not running{behind}: its figures are those of when it ended; {step}"
-
-
-def _ledger_behind(fields: Fields, _: CommandLine) -> str:
-    return f"the ledger is {fields['behind']:,} offsets behind"
+    return f"the ledger is not running{behind}: its figures are those of when it ended"
 
 
 def _run_unopened(fields: Fields, command_line: CommandLine) -> str:
@@ -100,7 +106,13 @@ def _cause_missing(fields: Fields, command_line: CommandLine) -> str:
     return f"the cause of {fields['position']}: {reason_text(fields['reason'], command_line)}"
 
 
+_STEPS: Mapping[str, NextStep] = {
+    "no_books": NextStep("", ("apply",)),
+    "ledger_stopped": NextStep("", ("up",), " runs it"),
+}
 _TEMPLATES: Mapping[str, str] = {
+    "no_books": "there are no books: no version that keeps any was applied",
+    "ledger_behind": "the ledger is {behind:,} offsets behind",
     "edge_not_begun": "{stage} has settled none of {events:,} {event_type} yet",
     "edge_parked": "{stage}: {events:,} {event_type} are parked, to be tried again",
     "row_missing": "it has entries, and no row",
@@ -135,9 +147,7 @@ _TEMPLATES: Mapping[str, str] = {
 """The sentences that need no more than their fields."""
 
 _SENTENCES: Mapping[str, Sentence] = {
-    "no_books": _no_books,
     "ledger_stopped": _ledger_stopped,
-    "ledger_behind": _ledger_behind,
     "run_unopened": _run_unopened,
     "run_late": _run_late,
     "run_amended": _run_amended,

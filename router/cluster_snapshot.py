@@ -43,7 +43,7 @@ async def take_snapshot(
         existing = await admin.topics()
         derived = resolve_topics(derived, versions, existing, settings.names)
         check_partition_counts(derived.topics, existing)
-        configs = await admin.configs([name for name in derived.topics if name in existing])
+        configs = await admin.topic_configs([name for name in derived.topics if name in existing])
         found = await stage_input_lags(admin, settings, versions, existing)
     waiting = await unread_events(settings, versions, found)
     return ClusterSnapshot(versions, existing, configs, tuple(waiting)), derived

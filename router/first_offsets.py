@@ -66,7 +66,7 @@ async def first_offsets(
     for stage, inputs in new_input_partitions(version, earlier).items():
         partitions = [*inputs, *retries.get(stage, ())]
         group = settings.names.stage_group(version.pipeline, stage)
-        committed = await admin.committed(group, partitions)
+        committed = await admin.committed_offsets(group, partitions)
         offsets = {
             tp: positions[tp]
             for tp in partitions

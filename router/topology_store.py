@@ -43,7 +43,7 @@ async def write_report(settings: Settings, report: RouterReport) -> None:
     Raises BrokerError."""
     topic = settings.names.topology_topic
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create(system_topics.system_topic_specs(settings.names))
+        await admin.create_topics(system_topics.system_topic_specs(settings.names))
     async with open_client(make_producer(settings), settings) as writer:
         value = report.model_dump_json().encode()
         record = writer.send_and_wait(topic, key=report.key, value=value)

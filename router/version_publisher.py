@@ -127,8 +127,8 @@ async def _await_other_router(settings: Settings) -> None:
             asyncio.timeout(_OTHER_ROUTER_SECONDS),
             follow_table(settings, settings.names.topology_topic) as table,
         ):
-            await table.changed()
-            await table.changed()
+            await table.next_change()
+            await table.next_change()
 
 
 @dataclass(slots=True)
@@ -258,7 +258,7 @@ async def _prepare_version(
 async def _create_topics(
     job: _PublishJob, derived: DerivedTopology, admin: ClusterAdmin, existing: Mapping[str, int]
 ) -> None:
-    await admin.create(derived.topics)
+    await admin.create_topics(derived.topics)
     for name in derived.topics:
         if name not in existing:
             job.created += (name,)
@@ -269,8 +269,8 @@ async def _repair_configs(derived: DerivedTopology, admin: ClusterAdmin) -> tupl
     """Give existing topics the configs that the file says, and return the names of those that had
     others. It is done after the version is published, at each apply: if a router dies in between,
     the next apply repairs them."""
-    different = drifted_configs(derived, await admin.configs(list(derived.topics)))
-    await admin.configure(different)
+    different = drifted_configs(derived, await admin.topic_configs(list(derived.topics)))
+    await admin.configure_topics(different)
     for topic, configs in different.items():
         log.info("topic.configured", topic=topic, **configs)
     return tuple(different)

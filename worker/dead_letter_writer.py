@@ -48,7 +48,7 @@ class DeadLetterWriter:
             attempts += record.before
             first_at = record.first_failed / 1000 or first_at
             replays = record.replays
-        account = FailureAccount.of(
+        account = FailureAccount.from_error(
             _strip_own_frames(error),
             stage=self._stage,
             version=lineage.edge.version.name,

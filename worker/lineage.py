@@ -251,7 +251,7 @@ class LineageResolver:
         start, _ = version_span(place.starts, record.offset)
         edge = self._edge(start.version, record.topic)
         assert edge is not None  # the version has the topic: it begins somewhere in it
-        run = place.run_ids.of(record.partition, record.offset).encode()
+        run = place.run_ids.run_id(record.partition, record.offset).encode()
         return Lineage(edge, run, make_header_block([(RUN_HEADER, run)]))
 
     def lineage_or_stray(self, record: Record) -> Lineage:
@@ -298,7 +298,7 @@ class LineageResolver:
         ends = first + RUN_ID_BLOCK if ends is None else min(ends, first + RUN_ID_BLOCK)
         edge = self._edge(start.version, record.topic)
         assert edge is not None  # the version has the topic: it begins somewhere in it
-        run_ids = place.run_ids.block(partition, first)
+        run_ids = place.run_ids.block_of_ids(partition, first)
         place.met = _RootBlock(record.topic, partition, first, ends, edge, run_ids)
         return place.met
 

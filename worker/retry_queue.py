@@ -296,7 +296,7 @@ class RetryQueue:
             log.info(
                 "event.retried",
                 stage=self._stage,
-                position=event.place.decode(),
+                position=event.row_name.decode(),
                 attempt=event.attempts,
                 seconds=round(seconds, 3),
                 error=event.error,

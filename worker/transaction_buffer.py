@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.envelope import constant_headers
 from farandole.events.event_key import output_key
+from farandole.events.event_position import EventPosition
 from farandole.events.header_codec import (
     SMALL_VARINTS,
     HeaderBlock,
@@ -18,7 +19,6 @@ from farandole.events.header_codec import (
 )
 from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
-from farandole.events.run_ids import EventPosition
 from farandole.worker.counters import Counters
 from farandole.worker.ledger_entries import EdgeAccount, TransactionAccounts, count_lines
 from farandole.worker.limits import HEADER_BYTES_ESTIMATE, MAX_EVENT_BYTES, MAX_RECORD_BYTES

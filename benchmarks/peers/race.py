@@ -33,7 +33,7 @@ async def measure(
     homes, missing = _installed(chosen)
     source = Source(settings.names.event_topic("bench", "peers"), count)
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({source.topic: TopicSpec(pipelines.PARTITIONS)})
+        await admin.create_topics({source.topic: TopicSpec(pipelines.PARTITIONS)})
     await lines.fill(settings, source.topic, count)
     there = [c for c in chosen if c.name in homes]
     runs: dict[str, list[verdict.Run]] = {c.name: [] for c in chosen}

@@ -57,7 +57,7 @@ async def run(
         hop = Hop(settings.bootstrap or "", source.topic, target, group, Path(place))
         (hop.folder / "topology.yaml").write_text("pipeline: bench\n")
         async with ClusterAdmin.open(settings) as there:
-            await there.create({target: TopicSpec(pipelines.PARTITIONS)})
+            await there.create_topics({target: TopicSpec(pipelines.PARTITIONS)})
             if contestant.ours:
                 await _publish(settings, source)
             async with _started(contestant, home, hop, settings) as child:
@@ -138,7 +138,7 @@ def _used(pid: int, costs: dict[int, float]) -> tuple[float, int]:
 
 async def _committed(there: ClusterAdmin, hop: Hop, source: Source) -> int:
     """Lines. The source holds no transactions' markers, so there an offset is a count."""
-    found = await there.committed(hop.group, source.partitions)
+    found = await there.committed_offsets(hop.group, source.partitions)
     return sum(offset.offset for offset in found.values() if offset is not None)
 
 

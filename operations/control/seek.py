@@ -226,7 +226,7 @@ async def _refuse_live_workers(
 ) -> None:
     sound = [position.label for position in chosen if not position.lost]
     group = settings.names.stage_group(version.pipeline, stage)
-    if sound and await admin.members(group):
+    if sound and await admin.count_members(group):
         raise ConflictError(
             "workers_alive",
             f"workers of {stage} are alive, so only lost offsets are moved, not that of "
@@ -248,7 +248,7 @@ async def _commit_offset(
     tp = position.lag.partition
     lane = settings.names.lane_transactional_id(version.pipeline, stage, tp.partition)
     async with fenced_producer(settings, lane) as producer:
-        now = (await admin.committed(group, [tp]))[tp]
+        now = (await admin.committed_offsets(group, [tp]))[tp]
         committed = now.offset if now else None
         if committed != position.lag.committed:
             raise ConflictError(

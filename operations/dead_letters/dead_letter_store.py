@@ -93,7 +93,7 @@ class DeadLetterStore:
             lanes = (await admin.topics()).get(topic)
             if lanes is None:
                 raise BrokerError(f"there is no topic {topic} yet", NextStep("run", ("apply",)))
-            configs = (await admin.configs([topic])).get(topic, {})
+            configs = (await admin.topic_configs([topic])).get(topic, {})
         return RetryTopic(
             stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))
         )

@@ -138,7 +138,7 @@ def prepare_ordered_replay(
     is added. Raises NotReplayableError, and the errors of `order.amend_value`."""
     assert order.retry_topic is not None
     replay = parse_letter(record, order.stage, store.by_name)
-    if replay.event.place in taken:
+    if replay.event.row_name in taken:
         # Its row would have the same key: compaction may take the first before the lane reads it.
         raise NotReplayableError("letter_older_first")
     opens_run = order.as_new_run and replay.version.retired is not None
@@ -149,7 +149,7 @@ def prepare_ordered_replay(
     if opens_run:
         return replay_as_new_run(replay, store.versions[max(store.versions)])
     check_replayable(replay, order.retry_topic)
-    taken.add(replay.event.place)
+    taken.add(replay.event.row_name)
     return replay
 
 

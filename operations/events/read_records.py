@@ -35,7 +35,8 @@ async def read_records(
     if (request.event_type is None) == (request.dead_stage is None):
         raise InvalidRequestError("invalid_request", "name either an event type or a stage")
     settings = installation.settings
-    version = await installation.newest_version()
+    versions = await installation.versions()
+    version = versions[max(versions)]
     if request.event_type is not None:
         known = require_known(
             request.event_type, version.events, "event type", "unknown_event_type"
@@ -44,7 +45,7 @@ async def read_records(
     else:
         stage = require_known(request.dead_stage or "", version.stages, "stage")
         topic = settings.names.dead_topic(version.pipeline, stage)
-    reader = RecordReader(version)
+    reader = RecordReader(versions.values())
     start = "earliest" if request.from_start else "latest"
     async with aclosing(scan(settings, [topic], start=start, follow=request.follow)) as batches:  # type: ignore[arg-type]
         async for records in batches:

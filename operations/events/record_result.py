@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+from farandole.catalog.ownership import UnknownVersionError, VersionIndex
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.envelope import UnreadableEventError, parse_envelope
 from farandole.events.record import Record
-from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
 
 _NUMBER_FIELDS = ("attempts", "replays", "partition", "offset", "timestamp")
@@ -75,34 +75,44 @@ class RecordResult:
 
 
 class RecordReader:
-    """Reads records by one version: its topics' event types and its installation."""
+    """Reads the records of one pipeline, by all its versions."""
 
-    def __init__(self, version: Version) -> None:
-        self._source_prefix = f"farandole://{version.installation}/".encode()
-        self._types = {event.topic: event_type for event_type, event in version.events.items()}
-        self._runs = {topic: RunIdGenerator(version.installation, topic) for topic in self._types}
+    def __init__(self, versions: Iterable[Version]) -> None:
+        """`versions`: at least one."""
+        self._index = VersionIndex(versions)
 
     def read(self, record: Record) -> RecordResult:
         """Return the record with what it takes to decode it."""
         return RecordResult(record, self)
 
     def event_type(self, topic: str) -> str | None:
-        """Return the event type that has this topic; None if none has."""
-        return self._types.get(topic)
+        """Return the event type that has this topic under the newest version that knows it; None
+        if none does."""
+        starts = self._index.starts(topic, 0)
+        return starts[0].event_type if starts else None
 
     def run_of(self, record: Record, account: Mapping[str, Any]) -> str | None:
         """Return the run that a stage's output carries, or that a root opens. None if the topic is
         no event type's, or a dead letter does not say where its event stood."""
         headers = dict(record.headers)
-        run_id = headers.get("ce_runid")
-        if run_id and (headers.get("ce_source") or b"").startswith(self._source_prefix):
-            return run_id.decode(errors="replace")
-        runs = self._runs.get(account.get("topic", record.topic))
+        topic = account.get("topic", record.topic)
+        if self._is_output(headers, topic):
+            return headers["ce_runid"].decode(errors="replace")
         partition = account.get("partition", record.partition)
         offset = account.get("offset", record.offset)
-        if runs is None or not isinstance(partition, int) or not isinstance(offset, int):
+        if not isinstance(partition, int) or not isinstance(offset, int):
             return None
-        return runs.of(partition, offset)
+        if not self._index.has_topic(topic):
+            return None
+        return self._index.root_run(topic, partition, offset).decode()
+
+    def _is_output(self, headers: Mapping[str, bytes], topic: str) -> bool:
+        """Return True if a stage emitted the record, also under a version that was published after
+        ours were read."""
+        try:
+            return self._index.claimed_owner(headers, topic) is not None
+        except UnknownVersionError:
+            return True
 
 
 def json_line(value: bytes | None) -> bytes:

@@ -98,7 +98,7 @@ async def trace_event(
     if target.id is not None and found.event is None:
         cause = str(RecordPosition.of(start))
         found.notes.append(Reason("event_not_found", {"id": target.id, "cause": cause}))
-    reader = RecordReader(versions[max(versions)])
+    reader = RecordReader(versions.values())
 
     def traced(record: Record) -> TracedRecord:
         return TracedRecord(tracer.type_of(record), tracer.stage_of(record), reader.read(record))

@@ -56,7 +56,7 @@ def test_what_has_to_be_paid_is_what_the_line_says() -> None:
 async def test_each_line_stands_once_where_its_key_belongs(settings: Settings) -> None:
     topic = settings.names.event_topic("bench", "peers")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(pipelines.PARTITIONS)})
+        await admin.create_topics({topic: TopicSpec(pipelines.PARTITIONS)})
     await fill(settings, topic, 20_000)
     found: list[bytes] = []
     async for records in scan(settings, [topic]):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kafka
 async def source(settings: Settings) -> Source:
     topic = settings.names.event_topic("bench", "peers")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(pipelines.PARTITIONS)})
+        await admin.create_topics({topic: TopicSpec(pipelines.PARTITIONS)})
     await fill(settings, topic, LINES)
     return Source(topic, LINES)
 

@@ -94,7 +94,7 @@ async def counted(settings: Settings) -> dict[str, Count]:
     ids = RunIdGenerator(newest.installation, roots)
     async for records in scan(settings, [roots]):
         for record in records:
-            found[ids.of(record.partition, record.offset)] = Count()
+            found[ids.run_id(record.partition, record.offset)] = Count()
     async for records in scan(settings, sorted(types.keys() - {roots})):
         for record in records:
             headers = dict(record.headers)

@@ -114,7 +114,7 @@ async def topic(settings: Settings) -> str:
     """What was written, committed."""
     name = settings.names.event_topic("p", "batch")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({name: TopicSpec(1)})
+        await admin.create_topics({name: TopicSpec(1)})
     client = make_producer(settings, transactional_id=settings.names.router_transactional_id)
     async with open_client(client, settings), client.transaction():
         outgoing = [record.outgoing() for record in WRITTEN]

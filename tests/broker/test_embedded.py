@@ -100,7 +100,7 @@ async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
     before = of(running)
     topic = before.names.event_topic("p", "a")
     async with ClusterAdmin.open(before) as admin:
-        await admin.create({topic: TopicSpec(MANY)})
+        await admin.create_topics({topic: TopicSpec(MANY)})
     async with AsyncExitStack() as stack:
         writers = [
             await stack.enter_async_context(
@@ -120,7 +120,7 @@ async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
     assert await read_table(after, topic) == {b"%d" % i: b"1" for i in range(MANY)}
     assert _controller(folder) != controller
     async with ClusterAdmin.open(after) as admin:
-        await admin.create({f"{topic}.later": TopicSpec(1)})
+        await admin.create_topics({f"{topic}.later": TopicSpec(1)})
 
 
 def _controller(folder: Path) -> str:
@@ -185,7 +185,7 @@ async def test_a_damaged_class_cache_does_not_prevent_a_start(
     else:
         damaged.write_bytes(b"no cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert (await begin(folder)).lives
+    assert (await begin(folder)).is_alive
 
 
 async def test_a_setting_that_kafka_refuses_is_one_line(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_without_maven_central_a_stand_in_is_started_and_said_loudly(tmp_p
         (warned,) = [entry for entry in logs if entry["event"] == "kafka.fallback"]
         assert warned["log_level"] == "warning"
         async with ClusterAdmin.open(of(running)) as admin:
-            await admin.create({"t": TopicSpec(1)})
+            await admin.create_topics({"t": TopicSpec(1)})
     finally:
         assert await embedded_kafka.stop_embedded(tmp_path)
     assert process_start_time(running.pid) is None

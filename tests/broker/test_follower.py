@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kafka
 async def topic(settings: Settings) -> str:
     name = settings.names.topology_topic
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({name: TopicSpec(1, {"cleanup.policy": "compact"})})
+        await admin.create_topics({name: TopicSpec(1, {"cleanup.policy": "compact"})})
     return name
 
 
@@ -60,8 +60,8 @@ async def test_what_was_committed_before_the_question_is_in_the_answer(
 
 async def test_a_change_is_heard_of(settings: Settings, topic: str) -> None:
     async with follow_table(settings, topic) as follower:
-        await follower.changed()
-        change = asyncio.create_task(follower.changed())
+        await follower.next_change()
+        change = asyncio.create_task(follower.next_change())
         await write(settings, topic, {b"a": b"1"})
         assert await asyncio.wait_for(change, 10) == {b"a": b"1"}
 
@@ -76,12 +76,12 @@ async def test_a_tombstone_takes_its_row_away(settings: Settings, topic: str) ->
 async def test_the_newest_stands_last_with_its_time(settings: Settings, topic: str) -> None:
     await write(settings, topic, {b"a": b"1", b"b": b"1"})
     async with follow_table(settings, topic) as follower:
-        before = dict(follower.written)
+        before = dict(follower.written_at)
         await write(settings, topic, {b"a": b"2", b"c": None})
         assert [*await follower.current()] == [b"b", b"a"]
-        assert follower.written.keys() == {b"a", b"b"}
-        assert follower.written[b"a"] > before[b"a"]
-        assert follower.written[b"b"] == before[b"b"]
+        assert follower.written_at.keys() == {b"a", b"b"}
+        assert follower.written_at[b"a"] > before[b"a"]
+        assert follower.written_at[b"b"] == before[b"b"]
 
 
 async def test_what_is_not_committed_is_not_known_and_holds_nobody(

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.kafka
 async def topic(settings: Settings) -> str:
     name = settings.names.event_topic("p", "a")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({name: TopicSpec(2, {"cleanup.policy": "compact"})})
+        await admin.create_topics({name: TopicSpec(2, {"cleanup.policy": "compact"})})
     return name
 
 

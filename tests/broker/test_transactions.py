@@ -60,7 +60,7 @@ def test_an_error_of_another_kind_stays_as_it_is() -> None:
 async def topic(settings: Settings) -> str:
     name = settings.names.event_topic("p", "made")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({name: TopicSpec(2)})
+        await admin.create_topics({name: TopicSpec(2)})
     return name
 
 

@@ -172,7 +172,7 @@ def test_the_run_of_a_root_is_computed_wherever_it_stands() -> None:
         record = Made(b"{}", topic="p.asked", partition=partition, offset=offset)
         found = index.owner_of(record)
         assert found is not None
-        assert index.run_of(record, found).decode() == ids.of(partition, offset)
+        assert index.run_of(record, found).decode() == ids.run_id(partition, offset)
 
 
 def test_a_key_has_one_home() -> None:

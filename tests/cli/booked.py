@@ -67,7 +67,7 @@ def put(settings: Settings, *rows: RunRow | tuple[bytes, bytes | None]) -> None:
     async def written() -> None:
         topic = settings.names.runs_topic
         async with ClusterAdmin.open(settings) as admin:
-            await admin.create({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
+            await admin.create_topics({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
         async with open_client(make_producer(settings), settings) as client:
             for each in rows:
                 key, value = (

@@ -26,7 +26,7 @@ def died(error: BaseException | None = None, **more: Any) -> FailureAccount:
     except BaseException as caught:  # noqa: BLE001 -- functions raise anything
         death = {"stage": "validate", "version": "order-lines@7", "run": "abc", "attempts": 3}
         death["first"] = NOW
-        return FailureAccount.of(caught, **{**death, **more})
+        return FailureAccount.from_error(caught, **{**death, **more})
 
 
 def account(dead: OutgoingRecord) -> dict[str, str]:
@@ -144,7 +144,7 @@ def test_a_letter_always_fits(
     error = type("E" * name, (Exception,), {})(message[0] * message[1])
     dead = build_dead_letter(
         record,
-        FailureAccount.of(error, stage="s", version="v", run="r", attempts=1, first=NOW),
+        FailureAccount.from_error(error, stage="s", version="v", run="r", attempts=1, first=NOW),
         largest=LARGEST,
     )
     assert wire_size(dead) <= LARGEST

@@ -81,7 +81,9 @@ class Real:
 
     async def prepare(self) -> None:
         async with ClusterAdmin.open(self.settings) as admin:
-            await admin.create({self.source.topic: TopicSpec(1), self.target.topic: TopicSpec(1)})
+            await admin.create_topics(
+                {self.source.topic: TopicSpec(1), self.target.topic: TopicSpec(1)}
+            )
         client = make_producer(
             self.settings, transactional_id=self.settings.names.router_transactional_id
         )

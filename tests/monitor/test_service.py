@@ -57,7 +57,7 @@ async def test_only_what_is_committed_counts_and_a_restart_keeps_it(
 ) -> None:
     ledger = settings.names.ledger_topic
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({ledger: TopicSpec(2)})
+        await admin.create_topics({ledger: TopicSpec(2)})
     async with open_client(
         make_producer(settings, transactional_id=f"{ledger}-t"), settings
     ) as writer:

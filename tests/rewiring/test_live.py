@@ -138,7 +138,7 @@ async def behind(settings: Settings, pipeline: str = "rewired") -> dict[str, int
         for _ in range(2):
             for name, stage in stages.items():
                 tps = [TopicPartition(t, i) for t in stage.topics for i in range(widths[t])]
-                done = await admin.committed(names.stage_group(pipeline, name), tps)
+                done = await admin.committed_offsets(names.stage_group(pipeline, name), tps)
                 ends = await admin.end_offsets(tps)
                 read = {tp: at.offset for tp, at in done.items() if at is not None}
                 lag = sum(ends[tp] - read.get(tp, 0) for tp in tps)

@@ -79,7 +79,7 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
     assert await flows(settings, asked, b"1") == [b"0", b"1"]
     assert not await held(settings, [e.topic for e in after.version.events.values()])
     async with ClusterAdmin.open(settings) as admin:
-        offsets = await admin.committed(
+        offsets = await admin.committed_offsets(
             settings.names.stage_group("p", "mask"), [TopicPartition(asked, 0)]
         )
     boundary = history[1].events["asked"].boundaries[0]

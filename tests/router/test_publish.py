@@ -44,7 +44,7 @@ async def committed(settings: Settings, stage: str, event_type: str) -> list[int
     async with ClusterAdmin.open(settings) as admin:
         count = (await admin.topics())[topic]
         tps = [TopicPartition(topic, index) for index in range(count)]
-        found = await admin.committed(settings.names.stage_group("p", stage), tps)
+        found = await admin.committed_offsets(settings.names.stage_group("p", stage), tps)
     return [None if (at := found[tp]) is None else at.offset for tp in tps]
 
 
@@ -80,7 +80,7 @@ async def test_a_root_from_before_the_first_apply_is_not_lost(settings: Settings
     file = derived(settings.names)
     topic = settings.names.event_topic("p", "asked")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: file.topics[topic]})
+        await admin.create_topics({topic: file.topics[topic]})
     await published(settings, topic, 0, 3)
     applied = await publish_version(settings, file, "ann")
     assert topic not in applied.created_topics
@@ -204,7 +204,7 @@ async def test_another_number_of_partitions_is_a_topic_of_its_own(settings: Sett
     assert await committed(settings, "load", "line.read") == [0, 0]
     async with ClusterAdmin.open(settings) as admin:
         tps = [TopicPartition(wide, index) for index in range(3)]
-        found = await admin.committed(names.stage_group("p", "load"), tps)
+        found = await admin.committed_offsets(names.stage_group("p", "load"), tps)
         assert {tp.partition: at and at.offset for tp, at in found.items()} == {0: 0, 1: 0, 2: 0}
 
 
@@ -215,7 +215,7 @@ async def test_a_topic_that_others_have_grown_is_refused_before_anything_is_done
     file = derived(settings.names, MORE)
     topic = settings.names.event_topic("p", "line.read")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(5)})
+        await admin.create_topics({topic: TopicSpec(5)})
         with pytest.raises(
             TopicMismatchError, match=r"line\.read has 5 partitions and should have 2"
         ):
@@ -231,11 +231,11 @@ async def test_a_retention_that_changes_reaches_the_topic_that_exists(settings: 
     topic = settings.names.event_topic("p", "line.read")
     shorter = derived(settings.names, FILE.replace("partitions: 2", "partitions: 2, retention: 1h"))
     async with ClusterAdmin.open(settings) as admin:
-        await admin.configure({topic: {"segment.ms": "60000"}})
+        await admin.configure_topics({topic: {"segment.ms": "60000"}})
         applied = await publish_version(settings, shorter, "ann")
         assert not applied.changed
         assert topic in applied.configured_topics
-        found = (await admin.configs([topic]))[topic]
+        found = (await admin.topic_configs([topic]))[topic]
         assert (found["retention.ms"], found["segment.ms"]) == ("3600000", "60000")
     assert (await publish_version(settings, shorter, "ann")).configured_topics == ()
 

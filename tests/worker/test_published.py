@@ -18,7 +18,7 @@ async def test_a_foreign_record_among_the_versions_is_passed_over(settings: Sett
     ours = version()
     topic = settings.names.topology_topic
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(1, {"cleanup.policy": "compact"})})
+        await admin.create_topics({topic: TopicSpec(1, {"cleanup.policy": "compact"})})
     async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, ours.model_dump_json().encode(), key=b"p@1")
         await writer.send_and_wait(topic, b"nonsense", key=b"theirs")

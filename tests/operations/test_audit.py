@@ -28,8 +28,8 @@ from farandole.ledger.audit_comparison import (
     remove_run_weight,
 )
 from tests.cli.conftest import Call, environment
-from tests.cli.test_trace import forgotten
 from tests.cli.worked import STAGES, worked
+from tests.operations.test_trace import forgotten
 
 EDGE = AuditEdge("a", None)
 ids = st.lists(st.integers(0, 10**6), unique=True, min_size=2, max_size=40).map(
@@ -162,7 +162,7 @@ def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}']
     version = asyncio.run(worked(settings, folder, roots))
     ids = RunIdGenerator(version.installation, version.events["asked"].topic)
-    run, other = ids.of(0, 0), ids.of(0, 1)
+    run, other = ids.run_id(0, 0), ids.run_id(0, 1)
     (event,) = (json.loads(call("trace", "asked/0/0", "--json", env=environment(settings)).stdout))[
         "effects"
     ][:1]

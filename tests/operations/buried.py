@@ -43,7 +43,7 @@ def letters(version: Version, count: int, stage: str = "load") -> list[OutgoingR
             topic, number % LANES, number // LANES, b'{"n": %d}' % number, b"k%d" % number,
             [("ce_id", b"asked/0/1/%d" % number)], 1_700_000_000_000 + number,
         )  # fmt: skip
-        run = ids.of(0, number % RUNS)
+        run = ids.run_id(0, number % RUNS)
         death = FailureAccount(
             stage, version.name, run, "Reject", f"line {number} is empty", attempts=3,
             first_failed=FIRST,
@@ -68,7 +68,7 @@ async def buried(settings: Settings, count: int) -> DeadLetterStore:
     version = (await publish_version(settings, derived(settings.names), "me")).version
     topic = settings.names.retry_topic("p", "load")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
+        await admin.create_topics({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
     await bury(settings, settings.names.dead_topic("p", "load"), letters(version, count))
     return await open_dead_letter_store(settings, "p")
 

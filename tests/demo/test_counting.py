@@ -14,8 +14,8 @@ from farandole.events import settlement_record
 from farandole.router.topology_derivation import derive_topology
 from farandole.router.topology_file_check import check_topology_file
 from farandole.router.version_publisher import publish_version
-from tests.cli.buried import bury
 from tests.cli.conftest import ROOT
+from tests.operations.buried import bury
 
 pytestmark = pytest.mark.kafka
 

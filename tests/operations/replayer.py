@@ -16,7 +16,7 @@ from farandole.broker.kafka_clients import make_producer
 from farandole.broker.settings import Settings
 from farandole.operations.dead_letters import dead_letter_store, settlement_writer
 from farandole.operations.dead_letters.letter_selection import LetterSelection
-from tests.cli.buried import replaying
+from tests.operations.buried import replaying
 
 POINT, LETTERS, AT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 settlement_writer.MAX_TRANSACTION_LETTERS = LETTERS

@@ -27,7 +27,9 @@ from farandole.operations.dead_letters.settlement_writer import (
     find_open_letters,
     settle_letters,
 )
-from tests.cli.buried import (
+from tests.cli.conftest import ROOT
+from tests.ledger.made import consumed, emitted, entry, part, root
+from tests.operations.buried import (
     LANES,
     RUNS,
     assert_each_once,
@@ -37,8 +39,6 @@ from tests.cli.buried import (
     letters,
     replaying,
 )
-from tests.cli.conftest import ROOT
-from tests.ledger.made import consumed, emitted, entry, part, root
 
 pytestmark = pytest.mark.kafka
 
@@ -55,7 +55,7 @@ def killed(settings: Settings, point: str, *, letters: int, at: int) -> None:
     clean = {name: v for name, v in os.environ.items() if not name.startswith(ENV_PREFIX)}
     told = settings.model_dump(mode="json", exclude_none=True)
     env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in told.items()}
-    command = [sys.executable, "-m", "tests.cli.replayer", point, str(letters), str(at)]
+    command = [sys.executable, "-m", "tests.operations.replayer", point, str(letters), str(at)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=100)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
