@@ -28,6 +28,7 @@ from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from tests.ledger.made import AT, read, story
+from tests.seeds import seeds
 
 NAMES = KafkaNames()
 LEDGER = Partition(NAMES.ledger_topic, 0)
@@ -163,8 +164,9 @@ def _sound(world: World) -> bool:
     return world.rows() == world.expected and world.completions() == once
 
 
-def test_every_run_is_complete_once_and_its_row_is_right_whatever_dies_when() -> None:
-    for seed in SEEDS:
+@seeds(400, kept=40)
+def test_every_run_is_complete_once_and_its_row_is_right_whatever_dies_when(seeds: range) -> None:
+    for seed in seeds:
         assert _sound(ran(seed)), seed
 
 
