@@ -40,9 +40,9 @@ def nobody() -> str:
     ],
 )
 def test_no_broker_is_one_line(call: Call, nobody: str, words: list[str]) -> None:
-    said = one_line(call("--bootstrap", nobody, *words))
-    assert nobody in said
-    assert "kafka start" in said
+    text = one_line(call("--bootstrap", nobody, *words))
+    assert nobody in text
+    assert "kafka start" in text
 
 
 def test_no_embedded_broker_is_one_line(call: Call, folder: Path) -> None:
@@ -50,9 +50,11 @@ def test_no_embedded_broker_is_one_line(call: Call, folder: Path) -> None:
     assert one_line(call("kafka", "status")).endswith(f"farandole -C {folder} kafka start")
 
 
-def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobody: str) -> None:
-    said = one_line(call("--bootstrap", nobody, "-f", "a.yaml", "status"))
-    assert f"farandole -C {folder} kafka start" in said
+def test_the_command_that_starts_an_embedded_broker_names_its_folder_alone(
+    call: Call, folder: Path, nobody: str
+) -> None:
+    text = one_line(call("--bootstrap", nobody, "-f", "a.yaml", "status"))
+    assert f"farandole -C {folder} kafka start" in text
 
 
 @pytest.mark.parametrize(
@@ -85,18 +87,18 @@ def test_a_suggested_command_leads_to_the_same_pipeline(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["--bootstrap", "here", "status"], "is not host:port"),
         (["--namespace", "A_b", "status"], "namespace 'A_b'"),
     ],
 )
-def test_a_bad_setting_is_one_line(call: Call, words: list[str], said: str) -> None:
-    assert said in one_line(call(*words))
+def test_a_bad_setting_is_one_line(call: Call, words: list[str], text: str) -> None:
+    assert text in one_line(call(*words))
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["lint", "--jsno"], "Did you mean --json?"),
         (["trigger", "feed.requested", "--data", "{weeks"], "--data is not JSON"),
@@ -109,8 +111,8 @@ def test_a_bad_setting_is_one_line(call: Call, words: list[str], said: str) -> N
         (["dmeo"], "did you mean 'demo'?"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_exit_2(call: Call, words: list[str], said: str) -> None:
-    assert said in one_line(call(*words), code=2)
+def test_a_wrong_word_is_one_line_and_exit_2(call: Call, words: list[str], text: str) -> None:
+    assert text in one_line(call(*words), code=2)
 
 
 def test_our_own_mistake_is_one_line_and_says_how_to_see_more(
@@ -126,16 +128,16 @@ def test_our_own_mistake_is_one_line_and_says_how_to_see_more(
 
 
 def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
-    """`farandole graph | true`: nothing is said, not even by Python at its end."""
+    """`farandole graph | true`: nothing is printed, not even by Python at its end."""
     with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
         assert reader.stdin is not None
         reader.wait()
         child = process("-C", str(folder), "graph", env={}, stdout=reader.stdin.fileno())
-    _, said = child.communicate(timeout=20)
-    assert (child.returncode, said) == (1, "")
+    _, text = child.communicate(timeout=20)
+    assert (child.returncode, text) == (1, "")
 
 
-def test_ctrl_c_is_130_without_a_word(folder: Path) -> None:
+def test_ctrl_c_exits_with_130_and_prints_nothing(folder: Path) -> None:
     """A command that waits for a Kafka that accepts and never answers."""
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
@@ -145,8 +147,8 @@ def test_ctrl_c_is_130_without_a_word(folder: Path) -> None:
         connected, _ = mute.accept()
         with connected:
             child.send_signal(signal.SIGINT)
-            _, said = child.communicate(timeout=20)
-    assert (child.returncode, said.strip()) == (130, "")
+            _, text = child.communicate(timeout=20)
+    assert (child.returncode, text.strip()) == (130, "")
 
 
 def test_until_has_a_deadline() -> None:

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.cli.rendering.status_view import waiting_lines
 from farandole.events import retry_record
 from farandole.events.number_ranges import format_ranges
@@ -39,12 +40,12 @@ LANES = 3
 def parked(
     offset: int, since: datetime = SINCE, kind: bytes = PARKED_PREFIX, **more: Any
 ) -> OutgoingRecord:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "topic": "p.a", "partition": 0, "value": b"{}", "key": b"k", "headers": (), **more,
     }  # fmt: skip
     at = int(since.timestamp() * 1000) if kind == PARKED_PREFIX else 0
     return retry_record.make_retry_row(
-        ParkedEvent(offset=offset, timestamp=1, since=at, **said), kind
+        ParkedEvent(offset=offset, timestamp=1, since=at, **fields), kind
     )
 
 
@@ -93,7 +94,7 @@ async def test_a_replay_waits_from_its_order_until_it_is_taken_up(settings: Sett
 
 
 @pytest.mark.kafka
-async def test_a_lane_holds_for_as_long_as_its_row_stands(settings: Settings) -> None:
+async def test_a_breaker_is_open_for_as_long_as_its_row_says_so(settings: Settings) -> None:
     for lane in (0, 2):
         await write(settings, lane, OutgoingRecord(BREAKER_ROW_KEY, HELD_ROW))
     both = tuple(OpenBreakerLane(lane, SINCE, "OperationalError: no route") for lane in (0, 2))
@@ -136,7 +137,7 @@ async def test_whatever_was_written_over_the_rows_that_stand_are_counted(
 
 @pytest.mark.kafka
 @pytest.mark.parametrize(("most", "value"), [("MAX_READ_ROWS", 150), ("MAX_READ_BYTES", 15_000)])
-async def test_beyond_what_is_read_at_most_the_newest_are_counted_and_said_to_be_some(
+async def test_beyond_the_limits_the_newest_rows_give_a_lower_bound(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, most: str, value: int
 ) -> None:
     monkeypatch.setattr(module, most, value)
@@ -151,7 +152,7 @@ async def test_beyond_what_is_read_at_most_the_newest_are_counted_and_said_to_be
 
 
 @pytest.mark.kafka
-def test_status_says_what_waits_and_what_is_held(call: Call, settings: Settings) -> None:
+def test_status_shows_waiting_events_and_open_breakers(call: Call, settings: Settings) -> None:
     env = environment(settings)
     assert call("apply", env=env).exit_code == 0
     topic = settings.names.retry_topic("order-lines", "load")
@@ -163,21 +164,21 @@ def test_status_says_what_waits_and_what_is_held(call: Call, settings: Settings)
             await client.send_and_wait(topic, HELD_ROW, key=BREAKER_ROW_KEY, partition=1)
 
     asyncio.run(written())
-    told = json.loads(call("status", "--json", env=env).stdout)["waiting"]
+    document = json.loads(call("status", "--json", env=env).stdout)["waiting"]
     since = "2024-11-27T12:03:11+00:00"
     why = "OperationalError: no route"
-    assert told["load"] == {
+    assert document["load"] == {
         "count": 2, "since": since, "more": False,
         "held": [{"lane": 1, "since": since, "why": why}],
     }  # fmt: skip
-    assert told["plan"] == {"count": 0, "since": None, "more": False, "held": []}
-    said = call("status", env=env).stdout
+    assert document["plan"] == {"count": 0, "since": None, "more": False, "held": []}
+    text = call("status", env=env).stdout
     at = "2024-11-27 12:03:11 UTC"
-    assert f"load: 2 events wait to be tried again, the oldest since {at}\n" in said
-    assert f"load holds its input in lane 1, since {at}: {why}\n" in said
+    assert f"load: 2 events wait to be tried again, the oldest since {at}\n" in text
+    assert f"load holds its input in lane 1, since {at}: {why}\n" in text
 
 
-def test_lanes_that_hold_for_the_same_reason_are_one_line() -> None:
+def test_breakers_that_are_open_for_the_same_reason_are_one_line() -> None:
     def held(lane: int, why: str) -> OpenBreakerLane:
         return OpenBreakerLane(lane, SINCE.replace(minute=lane), why)
 
@@ -192,11 +193,11 @@ def test_lanes_that_hold_for_the_same_reason_are_one_line() -> None:
 
 @given(st.sets(st.integers(0, 40)))
 def test_ranges_name_every_number_once(numbers: set[int]) -> None:
-    said = format_ranges(numbers)
-    assert _named(said.split(", ") if said else []) == sorted(numbers)
-    assert said.count(", ") < max(1, len(numbers))
+    text = format_ranges(numbers)
+    assert _named(text.split(", ") if text else []) == sorted(numbers)
+    assert text.count(", ") < max(1, len(numbers))
 
 
-def _named(said: Sequence[str]) -> list[int]:
-    ends = [[int(end) for end in each.split("-")] for each in said]
+def _named(text: Sequence[str]) -> list[int]:
+    ends = [[int(end) for end in each.split("-")] for each in text]
     return [n for each in ends for n in range(each[0], each[-1] + 1)]

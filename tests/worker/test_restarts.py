@@ -26,7 +26,7 @@ def test_the_last_crash_in_a_row_is_quarantine() -> None:
     assert [end is None for end in ends] == [False] * (QUARANTINE_AFTER - 1) + [True]
 
 
-def test_progress_begins_a_new_row() -> None:
+def test_progress_resets_the_count_of_crashes() -> None:
     restarts = RestartPolicy()
     for _ in range(QUARANTINE_AFTER - 1):
         restarts.restart_delay(1)
@@ -34,7 +34,7 @@ def test_progress_begins_a_new_row() -> None:
     assert restarts.restart_delay(1) == 0.1
 
 
-def test_who_lived_long_begins_a_new_row_though_it_settles_nothing() -> None:
+def test_a_long_life_resets_the_count_of_crashes() -> None:
     restarts = RestartPolicy()
     for _ in range(3 * QUARANTINE_AFTER):
         assert restarts.restart_delay(1, STABLE_SECONDS) == 0.1
@@ -42,7 +42,7 @@ def test_who_lived_long_begins_a_new_row_though_it_settles_nothing() -> None:
 
 
 @given(st.integers(1, 200))
-def test_what_is_away_is_waited_for_without_end(times: int) -> None:
+def test_temporary_exits_are_restarted_without_end(times: int) -> None:
     restarts = RestartPolicy()
     waits = [restarts.restart_delay(EXIT_TEMPORARY) for _ in range(times)]
     assert all(wait is not None and 0 < wait <= MAX_RESTART_WAIT for wait in waits)

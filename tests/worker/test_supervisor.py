@@ -96,7 +96,7 @@ async def test_all_processes_of_a_service_are_started_and_ended(tmp_path: Path) 
     assert run.supervisor.pids() == {}
 
 
-async def test_a_stop_drains_and_hears_the_last_word(tmp_path: Path) -> None:
+async def test_a_stop_drains_and_reads_the_last_report(tmp_path: Path) -> None:
     async with running(service("settles", tmp_path / "diary")) as run:
         await until(lambda: consumed(run) == 10)
         assert run.supervisor.reports()["load"]["lanes"] == 1
