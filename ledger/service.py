@@ -14,48 +14,49 @@ from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.lag_probe import LagProbe
 from farandole.ledger.stage_alerts import AlertCondition, alert_conditions
 
-DRAIN_SECONDS = 10.0  # seconds that the lanes have to end
-_ALERTING_LANE = 0  # the lane that tells of stages: there is one in the installation
+DRAIN_SECONDS = 10.0  # that the lanes have to end
+_ALERTING_LANE = 0  # writes the alerts about stages, so that there is one of each
 
 
 async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
-    """Keep the books until `stopping` is set. Any number of these may run: they share the lanes.
+    """Run the bookkeeper until `stopping` is set. Any number may run: they share the lanes.
 
-    Raises lanes.group.Broken or BrokerError when Kafka is out of reach for good.
+    Raises a lane group's error or BrokerError when Kafka stays unreachable.
     """
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
         source = await _wait_for_source(table, stopping)
-        watching = LagProbe(settings, lambda: table.rows, lambda: _ALERTING_LANE in group.lanes)
+        probe = LagProbe(settings, lambda: table.rows, lambda: _ALERTING_LANE in group.lanes)
 
-        def seen() -> Sequence[AlertCondition] | None:
-            look = watching.taken()
-            return None if look is None else [*alert_conditions(look, settings.options)]
+        def take_conditions() -> Sequence[AlertCondition] | None:
+            samples = probe.take_latest()
+            return None if samples is None else [*alert_conditions(samples, settings.options)]
 
-        def work(lane: int) -> BookkeeperLane:
+        def make_lane(lane: int) -> BookkeeperLane:
             if lane != _ALERTING_LANE:
                 return BookkeeperLane(names, lane, source)
-            return BookkeeperLane(names, lane, source, seen=seen)
+            return BookkeeperLane(names, lane, source, take_conditions=take_conditions)
 
         group = LaneGroup(
             settings,
             names.bookkeeper_group,
             [names.ledger_topic],
             lambda lane: f"{names.bookkeeper_group}:{lane}",
-            work,
+            make_lane,
             alone=asyncio.Lock(),
             patience=DRAIN_SECONDS,
             state=[names.runs_topic, names.bookkeeper_state_topic],
-            from_start=True,  # its state says what of it is read already
+            from_start=True,  # the lane's state says which entries are folded
         )
-        await run_with_companion(group, watching.run(), stopping)
+        await run_with_companion(group, probe.run(), stopping)
 
 
 async def _wait_for_source(table: TableFollower, stopping: asyncio.Event) -> str:
-    """The `ce_source` of rows, once somebody has installed something here."""
+    """Wait until a first version is published, and return the `ce_source` of run rows. It contains
+    the installation's id. Returns an empty text if `stopping` is set first."""
     while INSTALLATION_KEY not in table.rows:
         if stopping.is_set():
-            return ""  # the group ends before it begins
+            return ""  # not used: the lane group ends at once
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await table.changed()
