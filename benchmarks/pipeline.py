@@ -29,8 +29,8 @@ FOLDER = Path(__file__).parent.parent
 async def measure(settings: Settings, weeks: int) -> dict[str, Any]:
     """From the trigger to the last commit: seven stages, a process each, into SQLite."""
     checked = check_topology_file(FOLDER / "topology.yaml", settings.names)
-    assert checked.form is not None, checked.findings
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.topology is not None, checked.findings
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     version = (await router.publish_version(settings, derived, "bench")).version
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         url = f"sqlite:///{folder}/order-lines.db"

@@ -10,9 +10,10 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 from pydantic import BaseModel
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.record import Header
 from farandole.events.topology_version import (
     INSTALLATION_KEY,
@@ -91,7 +92,7 @@ async def publish(settings: Settings, version: Version, extra: Mapping[str, int]
     topics |= {t: TopicSpec(n) for t, n in extra.items()}
     topics[names.topology_topic] = TopicSpec(1, {"cleanup.policy": "compact"})
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create(topics)
+        await admin.create_topics(topics)
     installation = Installation(id=version.installation, created=version.published)
     for stage, bound in version.stages.items():
         client = make_producer(settings, transactional_id=names.router_transactional_id)

@@ -6,11 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import orjson
-from matplotlib import pyplot
 
 from benchmarks.peers.verdict import ranked
+
+try:
+    import matplotlib
+    from matplotlib import pyplot
+except ImportError:
+    sys.exit("the plots need matplotlib: pip install 'farandole[bench]'")
 
 DOCS = Path(__file__).parent.parent / "docs"
 

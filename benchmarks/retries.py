@@ -296,8 +296,8 @@ async def _published(settings: Settings, stages: dict[str, str], function: str) 
             f"events:\n  line: {{key: household_id}}\nstages:\n{written}\n"
         )
         checked = check_topology_file(file, settings.names)
-    if checked.form is None or not checked.fit:
+    if checked.topology is None or not checked.is_fit:
         raise RuntimeError(f"{checked.findings}")
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     version = (await publish_version(settings, derived, "bench")).version
     return version.events["line"].topic

@@ -87,8 +87,8 @@ async def _edited(settings: Settings, folder: Path, stages: dict[str, tuple[str,
         f"events:\n  asked:\nstages:\n{wired}\n"
     )
     checked = check_topology_file(file, settings.names)
-    assert checked.form is not None, checked.findings
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.topology is not None, checked.findings
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     return (await publish_version(settings, derived, "bench")).version.version
 
 

@@ -1,9 +1,280 @@
-"""Which parts of aiokafka do we use that it does not publish, and why?"""
+"""Which parts of aiokafka do we use that it does not publish, and why?
+
+Public, and used everywhere: `aiokafka`, `aiokafka.admin`, `aiokafka.errors`, `aiokafka.structs`.
+Everything else goes through this module (a test holds the product to it), and `verify_aiokafka`
+compares it with the installed aiokafka when the first client is made.
+
+We also rely on behaviour that no attribute shows:
+- aiokafka asserts the state of its transactions: AssertionError (`transactions.py`);
+- it logs and swallows what a rebalance listener raises (`lanes/lane_group.py`);
+- `stop()` can raise the CancelledError of one of its own tasks (`kafka_clients.py`);
+- `ConsumerRecord` has the attributes of `farandole.events.record.Record`;
+- the admin client returns raw answers of the protocol: the tuples in `resources`, the members at
+  `groups[i][5]`, and no offsets at all for a group that is still loading (`cluster_admin.py`).
+
+The module is long because it is the only one of its kind: to look through it is to know what a new
+aiokafka can break.
+"""
 
 from __future__ import annotations
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.producer.transaction_manager import TransactionState
+import asyncio
+import inspect
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from farandole.broker.broker_errors import BrokerError
+
+
+class UnsupportedAiokafkaError(BrokerError):
+    """The installed aiokafka lacks a part that we need. The message names the part, what it is for,
+    and which aiokafka to install."""
+
+
+_REMEDY = "install aiokafka>=0.14,<0.15"
+
+try:
+    # `import X as X` is for others: `cluster_admin.py` (configs of topics), `lane_assignor.py` (our
+    # own assignor), `connection_diagnosis.py` (asking a server by hand why it refuses us: aiokafka
+    # only logs it), `record_batch.py` (batches whose headers are encoded once for each lane).
+    from aiokafka.admin.config_resource import ConfigResource as ConfigResource
+    from aiokafka.admin.config_resource import ConfigResourceType as ConfigResourceType
+    from aiokafka.client import AIOKafkaClient
+    from aiokafka.cluster import ClusterMetadata as ClusterMetadata
+    from aiokafka.conn import AIOKafkaConnection
+    from aiokafka.conn import collect_hosts as collect_hosts
+    from aiokafka.conn import create_conn as create_conn
+    from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+    from aiokafka.consumer.group_coordinator import GroupCoordinator
+    from aiokafka.consumer.subscription_state import (
+        Assignment,
+        Subscription,
+        SubscriptionState,
+        TopicPartitionState,
+    )
+    from aiokafka.coordinator.assignors.abstract import (
+        AbstractPartitionAssignor as AbstractPartitionAssignor,
+    )
+    from aiokafka.coordinator.protocol import (
+        ConsumerProtocolMemberAssignment as ConsumerProtocolMemberAssignment,
+    )
+    from aiokafka.coordinator.protocol import (
+        ConsumerProtocolMemberMetadata as ConsumerProtocolMemberMetadata,
+    )
+    from aiokafka.producer.message_accumulator import (
+        BatchBuilder,
+        MessageAccumulator,
+        MessageBatch,
+    )
+    from aiokafka.producer.sender import Sender
+    from aiokafka.producer.transaction_manager import TransactionManager, TransactionState
+    from aiokafka.protocol.metadata import MetadataRequest as MetadataRequest
+    from aiokafka.record.util import calc_crc32c as calc_crc32c
+except ImportError as error:
+    raise UnsupportedAiokafkaError(
+        f"aiokafka {version('aiokafka')} lacks a part that Farandole needs: {error}; {_REMEDY}"
+    ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An attribute of an aiokafka class that we read, set or call."""
+
+    owner: type
+    attribute: str
+    reason: str
+
+
+def _uses(reason: str, *used: tuple[type, str]) -> tuple[Use, ...]:
+    return tuple(Use(owner, attribute, reason) for owner, attribute in used)
+
+
+_OWNERSHIP = "proving by a heartbeat that a partition is still ours"
+_ERRORS = "seeing coordinator errors of a group that fetches nothing"
+_METADATA = "reading the metadata of committed offsets, which holds the crash marker"
+_POSITIONS = "positions of the assignment that a lane has seeked in, not of a newer one"
+_UNDECODABLE = "finding the record that cannot be decoded"
+_CLOSING = "closing a client although the broker is away, when stop() does not return"
+_RETRIEVING = "retrieving the errors of futures that aiokafka keeps for itself"
+_BATCHES = "record batches of our own"
+_TRANSACTIONS = "transactions of the router"
+_ISOLATION = "Faust's consumer, which would read what was never committed"
+
+USES: tuple[Use, ...] = (
+    *_uses(
+        _OWNERSHIP,
+        (AIOKafkaConsumer, "_coordinator"),
+        (GroupCoordinator, "generation"),
+        (GroupCoordinator, "_do_heartbeat"),
+    ),
+    *_uses(_ERRORS, (GroupCoordinator, "check_errors")),
+    *_uses(_METADATA, (GroupCoordinator, "fetch_committed_offsets")),
+    *_uses(
+        _POSITIONS,
+        (AIOKafkaConsumer, "_subscription"),
+        (SubscriptionState, "subscription"),
+        (Subscription, "assignment"),
+        (Assignment, "active"),
+        (Assignment, "state_value"),
+        (TopicPartitionState, "position"),
+    ),
+    *_uses(
+        _UNDECODABLE,
+        (AIOKafkaConsumer, "_fetcher"),
+        (Fetcher, "_records"),
+        (FetchResult, "_partition_records"),
+        (PartitionRecords, "next_fetch_offset"),
+    ),
+    *_uses(
+        _CLOSING,
+        (AIOKafkaConsumer, "_client"),
+        (AIOKafkaConsumer, "_closed"),
+        (AIOKafkaProducer, "client"),
+        (AIOKafkaProducer, "_closed"),
+        (AIOKafkaAdminClient, "_client"),
+        (AIOKafkaAdminClient, "_closed"),
+        (AIOKafkaClient, "_conns"),
+        (AIOKafkaConnection, "_writer"),
+    ),
+    *_uses(
+        _RETRIEVING,
+        (AIOKafkaProducer, "_sender"),
+        (AIOKafkaProducer, "_message_accumulator"),
+        (AIOKafkaProducer, "_txn_manager"),
+        (Sender, "sender_task"),
+        (MessageAccumulator, "_batches"),
+        (MessageAccumulator, "_pending_batches"),
+        (MessageBatch, "future"),
+        (MessageBatch, "_drain_waiter"),
+        (TransactionManager, "_transaction_waiter"),
+        (TransactionManager, "_pid_waiter"),
+    ),
+    *_uses(
+        _BATCHES,
+        (BatchBuilder, "record_count"),
+        (BatchBuilder, "close"),
+        (BatchBuilder, "closed"),
+        (BatchBuilder, "_set_producer_state"),
+        (BatchBuilder, "_build"),
+    ),
+    *_uses(
+        _TRANSACTIONS,
+        (TransactionManager, "producer_epoch"),
+        (TransactionManager, "_txn_consumer_group"),
+        (TransactionManager, "state"),
+    ),
+    *_uses(
+        _ISOLATION,
+        (AIOKafkaConsumer, "_isolation_level"),
+        (Fetcher, "_isolation_level"),
+    ),
+    *_uses("creating topics with the broker's own replication", (NewTopic, "replication_factor")),
+)
+
+
+@cache
+def verify_aiokafka() -> None:
+    """Compare `USES` with the installed aiokafka. Raises UnsupportedAiokafkaError.
+
+    Needs neither a client nor a loop: an attribute is there if the class has it or `__init__` names
+    it.
+    """
+    for use in USES:
+        if not _has_attribute(use.owner, use.attribute):
+            raise UnsupportedAiokafkaError(
+                f"aiokafka {version('aiokafka')} has no {use.owner.__name__}.{use.attribute}, "
+                f"which Farandole uses for {use.reason}; {_REMEDY}"
+            )
+
+
+def _has_attribute(owner: type, attribute: str) -> bool:
+    if hasattr(owner, attribute):
+        return True
+    made = [vars(each).get("__init__") for each in owner.__mro__]
+    return any(attribute in init.__code__.co_names for init in made if inspect.isfunction(init))
+
+
+# The consumer's group
+
+
+def generation(consumer: AIOKafkaConsumer) -> int:
+    """Return the generation in which the consumer is a member of its group."""
+    current: int = consumer._coordinator.generation
+    return current
+
+
+async def heartbeat(consumer: AIOKafkaConsumer) -> bool:
+    """Send a heartbeat now and return True if Kafka accepted it."""
+    accepted: bool = await consumer._coordinator._do_heartbeat()
+    return accepted
+
+
+def raise_coordinator_error(consumer: AIOKafkaConsumer) -> None:
+    """Raise the error that ended the coordination of the group, if there is one. aiokafka raises it
+    only from a fetch."""
+    consumer._coordinator.check_errors()
+
+
+def committed_with_metadata(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> Awaitable[Mapping[TopicPartition, Any]]:
+    """Return the committed offsets of the group, each with its `offset` and `metadata`. (The public
+    `committed()` drops the metadata.) A partition may be missing while the group is loading."""
+    found: Awaitable[Mapping[TopicPartition, Any]]
+    found = consumer._coordinator.fetch_committed_offsets(partitions)
+    return found
+
+
+# What a consumer has read
+
+
+def current_assignment(consumer: AIOKafkaConsumer) -> Any:
+    """Return the current assignment, for `assigned_positions`; None after a new subscription, until
+    the rebalance that follows it."""
+    return consumer._subscription.subscription.assignment
+
+
+def assigned_positions(assignment: Any, partitions: Sequence[tuple[str, int]]) -> list[int] | None:
+    """Return the position in each of the partitions; None if the assignment is no longer active,
+    also where a newer one has the same partitions."""
+    if assignment is None or not assignment.active:
+        return None
+    return [assignment.state_value(TopicPartition(*p)).position for p in partitions]
+
+
+def undecodable_offset(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    """Return the offset of the record at which decoding has just failed, while reading one record
+    at a time.
+
+    The position alone does not move over the markers and aborted records in between; how far the
+    client has decoded does.
+    """
+    assignment = current_assignment(consumer)
+    position: int = assignment.state_value(partition).position
+    fetched = consumer._fetcher._records.get(partition)
+    decoded = getattr(fetched, "_partition_records", None)
+    return max(position, decoded.next_fetch_offset if decoded is not None else position)
+
+
+def set_read_committed(consumer: AIOKafkaConsumer) -> None:
+    """Let a consumer that has not started read only what is committed."""
+    consumer._isolation_level = "read_committed"
+
+
+def reads_committed(consumer: Any) -> bool:
+    """Return True if a started consumer reads only what is committed: what its fetcher asks for,
+    not what it was made with. False if it is no consumer."""
+    level = getattr(getattr(consumer, "_fetcher", None), "_isolation_level", None)
+    return bool(level == READ_COMMITTED)
+
+
+# A producer's transaction
 
 _OPEN_STATES = (TransactionState.IN_TRANSACTION, TransactionState.ABORTABLE_ERROR)
 
@@ -26,3 +297,81 @@ def announce_next_group(producer: AIOKafkaProducer) -> None:
     announces only that one. Made to forget it, it announces the next group as well.
     """
     producer._txn_manager._txn_consumer_group = None
+
+
+# Topics
+
+
+def new_topic(
+    name: str, partitions: int, replication_factor: int | None, configs: Mapping[str, str]
+) -> NewTopic:
+    """Return what `create_topics` takes. `replication_factor`: None for the broker's default, which
+    is -1 in the protocol and which the constructor refuses."""
+    topic = NewTopic(name, partitions, 1, topic_configs=dict(configs))
+    topic.replication_factor = -1 if replication_factor is None else replication_factor
+    return topic
+
+
+# The end of a client
+
+_CLIENT_PARTS = ("_sender", "_message_accumulator", "_coordinator", "_fetcher", "_subscription")
+
+
+async def force_close_client(client: Any) -> None:
+    """Leave nothing of a client behind, whatever it waits for; never waits for the broker.
+
+    `stop()` of a client whose broker is away does not return, and cancelling it leaks its tasks.
+    """
+    inner = _network_client(client)
+    parts = [client, inner, *(getattr(client, name, None) for name in _CLIENT_PARTS)]
+    client._closed = True
+    owners = {id(part) for part in parts if part is not None}
+    own_tasks = [
+        task
+        for task in asyncio.all_tasks()
+        if task is not asyncio.current_task() and id(_task_owner(task)) in owners
+    ]
+    for task in own_tasks:
+        task.cancel()
+    if own_tasks:
+        await asyncio.wait(own_tasks, timeout=0.5)
+    for connection in list(inner._conns.values()):
+        # A plain close waits for a peer that may be frozen to take what is still buffered.
+        if connection is not None and connection._writer is not None:
+            connection._writer.transport.abort()
+    try:
+        async with asyncio.timeout(1):
+            await inner.close()
+    except Exception:  # noqa: BLE001, S110 -- nothing is left that we could do
+        pass
+    retrieve_exceptions(client, *own_tasks)
+
+
+def retrieve_exceptions(client: Any, *tasks: asyncio.Future[Any]) -> None:
+    """Retrieve the errors of the given tasks and of the futures that a client keeps for itself:
+    asyncio prints an error that nobody has retrieved, with a traceback."""
+    futures: list[Any] = [*tasks]
+    manager = getattr(client, "_txn_manager", None)
+    if manager is not None:
+        futures += [manager._transaction_waiter, manager._pid_waiter]
+    sender = getattr(client, "_sender", None)
+    if sender is not None:
+        futures.append(sender.sender_task)
+    accumulator = getattr(client, "_message_accumulator", None)
+    if accumulator is not None:
+        batches = [batch for waiting in accumulator._batches.values() for batch in waiting]
+        for batch in (*batches, *accumulator._pending_batches):
+            futures += [batch.future, batch._drain_waiter]
+    for future in futures:
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
+
+
+def _network_client(client: Any) -> Any:
+    return client.client if isinstance(client, AIOKafkaProducer) else client._client
+
+
+def _task_owner(task: asyncio.Task[Any]) -> Any:
+    """The object whose method a task runs; None if its coroutine is no such method."""
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return frame.f_locals.get("self") if frame is not None else None

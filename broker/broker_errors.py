@@ -1,8 +1,18 @@
 """What can go wrong between us and a broker?"""
 
+from __future__ import annotations
+
+from farandole.events.next_step import NextStep
+
 
 class BrokerError(Exception):
-    """The broker did not do what was asked; the message is one line and says what to do next."""
+    """The broker did not do what was asked; the text is one line and says what to do next."""
+
+    def __init__(self, message: str, next_step: NextStep | None = None) -> None:
+        """`message` has no command in it; the error's text ends with that of `next_step`."""
+        super().__init__(message if next_step is None else f"{message}; {next_step}")
+        self.message = message
+        self.next_step = next_step
 
 
 class UnreachableError(BrokerError):

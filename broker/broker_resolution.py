@@ -8,6 +8,7 @@ from farandole.broker import embedded_kafka
 from farandole.broker.broker_errors import InvalidSettingsError, UnreachableError
 from farandole.broker.java_runtime import ProgressReporter
 from farandole.broker.settings import ENV_PREFIX, Settings
+from farandole.events.next_step import NextStep
 
 
 async def resolve_broker(
@@ -30,7 +31,7 @@ async def resolve_broker(
         else embedded_kafka.embedded_status(folder)
     )
     if running is None:
-        raise UnreachableError("Kafka is not running; start it: farandole kafka start")
+        raise UnreachableError("Kafka is not running", NextStep("start it", ("kafka", "start")))
     # One node cannot hold more than one replica.
     factor = settings.replication_factor or 1
     return settings.model_copy(update={"bootstrap": running.address, "replication_factor": factor})

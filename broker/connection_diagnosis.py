@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from typing import Any
 
-from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -17,10 +16,11 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
     UnsupportedSaslMechanismError,
 )
-from aiokafka.protocol.metadata import MetadataRequest
 
+from farandole.broker.aiokafka_internals import MetadataRequest, collect_hosts, create_conn
 from farandole.broker.broker_errors import AccessDeniedError, BrokerError, UnreachableError
 from farandole.broker.settings import ENV_PREFIX
+from farandole.events.next_step import NextStep
 
 _ACCESS_DENIED_ERRORS = (
     ClusterAuthorizationFailedError,
@@ -34,9 +34,9 @@ _ACCESS_DENIED_ERRORS = (
 _TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 
 
-def is_access_denied(error: BaseException) -> bool:
-    """Does the broker say that we may not?"""
-    return isinstance(error, _ACCESS_DENIED_ERRORS)
+def is_access_denied(error: type[BaseException]) -> bool:
+    """Return True if an error of this type says that the broker does not let us in."""
+    return issubclass(error, _ACCESS_DENIED_ERRORS)
 
 
 def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
@@ -62,7 +62,7 @@ async def diagnose_connection(
                     return found
     except TimeoutError:
         return found or no_answer_error(servers, seconds)
-    if found is None and is_access_denied(error):
+    if found is None and is_access_denied(type(error)):
         return AccessDeniedError(f"Kafka at {servers} refuses us: {_one_line(error)}")
     return found or UnreachableError(
         f"Kafka at {servers} answers and then fails: {_one_line(error)}"
@@ -105,7 +105,7 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
                 f"{server} refuses the user {arguments['sasl_plain_username']!r}: wrong user name"
                 f" or password; see {ENV_PREFIX}SASL_USERNAME and {ENV_PREFIX}SASL_PASSWORD"
             )
-        case KafkaError() if is_access_denied(error):
+        case KafkaError() if is_access_denied(type(error)):
             return AccessDeniedError(f"{server} refuses us: {_one_line(error)}")
         case ssl.SSLCertVerificationError():
             return AccessDeniedError(
@@ -126,8 +126,8 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
             )
         case OSError() if not isinstance(error, ConnectionResetError):
             return UnreachableError(
-                f"no broker answers at {server} ({error.strerror or _one_line(error)});"
-                f" start one (farandole kafka start) or set {ENV_PREFIX}BOOTSTRAP"
+                f"no broker answers at {server} ({error.strerror or _one_line(error)})",
+                NextStep("start one", ("kafka", "start"), f", or set {ENV_PREFIX}BOOTSTRAP"),
             )
     if arguments["security_protocol"] in _TLS_PROTOCOLS:
         # The alert by which TLS 1.3 asks for a certificate gets lost on its way to us.

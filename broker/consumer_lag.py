@@ -67,7 +67,7 @@ async def partition_lag(
 ) -> list[InputLag]:
     """Those partitions, by their event type, as a group has come along in them."""
     ends = await admin.end_offsets(list(partitions))
-    committed = await admin.committed(group, list(partitions))
+    committed = await admin.committed_offsets(group, list(partitions))
     return [
         InputLag(event_type, tp, found.offset if (found := committed[tp]) else None, ends[tp])
         for tp, event_type in partitions.items()

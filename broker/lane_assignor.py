@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from aiokafka.cluster import ClusterMetadata
-from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
-from aiokafka.coordinator.protocol import (
+from farandole.broker.aiokafka_internals import (
+    AbstractPartitionAssignor,
+    ClusterMetadata,
     ConsumerProtocolMemberAssignment,
     ConsumerProtocolMemberMetadata,
 )

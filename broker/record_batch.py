@@ -10,8 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-from aiokafka.record.util import calc_crc32c
-
+from farandole.broker.aiokafka_internals import calc_crc32c
 from farandole.events.header_codec import NULL_LENGTH, SMALL_VARINTS, length_prefixed, varint_bytes
 from farandole.events.record import OutgoingRecord
 

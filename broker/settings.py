@@ -153,7 +153,7 @@ class Settings(ConfiguredSettings):
         return KafkaNames(self.namespace)
 
     @property
-    def options(self) -> str:
+    def command_options(self) -> str:
         """What a person types after `farandole` to reach the same installation, with a space before
         it."""
         return f" --namespace {self.namespace}" if self.namespace else ""

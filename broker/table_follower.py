@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
-from farandole.broker.undecodable_records import offset_of_undecodable
+from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 
 log = structlog.get_logger()
 
@@ -29,8 +29,10 @@ class TableFollower:
         self._reader = reader
         self._partition = TopicPartition(topic, 0)
         self._rows: dict[bytes, bytes] = {}
-        self._written: dict[bytes, int] = {}
+        self._written_at: dict[bytes, int] = {}
         self._position = 0
+        self._handed_over: int | None = None
+        self._skipper = UndecodableSkipper(reader, self._rewind)
         self._moved = asyncio.Condition()
         self._seen: Mapping[bytes, bytes] | None = None
 
@@ -40,9 +42,9 @@ class TableFollower:
         return self._rows
 
     @property
-    def written(self) -> Mapping[bytes, int]:
+    def written_at(self) -> Mapping[bytes, int]:
         """When each of `rows` was written, in milliseconds of the epoch."""
-        return self._written
+        return self._written_at
 
     async def current(self) -> Mapping[bytes, bytes]:
         """`rows`, once they hold all that could be read when this was called. Raises
@@ -64,7 +66,7 @@ class TableFollower:
         )
         return self._rows
 
-    async def changed(self) -> Mapping[bytes, bytes]:
+    async def next_change(self) -> Mapping[bytes, bytes]:
         """`rows`, once they differ from what this gave the last time."""
         await self._until(lambda: self._rows is not self._seen)
         self._seen = self._rows
@@ -74,41 +76,56 @@ class TableFollower:
         async with self._moved:
             await self._moved.wait_for(met)
 
-    async def read(self) -> None:
+    async def run(self) -> None:
         """Read on, until cancelled."""
         self._reader.assign([self._partition])
         await self._reader.seek_to_beginning(self._partition)
         while True:
             try:
                 await self._poll()
-            except UnicodeDecodeError:
-                # A record whose header's name is not UTF-8 is none of ours: step over it.
-                offset = offset_of_undecodable(self._reader, self._partition)
-                self._reader.seek(self._partition, offset + 1)
             except (KafkaError, DeadlineExceededError) as error:
                 log.warning("table.unread", topic=self._partition.topic, why=str(error))
                 await asyncio.sleep(_RETRY_PAUSE)
 
     async def _poll(self) -> None:
-        found = await self._reader.getmany(self._partition, timeout_ms=_POLL_MS)
-        position = await with_deadline(
-            self._reader.position(self._partition), self._settings.deadline, "asking"
-        )
+        if self._handed_over is None:
+            self._handed_over = await self._read_position()
+        found = await self._skipper.poll([self._partition], self._get_records)
+        position = self._handed_over = await self._read_position()
+        # An undecodable record has no key: none of ours wrote it.
         records = [r for batch in found.values() for r in batch if r.key is not None]
         if not records and position == self._position:
             return
         if records:
             rows = dict(self._rows)
             for record in records:
+                assert record.key is not None
                 rows.pop(record.key, None)
-                self._written.pop(record.key, None)
+                self._written_at.pop(record.key, None)
                 if record.value is not None:
                     rows[record.key] = record.value
-                    self._written[record.key] = record.timestamp
+                    self._written_at[record.key] = record.timestamp
             self._rows = rows
         async with self._moved:
             self._position = position
             self._moved.notify_all()
+
+    async def _get_records(
+        self, partitions: Sequence[TopicPartition], max_records: int | None
+    ) -> Batches:
+        found: Batches = await self._reader.getmany(
+            *partitions, timeout_ms=_POLL_MS, max_records=max_records
+        )
+        return found
+
+    async def _read_position(self) -> int:
+        position: int = await with_deadline(
+            self._reader.position(self._partition), self._settings.deadline, "asking"
+        )
+        return position
+
+    def _rewind(self) -> None:
+        self._reader.seek(self._partition, self._handed_over)
 
 
 @asynccontextmanager
@@ -116,7 +133,7 @@ async def follow_table(settings: Settings, topic: str) -> AsyncIterator[TableFol
     """A follower that has read what there was. Raises the errors of `opened` and `current`."""
     async with open_client(make_consumer(settings), settings) as reader:
         follower = TableFollower(settings, reader, topic)
-        reading = asyncio.create_task(follower.read())
+        reading = asyncio.create_task(follower.run())
         try:
             await follower.current()
             yield follower

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -15,8 +16,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.connection_diagnosis import is_access_denied
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
-from farandole.broker.undecodable_records import offset_of_undecodable
-from farandole.events.record import Record, UndecodableRecord
+from farandole.broker.undecodable_records import Batches, UndecodableSkipper
+from farandole.events.record import Record
 
 log = structlog.get_logger()
 
@@ -54,7 +55,7 @@ async def scan(
     start: ScanStart = "earliest",
     until: Mapping[TopicPartition, int] | None = None,
     follow: bool = False,
-) -> AsyncIterator[list[Record]]:
+) -> AsyncGenerator[list[Record]]:
     """The committed records of `topics`, in batches of one partition each, in order.
 
     `start` is one end of the log, or offsets for the partitions that are meant. Without `follow`
@@ -100,35 +101,25 @@ async def _read_batches(
     reader: AIOKafkaConsumer,
     positions: dict[TopicPartition, int],
     ends: Mapping[TopicPartition, int] | None,
-) -> AsyncIterator[list[Record]]:
+) -> AsyncGenerator[list[Record]]:
     left = {p for p in positions if ends is None or positions[p] < ends[p]}
     reader.pause(*(positions.keys() - left))
     now = asyncio.get_running_loop().time
     moved = now()
-    gingerly = False
-    turn = 0
+
+    def rewind() -> None:
+        for partition in left:
+            reader.seek(partition, positions[partition])
+
+    skipper = UndecodableSkipper(reader, rewind)
     while left:
-        batches: dict[TopicPartition, list[Record]] = {}
-        if gingerly:
-            turn += 1
-            partition = sorted(left)[turn % len(left)]
-            batches = await _poll_single(settings, reader, partition)
-            gingerly = not any(isinstance(r, UndecodableRecord) for r in batches.get(partition, ()))
-        else:
-            try:
-                batches = await _poll_batches(settings, reader, left, None)
-            except UnicodeDecodeError:
-                # What the other partitions gave is gone with the exception: back to where we were.
-                for partition in left:
-                    reader.seek(partition, positions[partition])
-                gingerly = True
-                continue
+        batches = await skipper.poll(sorted(left), partial(_poll_batches, settings, reader))
         for partition in sorted(left):
             position = await _reader_position(settings, reader, partition)
             if position != positions[partition]:
                 positions[partition] = position
                 moved = now()
-            records = batches.get(partition, [])
+            records = list(batches.get(partition, ()))
             if ends is not None:
                 end = ends[partition]
                 if records and records[-1].offset >= end:
@@ -149,15 +140,16 @@ async def _read_batches(
 async def _poll_batches(
     settings: Settings,
     reader: AIOKafkaConsumer,
-    partitions: set[TopicPartition],
-    most: int | None,
-) -> dict[TopicPartition, list[Record]]:
+    partitions: Sequence[TopicPartition],
+    max_records: int | None,
+) -> Batches:
     try:
-        return await with_deadline(
-            reader.getmany(*partitions, timeout_ms=_POLL_MS, max_records=most),
+        found: Batches = await with_deadline(
+            reader.getmany(*partitions, timeout_ms=_POLL_MS, max_records=max_records),
             settings.deadline,
             "fetching",
         )
+        return found
     except OffsetOutOfRangeError as error:
         # Retention has overtaken us: go on with what is still there, and say so.
         for partition in error.args[0]:
@@ -168,20 +160,9 @@ async def _poll_batches(
         return {}
     except KafkaError as error:
         text = f"reading {', '.join(sorted({p.topic for p in partitions}))} failed: {error}"
-        raise (AccessDeniedError(text) if is_access_denied(error) else BrokerError(text)) from None
-
-
-async def _poll_single(
-    settings: Settings, reader: AIOKafkaConsumer, partition: TopicPartition
-) -> dict[TopicPartition, list[Record]]:
-    """aiokafka decodes neither a record one of whose headers has a name that is not UTF-8 nor what
-    was fetched with it: read singly until we stand before it, and step over it."""
-    try:
-        return await _poll_batches(settings, reader, {partition}, 1)
-    except UnicodeDecodeError:
-        offset = offset_of_undecodable(reader, partition)
-        reader.seek(partition, offset + 1)
-        return {partition: [UndecodableRecord(partition.topic, partition.partition, offset)]}
+        raise (
+            AccessDeniedError(text) if is_access_denied(type(error)) else BrokerError(text)
+        ) from None
 
 
 async def _reader_position(

@@ -17,14 +17,15 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker import aiokafka_internals
+from farandole.broker.aiokafka_internals import force_close_client
 from farandole.broker.broker_errors import (
     DeadlineExceededError,
     ProducerFencedError,
     RecordRejectedError,
     TransactionFailedError,
 )
-from farandole.broker.fencing_errors import fencing_error
-from farandole.broker.kafka_clients import force_close_client, make_producer, open_client
+from farandole.broker.fencing_errors import FENCING_ERRORS, fencing_error
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
 from farandole.events.record import OutgoingRecord, PartitionWrites
@@ -46,7 +47,7 @@ def translated_errors(no_answer: str) -> Iterator[None]:
         yield
     except TimeoutError:
         raise DeadlineExceededError(no_answer) from None
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, *FENCING_ERRORS) as error:
         fence = fencing_error(error)
         if fence is not None:
             raise ProducerFencedError(type(fence).__name__) from None

@@ -9,25 +9,24 @@ from farandole.events.topology_version import RetryTopic, StageSpec, Version
 
 
 class ActiveStage(NamedTuple):
-    """A stage that some version has: how it is worked now, and all that it must read."""
+    """A stage of some version that is not retired: how to work it, and all that it must read."""
 
     stage: StageSpec
-    """Of the newest version that has it: its code and its settings are those, whatever version an
-    event carries."""
+    """That of the newest version that has the stage: its code and its settings are used, whatever
+    version an event carries."""
     topics: tuple[str, ...]
-    """The inputs under every version: events of an older one may still come."""
+    """The inputs under every version, because events of an older one may still come. Sorted."""
     parking: RetryTopic | None = None
-    """As wide as under any of them."""
-
-
-def _wider_retry_topic(one: RetryTopic | None, other: RetryTopic | None) -> RetryTopic | None:
-    both = [parking for parking in (one, other) if parking is not None]
-    return max(both, key=lambda parking: parking.partitions, default=None)
+    """The retry topic with its largest partition count under any version; None if no version parks
+    events."""
 
 
 def active_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
-    """The stages that events can still come to: a stage that the newest version no longer has goes
-    on until the versions that have it are retired, when their last event is settled."""
+    """Return the stages that events can still come to, by name.
+
+    A stage that the newest version no longer has goes on until the versions that have it are
+    retired, which is when their last event is settled.
+    """
     found: dict[str, ActiveStage] = {}
     for _, version in sorted(versions.items()):
         if version.retired is not None:
@@ -36,9 +35,13 @@ def active_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
             topics = {version.events[event_type].topic for event_type in stage.subscribes}
             if stage.parking is not None:
                 topics.add(stage.parking.topic)
-            before = found[name].topics if name in found else ()
-            parking = _wider_retry_topic(
-                stage.parking, found[name].parking if name in found else None
-            )
-            found[name] = ActiveStage(stage, tuple(sorted(topics.union(before))), parking)
+            older = found.get(name)
+            older_topics = older.topics if older is not None else ()
+            parking = _widest_retry_topic(older.parking if older is not None else None, stage)
+            found[name] = ActiveStage(stage, tuple(sorted(topics.union(older_topics))), parking)
     return found
+
+
+def _widest_retry_topic(older: RetryTopic | None, stage: StageSpec) -> RetryTopic | None:
+    known = [topic for topic in (stage.parking, older) if topic is not None]
+    return max(known, key=lambda topic: topic.partitions, default=None)

@@ -114,9 +114,12 @@ class VersionIndex:
         """Return where each version begins in a partition, the newest first; empty if no version
         has the topic."""
         key = topic, partition
-        if key not in self._starts:
-            self._starts[key] = version_starts(self.by_name.values(), topic, partition)
-        return self._starts[key]
+        starts = self._starts.get(key)
+        if starts is None:
+            starts = version_starts(self.by_name.values(), topic, partition)
+            if starts:  # hostile records can name any number of other topics
+                self._starts[key] = starts
+        return starts
 
     def has_topic(self, topic: str) -> bool:
         """Return True if the topic is that of an event type under some version."""
@@ -168,11 +171,15 @@ class VersionIndex:
         """Return the run of a record, whose owner is `owner`."""
         if owner.stage is not None:
             return dict(record.headers)["ce_runid"]
-        reader = self._run_ids.get(record.topic)
+        return self.root_run(record.topic, record.partition, record.offset)
+
+    def root_run(self, topic: str, partition: int, offset: int) -> bytes:
+        """Return the run that a root in this place opens."""
+        reader = self._run_ids.get(topic)
         if reader is None:
-            reader = _RunIdReader(RunIdGenerator(self.newest.installation, record.topic))
-            self._run_ids[record.topic] = reader
-        return reader.run_id(record.partition, record.offset)
+            reader = _RunIdReader(RunIdGenerator(self.newest.installation, topic))
+            self._run_ids[topic] = reader
+        return reader.run_id(partition, offset)
 
 
 class _RunIdReader:
@@ -187,7 +194,7 @@ class _RunIdReader:
         first, ids = self._blocks.get(partition, (0, b""))
         at = RUN_ID_LENGTH * (offset - first)
         if not 0 <= at < len(ids):
-            at, ids = 0, self._generator.block(partition, offset)
+            at, ids = 0, self._generator.block_of_ids(partition, offset)
             self._blocks[partition] = offset, ids
         return ids[at : at + RUN_ID_LENGTH]
 

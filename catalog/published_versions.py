@@ -1,110 +1,91 @@
-"""Which versions of a pipeline are published, as of now?"""
+"""Which versions of one pipeline are published, as of now?"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import structlog
-from pydantic import ValidationError
-
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import TableFollower, follow_table
 from farandole.broker.topic_reader import read_table
-from farandole.events.topology_version import Version, parse_topology_row
-
-log = structlog.get_logger()
+from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, log_foreign_row
+from farandole.events.next_step import NextStep
+from farandole.events.topology_version import Version
 
 VersionsByNumber = Mapping[int, Version]
+"""The versions of one pipeline, oldest first."""
 
 
 class NothingAppliedError(Exception):
     """No version of the pipeline was ever published to this Kafka."""
 
+    def __init__(self, message: str, next_step: NextStep | None = None) -> None:
+        """`message` says it without a command; the error's text ends with that of `next_step`."""
+        super().__init__(message if next_step is None else f"{message}; {next_step}")
+        self.message = message
+        self.next_step = next_step
+
 
 class PublishedVersions:
-    """All versions of one pipeline, kept up to date."""
+    """All versions of one pipeline, kept up to date by a follower of the topology table."""
 
     def __init__(self, follower: TableFollower, pipeline: str) -> None:
         self._follower = follower
         self._pipeline = pipeline
-        self._rows: Mapping[bytes, bytes] = {}
+        self._decoder = TopologyDecoder(pipeline, log_foreign_row)
+        self._table: TopologyTable | None = None
         self._versions: VersionsByNumber = {}
-        self._told: VersionsByNumber | None = None
-        self._known: DecodedRows = {}
-        self._read(follower.rows)
+        self._last_returned: VersionsByNumber | None = None
+        self._refresh(follower.rows)
 
     @property
     def versions(self) -> VersionsByNumber:
-        """By number; another object whenever there is a new one."""
+        """The versions as of the last refresh; another object if, and only if, one has changed."""
         return self._versions
 
     async def current(self) -> VersionsByNumber:
-        """`versions`, once they hold all that could be read when this was called. Raises
+        """Return `versions`, once they hold all that could be read when this was called. Raises
         BrokerError."""
-        return self._read(await self._follower.current())
+        return self._refresh(await self._follower.current())
 
     async def changed(self) -> VersionsByNumber:
-        """`versions`, once they differ from what this gave the last time."""
-        while self._read(self._follower.rows) is self._told:
-            await self._follower.changed()
-        self._told = self._versions
+        """Return `versions`, once they differ from what this returned the last time."""
+        while self._refresh(self._follower.rows) is self._last_returned:
+            await self._follower.next_change()
+        self._last_returned = self._versions
         return self._versions
 
-    def _read(self, rows: Mapping[bytes, bytes]) -> VersionsByNumber:
-        if rows is self._rows:
-            return self._versions
-        found = _decode_versions(rows, self._pipeline, self._known)
-        self._rows = rows
-        if found != self._versions:
-            self._versions = found
+    def _refresh(self, rows: Mapping[bytes, bytes]) -> VersionsByNumber:
+        table = self._decoder.decode(rows)
+        if table is not self._table:
+            self._table = table
+            found = _by_number(table, self._pipeline)
+            if found != self._versions:  # a router's report is a change of the table, too
+                self._versions = found
         return self._versions
 
 
-DecodedRows = dict[bytes, tuple[bytes, Version | None]]
-"""By key, a row as it was read: it changes once, when its version is retired."""
-
-
-def _decode_versions(
-    rows: Mapping[bytes, bytes], pipeline: str, known: DecodedRows
-) -> VersionsByNumber:
-    """The versions in a table's rows; what is known is not read again."""
-    for key, value in rows.items():
-        if key not in known or known[key][0] != value:
-            known[key] = value, _decode_version(key, value, pipeline)
-    versions = (known[key][1] for key in rows)
-    return {v.version: v for v in versions if v is not None}
-
-
-def _decode_version(key: bytes, value: bytes, pipeline: str) -> Version | None:
-    """The version in a row; None if it is none of this pipeline's, or no router wrote it."""
-    if b"@" in key and not key.startswith(f"{pipeline}@".encode()):
-        return None
-    try:
-        said = parse_topology_row(key, value)
-    except ValidationError:  # one foreign record must not end every worker
-        log.warning("topology.foreign", key=key.decode(errors="backslashreplace"))
-        return None
-    return said if isinstance(said, Version) and said.pipeline == pipeline else None
+def _by_number(table: TopologyTable, pipeline: str) -> VersionsByNumber:
+    return {version.version: version for version in table.of(pipeline)}
 
 
 async def read_versions(settings: Settings, pipeline: str) -> VersionsByNumber:
-    """All versions of a pipeline, once. Raises NothingAppliedError, and the errors of
-    `read_table`."""
-    found = _decode_versions(
-        await read_table(settings, settings.names.topology_topic), pipeline, {}
-    )
+    """Return all versions of a pipeline, as committed when this is called. Raises
+    NothingAppliedError, and the errors of `read_table`."""
+    decoder = TopologyDecoder(pipeline, log_foreign_row)
+    rows = await read_table(settings, settings.names.topology_topic)
+    found = _by_number(decoder.decode(rows), pipeline)
     if not found:
         raise NothingAppliedError(
-            f"no version of {pipeline} was ever applied to {settings.bootstrap}; "
-            "run: farandole apply"
+            f"no version of {pipeline} was ever applied to {settings.bootstrap}",
+            NextStep("run", ("apply",)),
         )
     return found
 
 
 @asynccontextmanager
 async def follow_versions(settings: Settings, pipeline: str) -> AsyncIterator[PublishedVersions]:
-    """All versions of a pipeline, as they are published. Raises NothingAppliedError,
+    """Follow the versions of a pipeline as they are published. Raises NothingAppliedError and
     BrokerError."""
     # First: a follower takes it for granted that its topic exists.
     await read_versions(settings, pipeline)

@@ -5,62 +5,55 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 import click
 
+from farandole.cli.command_groups import COMMANDS, load_command, sections
 from farandole.cli.context import CliContext
-from farandole.cli.rendering.errors import report_errors
+from farandole.cli.rendering.errors import CommandError, report_errors
 
-COMMANDS = (
-    "demo", "up", "work", "route", "plan", "apply", "rollback", "history", "diff", "lint", "graph",
-    "schema", "asyncapi", "trigger", "tail", "status", "top", "runs", "run", "trace", "audit",
-    "again", "cancel", "dead", "pause", "resume", "seek", "keep-books", "notify", "monitor",
-    "incidents", "ack", "mute", "test-mail", "mail-catcher", "kafka", "completion",
-)  # fmt: skip
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class LazyCommandGroup(click.Group):
-    """A group whose commands are imported when they are asked for, and whose errors are one line.
-
-    Each command stands in the module of its name: `cli/commands/tail.py:tail`, a dash as `_`.
-    """
+    """A group whose commands are imported when they are asked for, whose help has headings, and
+    whose errors are one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [command for _, commands in sections() for command in commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(_module(name)), name)
-        return command
+        return load_command(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        width = formatter.width - 6 - max(map(len, names))
+        for heading, commands in sections():
+            rows = [(name, _short_help(name, width)) for name in commands]
+            with formatter.section(heading):
+                formatter.write_dl(rows, col_max=max(map(len, names)))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
-            raise click.UsageError(f"there is no command {args[0]!r}; {remedy}", ctx)
+        if not args[0].startswith("-") and args[0] not in COMMANDS:
+            names = self.list_commands(ctx)
+            if args[0] not in names:
+                near = get_close_matches(args[0], names, n=1)
+                remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+                raise click.UsageError(f"there is no command {args[0]!r}; {remedy}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        def complete(line: str) -> str:
-            from farandole.cli.command_hints import complete_commands
-
-            return complete_commands(ctx.obj, line, COMMANDS)
-
         def command_line(*words: str) -> str:
             context: CliContext = ctx.obj
             return context.invocation.command_line(*words)
 
-        # Within `main`'s own, for here it is known which pipeline is meant.
-        with report_errors(complete, command_line):
+        # Inside of that in `main`: only here is known which pipeline is meant.
+        with report_errors(command_line):
             return super().invoke(ctx)
 
     def main(  # type: ignore[override]  # click's overloads say the same at greater length
@@ -74,8 +67,13 @@ class LazyCommandGroup(click.Group):
             sys.exit(super().main(args, standalone_mode=False, **extra) or 0)
 
 
-def _module(name: str) -> str:
-    return "farandole.demo.command" if name == "demo" else f"farandole.cli.commands.{name}"
+def _short_help(name: str, limit: int) -> str:
+    """Return the first sentence of a command's help, or why the command cannot be loaded."""
+    try:
+        command = load_command(name)
+    except CommandError as error:
+        return str(error).removeprefix("farandole: ")[:limit]
+    return command.get_short_help_str(limit) if command is not None else "not installed"
 
 
 @click.command(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from farandole.services.async_runner import run_async
 from farandole.services.invocation import Invocation
 
 if TYPE_CHECKING:  # what these need takes half a second to import: completion does without
     from farandole.broker.settings import Settings
     from farandole.events.topology_version import Version
     from farandole.operations.installation import Installation
-    from farandole.operations.topology.topology_source import TopologySource
+    from farandole.operations.topology_source import Derivation, TopologySource
     from farandole.router.file_model import TopologyFile
     from farandole.router.lint_finding import Finding
     from farandole.router.topology_derivation import DerivedTopology
@@ -63,13 +62,11 @@ class CliContext:
     def settings(self) -> Settings:
         """Return the settings; the address of an embedded Kafka is not in them. Raises
         InvalidSettingsError."""
-        from farandole.broker.settings import Settings
-
-        return Settings.load(self.folder, bootstrap=self.bootstrap, namespace=self.namespace)
+        return self.invocation.settings()
 
     def topology(self, file: Path | None = None) -> TopologySource:
         """Return the pipeline's file, or another one with its functions beside it."""
-        from farandole.operations.topology.topology_source import TopologySource
+        from farandole.operations.topology_source import TopologySource
 
         if file is not None:
             return TopologySource(file, None)
@@ -83,23 +80,27 @@ class CliContext:
 
     def read_file_model(self) -> TopologyFile:
         """Return the file's model; none of its functions is imported. Raises OperationError."""
-        from farandole.operations.topology.topology_source import read_model
+        from farandole.operations.topology_source import read_model
 
         return read_model(self.topology())
 
-    def derive_topology(self, file: Path | None = None) -> DerivedTopology:
+    def derive(self, file: Path | None = None) -> Derivation:
         """Return what the file stands for, if it is fit to be applied, and print its warnings.
-        Raises OperationError with a line for each finding otherwise."""
-        from farandole.operations.topology.topology_source import derive_topology_from
+        Raises RefusedError with a line for each finding otherwise."""
+        from farandole.operations.topology_source import derive_topology_from
 
         derivation = derive_topology_from(self.topology(file), self.settings().names)
         for warning in derivation.warnings:
             print_warning(warning)
-        return derivation.derived
+        return derivation
+
+    def derive_topology(self, file: Path | None = None) -> DerivedTopology:
+        """Return the topology of `derive`."""
+        return self.derive(file).derived
 
     def check_topology(self, file: Path | None = None) -> CheckedFile:
         """Return the file and all findings about it. Raises InvalidSettingsError."""
-        from farandole.operations.topology.topology_source import check_topology
+        from farandole.operations.topology_source import check_topology
 
         return check_topology(self.topology(file), self.settings().names)
 
@@ -108,11 +109,7 @@ class CliContext:
     ) -> Settings:
         """Return the settings with the address of a Kafka; `start` the embedded one if none is
         named. Raises BrokerError."""
-        from farandole.broker.broker_resolution import resolve_broker
-
-        return await resolve_broker(
-            self.settings(), self.folder.resolve(), start=start, progress=progress
-        )
+        return await self.invocation.connect(start=start, progress=progress)
 
     async def installation(
         self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
@@ -147,18 +144,3 @@ class CliContext:
 def print_warning(finding: Finding) -> None:
     """Print a finding on standard error."""
     click.echo(str(finding), err=True)
-
-
-def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end. SIGTERM interrupts like Ctrl-C: what was begun is ended in good order."""
-
-    async def interruptible() -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await main
-
-    try:
-        return asyncio.run(interruptible())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import click
 
-FILE_SIDE = "file"
+FILE_SIDE: Final = "file"
 """What stands for the topology file where a version can be named."""
 _MAX_DURATION = timedelta(days=3650)
 

@@ -1,4 +1,4 @@
-"""Which stages and event types can be meant, while somebody types?"""
+"""Which stages and event types does a shell propose while somebody types?"""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ from farandole.operations.errors import OperationError
 from farandole.router.file_model import TopologyFile
 
 
-def complete_stages(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    form = _read_file_model(ctx)
-    return _matching_items(begun, form.stages if form else ())
+def complete_stages(ctx: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:
+    model = _read_file_model(ctx)
+    return _matching_items(prefix, model.stages if model else ())
 
 
 def complete_event_types(
-    ctx: click.Context, _: click.Parameter, begun: str
+    ctx: click.Context, _: click.Parameter, prefix: str
 ) -> list[CompletionItem]:
-    form = _read_file_model(ctx)
-    return _matching_items(begun, form.event_types() if form else ())
+    model = _read_file_model(ctx)
+    return _matching_items(prefix, model.event_types() if model else ())
 
 
-def complete_root_types(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
-    form = _read_file_model(ctx)
-    types = form.event_types() if form else ()
-    return _matching_items(begun, [t for t in types if form and not form.emitters(t)])
+def complete_root_types(
+    ctx: click.Context, _: click.Parameter, prefix: str
+) -> list[CompletionItem]:
+    model = _read_file_model(ctx)
+    types = model.event_types() if model else ()
+    return _matching_items(prefix, [t for t in types if model and not model.emitters(t)])
 
 
 def _read_file_model(ctx: click.Context) -> TopologyFile | None:
@@ -41,5 +43,5 @@ def _read_file_model(ctx: click.Context) -> TopologyFile | None:
         return None
 
 
-def _matching_items(begun: str, names: Iterable[str]) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(begun)]
+def _matching_items(prefix: str, names: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(prefix)]

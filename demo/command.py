@@ -15,29 +15,35 @@ import click
 import orjson
 from rich.console import Console
 
-from farandole.cli.context import CliContext, run_async
-from farandole.cli.rendering.errors import CommandError
+from farandole.broker.optional_packages import require_extra
+from farandole.demo.errors import DemoError
+from farandole.events.next_step import NextStep
 from farandole.operations.current_user import current_user
+from farandole.operations.errors import RefusedError
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
-    from farandole.broker.settings import Settings
     from farandole.demo.oracle import Figures, Weeks
     from farandole.demo.topic_counts import RunCounts
     from farandole.events.run_row import RunRow
     from farandole.events.topology_version import Version
-    from farandole.router.change_plan import ChangePlan
+    from farandole.operations.installation import Installation
+    from farandole.operations.topology_source import Derivation
+    from farandole.services.invocation import CommandContext
     from farandole.services.supervisor import Supervisor
 
 DEMO_PIPELINE = "order-lines"
 ROOT_EVENT_TYPE = "feed.requested"
 DEFAULT_WEEKS = "2-10"
 STALL_TIMEOUT = 60.0  # seconds without any progress
-MAIL_TIMEOUT = 30.0  # seconds until the last failure is told
+MAIL_TIMEOUT = 30.0  # seconds until the mail about the last failure must have been sent
 _POLL_INTERVAL = 0.5  # seconds between two looks at the stages
 _WEEK_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
 class _WeeksParameter(click.ParamType):
+    """Reads `2-4` or `1,3` as a list of weeks."""
+
     name = "weeks"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> list[int]:
@@ -58,9 +64,9 @@ class _CompletedRun:
 
     run: str
     seconds: float
-    """Until it was complete; what was mended afterwards is not in them."""
+    """Seconds until it was complete, without what was mended afterwards."""
     counted: RunCounts
-    """With what was mended."""
+    """Counted after the mending."""
 
 
 @click.command()
@@ -69,7 +75,7 @@ class _CompletedRun:
 )
 @click.option("--all", "every", is_flag=True, help="All 53 weeks: 1,469,307 lines.")
 @click.pass_obj
-def demo(context: CliContext, weeks: list[int], every: bool) -> None:
+def demo(context: CommandContext, weeks: list[int], every: bool) -> None:
     """Load some weeks of order lines, mend what died of a till's mistake, and check the result
     against DuckDB, to the cent.
 
@@ -80,36 +86,35 @@ def demo(context: CliContext, weeks: list[int], every: bool) -> None:
     context.configure_logs("info", pretty=False)
     differing = run_async(_run_demo(context, chosen, Console(highlight=False)))
     if differing:
-        raise CommandError(f"farandole: {differing} figures differ, see above")
+        raise DemoError("figures_differ", f"{differing} figures differ, see above")
 
 
-async def _run_demo(context: CliContext, weeks: Weeks, console: Console) -> int:
-    """How many figures differ."""
+async def _run_demo(context: CommandContext, weeks: Weeks, console: Console) -> int:
+    """Run the demonstration and return how many figures differ. Raises OperationError."""
+    require_extra("demo", "the demonstration", "duckdb", "pyarrow", "aiosmtpd")
     from farandole.demo import result_page
     from farandole.demo.oracle import expected_figures, figure_differences, loaded_figures
-    from farandole.router.cluster_snapshot import plan_changes
-    from farandole.router.guarded_apply import apply_plan
     from farandole.services.stderr_redirect import redirect_stderr
-    from stages.order_lines.source_data import TRANSACTIONS, file
 
-    form = context.read_file_model()
-    if form.pipeline != DEMO_PIPELINE:
-        raise CommandError(
-            f"farandole: the demo is of the pipeline {DEMO_PIPELINE}, this folder holds "
-            f"{form.pipeline}; run it where Farandole was unpacked, or with -C DIR"
+    model = context.read_file_model()
+    if model.pipeline != DEMO_PIPELINE:
+        raise DemoError(
+            "other_pipeline",
+            f"the demo is of the pipeline {DEMO_PIPELINE}, this folder holds {model.pipeline}; "
+            "run it where Farandole was unpacked, or with -C DIR",
         )
-    file(TRANSACTIONS)  # no data: say so before anything is started
-    derived = context.derive_topology()
+    derivation = context.derive()
+    _require_source_data()
     url = _table_url(context.folder)
     with redirect_stderr(_log_file(context.folder)):
-        settings = await context.connect(
+        installation = await context.installation(
             start=True, progress=lambda word: console.print(f"Kafka: {word}")
         )
-        plan = await plan_changes(settings, derived)
-        _refuse_dangerous_plan(context, plan)
-        version = (await apply_plan(settings, plan, current_user())).version
-        console.print(f"{version.name} is in force on Kafka at {settings.bootstrap}")
-        ended = await _run_pipeline(context, settings, version, weeks, console)
+        await _apply(installation, derivation)
+        version = await installation.newest_version()
+        address = installation.settings.bootstrap
+        console.print(f"{version.name} is in force on Kafka at {address}")
+        ended = await _run_pipeline(context, installation, version, weeks, console)
     console.print("asking DuckDB for the same figures")
     wanted = await asyncio.to_thread(expected_figures, weeks, mended=True)
     found = replace(
@@ -117,35 +122,58 @@ async def _run_demo(context: CliContext, weeks: Weeks, console: Console) -> int:
         edges=ended.counted.edges,
         dead=ended.counted.dead,
     )
-    told = figure_differences(wanted, found)
-    result_page.print_comparison(console, weeks, wanted, found, told)
+    differences = figure_differences(wanted, found)
+    result_page.print_comparison(console, wanted, found, differences)
     _print_speed(console, ended, found)
-    result_page.print_next_commands(console, context, settings, version, url, ended.run)
-    return len(told)
+    result_page.print_next_commands(
+        console, context.invocation, installation.settings, version, url, ended.run
+    )
+    return len(differences)
 
 
-def _refuse_dangerous_plan(context: CliContext, plan: ChangePlan) -> None:
-    """What needs a person's word needs a command that takes it. Raises CommandError."""
-    from farandole.router.reason_text import change_lines
+def _require_source_data() -> None:
+    """Raise DemoError if the data is not installed: before anything is started."""
+    # The pipeline's own module, found in its folder, which is on the import path by now.
+    from stages.order_lines.source_data import TRANSACTIONS, DataMissing, file
 
-    refused = plan.not_allowed(())
-    if refused:
-        allow = context.command_line("apply", *(f"--allow {danger}" for danger in plan.dangers))
-        raise CommandError(
-            *(line.strip() for line in change_lines(refused)),
-            f"farandole: nothing was applied; if that is meant: {allow}",
-        )
+    try:
+        file(TRANSACTIONS)
+    except DataMissing as error:
+        raise DemoError("data_missing", str(error)) from None
+
+
+async def _apply(installation: Installation, derivation: Derivation) -> None:
+    """Put the topology in force. Raises DemoError where that is dangerous: only a command that
+    takes a person's permission may do it."""
+    from farandole.operations.topology.apply import ApplyRequest, apply_topology
+
+    try:
+        await apply_topology(installation, ApplyRequest(derivation, current_user()))
+    except RefusedError as refusal:
+        if refusal.code != "dangerous_changes":
+            raise
+        options = (f"--allow {danger}" for danger in refusal.fields["dangers"])
+        raise DemoError(
+            "dangerous_changes",
+            "nothing was applied",
+            details=refusal.details,
+            next_steps=[NextStep("if that is meant", ("apply", *options))],
+        ) from None
 
 
 async def _run_pipeline(
-    context: CliContext, settings: Settings, version: Version, weeks: Weeks, console: Console
+    context: CommandContext,
+    installation: Installation,
+    version: Version,
+    weeks: Weeks,
+    console: Console,
 ) -> _CompletedRun:
-    """Trigger, work until every event is settled and every failure told, mend one kind of failure,
-    and count."""
-    from farandole.catalog.published_versions import read_versions
+    """Trigger, work until every event is settled and a mail was sent about every failure, mend one
+    kind of failure, and count. Raises OperationError."""
     from farandole.demo import result_page
     from farandole.demo.dead_letter_repair import repair_dead_letters
     from farandole.demo.incident_mails import catcher_environment, wait_for_mails
+    from farandole.demo.shown_command import run_command
     from farandole.demo.topic_counts import count_run_events, topic_ends
     from farandole.events.root_record import new_root
     from farandole.notifier.mail_catcher import serve_mail_catcher
@@ -155,68 +183,62 @@ async def _run_pipeline(
     from farandole.services.supervisor import Supervisor
     from farandole.services.worker_services import worker_services
 
+    settings, invocation = installation.settings, context.invocation
     level = context.log_level or "info"
+    mails = _mail_folder(context.folder)
     since = await topic_ends(settings, version)
-    versions = await read_versions(settings, version.pipeline)
+    versions = await installation.versions()
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        # Wherever mails go otherwise: the demo's stay context.
-        address = await stack.enter_async_context(serve_mail_catcher(_mail_folder(context.folder)))
+        # Wherever mails go otherwise, the demo's stay in the pipeline's folder.
+        address = await stack.enter_async_context(serve_mail_catcher(mails))
+        environment = catcher_environment(address)
         notifier = companion_service(
-            context.invocation,
-            settings,
-            "notify",
-            level=level,
-            environment=catcher_environment(address),
+            invocation, settings, "notify", level=level, environment=environment
         )
         workers = worker_services(settings, context.folder, versions, log_level=level)
-        bookkeeper = companion_service(context.invocation, settings, "keep-books", level=level)
+        bookkeeper = companion_service(invocation, settings, "keep-books", level=level)
         supervisor = Supervisor([*workers, bookkeeper, notifier])
         running = await stack.enter_async_context(supervised(supervisor))
-        root = await publish_root(
-            settings, version, new_root(version, ROOT_EVENT_TYPE, orjson.dumps({"weeks": weeks}))
-        )
-        told = f"published one {ROOT_EVENT_TYPE} for {_format_weeks(weeks)}: run {root.run}"
-        console.print(told, soft_wrap=True)
+        data = orjson.dumps({"weeks": weeks})
+        root = await publish_root(settings, version, new_root(version, ROOT_EVENT_TYPE, data))
+        text = f"published one {ROOT_EVENT_TYPE} for {_format_weeks(weeks)}: run {root.run}"
+        console.print(text, soft_wrap=True)
         row = await _wait_for_completion(
-            context, settings, version, root.run, supervisor, running, console
+            installation, version, root.run, supervisor, running, console
         )
         seconds = time.monotonic() - began
         dead = sum(edge["dead"] for edge in row["edges"].values())
-        mailed = await wait_for_mails(
-            settings,
-            version.pipeline,
-            _mail_folder(context.folder),
-            dead=dead,
-            patience=MAIL_TIMEOUT,
-        )
+        mailed = await wait_for_mails(installation, mails, dead=dead, patience=MAIL_TIMEOUT)
         result_page.print_run_end(console, row)
-        result_page.print_mails(console, context.folder, mailed)
+        result_page.print_mails(console, mailed)
         console.print()
-        row = await repair_dead_letters(console, context, settings, version, row, STALL_TIMEOUT)
-        result_page.print_balance_sheet(console, context, row, version)
+        await repair_dead_letters(console, invocation, installation, row, STALL_TIMEOUT)
+        console.print()
+        await run_command(console, invocation, settings, "run", root.run)
+        console.print()
         console.print("counting what the run left in each topic")
         counted = await count_run_events(settings, version, root.run, since)
     return _CompletedRun(root.run, seconds, counted)
 
 
 async def _wait_for_completion(
-    context: CliContext,
-    settings: Settings,
+    installation: Installation,
     version: Version,
     run_id: str,
     supervisor: Supervisor,
     running: asyncio.Task[bool],
     console: Console,
 ) -> RunRow:
-    """Show the progress until the books say that the run is complete. Raises CommandError when
-    nothing moves any more."""
+    """Show the progress until the books say that the run is complete, and return its row. Raises
+    DemoError when nothing moves any more, and BrokerError."""
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.broker.consumer_lag import ordered_lag_pass
     from farandole.demo.progress import ProgressTracker, progress_display
     from farandole.operations.runs.run_rows import first_matching_row
 
-    watch = ProgressTracker()
+    settings, log = installation.settings, _log_file(installation.folder)
+    tracker = ProgressTracker()
     moved, before = time.monotonic(), None
     async with AsyncExitStack() as stack:
         admin = await stack.enter_async_context(ClusterAdmin.open(settings))
@@ -225,7 +247,7 @@ async def _wait_for_completion(
         with progress_display(console) as show:
             while True:
                 lags = await ordered_lag_pass(admin, settings.names, version)
-                rows = watch.rows(lags, supervisor.reports())
+                rows = tracker.rows(lags, supervisor.reports())
                 show(rows)
                 if closing.done():
                     return closing.result()
@@ -233,15 +255,14 @@ async def _wait_for_completion(
                 if state != before:
                     moved, before = time.monotonic(), state
                 behind = ", ".join(f"{row.stage} {row.lag:,}" for row in rows if row.lag)
-                log = _log_file(context.folder)
                 if running.done():
-                    raise CommandError(
-                        f"farandole: all workers have ended, lag: {behind}; see {log}"
+                    raise DemoError(
+                        "workers_ended", f"all workers have ended, lag: {behind}; see {log}"
                     )
                 if time.monotonic() - moved > STALL_TIMEOUT:
-                    raise CommandError(
-                        f"farandole: nothing has moved for {STALL_TIMEOUT:g} s, lag: "
-                        f"{behind}; see {log}"
+                    raise DemoError(
+                        "stalled",
+                        f"nothing has moved for {STALL_TIMEOUT:g} s, lag: {behind}; see {log}",
                     )
                 ends = {running, closing}
                 await asyncio.wait(
@@ -262,7 +283,8 @@ def _log_file(folder: Path) -> Path:
 
 
 def _table_url(folder: Path) -> str:
-    """Where the workers load to, whose working directory is the folder."""
+    """Return the address of the table that the workers load, as seen from here: their working
+    directory is the pipeline's folder. Raises DemoError."""
     import sqlalchemy
 
     from stages.order_lines.order_lines_table import DEFAULT, SETTING
@@ -271,7 +293,7 @@ def _table_url(folder: Path) -> str:
     try:
         parsed = sqlalchemy.make_url(url)
     except sqlalchemy.exc.ArgumentError:
-        raise CommandError(f"farandole: {SETTING} is no database URL") from None
+        raise DemoError("database_unusable", f"{SETTING} is no database URL") from None
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return url
     path = os.path.relpath(folder / parsed.database)

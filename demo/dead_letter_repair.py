@@ -5,24 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 from rich.console import Console
 
 from farandole.broker.settings import Settings
-from farandole.cli.context import CliContext
-from farandole.cli.rendering.dead_letter_view import kind_lines
-from farandole.cli.rendering.errors import CommandError
+from farandole.demo.errors import DemoError
+from farandole.demo.shown_command import print_command, print_line, run_command
 from farandole.events.failure_fingerprint import failure_title
+from farandole.events.next_step import NextStep
 from farandole.events.run_row import RunRow, edges_balance
-from farandole.events.topology_version import Version
-from farandole.operations.dead_letters import failure_kinds, replay_and_discard
-from farandole.operations.dead_letters.dead_letter_store import open_dead_letter_store
+from farandole.operations.current_user import current_user
 from farandole.operations.dead_letters.failure_kinds import FailureKind
+from farandole.operations.dead_letters.letter_queries import KindsRequest, list_kinds
 from farandole.operations.dead_letters.letter_selection import LetterSelection
-from farandole.operations.dead_letters.value_patch import read_patch_file
+from farandole.operations.dead_letters.replay import (
+    ReplayRequest,
+    ReplayResult,
+    preview_replay,
+    replay_letters,
+)
+from farandole.operations.installation import Installation
+from farandole.operations.reason_text import reason_text
 from farandole.operations.runs.run_rows import first_matching_row
+from farandole.services.invocation import Invocation
 
 REPAIRABLE_REASON = "something was paid for a quantity of 0"
 """Why `validate` rejects a line whose till forgot to count the pieces."""
@@ -32,57 +40,70 @@ REPAIR_PATCH = {"quantity": 1}
 
 async def repair_dead_letters(
     console: Console,
-    context: CliContext,
-    settings: Settings,
-    version: Version,
+    invocation: Invocation,
+    installation: Installation,
     row: RunRow,
     patience: float,
 ) -> RunRow:
-    """Show what died of a run that is complete; mend and replay the lines whose till forgot to
-    count the pieces, as the commands do that are shown; wait until the books say that this is
-    settled. The run's row, as it is then.
+    """Show what died of a complete run; mend and replay the lines whose till forgot to count the
+    pieces, and print the commands that do the same; return the run's row once the books say that
+    the replays are settled.
 
-    The workers must be running. Raises CommandError where `patience` seconds do not suffice or a
-    mended line died again, and BrokerError."""
+    The workers must be running. Raises DemoError where `patience` seconds do not suffice or a
+    mended line died again, and OperationError.
+    """
     run = row["run"]
-    _print_command(console, context.command_line("dead", f"--run {run}"))
-    store = await open_dead_letter_store(settings, version.pipeline)
-    found = await failure_kinds.list_failure_kinds(store, store.stages, LetterSelection(run=run))
-    for line in kind_lines(found) if found else ["no dead letter fits"]:
-        _print_line(console, line)
-    kind = next((each for each in found if _is_repairable(each)), None)
+    await run_command(console, invocation, installation.settings, "dead", "--run", run)
+    kinds = await list_kinds(installation, KindsRequest(LetterSelection(run=run)))
+    kind = next((each for each in kinds if _is_repairable(each)), None)
     if kind is None:
-        _print_line(
+        print_line(
             console, "No line died because a till forgot to count its pieces: nothing to mend."
         )
         return row
-    patch = _write_patch_file(context.folder)
-    _print_line(console, "\nWhere a till forgot to count the pieces, one was sold:")
-    _print_command(
+    patch = _write_patch_file(invocation.folder)
+    print_line(console, "\nWhere a till forgot to count the pieces, one was sold:")
+    print_command(
         console, f"echo {shlex.quote(patch.read_text().strip())} > {shlex.quote(str(patch))}"
     )
     options = f"--run {run} --fingerprint {kind.fingerprint} --patch {shlex.quote(str(patch))}"
-    _print_command(console, context.command_line("dead replay", options, "--yes"))
-    chosen = LetterSelection(run=run, fingerprint=kind.fingerprint)
-    document = read_patch_file(patch)
-    done, refused = await replay_and_discard.replay_letters(
-        store, store.stages, chosen, patch=(document,), yes=True
-    )
-    if refused or not done:
-        raise CommandError("farandole: not every line could be replayed, see above")
-    settled = await _wait_until_settled(context, settings, row, patience)
+    print_command(console, invocation.command_line("dead replay", options, "--yes"))
+    selection = LetterSelection(run=run, fingerprint=kind.fingerprint)
+    result = await _replay(console, installation, selection)
+    if result.refused or not result.replayed:
+        raise DemoError("not_replayed", "not every line could be replayed, see above")
+    settled = await _wait_until_settled(installation.settings, row, patience)
     before, now = _dead_count(row), _dead_count(settled)
-    if now > before - done:
-        why = context.command_line("dead", f"--run {run}")
-        raise CommandError(f"farandole: mended lines have died again; why says: {why}")
-    _print_line(console, f"The books have settled that: {before:,} dead before, {now:,} now.")
+    if now > before - result.replayed:
+        why = NextStep("why says", ("dead", f"--run {run}"))
+        raise DemoError("died_again", "mended lines have died again", next_steps=[why])
+    print_line(console, f"The books have settled that: {before:,} dead before, {now:,} now.")
     return settled
 
 
-async def _wait_until_settled(
-    context: CliContext, settings: Settings, before: RunRow, patience: float
-) -> RunRow:
-    """The row, once it balances again. Raises CommandError."""
+async def _replay(
+    console: Console, installation: Installation, selection: LetterSelection
+) -> ReplayResult:
+    """Replay the selected letters, and print what the command prints."""
+    request = ReplayRequest(selection, current_user(), (REPAIR_PATCH,))
+    preview = await preview_replay(installation, request)
+    for each in preview.stages:
+        print_line(console, f"{each.stage}: {_letters(each.replayable)} can be replayed")
+    for refusal in preview.refused:
+        why = reason_text(refusal.reason)
+        print_line(console, f"{_letters(refusal.count)} cannot be replayed: {why}")
+    result = await replay_letters(installation, replace(request, letters=preview.letters))
+    for done in result.stages:
+        print_line(console, f"{done.stage}: {_letters(done.replayed)} replayed")
+    return result
+
+
+def _letters(count: int) -> str:
+    return f"{count:,} letter{'' if count == 1 else 's'}"
+
+
+async def _wait_until_settled(settings: Settings, before: RunRow, patience: float) -> RunRow:
+    """Return the row once it balances again. Raises DemoError after `patience` seconds."""
 
     def amended(row: RunRow) -> bool:
         return row["amended"] > before["amended"] and edges_balance(row["edges"])
@@ -91,10 +112,10 @@ async def _wait_until_settled(
         async with asyncio.timeout(patience):
             return await first_matching_row(settings, before["run"], amended)
     except TimeoutError:
-        what = context.command_line("run", before["run"])
-        raise CommandError(
-            f"farandole: what was replayed is not settled after {patience:g} s; "
-            f"where it waits says: {what}"
+        raise DemoError(
+            "not_settled",
+            f"what was replayed is not settled after {patience:g} s",
+            next_steps=[NextStep("where it waits says", ("run", before["run"]))],
         ) from None
 
 
@@ -111,17 +132,9 @@ def _dead_count(row: RunRow) -> int:
 
 
 def _write_patch_file(folder: Path) -> Path:
-    """Written anew, as a person may have edited it; seen from where he is."""
+    """Write the patch file anew, since a person may have edited it, and return its path as seen
+    from the working directory."""
     file = folder / ".farandole" / "one-each.json"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(orjson.dumps(REPAIR_PATCH) + b"\n")
     return Path(os.path.relpath(file))
-
-
-def _print_command(console: Console, command: str) -> None:
-    """As a person would have."""
-    _print_line(console, f"$ {command}")
-
-
-def _print_line(console: Console, line: str) -> None:
-    console.print(line, markup=False, soft_wrap=True)

@@ -6,25 +6,24 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from farandole.broker.settings import Settings
-from farandole.broker.topic_reader import read_table
 from farandole.events.incident_record import Incident
-from farandole.notifier import notifier_tables
 from farandole.notifier.mail_catcher import CatcherAddress, CaughtMail, list_caught_mails
+from farandole.operations.incidents.incidents import ListRequest, list_incidents
+from farandole.operations.installation import Installation
 
 _POLL_INTERVAL = 0.5  # seconds between two looks
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentMail:
-    """An incident, and the newest mail about it."""
+    """An incident, and the newest mail about it; None if none was caught."""
 
     incident: Incident
     mail: CaughtMail | None
 
 
 def catcher_environment(address: CatcherAddress) -> dict[str, str]:
-    """The settings that lead a notifier to a catcher."""
+    """Return the environment variables with which a notifier sends to a mail catcher."""
     return {
         "FARANDOLE_SMTP_HOST": address.host,
         "FARANDOLE_SMTP_PORT": str(address.port),
@@ -34,24 +33,21 @@ def catcher_environment(address: CatcherAddress) -> dict[str, str]:
 
 
 async def wait_for_mails(
-    settings: Settings, pipeline: str, folder: Path, *, dead: int, patience: float
+    installation: Installation, folder: Path, *, dead: int, patience: float
 ) -> list[IncidentMail]:
-    """The open incidents of a pipeline, once they hold as many dead letters and have been told;
-    after `patience` seconds as they are then. Raises BrokerError."""
+    """Return the open incidents of the pipeline once they count `dead` letters and a mail was
+    caught for each; after `patience` seconds as they are then. Raises OperationError."""
+    pipeline = await installation.require_pipeline()
     loop = asyncio.get_running_loop()
     ends = loop.time() + patience
     while True:
-        table = await read_table(settings, settings.names.incidents_topic)
-        found = [
-            i
-            for i in notifier_tables.read_incidents(table)
-            if i.pipeline == pipeline and not i.resolved
-        ]
+        listed = await list_incidents(installation, ListRequest())
+        incidents = [each.incident for each in listed if each.incident.pipeline == pipeline]
         mails = {
             mail.message_id.partition(".")[0].strip("<"): mail for mail in list_caught_mails(folder)
         }
-        told = [IncidentMail(incident, mails.get(incident.id)) for incident in found]
-        counted = sum(incident.count for incident in found) >= dead
-        if (counted and all(each.mail for each in told)) or loop.time() > ends:
-            return told
+        found = [IncidentMail(incident, mails.get(incident.id)) for incident in incidents]
+        counted = sum(incident.count for incident in incidents) >= dead
+        if (counted and all(each.mail for each in found)) or loop.time() > ends:
+            return found
         await asyncio.sleep(_POLL_INTERVAL)

@@ -1,10 +1,10 @@
-"""How does a person see that a run goes on?"""
+"""How does the demo show that a run goes on?"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,7 +14,9 @@ from rich.live import Live
 from rich.table import Table
 
 from farandole.broker.consumer_lag import LagByStage
-from farandole.worker.heartbeat import HeartbeatReport
+
+ReportByStage = Mapping[str, Mapping[str, int]]
+"""By stage, what its processes have counted: `consumed`, `emitted` and each outcome."""
 
 _LINE_INTERVAL = 5.0  # seconds, where there is no terminal
 _RATE_WINDOW = 5.0  # seconds
@@ -22,7 +24,7 @@ _RATE_WINDOW = 5.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """One stage at one moment; events since its processes were started, lag in offsets."""
+    """One stage at one moment: events since its processes were started, the lag in offsets."""
 
     stage: str
     consumed: int
@@ -31,22 +33,23 @@ class StageProgress:
     filtered: int
     dead: int
     rate: float
-    """Events consumed a second, over the last few."""
+    """Events consumed a second, over the last seconds."""
     lag: int
 
 
 @dataclass(slots=True)
 class ProgressTracker:
-    """Turns what workers report and how far they are behind into rows."""
+    """Turns the reports of workers and their lag into rows."""
 
     _past: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
 
-    def rows(self, lags: LagByStage, report: HeartbeatReport) -> list[StageProgress]:
+    def rows(self, lags: LagByStage, report: ReportByStage) -> list[StageProgress]:
+        """Return a row for each stage, in the order of the graph."""
         now = time.monotonic()
         return [self._row(stage, now, lags, report) for stage in lags]
 
     def _row(
-        self, stage: str, now: float, lags: LagByStage, report: HeartbeatReport
+        self, stage: str, now: float, lags: LagByStage, report: ReportByStage
     ) -> StageProgress:
         counts = report.get(stage)
         consumed = counts["consumed"] if counts else 0
@@ -68,21 +71,24 @@ class ProgressTracker:
 
 
 class ShowProgress(Protocol):
+    """Shows the rows of this moment."""
+
     def __call__(self, rows: list[StageProgress], /) -> None: ...
 
 
 @contextmanager
 def progress_display(console: Console) -> Iterator[ShowProgress]:
-    """A table that is drawn anew on a terminal, else a line every few seconds."""
+    """Yield what shows rows: on a terminal a table that is redrawn, otherwise a line every few
+    seconds."""
     began = time.monotonic()
     if not console.is_terminal:
-        said = began
+        printed = began
 
         def line(rows: list[StageProgress]) -> None:
-            nonlocal said
+            nonlocal printed
             now = time.monotonic()
-            if now - said >= _LINE_INTERVAL or not any(row.lag for row in rows):
-                said = now
+            if now - printed >= _LINE_INTERVAL or not any(row.lag for row in rows):
+                printed = now
                 console.print(_progress_line(now - began, rows), soft_wrap=True, highlight=False)
 
         yield line

@@ -1,32 +1,31 @@
-"""What does the demo's result page say?"""
+"""What does the demo print about its results?"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import sqlalchemy
 from rich.console import Console
 from rich.table import Table
 
 from farandole.broker.settings import Settings
-from farandole.cli.context import CliContext
-from farandole.cli.rendering.run_sheet import progress_line, sheet_lines
 from farandole.demo.incident_mails import IncidentMail
-from farandole.demo.oracle import Figures, Weeks
+from farandole.demo.oracle import Figures
 from farandole.events.run_row import RunRow
+from farandole.events.time_format import format_elapsed
 from farandole.events.topology_version import Version
 from farandole.operations.runs.balance_sheet import balance_sheet
+from farandole.services.invocation import Invocation
 
 _CENTS_SUFFIX = "_cents"
 
 
 def print_comparison(
-    console: Console, weeks: Weeks, wanted: Figures, found: Figures, differences: Sequence[str]
+    console: Console, wanted: Figures, found: Figures, differences: Sequence[str]
 ) -> None:
-    """Each figure of the run beside DuckDB's, and what differs."""
+    """Print each figure of the run beside DuckDB's, and what differs."""
     console.print()
     edges = _comparison_table("events of this run, by type", "in Kafka")
     _fill_comparison(edges, wanted.edges or {}, found.edges or {})
@@ -51,22 +50,18 @@ def print_comparison(
 
 
 def print_run_end(console: Console, row: RunRow) -> None:
-    """How a run has ended, in one line."""
-    console.print(f"The run is {progress_line(balance_sheet(row, _now()))}", soft_wrap=True)
+    """Print in one line how a run has ended."""
+    sheet = balance_sheet(row, int(time.time() * 1000))
+    took = "" if sheet.seconds is None else format_elapsed(sheet.seconds)
+    console.print(
+        f"The run is {sheet.status}, {took}: {sheet.settled:,} settled, {sheet.in_flight:,} in "
+        f"flight, {sheet.dead:,} dead",
+        soft_wrap=True,
+    )
 
 
-def print_balance_sheet(
-    console: Console, context: CliContext, row: RunRow, version: Version
-) -> None:
-    """The balance sheet of the run."""
-    console.print(f"\n$ {context.command_line('run', row['run'])}", markup=False, soft_wrap=True)
-    for line in sheet_lines(balance_sheet(row, _now(), version)):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print()
-
-
-def print_mails(console: Console, folder: Path, mailed: Sequence[IncidentMail]) -> None:
-    """What was written to whom about the failures."""
+def print_mails(console: Console, mailed: Sequence[IncidentMail]) -> None:
+    """Print what was written to whom about the failures."""
     if not mailed:
         return
     console.print("\nMails about what died, as the notifier has sent them:")
@@ -76,16 +71,22 @@ def print_mails(console: Console, folder: Path, mailed: Sequence[IncidentMail]) 
         if each.mail is None:
             console.print(f"  {count}, no mail yet: {each.incident.title}", markup=False)
             continue
-        said = f"  to {', '.join(each.mail.to)}: {each.mail.subject}"
-        console.print(said, soft_wrap=True, markup=False)
+        text = f"  to {', '.join(each.mail.to)}: {each.mail.subject}"
+        console.print(text, soft_wrap=True, markup=False)
         file = os.path.relpath(each.mail.file)
         console.print(f"  {count}; the mail is {file}", soft_wrap=True, markup=False)
 
 
 def print_next_commands(
-    console: Console, context: CliContext, settings: Settings, version: Version, url: str, run: str
+    console: Console,
+    invocation: Invocation,
+    settings: Settings,
+    version: Version,
+    url: str,
+    run: str,
 ) -> None:
-    """The commands to look around with."""
+    """Print the commands to look around with."""
+    command_line = invocation.command_line
     address = settings.bootstrap
     priced = version.events["line.priced"].topic
     dead = settings.names.dead_topic(version.pipeline, "validate")
@@ -99,20 +100,20 @@ def print_next_commands(
     lines = [
         f"kcat -C -b {address} -t {priced} -c 3",
         f"kcat -C -b {address} -t {dead} -c 1 -f '%h\\n%s\\n'",
-        f"{context.command_line('tail line.priced --no-follow --json')} | head -3",
-        f"{context.command_line('tail --dead validate --no-follow')} | grep -c paid",
-        context.command_line("dead", f"--run {run}"),
-        context.command_line("status"),
-        context.command_line("run", run),
-        context.command_line("audit", run),
+        f"{command_line('tail line.priced --no-follow --json')} | head -3",
+        f"{command_line('tail --dead validate --no-follow')} | grep -c paid",
+        command_line("dead", f"--run {run}"),
+        command_line("status"),
+        command_line("run", run),
+        command_line("audit", run),
         f'{client} "{query}"',
     ]
     console.print(f"\nLook around (this was run {run}):")
     for line in lines:
         console.print(f"  {line}", soft_wrap=True, markup=False)
-    if context.settings().bootstrap is None:
+    if invocation.settings().bootstrap is None:
         console.print(f"Kafka goes on running at {address}, with its data; to stop it:")
-        console.print(f"  {context.command_line('kafka stop')}", soft_wrap=True, markup=False)
+        console.print(f"  {command_line('kafka stop')}", soft_wrap=True, markup=False)
 
 
 def _comparison_table(title: str, ours: str) -> Table:
@@ -141,7 +142,3 @@ def _figure_label(name: str) -> str:
 
 def _format_figure(name: str, value: int) -> str:
     return f"${value / 100:,.2f}" if name.endswith(_CENTS_SUFFIX) else f"{value:,}"
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

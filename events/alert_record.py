@@ -1,4 +1,4 @@
-"""What is out of order, or is again as it should be?"""
+"""How is it written down that something went wrong, or is right again?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "le
 
 
 class Alert(BaseModel):
-    """The value of a record in `farandole.alerts`, under `key`: one for each change of state."""
+    """The value of a record in `farandole.alerts`, under `key`: one record for each change of
+    state."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -27,14 +28,14 @@ class Alert(BaseModel):
     stage: str | None = None
     run: str | None = None
     lane: int | None = None
-    """Of the stage, where it is of one lane alone: to a person, all lanes of a stage are one."""
+    """The lane of the stage, if the alert is about one lane. People see one alert for a stage."""
     text: str
     since: datetime
     state: Literal["firing", "resolved"]
 
 
 def alert_to_record(alert: Alert, source: str, id_: bytes, written: datetime) -> OutgoingRecord:
-    """The record in `farandole.alerts`, a CloudEvent."""
+    """Return the record in `farandole.alerts`, a CloudEvent."""
     headers = constant_headers(source, f"alert.{alert.state}", written)
     return OutgoingRecord(
         alert.key.encode(),

@@ -1,7 +1,8 @@
-"""What may a person ask of the running system?
+"""What can a person ask of the running system?
 
-`farandole.control` holds these as JSON that can be written with kcat, under any key that says what
-it is about; `docs/control.md` shows each. What is newer in the log holds against what is older.
+`farandole.control` holds these documents as JSON that can also be written with kcat, under any key
+that says what it is about; `docs/control.md` shows each. A newer document in the log overrides an
+older one.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 CANCELLATION_LIFETIME = timedelta(days=7)
-"""A run stays cancelled so long, as the ledger is kept, where the document says nothing else."""
+"""How long a run stays cancelled if the document does not say: as long as the ledger is kept."""
 MAX_CANCELLED_RUNS = 10_000
-"""Runs that are cancelled at one time; beyond that the oldest are forgotten."""
+"""How many runs can be cancelled at one time; beyond that the oldest are forgotten."""
 
 
 class _FrozenModel(BaseModel):
@@ -23,7 +24,7 @@ class _FrozenModel(BaseModel):
 
 
 class AcknowledgeDocument(_FrozenModel):
-    """Somebody takes care: an incident sends no more digests until it is resolved."""
+    """Somebody takes care of an incident: it sends no more digests until it is resolved."""
 
     do: Literal["acknowledge"] = "acknowledge"
     incident: str
@@ -35,7 +36,7 @@ class AcknowledgeDocument(_FrozenModel):
 
 
 class MuteDocument(_FrozenModel):
-    """Nothing is sent of an incident, or of all of a stage, until then."""
+    """No notice is sent about an incident, or about any of a stage, before `until`."""
 
     do: Literal["mute"] = "mute"
     pipeline: str = ""
@@ -50,7 +51,7 @@ class MuteDocument(_FrozenModel):
 
 
 class CancelDocument(_FrozenModel):
-    """No event of a run is handled any more: what is in flight is consumed, and counted."""
+    """No event of a run is handled any more: events in flight are consumed and counted."""
 
     do: Literal["cancel"] = "cancel"
     run: str
@@ -65,7 +66,7 @@ class CancelDocument(_FrozenModel):
 class _StageDocument(_FrozenModel):
     pipeline: str
     stage: str = ""
-    """None: all stages of the pipeline."""
+    """Empty for all stages of the pipeline."""
     until: AwareDatetime | None = None
     by: str = ""
 
@@ -73,18 +74,19 @@ class _StageDocument(_FrozenModel):
     def key(self) -> bytes:
         return f"pause/{self.pipeline}/{self.stage}".encode()
 
-    def concerns(self, pipeline: str, stage: str) -> bool:
+    def applies_to(self, pipeline: str, stage: str) -> bool:
+        """Return True if the document names this stage or its whole pipeline."""
         return self.pipeline == pipeline and self.stage in ("", stage)
 
 
 class PauseDocument(_StageDocument):
-    """A stage takes no event from its inputs, and keeps its place in them."""
+    """A stage takes no event from its inputs, and keeps its position in them."""
 
     do: Literal["pause"] = "pause"
 
 
 class ResumeDocument(_StageDocument):
-    """It goes on; under the key of the pause, so that it takes that one's place."""
+    """The stage goes on. It has the key of the pause, and so replaces it."""
 
     do: Literal["resume"] = "resume"
 
@@ -99,15 +101,17 @@ _DOCUMENT_ADAPTER: TypeAdapter[ControlDocument] = TypeAdapter(
 
 
 def parse_control(value: bytes) -> ControlDocument:
-    """Raises pydantic's ValidationError where it is none of these."""
+    """Return the document in a record. Raises pydantic's ValidationError if it is none of these."""
     return _DOCUMENT_ADAPTER.validate_json(value)
 
 
 def serialize_control(control: ControlDocument) -> bytes:
+    """Return the document as the value of a record."""
     return control.model_dump_json(exclude_defaults=False).encode()
 
 
 def is_expired(control: ControlDocument, now: datetime) -> bool:
+    """Return True if the document's `until` has passed."""
     return (
         not isinstance(control, AcknowledgeDocument)
         and control.until is not None
@@ -116,44 +120,44 @@ def is_expired(control: ControlDocument, now: datetime) -> bool:
 
 
 class TimedDocument(NamedTuple):
-    """A document, and when it was written."""
+    """A document, with the time at which it was written."""
 
     control: ControlDocument
     at: datetime
 
 
 def parse_control_or_none(value: bytes) -> ControlDocument | None:
-    """The document; None where it asks for nothing that we know."""
+    """Return the document in a record; None if it asks for nothing that we know."""
     try:
         return parse_control(value)
     except ValidationError:
         return None
 
 
-def cancelled_runs(said: Iterable[TimedDocument], now: datetime) -> dict[str, datetime]:
-    """The runs that are cancelled, and until when. `said`: as it stands in the log."""
+def cancelled_runs(documents: Iterable[TimedDocument], now: datetime) -> dict[str, datetime]:
+    """Return the runs that are cancelled, and until when. `documents`: in the order of the log."""
     found: dict[str, datetime] = {}
-    for control, at in said:
+    for control, at in documents:
         if isinstance(control, CancelDocument):
             found.pop(control.run, None)
             found[control.run] = control.until or at + CANCELLATION_LIFETIME
-    held = [(run, until) for run, until in found.items() if until > now]
-    return dict(held[-MAX_CANCELLED_RUNS:])
+    current = [(run, until) for run, until in found.items() if until > now]
+    return dict(current[-MAX_CANCELLED_RUNS:])
 
 
 def pause_in_force(
-    said: Sequence[TimedDocument], pipeline: str, stage: str, now: datetime
+    documents: Sequence[TimedDocument], pipeline: str, stage: str, now: datetime
 ) -> TimedDocument | None:
-    """What pauses a stage now. `said`: as it stands in the log.
+    """Return the document that pauses a stage now; None if nothing does. `documents`: in the order
+    of the log.
 
-    The newest document of the stage, and the newest of the whole pipeline, are all that counts,
-    also where others are kept under other keys; of these two the newer holds, unless it has
-    expired.
+    Only the newest document of the stage and the newest of the whole pipeline count, also if others
+    stand under other keys; of these two the newer one decides, unless it has expired.
     """
     replaced = set()
-    for each in reversed(said):
+    for each in reversed(documents):
         control = each.control
-        if not isinstance(control, PauseDocument | ResumeDocument) or not control.concerns(
+        if not isinstance(control, PauseDocument | ResumeDocument) or not control.applies_to(
             pipeline, stage
         ):
             continue

@@ -1,7 +1,7 @@
-"""How does a dead letter say what happened to it?
+"""How does a dead letter tell what happened to the event?
 
-Its value, key and headers are those of the event, untouched; the account stands in text headers of
-one family, `dead_*`, written over and never appended to, so that they do not grow with each death.
+Its value, key and headers are those of the event. The account is written to text headers of one
+family, `dead_*`, which replace older ones, so that they do not grow each time the event dies.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from farandole.events.record import Header, OutgoingRecord, Record
 
 DEAD_HEADER_PREFIX = "dead_"
 DEAD_LETTER_HEADROOM = 256 * 1024
-"""Bytes by which `max.message.bytes` of a dead-letter topic exceeds that of the data topics."""
+"""By how many bytes `max.message.bytes` of a dead-letter topic exceeds that of data topics."""
 MAX_ERROR_NAME_LENGTH = 200  # characters
 MAX_DEAD_MESSAGE_LENGTH = 2_000  # characters
-MAX_TRACEBACK_LENGTH = 8_000  # characters, its end: the last frames say most
+MAX_TRACEBACK_LENGTH = 8_000  # characters from its end: the last frames matter most
 _BATCH_MARGIN = 64 * 1024  # bytes left for the record batch around the letter
 
 
@@ -32,20 +32,20 @@ class FailureAccount:
     stage: str
     version: str
     run: str
-    """Empty where the event could not be read so far."""
+    """The run's id; empty if the event could not be read that far."""
     error: str
-    """The exception's type, or a word of ours where there is none."""
+    """The type of the exception, or a word of ours if there is none."""
     message: str
     traceback: str = ""
     attempts: int = 1
-    """In all, also those of before it was replayed."""
+    """All tries, also those before the event was replayed."""
     first_failed: datetime | None = None
     last_failed: datetime | None = None
     replays: int = 0
-    """How often it had been replayed."""
+    """How often the event was replayed before."""
 
     @classmethod
-    def of(
+    def from_error(
         cls,
         error: BaseException,
         *,
@@ -72,7 +72,7 @@ class FailureAccount:
 
 
 def safe_error_message(error: BaseException) -> str:
-    """Its message, whatever its class does."""
+    """Return the message of an exception, also if its `__str__` raises."""
     try:
         return str(error)
     except BaseException as worse:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
@@ -88,10 +88,11 @@ def _format_traceback(error: BaseException) -> str:
 
 
 def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) -> OutgoingRecord:
-    """The dead letter of a record, of at most `largest` bytes.
+    """Return the dead letter of a record, of at most `largest` bytes.
 
-    Only where the original would not fit is it cut, its value if that is enough, and a header says
-    so: the whole of it is still in its topic, at the position that the letter names.
+    If the original does not fit it is cut, only its value if that is enough, and the header
+    `dead_cut` says so. The whole event is still in its topic, at the position that the letter
+    names.
     """
     account = [
         ("stage", death.stage),
@@ -116,21 +117,25 @@ def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) ->
         account.append(("last_failed", death.last_failed.isoformat()))
     if death.traceback:
         account.append(("traceback", death.traceback[-MAX_TRACEBACK_LENGTH:]))
-    said = [(DEAD_HEADER_PREFIX + name, _encode_text(text)) for name, text in account]
+    account_headers = [(DEAD_HEADER_PREFIX + name, _encode_text(text)) for name, text in account]
     key, value = record.key, record.value
     headers = [h for h in record.headers if not h[0].startswith(DEAD_HEADER_PREFIX)]
-    if approximate_record_size(key, value, headers + said) + _BATCH_MARGIN > largest:
+    if approximate_record_size(key, value, headers + account_headers) + _BATCH_MARGIN > largest:
         key, value, headers, cut = _truncate_record(
-            key, value, headers, largest - _BATCH_MARGIN - approximate_record_size(None, None, said)
+            key,
+            value,
+            headers,
+            largest - _BATCH_MARGIN - approximate_record_size(None, None, account_headers),
         )
-        said.append((f"{DEAD_HEADER_PREFIX}cut", cut.encode()))
-    return OutgoingRecord(key, value, encode_headers(headers + said))
+        account_headers.append((f"{DEAD_HEADER_PREFIX}cut", cut.encode()))
+    return OutgoingRecord(key, value, encode_headers(headers + account_headers))
 
 
 def _truncate_record(
     key: bytes | None, value: bytes | None, headers: list[Header], room: int
 ) -> tuple[bytes | None, bytes | None, list[Header], str]:
-    """What fits into so many bytes of a record, and which part of it was cut."""
+    """Return the key, value and headers that fit into `room` bytes, and a text that names what was
+    cut."""
     cut = []
     if approximate_record_size(key, b"", headers) > room and headers:
         cut.append(f"headers: 0 of {len(headers)}")
@@ -150,7 +155,7 @@ def _truncate_record(
 def approximate_record_size(
     key: bytes | None, value: bytes | None, headers: Sequence[Header]
 ) -> int:
-    """Bytes that a record takes, give or take its varints."""
+    """Return the bytes that a record takes; the lengths of its varints are estimated."""
     return (
         len(key or b"")
         + len(value or b"")

@@ -24,15 +24,15 @@ TOPOLOGY_VERSION = "topologyversion"
 CORRELATION_ID = "correlationid"
 TRACEPARENT = "traceparent"
 REPEATED_RUN_HEADER = "farandole-again"
-"""The header of a root that repeats a run, whose id it holds. No CloudEvents attribute: a bare
-record that is repeated stays bare."""
+"""The header of a root that repeats a run; its value is the id of that run. It is no CloudEvents
+attribute, so that a bare record stays bare when it is repeated."""
 
 _ATTRIBUTE_PATTERN = re.compile(r"[a-z0-9]{1,64}")
 _MAX_ATTRIBUTE_LENGTH = 4096  # characters; an attribute is a name, not a payload
 
 
 class UnreadableEventError(ValueError):
-    """The record is no event that anyone can read; the message says why in one line."""
+    """The record cannot be read as an event; the message says why in one line."""
 
     published_name = "Unreadable"
 
@@ -51,7 +51,7 @@ class Envelope:
 
 
 def header_text(raw: bytes | None, what: str) -> str:
-    """A header's value as text. Raises UnreadableEventError."""
+    """Return the value of a header as text. Raises UnreadableEventError."""
     if raw is None:
         raise UnreadableEventError(f"header {what} has no value")
     try:
@@ -61,8 +61,8 @@ def header_text(raw: bytes | None, what: str) -> str:
 
 
 def parse_envelope(record: Record) -> Envelope:
-    """The event in a record: binary mode, structured mode, or bare. Raises UnreadableEventError,
-    only."""
+    """Return the event in a record: CloudEvents binary mode, structured mode, or a bare record.
+    Raises UnreadableEventError and nothing else."""
     if isinstance(record, UndecodableRecord):
         raise UnreadableEventError(
             "a header's name is not UTF-8; the record itself stays in its topic"
@@ -120,7 +120,7 @@ def _traceparent_of(headers: Mapping[str, bytes]) -> str | None:
     if raw is None:
         return None
     traceparent = header_text(raw, TRACEPARENT)
-    if len(traceparent) > _MAX_ATTRIBUTE_LENGTH:  # each descendant will carry it
+    if len(traceparent) > _MAX_ATTRIBUTE_LENGTH:  # every event of the run would carry it
         raise UnreadableEventError(f"traceparent is longer than {_MAX_ATTRIBUTE_LENGTH} characters")
     return traceparent
 
@@ -145,12 +145,12 @@ def _validate_attributes(attributes: Mapping[str, str]) -> None:
 
 
 def attribute_header(attribute: str, value: str) -> Header:
-    """One CloudEvents attribute as a Kafka header."""
+    """Return a CloudEvents attribute as a Kafka header."""
     return f"ce_{attribute}", value.encode()
 
 
 def constant_headers(source: str, event_type: str, time: datetime) -> list[Header]:
-    """The headers that are the same for all events of one type in one batch."""
+    """Return the headers that are the same for all events of one type in a batch."""
     return [
         attribute_header("specversion", SPECVERSION),
         attribute_header("source", source),
@@ -161,5 +161,5 @@ def constant_headers(source: str, event_type: str, time: datetime) -> list[Heade
 
 
 def trigger_headers(source: str, event_type: str, event_id: str, time: datetime) -> list[Header]:
-    """All the headers of a root that a person or a schedule publishes."""
+    """Return all headers of a root that a person or a schedule publishes."""
     return [*constant_headers(source, event_type, time), attribute_header("id", event_id)]

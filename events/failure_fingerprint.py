@@ -13,7 +13,7 @@ MAX_TITLE_LENGTH = 160  # characters
 _MESSAGE_CHARACTERS = 1_000  # characters of a message that are looked at
 
 FINGERPRINT_PATTERN = re.compile(rb"[a-z2-7]{10}")
-"""What `fingerprint` gives, as a header holds it."""
+"""A value of `failure_fingerprint`, as a header holds it."""
 NO_MESSAGE = "(no message)"
 
 _QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*"|`[^`]*`|«[^»]*»|“[^”]*”)(?!\w)""")
@@ -23,8 +23,9 @@ _REPEATED = re.compile(r"#(?:[\s,;/.]*#)+")
 
 
 def failure_title(message: str) -> str:
-    """A message without what varies from one event to the next: quoted text, addresses, and
-    whatever holds a digit (numbers, times, UUIDs, positions). In one line, harmless, bounded."""
+    """Return a message without the parts that vary from one event to the next: quoted text,
+    addresses, and every word with a digit (numbers, times, UUIDs, positions). The result is one
+    line, without control characters, of at most MAX_TITLE_LENGTH characters."""
     text = single_line(message[:_MESSAGE_CHARACTERS])
     text = _QUOTED.sub("…", text)
     text = _ADDRESS.sub("…", text)
@@ -34,8 +35,8 @@ def failure_title(message: str) -> str:
     return text or NO_MESSAGE
 
 
-@lru_cache(1024)  # the same failure comes again and again
+@lru_cache(1024)  # the same failure is seen many times
 def failure_fingerprint(stage: str, error: str, title: str) -> str:
-    """Ten characters of base32, without those that look alike in other alphabets."""
+    """Return ten characters of base32 that are equal for failures of the same kind."""
     said = "\0".join((stage, error, title)).encode("utf-8", "backslashreplace")
     return base64.b32encode(blake2b(said, digest_size=10).digest()).decode().lower()[:10]

@@ -1,4 +1,4 @@
-"""How do headers stand in the bytes of a record?
+"""How are headers encoded in a record?
 
 By Kafka's record format, https://kafka.apache.org/documentation/#recordheader: their number, then
 of each the length of its name, the name, the length of its value, the value; a length of -1 is a
@@ -12,18 +12,18 @@ from collections.abc import Iterable, Sequence
 from farandole.events.record import Header
 
 HeaderBlock = tuple[int, bytes]
-"""Some of a record's headers: how many, and their bytes."""
+"""Some headers of a record: their number, and their bytes."""
 
 NULL_LENGTH = b"\x01"  # the varint of -1, in the place of a length
 SMALL_VARINTS = (
     *(bytes((n << 1,)) for n in range(64)),
     *(bytes((low, high)) for high in range(1, 128) for low in range(128, 256, 2)),
 )
-"""The varints of all numbers below 8192: what is looked up need not be worked out."""
+"""The varints of all numbers below 8192: to look one up is cheaper than to compute it."""
 
 
 def varint_bytes(number: int) -> bytes:
-    """Of a number that is not negative."""
+    """Return the varint of a number that is not negative."""
     if number < len(SMALL_VARINTS):
         return SMALL_VARINTS[number]
     left = number << 1
@@ -36,17 +36,17 @@ def varint_bytes(number: int) -> bytes:
 
 
 def length_prefixed(content: bytes | None) -> bytes:
-    """Bytes behind their length."""
+    """Return the content with its length before it; the length -1 if it is None."""
     return NULL_LENGTH if content is None else varint_bytes(len(content)) + content
 
 
 def make_header_block(headers: Sequence[Header]) -> HeaderBlock:
-    """Headers that others are to be joined to."""
+    """Return headers in a form that others can be joined to."""
     return len(headers), _encode_each(headers)
 
 
 def encode_headers(headers: Sequence[Header]) -> bytes:
-    """All the headers of a record."""
+    """Return all headers of a record, encoded."""
     return varint_bytes(len(headers)) + _encode_each(headers)
 
 
@@ -57,7 +57,7 @@ def _encode_each(headers: Iterable[Header]) -> bytes:
 
 
 def decode_headers(headers: bytes) -> list[Header]:
-    """What `encoded` was given."""
+    """Return the headers that `encode_headers` was given."""
     count, at = _read_varint(headers, 0)
     found = []
     for _ in range(count):
@@ -65,7 +65,7 @@ def decode_headers(headers: bytes) -> list[Header]:
         value, at = _read_content(headers, at)
         assert name is not None  # only a value may be null
         found.append((name.decode(), value))
-    return found  # type: ignore[return-value] # null where a foreign record has it so
+    return found  # type: ignore[return-value] # a foreign record may have a null value
 
 
 def _read_content(raw: bytes, at: int) -> tuple[bytes | None, int]:

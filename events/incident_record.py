@@ -1,4 +1,4 @@
-"""What is known of failures that belong together, and what was said about them?"""
+"""How are failures that belong together, and the notices about them, written down?"""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ class _FrozenModel(BaseModel):
 
 
 class IncidentSample(_FrozenModel):
-    """One event that died, as it may be shown: personal fields are masked, and it is cut."""
+    """One event that died, in a form that may be shown: personal fields are masked, and long data
+    are cut."""
 
     dead_topic: str
     dead_offset: int
     topic: str
-    """Where the original stands; with partition and offset."""
+    """The topic of the original; `partition` and `offset` complete its position."""
     partition: int
     offset: int
     run: str
     key: str | None
     message: str
     data: str
-    """JSON, indented; or a word in brackets where there is none to show."""
+    """Indented JSON, or a word in brackets if there is nothing to show."""
     failed: datetime
 
 
 class Incident(_FrozenModel):
-    """What `farandole.incidents` holds under the key `pipeline/stage/fingerprint`: the failures of
+    """The row in `farandole.incidents` under the key `pipeline/stage/fingerprint`: the failures of
     a stage that have the same fingerprint, from the first one until it was quiet for a while; or an
     alert, from when it fires until it is resolved."""
 
     id: str
-    """Short and typeable; another one whenever the same failure comes back after a resolution."""
+    """A short id that can be typed; a new one when the same failure comes back after a
+    resolution."""
     pipeline: str
     stage: str
-    """Empty: an alert of the whole pipeline."""
+    """Empty for an alert of the whole pipeline."""
     fingerprint: str
-    """`others` for what exceeds the number of fingerprints that are told apart in a stage."""
+    """`others` for all failures beyond the number of fingerprints that are told apart in a
+    stage."""
     error: str
-    """The exception's type, or the alert's kind."""
+    """The type of the exception, or the kind of the alert."""
     title: str
     """The message with its variable parts removed."""
     version: str
@@ -53,28 +56,28 @@ class Incident(_FrozenModel):
     opened: datetime
     last: datetime
     count: int
-    """Events that died, or alerts."""
+    """How many events died, or alerts fired."""
     told: int = 0
-    """The count in the last notice."""
+    """The count that the last notice told."""
     notices: int = 0
-    """How many were written: the next one's number."""
+    """How many notices were written; the next one has this number."""
     due: datetime
-    """Before that, no notice that it grows."""
+    """No notice that the incident grows is sent before this time."""
     resolved: datetime | None = None
     acknowledged_by: str | None = None
     muted_until: datetime | None = None
     samples: tuple[IncidentSample, ...] = ()
-    """The first and the newest one."""
+    """The first and the newest event."""
     firing: int | None = None
-    """Alerts that are not resolved; None: these are failures."""
+    """The number of alerts that are not resolved; None for failures."""
     lanes: tuple[int, ...] = ()
-    """Those for which it fires, where each lane of the stage has an alert of its own."""
+    """The lanes for which it fires, if each lane of the stage has an alert of its own."""
     run: str = ""
-    """That an alert is about."""
+    """The run that an alert is about."""
     said: str = ""
-    """The newest alert's text."""
+    """The text of the newest alert."""
     seen: int
-    """The offset in the dead-letter topic, or that of alerts, up to which (exclusive) everything is
+    """The offset in the dead-letter topic, or in that of alerts, before which everything is
     counted."""
 
     @property
@@ -91,8 +94,8 @@ NoticeKind = Literal["opened", "growing", "resolved"]
 
 
 class Notice(_FrozenModel):
-    """What `farandole.outbox` holds under its id until it is delivered: frozen when it is written,
-    so that every copy of it is the same."""
+    """The row in `farandole.outbox` under its id, until it is delivered. It does not change once it
+    is written, so that every copy that is sent is the same."""
 
     id: str
     """The Message-ID, without its angle brackets; deterministic: incident and number."""
@@ -102,23 +105,23 @@ class Notice(_FrozenModel):
     subject: str
     sender: str
     recipients: tuple[str, ...]
-    """Those who have it not yet."""
+    """The recipients that it has not reached yet."""
     mail: str
-    """RFC 5322, ASCII."""
+    """The whole mail: RFC 5322, ASCII."""
     webhook: str | None = None
     payload: str = ""
-    """What is posted to the webhook: JSON."""
+    """The JSON that is posted to the webhook."""
     channels: tuple[NoticeChannel, ...]
-    """In the order in which they are tried."""
+    """The channels, in the order in which they are tried."""
     written: datetime
     attempts: int = 0
-    """Counted before each: a notice with attempts may have been delivered already."""
+    """Counted before each attempt: a notice with attempts may have been delivered already."""
     due: datetime | None = None
-    """When it is tried again; None: now."""
+    """When it is tried again; None for now."""
     delivered: datetime | None = None
-    """Kept for an hour after, so that notices an hour can be counted."""
+    """When it was delivered. The row is kept for an hour after that, to count notices by hour."""
     failures: Mapping[str, str] = {}
-    """By channel or recipient, why the last attempt failed."""
+    """Why the last attempt failed, by channel or recipient."""
 
     @property
     def key(self) -> bytes:

@@ -43,8 +43,8 @@ class KafkaNames:
         return f"{self.prefix}{pipeline}.{event_type}"
 
     def widened_topic(self, pipeline: str, event_type: str, partitions: int) -> str:
-        """The topic of an event type that once had another number of partitions: no event type
-        holds `--`."""
+        """The topic of an event type that once had another number of partitions. (No event type
+        contains `--`.)"""
         return f"{self.event_topic(pipeline, event_type)}--{partitions}"
 
     def dead_topic(self, pipeline: str, stage: str) -> str:
@@ -54,7 +54,7 @@ class KafkaNames:
         return f"{self.prefix}{pipeline}.{stage}.retry"
 
     def parse_dead_topic(self, topic: str) -> tuple[str, str] | None:
-        """Pipeline and stage of a dead-letter topic; None if the topic is none of ours."""
+        """Return the pipeline and the stage of a dead-letter topic; None for any other topic."""
         match = _DEAD_TOPIC_PATTERN.fullmatch(topic.removeprefix(self.prefix))
         return (match[1], match[2]) if match and topic.startswith(self.prefix) else None
 
@@ -95,7 +95,7 @@ class KafkaNames:
 
     @property
     def bookkeeper_state_topic(self) -> str:
-        """What its lanes know beside the rows of the runs."""
+        """The state of the bookkeeper's lanes beside the rows of the runs."""
         return f"{self.bookkeeper_group}.state"
 
     @property
@@ -122,6 +122,6 @@ class KafkaNames:
         return f"{self.prefix}{RESERVED_PIPELINE}.router"
 
     def boundary_transactional_id(self, epoch: int) -> str:
-        """The transactional id under which the router of an epoch holds readers back at a boundary;
-        few, since Kafka remembers each."""
+        """The transactional id under which the router of an epoch stops readers at a boundary.
+        There are few of them, because Kafka remembers each."""
         return f"{self.router_transactional_id}.hold:{epoch % 16}"

@@ -22,25 +22,26 @@ HASH_MASK = 2**64 - 1
 MAX_TIME_MS = 253_402_300_799_000
 """The end of the year 9999 in milliseconds of the epoch: no time in an entry or a row is later."""
 DEFAULT_LEDGER_PARTITIONS = 4
-"""Of a ledger that is created."""
+"""The number of partitions of a ledger that is created."""
 
 
 class ConsumedCounts(TypedDict):
-    """Events of one type that a stage has settled; what is none of the kinds below was handled."""
+    """Events of one type that a stage has settled. Those with none of the outcomes below were
+    handled."""
 
     n: int
     hash: int
     dropped: NotRequired[int]
-    """Handled, and nothing came of it where something might."""
+    """The function returned nothing although the stage has outputs."""
     filtered: NotRequired[int]
     dead: NotRequired[int]
     cancelled: NotRequired[int]
     parked: NotRequired[int]
-    """Waiting to be tried again; negative where they were taken up."""
+    """They wait for another try; negative where waiting events were taken up."""
     oldest: int
-    """The time of the oldest of them, in milliseconds of the epoch."""
+    """The time of the oldest event, in milliseconds of the epoch."""
     lines: NotRequired[int]
-    """Data lines in them, where an event may hold several: its data are a list."""
+    """Data lines in the events, if an event can hold several because its data are a list."""
 
 
 class EmittedCounts(TypedDict):
@@ -49,7 +50,7 @@ class EmittedCounts(TypedDict):
     n: int
     hash: int
     to: list[str]
-    """The stages that subscribe to them, under the run's version; none: the end of a path."""
+    """The stages that subscribe to them under the run's version; none at the end of a path."""
     lines: NotRequired[int]
 
 
@@ -61,9 +62,9 @@ class RunRoot(TypedDict):
     partition: int
     offset: int
     at: int
-    """Its time, in milliseconds of the epoch."""
+    """The time of the event, in milliseconds of the epoch."""
     to: list[str]
-    """The stages that subscribe to it: each owes that it has settled it."""
+    """The stages that subscribe to it: each of them has to settle it."""
     within: NotRequired[float]
     """Seconds in which the run is expected to complete."""
     fail_above: NotRequired[float]
@@ -83,11 +84,11 @@ RunPart = TypedDict(
         "root": NotRequired[RunRoot],
     },
 )
-"""What one transaction did for one run: consumed and emitted by event type."""
+"""What one transaction did for one run: consumed and emitted events by type."""
 
 
 class LedgerEntry(TypedDict):
-    """The value of a record in `farandole.ledger`: whole parts, as many as fit."""
+    """The value of a record in `farandole.ledger`: as many whole parts as fit."""
 
     pipeline: str
     stage: str
@@ -95,22 +96,22 @@ class LedgerEntry(TypedDict):
     at: int
     """When it was written, in milliseconds of the epoch."""
     seconds: float
-    """What handling took, of all the events in it."""
+    """The time that handling took, for all its events together."""
     runs: list[RunPart]
 
 
 def hash_event_ids(ids: Iterable[bytes]) -> int:
-    """The hash of events by their ids, in any order."""
+    """Return the hash of events by their ids, in any order."""
     return sum(map(xxh3_64_intdigest, ids)) & HASH_MASK
 
 
 def ledger_partition(run: bytes, partitions: int) -> int:
-    """The partition of the ledger in which all entries of a run stand, in their order."""
+    """Return the partition of the ledger that has all entries of a run, in their order."""
     return crc32(run) % partitions
 
 
 def parse_ledger_entry(value: bytes | None) -> LedgerEntry | None:
-    """The entry in a record; None where no lane of ours wrote it."""
+    """Return the entry in a record; None if no lane of ours wrote it."""
     try:
         entry = orjson.loads(value or b"")
         runs = entry["runs"]

@@ -1,4 +1,4 @@
-"""How are numbers written that mostly follow one another?"""
+"""How are numbers written of which most are consecutive?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def format_ranges(numbers: Iterable[int]) -> str:
-    """`0-3, 7`"""
+    """Return a text like `0-3, 7`."""
     found: list[list[int]] = []
     for number in sorted(set(numbers)):
         if found and found[-1][-1] == number - 1:

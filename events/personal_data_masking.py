@@ -1,8 +1,8 @@
 """Which parts of an event's data are personal?
 
-A field is marked by `Field(json_schema_extra={"personal": True})`, and the mark stands in the JSON
+A field is marked by `Field(json_schema_extra={"personal": True})`, and the mark is in the JSON
 Schema that is published. What may be personal counts as personal: a mark in one of several
-alternatives holds whichever of them the data are.
+alternatives applies to the data of all of them.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from urllib.parse import unquote
 
 PERSONAL_MASK = "•••"
 PERSONAL_MARK = "personal"
-MAX_MASKING_DEPTH = 64  # levels of data; what is deeper is masked whole
+MAX_MASKING_DEPTH = 64  # levels of data; a deeper part is masked as a whole
 
 JsonSchema = Mapping[str, Any]
 
 
 def mask_personal(data: Any, schema: JsonSchema | None) -> Any:
-    """A copy of plain JSON data with `•••` for each value at a place that the schema marks as
-    personal, whatever it holds. Parts of which the schema says nothing are shared, not copied.
-    Without a schema nothing is personal."""
+    """Return a copy of plain JSON data with `•••` for each value that the schema marks as personal.
+    Parts that the schema does not describe are shared, not copied. Without a schema nothing is
+    personal."""
     return _mask_value(data, _SchemaNavigator(schema), [schema] if schema else [], 0)
 
 
 def personal_values(data: Any, schema: JsonSchema | None) -> set[str]:
-    """The texts and numbers that `masked` takes out, as text: what is to be struck out of messages
-    about the data too. Text with quotes, backslashes or control characters is there a second time,
-    as `repr` writes it."""
+    """Return the texts and numbers that `mask_personal` removes, as text, so that they can be
+    removed from messages about the data as well. Text with quotes, backslashes or control
+    characters is there a second time, as `repr` writes it."""
     found: set[str] = set()
     for part in _personal_parts(data, _SchemaNavigator(schema), [schema] if schema else [], 0):
         for scalar in _scalars(part):
@@ -37,13 +37,13 @@ def personal_values(data: Any, schema: JsonSchema | None) -> set[str]:
 
 
 class _SchemaNavigator:
-    """Which subschemas hold where, in one schema with its definitions."""
+    """Finds the subschemas that apply to a part of the data, in one schema with its definitions."""
 
     def __init__(self, schema: JsonSchema | None) -> None:
         self._root = schema or {}
 
-    def here(self, schemas: Sequence[JsonSchema]) -> list[JsonSchema]:
-        """These, and all that they refer to or are made of; each once, so that it ends."""
+    def applicable(self, schemas: Sequence[JsonSchema]) -> list[JsonSchema]:
+        """Return these schemas and all that they refer to or combine, each of them once."""
         found: dict[int, JsonSchema] = {}
         waiting = list(schemas)
         while waiting:
@@ -68,7 +68,7 @@ class _SchemaNavigator:
 
 
 def _child_schemas(schemas: Sequence[JsonSchema], step: str | int) -> list[Any]:
-    """What these say of a field or of an item."""
+    """Return the subschemas of these that apply to a field or to an item."""
     return [below for schema in schemas for below in _child_schemas_of(schema, step)]
 
 
@@ -89,7 +89,7 @@ def _is_personal(schemas: Sequence[JsonSchema], depth: int) -> bool:
 def _mask_value(
     data: Any, places: _SchemaNavigator, schemas: Sequence[JsonSchema], depth: int
 ) -> Any:
-    here = places.here(schemas)
+    here = places.applicable(schemas)
     if not here:
         return data
     if _is_personal(here, depth):
@@ -108,8 +108,8 @@ def _mask_value(
 def _personal_parts(
     data: Any, places: _SchemaNavigator, schemas: Sequence[JsonSchema], depth: int
 ) -> Iterator[Any]:
-    """The parts of the data that are masked."""
-    here = places.here(schemas)
+    """Return the parts of the data that are masked."""
+    here = places.applicable(schemas)
     if not here:
         return
     if _is_personal(here, depth):
@@ -123,7 +123,7 @@ def _personal_parts(
 
 
 def _scalars(part: Any) -> Iterator[str | int | float]:
-    """All texts and numbers in a part, however deep; no `true` or `false`: they tell nobody."""
+    """Yield all texts and numbers in a part, at any depth. `true` and `false` identify nobody."""
     waiting = [part]
     while waiting:
         each = waiting.pop()

@@ -27,8 +27,8 @@ _ESCAPED_BYTES = 6  # bytes in JSON that a character takes at most: \u0000
 
 
 class ParkedEvent(NamedTuple):
-    """An event that waits, as it stood in its topic, and what was tried. A `Record`, so that it is
-    handled as if it came from there."""
+    """An event that waits for another try, as it was in its topic, with an account of its tries. It
+    is a `Record`, so that it is handled as if it came from that topic."""
 
     topic: str
     partition: int
@@ -38,14 +38,15 @@ class ParkedEvent(NamedTuple):
     headers: tuple[Header, ...]
     timestamp: int
     sequence: int = 0
-    """In the order in which its lane parked: what has the same key is handled in this order."""
+    """Its number in the order in which the lane parked events. Events of the same key are handled
+    in this order."""
     attempts: int = 0
-    """Since it came, or was replayed."""
+    """Tries since it came or was replayed."""
     before: int = 0
-    """Attempts of before it was replayed."""
+    """Tries before it was replayed."""
     replays: int = 0
     first_failed: int = 0
-    """Milliseconds of the epoch, as below; 0: it has not failed."""
+    """When it first failed, in milliseconds of the epoch as below; 0 if it has not failed."""
     last_failed: int = 0
     since: int = 0
     """When it began to wait."""
@@ -54,13 +55,14 @@ class ParkedEvent(NamedTuple):
     message: str = ""
 
     @property
-    def place(self) -> bytes:
-        """Its name in the retry topic, behind what says its kind."""
+    def row_name(self) -> bytes:
+        """The part of its key in the retry topic that follows the prefix of its kind."""
         return f"{self.topic}/{self.partition}/{self.offset}".encode()
 
 
 def to_parked_event(record: Record, sequence: int = 0) -> ParkedEvent:
-    """An event that was not tried yet, or waits already."""
+    """Return the parked form of an event that was not tried yet; one that is parked already keeps
+    its account."""
     if isinstance(record, ParkedEvent):
         return record
     return ParkedEvent(
@@ -76,13 +78,13 @@ def to_parked_event(record: Record, sequence: int = 0) -> ParkedEvent:
 
 
 def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingRecord:
-    """The record in the retry topic."""
+    """Return the row of an event in the retry topic."""
     account = {
         name: value
         for name, value in event._asdict().items()
         if value and name not in ("value", "key", "headers", "message")
     }
-    # Always there: 0 is a partition, and an offset.
+    # Written even if 0: 0 is a partition and an offset.
     account |= {"topic": event.topic, "partition": event.partition, "offset": event.offset}
     if event.value is None:
         account["null"] = True
@@ -96,11 +98,11 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
     if event.message:
         account["message"] = event.message[:MAX_RETRY_MESSAGE_LENGTH]
     said = orjson.dumps(account, default=str)
-    return OutgoingRecord(kind + event.place, b"%b\n%b" % (said, event.value or b""))
+    return OutgoingRecord(kind + event.row_name, b"%b\n%b" % (said, event.value or b""))
 
 
 def max_retry_row_size(event: ParkedEvent) -> int:
-    """Bytes that its row has at most, without making it."""
+    """Return the largest size of its row in bytes, without encoding it."""
     headers = sum(len(name) + len(content or b"") for name, content in event.headers)
     escaped = len(event.key or b"") + headers + len(event.error) + MAX_RETRY_MESSAGE_LENGTH
     frame = 2 * len(event.topic) + 1_000 + 20 * len(event.headers)
@@ -108,12 +110,12 @@ def max_retry_row_size(event: ParkedEvent) -> int:
 
 
 def retry_tombstone(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingRecord:
-    """The tombstone of its row."""
-    return OutgoingRecord(kind + event.place, None)
+    """Return the tombstone of its row."""
+    return OutgoingRecord(kind + event.row_name, None)
 
 
 def parse_retry_row(value: bytes) -> ParkedEvent:
-    """An event from its row. Raises ValueError where none of ours wrote it."""
+    """Return the event of a row. Raises ValueError if no worker of ours wrote it."""
     said, newline, data = value.partition(b"\n")
     try:
         account = orjson.loads(said)
@@ -140,7 +142,7 @@ _MAX_TIME = 253_402_300_799_000  # milliseconds of the epoch: the last second th
 
 
 def _validate_account(account: dict[str, Any]) -> None:
-    """Raises ValueError: what is believed becomes state."""
+    """Raises ValueError if a field has a wrong type or value: it would become state of the lane."""
     for name, value in account.items():
         if name == "headers":
             continue

@@ -1,4 +1,4 @@
-"""What is an event's id, and a run's?"""
+"""What is the id of a run?"""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _MASK_64 = 2**64 - 1
 RUN_ID_LENGTH = 13  # 65 bits, the first of them always 0
 RUN_ID_PATTERN = re.compile(rb"[%b]{%d}" % (_ALPHABET, RUN_ID_LENGTH))
 RUN_ID_BLOCK = 256
-"""Consecutive offsets whose run ids are worked out together."""
+"""How many consecutive offsets get their run ids in one computation."""
 
 
 class _BlockConstants(NamedTuple):
-    """What the ids of a block are worked out with: integers in which each id has 13 bytes."""
+    """Constants of the computation: integers in which each id of a block takes 13 bytes."""
 
     one: int
     """1 for each id."""
     steps: int
-    """How far each id's bits are from those of the first."""
+    """The difference of each id's bits from those of the first."""
     mask: int
     moves: tuple[tuple[int, int, int], ...]
-    """Which bits stay, which move, and how far, until each byte holds the five bits of a letter."""
+    """Which bits stay, which move, and how far, until each byte has the five bits of a letter."""
 
 
 @cache
@@ -39,7 +39,9 @@ def _block_constants() -> _BlockConstants:
     one = sum(1 << place for place in places)
     steps = sum(((i * _GOLDEN_STEP) & _MASK_64) << place for i, place in enumerate(places))
     moves = []
-    now = [5 * letter for letter in range(RUN_ID_LENGTH)]  # where its bits stand, from the right
+    now = [
+        5 * letter for letter in range(RUN_ID_LENGTH)
+    ]  # the position of its bits, from the right
     for half in (8, 4, 2, 1):
         stay = sum(31 << now[n] for n in range(RUN_ID_LENGTH) if not n & half)
         move = sum(31 << now[n] for n in range(RUN_ID_LENGTH) if n & half)
@@ -61,14 +63,15 @@ class RunIdGenerator:
         self._origin = installation.bytes + topic.encode()
         self._seeds: dict[int, int] = {}
 
-    def of(self, partition: int, offset: int) -> str:
-        return self.block(partition, offset)[:RUN_ID_LENGTH].decode()
+    def run_id(self, partition: int, offset: int) -> str:
+        """Return the id of the run that the root at this position opens."""
+        return self.block_of_ids(partition, offset)[:RUN_ID_LENGTH].decode()
 
-    def block(self, partition: int, first: int) -> bytes:
-        """The ids of BLOCK offsets from `first` on, as headers hold them, end to end.
+    def block_of_ids(self, partition: int, first: int) -> bytes:
+        """Return the ids of RUN_ID_BLOCK offsets from `first` on, concatenated.
 
-        A topic of bare records needs one for every record, and one at a time they cost more than
-        reading the record does; side by side in one long integer a twelfth of that.
+        A topic of bare records needs an id for every record. Computed one by one they cost more
+        than reading the records; side by side in one long integer they cost a twelfth of that.
         """
         try:
             seed = self._seeds[partition]
@@ -83,25 +86,3 @@ class RunIdGenerator:
     def _seed(self, partition: int) -> int:
         digest = blake2b(b"%b/%d" % (self._origin, partition), digest_size=8).digest()
         return int.from_bytes(digest, "big")
-
-
-class EventPosition(NamedTuple):
-    """Where an output's cause stands, and which of its outputs this is."""
-
-    event_type: str
-    partition: int
-    offset: int
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of an id
-    more: int = 0
-    """How many further events, after the one at `offset`, caused it together with that one."""
-
-    def __str__(self) -> str:
-        causes = f"{self.offset}+{self.more}" if self.more else f"{self.offset}"
-        return f"{self.event_type}/{self.partition}/{causes}/{self.index}"
-
-    @classmethod
-    def parse(cls, text: str) -> EventPosition:
-        """The position that an id names. Raises ValueError where `text` names none."""
-        event_type, partition, causes, index = text.rsplit("/", 3)
-        offset, _, more = causes.partition("+")
-        return cls(event_type, int(partition), int(offset), int(index), int(more or 0))

@@ -21,18 +21,19 @@ class RunEdge(TypedDict):
     emitted: int
     consumed: int
     differs: int
-    """Hash of what was emitted minus that of what was consumed: 0 where both are the same."""
+    """The hash of the emitted events minus that of the consumed ones: 0 if they are the same."""
     dropped: int
     filtered: int
     dead: int
     cancelled: int
     parked: int
     age: float
-    """Of the oldest event when it was settled, in seconds: the worst so far."""
+    """The age of the oldest event when it was settled, in seconds; the largest so far."""
     seconds: float
-    """What handling took."""
+    """The time that handling took."""
     first: int
-    """When the first was settled, and the last, in milliseconds of the epoch; 0: none was."""
+    """When the first event was settled, and in `last` the last one, in milliseconds of the epoch; 0
+    if none was."""
     last: int
     lines: NotRequired[int]
 
@@ -41,7 +42,7 @@ RUN_STATUSES = (
     "running", "cancelling", "completed", "completed with dead letters", "failed", "cancelled",
     "unopened",
 )  # fmt: skip
-"""`unopened`: events that claim the run, and no root that opened it."""
+"""`unopened`: there are events of the run, and no root that opened it."""
 
 
 class RunRow(TypedDict):
@@ -57,9 +58,9 @@ class RunRow(TypedDict):
     last: int
     closed: int | None
     amended: int
-    """How often what came after the end was settled."""
+    """How often events were settled after the run had ended."""
     late: bool
-    """It was not complete in the time that was expected of it."""
+    """The run was not complete in the expected time."""
     edges: dict[str, RunEdge]
     """By `event type>stage`."""
     leaves: dict[str, int]
@@ -81,7 +82,7 @@ def new_edge() -> RunEdge:
 
 
 def edge_name(event_type: str, stage: str) -> str:
-    """`line.ingested>validate`."""
+    """Return a name like `line.ingested>validate`."""
     return f"{event_type}>{stage}"
 
 

@@ -1,4 +1,4 @@
-"""How is text that anybody may have written shown without harm?"""
+"""How is untrusted text shown without harm?"""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _HARMFUL_PATTERN = re.compile(
 
 
 def escape_harmful(text: str) -> str:
-    """The text with every control and direction mark written out as `\\u202e`; newline and tab
-    stay."""
+    """Return the text with every control character and direction mark escaped as `\\u202e`; newline
+    and tab stay."""
     return _HARMFUL_PATTERN.sub(lambda found: _escape_code(ord(found[0])), text)
 
 
 def single_line(text: str) -> str:
-    """As `harmless`, and with single spaces for all white space."""
+    """Return `escape_harmful(text)` with single spaces for all white space."""
     return escape_harmful(" ".join(text.split()))
 
 
@@ -30,5 +30,5 @@ def _escape_code(code: int) -> str:
 
 
 def escape_surrogates(text: str) -> str:
-    """The text with lone surrogates written out: what is said is not always UTF-8."""
+    """Return the text with lone surrogates escaped, so that it can be encoded as UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -22,26 +22,26 @@ SettlementKind = Literal["replayed", "discarded"]
 
 SETTLEMENT_HEADER = f"{DEAD_HEADER_PREFIX}settlement"
 MAX_SETTLED_LETTERS = 1_000
-"""Letters that one record settles."""
+"""How many letters one record settles at most."""
 MAX_REASON_LENGTH = 1_000  # characters
 MAX_SETTLER_NAME_LENGTH = 200  # characters
 
 
 class Settlement(BaseModel):
-    """What became of some letters of the topic in which this stands."""
+    """Says what became of some dead letters of the topic that it is written to."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     settles: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=MAX_SETTLED_LETTERS)
     ]
-    """Their offsets."""
+    """The offsets of the letters."""
     how: SettlementKind
     by: str
     at: Annotated[datetime, Field(strict=False)]
     reason: str = ""
     order: str = ""
-    """Tells the letters that one person's command settled from those of another."""
+    """The id of the command that settled the letters."""
 
 
 def make_settlements(
@@ -53,7 +53,7 @@ def make_settlements(
     reason: str = "",
     order: str = "",
 ) -> list[OutgoingRecord]:
-    """As few records as settle all these letters."""
+    """Return the records that settle all these letters, as few as possible."""
     return [
         OutgoingRecord(
             None,
@@ -74,12 +74,13 @@ def make_settlements(
 
 
 def is_settlement(headers: Sequence[Header]) -> bool:
-    """Is a record of a dead-letter topic no letter?"""
+    """Return True if a record of a dead-letter topic is a settlement and no letter."""
     return any(name == SETTLEMENT_HEADER for name, _ in headers)
 
 
 def parse_settlement(value: bytes | None, headers: Sequence[Header]) -> Settlement | None:
-    """None of a letter, and where somebody else wrote what only looks like a settlement."""
+    """Return the settlement in a record; None if it is a letter, or if somebody else wrote
+    something that only looks like a settlement."""
     if not is_settlement(headers):
         return None
     try:

@@ -1,8 +1,8 @@
 """Did the process die at this very event, and how often?
 
-The note stands in the metadata of the committed offset, so it moves with the partition to whichever
-worker takes it over. It is written before the work begins and gone with the commit of that work;
-only a process that dies in between leaves it behind.
+The marker stands in the metadata of the committed offset, so it moves with the partition to
+whichever worker takes it over. A lane writes it before the work begins, and the commit of that work
+removes it; only a process that dies in between leaves it behind.
 """
 
 from __future__ import annotations
@@ -12,57 +12,61 @@ from typing import NamedTuple
 import orjson
 
 SUSPECT_AFTER = 2
-"""Deaths after which few events are worked at a time. A first death is more often the machine's
+"""Deaths after which few events are handled at a time. A first death is more often the machine's
 fault than an event's: the same batch is tried once more."""
 SINGLE_EVENT_AFTER = 3
-"""Deaths after which one event is worked at a time."""
+"""Deaths after which one event is handled at a time."""
 GIVE_UP_AFTER = 5
-"""Deaths at which the event is given up: two of them with no other suspect at work beside it."""
+"""Deaths at which the event is given up; at two of them no other suspect was handled beside it."""
 _SUSPECT_FRACTION = 16
-"""Of the suspects, the share that is worked at a time: so that one event's lane loses little, and
-many lanes whose process was killed from outside are soon through."""
+"""One suspect in so many is handled at a time. So the lane of one bad event loses little, and lanes
+whose process was killed from outside are soon through."""
 
 
 class CrashMarker(NamedTuple):
-    """`deaths` lives began to work at this offset and did not end well; events up to and including
-    `until` were at work in them. Of what waits, which has no offsets: so many as `until`."""
+    """`deaths` processes began to handle events at this offset and died. They were handling events
+    up to and including the offset `until`. For deferred events, which have no offsets, `until` is
+    their number."""
 
     deaths: int = 0
     until: int = -1
 
     @property
-    def suspect(self) -> bool:
+    def is_suspect(self) -> bool:
+        """True if the next event may be one that kills its process."""
         return self.deaths >= SUSPECT_AFTER
 
     @property
-    def hopeless(self) -> bool:
+    def is_hopeless(self) -> bool:
+        """True if the next event is to be given up."""
         return self.deaths >= GIVE_UP_AFTER
 
-    def last(self, offset: int) -> int:
-        """The last event that may be worked together with the suspect at `offset`."""
+    def last_in_trial(self, offset: int) -> int:
+        """Return the offset of the last event that may be handled together with the suspect at
+        `offset`."""
         if self.deaths >= SINGLE_EVENT_AFTER:
             return offset
         return offset + max(self.until - offset + 1, 1) // _SUSPECT_FRACTION
 
-    def began(self, last: int) -> CrashMarker:
-        """What to note before working on events up to `last`. Of suspects only those who are at
-        work remain, if this life ends too."""
-        return CrashMarker(self.deaths + 1, last if self.suspect else max(self.until, last))
+    def started(self, last: int) -> CrashMarker:
+        """Return the marker to write before events up to `last` are handled. If this process dies
+        too, only those suspects that it was handling remain suspects."""
+        return CrashMarker(self.deaths + 1, last if self.is_suspect else max(self.until, last))
 
-    def settled(self, offset: int) -> CrashMarker:
-        """What to note, and believe, when everything before `offset` is settled."""
+    def after_settling(self, offset: int) -> CrashMarker:
+        """Return the marker that is valid when everything before `offset` is settled."""
         return (
             CrashMarker(SUSPECT_AFTER, self.until)
-            if self.suspect and offset <= self.until
+            if self.is_suspect and offset <= self.until
             else CrashMarker()
         )
 
-    def eased(self) -> CrashMarker:
-        """What to note, and believe, when one of `until` suspects that have no offsets is settled,
-        or where there are no suspects, all that were at work."""
+    def after_one_deferred(self) -> CrashMarker:
+        """Return the marker that is valid when one of `until` suspects among the deferred events is
+        settled or, if there are no suspects, all that were handled."""
         return (
             CrashMarker(SUSPECT_AFTER, self.until - 1)
-            if self.suspect and self.until > 1
+            if self.is_suspect and self.until > 1
             else CrashMarker()
         )
 
@@ -71,7 +75,8 @@ class CrashMarker(NamedTuple):
 
     @classmethod
     def parse(cls, metadata: str) -> CrashMarker:
-        """The note in a committed offset's metadata; none where it is empty or not ours."""
+        """Return the marker in the metadata of a committed offset; one with no deaths if the
+        metadata are empty or not ours."""
         try:
             document = orjson.loads(metadata)
             return cls(int(document["deaths"]), int(document["until"]))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +19,14 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from farandole.broker.aiokafka_internals import (
+    assigned_positions,
+    committed_with_metadata,
+    current_assignment,
+    force_close_client,
+    generation,
+    heartbeat,
+)
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
     BrokerError,
@@ -27,16 +36,15 @@ from farandole.broker.broker_errors import (
     TransactionFailedError,
 )
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.kafka_clients import close_client, force_close_client, make_producer
+from farandole.broker.kafka_clients import close_client, make_producer
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
 from farandole.broker.transactions import await_all, send_records, translated_errors
-from farandole.broker.undecodable_records import offset_of_undecodable
+from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 from farandole.events.record import (
     Partition,
     PartitionWrites,
     Record,
-    UndecodableRecord,
 )
 from farandole.lanes.lane_port import (
     CommittedOffset,
@@ -47,17 +55,18 @@ from farandole.lanes.lane_port import (
     StateTables,
     WriteRejectedError,
 )
+from farandole.lanes.lane_spec import LaneSpec
 
 log = structlog.get_logger()
 
-_POLL_SECONDS = 0.2  # seconds that a fetch waits for records before it answers "none"
+_POLL_SECONDS = 0.2  # how long a fetch waits for records
 _RESTART_BACKOFF = Backoff(first=0.04, longest=5.0, jitter=0.5)
 
 
 @dataclass(slots=True)
 class GroupMembership:
-    """What all lanes of one consumer share: the consumer, its group, and the generation under which
-    it holds its partitions."""
+    """What all lanes of one consumer share: the consumer, its group, and the generation in which it
+    owns its partitions."""
 
     settings: Settings
     consumer: AIOKafkaConsumer
@@ -65,53 +74,50 @@ class GroupMembership:
     generation: int = -1
 
     async def heartbeat(self) -> bool | None:
-        """True if Kafka accepted a heartbeat in our generation, False if the generation is gone,
-        None if Kafka did not answer."""
-        # aiokafka has no public word for "heartbeat now"; its coordinator has.
-        coordinator: Any = self.consumer._coordinator
-        if coordinator.generation != self.generation:
+        """Return True if Kafka accepted a heartbeat in our generation, False if the generation is
+        over, None if Kafka did not answer."""
+        if generation(self.consumer) != self.generation:
             return False
         try:
             async with asyncio.timeout(self.settings.deadline):
-                accepted = await coordinator._do_heartbeat()
+                accepted = await heartbeat(self.consumer)
         except (KafkaError, TimeoutError):
             return None
-        if coordinator.generation != self.generation:
+        if generation(self.consumer) != self.generation:
             return False
         return True if accepted else None
 
 
-@dataclass(slots=True)
 class KafkaPort:
-    """`farandole.lanes.lane_port.Port` over aiokafka: one transactional producer, and one index of
-    the partitions that the membership's consumer holds."""
+    """`farandole.lanes.lane_port.LanePort` over aiokafka: one transactional producer, and the
+    partitions of one index that the membership's consumer owns."""
 
-    membership: GroupMembership
-    transactional_id: str
-    inputs: Sequence[Partition]
-    remedy: str
-    """What a person types when an offset is lost."""
-    state: Sequence[Partition] = ()
-    """The lane's partition of each of its compacted topics."""
-    from_start: bool = False
-    """An input whose offset is missing or no more in the log is read from its start, instead of
-    being lost."""
-    holding: Callable[[], bool] = lambda: False
-    """Is the lane to take no event now?"""
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    living: bool = False
-    """Between a birth and the death that follows it."""
-    _producer: AIOKafkaProducer | None = None
-    _fetching: asyncio.Task[Any] | None = None
-    _transaction_ends: float = 0.0
-    _gingerly: bool = False
-    _turn: int = 0
-    _assignment: Any = None
-    _handed_over: Mapping[Partition, int] = field(default_factory=dict)
+    def __init__(
+        self,
+        membership: GroupMembership,
+        spec: LaneSpec,
+        index: int,
+        inputs: Sequence[Partition],
+    ) -> None:
+        self.membership = membership
+        self.inputs = inputs
+        self.is_open = False  # from `seek` until the producer is closed
+        self.spec = spec
+        self.transactional_id = spec.transactional_id(index)
+        self.state = [Partition(topic, index) for topic in spec.state_topics]
+        self._stopping = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+        self._fetching: asyncio.Task[Any] | None = None
+        self._transaction_ends = 0.0
+        self._assignment: Any = None
+        self._handed_over: Mapping[Partition, int] = {}
+        self._skipper = UndecodableSkipper(
+            membership.consumer, lambda: self.seek(self._handed_over)
+        )
 
     def stop(self) -> None:
-        """End between transactions; a fetch ends at once."""
-        self.stopping.set()
+        """Let the lane end between two transactions; a fetch ends at once."""
+        self._stopping.set()
         if self._fetching is not None:
             self._fetching.cancel()
 
@@ -120,7 +126,7 @@ class KafkaPort:
         self._producer = make_producer(
             self.membership.settings, transactional_id=self.transactional_id
         )
-        await self._answered(self._producer.start(), self._deadline())
+        await self._translated(self._producer.start(), self._deadline())
 
     async def read_state(self) -> StateTables:
         settings = self.membership.settings
@@ -130,38 +136,39 @@ class KafkaPort:
             raise OutcomeUnknownError(str(error)) from None
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
-        # `consumer.committed()` forgets the metadata; the coordinator's own call keeps it.
-        coordinator: Any = self.membership.consumer._coordinator
         tps = [TopicPartition(*p) for p in self.inputs]
-        found = await self._answered(coordinator.fetch_committed_offsets(tps), self._deadline())
+        asking = committed_with_metadata(self.membership.consumer, tps)
+        found = await self._translated(asking, self._deadline())
         if any(tp not in found for tp in tps):
-            found = await self._asked_again(tps)
+            found = await self._ask_admin(tps)
         found = {tp: entry for tp, entry in found.items() if entry and entry.offset >= 0}
-        if self.from_start:
-            found = await self._within_the_log(found)
+        if self.spec.restart_lost_input:
+            found = await self._replace_lost(found)
         committed = {}
         for partition in self.inputs:
             entry = found.get(TopicPartition(*partition))
             if entry is None:
                 raise OffsetLostError(
                     f"group {self.membership.group} has no offset for "
-                    f"{partition.topic}/{partition.partition}; {self.remedy}"
+                    f"{partition.topic}/{partition.partition}; {self.spec.lost_offset_remedy}"
                 )
             committed[partition] = CommittedOffset(entry.offset, entry.metadata or "")
         return committed
 
-    async def _asked_again(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, Any]:
-        """While it loads, a coordinator answers as if there were no offset; this call knows."""
+    async def _ask_admin(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, Any]:
+        """Return the committed offsets by the admin client: it knows when the coordinator is still
+        loading, while the consumer then gets the answer that there is no offset."""
         try:
             async with ClusterAdmin.open(self.membership.settings) as admin:
-                return await admin.committed(self.membership.group, tps)
+                return await admin.committed_offsets(self.membership.group, tps)
         except BrokerError as error:
             raise OutcomeUnknownError(str(error)) from None
 
-    async def _within_the_log(
+    async def _replace_lost(
         self, found: Mapping[TopicPartition, Any]
     ) -> Mapping[TopicPartition, Any]:
-        """With the start of the log for each offset that is missing, or no more in it."""
+        """Return the offsets, with the start of the log for each that is missing or outside of the
+        log."""
         tps = [TopicPartition(*p) for p in self.inputs]
         try:
             async with ClusterAdmin.open(self.membership.settings) as admin:
@@ -175,8 +182,8 @@ class KafkaPort:
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
-        self._assignment = consumer._subscription.subscription.assignment
-        if self._assignment is None:  # subscribed anew since: a rebalance follows
+        self._assignment = current_assignment(consumer)
+        if self._assignment is None:  # the group has subscribed anew: a rebalance follows
             raise LaneStoppedError
         try:
             for partition, offset in offsets.items():
@@ -185,11 +192,11 @@ class KafkaPort:
         except IllegalStateError:
             raise LaneStoppedError from None
         self._handed_over = dict(offsets)
-        self.living = True
+        self.is_open = True
 
     async def wait_if_paused(self) -> bool:
-        # No fetch is no reason to leave the group: heartbeats are sent all the same.
-        if not self.holding():
+        # The consumer stays in the group without a fetch: heartbeats are sent all the same.
+        if not self.spec.is_paused():
             return False
         await self.wait()
         return True
@@ -199,118 +206,98 @@ class KafkaPort:
 
     async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         self.raise_if_stopping()
-        if self._gingerly:
-            records = await self._one()
-        else:
-            try:
-                records = await self._got(self.inputs, _POLL_SECONDS if wait else 0)
-            except UnicodeDecodeError:
-                # What the other inputs gave is gone with the exception: back to where we were.
-                self.seek(self._handed_over)
-                self._gingerly = True
-                return ()
+        tps = [TopicPartition(*p) for p in self.inputs]
+        timeout_ms = int(_POLL_SECONDS * 1000) if wait else 0
+        batches = await self._skipper.poll(tps, partial(self._poll, timeout_ms))
         self._handed_over = dict(self.positions())
-        return records
+        if len(batches) == 1:
+            (records,) = batches.values()
+            return records
+        return [record for records in batches.values() for record in records]
 
-    async def _one(self) -> Sequence[Record]:
-        """aiokafka cannot decode a record one of whose headers has a name that is not UTF-8, nor
-        anything that was fetched with it: read singly, the inputs in turn, until we stand before
-        it; hand over its position, which is all that can be known of it, and step over it."""
-        self._turn += 1
-        partition = self.inputs[self._turn % len(self.inputs)]
-        try:
-            return await self._got([partition], _POLL_SECONDS, most=1)
-        except UnicodeDecodeError:
-            self._gingerly = False
-            tp, consumer = TopicPartition(*partition), self.membership.consumer
-            offset = offset_of_undecodable(consumer, tp)
-            consumer.seek(tp, offset + 1)
-            return [UndecodableRecord(*partition, offset)]
-
-    async def _got(
-        self, partitions: Sequence[Partition], seconds: float, most: int | None = None
-    ) -> Sequence[Record]:
+    async def _poll(
+        self, timeout_ms: int, partitions: Sequence[TopicPartition], max_records: int | None
+    ) -> Batches:
+        if max_records is not None:  # reading singly: an input without records must not spin
+            timeout_ms = int(_POLL_SECONDS * 1000)
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
-                *(TopicPartition(*p) for p in partitions),
-                timeout_ms=int(seconds * 1000),
-                max_records=most,
+                *partitions, timeout_ms=timeout_ms, max_records=max_records
             )
         )
         try:
-            batches = await self._fetching
+            batches: Batches = await self._fetching
+            return batches
         except asyncio.CancelledError:
-            self.raise_if_stopping()  # stop() cancelled the fetch; whoever cancels us means it
+            self.raise_if_stopping()  # stop() has cancelled the fetch; else somebody cancels us
             raise
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
-            raise OffsetLostError(f"{type(error).__name__} {error}; {self.remedy}") from None
+            raise OffsetLostError(
+                f"{type(error).__name__} {error}; {self.spec.lost_offset_remedy}"
+            ) from None
         except IllegalStateError:
             raise LaneStoppedError from None
         except KafkaError as error:
             raise OutcomeUnknownError(f"{type(error).__name__}: {error}") from None
         finally:
             self._fetching = None
-        if len(batches) == 1:
-            (records,) = batches.values()
-            return records  # type: ignore[no-any-return]
-        return [record for records in batches.values() for record in records]
 
     def positions(self) -> Mapping[Partition, int]:
-        # Of the assignment that we seeked in: a newer one may have other positions.
-        if self._assignment is None or not self._assignment.active:
+        # Of the assignment that we have seeked in: a newer one may have other positions.
+        positions = assigned_positions(self._assignment, self.inputs)
+        if positions is None:
             raise LaneStoppedError
-        return {p: self._assignment.state_value(TopicPartition(*p)).position for p in self.inputs}
+        return dict(zip(self.inputs, positions, strict=True))
 
     async def begin(self) -> None:
-        # One deadline for the whole transaction, below its time-out: past it, it may be aborted.
+        # One deadline for the whole transaction, below its time-out, after which it may be aborted.
         self._transaction_ends = self._deadline()
-        await self._answered(self._open().begin_transaction(), self._transaction_ends)
+        await self._translated(self._started().begin_transaction(), self._transaction_ends)
 
     async def send(
         self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
     ) -> None:
-        client, now = self._open(), int(time.time() * 1000)
-        producing = [send_records(client, tp, out, now) for tp, out in writes.items() if out]
-        committing = client.send_offsets_to_transaction(
+        producer, now = self._started(), int(time.time() * 1000)
+        producing = [send_records(producer, tp, out, now) for tp, out in writes.items() if out]
+        committing = producer.send_offsets_to_transaction(
             {
                 TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata)
                 for p, c in offsets.items()
             },
             self.membership.group,
         )
-        # Together, not one after the other: a round trip less in each hop.
-        await self._answered(await_all([*producing, committing]), self._transaction_ends)
+        # Together, not one after the other: each hop has one round trip less.
+        await self._translated(await_all([*producing, committing]), self._transaction_ends)
 
     async def commit(self) -> None:
-        await self._answered(self._open().commit_transaction(), self._transaction_ends)
+        await self._translated(self._started().commit_transaction(), self._transaction_ends)
 
     async def force_close(self) -> None:
-        self.living = False
-        discarded, self._producer = self._producer, None
-        if discarded is not None:
-            await force_close_client(discarded)
+        self.is_open = False
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await force_close_client(producer)
 
     async def close(self) -> None:
-        self.living = False
-        closed, self._producer = self._producer, None
-        if closed is not None:
-            await close_client(
-                closed, patience=1
-            )  # nothing is in flight: to wait longer would be vain
+        self.is_open = False
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Nothing is in flight: there is nothing to wait for.
+            await close_client(producer, patience=1)
 
     async def confirm_ownership(self) -> bool:
-        while not self.stopping.is_set():
+        while not self._stopping.is_set():
             answer = await self.membership.heartbeat()
             if answer is not None:
-                return answer and not self.stopping.is_set()
+                return answer and not self._stopping.is_set()
             await self._wait(0.5)
         return False
 
-    async def wait_before_restart(self, fruitless: int) -> None:
-        await self._wait(_RESTART_BACKOFF.delay(fruitless))
+    async def wait_before_restart(self, failures: int) -> None:
+        await self._wait(_RESTART_BACKOFF.delay(failures))
 
-    async def _answered(self, request: Awaitable[Any], deadline: float) -> Any:
-        """The answer, or one of the port's exceptions."""
+    async def _translated(self, request: Awaitable[Any], deadline: float) -> Any:
+        """Return the answer to a request, or raise one of the port's errors."""
         try:
             with translated_errors(f"no answer within {self.membership.settings.deadline:g} s"):
                 async with asyncio.timeout_at(deadline):
@@ -325,18 +312,19 @@ class KafkaPort:
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.membership.settings.deadline
 
-    def _open(self) -> AIOKafkaProducer:
+    def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
             raise LaneStoppedError
         return self._producer
 
     def raise_if_stopping(self) -> None:
-        if self.stopping.is_set():
+        if self._stopping.is_set():
             raise LaneStoppedError
 
     async def _wait(self, seconds: float) -> None:
+        """Wait, or return at once when the lane is to end."""
         try:
             async with asyncio.timeout(seconds):
-                await self.stopping.wait()
+                await self._stopping.wait()
         except TimeoutError:
             pass

@@ -9,7 +9,8 @@ from farandole.events.record import Partition, PartitionWrites, Record
 
 
 class CommittedOffset(NamedTuple):
-    """A committed offset: the next one to work, and what the last owner noted beside it."""
+    """A committed offset: the next record to handle, and the metadata that the last owner of the
+    partition wrote beside it."""
 
     offset: int
     metadata: str = ""
@@ -20,11 +21,11 @@ StateTables = Mapping[str, Mapping[bytes, bytes]]
 
 
 class LaneStoppedError(Exception):
-    """The partition is being taken away, or the process is going: end between transactions."""
+    """The partition is being revoked or the process ends: end between two transactions."""
 
 
 class FencedError(Exception):
-    """A younger producer holds our transactional id, or our transaction outlived its time-out."""
+    """A newer producer has our transactional id, or our transaction outlived its time-out."""
 
     published_name = "Fenced"
 
@@ -36,66 +37,77 @@ class OutcomeUnknownError(Exception):
 
 
 class WriteRejectedError(Exception):
-    """Kafka refuses what we want to write and will refuse it again (a record too large)."""
+    """Kafka refuses a record that we want to write, and will refuse it again: it is too large."""
+
+    published_name = "Rejected"
 
 
 class OffsetLostError(Exception):
-    """The offset is missing or no longer in the log: a person must decide. The message says how."""
+    """The offset is missing or no longer in the log. A person must decide where the lane goes on;
+    the message says how."""
+
+    published_name = "OffsetLost"
 
 
 class LanePort(Protocol):
-    """Kafka, as one lane sees it. Every method may raise Fenced, Unknown, or Stopped."""
+    """Kafka, as one lane sees it. Each async method may raise FencedError, OutcomeUnknownError or
+    LaneStoppedError, unless it says that it never raises."""
 
     async def fence(self) -> None:
-        """Start the producer: no older one with our transactional id can commit from here on, and
-        its open transaction is settled."""
+        """Start the producer. From here on no older producer with our transactional id can commit,
+        and its open transaction is aborted or committed."""
 
     async def read_state(self) -> StateTables:
-        """The lane's state, as the last owner committed it: read after the fence, it is whole."""
+        """Return the lane's state, as the last owner committed it. Read after the fence, it is
+        complete."""
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
-        """The offset of every input. Raises OffsetLostError where one is missing."""
+        """Return the committed offset of every input. Raises OffsetLostError if one is missing."""
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
-        """Read on from here; whatever was fetched before is thrown away."""
+        """Read on from these offsets; discard what was fetched before."""
 
     async def wait_if_paused(self) -> bool:
-        """Is the lane to take no event now? Then it has waited a moment before it answers."""
+        """Return True, after a moment, if the lane is to take no event now."""
 
     async def wait(self) -> None:
-        """A moment, less when the lane is to end."""
+        """Wait a moment, or less if the lane is to end."""
 
     async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
-        """The next records, in order within each input; none if there were none for a while, or,
-        unless `wait`, are none at hand. Raises LaneStoppedError when the lane is to end,
-        OffsetLostError when the offset is out of range."""
+        """Return the next records, in order within each input: none if none came for a while or,
+        without `wait`, if none was at hand. Raises LaneStoppedError if the lane is to end,
+        OffsetLostError if the offset is out of range."""
 
     def positions(self) -> Mapping[Partition, int]:
-        """How far `fetch` has read each input, aborted records and transaction markers included."""
+        """Return how far `fetch` has read each input, past aborted records and transaction markers
+        too."""
 
-    async def begin(self) -> None: ...
+    async def begin(self) -> None:
+        """Begin a transaction."""
 
     async def send(
         self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
     ) -> None:
-        """Produce, and add the offsets to the transaction; returns when Kafka has confirmed each.
-        Raises Refused as well."""
+        """Write the records and add the offsets to the transaction; return when Kafka has confirmed
+        each. Raises WriteRejectedError as well."""
 
-    async def commit(self) -> None: ...
+    async def commit(self) -> None:
+        """Commit the transaction."""
 
     async def force_close(self) -> None:
-        """Close hard: nothing of the producer is left, whatever it waited for. Never raises."""
+        """Close the producer at once, whatever it waits for. Never raises."""
 
     async def close(self) -> None:
-        """Close between transactions. Never raises."""
+        """Close the producer between transactions. Never raises."""
 
     async def confirm_ownership(self) -> bool:
-        """Is the partition still ours? True only once a heartbeat was accepted in the generation
-        under which we hold it; returns when Kafka has answered."""
+        """Return True if a heartbeat was accepted in the generation under which we own the
+        partition, False if the partition is no longer ours or the lane is to end. Asks until Kafka
+        answers."""
 
-    async def wait_before_restart(self, fruitless: int) -> None:
-        """Wait before the next life, longer after so many that settled nothing, and not at all when
-        the lane is to end."""
+    async def wait_before_restart(self, failures: int) -> None:
+        """Wait before the lane opens again: longer after more failures in a row that settled
+        nothing, and not at all if the lane is to end."""
 
     def raise_if_stopping(self) -> None:
-        """Raises LaneStoppedError when the lane is to end."""
+        """Raise LaneStoppedError if the lane is to end."""

@@ -1,11 +1,11 @@
-"""How does a lane live: birth, batch, death?
+"""How does a lane live: when does it open, handle batches, fail and close?
 
-The protocol that makes the work on one partition exactly once. It knows no Kafka client, no clock
-and no scheduler, only a Port, so that a simulation can drive it through every order of events.
+The protocol makes the work on one partition exactly once. It knows no Kafka client, no clock and no
+scheduler, only a LanePort, so that a simulation can drive it through every order of events.
 
 The idea is KIP-98's (one transactional id per input partition, offsets in the transaction) in the
-form that holds without KIP-447: whoever owns the partition next fences the last owner, and *then*
-reads where it got to.
+form that holds without KIP-447: the next owner of the partition fences the last owner, and *then*
+reads how far it got.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from itertools import takewhile
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from farandole.events.error_names import published_error_name
 from farandole.events.record import Partition, PartitionWrites, Record
 from farandole.lanes.crash_marker import CrashMarker
+from farandole.lanes.lane_observer import LaneObserver, NullObserver
 from farandole.lanes.lane_port import (
     CommittedOffset,
     FencedError,
@@ -26,280 +27,253 @@ from farandole.lanes.lane_port import (
     LaneStoppedError,
     OffsetLostError,
     OutcomeUnknownError,
-    StateTables,
     WriteRejectedError,
 )
-
-
-class BatchResult(NamedTuple):
-    """What came of a batch: how many of its records are settled, in order, and what to write."""
-
-    settled: int
-    writes: PartitionWrites
-    receipt: Any = None
-    """For whoever made it: given back once it is committed."""
-
-
-class DeferredEvents(Protocol):
-    """Events that the lane's state holds, to be handled later."""
-
-    @property
-    def state_input(self) -> Partition:
-        """The input that is that state as well. None of its own records is handled: deaths at what
-        was due are noted with it."""
-
-    def due(self) -> Sequence[Record]:
-        """What is to be handled now, in turn with the input; its `Done.settled` moves no offset.
-        Given again, in another life, it has the same order."""
-
-    def is_full(self) -> bool:
-        """Is no further input to be taken for now?"""
-
-
-class LaneWork(Protocol):
-    """What a lane is for. No method touches Kafka."""
-
-    @property
-    def deferred(self) -> DeferredEvents | None:
-        """None: what comes is settled at once."""
-
-    def open(self, tables: StateTables) -> None:
-        """Begin with this state: whatever was not committed is forgotten."""
-
-    async def handle(self, records: Sequence[Record]) -> BatchResult:
-        """Settle at least the first record, or as many as fit into one transaction; none where
-        `waits` is full."""
-
-    async def give_up(self, record: Record, deaths: int) -> BatchResult:
-        """Settle a record that has killed its process `deaths` times."""
-
-    def on_idle(self) -> BatchResult | None:
-        """What to write although no event came; asked whenever a fetch found none."""
-
-    def on_commit(self, done: BatchResult) -> None:
-        """What `handle`, `give_up` or `idle` returned is now in Kafka."""
-
-    async def close(self) -> BatchResult | None:
-        """What to write before the lane ends, unless it ends before it was born; to wait here is to
-        hold up the group. Not asked where the lane is fenced or abandoned."""
-
+from farandole.lanes.lane_work import BatchResult, LaneWork
 
 LaneLog = Callable[..., Any]
 IsolationLock = AbstractAsyncContextManager[Any]
 
 
-async def run_lane(port: LanePort, work: LaneWork, *, alone: IsolationLock, log: LaneLog) -> None:
+async def run_lane(
+    port: LanePort,
+    work: LaneWork,
+    *,
+    isolation: IsolationLock,
+    log: LaneLog,
+    observer: LaneObserver | None = None,
+) -> None:
     """Work a partition until it is taken away.
 
-    `alone` is held, one lane of the process at a time, while an event is at work that may have
-    killed a process before: so that no innocent neighbour is blamed for the next death.
+    `isolation` is a lock of the process. A lane takes it while it handles an event that may have
+    killed a process before, so that no event of another lane is blamed for the next death.
     """
+    observer = observer or NullObserver()
     survived: Mapping[Partition, CrashMarker] = {}
-    fruitless = 0  # lives in a row that settled nothing
+    failures = 0  # sessions in a row that settled nothing
     while True:
-        life = _LaneSession(port, work, alone, survived)
-        fruitless += 1
+        session = _LaneSession(port, work, isolation, survived, observer)
+        failures += 1
         try:
-            await life.born()
-            log("lane.born", offsets={str(p.partition): o for p, o in life.offsets.items()})
+            await session.open()
+            log("lane.born", offsets={str(p.partition): o for p, o in session.offsets.items()})
+            observer.lane_opened(session.offsets)
             while True:
-                await life.batch()
-                if life.fruitful:
-                    fruitless = 0
+                await session.step()
+                if session.settled_something:
+                    failures = 0
         except LaneStoppedError:
-            await life.end()
+            await session.close()
             await port.close()
+            observer.lane_closed("stopped")
             return
         except CancelledError:
-            await life.unmark()  # abandoned, but in good order: the process lives
+            await session.clear_marker()  # abandoned, but the process lives: no death
+            observer.lane_closed("abandoned")
             raise
-        except (FencedError, OutcomeUnknownError) as why:
-            # Never resend, never rebuild the producer here: only a birth may.
+        except (FencedError, OutcomeUnknownError) as error:
+            # Never send again and never rebuild the producer here: only a new session may.
             await port.force_close()
             if not await port.confirm_ownership():
-                return  # another owns it; nothing is lost, nothing to say
-            log("lane.died", why=published_error_name(type(why)), detail=str(why))
-            # A life that ended before its birth has read no marks: the last one's still hold.
-            survived = life.marks or survived
-            await port.wait_before_restart(fruitless)
-        except WriteRejectedError as why:
-            # The mark stays: the batch is taken apart and the event that Kafka refuses is given up.
+                observer.lane_closed("lost ownership")
+                return  # another worker owns the partition; nothing is lost
+            reason = published_error_name(type(error))
+            log("lane.died", why=reason, detail=str(error))
+            observer.lane_failed(reason, str(error))
+            # A session that failed to open has read no markers: the last one's are still valid.
+            survived = session.markers or survived
+            await port.wait_before_restart(failures)
+        except WriteRejectedError as error:
+            # The marker stays: the batch is taken apart, and the event whose output Kafka refuses
+            # is given up.
             await port.force_close()
-            log("lane.refused", detail=str(why))
+            log("lane.refused", detail=str(error))
+            observer.lane_failed(published_error_name(type(error)), str(error))
             survived = {}
-            await port.wait_before_restart(fruitless)
-        except OffsetLostError as why:
+            await port.wait_before_restart(failures)
+        except OffsetLostError as error:
             await port.force_close()
-            log("lane.lost", detail=str(why))
-            await port.wait_before_restart(fruitless)
+            log("lane.lost", detail=str(error))
+            observer.lane_failed(published_error_name(type(error)), str(error))
+            await port.wait_before_restart(failures)
 
 
 class _LaneSession:
-    """One life of a lane: everything that must be forgotten at its death."""
+    """A lane between two fences: everything that must be forgotten when it fails."""
 
     def __init__(
         self,
         port: LanePort,
         work: LaneWork,
-        alone: IsolationLock,
+        isolation: IsolationLock,
         survived: Mapping[Partition, CrashMarker],
+        observer: LaneObserver,
     ) -> None:
         self._port = port
         self._work = work
-        self._alone = alone
+        self._isolation = isolation
         self._survived = survived
+        self._observer = observer
         self._pending: Sequence[Record] = ()
-        self.living = False  # born, and not yet dead
-        self.fruitful = False  # something has been settled in this life
-        self._unproven: set[Partition] = set()  # inputs of which nothing has been
-        self._input_next = False  # before what waits
-        self._noted = False  # a mark of ours stands in Kafka
+        self.settled_something = False
+        self._is_open = False
+        self._untested: set[Partition] = set()  # inputs of which this session has settled nothing
+        self._input_next = False  # the input goes before deferred events
+        self._own_marker_written = False
         self._in_transaction = False
         self.offsets: dict[Partition, int] = {}
-        self.marks: dict[Partition, CrashMarker] = {}
+        self.markers: dict[Partition, CrashMarker] = {}
 
-    async def born(self) -> None:
-        """Steps 2 to 5 of a birth. (1, the pause, is the group's: it precedes the lane.)"""
+    async def open(self) -> None:
+        """Fence the last owner, then read the state and the offsets. (The group has paused the
+        inputs before.)"""
         await self._port.fence()
         # Only now: read earlier, state and offset can be older than the last owner's last commit.
         self._work.open(await self._port.read_state())
         committed = await self._port.committed_offsets()
         self.offsets = {p: c.offset for p, c in committed.items()}
-        self.marks = {p: CrashMarker.parse(c.metadata) for p, c in committed.items()}
-        # Our own process did not die: what the last life noted before its end is no death.
-        for partition, mark in self._survived.items():
-            if self.marks[partition] == mark.began(self.marks[partition].until):
-                self.marks[partition] = mark
-        self._unproven = set(self.offsets)
+        self.markers = {p: CrashMarker.parse(c.metadata) for p, c in committed.items()}
+        # Our own process did not die: a marker that our last session wrote counts no death.
+        for partition, marker in self._survived.items():
+            if self.markers[partition] == marker.started(self.markers[partition].until):
+                self.markers[partition] = marker
+        self._untested = set(self.offsets)
         self._port.seek(self.offsets)
-        self.living = True
+        self._is_open = True
 
-    async def batch(self) -> None:
-        """Fetch, handle, and commit the results with the offset."""
+    async def step(self) -> None:
+        """Fetch records or take deferred events, handle them, and commit the results with the
+        offsets."""
         self._port.raise_if_stopping()
         if await self._port.wait_if_paused():
             return
-        waits = self._work.deferred
-        if waits is not None:
-            full = waits.is_full()
-            first = full or not self._input_next or self._mark(waits.state_input).suspect
-            if first and (due := waits.due()):
-                await self._again(waits.state_input, due)
-                self._input_next = True  # with a few hundred that wait something is always due
+        deferred = self._work.deferred
+        if deferred is not None:
+            full = deferred.is_full()
+            first = full or not self._input_next or self._marker(deferred.state_input).is_suspect
+            if first and (due := deferred.due()):
+                await self._handle_deferred(deferred.state_input, due)
+                self._input_next = True  # among a few hundred deferred events one is always due
                 return
             if full:
                 await self._port.wait()
-                await self._idle()
+                await self._write_idle()
                 return
         wait, self._input_next = not self._input_next, False
         if not self._pending:
             self._pending = await self._port.fetch(wait=wait)
         if not self._pending:
             if wait:
-                await self._idle()
+                await self._write_idle()
             return
-        if self._suspect(self._pending[0]):
-            async with self._alone:
-                await self._carefully(self._pending[0])
+        if self._is_suspect(self._pending[0]):
+            async with self._isolation:
+                await self._handle_suspect(self._pending[0])
             return
-        calm = self._calm()
-        if unproven := self._unproven_of(calm):
-            await self._note(calm, unproven)
-        await self._settle(await self._work.handle(calm))
+        batch = self._up_to_suspect()
+        if untested := self._untested_of(batch):
+            await self._write_marker(batch, untested)
+        await self._settle(await self._work.handle(batch))
 
-    async def _again(self, place: Partition, due: Sequence[Record]) -> None:
-        """Handle what has waited."""
-        mark = self._mark(place)
-        if mark.suspect:
-            async with self._alone:
-                if mark.hopeless:
-                    done = await self._work.give_up(due[0], mark.deaths)
+    async def _handle_deferred(self, place: Partition, due: Sequence[Record]) -> None:
+        marker = self._marker(place)
+        if marker.is_suspect:
+            async with self._isolation:
+                if marker.is_hopeless:
+                    done = await self._work.give_up(due[0], marker.deaths)
                 else:
-                    await self._transact({}, {}, {place: mark.began(mark.until)})
+                    await self._transact({}, {}, {place: marker.started(marker.until)})
                     done = await self._work.handle(due[:1])
         else:
-            if place in self._unproven:
-                await self._transact({}, {}, {place: mark.began(max(mark.until, len(due)))})
+            if place in self._untested:
+                started = marker.started(max(marker.until, len(due)))
+                await self._transact({}, {}, {place: started})
             done = await self._work.handle(due)
-        await self._transact(done.writes, {}, eased={place: mark.eased()})
-        self._unproven.discard(place)  # and no word of the input, which may kill yet
-        self.fruitful = True
-        self._work.on_commit(done)
+        await self._transact(done.writes, {}, eased={place: marker.after_one_deferred()})
+        # Nothing is known of the input by this: one of its events may still kill.
+        self._untested.discard(place)
+        self._committed(done, done.settled)
 
-    async def _idle(self) -> None:
+    async def _write_idle(self) -> None:
+        """Write what the work has to write while no event comes, and commit the positions."""
         reached = {} if self._pending else dict(self._port.positions())
         done = self._work.on_idle()
         if done is not None:
             await self._transact(done.writes, reached)
             self._work.on_commit(done)
-        elif reached and reached != self.offsets:  # past trailing markers: lag comes to 0
+            self._observer.batch_committed(done, 0)
+        elif reached and reached != self.offsets:  # past trailing markers: the lag becomes 0
             await self._transact({}, reached)
 
-    async def _carefully(self, record: Record) -> None:
-        """The first event, and few after it or none."""
+    async def _handle_suspect(self, record: Record) -> None:
+        """Handle a suspect record alone or with a few after it, or give it up."""
         place = Partition(record.topic, record.partition)
-        mark = self._mark(place)
-        if mark.hopeless:
-            await self._settle(await self._work.give_up(record, mark.deaths))
+        marker = self._marker(place)
+        if marker.is_hopeless:
+            await self._settle(await self._work.give_up(record, marker.deaths))
             return
-        last = mark.last(record.offset)
-        few = list(
+        last = marker.last_in_trial(record.offset)
+        trial = list(
             takewhile(lambda r: (r.topic, r.partition) == place and r.offset <= last, self._pending)
         )
-        await self._note(few, {place})
-        await self._settle(await self._work.handle(few))
+        await self._write_marker(trial, {place})
+        await self._settle(await self._work.handle(trial))
 
-    def _mark(self, place: Partition) -> CrashMarker:
+    def _marker(self, place: Partition) -> CrashMarker:
         # A topic that has just been widened is state sooner than the group knows it as an input.
-        return self.marks.get(place, CrashMarker())
+        return self.markers.get(place, CrashMarker())
 
     @property
-    def _place(self) -> Partition | None:
-        """The input none of whose records is handled."""
-        waits = self._work.deferred
-        return waits.state_input if waits is not None else None
+    def _state_input(self) -> Partition | None:
+        """The input whose records are not handled, because it is the state; None if there is
+        none."""
+        deferred = self._work.deferred
+        return deferred.state_input if deferred is not None else None
 
-    def _suspect(self, record: Record) -> bool:
+    def _is_suspect(self, record: Record) -> bool:
         place = Partition(record.topic, record.partition)
-        return place != self._place and self.marks[place].suspect
+        return place != self._state_input and self.markers[place].is_suspect
 
-    def _calm(self) -> Sequence[Record]:
-        """What may be handled at once: up to the first suspect of another input."""
-        if any(mark.suspect for place, mark in self.marks.items() if place != self._place):
-            return list(takewhile(lambda record: not self._suspect(record), self._pending))
+    def _up_to_suspect(self) -> Sequence[Record]:
+        """Return the pending records before the first suspect of another input."""
+        state_input = self._state_input
+        if any(marker.is_suspect for p, marker in self.markers.items() if p != state_input):
+            return list(takewhile(lambda record: not self._is_suspect(record), self._pending))
         return self._pending
 
-    def _unproven_of(self, records: Sequence[Record]) -> Set[Partition]:
-        """The inputs of these of which nothing was settled yet in this life."""
-        left = self._unproven - {self._place}
+    def _untested_of(self, records: Sequence[Record]) -> Set[Partition]:
+        """Return the inputs of these records of which this session has settled nothing yet."""
+        left = self._untested - {self._state_input}
         if not left:
             return left
         topics = {record.topic for record in records}  # a lane has one partition of each
         return {place for place in left if place.topic in topics}
 
-    async def _note(self, records: Sequence[Record], places: Set[Partition]) -> None:
-        """Write down, before the work, that we are about to do it."""
+    async def _write_marker(self, records: Sequence[Record], places: Set[Partition]) -> None:
+        """Commit, before these records are handled, that we are about to handle them."""
         last = {Partition(r.topic, r.partition): r.offset for r in records}
-        began = {place: self.marks[place].began(last[place]) for place in places}
-        self._noted = True
-        await self._transact({}, {}, began)
+        started = {place: self.markers[place].started(last[place]) for place in places}
+        self._own_marker_written = True
+        await self._transact({}, {}, started)
 
-    async def end(self) -> None:
-        """Write what is left, and take the note back."""
+    async def close(self) -> None:
+        """Write what the work has left, and clear the marker."""
         done = await self._work.close()
-        if not self.living:  # never born: there is nothing to write with
+        if not self._is_open:  # it never opened: there is no producer to write with
             await self._port.force_close()
-        elif await self.unmark(done.writes if done else {}) and done is not None:
+        elif await self.clear_marker(done.writes if done else {}) and done is not None:
             self._work.on_commit(done)
+            self._observer.batch_committed(done, 0)
 
-    async def unmark(self, writes: PartitionWrites | None = None) -> bool:
-        """Take the note back: we end in good order. If that fails the note stays, and costs the
-        next owner some care. Whether anything was committed."""
+    async def clear_marker(self, writes: PartitionWrites | None = None) -> bool:
+        """Remove our marker, because we end in good order, and write `writes`. Return True if that
+        was committed. If it fails the marker stays, and the next owner handles a few events with
+        care."""
         if self._in_transaction:
             # Its outcome is unknown: the offsets that we remember may be behind Kafka's.
             await self._port.force_close()
             return False
-        if not (self._noted or writes):
+        if not (self._own_marker_written or writes):
             return False
         try:
             await self._transact(writes or {}, {})
@@ -309,44 +283,53 @@ class _LaneSession:
         return True
 
     async def _settle(self, done: BatchResult) -> None:
+        """Commit a result with the offsets behind the records that it settles."""
         settled, self._pending = self._pending[: done.settled], self._pending[done.settled :]
         offsets = (
             {Partition(r.topic, r.partition): r.offset + 1 for r in settled}
             if self._pending
             else dict(self._port.positions())
         )
-        proven = self._unproven_of(settled)
+        tested = self._untested_of(settled)
         await self._transact(done.writes, offsets)
-        self._unproven -= proven
-        self.fruitful = True
+        self._untested -= tested
+        self._committed(done, len(settled))
+
+    def _committed(self, done: BatchResult, records: int) -> None:
+        self.settled_something = True
         self._work.on_commit(done)
+        self._observer.batch_committed(done, records)
 
     async def _transact(
         self,
         writes: PartitionWrites,
         offsets: Mapping[Partition, int],
-        noted: Mapping[Partition, CrashMarker] | None = None,
+        started: Mapping[Partition, CrashMarker] | None = None,
         eased: Mapping[Partition, CrashMarker] | None = None,
     ) -> None:
-        """One transaction; nothing but produce and offsets happens inside."""
+        """Write one transaction; nothing but produce and offsets happens inside.
+
+        `started`: markers to write before events are handled; this session goes on with those that
+        were valid before. `eased`: markers that are valid from now on.
+        """
         offsets = {**self.offsets, **offsets}
-        marks = {
-            p: mark
-            if offsets[p] == self.offsets[p] or p == self._place
-            else mark.settled(offsets[p])
-            for p, mark in self.marks.items()
+        markers = {
+            p: marker
+            if offsets[p] == self.offsets[p] or p == self._state_input
+            else marker.after_settling(offsets[p])
+            for p, marker in self.markers.items()
         }
-        marks |= {p: mark for p, mark in (eased or {}).items() if p in marks}
+        markers |= {p: marker for p, marker in (eased or {}).items() if p in markers}
         self._in_transaction = True
         await self._port.begin()
         await self._port.send(
             writes,
             {
-                p: CommittedOffset(o, str((noted or {}).get(p, marks[p])))
+                p: CommittedOffset(o, str((started or {}).get(p, markers[p])))
                 for p, o in offsets.items()
             },
         )
         await self._port.commit()
         self._in_transaction = False
-        self.offsets, self.marks = offsets, marks
-        self._noted = noted is not None
+        self.offsets, self.markers = offsets, markers
+        self._own_marker_written = started is not None

@@ -1,9 +1,9 @@
-"""What would Kafka have done, in this exact order of events?
+"""What would Kafka do in one exact order of events?
 
-A model of the parts of Kafka that the lane's protocol leans on: producer epochs, transactions with
+A model of the parts of Kafka that the lane protocol relies on: producer epochs, transactions with
 their two-phase end, the last stable offset, committed offsets, group generations. It has no clock
 and no threads: every call of a SimulatedPort is one or more steps, and whoever drives the coroutine
-decides what happens between two of them. Contract tests hold it to the real broker.
+decides what happens between two of them. Contract tests compare the model with the real broker.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SimulationStep = Generator[str, BaseException | None, None]
 
 @types.coroutine
 def simulation_step(label: str) -> SimulationStep:
-    """Hand over to the driver; it may answer with an exception that is then raised here."""
+    """Yield to the driver, which may answer with an exception to raise here."""
     error = yield label
     if error is not None:
         raise error
@@ -54,7 +54,7 @@ class _LogEntry:
 
 @dataclass(slots=True, eq=False)
 class SimulatedTransaction:
-    """`prepared`: the end is decided and acknowledged, its markers are not yet written."""
+    """`prepared`: its commit is acknowledged, its markers are not yet written."""
 
     state: Literal["open", "prepared", "committed", "aborted"] = "open"
     touched: set[Partition] = field(default_factory=set)
@@ -75,7 +75,7 @@ class SimulatedKafka:
     offsets: dict[tuple[str, Partition], CommittedOffset] = field(default_factory=dict)
     producers: dict[str, _SimulatedProducer] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
-    """Per lane id, the generation of the member that holds it; a member elsewhere has another."""
+    """By transactional id, the generation of the member that owns the partition now."""
 
     # -- the log
 
@@ -83,7 +83,7 @@ class SimulatedKafka:
         return self.logs.setdefault(partition, [])
 
     def append(self, partition: Partition, outgoing: OutgoingRecord, timestamp: int = 0) -> None:
-        """A write outside of any transaction."""
+        """Write a record outside of any transaction."""
         self.log(partition).append(_LogEntry(outgoing, timestamp=timestamp))
 
     def last_stable_offset(self, partition: Partition) -> int:
@@ -112,7 +112,7 @@ class SimulatedKafka:
     # -- transactions
 
     def init(self, transactional_id: str) -> int:
-        """A new epoch; the predecessor's transaction is aborted, or its prepared end completed."""
+        """Return a new epoch; abort the predecessor's transaction, or complete its prepared end."""
         producer = self.producers.setdefault(transactional_id, _SimulatedProducer())
         self._finish(producer)
         producer.epoch += 1
@@ -149,11 +149,11 @@ class SimulatedKafka:
         self._finish(self.producers[transactional_id])
 
     def complete(self, transactional_id: str) -> None:
-        """The coordinator writes the markers of a prepared transaction."""
+        """Write the markers of a prepared transaction, as the coordinator does."""
         self._complete(self.producers[transactional_id])
 
     def expire(self, transactional_id: str) -> None:
-        """The transaction time-out: aborted, and its owner fenced although it lives."""
+        """Let the transaction time out: abort it, and fence its owner although it is alive."""
         producer = self.producers[transactional_id]
         if producer.transaction and producer.transaction.state == "open":
             self._finish(producer)
@@ -191,7 +191,7 @@ class SimulatedKafka:
 
 @dataclass(slots=True)
 class SimulatedPort:
-    """`farandole.lanes.lane_port.Port` over a SimulatedKafka."""
+    """`farandole.lanes.lane_port.LanePort` over a SimulatedKafka."""
 
     kafka: SimulatedKafka
     group: str
@@ -240,7 +240,7 @@ class SimulatedPort:
         return False
 
     async def wait(self) -> None:
-        with suppress(Exception):  # it asks nothing of Kafka
+        with suppress(Exception):  # no request, so no error
             await simulation_step("wait")
 
     async def fetch(self, *, wait: bool = True) -> Sequence[SimulatedRecord]:
@@ -296,8 +296,8 @@ class SimulatedPort:
             and self.kafka.generations.get(self.transactional_id) == self.generation
         )
 
-    async def wait_before_restart(self, fruitless: int) -> None:
-        with suppress(Exception):  # a rest asks nothing of Kafka
+    async def wait_before_restart(self, failures: int) -> None:
+        with suppress(Exception):  # no request, so no error
             await simulation_step("rest")
 
     def raise_if_stopping(self) -> None:
@@ -306,7 +306,7 @@ class SimulatedPort:
 
 
 class SimulatedLock:
-    """`alone`, for lanes that one driver steps."""
+    """The isolation lock, for lanes that one driver steps."""
 
     def __init__(self) -> None:
         self._taken = False

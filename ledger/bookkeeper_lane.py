@@ -16,7 +16,7 @@ from farandole.events.header_codec import length_prefixed, make_header_block, va
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.lane_port import StateTables
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.quiet_clock import QuietClock
 from farandole.ledger import entry_validation, late_run_alerts
 from farandole.ledger.alert_tracker import AlertTracker
@@ -43,7 +43,7 @@ def now_ms() -> int:
 
 
 class BookkeeperLane:
-    """The `farandole.lanes.lane_protocol` interface over partition `index` of `farandole.ledger`.
+    """The `farandole.lanes.lane_work.LaneWork` over partition `index` of `farandole.ledger`.
 
     It folds entries into run rows, marks late runs, and writes rows and alerts in the transaction
     that commits the entries' offsets."""

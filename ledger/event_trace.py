@@ -7,9 +7,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
+from farandole.events.event_position import EventPosition
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import Header, Record
-from farandole.events.run_ids import EventPosition
 from farandole.events.topology_version import Version
 
 

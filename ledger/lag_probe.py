@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from aiokafka import TopicPartition
-from pydantic import ValidationError
 
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError
@@ -20,7 +19,8 @@ from farandole.broker.consumer_lag import (
     unread_ranges,
 )
 from farandole.broker.settings import Settings
-from farandole.events.topology_version import Version, parse_topology_row
+from farandole.catalog.topology_table import TopologyDecoder
+from farandole.events.topology_version import Version
 from farandole.ledger.stage_alerts import LEDGER_LAG_SECONDS, LagSample
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ class LagProbe:
         self._rows = rows
         self._is_wanted = is_wanted
         self._latest: list[LagSample] | None = None
-        self._decoded: tuple[Mapping[bytes, bytes], list[Version]] = ({}, [])
+        self._decoder = TopologyDecoder()
 
     def take_latest(self) -> Sequence[LagSample] | None:
         """Return the newest result; None if there is none since the last call."""
@@ -64,7 +64,7 @@ class LagProbe:
                 await asyncio.sleep(PROBE_INTERVAL)
 
     async def _probe_all(self, admin: ClusterAdmin) -> list[LagSample]:
-        versions = self._newest()
+        versions = self._decoder.decode(self._rows()).newest_versions()
         found = [await self._probe_stage(admin, v, stage) for v in versions for stage in v.stages]
         if versions:
             ledger = await self._probe_ledger(admin)
@@ -78,7 +78,7 @@ class LagProbe:
             old = age is not None and await _has_older_unread(admin, unread, age)
         except TopicMissingError:
             return LagSample(version.pipeline, stage, 0, 0, age=age, measured=False)
-        members = await admin.members(names.stage_group(version.pipeline, stage))
+        members = await admin.count_members(names.stage_group(version.pipeline, stage))
         return LagSample(version.pipeline, stage, members, total_unread(unread), old, age)
 
     async def _probe_ledger(self, admin: ClusterAdmin) -> LagSample:
@@ -98,23 +98,6 @@ class LagProbe:
             await _has_older_unread(admin, unread, LEDGER_LAG_SECONDS),
             LEDGER_LAG_SECONDS,
         )
-
-    def _newest(self) -> list[Version]:
-        """Return the newest version of each pipeline."""
-        rows = self._rows()
-        if rows is not self._decoded[0]:
-            newest: dict[str, Version] = {}
-            for key, value in rows.items():
-                try:
-                    version = parse_topology_row(key, value)
-                except ValidationError:
-                    continue  # the worker and the notifier log foreign rows
-                if isinstance(version, Version):
-                    other = newest.get(version.pipeline)
-                    if other is None or other.version < version.version:
-                        newest[version.pipeline] = version
-            self._decoded = rows, [*newest.values()]
-        return self._decoded[1]
 
 
 async def _has_older_unread(admin: ClusterAdmin, unread: UnreadRanges, age: float) -> bool:

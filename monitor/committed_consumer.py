@@ -13,9 +13,9 @@ from typing import Any
 
 import faust
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import READ_COMMITTED
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 
+from farandole.broker.aiokafka_internals import reads_committed, set_read_committed
 from farandole.broker.broker_errors import BrokerError
 
 
@@ -26,7 +26,7 @@ class UncommittedReadError(BrokerError):
 class CommittedThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"
+        set_read_committed(consumer)
         return consumer
 
 
@@ -49,9 +49,7 @@ class CommittedApp(faust.App):
 def verify_read_committed(app: faust.App) -> None:
     """Of an app that has started. Raises UncommittedReadError."""
     client = getattr(getattr(app.consumer, "_thread", None), "_consumer", None)
-    # What its fetcher asks for, not what it was told.
-    level = getattr(getattr(client, "_fetcher", None), "_isolation_level", None)
-    if level != READ_COMMITTED:
+    if not reads_committed(client):
         raise UncommittedReadError(
             f"the monitor would count what was never committed: faust-streaming "
             f"{version('faust-streaming')} makes its consumer in another way than "

@@ -11,8 +11,10 @@ from pathlib import Path
 import structlog
 
 from farandole.broker.broker_errors import BrokerError
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
+from farandole.events.next_step import NextStep
 from farandole.monitor.committed_consumer import verify_read_committed
 from farandole.monitor.faust_app import MonitorApp, changelog_topic
 from farandole.monitor.http_api import MonitorState, serve_http
@@ -90,8 +92,10 @@ async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str
                 log.warning("monitor.waiting", why=state.pulse.why)
                 said = True
             await asyncio.sleep(_LEDGER_POLL_SECONDS)
-        await admin.create({changelog_topic(settings): TopicSpec(partitions, _CHANGELOG_CONFIG)})
-        return await admin.cluster(), partitions
+        await admin.create_topics(
+            {changelog_topic(settings): TopicSpec(partitions, _CHANGELOG_CONFIG)}
+        )
+        return await admin.cluster_id(), partitions
 
 
 async def _run_app(
@@ -160,7 +164,7 @@ def _exclusive_folder(data: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise MonitorRunningError(
-                f"a monitor runs for this folder already (it keeps {data}); look at it: "
-                "farandole top"
+                f"a monitor runs for this folder already (it keeps {data})",
+                NextStep("look at it", ("top",)),
             ) from None
         yield

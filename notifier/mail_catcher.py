@@ -14,12 +14,14 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
-
+from farandole.broker.optional_packages import require_extra
 from farandole.events.network_address import host_port
 from farandole.notifier.text_format import clip_line
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Envelope, Session
 
 MAX_CAUGHT_BYTES = 10_000_000
 """A larger mail is refused."""
@@ -59,7 +61,9 @@ async def serve_mail_catcher(
 ) -> AsyncIterator[CatcherAddress]:
     """Run a mail server that stores each mail as a file in `folder` and forwards nothing. Yield its
     address; port 0 takes any free port. A file appears complete, and before the sender gets the
-    answer 250. Raises OSError if the address or the folder cannot be used."""
+    answer 250. Raises OSError if the address or the folder cannot be used, and
+    MissingExtraError."""
+    require_extra("local", "the mail catcher", "aiosmtpd")
     catcher = _Catcher(folder, on_mail, count(_open_folder(folder) + 1))
     server = await asyncio.get_running_loop().create_server(catcher.new_session, host, port)
     try:
@@ -88,6 +92,8 @@ class _Catcher:
 
     def new_session(self) -> SMTP:
         """Return the protocol for a new connection."""
+        from aiosmtpd.smtp import SMTP  # of the extra `local`
+
         self.sessions = [each for each in self.sessions if each.transport is not None]
         self.sessions.append(
             SMTP(

@@ -14,7 +14,7 @@ from farandole.events.control_documents import MuteDocument
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record, UndecodableRecord
 from farandole.lanes.lane_port import StateTables
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.quiet_clock import QuietClock
 from farandole.notifier import notifier_tables
 from farandole.notifier.alert_view import AlertView
@@ -36,8 +36,8 @@ def utc_now() -> datetime:
 
 
 class NotifierLane:
-    """The `farandole.lanes.lane_protocol` interface over every dead-letter topic, the alerts, and
-    the control topic.
+    """`farandole.lanes.lane_work.LaneWork` over every dead-letter topic, the alerts, and the
+    control topic.
 
     It counts records in the incident store, commits the rows that change, and starts an attempt to
     deliver a notice only after the row that counts the attempt is committed.

@@ -3,83 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import structlog
-from pydantic import ValidationError
 
+from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, log_foreign_row
+from farandole.catalog.version_boundaries import event_type_of
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.topology_version import AlertPolicy, EventSpec, Version, parse_topology_row
-
-log = structlog.get_logger()
+from farandole.events.topology_version import AlertPolicy
 
 _MAX_SCHEMAS = 1_000
 
 
-@dataclass(slots=True)
 class PipelineDirectory:
-    """The versions of every pipeline in `farandole.topology`, as of the last `update`."""
+    """What `farandole.topology` says of every pipeline, by the rows of the last `update`."""
 
-    names: KafkaNames
-    versions: dict[bytes, Version] = field(default_factory=dict)
-    _newest: dict[str, Version] = field(default_factory=dict)
-    """By pipeline; needed for every dead letter."""
-    _last_rows: dict[bytes, bytes] = field(default_factory=dict)
-    _schemas: dict[tuple[str, str, str, str], Mapping[str, Any] | None] = field(
-        default_factory=dict
-    )
+    def __init__(self, names: KafkaNames) -> None:
+        self._names = names
+        self._decoder = TopologyDecoder(on_foreign=log_foreign_row)
+        self._table = TopologyTable()
+        self._schemas: dict[tuple[str, str, str, str], Mapping[str, Any] | None] = {}
 
     def update(self, rows: Mapping[bytes, bytes]) -> None:
-        """Replace the rows by these; only those that are new are decoded."""
-        self._schemas.clear()
-        for key, value in rows.items():
-            if self._last_rows.get(key) == value:
-                continue
-            self._last_rows[key] = value
-            try:
-                decoded = parse_topology_row(key, value)
-            except ValidationError:  # a foreign record must not end the notifier
-                log.warning("topology.foreign", key=key.decode(errors="backslashreplace"))
-                continue
-            if isinstance(decoded, Version):
-                self.versions[key] = decoded
-        for key in self._last_rows.keys() - rows.keys():
-            del self._last_rows[key]
-            self.versions.pop(key, None)
-        self._newest = {
-            version.pipeline: version
-            for version in sorted(self.versions.values(), key=lambda v: v.version)
-        }
-
-    def newest(self, pipeline: str) -> Version | None:
-        """Return the newest version of a pipeline; None if nobody has published one."""
-        return self._newest.get(pipeline)
+        """Take these rows for what the table says now."""
+        table = self._decoder.decode(rows)
+        if table is not self._table:
+            self._table = table
+            self._schemas.clear()
 
     def alerts(self, pipeline: str) -> AlertPolicy:
-        """Return the alert policy of a pipeline's newest version. That of a pipeline that nobody
-        has published notifies nobody."""
-        newest = self.newest(pipeline)
+        """Return how a pipeline's failures are notified. The policy of a pipeline that was never
+        published has no routes: nobody is notified."""
+        newest = self._table.newest(pipeline)
         return newest.alerts if newest else AlertPolicy()
 
     def dead_topics(self) -> list[str]:
-        """Return the dead-letter topics of all stages of all versions."""
-        stages = {(v.pipeline, stage) for v in self.versions.values() for stage in v.stages}
-        return sorted(self.names.dead_topic(*stage) for stage in stages)
+        """Return the dead-letter topics of all stages of all versions, sorted."""
+        stages = {(v.pipeline, stage) for v in self._table.versions for stage in v.stages}
+        return sorted(self._names.dead_topic(*stage) for stage in stages)
 
     def personal_schema(
         self, pipeline: str, version: str, event_type: str, topic: str
     ) -> Mapping[str, Any] | None:
-        """Return the JSON Schema of an event's data if it marks fields as personal, else None.
+        """Return the JSON Schema of an event's data; None if nothing in them is personal.
 
-        `version` is one like `order-lines@7`; the newest is taken if it is unknown. The event is
-        event by its type or, if that is unknown, by its topic."""
+        It is that of the event type under a version (`order-lines@7`), else under the newest one.
+        Where that version has no such type, the topic in which the event stood decides.
+        """
         key = (pipeline, version, event_type, topic)
         if key not in self._schemas:
-            if (
-                len(self._schemas) >= _MAX_SCHEMAS
-            ):  # the keys come from headers, which anybody can write
+            if len(self._schemas) >= _MAX_SCHEMAS:  # anybody may write a type into a header
                 self._schemas.clear()
             self._schemas[key] = self._find_personal_schema(*key)
         return self._schemas[key]
@@ -87,13 +60,9 @@ class PipelineDirectory:
     def _find_personal_schema(
         self, pipeline: str, version: str, event_type: str, topic: str
     ) -> Mapping[str, Any] | None:
-        known_version = self.versions.get(version.encode()) or self.newest(pipeline)
-        if known_version is None or known_version.pipeline != pipeline:
+        known = self._table.by_name.get(version.encode()) or self._table.newest(pipeline)
+        if known is None or known.pipeline != pipeline:
             return None
-        event = known_version.events.get(event_type) or _event_of_topic(known_version, topic)
-        schema = event.data_schema if event else None
+        found = event_type if event_type in known.events else event_type_of(known, topic)
+        schema = known.events[found].data_schema if found is not None else None
         return schema if schema and b'"personal":true' in orjson.dumps(schema) else None
-
-
-def _event_of_topic(version: Version, topic: str) -> EventSpec | None:
-    return next((e for e in version.events.values() if e.topic == topic), None)

@@ -17,6 +17,7 @@ from farandole.events.incident_record import Incident, Notice
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.lane_group import LaneGroup, run_with_companion
 from farandole.lanes.lane_port import LanePort
+from farandole.lanes.lane_spec import LaneSpec
 from farandole.notifier.delivery_tasks import DeliverNotice, DeliveryTasks
 from farandole.notifier.incident_lifecycle import NoticeIntent
 from farandole.notifier.incident_store import IncidentStore
@@ -56,7 +57,7 @@ async def run_notifier(
             others,
             sender=sender,
             bootstrap=settings.bootstrap or "",
-            options=settings.options,
+            options=settings.command_options,
         )
 
     store = IncidentStore(directory.alerts, compose)
@@ -66,18 +67,17 @@ async def run_notifier(
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
         directory.update(table.rows)
-        group = LaneGroup(
-            settings,
-            names.notifier_group,
-            await _existing_topics(settings, directory) or [names.control_topic],
-            lambda lane: f"{names.notifier_group}:{lane}",
-            lambda _: notifier_lane,
-            alone=asyncio.Lock(),
-            patience=DRAIN_SECONDS,
-            state=[names.incidents_topic, names.outbox_topic, names.control_topic],
-            from_start=True,
-            port=port,
+        spec = LaneSpec(
+            group=names.notifier_group,
+            topics=await _existing_topics(settings, directory) or [names.control_topic],
+            transactional_id=lambda lane: f"{names.notifier_group}:{lane}",
+            work=lambda _: notifier_lane,
+            drain_seconds=DRAIN_SECONDS,
+            state_topics=[names.incidents_topic, names.outbox_topic, names.control_topic],
+            restart_lost_input=True,
+            wrap_port=port,
         )
+        group = LaneGroup(settings, spec, isolation=asyncio.Lock())
         await run_with_companion(
             group, _follow_dead_topics(settings, directory, table, group), stopping
         )
@@ -91,7 +91,7 @@ async def _follow_dead_topics(
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(_TOPIC_POLL_SECONDS):
-                directory.update(await table.changed())
+                directory.update(await table.next_change())
         topics = await _existing_topics(settings, directory)
         if topics is not None:
             group.subscribe(topics)

@@ -10,7 +10,7 @@ from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import VersionsByNumber, read_versions
 from farandole.events.topology_version import Version
 from farandole.operations.errors import translated_errors
-from farandole.operations.topology.topology_source import TopologySource, find_pipeline_name
+from farandole.operations.topology_source import TopologySource, find_pipeline_name
 from farandole.router.lint_finding import Finding
 
 

@@ -16,24 +16,33 @@ Sentence = Callable[[Fields, CommandLine], str]
 def reason_text(reason: Reason, command_line: CommandLine = plain_command_line) -> str:
     """Return the sentence for a reason, with commands as `command_line` writes them.
 
-    Raises KeyError for a code that is not in the table below.
+    Raises KeyError for a code that is in neither table below.
     """
+    steps = (step.text(command_line) for step in reason_steps(reason))
+    return "; ".join([_sentence(reason, command_line), *steps])
+
+
+def reason_message(reason: Reason) -> str:
+    """Return the sentence without `reason_steps`: the message of an error that has the steps."""
+    return _sentence(reason, plain_command_line)
+
+
+def reason_steps(reason: Reason) -> tuple[NextStep, ...]:
+    """Return the commands at the end of the sentence; empty if it has none."""
+    step = _STEPS.get(reason.code)
+    return () if step is None else (step,)
+
+
+def _sentence(reason: Reason, command_line: CommandLine) -> str:
+    template = _TEMPLATES.get(reason.code)
+    if template is not None:
+        return template.format(**reason.fields)
     return _SENTENCES[reason.code](reason.fields, command_line)
 
 
-def _no_books(_: Fields, command_line: CommandLine) -> str:
-    apply = NextStep("", ("apply",)).text(command_line)
-    return f"there are no books: no version that keeps any was applied; {apply}"
-
-
-def _ledger_stopped(fields: Fields, command_line: CommandLine) -> str:
+def _ledger_stopped(fields: Fields, _: CommandLine) -> str:
     behind = f", and {fields['behind']:,} offsets behind" if fields["behind"] else ""
-    step = NextStep("", ("up",), " runs it").text(command_line)
-    return f"the ledger is not running{behind}: its figures are those of when it ended; {step}"
-
-
-def _ledger_behind(fields: Fields, _: CommandLine) -> str:
-    return f"the ledger is {fields['behind']:,} offsets behind"
+    return f"the ledger is not running{behind}: its figures are those of when it ended"
 
 
 def _run_unopened(fields: Fields, command_line: CommandLine) -> str:
@@ -76,21 +85,10 @@ def _edge_unsettled(fields: Fields, command_line: CommandLine) -> str:
     )
 
 
-def _edge_not_begun(fields: Fields, _: CommandLine) -> str:
-    return f"{fields['stage']} has settled none of {fields['events']:,} {fields['event_type']} yet"
-
-
 def _edge_stalled(fields: Fields, _: CommandLine) -> str:
     return (
         f"{fields['stage']}: {fields['events']:,} {fields['event_type']} in flight, and none was "
         f"settled for {format_elapsed(fields['seconds'])}"
-    )
-
-
-def _edge_parked(fields: Fields, _: CommandLine) -> str:
-    return (
-        f"{fields['stage']}: {fields['events']:,} {fields['event_type']} are parked, to be tried "
-        "again"
     )
 
 
@@ -99,34 +97,65 @@ def _edge_dead(fields: Fields, command_line: CommandLine) -> str:
     return f"{fields['stage']}: {fields['events']:,} {fields['event_type']} died: {dead} says why"
 
 
-def _row_missing(_: Fields, __: CommandLine) -> str:
-    return "it has entries, and no row"
-
-
-def _row_without_entries(_: Fields, __: CommandLine) -> str:
-    return "it has a row, and no entry"
-
-
 def _row_differs(fields: Fields, _: CommandLine) -> str:
     more = ", …" if fields["more"] else ""
     return f"the row differs from its entries in {', '.join(fields['edges'])}{more}"
 
 
+def _cause_missing(fields: Fields, command_line: CommandLine) -> str:
+    return f"the cause of {fields['position']}: {reason_text(fields['reason'], command_line)}"
+
+
+_STEPS: Mapping[str, NextStep] = {
+    "no_books": NextStep("", ("apply",)),
+    "ledger_stopped": NextStep("", ("up",), " runs it"),
+}
+_TEMPLATES: Mapping[str, str] = {
+    "no_books": "there are no books: no version that keeps any was applied",
+    "ledger_behind": "the ledger is {behind:,} offsets behind",
+    "edge_not_begun": "{stage} has settled none of {events:,} {event_type} yet",
+    "edge_parked": "{stage}: {events:,} {event_type} are parked, to be tried again",
+    "row_missing": "it has entries, and no row",
+    "row_without_entries": "it has a row, and no entry",
+    "partition_missing": "there is no {partition}",
+    "record_gone": "{position} is gone: retention has taken everything before {first}",
+    "record_not_written": "{position} is not written yet: the partition ends at {end}",
+    "record_no_event": "{position} is no event: a transaction's marker, or a record that was "
+    "aborted",
+    "cause_not_named": "the id of {position} names no cause",
+    "id_repeated": "{id} stands in {position} too",
+    "effects_limited": "there are more effects than {limit} (--limit)",
+    "event_not_found": "{id} itself was not found: its cause was {cause}",
+    "trace_timed_out": "after {seconds:g} s there was more to look through (--within): effects are "
+    "missing",
+    "letter_no_position": "it does not say where the event stood",
+    "letter_cut": "it was cut to fit into its topic",
+    "letter_no_value": "it has no value: a tombstone is no event",
+    "letter_run_unknown": "its run is not known",
+    "letter_version_unknown": "its version was never published here",
+    "letter_not_a_stage": "{stage} is no stage of {version}",
+    "letter_not_an_input": "it stood in a topic that {stage} does not take in {version}",
+    "letter_version_retired": "{version} is retired",
+    "letter_lane_gone": "its lane is gone: {stage} has {lanes}",
+    "letter_too_large": "with its headers and key it is too large for the retry topic",
+    "letter_older_first": "an older letter of the same event goes first",
+    "letter_not_a_root": "{version} is retired, and {event_type} is no root of {newest}",
+    "letter_emitted_by_stage": "{version} is retired, and a stage has emitted the event",
+    "letter_too_large_to_link": "it is too large to be linked to its run",
+    "other_reasons": "for other reasons",
+}
+"""The sentences that need no more than their fields."""
+
 _SENTENCES: Mapping[str, Sentence] = {
-    "no_books": _no_books,
     "ledger_stopped": _ledger_stopped,
-    "ledger_behind": _ledger_behind,
     "run_unopened": _run_unopened,
     "run_late": _run_late,
     "run_amended": _run_amended,
     "edge_oversettled": _edge_oversettled,
     "edge_differs": _edge_differs,
     "edge_unsettled": _edge_unsettled,
-    "edge_not_begun": _edge_not_begun,
     "edge_stalled": _edge_stalled,
-    "edge_parked": _edge_parked,
     "edge_dead": _edge_dead,
-    "row_missing": _row_missing,
-    "row_without_entries": _row_without_entries,
     "row_differs": _row_differs,
+    "cause_missing": _cause_missing,
 }

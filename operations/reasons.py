@@ -16,4 +16,8 @@ class Reason:
 
     def to_data(self) -> dict[str, Any]:
         """Return the reason as JSON data."""
-        return {"code": self.code, "fields": dict(self.fields)}
+        fields = {
+            name: value.to_data() if isinstance(value, Reason) else value
+            for name, value in self.fields.items()
+        }
+        return {"code": self.code, "fields": fields}

@@ -1,4 +1,4 @@
-"""Can everybody whom a file wants to tell of failures be told?"""
+"""Can everybody who is to be told of failures be reached?"""
 
 from __future__ import annotations
 
@@ -27,42 +27,43 @@ _EMAIL_EXAMPLE = "write for example ops@example.com"
 _URL_EXAMPLE = "write for example https://alerts.example.com/farandole"
 
 
-def lint_alerts(case: LintContext) -> Iterator[Finding]:
-    """Addresses that nothing can be sent to, routes that nobody has or that are never taken."""
-    alerts = case.form.alerts
-    if "alerts" in case.form.model_fields_set and not alerts.routes and not alerts.channels:
-        yield case.finding(
+def lint_alerts(context: LintContext) -> Iterator[Finding]:
+    """Check addresses, and find routes that name no stage, tell nobody or are never used."""
+    alerts = context.topology.alerts
+    if "alerts" in context.topology.model_fields_set and not alerts.routes and not alerts.channels:
+        yield context.finding(
             ("alerts",),
             "`alerts:` tells nobody",
             "add `email:`, `webhook:` or `routes:`",
             on_key=True,
         )
-    yield from _lint_addresses(case, alerts, ("alerts",))
+    yield from _lint_addresses(context, alerts, ("alerts",))
     for index, route in enumerate(alerts.routes):
         path = ("alerts", "routes", index)
         if not route.channels:
-            yield case.finding(path, "the route tells nobody", "add `email:` or `webhook:`")
-        yield from _lint_addresses(case, route, path)
-        yield from _lint_route_stages(case, route, path)
-        yield from _lint_route_errors(case, route, path)
-    yield from _lint_unreachable_routes(case, alerts)
+            yield context.finding(path, "the route tells nobody", "add `email:` or `webhook:`")
+        yield from _lint_addresses(context, route, path)
+        yield from _lint_route_stages(context, route, path)
+        yield from _lint_route_errors(context, route, path)
+    yield from _lint_unreachable_routes(context, alerts)
 
 
 def _lint_addresses(
-    case: LintContext, told: RouteSection | AlertsSection, path: KeyPath
+    context: LintContext, recipients: RouteSection | AlertsSection, path: KeyPath
 ) -> Iterator[Finding]:
-    for index, address in enumerate(told.email):
-        wrong = mailbox_problem(address)
-        if wrong:
-            yield case.finding((*path, "email", index), *wrong)
-    yield from _lint_duplicates(case, (*path, "email"), told.email)
-    wrong = webhook_problem(told.webhook) if told.webhook is not None else None
-    if wrong:
-        yield case.finding((*path, "webhook"), *wrong)
+    for index, address in enumerate(recipients.email):
+        problem = mailbox_problem(address)
+        if problem:
+            yield context.finding((*path, "email", index), *problem)
+    yield from _lint_duplicates(context, (*path, "email"), recipients.email)
+    problem = webhook_problem(recipients.webhook) if recipients.webhook is not None else None
+    if problem:
+        yield context.finding((*path, "webhook"), *problem)
 
 
 def mailbox_problem(address: str) -> tuple[str, str] | None:
-    """Why nothing can be sent to an address, and what helps; None where it is `local@domain`."""
+    """Return why nothing can be sent to an address, and what helps; None if it is
+    `local@domain`."""
     if MAILBOX_PATTERN.fullmatch(address) and len(address) <= MAX_MAILBOX_LENGTH:
         return None
     shown = f"{address!r:.80}"
@@ -76,7 +77,7 @@ def mailbox_problem(address: str) -> tuple[str, str] | None:
     if not address.isascii():
         return (
             f"{shown} has letters that not every mail server takes",
-            "write a domain in its `xn--` form, and what stands before the @ in ASCII",
+            "write a domain in its `xn--` topology, and what stands before the @ in ASCII",
         )
     if MAILBOX_PATTERN.fullmatch(address):
         return f"{shown} has more than {MAX_MAILBOX_LENGTH} characters", "write a shorter address"
@@ -84,21 +85,21 @@ def mailbox_problem(address: str) -> tuple[str, str] | None:
 
 
 def webhook_problem(url: str) -> tuple[str, str] | None:
-    """Why nothing can be posted to a URL, and what helps; None where it is one of http(s)."""
+    """Return why nothing can be posted to a URL, and what helps; None if it is one of http(s)."""
     if WEBHOOK_PATTERN.fullmatch(url) and _has_host(url):
         return None
     scheme, _, rest = url.partition("://")
-    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if any(ord(sign) <= 32 or ord(sign) == 127 for sign in url):
         return "the webhook holds a space or a control character", "delete it, or write it as %20"
     if scheme not in ("http", "https") or not rest:
         return f"{url!r:.80} is no webhook", _URL_EXAMPLE
-    if "@" in place:  # not shown: it may be a password
+    if "@" in authority:  # not shown: it may contain a password
         return (
             "the webhook names a user before its host",
             "delete that, since this file is published; let its path tell who posts",
         )
-    if not place:
+    if not authority:
         return f"{url!r:.80} has no host", _URL_EXAMPLE
     return f"{url!r:.80} is no URL that can be posted to", _URL_EXAMPLE
 
@@ -106,57 +107,69 @@ def webhook_problem(url: str) -> tuple[str, str] | None:
 def _has_host(url: str) -> bool:
     try:
         return bool(urlsplit(url).hostname)
-    except ValueError:  # what stands in brackets is no address
+    except ValueError:  # the brackets contain no address
         return False
 
 
-def _lint_route_stages(case: LintContext, route: RouteSection, path: KeyPath) -> Iterator[Finding]:
-    known = list(case.form.stages)
+def _lint_route_stages(
+    context: LintContext, route: RouteSection, path: KeyPath
+) -> Iterator[Finding]:
+    known = list(context.topology.stages)
     for index, stage in enumerate(route.stages):
-        if stage not in case.form.stages:
-            yield case.finding(
+        if stage not in context.topology.stages:
+            yield context.finding(
                 (*path, "stages", index),
                 f"no stage is called {stage!r}",
                 did_you_mean(stage, known, f"the stages are {', '.join(known)}"),
             )
-    yield from _lint_duplicates(case, (*path, "stages"), route.stages)
+    yield from _lint_duplicates(context, (*path, "stages"), route.stages)
 
 
-def _lint_route_errors(case: LintContext, route: RouteSection, path: KeyPath) -> Iterator[Finding]:
+def _lint_route_errors(
+    context: LintContext, route: RouteSection, path: KeyPath
+) -> Iterator[Finding]:
     for index, error in enumerate(route.errors):
         name = error.rpartition(".")[2]
         if not ERROR_NAME_PATTERN.fullmatch(error):
-            yield case.finding(
+            yield context.finding(
                 (*path, "errors", index),
                 f"{error!r:.80} is no name of an exception",
                 f"write the class alone: {name}"
                 if ERROR_NAME_PATTERN.fullmatch(name)
                 else "write for example ConnectionError",
             )
-    yield from _lint_duplicates(case, (*path, "errors"), route.errors)
+    yield from _lint_duplicates(context, (*path, "errors"), route.errors)
 
 
-def _lint_duplicates(case: LintContext, path: KeyPath, words: Sequence[str]) -> Iterator[Finding]:
+def _lint_duplicates(
+    context: LintContext, path: KeyPath, words: Sequence[str]
+) -> Iterator[Finding]:
     for index, word in enumerate(words):
         if word in words[:index]:
-            yield case.finding((*path, index), f"{word!r} stands here twice", "keep one of the two")
+            yield context.finding(
+                (*path, index), f"{word!r} stands here twice", "keep one of the two"
+            )
 
 
-def _lint_unreachable_routes(case: LintContext, alerts: AlertsSection) -> Iterator[Finding]:
-    """Routes all of whose failures an earlier one takes. `""` stands for every other exception."""
+def _lint_unreachable_routes(context: LintContext, alerts: AlertsSection) -> Iterator[Finding]:
+    """Find routes that never get a failure, because earlier ones take them all. `""` stands for
+    every exception that no route names."""
     taken: list[tuple[set[str], set[str]]] = []
     last = [RouteSection()] if alerts.channels else []
     for index, route in enumerate((*alerts.routes, *last)):
-        stages, errors = set(route.stages or case.form.stages), set(route.errors or ("",))
+        stages, errors = set(route.stages or context.topology.stages), set(route.errors or ("",))
         if all(
-            any(s in theirs and (e in them or "" in them) for theirs, them in taken)
+            any(
+                s in other_stages and (e in other_errors or "" in other_errors)
+                for other_stages, other_errors in taken
+            )
             for s in stages
             for e in errors
         ):
             path: KeyPath = ("alerts", "routes", index)
             if index == len(alerts.routes):
                 path = ("alerts", alerts.channels[0])
-            yield case.finding(
+            yield context.finding(
                 path,
                 "this is never used: the routes before it take every failure that it would take",
                 "move it before them, or delete it"

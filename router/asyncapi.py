@@ -1,7 +1,7 @@
-"""How is a pipeline described to those who read AsyncAPI?
+"""How is a pipeline described in AsyncAPI?
 
 AsyncAPI 3.0 with the Kafka bindings 0.5.0. Its schemas are those of JSON Schema draft 7, so ours
-(2020-12) are written in that dialect. https://www.asyncapi.com/docs/reference/specification/v3.0.0
+(2020-12) are converted. https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from farandole.router.topology_derivation import DerivedTopology
 _BINDING = "0.5.0"
 _JSON = "application/json"
 
-# Capitals and a double dash keep these apart from events, whose types have neither.
+# Event types have no capitals and no double dash, so these names cannot be event types.
 _EMITTED_HEADERS, _OPTIONAL_HEADERS = "CloudEvent", "CloudEventOrBare"
 _DEFINITION_SEPARATOR = "--"
 
@@ -46,7 +46,7 @@ _SCHEMA_KEYWORDS = frozenset(
 
 
 class KafkaServer(NamedTuple):
-    """A Kafka by its `host:port[,host:port…]`."""
+    """A Kafka cluster: `host:port[,host:port…]`, and how clients connect to it."""
 
     bootstrap: str
     tls: bool = False
@@ -56,7 +56,8 @@ class KafkaServer(NamedTuple):
 def asyncapi_document(
     derived: DerivedTopology, names: KafkaNames, server: KafkaServer | None = None
 ) -> dict[str, Any]:
-    """The AsyncAPI document of a derived file; the same file gives the same document."""
+    """Return the AsyncAPI document of a derived file. The same file always gives the same
+    document."""
     servers = _server_objects(server)
     emitted = {event_type for stage in derived.stages.values() for event_type in stage.emits}
     described = {
@@ -90,7 +91,7 @@ def asyncapi_document(
 
 
 def _content_version(derived: DerivedTopology) -> str:
-    """A file has no number before it is published: its content names it."""
+    """Return a version made from the content: a file has no number before it is published."""
     named = [
         [name, described.model_dump(mode="json")]
         for part in (derived.events, derived.stages)
@@ -152,8 +153,8 @@ def _channel_object(
 
 
 def _unless_empty(key: str, items: Iterable[Any]) -> dict[str, Any]:
-    found = list(items)
-    return {key: found} if found else {}
+    values = list(items)
+    return {key: values} if values else {}
 
 
 def _message_object(event_type: str, event: EventSpec, emitted: set[str]) -> dict[str, Any]:
@@ -207,13 +208,14 @@ def _headers_schema(required: Sequence[str]) -> dict[str, Any]:
         "type": "object",
         **_unless_empty("required", required),
         "properties": {
-            name: {"type": "string", "description": said} for name, said in _ATTRIBUTES.items()
+            name: {"type": "string", "description": text} for name, text in _ATTRIBUTES.items()
         },
     }
 
 
 def _component_schemas(events: Mapping[str, EventSpec]) -> Iterable[tuple[str, Any]]:
-    """Each event's schema under its type, and what that refers to under a name below it."""
+    """Yield each event's schema under its type, and the definitions it refers to under names
+    below."""
     for event_type, event in events.items():
         schema = event.data_schema or {}
         yield event_type, _to_draft_7(schema, event_type)
@@ -222,39 +224,45 @@ def _component_schemas(events: Mapping[str, EventSpec]) -> Iterable[tuple[str, A
 
 
 def _to_draft_7(schema: Any, owner: str) -> Any:
-    """A schema of 2020-12 in draft 7, its `$defs` in `#/components/schemas`.
+    """Return a schema of 2020-12 in draft 7, with its `$defs` in `#/components/schemas`.
 
-    Goes where schemas stand, and nowhere else: a field may be called `$ref`.
+    It descends only into keywords that contain schemas: a field may be called `$ref`.
     """
     if not isinstance(schema, Mapping):
         return schema
-    made: dict[str, Any] = {}
+    converted: dict[str, Any] = {}
     for word, value in schema.items():
         if word in ("$defs", "$schema", "prefixItems", "$ref"):
             continue
         if word in ("default", "examples") and b'"$ref"' in orjson.dumps(value):
-            continue  # data, but readers would follow it
+            continue  # this is data, but readers would follow the reference
         if word in _SCHEMA_MAP_KEYWORDS:
-            made[word] = {name: _to_draft_7(inner, owner) for name, inner in value.items()}
+            converted[word] = {name: _to_draft_7(inner, owner) for name, inner in value.items()}
         elif word in _SCHEMA_LIST_KEYWORDS:
-            made[word] = [_to_draft_7(inner, owner) for inner in value]
+            converted[word] = [_to_draft_7(inner, owner) for inner in value]
         elif word in _SCHEMA_KEYWORDS:
-            made[word] = _to_draft_7(value, owner)
+            converted[word] = _to_draft_7(value, owner)
         elif word == "discriminator" and isinstance(value, Mapping):
-            made[word] = value["propertyName"]  # OpenAPI's form; AsyncAPI wants the name alone
+            # pydantic writes the form of OpenAPI; AsyncAPI has only the name
+            converted[word] = value["propertyName"]
         else:
-            made[word] = value
+            converted[word] = value
     if "prefixItems" in schema:
-        if "items" in made:
-            made["additionalItems"] = made["items"]
-        made["items"] = [_to_draft_7(inner, owner) for inner in schema["prefixItems"]]
-    if "$ref" in made.get("properties", {}):
-        # The official parser trips over such a name, but not over a pattern for it.
-        field = made["properties"].pop("$ref")
-        made["patternProperties"] = {**made.get("patternProperties", {}), r"^\$ref$": field}
+        if "items" in converted:
+            converted["additionalItems"] = converted["items"]
+        converted["items"] = [_to_draft_7(inner, owner) for inner in schema["prefixItems"]]
+    if "$ref" in converted.get("properties", {}):
+        # The official parser fails at such a name, but not at a pattern for it.
+        field = converted["properties"].pop("$ref")
+        converted["patternProperties"] = {
+            **converted.get("patternProperties", {}),
+            r"^\$ref$": field,
+        }
     if "$ref" not in schema:
-        return made
+        return converted
     name = schema["$ref"].rpartition("/")[2]
     reference = {"$ref": f"#/components/schemas/{owner}{_DEFINITION_SEPARATOR}{name}"}
-    # Draft 7 reads nothing that stands beside a reference.
-    return {"allOf": [reference, *made.pop("allOf", ())], **made} if made else reference
+    # Draft 7 ignores keywords beside a reference.
+    return (
+        {"allOf": [reference, *converted.pop("allOf", ())], **converted} if converted else reference
+    )

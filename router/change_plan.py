@@ -64,8 +64,8 @@ class ChangePlan:
     @property
     def dangers(self) -> tuple[Danger, ...]:
         """The kinds of danger that a person must allow, each once."""
-        found = {change.danger for change in self.changes}
-        return tuple(danger for danger in DANGERS if danger in found)
+        dangers = {change.danger for change in self.changes}
+        return tuple(danger for danger in DANGERS if danger in dangers)
 
     def not_allowed(self, allowed: Iterable[str]) -> list[Change]:
         """Return the dangerous changes whose kind of danger is not among `allowed`."""

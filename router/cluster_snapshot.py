@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import TopicPartition
 
-from farandole.broker.cluster_admin import ClusterAdmin, check_partition_counts
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, partition_lag
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import check_partition_counts
 from farandole.broker.topic_reader import scan
-from farandole.events.envelope import TOPOLOGY_VERSION
-from farandole.events.record import Record
+from farandole.catalog.ownership import VersionIndex
 from farandole.events.topology_version import Version
 from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
 from farandole.router.topic_resolution import resolve_topics
@@ -44,7 +44,7 @@ async def take_snapshot(
         existing = await admin.topics()
         derived = resolve_topics(derived, versions, existing, settings.names)
         check_partition_counts(derived.topics, existing)
-        configs = await admin.configs([name for name in derived.topics if name in existing])
+        configs = await admin.topic_configs([name for name in derived.topics if name in existing])
         found = await stage_input_lags(admin, settings, versions, existing)
     waiting = await unread_events(settings, versions, found)
     return ClusterSnapshot(versions, existing, configs, tuple(waiting)), derived
@@ -105,31 +105,18 @@ async def _count_unread(
         readers.setdefault(each.partition, []).append((each.committed or 0, edge))
     start = {tp: min(offset for offset, _ in of) for tp, of in readers.items()}
     topics = list(dict.fromkeys(tp.topic for tp in readers))
+    index = VersionIndex(versions)
     counts: Counter[UnreadEvents] = Counter()
     async for records in scan(settings, topics, start=start):
         for record in records:
-            number = owning_version_number(record, versions)
+            owner = index.owner_of(record)
+            if owner is None:
+                continue
+            number = owner.version.version
             for offset, edge in readers[TopicPartition(record.topic, record.partition)]:
                 if record.offset >= offset and number in edge.versions:
                     counts[edge._replace(versions=(number,))] += 1
     return [edge._replace(events=events) for edge, events in sorted(counts.items())]
-
-
-def owning_version_number(record: Record, versions: Sequence[Version]) -> int | None:
-    """The number of the version that a record carries; of one that carries none, of the newest
-    whose boundary is at or below its offset, or before them all of the oldest. `versions` are a
-    pipeline's, oldest first."""
-    name = dict(record.headers).get(f"ce_{TOPOLOGY_VERSION}")
-    if name is not None:
-        return next((v.version for v in reversed(versions) if v.name.encode() == name), None)
-    oldest = None
-    for version in reversed(versions):
-        event = next((e for e in version.events.values() if e.topic == record.topic), None)
-        if event is not None:
-            oldest = version.version
-            if record.offset >= (*event.boundaries, 0)[record.partition]:
-                break
-    return oldest
 
 
 def _versions_reading(versions: Sequence[Version], stage: str, topic: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Can the `when:` of each subscription be asked of its events?"""
+"""Is the `when:` of each subscription an expression over fields that its events have?"""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from farandole.stages.cel_expression import (
 from farandole.stages.json_schema import NoSchemaError, written_schema
 
 
-def lint_conditions(case: LintContext) -> Iterator[Finding]:
-    """Each condition compiles, and asks for fields that its events can have."""
-    for name, stage in case.form.stages.items():
+def lint_conditions(context: LintContext) -> Iterator[Finding]:
+    """Check that each condition compiles, and names only fields that its events can have."""
+    for name, stage in context.topology.stages.items():
         for index, (event_type, settings) in enumerate(stage.subscriptions):
             if settings.when is None:
                 continue
             path: KeyPath = ("stages", name, "subscribes", index, 1, "when")
             try:
                 compile_expression(settings.when)
-            except ExpressionError as wrong:
-                yield case.finding(path, *_condition_problem(settings.when, wrong))
+            except ExpressionError as error:
+                yield context.finding(path, *_condition_problem(settings.when, error))
             else:
-                yield from lint_unknown_fields(case, path, [event_type], settings.when)
+                yield from lint_unknown_fields(context, path, [event_type], settings.when)
 
 
-def _condition_problem(source: str, wrong: ExpressionError) -> tuple[str, str]:
-    """What is wrong with an expression, and what helps."""
-    place = f" at its character {wrong.column}" if wrong.line == 1 and wrong.column else ""
-    if wrong.line > 1:
-        place = f" in its line {wrong.line}"
-    message = f"`{_shortened(source)}` cannot be a condition: {wrong}{place}"
-    if wrong.unknown:
-        near = nearest_name(wrong.unknown, EXPRESSION_VARIABLES)
+def _condition_problem(source: str, error: ExpressionError) -> tuple[str, str]:
+    """Return what is wrong with an expression, and what helps."""
+    place = f" at its character {error.column}" if error.line == 1 and error.column else ""
+    if error.line > 1:
+        place = f" in its line {error.line}"
+    message = f"`{_shortened(source)}` cannot be a condition: {error}{place}"
+    if error.unknown:
+        near = nearest_name(error.unknown, EXPRESSION_VARIABLES)
         if near:
             return message, f"did you mean {near!r}?"
-        return message, f"write `data.{wrong.unknown}` for a field of the event"
-    if "'= '" in str(wrong):
+        return message, f"write `data.{error.unknown}` for a field of the event"
+    if "'= '" in str(error):
         return message, "write `==` to compare"
     return message, "write for example `data.quantity > 0 && attributes.source != 'test'`"
 
@@ -54,18 +54,18 @@ def _shortened(source: str) -> str:
 
 
 def lint_unknown_fields(
-    case: LintContext, path: KeyPath, event_types: Sequence[str], source: str
+    context: LintContext, path: KeyPath, event_types: Sequence[str], source: str
 ) -> Iterator[Finding]:
-    """The fields of `data` that an expression asks for and none of these events can have."""
+    """Find the fields of `data` that an expression names and that none of these events can have."""
     known: frozenset[str] = frozenset()
     for event_type in event_types:
-        names = _possible_fields(case, event_type)
+        names = _possible_fields(context, event_type)
         if names is None:
             return
         known |= names
     for field in dict.fromkeys(expression_fields(source)):
         if field not in known:
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"{' or '.join(map(repr, event_types))} never has the field {field!r} that"
                 f" `{_shortened(source)}` asks for",
@@ -73,14 +73,18 @@ def lint_unknown_fields(
             )
 
 
-def _possible_fields(case: LintContext, event_type: str) -> frozenset[str] | None:
-    """The fields that such an event may have; None where nobody knows all of them."""
+def _possible_fields(context: LintContext, event_type: str) -> frozenset[str] | None:
+    """Return the fields that such an event may have; None if not all of them are known."""
     known: frozenset[str] = frozenset()
-    makers = schema_propagation.schema_producers(case.form, case.signatures, event_type)
-    if not makers or any(e not in case.signatures for e in case.form.emitters(event_type)):
-        return None  # of what people write themselves nobody knows what else it has
+    producers = schema_propagation.schema_producers(
+        context.topology, context.signatures, event_type
+    )
+    if not producers or any(
+        e not in context.signatures for e in context.topology.emitters(event_type)
+    ):
+        return None  # a root may have other fields than its readers know
     try:
-        for _, types in makers:
+        for _, types in producers:
             for type_ in types:
                 names = stage_schemas.possible_fields(written_schema(type_))
                 if names is None:

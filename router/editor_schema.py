@@ -1,7 +1,8 @@
 """What can an editor know about a topology file while it is being written?
 
-A JSON Schema, made from the form. It sees one value at a time: whether names meet, functions exist
-and schemas fit is for `farandole lint` (docs/topology.md lists what no JSON Schema can say).
+A JSON Schema, made from the model of the file. It checks one value at a time. Whether names match,
+functions exist and schemas fit is checked by `farandole lint` (docs/topology.md lists what no JSON
+Schema can say).
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ SECTIONS: tuple[type[BaseModel], ...] = (
 KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
     TopologyFile: {
         "pipeline": "The name of the pipeline: lowercase letters, digits and single dashes.",
-        "package": "Where functions are: that of stage `price` is package.price:price.",
-        "defaults": "What holds for every stage and event that does not say otherwise.",
-        "events": "The events that need more than the defaults, and those that nobody emits.",
-        "stages": "Who subscribes to what, and emits what.",
+        "package": "The package of the functions: that of stage `price` is package.price:price.",
+        "defaults": "The settings of every stage and event that has none of its own.",
+        "events": "The events with settings of their own, and the events that no stage emits.",
+        "stages": "The stages: the events that each one subscribes to and emits.",
         "alerts": "Who is told of failures, and how often.",
-        "expect": "What runs are expected to do; what they do not is told.",
+        "expect": "What runs are expected to do; an alert is sent if they do not.",
     },
     DefaultsSection: {
         "partitions": "Partitions of each topic: the most lanes that can work on one stage.",
@@ -79,18 +80,18 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "breaker": "When a lane stops taking input, because a service that it depends on is down.",
     },
     SubscriptionSection: {
-        "when": "A CEL expression over data and attributes: where it is false, the event is left.",
+        "when": "A CEL expression over data and attributes: if it is false, the event is filtered.",
     },
     AlertsSection: {
-        "email": "The address that is told of what no route takes, or several.",
-        "webhook": "The URL that this is posted to; what stands first, mail or URL, goes first.",
-        "routes": "Who is told of which failures instead: the first route that fits is taken.",
+        "email": "The address for failures that no route takes, or several.",
+        "webhook": "The URL for those failures; the first of email and webhook is tried first.",
+        "routes": "Who is told of which failures: the first route that matches is used.",
     },
     RouteSection: {
         "stages": "The stage whose failures this route takes, or several; by default all.",
         "errors": "The exception that this route takes, or several; by default all.",
-        "email": "The address that is told, or several.",
-        "webhook": "The URL that it is posted to; what stands first, mail or URL, goes first.",
+        "email": "The address of the route, or several.",
+        "webhook": "The URL of the route; the first of email and webhook is tried first.",
     },
 }
 
@@ -103,7 +104,7 @@ def key_descriptions(section: type[BaseModel]) -> dict[str, str]:
 
 
 def _whole_text_pattern(pattern: str, *, but: str = "") -> str:
-    """A pattern for the whole text, in the dialect that editors and Python share."""
+    """Return a pattern for the whole text, in the dialect that editors and Python share."""
     ascii_only = pattern.replace(r"\w", "[A-Za-z0-9_\\u0080-\\uffff]")
     return f"^{f'(?!{but})' if but else ''}(?:{ascii_only})$(?!\\n)"
 
@@ -141,7 +142,7 @@ _FILTERED_SUBSCRIPTION_SCHEMA = {
 }
 _EVENT_SCHEMA = {"anyOf": [{"$ref": f"#/$defs/{EventSection.__name__}"}, _NULL_SCHEMA]}
 
-# What the form's own validators take, which are code: no schema can be made of that.
+# The values that the file's validators accept: pydantic cannot derive a schema from their code.
 VALIDATOR_PATTERNS: Mapping[Callable[..., Any], str] = {
     file_values.parse_duration: _whole_text_pattern(file_values.DURATION_PATTERN.pattern),
     file_values.parse_positive_duration: _whole_text_pattern(
@@ -219,8 +220,8 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (RouteSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (RouteSection, "webhook"): _WEBHOOK_SCHEMA,
 }
-"""By form and key, what is taken where the form leaves the rest to code of its own or the linter;
-a key that does not stand here is as the form's annotations say."""
+"""By section and key, the schema of a value that a validator or the linter checks. Every other key
+has the schema of its annotation in the model."""
 
 
 class _EditorSchemaGenerator(GenerateJsonSchema):
@@ -232,13 +233,13 @@ class _EditorSchemaGenerator(GenerateJsonSchema):
 
 
 def topology_json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a topology file."""
-    made = TopologyFile.model_json_schema(
+    """Return the JSON Schema (2020-12) of a topology file."""
+    generated = TopologyFile.model_json_schema(
         mode="validation", schema_generator=_EditorSchemaGenerator
     )
-    definitions = made.pop("$defs")
+    definitions = generated.pop("$defs")
     for model in SECTIONS:
-        described = made if model is TopologyFile else definitions[model.__name__]
+        described = generated if model is TopologyFile else definitions[model.__name__]
         described.pop("title", None)
         described.pop("description", None)
         properties = described["properties"]
@@ -246,17 +247,17 @@ def topology_json_schema() -> dict[str, Any]:
         described["properties"] = {
             key: {
                 "description": descriptions[key],
-                **KEY_SHAPES.get((model, key), _without_titles(written)),
+                **KEY_SHAPES.get((model, key), _without_titles(schema)),
             }
-            for key, written in properties.items()
+            for key, schema in properties.items()
         }
     definitions[AlertsSection.__name__]["anyOf"] = _at_least_one("email", "webhook", "routes")
     definitions[RouteSection.__name__]["anyOf"] = _at_least_one("email", "webhook")
     return {
         "$schema": JSON_SCHEMA_DIALECT,
         "title": "A topology of Farandole",
-        **made,
-        # Without a package each stage must say itself where its function is.
+        **generated,
+        # Without `package:`, each stage must name its function.
         "anyOf": [
             {"required": ["package"], "properties": {"package": {"type": "string"}}},
             {"properties": {"stages": {"additionalProperties": {"$ref": "#/$defs/HasRun"}}}},
@@ -269,13 +270,14 @@ def topology_json_schema() -> dict[str, Any]:
 
 
 def _at_least_one(*keys: str) -> list[dict[str, Any]]:
-    """At least one of these keys is there, and says something."""
+    """Return schemas of which one holds if at least one of these keys has a value."""
     return [{"required": [key], "properties": {key: {"not": _NULL_SCHEMA}}} for key in keys]
 
 
-def _without_titles(written: Mapping[str, Any]) -> dict[str, Any]:
-    """Without titles that repeat the key, and without defaults that are no words of the file."""
-    kept = {key: value for key, value in written.items() if key != "title"}
+def _without_titles(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema without titles, which repeat the key, and without defaults that are not in
+    the form of the file."""
+    kept = {key: value for key, value in schema.items() if key != "title"}
     if not isinstance(kept.get("default"), int):
         kept.pop("default", None)
     return kept

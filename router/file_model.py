@@ -136,7 +136,7 @@ class StageSection(FileSection):
 
     @property
     def when(self) -> Mapping[str, str]:
-        """The conditions, by event type."""
+        """The conditions, by event type; an event type without one is left out."""
         return {t: s.when for t, s in self.subscriptions if s.when is not None}
 
 
@@ -144,7 +144,7 @@ _CHANNELS = get_args(NoticeChannel)
 
 
 class _Recipients(FileSection):
-    """Whom to tell, in the order in which it stands in the file."""
+    """Who is told of failures; `channels` are in the order of the file."""
 
     email: WordList = ()
     webhook: str | None = None
@@ -153,10 +153,12 @@ class _Recipients(FileSection):
     @model_validator(mode="wrap")
     @classmethod
     def _in_order(cls, written: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        made = handler(written)
+        section = handler(written)
         if isinstance(written, dict):  # an instance has its order already
-            made._channels = tuple(c for c in written if c in _CHANNELS and written[c] is not None)
-        return made
+            section._channels = tuple(
+                c for c in written if c in _CHANNELS and written[c] is not None
+            )
+        return section
 
     @property
     def channels(self) -> tuple[NoticeChannel, ...]:
@@ -181,7 +183,7 @@ class ExpectSection(FileSection):
 
 
 class TopologyFile(FileSection):
-    """A topology file as written; what it leaves out is not filled in."""
+    """A topology file as written: what it leaves out is not filled in."""
 
     pipeline: str
     package: Annotated[str, BeforeValidator(check_package)] | None = None
@@ -195,7 +197,7 @@ class TopologyFile(FileSection):
     expect: ExpectSection = ExpectSection()
 
     def event_types(self) -> tuple[str, ...]:
-        """Every event type that the file names: the declared ones first."""
+        """Return every event type that the file names, the declared ones first."""
         named = [t for stage in self.stages.values() for t in (*stage.subscribes, *stage.emits)]
         return tuple(dict.fromkeys([*self.events, *named]))
 
@@ -210,7 +212,7 @@ class TopologyFile(FileSection):
         return tuple(name for name, stage in self.stages.items() if event_type in stage.subscribes)
 
     def function(self, stage: str) -> str | None:
-        """`package.module:function`; None where the file names neither `run` nor a package."""
+        """Return `package.module:function`; None if the file names neither `run` nor a package."""
         written = self.stages[stage].run
         if written is not None:
             return written
@@ -219,12 +221,13 @@ class TopologyFile(FileSection):
 
 
 def yaml_path(document: YamlDocument, path: KeyPath) -> KeyPath:
-    """Where in a document a path of the form is: `("stages", name, "subscribes", i, ...)` is the
-    i-th event type, `(..., i, 1, key)` a setting of it."""
+    """Return the path in the document for a path in the model. In the model, `("stages", name,
+    "subscribes", i, ...)` is the i-th event type, and `(..., i, 1, key)` a setting of it."""
     if len(path) < 4 or path[0] != "stages" or path[2] != "subscribes":
         return path
     stage, index = path[1], path[3]
-    written = document.data["stages"][stage].get("subscribes")  # None: misspelled, and repaired
+    # None if the key is misspelled, and was repaired.
+    written = document.data["stages"][stage].get("subscribes")
     above: KeyPath = ("stages", stage, "subscribes")
     inside: KeyPath = path[5:] if path[4:5] == (1,) else ()
     if isinstance(written, dict) and isinstance(index, int):
@@ -238,10 +241,11 @@ def yaml_path(document: YamlDocument, path: KeyPath) -> KeyPath:
 
 
 def read_topology_file(document: YamlDocument) -> tuple[TopologyFile | None, list[Finding]]:
-    """The form in a document and all that is wrong with it; None where too little can be read.
+    """Return the model of a document, None if too little can be read, and all that is wrong with
+    it.
 
-    A key that is unknown or has a wrong value is repaired by guess or left out, so that the checks
-    that follow can report what else is wrong: a form that comes with errors is never to be applied.
+    A key that is unknown or has a wrong value is corrected by guess or left out, so that later
+    checks can report what else is wrong. A model that comes with errors must never be applied.
     """
     try:
         return TopologyFile.model_validate(document.data), []

@@ -1,4 +1,5 @@
-"""What does a person read about a value that the file's model refuses, and what is it repaired to?
+"""What is said about a value that the file's model refuses, and how is it repaired for later
+checks?
 
 The problems are pydantic's error dictionaries, whose `loc` is a path in the YAML document.
 """
@@ -166,7 +167,7 @@ def repair_value(data: Any, model: type[BaseModel], problem: Any) -> bool:
     if kind in _MAPPING_ERRORS and above == ["stages"]:
         return False
     if above == ["events"]:
-        owner[key] = {}  # its name still counts as declared
+        owner[key] = {}  # the event type is still declared
         return True
     value = owner.pop(key)
     meant = None

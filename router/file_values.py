@@ -33,7 +33,7 @@ def _value_error(message: str, remedy: str) -> PydanticCustomError:
 
 
 def parse_duration(written: object) -> float:
-    """`200ms`, `30s`, `5m`, `2h`, `7d` in seconds. Raises PydanticCustomError."""
+    """Return the seconds of `200ms`, `30s`, `5m`, `2h` or `7d`. Raises PydanticCustomError."""
     match = DURATION_PATTERN.fullmatch(written) if isinstance(written, str) else None
     if match is None:
         shown = written if isinstance(written, str | int | float) else type(written).__name__
@@ -43,15 +43,16 @@ def parse_duration(written: object) -> float:
     return round(float(match[1]) * _SECONDS[match[2]], 6)
 
 
-def parse_positive_duration(duration: object) -> float:
-    length = parse_duration(duration)
+def parse_positive_duration(written: object) -> float:
+    """Return the seconds of a duration that is longer than 0. Raises PydanticCustomError."""
+    length = parse_duration(written)
     if length <= 0:
         raise _value_error("the duration is 0", "write one that is longer, for example 30s")
     return length
 
 
 def parse_share(written: object) -> float:
-    """`1%`, `0.5%` as a part of 1. Raises PydanticCustomError."""
+    """Return `1%` or `0.5%` as a part of 1. Raises PydanticCustomError."""
     match = SHARE_PATTERN.fullmatch(written) if isinstance(written, str) else None
     if match is None:
         shown = written if isinstance(written, str | int | float) else type(written).__name__
@@ -66,12 +67,12 @@ def as_tuple(written: object) -> object:
 
 
 def empty_if_none(written: object) -> object:
-    return {} if written is None else written  # `feed.requested:` alone is a declaration
+    return {} if written is None else written  # `feed.requested:` without a value declares it
 
 
 def normalize_subscriptions(written: object) -> object:
-    """A name, a list of names and of `{name: settings}`, or a mapping `name: settings`, as pairs
-    of a name and its settings."""
+    """Return pairs of an event type and its settings. Written is a name, a list of names and of
+    `{name: settings}`, or a mapping `name: settings`."""
     if isinstance(written, str):
         return ((written, {}),)
     if isinstance(written, dict):

@@ -1,4 +1,4 @@
-"""How does a running pipeline follow its file: what is done at each save?"""
+"""What does a router do at each save of a pipeline's file?"""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from farandole.router.isolated_check import CheckVerdict
 from farandole.router.lint_finding import error_findings
 from farandole.router.reason_text import change_summary, render_reason
 from farandole.router.topology_store import NotAppliedError, read_topology, write_report
+from farandole.router.watched_files import WatchedFiles
 from farandole.router.yaml_source import YamlDocument
 
 log = structlog.get_logger()
 
-FILE_SUFFIXES = (".yaml", ".yml")
 _DEBOUNCE_MS = (
     400  # milliseconds at most that saves are gathered; an editor writes in several steps
 )
@@ -43,37 +43,37 @@ _RETRY_BACKOFF = Backoff(first=1.0, longest=10.0)  # while Kafka is away
 
 
 class RouterEnvironment(Protocol):
-    """What a router needs of the world around it."""
+    """What a router needs of the process that it runs in."""
 
-    async def reach(self) -> Settings:
-        """A Kafka, wherever it is now. Raises BrokerError."""
+    async def connect(self) -> Settings:
+        """Return the settings of a Kafka that answers. Raises BrokerError."""
 
-    async def judge(self, file: Path) -> CheckVerdict:
-        """Whether a file is fit to be applied, and what it stands for. Raises nothing."""
+    async def check_file(self, file: Path) -> CheckVerdict:
+        """Return whether a file is fit to be applied, and what it stands for. Raises nothing."""
 
-    async def rest(self) -> None:
-        """Nothing is to be done now: a moment to prepare."""
+    async def prepare_next_check(self) -> None:
+        """Prepare the next check: nothing else is to be done now."""
 
-    def allowing(self, file: Path, dangers: Sequence[str]) -> str:
-        """The command with which a person applies a file all the same."""
+    def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
+        """Return the command with which a person applies a dangerous file."""
 
     @property
-    def by(self) -> str:
-        """Who does it, for people."""
+    def author(self) -> str:
+        """Who applies the files, for people."""
 
 
 async def follow_files(
-    paths: Sequence[Path], edge: RouterEnvironment, stopping: asyncio.Event
+    paths: Sequence[Path], environment: RouterEnvironment, stopping: asyncio.Event
 ) -> None:
-    """Apply what is safe of each file at its start and at each save, until `stopping` is set.
+    """Apply each file at the start and at each save, if that is safe, until `stopping` is set.
 
-    A path is a file, or a folder whose `*.yaml` and `*.yml` are pipelines side by side. A file that
-    is not fit changes nothing and is reported, in the log and in `farandole.topology`; so is what
-    is dangerous, which waits for a person. While Kafka is away the files wait for it.
+    A path is a file, or a folder whose `*.yaml` and `*.yml` files are one pipeline each. A file
+    with errors changes nothing and is reported, in the log and in `farandole.topology`. Dangerous
+    changes are reported too, and wait for a person. While Kafka does not answer, the files wait.
     """
-    watching = _WatchedFiles(list(paths))
-    router = _FileRouter(edge, watching.files)
-    waiting = {file: _PendingFile(file, start=True) for file in watching.look() or ()}
+    watching = WatchedFiles(list(paths))
+    router = _FileRouter(environment, watching.files)
+    waiting = {file: _PendingFile(file, start=True) for file in watching.changed_files() or ()}
     saved = asyncio.Event()
 
     async def watch() -> None:
@@ -85,10 +85,10 @@ async def follow_files(
             stop_event=stopping,
             recursive=False,
         ):
-            changed = watching.look()
+            changed = watching.changed_files()
             if changed is None:
                 continue
-            for file in [*changed, *router.doubled]:
+            for file in [*changed, *router.duplicates]:
                 waiting[file] = _PendingFile(file)
             saved.set()
 
@@ -102,16 +102,16 @@ async def follow_files(
             again = await _handle_pending(router, waiting, stopping)
             failures = failures + 1 if again else 0
             if not waiting:
-                await edge.rest()
-            one = asyncio.create_task(saved.wait())
+                await environment.prepare_next_check()
+            next_save = asyncio.create_task(saved.wait())
             await asyncio.wait(
-                {one, stop, watcher},
+                {next_save, stop, watcher},
                 timeout=_RETRY_BACKOFF.longest_delay(failures) if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            one.cancel()
+            next_save.cancel()
             if watcher.done():
-                watcher.result()  # what cannot be watched is an error
+                watcher.result()  # raises if a path cannot be watched
                 return
     finally:
         stop.cancel()
@@ -122,117 +122,77 @@ async def follow_files(
 
 @dataclass(slots=True)
 class _PendingFile:
-    """A file that is to be looked at."""
+    """A file that is to be checked and applied."""
 
     file: Path
     start: bool = False
-    """The router has just begun: nobody has saved it."""
-    judged: CheckVerdict | None = None
-    """Kept while Kafka is away."""
-    refused: str = ""
-    """Why Kafka would not have it the last time."""
+    """Whether the router has just started, so that nobody has saved the file since."""
+    verdict: CheckVerdict | None = None
+    """The result of the check; kept while Kafka does not answer."""
+    last_error: str = ""
+    """Why Kafka refused it the last time; empty if it did not."""
 
 
 async def _handle_pending(
     router: _FileRouter, waiting: dict[Path, _PendingFile], stopping: asyncio.Event
 ) -> bool:
-    """Handle what waits; whether some of it is to be tried again."""
+    """Handle the pending files. Return True if some of them must be tried again."""
     again = False
-    for file, case in list(waiting.items()):
+    for file, pending in list(waiting.items()):
         if stopping.is_set():
             return False
         try:
-            await router.handle(case)
+            await router.handle(pending)
         except (UnreachableError, DeadlineExceededError) as error:
-            router.say_away(error)
+            router.log_unreachable(error)
             return True
         except (BrokerError, NotAppliedError) as error:
-            # Its own trouble: it must not keep the other pipelines from following their files.
-            if str(error) != case.refused:
+            # Only this file has a problem: the other pipelines go on.
+            if str(error) != pending.last_error:
                 log.warning("route.retrying", file=str(file), why=str(error))
-            case.refused, again = str(error), True
+            pending.last_error, again = str(error), True
             continue
-        if waiting.get(file) is case:  # else it has been saved again meanwhile
+        if waiting.get(file) is pending:  # otherwise it was saved again meanwhile
             del waiting[file]
-    router.say_back()
+    router.log_reachable()
     return again
 
 
 @dataclass(slots=True)
-class _WatchedFiles:
-    """Which files there are, and which of them have been saved since we last looked."""
-
-    paths: list[Path]
-    seen: dict[Path, tuple[int, ...]] = field(default_factory=dict)
-
-    def folders(self) -> list[Path]:
-        """A file that is replaced by another of its name is seen in its folder alone."""
-        return list(dict.fromkeys(p if p.is_dir() else p.absolute().parent for p in self.paths))
-
-    def files(self) -> list[Path]:
-        found: list[Path] = []
-        for path in self.paths:
-            if path.is_dir():
-                found += sorted(
-                    f for f in path.iterdir() if f.suffix in FILE_SUFFIXES and f.is_file()
-                )
-            else:
-                found.append(path)
-        return list(dict.fromkeys(found))
-
-    def look(self) -> list[Path] | None:
-        """Those that are not as they were; None where nothing is new. One that is gone from a
-        folder is no pipeline any more, and what it has published stays."""
-        now = {file: _file_stamp(file) for file in self.files()}
-        changed = [file for file, stamp in now.items() if self.seen.get(file) != stamp]
-        gone = self.seen.keys() - now.keys()
-        for file in gone:
-            log.warning("route.gone", file=str(file), remedy="its pipeline goes on as it is")
-        self.seen = now
-        return changed if changed or gone else None
-
-
-def _file_stamp(file: Path) -> tuple[int, ...]:
-    """What differs after each save, also of a link to elsewhere."""
-    try:
-        stat = file.stat()
-    except OSError:
-        return ()
-    return (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-
-
-@dataclass(slots=True)
 class _FileRouter:
-    edge: RouterEnvironment
+    environment: RouterEnvironment
     files: Callable[[], list[Path]]
-    doubled: set[Path] = field(default_factory=set)
-    """Files that wait for another one to be given a pipeline name of its own."""
-    away: bool = False
+    duplicates: set[Path] = field(default_factory=set)
+    """Files that name the pipeline of another file: they wait until one of the two is changed."""
+    unreachable: bool = False
     named: dict[Path, str] = field(default_factory=dict)
-    """The pipeline of each file, when it could last be read."""
+    """By file, the pipeline it named when it could last be read."""
 
-    async def handle(self, case: _PendingFile) -> None:
-        """Do what one file asks for. Raises BrokerError, NotAppliedError."""
-        file = case.file
-        if file not in self.files():  # deleted from its folder: that is said where it is seen
-            self.doubled.discard(file)
+    async def handle(self, pending: _PendingFile) -> None:
+        """Check one file and apply it if that is safe. Raises BrokerError, NotAppliedError."""
+        file = pending.file
+        if (
+            file not in self.files()
+        ):  # deleted from its folder, which was logged when it was noticed
+            self.duplicates.discard(file)
             return
-        if case.judged is None:
-            judged = self._doubled(file) or await self.edge.judge(file)
+        if pending.verdict is None:
+            verdict = self._duplicate_verdict(file) or await self.environment.check_file(file)
             if file not in self.files():  # deleted meanwhile
                 return
-            case.judged = judged
-            self._log(file, judged)
+            pending.verdict = verdict
+            self._log(file, verdict)
         pipeline = _pipeline_name_of(file)[0] or self.named.get(file)
         if pipeline is None:
-            return  # nobody could look for a report of it
+            return  # a report needs the name of a pipeline
         self.named[file] = pipeline
-        derived = case.judged.derived
-        wrong = [str(finding) for finding in error_findings(case.judged.findings)]
-        settings = await self.edge.reach()
+        derived = pending.verdict.derived
+        errors = [str(finding) for finding in error_findings(pending.verdict.findings)]
+        settings = await self.environment.connect()
         if derived is None:
-            place = Path(case.judged.findings[0].file)  # in another file, where two say the same
-            await self._report(settings, pipeline, place, findings=wrong)
+            # A duplicate is reported in the second of the two files.
+            place = Path(pending.verdict.findings[0].file)
+            await self._report(settings, pipeline, place, findings=errors)
             return
         try:
             plan = await plan_changes(settings, derived)
@@ -240,7 +200,7 @@ class _FileRouter:
             log.error("route.refused", file=str(file), finding=str(error))
             await self._report(settings, pipeline, file, findings=[f"{file}: {error}"])
             return
-        if case.start and plan.publishes:
+        if pending.start and plan.publishes:
             reason = await standing_rollback_reason(settings, plan)
             if reason is not None:
                 text = render_reason(reason)
@@ -253,15 +213,15 @@ class _FileRouter:
         pipeline = plan.derived.pipeline
         dangerous = [str(change) for change in plan.not_allowed(())]
         if dangerous:
-            allow = self.edge.allowing(file, plan.dangers)
+            allow = self.environment.allow_command(file, plan.dangers)
             log.warning("route.waiting", file=str(file), changes=dangerous, allow=allow)
-            said = [*dangerous, f"to apply it: {allow}"]
-            await self._report(settings, pipeline, file, waiting=said)
+            waiting = [*dangerous, f"to apply it: {allow}"]
+            await self._report(settings, pipeline, file, waiting=waiting)
             return
         if not plan.publishes and not plan.changes:
             log.info("route.unchanged", file=str(file), version=f"{pipeline}@{plan.newest}")
         else:
-            applied = await apply_plan(settings, plan, self.edge.by)
+            applied = await apply_plan(settings, plan, self.environment.author)
             log.info(
                 "route.applied",
                 file=str(file),
@@ -278,12 +238,12 @@ class _FileRouter:
         findings: Sequence[str] = (),
         waiting: Sequence[str] = (),
     ) -> None:
-        """Tell `farandole status` what there is to be said, if it has not been said."""
+        """Write a report for `farandole status`, unless it would repeat the one before."""
         before = (await read_topology(settings)).reports.get(pipeline)
         now = RouterReport(
             pipeline=pipeline,
             reported=datetime.now(UTC),
-            reported_by=self.edge.by,
+            reported_by=self.environment.author,
             file=str(file),
             findings=tuple(findings),
             waiting=tuple(waiting),
@@ -292,60 +252,63 @@ class _FileRouter:
             return
         if before is None or _report_content(before) != _report_content(now):
             await write_report(
-                settings, now if findings or waiting else cleared_report(now, self.edge.by)
+                settings,
+                now if findings or waiting else cleared_report(now, self.environment.author),
             )
 
-    def _doubled(self, file: Path) -> CheckVerdict | None:
-        """The one finding about two files of one pipeline; it stands in the second."""
+    def _duplicate_verdict(self, file: Path) -> CheckVerdict | None:
+        """Return the finding about two files that name the same pipeline, None if there is no
+        other. The finding is in the second file."""
         name, _ = _pipeline_name_of(file)
         same = [
             other for other in self.files() if other == file or _pipeline_name_of(other)[0] == name
         ]
         if name is None or len(same) < 2:
-            self.doubled.discard(file)
+            self.duplicates.discard(file)
             return None
-        self.doubled |= set(same)
-        # The same finding for both: which of them is meant, nobody knows.
+        self.duplicates |= set(same)
+        # Both get the same finding: it is not known which of them is meant.
         first, second = sorted(same)[:2]
-        _, read_ = _pipeline_name_of(second)
-        assert read_ is not None
-        finding = read_.finding(
+        _, document = _pipeline_name_of(second)
+        assert document is not None
+        finding = document.finding(
             ("pipeline",),
             f"the pipeline {name!r} stands in {first} too",
             "give one of the two another name, or delete it",
         )
         return CheckVerdict((finding,))
 
-    def _log(self, file: Path, judged: CheckVerdict) -> None:
-        for finding in judged.findings:
+    def _log(self, file: Path, verdict: CheckVerdict) -> None:
+        for finding in verdict.findings:
             if finding.file != str(file):
-                continue  # it is said where it stands
-            if judged.derived is None and finding.severity == "error":
+                continue  # it is logged for its own file
+            if verdict.derived is None and finding.severity == "error":
                 log.error("route.refused", file=str(file), finding=str(finding))
             else:
                 log.warning("route.warned", file=str(file), finding=str(finding))
 
-    def say_away(self, error: Exception) -> None:
-        """Once, however long it lasts."""
-        if not self.away:
+    def log_unreachable(self, error: Exception) -> None:
+        """Log that Kafka does not answer, once until it answers again."""
+        if not self.unreachable:
             log.warning("route.retrying", why=str(error))
-        self.away = True
+        self.unreachable = True
 
-    def say_back(self) -> None:
-        if self.away:
+    def log_reachable(self) -> None:
+        """Log that Kafka answers again, if it did not."""
+        if self.unreachable:
             log.info("route.goes_on")
-        self.away = False
+        self.unreachable = False
 
 
-def _report_content(said: RouterReport) -> tuple[object, ...]:
-    return said.file, said.findings, said.waiting
+def _report_content(report: RouterReport) -> tuple[object, ...]:
+    return report.file, report.findings, report.waiting
 
 
 def _pipeline_name_of(file: Path) -> tuple[str | None, YamlDocument | None]:
-    """The pipeline's name, whatever else is wrong with the file."""
+    """Return the pipeline's name, None if it cannot be read, and the document."""
     try:
-        found, _ = yaml_source.read_yaml(file.read_bytes(), str(file))
+        document, _ = yaml_source.read_yaml(file.read_bytes(), str(file))
     except OSError:
         return None, None
-    name = found.data.get("pipeline") if found else None
-    return (name if isinstance(name, str) else None), found
+    name = document.data.get("pipeline") if document else None
+    return (name if isinstance(name, str) else None), document

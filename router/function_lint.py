@@ -1,4 +1,4 @@
-"""Do the functions of a file fit what it says of them, and one another?"""
+"""Do the functions of a file match its settings, and do their schemas fit each other?"""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from farandole.stages.json_schema import (
 )
 
 
-def lint_functions(case: LintContext) -> Iterator[Finding]:
-    """All the findings."""
+def lint_functions(context: LintContext) -> Iterator[Finding]:
+    """Return the findings of all rules below."""
     for each in _FUNCTION_RULES:
-        yield from each(case)
+        yield from each(context)
 
 
-def _lint_threads(case: LintContext) -> Iterator[Finding]:
-    for name, signature in case.signatures.items():
-        if case.form.stages[name].value("threads") and signature.kind.startswith("async"):
-            yield case.finding(
+def _lint_threads(context: LintContext) -> Iterator[Finding]:
+    for name, signature in context.signatures.items():
+        if context.topology.stages[name].value("threads") and signature.kind.startswith("async"):
+            yield context.finding(
                 ("stages", name, "threads"),
                 f"stage {name!r} is an `async def`, which runs in no thread",
                 "delete `threads`, or write it as a `def`",
@@ -35,29 +35,29 @@ def _lint_threads(case: LintContext) -> Iterator[Finding]:
             )
 
 
-def _lint_output_count(case: LintContext) -> Iterator[Finding]:
-    for name, signature in case.signatures.items():
-        emits, gives = case.form.stages[name].emits, signature.gives
+def _lint_output_count(context: LintContext) -> Iterator[Finding]:
+    for name, signature in context.signatures.items():
+        emits, gives = context.topology.stages[name].emits, signature.output_schemas
         path: KeyPath = ("stages", name, "emits")
         if emits and not gives:
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"stage {name!r} emits {', '.join(emits)}, but its function returns None",
                 "delete `emits`, or annotate what the function returns",
             )
         elif gives and not emits:
-            if signature.passes and not signature.named:
-                continue  # the last of its path: what it gives goes nowhere
-            yield case.finding(
+            if signature.is_passthrough and not signature.names_outputs:
+                continue  # the last stage of its path: its output is dropped
+            yield context.finding(
                 ("stages", name),
                 f"stage {name!r} returns {_union_title(gives)}, but emits nothing",
                 "add `emits:`, or annotate the function `-> None`",
                 on_key=True,
             )
-        elif signature.named or len(emits) == len(gives):
+        elif signature.names_outputs or len(emits) == len(gives):
             continue
         elif len(gives) == 1:
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"stage {name!r} emits {len(emits)} event types, but returns "
                 f"{_union_title(gives)} alone,"
@@ -65,7 +65,7 @@ def _lint_output_count(case: LintContext) -> Iterator[Finding]:
                 f"return `To[{_union_title(gives)}]` and name the event type in it",
             )
         else:
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"stage {name!r} emits {len(emits)} event types, but returns {len(gives)} schemas"
                 f" ({_union_title(gives)})",
@@ -77,59 +77,61 @@ def _union_title(types: tuple[object, ...]) -> str:
     return " | ".join(type_title(t) for t in types)
 
 
-def _lint_missing_schemas(case: LintContext) -> Iterator[Finding]:
-    for name, signature in case.signatures.items():
-        said: set[str] = set()
+def _lint_missing_schemas(context: LintContext) -> Iterator[Finding]:
+    for name, signature in context.signatures.items():
+        reported: set[str] = set()
         for type_, make in [
-            (signature.takes, accepted_schema),
-            *((given, written_schema) for given in signature.gives),
+            (signature.input_schema, accepted_schema),
+            *((given, written_schema) for given in signature.output_schemas),
         ]:
             try:
                 make(type_)
             except NoSchemaError as error:
-                if type_title(type_) not in said:
-                    yield case.finding(
+                if type_title(type_) not in reported:
+                    yield context.finding(
                         ("stages", name),
                         f"stage {name!r}: {type_title(type_)} has no JSON Schema ({error})",
                         "use a pydantic model, a dataclass or plain types",
                         on_key=True,
                     )
-                said.add(type_title(type_))
+                reported.add(type_title(type_))
 
 
-def _lint_schema_fit(case: LintContext) -> Iterator[Finding]:
-    for consumer, takes in case.signatures.items():
-        if takes.passes:
+def _lint_schema_fit(context: LintContext) -> Iterator[Finding]:
+    for consumer, takes in context.signatures.items():
+        if takes.is_passthrough:
             continue
-        for index, event_type in enumerate(case.form.stages[consumer].subscribes):
+        for index, event_type in enumerate(context.topology.stages[consumer].subscribes):
             for producer, options in schema_propagation.schema_producers(
-                case.form, case.signatures, event_type
+                context.topology, context.signatures, event_type
             ):
                 try:
-                    tries = [stage_schemas.type_misfits(option, takes.takes) for option in options]
+                    tries = [
+                        stage_schemas.type_misfits(option, takes.input_schema) for option in options
+                    ]
                 except NoSchemaError:
                     continue
                 if tries and all(tries):
-                    yield case.finding(
+                    yield context.finding(
                         ("stages", consumer, "subscribes", index),
                         f"{event_type!r} does not fit: {producer!r} writes {_union_title(options)},"
-                        f" {consumer!r} takes {type_title(takes.takes)}:"
+                        f" {consumer!r} takes {type_title(takes.input_schema)}:"
                         f" {misfit_summary(min(tries, key=len))}",
                         "change one of the two schemas, or put a stage between them",
                     )
 
 
-def _lint_event_keys(case: LintContext) -> Iterator[Finding]:
-    form = case.form
-    for event_type, declared in form.events.items():
+def _lint_event_keys(context: LintContext) -> Iterator[Finding]:
+    topology = context.topology
+    for event_type, declared in topology.events.items():
         if declared.key is None:
             continue
-        for name, type_, schema in _event_schemas(case, event_type):
+        for name, type_, schema in _event_schemas(context, event_type):
             known = stage_schemas.common_fields(schema)
             if known is None or declared.key in known:
                 continue
             title = type_title(type_)
-            yield case.finding(
+            yield context.finding(
                 ("events", event_type, "key"),
                 f"the key {declared.key!r} is no field of {title} (stage {name!r})",
                 did_you_mean(
@@ -141,18 +143,23 @@ def _lint_event_keys(case: LintContext) -> Iterator[Finding]:
             break
 
 
-def _event_schemas(case: LintContext, event_type: str) -> Iterator[tuple[str, object, JsonSchema]]:
-    """The schemas in which an event is written or, where nobody makes it, read."""
-    form, signatures = case.form, case.signatures
-    makers = schema_propagation.schema_producers(form, signatures, event_type)
+def _event_schemas(
+    context: LintContext, event_type: str
+) -> Iterator[tuple[str, object, JsonSchema]]:
+    """Yield the schemas in which an event is written or, if no stage emits it, read: each with its
+    stage and its type."""
+    topology, signatures = context.topology, context.signatures
+    producers = schema_propagation.schema_producers(topology, signatures, event_type)
     try:
-        for name, types in makers:
-            # Of a stage that names its outputs itself, nobody knows which schema goes where.
-            if not signatures[name].named:
+        for name, types in producers:
+            # A stage that names its outputs may use any of its schemas for each event type.
+            if not signatures[name].names_outputs:
                 for type_ in types:
                     yield name, type_, written_schema(type_)
-        if not makers and all(n in signatures for n in form.emitters(event_type)):
-            for name, takes in schema_propagation.schema_consumers(form, signatures, event_type):
+        if not producers and all(n in signatures for n in topology.emitters(event_type)):
+            for name, takes in schema_propagation.schema_consumers(
+                topology, signatures, event_type
+            ):
                 yield name, takes, accepted_schema(takes)
     except NoSchemaError:
         return

@@ -1,4 +1,4 @@
-"""Is a plan carried out as it was made, and nothing dangerous without a person's word?"""
+"""How is a plan applied exactly as it was made, and nothing dangerous without permission?"""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ log = structlog.get_logger()
 
 
 class DangerNotAllowedError(NotAppliedError):
-    """Nothing was published: dangerous changes need a person's word."""
+    """Nothing was published: dangerous changes need a person's permission."""
 
-    def __init__(self, refused: Sequence[Change]) -> None:
-        self.refused = refused
-        kinds = dict.fromkeys(change.danger for change in refused)
-        self.options = " ".join(f"--allow {kind}" for kind in kinds)
-        told = "; ".join(map(str, refused))
-        super().__init__(f"nothing was applied: {told}; if that is meant, add {self.options}")
+    def __init__(self, changes: Sequence[Change]) -> None:
+        self.changes = changes
+        dangers = dict.fromkeys(change.danger for change in changes)
+        self.options = " ".join(f"--allow {danger}" for danger in dangers)
+        text = "; ".join(map(str, changes))
+        super().__init__(f"nothing was applied: {text}; if that is meant, add {self.options}")
 
 
 async def apply_plan(
     settings: Settings, plan: ChangePlan, by: str, allowed: Collection[str] = ()
 ) -> ApplyResult:
-    """Publish what was planned, if the state of things is still the same. `allowed` are kinds of
-    danger. Raises DangerNotAllowedError, NotAppliedError, and what `apply` raises."""
+    """Publish what was planned, if the cluster is still as it was then. `allowed` names the kinds
+    of danger that a person permits. Raises DangerNotAllowedError, NotAppliedError, and what
+    `publish_version` raises."""
     if settings.names.topology_topic not in plan.derived.topics:
         raise NotAppliedError(
             f"the plan was made for another namespace than {settings.namespace or 'none'!r}; "
@@ -50,10 +51,10 @@ async def apply_plan(
         rollback_of=plan.rollback_of,
     )
     try:
-        said = (await read_topology(settings)).reports.get(plan.derived.pipeline)
-        if said is not None and (said.findings or said.waiting):
-            await write_report(settings, cleared_report(said, by))
-    except BrokerError as error:  # what was to be done is done
+        report = (await read_topology(settings)).reports.get(plan.derived.pipeline)
+        if report is not None and (report.findings or report.waiting):
+            await write_report(settings, cleared_report(report, by))
+    except BrokerError as error:  # the plan itself has been applied
         log.warning("router.report_left", pipeline=plan.derived.pipeline, why=str(error))
     return applied
 
@@ -67,9 +68,9 @@ async def standing_rollback_reason(settings: Settings, plan: ChangePlan) -> Reas
     return Reason("rollback_in_force", {"version": newest.name, "rollback_of": newest.rollback_of})
 
 
-def cleared_report(said: RouterReport, by: str) -> RouterReport:
-    """The report once there is nothing to be said any more."""
+def cleared_report(report: RouterReport, by: str) -> RouterReport:
+    """Return the report without findings and waiting changes."""
     now = datetime.now(UTC)
-    return said.model_copy(
+    return report.model_copy(
         update={"findings": (), "waiting": (), "reported": now, "reported_by": by}
     )

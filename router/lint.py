@@ -25,24 +25,24 @@ from farandole.stages.function_signature import StageSignature
 
 def lint_topology(
     document: YamlDocument,
-    form: TopologyFile,
+    topology: TopologyFile,
     signatures: Mapping[str, StageSignature],
     names: KafkaNames,
 ) -> list[Finding]:
-    """All the findings about a form, by line. Imports nothing, reaches nothing."""
-    case = LintContext(document, form, signatures, names)
-    return sorted_findings(finding for check in _LINT_RULES for finding in check(case))
+    """Return all findings about a file, by line. It imports no function and connects to nothing."""
+    context = LintContext(document, topology, signatures, names)
+    return sorted_findings(finding for check in _LINT_RULES for finding in check(context))
 
 
-def _lint_pipeline_name(case: LintContext) -> Iterator[Finding]:
-    name = case.form.pipeline
+def _lint_pipeline_name(context: LintContext) -> Iterator[Finding]:
+    name = context.topology.pipeline
     if name == RESERVED_PIPELINE:
-        yield case.finding(
+        yield context.finding(
             ("pipeline",), f"the pipeline name {name!r} is reserved", "choose another"
         )
     elif not PIPELINE_PATTERN.fullmatch(name):
         fixed = name.lower().replace("_", "-").replace(".", "-").replace(" ", "-")
-        yield case.finding(
+        yield context.finding(
             ("pipeline",),
             f"{name!r} is no pipeline name: lowercase letters, digits and single dashes",
             f"write {fixed!r}"
@@ -51,13 +51,14 @@ def _lint_pipeline_name(case: LintContext) -> Iterator[Finding]:
         )
 
 
-def _first_mentions(case: LintContext) -> Iterator[tuple[str, KeyPath, bool]]:
-    """Each event type where it is first named, and whether that place is a key."""
+def _first_mentions(context: LintContext) -> Iterator[tuple[str, KeyPath, bool]]:
+    """Yield each event type with the path where it is first named, and whether a key stands
+    there."""
     seen: set[str] = set()
-    for event_type in case.form.events:
+    for event_type in context.topology.events:
         seen.add(event_type)
         yield event_type, ("events", event_type), True
-    for name, stage in case.form.stages.items():
+    for name, stage in context.topology.stages.items():
         for key, event_types in (("subscribes", stage.subscribes), ("emits", stage.emits)):
             for index, event_type in enumerate(event_types):
                 if event_type not in seen:
@@ -65,12 +66,13 @@ def _first_mentions(case: LintContext) -> Iterator[tuple[str, KeyPath, bool]]:
                     yield event_type, ("stages", name, key, index), False
 
 
-def _lint_event_names(case: LintContext) -> Iterator[Finding]:
-    for event_type, path, is_key in _first_mentions(case):
+def _lint_event_names(context: LintContext) -> Iterator[Finding]:
+    for event_type, path, is_key in _first_mentions(context):
+        topic_length = len(context.names.event_topic(context.topology.pipeline, event_type))
         suffix = next((s for s in RESERVED_SUFFIXES if f".{event_type}".endswith(s)), None)
         if not EVENT_TYPE_PATTERN.fullmatch(event_type):
             fixed = event_type.lower().replace("_", "-").replace(" ", "-")
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"{event_type!r} is no event type: lowercase words with dots or dashes between",
                 f"write {fixed!r}"
@@ -79,30 +81,32 @@ def _lint_event_names(case: LintContext) -> Iterator[Finding]:
                 on_key=is_key,
             )
         elif suffix:
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"names that end in {suffix!r} are reserved, and {event_type!r} does",
                 "choose another ending",
                 on_key=is_key,
             )
-        elif len(case.names.event_topic(case.form.pipeline, event_type)) > MAX_TOPIC_LENGTH:
-            yield case.finding(
+        elif (
+            len(context.names.event_topic(context.topology.pipeline, event_type)) > MAX_TOPIC_LENGTH
+        ):
+            yield context.finding(
                 path,
-                f"the topic of this event would have "
-                f"{len(case.names.event_topic(case.form.pipeline, event_type))} characters, and "
+                f"the topic of this event would have {topic_length} characters, and "
                 f"Kafka takes {MAX_TOPIC_LENGTH}",
                 "shorten the name",
                 on_key=is_key,
             )
 
 
-def _lint_stage_names(case: LintContext) -> Iterator[Finding]:
+def _lint_stage_names(context: LintContext) -> Iterator[Finding]:
     spelled: dict[str, str] = {}
-    for name in case.form.stages:
+    for name in context.topology.stages:
         path = ("stages", name)
+        topic_length = len(context.names.retry_topic(context.topology.pipeline, name))
         if not STAGE_PATTERN.fullmatch(name):
             fixed = name.lower().replace(".", "_").replace(" ", "_")
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"{name!r} is no stage name: a lowercase word, with single dashes or underscores",
                 f"write {fixed!r}"
@@ -110,18 +114,17 @@ def _lint_stage_names(case: LintContext) -> Iterator[Finding]:
                 else "write for example validate",
                 on_key=True,
             )
-        elif len(case.names.retry_topic(case.form.pipeline, name)) > MAX_TOPIC_LENGTH:
-            yield case.finding(
+        elif topic_length > MAX_TOPIC_LENGTH:
+            yield context.finding(
                 path,
-                f"the retry topic of this stage would have "
-                f"{len(case.names.retry_topic(case.form.pipeline, name))} characters, and "
+                f"the retry topic of this stage would have {topic_length} characters, and "
                 f"Kafka takes {MAX_TOPIC_LENGTH}",
                 "shorten the name",
                 on_key=True,
             )
         other = spelled.setdefault(name.replace("-", "_"), name)
         if other != name:
-            yield case.finding(
+            yield context.finding(
                 path,
                 f"{name!r} and {other!r} differ in dashes and underscores alone",
                 "rename one of the two",
@@ -129,25 +132,29 @@ def _lint_stage_names(case: LintContext) -> Iterator[Finding]:
             )
 
 
-def _lint_repeated_types(case: LintContext) -> Iterator[Finding]:
-    for name, stage in case.form.stages.items():
+def _lint_repeated_types(context: LintContext) -> Iterator[Finding]:
+    for name, stage in context.topology.stages.items():
         for key, event_types in (("subscribes", stage.subscribes), ("emits", stage.emits)):
             for index, event_type in enumerate(event_types):
                 if event_type in event_types[:index]:
-                    yield case.finding(
+                    yield context.finding(
                         ("stages", name, key, index),
                         f"stage {name!r} {key} {event_type!r} twice",
                         "keep one of the two",
                     )
 
 
-def _lint_unconnected_events(case: LintContext) -> Iterator[Finding]:
-    form = case.form
-    for name, stage in form.stages.items():
+def _lint_unconnected_events(context: LintContext) -> Iterator[Finding]:
+    topology = context.topology
+    for name, stage in topology.stages.items():
         for index, event_type in enumerate(stage.subscribes):
-            if event_type not in form.events and not form.emitters(event_type):
-                known = [t for t in form.event_types() if t in form.events or form.emitters(t)]
-                yield case.finding(
+            if event_type not in topology.events and not topology.emitters(event_type):
+                known = [
+                    t
+                    for t in topology.event_types()
+                    if t in topology.events or topology.emitters(t)
+                ]
+                yield context.finding(
                     ("stages", name, "subscribes", index),
                     f"stage {name!r} subscribes to {event_type!r}, which nobody emits",
                     did_you_mean(
@@ -156,10 +163,12 @@ def _lint_unconnected_events(case: LintContext) -> Iterator[Finding]:
                         "let a stage emit it, or declare it under `events:` to trigger it yourself",
                     ),
                 )
-    for event_type in form.events:
-        if not form.emitters(event_type) and not form.subscribers(event_type):
-            used = [t for t in form.event_types() if form.emitters(t) or form.subscribers(t)]
-            yield case.finding(
+    for event_type in topology.events:
+        if not topology.emitters(event_type) and not topology.subscribers(event_type):
+            used = [
+                t for t in topology.event_types() if topology.emitters(t) or topology.subscribers(t)
+            ]
+            yield context.finding(
                 ("events", event_type),
                 f"nobody emits {event_type!r} and nobody subscribes to it",
                 did_you_mean(event_type, used, "delete it, or name it in a stage"),
@@ -168,10 +177,10 @@ def _lint_unconnected_events(case: LintContext) -> Iterator[Finding]:
             )
 
 
-def _lint_missing_root(case: LintContext) -> Iterator[Finding]:
-    form = case.form
-    if all(form.emitters(t) for stage in form.stages.values() for t in stage.subscribes):
-        yield case.finding(
+def _lint_missing_root(context: LintContext) -> Iterator[Finding]:
+    topology = context.topology
+    if all(topology.emitters(t) for stage in topology.stages.values() for t in stage.subscribes):
+        yield context.finding(
             ("stages",),
             "nothing can ever begin: every event that a stage subscribes to is emitted by a stage",
             "let one stage subscribe to an event that nobody emits, declared under `events:`",
@@ -179,63 +188,64 @@ def _lint_missing_root(case: LintContext) -> Iterator[Finding]:
         )
 
 
-def _lint_cycles(case: LintContext) -> Iterator[Finding]:
+def _lint_cycles(context: LintContext) -> Iterator[Finding]:
     reported: set[str] = set()
-    for start in case.form.stages:
-        cycle = _shortest_cycle(case.form, start)
+    for start in context.topology.stages:
+        cycle = _shortest_cycle(context.topology, start)
         if cycle and not reported & set(cycle):
             reported.update(cycle)
-            yield case.finding(
+            yield context.finding(
                 ("stages", start, "subscribes"),
                 f"events go round in a cycle: {' → '.join(cycle)}",
                 "let one of these stages emit another event type",
             )
 
 
-def _shortest_cycle(form: TopologyFile, start: str) -> list[str]:
-    """The shortest path from a stage to itself, stages and event types in turn; [] for none."""
-    ways: deque[list[str]] = deque([[start]])
+def _shortest_cycle(topology: TopologyFile, start: str) -> list[str]:
+    """Return the shortest path from a stage back to itself, stages and event types in turn; [] if
+    there is none."""
+    paths: deque[list[str]] = deque([[start]])
     seen: set[str] = set()
-    while ways:
-        way = ways.popleft()
-        for event_type in form.stages[way[-1]].emits:
-            for subscriber in form.subscribers(event_type):
+    while paths:
+        path = paths.popleft()
+        for event_type in topology.stages[path[-1]].emits:
+            for subscriber in topology.subscribers(event_type):
                 if subscriber == start:
-                    return [*way, event_type, start]
+                    return [*path, event_type, start]
                 if subscriber not in seen:
                     seen.add(subscriber)
-                    ways.append([*way, event_type, subscriber])
+                    paths.append([*path, event_type, subscriber])
     return []
 
 
-def _lint_partition_counts(case: LintContext) -> Iterator[Finding]:
-    form = case.form
-    for name, stage in form.stages.items():
+def _lint_partition_counts(context: LintContext) -> Iterator[Finding]:
+    topology = context.topology
+    for name, stage in topology.stages.items():
         first, *others = stage.subscribes
         for index, event_type in enumerate(others, start=1):
-            here, there = form.partitions(event_type), form.partitions(first)
-            if here != there:
-                yield case.finding(
+            count, first_count = topology.partitions(event_type), topology.partitions(first)
+            if count != first_count:
+                yield context.finding(
                     ("stages", name, "subscribes", index),
-                    f"the inputs of stage {name!r} have unequal partitions: {first!r} has {there},"
-                    f" {event_type!r} has {here}",
+                    f"the inputs of stage {name!r} have unequal partitions: {first!r} has"
+                    f" {first_count}, {event_type!r} has {count}",
                     "give both the same number under `events:`",
                 )
 
 
-def _lint_backoffs(case: LintContext) -> Iterator[Finding]:
+def _lint_backoffs(context: LintContext) -> Iterator[Finding]:
     owners: list[tuple[KeyPath, str | None]] = [(("defaults",), None)]
-    owners += [(("stages", name), name) for name in case.form.stages]
-    default = case.form.defaults.retry
+    owners += [(("stages", name), name) for name in context.topology.stages]
+    default = context.topology.defaults.retry
     for path, name in owners:
-        retry = case.form.stages[name].retry if name else default
+        retry = context.topology.stages[name].retry if name else default
         if retry.value("backoff") is None and retry.value("max_backoff") is None:
             continue
         policy = RetryPolicy(
             **default.model_dump(exclude_none=True) | retry.model_dump(exclude_none=True)
         )
         if policy.backoff > policy.max_backoff:
-            yield case.finding(
+            yield context.finding(
                 (*path, "retry", "max_backoff" if retry.value("backoff") is None else "backoff"),
                 f"backoff ({policy.backoff:g} s) is longer than max_backoff"
                 f" ({policy.max_backoff:g} s)",

@@ -1,4 +1,4 @@
-"""What do the checks of a topology file look at?"""
+"""What does each check of a topology file get?"""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from farandole.stages.function_signature import StageSignature
 
 @dataclass(frozen=True, slots=True)
 class LintContext:
+    """A file that can be read, and what is known about its functions."""
+
     document: YamlDocument
-    form: TopologyFile
+    topology: TopologyFile
     signatures: Mapping[str, StageSignature]
-    """Of the stages whose function could be read; the others have findings already."""
+    """By stage, if its function could be read; the other stages have findings already."""
     names: KafkaNames
 
     def finding(
@@ -29,8 +31,11 @@ class LintContext:
         on_key: bool = False,
         severity: Severity = "error",
     ) -> Finding:
-        """A finding at a path of the form."""
-        there = yaml_path(self.document, path)
+        """Return a finding at a path of the model."""
+        document_path = yaml_path(self.document, path)
         if path[2:3] == ("subscribes",) and len(path) == 4:
-            on_key = len(there) > 3 and isinstance(there[-1], str)  # in a mapping it is a key
-        return self.document.finding(there, message, remedy, on_key=on_key, severity=severity)
+            # In a mapping the event type is a key.
+            on_key = len(document_path) > 3 and isinstance(document_path[-1], str)
+        return self.document.finding(
+            document_path, message, remedy, on_key=on_key, severity=severity
+        )

@@ -1,4 +1,4 @@
-"""What is wrong with a topology file, where, and what helps?"""
+"""What is one thing that is wrong with a topology file, where is it, and what helps?"""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ class Finding:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        said = "warning: " if self.severity == "warning" else ""
-        return f"{self.file}:{self.line}:{self.column}: {said}{self.message}; {self.remedy}"
+        prefix = "warning: " if self.severity == "warning" else ""
+        return f"{self.file}:{self.line}:{self.column}: {prefix}{self.message}; {self.remedy}"
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """By line and column, each once."""
+    """Return the findings by line and column, each once."""
     return sorted(set(findings), key=lambda f: (f.line, f.column, f.message))
 
 
 def error_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that are errors, not warnings."""
     return [finding for finding in findings if finding.severity == "error"]
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
+    """Return the known name that was probably meant; None if none is similar."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return close[0] if close else None
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """A remedy: the nearest known name, or `otherwise`."""
+    """Return a remedy: the nearest known name, or `otherwise` if none is similar."""
     near = nearest_name(word, known)
     return f"did you mean {near!r}?" if near else otherwise

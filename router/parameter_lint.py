@@ -1,4 +1,4 @@
-"""Is what stands under `with:` what a stage's function wants to know?"""
+"""Does the `with:` of each stage fit the parameters of its function?"""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from farandole.stages.stage_parameters import build_parameters
 _EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
 
 
-def lint_parameters(case: LintContext) -> Iterator[Finding]:
-    """A function that takes `params` gets them, as its model wants them; another gets none."""
-    for name, signature in case.signatures.items():
-        if signature.params is not None:
-            yield from _lint_stage_parameters(case, name, signature)
-        elif case.form.stages[name].parameters is not None:
-            yield case.finding(
+def lint_parameters(context: LintContext) -> Iterator[Finding]:
+    """Check that `with:` fits the model of `params`, and that it is given only to functions that
+    have `params`."""
+    for name, signature in context.signatures.items():
+        if signature.parameter_model is not None:
+            yield from _lint_stage_parameters(context, name, signature)
+        elif context.topology.stages[name].parameters is not None:
+            yield context.finding(
                 ("stages", name, "with"),
                 f"stage {name!r} has `with:`, but its function takes no `params`",
                 "delete `with:`, or give the function a parameter `params: AModel`",
@@ -34,16 +35,16 @@ def lint_parameters(case: LintContext) -> Iterator[Finding]:
 
 
 def _lint_stage_parameters(
-    case: LintContext, name: str, signature: StageSignature
+    context: LintContext, name: str, signature: StageSignature
 ) -> Iterator[Finding]:
-    written = case.form.stages[name].parameters
-    model = signature.params
+    written = context.topology.stages[name].parameters
+    model = signature.parameter_model
     path: KeyPath = ("stages", name, "with")
     properties, closed = _model_properties(model)
     fields = list(properties)
     unknown = [key for key in written or {} if key not in fields] if closed else []
     for key in unknown:
-        yield case.finding(
+        yield context.finding(
             (*path, key),
             f"{key!r} is no field of {type_title(model)} (stage {name!r})",
             did_you_mean(key, fields, f"its fields are {', '.join(fields)}"),
@@ -51,12 +52,12 @@ def _lint_stage_parameters(
         )
     try:
         build_parameters(model, written or {})
-        yield from _lint_parameter_expressions(case, name, model)
+        yield from _lint_parameter_expressions(context, name, model)
         return
     except ValidationError as error:
         problems: list[Any] = list(error.errors(include_url=False))
-    except Exception as error:  # noqa: BLE001 -- a validator is anyone's code
-        yield case.finding(
+    except Exception as error:  # noqa: BLE001 -- a validator is user code
+        yield context.finding(
             path,
             f"stage {name!r}: {type_title(model)} cannot be made of this: {error}",
             "correct the value, or the model",
@@ -66,50 +67,51 @@ def _lint_stage_parameters(
     for problem in problems:
         missing = problem["type"] == "missing"
         inner = _path_in_file(written or {}, problem["loc"], missing)
-        said = ".".join(str(step) for step in inner)
+        name_in_file = ".".join(str(step) for step in inner)
         if missing:
-            if nearest_name(said, unknown):
-                continue  # misspelled, and said already
-            yield _missing_parameter_finding(case, name, inner, written is None, model)
-        elif said not in unknown:
-            yield case.finding(
+            if nearest_name(name_in_file, unknown):
+                continue  # misspelled, and reported already
+            yield _missing_parameter_finding(context, name, inner, written is None, model)
+        elif name_in_file not in unknown:
+            yield context.finding(
                 (*path, *inner),
-                f"{said or 'with'!r}: {_problem_reason(problem)}",
+                f"{name_in_file or 'with'!r}: {_problem_reason(problem)}",
                 f"write what {type_title(model)} takes",
                 on_key=problem["type"] in _EXTRA_FIELD_ERRORS,
             )
 
 
-def _lint_parameter_expressions(case: LintContext, name: str, model: Any) -> Iterator[Finding]:
-    """Parameters that are expressions ask for fields that the stage's events can have."""
-    stage = case.form.stages[name]
+def _lint_parameter_expressions(context: LintContext, name: str, model: Any) -> Iterator[Finding]:
+    """Check that parameters which are expressions name only fields that the stage's events can
+    have."""
+    stage = context.topology.stages[name]
     properties, _ = _model_properties(model)
     for key, value in (stage.parameters or {}).items():
         if properties.get(key, {}).get("format") == EXPRESSION_FORMAT and isinstance(value, str):
             path = ("stages", name, "with", key)
-            yield from condition_lint.lint_unknown_fields(case, path, stage.subscribes, value)
+            yield from condition_lint.lint_unknown_fields(context, path, stage.subscribes, value)
 
 
 def _path_in_file(written: Any, path: KeyPath, missing: bool) -> KeyPath:
-    """The part of a path that stands in the file, and what is missing there; pydantic's also names
-    the members of a union."""
-    found: KeyPath = ()
+    """Return the part of pydantic's path that exists in the file, and the missing key. Pydantic's
+    path also names the members of a union."""
+    path_found: KeyPath = ()
     for step in path:
         try:
             written = written[step]
         except (KeyError, IndexError, TypeError):
             continue
-        found = (*found, step)
-    return (*found, path[-1]) if missing else found
+        path_found = (*path_found, step)
+    return (*path_found, path[-1]) if missing else path_found
 
 
 def _missing_parameter_finding(
-    case: LintContext, name: str, inner: KeyPath, nothing: bool, model: Any
+    context: LintContext, name: str, inner: KeyPath, nothing: bool, model: Any
 ) -> Finding:
-    said = ".".join(str(step) for step in inner)
-    return case.finding(
+    name_in_file = ".".join(str(step) for step in inner)
+    return context.finding(
         ("stages", name) if nothing else ("stages", name, "with", *inner[:-1]),
-        f"stage {name!r} needs the parameter {said!r} ({type_title(model)})",
+        f"stage {name!r} needs the parameter {name_in_file!r} ({type_title(model)})",
         f"add `with: {{{inner[-1]}: ...}}`" if nothing else f"add `{inner[-1]}:`",
         on_key=True,
     )
@@ -121,7 +123,7 @@ def _problem_reason(problem: Any) -> str:
 
 
 def _model_properties(model: Any) -> tuple[dict[str, Any], bool]:
-    """The schemas of what may stand under `with:`, by name, and whether these are all."""
+    """Return the schemas of the parameters, by name, and whether no others are allowed."""
     try:
         schema = accepted_schema(model)
     except NoSchemaError:

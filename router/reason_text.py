@@ -149,7 +149,7 @@ def incompatibility_texts(fields: Fields) -> tuple[str, str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in the form of the file: `200ms`, `30s`, `7d`."""
+    """Return a duration in the topology of the file: `200ms`, `30s`, `7d`."""
     for unit, length in _DURATION_UNITS:
         if seconds and seconds % length == 0:
             return f"{int(seconds / length)}{unit}"

@@ -12,31 +12,34 @@ from typing import Any
 from farandole.router.file_model import TopologyFile
 from farandole.router.lint_finding import Finding, did_you_mean
 from farandole.router.yaml_source import YamlDocument
-from farandole.stages import function_loader, function_signature
-from farandole.stages.function_loader import add_to_import_path, import_named, moved
+from farandole.stages import function_loader, function_signature, moved_names
+from farandole.stages.function_loader import add_to_import_path, import_named
 from farandole.stages.function_signature import StageSignature, UnbindableError
+from farandole.stages.moved_names import moved_name_message
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSignatures:
-    """The signatures of the stages whose function can be bound, and findings about the others."""
+    """The signatures of the stages whose function can be used, and findings about the others."""
 
     signatures: dict[str, StageSignature]
     findings: list[Finding]
 
 
-def load_signatures(document: YamlDocument, form: TopologyFile, folder: Path) -> LoadedSignatures:
-    """Import the functions of a form, with `folder` on the import path.
+def load_signatures(
+    document: YamlDocument, topology: TopologyFile, folder: Path
+) -> LoadedSignatures:
+    """Import the functions of a file, with `folder` on the import path.
 
-    It runs the top level of the user's modules; whatever that raises becomes a finding.
+    This runs the top level of the user's modules; whatever they raise becomes a finding.
     """
     add_to_import_path(folder)
     signatures: dict[str, StageSignature] = {}
     findings: list[Finding] = []
-    for stage in form.stages:
-        written = form.stages[stage].run is not None
+    for stage in topology.stages:
+        written = topology.stages[stage].run is not None
         path = ("stages", stage, "run") if written else ("stages", stage)
-        run = form.function(stage)
+        run = topology.function(stage)
         try:
             if run is None:
                 raise _FunctionProblemError(
@@ -44,15 +47,18 @@ def load_signatures(document: YamlDocument, form: TopologyFile, folder: Path) ->
                     "add `package:` to the file, or `run:` to the stage",
                 )
             signatures[stage] = _checked_signature(_import_function(run, folder), run)
-        except _FunctionProblemError as missing:
-            findings.append(document.finding(path, *missing.said, on_key=not written))
+        except _FunctionProblemError as problem:
+            finding = document.finding(path, str(problem), problem.remedy, on_key=not written)
+            findings.append(finding)
     return LoadedSignatures(signatures, findings)
 
 
 class _FunctionProblemError(Exception):
+    """A function cannot be used as a stage; the message says why, and `remedy` what helps."""
+
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
-        self.said = (message, remedy)
+        self.remedy = remedy
 
 
 def _import_function(run: str, folder: Path) -> Callable[..., Any]:
@@ -76,8 +82,8 @@ def _import_function(run: str, folder: Path) -> Callable[..., Any]:
             f"{function_name!r} in {file} is no function but {type(function).__name__}",
             f"write `def {function_name}(...)` in it",
         )
-    found: Callable[..., Any] = function
-    return found
+    typed: Callable[..., Any] = function
+    return typed
 
 
 def _checked_signature(function: Callable[..., Any], run: str) -> StageSignature:
@@ -107,22 +113,23 @@ def _import_problem(module: str, folder: Path, error: BaseException) -> _Functio
 
 def _error_location(error: BaseException, folder: Path) -> str:
     """`stages/x/plan.py:3: NameError: name 'y' is not defined`."""
-    said = moved(error) or f"{type(error).__name__}: {error}".partition("\n")[0]
+    text = moved_name_message(error) or f"{type(error).__name__}: {error}".partition("\n")[0]
     if isinstance(error, SyntaxError):
-        said = f"SyntaxError: {error.msg}"
+        text = f"SyntaxError: {error.msg}"
         if error.filename:
-            return f"{_relative_path(error.filename, folder)}:{error.lineno}: {said}"
-    everything = traceback.extract_tb(error.__traceback__)
-    frames = [f for f in everything if not f.filename.startswith("<frozen")]
-    root = str(folder.resolve())
-    own = [f for f in frames if f.filename.startswith(root)] or [
-        f
-        for f in frames
-        if f.filename not in (__file__, function_loader.__file__, importlib.__file__)
+            return f"{_relative_path(error.filename, folder)}:{error.lineno}: {text}"
+    # Compared as they are: a file of ours may be reached by a link.
+    ours = (__file__, function_loader.__file__, moved_names.__file__, importlib.__file__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and frame.filename not in ours
     ]
+    root = str(folder.resolve())
+    own = [frame for frame in frames if frame.filename.startswith(root)] or frames
     if not own:
-        return said
-    return f"{_relative_path(own[-1].filename, folder)}:{own[-1].lineno}: {said}"
+        return text
+    return f"{_relative_path(own[-1].filename, folder)}:{own[-1].lineno}: {text}"
 
 
 def _relative_path(file: str, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Does what one stage writes fit what another takes?"""
+"""Which schema does an event have, and do its writers and readers fit?"""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from farandole.stages.json_schema import JsonSchema, accepted_schema, written_sc
 def emitted_types(
     stage: StageSection, signature: StageSignature, event_type: str
 ) -> tuple[Any, ...]:
-    """The types that a stage may emit as `event_type`: the i-th result is the i-th of `emits`,
-    unless its results say themselves what they are (`To`)."""
-    if signature.named:
-        return signature.gives
+    """Return the types that a stage may emit as `event_type`. The i-th result belongs to the i-th
+    of `emits`, unless the results name their event type (`To`)."""
+    if signature.names_outputs:
+        return signature.output_schemas
     index = stage.emits.index(event_type)
-    return signature.gives[index : index + 1]
+    return signature.output_schemas[index : index + 1]
 
 
 def published_schema(
     outputs: Iterable[tuple[Any, ...]], inputs: Iterable[Any]
 ) -> Mapping[str, Any] | None:
-    """The one JSON Schema that stands for an event: of what its emitters write and its subscribers
-    can read; of what is read where nobody emits it. Raises NoSchemaError."""
+    """Return the one JSON Schema of an event: what its emitters write and its subscribers can read.
+    If no stage emits it, what the first subscriber reads; None if there is none. Raises
+    NoSchemaError."""
     readers = list(inputs)
     candidates: list[Any] = []
     for options in outputs:
         fitting = [o for o in options if all(not type_misfits(o, r) for r in readers)]
         candidates += [o for o in fitting or options if o not in candidates]
     if candidates:
-        return written_schema(Union[tuple(candidates)])  # noqa: UP007 -- made of a tuple
+        return written_schema(Union[tuple(candidates)])  # noqa: UP007 -- made from a tuple
     return accepted_schema(readers[0]) if readers else None
 
 
 def type_misfits(producer: Any, consumer: Any) -> list[Misfit]:
-    """Why events written as `producer` cannot be read as `consumer`; empty where they can.
+    """Return why events written as `producer` cannot be read as `consumer`; empty if they can.
     Raises NoSchemaError."""
     if producer is consumer or producer == consumer:
         return []
@@ -47,21 +48,23 @@ def type_misfits(producer: Any, consumer: Any) -> list[Misfit]:
 
 
 def common_fields(schema: JsonSchema) -> frozenset[str] | None:
-    """The names of the fields that every event of the schema may have; None where they are open."""
+    """Return the names of the fields that every event of the schema may have; None if it may have
+    others."""
     names: frozenset[str] | None = None
     for option in UnionAlternatives(schema.get("$defs", {})).of(schema):
         if option.get("type") not in ("object", None):
-            mine: frozenset[str] = frozenset()
+            fields: frozenset[str] = frozenset()
         elif "properties" not in option or option.get("additionalProperties"):
             continue
         else:
-            mine = frozenset(option["properties"])
-        names = mine if names is None else names & mine
+            fields = frozenset(option["properties"])
+        names = fields if names is None else names & fields
     return names
 
 
 def possible_fields(schema: JsonSchema) -> frozenset[str] | None:
-    """The names of the fields that some event of the schema may have; None where they are open."""
+    """Return the names of the fields that some event of the schema may have; None if it may have
+    others."""
     names: frozenset[str] = frozenset()
     for option in UnionAlternatives(schema.get("$defs", {})).of(schema):
         if option.get("type") != "object":

@@ -1,19 +1,19 @@
-"""Which topics has an installation, whatever its pipelines are?"""
+"""Which topics does every installation have?"""
 
 from __future__ import annotations
 
-from farandole.broker.cluster_admin import TopicSpec
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 
-MAX_VERSION_BYTES = 8 * 1024 * 1024  # bytes: a version holds the schema of every event
-MAX_ROW_BYTES = 1024 * 1024  # bytes: a notice holds its mail
+MAX_VERSION_BYTES = 8 * 1024 * 1024  # bytes: a version contains the schema of every event
+MAX_ROW_BYTES = 1024 * 1024  # bytes: a notice contains its mail
 LEDGER_RETENTION_SECONDS = 7 * 86400.0  # seconds
 ALERTS_RETENTION_SECONDS = 30 * 86400.0
 
 
 def system_topic_specs(names: KafkaNames) -> dict[str, TopicSpec]:
-    """By name, the namespace included."""
+    """Return the topics by name, the namespace included."""
     return {
         names.topology_topic: _compacted_topic(MAX_VERSION_BYTES),
         names.control_topic: _compacted_topic(MAX_ROW_BYTES),
@@ -31,5 +31,5 @@ def _compacted_topic(largest: int, partitions: int = 1) -> TopicSpec:
 
 
 def _retained_topic(partitions: int, retention: float) -> TopicSpec:
-    kept = {"cleanup.policy": "delete", "retention.ms": str(round(retention * 1000))}
-    return TopicSpec(partitions, {**kept, "max.message.bytes": str(MAX_ROW_BYTES)})
+    configs = {"cleanup.policy": "delete", "retention.ms": str(round(retention * 1000))}
+    return TopicSpec(partitions, {**configs, "max.message.bytes": str(MAX_ROW_BYTES)})

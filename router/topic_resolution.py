@@ -1,4 +1,4 @@
-"""In which topic does each event type of a file stand, once numbers of partitions have changed?"""
+"""Which topic does each event type of a file have, after partition counts have changed?"""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def resolve_topics(
     existing: Mapping[str, int],
     names: KafkaNames,
 ) -> DerivedTopology:
-    """The same, with the topics that its events really have.
+    """Return the same topology with the topics that its events really have.
 
-    Partitions are never added to a topic, that would move its keys: another number of them is
-    another topic. The first topic of a type keeps the plain name, and who goes back to an earlier
-    number uses that earlier topic again. `existing` are the cluster's topics and how many
-    partitions each has; it counts where no version remembers.
+    Partitions are never added to a topic, because that would move its keys: another partition count
+    is another topic. The first topic of an event type keeps the plain name. A file that goes back
+    to an earlier partition count uses that earlier topic again. `existing` has the partition count
+    of each topic of the cluster; it is used if no version contains the topic.
     """
-    said = {
+    published = {
         event.topic: event.partitions for version in versions for event in version.events.values()
     }
     events, topics = {}, dict(derived.topics)
@@ -31,7 +31,11 @@ def resolve_topics(
         plain = names.event_topic(derived.pipeline, event_type)
         wide = names.widened_topic(derived.pipeline, event_type, event.partitions)
         differs = existing.get(plain, event.partitions) != event.partitions
-        other = said[plain] != event.partitions if plain in said else differs and wide in existing
+        other = (
+            published[plain] != event.partitions
+            if plain in published
+            else differs and wide in existing
+        )
         topic = wide if other else plain
         events[event_type] = event.model_copy(update={"topic": topic})
         topics[topic] = topics.pop(event.topic)

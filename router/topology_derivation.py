@@ -1,4 +1,4 @@
-"""Which topics and bindings does a linted file stand for?"""
+"""Which events, stages and topics does a file without errors stand for?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from farandole.broker.cluster_admin import TopicSpec
-from farandole.events import retry_record
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import (
@@ -23,21 +22,23 @@ from farandole.events.topology_version import (
     StageSpec,
     Version,
 )
-from farandole.router import schema_propagation, stage_schemas, system_topics
+from farandole.router import schema_propagation, stage_schemas
 from farandole.router.file_model import AlertsSection, EventSection, RouteSection, TopologyFile
+from farandole.router.system_topics import system_topic_specs
+from farandole.router.topic_specs import (
+    MAX_EVENT_BYTES,
+    dead_letter_topic_spec,
+    event_topic_specs,
+    retention_configs,
+    retry_topic_specs,
+)
 from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import accepted_schema, schema_digest
-
-MAX_EVENT_BYTES = 1024 * 1024  # bytes, with its headers and Kafka's own overhead
-DEAD_LETTER_HEADROOM_BYTES = (
-    256 * 1024
-)  # bytes for the account of why an event of the largest size is dead
-DEAD_LETTER_RETENTION_SECONDS = 30 * 86400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class DerivedTopology:
-    """What a version says, before it has a number and boundaries, and the topics it needs."""
+    """The content of a version, before it has a number and boundaries, and the topics it needs."""
 
     pipeline: str
     events: Mapping[str, EventSpec]
@@ -49,48 +50,49 @@ class DerivedTopology:
 
 
 def derive_topology(
-    form: TopologyFile, signatures: Mapping[str, StageSignature], names: KafkaNames
+    topology: TopologyFile, signatures: Mapping[str, StageSignature], names: KafkaNames
 ) -> DerivedTopology:
-    """Resolve a form that has no errors; without signatures the events have no schemas."""
+    """Return what a file without errors stands for. Without signatures the events have no
+    schemas."""
     events = {
         event_type: EventSpec(
-            topic=names.event_topic(form.pipeline, event_type),
-            partitions=form.partitions(event_type),
-            key=form.events.get(event_type, EventSection()).key,
-            data_schema=_event_schema(form, signatures, event_type),
+            topic=names.event_topic(topology.pipeline, event_type),
+            partitions=topology.partitions(event_type),
+            key=topology.events.get(event_type, EventSection()).key,
+            data_schema=_event_schema(topology, signatures, event_type),
         )
-        for event_type in form.event_types()
+        for event_type in topology.event_types()
     }
     stages = _with_retry_topics(
-        {name: _derive_stage(form, signatures, name) for name in form.stages},
+        {name: _derive_stage(topology, signatures, name) for name in topology.stages},
         events,
-        form.pipeline,
+        topology.pipeline,
         names,
     )
-    topics = _event_topic_specs(form, events, names) | _retry_topic_specs(stages)
+    topics = event_topic_specs(topology, events, names) | retry_topic_specs(stages)
     return DerivedTopology(
-        form.pipeline,
+        topology.pipeline,
         events,
         stages,
         topics,
-        _derive_alerts(form.alerts),
-        RunExpectation(**form.expect.model_dump(exclude_none=True)),
+        _derive_alerts(topology.alerts),
+        RunExpectation(**topology.expect.model_dump(exclude_none=True)),
     )
 
 
 def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
-    """What an earlier version stands for. No version knows how long its topics keep what they hold:
-    those that exist go on as they are."""
+    """Return what an earlier version stands for. A version does not contain the retention of its
+    topics, so existing topics keep theirs."""
     topics = {
-        event.topic: TopicSpec(event.partitions, _retention_configs(None, MAX_EVENT_BYTES))
+        event.topic: TopicSpec(event.partitions, retention_configs(None, MAX_EVENT_BYTES))
         for event in version.events.values()
     }
     stages = _with_retry_topics(version.stages, version.events, version.pipeline, names)
     topics |= {
-        names.dead_topic(version.pipeline, stage): _dead_letter_topic_spec()
+        names.dead_topic(version.pipeline, stage): dead_letter_topic_spec()
         for stage in version.stages
     }
-    topics |= system_topics.system_topic_specs(names) | _retry_topic_specs(stages)
+    topics |= system_topic_specs(names) | retry_topic_specs(stages)
     events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
     return DerivedTopology(
         version.pipeline,
@@ -103,9 +105,9 @@ def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
 
 
 def _derive_stage(
-    form: TopologyFile, signatures: Mapping[str, StageSignature], name: str
+    topology: TopologyFile, signatures: Mapping[str, StageSignature], name: str
 ) -> StageSpec:
-    written, defaults = form.stages[name], form.defaults
+    written, defaults = topology.stages[name], topology.defaults
     signature = signatures.get(name)
     values = {
         key: defaults.value(key) if written.value(key) is None else written.value(key)
@@ -115,7 +117,7 @@ def _derive_stage(
     if written.value("threads") is None and signature and signature.kind.startswith("async"):
         values["threads"] = 0
     return StageSpec(
-        run=form.function(name) or "",
+        run=topology.function(name) or "",
         subscribes=written.subscribes,
         emits=written.emits,
         retry=RetryPolicy(**_with_defaults(defaults.retry, written.retry)),
@@ -129,61 +131,52 @@ def _derive_stage(
 
 
 def _derive_alerts(written: AlertsSection) -> AlertPolicy:
-    last = [written] if written.channels else []  # it takes what the routes leave
-    pace = written.model_dump(exclude_none=True, exclude={"routes", "email", "webhook"})
+    last = [written] if written.channels else []  # it is used for failures that no route takes
+    settings = written.model_dump(exclude_none=True, exclude={"routes", "email", "webhook"})
     return AlertPolicy(
-        routes=(*map(_derive_route, written.routes), *map(_derive_route, last)), **pace
+        routes=(*map(_derive_route, written.routes), *map(_derive_route, last)), **settings
     )
 
 
-def _derive_route(told: RouteSection | AlertsSection) -> AlertRoute:
-    fits = {"stages": told.stages, "errors": told.errors} if isinstance(told, RouteSection) else {}
-    return AlertRoute(email=told.email, webhook=told.webhook, channels=told.channels, **fits)
+def _derive_route(written: RouteSection | AlertsSection) -> AlertRoute:
+    failures = (
+        {"stages": written.stages, "errors": written.errors}
+        if isinstance(written, RouteSection)
+        else {}
+    )
+    return AlertRoute(
+        email=written.email, webhook=written.webhook, channels=written.channels, **failures
+    )
 
 
 def _function_digest(signature: StageSignature | None) -> str:
-    if signature is None or signature.passes:
+    if signature is None or signature.is_passthrough:
         return ""
-    return schema_digest(signature.takes, signature.gives)
+    return schema_digest(signature.input_schema, signature.output_schemas)
 
 
 def _accepted_by_function(signature: StageSignature | None) -> dict[str, object] | None:
-    if signature is None or signature.passes:
+    if signature is None or signature.is_passthrough:
         return None
-    return dict(accepted_schema(signature.takes)) or None
+    return dict(accepted_schema(signature.input_schema)) or None
 
 
 def _with_defaults(default: BaseModel, written: BaseModel) -> dict[str, Any]:
-    """What a stage says, and what it does not say as the defaults have it."""
+    """Return the settings of a stage; those that it does not give come from the defaults."""
     return default.model_dump(exclude_none=True) | written.model_dump(exclude_none=True)
 
 
 def _event_schema(
-    form: TopologyFile, signatures: Mapping[str, StageSignature], event_type: str
+    topology: TopologyFile, signatures: Mapping[str, StageSignature], event_type: str
 ) -> dict[str, object] | None:
     outputs = [
-        types for _, types in schema_propagation.schema_producers(form, signatures, event_type)
+        types for _, types in schema_propagation.schema_producers(topology, signatures, event_type)
     ]
     inputs = [
-        takes for _, takes in schema_propagation.schema_consumers(form, signatures, event_type)
+        takes for _, takes in schema_propagation.schema_consumers(topology, signatures, event_type)
     ]
     schema = stage_schemas.published_schema(outputs, inputs)
     return dict(schema) if schema is not None else None
-
-
-def _event_topic_specs(
-    form: TopologyFile, events: Mapping[str, EventSpec], names: KafkaNames
-) -> dict[str, TopicSpec]:
-    topics = {}
-    for event_type, event in events.items():
-        declared = form.events.get(event_type, EventSection()).retention
-        retention = form.defaults.retention if declared is None else declared
-        topics[event.topic] = TopicSpec(
-            event.partitions, _retention_configs(retention, MAX_EVENT_BYTES)
-        )
-    for stage in form.stages:
-        topics[names.dead_topic(form.pipeline, stage)] = _dead_letter_topic_spec()
-    return topics | system_topics.system_topic_specs(names)
 
 
 def _with_retry_topics(
@@ -192,7 +185,7 @@ def _with_retry_topics(
     pipeline: str,
     names: KafkaNames,
 ) -> dict[str, StageSpec]:
-    """The stages with the topics in which their events wait."""
+    """Return the stages with their retry topics."""
     return {
         name: stage.model_copy(
             update={
@@ -204,36 +197,3 @@ def _with_retry_topics(
         )
         for name, stage in stages.items()
     }
-
-
-def _retry_topic_specs(stages: Mapping[str, StageSpec]) -> dict[str, TopicSpec]:
-    # Small segments, soon compacted: a lane reads its partition whole at each birth.
-    configs = {
-        "cleanup.policy": "compact",
-        "max.message.bytes": str(MAX_EVENT_BYTES + retry_record.RETRY_HEADROOM),
-        "segment.bytes": str(16 * 1024 * 1024),
-        "min.cleanable.dirty.ratio": "0.1",
-        "max.compaction.lag.ms": "600000",
-    }
-    return {
-        stage.parking.topic: TopicSpec(stage.parking.partitions, configs, grows=True)
-        for stage in stages.values()
-        if stage.parking is not None
-    }
-
-
-def _dead_letter_topic_spec() -> TopicSpec:
-    # One partition: a stage's failures have one reader and one order.
-    return TopicSpec(
-        1,
-        _retention_configs(
-            DEAD_LETTER_RETENTION_SECONDS, MAX_EVENT_BYTES + DEAD_LETTER_HEADROOM_BYTES
-        ),
-    )
-
-
-def _retention_configs(seconds: float | None, largest: int) -> dict[str, str]:
-    configs = {"cleanup.policy": "delete", "max.message.bytes": str(largest)}
-    if seconds is not None:
-        configs["retention.ms"] = str(round(seconds * 1000))
-    return configs

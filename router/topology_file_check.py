@@ -1,4 +1,4 @@
-"""Is a topology file fit to be applied?"""
+"""Is a topology file fit to be applied, and what is wrong with it?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from farandole.events.kafka_names import KafkaNames
 from farandole.router import file_model, yaml_source
 from farandole.router.file_model import TopologyFile
+from farandole.router.import_lint import lint_imports
 from farandole.router.lint import lint_topology
 from farandole.router.lint_finding import Finding, error_findings, sorted_findings
 from farandole.router.signature_loader import load_signatures
@@ -17,17 +18,17 @@ from farandole.stages.function_signature import StageSignature
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """All that is known about a file; fit to be applied only if `fit`."""
+    """All that is known about a file. It may be applied only if `is_fit`."""
 
     findings: list[Finding]
     document: YamlDocument | None = None
-    form: TopologyFile | None = None
+    topology: TopologyFile | None = None
     signatures: dict[str, StageSignature] = field(default_factory=dict)
 
     @property
-    def fit(self) -> bool:
-        """There is a form, and no finding is an error."""
-        return self.form is not None and not error_findings(self.findings)
+    def is_fit(self) -> bool:
+        """True if the file could be read, and no finding is an error."""
+        return self.topology is not None and not error_findings(self.findings)
 
 
 def check_topology_file(
@@ -37,30 +38,36 @@ def check_topology_file(
     *,
     remedy: str = "say where it is with `-C DIR`",
 ) -> CheckedFile:
-    """Read a file, import the functions that it names and lint it all. Raises nothing.
+    """Read a file, import the functions that it names, check everything, and return what was found.
+    Raises nothing.
 
-    `folder` is where the functions are; None: where the file is. `remedy` is for a file that
-    cannot be read.
+    `folder` contains the functions; None means the folder of the file. `remedy` is shown if the
+    file cannot be read.
     """
     try:
         raw = file.read_bytes()
     except OSError as error:
         return CheckedFile([unreadable_file_finding(file, error, remedy)])
-    read, findings = yaml_source.read_yaml(raw, str(file))
-    if read is None:
+    document, findings = yaml_source.read_yaml(raw, str(file))
+    if document is None:
         return CheckedFile(findings)
-    written, wrong = file_model.read_topology_file(read)
-    findings = [*findings, *wrong]
-    if written is None:
-        return CheckedFile(sorted_findings(findings), read)
-    loaded = load_signatures(read, written, folder or file.parent)
-    linted = lint_topology(read, written, loaded.signatures, names)
+    topology, problems = file_model.read_topology_file(document)
+    findings = [*findings, *problems]
+    if topology is None:
+        return CheckedFile(sorted_findings(findings), document)
+    folder = folder or file.parent
+    loaded = load_signatures(document, topology, folder)
+    linted = lint_topology(document, topology, loaded.signatures, names)
+    shadows = lint_imports(document, topology, folder)
     return CheckedFile(
-        sorted_findings([*findings, *loaded.findings, *linted]), read, written, loaded.signatures
+        sorted_findings([*findings, *loaded.findings, *linted, *shadows]),
+        document,
+        topology,
+        loaded.signatures,
     )
 
 
 def unreadable_file_finding(file: Path, error: OSError, remedy: str) -> Finding:
-    """The finding about a file that is not there, or not for us."""
+    """Return the finding about a file that does not exist or may not be read."""
     reason = error.strerror or type(error).__name__
     return Finding(str(file), 1, 1, f"the file cannot be read ({reason})", remedy)

@@ -1,4 +1,4 @@
-"""What does a pipeline look like?"""
+"""How is a pipeline drawn: as a tree, for Mermaid, for Graphviz, as JSON?"""
 
 from __future__ import annotations
 
@@ -24,40 +24,43 @@ class TopologyView(Protocol):
 
 
 class DrawnLine(NamedTuple):
-    """One line of a drawing, and what stands in it."""
+    """One line of a drawing, and the event or stage that it shows."""
 
     text: str
     event_type: str
     stage: str | None
-    """None: the event itself, else this stage, which subscribes to it."""
+    """The stage that subscribes to the event; None if the line shows the event itself."""
     again: bool
-    """It is followed further up."""
+    """Whether what follows is drawn further up."""
 
 
 _DrawnBranch = tuple[DrawnLine, list[DrawnLine]]
-"""A line, and those below it."""
+"""A line, and the lines below it."""
 
 
-def draw_tree(wired: TopologyView) -> str:
-    """The roots, who subscribes to them, what those emit, and so on down to the leaves; stages in
-    brackets. What stands in several places is followed in the first alone."""
+def draw_tree(topology: TopologyView) -> str:
+    """Return the roots, the stages that subscribe to them, what those emit, and so on, as a tree.
+    Stages are in brackets. What appears several times is followed only at its first place."""
     drawn = draw_lines(
-        wired,
-        _root_events(wired),
-        event=lambda event_type: _event_label(event_type, wired.events[event_type]),
-        stage=lambda name, event_type: _stage_label(name, wired.stages[name].when.get(event_type)),
+        topology,
+        _root_events(topology),
+        event=lambda event_type: _event_label(event_type, topology.events[event_type]),
+        stage=lambda name, event_type: _stage_label(
+            name, topology.stages[name].when.get(event_type)
+        ),
     )
-    return "\n".join([wired.pipeline, *(line.text for line in drawn)])
+    return "\n".join([topology.pipeline, *(line.text for line in drawn)])
 
 
 def draw_lines(
-    wired: TopologyView,
+    topology: TopologyView,
     roots: Iterable[str],
     *,
     event: Callable[[str], str] = str,
     stage: Callable[[str, str], str] = lambda name, _: f"[{name}]",
 ) -> list[DrawnLine]:
-    """`tree`, line by line, from these event types on; `event` and `stage` label what is drawn."""
+    """Return the lines of a tree that begins with these event types; `event` and `stage` return the
+    labels."""
     seen: set[tuple[str, str]] = set()
 
     def followed(line: DrawnLine, below: Iterable[tuple[str, str | None]]) -> _DrawnBranch:
@@ -70,9 +73,11 @@ def draw_lines(
     def branch(event_type: str, name: str | None = None) -> _DrawnBranch:
         if name is None:
             line = DrawnLine(event(event_type), event_type, None, False)
-            return followed(line, ((event_type, s) for s in _subscribed_stages(wired, event_type)))
+            return followed(
+                line, ((event_type, s) for s in _subscribed_stages(topology, event_type))
+            )
         line = DrawnLine(stage(name, event_type), event_type, name, False)
-        return followed(line, ((t, None) for t in wired.stages[name].emits))
+        return followed(line, ((t, None) for t in topology.stages[name].emits))
 
     return _flatten_branches([branch(event_type) for event_type in roots])
 
@@ -81,12 +86,12 @@ def _stage_label(stage: str, condition: str | None) -> str:
     return f"[{stage}] when {' '.join(condition.split())}" if condition else f"[{stage}]"
 
 
-def draw_mermaid(wired: TopologyView) -> str:
-    """The same as a Mermaid flowchart: events round, stages square."""
-    events = {event_type: f"e{i}" for i, event_type in enumerate(wired.events)}
+def draw_mermaid(topology: TopologyView) -> str:
+    """Return a Mermaid flowchart: events are round, stages square."""
+    events = {event_type: f"e{i}" for i, event_type in enumerate(topology.events)}
     lines = ["flowchart LR"]
     lines += [f'    {node}(["{event_type}"])' for event_type, node in events.items()]
-    for i, (name, stage) in enumerate(wired.stages.items()):
+    for i, (name, stage) in enumerate(topology.stages.items()):
         lines.append(f'    s{i}["{name}"]')
         for event_type in stage.subscribes:
             condition = stage.when.get(event_type)
@@ -96,15 +101,16 @@ def draw_mermaid(wired: TopologyView) -> str:
     return "\n".join(lines)
 
 
-def draw_dot(wired: TopologyView) -> str:
-    """The same for Graphviz: events round, stages square, conditions on their edges."""
-    # Events and stages may share a name: what Graphviz identifies them by is a number.
-    events = {event_type: f"e{i}" for i, event_type in enumerate(wired.events)}
-    lines = [f"digraph {_dot_text(wired.pipeline)} {{", "    rankdir=LR;"]
+def draw_dot(topology: TopologyView) -> str:
+    """Return a graph for Graphviz: events are round, stages square, conditions label their
+    edges."""
+    # Events and stages may have the same name, so their identifiers are numbers.
+    events = {event_type: f"e{i}" for i, event_type in enumerate(topology.events)}
+    lines = [f"digraph {_dot_text(topology.pipeline)} {{", "    rankdir=LR;"]
     for event_type, node in events.items():
-        label = _dot_text(_event_label(event_type, wired.events[event_type]))
+        label = _dot_text(_event_label(event_type, topology.events[event_type]))
         lines.append(f"    {node} [label={label}, shape=ellipse];")
-    for i, (name, stage) in enumerate(wired.stages.items()):
+    for i, (name, stage) in enumerate(topology.stages.items()):
         lines.append(f"    s{i} [label={_dot_text(name)}, shape=box];")
         for event_type in stage.subscribes:
             condition = stage.when.get(event_type)
@@ -115,34 +121,35 @@ def draw_dot(wired: TopologyView) -> str:
 
 
 def _dot_text(text: str) -> str:
-    """A quoted string of DOT. Its backslashes are doubled, for labels read them as escapes."""
+    """Return a quoted string of DOT. Backslashes are doubled: in labels they are escapes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + " ".join(escaped.split()) + '"'
 
 
 def _mermaid_text(text: str) -> str:
-    """Inside of quotes, which Mermaid ends at the next one; `#` begins its own entities."""
+    """Return text for use inside quotes: a quote would end it, and `#` begins an entity."""
     escaped = text.replace("#", "#35;").replace('"', "#quot;")
     for sign, entity in (("<", "#lt;"), (">", "#gt;"), ("|", "#124;")):
         escaped = escaped.replace(sign, entity)
     return " ".join(escaped.split())
 
 
-def graph_data(wired: TopologyView) -> dict[str, Any]:
-    """The same as JSON data; `schema` is the title of an event's schema, null where unknown."""
+def graph_data(topology: TopologyView) -> dict[str, Any]:
+    """Return the topology as JSON data; `schema` is the title of an event's schema, null if it is
+    not known."""
     return {
-        "pipeline": wired.pipeline,
-        "roots": _root_events(wired),
+        "pipeline": topology.pipeline,
+        "roots": _root_events(topology),
         "events": {
             event_type: {
                 "topic": event.topic,
                 "partitions": event.partitions,
                 "key": event.key,
                 "schema": (event.data_schema or {}).get("title"),
-                "emitters": [n for n, s in wired.stages.items() if event_type in s.emits],
-                "subscribers": _subscribed_stages(wired, event_type),
+                "emitters": [n for n, s in topology.stages.items() if event_type in s.emits],
+                "subscribers": _subscribed_stages(topology, event_type),
             }
-            for event_type, event in wired.events.items()
+            for event_type, event in topology.events.items()
         },
         "stages": {
             name: {
@@ -151,7 +158,7 @@ def graph_data(wired: TopologyView) -> dict[str, Any]:
                 "emits": list(stage.emits),
                 "when": dict(stage.when),
             }
-            for name, stage in wired.stages.items()
+            for name, stage in topology.stages.items()
         },
     }
 
@@ -161,13 +168,13 @@ def _event_label(event_type: str, event: EventSpec) -> str:
     return f"{event_type} ({count}{f', key {event.key}' if event.key else ''})"
 
 
-def _root_events(wired: TopologyView) -> list[str]:
-    emitted = {event_type for stage in wired.stages.values() for event_type in stage.emits}
-    return [event_type for event_type in wired.events if event_type not in emitted]
+def _root_events(topology: TopologyView) -> list[str]:
+    emitted = {event_type for stage in topology.stages.values() for event_type in stage.emits}
+    return [event_type for event_type in topology.events if event_type not in emitted]
 
 
-def _subscribed_stages(wired: TopologyView, event_type: str) -> list[str]:
-    return [name for name, stage in wired.stages.items() if event_type in stage.subscribes]
+def _subscribed_stages(topology: TopologyView, event_type: str) -> list[str]:
+    return [name for name, stage in topology.stages.items() if event_type in stage.subscribes]
 
 
 def _flatten_branches(children: list[_DrawnBranch]) -> list[DrawnLine]:

@@ -9,7 +9,7 @@ once the bookkeeper is past the end that the ledger had then, its rows show them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from farandole.broker.consumer_lag import partition_lag
 from farandole.broker.kafka_clients import make_producer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
+from farandole.catalog.version_boundaries import version_end
 from farandole.events.run_row import parse_run_row
 from farandole.events.topology_version import Version
 from farandole.router.cluster_snapshot import stage_input_lags
@@ -73,29 +74,22 @@ def drained_versions(
     A version's roots end where the next one begins; in a topic that no later one has, where the
     topic ends now.
     """
+
+    def end(later: Sequence[Version], tp: TopicPartition) -> int:
+        boundary = version_end(later, tp.topic, tp.partition)
+        return ends[tp] if boundary is None else boundary
+
     return [
         version
         for index, version in enumerate(versions[:-1])
         if all(
-            (found.get(tp) or 0) >= _version_end(tp, versions[index + 1 :], ends)
+            (found.get(tp) or 0) >= end(versions[index + 1 :], tp)
             for stage, found in committed.items()
             if stage in version.stages
             for tp in found
             if any(version.events[t].topic == tp.topic for t in version.stages[stage].subscribes)
         )
     ]
-
-
-def _version_end(
-    tp: TopicPartition, later: Iterable[Version], ends: Mapping[TopicPartition, int]
-) -> int:
-    boundaries = (
-        event.boundaries[tp.partition]
-        for version in later
-        for event in version.events.values()
-        if event.topic == tp.topic and tp.partition < len(event.boundaries)
-    )
-    return next(boundaries, ends[tp])
 
 
 async def _ledger_is_folded(
@@ -114,7 +108,7 @@ async def _ledger_is_folded(
 async def _versions_with_open_runs(settings: Settings, pipeline: str) -> set[int]:
     """The numbers of the versions under which a run is not complete."""
     busy: dict[bytes, int] = {}
-    async with aclosing(scan(settings, [settings.names.runs_topic])) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(scan(settings, [settings.names.runs_topic])) as batches:
         async for records in batches:
             for record in records:
                 row = parse_run_row(record.value)

@@ -1,4 +1,4 @@
-"""What does a topology file say, and at which line and column?"""
+"""What does a topology file contain, and at which line and column is each part?"""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from farandole.router.lint_finding import Finding, Severity
 KeyPath = tuple[str | int, ...]
 
 MAX_FILE_BYTES = 256 * 1024  # bytes; a pipeline of a thousand stages is smaller
-MAX_DEPTH = 20  # levels; the form has five
+MAX_DEPTH = 20  # levels; a topology file has five
 
-# The core schema of YAML 1.2: `on`, `yes` and `012` are plain words here.
+# The core schema of YAML 1.2: `on`, `yes` and `012` are text.
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?
 
 
 class SourceMark(NamedTuple):
-    """A place in the file, both counted from 1."""
+    """A position in the file; both numbers count from 1."""
 
     line: int
     column: int
@@ -44,7 +44,7 @@ class SourceMark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """A file's plain data, and where each key and value of it stands."""
+    """The plain data of a file, and the position of each key and value."""
 
     file: str
     data: dict[str, Any]
@@ -60,7 +60,8 @@ class YamlDocument:
         on_key: bool = False,
         severity: Severity = "error",
     ) -> Finding:
-        """A finding at `path`, or at the nearest thing above it that stands in the file."""
+        """Return a finding at `path` or, if that is not in the file, at the nearest part above
+        it."""
         marks = self.keys if on_key else self.values
         while path and path not in marks:
             path, marks = path[:-1], self.values
@@ -69,9 +70,10 @@ class YamlDocument:
 
 
 def read_yaml(raw: bytes, file: str) -> tuple[YamlDocument | None, list[Finding]]:
-    """The document in `raw`, None where it cannot be read; whatever the bytes, it raises nothing.
+    """Return the document in `raw`, None if it cannot be read, and the findings. It raises nothing,
+    whatever the bytes are.
 
-    `file` is the name under which findings are printed.
+    `file` is the name that findings have.
     """
 
     def refused(mark: SourceMark, message: str, remedy: str) -> tuple[None, list[Finding]]:
@@ -97,7 +99,10 @@ def read_yaml(raw: bytes, file: str) -> tuple[YamlDocument | None, list[Finding]
         for event in _parse_events(text):
             building.take(event)
     except _FileRefusedError as refusal:
-        return None, [*building.findings, Finding(file, *refusal.mark, *refusal.said)]
+        return None, [
+            *building.findings,
+            Finding(file, *refusal.mark, str(refusal), refusal.remedy),
+        ]
     except ReaderError as error:
         return refused(
             _mark_at(text, error.position),
@@ -131,27 +136,30 @@ _UNSET = object()
 
 
 class _FileRefusedError(Exception):
+    """The file cannot be read at all; the message says why, and `remedy` what helps."""
+
     def __init__(self, mark: SourceMark, message: str, remedy: str) -> None:
         super().__init__(message)
         self.mark = mark
-        self.said = (message, remedy)
+        self.remedy = remedy
 
 
 @dataclass
 class _OpenContainer:
-    """A mapping or list whose end has not been seen."""
+    """A mapping or list whose end has not been read yet."""
 
     container: dict[str, Any] | list[Any]
     path: KeyPath
     key: str | None = None
-    """The key whose value comes next."""
+    """The key whose value comes next; None if a key comes next."""
     ignored: bool = False
-    """The second of two equal keys: read to its end, not kept."""
+    """Whether it belongs to the second of two equal keys: it is read, but not kept."""
 
 
 @dataclass
 class _DocumentBuilder:
-    """Builds plain data from the parser's events, with a stack of its own instead of recursion."""
+    """Builds plain data from the parser's events. It uses a stack, so deep files cause no
+    recursion."""
 
     file: str
     root: Any = _UNSET
@@ -161,7 +169,7 @@ class _DocumentBuilder:
     stack: list[_OpenContainer] = field(default_factory=list)
     documents: int = 0
     repeated: bool = False
-    """The value that comes next belongs to a key that was there before."""
+    """Whether the next value belongs to a key that the mapping has already."""
 
     def take(self, event: Any) -> None:
         mark = SourceMark(event.start_mark.line + 1, event.start_mark.column + 1)
@@ -250,7 +258,7 @@ def _parse_events(text: str) -> Iterator[Any]:
 
 def _scalar_value(event: Any) -> Any:
     value = str(event.value)
-    if event.style:  # quoted or a block: text, whatever it looks like
+    if event.style:  # a quoted value or a block is always text
         return value
     if _NULL.fullmatch(value):
         return None
@@ -273,7 +281,7 @@ def _syntax_problem(text: str, at: SourceMark, error: Any) -> tuple[str, str]:
     line = lines[at.line - 1] if at.line <= len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(error.problem):
         return "a tab stands where YAML wants spaces", "indent with spaces"
-    # A syntax error is often noticed far from where the thing that was left open begins.
+    # A syntax error is often noticed far behind the begin of what was left open.
     begun = error.context_mark
     context = f" {error.context} begun in line {begun.line + 1}" if error.context and begun else ""
     problem = " ".join(str(error.problem or error).split())

@@ -11,20 +11,23 @@ from farandole.services.invocation import Invocation
 from farandole.services.supervisor import ServiceSpec
 from farandole.services.worker_services import settings_environment
 
-_SERVICE_NAMES = {
-    "route": "router", "notify": "notifier", "keep-books": "bookkeeper", "monitor": "monitor",
+CompanionCommand = Literal["route", "keep-books", "notify", "monitor"]
+COMPANION_COMMANDS: tuple[CompanionCommand, ...] = ("route", "keep-books", "notify", "monitor")
+_SERVICE_NAMES: Mapping[CompanionCommand, str] = {
+    "route": "router", "keep-books": "bookkeeper", "notify": "notifier", "monitor": "monitor",
 }  # fmt: skip
 
 
 def companion_service(
     invocation: Invocation,
     settings: Settings,
-    command: Literal["route", "notify", "keep-books", "monitor"],
+    command: CompanionCommand,
     *,
     level: str,
     environment: Mapping[str, str] | None = None,
 ) -> ServiceSpec:
-    """The service that runs a command for the same pipeline; `environment` is added to ours."""
+    """Return the service that runs a command for the same pipeline. `environment` is added to the
+    variables of this process."""
     return ServiceSpec(
         name=_SERVICE_NAMES[command],
         argv=invocation.argv(command, log_level=level),

@@ -6,11 +6,49 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from farandole.events.next_step import NextStep
+
+if TYPE_CHECKING:  # heavy to import: completion does without
+    from farandole.broker.settings import Settings
+    from farandole.operations.installation import Installation
+    from farandole.operations.topology_source import Derivation
+    from farandole.router.file_model import TopologyFile
+
+
+class CommandContext(Protocol):
+    """What a command that another package registers finds as click's `obj`."""
+
+    @property
+    def folder(self) -> Path:
+        """The pipeline's folder."""
+
+    @property
+    def log_level(self) -> str | None:
+        """The level that was asked for; None if none was."""
+
+    @property
+    def invocation(self) -> Invocation:
+        """How the command line is called again for the same pipeline."""
+
+    def configure_logs(self, level: str = "warning", *, pretty: bool | None = None) -> str:
+        """Set up logging with the level that was asked for, else `level`, and return it."""
+
+    def read_file_model(self) -> TopologyFile:
+        """Return the model of the topology file. Raises OperationError."""
+
+    def derive(self) -> Derivation:
+        """Return what the topology file stands for, and print its warnings. Raises
+        OperationError."""
+
+    async def installation(
+        self, *, start: bool = False, progress: Callable[[str], None] = ...
+    ) -> Installation:
+        """Return what operations take first, connected. Raises BrokerError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +60,24 @@ class Invocation:
     """Another topology file than the folder's; None if the folder's own is meant."""
     bootstrap: str | None = None
     namespace: str | None = None
+
+    def settings(self) -> Settings:
+        """Return the settings; the address of an embedded Kafka is not in them. Raises
+        InvalidSettingsError."""
+        from farandole.broker.settings import Settings
+
+        return Settings.load(self.folder, bootstrap=self.bootstrap, namespace=self.namespace)
+
+    async def connect(
+        self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
+    ) -> Settings:
+        """Return the settings with the address of a Kafka; `start` the embedded one if none is
+        named. Raises BrokerError."""
+        from farandole.broker.broker_resolution import resolve_broker
+
+        return await resolve_broker(
+            self.settings(), self.folder.resolve(), start=start, progress=progress
+        )
 
     def argv(self, *words: str, log_level: str | None = None) -> list[str]:
         """Return the argument vector of a child process that runs a command of ours."""

@@ -1,4 +1,4 @@
-"""How do the workers run until somebody has had enough?"""
+"""How are services supervised until somebody stops them?"""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ async def supervise_until_stopped(
     services: Callable[[VersionsByNumber], Sequence[ServiceSpec]],
     ready: Callable[[], None],
 ) -> None:
-    """Supervise what each version asks for until Ctrl-C or SIGTERM, then drain; a second one ends
-    them at once.
+    """Supervise the services that each version needs until Ctrl-C or SIGTERM, then drain them; a
+    second signal ends them at once.
 
-    `ready` is called once every process lives. Raises QuarantinedError when all are in quarantine.
+    `services` returns what a set of versions needs; `ready` is called once every process lives.
+    Raises QuarantinedError if a process is in quarantine at the end.
     """
     supervisor = Supervisor(services(published.versions))
     stopping = asyncio.Event()
@@ -30,23 +31,23 @@ async def supervise_until_stopped(
     assert task is not None
     loop = asyncio.get_running_loop()
 
-    def hear() -> None:
+    def handle_signal() -> None:
         if stopping.is_set():
             task.cancel()
         stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, hear)
-    watching = asyncio.create_task(_announce_ready(supervisor, ready))
-    keeping = asyncio.create_task(keep_services_current(supervisor, published, services))
+        loop.add_signal_handler(number, handle_signal)
+    announcing = asyncio.create_task(_announce_ready(supervisor, ready))
+    following = asyncio.create_task(keep_services_current(supervisor, published, services))
     try:
-        sound = await supervisor.run(stopping)
+        none_quarantined = await supervisor.run(stopping)
     finally:
-        watching.cancel()
-        keeping.cancel()
+        announcing.cancel()
+        following.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-    if not sound:
+    if not none_quarantined:
         raise QuarantinedError
 
 
@@ -61,14 +62,15 @@ async def keep_services_current(
     published: PublishedVersions,
     services: Callable[[VersionsByNumber], Sequence[ServiceSpec]],
 ) -> None:
-    """Let the supervisor run what each new version asks for, until cancelled."""
+    """Give the supervisor the services that each new version needs, until cancelled."""
     while True:
-        supervisor.want(services(await published.changed()))
+        supervisor.set_services(services(await published.changed()))
 
 
 @asynccontextmanager
 async def supervised(supervisor: Supervisor) -> AsyncIterator[asyncio.Task[bool]]:
-    """The supervisor runs while the block does, and is drained at its end, however that comes."""
+    """Run the supervisor while the block runs and drain its services at the end. Yields the task,
+    whose result is False if a process is in quarantine."""
     stopping = asyncio.Event()
     running = asyncio.create_task(supervisor.run(stopping))
     try:

@@ -1,4 +1,4 @@
-"""A process has ended: start it again, when, or not at all?"""
+"""A process has ended: is it started again, and when?"""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from farandole.broker.backoff import Backoff
 EXIT_TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h: it ended because something outside of it is away
 QUARANTINE_AFTER = 8  # crashes in a row without one settled event
 MAX_RESTART_WAIT = 10.0  # seconds
-STABLE_SECONDS = (
-    300.0  # seconds: who lived for so long begins a new row, whether it settles events or not
-)
+STABLE_SECONDS = 300.0  # a process that lived for so long starts a new row of crashes
 
 
 @dataclass(slots=True)
 class RestartPolicy:
-    """The crashes of one process, in a row."""
+    """Counts the crashes of one process and decides when it is started again."""
 
     crashes: int = 0
-    away: int = 0
+    """In a row, without progress between them."""
+    temporary_exits: int = 0
+    """In a row: the process ended by itself, because something outside of it was away."""
 
-    def progressed(self) -> None:
-        """It settled an event since it was started: whatever killed it before is behind it."""
+    def record_progress(self) -> None:
+        """Forget earlier ends: the process has settled an event since it was started."""
         self.crashes = 0
-        self.away = 0
+        self.temporary_exits = 0
 
-    def ended(self, code: int, lived: float = 0.0) -> float | None:
-        """Seconds to wait before the next start; None: quarantine. `lived`: seconds."""
-        if lived >= STABLE_SECONDS:
-            self.progressed()
-        if code == EXIT_TEMPORARY:
-            self.away += 1
-            return Backoff(1.0, MAX_RESTART_WAIT).longest_delay(self.away)
+    def restart_delay(self, exit_code: int, lifetime: float = 0.0) -> float | None:
+        """Return the seconds to wait before the next start, or None if the process is not started
+        again (quarantine). `lifetime` is how many seconds it ran."""
+        if lifetime >= STABLE_SECONDS:
+            self.record_progress()
+        if exit_code == EXIT_TEMPORARY:
+            self.temporary_exits += 1
+            return Backoff(1.0, MAX_RESTART_WAIT).longest_delay(self.temporary_exits)
         self.crashes += 1
         if self.crashes >= QUARANTINE_AFTER:
             return None

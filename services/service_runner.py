@@ -1,45 +1,62 @@
-"""How does a service of ours live, until it is told to end?"""
+"""How does a service run until it is told to end, and which exit code tells its supervisor what to
+do next?"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-import click
 import structlog
+
+from farandole.broker.broker_errors import BrokerError
+from farandole.lanes.lane_group import MembershipError
+from farandole.services.restart_policy import EXIT_TEMPORARY
+from farandole.worker.heartbeat import Heartbeat
+
+ServiceMain = Callable[[asyncio.Event], Awaitable[None]]
+"""Does the work until the event is set."""
+
+
+async def run_service(
+    main: ServiceMain,
+    *,
+    ended_event: str,
+    final: tuple[type[Exception], ...] = (),
+    beats: bool = True,
+) -> int:
+    """Run `main` until Ctrl-C or SIGTERM and return the exit code of the process.
+
+    0: it has ended in good order. EXIT_TEMPORARY: Kafka is away; the log has `ended_event`, and a
+    supervisor starts another process. Errors of the classes `final` are raised: another process
+    would fail in the same way. `beats`: write the heartbeat here; a worker writes its own, with
+    counts.
+    """
+    try:
+        async with service_lifetime(beats=beats) as stopping:
+            await main(stopping)
+    except final:
+        raise
+    except (MembershipError, BrokerError) as error:  # what is away may come back
+        structlog.get_logger().error(ended_event, why=str(error))
+        return EXIT_TEMPORARY
+    return 0
 
 
 @asynccontextmanager
-async def service_lifetime() -> AsyncIterator[asyncio.Event]:
-    """An event that Ctrl-C and SIGTERM set. Under a supervisor the process shows meanwhile that it
-    lives, and the event is set when nobody supervises any more."""
-    from farandole.worker.heartbeat import Heartbeat
-
+async def service_lifetime(*, beats: bool = True) -> AsyncIterator[asyncio.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set. With `beats` the process shows its supervisor
+    that it lives, and the event is set when nobody supervises it any more."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    if not beats:
+        yield stopping
+        return
     beating = asyncio.create_task(Heartbeat.of_environment().run({}, stopping))
     try:
         yield stopping
     finally:
         beating.cancel()
-
-
-@contextmanager
-def exit_for_restart(event: str, *final: type[Exception]) -> Iterator[None]:
-    """A Kafka that is away ends the process in the way after which a supervisor starts another;
-    `event` is what the log says of it. What is `final` no second start would mend."""
-    from farandole.broker.broker_errors import BrokerError
-    from farandole.lanes.lane_group import MembershipError
-    from farandole.services.restart_policy import EXIT_TEMPORARY
-
-    try:
-        yield
-    except final:
-        raise
-    except (MembershipError, BrokerError) as error:
-        structlog.get_logger().error(event, why=str(error))
-        raise click.exceptions.Exit(EXIT_TEMPORARY) from None

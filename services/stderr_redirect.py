@@ -1,4 +1,4 @@
-"""How does all that a process and its children say on standard error go into a file?"""
+"""How does the standard error of a process and of its children get into a file?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def redirect_stderr(file: Path) -> Iterator[None]:
-    """Append it to `file` while the block runs."""
+    """Append standard error to `file` while the block runs."""
     file.parent.mkdir(exist_ok=True)
     sys.stderr.flush()
     screen = os.dup(2)

@@ -1,4 +1,4 @@
-"""Who starts the worker processes, ends the silent ones, and starts them again?"""
+"""How are processes started, ended when they hang, and started again?"""
 
 from __future__ import annotations
 
@@ -24,48 +24,53 @@ DRAIN_TIMEOUT = 20.0  # seconds from SIGTERM to SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:
-    """One kind of process, and how many of it."""
+    """How one kind of process is started, and how many of it run."""
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str]
     folder: str
     patience: float
-    """Seconds without a sign of life after which it is ended."""
+    """A process is killed after so many seconds without a heartbeat."""
     processes: int = 1
 
 
 @dataclass(slots=True, eq=False)
 class _SupervisedProcess:
+    """One process of a service, over all of its lives."""
+
     service: ServiceSpec
     number: int
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     child: asyncio.subprocess.Process | None = None
     report: HeartbeatReport = field(default_factory=dict)
-    gone: HeartbeatReport = field(default_factory=dict)
-    beat: float = 0.0
+    past_report: HeartbeatReport = field(default_factory=dict)
+    """The sums of the last reports of its former lives."""
+    last_beat: float = 0.0
+    """By `time.monotonic`; 0 before the first beat of this life."""
     starts: int = 0
     quarantined: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:
-        of = self.service
-        return of.name if of.processes == 1 else f"{of.name}-{self.number}"
+        """The service's name, with a number where it has several processes."""
+        service = self.service
+        return service.name if service.processes == 1 else f"{service.name}-{self.number}"
 
 
 class Supervisor:
-    """A set of services under one parent. `reports` sums what they last said they have done."""
+    """Runs a set of services and restarts their processes; `reports` sums what they have done."""
 
     def __init__(self, services: Sequence[ServiceSpec]) -> None:
         self._processes: dict[tuple[str, int], _SupervisedProcess] = {}
         self._retired: list[_SupervisedProcess] = []
         self._changed = asyncio.Event()
-        self.want(services)
+        self.set_services(services)
 
-    def want(self, services: Sequence[ServiceSpec]) -> None:
-        """Run these from now on: what is new is started, what is no longer among them drained, and
-        what is in quarantine tried once more."""
+    def set_services(self, services: Sequence[ServiceSpec]) -> None:
+        """Run these services from now on: new ones are started, those that are no longer among
+        them are drained, and those in quarantine are tried once more."""
         wanted = {(s.name, n + 1): s for s in services for n in range(s.processes)}
         for key in self._processes.keys() - wanted.keys():
             retired = self._processes.pop(key)
@@ -74,7 +79,7 @@ class Supervisor:
         for key, service in wanted.items():
             before = self._processes.get(key)
             if before is not None and before.quarantined:
-                self._retired.append(before)  # for what it has done
+                self._retired.append(before)  # its report still counts
                 before = None
             if before is not None:
                 before.service = service
@@ -83,8 +88,8 @@ class Supervisor:
         self._changed.set()
 
     async def run(self, stopping: asyncio.Event) -> bool:
-        """Keep them all running until `stopping` is set; then drain them. Returns at once when all
-        are in quarantine. False if any was."""
+        """Keep all processes running until `stopping` is set, then drain them; stop earlier when
+        all are in quarantine. Return False if any is in quarantine."""
         keepers: dict[_SupervisedProcess, asyncio.Task[None]] = {}
         stop = asyncio.create_task(stopping.wait())
         try:
@@ -109,21 +114,23 @@ class Supervisor:
         return not any(p.quarantined for p in self._processes.values())
 
     def reports(self) -> HeartbeatReport:
-        """Per stage, summed over processes and over their former lives."""
+        """Return the counts of each stage, summed over processes and over their former lives."""
         total: HeartbeatReport = {}
         for process in (*self._processes.values(), *self._retired):
-            for report in (process.gone, process.report):
+            for report in (process.past_report, process.report):
                 _add_report(total, report)
         return total
 
     def ready(self) -> bool:
-        """Has every process shown a sign of life?"""
-        return all(p.beat > 0 or p.quarantined for p in self._processes.values())
+        """Return True once every process has written a heartbeat or is in quarantine."""
+        return all(p.last_beat > 0 or p.quarantined for p in self._processes.values())
 
     def pids(self) -> dict[str, int]:
+        """Return the ids of the processes that run now, by their names."""
         return {p.name: p.child.pid for p in self._processes.values() if p.child and p.child.pid}
 
     async def _keep(self, process: _SupervisedProcess) -> None:
+        """Start a process again and again until it is to stop or is in quarantine."""
         stopping = process.stopping
         while not stopping.is_set():
             began = time.monotonic()
@@ -134,7 +141,7 @@ class Supervisor:
                 code = 127  # as a shell says it
             if stopping.is_set():
                 return
-            wait = process.restarts.ended(code, time.monotonic() - began)
+            wait = process.restarts.restart_delay(code, time.monotonic() - began)
             if wait is None:
                 process.quarantined = True
                 log.error(
@@ -150,7 +157,7 @@ class Supervisor:
             await _sleep_unless_set(stopping, wait)
 
     async def _live(self, process: _SupervisedProcess, stopping: asyncio.Event) -> int:
-        """One life of a process; its exit code, negative for a signal."""
+        """Run a process once and return its exit code, negative for a signal."""
         service = process.service
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
@@ -160,7 +167,7 @@ class Supervisor:
                 cwd=service.folder,
                 env={**service.environment, HEARTBEAT_FD_VARIABLE: str(writing)},
                 pass_fds=(writing,),
-                start_new_session=True,  # Ctrl-C is ours to hear: we drain them in order
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which drains it
                 stdin=asyncio.subprocess.DEVNULL,
             )
         except OSError:
@@ -170,7 +177,7 @@ class Supervisor:
             os.close(writing)
         process.child = child
         process.starts += 1
-        process.beat = 0.0
+        process.last_beat = 0.0
         log.info("service.started", service=process.name, pid=child.pid)
         listener = asyncio.create_task(self._listen(process, reading))
         watchdog = asyncio.create_task(self._watch(process, child))
@@ -188,14 +195,15 @@ class Supervisor:
             await asyncio.wait({listener}, timeout=1)
             for task in (listener, watchdog, stop):
                 task.cancel()
-            gone, process.report = process.report, {}
-            for stage in gone.values():
+            last_report, process.report = process.report, {}
+            for stage in last_report.values():
                 stage["lanes"] = 0
-            _add_report(process.gone, gone)
+            _add_report(process.past_report, last_report)
             process.child = None
-            process.beat = 0.0  # who is dead is not ready
+            process.last_beat = 0.0  # a process that has ended is not ready
 
     async def _listen(self, process: _SupervisedProcess, fd: int) -> None:
+        """Read the heartbeats of a process until its pipe is closed."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=2**20)
         with os.fdopen(fd, "rb", buffering=0) as pipe:
@@ -204,21 +212,24 @@ class Supervisor:
             )
             try:
                 while line := await reader.readline():
-                    process.beat = time.monotonic()
-                    with suppress(orjson.JSONDecodeError):  # a full pipe cuts a long beat: it beat
+                    process.last_beat = time.monotonic()
+                    with suppress(
+                        orjson.JSONDecodeError
+                    ):  # a full pipe cuts a long report; it is a beat all the same
                         process.report = orjson.loads(line)
                     if any(s["consumed"] for s in process.report.values()):
-                        process.restarts.progressed()
+                        process.restarts.record_progress()
             finally:
                 transport.close()
 
     async def _watch(self, process: _SupervisedProcess, child: asyncio.subprocess.Process) -> None:
+        """Kill a process that has been silent for too long."""
         started = time.monotonic()
         while True:
             await asyncio.sleep(0.1)
             now = time.monotonic()
-            silent = now - (process.beat or started)
-            if silent > (process.service.patience if process.beat else START_TIMEOUT):
+            silent = now - (process.last_beat or started)
+            if silent > (process.service.patience if process.last_beat else START_TIMEOUT):
                 log.error(
                     "service.silent",
                     service=process.name,
@@ -230,6 +241,7 @@ class Supervisor:
                 return
 
     async def _drain(self, process: _SupervisedProcess, child: asyncio.subprocess.Process) -> None:
+        """Ask a process to end in good order; kill it after DRAIN_TIMEOUT."""
         _send_signal(child, signal.SIGTERM)
         try:
             async with asyncio.timeout(DRAIN_TIMEOUT):

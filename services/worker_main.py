@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from pathlib import Path
 
 import structlog
 
-from farandole.broker.broker_errors import BrokerError, InvalidSettingsError
+from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import NothingAppliedError
-from farandole.lanes.lane_group import MembershipError
 from farandole.services.restart_policy import EXIT_TEMPORARY
+from farandole.services.service_runner import run_service
 from farandole.stages.function_loader import FunctionNotFoundError, add_to_import_path
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.log_setup import configure_logging
@@ -23,8 +22,13 @@ from farandole.worker.worker_process import limit_memory, run_worker, tune_garba
 
 log = structlog.get_logger()
 
+# Another process would fail in the same way.
+_FINAL = (NothingAppliedError, FunctionNotFoundError, InvalidSettingsError)
+
 
 def main() -> int:
+    """Host stages until SIGTERM and return the exit code, which tells the supervisor whether to
+    start another process."""
     parser = argparse.ArgumentParser(
         prog="python -m farandole.services.worker_main", description=__doc__
     )
@@ -42,25 +46,20 @@ def main() -> int:
     add_to_import_path(arguments.folder)
     try:
         settings = Settings.load(arguments.folder, bootstrap=arguments.bootstrap)
-        asyncio.run(_run(settings, arguments.pipeline, arguments.stages))
-    except (NothingAppliedError, FunctionNotFoundError, InvalidSettingsError) as error:
+        return asyncio.run(_run(settings, arguments.pipeline, arguments.stages))
+    except _FINAL as error:
         log.error("worker.ended", why=str(error))
         return 1
     except OutdatedCodeError as error:
         log.warning("worker.outdated", why=str(error), remedy="another process takes its place")
         return EXIT_TEMPORARY
-    except (MembershipError, BrokerError) as error:  # what is away may come back
-        log.error("worker.ended", why=str(error))
-        return EXIT_TEMPORARY
-    return 0
 
 
-async def _run(settings: Settings, pipeline: str, stages: list[str]) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    await run_worker(settings, pipeline, stages, Heartbeat.of_environment(), stopping)
+async def _run(settings: Settings, pipeline: str, stages: list[str]) -> int:
+    async def work(stopping: asyncio.Event) -> None:
+        await run_worker(settings, pipeline, stages, Heartbeat.of_environment(), stopping)
+
+    return await run_service(work, ended_event="worker.ended", final=_FINAL, beats=False)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ def worker_services(
     pretty: bool = False,
     log_level: str = "info",
 ) -> list[ServiceSpec]:
-    """A service for each stage, as many processes of it as the file says, so that a stage that dies
-    takes no other with it; or, `together`, one service that hosts all of them.
+    """Return a service for each stage, with as many processes as the file says, so that a stage
+    that crashes takes no other with it; or, `together`, one service that hosts all of them.
 
-    `stages` empty: all that some version has. `processes` overrides the file. `memory`: MiB of data
-    that each process may hold; None: what a worker takes for itself.
+    Empty `stages` means all stages that events can still come to. `processes` overrides the file.
+    `memory` is how many MiB of data each process may hold; None: the worker's own default.
     """
     every = active_stages(versions)
     pipeline = versions[max(versions)].pipeline
@@ -57,8 +57,8 @@ def worker_services(
             ],
             environment={**os.environ, **settings_environment(settings)},
             folder=str(folder.resolve()),
-            # Below the session: whoever holds its event loop for so long would lose its lanes to
-            # another worker, which would then do the same.
+            # Below the session time-out: a process that blocks its event loop for so long would
+            # lose its lanes to another worker, which would then block too.
             patience=0.8 * settings.session_timeout,
             processes=processes or max(every[stage].stage.processes for stage in host or wanted),
         )
@@ -67,8 +67,9 @@ def worker_services(
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """The variables that give a process our settings, whoever made them: a worker's session is what
-    its supervisor's patience is cut to. A password alone it reads for itself."""
+    """Return the environment variables that give a process the same settings, wherever they came
+    from: the supervisor's patience is derived from the session time-out. A process reads the
+    password itself."""
     values = {name: getattr(settings, name) for name in Settings.model_fields}
     return {
         f"{ENV_PREFIX}{name.upper()}": str(value.absolute() if isinstance(value, Path) else value)

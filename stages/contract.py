@@ -1,4 +1,4 @@
-"""What may a stage function raise, and what may it ask for?"""
+"""What may a stage function raise and return, and what does it get?"""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ if not __name__.startswith("farandole."):
 T = TypeVar("T")
 
 
-class Reject(Exception):  # noqa: N818 -- it is what the stage does to the event
-    """This event can never succeed: a dead letter at once, without a retry."""
+class Reject(Exception):
+    """Raise it for an event that can never succeed: it becomes a dead letter at once, without a
+    retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class To(Generic[T]):
-    """`data` as an event of the type `event`: for a stage two of whose outputs share a schema."""
+    """Return it to name the event type of an output: for a stage with two outputs of one schema."""
 
     event: str
     data: T
 
 
 class Logger(Protocol):
-    """The part of a structlog logger that stages use: a dotted event name and fields."""
+    """The methods of a structlog logger that stages use: a dotted event name, and fields."""
 
     def debug(self, event: str, **fields: Any) -> Any: ...
     def info(self, event: str, **fields: Any) -> Any: ...
@@ -35,7 +36,7 @@ class Logger(Protocol):
 
 
 class Context(Protocol):
-    """A second parameter annotated `Context` receives this."""
+    """What a second parameter with the annotation `Context` gets."""
 
     @property
     def run(self) -> str | None:
@@ -49,11 +50,11 @@ class Context(Protocol):
 
     @property
     def attempt(self) -> int:
-        """1 at the first try."""
+        """The number of this attempt; 1 for the first."""
 
     @property
     def deadline(self) -> float:
-        """`time.monotonic()` at which the attempt counts as hung."""
+        """The `time.monotonic()` after which the attempt counts as hung."""
 
     @property
     def attributes(self) -> Mapping[str, str]:

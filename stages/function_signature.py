@@ -1,4 +1,4 @@
-"""What does a stage function take, and what does it give?"""
+"""What does a stage function take, and what does it return?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farandole.stages.contract import Context, To
 from farandole.stages.stage_parameters import is_parameter_model
 
 if not __name__.startswith("farandole."):
-    raise ImportError("stages.signature is a part of farandole: import farandole.stages.signature")
+    raise ImportError("stages.function_signature is a part of farandole: import farandole.stages")
 
 FunctionKind = Literal["plain", "generator", "async", "async generator"]
 
@@ -26,48 +26,48 @@ _ITERABLES = {
 
 
 PARAMS_NAME = "params"
-"""The parameter that takes what stands under `with:`."""
+"""The parameter that gets the values of `with:`."""
 
 
 class UnbindableError(TypeError):
-    """The function cannot be a stage; the message says why and what to write instead."""
+    """The function cannot be a stage; the message says why, and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageSignature:
-    """A stage function, read once."""
+    """What a stage function takes and returns, read from its annotations once."""
 
-    takes: Any
-    """The schema of one event, whatever its container."""
-    batch: bool
-    """It takes a `list` of events."""
-    context: str | None
-    """The name of the parameter that takes the Context."""
-    gives: tuple[Any, ...]
-    """The schemas that it may return or yield, in the order of the annotation; () for none."""
-    many: bool
-    """It gives an iterable of events."""
-    named: bool
-    """It gives `To(event type, data)`."""
+    input_schema: Any
+    """The type of one event, also if the function takes a list of them. Any for a pass-through."""
+    takes_batch: bool
+    """Whether the function takes a `list` of events."""
+    context_parameter: str | None
+    """The name of the parameter that takes the Context; None if there is none."""
+    output_schemas: tuple[Any, ...]
+    """The types that it may return or yield, in the order of the annotation; () for none."""
+    returns_many: bool
+    """Whether it returns an iterable of events."""
+    names_outputs: bool
+    """Whether it returns `To(event type, data)`."""
     kind: FunctionKind
-    params: Any = None
+    parameter_model: Any = None
     """The model of its parameter `params`; None if it has none."""
-    passes: bool = False
-    """It gives what it takes, whatever that is: its annotation is a TypeVar, and `takes` is Any."""
+    is_passthrough: bool = False
+    """Whether it returns the event that it takes, of whatever type: its annotation is a TypeVar."""
 
 
 def read_signature(function: Callable[..., Any]) -> StageSignature:
-    """The signature of a stage function. Raises UnbindableError."""
+    """Return the signature of a stage function. Raises UnbindableError."""
     name = getattr(function, "__name__", repr(function))
     if not callable(function):
         raise UnbindableError(f"{name} is not a function")
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except Exception as error:  # noqa: BLE001 -- whatever an annotation raises, the answer is the same
+    except Exception as error:  # noqa: BLE001 -- annotations are user code
         raise UnbindableError(f"{name}: its annotations cannot be resolved: {error}") from None
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except ValueError:  # some that are written in C
+    except ValueError:  # some functions that are written in C
         raise UnbindableError(f"{name}: its signature cannot be read; wrap it in a `def`") from None
     contexts = [
         p.name
@@ -75,12 +75,12 @@ def read_signature(function: Callable[..., Any]) -> StageSignature:
         if Context in _union_members(hints.get(p.name))
         and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
-    asks = [p for p in parameters[1:] if p.name == PARAMS_NAME]
+    with_params = [p for p in parameters[1:] if p.name == PARAMS_NAME]
     events = [
         p
         for p in parameters
         if p.name not in contexts
-        and p not in asks
+        and p not in with_params
         and p.default is p.empty
         and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
@@ -99,7 +99,7 @@ def read_signature(function: Callable[..., Any]) -> StageSignature:
             f"{name}: a stage takes the event first and, if it wants, `context: Context` and "
             "`params: AModel`"
         )
-    params = _parameter_model(name, asks[0], hints) if asks else None
+    params = _parameter_model(name, with_params[0], hints) if with_params else None
     parameter = events[0].name
     if parameter not in hints:
         raise UnbindableError(f"{name}: annotate `{parameter}` with the event's schema")
@@ -122,20 +122,20 @@ def read_signature(function: Callable[..., Any]) -> StageSignature:
         iterator = "Iterator" if kind == "generator" else "AsyncIterator"
         raise UnbindableError(f"{name}: it yields: annotate `{iterator}[Line]`")
     return StageSignature(
-        takes=takes,
-        batch=batch,
-        context=contexts[0] if contexts else None,
-        gives=gives,
-        many=many,
-        named=named,
+        input_schema=takes,
+        takes_batch=batch,
+        context_parameter=contexts[0] if contexts else None,
+        output_schemas=gives,
+        returns_many=many,
+        names_outputs=named,
         kind=kind,
-        params=params,
-        passes=passes,
+        parameter_model=params,
+        is_passthrough=passes,
     )
 
 
 def _parameter_model(name: str, parameter: inspect.Parameter, hints: dict[str, Any]) -> Any:
-    """The model of `params`."""
+    """Return the model of `params`. Raises UnbindableError if it is none."""
     if parameter.name not in hints or not is_parameter_model(hints[parameter.name]):
         raise UnbindableError(
             f"{name}: annotate `{PARAMS_NAME}` with a pydantic model, a dataclass or a TypedDict"
@@ -146,7 +146,8 @@ def _parameter_model(name: str, parameter: inspect.Parameter, hints: dict[str, A
 
 
 def _is_passthrough(name: str, takes: Any, gives: tuple[Any, ...], *, several: bool) -> bool:
-    """Does it give what it takes? Raises UnbindableError where its TypeVars say something else."""
+    """Return True if the function returns the event that it takes, of whatever type. Raises
+    UnbindableError if its TypeVars say something else."""
     if not isinstance(takes, TypeVar):
         loose = [g for g in gives if isinstance(g, TypeVar)]
         if loose:
@@ -186,9 +187,9 @@ def _result_schemas(name: str, annotation: Any) -> tuple[tuple[Any, ...], bool, 
     if many:
         if len(members) > 1:
             raise UnbindableError(f"{name}: return one iterable, of a union: `Iterator[A | B]`")
-        held = _element_schemas(members[0])
-        members = [m for m in held if m is not type(None)]
-    if (many and not held) or any(m is each for m in members for each in _ITERABLES):
+        elements = _element_schemas(members[0])
+        members = [m for m in elements if m is not type(None)]
+    if (many and not elements) or any(m is each for m in members for each in _ITERABLES):
         raise UnbindableError(f"{name}: say of what its result is made: `Iterator[Line]`")
     named = [m for m in members if m is To or get_origin(m) is To]
     if not named:
@@ -204,11 +205,11 @@ def _result_schemas(name: str, annotation: Any) -> tuple[tuple[Any, ...], bool, 
 
 
 def _element_schemas(iterable: Any) -> list[Any]:
-    """The schemas of what an iterable gives; none where it does not say."""
-    held = get_args(iterable)
+    """Return the types of the items of an iterable; empty if its annotation does not say."""
+    arguments = get_args(iterable)
     if get_origin(iterable) is not tuple:
-        held = held[:1]  # a generator's others are what it is sent and what it returns
-    return [m for each in held if each is not ... for m in _union_members(each)]
+        arguments = arguments[:1]  # the others of a generator are what it is sent and returns
+    return [m for each in arguments if each is not ... for m in _union_members(each)]
 
 
 def _union_members(annotation: Any) -> tuple[Any, ...]:

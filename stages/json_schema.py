@@ -1,4 +1,4 @@
-"""Which JSON does a schema stand for?"""
+"""Which JSON Schema does a type have, for its writers and for its readers?"""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 if not __name__.startswith("farandole."):
-    raise ImportError("stages.schema is a part of farandole: import farandole.stages.schema")
+    raise ImportError("stages.json_schema is a part of farandole: import farandole.stages")
 
 JsonSchema = Mapping[str, Any]
 
 
 class NoSchemaError(TypeError):
-    """Pydantic can make no JSON Schema of a type; the message is its reason in one line."""
+    """Pydantic cannot make a JSON Schema of a type; the message is its reason in one line."""
 
 
 class _WriterSchemaGenerator(GenerateJsonSchema):
-    """A field with a default is always written, so a reader may require it."""
+    """Makes the schemas. A field with a default is always written, so a reader may require it."""
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         if self.mode == "serialization" and field["type"] != "typed-dict-field":
@@ -29,41 +29,42 @@ class _WriterSchemaGenerator(GenerateJsonSchema):
         return super().field_is_required(field, total)
 
     def decimal_schema(self, schema: Any) -> dict[str, Any]:
-        """Not every text is a number."""
-        made = super().decimal_schema(schema)
-        for option in made.get("anyOf", [made]):
+        """Return a schema whose texts have a format: not every text is a number."""
+        converted = super().decimal_schema(schema)
+        for option in converted.get("anyOf", [converted]):
             if option["type"] == "string":
                 option["format"] = "decimal"
-        return made
+        return converted
 
 
 def type_title(type_: Any) -> str:
-    """What a person calls the type: `DrawnLine`, `list[int]`."""
+    """Return the name of a type for people: `Line`, `list[int]`."""
     if get_origin(type_) is None and isinstance(type_, type):
         return type_.__name__
     return str(type_).replace("typing.", "")
 
 
 def written_schema(type_: Any) -> JsonSchema:
-    """The JSON Schema of what is written for the type. Raises NoSchemaError."""
+    """Return the JSON Schema of what is written for the type. Raises NoSchemaError."""
     return _make_schema(type_, "serialization")
 
 
 def accepted_schema(type_: Any) -> JsonSchema:
-    """The JSON Schema of what the type is read from. Raises NoSchemaError."""
+    """Return the JSON Schema of what the type is read from. Raises NoSchemaError."""
     return _make_schema(type_, "validation")
 
 
 def _make_schema(type_: Any, mode: Literal["serialization", "validation"]) -> JsonSchema:
     try:
         return TypeAdapter(type_).json_schema(mode=mode, schema_generator=_WriterSchemaGenerator)
-    except Exception as error:  # noqa: BLE001 -- a schema may run anyone's code
+    except Exception as error:  # noqa: BLE001 -- a schema may run user code
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise NoSchemaError(reason.rstrip(".")) from None
 
 
-def schema_digest(takes: Any, gives: Sequence[Any]) -> str:
-    """What tells one function's schemas from another's, short. Raises NoSchemaError."""
-    schemas = [accepted_schema(takes), *map(written_schema, gives)]
-    said = json.dumps(schemas, sort_keys=True, default=str).encode()
-    return blake2b(said, digest_size=8).hexdigest()
+def schema_digest(input_type: Any, output_types: Sequence[Any]) -> str:
+    """Return a short digest of a function's schemas. It is published as `StageSpec.code`, so its
+    bytes must not change. Raises NoSchemaError."""
+    schemas = [accepted_schema(input_type), *map(written_schema, output_types)]
+    text = json.dumps(schemas, sort_keys=True, default=str).encode()
+    return blake2b(text, digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""Which `params` does a function get for what stands under `with:`?"""
+"""Which `params` does a function get for the values of `with:`?"""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from pydantic_core import to_json
 from typing_extensions import is_typeddict
 
 if not __name__.startswith("farandole."):
-    raise ImportError(
-        "stages.parameters is a part of farandole: import farandole.stages.parameters"
-    )
+    raise ImportError("stages.stage_parameters is a part of farandole: import farandole.stages")
 
 
 def is_parameter_model(annotation: Any) -> bool:
-    """Has it named fields, of which `with:` can give each?"""
+    """Return True if the annotation is a model with named fields, which `with:` can give."""
     if is_typeddict(annotation):
         return True
     return isinstance(annotation, type) and (
@@ -26,6 +24,6 @@ def is_parameter_model(annotation: Any) -> bool:
 
 
 def build_parameters(model: Any, written: Mapping[str, Any]) -> Any:
-    """The parameters as the function gets them; read as JSON, which a published version is.
-    Raises pydantic's ValidationError."""
+    """Return the parameters for the function. They are validated as JSON, because a published
+    version is JSON. Raises pydantic's ValidationError."""
     return TypeAdapter(model).validate_json(to_json(dict(written)))

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,14 +15,42 @@ import pytest
 import structlog
 
 from farandole.broker import embedded_kafka
-from farandole.broker.kafka_clients import make_admin_client, open_client
 from farandole.broker.settings import ENV_PREFIX, Settings
+from tests.topic_cleaner import open_topic_cleaner
 
 # A machine may be slow for a moment: no test asserts a time.
 hypothesis.settings.register_profile(
     "timeless", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("timeless")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prepare the tests for `--dist loadgroup`: each goes to whatever worker is free, but those
+    that share an expensive fixture stay together. Those with Kafka come first: a long one at the
+    end would leave the other workers idle."""
+    for item in items:
+        group = _fixture_group(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("kafka") is None)
+
+
+def _fixture_group(item: pytest.Item) -> str:
+    """Return the path of the widest file whose fixtures live longer than the test; "" if none."""
+    definitions = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009 -- it has no public name
+    shared = {
+        definition.baseid
+        for name, found in definitions.items()
+        for definition in found
+        if definition.scope != "function" and definition.baseid and name not in RUN_WIDE
+    }
+    return min(shared, key=len, default="")
+
+
+RUN_WIDE = ("kafka", "delete_topics")
+"""Fixtures that each worker has for itself, at little cost."""
 
 FEW_INTERNAL_PARTITIONS = {
     "offsets.topic.num.partitions": "4",
@@ -63,28 +91,30 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
                 asyncio.run(embedded_kafka.stop_embedded(shared))
 
 
-@pytest.fixture
-def settings(kafka: Settings) -> Iterator[Settings]:
-    """The same Kafka under a namespace of this test's own, with short time-outs."""
-    settings = kafka.model_copy(
+@pytest.fixture(scope="session")
+def delete_topics(kafka: Settings) -> Iterator[Callable[[str], None]]:
+    """Has the topics of a prefix deleted in time, while other tests run."""
+    with open_topic_cleaner(kafka) as delete_later:
+        yield delete_later
+
+
+def private_namespace(kafka: Settings) -> Settings:
+    """Return settings for the same Kafka under a new namespace, with short time-outs."""
+    return kafka.model_copy(
         update={
             "namespace": f"t{secrets.token_hex(4)}",
             "session_timeout": 1.5,
             "heartbeat_interval": 0.3,
         }
     )
+
+
+@pytest.fixture
+def settings(kafka: Settings, delete_topics: Callable[[str], None]) -> Iterator[Settings]:
+    """The same Kafka under a namespace of this test's own, with short time-outs."""
+    settings = private_namespace(kafka)
     yield settings
-    asyncio.run(_deleted(settings))
-
-
-async def _deleted(settings: Settings) -> None:
-    """A broker that keeps the topics of a thousand tests is slow for the last of them."""
-    client = make_admin_client(settings)
-    async with open_client(client, settings):
-        known = await client.list_topics()
-        ours = [topic for topic in known if topic.startswith(settings.names.prefix)]
-        if ours:
-            await client.delete_topics(ours, timeout_ms=10_000)
+    delete_topics(settings.names.prefix)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ class _Named(str):
         return b"\xff\xfe"
 
 
-def undecodable(client: AIOKafkaProducer, value: bytes) -> Any:
+def undecodable(client: AIOKafkaProducer, value: bytes, key: bytes | None = None) -> Any:
     """A batch of one record, one of whose headers has a name that is not UTF-8, for a producer that
     is not idempotent. aiokafka's compiled encoder writes none: its Python twin can be misled."""
     batch = client.create_batch()
@@ -28,5 +28,5 @@ def undecodable(client: AIOKafkaProducer, value: bytes) -> Any:
         base_sequence=-1,
         batch_size=2**16,
     )
-    batch.append(key=None, value=value, timestamp=None, headers=[(_Named("name"), b"")])
+    batch.append(key=key, value=value, timestamp=None, headers=[(_Named("name"), b"")])
     return batch

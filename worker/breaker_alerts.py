@@ -1,4 +1,4 @@
-"""Who hears that a lane holds its input, and that it takes it again?"""
+"""Who is told that a lane's breaker has opened, and that it has closed?"""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from farandole.events.record import OutgoingRecord, Partition
 from farandole.worker.circuit_breaker import CircuitBreaker
 
 BREAKER_ROW_KEY = b"held"
-"""The row in the lane's partition of the retry topic once its breaker has been open: who takes the
-lane over goes on holding, tells nobody twice, and knows what waited for the dependency."""
+"""The key of the row, in the lane's partition of the retry topic, that keeps the state of its
+breaker. The next owner of the lane goes on with an open breaker, sends no second alert, and knows
+which events waited for the dependency."""
 
 
 class BreakerRow(NamedTuple):
-    """That a lane holds its input, as its row says it."""
+    """The state of a lane's breaker, as its row says it."""
 
     since: datetime
-    why: str = ""
-    over: datetime | None = None
-    """None: it holds."""
+    """When it opened."""
+    reason: str = ""
+    """The last failure before it opened."""
+    closed: datetime | None = None
+    """None while it is open."""
 
 
 def read_breaker_row(value: bytes | None) -> BreakerRow | None:
-    """From its row; None where there is none of our making."""
+    """Return the state in a row; None if there is no row, or none that a lane wrote."""
     try:
-        said = orjson.loads(value or b"")
-        over = said.get("over")
+        row = orjson.loads(value or b"")
+        closed = row.get("over")
         return BreakerRow(
-            _parse_moment(said["since"]), str(said.get("why", "")), over and _parse_moment(over)
+            _parse_time(row["since"]), str(row.get("why", "")), closed and _parse_time(closed)
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -42,39 +45,40 @@ class BreakerAlerts:
     """The alerts of one lane: one when its breaker opens, one when it closes."""
 
     def __init__(
-        self, breaker: CircuitBreaker, pipeline: str, stage: str, place: Partition
+        self, breaker: CircuitBreaker, pipeline: str, stage: str, retry_partition: Partition
     ) -> None:
         self._breaker = breaker
         self._pipeline = pipeline
         self._stage = stage
-        self._place = place
-        self._since: datetime | None = None
-        """Of what was told."""
+        self._lane = retry_partition.partition
+        self._reported_since: datetime | None = None
+        """When the breaker opened, according to the last alert; None if that said it is closed."""
 
-    def restored(self, rows: Mapping[bytes, bytes], now: float) -> None:
-        """Begin with what was committed."""
-        said = read_breaker_row(rows.get(BREAKER_ROW_KEY))
-        self._since = said.since if said and not said.over else None
-        self._breaker.begin(said.over.timestamp() if said and said.over else 0.0)
-        if self._since is not None:
-            self._breaker.opened(now)
+    def restore(self, rows: Mapping[bytes, bytes], now: float) -> None:
+        """Set the breaker to what the committed rows of the lane say."""
+        row = read_breaker_row(rows.get(BREAKER_ROW_KEY))
+        self._reported_since = row.since if row and not row.closed else None
+        self._breaker.reset(row.closed.timestamp() if row and row.closed else 0.0)
+        if self._reported_since is not None:
+            self._breaker.open(now)
 
-    def news(self, now: float, why: str) -> tuple[Alert, OutgoingRecord] | None:
-        """The alert that is to be written now, and the row beside it; `why`: the last failure."""
-        if self._breaker.open == (self._since is not None):
+    def pending_alert(self, now: float, last_failure: str) -> tuple[Alert, OutgoingRecord] | None:
+        """Return the alert that is to be sent, and the row to write with it; None if the breaker is
+        as the last alert says."""
+        if self._breaker.is_open == (self._reported_since is not None):
             return None
-        if self._breaker.open:
-            since = self._since = datetime.fromtimestamp(now, UTC)
+        if self._breaker.is_open:
+            since = self._reported_since = datetime.fromtimestamp(now, UTC)
             text = (
                 f"`{self._stage}` holds its input: too many of its tries fail, the last one with"
-                f" {why}; it goes on by itself once one succeeds"
+                f" {last_failure}; it goes on by itself once one succeeds"
             )
-            row = orjson.dumps({"since": since.isoformat(), "why": why})
+            row = orjson.dumps({"since": since.isoformat(), "why": last_failure})
             return self._alert(text, since, "firing"), OutgoingRecord(BREAKER_ROW_KEY, row)
-        assert self._since is not None
-        since, self._since = self._since, None
-        over = datetime.fromtimestamp(now, UTC)
-        row = orjson.dumps({"since": since.isoformat(), "over": over.isoformat()})
+        assert self._reported_since is not None
+        since, self._reported_since = self._reported_since, None
+        closed = datetime.fromtimestamp(now, UTC)
+        row = orjson.dumps({"since": since.isoformat(), "over": closed.isoformat()})
         text = f"`{self._stage}` takes its input again"
         return self._alert(text, since, "resolved"), OutgoingRecord(BREAKER_ROW_KEY, row)
 
@@ -82,10 +86,10 @@ class BreakerAlerts:
         return Alert.model_validate(
             {
                 "kind": "stage.held",
-                "key": f"{self._pipeline}/stage/{self._stage}/held/{self._place.partition}",
+                "key": f"{self._pipeline}/stage/{self._stage}/held/{self._lane}",
                 "pipeline": self._pipeline,
                 "stage": self._stage,
-                "lane": self._place.partition,
+                "lane": self._lane,
                 "text": text,
                 "since": since,
                 "state": state,
@@ -93,6 +97,6 @@ class BreakerAlerts:
         )
 
 
-def _parse_moment(said: str) -> datetime:
-    moment = datetime.fromisoformat(said)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _parse_time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

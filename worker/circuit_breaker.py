@@ -1,42 +1,39 @@
-"""Is what the stage depends on down, and when is that looked at again?
+"""Is what the stage depends on down, and when is that probed again?
 
 A circuit breaker (Nygard, Release It!) over the share of tries that failed in a sliding window.
-While it is open, single tries are probes: an event that has waited and one of the input in turn, so
-that neither can hide that the other one would succeed.
+While it is open, single tries are probes: in turn an event that has waited and one of the input, so
+that neither can hide that the other would succeed.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-from farandole.broker.backoff import Backoff
-from farandole.events.topology_version import BreakerPolicy as Policy
+from farandole.events.topology_version import BreakerPolicy
 
 
 class CircuitBreaker:
-    """Times are seconds of any one clock."""
+    """The breaker of one lane. Times are seconds of any one clock."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: BreakerPolicy) -> None:
         self._policy = policy
-        self._backoff = Backoff(policy.probe, policy.longest)
-        self.begin()
+        self.reset()
 
-    def begin(self, closed_at: float = 0.0) -> None:
-        """Closed, and nothing was tried since."""
+    def reset(self, closed_at: float = 0.0) -> None:
+        """Close it, and forget every try."""
         self._buckets: deque[list[float]] = deque()  # second, tries, failures
-        self.open = False
+        self.is_open = False
         self.closed_at = closed_at
-        """When it was closed last: what waited before has waited for the dependency."""
-        self.input_next = False
-        """While open: is the next probe to be of the input?"""
+        """When it closed last: an event that waited before then has waited for the dependency."""
+        self.probe_input_next = False
+        """While it is open: the next probe is an event of the input, not one that has waited."""
         self._probe_at = 0.0
-        self._failed_probes = 0
-        self._pause = self._policy.probe
+        self._probe_interval = self._policy.probe
 
-    def tried(self, now: float, tries: int, failures: int = 0) -> None:
-        """So many more tries, of which so many failed."""
-        if self.open:
-            self._probed(now, failed=failures >= tries)
+    def record_attempts(self, now: float, tries: int, failures: int = 0) -> None:
+        """Count tries, of which `failures` failed; open or close accordingly."""
+        if self.is_open:
+            self._record_probe(now, failed=failures >= tries)
             return
         if not self._buckets or now - self._buckets[-1][0] >= 1:
             self._buckets.append([now, 0, 0])
@@ -46,34 +43,32 @@ class CircuitBreaker:
             self._buckets.popleft()
         if not failures:
             return
-        of_all = sum(bucket[1] for bucket in self._buckets)
+        tried = sum(bucket[1] for bucket in self._buckets)
         failed = sum(bucket[2] for bucket in self._buckets)
-        if failed >= self._policy.failures and failed >= self._policy.share * of_all:
-            self.opened(now)
+        if failed >= self._policy.failures and failed >= self._policy.share * tried:
+            self.open(now)
 
-    def opened(self, now: float) -> None:
-        """Hold, and look again after a while."""
-        self.open = True
-        self._failed_probes = 0
-        self._pause = self._policy.probe
-        self._probe_at = now + self._pause
+    def open(self, now: float) -> None:
+        """Open it; the first probe is due one probe interval later."""
+        self.is_open = True
+        self._probe_interval = self._policy.probe
+        self._probe_at = now + self._probe_interval
 
-    def probing(self, now: float) -> bool:
-        """Is a probe due?"""
-        return self.open and not self.resting(now)
+    def is_probe_due(self, now: float) -> bool:
+        """Return True if it is open, and one try may be made."""
+        return self.is_open and not self.is_blocking(now)
 
-    def resting(self, now: float) -> bool:
-        """Is nothing to be tried now?"""
-        # A clock may be set back: then it is tried at once, and not in an hour.
-        return self.open and self._probe_at - self._pause <= now < self._probe_at
+    def is_blocking(self, now: float) -> bool:
+        """Return True if it is open, and no try may be made."""
+        # A clock may be set back: then the probe is made at once, not an hour later.
+        return self.is_open and self._probe_at - self._probe_interval <= now < self._probe_at
 
-    def _probed(self, now: float, *, failed: bool) -> None:
+    def _record_probe(self, now: float, *, failed: bool) -> None:
         if failed:
-            self.input_next = not self.input_next
-            self._failed_probes += 1
-            self._pause = self._backoff.longest_delay(self._failed_probes + 1)
-            self._probe_at = now + self._pause
+            self.probe_input_next = not self.probe_input_next
+            self._probe_interval = min(self._policy.longest, self._probe_interval * 2)
+            self._probe_at = now + self._probe_interval
         else:
-            self.open = self.input_next = False
+            self.is_open = self.probe_input_next = False
             self.closed_at = now
             self._buckets.clear()

@@ -32,7 +32,7 @@ class ControlTable(Protocol):
     def rows(self) -> Mapping[bytes, bytes]: ...
 
     @property
-    def written(self) -> Mapping[bytes, int]: ...
+    def written_at(self) -> Mapping[bytes, int]: ...
 
 
 def _utc_now() -> datetime:
@@ -74,7 +74,7 @@ class ControlState:
         if self._table is None or self._table.rows is self._rows:
             return
         self._rows = rows = self._table.rows
-        written = self._table.written
+        written = self._table.written_at
         # What was understood before is not read again, and what was not is not said again.
         read = {v: self._read[v] if v in self._read else _parse_control(v) for v in rows.values()}
         self._read = read

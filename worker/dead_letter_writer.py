@@ -9,12 +9,11 @@ from pathlib import Path
 import structlog
 
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
-from farandole.events.envelope import UnreadableEventError
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.worker.limits import MAX_DEAD_LETTER_BYTES
-from farandole.worker.lineage import LOOKUP_ERRORS, Lineage, LineageResolver
+from farandole.worker.lineage import Lineage, LineageResolver
 from farandole.worker.log_throttle import LogThrottle
 from farandole.worker.retry_policy import FINAL_ERRORS
 from farandole.worker.transaction_buffer import TransactionBuffer
@@ -25,46 +24,47 @@ _OWN_FOLDER = str(Path(__file__).parent)
 
 
 class DeadLetterWriter:
-    """The dead letters of one lane of a stage."""
+    """Writes the dead letters of one lane of a stage."""
 
-    def __init__(self, stage: str, topic: str, wiring: LineageResolver) -> None:
+    def __init__(self, stage: str, topic: str, lineages: LineageResolver) -> None:
         self._stage = stage
         self._topic = topic
-        self._wiring = wiring
-        self._sparing = LogThrottle()
+        self._lineages = lineages
+        self._throttle = LogThrottle()
 
-    def failed(
+    def write_failed(
         self,
-        draft: TransactionBuffer,
+        buffer: TransactionBuffer,
         record: Record,
         error: BaseException,
         attempts: int,
-        first: float,
+        first_at: float,
     ) -> None:
-        """Give an event up that was at work since `first` and has failed so often."""
-        lineage = self.lineage(record)
+        """Write the dead letter of an event that failed `attempts` times, and was first tried at
+        `first_at`, in seconds of the epoch."""
+        lineage = self._lineages.lineage_or_stray(record)
         replays = 0
         if isinstance(record, ParkedEvent):
             attempts += record.before
-            first = record.first_failed / 1000 or first
+            first_at = record.first_failed / 1000 or first_at
             replays = record.replays
-        death = FailureAccount.of(
+        account = FailureAccount.from_error(
             _strip_own_frames(error),
             stage=self._stage,
             version=lineage.edge.version.name,
             run=lineage.run.decode(errors="replace"),
             attempts=attempts,
-            first=datetime.fromtimestamp(first, UTC),
+            first=datetime.fromtimestamp(first_at, UTC),
             replays=replays,
             traced=not isinstance(error, FINAL_ERRORS),
         )
-        self._bury(draft, record, lineage, death)
+        self._write(buffer, record, lineage, account)
 
-    def killed(
-        self, draft: TransactionBuffer, record: Record, lineage: Lineage, deaths: int
+    def write_crashed(
+        self, buffer: TransactionBuffer, record: Record, lineage: Lineage, deaths: int
     ) -> None:
-        """Give an event up that has killed its process so often."""
-        death = FailureAccount(
+        """Write the dead letter of an event at which the process died `deaths` times."""
+        account = FailureAccount(
             stage=self._stage,
             version=lineage.edge.version.name,
             run=lineage.run.decode(errors="replace"),
@@ -75,36 +75,30 @@ class DeadLetterWriter:
                 "(a function that is slow by nature wants `threads:` or `async def`)"
             ),
             attempts=deaths,
-            last_failed=draft.now,
+            last_failed=buffer.now,
         )
-        self._bury(draft, record, lineage, death)
+        self._write(buffer, record, lineage, account)
 
-    def lineage(self, record: Record) -> Lineage:
-        """Of a record that dies, as far as it can be read."""
-        try:
-            return self._wiring.lineage(record)
-        except (UnreadableEventError, *LOOKUP_ERRORS):
-            return self._wiring.stray(record)
-
-    def _bury(
-        self, draft: TransactionBuffer, record: Record, lineage: Lineage, death: FailureAccount
+    def _write(
+        self, buffer: TransactionBuffer, record: Record, lineage: Lineage, account: FailureAccount
     ) -> None:
-        draft.write(self._topic, build_dead_letter(record, death, largest=MAX_DEAD_LETTER_BYTES))
-        draft.settle(record, lineage, Outcome.DEAD)
-        unsaid = self._sparing.due(death.error, time.monotonic())
-        if unsaid is not None:
+        letter = build_dead_letter(record, account, largest=MAX_DEAD_LETTER_BYTES)
+        buffer.write(self._topic, letter)
+        buffer.settle(record, lineage, Outcome.DEAD)
+        suppressed = self._throttle.suppressed_since(account.error, time.monotonic())
+        if suppressed is not None:
             log.warning(
                 "event.dead",
                 stage=self._stage,
                 position=f"{record.topic}/{record.partition}/{record.offset}",
-                error=death.error,
-                message=death.message[:200],
-                unsaid=unsaid,
+                error=account.error,
+                message=account.message[:200],
+                unsaid=suppressed,
             )
 
 
 def _strip_own_frames(error: BaseException) -> BaseException:
-    """How we came to call the function is of no interest to whoever wrote it."""
+    """Drop our own frames from the top of the traceback: they do not help the function's author."""
     trace = error.__traceback__
     while trace and trace.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER) and trace.tb_next:
         trace = trace.tb_next

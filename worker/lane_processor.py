@@ -1,254 +1,234 @@
-"""In which order is a lane's work done, and what goes into one transaction?"""
+"""In which order are a lane's events handled, and what goes into one transaction?"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence, Set
 
-from farandole.events.outcome import Outcome
+from farandole.events.outcome import UNTRIED, Outcome
 from farandole.events.record import Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.lanes.lane_port import StateTables
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_work import BatchResult, DeferredEvents
 from farandole.worker.admission import Admission
 from farandole.worker.counters import Counters
 from farandole.worker.dead_letter_writer import DeadLetterWriter
+from farandole.worker.event_path import EventPaths
 from farandole.worker.execution import Execution
-from farandole.worker.invoker import Invoker, event_attributes
-from farandole.worker.ledger_entries import EdgeAccount, count_lines, event_id_of
-from farandole.worker.limits import (
-    MAX_BATCH,
-    MAX_TRANSACTION_AGE,
-    MAX_TRANSACTION_BYTES,
-    TIME_SLICE,
-)
+from farandole.worker.invoker import Invoker
+from farandole.worker.ledger_entries import EdgeAccount, event_id_of
+from farandole.worker.limits import MAX_TRANSACTION_AGE, MAX_TRANSACTION_BYTES, TIME_SLICE
 from farandole.worker.lineage import LOOKUP_ERRORS, LineageResolver, root_run_id
-from farandole.worker.output_routing import UndeclaredOutputError
-from farandole.worker.parked_events import ParkedEvents, queue_key_of
+from farandole.worker.parked_events import queue_key_of
 from farandole.worker.retry_executor import RetryExecutor
-from farandole.worker.retry_queue import RetryQueue
+from farandole.worker.retry_queue import RetryQueue, Turn
 from farandole.worker.transaction_buffer import TransactionBuffer
 
 
-class _KeyBlockedError(Exception):
-    """An earlier event of its key waits."""
-
-
 class LaneProcessor:
-    """The work of one lane of a stage; `farandole.lanes.lane_protocol.Work`. `settled` hears of
-    what was committed, `cancelled` knows the runs of which nothing is to be handled."""
+    """The work of one lane of a stage: `farandole.lanes.lane_work.LaneWork`."""
 
     def __init__(
         self,
-        caller: Invoker,
-        wiring: LineageResolver,
+        invoker: Invoker,
+        lineages: LineageResolver,
         dead_topic: str,
-        ledger: str,
+        ledger_topic: str,
         lane: int,
         *,
-        settled: Callable[[Counters], None],
-        cancelled: Callable[[], Set[bytes]] = frozenset,
-        retries: str | None = None,
-        alerts: str = "",
+        on_committed: Callable[[Counters], None],
+        cancelled_runs: Callable[[], Set[bytes]] = frozenset,
+        retry_topic: str | None = None,
+        alerts_topic: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`retries`: the topic in which events wait; None: every try is made in place. `alerts`:
-        the topic that hears when the lane holds its input. `clock`: seconds of the epoch."""
-        self._stage = caller.stage
-        self._caller = caller
-        self._wiring = wiring
-        self._ledger = ledger
+        """`on_committed` gets the counts of each committed transaction; `cancelled_runs` returns
+        the runs of which no event is handled. `retry_topic`: None if no event waits, and every try
+        is made in place. `alerts_topic`: where an open breaker is reported. `clock`: seconds of the
+        epoch."""
+        self._stage = invoker.stage
+        self._invoker = invoker
+        self._lineages = lineages
+        self._ledger_topic = ledger_topic
         self._lane = lane
-        self._settled = settled
-        self._cancelled = cancelled
-        place = None if retries is None else Partition(retries, lane)
-        self._lot = RetryQueue(caller, wiring, place, alerts, clock)
-        self._burial = DeadLetterWriter(caller.stage, dead_topic, wiring)
-        self._reading = Admission(caller, wiring, self._burial, cancelled)
-        self._applying = Execution(caller)
-        self._trying = RetryExecutor(
-            caller.stage,
-            caller.bound.retry,
-            self._reading,
-            self._applying,
-            self._lot,
-            self._burial,
+        self._on_committed = on_committed
+        self._cancelled_runs = cancelled_runs
+        retry_partition = None if retry_topic is None else Partition(retry_topic, lane)
+        self._retry_queue = RetryQueue(invoker, lineages, retry_partition, alerts_topic, clock)
+        self._dead_letters = DeadLetterWriter(invoker.stage, dead_topic, lineages)
+        self._paths = EventPaths(invoker)
+        self._admission = Admission(
+            invoker.stage, lineages, self._paths, self._dead_letters, cancelled_runs
+        )
+        self._execution = Execution(invoker)
+        self._executor = RetryExecutor(
+            invoker.settings.retry,
+            self._admission,
+            self._execution,
+            self._retry_queue,
+            self._dead_letters,
             clock,
         )
 
-    # -- lanes.lane.Work
+    # -- lanes.lane_work.LaneWork
 
     @property
-    def deferred(self) -> ParkedEvents | None:
-        return self._lot.parking if self._lot.parks else None
+    def deferred(self) -> DeferredEvents | None:
+        return self._retry_queue.deferred
 
     def open(self, tables: StateTables) -> None:
         if self.deferred is not None:
-            self._lot.restored(tables[self.deferred.state_input.topic])
+            self._retry_queue.restore(tables[self.deferred.state_input.topic])
 
     def on_idle(self) -> BatchResult | None:
-        self._lot.no_input()
+        self._retry_queue.input_idle()
         return None
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
-        draft, lot = TransactionBuffer(self._stage), self._lot
-        self._wiring.begin()
+        buffer, queue = TransactionBuffer(self._stage), self._retry_queue
+        self._lineages.start_batch()
         began = time.monotonic()
         ends = began + MAX_TRANSACTION_AGE
-        settled = rows = end = 0
-        while settled < len(records) and not lot.resting:
-            record = records[settled]
-            waited = isinstance(record, ParkedEvent)
-            if settled == end:
-                end = lot.alike(records, settled)
-            if lot.is_row(record):
-                lot.take_up(draft, record)
-                settled, rows = settled + 1, rows + 1
-            elif lot.left(record):
-                settled += 1
-            elif self._caller.signature.batch:
-                most = MAX_BATCH if waited else min(MAX_BATCH, lot.parking.room)
-                if lot.breaker.open:
-                    most = 1
-                settled += await self._trying.all(
-                    draft, records[settled : min(end, settled + most)]
-                )
-            elif self._applying.straight and not waited:
-                first, untried = settled, _settled_without_call(draft)
-                settled, error = self._directly(draft, records, first, end)
-                tries = settled - first - (_settled_without_call(draft) - untried)
-                if tries > 0:
-                    lot.tried(tries)
+        waited = isinstance(records[0], ParkedEvent)  # then all of them have
+        done = rows = group_end = 0
+        while done < len(records) and not queue.is_blocking:
+            if done == group_end:
+                group_end = self._end_of_group(records, done)
+            turn = queue.admit(buffer, records[done])
+            if turn is Turn.ROW:
+                done, rows = done + 1, rows + 1
+            elif turn is Turn.SKIP:
+                done += 1
+            elif self._invoker.signature.takes_batch:
+                end = min(group_end, done + queue.limit(records[done]))
+                done += await self._executor.settle_batch(buffer, records[done:end])
+            elif turn is Turn.BLOCKED:
+                await self._executor.defer(buffer, records[done])
+                done += 1
+            elif self._execution.is_straight and not waited:
+                done, error = self._run_straight(buffer, records, done, group_end)
                 if error is not None:
-                    made = None if isinstance(error, _NOT_ATTEMPTED) else error
-                    await self._trying.one(draft, records[settled], made)
-                    settled += 1
+                    first_failure = None if isinstance(error, LOOKUP_ERRORS) else error
+                    await self._executor.settle_one(buffer, records[done], first_failure)
+                    done += 1
             else:
-                await self._trying.one(draft, record)
-                settled += 1
-            if lot.breaker.open and not waited and settled > rows:
-                lot.breaker.input_next = False  # one is enough, were it only to stand behind
+                await self._executor.settle_one(buffer, records[done])
+                done += 1
+            if not waited and queue.input_done(done - rows):
                 break
-            if lot.parking.at_cap and not waited:
-                break
-            full = draft.bytes + draft.accounts.size >= MAX_TRANSACTION_BYTES
+            full = buffer.bytes + buffer.accounts.estimated_bytes >= MAX_TRANSACTION_BYTES
             if full or time.monotonic() >= ends:
                 break
-            await self._applying.breathe()
-        if not isinstance(records[0], ParkedEvent):  # that was consumed when it came
-            draft.counters.consumed += settled - rows
-        lot.tell(draft, records[0])
-        return self._done(settled, draft, time.monotonic() - began)
+            await self._execution.yield_to_loop()
+        if not waited:  # those were counted as consumed when they came
+            buffer.counters.consumed += done - rows
+        queue.flush(buffer, records[0])
+        return self._close_transaction(done, buffer, time.monotonic() - began)
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
-        draft = TransactionBuffer(self._stage)
-        draft.counters.consumed += not isinstance(record, ParkedEvent)
-        await self._wiring.look()
-        lineage = self._burial.lineage(record)
-        if not self._reading.called_off(draft, record, lineage):
-            self._burial.killed(draft, record, lineage, deaths)
-        self._lot.over(draft, record)
-        return self._done(1, draft, 0.0)
-
-    def _done(self, settled: int, draft: TransactionBuffer, seconds: float) -> BatchResult:
-        entries = draft.accounts.entries(
-            self._ledger,
-            self._caller.pipeline,
-            self._stage,
-            self._lane,
-            at=int(time.time() * 1000),
-            seconds=seconds,
-        )
-        return BatchResult(settled, {**draft.writes(), **entries}, draft.counters)
+        buffer = TransactionBuffer(self._stage)
+        buffer.counters.consumed += not isinstance(record, ParkedEvent)
+        await self._lineages.refresh()
+        lineage = self._lineages.lineage_or_stray(record)
+        if not self._admission.settle_if_cancelled(buffer, record, lineage):
+            self._dead_letters.write_crashed(buffer, record, lineage, deaths)
+        self._retry_queue.complete(buffer, record)
+        return self._close_transaction(1, buffer, 0.0)
 
     def on_commit(self, done: BatchResult) -> None:
-        self._settled(done.receipt)
+        self._on_committed(done.receipt)
 
     async def close(self) -> BatchResult | None:
         return None
 
-    def _directly(
-        self, draft: TransactionBuffer, records: Sequence[Record], at: int, end: int
+    # -- inside
+
+    def _close_transaction(
+        self, done: int, buffer: TransactionBuffer, seconds: float
+    ) -> BatchResult:
+        entries = buffer.accounts.ledger_records(
+            self._ledger_topic,
+            self._invoker.pipeline,
+            self._stage,
+            self._lane,
+            written_at=int(time.time() * 1000),
+            handling_seconds=seconds,
+        )
+        return BatchResult(done, {**buffer.close(), **entries}, buffer.counters)
+
+    def _end_of_group(self, records: Sequence[Record], start: int) -> int:
+        """Return the end of the records from `start` on that are of one kind: input, or rows of the
+        retry topic."""
+        if records[start].topic == records[-1].topic:
+            return len(records)
+        are_rows = self._retry_queue.contains_row(records[start])
+        for index in range(start, len(records)):
+            if self._retry_queue.contains_row(records[index]) != are_rows:
+                return index
+        return len(records)
+
+    def _run_straight(
+        self, buffer: TransactionBuffer, records: Sequence[Record], first: int, end: int
     ) -> tuple[int, BaseException | None]:
-        """The straight path, without a single await: as many events as one slice of time allows,
-        up to the first that fails or has to wait. Returns where it stopped, and why."""
-        lineage_of, bare, decode = self._wiring.lineage, self._wiring.bare, self._reading.decode
-        caller, emit, clock = self._caller, draft.emit, time.monotonic
-        function, wants_context = caller.function, caller.signature.context is not None
-        alone = not wants_context and caller.signature.params is None
-        passes = caller.signature.passes
-        accounts = draft.accounts
-        known = at_edge = None
-        account: EdgeAccount = None  # type: ignore[assignment]  # these are set before they are used
-        settled: Callable[[bytes], None] = None  # type: ignore[assignment]
-        cancelled, called_off = self._cancelled(), False
-        listed, run = False, None
-        queues = self._lot.parking.queues
+        """Handle events of the input without a single await: as many as one slice of time allows,
+        up to the first that fails or has to wait. Returns where it stopped, and the error if one
+        failed."""
+        lineage_of, root_edge = self._lineages.lineage, self._lineages.root_edge
+        account_for, path_of = buffer.accounts.account_for, self._paths.path_of
+        needs_lineage = self._invoker.signature.context_parameter is not None
+        blocked_keys, cancelled_runs = self._retry_queue.blocked_keys, self._cancelled_runs()
+        clock = time.monotonic
+        # What is the same for the events of one edge in one run; most events are of the last one's.
+        last_edge = last_inherited = straight = None
+        account: EdgeAccount = None  # type: ignore[assignment]  # set with `straight`
+        book: Callable[[bytes], None] = None  # type: ignore[assignment]
+        root_run: bytes | None = None
+        at, untried, error = first, 0, None
         slice_ends = clock() + TIME_SLICE
-        for record in records[at:end]:
-            if queues and queue_key_of(record) in queues:
-                return at, _KeyBlockedError()
+        for record in records[first:end]:
+            if blocked_keys and queue_key_of(record) in blocked_keys:
+                break
             try:
                 raw = record.value
-                if record.headers or wants_context:
+                if record.headers or needs_lineage:
                     lineage = lineage_of(record)
                     edge, inherited = lineage.edge, lineage.inherited
                     if lineage.data is not None:
                         raw = lineage.data
                 else:
                     lineage = None
-                    edge, inherited = bare(record)
-                outputs = edge.outputs
-                if outputs is None:
-                    draft.foreign += 1
+                    edge, inherited = root_edge(record)
+                if inherited is not last_inherited or edge is not last_edge:
+                    last_inherited, last_edge = inherited, edge
+                    path = path_of(edge)
+                    if path is None:
+                        straight = None
+                    else:
+                        run = root_run_id(inherited) if lineage is None else lineage.run
+                        is_root = lineage is None or lineage.is_root
+                        account = account_for(edge, run, record, is_root=is_root)
+                        book, root_run = account.ids.append, run if is_root else None
+                        cancelled = run in cancelled_runs
+                        straight = _settle_cancelled if cancelled else path.open(buffer).straight
+                if straight is None:  # the version does not send the event here: it is not counted
+                    untried += 1
                     at += 1
                     continue
-                if inherited is not known or edge is not at_edge:  # most are of the last one's run
-                    known, at_edge = inherited, edge
-                    if lineage is None:
-                        account = accounts.of(edge, root_run_id(inherited), record, root=True)
-                    else:
-                        account = accounts.of(edge, lineage.run, record, root=lineage.root)
-                    listed, settled = edge.listed, account.ids.append
-                    run = account.run if account.root else None
-                    called_off = account.run in cancelled
-                if called_off:
-                    draft.count(account, Outcome.CANCELLED)
-                elif outputs.wanted is not None and not outputs.wanted(
-                    raw or b"", event_attributes(record, lineage)
-                ):
-                    draft.count(account, Outcome.FILTERED)
-                else:
-                    data = (outputs.decode or decode)(raw or b"")
-                    if alone:
-                        result = function(data)
-                    else:
-                        given = outputs.keywords
-                        result = function(data, **caller.keywords(given, record, lineage, 1))
-                    if passes and not outputs.names:
-                        pass  # the last of its path
-                    elif result is not None:
-                        emit(record, edge, inherited, outputs, account, result)
-                    elif outputs.names:
-                        draft.count(account, Outcome.DROPPED)
-                    if listed:
-                        account.lines += count_lines(data)
-            except UndeclaredOutputError:
-                draft.count(account, Outcome.DROPPED)
-            except BaseException as error:  # noqa: BLE001 -- nobody ends us between two awaits
-                return at, error
-            settled(event_id_of(record) if run is None else run)
-            at += 1
-            if clock() >= slice_ends or draft.bytes >= MAX_TRANSACTION_BYTES:
+                outcome = straight(record, raw or b"", lineage, inherited, account)
+            except BaseException as raised:  # noqa: BLE001 -- nobody ends us between two awaits
+                error = raised
                 break
-        return at, None
+            if outcome is not None:
+                buffer.count(account, outcome)
+                untried += outcome in UNTRIED
+            book(event_id_of(record) if root_run is None else root_run)
+            at += 1
+            if clock() >= slice_ends or buffer.bytes >= MAX_TRANSACTION_BYTES:
+                break
+        if at - first > untried:
+            self._retry_queue.count_successes(at - first - untried)
+        return at, error
 
 
-_NOT_ATTEMPTED = (_KeyBlockedError, *LOOKUP_ERRORS)
-"""What ends the straight path before an event was tried."""
-
-
-def _settled_without_call(draft: TransactionBuffer) -> int:
-    """Events that were settled without a call."""
-    outcomes = draft.counters.outcomes
-    return outcomes[Outcome.FILTERED] + outcomes[Outcome.CANCELLED] + draft.foreign
+def _settle_cancelled(*_: object) -> Outcome:
+    return Outcome.CANCELLED

@@ -42,7 +42,7 @@ Versions = Mapping[int, Version]
 
 
 class UncheckedVersionsError(Exception):
-    """A root was met, and a version may begin before it that we have not read: `look`, then ask
+    """A root was met, and a version may begin before it that we have not read: `refresh`, then ask
     again."""
 
 
@@ -65,15 +65,15 @@ class InputEdge:
 
     version: Version
     event_type: str
-    outputs: OutputRouter | None
-    """Where the stage's results go; None where this version does not send the event here."""
-    named: Header
+    router: OutputRouter | None
+    """Where the stage's results go; None if this version does not send the event to the stage."""
+    version_header: Header
     """The version, as every descendant carries it."""
-    keyed: int = 0
-    """The number of partitions over which keys are spread; 0 where the event declares no key."""
-    to: list[str] = field(default_factory=list)
+    key_partitions: int = 0
+    """The number of partitions over which keys are spread; 0 if the event type has no key."""
+    subscribers: list[str] = field(default_factory=list)
     """The stages that subscribe to it, under this version."""
-    listed: bool = False
+    holds_lines: bool = False
     """One event holds several lines: its data are a list."""
 
 
@@ -89,8 +89,8 @@ class Lineage:
     """The data, where it is not simply the record's value (structured mode)."""
     attributes: Mapping[str, str] | None = None
     """The attributes, where they are not simply the record's headers (structured mode)."""
-    root: bool = True
-    """It opens its run; otherwise a stage of ours has emitted it."""
+    is_root: bool = True
+    """It opens its run; otherwise a stage of this installation has emitted it."""
 
 
 @dataclass(slots=True)
@@ -151,13 +151,18 @@ class LineageResolver:
             event_type = event_type_of(version, topic)
             self._edges[key] = None
             if event_type is not None:
-                outputs = self._bound(version, event_type)
-                named = attribute_header(TOPOLOGY_VERSION, version.name)
+                router = self._bound(version, event_type)
+                version_header = attribute_header(TOPOLOGY_VERSION, version.name)
                 event = version.events[event_type]
-                to = list(version.subscribers(event_type))
-                keyed = key_partitions(event)
-                edge = InputEdge(version, event_type, outputs, named, keyed, to, holds_lines(event))
-                self._edges[key] = edge
+                self._edges[key] = InputEdge(
+                    version,
+                    event_type,
+                    router,
+                    version_header,
+                    key_partitions(event),
+                    list(version.subscribers(event_type)),
+                    holds_lines(event),
+                )
         return self._edges[key]
 
     def _bound(self, version: Version, event_type: str) -> OutputRouter | None:
@@ -169,12 +174,12 @@ class LineageResolver:
             # Made for code that is newer than ours: others will work it, and we shall not be asked.
             raise OutcomeUnknownError(f"{version.name} cannot be bound here: {error}") from None
 
-    async def learn(self, unknown: UnknownVersionError) -> None:
+    async def find_version(self, unknown: UnknownVersionError) -> None:
         """Read the published versions again. Raises UnreadableEventError if that one is not among
         them, and OutcomeUnknownError if Kafka did not tell."""
         name: bytes = unknown.args[0]
         if self._not_found.get(name, 0.0) < time.monotonic():
-            await self.look()
+            await self.refresh()
             if name in self._index.by_name:
                 return
             if len(self._not_found) >= MAX_CACHED_LINEAGES:
@@ -184,13 +189,13 @@ class LineageResolver:
             f"topology version {name.decode(errors='replace')!r} was never published here"
         )
 
-    def begin(self) -> None:
+    def start_batch(self) -> None:
         """New records have been fetched: what was read before does not tell which version the roots
         among them belong to."""
         self._checked = False
         self._met = None
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Know every version that a record fetched before this call can belong to: one at or behind
         a version's boundary can be read only after the version can (`router/version_publisher.py`).
         Raises OutcomeUnknownError if Kafka did not tell."""
@@ -207,7 +212,7 @@ class LineageResolver:
         """Raises UnreadableEventError, UnknownVersionError, UncheckedVersionsError and
         MisplacedRecordError."""
         if not record.headers:
-            edge, inherited = self.bare(record)
+            edge, inherited = self.root_edge(record)
             return Lineage(edge, root_run_id(inherited), inherited)
         headers = dict(record.headers)
         source = headers.get("ce_source")
@@ -242,7 +247,7 @@ class LineageResolver:
         run = headers["ce_runid"]
         inherited = [(RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
-        return Lineage(edge, run, make_header_block(inherited), root=False)
+        return Lineage(edge, run, make_header_block(inherited), is_root=False)
 
     def stray(self, record: Record) -> Lineage:
         """The lineage of a record that cannot be read any better: that of a root in its place.
@@ -251,14 +256,21 @@ class LineageResolver:
         start, _ = version_span(place.starts, record.offset)
         edge = self._edge(start.version, record.topic)
         assert edge is not None  # the version has the topic: it begins somewhere in it
-        run = place.run_ids.of(record.partition, record.offset).encode()
+        run = place.run_ids.run_id(record.partition, record.offset).encode()
         return Lineage(edge, run, make_header_block([(RUN_HEADER, run)]))
 
-    def knows(self, topic: str) -> bool:
+    def lineage_or_stray(self, record: Record) -> Lineage:
+        """Return the lineage of a record; that of a root in its place if it cannot be read."""
+        try:
+            return self.lineage(record)
+        except (UnreadableEventError, *LOOKUP_ERRORS):
+            return self.stray(record)
+
+    def is_input_topic(self, topic: str) -> bool:
         """Return True if the topic is that of an event type under some version."""
         return self._index.has_topic(topic)
 
-    def bare(self, record: Record) -> tuple[InputEdge, HeaderBlock]:
+    def root_edge(self, record: Record) -> tuple[InputEdge, HeaderBlock]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
         what its descendants inherit: the run. Raises UnreadableEventError, UncheckedVersionsError
         and MisplacedRecordError."""
@@ -272,8 +284,8 @@ class LineageResolver:
             or record.topic != roots.topic
         ):
             roots = self._met = self._roots(record)
-        if roots.edge.keyed and record.key is not None:
-            home = partition_for_key(record.key, roots.edge.keyed)
+        if roots.edge.key_partitions and record.key is not None:
+            home = partition_for_key(record.key, roots.edge.key_partitions)
             if home != record.partition:
                 raise MisplacedRecordError(roots.edge, home)
         at = RUN_ID_LENGTH * (offset - roots.first)
@@ -291,14 +303,14 @@ class LineageResolver:
         ends = first + RUN_ID_BLOCK if ends is None else min(ends, first + RUN_ID_BLOCK)
         edge = self._edge(start.version, record.topic)
         assert edge is not None  # the version has the topic: it begins somewhere in it
-        run_ids = place.run_ids.block(partition, first)
+        run_ids = place.run_ids.block_of_ids(partition, first)
         place.met = _RootBlock(record.topic, partition, first, ends, edge, run_ids)
         return place.met
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
         envelope = parse_root(record)
-        edge, inherited = self.bare(record)
+        edge, inherited = self.root_edge(record)
         run = root_run_id(inherited)
         handed_down = [(RUN_HEADER, run)]
         attributes = envelope.attributes

@@ -1,28 +1,30 @@
-"""Is it time to say the same thing again?"""
+"""Is it time to log the same message again?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MAX_TRACKED_MESSAGES = 100  # different things; beyond, all is forgotten
+MAX_TRACKED_MESSAGES = 100
+"""Different messages that a throttle remembers; beyond, it forgets them all."""
 
 
 @dataclass(slots=True)
 class LogThrottle:
-    """Says each thing at once, and again at the earliest `seconds` later."""
+    """Lets each message through at once, and again at the earliest `seconds` later."""
 
     seconds: float = 10.0
-    _said: dict[str, float] = field(default_factory=dict)
-    _unsaid: dict[str, int] = field(default_factory=dict)
+    _last_logged: dict[str, float] = field(default_factory=dict)
+    _suppressed: dict[str, int] = field(default_factory=dict)
 
-    def due(self, thing: str, now: float) -> int | None:
-        """How often it was left unsaid since the last time, if it is to be said now; else None."""
-        last = self._said.get(thing)
+    def suppressed_since(self, message: str, now: float) -> int | None:
+        """Return how often a message was suppressed since it was logged last, if it is to be logged
+        now; None if it is not."""
+        last = self._last_logged.get(message)
         if last is not None and now - last < self.seconds:
-            self._unsaid[thing] = self._unsaid.get(thing, 0) + 1
+            self._suppressed[message] = self._suppressed.get(message, 0) + 1
             return None
-        if len(self._said) >= MAX_TRACKED_MESSAGES:
-            self._said.clear()
-            self._unsaid.clear()
-        self._said[thing] = now
-        return self._unsaid.pop(thing, 0)
+        if len(self._last_logged) >= MAX_TRACKED_MESSAGES:
+            self._last_logged.clear()
+            self._suppressed.clear()
+        self._last_logged[message] = now
+        return self._suppressed.pop(message, 0)

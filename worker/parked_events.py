@@ -1,9 +1,9 @@
-"""Which events of a lane wait, until when, and who waits behind whom?
+"""Which events of a lane wait, until when, and which wait behind which?
 
-The state of one lane, whose rows stand in its partition of the retry topic. What has a key waits
-behind what waits with the same key, from the same input; what has none waits alone. Changes are
-made at once and hold if they are committed: a lane whose transaction fails is born again, and
-restores what was.
+The state of one lane; its rows stand in the lane's partition of the retry topic. An event with a
+key waits behind the waiting events of that key from the same input; one without waits alone.
+Changes are made at once and count only if they are committed: a lane whose transaction fails is
+opened again, and restores what was committed.
 """
 
 from __future__ import annotations
@@ -20,36 +20,46 @@ from farandole.worker.circuit_breaker import CircuitBreaker
 from farandole.worker.limits import MAX_DUE_EVENTS, MAX_PARKED_BYTES
 
 QueueKey = tuple[str, bytes | int]
-HOPELESS_DEATHS = 3  # deaths in a row of one key
+"""A topic, and an event's key, or its offset if it has none."""
+HOPELESS_DEATHS = 3
+"""So many events of one key in a row used up their tries: the next ones get a single try."""
 
 
 class ParkedEvents:
-    """`farandole.lanes.lane_protocol.Waits`. `clock`: seconds of the epoch."""
+    """`farandole.lanes.lane_work.DeferredEvents`. `capacity`: how many events may wait;
+    `clock`: seconds of the epoch."""
 
     def __init__(
-        self, place: Partition, most: int, breaker: CircuitBreaker, clock: Callable[[], float]
+        self,
+        retry_partition: Partition,
+        capacity: int,
+        breaker: CircuitBreaker,
+        clock: Callable[[], float],
     ) -> None:
-        self._place = place
-        self._most = most
+        self._retry_partition = retry_partition
+        self._capacity = capacity
         self._breaker = breaker
         self._clock = clock
-        self._begin()
+        self._clear()
 
-    def _begin(self) -> None:
+    def _clear(self) -> None:
         self.queues: dict[QueueKey, deque[ParkedEvent]] = {}
         self.count = 0
         self.bytes = 0
-        self._sequence = 0
+        self._last_sequence = 0
         self._deaths: dict[QueueKey, int] = {}
-        self._next = 0  # before then no head is due
+        self._next_due = 0  # before then no head is due
 
     @property
     def state_input(self) -> Partition:
-        return self._place
+        return self._retry_partition
 
-    def restored(self, rows: Mapping[bytes, bytes], ours: Callable[[ParkedEvent], bool]) -> None:
-        """Begin with what was committed. Rows of others' making are passed over."""
-        self._begin()
+    def restore(
+        self, rows: Mapping[bytes, bytes], belongs_here: Callable[[ParkedEvent], bool]
+    ) -> None:
+        """Load what was committed. Rows that no lane wrote, or that do not belong here, are
+        skipped."""
+        self._clear()
         found = []
         for key, value in rows.items():
             if key.startswith(PARKED_PREFIX):
@@ -57,44 +67,44 @@ class ParkedEvents:
                     event = retry_record.parse_retry_row(value)
                 except ValueError:
                     continue
-                if ours(event):
+                if belongs_here(event):
                     found.append(event)
         for event in sorted(found, key=lambda event: event.sequence):
             self._append(event)
 
-    def behind(self, record: Record) -> bool:
-        """Must it wait because an earlier one with its key does?"""
+    def is_blocked(self, record: Record) -> bool:
+        """Return True if an earlier event of its key waits, so that this one must too."""
         return queue_key_of(record) in self.queues
 
     def park(self, event: ParkedEvent) -> OutgoingRecord:
-        """Let it wait: at the end of its queue, or where it stands at its head. Its row."""
+        """Append an event to its queue, or replace the head if it is that; returns its row."""
         queue = self.queues.get(queue_key_of(event))
         if event.sequence and queue is not None and queue[0].sequence == event.sequence:
             self.bytes += _memory_size(event) - _memory_size(queue[0])
             queue[0] = event
-            self._next = min(self._next, event.due)
+            self._next_due = min(self._next_due, event.due)
         else:
-            self._sequence += 1
-            event = event._replace(sequence=self._sequence)
+            self._last_sequence += 1
+            event = event._replace(sequence=self._last_sequence)
             self._append(event)
         return retry_record.make_retry_row(event)
 
-    def hopeless(self, event: Record) -> bool:
-        """Have so many before it in its queue died that it gets one try alone? A key that always
-        fails is so gone through faster than it fills the lane."""
+    def fails_repeatedly(self, event: Record) -> bool:
+        """Return True if so many events before it in its queue used up their tries that it gets a
+        single one. A queue that always fails is so emptied faster than it fills the lane."""
         return self._deaths.get(queue_key_of(event), 0) >= HOPELESS_DEATHS
 
-    def died(self, event: ParkedEvent) -> None:
-        """Its tries are used up: it is about to be settled."""
+    def record_death(self, event: ParkedEvent) -> None:
+        """Count that an event used up its tries; it is about to be removed."""
         queue = queue_key_of(event)
         self._deaths[queue] = self._deaths.get(queue, 0) + 1
 
-    def lived(self, event: ParkedEvent) -> None:
-        """A try has succeeded."""
+    def record_success(self, event: ParkedEvent) -> None:
+        """Note that a try of an event of this queue succeeded."""
         self._deaths.pop(queue_key_of(event), None)
 
-    def settle(self, event: ParkedEvent) -> OutgoingRecord | None:
-        """It is settled: the tombstone of its row, unless it waits again."""
+    def remove(self, event: ParkedEvent) -> OutgoingRecord | None:
+        """Remove a settled event; returns the tombstone of its row, or None if it waits again."""
         name = queue_key_of(event)
         queue = self.queues[name]
         if queue[0] is not event:
@@ -103,46 +113,49 @@ class ParkedEvents:
         self.count -= 1
         self.bytes -= _memory_size(event)
         if queue:
-            self._next = min(self._next, queue[0].due)
+            self._next_due = min(self._next_due, queue[0].due)
         else:
             del self.queues[name]
             self._deaths.pop(name, None)
         return retry_record.retry_tombstone(event)
 
     def due(self) -> Sequence[ParkedEvent]:
-        """The heads of queues whose time has come, the earliest first, each with those that may
-        follow it at once."""
+        """Return the heads of queues that are due, the earliest first, each followed by the due
+        events behind it. While the breaker is open: a single head, if a probe is due."""
         clock = self._clock()
         now = int(clock * 1000)
-        if self._breaker.open:
-            probing = self._breaker.probing(clock) and not self._breaker.input_next
-            return nsmallest(1, self._heads(), key=_due_order) if probing else ()
-        if not self.queues or now < self._next:
+        if self._breaker.is_open:
+            probe = self._breaker.is_probe_due(clock) and not self._breaker.probe_input_next
+            return nsmallest(1, self._heads(), key=_due_order) if probe else ()
+        if not self.queues or now < self._next_due:
             return ()
         heads = nsmallest(
             MAX_DUE_EVENTS, (e for e in self._heads() if e.due <= now), key=_due_order
         )
         if not heads:
-            self._next = min(event.due for event in self._heads())
+            self._next_due = min(event.due for event in self._heads())
         queues = (takewhile(lambda e: e.due <= now, self.queues[queue_key_of(h)]) for h in heads)
         return [*islice(chain.from_iterable(queues), MAX_DUE_EVENTS)]
 
-    def first(self, event: ParkedEvent) -> bool:
-        """Does it stand behind nobody?"""
+    def is_head(self, event: ParkedEvent) -> bool:
+        """Return True if no earlier event of its key is waiting."""
         return self.queues[queue_key_of(event)][0] is event
 
     def is_full(self) -> bool:
-        return self.at_cap or self._breaker.resting(self._clock())
+        """Return True if no input is to be taken: the lane is at its capacity, or its breaker is
+        open and no probe is due."""
+        return self.at_capacity or self._breaker.is_blocking(self._clock())
 
     @property
-    def at_cap(self) -> bool:
-        """Do as many events, or bytes, wait as may?"""
-        return self.count >= self._most or self.bytes >= MAX_PARKED_BYTES
+    def at_capacity(self) -> bool:
+        """As many events, or bytes, wait as may."""
+        return self.count >= self._capacity or self.bytes >= MAX_PARKED_BYTES
 
     @property
-    def room(self) -> int:
-        """For so many more events; for one at least, as a lane that is asked to handle one must."""
-        return max(1, self._most - self.count)
+    def free_slots(self) -> int:
+        """How many more events may wait; at least one, as a lane that is asked to handle an event
+        must."""
+        return max(1, self._capacity - self.count)
 
     def _heads(self) -> list[ParkedEvent]:
         return [queue[0] for queue in self.queues.values()]
@@ -151,8 +164,8 @@ class ParkedEvents:
         self.queues.setdefault(queue_key_of(event), deque()).append(event)
         self.count += 1
         self.bytes += _memory_size(event)
-        self._sequence = max(self._sequence, event.sequence)
-        self._next = min(self._next, event.due)
+        self._last_sequence = max(self._last_sequence, event.sequence)
+        self._next_due = min(self._next_due, event.due)
 
 
 def _due_order(event: ParkedEvent) -> tuple[int, int]:
@@ -160,6 +173,7 @@ def _due_order(event: ParkedEvent) -> tuple[int, int]:
 
 
 def queue_key_of(record: Record) -> QueueKey:
+    """Return the queue in which an event would wait."""
     return record.topic, record.offset if record.key is None else record.key
 
 

@@ -3,21 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from farandole.broker.backoff import Backoff
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.error_names import published_error_name
 from farandole.events.topology_version import RetryPolicy
 from farandole.stages.contract import Reject
-from farandole.worker.output_routing import InvalidResultError
+from farandole.worker.codecs import InvalidResultError
 from farandole.worker.transaction_buffer import OutputTooLargeError
 
 FINAL_ERRORS = (Reject, UnreadableEventError, InvalidResultError, OutputTooLargeError)
-"""What no second try can change; their message says all, a traceback would say nothing more."""
+"""Errors that another try cannot change. Their message says all, a traceback would add nothing."""
+
+
+class FailedTry(NamedTuple):
+    """What decides how a failed event goes on."""
+
+    attempts: int
+    """How often it has failed, this time included."""
+    waited: float
+    """Seconds since its first try, or since the breaker closed, whichever is later."""
+    breaker_open: bool
+    key_fails_repeatedly: bool
+    """The events before it in its queue used up their tries too."""
+    can_wait: bool
+    """Its row fits into the retry topic; False also if the stage has none."""
+
+
+class RetryInPlace(NamedTuple):
+    """The lane waits for so many seconds, and tries the event again."""
+
+    seconds: float
+
+
+class Park(NamedTuple):
+    """The event waits in the retry topic for so many seconds, with so many attempts used up."""
+
+    seconds: float
+    attempts: int
+
+
+class GiveUp(NamedTuple):
+    """The event becomes a dead letter."""
+
+
+RetryDecision = RetryInPlace | Park | GiveUp
+
+
+def decide(retry: RetryPolicy, failed: FailedTry, random: Callable[[], float]) -> RetryDecision:
+    """Return how an event goes on whose try failed with an error that is worth another try.
+
+    While the breaker is open, an event that can wait neither uses up its tries nor dies: the
+    dependency is down, not the event at fault.
+    """
+    spared = failed.can_wait and failed.breaker_open
+    if not spared and (
+        failed.key_fails_repeatedly or is_exhausted(retry, failed.attempts, failed.waited)
+    ):
+        return GiveUp()
+    seconds = backoff_seconds(retry, failed.attempts, random)
+    if not failed.can_wait or (waits_in_place(retry, failed.attempts) and not spared):
+        return RetryInPlace(seconds)
+    return Park(seconds, failed.attempts - spared)
 
 
 def is_retryable(retry: RetryPolicy, error: BaseException) -> bool:
-    """May another try change anything? `only` and `never` name its class or a base."""
+    """Return True if another try may succeed. `only` and `never` name the error's class or a base
+    of it."""
     if isinstance(error, FINAL_ERRORS):
         return False
     names = {published_error_name(each) for each in type(error).__mro__}
@@ -27,18 +80,18 @@ def is_retryable(retry: RetryPolicy, error: BaseException) -> bool:
 
 
 def backoff_seconds(retry: RetryPolicy, attempt: int, random: Callable[[], float]) -> float:
-    """Seconds before the try after `attempt` of them."""
+    """Return the seconds to wait after `attempt` failed tries."""
     return _backoff(retry).delay(attempt, random)
 
 
 def waits_in_place(retry: RetryPolicy, attempt: int) -> bool:
-    """Does the lane stand still for that wait? What chance may make of it is no reason: it would
-    hold up the others now and then."""
+    """Return True if the lane stands still for that wait. The longest delay decides, not the one
+    drawn: otherwise chance would now and then hold up the other events."""
     return _backoff(retry).longest_delay(attempt) <= retry.in_place
 
 
 def is_exhausted(retry: RetryPolicy, attempts: int, waited: float) -> bool:
-    """Is an event given up that has failed so often, after so many seconds?"""
+    """Return True if an event that has failed so often, in so many seconds, is given up."""
     return attempts >= retry.attempts or (retry.within is not None and waited >= retry.within)
 
 

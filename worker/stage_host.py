@@ -15,8 +15,10 @@ from farandole.broker.settings import Settings
 from farandole.catalog.active_stages import ActiveStage, active_stages
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
 from farandole.events.file_keys import restarting_fields
+from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
+from farandole.lanes.lane_spec import LaneSpec
 from farandole.stages.function_loader import FunctionNotFoundError, load_function
 from farandole.stages.function_signature import StageSignature, UnbindableError
 from farandole.stages.function_signature import read_signature as read_signature
@@ -180,7 +182,7 @@ class StageHost:
         hosted = _HostedStage(wish.stage, self._group(name, code, wish, versions, pool), pool)
         hosted.task = asyncio.create_task(hosted.group.run(hosted.ending))
         self._hosted[name] = hosted
-        self.lanes[name] = lambda: len(hosted.group.lanes)
+        self.lanes[name] = lambda: len(hosted.group.running_lanes)
 
     async def _end(self, names: Sequence[str]) -> None:
         """Let these stages end in good order. Raises what one of them had ended with."""
@@ -230,32 +232,33 @@ class StageHost:
                 names.dead_topic(newest.pipeline, name),
                 names.ledger_topic,
                 lane,
-                settled=self._beat.counters(name).add,
-                cancelled=self._asked.cancelled,
-                retries=retries(lane),
-                alerts=names.alerts_topic,
+                on_committed=self._beat.counters(name).add,
+                cancelled_runs=self._asked.cancelled,
+                retry_topic=retries(lane),
+                alerts_topic=names.alerts_topic,
             )
 
-        return LaneGroup(
-            self._settings,
-            names.stage_group(newest.pipeline, name),
-            wish.topics,
-            lambda lane: names.lane_transactional_id(newest.pipeline, name, lane),
-            handling,
-            alone=self._alone,
-            remedy=f"decide where it goes on: farandole seek {name} --to earliest|latest|OFFSET",
-            patience=DRAIN_SECONDS,
-            state=[parking.topic] if parking else [],
-            holding=partial(self._asked.paused, name),
+        spec = LaneSpec(
+            group=names.stage_group(newest.pipeline, name),
+            topics=wish.topics,
+            transactional_id=partial(names.lane_transactional_id, newest.pipeline, name),
+            work=handling,
+            drain_seconds=DRAIN_SECONDS,
+            state_topics=[parking.topic] if parking else [],
+            lost_offset_remedy=str(
+                NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
+            ),
+            is_paused=partial(self._asked.paused, name),
         )
+        return LaneGroup(self._settings, spec, isolation=self._alone)
 
 
 def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
     """Has the code other schemas than that for which the stage's version was made?"""
-    if not stage.code or signature.passes:
+    if not stage.code or signature.is_passthrough:
         return False
     try:
-        return schema_digest(signature.takes, signature.gives) != stage.code
+        return schema_digest(signature.input_schema, signature.output_schemas) != stage.code
     except NoSchemaError:
         return True
 

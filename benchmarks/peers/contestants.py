@@ -35,7 +35,7 @@ class Contestant:
     guarantee: str
     command: Callable[[Home, Hop], Sequence[str]]
     install: Callable[[Path], Home] | None = None
-    """Into that folder. Raises Missing. None: nothing is to be installed."""
+    """Into that folder. Raises MissingPeerError. None: nothing is to be installed."""
     home: str = ""
     """The folder's name: what two contestants share is installed once."""
     limit: float | None = None

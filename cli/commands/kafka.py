@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 from farandole.cli.rendering.errors import CommandError
+from farandole.services.async_runner import run_async
 
 
 @click.group()
@@ -29,7 +30,7 @@ def start(context: CliContext, as_json: bool) -> None:
     running = run_async(
         embedded_kafka.start_embedded(
             context.folder.resolve(),
-            progress=lambda word: click.echo(word, err=True),
+            progress=lambda state: click.echo(state, err=True),
             settings=context.settings(),
         )
     )
@@ -78,6 +79,6 @@ def status(context: CliContext, as_json: bool) -> None:
         if running is None:
             raise click.exceptions.Exit(1)
     elif running is None:
-        raise CommandError("Kafka is not running; start it: farandole kafka start")
+        raise CommandError(f"Kafka is not running; start it: {context.command_line('kafka start')}")
     else:
         print_line(f"Kafka is at {running.address} (pid {running.pid}, log {running.log})")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.output import print_line
-from farandole.services.service_runner import exit_for_restart, service_lifetime
+from farandole.cli.rendering.errors import exit_unless_zero
+from farandole.services.async_runner import run_async
 
 
 @click.command()
@@ -19,14 +20,11 @@ def keep_books(context: CliContext) -> None:
     waits for it: what is not in the books yet is there once it runs again.
     """
     context.configure_logs("info")
-    run_async(_keep_books(context))
-
-
-async def _keep_books(context: CliContext) -> None:
-    from farandole.ledger.service import run_bookkeeper
-
-    settings = await context.connect()
-    with exit_for_restart("books.ended"):
-        async with service_lifetime() as stopping:
-            await run_bookkeeper(settings, stopping)
+    exit_unless_zero(run_async(_keep_books(context)))
     print_line("nobody keeps the books any more")
+
+
+async def _keep_books(context: CliContext) -> int:
+    from farandole.services.bookkeeper_service import run_bookkeeper_service
+
+    return await run_bookkeeper_service(await context.connect())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from farandole.cli.context import CliContext
+from farandole.cli.context import CliContext, print_warning
 from farandole.cli.options import file_argument, json_option
 from farandole.cli.output import print_json, print_line
-from farandole.cli.rendering.errors import CommandError
+from farandole.cli.rendering.counts import count_text
 
 
 @click.command()
@@ -22,23 +22,21 @@ def lint(context: CliContext, file: Path | None, as_json: bool) -> None:
     Needs no broker. Each finding is FILE:LINE:COLUMN, what is wrong and what helps; exit 1 if one
     of them is an error.
     """
+    from farandole.operations.topology_source import findings_error
+
     checked = context.check_topology(file)
     if as_json:
         print_json([finding.as_json() for finding in checked.findings])
-        if not checked.fit:
+        if not checked.is_fit:
             raise click.exceptions.Exit(1)
         return
-    lines = [str(finding) for finding in checked.findings]
-    if not checked.fit or checked.form is None:
-        raise CommandError(*lines)
-    for line in lines:
-        click.echo(line, err=True)
-    form = checked.form
+    if not checked.is_fit or checked.topology is None:
+        raise findings_error(checked.findings)
+    for warning in checked.findings:
+        print_warning(warning)
+    model = checked.topology
     print_line(
-        f"{file or context.file}: {form.pipeline} is fit to be applied: "
-        f"{_count_text(len(form.stages), 'stage')}, {_count_text(len(form.event_types()), 'event')}"
+        f"{file or context.file}: {model.pipeline} is fit to be applied: "
+        f"{count_text(len(model.stages), 'stage')}, "
+        f"{count_text(len(model.event_types()), 'event')}"
     )
-
-
-def _count_text(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_byte_lines, print_json, print_line
 from farandole.cli.rendering.errors import CommandError
 from farandole.cli.rendering.tables import format_columns
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.notifier.mail_catcher import CaughtMail
@@ -73,14 +74,14 @@ async def _catch_mails(folder: Path, host: str, port: int, as_json: bool) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
 
-    def told(mail: CaughtMail) -> None:
+    def print_mail(mail: CaughtMail) -> None:
         if as_json:
             print_byte_lines([orjson.dumps(_mail_data(mail))])  # a line for each
         else:
             print_line("  ".join(_mail_row(mail)))
 
     try:
-        async with serve_mail_catcher(folder, host=host, port=port, on_mail=told) as address:
+        async with serve_mail_catcher(folder, host=host, port=port, on_mail=print_mail) as address:
             click.echo(f"catching mail at {address} into {folder}; Ctrl-C ends it", err=True)
             click.echo(
                 f"FARANDOLE_SMTP_HOST={address.host} FARANDOLE_SMTP_PORT={address.port} "

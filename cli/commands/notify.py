@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import partial
-
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.output import print_line
-from farandole.services.service_runner import exit_for_restart, service_lifetime
+from farandole.cli.rendering.errors import exit_unless_zero
+from farandole.services.async_runner import run_async
 
 
 @click.command()
@@ -21,24 +19,13 @@ def notify(context: CliContext) -> None:
     may run: one is at work, and another takes over when it ends.
     """
     context.configure_logs("info")
-    run_async(_notify(context))
-
-
-async def _notify(context: CliContext) -> None:
-    from farandole.notifier.delivery_channels import build_channels, deliver_notice
-    from farandole.notifier.service import run_notifier as serve
-    from farandole.notifier.settings import NotifierSettings
-
-    mail = NotifierSettings.load(context.folder)
-    settings = await context.connect()
-    if mail.smtp_host is None:
-        print_line(
-            "no mail server is configured (FARANDOLE_SMTP_HOST): incidents are kept, mails wait"
-        )
-    channels = build_channels(mail, lambda: datetime.now(UTC))
-    with exit_for_restart("notifier.ended"):
-        async with service_lifetime() as stopping:
-            await serve(
-                settings, mail.mail_from, partial(deliver_notice, channels=channels), stopping
-            )
+    exit_unless_zero(run_async(_notify(context)))
     print_line("nobody is notified any more")
+
+
+async def _notify(context: CliContext) -> int:
+    from farandole.notifier.settings import NotifierSettings
+    from farandole.services.notifier_service import run_notifier_service
+
+    notifier_settings = NotifierSettings.load(context.folder)
+    return await run_notifier_service(await context.connect(), notifier_settings, print_line)

@@ -104,9 +104,10 @@ async def _watch_run(
 
 def _repeat_run(context: CliContext, run_id: str, as_json: bool) -> None:
     """Begin the run anew, as `farandole again` does."""
-    from farandole.cli.commands.again import publish_again
+    from farandole.operations.runs.again import AgainRequest, repeat_run
 
-    published = context.run(lambda installation: publish_again(installation.settings, run_id))
+    request = AgainRequest(run_id)
+    published = context.run(lambda installation: repeat_run(installation, request))
     if as_json:
         print_json(published)
     else:

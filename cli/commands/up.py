@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.cli.output import print_line
 from farandole.operations.current_user import current_user
+from farandole.services.async_runner import run_async
 
 if TYPE_CHECKING:
     from farandole.broker.settings import Settings
     from farandole.events.topology_version import Version
-    from farandole.router.topology_derivation import DerivedTopology
-    from farandole.services.supervisor import ServiceSpec
+    from farandole.operations.topology_source import Derivation
 
 
 @click.command()
@@ -34,103 +32,61 @@ def up(context: CliContext) -> None:
 
 
 async def _run_everything(context: CliContext, level: str) -> None:
-    from farandole.catalog.active_stages import active_stages
-    from farandole.catalog.published_versions import VersionsByNumber, follow_versions
-    from farandole.services.companion_services import companion_service
-    from farandole.services.pipeline_supervision import supervise_until_stopped
-    from farandole.services.worker_services import worker_services
+    from farandole.services.embedded_kafka import running_kafka
+    from farandole.services.pipeline_host import host_pipeline
 
-    derived = context.derive_topology()  # first: a mistake in the file costs no start of a broker
-    async with running_kafka(context) as settings:
-        version = await _put_in_force(context, settings, derived)
+    def announce_ready(stages: int) -> None:
+        print_line(
+            f"every stage is at work ({stages}), and a save of {context.file.name} is followed; "
+            "Ctrl-C ends them"
+        )
+
+    derivation = context.derive()  # first: a mistake in the file costs no start of a broker
+    async with running_kafka(context.invocation, print_line) as settings:
+        version = await _start_version(context, settings, derivation)
         _print_introduction(context, settings, version)
-
-        def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
-            workers = worker_services(
-                settings, context.folder, versions, pretty=sys.stderr.isatty(), log_level=level
-            )
-            return [
-                *workers,
-                companion_service(context.invocation, settings, "route", level=level),
-                companion_service(context.invocation, settings, "keep-books", level=level),
-                companion_service(context.invocation, settings, "notify", level=level),
-                companion_service(context.invocation, settings, "monitor", level=level),
-            ]
-
-        async with follow_versions(settings, version.pipeline) as published:
-            count = len(active_stages(published.versions))
-            await supervise_until_stopped(
-                published,
-                asked,
-                lambda: print_line(
-                    f"every stage is at work ({count}), and a save of {context.file.name} is "
-                    "followed; Ctrl-C ends them"
-                ),
-            )
+        await host_pipeline(
+            context.invocation,
+            settings,
+            version,
+            log_level=level,
+            pretty=sys.stderr.isatty(),
+            ready=announce_ready,
+        )
         print_line(f"{_newline_after_ctrl_c()}all stages have ended")
 
 
-async def _put_in_force(
-    context: CliContext, settings: Settings, derived: DerivedTopology
+async def _start_version(
+    context: CliContext, settings: Settings, derivation: Derivation
 ) -> Version:
-    """The version to begin with: the file's, unless that is dangerous or somebody went back on
-    purpose. Raises NotAppliedError."""
-    from farandole.router.cluster_snapshot import plan_changes
-    from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
+    """Return the version to begin with, and print why it is not the file's if it is not."""
+    from farandole.operations.topology.start_version import StartRequest, start_version
     from farandole.router.reason_text import change_lines, render_reason
 
-    plan = await plan_changes(settings, derived)
-    if plan.newest is not None and plan.publishes:
-        back = await standing_rollback_reason(settings, plan)
-        refused = plan.not_allowed(())
-        if back:
-            print_line(render_reason(back))
-        if refused:
-            for line in change_lines(refused):
-                print_line(line)
-            allow = context.command_line("apply", *(f"--allow {danger}" for danger in plan.dangers))
-            print_line(
-                f"{derived.pipeline}@{plan.newest} stays in force; to apply the file: {allow}"
-            )
-        if back or refused:
-            return await context.newest_version(settings)
-    return (await apply_plan(settings, plan, current_user())).version
-
-
-@asynccontextmanager
-async def running_kafka(context: CliContext) -> AsyncIterator[Settings]:
-    """A Kafka: the one that is named, else the folder's own, stopped at the end if it was not
-    running before. Raises BrokerError."""
-    from farandole.broker import embedded_kafka
-
-    own = (
-        context.settings().bootstrap is None
-        and embedded_kafka.embedded_status(context.folder.resolve()) is None
-    )
-    try:
-        yield await context.connect(start=True, progress=lambda word: print_line(f"Kafka: {word}"))
-    finally:
-        if own and await embedded_kafka.stop_embedded(context.folder.resolve()):
-            print_line("Kafka has ended; its data are kept")
+    request = StartRequest(derivation, current_user())
+    start = await start_version(context.installation_of(settings), request)
+    if start.kept_because:
+        print_line(render_reason(start.kept_because))
+    if start.refused:
+        for line in change_lines(start.refused):
+            print_line(line)
+        allow = context.command_line("apply", *(f"--allow {danger}" for danger in start.dangers))
+        print_line(f"{start.version.name} stays in force; to apply the file: {allow}")
+    return start.version
 
 
 def _print_introduction(context: CliContext, settings: Settings, version: Version) -> None:
-    from farandole.cli.command_hints import leaf_event_types, trigger_commands
+    from farandole.cli.rendering.introduction import introduction_lines
 
     print_line(f"{version.name} is in force on Kafka at {settings.bootstrap}")
     print_line("")
     print_line("In another terminal:")
-    for line in trigger_commands(context, settings, version):
+    for line in introduction_lines(settings, version, context.command_line):
         print_line(f"  {line}")
-    for event_type in leaf_event_types(version):
-        topic = version.events[event_type].topic
-        print_line(f"  kcat -C -b {settings.bootstrap} -t {topic}")
-        print_line(f"  {context.command_line('tail', event_type)}")
-    print_line(f"  {context.command_line('status')}")
     print_line("")
     sys.stdout.flush()
 
 
 def _newline_after_ctrl_c() -> str:
-    """A terminal has just printed `^C`: begin a new line."""
+    """Return a line break where a terminal has just printed `^C`."""
     return "\n" if sys.stdout.isatty() else ""

@@ -7,8 +7,9 @@ import sys
 import click
 
 from farandole.cli import shell_completion
-from farandole.cli.context import CliContext, run_async
+from farandole.cli.context import CliContext
 from farandole.operations.names import require_known
+from farandole.services.async_runner import run_async
 
 
 @click.command()
@@ -40,7 +41,7 @@ async def _run_workers(
 
     settings = await context.connect()
 
-    def asked(versions: VersionsByNumber) -> list[ServiceSpec]:
+    def wanted_services(versions: VersionsByNumber) -> list[ServiceSpec]:
         return worker_services(
             settings,
             context.folder,
@@ -56,9 +57,11 @@ async def _run_workers(
         for stage in stages:
             require_known(stage, active_stages(published.versions), "stage")
         newest = published.versions[max(published.versions)]
-        said = ", ".join(stages) or "all stages"
+        hosted = ", ".join(stages) or "all stages"
         await supervise_until_stopped(
             published,
-            asked,
-            lambda: click.echo(f"{newest.name}: {said} at work on {settings.bootstrap}", err=True),
+            wanted_services,
+            lambda: click.echo(
+                f"{newest.name}: {hosted} at work on {settings.bootstrap}", err=True
+            ),
         )

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 
+from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.tables import format_columns
-from farandole.events.safe_text import single_line
-from farandole.events.time_format import format_timestamp_ms
+from farandole.events.next_step import CommandLine
+from farandole.events.run_ids import RUN_ID_PATTERN
+from farandole.events.safe_text import escape_harmful, single_line
+from farandole.events.time_format import format_timestamp, format_timestamp_ms
 from farandole.notifier.dead_letter_view import record_time
 from farandole.notifier.notifier_lane import utc_now
+from farandole.operations.dead_letters.discard import DiscardResult
 from farandole.operations.dead_letters.failure_kinds import FailureKind
+from farandole.operations.dead_letters.letter_queries import LetterResult
+from farandole.operations.dead_letters.refusals import Refusal
+from farandole.operations.dead_letters.replay import ReplayPreview, ReplayResult
+from farandole.operations.dead_letters.value_patch import format_json, parse_json
+from farandole.operations.reason_text import reason_text
 
 _MAX_TITLE_LENGTH = 60  # characters of a kind's error and title
 
@@ -40,3 +50,127 @@ def _kind_title(kind: FailureKind) -> str:
 def _format_time(milliseconds: int) -> str:
     # Whoever wrote the letter may have given it any time.
     return format_timestamp_ms(int(record_time(milliseconds, utc_now()).timestamp() * 1000))
+
+
+def letter_lines(letter: LetterResult) -> list[str]:
+    """Return all that is known of a letter; nothing that it says can harm the terminal."""
+    record, stage, settlement = letter.record, letter.stage, letter.settlement
+
+    def word(name: str, otherwise: str = "(unknown)") -> str:
+        return single_line(letter.account(name)) or otherwise
+
+    key = "(none)" if record.key is None else single_line(_decode_text(record.key))
+    first, last = word("first_failed"), word("last_failed")
+    lines = [
+        f"{stage}/{record.offset}: {word('error')}, kind {word('fingerprint')}",
+        *_indented(letter.account("message") or "(no message)"),
+        "",
+        f"event    {word('topic')}/{word('partition')}/{word('offset')}, key {key}",
+        f"run      {word('run')}, wired by {word('version')}",
+        f"tried    {word('attempts')} times, from {first} to {last}; replayed "
+        f"{word('replays', '0')} times before",
+    ]
+    if letter.account("cut"):
+        lines.append(f"cut      {word('cut')}")
+    if settlement is None:
+        lines.append("settled  no: it is open")
+    else:
+        why = f": {single_line(settlement.reason)}" if settlement.reason else ""
+        lines.append(
+            f"settled  {settlement.how} by {single_line(settlement.by)} at "
+            f"{format_timestamp(settlement.at)}{why}"
+        )
+    if letter.account("traceback"):
+        lines += ["", *_indented(letter.account("traceback").rstrip("\n"))]
+    if letter.headers:
+        headers = (f"{name}: {_decode_text(value)}" for name, value in letter.headers)
+        lines += ["", *map(single_line, headers)]
+    return [*lines, "", *_indented(_format_value(record.value))]
+
+
+def letter_commands(letter: LetterResult, command_line: CommandLine) -> list[str]:
+    """Return the commands that help next with a letter."""
+    offset = letter.record.offset
+    lines = [
+        f"kcat -C -b {shlex.quote(letter.bootstrap)} -t {letter.topic} -p 0 -o {offset} -c 1 "
+        "-f '%h\\n%k\\n%s\\n'"
+    ]
+    run_id = letter.account("run")
+    if RUN_ID_PATTERN.fullmatch(run_id.encode()):
+        lines.append(command_line("run", run_id))
+    if letter.settlement is None:
+        position = f"{letter.stage}/{offset}"
+        lines.append(command_line("dead", "replay", position))
+        lines.append(command_line("dead", "discard", position, "--reason", "'…'"))
+    return lines
+
+
+def preview_lines(preview: ReplayPreview) -> Iterator[str]:
+    """Yield what a replay would do, by stage, then what cannot be replayed."""
+    for stage in preview.stages:
+        yield from _settled_before_line(stage.stage, stage.settled_before)
+    for stage in preview.stages:
+        if stage.letters:
+            yield f"{stage.stage}: {count_text(stage.replayable, 'letter')} can be replayed"
+    for refusal in preview.refused:
+        yield refusal_line(refusal)
+
+
+def refusal_line(refusal: Refusal) -> str:
+    """Return how many letters cannot be replayed for one reason."""
+    letters = count_text(refusal.count, "letter")
+    return single_line(f"{letters} cannot be replayed: {reason_text(refusal.reason)}")
+
+
+def replay_lines(result: ReplayResult) -> Iterator[str]:
+    """Yield what was replayed, by stage."""
+    for each in result.stages:
+        yield _outcome_line(
+            each.stage, each.replayed, "replayed", each.expired, each.settled_by_others
+        )
+
+
+def discard_lines(result: DiscardResult) -> Iterator[str]:
+    """Yield what was discarded, by stage."""
+    for each in result.stages:
+        yield from _settled_before_line(each.stage, each.settled_before)
+    selected = [
+        each for each in result.stages if each.discarded or each.expired or each.settled_by_others
+    ]
+    for each in selected:
+        yield _outcome_line(
+            each.stage, each.discarded, "discarded", each.expired, each.settled_by_others
+        )
+    if not selected:
+        yield "nothing to discard: no open letter is meant"
+
+
+def _settled_before_line(stage: str, count: int) -> Iterator[str]:
+    if count:
+        letters = count_text(count, "letter")
+        yield f"{stage}: {letters} settled before, to which nothing is done"
+
+
+def _outcome_line(stage: str, done: int, how: str, expired: int, by_others: int) -> str:
+    line = f"{stage}: {count_text(done, 'letter')} {how}"
+    if expired:
+        line += f"; {expired:,} are kept no longer"
+    if by_others:
+        line += f"; {by_others:,} had been settled by somebody else by then"
+    return line
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in escape_harmful(text).replace("\t", "    ").split("\n")]
+
+
+def _decode_text(raw: bytes | None) -> str:
+    return "(null)" if raw is None else raw.decode(errors="backslashreplace")
+
+
+def _format_value(value: bytes | None) -> str:
+    """Return a value as indented JSON, or as text if it is none."""
+    try:
+        return format_json(parse_json((value or b"").decode())).rstrip("\n")
+    except (ValueError, RecursionError):
+        return "(no value)" if value is None else _decode_text(value)

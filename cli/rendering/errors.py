@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -29,14 +29,9 @@ class CommandError(Exception):
 
 
 @contextmanager
-def report_errors(
-    complete: Callable[[str], str] = str, command_line: CommandLine = plain_command_line
-) -> Iterator[None]:
-    """Turn whatever is raised into lines on standard error and an exit code.
-
-    `command_line` writes the commands of next steps; `complete` adds options to commands that stand
-    in the text of an error.
-    """
+def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[None]:
+    """Turn whatever is raised into lines on standard error and an exit code. `command_line` writes
+    the commands that help next."""
     try:
         yield
         _flush_stdout()
@@ -53,7 +48,7 @@ def report_errors(
     except click.ClickException as error:
         _exit_with(error.exit_code, f"farandole: {error.format_message()}")
     except CommandError as error:
-        _exit_with(1, *map(complete, error.lines))
+        _exit_with(1, *error.lines)
     except ServiceError as error:
         _exit_with(1, f"farandole: {error}")
     except Exception as error:
@@ -62,9 +57,7 @@ def report_errors(
         operation_error = translate_error(error)
         if operation_error is not None:
             code = EXIT_USAGE if isinstance(operation_error, InvalidRequestError) else 1
-            _exit_with(code, *map(complete, operation_error.lines(command_line)))
-        if isinstance(error, _demo_errors()):
-            _exit_with(1, complete(f"farandole: {error}"))
+            _exit_with(code, *operation_error.lines(command_line))
         _exit_with(
             1,
             f"farandole: unexpected {type(error).__name__}: {error} "
@@ -77,13 +70,10 @@ def error_text(error: OperationError, command_line: CommandLine = plain_command_
     return "\n".join(line.removeprefix("farandole: ") for line in error.lines(command_line))
 
 
-def _demo_errors() -> tuple[type[Exception], ...]:
-    """The errors of the demonstration whose message is the whole story."""
-    from farandole.demo.oracle import OracleError
-    from stages.order_lines.order_lines_table import DatabaseUnusable
-    from stages.order_lines.source_data import DataMissing
-
-    return (DataMissing, DatabaseUnusable, OracleError)
+def exit_unless_zero(code: int) -> None:
+    """End the command with the exit code of a service, unless that is 0."""
+    if code:
+        raise click.exceptions.Exit(code)
 
 
 def _exit_with(code: int, *lines: str) -> NoReturn:

@@ -67,7 +67,7 @@ class RunRowAudit:
         rows = {key: value for key, value in table.items() if parse_run_row(value) is not None}
         refold = RefoldCheck(rows, lambda each: run is None or each == run)
         start = {TopicPartition(names.ledger_topic, index): 0}
-        async with aclosing(scan(self._settings, [names.ledger_topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(self._settings, [names.ledger_topic], start=start)) as batches:
             async for records in batches:
                 for record in records:
                     entry = entry_validation.parse_entry(record.value)

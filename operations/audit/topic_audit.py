@@ -207,7 +207,9 @@ class _AuditReader:
         names = self._settings.names
         tps = [TopicPartition(t, i) for t in self._topics for i in range(existing.get(t, 0))]
         for stage in {s for v in self._versions.values() for s in v.stages}:
-            done = await self._admin.committed(names.stage_group(self._pipeline, stage), tps)
+            done = await self._admin.committed_offsets(
+                names.stage_group(self._pipeline, stage), tps
+            )
             for tp, at in done.items():
                 self._consumed[stage, tp.topic, tp.partition] = at.offset if at else 0
         types = {e.topic: t for v in self._versions.values() for t, e in v.events.items()}
@@ -231,7 +233,7 @@ class _AuditReader:
                 continue
             found[tp] = _now()
             start = {tp: first}
-            async with aclosing(scan(self._settings, [tp.topic], start=start)) as batches:  # type: ignore[type-var]  # it is one
+            async with aclosing(scan(self._settings, [tp.topic], start=start)) as batches:
                 async for records in batches:
                     found[tp] = records[0].timestamp + int(
                         1000 * self._settings.transaction_timeout

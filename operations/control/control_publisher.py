@@ -1,4 +1,4 @@
-"""How does a person's wish reach the running system?"""
+"""How does a control document reach the running system?"""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from farandole.events.control_documents import ControlDocument, serialize_contro
 
 
 async def publish_control(
-    settings: Settings, wish: ControlDocument, gone: Sequence[bytes] = ()
+    settings: Settings, document: ControlDocument, removed_keys: Sequence[bytes] = ()
 ) -> None:
-    """Write it to `farandole.control`, and take away what stands there under the keys `gone`.
+    """Write a document to `farandole.control` and delete the documents under `removed_keys`.
     Raises BrokerError."""
-    rows = [(wish.key, serialize_control(wish)), *((key, None) for key in gone if key != wish.key)]
+    rows = [
+        (document.key, serialize_control(document)),
+        *((key, None) for key in removed_keys if key != document.key),
+    ]
     async with open_client(make_producer(settings), settings) as writer:
         for key, value in rows:
             await with_deadline(

@@ -14,6 +14,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
 from farandole.catalog.published_versions import read_versions
+from farandole.events.next_step import NextStep
 from farandole.events.record import Record
 from farandole.events.settlement_record import Settlement, is_settlement, parse_settlement
 from farandole.events.topology_version import Version
@@ -21,6 +22,7 @@ from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.pipeline_directory import PipelineDirectory
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.replay_builder import RetryTopic
+from farandole.operations.events.record_lookup import record_at
 
 _DEFAULT_MAX_MESSAGE_BYTES = 1_048_588  # bytes: Kafka's own default of `max.message.bytes`
 
@@ -80,13 +82,8 @@ class DeadLetterStore:
 
     async def letter_at(self, stage: str, offset: int) -> Record | None:
         """Return the letter at this offset; None if there is no letter. Raises BrokerError."""
-        async with aclosing(self._scan(stage, offset)) as found:
-            async for records in found:
-                first = records[0]
-                if first.offset == offset and not is_settlement(first.headers):
-                    return first
-                break
-        return None
+        record = await record_at(self.settings, self.topic(stage), 0, offset)
+        return None if record is None or is_settlement(record.headers) else record
 
     async def retry_topic(self, stage: str) -> RetryTopic:
         """Return the shape of a stage's retry topic. Raises BrokerError, also where the stage has
@@ -95,8 +92,8 @@ class DeadLetterStore:
         async with ClusterAdmin.open(self.settings) as admin:
             lanes = (await admin.topics()).get(topic)
             if lanes is None:
-                raise BrokerError(f"there is no topic {topic} yet; run: farandole apply")
-            configs = (await admin.configs([topic])).get(topic, {})
+                raise BrokerError(f"there is no topic {topic} yet", NextStep("run", ("apply",)))
+            configs = (await admin.topic_configs([topic])).get(topic, {})
         return RetryTopic(
             stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))
         )
@@ -104,7 +101,7 @@ class DeadLetterStore:
     async def _scan(self, stage: str, first: int) -> AsyncGenerator[list[Record]]:
         topic = self.topic(stage)
         start = {TopicPartition(topic, 0): first}
-        async with aclosing(scan(self.settings, [topic], start=start)) as found:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(self.settings, [topic], start=start)) as found:
             async for records in found:
                 yield records
 

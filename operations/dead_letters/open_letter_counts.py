@@ -14,17 +14,20 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import settlement_record
 
-MAX_COUNTED_LETTERS = 10_000  # that are read: beyond that a person needs no figure
+MAX_COUNTED_LETTERS = (
+    10_000  # letters that are read of a stage: beyond that nobody needs an exact count
+)
 _CONCURRENT_TOPICS = 4  # topics that are read at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLetterCount:
-    """So many dead letters are open; `more`: there are others behind those that were read, and
-    perhaps word that some of these are settled."""
+    """How many dead letters of a stage are open."""
 
     count: int = 0
     more: bool = False
+    """Whether not all records were read: there may be more open letters, and some of those that
+    were counted may be settled."""
 
     def __str__(self) -> str:
         return f"{self.count:,}{'+' if self.more else ''}"
@@ -33,8 +36,8 @@ class OpenLetterCount:
 async def count_open_letters(
     admin: ClusterAdmin, settings: Settings, pipeline: str, stages: Iterable[str]
 ) -> dict[str, OpenLetterCount]:
-    """By stage, how many are open, of the first `MOST` that are committed. Counted, since
-    transactions take offsets too. Raises BrokerError."""
+    """Return by stage how many letters are open among the first MAX_COUNTED_LETTERS. They are read
+    and counted, since offsets count the markers of transactions too. Raises BrokerError."""
     existing = await admin.topics()
     topics = {stage: settings.names.dead_topic(pipeline, stage) for stage in stages}
     partitions = {
@@ -43,20 +46,20 @@ async def count_open_letters(
     first = await admin.start_offsets(list(partitions.values()))
     ends = await admin.end_offsets(list(partitions.values()))
     read = [stage for stage, tp in partitions.items() if ends[tp] > first[tp]]
-    turn = asyncio.Semaphore(_CONCURRENT_TOPICS)
+    slots = asyncio.Semaphore(_CONCURRENT_TOPICS)
 
-    async def one(stage: str) -> OpenLetterCount:
-        async with turn:
+    async def count(stage: str) -> OpenLetterCount:
+        async with slots:
             return await _count_topic(settings, topics[stage])
 
-    found = await asyncio.gather(*map(one, read))
+    found = await asyncio.gather(*map(count, read))
     return {stage: OpenLetterCount() for stage in topics} | dict(zip(read, found, strict=True))
 
 
 async def _count_topic(settings: Settings, topic: str) -> OpenLetterCount:
     letters: set[int] = set()
     read = 0
-    async with aclosing(scan(settings, [topic])) as batches:  # type: ignore[type-var]  # it is one
+    async with aclosing(scan(settings, [topic])) as batches:
         async for records in batches:
             for record in records:
                 if settlement_record.is_settlement(record.headers):

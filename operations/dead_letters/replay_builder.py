@@ -1,11 +1,11 @@
 """What is written to replay dead letters, and which of them cannot be replayed?
 
-A replay is an order to the lane that had the event, in the stage's retry topic; the books say in
-the same transaction that the event is dead no more but parked. Nobody but the stage that failed
-sees it.
+A replay is a row in the retry topic of the stage that failed, for the lane that had the event. In
+the same transaction the ledger gets an entry: the event is no longer dead but parked. No other
+stage sees the event again.
 
-Nobody works a version that is retired. What it had as a root can be published anew, as the root of
-another run: all that subscribe to it see it, and in the books of the old run it stays dead.
+A retired version is not worked any more. A root that died under it can be published again as the
+root of another run: all its subscribers see it, and in the books of the old run it stays dead.
 """
 
 from __future__ import annotations
@@ -18,21 +18,29 @@ import orjson
 
 from farandole.events import retry_record
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX, approximate_record_size
-from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.header_codec import encode_headers
 from farandole.events.ledger_entry import RunPart, ledger_partition
 from farandole.events.record import OutgoingRecord, Record
 from farandole.events.retry_record import ParkedEvent
+from farandole.events.root_record import repeat_headers
 from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.events.topology_version import Version
 from farandole.operations.dead_letters.letter_selection import account_field
-from farandole.router.topology_derivation import MAX_EVENT_BYTES
+from farandole.operations.reason_text import reason_text
+from farandole.operations.reasons import Reason
+from farandole.router.topic_specs import MAX_EVENT_BYTES
 
 _BATCH_OVERHEAD = 1024  # bytes of a record batch around a row
+_SOURCE = b"farandole://"  # how the source of each event begins that a stage emitted
 
 
 class NotReplayableError(Exception):
-    """Why a letter cannot be replayed, in words that many letters have in common."""
+    """A letter cannot be replayed. Many letters have the same reason, so that they are counted by
+    it."""
+
+    def __init__(self, code: str, **fields: Any) -> None:
+        self.reason = Reason(code, fields)
+        super().__init__(reason_text(self.reason))
 
 
 class NewRunRoot(NamedTuple):
@@ -55,63 +63,60 @@ class Replay(NamedTuple):
     stage: str
     event_type: str
     new_root: NewRunRoot | None = None
-    """What is published instead of the order."""
+    """What is published instead of a row of the retry topic; None for an ordinary replay."""
 
     @property
     def size(self) -> int:
-        """Bytes that it takes, about."""
+        """The approximate size in bytes."""
         event = self.event
         return approximate_record_size(event.key, event.value, event.headers)
 
     @property
     def retry_row(self) -> OutgoingRecord:
+        """The row of the retry topic that orders the replay."""
         return retry_record.make_retry_row(self.event, retry_record.REPLAY_PREFIX)
 
 
 class RetryTopic(NamedTuple):
-    """A stage's retry topic, as it is."""
+    """The shape of a stage's retry topic."""
 
     stage: str
     lanes: int
     largest: int
-    """Bytes that a record of it may have."""
+    """The largest record that it takes, in bytes."""
 
 
-def prepare_replay(record: Record, to: RetryTopic, versions: Mapping[str, Version]) -> Replay:
-    """What replays a letter; `versions` by their names. Raises NotReplayableError."""
-    made = parse_letter(record, to.stage, versions)
-    check_replayable(made, to)
-    return made
+def prepare_replay(record: Record, topic: RetryTopic, versions: Mapping[str, Version]) -> Replay:
+    """Return what replays a letter; `versions` by their names. Raises NotReplayableError."""
+    replay = parse_letter(record, topic.stage, versions)
+    check_replayable(replay, topic)
+    return replay
 
 
 def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) -> Replay:
-    """A letter with all that it takes to replay it, whether or not its version, its lane and the
-    retry topic allow it. Raises NotReplayableError."""
+    """Return a letter with all that it takes to replay it, whether or not its version, its lane and
+    the retry topic allow it. Raises NotReplayableError where something is missing."""
     topic = account_field(record, "topic")
-    partition, offset = (
-        _parse_number(account_field(record, "partition")),
-        _parse_number(account_field(record, "offset")),
-    )
+    partition = _parse_number(account_field(record, "partition"))
+    offset = _parse_number(account_field(record, "offset"))
     if not topic or partition is None or offset is None:
-        raise NotReplayableError("it does not say where the event stood")
+        raise NotReplayableError("letter_no_position")
     if any(name == f"{DEAD_HEADER_PREFIX}cut" for name, _ in record.headers):
-        raise NotReplayableError("it was cut to fit into its topic")
+        raise NotReplayableError("letter_cut")
     if record.value is None:
-        raise NotReplayableError("it has no value: a tombstone is no event")
+        raise NotReplayableError("letter_no_value")
     run = account_field(record, "run").encode()
     if not RUN_ID_PATTERN.fullmatch(run):
-        raise NotReplayableError("its run is not known")
+        raise NotReplayableError("letter_run_unknown")
     version = versions.get(account_field(record, "version"))
     if version is None:
-        raise NotReplayableError("its version was never published here")
+        raise NotReplayableError("letter_version_unknown")
     if stage not in version.stages:
-        raise NotReplayableError(f"{stage} is no stage of {version.name}")
-    taken = version.stages[stage].subscribes
-    event_type = next((t for t in taken if version.events[t].topic == topic), None)
+        raise NotReplayableError("letter_not_a_stage", stage=stage, version=version.name)
+    inputs = version.stages[stage].subscribes
+    event_type = next((t for t in inputs if version.events[t].topic == topic), None)
     if event_type is None:
-        raise NotReplayableError(
-            f"it stood in a topic that {stage} does not take in {version.name}"
-        )
+        raise NotReplayableError("letter_not_an_input", stage=stage, version=version.name)
     event = ParkedEvent(
         topic=topic,
         partition=partition,
@@ -127,69 +132,63 @@ def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) ->
     return Replay(record.offset, partition, event, run, version, stage, event_type)
 
 
-def check_replayable(made: Replay, to: RetryTopic) -> None:
-    """Raises NotReplayableError where nobody would work it, or its row is larger than the retry
-    topic takes."""
-    if made.version.retired is not None:
-        raise NotReplayableError(f"{made.version.name} is retired")
-    if made.lane >= to.lanes:
-        raise NotReplayableError(f"its lane is gone: {to.stage} has {to.lanes}")
-    row = made.retry_row
-    account = len(row.value or b"") - len(made.event.value or b"")
+def check_replayable(replay: Replay, topic: RetryTopic) -> None:
+    """Raise NotReplayableError where no lane would work the replay, or its row is larger than the
+    retry topic takes."""
+    if replay.version.retired is not None:
+        raise NotReplayableError("letter_version_retired", version=replay.version.name)
+    if replay.lane >= topic.lanes:
+        raise NotReplayableError("letter_lane_gone", stage=topic.stage, lanes=topic.lanes)
+    row = replay.retry_row
+    overhead = len(row.value or b"") - len(replay.event.value or b"")
     if (
-        account > retry_record.RETRY_HEADROOM
-        or approximate_record_size(row.key, row.value, ()) + _BATCH_OVERHEAD > to.largest
+        overhead > retry_record.RETRY_HEADROOM
+        or approximate_record_size(row.key, row.value, ()) + _BATCH_OVERHEAD > topic.largest
     ):
-        raise NotReplayableError("with its headers and key it is too large for the retry topic")
+        raise NotReplayableError("letter_too_large")
 
 
-def replay_as_new_run(made: Replay, newest: Version) -> Replay:
-    """What publishes a root of a retired version once more, linked to the run that it opened, as
-    `farandole again` does. Raises NotReplayableError."""
-    event = newest.events.get(made.event_type)
-    if (
-        event is None
-        or made.event_type not in newest.roots()
-        or not newest.subscribers(made.event_type)
-    ):
+def replay_as_new_run(replay: Replay, newest: Version) -> Replay:
+    """Return what publishes a root of a retired version once more, linked to the run that it
+    opened, as `farandole again` does. Raises NotReplayableError where it is no root of the newest
+    version."""
+    event_type, old = replay.event_type, replay.version.name
+    event = newest.events.get(event_type)
+    if event is None or event_type not in newest.roots() or not newest.subscribers(event_type):
         raise NotReplayableError(
-            f"{made.version.name} is retired, and {made.event_type} is no root of {newest.name}"
+            "letter_not_a_root", version=old, event_type=event_type, newest=newest.name
         )
-    its = made.event.headers
-    ours = b"farandole://"
-    if any(name == "ce_source" and (value or b"").startswith(ours) for name, value in its):
-        raise NotReplayableError(
-            f"{made.version.name} is retired, and a stage has emitted the event"
-        )
-    headers = [*(h for h in its if h[0] != REPEATED_RUN_HEADER), (REPEATED_RUN_HEADER, made.run)]
-    if (
-        approximate_record_size(made.event.key, made.event.value, headers) + _BATCH_OVERHEAD
-        > MAX_EVENT_BYTES
-    ):
-        raise NotReplayableError("it is too large to be linked to its run")
-    # Where its key had it; of a topic that is narrower now the worker finds the key's own place.
-    partition = made.event.partition % event.partitions
-    record = OutgoingRecord(made.event.key, made.event.value, encode_headers(headers))
-    return made._replace(new_root=NewRunRoot(event.topic, partition, record))
+    headers = replay.event.headers
+    if any(name == "ce_source" and (value or b"").startswith(_SOURCE) for name, value in headers):
+        raise NotReplayableError("letter_emitted_by_stage", version=old)
+    linked = repeat_headers(headers, replay.run.decode())
+    size = approximate_record_size(replay.event.key, replay.event.value, linked)
+    if size + _BATCH_OVERHEAD > MAX_EVENT_BYTES:
+        raise NotReplayableError("letter_too_large_to_link")
+    # The partition of the first time. If the topic is narrower now, a worker forwards the event to
+    # the partition of its key.
+    partition = replay.event.partition % event.partitions
+    record = OutgoingRecord(replay.event.key, replay.event.value, encode_headers(linked))
+    return replay._replace(new_root=NewRunRoot(event.topic, partition, record))
 
 
 def ledger_entries(
     replays: Iterable[Replay], pipeline: str, stage: str, at: int
 ) -> dict[int, OutgoingRecord]:
-    """What the books say of letters that are replayed in one transaction, by partition of the
-    ledger. Nothing is settled: what was dead is parked. Of a version from before there were books
-    nothing is said."""
+    """Return the ledger entries for letters that are replayed in one transaction, by partition of
+    the ledger. They settle nothing: what was dead is parked. There is no entry for a version that
+    was published before there were books."""
     parts: dict[int, dict[tuple[bytes, int], RunPart]] = {}
     for each in replays:
         if not each.version.ledger or each.new_root is not None:
             continue
         number = ledger_partition(each.run, each.version.ledger)
-        # No root: whoever opened the run has said it, and a part that settles nothing opens none.
+        # No root: it was written when the run was opened; a part that settles nothing opens none.
         part = parts.setdefault(number, {}).setdefault(
             (each.run, each.version.version),
             {"run": each.run.decode(), "version": each.version.version, "in": {}, "out": {}},
         )
-        # As old as it is written: no event is settled here whose age could be told.
+        # The age is 0: no event is settled here whose age could be measured.
         edge: Any = part["in"].setdefault(
             each.event_type, {"n": 0, "hash": 0, "oldest": at, "dead": 0, "parked": 0}
         )
@@ -214,7 +213,7 @@ def ledger_entries(
 
 
 def retry_rows(replays: Sequence[Replay]) -> dict[int, list[OutgoingRecord]]:
-    """The orders, by lane."""
+    """Return the rows of the retry topic, by lane."""
     found: dict[int, list[OutgoingRecord]] = {}
     for each in replays:
         if each.new_root is None:
@@ -223,7 +222,7 @@ def retry_rows(replays: Sequence[Replay]) -> dict[int, list[OutgoingRecord]]:
 
 
 def new_run_roots(replays: Sequence[Replay]) -> dict[tuple[str, int], list[OutgoingRecord]]:
-    """The roots of new runs, by topic and partition."""
+    """Return the roots of new runs, by topic and partition."""
     found: dict[tuple[str, int], list[OutgoingRecord]] = {}
     for each in replays:
         if each.new_root is not None:

@@ -1,26 +1,24 @@
 """How are dead letters settled, each exactly once, whoever else settles them at the same time?
 
 A letter is settled by a record in its own topic (`events/settlement_record.py`), which commits in
-one transaction with what is done to it. Of each dead-letter topic:
+one transaction with what is done to the letter. For each dead-letter topic:
 
 1. Start the producer under the one transactional id that the stage has for this. That fences
-   whoever settles letters of it now: his open transaction is aborted or, where it was prepared,
-   committed.
-2. **Then** read the topic. All that anybody has settled can be read now, and none but us can settle
-   more.
-3. Write for each letter that is chosen and open: the order in the retry topic, the settlement, what
-   the books say; in transactions that are bounded in letters and bytes.
+   everybody else who settles letters of the stage now: their open transaction is aborted or, where
+   it was prepared, committed.
+2. **Then** read the topic. Now all settlements can be read, and only this producer can add more.
+3. Write for each selected open letter the row in the retry topic, the settlement and the ledger
+   entry, in transactions that are bounded in letters and bytes.
 
-Whoever is fenced in the middle, or does not hear how a transaction ended, begins again at 1: what
-he had settled stands in the topic. Nothing is ever sent on the strength of what was read before the
-fence.
+A program that is fenced in the middle, or does not hear how a transaction ended, begins again at 1:
+what it had settled stands in the topic. Nothing is sent on the strength of what was read before the
+fence, such as a preview.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -44,6 +42,7 @@ from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
 from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
 from farandole.operations.dead_letters.letter_selection import LetterSelection
+from farandole.operations.dead_letters.refusals import Refusals
 from farandole.operations.dead_letters.replay_builder import (
     NotReplayableError,
     Replay,
@@ -57,106 +56,110 @@ from farandole.operations.dead_letters.replay_builder import (
 )
 
 MAX_TRANSACTION_LETTERS = 500
-"""Of one transaction."""
+"""Letters that one transaction settles."""
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+"""Bytes of letters after which a transaction is closed."""
 MAX_FRUITLESS_TRIES = 12
-"""In a row that may come to nothing."""
-MAX_REASONS = 50
-"""That are counted apart."""
+"""Tries in a row that settle nothing, after which an order is given up."""
 _BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
 
 
 class SettlementOrder(NamedTuple):
-    """What a person wants of some letters of one stage."""
+    """What shall be done with some letters of one stage."""
 
     stage: str
     how: SettlementKind
     letters: frozenset[int]
-    """Their offsets."""
+    """The offsets of the letters."""
     by: str
     reason: str = ""
     retry_topic: RetryTopic | None = None
-    """Of a replay, where to."""
+    """Where the rows of a replay are written; None for a discard."""
     amend_value: Callable[[Replay], bytes] | None = None
+    """Returns the value that is replayed instead of a letter's own."""
     as_new_run: bool = False
-    """What a retired version had as a root opens a new run."""
+    """If a letter's version is retired and the event was a root, open a new run with it."""
     id: str = ""
+    """Tells the settlements of this order from those of others."""
 
-    def numbered(self) -> SettlementOrder:
+    def with_new_id(self) -> SettlementOrder:
+        """Return the order with an id of its own."""
         return self._replace(id=uuid4().hex)
 
 
 @dataclass(slots=True)
 class SettlementOutcome:
-    """What came of an order."""
+    """What an order has done so far."""
 
     done: int = 0
-    """Letters that it has settled."""
+    """Letters that the order has settled."""
     settled_by_others: int = 0
     """Letters that somebody else had settled by then."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """Letters that cannot be replayed, by why."""
+    refused: Refusals = field(default_factory=Refusals)
+    """Letters that cannot be replayed."""
     starts: int = 0
-    """How often it had to begin."""
+    """How often a producer was started: once, and again after each fence or failure."""
 
 
 class UnfinishedOrderError(BrokerError):
-    """An order was carried out in part."""
+    """An order was given up; the letters that it had settled by then stay settled."""
 
 
 async def find_open_letters(
     store: DeadLetterStore, stage: str, selection: LetterSelection, *, fence: bool
 ) -> tuple[list[int], dict[int, Settlement]]:
-    """The offsets of the open letters that are meant, and what became of others among them. It may
-    have changed by the time that they are settled.
+    """Return the offsets of the selected open letters, and the settlements of the other selected
+    letters by offset. Both may have changed by the time that the letters are settled.
 
-    `fence` whoever settles letters of the stage first: one who was killed in the middle would hold
-    back us, like every reader, until his transaction times out. Raises BrokerError.
+    With `fence`, everybody who settles letters of the stage is fenced first: the open transaction
+    of a killed process would delay this reader, like every other, until it times out. Raises
+    BrokerError.
     """
     if fence:
         await transactions.fence(
             store.settings, store.settings.names.replay_transactional_id(store.pipeline, stage)
         )
     done = await store.settlements(stage, selection.first_offset(stage))
-    found: list[int] = []
-    meant: dict[int, Settlement] = {}
+    open_letters: list[int] = []
+    settled: dict[int, Settlement] = {}
     async for letter in store.letters(stage, selection):
         offset = letter.record.offset
         if offset in done:
-            meant[offset] = done[offset]
+            settled[offset] = done[offset]
         else:
-            found.append(offset)
-    return found, meant
+            open_letters.append(offset)
+    return open_letters, settled
 
 
 def prepare_ordered_replay(
     store: DeadLetterStore, order: SettlementOrder, record: Record, taken: set[bytes]
 ) -> Replay:
-    """What replays a letter; `taken`: the events that the order takes up, this one too from now on.
-    Raises NotReplayableError and whatever `amend` raises."""
+    """Return what replays a letter. `taken` are the events that the order replays already; this one
+    is added. Raises NotReplayableError, and the errors of `order.amend_value`."""
     assert order.retry_topic is not None
-    made = parse_letter(record, order.stage, store.by_name)
-    if made.event.place in taken:
+    replay = parse_letter(record, order.stage, store.by_name)
+    if replay.event.row_name in taken:
         # Its row would have the same key: compaction may take the first before the lane reads it.
-        raise NotReplayableError("an older letter of the same event goes first")
-    anew = order.as_new_run and made.version.retired is not None
-    if not anew:
-        check_replayable(made, order.retry_topic)
+        raise NotReplayableError("letter_older_first")
+    opens_run = order.as_new_run and replay.version.retired is not None
+    if not opens_run:
+        check_replayable(replay, order.retry_topic)
     if order.amend_value is not None:
-        made = made._replace(event=made.event._replace(value=order.amend_value(made)))
-    if anew:
-        return replay_as_new_run(made, store.versions[max(store.versions)])
-    check_replayable(made, order.retry_topic)
-    taken.add(made.event.place)
-    return made
+        replay = replay._replace(event=replay.event._replace(value=order.amend_value(replay)))
+    if opens_run:
+        return replay_as_new_run(replay, store.versions[max(store.versions)])
+    check_replayable(replay, order.retry_topic)
+    taken.add(replay.event.row_name)
+    return replay
 
 
 async def settle_letters(
     store: DeadLetterStore, order: SettlementOrder, progress: Callable[[int], None] = lambda _: None
 ) -> SettlementOutcome:
-    """Settle the letters of an order; `progress` is told how many are. Raises Refused and
-    InvalidSettingsError, and UnfinishedOrderError where it is given up."""
-    order = order.numbered()
+    """Settle the letters of an order; `progress` is called with the number of settled letters.
+    Raises AccessDeniedError and InvalidSettingsError, and UnfinishedOrderError where the order is
+    given up."""
+    order = order.with_new_id()
     outcome = SettlementOutcome()
     fruitless = 0
     while True:
@@ -185,7 +188,8 @@ async def _settle_once(
     outcome: SettlementOutcome,
     progress: Callable[[int], None],
 ) -> SettlementOutcome:
-    """From the fence to the last letter; `outcome` is kept up to date."""
+    """Settle the letters with one producer, from the fence to the last one; `outcome` is kept up to
+    date for the case that an error ends it."""
     settings = store.settings
     lane = settings.names.replay_transactional_id(store.pipeline, order.stage)
     outcome.starts += 1
@@ -195,19 +199,21 @@ async def _settle_once(
         ours = [o for o in order.letters if o in done and done[o].order == order.id]
         outcome.done = len(ours)
         outcome.settled_by_others = sum(1 for o in order.letters if o in done) - len(ours)
-        outcome.refused = Counter()
+        outcome.refused = Refusals()
         left = order.letters - done.keys()
         del done
-        async with aclosing(_letter_batches(store, order, left, outcome)) as chunks:
-            async for chunk in chunks:
-                await uninterrupted(_write_transaction(producer, store, order, chunk))
-                outcome.done += len(chunk.letters)
+        async with aclosing(_letter_batches(store, order, left, outcome)) as batches:
+            async for batch in batches:
+                await uninterrupted(_write_transaction(producer, store, order, batch))
+                outcome.done += len(batch.letters)
                 progress(outcome.done)
     return outcome
 
 
 @dataclass(slots=True)
 class _LetterBatch:
+    """The letters of one transaction."""
+
     letters: list[int] = field(default_factory=list)
     replays: list[Replay] = field(default_factory=list)
     bytes: int = 0
@@ -220,57 +226,51 @@ class _LetterBatch:
 async def _letter_batches(
     store: DeadLetterStore, order: SettlementOrder, left: frozenset[int], outcome: SettlementOutcome
 ) -> AsyncGenerator[_LetterBatch]:
-    """The letters, as many at a time as one transaction settles."""
-    chunk = _LetterBatch()
+    """Yield the letters at the offsets in `left`, as many at a time as one transaction settles."""
+    batch = _LetterBatch()
     if order.how == "discarded":
         for offset in sorted(left):
-            chunk.letters.append(offset)
-            if chunk.full:
-                yield chunk
-                chunk = _LetterBatch()
+            batch.letters.append(offset)
+            if batch.full:
+                yield batch
+                batch = _LetterBatch()
     elif left:
-        chosen = LetterSelection(positions={order.stage: left})
+        selection = LetterSelection(positions={order.stage: left})
         taken: set[bytes] = set()
-        async with aclosing(store.letters(order.stage, chosen)) as letters:
+        async with aclosing(store.letters(order.stage, selection)) as letters:
             async for letter in letters:
                 try:
-                    made = prepare_ordered_replay(store, order, letter.record, taken)
+                    replay = prepare_ordered_replay(store, order, letter.record, taken)
                 except NotReplayableError as error:
-                    count_refusal(outcome.refused, str(error))
+                    outcome.refused.add(error.reason)
                     continue
-                chunk.letters.append(made.letter_offset)
-                chunk.replays.append(made)
-                chunk.bytes += made.size
-                if chunk.full:
-                    yield chunk
-                    chunk = _LetterBatch()
-    if chunk.letters:
-        yield chunk
-
-
-def count_refusal(refused: Counter[str], why: str) -> None:
-    """Count it; anybody may write letters with ever new reasons."""
-    if why not in refused and len(refused) >= MAX_REASONS:
-        why = "for other reasons"
-    refused[why] += 1
+                batch.letters.append(replay.letter_offset)
+                batch.replays.append(replay)
+                batch.bytes += replay.size
+                if batch.full:
+                    yield batch
+                    batch = _LetterBatch()
+    if batch.letters:
+        yield batch
 
 
 async def _write_transaction(
-    producer: FencedProducer, store: DeadLetterStore, order: SettlementOrder, chunk: _LetterBatch
+    producer: FencedProducer, store: DeadLetterStore, order: SettlementOrder, batch: _LetterBatch
 ) -> None:
-    """Raises the errors of `FencedProducer`: the transaction is not committed, or nobody knows."""
+    """Write all that settles the letters of a batch in one transaction. Raises the errors of
+    `FencedProducer`: the transaction is not committed, or its outcome is unknown."""
     names, now = store.settings.names, datetime.now(UTC)
     at = int(time.time() * 1000)
     writes: dict[Partition, Sequence[OutgoingRecord]] = {
         Partition(store.topic(order.stage), 0): settlement_record.make_settlements(
-            chunk.letters, order.how, by=order.by, at=now, reason=order.reason, order=order.id
+            batch.letters, order.how, by=order.by, at=now, reason=order.reason, order=order.id
         )
     }
-    retrying = names.retry_topic(store.pipeline, order.stage)
-    for lane, orders in retry_rows(chunk.replays).items():
-        writes[Partition(retrying, lane)] = orders
-    for (topic, number), records in new_run_roots(chunk.replays).items():
+    retry_topic = names.retry_topic(store.pipeline, order.stage)
+    for lane, rows in retry_rows(batch.replays).items():
+        writes[Partition(retry_topic, lane)] = rows
+    for (topic, number), records in new_run_roots(batch.replays).items():
         writes[Partition(topic, number)] = records
-    for number, entry in ledger_entries(chunk.replays, store.pipeline, order.stage, at).items():
+    for number, entry in ledger_entries(batch.replays, store.pipeline, order.stage, at).items():
         writes[Partition(names.ledger_topic, number)] = [entry]
     await producer.transact(writes, at)

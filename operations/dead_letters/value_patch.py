@@ -1,13 +1,10 @@
-"""How is the value of a dead letter mended before it is replayed?"""
+"""How is the value of a dead letter changed before it is replayed, and does the stage take it?"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
-
-import click
 
 from farandole.events.envelope import UnreadableEventError, parse_envelope
 from farandole.events.event_key import output_key
@@ -16,22 +13,22 @@ from farandole.events.safe_text import single_line
 if TYPE_CHECKING:
     from farandole.operations.dead_letters.replay_builder import Replay
 
-MAX_REASON_CHARS = 300  # characters of what a validator says
+_MAX_REASON_LENGTH = 300  # characters of a validator's or parser's message
 MAX_EDITED_LETTERS = 20
-"""Letters of a stage that a person edits one by one."""
+"""Letters of a stage that a person can edit one by one."""
 
 
 class UnfitValueError(ValueError):
-    """A mended value is none that the stage takes; the message says which field, and why."""
+    """The stage does not take a changed value; the message says which field, and why."""
 
 
 ValueAmender = Callable[["Replay"], bytes]
-"""The value with which a letter is replayed. Raises UnfitValueError."""
+"""Returns the value with which a letter is replayed. Raises UnfitValueError."""
 
 
 def apply_merge_patch(document: Any, patch: Any) -> Any:
-    """A JSON document with a merge patch, by RFC 7396: what the patch has replaces what is there,
-    objects are merged, null takes away."""
+    """Return a JSON document changed by a merge patch (RFC 7396): values of the patch replace those
+    of the document, objects are merged, null removes a member."""
     if not isinstance(patch, dict):
         return patch
     result = dict(document) if isinstance(document, dict) else {}
@@ -44,84 +41,81 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
 
 
 def patch_amender(patch: Any) -> ValueAmender:
-    """The same patch for each letter."""
+    """Return what changes each letter by the same JSON merge patch."""
 
     def amend(replay: Replay) -> bytes:
-        data = _letter_data(replay)
+        data = letter_data(replay)
         return validate_value(replay, encode_json(apply_merge_patch(data, patch)))
 
     return amend
 
 
-def edit_value(replay: Replay) -> bytes:
-    """What a person makes of it in `$EDITOR`. Raises UnfitValueError."""
-    shown = format_json(_letter_data(replay))
-    saved = click.edit(shown, extension=".json")
-    if saved is None or saved.strip() == shown.strip():
-        assert replay.event.value is not None
-        return replay.event.value
-    try:
-        mended = parse_json(saved)
-    except ValueError as error:
-        raise UnfitValueError(f"what was saved is no JSON: {error}") from None
-    return validate_value(replay, encode_json(mended))
+def values_amender(values: Mapping[int, bytes]) -> ValueAmender:
+    """Return what replaces the value of each letter, by its offset."""
 
+    def amend(replay: Replay) -> bytes:
+        value = values.get(replay.letter_offset)
+        if value is None:
+            raise UnfitValueError("nobody has edited it")
+        # A value that nobody changed is replayed as it is, whether or not it fits.
+        return value if value == replay.event.value else validate_value(replay, value)
 
-def read_patch_file(file: Path) -> Any:
-    """Raises UsageError."""
-    try:
-        return parse_json(file.read_text())
-    except OSError as error:
-        raise click.UsageError(f"--patch {file}: {error.strerror}") from None
-    except ValueError as error:
-        raise click.UsageError(f"--patch {file} is no JSON: {error}") from None
+    return amend
 
 
 def validate_value(replay: Replay, value: bytes) -> bytes:
-    """The value, if the stage takes it under the event's version. Raises UnfitValueError."""
-    # Here, not above: they take a tenth of a second that listing letters does without.
+    """Return the value if the stage takes it under the event's version. Raises UnfitValueError."""
+    # Imported here, since they take a tenth of a second that listing letters does without.
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
 
     event = replay.version.events[replay.event_type]
     schema = replay.version.stages[replay.stage].accepts or event.data_schema
-    data = parse_json(value.decode())
+    try:
+        data = parse_json(value.decode())
+    except (ValueError, RecursionError) as error:
+        raise UnfitValueError(
+            f"the value is no JSON: {single_line(str(error))[:_MAX_REASON_LENGTH]}"
+        ) from None
     if event.key is not None and output_key(data, event.key) != output_key(
-        _letter_data(replay), event.key
+        letter_data(replay), event.key
     ):
         raise UnfitValueError(
             f"{event.key}: the event's key must stay as it was, its order goes by it"
         )
     if schema is None:
         return value
-    # An empty registry: nothing that a schema refers to is fetched from anywhere.
-    wrong = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(data))
-    if wrong is not None:
-        where = ".".join(map(str, wrong.absolute_path)) or "data"
-        raise UnfitValueError(f"{where}: {single_line(wrong.message)[:MAX_REASON_CHARS]}")
+    # With an empty registry nothing that a schema refers to is fetched.
+    problem = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(data))
+    if problem is not None:
+        where = ".".join(map(str, problem.absolute_path)) or "data"
+        raise UnfitValueError(f"{where}: {single_line(problem.message)[:_MAX_REASON_LENGTH]}")
     return value
 
 
 def parse_json(text: str) -> Any:
-    """JSON, integers of any size as they are. Raises ValueError."""
+    """Return what JSON says, with integers of any size. Raises ValueError."""
     return json.loads(text, parse_constant=_refuse_constant)
 
 
 def format_json(data: Any) -> str:
+    """Return data as indented JSON, with a newline at the end."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def encode_json(data: Any) -> bytes:
+    """Return data as JSON without white space."""
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _letter_data(replay: Replay) -> Any:
-    """Raises UnfitValueError."""
+def letter_data(replay: Replay) -> Any:
+    """Return the JSON data of a letter's event. Raises UnfitValueError where it cannot be edited:
+    it is no JSON, or in CloudEvents' structured mode."""
     try:
         envelope = parse_envelope(replay.event)
     except UnreadableEventError:
-        envelope = None  # its value is to be mended
+        envelope = None  # its value may be what has to be changed
     value = replay.event.value or b""
     if envelope is not None and envelope.data != value:
         raise UnfitValueError(
@@ -131,7 +125,7 @@ def _letter_data(replay: Replay) -> Any:
         return parse_json(value.decode())
     except (ValueError, RecursionError) as error:
         raise UnfitValueError(
-            f"its value is no JSON: {single_line(str(error))[:MAX_REASON_CHARS]}"
+            f"its value is no JSON: {single_line(str(error))[:_MAX_REASON_LENGTH]}"
         ) from None
 
 

@@ -49,5 +49,5 @@ async def publish_root(settings: Settings, version: Version, root: RootRecord) -
             raise RefusedError(
                 "record_refused", f"Kafka refuses the event: {error}", topic=root.topic
             ) from None
-    run_id = RunIdGenerator(version.installation, root.topic).of(sent.partition, sent.offset)
+    run_id = RunIdGenerator(version.installation, root.topic).run_id(sent.partition, sent.offset)
     return PublishedRoot(root.event_id, run_id, root.topic, sent.partition, sent.offset)

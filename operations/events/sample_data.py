@@ -1,4 +1,4 @@
-"""What could data of a schema look like, as an example to type?"""
+"""Which example data fit a JSON Schema?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ JsonSchema = Mapping[str, Any]
 
 
 def build_sample(schema: JsonSchema | None) -> Any:
-    """The shortest data that a JSON Schema asks for; `{}` where there is none."""
+    """Return the shortest data that a JSON Schema asks for; `{}` if there is no schema."""
     return _sample_of(schema, schema, 0) if schema else {}
 
 

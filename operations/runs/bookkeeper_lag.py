@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.operations.errors import NotFoundError
-from farandole.operations.reason_text import reason_text
+from farandole.operations.reason_text import reason_message, reason_steps
 from farandole.operations.reasons import Reason
 
 
@@ -41,8 +41,8 @@ async def read_bookkeeper_lag(settings: Settings) -> BookkeeperLag:
         partitions = [TopicPartition(names.ledger_topic, i) for i in range(width)]
         ends = await admin.end_offsets(partitions, stable=True)
         first = await admin.start_offsets(partitions)
-        done = await admin.committed(names.bookkeeper_group, partitions)
-        members = await admin.members(names.bookkeeper_group) if partitions else 0
+        done = await admin.committed_offsets(names.bookkeeper_group, partitions)
+        members = await admin.count_members(names.bookkeeper_group) if partitions else 0
     behind = 0
     for tp in partitions:
         committed = done[tp]
@@ -53,9 +53,10 @@ async def read_bookkeeper_lag(settings: Settings) -> BookkeeperLag:
 def no_run_rows_error(lag: BookkeeperLag) -> NotFoundError:
     """Return the error for a command that needs run rows where there are none."""
     problem = lag.problem()
-    why = reason_text(problem) if problem else "no run was opened"
+    why = reason_message(problem) if problem else "no run was opened"
     return NotFoundError(
         "no_run_rows",
         f"there are no rows of runs yet: {why}",
+        next_steps=reason_steps(problem) if problem else (),
         reason=problem.to_data() if problem else None,
     )

@@ -19,7 +19,7 @@ from farandole.events.run_row import RunRow
 from farandole.events.topology_version import Version
 from farandole.operations.errors import ConflictError, NotFoundError, operation, operation_stream
 from farandole.operations.installation import Installation
-from farandole.operations.reason_text import reason_text
+from farandole.operations.reason_text import reason_message, reason_steps
 from farandole.operations.runs.balance_sheet import RunResult, balance_sheet
 from farandole.operations.runs.bookkeeper_lag import no_run_rows_error, read_bookkeeper_lag
 from farandole.operations.runs.run_rows import RunRecord, read_run_records, run_rows_exist
@@ -95,10 +95,10 @@ async def _require_run_rows(settings: Settings) -> None:
 async def _unknown_run(settings: Settings, run: str) -> NotFoundError:
     problem = (await read_bookkeeper_lag(settings)).problem()
     message = f"no run in the books begins with {run!r}"
+    steps: tuple[NextStep, ...] = (NextStep("what there are says", ("runs",)),)
     if problem is not None:
-        return NotFoundError("unknown_run", f"{message}; {reason_text(problem)}", run=run)
-    step = NextStep("what there are says", ("runs",))
-    return NotFoundError("unknown_run", message, next_steps=[step], run=run)
+        message, steps = f"{message}; {reason_message(problem)}", reason_steps(problem)
+    return NotFoundError("unknown_run", message, next_steps=steps, run=run)
 
 
 async def _find_run(settings: Settings, beginning: str) -> RunRecord | None:

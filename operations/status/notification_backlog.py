@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime
 
 from aiokafka import TopicPartition
 
@@ -11,53 +11,51 @@ from farandole.broker import consumer_lag
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import total_unread, unread_ranges
 from farandole.broker.settings import Settings
-from farandole.broker.topic_reader import read_table
 from farandole.events.safe_text import single_line
-from farandole.notifier import notifier_tables
-from farandole.notifier.text_format import utc_timestamp
+from farandole.operations.incidents.incident_rows import read_incident_rows, read_notice_rows
+from farandole.operations.results import Result
+
+
+class NotificationBacklog(Result):
+    """How far the notifier is, and what it cannot deliver."""
+
+    open: int
+    """Incidents that are not resolved."""
+    unread: int
+    """Offsets of dead-letter topics that the notifier has not read."""
+    waiting: int
+    """Notices that are not delivered."""
+    waiting_since: datetime | None
+    """When the oldest of them was written; None if there is none."""
+    failures: dict[str, str]
+    """By recipient, why the last delivery failed."""
 
 
 async def read_notification_backlog(
-    admin: ClusterAdmin, settings: Settings, pipelines: Iterable[tuple[str, str]]
-) -> dict[str, Any]:
-    """Open incidents, notices that wait and why, and how many offsets of dead-letter topics the
-    notifier has not read. `pipelines`: pairs of pipeline and stage. Raises BrokerError."""
+    admin: ClusterAdmin, settings: Settings, stages: Iterable[tuple[str, str]]
+) -> NotificationBacklog:
+    """Return the backlog for the dead letters of `stages`, pairs of pipeline and stage. Raises
+    BrokerError."""
     names = settings.names
-    incidents = notifier_tables.read_incidents(await read_table(settings, names.incidents_topic))
-    notices = notifier_tables.read_notices(await read_table(settings, names.outbox_topic))
-    waiting = [n for n in notices if n.delivered is None]
+    incidents = await read_incident_rows(settings)
+    notices = await read_notice_rows(settings)
+    waiting = [notice for notice in notices if notice.delivered is None]
     existing = await admin.topics()
     dead = {
         TopicPartition(topic, 0): ""
-        for topic in {names.dead_topic(*stage) for stage in pipelines}
+        for topic in {names.dead_topic(*stage) for stage in stages}
         if topic in existing
     }
     left = await unread_ranges(
         admin, await consumer_lag.partition_lag(admin, names.notifier_group, dead)
     )
     failures: dict[str, str] = {}
-    for notice in sorted(notices, key=lambda n: n.written):
-        failures |= {to: single_line(why) for to, why in notice.failures.items()}
-    return {
-        "open": sum(1 for i in incidents if i.resolved is None),
-        "unread": total_unread(left),
-        "waiting": len(waiting),
-        "waiting_since": min((n.written for n in waiting), default=None),
-        "failures": failures,
-    }
-
-
-def notification_lines(said: dict[str, Any], incidents: str, notify: str) -> Iterator[str]:
-    """For a person; `incidents` and `notify` are the commands to type."""
-    if said["open"]:
-        many = "incident is" if said["open"] == 1 else "incidents are"
-        yield f"{said['open']} {many} open: {incidents}"
-    if said["unread"]:
-        unread = f"{said['unread']:,} offsets of dead letters"
-        yield f"the notifier has {unread} to read; if none runs: {notify}"
-    if said["waiting"]:
-        many = "notice waits" if said["waiting"] == 1 else "notices wait"
-        since = utc_timestamp(said["waiting_since"])
-        yield f"{said['waiting']} {many} to be delivered, since {since}"
-    for to, why in said["failures"].items():
-        yield f"  {to}: {why}"
+    for notice in sorted(notices, key=lambda each: each.written):
+        failures |= {to: single_line(problem) for to, problem in notice.failures.items()}
+    return NotificationBacklog(
+        open=sum(1 for incident in incidents if incident.resolved is None),
+        unread=total_unread(left),
+        waiting=len(waiting),
+        waiting_since=min((notice.written for notice in waiting), default=None),
+        failures=failures,
+    )

@@ -1,9 +1,9 @@
-"""What waits in each stage to be tried again, and which lanes hold their input?
+"""How many events of each stage wait to be tried again, and which lanes have an open breaker?
 
-Rows of a retry topic, read backwards: the newest row of a key says whether it still stands, and
-what was read of the end of a lane is exact, whatever stands before it. So where a topic holds more
-than a person would wait for, what is found is a part of what waits, and never more than that; and
-that a lane holds is among its newest rows, since it parks nothing more.
+The rows of a retry topic are read backwards. The newest row of a key says whether its event still
+waits, so what was read of the end of a lane is exact, whatever comes before it. Where a topic holds
+more rows than a person would wait for, the count is a lower bound. A breaker's row is always among
+the newest: a lane with an open breaker parks nothing more.
 """
 
 from __future__ import annotations
@@ -20,12 +20,9 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import retry_record
-from farandole.events.failure_fingerprint import failure_title
-from farandole.events.number_ranges import format_ranges
 from farandole.events.record import Record
 from farandole.events.safe_text import single_line
 from farandole.notifier.dead_letter_view import record_time
-from farandole.notifier.text_format import utc_timestamp
 from farandole.worker import breaker_alerts
 
 MAX_READ_ROWS = 100_000  # rows of a stage that are read, about; old ones and tombstones count too
@@ -37,7 +34,7 @@ _CONCURRENT_TOPICS = 4  # topics that are read at the same time
 
 @dataclass(frozen=True, slots=True)
 class OpenBreakerLane:
-    """A lane that holds its input."""
+    """A lane that takes no input, since its breaker is open."""
 
     lane: int
     since: datetime
@@ -46,39 +43,43 @@ class OpenBreakerLane:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEvents:
-    """So many events of a stage wait; `more`: at least so many."""
+    """What waits in one stage. The names of the fields are those of the JSON form."""
 
     count: int = 0
     since: datetime | None = None
-    """The oldest of them; a replay that was not taken up yet waits since it was ordered."""
+    """Since when the oldest of them waits; None if nothing waits. A replay that was not taken up
+    yet waits since it was ordered."""
     more: bool = False
+    """Whether there may be more than `count`: not every row was read."""
     held: tuple[OpenBreakerLane, ...] = ()
+    """The lanes that have an open breaker."""
 
     def __str__(self) -> str:
         return f"{self.count:,}{'+' if self.more else ''}"
 
 
 RetryRowState = datetime | OpenBreakerLane | None
-"""Since when an event waits; a lane that holds; None: it stands no more."""
+"""What the newest row of a key says: since when its event waits, or that the breaker of a lane is
+open; None if neither."""
 
 
 async def count_waiting_events(
     admin: ClusterAdmin, settings: Settings, pipeline: str, stages: Iterable[str]
 ) -> dict[str, WaitingEvents]:
-    """By stage, what waited when this was called. Raises BrokerError."""
+    """Return by stage what waited when this was called. Raises BrokerError."""
     existing = await admin.topics()
     topics = {stage: settings.names.retry_topic(pipeline, stage) for stage in stages}
     lanes = [TopicPartition(t, i) for t in topics.values() for i in range(existing.get(t, 0))]
     firsts = await admin.start_offsets(lanes)
     ends = await admin.end_offsets(lanes)
-    turn = asyncio.Semaphore(_CONCURRENT_TOPICS)
+    slots = asyncio.Semaphore(_CONCURRENT_TOPICS)
 
-    async def one(topic: str) -> WaitingEvents:
+    async def count(topic: str) -> WaitingEvents:
         written = {tp: ends[tp] for tp in lanes if tp.topic == topic and ends[tp] > firsts[tp]}
-        async with turn:
+        async with slots:
             return await _count_stage(settings, topic, firsts, written)
 
-    return dict(zip(topics, await asyncio.gather(*map(one, topics.values())), strict=True))
+    return dict(zip(topics, await asyncio.gather(*map(count, topics.values())), strict=True))
 
 
 async def _count_stage(
@@ -87,29 +88,29 @@ async def _count_stage(
     firsts: Mapping[TopicPartition, int],
     until: Mapping[TopicPartition, int],
 ) -> WaitingEvents:
-    """Of the lanes of one stage, before these offsets."""
+    """Return what waits in the lanes of one stage, before the offsets `until`."""
     now = datetime.now(UTC)
-    found: dict[tuple[int, bytes], RetryRowState] = {}
+    newest: dict[tuple[int, bytes], RetryRowState] = {}
     rows = size = offsets = 0
-    each = _FIRST_OFFSETS
-    while until and each:
-        start = {tp: max(firsts[tp], end - each) for tp, end in until.items()}
+    per_lane = _FIRST_OFFSETS
+    while until and per_lane:
+        start = {tp: max(firsts[tp], end - per_lane) for tp, end in until.items()}
         older: dict[tuple[int, bytes], RetryRowState] = {}
-        async with aclosing(scan(settings, [topic], start=start, until=until)) as batches:  # type: ignore[type-var]  # it is one
+        async with aclosing(scan(settings, [topic], start=start, until=until)) as batches:
             async for records in batches:
                 rows += len(records)
                 for record in records:
                     size += len(record.value or b"")
                     if record.key is not None:
                         older[record.partition, record.key] = _classify_row(record, now)
-        found = older | found
+        newest = older | newest
         offsets += sum(until[tp] - first for tp, first in start.items())
         until = {tp: first for tp, first in start.items() if first > firsts[tp]}
-        # As many as, at the size of those that were read, there is room for.
+        # As many as the limits allow, if older rows are of the same size.
         room = min((MAX_READ_ROWS - rows) / max(rows, 1), (MAX_READ_BYTES - size) / max(size, 1))
-        each = max(0, min(each * _GROWTH, int(room * offsets / max(len(until), 1))))
-    since = [row for row in found.values() if isinstance(row, datetime)]
-    held = [row for row in found.values() if isinstance(row, OpenBreakerLane)]
+        per_lane = max(0, min(per_lane * _GROWTH, int(room * offsets / max(len(until), 1))))
+    since = [row for row in newest.values() if isinstance(row, datetime)]
+    held = [row for row in newest.values() if isinstance(row, OpenBreakerLane)]
     return WaitingEvents(
         len(since),
         min(since, default=None),
@@ -119,42 +120,20 @@ async def _count_stage(
 
 
 def _classify_row(record: Record, now: datetime) -> RetryRowState:
-    """None also of what a lane would pass over."""
+    """Return what a row says; None also for a row that a lane would skip."""
     key, value = record.key or b"", record.value
     if value is None:
         return None
     if key == breaker_alerts.BREAKER_ROW_KEY:
-        said = breaker_alerts.read_breaker_row(value)
-        if said is None or said.over:
+        row = breaker_alerts.read_breaker_row(value)
+        if row is None or row.closed:
             return None
-        return OpenBreakerLane(record.partition, said.since, single_line(said.why)[:200])
+        return OpenBreakerLane(record.partition, row.since, single_line(row.reason)[:200])
     if not key.startswith((retry_record.PARKED_PREFIX, retry_record.REPLAY_PREFIX)):
         return None
     try:
         since = retry_record.parse_retry_row(value).since
     except ValueError:
         return None
-    said_so = key.startswith(retry_record.PARKED_PREFIX) and isinstance(since, int) and since > 0
-    return record_time(since if said_so else record.timestamp, now)
-
-
-def waiting_lines(stage: str, found: WaitingEvents) -> list[str]:
-    """For a person; of lanes that hold for the same reason, one."""
-    said = []
-    if found.since is not None:
-        wait = "1 event waits" if str(found) == "1" else f"{found} events wait"
-        said.append(
-            f"{stage}: {wait} to be tried again, the oldest since {utc_timestamp(found.since)}"
-        )
-    kinds: dict[str, list[OpenBreakerLane]] = {}
-    for each in found.held:
-        kinds.setdefault(failure_title(each.why), []).append(each)
-    for alike in kinds.values():
-        first = min(alike, key=lambda lane: lane.since)
-        many = "lane" if len(alike) == 1 else "lanes"
-        which = format_ranges(each.lane for each in alike)
-        said.append(
-            f"{stage} holds its input in {many} {which}, since "
-            f"{utc_timestamp(first.since)}: {first.why}"
-        )
-    return said
+    has_time = key.startswith(retry_record.PARKED_PREFIX) and isinstance(since, int) and since > 0
+    return record_time(since if has_time else record.timestamp, now)

@@ -1,6 +1,6 @@
-"""Does an event go on?
+"""Which events does a stage pass on?
 
-Unlike `when:` on a subscription it is a stage of its own, which others may subscribe to.
+Unlike `when:` on a subscription, this is a stage of its own, so other stages may subscribe to it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class FilterParams(BaseModel):
     @field_validator("when")
     @classmethod
     def _compiles(cls, when: str) -> str:
-        compile_expression(when)  # its error is a ValueError: the finding says it
+        compile_expression(when)  # its error is a ValueError, so lint reports it
         return when
 
     @cached_property
@@ -39,5 +39,6 @@ class FilterParams(BaseModel):
 
 
 def filter(event: T, context: Context, params: FilterParams) -> T | None:  # noqa: A001 -- its name in a topology
-    """Pass on what the expression is true of; raises Undecided, which is a dead letter."""
+    """Return the event if the expression is true for it, else None. Raises Undecided if it is
+    neither true nor false: the event becomes a dead letter."""
     return event if params.condition(event, context.attributes) else None

@@ -1,4 +1,4 @@
-"""What goes through here?"""
+"""Which events pass this stage?"""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class LogParams(BaseModel):
     level: Literal["debug", "info", "warning"] = "info"
     message: str = "event.seen"
     fields: tuple[str, ...] | None = None
-    """The fields that are logged; all where it is left out. What is secret should not be one."""
+    """The fields that are logged; None logs all of them. Leave out secret ones."""
 
 
 def log(event: T, context: Context, params: LogParams) -> T:
-    """Log an event and pass it on: where the stage emits nothing, it ends here."""
-    say = getattr(context.log, params.level)
-    say(
+    """Log an event and return it. If the stage emits nothing, the event ends here."""
+    write = getattr(context.log, params.level)
+    write(
         params.message, id=context.attributes.get("id"), data=_selected_fields(event, params.fields)
     )
     return event

@@ -1,4 +1,4 @@
-"""How much of a field may whoever comes after see?"""
+"""How are fields of an event made unreadable for later stages?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class KeepLast(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     keep_last: Annotated[int, Field(ge=1)]
-    """Characters that stay readable, of values that are at least twice as long."""
+    """The number of last characters that stay readable, if the value is at least twice as long."""
 
 
 MaskMethod = Literal["redact", "hash"] | KeepLast
@@ -39,12 +39,13 @@ class MaskParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fields: Annotated[Mapping[str, MaskMethod], Field(min_length=1)]
-    """By field, `customer.email` for one inside another: `redact`, `hash` or `{keep_last: N}`."""
+    """By field (`customer.email` for a field inside another): `redact`, `hash` or
+    `{keep_last: N}`."""
     secret: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """The name of the environment variable that holds the secret of `hash`; never the secret."""
     absent: Literal["reject", "pass"] = "reject"
-    """What becomes of an event that lacks one of the fields: a misspelled one must not let through
-    what it should hide."""
+    """What happens to an event without one of the fields. By default it is rejected, because a
+    misspelled field name must not let secrets pass."""
 
     @model_validator(mode="after")
     def _hashes_with_a_secret(self) -> MaskParams:
@@ -54,8 +55,8 @@ class MaskParams(BaseModel):
 
     @cached_property
     def key(self) -> bytes:
-        """The secret; read where the stage works, as whoever lints need not have it. Raises
-        Reject."""
+        """The secret. It is read only when the stage runs: `farandole lint` works without it.
+        Raises Reject if the variable contains no secret."""
         secret = os.environ.get(self.secret or "", "").encode()
         if len(secret) < _MIN_SECRET_BYTES:
             raise Reject(
@@ -67,9 +68,9 @@ class MaskParams(BaseModel):
 
 
 def mask(event: T, params: MaskParams) -> T:
-    """The event with those fields made unreadable, as text; null stays null, and of a list each
-    element is masked. Equal values hash to equal text under one secret, so that they can still be
-    joined and counted. Raises Reject where a field is absent."""
+    """Return the event with unreadable text in those fields. Null stays null, and each element of a
+    list is masked. With one secret, equal values have equal hashes, so they can still be joined and
+    counted. Raises Reject if a field is absent."""
     masked: Any = event
     for path, how in params.fields.items():
         masked = _mask_path(masked, path.split("."), how, params)

@@ -1,4 +1,4 @@
-"""Is an event one of the share that goes on?"""
+"""Which share of the events is passed on?"""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ class SampleParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     share: Annotated[float, Field(ge=0, le=1)]
-    """Of all events, or of all values of the key."""
+    """The share of all events or, with a key, of all values of the key."""
     key: str | None = None
-    """A field: all events that have the same in it go on, or none does."""
+    """The name of a field: all events with the same value are passed on, or none is."""
 
 
 def sample(event: T, context: Context, params: SampleParams) -> T | None:
-    """Pass on a share of the events. The same event is always answered the same: by the field
-    `key`, else by where it came from. Raises Reject where the event has no such field."""
+    """Return the event if it belongs to the share, else None. The result for an event is always the
+    same: it depends on the field `key` or, without a key, on the event's source and id. Raises
+    Reject if the event has no such field."""
     if params.key is None:
         attributes = context.attributes
-        # What somebody wrote without attributes opens a run, which nothing else has.
+        # A record without attributes opens a run, whose id is unique.
         decided_by = f"{attributes.get('source', '')} {attributes.get('id') or context.run}"
     else:
         decided_by = _key_text(event, params.key)
-    drawn = int.from_bytes(blake2b(decided_by.encode(), digest_size=8).digest())
-    return event if drawn < params.share * _HASH_RANGE else None
+    position = int.from_bytes(blake2b(decided_by.encode(), digest_size=8).digest())
+    return event if position < params.share * _HASH_RANGE else None
 
 
 def _key_text(event: Any, key: str) -> str:

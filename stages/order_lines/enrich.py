@@ -1,4 +1,4 @@
-"""What was bought, and by whom?"""
+"""Which product was bought, and by which household?"""
 
 from __future__ import annotations
 

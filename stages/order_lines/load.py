@@ -1,4 +1,4 @@
-"""How do priced lines get into the table, once and for good?"""
+"""How are priced lines written to the table, each exactly once?"""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _KEY = itemgetter(0, 1)
 def load(lines: list[PricedLine], context: Context) -> None:
     """Insert the lines that the table does not have yet; commit before the offsets are committed.
 
-    The first write of a line wins. So a batch that is delivered again changes nothing, and neither
-    does a process that was frozen and wakes up late. Raises DatabaseUnusable.
+    The first write of a line wins. So a batch that is delivered again changes nothing, nor does a
+    process that was frozen and continues late. Raises DatabaseUnusable.
     """
-    # In one order everywhere: two writers of the same lines wait for each other, never in a circle.
+    # All writers use the same order, so two of them cannot deadlock.
     rows = sorted(map(row, lines), key=_KEY)
     with database(os.environ.get(SETTING, DEFAULT)).begin() as connection:
         inserted = _insert(connection, rows)
@@ -32,7 +32,7 @@ def load(lines: list[PricedLine], context: Context) -> None:
 
 
 def row(line: PricedLine) -> Row:
-    """The values of a line in the order of the table's columns."""
+    """Return the values of a line in the order of the table's columns."""
     product, household = line.product, line.household
     return (
         line.basket_id,
@@ -52,9 +52,9 @@ def row(line: PricedLine) -> Row:
 
 
 def _insert(connection: Connection, rows: list[Row]) -> int:
-    """How many of the rows were new."""
+    """Insert the rows, and return how many of them were new."""
     if connection.dialect.name == "postgresql":
-        # One array a column: half the work of one statement a row, on both sides.
+        # One array for each column: half the work of one statement for each row, on both sides.
         columns = tuple(list(values) for values in zip(*rows, strict=True))
         return connection.exec_driver_sql(_statement("postgresql"), columns).rowcount
     return connection.exec_driver_sql(_statement("sqlite"), rows).rowcount

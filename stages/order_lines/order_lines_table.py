@@ -1,4 +1,4 @@
-"""Which table do the lines end up in, and how is its database opened?"""
+"""Which table contains the lines, and how is its database opened?"""
 
 from __future__ import annotations
 
@@ -51,22 +51,23 @@ order_lines = Table(
     Column("income", Text),
 )
 
-_CREATING = 0x0FA7A2D01E  # any number that only we lock in a PostgreSQL database
-_QUIET = {"hide_parameters": True}  # an error names the statement, not a batch of shoppers' data
-_DEADLINES = {  # nothing waits for ever, not even for a lock or a host that has gone
+_CREATING = 0x0FA7A2D01E  # the key of our lock in a PostgreSQL database
+_QUIET = {"hide_parameters": True}  # an error must not show shoppers' data
+_DEADLINES = {  # for locks and unreachable hosts, too
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
     "options": "-c statement_timeout=30s -c client_min_messages=warning",
 }
 
 
-class DatabaseUnusable(RuntimeError):  # noqa: N818 -- the message is the whole story
+class DatabaseUnusable(RuntimeError):
     """The database cannot be used; the message names the setting, the URL and the reason."""
 
 
 @cache
 def database(url: str) -> Engine:
-    """The process's one engine for `url`, its table created. Raises DatabaseUnusable."""
+    """Return the one engine of the process for `url`, after creating the table. Raises
+    DatabaseUnusable."""
     parsed = _parse(url)
     try:
         engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed)
@@ -112,15 +113,16 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A plain BEGIN takes the write lock only at the first insert, where waiting is no option.
+        # A plain BEGIN takes the write lock only at the first insert, and SQLite does not wait
+        # there.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to WAL. Of several that switch a new file at once SQLite sends all but one away, and
-    at once: its busy time-out does not hold here (measured: 20 of 600)."""
+    """Switch to WAL. If several processes switch a new file at once, SQLite refuses all but one
+    immediately: its busy time-out is not used here (measured: 20 of 600)."""
     given_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -138,7 +140,8 @@ def _postgres(url: URL) -> Engine:
 
 
 def _create(connection: Connection) -> None:
-    """One process at a time: SQLite's transaction sees to that, in PostgreSQL a lock does."""
+    """Create the table. One process at a time does so: in SQLite because of the transaction, in
+    PostgreSQL because of a lock."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATING})
     order_lines.create(connection, checkfirst=True)

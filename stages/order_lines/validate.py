@@ -1,4 +1,4 @@
-"""Can this line have been printed by a till?"""
+"""Can a till have printed this line?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from stages.order_lines.schemas import Line
 
 
 def validate(line: Line) -> Line:
-    """Reject what no till prints; a line of coupons alone is fine, and so is a tank of fuel."""
+    """Return the line, or reject what no till prints. A line with only coupons is valid, and so is
+    a tank of fuel."""
     if line.quantity == 0:
         if line.sales_cents > 0:
             raise Reject("something was paid for a quantity of 0")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers.contestants import CONTESTANTS
-from benchmarks.peers.installed import Missing, by_pip, once
+from benchmarks.peers.installed import MissingPeerError, by_pip, once
 
 
 def test_a_peer_that_pip_refuses_is_missing_with_pips_reason(tmp_path: Path) -> None:
     wanted = tmp_path / "requirements.txt"
     wanted.write_text("./nowhere\n")
-    with pytest.raises(Missing, match=r"ERROR.*nowhere"):
+    with pytest.raises(MissingPeerError, match=r"ERROR.*nowhere"):
         by_pip(tmp_path / "home", wanted)
 
 
@@ -32,9 +32,9 @@ def test_half_an_installation_is_none(tmp_path: Path) -> None:
 
     def fails() -> None:
         (home / "half").touch()
-        raise Missing("the network has gone")
+        raise MissingPeerError("the network has gone")
 
-    with pytest.raises(Missing):
+    with pytest.raises(MissingPeerError):
         once(home, "one", fails)
     again = []
     once(home, "one", lambda: again.append((home / "half").exists()))

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from benchmarks import pipelines
 from benchmarks.peers.lines import Auditor, fill, paid_cents
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
 from tests.benchmarks.made import result
 
@@ -56,7 +57,7 @@ def test_what_has_to_be_paid_is_what_the_line_says() -> None:
 async def test_each_line_stands_once_where_its_key_belongs(settings: Settings) -> None:
     topic = settings.names.event_topic("bench", "peers")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(pipelines.PARTITIONS)})
+        await admin.create_topics({topic: TopicSpec(pipelines.PARTITIONS)})
     await fill(settings, topic, 20_000)
     found: list[bytes] = []
     async for records in scan(settings, [topic]):

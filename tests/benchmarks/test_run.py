@@ -13,8 +13,9 @@ from benchmarks.peers.contestants import AT_LEAST, CONTESTANTS, Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import fill
 from benchmarks.peers.run import Source, run
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 
 LINES = 4000
 NO_HOME = Home((), {})
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.kafka
 async def source(settings: Settings) -> Source:
     topic = settings.names.event_topic("bench", "peers")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(pipelines.PARTITIONS)})
+        await admin.create_topics({topic: TopicSpec(pipelines.PARTITIONS)})
     await fill(settings, topic, LINES)
     return Source(topic, LINES)
 

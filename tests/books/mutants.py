@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -12,7 +14,8 @@ from aiokafka import TopicPartition
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.lanes.lane_group import LaneGroup
 from farandole.lanes.lane_port import CommittedOffset, OutcomeUnknownError
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_work import BatchResult
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.worker.lane_processor import LaneProcessor
 from farandole.worker.transaction_buffer import TransactionBuffer
@@ -83,10 +86,10 @@ def offset_aside(patch: pytest.MonkeyPatch) -> None:
                 {TopicPartition(*p): c.offset for p, c in offsets.items()}
             )
 
-    def group(settings: Any, name: str, *words: Any, **options: Any) -> LaneGroup:
-        if name.endswith(".make"):
-            options["port"] = Aside
-        return LaneGroup(settings, name, *words, **options)
+    def group(settings: Any, spec: LaneSpec, *, isolation: asyncio.Lock) -> LaneGroup:
+        if spec.group.endswith(".make"):
+            spec = replace(spec, wrap_port=Aside)
+        return LaneGroup(settings, spec, isolation=isolation)
 
     patch.setattr("farandole.worker.stage_host.LaneGroup", group)
 
@@ -104,8 +107,10 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
     emitted = [0]
 
     class Spoiling(LaneProcessor):
-        def _done(self, settled: int, draft: TransactionBuffer, seconds: float) -> BatchResult:
-            done = super()._done(settled, draft, seconds)
+        def _close_transaction(
+            self, settled: int, buffer: TransactionBuffer, seconds: float
+        ) -> BatchResult:
+            done = super()._close_transaction(settled, buffer, seconds)
             if self._stage != "make":
                 return done
             writes = {into: [*out] for into, out in done.writes.items()}

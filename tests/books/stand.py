@@ -57,9 +57,9 @@ async def put(settings: Settings, folder: Path, stages: Mapping[str, str] = PLAI
         lines.append(f"  {name}: {{{wired}{run}}}")
     file.write_text("\n".join([*lines, ""]))
     checked = check_topology_file(file, settings.names)
-    assert checked.fit, checked.findings
-    assert checked.form
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.is_fit, checked.findings
+    assert checked.topology
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     return (await publish_version(settings, derived, "a test")).version
 
 
@@ -94,7 +94,7 @@ async def counted(settings: Settings) -> dict[str, Count]:
     ids = RunIdGenerator(newest.installation, roots)
     async for records in scan(settings, [roots]):
         for record in records:
-            found[ids.of(record.partition, record.offset)] = Count()
+            found[ids.run_id(record.partition, record.offset)] = Count()
     async for records in scan(settings, sorted(types.keys() - {roots})):
         for record in records:
             headers = dict(record.headers)

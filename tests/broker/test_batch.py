@@ -14,10 +14,11 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import MAX_BATCH_BYTES, build_batches
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import Header, OutgoingRecord
@@ -114,7 +115,7 @@ async def topic(settings: Settings) -> str:
     """What was written, committed."""
     name = settings.names.event_topic("p", "batch")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({name: TopicSpec(1)})
+        await admin.create_topics({name: TopicSpec(1)})
     client = make_producer(settings, transactional_id=settings.names.router_transactional_id)
     async with open_client(client, settings), client.transaction():
         outgoing = [record.outgoing() for record in WRITTEN]

@@ -22,21 +22,22 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from farandole.broker import embedded_kafka
+from farandole.broker.aiokafka_internals import force_close_client
 from farandole.broker.broker_errors import (
     AccessDeniedError,
     BrokerError,
     InvalidSettingsError,
     UnreachableError,
 )
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.embedded_kafka import RunningBroker
 from farandole.broker.kafka_clients import (
-    force_close_client,
     make_consumer,
     make_producer,
     open_client,
 )
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -166,7 +167,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.mark.kafka
 async def test_with_tls_and_the_password_everything_works(guarded: Settings) -> None:
     async with ClusterAdmin.open(guarded) as admin:
-        await admin.create({"t": TopicSpec(1)})
+        await admin.create_topics({"t": TopicSpec(1)})
     writer = make_producer(guarded, transactional_id="t")
     async with open_client(writer, guarded), writer.transaction():
         await writer.send_and_wait("t", b"1", key=b"a")
@@ -227,7 +228,7 @@ async def test_the_end_of_a_client_does_not_wait_for_a_frozen_broker(
     settings = Settings(bootstrap=own.address, replication_factor=1, deadline=5)
     topic = f"frozen.{leave}"
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(1)})
+        await admin.create_topics({topic: TopicSpec(1)})
     before = asyncio.all_tasks()
     loop = asyncio.get_running_loop()
     writer = make_producer(settings, transactional_id=topic)
@@ -264,7 +265,7 @@ async def test_a_fenced_client_ends_in_silence(
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     topic = settings.names.event_topic("p", "a")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(1)})
+        await admin.create_topics({topic: TopicSpec(1)})
     async with open_client(make_producer(settings, transactional_id=topic), settings) as late:
         await late.begin_transaction()
         async with open_client(make_producer(settings, transactional_id=topic), settings):

@@ -21,12 +21,13 @@ from structlog.testing import capture_logs
 from farandole.broker import embedded_kafka
 from farandole.broker.broker_errors import BrokerError, InvalidSettingsError, UnreachableError
 from farandole.broker.broker_resolution import resolve_broker
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.embedded_kafka import RunningBroker
 from farandole.broker.java_runtime import prepare_java_runtime
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset")]
@@ -79,8 +80,8 @@ async def test_two_starts_at_once_make_one_broker(folder: Path) -> None:
 async def test_any_process_may_stop_it(folder: Path) -> None:
     running = await begin(folder)
     code = (
-        "import asyncio, pathlib, sys; from farandole.broker import embedded;"
-        "sys.exit(not asyncio.run(embedded.stop(pathlib.Path(sys.argv[1]))))"
+        "import asyncio, pathlib, sys; from farandole.broker.embedded_kafka import stop_embedded;"
+        "sys.exit(not asyncio.run(stop_embedded(pathlib.Path(sys.argv[1]))))"
     )
     stopper = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, str(folder), stdout=subprocess.DEVNULL
@@ -100,7 +101,7 @@ async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
     before = of(running)
     topic = before.names.event_topic("p", "a")
     async with ClusterAdmin.open(before) as admin:
-        await admin.create({topic: TopicSpec(MANY)})
+        await admin.create_topics({topic: TopicSpec(MANY)})
     async with AsyncExitStack() as stack:
         writers = [
             await stack.enter_async_context(
@@ -120,7 +121,7 @@ async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
     assert await read_table(after, topic) == {b"%d" % i: b"1" for i in range(MANY)}
     assert _controller(folder) != controller
     async with ClusterAdmin.open(after) as admin:
-        await admin.create({f"{topic}.later": TopicSpec(1)})
+        await admin.create_topics({f"{topic}.later": TopicSpec(1)})
 
 
 def _controller(folder: Path) -> str:
@@ -185,7 +186,7 @@ async def test_a_damaged_class_cache_does_not_prevent_a_start(
     else:
         damaged.write_bytes(b"no cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert (await begin(folder)).lives
+    assert (await begin(folder)).is_alive
 
 
 async def test_a_setting_that_kafka_refuses_is_one_line(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ async def test_without_maven_central_a_stand_in_is_started_and_said_loudly(tmp_p
         (warned,) = [entry for entry in logs if entry["event"] == "kafka.fallback"]
         assert warned["log_level"] == "warning"
         async with ClusterAdmin.open(of(running)) as admin:
-            await admin.create({"t": TopicSpec(1)})
+            await admin.create_topics({"t": TopicSpec(1)})
     finally:
         assert await embedded_kafka.stop_embedded(tmp_path)
     assert process_start_time(running.pid) is None

@@ -43,7 +43,7 @@ class Kafka:
         self.looks += [f"end of {tp.topic}" for tp in partitions]
         return dict.fromkeys(partitions, 3)
 
-    async def committed(
+    async def committed_offsets(
         self, group: str, partitions: Collection[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata | None]:
         self.looks.append(f"offsets of {group}")

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.run_row import RunEdge, RunRow
 
 AT = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
@@ -67,7 +68,7 @@ def put(settings: Settings, *rows: RunRow | tuple[bytes, bytes | None]) -> None:
     async def written() -> None:
         topic = settings.names.runs_topic
         async with ClusterAdmin.open(settings) as admin:
-            await admin.create({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
+            await admin.create_topics({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
         async with open_client(make_producer(settings), settings) as client:
             for each in rows:
                 key, value = (

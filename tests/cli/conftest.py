@@ -17,15 +17,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import ENV_PREFIX, Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.cli.__main__ import farandole
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.record import OutgoingRecord
 from farandole.events.run_ids import RunIdGenerator
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.router.topology_store import current_version
-from tests.cli.buried import FIRST, bury
+from tests.operations.buried import FIRST, bury
 
 ROOT = Path(__file__).parents[2]
 Call = Callable[..., Result]
@@ -96,7 +97,7 @@ def applied(call: Call, settings: Settings) -> Call:
     async def created() -> None:
         topic = settings.names.retry_topic("order-lines", "validate")
         async with ClusterAdmin.open(settings) as admin:
-            await admin.create({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
+            await admin.create_topics({topic: TopicSpec(4, {"cleanup.policy": "compact"})})
 
     asyncio.run(created())
     return on_kafka
@@ -116,7 +117,8 @@ def die(settings: Settings) -> Bury:
             root = version.events["feed.requested"].topic
             said: dict[str, Any] = {
                 "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
-                "run": RunIdGenerator(version.installation, root).of(0, 0), "first_failed": FIRST,
+                "run": RunIdGenerator(version.installation, root).run_id(0, 0),
+                "first_failed": FIRST,
                 "traceback": "Traceback:\n  File \"validate.py\", line 3\n",
             } | more  # fmt: skip
             written: list[OutgoingRecord] = []

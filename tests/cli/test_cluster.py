@@ -63,7 +63,7 @@ def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Setting
     result = applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
     version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIdGenerator(version.installation, topic(settings, "feed.requested")).of(0, 0)
+    run = RunIdGenerator(version.installation, topic(settings, "feed.requested")).run_id(0, 0)
     assert result.stdout == f"{run}\n"
 
 
@@ -73,20 +73,20 @@ def test_a_trigger_is_read_from_standard_input_or_a_file(applied: Call, folder: 
     first = applied("trigger", "feed.requested", "--data", "-", "--json", stdin='{"weeks": "all"}')
     second = applied("trigger", "feed.requested", "--data", f"@{file}", "--json")
     assert [json.loads(r.stdout)["offset"] for r in (first, second)] == [0, 1]
-    told = applied("tail", "feed.requested", "--no-follow").stdout
-    assert told == '{"weeks":"all"}\n{"weeks":[1]}\n'
+    document = applied("tail", "feed.requested", "--no-follow").stdout
+    assert document == '{"weeks":"all"}\n{"weeks":[1]}\n'
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["feed.requested", "--data", '{"week": [1]}'], "plan would refuse this feed.requested"),
         (["feed.requestet", "--data", "{}"], "did you mean 'feed.requested'?"),
         (["line.priced", "--data", "{}"], "line.priced is emitted by price"),
     ],
 )
-def test_what_would_die_is_not_published(applied: Call, words: list[str], said: str) -> None:
-    assert said in one_line(applied("trigger", *words))
+def test_what_would_die_is_not_published(applied: Call, words: list[str], message: str) -> None:
+    assert message in one_line(applied("trigger", *words))
     assert applied("tail", "feed.requested", "--no-follow").stdout == ""
 
 
@@ -108,16 +108,16 @@ def test_a_trigger_is_filtered_and_refused_as_the_stages_would(applied: Call, fo
 def test_force_publishes_it_all_the_same_under_its_key(applied: Call) -> None:
     data = '{"household_id": 7}'
     assert applied("trigger", "line.priced", "--data", data, "--force").exit_code == 0
-    told = json.loads(applied("tail", "line.priced", "--no-follow", "--json").stdout)
-    assert (told["key"], told["data"]) == ("7", {"household_id": 7})
+    document = json.loads(applied("tail", "line.priced", "--no-follow", "--json").stdout)
+    assert (document["key"], document["data"]) == ("7", {"household_id": 7})
 
 
 def test_tail_names_the_run_that_a_bare_record_opens(applied: Call, settings: Settings) -> None:
     send(settings, topic(settings, "feed.requested"), b'{"weeks": [1]}')
-    told = json.loads(applied("tail", "feed.requested", "--no-follow", "--json").stdout)
-    assert told["run"] is not None
-    assert told["id"] is None
-    assert (told["type"], told["partition"], told["offset"]) == ("feed.requested", 0, 0)
+    document = json.loads(applied("tail", "feed.requested", "--no-follow", "--json").stdout)
+    assert document["run"] is not None
+    assert document["id"] is None
+    assert (document["type"], document["partition"], document["offset"]) == ("feed.requested", 0, 0)
 
 
 def test_tail_keeps_one_line_an_event_whatever_its_bytes(applied: Call, settings: Settings) -> None:
@@ -140,12 +140,12 @@ def test_a_dead_letter_says_why_and_where_it_stood(applied: Call, settings: Sett
     send(settings, dead, written.value or b"", key=written.key, headers=headers)
     plain = json.loads(applied("tail", "--dead", "validate", "--no-follow").stdout)
     assert plain == {"why": "Reject: nothing was sold", "data": {"week": 1}}
-    told = json.loads(applied("tail", "--dead", "validate", "--no-follow", "--json").stdout)
-    assert told["dead"]["message"] == "nothing was sold"
-    assert (told["type"], told["dead"]["partition"], told["dead"]["offset"]) == (
+    document = json.loads(applied("tail", "--dead", "validate", "--no-follow", "--json").stdout)
+    assert document["dead"]["message"] == "nothing was sold"
+    assert (document["type"], document["dead"]["partition"], document["dead"]["offset"]) == (
         "line.ingested", 3, 17,
     )  # fmt: skip
-    assert told["run"] not in (None, "forged")  # it is no result of ours: the run is its own
+    assert document["run"] not in (None, "forged")  # it is no result of ours: the run is its own
 
 
 def test_status_shows_what_waits(applied: Call) -> None:
@@ -154,9 +154,9 @@ def test_status_shows_what_waits(applied: Call) -> None:
     assert status["version"] == "order-lines@1"
     (plan,) = status["stages"]["plan"]
     assert (plan["committed"], plan["end"], plan["lag"]) == (0, 1, 1)
-    said = applied("status").stdout
-    assert "plan" in said
-    assert "the ledger is not running" in said
+    message = applied("status").stdout
+    assert "plan" in message
+    assert "the ledger is not running" in message
     assert (status["ledger"]["members"], status["ledger"]["behind"]) == (0, 0)
 
 
@@ -178,9 +178,9 @@ def test_status_counts_what_died(
     applied: Call, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     die(settings, "validate", 3)
-    told = json.loads(applied("status", "--json").stdout)["dead"]
-    assert told["validate"] == {"count": 3, "more": False}
-    assert told["plan"] == {"count": 0, "more": False}
+    document = json.loads(applied("status", "--json").stdout)["dead"]
+    assert document["validate"] == {"count": 3, "more": False}
+    assert document["plan"] == {"count": 0, "more": False}
     monkeypatch.setattr(open_letter_counts, "MAX_COUNTED_LETTERS", 2)
     head, *rows = applied("status").stdout.splitlines()[3:]
     assert head.split() == ["stage", "input", "lag", "waits", "dead", "by", "partition"]
@@ -196,9 +196,9 @@ def test_status_shows_a_stage_that_drains_under_an_older_version(
     renamed = "  load2:\n    run: stages.order_lines.load:load\n"
     file.write_text(file.read_text().replace("  load:\n", renamed))
     assert applied("apply", "--allow", "unread").exit_code == 0
-    told = json.loads(applied("status", "--json").stdout)
-    assert "load" not in told["stages"]
-    assert sum(each["lag"] for each in told["draining"]["load"]) >= 1
+    document = json.loads(applied("status", "--json").stdout)
+    assert "load" not in document["stages"]
+    assert sum(each["lag"] for each in document["draining"]["load"]) >= 1
     (row,) = [r for r in applied("status").stdout.splitlines() if r.startswith("load (draining)")]
     assert "line.priced" in row
 
@@ -208,8 +208,8 @@ def test_a_stage_that_has_nothing_left_is_not_shown(applied: Call, folder: Path)
     renamed = "  load2:\n    run: stages.order_lines.load:load\n"
     file.write_text(file.read_text().replace("  load:\n", renamed))
     assert applied("apply").exit_code == 0
-    told = json.loads(applied("status", "--json").stdout)
-    assert (told["version"], told["draining"]) == ("order-lines@2", {})
+    document = json.loads(applied("status", "--json").stdout)
+    assert (document["version"], document["draining"]) == ("order-lines@2", {})
 
 
 # -- seek
@@ -261,16 +261,18 @@ def at_work(settings: Settings, stage: str) -> Iterator[None]:
 
 
 def test_nothing_lost_means_nothing_moved(applied: Call) -> None:
-    said = one_line(applied("seek", "validate", "--to", "latest"))
-    assert "no offset of validate is lost" in said
+    message = one_line(applied("seek", "validate", "--to", "latest"))
+    assert "no offset of validate is lost" in message
 
 
 def test_a_lost_offset_is_moved_and_no_other(
     applied: Call, lose: Callable[[str, str, int], None]
 ) -> None:
     lose("validate", "line.ingested", 2)
-    told = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
-    assert told == [{"event": "line.ingested", "partition": 2, "from": 999, "to": 0, "lost": True}]
+    document = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
+    assert document == [
+        {"event": "line.ingested", "partition": 2, "from": 999, "to": 0, "lost": True}
+    ]
     assert committed(applied, "validate") == [0, 0, 0, 0]
 
 
@@ -278,8 +280,8 @@ def test_a_lost_offset_of_the_retry_topic_is_moved_to_its_end(
     applied: Call, lose: Callable[[str, str, int], None]
 ) -> None:
     lose("validate", "validate.retry", 1)
-    told = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
-    assert told == [{"event": "retry", "partition": 1, "from": 999, "to": 0, "lost": True}]
+    document = json.loads(applied("seek", "validate", "--to", "earliest", "--json").stdout)
+    assert document == [{"event": "retry", "partition": 1, "from": 999, "to": 0, "lost": True}]
     assert "no offset of validate is lost" in one_line(
         applied("seek", "validate", "--to", "latest")
     )
@@ -298,8 +300,8 @@ def test_a_lost_offset_is_moved_while_workers_live(
 def test_a_sound_offset_is_not_moved_while_workers_live(applied: Call, settings: Settings) -> None:
     applied("trigger", "line.ingested", "--data", "{}", "--force")
     with at_work(settings, "validate"):
-        said = one_line(applied("seek", "validate", "--to", "latest", "--all"))
-    assert "workers of validate are alive" in said
+        message = one_line(applied("seek", "validate", "--to", "latest", "--all"))
+    assert "workers of validate are alive" in message
     assert committed(applied, "validate") == [0, 0, 0, 0]
 
 
@@ -311,10 +313,10 @@ def test_a_sound_offset_is_moved_once_workers_are_gone(applied: Call) -> None:
 
 
 def test_an_offset_that_the_topic_does_not_have_is_refused(applied: Call) -> None:
-    said = one_line(applied("seek", "plan", "--to", "5", "--partition", "0"))
-    assert "has offsets from 0 to 0, not 5" in said
+    message = one_line(applied("seek", "plan", "--to", "5", "--partition", "0"))
+    assert "has offsets from 0 to 0, not 5" in message
 
 
 def test_several_partitions_cannot_go_to_one_offset(applied: Call) -> None:
-    said = one_line(applied("seek", "validate", "--to", "0", "--all"))
-    assert "choose with --partition" in said
+    message = one_line(applied("seek", "validate", "--to", "0", "--all"))
+    assert "choose with --partition" in message

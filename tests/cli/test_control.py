@@ -9,18 +9,20 @@ from typing import Any, cast
 
 import pytest
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table, scan
-from farandole.cli.commands.again import link_to_run
-from farandole.cli.commands.cancel import expired_cancel_keys, in_flight_edges
 from farandole.events.control_documents import CancelDocument, PauseDocument, TimedDocument
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.record import Record
+from farandole.events.root_record import repeat_headers
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.run_row import RunRow
+from farandole.operations.control.cancel import expired_cancel_keys, in_flight_edges
+from farandole.operations.control.control_query import pause_state
 from farandole.router.topology_store import current_version
 from tests.cli.conftest import Call, one_line
 from tests.cli.test_cluster import applied as applied
@@ -51,17 +53,18 @@ def row(**more: Any) -> RunRow:
     return cast(RunRow, made)
 
 
-def test_a_run_is_held_where_it_has_events_and_by_what_pauses_their_stage() -> None:
+def test_events_in_flight_are_shown_with_what_pauses_their_stage() -> None:
     edges = {"a>one": edge(3, 3), "b>two": edge(3, 1), "c>three": edge(1, 0)}
     pause = TimedDocument(PauseDocument(pipeline="order-lines", stage="two"), NOW)
     found = [*in_flight_edges(row(edges=edges), {b"k": pause}, NOW)]
-    assert [(h.edge, h.stage, h.events, h.pause, h.whole) for h in found] == [
-        ("b>two", "two", 2, pause, False),
-        ("c>three", "three", 1, None, False),
+    assert [(e.edge, e.stage, e.events, e.pause) for e in found] == [
+        ("b>two", "two", 2, pause_state(pause)),
+        ("c>three", "three", 1, None),
     ]
+    assert not pause_state(pause).pipeline
 
 
-def test_only_documents_whose_time_is_over_are_taken_away() -> None:
+def test_only_expired_cancel_documents_are_deleted() -> None:
     hour = timedelta(hours=1)
     found = {
         b"old": TimedDocument(CancelDocument(run="a", until=NOW - hour), NOW),
@@ -72,7 +75,7 @@ def test_only_documents_whose_time_is_over_are_taken_away() -> None:
 
 
 def test_a_run_that_repeats_a_repetition_names_that_one() -> None:
-    assert link_to_run([("a", b"1"), (REPEATED_RUN_HEADER, b"older")], RUN) == [
+    assert repeat_headers([("a", b"1"), (REPEATED_RUN_HEADER, b"older")], RUN) == [
         ("a", b"1"),
         (REPEATED_RUN_HEADER, RUN.encode()),
     ]
@@ -83,7 +86,7 @@ def keep(settings: Settings, *rows: RunRow) -> None:
 
     async def kept() -> None:
         async with ClusterAdmin.open(settings) as admin:
-            await admin.create(
+            await admin.create_topics(
                 {
                     settings.names.runs_topic: TopicSpec(
                         DEFAULT_LEDGER_PARTITIONS, {"cleanup.policy": "compact"}
@@ -108,13 +111,13 @@ def asked(settings: Settings) -> list[dict[str, Any]]:
 def test_cancel_asks_for_what_the_books_know_to_go_on(applied: Call, settings: Settings) -> None:
     keep(settings, row(edges={"line.ingested>validate": edge(12, 2)}))
     applied("pause", "validate", "--by", "ann")
-    said = applied("cancel", RUN, "--by", "bob").stdout.splitlines()
-    assert said[0] == f"{RUN}: cancelling"
-    assert said[1].startswith("  line.ingested>validate: 10 in flight; validate is paused by ann ")
-    assert said[1].endswith(" resume validate")
+    text = applied("cancel", RUN, "--by", "bob").stdout.splitlines()
+    assert text[0] == f"{RUN}: cancelling"
+    assert text[1].startswith("  line.ingested>validate: 10 in flight; validate is paused by ann ")
+    assert text[1].endswith(" resume validate")
     (wish,) = [wish for wish in asked(settings) if wish["do"] == "cancel"]
     assert (wish["run"], wish["by"]) == (RUN, "bob")
-    assert applied("cancel", RUN).stdout.splitlines() == said
+    assert applied("cancel", RUN).stdout.splitlines() == text
     assert [w["by"] for w in asked(settings) if w["do"] == "cancel"] == ["bob"]
 
 
@@ -129,7 +132,7 @@ def test_a_run_that_is_over_or_unknown_cannot_be_cancelled(
 
 
 @pytest.mark.kafka
-def test_status_says_what_is_paused_until_it_is_resumed(applied: Call) -> None:
+def test_status_shows_pauses_until_they_are_resumed(applied: Call) -> None:
     applied("pause", "--all", "--by", "ann", "--for", "2h")
     applied("resume", "load")
     paused = json.loads(applied("status", "--json").stdout)["paused"]
@@ -142,7 +145,7 @@ def test_status_says_what_is_paused_until_it_is_resumed(applied: Call) -> None:
 
 
 @pytest.mark.kafka
-def test_what_resumes_all_resumes_what_was_paused_singly(applied: Call) -> None:
+def test_resuming_all_resumes_stages_that_were_paused_singly(applied: Call) -> None:
     applied("pause", "load")
     applied("resume", "--all")
     assert json.loads(applied("status", "--json").stdout)["paused"] == {}
@@ -168,7 +171,7 @@ def rooted(settings: Settings, offset: int) -> tuple[str, RunRow]:
     requested = topic(settings, "feed.requested")
     version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIdGenerator(version.installation, requested).of(0, offset)
+    run = RunIdGenerator(version.installation, requested).run_id(0, offset)
     root = {
         "type": "feed.requested", "topic": requested, "partition": 0, "offset": offset, "at": 1,
         "to": ["plan"],
@@ -191,7 +194,7 @@ def test_again_publishes_the_same_root_with_a_link(applied: Call, settings: Sett
 
 @pytest.mark.kafka
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"root": None}, "has no root"),
         ({"offset": 7}, "no longer holds offset 7"),
@@ -199,12 +202,12 @@ def test_again_publishes_the_same_root_with_a_link(applied: Call, settings: Sett
         ({"type": "feed.gone"}, "was opened by a feed.gone, to which no stage"),
     ],
 )
-def test_what_cannot_be_repeated_says_why(
-    applied: Call, settings: Settings, change: dict[str, Any], said: str
+def test_a_run_that_cannot_be_repeated_is_refused_with_the_reason(
+    applied: Call, settings: Settings, change: dict[str, Any], text: str
 ) -> None:
     applied("trigger", "feed.requested", "--data", DATA)
     run, kept = rooted(settings, 0)
     root = None if "root" in change else {**cast(Any, kept["root"]), **change}
     keep(settings, cast(RunRow, {**kept, "root": root}))
-    assert said in one_line(applied("again", run))
+    assert text in one_line(applied("again", run))
     assert len(records(settings, topic(settings, "feed.requested"))) == 1

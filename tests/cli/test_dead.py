@@ -65,7 +65,7 @@ def test_the_commands_of_a_notice_mean_the_letters_of_its_incident(
     found = asyncio.run(incidents(settings))
     assert sorted(incident.count for incident in found) == [1, 2, 2]
     for incident in found:
-        said = [text for _, text in suggested_commands(incident, "", settings.options)]
+        said = [text for _, text in suggested_commands(incident, "", settings.command_options)]
         show, look, again = (shlex.split(text)[1:] for text in said if " dead " in text)
         (group,) = json.loads(applied(*look, "--json").stdout)
         assert (group["fingerprint"], group["open"]) == (incident.fingerprint, incident.count)

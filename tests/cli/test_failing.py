@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from farandole.cli.__main__ import COMMANDS
-from farandole.cli.command_hints import complete_commands
 from farandole.cli.commands import lint
 from farandole.cli.context import CliContext
+from farandole.events.next_step import NextStep
 from tests.cli.conftest import Call, one_line, process, until
 
 
@@ -41,9 +40,9 @@ def nobody() -> str:
     ],
 )
 def test_no_broker_is_one_line(call: Call, nobody: str, words: list[str]) -> None:
-    said = one_line(call("--bootstrap", nobody, *words))
-    assert nobody in said
-    assert "kafka start" in said
+    text = one_line(call("--bootstrap", nobody, *words))
+    assert nobody in text
+    assert "kafka start" in text
 
 
 def test_no_embedded_broker_is_one_line(call: Call, folder: Path) -> None:
@@ -51,50 +50,55 @@ def test_no_embedded_broker_is_one_line(call: Call, folder: Path) -> None:
     assert one_line(call("kafka", "status")).endswith(f"farandole -C {folder} kafka start")
 
 
-def test_an_embedded_broker_is_of_a_folder_alone(call: Call, folder: Path, nobody: str) -> None:
-    said = one_line(call("--bootstrap", nobody, "-f", "a.yaml", "status"))
-    assert f"farandole -C {folder} kafka start" in said
+def test_the_command_that_starts_an_embedded_broker_names_its_folder_alone(
+    call: Call, folder: Path, nobody: str
+) -> None:
+    text = one_line(call("--bootstrap", nobody, "-f", "a.yaml", "status"))
+    assert f"farandole -C {folder} kafka start" in text
 
 
 @pytest.mark.parametrize(
-    ("context", "line", "expected"),
+    ("context", "step", "expected"),
     [
-        (CliContext(Path()), "run: farandole apply", "run: farandole apply"),
-        (CliContext(Path("x y")), "(farandole history)", "(farandole -C 'x y' history)"),
+        (CliContext(Path()), NextStep("run", ("apply",)), "run: farandole apply"),
+        (CliContext(Path("x y")), NextStep("", ("history",)), "farandole -C 'x y' history"),
         (
             CliContext(Path(), topology_override=Path("a.yaml")),
-            "farandole apply",
+            NextStep("", ("apply",)),
             "farandole -f a.yaml apply",
         ),
+        (CliContext(Path("x")), NextStep("run", ("up",), " first"), "run: farandole -C x up first"),
         (
             CliContext(Path("x")),
-            "farandole: no; `farandole up`",
-            "farandole: no; `farandole -C x up`",
+            NextStep("see", ("runs", "--pipeline", "up"), " for farandole up"),
+            "see: farandole -C x runs --pipeline up for farandole up",
         ),
-        (CliContext(Path("x")), "farandole -C y apply", "farandole -C y apply"),
-        (CliContext(Path("x")), "farandole uploads", "farandole uploads"),
-        (CliContext(Path("x")), "bin/farandole up", "bin/farandole up"),
+        (
+            CliContext(Path("x"), namespace="test"),
+            NextStep("start it", ("kafka", "start")),
+            "start it: farandole -C x kafka start",
+        ),
     ],
 )
 def test_a_suggested_command_leads_to_the_same_pipeline(
-    context: CliContext, line: str, expected: str
+    context: CliContext, step: NextStep, expected: str
 ) -> None:
-    assert complete_commands(context, line, COMMANDS) == expected
+    assert context.invocation.render(step) == expected
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["--bootstrap", "here", "status"], "is not host:port"),
         (["--namespace", "A_b", "status"], "namespace 'A_b'"),
     ],
 )
-def test_a_bad_setting_is_one_line(call: Call, words: list[str], said: str) -> None:
-    assert said in one_line(call(*words))
+def test_a_bad_setting_is_one_line(call: Call, words: list[str], text: str) -> None:
+    assert text in one_line(call(*words))
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (["lint", "--jsno"], "Did you mean --json?"),
         (["trigger", "feed.requested", "--data", "{weeks"], "--data is not JSON"),
@@ -107,8 +111,8 @@ def test_a_bad_setting_is_one_line(call: Call, words: list[str], said: str) -> N
         (["dmeo"], "did you mean 'demo'?"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_exit_2(call: Call, words: list[str], said: str) -> None:
-    assert said in one_line(call(*words), code=2)
+def test_a_wrong_word_is_one_line_and_exit_2(call: Call, words: list[str], text: str) -> None:
+    assert text in one_line(call(*words), code=2)
 
 
 def test_our_own_mistake_is_one_line_and_says_how_to_see_more(
@@ -124,16 +128,16 @@ def test_our_own_mistake_is_one_line_and_says_how_to_see_more(
 
 
 def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
-    """`farandole graph | true`: nothing is said, not even by Python at its end."""
+    """`farandole graph | true`: nothing is printed, not even by Python at its end."""
     with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
         assert reader.stdin is not None
         reader.wait()
         child = process("-C", str(folder), "graph", env={}, stdout=reader.stdin.fileno())
-    _, said = child.communicate(timeout=20)
-    assert (child.returncode, said) == (1, "")
+    _, text = child.communicate(timeout=20)
+    assert (child.returncode, text) == (1, "")
 
 
-def test_ctrl_c_is_130_without_a_word(folder: Path) -> None:
+def test_ctrl_c_exits_with_130_and_prints_nothing(folder: Path) -> None:
     """A command that waits for a Kafka that accepts and never answers."""
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
@@ -143,8 +147,8 @@ def test_ctrl_c_is_130_without_a_word(folder: Path) -> None:
         connected, _ = mute.accept()
         with connected:
             child.send_signal(signal.SIGINT)
-            _, said = child.communicate(timeout=20)
-    assert (child.returncode, said.strip()) == (130, "")
+            _, text = child.communicate(timeout=20)
+    assert (child.returncode, text.strip()) == (130, "")
 
 
 def test_until_has_a_deadline() -> None:

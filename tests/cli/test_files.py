@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from farandole.broker import embedded_kafka
-from farandole.cli.__main__ import COMMANDS
+from farandole.cli.command_groups import COMMANDS
 from tests.cli.conftest import ROOT, Call, one_line
 
 
@@ -101,15 +101,15 @@ def test_a_broken_file_has_no_graph(call: Call, folder: Path) -> None:
 
 def test_a_missing_file_is_one_line(call: Call, folder: Path) -> None:
     (folder / "topology.yaml").unlink()
-    said = one_line(call("lint"))
-    assert "the file cannot be read" in said
-    assert "`-C DIR`" in said
+    text = one_line(call("lint"))
+    assert "the file cannot be read" in text
+    assert "`-C DIR`" in text
 
 
 def test_a_missing_file_that_was_named_is_one_line(call: Call) -> None:
-    said = one_line(call("-f", "nope.yaml", "lint"))
-    assert said.startswith("nope.yaml:1:1: the file cannot be read")
-    assert "`-f FILE`" in said
+    text = one_line(call("-f", "nope.yaml", "lint"))
+    assert text.startswith("nope.yaml:1:1: the file cannot be read")
+    assert "`-f FILE`" in text
 
 
 def test_a_kafka_that_is_being_stopped_says_so_first(

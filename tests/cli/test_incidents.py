@@ -92,7 +92,7 @@ def test_what_is_open_is_listed_and_shown(applied: Call, settings: Settings) -> 
     assert (told["count"], told["sent"][0]["attempts"]) == (1204, 2)
 
 
-def test_lanes_that_hold_are_named_and_no_letters(applied: Call, settings: Settings) -> None:
+def test_an_alert_names_its_lanes_and_no_letters(applied: Call, settings: Settings) -> None:
     keep(settings, incident(firing=4, lanes=(0, 1, 2, 7), said="it holds", error="stage.held"))
     shown = applied("incidents", "abcdefgh").stdout
     assert "UTC; lanes 0-2, 7; the last word, at " in shown

@@ -23,8 +23,8 @@ def catcher(folder: Path, *arguments: str) -> Iterator[tuple[dict[str, str], lis
     try:
         assert running.stderr is not None
         assert "catching mail at 127.0.0.1:" in running.stderr.readline()
-        told = running.stderr.readline().split()
-        yield dict(word.split("=") for word in told if "=" in word), printed
+        settings = running.stderr.readline().split()
+        yield dict(word.split("=") for word in settings if "=" in word), printed
         running.send_signal(signal.SIGTERM)
         printed += running.communicate(timeout=20)[0].splitlines()
         assert running.returncode == 0
@@ -71,9 +71,9 @@ def test_a_port_that_is_taken_is_one_line(call: Call, folder: Path) -> None:
 
 
 def test_without_a_server_the_settings_are_named(call: Call) -> None:
-    said = one_line(call("test-mail", TO))
+    text = one_line(call("test-mail", TO))
     for word in ("FARANDOLE_SMTP_HOST", "FARANDOLE_MAIL_FROM", "mail-catcher"):
-        assert word in said
+        assert word in text
 
 
 def test_what_is_no_address_is_a_usage_error(call: Call) -> None:
@@ -86,12 +86,12 @@ def test_a_misspelled_setting_is_one_line(call: Call, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("security", "said"), [("starttls", "offers no STARTTLS"), ("tls", "FARANDOLE_SMTP_SECURITY")]
+    ("security", "text"), [("starttls", "offers no STARTTLS"), ("tls", "FARANDOLE_SMTP_SECURITY")]
 )
 def test_a_failure_is_one_line_that_says_what_to_do(
-    call: Call, folder: Path, security: str, said: str
+    call: Call, folder: Path, security: str, text: str
 ) -> None:
     with catcher(folder) as (leading, printed):
         result = call("test-mail", TO, env={**leading, "FARANDOLE_SMTP_SECURITY": security})
-    assert said in one_line(result)
+    assert text in one_line(result)
     assert printed == []

@@ -56,7 +56,7 @@ def history(settings: Settings) -> list[Version]:
     return asyncio.run(published_versions_of(settings, PIPELINE))
 
 
-def said(result: Result) -> Any:
+def json_result(result: Result) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -72,7 +72,7 @@ def test_a_plan_changes_nothing(on_kafka: Call, settings: Settings) -> None:
 
 def test_what_is_in_force_plans_to_nothing(applied: Call) -> None:
     assert applied("plan").stdout == "nothing would change: order-lines@1 is in force\n"
-    assert said(applied("plan", "--json"))["changes"] == []
+    assert json_result(applied("plan", "--json"))["changes"] == []
 
 
 def test_a_saved_plan_is_carried_out_though_the_file_has_changed(
@@ -148,7 +148,7 @@ def test_unread_events_of_a_stage_that_goes_away_are_counted(applied: Call, fold
     slower(folder)
     assert applied("apply").exit_code == 0  # its marker takes offsets in each partition
     edit(folder, "  load:\n", "  load2:\n    run: stages.order_lines.load:load\n")
-    found = said(applied("plan", "--json"))
+    found = json_result(applied("plan", "--json"))
     assert found["dangers"] == ["unread"]
     (change,) = [c for c in found["changes"] if c["name"] == "load"]
     assert change["drains"] == "3 unread drain under @1"
@@ -177,9 +177,9 @@ def test_a_rollback_to_what_the_file_says_warns_of_nothing(applied: Call, folder
     (folder / "topology.yaml").write_text(text)
     assert applied("rollback").stderr == ""
     slower(folder)
-    said = applied("rollback", "1").stderr
+    warning = applied("rollback", "1").stderr
     assert (
-        said == f"{folder / 'topology.yaml'} says something else, and its next save applies "
+        warning == f"{folder / 'topology.yaml'} says something else, and its next save applies "
         "that again\n"
     )
 
@@ -213,7 +213,7 @@ def test_the_history_says_when_by_whom_and_what(applied: Call, folder: Path) -> 
     assert head.split() == ["version", "published", "(UTC)", "by", "changes"]
     assert first.startswith("order-lines@1  20")
     assert second.endswith("~ load")
-    listed = said(applied("history", "--json"))
+    listed = json_result(applied("history", "--json"))
     assert [entry["version"] for entry in listed] == ["order-lines@1", "order-lines@2"]
     assert listed[1]["changes"][0]["said"] == "timeout 30s → 2m"
 
@@ -227,19 +227,21 @@ def test_a_diff_is_in_the_lines_of_a_plan(applied: Call, folder: Path) -> None:
         "0 to add, 1 to change, 0 to remove",
     ]
     assert applied("diff", "2").stdout == "order-lines@2 → file: no difference\n"
-    assert [c["name"] for c in said(applied("diff", "order-lines@1", "file", "--json"))] == ["load"]
+    assert [c["name"] for c in json_result(applied("diff", "order-lines@1", "file", "--json"))] == [
+        "load"
+    ]
 
 
 def test_other_alerts_are_told_by_plan_diff_and_history(applied: Call, folder: Path) -> None:
     edit(folder, "ops@example.com", "ann@example.com")
-    said = "  ~ alerts    +all to ann@example.com; -all to ops@example.com"
+    line = "  ~ alerts    +all to ann@example.com; -all to ops@example.com"
     assert applied("plan").stdout.splitlines() == [
         "order-lines@1 → order-lines@2",
-        said,
+        line,
         "0 to add, 1 to change, 0 to remove",
     ]
     assert applied("apply").exit_code == 0
-    assert said in applied("diff", "1", "2").stdout.splitlines()
+    assert line in applied("diff", "1", "2").stdout.splitlines()
     assert applied("history").stdout.splitlines()[-1].endswith("  ~ alerts")
     assert applied("rollback").exit_code == 0
     assert applied("diff", "1", "3").stdout.endswith(": no difference\n")
@@ -289,10 +291,10 @@ def test_another_file_is_chosen_with_its_functions_in_the_folder(
     other.parent.mkdir()
     other.write_text((folder / "topology.yaml").read_text().replace(PIPELINE, "second", 1))
     assert applied("-f", str(other), "apply").stdout.splitlines()[-1] == "second@1 is in force"
-    both = said(applied("status", "--json"))
+    both = json_result(applied("status", "--json"))
     assert both["version"] == "order-lines@1"
     assert [each["version"] for each in both["others"]] == ["second@1"]
-    alone = said(applied("-f", str(other), "status", "--json"))
+    alone = json_result(applied("-f", str(other), "status", "--json"))
     assert (alone["version"], alone["others"]) == ("second@1", [])
 
 
@@ -316,7 +318,7 @@ def test_a_save_is_followed_and_a_mistake_is_shown(
     file = folder / "topology.yaml"
 
     def router() -> Any:
-        return said(applied("status", "--json"))["router"]
+        return json_result(applied("status", "--json"))["router"]
 
     until(lambda: router() and router()["findings"], 30, "the mistake is reported")
     assert router()["findings"][0].startswith(f"{file}:")

@@ -26,7 +26,7 @@ def died(error: BaseException | None = None, **more: Any) -> FailureAccount:
     except BaseException as caught:  # noqa: BLE001 -- functions raise anything
         death = {"stage": "validate", "version": "order-lines@7", "run": "abc", "attempts": 3}
         death["first"] = NOW
-        return FailureAccount.of(caught, **{**death, **more})
+        return FailureAccount.from_error(caught, **{**death, **more})
 
 
 def account(dead: OutgoingRecord) -> dict[str, str]:
@@ -94,7 +94,7 @@ def test_a_value_as_large_as_a_topic_takes_is_not_cut() -> None:
     assert "cut" not in account(dead)
 
 
-class _Hostile(Exception):  # noqa: N818 -- what it is
+class _Hostile(Exception):
     def __init__(self, raised: BaseException) -> None:
         self.raised = raised
 
@@ -144,7 +144,7 @@ def test_a_letter_always_fits(
     error = type("E" * name, (Exception,), {})(message[0] * message[1])
     dead = build_dead_letter(
         record,
-        FailureAccount.of(error, stage="s", version="v", run="r", attempts=1, first=NOW),
+        FailureAccount.from_error(error, stage="s", version="v", run="r", attempts=1, first=NOW),
         largest=LARGEST,
     )
     assert wire_size(dead) <= LARGEST

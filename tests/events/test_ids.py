@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.events.event_position import EventPosition
 from farandole.events.kafka_names import EVENT_TYPE_PATTERN
-from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, EventPosition, RunIdGenerator
+from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, RunIdGenerator
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 offsets = st.integers(0, 2**63 - 1)
@@ -23,7 +24,7 @@ places = st.tuples(st.uuids(), st.text(string.ascii_lowercase, min_size=1), part
 @given(places)
 def test_a_run_id_can_be_typed(place: tuple[UUID, str, int, int]) -> None:
     installation, topic, partition, offset = place
-    run_id = RunIdGenerator(installation, topic).of(partition, offset)
+    run_id = RunIdGenerator(installation, topic).run_id(partition, offset)
     assert len(run_id) == 13
     assert set(run_id) <= set(string.ascii_lowercase + "234567")
 
@@ -39,14 +40,16 @@ def test_a_run_id_is_what_any_base32_makes_of_its_64_bits(
     bits = (start + offset * 0x9E3779B97F4A7C15) % 2**64
     padded = (bits << 15).to_bytes(10, "big")  # 80 bits: 13 letters, then three of padding
     expected = base64.b32encode(padded).decode().lower()[:13]
-    assert RunIdGenerator(installation, topic).of(partition, offset) == expected
+    assert RunIdGenerator(installation, topic).run_id(partition, offset) == expected
 
 
 @given(places, places)
 def test_two_roots_differ_in_their_run_ids(
     one: tuple[UUID, str, int, int], other: tuple[UUID, str, int, int]
 ) -> None:
-    same = RunIdGenerator(*one[:2]).of(*one[2:]) == RunIdGenerator(*other[:2]).of(*other[2:])
+    same = RunIdGenerator(*one[:2]).run_id(*one[2:]) == RunIdGenerator(*other[:2]).run_id(
+        *other[2:]
+    )
     assert same == (one == other)
 
 
@@ -56,27 +59,27 @@ def test_a_block_names_each_root_as_it_is_named_alone(
 ) -> None:
     installation, topic, partition, first = place
     ids = RunIdGenerator(installation, topic)
-    block = ids.block(partition, first)
+    block = ids.block_of_ids(partition, first)
     assert len(block) == RUN_ID_LENGTH * RUN_ID_BLOCK
-    alone = ids.of(partition, first + further).encode()
+    alone = ids.run_id(partition, first + further).encode()
     assert block[RUN_ID_LENGTH * further : RUN_ID_LENGTH * (further + 1)] == alone
 
 
 def test_each_part_of_a_place_changes_the_run_id() -> None:
     ids = {
-        RunIdGenerator(INSTALLATION, "feed").of(0, 7),
-        RunIdGenerator(UUID(int=1), "feed").of(0, 7),
-        RunIdGenerator(INSTALLATION, "food").of(0, 7),
-        RunIdGenerator(INSTALLATION, "feed").of(1, 7),
-        RunIdGenerator(INSTALLATION, "feed").of(0, 8),
-        RunIdGenerator(INSTALLATION, "feed").of(7, 0),
+        RunIdGenerator(INSTALLATION, "feed").run_id(0, 7),
+        RunIdGenerator(UUID(int=1), "feed").run_id(0, 7),
+        RunIdGenerator(INSTALLATION, "food").run_id(0, 7),
+        RunIdGenerator(INSTALLATION, "feed").run_id(1, 7),
+        RunIdGenerator(INSTALLATION, "feed").run_id(0, 8),
+        RunIdGenerator(INSTALLATION, "feed").run_id(7, 0),
     }
     assert len(ids) == 6
 
 
 def test_one_reader_names_the_same_root_twice() -> None:
     ids = RunIdGenerator(INSTALLATION, "feed")
-    assert ids.of(0, 7) == ids.of(0, 7)
+    assert ids.run_id(0, 7) == ids.run_id(0, 7)
 
 
 def test_an_id_reads_as_the_documentation_shows_it() -> None:

@@ -142,9 +142,9 @@ class Stand:
 async def standing(settings: Settings) -> AsyncIterator[Stand]:
     """The pipeline applied, its workers ready."""
     checked = check_topology_file(FOLDER / "topology.yaml", settings.names)
-    assert checked.fit, checked.findings
-    assert checked.form
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.is_fit, checked.findings
+    assert checked.topology
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     version = (await publish_version(settings, derived, "a test")).version
     # As others may write: no transaction, no numbers, and records of any size.
     writer = make_producer(settings, enable_idempotence=False, max_batch_size=2**21)

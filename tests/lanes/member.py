@@ -23,7 +23,8 @@ from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, 
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.lane_group import LaneGroup, MembershipError
 from farandole.lanes.lane_port import CommittedOffset, LanePort, StateTables
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_work import BatchResult
 from farandole.worker.log_setup import configure_logging
 from tests.lanes import broken
 
@@ -156,17 +157,16 @@ async def main(options: Mapping[str, Any]) -> None:
         outer: LanePort = port(inner)
         return outer
 
-    group = LaneGroup(
-        settings,
-        options["group"],
-        [options["source"]],
-        lambda lane: f"{options['group']}:{lane}",
-        lambda lane: Doubling(lane, options["target"]),
-        alone=asyncio.Lock(),
-        remedy="(a test)",
-        patience=5,
-        port=around,
+    spec = LaneSpec(
+        group=options["group"],
+        topics=[options["source"]],
+        transactional_id=lambda lane: f"{options['group']}:{lane}",
+        work=lambda lane: Doubling(lane, options["target"]),
+        drain_seconds=5,
+        lost_offset_remedy="(a test)",
+        wrap_port=around,
     )
+    group = LaneGroup(settings, spec, isolation=asyncio.Lock())
     await group.run(stopping)
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
@@ -26,6 +28,8 @@ from farandole.lanes.lane_port import (
     OffsetLostError,
     WriteRejectedError,
 )
+from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_work import LaneWork
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort
 from tests.undecodable import undecodable
 
@@ -78,7 +82,9 @@ class Real:
 
     async def prepare(self) -> None:
         async with ClusterAdmin.open(self.settings) as admin:
-            await admin.create({self.source.topic: TopicSpec(1), self.target.topic: TopicSpec(1)})
+            await admin.create_topics(
+                {self.source.topic: TopicSpec(1), self.target.topic: TopicSpec(1)}
+            )
         client = make_producer(
             self.settings, transactional_id=self.settings.names.router_transactional_id
         )
@@ -92,12 +98,16 @@ class Real:
         await member.start()
         member.assign([TopicPartition(*self.source)])
         self.members.append(member)
-        port = KafkaPort(
-            GroupMembership(self.settings, member, self.group),
-            f"{self.settings.names.prefix}{tid}",
-            [self.source],
-            remedy="(a test)",
+        spec = LaneSpec(
+            group=self.group,
+            topics=[self.source.topic],
+            transactional_id=lambda _: f"{self.settings.names.prefix}{tid}",
+            work=_no_work,
+            drain_seconds=5,
+            lost_offset_remedy="(a test)",
         )
+        membership = GroupMembership(self.settings, member, self.group)
+        port = KafkaPort(membership, spec, self.source.partition, [self.source])
         self.ports.append(port)
         return port
 
@@ -129,6 +139,10 @@ class Real:
             await port.force_close()
         for member in self.members:
             await member.stop()
+
+
+def _no_work(_: int) -> LaneWork:
+    raise AssertionError("only its port is tested")
 
 
 World = Simulated | Real
@@ -300,7 +314,8 @@ async def test_where_it_is_wanted_an_offset_that_nobody_committed_is_the_start(
     try:
         port = await real.port()
         assert isinstance(port, KafkaPort)
-        port.inputs, port.from_start = [real.source, real.target], True
+        port.inputs = [real.source, real.target]
+        port.spec = replace(port.spec, restart_lost_input=True)
         assert await port.committed_offsets() == {real.source: START, real.target: START}
     finally:
         await real.close()

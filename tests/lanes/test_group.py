@@ -14,7 +14,8 @@ from farandole.events.record import Partition, Record
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.lane_group import LaneGroup, MembershipError
 from farandole.lanes.lane_port import LanePort, StateTables
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_work import BatchResult
 from tests.lanes.troupe import Troupe
 
 pytestmark = pytest.mark.kafka
@@ -58,20 +59,19 @@ def group(
     troupe: Troupe,
     work: Callable[[int], Any],
     port: Callable[[KafkaPort], LanePort] = lambda port: port,
-    holding: Callable[[], bool] = lambda: False,
+    is_paused: Callable[[], bool] = lambda: False,
 ) -> LaneGroup:
-    return LaneGroup(
-        troupe.settings,
-        troupe.group,
-        [troupe.source],
-        lambda lane: f"{troupe.group}:{lane}",
-        work,
-        alone=asyncio.Lock(),
-        remedy="(a test)",
-        patience=5,
-        port=port,
-        holding=holding,
+    spec = LaneSpec(
+        group=troupe.group,
+        topics=[troupe.source],
+        transactional_id=lambda lane: f"{troupe.group}:{lane}",
+        work=work,
+        drain_seconds=5,
+        lost_offset_remedy="(a test)",
+        wrap_port=port,
+        is_paused=is_paused,
     )
+    return LaneGroup(troupe.settings, spec, isolation=asyncio.Lock())
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_a_hold_is_heard_between_the_parts_of_a_fetched_batch(troupe: Trou
         asked += held.is_set()
         return held.is_set()
 
-    member = group(troupe, works.__getitem__, holding=holding)
+    member = group(troupe, works.__getitem__, is_paused=holding)
     stopping = asyncio.Event()
     running = asyncio.create_task(member.run(stopping))
     await troupe.give(20)
@@ -157,7 +157,7 @@ async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
     member = group(troupe, lambda _: Waiting())
     running = asyncio.create_task(member.run(asyncio.Event()))
     async with asyncio.timeout(20):
-        while not member.lanes:
+        while not member.running_lanes:
             await asyncio.sleep(0.05)
     member._membership.consumer._coordinator._pending_exception = RuntimeError("no such group")
     with pytest.raises(MembershipError, match="no such group"):

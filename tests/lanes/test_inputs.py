@@ -9,7 +9,8 @@ import pytest
 
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.lane_port import CommittedOffset
-from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.lane_protocol import run_lane
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import (
     SimulatedKafka,
     SimulatedLock,
@@ -88,7 +89,7 @@ def lived(
     for number in range(1, 40):
         before_each(number)
         at = port(kafka, GROUP, "t", inputs, 1, most=100, state=[PLACE])
-        life = run_lane(at, work(), alone=SimulatedLock(), log=lambda *_, **__: None)
+        life = run_lane(at, work(), isolation=SimulatedLock(), log=lambda *_, **__: None)
         try:
             for _ in range(600):
                 life.send(None)

@@ -16,19 +16,19 @@ class Told:
         self.given_up: list[int] = []
         offset = 0
         while offset < count:
-            if mark.hopeless:
+            if mark.is_hopeless:
                 self.given_up.append(offset)
                 offset += 1
-                mark = mark.settled(offset)
+                mark = mark.after_settling(offset)
                 continue
-            last = min(mark.last(offset) if mark.suspect else count, count - 1)
+            last = min(mark.last_in_trial(offset) if mark.is_suspect else count, count - 1)
             self.steps += 1
             if poison is not None and offset <= poison <= last:
                 self.deaths += 1
-                mark = mark.began(last)
+                mark = mark.started(last)
             else:
                 offset = last + 1
-                mark = mark.settled(offset)
+                mark = mark.after_settling(offset)
 
 
 @given(st.integers(1, 5000), st.data())
@@ -49,4 +49,4 @@ def test_who_was_killed_from_outside_is_through_soon(count: int) -> None:
 
 
 def test_a_first_death_is_the_machines_fault() -> None:
-    assert not CrashMarker(1, 100).suspect
+    assert not CrashMarker(1, 100).is_suspect

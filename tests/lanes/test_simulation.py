@@ -14,6 +14,7 @@ from farandole.lanes.lane_port import CommittedOffset
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort, simulation_step
 from tests.lanes import broken
 from tests.lanes.world import GROUP, LANES, World
+from tests.seeds import parts, seeds
 
 INTERLEAVINGS = 2000
 
@@ -28,18 +29,22 @@ def exact(world: World) -> bool:
     return all(world.results(i) == world.expected(i) for i in range(LANES))
 
 
-def test_every_event_is_settled_once_and_in_order_in_thousands_of_interleavings() -> None:
-    for seed in range(INTERLEAVINGS):
+@seeds(INTERLEAVINGS, kept=INTERLEAVINGS // 4)
+def test_every_event_is_settled_once_and_in_order_in_thousands_of_interleavings(
+    seeds: range,
+) -> None:
+    for seed in seeds:
         world = ran(seed)
         for i in range(LANES):
             assert world.results(i) == world.expected(i), (seed, world.history[-80:])
             assert len(set(world.dead(i))) == len(world.dead(i)), seed
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.randoms(use_true_random=False), st.integers(0, 300))
+@parts(6, kept=2)
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(die=st.randoms(use_true_random=False), steps=st.integers(0, 300))
 def test_every_event_is_settled_once_under_any_disaster_that_hypothesis_finds(
-    die: random.Random, steps: int
+    part: int, die: random.Random, steps: int
 ) -> None:
     world = World(die)
     world.run(steps=steps, events=8)
@@ -47,15 +52,17 @@ def test_every_event_is_settled_once_under_any_disaster_that_hypothesis_finds(
         assert world.results(i) == world.expected(i), world.history
 
 
-def test_no_event_is_given_up_where_no_process_died() -> None:
-    for seed in range(INTERLEAVINGS // 3):
+@seeds(INTERLEAVINGS // 3, kept=INTERLEAVINGS // 12)
+def test_no_event_is_given_up_where_no_process_died(seeds: range) -> None:
+    for seed in seeds:
         world = ran(seed, deaths=False, unanswered=0)
         assert not world.given_up, (seed, world.history)
 
 
-def test_no_event_is_given_up_for_a_broker_that_does_not_answer() -> None:
+@seeds(INTERLEAVINGS // 2, kept=INTERLEAVINGS // 8)
+def test_no_event_is_given_up_for_a_broker_that_does_not_answer(seeds: range) -> None:
     """Lives end before, after and while they note what they begin; the process lives on."""
-    for seed in range(INTERLEAVINGS // 2):
+    for seed in seeds:
         world = ran(seed, deaths=False, rebalances=False, unanswered=0.2)
         assert not world.given_up, (seed, world.history)
         assert exact(world), seed

@@ -10,7 +10,8 @@ import pytest
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.crash_marker import GIVE_UP_AFTER
 from farandole.lanes.lane_port import CommittedOffset, StateTables
-from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.lane_protocol import run_lane
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import (
     SimulatedKafka,
     SimulatedLock,
@@ -28,7 +29,7 @@ class Killed(BaseException):
 
 @dataclass
 class Waiting:
-    """`farandole.lanes.lane_protocol.Waits`: all that its state holds is due."""
+    """`farandole.lanes.lane_work.DeferredEvents`: all that its state holds is due."""
 
     rows: dict[bytes, bytes] = field(default_factory=dict)
     state_input: Partition = PLACE
@@ -88,7 +89,9 @@ def lived(killers: set[bytes], waiting: int, *, always: bool = False) -> tuple[S
         if always:
             kafka.append(PLACE, OutgoingRecord(b"%02d" % (50 + lives), b"x"))
         port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=100, state=[PLACE])
-        life = run_lane(port, Settling(killers), alone=SimulatedLock(), log=lambda *_, **__: None)
+        life = run_lane(
+            port, Settling(killers), isolation=SimulatedLock(), log=lambda *_, **__: None
+        )
         try:
             for _ in range(2_000):
                 life.send(None)
@@ -146,7 +149,7 @@ def test_the_input_has_its_turn_although_something_is_always_due() -> None:
     for n in range(5):
         kafka.append(INPUT, OutgoingRecord(None, b"i%d" % n))
     port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=1, state=[PLACE])
-    life = run_lane(port, Failing(set()), alone=SimulatedLock(), log=lambda *_, **__: None)
+    life = run_lane(port, Failing(set()), isolation=SimulatedLock(), log=lambda *_, **__: None)
     for _ in range(500):
         life.send(None)
         kafka.complete("t") if "t" in kafka.producers else None

@@ -17,9 +17,10 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
 
 PARTITIONS = 2
@@ -50,7 +51,7 @@ class Troupe:
 
     async def prepare(self) -> None:
         async with ClusterAdmin.open(self.settings) as admin:
-            await admin.create(
+            await admin.create_topics(
                 {self.source: TopicSpec(PARTITIONS), self.target: TopicSpec(PARTITIONS)}
             )
         client = make_producer(
@@ -129,7 +130,7 @@ class Troupe:
         """What the group has committed of each partition."""
         tps = [TopicPartition(self.source, p) for p in range(PARTITIONS)]
         async with ClusterAdmin.open(self.settings) as admin:
-            found = await admin.committed(self.group, tps)
+            found = await admin.committed_offsets(self.group, tps)
         committed = [at.offset for tp in tps if (at := found[tp]) is not None]
         assert len(committed) == len(tps)
         return committed

@@ -16,7 +16,8 @@ from farandole.lanes.lane_port import (
     OutcomeUnknownError,
     StateTables,
 )
-from farandole.lanes.lane_protocol import BatchResult, LaneWork, run_lane
+from farandole.lanes.lane_protocol import run_lane
+from farandole.lanes.lane_work import BatchResult, LaneWork
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 
 GROUP = "pipeline.stage"
@@ -286,7 +287,7 @@ class World:
         port = SimulatedPort(
             self.kafka, GROUP, tid, self.inputs(index), self.generation, state=self.state(index)
         )
-        life = run_lane(self.broken(port), self.work(index), alone=worker.lock, log=self._log)
+        life = run_lane(self.broken(port), self.work(index), isolation=worker.lock, log=self._log)
         life.send(None)  # up to its first step
         worker.lanes.append(Lane(index, port, life))
 

@@ -109,7 +109,7 @@ def _newest(said: Sequence[Record]) -> dict[str, RunRow]:
 
 async def test_runs_are_complete_once_although_the_bookkeeper_is_killed(settings: Settings) -> None:
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create(system_topics.system_topic_specs(settings.names))
+        await admin.create_topics(system_topics.system_topic_specs(settings.names))
     await install(settings)
     runs = [f"run{n}" for n in range(40)]
     with bookkeeper(settings) as first:

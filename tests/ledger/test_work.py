@@ -9,7 +9,7 @@ import orjson
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.record import OutgoingRecord, Partition
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.ledger.alert_tracker import CLEAR_AFTER_MS
 from farandole.ledger.bookkeeper_lane import BookkeeperLane

@@ -12,9 +12,10 @@ import aiohttp
 import orjson
 import pytest
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.monitor.service import run_monitor
 from farandole.monitor.settings import MonitorSettings as Own
 
@@ -57,7 +58,7 @@ async def test_only_what_is_committed_counts_and_a_restart_keeps_it(
 ) -> None:
     ledger = settings.names.ledger_topic
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({ledger: TopicSpec(2)})
+        await admin.create_topics({ledger: TopicSpec(2)})
     async with open_client(
         make_producer(settings, transactional_id=f"{ledger}-t"), settings
     ) as writer:

@@ -24,7 +24,8 @@ from farandole.lanes.lane_port import (
     OutcomeUnknownError,
     StateTables,
 )
-from farandole.lanes.lane_protocol import BatchResult, run_lane
+from farandole.lanes.lane_protocol import run_lane
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 from farandole.notifier import notifier_tables
 from farandole.notifier.delivery_outcome import AttemptResult
@@ -32,6 +33,7 @@ from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.notifier_lane import NotifierLane
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, outgoing
 from tests.notifier.test_incident_store import compose
+from tests.seeds import seeds
 
 NAMES = KafkaNames()
 ALERTS = AlertPolicy(
@@ -187,7 +189,7 @@ class World:
         chosen.port = SimulatedPort(
             self.kafka, NAMES.notifier_group, ID, INPUTS, self.generation, state=TABLES
         )
-        chosen.life = run_lane(chosen.port, chosen.work, alone=SimulatedLock(), log=_silent)
+        chosen.life = run_lane(chosen.port, chosen.work, isolation=SimulatedLock(), log=_silent)
         chosen.life.send(None)
 
     def advance(self, answer: Exception | None = None) -> None:
@@ -256,31 +258,32 @@ def ran(seed: int, **how: Any) -> World:
 
 
 SEEDS = range(60)
+SOAK_SEEDS = pytest.param(range(20, 60), marks=pytest.mark.soak)
 
 
-@pytest.fixture(scope="module")
-def worlds() -> list[World]:
-    return [ran(seed) for seed in SEEDS]
+@pytest.fixture(scope="module", params=[range(20), SOAK_SEEDS], ids=["few seeds", "many seeds"])
+def worlds(request: pytest.FixtureRequest) -> dict[int, World]:
+    return {seed: ran(seed) for seed in request.param}
 
 
-def test_every_failure_is_told_once_whatever_dies_when(worlds: list[World]) -> None:
-    for seed, world in enumerate(worlds):
+def test_every_failure_is_told_once_whatever_dies_when(worlds: dict[int, World]) -> None:
+    for seed, world in worlds.items():
         assert world.told() == world.died, seed
 
 
-def test_every_notice_that_was_written_down_is_delivered(worlds: list[World]) -> None:
-    for seed, world in enumerate(worlds):
+def test_every_notice_that_was_written_down_is_delivered(worlds: dict[int, World]) -> None:
+    for seed, world in worlds.items():
         assert {n.id for n in world.mailbox} == set(world.written()), seed
 
 
-def test_every_copy_of_a_notice_is_the_same(worlds: list[World]) -> None:
-    for seed, world in enumerate(worlds):
+def test_every_copy_of_a_notice_is_the_same(worlds: dict[int, World]) -> None:
+    for seed, world in worlds.items():
         written = world.written()
         assert all(copy.mail == written[copy.id].mail for copy in world.mailbox), seed
 
 
-def test_nothing_is_delivered_twice_but_what_could_not_be_marked(worlds: list[World]) -> None:
-    for seed, world in enumerate(worlds):
+def test_nothing_is_delivered_twice_but_what_could_not_be_marked(worlds: dict[int, World]) -> None:
+    for seed, world in worlds.items():
         copies = Counter(notice.id for notice in world.mailbox)
         for notice, number in copies.items():
             assert number <= 1 + world.excused[notice], (seed, notice)
@@ -328,9 +331,10 @@ def _sound(seed: int, mutant: type[NotifierLane]) -> bool:
     )
 
 
-def test_the_end_of_a_lane_writes_down_what_was_sent() -> None:
+@seeds(60, kept=20)
+def test_the_end_of_a_lane_writes_down_what_was_sent(seeds: range) -> None:
     """No kill, no lost answer: a hand-over costs no second copy at all."""
-    for seed in SEEDS:
+    for seed in seeds:
         world = World(random.Random(seed))
         for _ in range(300):
             what = world.die.random()

@@ -8,13 +8,14 @@ import pytest
 
 from farandole.broker.broker_errors import DeadlineExceededError, UnreachableError
 from farandole.catalog.published_versions import NothingAppliedError
+from farandole.cli.context import CliContext
 from farandole.events.next_step import NextStep
 from farandole.operations import errors
 from farandole.operations.errors import ConflictError, NotFoundError, OperationError, RefusedError
 from farandole.operations.names import require_known
 from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
-from farandole.services.invocation import Invocation
+from farandole.services.invocation import CommandContext, Invocation
 
 
 def test_no_code_belongs_to_two_classes() -> None:
@@ -99,3 +100,8 @@ def test_an_invocation_leads_to_the_same_pipeline(monkeypatch: pytest.MonkeyPatc
     assert invocation.command_line("status") == f"farandole {options} status"
     assert invocation.render(NextStep("see", ("history",))) == f"see: farandole {options} history"
     assert invocation.command_line("kafka", "start") == "farandole -C 'x y' kafka start"
+
+
+def test_the_context_of_the_command_line_is_what_registered_commands_expect() -> None:
+    context: CommandContext = CliContext(Path(), namespace="test")
+    assert context.invocation == Invocation(Path(), namespace="test")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from farandole.demo.errors import OracleError
 from farandole.demo.oracle import (
     Figures,
-    OracleError,
     expected_figures,
     figure_differences,
     loaded_figures,

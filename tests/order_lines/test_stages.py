@@ -42,8 +42,8 @@ def test_every_stage_can_be_bound_by_its_annotations() -> None:
         "flag_coupon": "plain",
         "load": "plain",
     }
-    assert function_signature.read_signature(load).batch
-    assert function_signature.read_signature(flag_coupon).gives == (CouponExceeded,)
+    assert function_signature.read_signature(load).takes_batch
+    assert function_signature.read_signature(flag_coupon).output_schemas == (CouponExceeded,)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,9 @@ async def put(settings: Settings, folder: Path, written: str) -> Version:
     file = folder / "topology.yaml"
     file.write_text(written)
     checked = check_topology_file(file, settings.names)
-    assert checked.fit, checked.findings
-    assert checked.form
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.is_fit, checked.findings
+    assert checked.topology
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     return (await publish_version(settings, derived, "a test")).version
 
 
@@ -138,7 +138,7 @@ async def behind(settings: Settings, pipeline: str = "rewired") -> dict[str, int
         for _ in range(2):
             for name, stage in stages.items():
                 tps = [TopicPartition(t, i) for t in stage.topics for i in range(widths[t])]
-                done = await admin.committed(names.stage_group(pipeline, name), tps)
+                done = await admin.committed_offsets(names.stage_group(pipeline, name), tps)
                 ends = await admin.end_offsets(tps)
                 read = {tp: at.offset for tp, at in done.items() if at is not None}
                 lag = sum(ends[tp] - read.get(tp, 0) for tp in tps)
@@ -400,8 +400,8 @@ def late(settings: Settings, folder: Path) -> DerivedTopology:
     only = "{subscribes: a, emits: b, run: 'late:first'}"
     file.write_text(f"pipeline: rewired\nstages: {{only: {only}}}\n")
     checked = check_topology_file(file, settings.names, folder)
-    assert checked.form
-    return derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.topology
+    return derive_topology(checked.topology, checked.signatures, settings.names)
 
 
 async def test_a_process_that_has_old_code_makes_room_for_one_that_fits(

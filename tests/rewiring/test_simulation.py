@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.rewiring.edits import PLAIN, Stages
 from tests.rewiring.world import World
+from tests.seeds import seeds
 
 EVENTS = ("asked", "b", "c", "d", "e")
 NAMES = ("one", "two", "three", "four", "five")
@@ -69,13 +71,20 @@ class Rewiring(RuleBasedStateMachine):
             assert self.world.calm() == [], self.world.history
 
 
-TestRewiring = Rewiring.TestCase
-TestRewiring.settings = settings(
-    max_examples=60,
+class MoreRewiring(Rewiring):
+    """The same at greater length."""
+
+
+FEW_EXAMPLES = settings(
+    max_examples=20,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+TestRewiring = Rewiring.TestCase
+TestRewiring.settings = FEW_EXAMPLES
+TestMoreRewiring = pytest.mark.soak(MoreRewiring.TestCase)
+TestMoreRewiring.settings = settings(FEW_EXAMPLES, max_examples=60)
 
 
 def ran(seed: int, *, hold: bool = True, ask: bool = True) -> list[str]:
@@ -104,8 +113,9 @@ FEW: tuple[Stages, ...] = (
 )
 
 
-def test_hundreds_of_edits_lose_and_double_nothing() -> None:
-    for seed in range(80):
+@seeds(80, kept=24)
+def test_hundreds_of_edits_lose_and_double_nothing(seeds: range) -> None:
+    for seed in seeds:
         assert ran(seed) == [], seed
 
 

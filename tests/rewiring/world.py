@@ -261,8 +261,8 @@ class World:
         wiring = LineageResolver(
             worker.versions, current, partial(bind_outputs, stage=stage, signature=signature)
         )
-        work = LaneProcessor(caller, wiring, f"{stage}.dead", "ledger", 0, settled=_nothing)
-        life = lead(port, work, alone=worker.lock, log=_nothing)
+        work = LaneProcessor(caller, wiring, f"{stage}.dead", "ledger", 0, on_committed=_nothing)
+        life = lead(port, work, isolation=worker.lock, log=_nothing)
         life.send(None)
         worker.lanes.append(Lane(stage, port, life))
 

@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from farandole.broker.settings import Settings
-from farandole.router import version_publisher
+from farandole.router import publish_transaction, version_publisher
 from tests.router.made import MORE, derived
 
 STEPS = (
@@ -37,8 +37,9 @@ def kill_after(owner: Any, name: str) -> None:
 
 def main() -> None:
     settings, step, hold = Settings.model_validate_json(sys.argv[1]), sys.argv[2], sys.argv[3]
-    version_publisher._BOUNDARY_TIMEOUT_MARGIN = float(hold)
-    kill_after(AIOKafkaProducer if step == "commit_transaction" else version_publisher, step)
+    publish_transaction._BOUNDARY_TIMEOUT_MARGIN = float(hold)
+    owners = (AIOKafkaProducer, version_publisher, publish_transaction)
+    kill_after(next(owner for owner in owners if hasattr(owner, step)), step)
     asyncio.run(
         version_publisher.publish_version(settings, derived(settings.names, MORE), "the dead")
     )

@@ -32,9 +32,9 @@ NESTED_LOAD = "def load(lines: list[dict[str, Any]]) -> None: ..."
 
 def derived(folder: Folder, topology: str = GOOD, **functions: str) -> DerivedTopology:
     checked = check_topology_file(folder(topology, functions), NAMES)
-    assert checked.form is not None
+    assert checked.topology is not None
     assert checked.findings == []
-    return derive_topology(checked.form, checked.signatures, NAMES)
+    return derive_topology(checked.topology, checked.signatures, NAMES)
 
 
 def nested(folder: Folder) -> DerivedTopology:

@@ -112,10 +112,10 @@ def parsed(parser: Path, made: dict[str, Any], tmp_path: Path) -> dict[str, Any]
 def made_of(file: Path, server: KafkaServer | None = None) -> dict[str, Any]:
     names = KafkaNames("test")
     checked = check_topology_file(file, names)
-    assert checked.form is not None, checked.findings
-    assert checked.fit, checked.findings
+    assert checked.topology is not None, checked.findings
+    assert checked.is_fit, checked.findings
     return asyncapi_document(
-        derive_topology(checked.form, checked.signatures, names), names, server
+        derive_topology(checked.topology, checked.signatures, names), names, server
     )
 
 

@@ -564,7 +564,7 @@ def test_a_bad_file_is_told_where_and_what_helps(bad: Bad, folder: Folder) -> No
     assert found, "\n".join(map(str, checked.findings)) or "no finding at all"
     assert bad.remedy in found[0].remedy
     assert found[0].severity == bad.severity
-    assert checked.fit is (bad.severity == "warning")
+    assert checked.is_fit is (bad.severity == "warning")
     assert str(found[0]).startswith(f"{file}:{bad.place}: ")
     assert "\n" not in str(found[0])
 
@@ -572,7 +572,7 @@ def test_a_bad_file_is_told_where_and_what_helps(bad: Bad, folder: Folder) -> No
 def test_a_good_file_has_no_findings(folder: Folder) -> None:
     checked = check_topology_file(folder(), KafkaNames())
     assert checked.findings == []
-    assert checked.fit
+    assert checked.is_fit
 
 
 @pytest.mark.parametrize(
@@ -606,7 +606,7 @@ def test_a_folder_of_stages_may_be_a_package(folder: Folder) -> None:
     file = folder()
     (file.parent / "stages").mkdir()
     (file.parent / "stages" / "__init__.py").touch()
-    assert check_topology_file(file, KafkaNames()).fit
+    assert check_topology_file(file, KafkaNames()).is_fit
 
 
 def test_all_findings_come_at_once_and_by_line(folder: Folder) -> None:
@@ -623,7 +623,7 @@ def test_all_findings_come_at_once_and_by_line(folder: Folder) -> None:
 
 def test_the_namespace_counts_towards_the_length_of_a_topic(folder: Folder) -> None:
     file = folder(GOOD.replace("line.ingested", "x" * 230))
-    assert check_topology_file(file, KafkaNames()).fit
+    assert check_topology_file(file, KafkaNames()).is_fit
     assert "shorten" in check_topology_file(file, KafkaNames("a-namespace")).findings[0].remedy
 
 

@@ -23,9 +23,8 @@ from farandole.events.topology_version import (
 from farandole.router import file_model, system_topics, yaml_source
 from farandole.router.lint import lint_topology
 from farandole.router.lint_finding import error_findings
+from farandole.router.topic_specs import DEAD_LETTER_HEADROOM_BYTES, MAX_EVENT_BYTES
 from farandole.router.topology_derivation import (
-    DEAD_LETTER_HEADROOM_BYTES,
-    MAX_EVENT_BYTES,
     DerivedTopology,
     derive_from_version,
     derive_topology,
@@ -38,9 +37,9 @@ DAY = 86_400_000  # milliseconds
 
 def derived(folder: Folder, topology: str = GOOD, **functions: str) -> DerivedTopology:
     checked = check_topology_file(folder(topology, functions), KafkaNames("test"))
-    assert checked.form is not None
+    assert checked.topology is not None
     assert checked.findings == []
-    return derive_topology(checked.form, checked.signatures, KafkaNames("test"))
+    return derive_topology(checked.topology, checked.signatures, KafkaNames("test"))
 
 
 def test_every_event_gets_a_topic_that_keeps_data_for_a_week(folder: Folder) -> None:
@@ -330,8 +329,8 @@ def test_an_earlier_version_is_restored_with_its_alerts(folder: Folder) -> None:
 @pytest.mark.parametrize("namespace", ["", "blue"])
 def test_every_topic_is_under_the_namespace(namespace: str, folder: Folder) -> None:
     checked = check_topology_file(folder(), KafkaNames(namespace))
-    assert checked.form is not None
-    topics = derive_topology(checked.form, checked.signatures, KafkaNames(namespace)).topics
+    assert checked.topology is not None
+    topics = derive_topology(checked.topology, checked.signatures, KafkaNames(namespace)).topics
     prefix = f"{namespace}." if namespace else ""
     assert all(
         topic.startswith((f"{prefix}order-lines.", f"{prefix}farandole.")) for topic in topics

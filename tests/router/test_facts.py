@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,13 +10,15 @@ from uuid import UUID
 import pytest
 from aiokafka import TopicPartition
 
+from farandole.broker.consumer_lag import InputLag
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import Version
 from farandole.router import cluster_snapshot
-from farandole.router.cluster_snapshot import owning_version_number, take_snapshot
+from farandole.router.cluster_snapshot import take_snapshot, unread_events
 from farandole.router.topology_change import UnreadEvents
+from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
 from tests.router.made import FILE, MORE, derived
 
@@ -24,7 +26,7 @@ from tests.router.made import FILE, MORE, derived
 class Bare(NamedTuple):
     offset: int
     headers: Sequence[tuple[str, bytes]] = ()
-    topic: str = "p.asked"
+    topic: str = "p.line.read"
     partition: int = 0
     timestamp: int = 0
     key: bytes | None = None
@@ -49,19 +51,70 @@ def numbered(number: int, boundary: int) -> Version:
 
 VERSIONS = [numbered(1, 5), numbered(2, 9)]
 
+Count = Callable[[Bare], Awaitable[list[tuple[int, ...]]]]
+
+
+OURS = f"farandole://{UUID(int=0)}/p/read".encode()
+
+
+def carrying(version: str, source: bytes = OURS) -> list[tuple[str, bytes]]:
+    """The headers by which a stage's output names its version and its run."""
+    return [("ce_source", source), ("ce_topologyversion", version.encode()), ("ce_runid", b"r")]
+
+
+@pytest.fixture
+def count(monkeypatch: pytest.MonkeyPatch) -> Count:
+    """Under which versions `load` finds a record unread that stands in `p.line.read`."""
+
+    async def count(record: Bare) -> list[tuple[int, ...]]:
+        async def scanned(*_: object, **__: object) -> AsyncGenerator[list[Bare]]:
+            yield [record]
+
+        monkeypatch.setattr(cluster_snapshot, "scan", scanned)
+        partition = TopicPartition(record.topic, record.partition)
+        behind = InputLag("line.read", partition, 0, record.offset + 1)
+        found = await unread_events(
+            Settings(bootstrap="nowhere:9092"), VERSIONS, {"load": [behind]}
+        )
+        assert all(each.events == 1 for each in found)
+        return [each.versions for each in found]
+
+    return count
+
 
 @pytest.mark.parametrize(("offset", "number"), [(0, 1), (5, 1), (8, 1), (9, 2), (99, 2)])
-def test_a_bare_record_belongs_to_the_newest_boundary_before_it(offset: int, number: int) -> None:
-    assert owning_version_number(Bare(offset), VERSIONS) == number
+async def test_a_bare_record_belongs_to_the_newest_boundary_before_it(
+    count: Count, offset: int, number: int
+) -> None:
+    assert await count(Bare(offset)) == [(number,)]
 
 
-def test_a_version_that_a_record_carries_wins() -> None:
-    assert owning_version_number(Bare(99, [("ce_topologyversion", b"p@1")]), VERSIONS) == 1
-    assert owning_version_number(Bare(99, [("ce_topologyversion", b"p@7")]), VERSIONS) is None
+async def test_a_record_in_a_partition_that_an_operator_added_is_the_newest_versions(
+    count: Count,
+) -> None:
+    """The versions have boundaries for two partitions."""
+    for partition in (2, 3, 7):
+        assert await count(Bare(0, partition=partition)) == [(2,)]
 
 
-def test_a_topic_that_no_version_knows_belongs_to_none() -> None:
-    assert owning_version_number(Bare(99, topic="p.other"), VERSIONS) is None
+async def test_a_version_that_a_stages_output_carries_wins(count: Count) -> None:
+    assert await count(Bare(99, carrying("p@1"))) == [(1,)]
+
+
+async def test_a_version_that_a_root_carries_is_not_believed(count: Count) -> None:
+    assert await count(Bare(99, [("ce_topologyversion", b"p@1")])) == [(2,)]
+    assert await count(Bare(99, carrying("p@1", b"/them"))) == [(2,)]
+
+
+async def test_an_event_of_a_version_that_is_not_known_is_counted_in_its_place(
+    count: Count,
+) -> None:
+    assert await count(Bare(99, carrying("p@7"))) == [(2,)]
+    assert await count(Bare(0, carrying("p@7"))) == [(1,)]
+
+
+async def test_a_topic_that_no_version_knows_belongs_to_none(count: Count) -> None:
+    assert await count(Bare(99, topic="p.other")) == []
 
 
 async def waiting(settings: Settings) -> None:
@@ -73,7 +126,8 @@ async def waiting(settings: Settings) -> None:
         for _ in range(3):
             await writer.send_and_wait(topic, b"{}", partition=1)
         await publish_version(settings, derived(settings.names, FILE), "ann")
-        headers = [("ce_topologyversion", b"p@1")]
+        (first, _) = await published_versions_of(settings, "p")
+        headers = carrying("p@1", first.source("read").encode())
         await writer.send_and_wait(topic, b"{}", partition=1)
         await writer.send_and_wait(topic, b"{}", partition=0, headers=headers)
     member = make_consumer(settings, group=settings.names.stage_group("p", "count"))

@@ -18,6 +18,7 @@ from pydantic import UUID4, BaseModel, ConfigDict, Field, TypeAdapter, Validatio
 from farandole.router.json_schema_compatibility import compare_schemas
 from farandole.router.reason_text import render_misfit
 from farandole.stages.json_schema import accepted_schema, written_schema
+from tests.seeds import parts
 
 Extra = Literal["ignore", "forbid", "allow"]
 EXTRAS: tuple[Extra, ...] = ("ignore", "forbid", "allow")
@@ -228,13 +229,14 @@ def pairs(draw: st.DrawFn) -> tuple[Shape, Shape]:
     return two if draw(st.booleans()) else (two[1], two[0])
 
 
+@parts(5, kept=2)
 @settings(
-    max_examples=500,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 @given(data=st.data(), pair=pairs())
-def test_what_fits_is_accepted(data: st.DataObject, pair: tuple[Shape, Shape]) -> None:
+def test_what_fits_is_accepted(part: int, data: st.DataObject, pair: tuple[Shape, Shape]) -> None:
     writer, reader = pair
     writes, reads = TypeAdapter(writer.type), TypeAdapter(reader.type)
     # A dict may turn out to be anything that a model requires: that is for run time.

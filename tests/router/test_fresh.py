@@ -21,29 +21,29 @@ async def judges(tmp_path: Path) -> AsyncIterator[IsolatedChecker]:
 
 async def test_a_verdict_is_that_of_this_process(folder: Folder, judges: IsolatedChecker) -> None:
     file = folder()
-    assert await judges.judge(file) == check_in_this_process(file, KafkaNames("t"), file.parent)
+    assert await judges.check(file) == check_in_this_process(file, KafkaNames("t"), file.parent)
 
 
 async def test_a_function_that_was_just_written_is_found(
     folder: Folder, judges: IsolatedChecker
 ) -> None:
     file = folder(GOOD.replace("load: {", "load: {run: 'work.load:other', "))
-    before = await judges.judge(file)
+    before = await judges.check(file)
     assert [f.message for f in before.findings] == ["work/load.py has no function 'other'"]
     folder(file.read_bytes(), {"load": "def other(lines: list[Line]) -> None: ..."})
-    assert (await judges.judge(file)).derived is not None
+    assert (await judges.check(file)).derived is not None
 
 
 async def test_what_a_module_prints_is_no_answer(folder: Folder, judges: IsolatedChecker) -> None:
     file = folder(functions={"load": "print('hello')\ndef load(lines: list[Line]) -> None: ..."})
-    assert (await judges.judge(file)).derived is not None
+    assert (await judges.check(file)).derived is not None
 
 
 async def test_a_module_that_ends_its_process_is_a_finding(
     folder: Folder, judges: IsolatedChecker
 ) -> None:
     file = folder(functions={"load": "import os; os._exit(3)"})
-    (finding,) = (await judges.judge(file)).findings
+    (finding,) = (await judges.check(file)).findings
     assert "ended with 3" in finding.message
 
 
@@ -52,14 +52,14 @@ async def test_a_module_that_waits_is_a_finding(
 ) -> None:
     monkeypatch.setattr("farandole.router.isolated_check.CHECK_TIMEOUT_SECONDS", 3.0)
     file = folder(functions={"load": "import time; time.sleep(60)"})
-    (finding,) = (await judges.judge(file)).findings
+    (finding,) = (await judges.check(file)).findings
     assert "cannot be imported within 3 s" in finding.message
 
 
 async def test_a_file_that_is_not_there_is_a_finding(
     tmp_path: Path, judges: IsolatedChecker
 ) -> None:
-    (finding,) = (await judges.judge(tmp_path / "nothing.yaml")).findings
+    (finding,) = (await judges.check(tmp_path / "nothing.yaml")).findings
     assert "cannot be read" in finding.message
 
 
@@ -70,4 +70,4 @@ async def test_the_process_that_waits_is_not_the_one_that_died(
     assert judges._next is not None
     judges._next.kill()
     await judges._next.wait()
-    assert (await judges.judge(folder())).derived is not None
+    assert (await judges.check(folder())).derived is not None

@@ -15,7 +15,7 @@ from farandole.broker.backoff import Backoff
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.router import version_publisher
+from farandole.router import publish_transaction, version_publisher
 from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
 from tests.router import dying
@@ -79,7 +79,7 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
     assert await flows(settings, asked, b"1") == [b"0", b"1"]
     assert not await held(settings, [e.topic for e in after.version.events.values()])
     async with ClusterAdmin.open(settings) as admin:
-        offsets = await admin.committed(
+        offsets = await admin.committed_offsets(
             settings.names.stage_group("p", "mask"), [TopicPartition(asked, 0)]
         )
     boundary = history[1].events["asked"].boundaries[0]
@@ -98,14 +98,14 @@ async def test_no_reader_passes_a_boundary_before_it_can_read_the_version(
 ) -> None:
     await publish_version(settings, derived(settings.names), "ann")
     topics = [settings.names.event_topic("p", t) for t in ("asked", "line.read")]
-    release = version_publisher._abort_boundary_transaction
+    release = publish_transaction._abort_boundary_transaction
     seen: list[tuple[int, bool]] = []
 
     async def watched(*arguments: Any) -> None:
         seen.append((len(await published_versions_of(settings, "p")), await held(settings, topics)))
         await release(*arguments)
 
-    monkeypatch.setattr(version_publisher, "_abort_boundary_transaction", watched)
+    monkeypatch.setattr(publish_transaction, "_abort_boundary_transaction", watched)
     await publish_version(settings, derived(settings.names, MORE), "ann")
     assert seen == [(2, True)]
     assert not await held(settings, topics)
@@ -117,11 +117,11 @@ async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
     """Readers are not held meanwhile."""
     await publish_version(settings, derived(settings.names), "ann")
     topics = [settings.names.event_topic("p", t) for t in ("asked", "line.read")]
-    written, rest = version_publisher._write_version, asyncio.sleep
+    written, rest = publish_transaction._write_version, asyncio.sleep
     between: list[bool] = []
 
     async def stuck(*arguments: Any) -> None:
-        monkeypatch.setattr(version_publisher, "_write_version", written)
+        monkeypatch.setattr(publish_transaction, "_write_version", written)
         await written(*arguments)
         await asyncio.Event().wait()
 
@@ -130,8 +130,8 @@ async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
             between.append(await held(settings, topics))
         await rest(0 if seconds > 1 else seconds)
 
-    monkeypatch.setattr(version_publisher, "_write_version", stuck)
-    monkeypatch.setattr(version_publisher, "_PREPARE_TIMEOUT_SECONDS", 0.7)
+    monkeypatch.setattr(publish_transaction, "_write_version", stuck)
+    monkeypatch.setattr(publish_transaction, "_PREPARE_TIMEOUT_SECONDS", 0.7)
     monkeypatch.setattr(version_publisher, "_RETRY_BACKOFF", Backoff(10**9, 10**9, 1.0))
     monkeypatch.setattr(asyncio, "sleep", looked)
     applied = await publish_version(settings, derived(settings.names, MORE), "ann")
@@ -185,13 +185,13 @@ async def test_a_router_that_has_lost_cannot_take_the_winners_hold_away(
 ) -> None:
     """It has started under the right to publish, and starts its hold when another has both."""
     first = await publish_version(settings, derived(settings.names), "ann")
-    job = version_publisher._PublishJob(settings, derived(settings.names), "ann")
+    job = publish_transaction.PublishTransaction(settings, 2)
     topic = first.version.events["asked"].topic
     async with (
-        version_publisher._version_producer(job) as late,
-        version_publisher._started_producers(job) as (_, holder),
+        publish_transaction.version_producer(job) as late,
+        publish_transaction.started_producers(job) as (_, holder),
     ):
         await holder.begin()
         await holder.mark((topic, 0), b"", b"held")
-        async with version_publisher._boundary_producer(job, late.epoch):
+        async with publish_transaction.boundary_producer(job, late.epoch):
             await holder.abort()

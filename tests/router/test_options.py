@@ -54,8 +54,8 @@ stages:
 def wired(folder: Folder, topology: str, **functions: str) -> DerivedTopology:
     checked = check_topology_file(folder(topology, functions), KafkaNames())
     assert checked.findings == []
-    assert checked.form is not None
-    return derive_topology(checked.form, checked.signatures, KafkaNames())
+    assert checked.topology is not None
+    return derive_topology(checked.topology, checked.signatures, KafkaNames())
 
 
 def load(folder: Folder, written: str, **functions: str) -> StageSpec:
@@ -413,7 +413,7 @@ def test_a_bad_option_is_told_where_and_what_helps(bad: Bad, folder: Folder) -> 
     ]
     assert found, said or "no finding at all"
     assert bad.remedy in found[0].remedy
-    assert not checked.fit
+    assert not checked.is_fit
 
 
 @pytest.mark.parametrize(

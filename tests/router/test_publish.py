@@ -11,14 +11,16 @@ import pytest
 from aiokafka import TopicPartition
 
 from farandole.broker.broker_errors import TopicMismatchError
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import Version
-from farandole.router import version_publisher
+from farandole.router import publish_transaction
+from farandole.router.first_offsets import new_input_partitions
 from farandole.router.topology_store import NotAppliedError, current_version, published_versions_of
-from farandole.router.version_publisher import ExpectedState, new_input_partitions, publish_version
+from farandole.router.version_publisher import ExpectedState, publish_version
 from tests.router.made import FILE, MORE, derived
 
 LINES = [TopicPartition("p.line.read", 0), TopicPartition("p.line.read", 1)]
@@ -43,7 +45,7 @@ async def committed(settings: Settings, stage: str, event_type: str) -> list[int
     async with ClusterAdmin.open(settings) as admin:
         count = (await admin.topics())[topic]
         tps = [TopicPartition(topic, index) for index in range(count)]
-        found = await admin.committed(settings.names.stage_group("p", stage), tps)
+        found = await admin.committed_offsets(settings.names.stage_group("p", stage), tps)
     return [None if (at := found[tp]) is None else at.offset for tp in tps]
 
 
@@ -79,7 +81,7 @@ async def test_a_root_from_before_the_first_apply_is_not_lost(settings: Settings
     file = derived(settings.names)
     topic = settings.names.event_topic("p", "asked")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: file.topics[topic]})
+        await admin.create_topics({topic: file.topics[topic]})
     await published(settings, topic, 0, 3)
     applied = await publish_version(settings, file, "ann")
     assert topic not in applied.created_topics
@@ -169,15 +171,15 @@ async def test_a_fenced_router_publishes_nothing_and_tries_again(
     after it, with boundaries of its own."""
     await publish_version(settings, derived(settings.names), "ann")
     late = derived(settings.names, FILE.replace("read: {", "read: {timeout: 9s, "))
-    written = version_publisher._write_version
+    written = publish_transaction._write_version
 
     async def overtaken(*arguments: Any) -> None:
-        monkeypatch.setattr(version_publisher, "_write_version", written)
+        monkeypatch.setattr(publish_transaction, "_write_version", written)
         await written(*arguments)
         await publish_version(settings, derived(settings.names, MORE), "bob")
 
-    monkeypatch.setattr(version_publisher, "_PREPARE_TIMEOUT_SECONDS", 20.0)
-    monkeypatch.setattr(version_publisher, "_write_version", overtaken)
+    monkeypatch.setattr(publish_transaction, "_PREPARE_TIMEOUT_SECONDS", 20.0)
+    monkeypatch.setattr(publish_transaction, "_write_version", overtaken)
     applied = await publish_version(settings, late, "late")
     history = await published_versions_of(settings, "p")
     assert [v.published_by for v in history] == ["ann", "bob", "late"]
@@ -203,7 +205,7 @@ async def test_another_number_of_partitions_is_a_topic_of_its_own(settings: Sett
     assert await committed(settings, "load", "line.read") == [0, 0]
     async with ClusterAdmin.open(settings) as admin:
         tps = [TopicPartition(wide, index) for index in range(3)]
-        found = await admin.committed(names.stage_group("p", "load"), tps)
+        found = await admin.committed_offsets(names.stage_group("p", "load"), tps)
         assert {tp.partition: at and at.offset for tp, at in found.items()} == {0: 0, 1: 0, 2: 0}
 
 
@@ -214,7 +216,7 @@ async def test_a_topic_that_others_have_grown_is_refused_before_anything_is_done
     file = derived(settings.names, MORE)
     topic = settings.names.event_topic("p", "line.read")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.create({topic: TopicSpec(5)})
+        await admin.create_topics({topic: TopicSpec(5)})
         with pytest.raises(
             TopicMismatchError, match=r"line\.read has 5 partitions and should have 2"
         ):
@@ -230,11 +232,11 @@ async def test_a_retention_that_changes_reaches_the_topic_that_exists(settings: 
     topic = settings.names.event_topic("p", "line.read")
     shorter = derived(settings.names, FILE.replace("partitions: 2", "partitions: 2, retention: 1h"))
     async with ClusterAdmin.open(settings) as admin:
-        await admin.configure({topic: {"segment.ms": "60000"}})
+        await admin.configure_topics({topic: {"segment.ms": "60000"}})
         applied = await publish_version(settings, shorter, "ann")
         assert not applied.changed
         assert topic in applied.configured_topics
-        found = (await admin.configs([topic]))[topic]
+        found = (await admin.topic_configs([topic]))[topic]
         assert (found["retention.ms"], found["segment.ms"]) == ("3600000", "60000")
     assert (await publish_version(settings, shorter, "ann")).configured_topics == ()
 

@@ -32,7 +32,7 @@ WIDE = GOOD.replace("{key: household}", "{key: household, partitions: 8}")
 
 @dataclass
 class World:
-    """Functions that no test changes: they are judged here, in a millisecond."""
+    """Functions that no test changes: they are checked here, in a millisecond."""
 
     settings: Settings
     folder: Path
@@ -40,10 +40,10 @@ class World:
     refusing: str = ""
     """The name of a file that Kafka would not have."""
     file: str = ""
-    by: str = "the router"
+    author: str = "the router"
     rested: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def reach(self) -> Settings:
+    async def connect(self) -> Settings:
         if self.away:
             self.away -= 1
             raise UnreachableError("nobody is at home")
@@ -51,14 +51,14 @@ class World:
             raise AccessDeniedError("no topic may be made")
         return self.settings
 
-    async def judge(self, file: Path) -> CheckVerdict:
+    async def check_file(self, file: Path) -> CheckVerdict:
         self.file = file.name
         return check_in_this_process(file, self.settings.names, self.folder)
 
-    async def rest(self) -> None:
+    async def prepare_next_check(self) -> None:
         self.rested.set()
 
-    def allowing(self, file: Path, dangers: Sequence[str]) -> str:
+    def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
         return f"farandole apply {' '.join(f'--allow {d}' for d in dangers)}"
 
     async def handled(self, save: Callable[[], object]) -> None:
@@ -98,7 +98,7 @@ async def test_each_save_is_a_version(settings: Settings, folder: Folder) -> Non
     async with routing(settings, folder()) as (world, logs):
         await world.handled(lambda: folder(SLOW))
         assert [v.published_by for v in await published_versions_of(settings, "order-lines")] == [
-            world.by
+            world.author
         ] * 2
         assert named(logs, "route.applied")[1]["changes"] == "~ load"
         assert await reported(settings) is None

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
+from farandole.events.event_position import EventPosition
 from farandole.events.record import Record
-from farandole.events.run_ids import EventPosition
 from farandole.events.topology_version import Version
 
 Place = tuple[int, int]

@@ -122,8 +122,8 @@ class Chaos:
 async def prepared(settings: Settings, seed: int) -> Chaos:
     """The shipped file applied, its workers not yet started."""
     checked = check_topology_file(ROOT / "topology.yaml", settings.names)
-    assert checked.form
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.topology
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     version = (await publish_version(settings, derived, "a test")).version
     # A frozen process is to wake up, not to be found silent and ended.
     patient = [

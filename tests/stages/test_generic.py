@@ -61,8 +61,8 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.parametrize("function", [filter, log, mask, sample])
 def test_each_passes_on_any_event_and_takes_parameters(function: Any) -> None:
     signature = read_signature(function)
-    assert signature.passes
-    assert signature.params is not None
+    assert signature.is_passthrough
+    assert signature.parameter_model is not None
 
 
 # -- filter

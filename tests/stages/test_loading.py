@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import farandole
 from farandole.stages.contract import Reject
 from farandole.stages.function_loader import (
     FunctionNotFoundError,
@@ -18,11 +20,11 @@ from farandole.stages.function_loader import (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    modules, path = set(sys.modules), list(sys.path)
+    modules, path = dict(sys.modules), list(sys.path)
     yield tmp_path
     sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    sys.modules.clear()
+    sys.modules.update(modules)
 
 
 def test_a_function_is_found_in_the_pipelines_folder(folder: Path) -> None:
@@ -75,6 +77,66 @@ def test_a_function_that_imports_the_old_contract_is_told_the_new_one(folder: Pa
         FunctionNotFoundError, match="write `from farandole import Context, Reject, To`"
     ):
         load_function("old_import:work")
+
+
+_OLD_IMPORTS = """\
+def work(event):
+    from {name} import Reject
+    raise Reject(event)
+"""
+
+
+@pytest.mark.parametrize("package", [False, True])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("stages.contract", "write `from farandole import Context, Reject, To`"),
+        ("stages.expression", "is internal to Farandole"),
+    ],
+)
+def test_an_old_import_inside_a_function_is_explained_when_it_runs(
+    folder: Path, name: str, said: str, package: bool
+) -> None:
+    """As where the wheel is installed: without the clone on the path."""
+    (folder / "stages").mkdir()
+    if package:
+        (folder / "stages" / "__init__.py").touch()
+    (folder / "imports_late.py").write_text(_OLD_IMPORTS.format(name=name))
+    done = _outside(folder, "imports_late")
+    assert said in done
+    assert f"ModuleNotFoundError: {name}" in done
+
+
+def test_an_old_import_is_explained_where_there_is_no_folder_of_stages(folder: Path) -> None:
+    (folder / "imports_late.py").write_text(_OLD_IMPORTS.format(name="stages.contract"))
+    assert "write `from farandole import Context, Reject, To`" in _outside(folder, "imports_late")
+
+
+def test_a_users_own_module_of_an_old_name_wins(folder: Path) -> None:
+    (folder / "stages").mkdir()
+    (folder / "stages" / "contract.py").write_text("class Reject(Exception): ...\n")
+    (folder / "imports_late.py").write_text(_OLD_IMPORTS.format(name="stages.contract"))
+    assert "stages.contract.Reject: 1" in _outside(folder, "imports_late")
+
+
+def _outside(folder: Path, module: str) -> str:
+    """What a process prints that runs `module:work`, and has the package alone, as the wheel
+    installs it."""
+    elsewhere = folder / "site-packages"
+    elsewhere.mkdir()
+    (elsewhere / "farandole").symlink_to(Path(farandole.__path__[0]))
+    code = (
+        "import sys; from pathlib import Path;"
+        "from farandole.stages.function_loader import add_to_import_path, load_function;"
+        f"add_to_import_path(Path({str(folder)!r}));"
+        f"load_function('{module}:work')(1)"
+    )
+    root = Path(farandole.__path__[0]).parent
+    # Without the clone, which an editable installation puts on the path.
+    start = f"import sys; sys.path[:] = [p for p in sys.path if p not in ('', {str(root)!r})];"
+    start += f"sys.path.append({str(elsewhere)!r});"
+    command = [sys.executable, "-c", start + code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True).stderr
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,8 @@ def test_a_function_that_can_be_a_stage_is_read(
 
 def test_metadata_of_an_annotation_is_kept_for_pydantic() -> None:
     signature = read_signature(annotated)
-    assert signature.takes == Annotated[A, "x"]
-    assert signature.gives == (Annotated[B, ["unhashable"]],)
+    assert signature.input_schema == Annotated[A, "x"]
+    assert signature.output_schemas == (Annotated[B, ["unhashable"]],)
 
 
 def test_a_wrapped_function_is_read_as_what_it_wraps() -> None:
@@ -126,21 +126,25 @@ def test_a_type_variable_passes_whatever_comes(
     function: Callable[..., Any], gives: tuple[Any, ...], params: Any
 ) -> None:
     signature = read_signature(function)
-    assert (signature.passes, signature.takes) == (True, Any)
-    assert (signature.gives, signature.params) == (gives, params)
+    assert (signature.is_passthrough, signature.input_schema) == (True, Any)
+    assert (signature.output_schemas, signature.parameter_model) == (gives, params)
 
 
 def test_params_with_a_name_of_its_own_model_are_read() -> None:
     def typed(event: A, params: B) -> None: ...
 
     signature = read_signature(typed)
-    assert (signature.passes, signature.takes, signature.params) == (False, A, B)
+    assert (signature.is_passthrough, signature.input_schema, signature.parameter_model) == (
+        False,
+        A,
+        B,
+    )
 
 
 def test_an_event_may_be_called_params() -> None:
     def alone(params: A) -> None: ...
 
-    assert (read_signature(alone).takes, read_signature(alone).params) == (A, None)
+    assert (read_signature(alone).input_schema, read_signature(alone).parameter_model) == (A, None)
 
 
 def nothing() -> B: ...

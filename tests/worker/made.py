@@ -194,7 +194,7 @@ class Lane:
         caller = Invoker(
             pipeline="p",
             stage=name,
-            bound=known[-1].stages[name],
+            settings=known[-1].stages[name],
             function=function,
             signature=signature,
             threads=threads,
@@ -212,10 +212,10 @@ class Lane:
             "p.stage.dead",
             "ledger",
             lane,
-            settled=self.committed.append,
-            cancelled=cancelled,
-            retries=RETRY if clock else None,
-            alerts="alerts",
+            on_committed=self.committed.append,
+            cancelled_runs=cancelled,
+            retry_topic=RETRY if clock else None,
+            alerts_topic="alerts",
             clock=clock or time.time,
         )
 

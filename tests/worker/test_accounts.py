@@ -88,7 +88,7 @@ def consumed_by(given_: Sequence[Record]) -> dict[str, list[bytes]]:
         if headers.get("ce_topologyversion") == b"p@1" and record.value is not None:
             found[headers["ce_runid"].decode()].append(headers["ce_id"])
         else:
-            run = RUNS.of(record.partition, record.offset)
+            run = RUNS.run_id(record.partition, record.offset)
             found[run].append(run.encode())
     return found
 
@@ -204,7 +204,7 @@ def test_an_event_that_a_stage_emitted_opens_no_run() -> None:
 def test_a_dead_letter_names_the_run_in_which_the_books_count_it() -> None:
     outcome = worked(straight, [bare(b"{", 4)])
     ((_, part),) = parts(outcome)
-    assert outcome.dead[0]["run"] == part["run"] == RUNS.of(0, 4)
+    assert outcome.dead[0]["run"] == part["run"] == RUNS.run_id(0, 4)
 
 
 def test_a_version_from_before_the_books_has_no_entries() -> None:

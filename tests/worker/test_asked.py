@@ -24,14 +24,14 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: Mapping[bytes, bytes] = {}
-        self.written: dict[bytes, int] = {}
+        self.written_at: dict[bytes, int] = {}
         self.now = T
 
     def say(self, control: ControlDocument | bytes, key: bytes | None = None) -> None:
         value = control if isinstance(control, bytes) else serialize_control(control)
         at = key or (b"?" if isinstance(control, bytes) else control.key)
         self.rows = {**{k: v for k, v in self.rows.items() if k != at}, at: value}
-        self.written[at] = int(self.now.timestamp() * 1000)
+        self.written_at[at] = int(self.now.timestamp() * 1000)
 
     def asked(self) -> ControlState:
         return ControlState(self, "p", lambda: self.now)

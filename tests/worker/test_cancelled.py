@@ -91,7 +91,7 @@ async def test_only_the_cancelled_run_ends(function: Any) -> None:
 
 
 async def test_a_root_of_a_cancelled_run_opens_it_and_ends_it() -> None:
-    run = RunIdGenerator(INSTALLATION, "p.in").of(0, 1)
+    run = RunIdGenerator(INSTALLATION, "p.in").run_id(0, 1)
     outcome = await lane_of(straight, off(run)).handle(*(bare(offset=n) for n in range(3)))
     assert CALLED == [0, 2]
     entries = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]

@@ -51,7 +51,7 @@ def holds(monkeypatch: pytest.MonkeyPatch) -> Holds:
         found[self.transactional_id] += held
         return held
 
-    monkeypatch.setattr(KafkaPort, "paused", counted)
+    monkeypatch.setattr(KafkaPort, "wait_if_paused", counted)
     return found
 
 
@@ -75,7 +75,7 @@ async def give(settings: Settings, version: Version, count: int) -> list[str]:
             await client.send_and_wait(topic, orjson.dumps({"n": n, "household": n}), key=b"%d" % n)
             for n in range(count)
         ]
-    return [runs.of(s.partition, s.offset) for s in sent]
+    return [runs.run_id(s.partition, s.offset) for s in sent]
 
 
 async def count(settings: Settings, version: Version, event_type: str) -> int:

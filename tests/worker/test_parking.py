@@ -23,7 +23,7 @@ from farandole.events.retry_record import (
     to_parked_event,
 )
 from farandole.events.topology_version import BreakerPolicy, RetryPolicy, StageSpec
-from farandole.lanes.lane_protocol import BatchResult
+from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.worker.limits import MAX_RECORD_BYTES
 from farandole.worker.retry_policy import backoff_seconds, is_exhausted, is_retryable

@@ -195,9 +195,9 @@ async def survived(settings: Settings, folder: Path) -> None:
 
 async def put(settings: Settings, folder: Path) -> Version:
     checked = check_topology_file(folder / "topology.yaml", settings.names)
-    assert checked.fit, checked.findings
-    assert checked.form
-    derived = derive_topology(checked.form, checked.signatures, settings.names)
+    assert checked.is_fit, checked.findings
+    assert checked.topology
+    derived = derive_topology(checked.topology, checked.signatures, settings.names)
     return (await publish_version(settings, derived, "a test")).version
 
 

@@ -25,10 +25,11 @@ from farandole.events.retry_record import (
 )
 from farandole.events.topology_version import BreakerPolicy, RetryPolicy
 from farandole.lanes.lane_port import StateTables
-from farandole.lanes.lane_protocol import LaneWork
+from farandole.lanes.lane_work import LaneWork
 from farandole.worker.parked_events import ParkedEvents
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
+from tests.seeds import parts, seeds
 from tests.worker.made import In, Lane, Out
 
 INPUTS = ("in", "in2")
@@ -133,28 +134,31 @@ def lived(die: random.Random, steps: int, **how: Any) -> Parked:
     return world
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@parts(5, kept=2)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.randoms(use_true_random=False),
-    st.integers(0, 500),
-    st.floats(0, 0.9),
-    st.integers(0, 3),
+    die=st.randoms(use_true_random=False),
+    steps=st.integers(0, 500),
+    failing=st.floats(0, 0.9),
+    poison=st.integers(0, 3),
 )
 def test_each_event_is_settled_once_and_in_the_order_of_its_key(
-    die: random.Random, steps: int, failing: float, poison: int
+    part: int, die: random.Random, steps: int, failing: float, poison: int
 ) -> None:
     world = lived(die, steps, failing=failing, poison=poison)
     assert world.faults() == [], world.history[-60:]
 
 
-def test_so_it_is_in_many_interleavings() -> None:
-    for seed in range(200):
+@seeds(200, kept=60)
+def test_so_it_is_in_many_interleavings(seeds: range) -> None:
+    for seed in seeds:
         world = lived(random.Random(seed), 500, poison=seed % 3)
         assert world.faults() == [], (seed, world.history[-60:])
 
 
-def test_a_replay_is_worked_once_whoever_is_killed_meanwhile() -> None:
-    for seed in range(60):
+@seeds(60, kept=20)
+def test_a_replay_is_worked_once_whoever_is_killed_meanwhile(seeds: range) -> None:
+    for seed in seeds:
         world = Parked(random.Random(seed), failing=0.0, poison=4)
         world.lived(150, events=8)
         world.poison, dead = 0, world.dead()
@@ -187,14 +191,14 @@ def test_state_read_before_the_fence_is_caught() -> None:
 @pytest.mark.parametrize("mutant", ["nobody waits behind", "forgets at a birth"])
 def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mutant == "nobody waits behind":
-        monkeypatch.setattr(ParkedEvents, "behind", lambda self, record: False)
+        monkeypatch.setattr(ParkedEvents, "is_blocked", lambda self, record: False)
         monkeypatch.setattr("farandole.worker.lane_processor.queue_key_of", lambda record: None)
     else:
 
         def forgets(self: ParkedEvents, rows: StateTables, ours: object) -> None:
-            self._begin()
+            self._clear()
 
-        monkeypatch.setattr(ParkedEvents, "restored", forgets)
+        monkeypatch.setattr(ParkedEvents, "restore", forgets)
     assert _caught()
 
 

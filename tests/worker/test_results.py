@@ -15,9 +15,10 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from farandole.broker.key_partitioner import partition_for_key
+from farandole.events.event_position import EventPosition
 from farandole.events.header_codec import decode_headers
 from farandole.events.outcome import Outcome
-from farandole.events.run_ids import EventPosition, RunIdGenerator
+from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.stages.contract import Context, To
 from tests.worker.made import (
@@ -86,7 +87,7 @@ async def test_results_carry_the_envelope_that_everyone_can_read() -> None:
     outcome = await Lane(plain).handle(bare(offset=7, partition=2))
     (out,) = outcome.of("p.out")
     headers = text_headers(out)
-    run = RUN.of(2, 7)
+    run = RUN.run_id(2, 7)
     time = datetime.fromisoformat(headers.pop("ce_time"))
     assert abs((datetime.now(UTC) - time).total_seconds()) < 60
     assert headers == {
@@ -342,7 +343,7 @@ async def test_the_context_tells_what_is_known() -> None:
     await Lane(curious, emits=[]).handle(bare(offset=1), emitted(2, run="b" * 13), emitted(3))
     one, two, three = seen
     assert (one.pipeline, one.stage, one.attempt) == ("p", "stage", 1)
-    assert (one.run, one.attributes) == (RUN.of(0, 1), {})
+    assert (one.run, one.attributes) == (RUN.run_id(0, 1), {})
     assert (two.run, two.attributes["type"]) == ("b" * 13, "in")
     assert [c.attributes["id"] for c in (two, three)] == ["asked/0/1/2", "asked/0/1/3"]
     one.log.info("stage.said", n=1)

@@ -96,7 +96,7 @@ async def test_all_processes_of_a_service_are_started_and_ended(tmp_path: Path) 
     assert run.supervisor.pids() == {}
 
 
-async def test_a_stop_drains_and_hears_the_last_word(tmp_path: Path) -> None:
+async def test_a_stop_drains_and_reads_the_last_report(tmp_path: Path) -> None:
     async with running(service("settles", tmp_path / "diary")) as run:
         await until(lambda: consumed(run) == 10)
         assert run.supervisor.reports()["load"]["lanes"] == 1
@@ -146,7 +146,7 @@ async def test_what_is_in_quarantine_is_tried_again_when_it_is_wanted_anew(
     async with running(bad, settles) as run:
         await until(lambda: len(lives(crashing)) == 1 and run.supervisor.ready())
         mended = replace(service("settles", crashing), name=bad.name)
-        run.supervisor.want([mended, settles])
+        run.supervisor.set_services([mended, settles])
         await until(lambda: bad.name in run.supervisor.pids() and run.supervisor.ready())
         assert await run.stop()
     assert (len(lives(crashing)), len(lives(good))) == (2, 1)

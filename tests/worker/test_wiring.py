@@ -43,7 +43,7 @@ async def test_an_event_of_ours_hands_its_run_down() -> None:
 
 async def test_a_bare_record_opens_a_run() -> None:
     one, other = await headers_of(Lane(copied), bare(offset=1), bare(offset=2))
-    assert (one["ce_runid"], other["ce_runid"]) == (RUN.of(0, 1), RUN.of(0, 2))
+    assert (one["ce_runid"], other["ce_runid"]) == (RUN.run_id(0, 1), RUN.run_id(0, 2))
     assert "ce_correlationid" not in one
 
 
@@ -61,7 +61,7 @@ OURS = f"farandole://{INSTALLATION}/p/"
 async def test_a_forged_run_id_is_only_a_correlation(source: str) -> None:
     record = _foreign(source, runid="forged", topologyversion="p@1")
     (headers,) = await headers_of(Lane(copied), record)
-    assert headers["ce_runid"] == RUN.of(0, 1)
+    assert headers["ce_runid"] == RUN.run_id(0, 1)
     assert headers["ce_correlationid"] == "forged"
     assert headers["ce_topologyversion"] == "p@1"
 
@@ -154,7 +154,7 @@ async def test_neighbours_are_told_apart_wherever_the_lane_comes_from() -> None:
     }
     assert len(found) == len(records)
     for n, record in enumerate(records):
-        run = RunIdGenerator(INSTALLATION, record.topic).of(record.partition, record.offset)
+        run = RunIdGenerator(INSTALLATION, record.topic).run_id(record.partition, record.offset)
         old = record.topic == "p.in" and record.partition == 0 and record.offset < 10
         said = found[n]["ce_runid"], found[n]["ce_topologyversion"]
         assert said == (run, "p@1" if old else "p@2"), record
@@ -172,7 +172,7 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
     versions = {n: version(n, events={"in": _since(10 * n)}) for n in (1, 2, 3)}
     wiring = LineageResolver(versions, again, bind)
     assert bound == []
-    await wiring.look()
+    await wiring.refresh()
     assert wiring.lineage(bare(offset=25)).edge.version.version == 2
     assert wiring.lineage(bare(offset=26)).edge.version.version == 2
     assert bound == [(2, "in")]

@@ -14,7 +14,7 @@ from stages.hostile.asked import Asked, Done
 from farandole import Reject
 
 
-class Unsayable(Exception):  # noqa: N818 -- what it is
+class Unsayable(Exception):
     def __str__(self) -> str:
         raise SystemExit("not even this")
 

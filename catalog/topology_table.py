@@ -1,0 +1,155 @@
+"""What do the rows of `farandole.topology` say?
+
+The only decoder of that table. A row that no router wrote is *foreign*; whoever asks decides what
+that means: the router refuses to publish, workers and the notifier log it, all others pass over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import structlog
+from pydantic import ValidationError
+
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import read_table
+from farandole.events.topology_version import (
+    INSTALLATION_KEY,
+    Installation,
+    RouterReport,
+    Version,
+    parse_topology_row,
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class TopologyTable:
+    """All of `farandole.topology`, or what of it concerns one pipeline."""
+
+    installation: Installation | None = None
+    """None before the first router has started."""
+    versions: tuple[Version, ...] = ()
+    """Of all pipelines, each one's oldest first."""
+    reports: Mapping[str, RouterReport] = field(default_factory=dict)
+    """By pipeline."""
+    foreign: Mapping[bytes, str] = field(default_factory=dict)
+    """By key, what is wrong with each row that no router wrote."""
+
+    def of(self, pipeline: str) -> tuple[Version, ...]:
+        """Return the versions of a pipeline, oldest first; empty if it was never published."""
+        return self._by_pipeline.get(pipeline, ())
+
+    def newest(self, pipeline: str) -> Version | None:
+        """Return the newest version of a pipeline; None if it was never published."""
+        versions = self.of(pipeline)
+        return versions[-1] if versions else None
+
+    def newest_versions(self) -> list[Version]:
+        """Return the newest version of each pipeline."""
+        return [versions[-1] for versions in self._by_pipeline.values()]
+
+    def pipelines(self) -> list[str]:
+        """Return the names of all pipelines that were ever published."""
+        return list(self._by_pipeline)
+
+    @cached_property
+    def by_name(self) -> Mapping[bytes, Version]:
+        """The versions by name, as `ce_topologyversion` carries it: `b"order-lines@7"`."""
+        return {version.name.encode(): version for version in self.versions}
+
+    @cached_property
+    def _by_pipeline(self) -> Mapping[str, tuple[Version, ...]]:
+        found: dict[str, list[Version]] = {}
+        for version in self.versions:
+            found.setdefault(version.pipeline, []).append(version)
+        return {pipeline: tuple(versions) for pipeline, versions in found.items()}
+
+
+_Row = Installation | Version | RouterReport | str
+"""A decoded row; text says why it is foreign."""
+
+
+class TopologyDecoder:
+    """Decodes the rows of the table as it changes: each row once."""
+
+    def __init__(
+        self,
+        pipeline: str | None = None,
+        on_foreign: Callable[[bytes], object] = lambda key: None,
+    ) -> None:
+        """`pipeline`: rows of other pipelines are passed over, undecoded; None: all are wanted.
+        `on_foreign` is called with the key of each foreign row, once per row that was written."""
+        self._prefix = None if pipeline is None else f"{pipeline}@".encode()
+        self._on_foreign = on_foreign
+        self._rows: Mapping[bytes, bytes] | None = None
+        self._decoded: dict[bytes, tuple[bytes, _Row]] = {}
+        self._table = TopologyTable()
+
+    def decode(self, rows: Mapping[bytes, bytes]) -> TopologyTable:
+        """Return what these rows say: the same object as the last time if they say the same.
+
+        `rows` must not be changed afterwards: the same object is taken for the same rows.
+        """
+        if rows is self._rows:
+            return self._table
+        wanted = {key: value for key, value in rows.items() if self._is_wanted(key)}
+        for key in self._decoded.keys() - wanted.keys():
+            del self._decoded[key]
+        for key, value in wanted.items():
+            if key not in self._decoded or self._decoded[key][0] != value:
+                self._decoded[key] = value, self._decode_row(key, value)
+        table = _make_table({key: self._decoded[key][1] for key in wanted})
+        if table != self._table:
+            self._table = table
+        self._rows = rows
+        return self._table
+
+    def _is_wanted(self, key: bytes) -> bool:
+        return self._prefix is None or b"@" not in key or key.startswith(self._prefix)
+
+    def _decode_row(self, key: bytes, value: bytes) -> _Row:
+        try:
+            return parse_topology_row(key, value)
+        except ValidationError as error:  # one foreign record must not end whoever reads the table
+            self._on_foreign(key)
+            return error.errors()[0]["msg"]
+
+
+def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
+    installation = None
+    versions: list[Version] = []
+    reports: dict[str, RouterReport] = {}
+    foreign: dict[bytes, str] = {}
+    for key, row in rows.items():
+        if isinstance(row, Installation):
+            installation = row
+        elif isinstance(row, Version):
+            versions.append(row)
+        elif isinstance(row, RouterReport):
+            reports[row.pipeline] = row
+        else:
+            foreign[key] = row
+    versions.sort(key=lambda version: (version.pipeline, version.version))
+    return TopologyTable(installation, tuple(versions), reports, foreign)
+
+
+def decode_installation(rows: Mapping[bytes, bytes]) -> Installation | None:
+    """Return who this installation is; None if no router has started here yet. Raises pydantic's
+    ValidationError if no router wrote that row."""
+    value = rows.get(INSTALLATION_KEY)
+    return None if value is None else Installation.model_validate_json(value)
+
+
+def log_foreign_row(key: bytes) -> None:
+    """Warn of a row that no router wrote; for `TopologyDecoder`."""
+    log.warning("topology.foreign", key=key.decode(errors="backslashreplace"))
+
+
+async def read_topology(settings: Settings) -> TopologyTable:
+    """Return all of the table, as committed when this is called; empty if its topic does not exist.
+    Foreign rows are in the table's `foreign`. Raises the errors of `read_table`."""
+    return TopologyDecoder().decode(await read_table(settings, settings.names.topology_topic))

@@ -1,0 +1,120 @@
+"""How is the status of pipelines shown in a terminal?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from farandole.cli.rendering.control_text import pause_text
+from farandole.cli.rendering.tables import format_columns
+from farandole.events.failure_fingerprint import failure_title
+from farandole.events.next_step import CommandLine
+from farandole.events.number_ranges import format_ranges
+from farandole.events.time_format import utc_timestamp
+from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
+from farandole.operations.reason_text import reason_text
+from farandole.operations.status.lag import InputState
+from farandole.operations.status.notification_backlog import NotificationBacklog
+from farandole.operations.status.pipeline_status import PipelineStatus, StatusResult
+from farandole.operations.status.waiting_events import OpenBreakerLane, WaitingEvents
+
+
+def status_lines(
+    status: StatusResult, monitor_line: str, command_line: CommandLine
+) -> Iterator[str]:
+    """Yield the lines of a status. `monitor_line` is what a monitor says, or why none does."""
+    yield f"Kafka at {status.bootstrap}"
+    for pipeline in (status, *status.others):
+        yield from _pipeline_lines(pipeline)
+    problem = status.ledger.problem()
+    if problem is not None:
+        yield reason_text(problem, command_line)
+    yield monitor_line
+    yield from _notification_lines(status.notifier, command_line)
+
+
+def _pipeline_lines(status: PipelineStatus) -> Iterator[str]:
+    if status.version is None or status.published is None:
+        yield f"{status.pipeline}, nothing published yet"
+    else:
+        again = f", a rollback to @{status.rollback_of}" if status.rollback_of else ""
+        published = f"{utc_timestamp(status.published)} by {status.published_by}"
+        yield f"{status.version}, published {published}{again}"
+        yield ""
+        draining = {f"{stage} (draining)": each for stage, each in status.draining.items()}
+        # `waiting` and `dead` have the stages in this order.
+        counts = [*zip(status.waiting.values(), status.dead.values(), strict=True)]
+        yield from format_columns(_stage_rows({**status.stages, **draining}, counts), left=2)
+        for stage, pause in status.paused.items():
+            yield f"{stage} is {pause_text(pause)}"
+        for stage, waiting in status.waiting.items():
+            yield from waiting_lines(stage, waiting)
+    yield ""
+    yield from _router_lines(status.router)
+
+
+def _router_lines(report: Mapping[str, Any] | None) -> Iterator[str]:
+    if report is None:
+        return
+    if report["findings"]:
+        yield f"the router refuses {report['file']}:"
+        yield from (f"  {finding}" for finding in report["findings"])
+    if report["waiting"]:
+        yield f"the router waits with {report['file']}:"
+        yield from (f"  {change}" for change in report["waiting"])
+
+
+def _stage_rows(
+    stages: Mapping[str, Sequence[InputState]],
+    counts: Sequence[tuple[WaitingEvents, OpenLetterCount]],
+) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("stage", "input", "lag", "waits", "dead", "by partition")]
+    for (stage, inputs), of_stage in zip(stages.items(), counts, strict=True):
+        for index, event in enumerate(dict.fromkeys(each.event for each in inputs)):
+            partitions = [each for each in inputs if each.event == event]
+            by_partition = " ".join(
+                "none" if each.committed is None else f"{each.lag:,}" for each in partitions
+            )
+            lag = sum(each.lag for each in partitions)
+            # They are counts of a stage, not of each of its inputs.
+            waiting, dead = ("" if index else str(count) for count in of_stage)
+            rows.append((stage, event, f"{lag:,}", waiting, dead, by_partition))
+    return rows
+
+
+def waiting_lines(stage: str, waiting: WaitingEvents) -> list[str]:
+    """Return how many events of a stage wait, and a line for the lanes that have an open breaker
+    for the same reason."""
+    lines = []
+    if waiting.since is not None:
+        count = "1 event waits" if str(waiting) == "1" else f"{waiting} events wait"
+        lines.append(
+            f"{stage}: {count} to be tried again, the oldest since {utc_timestamp(waiting.since)}"
+        )
+    kinds: dict[str, list[OpenBreakerLane]] = {}
+    for lane in waiting.held:
+        kinds.setdefault(failure_title(lane.why), []).append(lane)
+    for alike in kinds.values():
+        first = min(alike, key=lambda lane: lane.since)
+        noun = "lane" if len(alike) == 1 else "lanes"
+        lanes = format_ranges(lane.lane for lane in alike)
+        lines.append(
+            f"{stage} holds its input in {noun} {lanes}, since "
+            f"{utc_timestamp(first.since)}: {first.why}"
+        )
+    return lines
+
+
+def _notification_lines(backlog: NotificationBacklog, command_line: CommandLine) -> Iterator[str]:
+    if backlog.open:
+        noun = "incident is" if backlog.open == 1 else "incidents are"
+        yield f"{backlog.open} {noun} open: {command_line('incidents')}"
+    if backlog.unread:
+        unread = f"{backlog.unread:,} offsets of dead letters"
+        yield f"the notifier has {unread} to read; if none runs: {command_line('notify')}"
+    if backlog.waiting and backlog.waiting_since is not None:
+        noun = "notice waits" if backlog.waiting == 1 else "notices wait"
+        since = utc_timestamp(backlog.waiting_since)
+        yield f"{backlog.waiting} {noun} to be delivered, since {since}"
+    for recipient, problem in backlog.failures.items():
+        yield f"  {recipient}: {problem}"

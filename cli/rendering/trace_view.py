@@ -1,0 +1,49 @@
+"""How is the trace of an event shown on a terminal?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from farandole.cli.rendering.tables import format_columns
+from farandole.events.record import Record
+from farandole.events.safe_text import single_line
+from farandole.events.time_format import format_day_time
+from farandole.operations.events.trace import TraceResult
+from farandole.operations.reason_text import reason_text
+
+_MAX_KEY_LENGTH = 24  # characters of a key that are shown
+_MAX_VALUE_LENGTH = 72  # characters of a value that are shown
+
+
+def trace_lines(result: TraceResult) -> list[str]:
+    """Return a table of causes, event, effects and dead letters, then the notes."""
+    event = [] if result.event is None else [result.event]
+    rows = [("", "event", "by", "place", "time (UTC)", "key", "data")]
+    for kind, records in (("cause", result.causes), ("EVENT", event), ("effect", result.effects)):
+        for traced in records:
+            stage = traced.stage or "(root)"
+            rows.append((kind, traced.event_type, stage, *_cells(traced.record)))
+    for traced in result.dead:
+        account = traced.result.failure()
+        why = _shorten(str(account.get("message")), _MAX_VALUE_LENGTH)
+        error, stage = str(account.get("error")), str(account.get("stage"))
+        rows.append(("dead", error, stage, *_cells(traced.record)[:-1], why))
+    table = [tuple(single_line(cell) for cell in row) for row in rows]
+    notes = (single_line(reason_text(reason)) for reason in result.reasons)
+    return [*format_columns(table, left=7), *notes]
+
+
+def _cells(record: Record) -> tuple[str, str, str, str]:
+    value = (record.value or b"").decode(errors="backslashreplace")
+    key = "" if record.key is None else record.key.decode(errors="backslashreplace")
+    time = datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC)
+    return (
+        f"{record.topic}/{record.partition}/{record.offset}",
+        f"{format_day_time(time)}.{time.microsecond // 1000:03}",
+        _shorten(key, _MAX_KEY_LENGTH),
+        _shorten(value, _MAX_VALUE_LENGTH),
+    )
+
+
+def _shorten(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -1,0 +1,92 @@
+"""How is a stage, or a whole pipeline, paused and resumed?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from farandole.catalog.active_stages import active_stages
+from farandole.catalog.published_versions import read_versions
+from farandole.events.control_documents import PauseDocument, ResumeDocument
+from farandole.operations.control.control_publisher import publish_control
+from farandole.operations.control.control_query import (
+    PauseState,
+    active_pauses,
+    read_control_state,
+)
+from farandole.operations.errors import operation
+from farandole.operations.installation import Installation
+from farandole.operations.names import require_known
+from farandole.operations.results import Result
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequest:
+    """What is to take no event, for how long, and who wants it."""
+
+    by: str
+    stage: str | None = None
+    """None: the whole pipeline."""
+    duration: timedelta | None = None
+    """None: until it is resumed."""
+
+
+class PauseResult(Result):
+    """What is paused now."""
+
+    target: str
+    """The stage, or the pipeline."""
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequest:
+    """What is to go on, and who wants it."""
+
+    by: str
+    stage: str | None = None
+    """None: every stage of the pipeline."""
+
+
+class ResumeResult(Result):
+    """What goes on."""
+
+    target: str
+    """The stage, or the pipeline."""
+    resumed: dict[str, PauseState]
+    """By stage, the pause that has ended; empty if nothing was paused."""
+
+
+@operation
+async def pause(installation: Installation, request: PauseRequest) -> PauseResult:
+    """Pause a stage or the whole pipeline. Raises NotFoundError (`unknown_stage`,
+    `nothing_applied`) and UnavailableError."""
+    pipeline = await installation.require_pipeline()
+    stages = active_stages(await read_versions(installation.settings, pipeline))
+    if request.stage is not None:
+        require_known(request.stage, stages, "stage")
+    until = datetime.now(UTC) + request.duration if request.duration is not None else None
+    document = PauseDocument(
+        pipeline=pipeline, stage=request.stage or "", until=until, by=request.by
+    )
+    await publish_control(installation.settings, document)
+    return PauseResult(target=request.stage or pipeline, until=until)
+
+
+@operation
+async def resume(installation: Installation, request: ResumeRequest) -> ResumeResult:
+    """Let a stage go on where it was paused, also if the whole pipeline was; or every stage. Raises
+    as `pause`."""
+    settings = installation.settings
+    pipeline = await installation.require_pipeline()
+    stages = active_stages(await read_versions(settings, pipeline))
+    named = None if request.stage is None else require_known(request.stage, stages, "stage")
+    meant = [*stages] if named is None else [named]
+    documents = await read_control_state(settings)
+    paused = active_pauses(documents, pipeline, meant, datetime.now(UTC))
+    if paused:
+        await publish_control(
+            settings,
+            ResumeDocument(pipeline=pipeline, stage=request.stage or "", by=request.by),
+        )
+    return ResumeResult(target=request.stage or pipeline, resumed=paused)

@@ -1,0 +1,278 @@
+"""Where does a stage go on whose offset is lost?
+
+A lane whose offset is lost (retention or a wiped topic took it) waits for a person to decide.
+Moving an offset follows the lane's own protocol, under the lane's own transactional id:
+
+1. Starting the producer fences whoever holds that id: no lane and no zombie can commit an older
+   offset over ours, and an open transaction is ended.
+2. **Then** the committed offset is read again: only now nobody else can change it.
+3. The new offset commits in a transaction. A worker that starts between 1 and 3 fences *us*, and
+   nothing has changed; one that starts later reads our offset.
+
+That is exact whether workers run or not. While they run only a lost offset is moved all the same:
+nobody works there, whereas elsewhere the lane would jump while it is being read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from aiokafka import TopicPartition
+from pydantic import Field
+
+from farandole.broker.broker_errors import (
+    DeadlineExceededError,
+    ProducerFencedError,
+    TransactionFailedError,
+)
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.consumer_lag import InputLag, partition_lag, stage_input_lag
+from farandole.broker.settings import Settings
+from farandole.broker.transactions import fenced_producer
+from farandole.events.next_step import NextStep
+from farandole.events.topology_version import Version
+from farandole.operations.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    UnavailableError,
+    operation,
+)
+from farandole.operations.installation import Installation
+from farandole.operations.names import require_known
+from farandole.operations.results import Result
+
+SeekTarget = int | Literal["earliest", "latest"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeekRequest:
+    """Which offsets of a stage are moved where."""
+
+    stage: str
+    to: SeekTarget
+    partition: int | None = None
+    """This partition, lost or not; None: those whose offset is lost."""
+    event_type: str | None = None
+    """This input alone; None: every input of the stage."""
+    every: bool = False
+    """Every partition, lost or not."""
+
+
+class MovedOffset(Result):
+    """One partition of a stage's input, and where the stage goes on in it."""
+
+    event: str
+    partition: int
+    before: int | None = Field(serialization_alias="from")
+    """The committed offset; None if there was none."""
+    to: int
+    lost: bool
+    """Whether the committed offset was outside of what the topic keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputPosition:
+    """One partition of a stage's input as it is."""
+
+    lag: InputLag
+    first: int
+    """The offset of the oldest record that is kept."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the committed offset is missing or outside of what is kept."""
+        committed = self.lag.committed
+        return committed is None or not self.first <= committed <= self.lag.end
+
+    @property
+    def lane(self) -> int:
+        """The index of the lane that reads it."""
+        index: int = self.lag.partition.partition
+        return index
+
+    @property
+    def label(self) -> str:
+        """`event type/partition`."""
+        return f"{self.lag.event_type}/{self.lane}"
+
+
+@operation
+async def seek(installation: Installation, request: SeekRequest) -> list[MovedOffset]:
+    """Move offsets of a stage and return which. Raises NotFoundError (`unknown_stage`,
+    `unknown_event_type`, `unknown_partition`), ConflictError (`offset_not_lost`,
+    `offset_out_of_range`, `one_offset_for_many`, `workers_alive`, `offset_moved`, `offset_taken`)
+    and UnavailableError (`deadline_exceeded`: whether it was moved is unknown)."""
+    if request.every and request.partition is not None:
+        raise InvalidRequestError("invalid_request", "--all and --partition exclude each other")
+    settings, stage = installation.settings, request.stage
+    version = await installation.newest_version()
+    require_known(stage, version.stages, "stage")
+    if request.event_type is not None:
+        inputs = version.stages[stage].subscribes
+        require_known(request.event_type, inputs, f"input of {stage}", "unknown_event_type")
+    async with ClusterAdmin.open(settings) as admin:
+        targets, chosen = await _choose_targets(admin, settings, version, request)
+        await _refuse_live_workers(admin, settings, version, stage, chosen)
+        for position, target in targets.items():
+            await _commit_offset(settings, admin, version, stage, position, target)
+    return [
+        MovedOffset(
+            event=position.lag.event_type,
+            partition=position.lane,
+            before=position.lag.committed,
+            to=target,
+            lost=position.lost,
+        )
+        for position, target in targets.items()
+    ]
+
+
+async def _choose_targets(
+    admin: ClusterAdmin, settings: Settings, version: Version, request: SeekRequest
+) -> tuple[dict[InputPosition, int], list[InputPosition]]:
+    """Return the new offset of each position that is moved, and those of them that are inputs (the
+    others are of the retry topic)."""
+    stage = request.stage
+    positions = [
+        position
+        for position in await _input_positions(admin, settings, version, stage)
+        if request.event_type in (None, position.lag.event_type)
+        and request.partition in (None, position.lane)
+    ]
+    if not positions:
+        raise NotFoundError(
+            "unknown_partition",
+            f"{stage} has no partition {request.partition}",
+            stage=stage,
+            partition=request.partition,
+        )
+    every = request.every or request.partition is not None
+    chosen = positions if every else [position for position in positions if position.lost]
+    retry = [
+        position
+        for position in await _retry_positions(admin, settings, version, stage)
+        if position.lost
+        and request.event_type is None
+        and request.partition in (None, position.lane)
+    ]
+    if not chosen and not retry:
+        raise ConflictError(
+            "offset_not_lost",
+            f"no offset of {stage} is lost, nothing was moved; "
+            "--partition N or --all moves one that is not",
+            stage=stage,
+        )
+    if isinstance(request.to, int) and len(chosen) > 1:
+        labels = [position.label for position in chosen]
+        raise ConflictError(
+            "one_offset_for_many",
+            f"{', '.join(labels)} cannot all go to {request.to}; "
+            "choose with --partition (and --event)",
+            stage=stage,
+            positions=labels,
+        )
+    targets = {position: _target_offset(position, request.to) for position in chosen}
+    # What waits in the retry topic is state and stays; beyond it only the lane itself has written.
+    targets |= {position: position.lag.end for position in retry}
+    return targets, chosen
+
+
+def _target_offset(position: InputPosition, to: SeekTarget) -> int:
+    if to == "earliest":
+        return position.first
+    if to == "latest":
+        return position.lag.end
+    if not position.first <= to <= position.lag.end:
+        raise ConflictError(
+            "offset_out_of_range",
+            f"{position.label} has offsets from {position.first} to {position.lag.end}, not {to}",
+            position=position.label,
+            first=position.first,
+            end=position.lag.end,
+        )
+    return to
+
+
+async def _input_positions(
+    admin: ClusterAdmin, settings: Settings, version: Version, stage: str
+) -> list[InputPosition]:
+    lags = await stage_input_lag(admin, settings.names, version, stage)
+    first = await admin.start_offsets([lag.partition for lag in lags])
+    return [InputPosition(lag, first[lag.partition]) for lag in lags]
+
+
+async def _retry_positions(
+    admin: ClusterAdmin, settings: Settings, version: Version, stage: str
+) -> list[InputPosition]:
+    """Return the positions in the retry topic. A lane takes replays up by its offset there; those
+    before a lost offset are not taken up any more, and the books show them parked."""
+    parking = version.stages[stage].parking
+    if parking is None:
+        return []
+    tps = {TopicPartition(parking.topic, index): "retry" for index in range(parking.partitions)}
+    group = settings.names.stage_group(version.pipeline, stage)
+    return [InputPosition(lag, 0) for lag in await partition_lag(admin, group, tps)]
+
+
+async def _refuse_live_workers(
+    admin: ClusterAdmin,
+    settings: Settings,
+    version: Version,
+    stage: str,
+    chosen: Sequence[InputPosition],
+) -> None:
+    sound = [position.label for position in chosen if not position.lost]
+    group = settings.names.stage_group(version.pipeline, stage)
+    if sound and await admin.count_members(group):
+        raise ConflictError(
+            "workers_alive",
+            f"workers of {stage} are alive, so only lost offsets are moved, not that of "
+            f"{', '.join(sound)}; stop `farandole up` or `farandole work` first",
+            stage=stage,
+            positions=sound,
+        )
+
+
+async def _commit_offset(
+    settings: Settings,
+    admin: ClusterAdmin,
+    version: Version,
+    stage: str,
+    position: InputPosition,
+    target: int,
+) -> None:
+    group = settings.names.stage_group(version.pipeline, stage)
+    tp = position.lag.partition
+    lane = settings.names.lane_transactional_id(version.pipeline, stage, tp.partition)
+    async with fenced_producer(settings, lane) as producer:
+        now = (await admin.committed_offsets(group, [tp]))[tp]
+        committed = now.offset if now else None
+        if committed != position.lag.committed:
+            raise ConflictError(
+                "offset_moved",
+                f"the offset of {position.label} has just moved to "
+                f"{'none' if committed is None else committed}, nothing was moved",
+                next_steps=[NextStep("look again with", ("status",))],
+                position=position.label,
+                committed=committed,
+            )
+        try:
+            # No metadata: what died at the old offset says nothing about the new one.
+            await producer.transact({}, 0, {group: {tp: target}})
+        except ProducerFencedError as error:
+            raise ConflictError(
+                "offset_taken",
+                f"a worker took {position.label} at this very moment "
+                f"({error}), nothing was moved; try again",
+                position=position.label,
+            ) from None
+        except (DeadlineExceededError, TransactionFailedError) as error:
+            raise UnavailableError(
+                "deadline_exceeded",
+                f"moving {position.label}: {error}; whether it was moved is unknown",
+                next_steps=[NextStep("look with", ("status",))],
+                position=position.label,
+            ) from None

@@ -1,0 +1,155 @@
+"""Which dead letters are there, of which kinds, and what is known of one?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from farandole.events.dead_letter import DEAD_HEADER_PREFIX
+from farandole.events.record import Header, Record
+from farandole.events.settlement_record import Settlement, SettlementKind
+from farandole.operations.dead_letters.failure_kinds import FailureKind, list_failure_kinds
+from farandole.operations.dead_letters.letter_selection import LetterSelection, account_field
+from farandole.operations.dead_letters.selected_letters import open_selected_store, unknown_letter
+from farandole.operations.errors import operation
+from farandole.operations.installation import Installation
+from farandole.operations.results import Result
+
+_EVERY_LETTER = LetterSelection(all_letters=True)
+
+
+@dataclass(frozen=True, slots=True)
+class KindsRequest:
+    """Of which letters to list the kinds."""
+
+    selection: LetterSelection = field(default=_EVERY_LETTER)
+
+
+@operation
+async def list_kinds(installation: Installation, request: KindsRequest) -> list[FailureKind]:
+    """Return the kinds of the selected letters by their newest letter; those without an open letter
+    come last. Raises NotFoundError `unknown_stage` and `nothing_applied`."""
+    store, stages = await open_selected_store(installation, request.selection)
+    return await list_failure_kinds(store, stages, request.selection)
+
+
+@dataclass(frozen=True, slots=True)
+class LettersRequest:
+    """Which letters to list, and how many at most."""
+
+    selection: LetterSelection = field(default=_EVERY_LETTER)
+    limit: int = 100
+
+
+class LetterSummary(Result):
+    """A dead letter in one line."""
+
+    stage: str
+    offset: int
+    time: datetime
+    error: str
+    title: str
+    fingerprint: str
+    run: str
+    settled: SettlementKind | Literal["no"]
+
+
+@operation
+async def list_letters(installation: Installation, request: LettersRequest) -> list[LetterSummary]:
+    """Return the oldest selected letters of each stage, `limit` at most. Raises as `list_kinds`."""
+    store, stages = await open_selected_store(installation, request.selection)
+    found: list[LetterSummary] = []
+    for stage in stages:
+        settlements = await store.settlements(stage, request.selection.first_offset(stage))
+        async for letter in store.letters(stage, request.selection):
+            if len(found) >= request.limit:
+                return found
+            settlement = settlements.get(letter.record.offset)
+            found.append(
+                LetterSummary(
+                    stage=stage,
+                    offset=letter.record.offset,
+                    time=letter.time,
+                    error=letter.error,
+                    title=letter.title,
+                    fingerprint=letter.fingerprint,
+                    run=account_field(letter.record, "run"),
+                    settled=settlement.how if settlement else "no",
+                )
+            )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ShowLetterRequest:
+    """Which letter to show."""
+
+    stage: str
+    offset: int
+    """The offset in the stage's dead-letter topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterResult:
+    """All that is known of one dead letter."""
+
+    stage: str
+    topic: str
+    """The dead-letter topic."""
+    record: Record
+    settlement: Settlement | None
+    """None while the letter is open."""
+    bootstrap: str
+    """The address of the Kafka that holds it."""
+
+    @property
+    def headers(self) -> list[Header]:
+        """The headers of the event that died."""
+        return [h for h in self.record.headers if not h[0].startswith(DEAD_HEADER_PREFIX)]
+
+    def account(self, name: str) -> str:
+        """Return a field of the failure account; empty where it is absent."""
+        return account_field(self.record, name)
+
+    def to_data(self) -> dict[str, Any]:
+        """Return data for orjson: `stage`, `topic`, `offset`, `dead` (the failure account), `key`,
+        `headers`, `value` (as text) and `settlement`, which is null while the letter is open."""
+        account = {
+            name.removeprefix(DEAD_HEADER_PREFIX): _text(value)
+            for name, value in self.record.headers
+            if name.startswith(DEAD_HEADER_PREFIX)
+        }
+        settlement = self.settlement
+        return {
+            "stage": self.stage,
+            "topic": self.topic,
+            "offset": self.record.offset,
+            "dead": account,
+            "key": _text(self.record.key),
+            "headers": [[name, _text(value)] for name, value in self.headers],
+            "value": _text(self.record.value),
+            "settlement": None
+            if settlement is None
+            else settlement.model_dump(include={"how", "by", "at", "reason"}),
+        }
+
+
+@operation
+async def show_letter(installation: Installation, request: ShowLetterRequest) -> LetterResult:
+    """Return one dead letter. Raises NotFoundError `unknown_stage`, `unknown_letter` and
+    `nothing_applied`."""
+    stage, offset = request.stage, request.offset
+    store, _ = await open_selected_store(
+        installation, LetterSelection({stage: frozenset({offset})})
+    )
+    record = await store.letter_at(stage, offset)
+    if record is None:
+        raise unknown_letter(stage, offset)
+    settlement = (await store.settlements(stage, offset)).get(offset)
+    bootstrap = installation.settings.bootstrap or ""
+    return LetterResult(stage, store.topic(stage), record, settlement, bootstrap)
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode(errors="backslashreplace")

@@ -1,0 +1,284 @@
+"""What happens, step by step, when dead letters are replayed?
+
+`preview_replay` tells what a replay would do; `replay_letters` does it. A person is shown the
+preview and confirms it; then `ReplayRequest.letters` names what was confirmed. The replay reads the
+topics again after its fence (`settlement_writer`), whatever the preview has found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import Field, SkipValidation
+
+from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
+from farandole.operations.dead_letters.letter_selection import LetterSelection
+from farandole.operations.dead_letters.refusals import Refusal, Refusals
+from farandole.operations.dead_letters.replay_builder import NotReplayableError, Replay
+from farandole.operations.dead_letters.selected_letters import (
+    find_selected_letters,
+    open_selected_store,
+)
+from farandole.operations.dead_letters.settlement_writer import (
+    SettlementOrder,
+    UnfinishedOrderError,
+    prepare_ordered_replay,
+    settle_letters,
+)
+from farandole.operations.dead_letters.value_patch import (
+    MAX_EDITED_LETTERS,
+    UnfitValueError,
+    ValueAmender,
+    patch_amender,
+    values_amender,
+)
+from farandole.operations.errors import RefusedError, UnavailableError, operation
+from farandole.operations.installation import Installation
+from farandole.operations.results import Result
+
+LetterValues = Mapping[str, Mapping[int, bytes]]
+"""By stage and offset, the values that letters are replayed with."""
+ReportProgress = Callable[[str, int, int], None]
+"""Called with a stage, how many of its letters are settled, and how many shall be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """Which letters to replay, and how."""
+
+    selection: LetterSelection
+    by: str
+    patch: tuple[Any] | None = None
+    """Holds the JSON merge patch (RFC 7396) that changes each value, which may be null."""
+    values: LetterValues | None = None
+    """The values of all letters, where each was edited; not together with `patch`."""
+    as_new_run: bool = False
+    """If a letter's version is retired and the event was a root, open a new run with it."""
+    letters: Mapping[str, frozenset[int]] | None = None
+    """By stage, the offsets that a preview has found open; None to replay all selected letters that
+    are open now."""
+
+    @property
+    def reason(self) -> str:
+        """The reason that the settlements name; empty if the values stay unchanged."""
+        if self.patch is not None:
+            return "with a patched value"
+        return "" if self.values is None else "with an edited value"
+
+    def amender(self, stage: str) -> ValueAmender | None:
+        """Return what changes the values of a stage's letters; None if nothing does."""
+        if self.patch is not None:
+            return patch_amender(self.patch[0])
+        return None if self.values is None else values_amender(self.values.get(stage, {}))
+
+
+class StagePreview(Result):
+    """What a replay would do with the selected letters of one stage."""
+
+    stage: str
+    settled_before: int
+    replayable: int
+    letters: frozenset[int]
+    """The offsets of the open letters, those that cannot be replayed too."""
+
+
+class ReplayPreview(Result):
+    """What a replay would do."""
+
+    stages: list[StagePreview]
+    """The stages of which any letter is selected."""
+    refused: list[Refusal]
+    editable: SkipValidation[dict[str, list[Replay]]] = Field(default_factory=dict, exclude=True)
+    """By stage, the letters to edit, if the preview was asked for them. No part of the JSON."""
+
+    @property
+    def letters(self) -> dict[str, frozenset[int]]:
+        """The offsets of the stages of which at least one letter can be replayed."""
+        return {each.stage: each.letters for each in self.stages if each.replayable}
+
+    @property
+    def total(self) -> int:
+        """The open letters of these stages."""
+        return sum(map(len, self.letters.values()))
+
+
+@operation
+async def preview_replay(
+    installation: Installation, request: ReplayRequest, *, fence: bool = True, edit: bool = False
+) -> ReplayPreview:
+    """Return what a replay would do. `fence` aborts what others are settling now, so that the
+    preview is not delayed by a process that was killed. `edit` collects the letters for an editor.
+
+    Raises NotFoundError `unknown_stage` and `unknown_letter`, and RefusedError `unfit_value` where
+    a patched value is none that the stage takes, and `too_many_to_edit`.
+    """
+    store, stages = await open_selected_store(installation, request.selection)
+    refused = Refusals()
+    previews: list[StagePreview] = []
+    editable: dict[str, list[Replay]] = {}
+    for stage in stages:
+        offsets, settled = await find_selected_letters(store, stage, request.selection, fence=fence)
+        if not offsets and not settled:
+            continue
+        replays = _ReplayableLetters()
+        if offsets:
+            order = await _order(store, stage, frozenset(offsets), request)
+            keep = MAX_EDITED_LETTERS + 1 if edit else 0
+            replays = await _find_replayable(store, order, refused, keep)
+            if len(replays.kept) > MAX_EDITED_LETTERS:
+                raise _too_many_to_edit(stage)
+            if replays.kept:
+                editable[stage] = replays.kept
+        previews.append(
+            StagePreview(
+                stage=stage,
+                settled_before=len(settled),
+                replayable=replays.count,
+                letters=frozenset(offsets),
+            )
+        )
+    return ReplayPreview(stages=previews, refused=refused.most_common(), editable=editable)
+
+
+class StageReplay(Result):
+    """What a replay has done with the letters of one stage."""
+
+    stage: str
+    replayed: int
+    settled_by_others: int
+    """Letters that somebody else had settled by then."""
+    expired: int
+    """Letters that retention has deleted since they were selected."""
+
+
+class ReplayResult(Result):
+    """What a replay has done."""
+
+    stages: list[StageReplay]
+    refused: list[Refusal]
+
+    @property
+    def replayed(self) -> int:
+        """The letters that were replayed."""
+        return sum(each.replayed for each in self.stages)
+
+
+@operation
+async def replay_letters(
+    installation: Installation,
+    request: ReplayRequest,
+    progress: ReportProgress = lambda _, __, ___: None,
+) -> ReplayResult:
+    """Replay dead letters, each once, whoever replays them too.
+
+    Raises NotFoundError `unknown_stage` and `unknown_letter`, and RefusedError `unfit_value`: then
+    nothing was replayed. Raises UnavailableError `order_unfinished` where it was given up: the same
+    request again goes on where this one ended.
+    """
+    store, stages = await open_selected_store(installation, request.selection)
+    chosen = request.letters
+    if chosen is None:
+        chosen = {}
+        for stage in stages:
+            found, _ = await find_selected_letters(store, stage, request.selection, fence=True)
+            if found:
+                chosen = {**chosen, stage: frozenset(found)}
+    orders = [await _order(store, stage, letters, request) for stage, letters in chosen.items()]
+    if request.reason:
+        for order in orders:  # before anything is sent
+            await _find_replayable(store, order, Refusals(), 0)
+    refused = Refusals()
+    done: list[StageReplay] = []
+    for order in orders:
+        total = len(order.letters)
+
+        def report(count: int, stage: str = order.stage, total: int = total) -> None:
+            progress(stage, count, total)
+
+        try:
+            outcome = await settle_letters(store, order, report)
+        except UnfinishedOrderError as error:
+            raise UnavailableError("order_unfinished", str(error), stage=order.stage) from error
+        except UnfitValueError as error:  # of a letter that the check above did not see
+            raise RefusedError("unfit_value", f"{order.stage}: {error}") from error
+        refused.add_all(outcome.refused)
+        expired = total - outcome.done - outcome.settled_by_others - outcome.refused.total()
+        done.append(
+            StageReplay(
+                stage=order.stage,
+                replayed=outcome.done,
+                settled_by_others=outcome.settled_by_others,
+                expired=max(0, expired),
+            )
+        )
+    return ReplayResult(stages=done, refused=refused.most_common())
+
+
+async def _order(
+    store: DeadLetterStore, stage: str, letters: frozenset[int], request: ReplayRequest
+) -> SettlementOrder:
+    return SettlementOrder(
+        stage,
+        "replayed",
+        letters,
+        request.by,
+        request.reason,
+        await store.retry_topic(stage),
+        request.amender(stage),
+        request.as_new_run,
+    )
+
+
+@dataclass(slots=True)
+class _ReplayableLetters:
+    count: int = 0
+    kept: list[Replay] = field(default_factory=list)
+    """The first of them."""
+
+
+async def _find_replayable(
+    store: DeadLetterStore, order: SettlementOrder, refused: Refusals, keep: int
+) -> _ReplayableLetters:
+    """Return how many letters of an order can be replayed, and the first `keep` of them; count the
+    others in `refused`. Raises RefusedError `unfit_value`."""
+    found = _ReplayableLetters()
+    taken: set[bytes] = set()
+    selection = LetterSelection({order.stage: order.letters})
+    async with aclosing(store.letters(order.stage, selection)) as letters:
+        async for letter in letters:
+            offset = letter.record.offset
+            try:
+                replay = prepare_ordered_replay(store, order, letter.record, taken)
+            except NotReplayableError as error:
+                refused.add(error.reason)
+                continue
+            except UnfitValueError as error:
+                raise unfit_value(order.stage, offset, error) from None
+            found.count += 1
+            if found.count <= keep:
+                found.kept.append(replay)
+    return found
+
+
+def unfit_value(stage: str, offset: int, error: UnfitValueError) -> RefusedError:
+    """Return the error for a changed value that a stage does not take."""
+    return RefusedError(
+        "unfit_value",
+        f"{stage}/{offset}: {error}; nothing was replayed",
+        stage=stage,
+        offset=offset,
+        problem=str(error),
+    )
+
+
+def _too_many_to_edit(stage: str) -> RefusedError:
+    return RefusedError(
+        "too_many_to_edit",
+        f"more than {MAX_EDITED_LETTERS} letters of {stage} are meant, too many to edit one by "
+        "one; change them all with --patch FILE",
+        stage=stage,
+        limit=MAX_EDITED_LETTERS,
+    )

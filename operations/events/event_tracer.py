@@ -1,0 +1,200 @@
+"""Where are the causes and the effects of a record found?
+
+Causes are read one by one, each where the id of its effect says. Effects are looked for in the
+topics of the stages that subscribe, from the time of the cause on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import scan
+from farandole.catalog.ownership import VersionIndex
+from farandole.events.kafka_names import MAX_TOPIC_LENGTH
+from farandole.events.record import Record
+from farandole.events.topology_version import Version
+from farandole.ledger.event_trace import (
+    CauseMatcher,
+    RecordPosition,
+    TraceTarget,
+    cause_position,
+    effect_topics,
+    event_topics,
+)
+from farandole.operations.errors import GoneError, NotFoundError
+from farandole.operations.events.record_lookup import record_at
+from farandole.operations.reason_text import reason_text
+from farandole.operations.reasons import Reason
+
+_CLOCK_SKEW_MS = 60_000  # ms by which the clocks of two workers may differ
+_MAX_CAUSES = 1_000  # causes above an event: no graph is so deep
+
+ReportTopics = Callable[[Sequence[str]], None]
+"""Called with the topics that are read next."""
+
+
+@dataclass(slots=True)
+class FoundRecords:
+    """What a trace has found so far."""
+
+    causes: list[Record] = field(default_factory=list)
+    """From the root on."""
+    event: Record | None = None
+    effects: list[Record] = field(default_factory=list)
+    dead: list[Record] = field(default_factory=list)
+    notes: list[Reason] = field(default_factory=list)
+    """What could not be looked at, and why."""
+
+
+class EventTracer:
+    """Follows events of one pipeline up and down."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        admin: ClusterAdmin,
+        versions: Iterable[Version],
+        limit: int,
+        report: ReportTopics,
+    ) -> None:
+        """`limit`: effects that are looked for."""
+        self._settings = settings
+        self._admin = admin
+        self._versions = [*versions]
+        self._index = VersionIndex(self._versions)
+        self._limit = limit
+        self._report = report
+
+    def stage_of(self, record: Record) -> str | None:
+        """Return the stage that emitted a record; None if it is a root."""
+        owner = self._index.owner_of(record)
+        return None if owner is None else owner.stage
+
+    def type_of(self, record: Record) -> str:
+        """Return the record's event type; its topic if no version has it."""
+        owner = self._index.owner_of(record)
+        return record.topic if owner is None else owner.event_type
+
+    def _version_of(self, record: Record) -> Version | None:
+        owner = self._index.owner_of(record)
+        return None if owner is None else owner.version
+
+    async def target_record(self, target: TraceTarget) -> Record:
+        """Return the record that a target names the position of. Raises NotFoundError
+        `unknown_event_type` or `unknown_event`, and GoneError `event_gone`."""
+        topics = event_topics(self._versions, target.name[:MAX_TOPIC_LENGTH])
+        if not topics:
+            types = [*dict.fromkeys(t for v in self._versions for t in v.events)]
+            raise NotFoundError(
+                "unknown_event_type",
+                f"no event type or topic {target.name!r}; there are {', '.join(types)}",
+                name=target.name,
+                known=types,
+            )
+        for topic in topics:
+            position = RecordPosition(topic, target.partition, target.offset)
+            found = await self.record_or_reason(position)
+            if not isinstance(found, Reason):
+                return found
+            reason = found
+        if reason.code == "record_gone":
+            raise GoneError("event_gone", reason_text(reason), reason=reason.to_data())
+        raise NotFoundError("unknown_event", reason_text(reason), reason=reason.to_data())
+
+    async def record_or_reason(self, position: RecordPosition) -> Record | Reason:
+        """Return the record at a position, or the reason why there is none."""
+        tp = TopicPartition(position.topic, position.partition)
+        subject = {"position": str(position)}
+        if position.partition >= (await self._admin.topics()).get(position.topic, 0):
+            return Reason("partition_missing", {"partition": f"{tp.topic}/{tp.partition}"})
+        first = (await self._admin.start_offsets([tp]))[tp]
+        end = (await self._admin.end_offsets([tp]))[tp]
+        if position.offset < first:
+            return Reason("record_gone", {**subject, "first": first})
+        if position.offset >= end:
+            return Reason("record_not_written", {**subject, "end": end})
+        record = await record_at(self._settings, *position)
+        return record if record is not None else Reason("record_no_event", subject)
+
+    async def find_causes(self, record: Record, found: FoundRecords) -> None:
+        """Add the record and its causes to `found.causes`, one seek each."""
+        found.causes.append(record)
+        while self.stage_of(record) is not None and len(found.causes) < _MAX_CAUSES:
+            version = self._version_of(record)
+            assert version is not None  # it has a stage
+            subject = {"position": str(RecordPosition.of(record))}
+            position = cause_position(dict(record.headers), version)
+            if position is None:
+                found.notes.append(Reason("cause_not_named", subject))
+                return
+            cause = await self.record_or_reason(position)
+            if isinstance(cause, Reason):
+                found.notes.append(Reason("cause_missing", {**subject, "reason": cause}))
+                return
+            record = cause
+            found.causes.insert(0, record)
+
+    async def find_effects(self, start: Record, target: TraceTarget, found: FoundRecords) -> None:
+        """Add the event and its effects to `found`, level by level.
+
+        If the target names an id, `start` is the cause of the event, and of all that it has caused
+        the event alone is followed; `found.event` stays None if it is not there.
+        """
+        level: Sequence[Record] = [start]
+        if target.id is None:
+            found.event = found.causes.pop()
+        else:
+            level = [
+                record
+                for record in await self._effects_of(level, found, letters=False)
+                if dict(record.headers).get("ce_id") == target.id.encode()
+            ]
+            if not level:
+                return
+            found.event, *others = level
+            found.notes += [
+                Reason("id_repeated", {"id": target.id, "position": str(RecordPosition.of(other))})
+                for other in others
+            ]
+        while level and len(found.effects) < self._limit:
+            level = await self._effects_of(level, found)
+            left = self._limit - len(found.effects)
+            if len(level) > left:
+                found.notes.append(Reason("effects_limited", {"limit": self._limit}))
+            level = level[:left]
+            found.effects += level
+
+    async def _effects_of(
+        self, level: Sequence[Record], found: FoundRecords, *, letters: bool = True
+    ) -> list[Record]:
+        """Return what these records have caused; add the letters of those that died to `found`."""
+        version = self._version_of(level[0])
+        if version is None:
+            return []
+        types = {self.type_of(record) for record in level}
+        wanted = effect_topics(version, self._settings.names, types)
+        existing = await self._admin.topics()
+        topics = [t for t in (*wanted.outputs, *(wanted.dead if letters else ())) if t in existing]
+        partitions = [TopicPartition(t, i) for t in topics for i in range(existing[t])]
+        since = min(record.timestamp for record in level) - _CLOCK_SKEW_MS
+        start = await self._admin.offsets_at(partitions, since)
+        causes = CauseMatcher(
+            version.installation, [(self.type_of(r), RecordPosition.of(r)) for r in level]
+        )
+        effects: list[Record] = []
+        if topics:
+            self._report(topics)
+        async with aclosing(scan(self._settings, topics, start=start)) as batches:
+            async for records in batches:
+                if records[0].topic in wanted.dead:
+                    found.dead += [r for r in records if causes.buried(r.headers)]
+                    continue
+                if len(effects) <= self._limit:
+                    effects += [r for r in records if causes.caused(r.headers)]
+        return effects

@@ -1,0 +1,138 @@
+"""What does a record say to whoever reads it: its attributes, its place, its data?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from farandole.catalog.ownership import UnknownVersionError, VersionIndex
+from farandole.events.dead_letter import DEAD_HEADER_PREFIX
+from farandole.events.envelope import UnreadableEventError, parse_envelope
+from farandole.events.record import Record
+from farandole.events.topology_version import Version
+
+_NUMBER_FIELDS = ("attempts", "replays", "partition", "offset", "timestamp")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    """A record as it was read. It is decoded when it is asked for something, since whoever reads
+    millions may want their values alone."""
+
+    record: Record
+    reader: RecordReader
+
+    def value_line(self) -> bytes:
+        """Return the value as one line of JSON."""
+        return json_line(self.record.value)
+
+    def failure(self) -> Mapping[str, Any]:
+        """Return the failure account of a dead letter; empty if it is none."""
+        return _failure_account(self.record)
+
+    def failure_data(self) -> dict[str, Any]:
+        """Return why a dead letter died and its data, as data for orjson."""
+        account = self.failure()
+        return {
+            "why": f"{account.get('error')}: {account.get('message')}",
+            "data": orjson.Fragment(self.value_line()),
+        }
+
+    def to_data(self) -> dict[str, Any]:
+        """Return attributes, place and data, as data for orjson: `id`, `type`, `run`, `key`,
+        `partition`, `offset`, `time`, `data`, which is the JSON of the event as it stands in the
+        record. `unreadable` says why where the record is no event. `dead` is there for a dead
+        letter: its failure account, whose `topic`, `partition` and `offset` are the event's."""
+        record = self.record
+        attributes: Mapping[str, str] = {}
+        unreadable = None
+        data = record.value
+        try:
+            envelope = parse_envelope(record)
+            attributes, data = envelope.attributes, envelope.data
+        except UnreadableEventError as error:
+            unreadable = str(error)
+        account = self.failure()
+        topic = account.get("topic", record.topic)
+        result: dict[str, Any] = {
+            "id": attributes.get("id"),
+            "type": attributes.get("type") or self.reader.event_type(topic),
+            "run": self.reader.run_of(record, account),
+            "key": None if record.key is None else record.key.decode(errors="backslashreplace"),
+            "partition": record.partition,
+            "offset": record.offset,
+            "time": attributes.get("time") or datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        }
+        if unreadable is not None:
+            result["unreadable"] = unreadable
+        if account:
+            result["dead"] = account
+        return result | {"data": orjson.Fragment(json_line(data))}
+
+
+class RecordReader:
+    """Reads the records of one pipeline, by all its versions."""
+
+    def __init__(self, versions: Iterable[Version]) -> None:
+        """`versions`: at least one."""
+        self._index = VersionIndex(versions)
+
+    def read(self, record: Record) -> RecordResult:
+        """Return the record with what it takes to decode it."""
+        return RecordResult(record, self)
+
+    def event_type(self, topic: str) -> str | None:
+        """Return the event type that has this topic under the newest version that knows it; None
+        if none does."""
+        starts = self._index.starts(topic, 0)
+        return starts[0].event_type if starts else None
+
+    def run_of(self, record: Record, account: Mapping[str, Any]) -> str | None:
+        """Return the run that a stage's output carries, or that a root opens. None if the topic is
+        no event type's, or a dead letter does not say where its event stood."""
+        headers = dict(record.headers)
+        topic = account.get("topic", record.topic)
+        if self._is_output(headers, topic):
+            return headers["ce_runid"].decode(errors="replace")
+        partition = account.get("partition", record.partition)
+        offset = account.get("offset", record.offset)
+        if not isinstance(partition, int) or not isinstance(offset, int):
+            return None
+        if not self._index.has_topic(topic):
+            return None
+        return self._index.root_run(topic, partition, offset).decode()
+
+    def _is_output(self, headers: Mapping[str, bytes], topic: str) -> bool:
+        """Return True if a stage emitted the record, also under a version that was published after
+        ours were read."""
+        try:
+            return self._index.claimed_owner(headers, topic) is not None
+        except UnknownVersionError:
+            return True
+
+
+def json_line(value: bytes | None) -> bytes:
+    """Return a value as one line of JSON: unchanged if it is one, otherwise the nearest JSON."""
+    try:
+        content = orjson.loads(value or b"null")
+    except orjson.JSONDecodeError:
+        return orjson.dumps((value or b"").decode(errors="backslashreplace"))
+    return value if value and b"\n" not in value else orjson.dumps(content)
+
+
+def _failure_account(record: Record) -> dict[str, Any]:
+    account: dict[str, Any] = {
+        name.removeprefix(DEAD_HEADER_PREFIX): (value or b"").decode(errors="replace")
+        for name, value in record.headers
+        if name.startswith(DEAD_HEADER_PREFIX)
+    }
+    for name in _NUMBER_FIELDS:
+        # Anybody may write here: what is no number stays text.
+        text = account.get(name, "")
+        if text.isdecimal() and len(text) < 19:  # JSON takes 64 bits
+            account[name] = int(text)
+    return account

@@ -1,0 +1,168 @@
+"""Which failures are there, and how does somebody take care of them?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from farandole.events.control_documents import AcknowledgeDocument, MuteDocument
+from farandole.events.incident_record import Incident, Notice
+from farandole.events.safe_text import escape_harmful
+from farandole.operations.control.control_publisher import publish_control
+from farandole.operations.errors import ConflictError, operation
+from farandole.operations.incidents.incident_rows import (
+    find_incident,
+    read_incident_rows,
+    read_notice_rows,
+)
+from farandole.operations.installation import Installation
+from farandole.operations.names import require_known
+from farandole.operations.results import Result
+
+_PRIVATE_NOTICE_FIELDS = frozenset({"mail", "payload", "incident", "pipeline", "webhook"})
+"""Left out of the JSON form. Whoever knows a webhook's address can post to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """Which incidents are listed."""
+
+    resolved: bool = False
+    """Also those that were resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowRequest:
+    """Which incident is shown."""
+
+    incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeRequest:
+    """Which incident somebody takes care of, and who."""
+
+    incident: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class MuteRequest:
+    """Of what nothing is sent for a while, and who wants it."""
+
+    target: str
+    """An incident's id, or a stage of the pipeline."""
+    by: str
+    duration: timedelta | None = None
+    """None: send again from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIncident:
+    """One incident; its JSON form has the fields of the row."""
+
+    incident: Incident
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the JSON data, without control characters that a terminal would obey."""
+        data: dict[str, Any] = _harmless_data(self.incident.model_dump(mode="json"))
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class ShownIncident:
+    """One incident and what was sent about it."""
+
+    incident: Incident
+    sent: tuple[Notice, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the fields of the row and `sent`, a list of notices, harmless for a terminal."""
+        sent = [
+            notice.model_dump(mode="json", exclude=set(_PRIVATE_NOTICE_FIELDS))
+            for notice in self.sent
+        ]
+        data: dict[str, Any] = _harmless_data(
+            {**self.incident.model_dump(mode="json"), "sent": sent}
+        )
+        return data
+
+
+class AcknowledgeResult(Result):
+    """An incident that somebody takes care of."""
+
+    incident: str
+    by: str
+
+
+class MuteResult(Result):
+    """What is muted now."""
+
+    target: str
+    until: datetime | None
+    """None: it is not muted any more."""
+
+
+@operation
+async def list_incidents(installation: Installation, request: ListRequest) -> list[ListedIncident]:
+    """Return the incidents: open ones first, the last to fail first. Raises UnavailableError."""
+    incidents = await read_incident_rows(installation.settings)
+    listed = sorted(
+        (each for each in incidents if request.resolved or each.resolved is None),
+        key=lambda each: (each.resolved is not None, -each.last.timestamp()),
+    )
+    return [ListedIncident(incident) for incident in listed]
+
+
+@operation
+async def show_incident(installation: Installation, request: ShowRequest) -> ShownIncident:
+    """Return one incident and its notices. Raises NotFoundError (`unknown_incident`) and
+    UnavailableError."""
+    incidents = await read_incident_rows(installation.settings)
+    notices = await read_notice_rows(installation.settings)
+    incident = find_incident(incidents, request.incident)
+    sent = tuple(notice for notice in notices if notice.incident == incident.id)
+    return ShownIncident(incident, sent)
+
+
+@operation
+async def acknowledge(installation: Installation, request: AcknowledgeRequest) -> AcknowledgeResult:
+    """Let no digest of an incident be sent any more. Raises NotFoundError (`unknown_incident`),
+    ConflictError (`incident_resolved`) and UnavailableError."""
+    settings = installation.settings
+    incident = find_incident(await read_incident_rows(settings), request.incident)
+    if incident.resolved is not None:
+        raise ConflictError(
+            "incident_resolved",
+            f"{incident.id} was resolved at {incident.resolved:%Y-%m-%d %H:%M} UTC",
+            incident=incident.id,
+        )
+    await publish_control(settings, AcknowledgeDocument(incident=incident.id, by=request.by))
+    return AcknowledgeResult(incident=incident.id, by=request.by)
+
+
+@operation
+async def mute(installation: Installation, request: MuteRequest) -> MuteResult:
+    """Let nothing be sent about an incident or a stage until a time; failures are counted all the
+    same. Raises NotFoundError (`unknown_stage`: neither a stage nor an incident) and
+    UnavailableError."""
+    settings, target = installation.settings, request.target
+    until = datetime.now(UTC) + (request.duration or timedelta())
+    if any(incident.id == target for incident in await read_incident_rows(settings)):
+        document = MuteDocument(incident=target, until=until, by=request.by)
+    else:
+        version = await installation.newest_version()
+        stage = require_known(target, version.stages, "stage or incident")
+        document = MuteDocument(pipeline=version.pipeline, stage=stage, until=until, by=request.by)
+    await publish_control(settings, document)
+    return MuteResult(target=target, until=until if request.duration else None)
+
+
+def _harmless_data(data: Any) -> Any:
+    """Return JSON data whose texts have no control characters that a terminal would obey."""
+    if isinstance(data, str):
+        return escape_harmful(data)
+    if isinstance(data, dict):
+        return {escape_harmful(name): _harmless_data(value) for name, value in data.items()}
+    return [_harmless_data(each) for each in data] if isinstance(data, list) else data

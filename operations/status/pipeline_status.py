@@ -1,0 +1,163 @@
+"""What is in force, how far are stages and books behind, and what does the router wait for?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.consumer_lag import InputLag, ordered_lag_pass, partition_lag
+from farandole.broker.settings import Settings
+from farandole.catalog.published_versions import read_versions
+from farandole.catalog.topology_table import TopologyTable
+from farandole.events.control_documents import TimedDocument
+from farandole.operations.control.control_query import (
+    PauseState,
+    active_pauses,
+    read_control_state,
+)
+from farandole.operations.dead_letters.open_letter_counts import (
+    OpenLetterCount,
+    count_open_letters,
+)
+from farandole.operations.errors import operation
+from farandole.operations.installation import Installation
+from farandole.operations.results import Result
+from farandole.operations.runs.bookkeeper_lag import BookkeeperLag, read_bookkeeper_lag
+from farandole.operations.status.lag import InputState, input_states
+from farandole.operations.status.notification_backlog import (
+    NotificationBacklog,
+    read_notification_backlog,
+)
+from farandole.operations.status.waiting_events import WaitingEvents, count_waiting_events
+from farandole.router.cluster_snapshot import unread_events
+from farandole.router.topology_store import read_topology
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRequest:
+    """Which pipelines are shown."""
+
+    others: bool = True
+    """Also the other pipelines of the same Kafka and namespace."""
+
+
+class PipelineStatus(Result):
+    """The state of one pipeline."""
+
+    pipeline: str
+    version: str | None
+    """The version in force, `pipeline@number`; None before the first."""
+    published: datetime | None
+    published_by: str | None
+    rollback_of: int | None
+    stages: dict[str, list[InputState]]
+    draining: dict[str, list[InputState]]
+    """The stages that older versions alone have, and that still have events of theirs."""
+    waiting: dict[str, WaitingEvents]
+    """By stage, first those of `stages`, then those of `draining`."""
+    dead: dict[str, OpenLetterCount]
+    """The same stages in the same order."""
+    paused: dict[str, PauseState]
+    router: dict[str, Any] | None
+    """The report of the router; None if it has written none."""
+
+
+class StatusResult(PipelineStatus):
+    """The state of the folder's pipeline, and of what all pipelines share."""
+
+    bootstrap: str | None
+    namespace: str
+    others: list[PipelineStatus]
+    notifier: NotificationBacklog
+    ledger: BookkeeperLag
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the JSON data; the address of Kafka comes first, for people who read it."""
+        head = {"bootstrap": self.bootstrap, "namespace": self.namespace}
+        return {**head, **super().to_data()}
+
+
+@operation
+async def read_status(installation: Installation, request: StatusRequest) -> StatusResult:
+    """Return the status of the pipeline and of the installation. Raises NotFoundError
+    (`nothing_applied`) if there is nothing to show, and UnavailableError."""
+    settings = installation.settings
+    own = await installation.require_pipeline()
+    table = await read_topology(settings)
+    documents = await read_control_state(settings)
+    others = [name for name in table.pipelines() if name != own and request.others]
+    if table.newest(own) is None and not (own in table.reports or others):
+        await read_versions(settings, own)  # raises the error that says what to do
+    async with ClusterAdmin.open(settings) as admin:
+        first, *rest = [
+            await _read_pipeline(admin, settings, table, documents, name) for name in (own, *others)
+        ]
+        stages = {(v.pipeline, stage) for v in table.versions for stage in v.stages}
+        backlog = await read_notification_backlog(admin, settings, stages)
+    return StatusResult(
+        bootstrap=settings.bootstrap,
+        namespace=settings.namespace,
+        **{name: getattr(first, name) for name in PipelineStatus.model_fields},
+        others=rest,
+        notifier=backlog,
+        ledger=await read_bookkeeper_lag(settings),
+    )
+
+
+async def _read_pipeline(
+    admin: ClusterAdmin,
+    settings: Settings,
+    table: TopologyTable,
+    documents: Mapping[bytes, TimedDocument],
+    name: str,
+) -> PipelineStatus:
+    version = table.newest(name)
+    lags = await ordered_lag_pass(admin, settings.names, version) if version else {}
+    draining = await _draining_stages(admin, settings, table, name)
+    stages = [*lags, *draining]
+    report = table.reports.get(name)
+    return PipelineStatus(
+        pipeline=name,
+        version=version.name if version else None,
+        published=version.published if version else None,
+        published_by=version.published_by if version else None,
+        rollback_of=version.rollback_of if version else None,
+        stages=input_states(lags),
+        draining=input_states(draining),
+        dead=await count_open_letters(admin, settings, name, stages),
+        waiting=await count_waiting_events(admin, settings, name, stages),
+        paused=active_pauses(documents, name, stages, datetime.now(UTC)),
+        router=report.model_dump(mode="json", exclude={"kind", "pipeline"}) if report else None,
+    )
+
+
+async def _draining_stages(
+    admin: ClusterAdmin, settings: Settings, table: TopologyTable, name: str
+) -> dict[str, list[InputLag]]:
+    """Return the stages that only older versions have, and that have unread events of theirs."""
+    newest = table.newest(name)
+    removed: dict[str, dict[str, str]] = {}
+    for version in table.of(name):
+        if version.retired is not None:
+            continue
+        for stage in version.stages.keys() - (newest.stages.keys() if newest else ()):
+            for event_type in version.stages[stage].subscribes:
+                removed.setdefault(stage, {})[version.events[event_type].topic] = event_type
+    existing = await admin.topics() if removed else {}
+    lags = {}
+    for stage, topics in sorted(removed.items()):
+        partitions = {
+            TopicPartition(topic, index): event_type
+            for topic, event_type in topics.items()
+            for index in range(existing.get(topic, 0))
+        }
+        group = settings.names.stage_group(name, stage)
+        lags[stage] = await partition_lag(admin, group, partitions)
+    # Where no worker is left, what is behind may be markers and events of newer versions alone.
+    unread = {each.stage for each in await unread_events(settings, table.of(name), lags)}
+    return {stage: inputs for stage, inputs in lags.items() if stage in unread}

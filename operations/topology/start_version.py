@@ -1,0 +1,50 @@
+"""Which version does a pipeline begin with when its services are started?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farandole.events.topology_version import Version
+from farandole.operations.errors import operation
+from farandole.operations.installation import Installation
+from farandole.operations.topology_source import Derivation
+from farandole.router.cluster_snapshot import plan_changes
+from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
+from farandole.router.topology_change import Change, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """The file as it is now, and who starts the pipeline."""
+
+    derivation: Derivation
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartResult:
+    """The version to begin with."""
+
+    version: Version
+    kept_because: Reason | None = None
+    """Why the file is not applied; None if it is, or if it is only dangerous."""
+    refused: tuple[Change, ...] = ()
+    """The dangerous changes that keep the file from being applied."""
+    dangers: tuple[str, ...] = ()
+    """What a person must allow to apply the file, each once."""
+
+
+@operation
+async def start_version(installation: Installation, request: StartRequest) -> StartResult:
+    """Put the file in force and return its version, unless that is dangerous or somebody went back
+    to an earlier version on purpose: then return the version that stays in force. Raises
+    ConflictError (`not_applied`) and UnavailableError."""
+    settings = installation.settings
+    plan = await plan_changes(settings, request.derivation.derived)
+    if plan.newest is not None and plan.publishes:
+        kept_because = await standing_rollback_reason(settings, plan)
+        refused = plan.not_allowed(())
+        if kept_because or refused:
+            version = await installation.newest_version()
+            return StartResult(version, kept_because, tuple(refused), tuple(plan.dangers))
+    return StartResult((await apply_plan(settings, plan, request.by)).version)

@@ -1,0 +1,130 @@
+"""What does a topology file say: which pipeline, which model, what is wrong with it?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farandole.operations.errors import RefusedError, operation
+
+if TYPE_CHECKING:  # each takes long to import: completion reads a file's model without most of them
+    from farandole.broker.settings import Settings
+    from farandole.events.kafka_names import KafkaNames
+    from farandole.router.file_model import TopologyFile
+    from farandole.router.lint_finding import Finding
+    from farandole.router.topology_derivation import DerivedTopology
+    from farandole.router.topology_file_check import CheckedFile
+    from farandole.router.yaml_source import YamlDocument
+
+_PIPELINE_LINE = re.compile(
+    r"""^pipeline:[ \t]+(["']?)([\w.-]+)\1[ \t\r]*(?:#.*)?$""", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TopologySource:
+    """A topology file and the folder that its functions are imported from."""
+
+    file: Path
+    folder: Path | None
+    """None if the functions are beside the file."""
+    remedy: str = "write the path of a topology file"
+    """What a person is told to do where the file cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """What a file stands for, and the warnings about it."""
+
+    derived: DerivedTopology
+    warnings: tuple[Finding, ...]
+
+
+def check_topology(source: TopologySource, names: KafkaNames) -> CheckedFile:
+    """Return the file, its functions and all findings about both. Needs no broker, raises
+    nothing."""
+    from farandole.router.topology_file_check import check_topology_file
+
+    return check_topology_file(source.file, names, source.folder, remedy=source.remedy)
+
+
+def derive_topology_from(source: TopologySource, names: KafkaNames) -> Derivation:
+    """Return the topology that the file stands for, if it is fit to be applied. Needs no broker.
+    Raises RefusedError (`findings`) with a line for each finding otherwise."""
+    from farandole.router.topology_derivation import derive_topology
+
+    checked = check_topology(source, names)
+    if not checked.is_fit or checked.topology is None:
+        raise findings_error(checked.findings)
+    derived = derive_topology(checked.topology, checked.signatures, names)
+    return Derivation(derived, tuple(checked.findings))
+
+
+def read_model(source: TopologySource) -> TopologyFile:
+    """Return the model of the file; none of its functions is imported. Raises RefusedError
+    (`findings`)."""
+    from farandole.router import file_model
+
+    document, findings = _read_document(source)
+    if document is not None:
+        model, errors = file_model.read_topology_file(document)
+        if model is not None:
+            return model
+        findings = [*findings, *errors]
+    raise findings_error(findings)
+
+
+@operation
+async def find_pipeline_name(
+    settings: Settings, source: TopologySource
+) -> tuple[str, list[Finding]]:
+    """Return the pipeline's name and warnings, whatever else is wrong with the file.
+
+    Where the file cannot be read the name is what its line `pipeline: NAME` says, else that of the
+    only pipeline that is published; the warnings then say what is wrong with the file. Raises
+    RefusedError (`findings`) if neither gives a name.
+    """
+    from farandole.router.topology_store import read_topology
+
+    document, findings = _read_document(source)
+    name = document.data.get("pipeline") if document is not None else None
+    if isinstance(name, str):
+        return name, []
+    if document is not None:
+        findings = [document.finding((), "the file has no 'pipeline'", "add `pipeline:`")]
+    line = _PIPELINE_LINE.search(_readable_text(source.file)) if document is None else None
+    published = [] if line else (await read_topology(settings)).pipelines()
+    if not line and len(published) != 1:
+        raise findings_error(findings)
+    warnings = [replace(finding, severity="warning") for finding in findings]
+    return (line[2] if line else published[0]), warnings
+
+
+def findings_error(findings: list[Finding]) -> RefusedError:
+    """Return the error that carries these findings, a line each."""
+    return RefusedError(
+        "findings",
+        details=[str(finding) for finding in findings],
+        findings=[finding.as_json() for finding in findings],
+    )
+
+
+def _read_document(source: TopologySource) -> tuple[YamlDocument | None, list[Finding]]:
+    from farandole.router import yaml_source
+
+    try:
+        return yaml_source.read_yaml(source.file.read_bytes(), str(source.file))
+    except OSError as error:
+        from farandole.router.topology_file_check import unreadable_file_finding
+
+        return None, [unreadable_file_finding(source.file, error, source.remedy)]
+
+
+def _readable_text(file: Path) -> str:
+    """Return as much of the file as can be read; an empty text if nothing can."""
+    try:
+        return file.read_text("utf-8-sig", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,32 @@
+"""What does a process do that writes to people about failures?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from farandole.broker.settings import Settings
+from farandole.notifier.delivery_channels import build_channels, deliver_notice
+from farandole.notifier.service import run_notifier
+from farandole.notifier.settings import NotifierSettings
+from farandole.services.service_runner import run_service
+
+
+async def run_notifier_service(
+    settings: Settings, notifier_settings: NotifierSettings, announce: Callable[[str], None]
+) -> int:
+    """Send notices until Ctrl-C or SIGTERM; return the exit code. `announce` is called with a line
+    for a person where mails cannot be sent."""
+    if notifier_settings.smtp_host is None:
+        announce(
+            "no mail server is configured (FARANDOLE_SMTP_HOST): incidents are kept, mails wait"
+        )
+    channels = build_channels(notifier_settings, lambda: datetime.now(UTC))
+
+    async def main(stopping: asyncio.Event) -> None:
+        deliver = partial(deliver_notice, channels=channels)
+        await run_notifier(settings, notifier_settings.mail_from, deliver, stopping)
+
+    return await run_service(main, ended_event="notifier.ended")

@@ -1,0 +1,80 @@
+"""What does a process do that applies a pipeline's file at each save?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.settings import Settings
+from farandole.router.file_watcher import follow_files
+from farandole.router.isolated_check import CheckVerdict, IsolatedChecker
+from farandole.router.topology_store import NotAppliedError, read_topology
+from farandole.router.version_retirement import retire_versions
+from farandole.services.invocation import Invocation
+from farandole.services.service_runner import service_lifetime
+
+_RETIRE_INTERVAL = 15.0  # seconds between two looks at which versions are over
+
+
+async def run_router_service(invocation: Invocation, paths: Sequence[Path], by: str) -> None:
+    """Follow the files until Ctrl-C or SIGTERM, and retire versions whose last event is settled.
+    `by` is who publishes. Raises InvalidSettingsError."""
+    environment = RouterEnvironment.of(invocation, by)
+    retiring = asyncio.create_task(_retire_versions(invocation))
+    try:
+        async with service_lifetime() as stopping:
+            await follow_files(paths, environment, stopping)
+    finally:
+        retiring.cancel()
+        await environment.checker.close()
+
+
+async def _retire_versions(invocation: Invocation) -> None:
+    """Retire, from time to time, the versions that are over, until cancelled."""
+    while True:
+        await asyncio.sleep(_RETIRE_INTERVAL)
+        try:
+            settings = await invocation.connect()
+            for pipeline in (await read_topology(settings)).pipelines():
+                await retire_versions(settings, pipeline)
+        except (BrokerError, NotAppliedError) as error:
+            structlog.get_logger().warning("route.unretired", why=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class RouterEnvironment:
+    """What the router of one pipeline's folder needs of the world around it; see the protocol of
+    the same name in `router.file_watcher`."""
+
+    invocation: Invocation
+    checker: IsolatedChecker
+    author: str
+
+    @classmethod
+    def of(cls, invocation: Invocation, by: str) -> RouterEnvironment:
+        """Raises InvalidSettingsError."""
+        namespace = invocation.settings().namespace
+        return cls(invocation, IsolatedChecker(invocation.folder, namespace), by)
+
+    async def connect(self) -> Settings:
+        """Return settings with the address of a Kafka, wherever it is now. Raises BrokerError."""
+        return await self.invocation.connect()
+
+    async def check_file(self, file: Path) -> CheckVerdict:
+        """Return whether a file is fit to be applied, checked in a process of its own."""
+        return await self.checker.check(file)
+
+    async def prepare_next_check(self) -> None:
+        """Prepare the process for the next check."""
+        await self.checker.prepare()
+
+    def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
+        """Return the command with which a person applies a file all the same."""
+        own = file.resolve() == (self.invocation.folder / "topology.yaml").resolve()
+        invocation = replace(self.invocation, file=None if own else file)
+        return invocation.command_line("apply", *(f"--allow {danger}" for danger in dangers))

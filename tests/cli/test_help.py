@@ -1,0 +1,57 @@
+"""Does the help group the commands, and do other packages get theirs in?"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from farandole.cli import command_groups
+from farandole.cli.__main__ import farandole
+from farandole.cli.command_groups import COMMANDS, SECTIONS, load_command
+from farandole.cli.rendering.errors import CommandError
+
+
+def run_help() -> list[str]:
+    result = CliRunner().invoke(farandole, ["--help"])
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def test_the_help_shows_every_command_below_its_heading() -> None:
+    lines = run_help()
+    shown: dict[str, list[str]] = {}
+    heading = ""
+    for line in lines[lines.index("Run it:") :]:
+        if line.endswith(":") and not line.startswith(" "):
+            heading = line.removesuffix(":")
+            shown[heading] = []
+        elif line.startswith("  ") and not line.startswith("   "):
+            shown[heading].append(line.split()[0])
+    assert {name: tuple(commands) for name, commands in shown.items()} == dict(SECTIONS)
+    assert len(COMMANDS) == len(set(COMMANDS)) == 37
+
+
+def test_a_package_registers_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = command_groups.registered_commands()
+    theirs = EntryPoint("count", "click:Command", command_groups.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(
+        command_groups, "registered_commands", lambda: {**ours, theirs.name: theirs}
+    )
+    assert [*command_groups.sections()][-1] == ("Other", ("count",))
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = EntryPoint("demo", "no_such_package:demo", command_groups.ENTRY_POINT_GROUP)
+    monkeypatch.setattr(command_groups, "registered_commands", lambda: {"demo": missing})
+    with pytest.raises(CommandError, match=r"pip install 'farandole\[demo\]'"):
+        load_command("demo")
+    assert any("demo" in line and "cannot be loaded" in line for line in run_help())
+
+
+def test_a_command_of_ours_needs_no_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_groups, "registered_commands", dict)
+    assert isinstance(load_command("keep-books"), click.Command)
+    assert load_command("nothing") is None

@@ -1,0 +1,179 @@
+"""Is a letter's value mended as a person says, and only to what its stage takes?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farandole.cli.value_editor import edit_value, read_patch_file
+from farandole.events.record import Header
+from farandole.events.retry_record import ParkedEvent
+from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.operations.dead_letters.replay_builder import Replay
+from farandole.operations.dead_letters.value_patch import (
+    UnfitValueError,
+    apply_merge_patch,
+    encode_json,
+    parse_json,
+    patch_amender,
+)
+from tests.notifier.letters import START
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer"},
+        "quantity": {"type": "integer", "minimum": 1},
+        "where": {"type": "object", "properties": {"store": {"type": "string"}}},
+    },
+    "required": ["quantity"],
+}
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+objects = st.dictionaries(st.text(max_size=3), json, max_size=5)
+
+
+def replay(value: bytes, *headers: Header, schema: Any = SCHEMA) -> Replay:
+    version = Version(
+        pipeline="p", version=1, installation=UUID(int=1), published=START, published_by="me",
+        events={"asked": EventSpec(topic="p.asked", partitions=1, key="id")},
+        stages={"load": StageSpec(run="a:b", subscribes=("asked",), accepts=schema)},
+    )  # fmt: skip
+    event = ParkedEvent("p.asked", 0, 3, value, b"7", headers, 0)
+    return Replay(11, 0, event, b"a" * 13, version, "load", "asked")
+
+
+@given(objects, objects)
+def test_a_patch_is_seen_in_the_result_and_the_rest_stays(data: Any, patch: Any) -> None:
+    result = apply_merge_patch(data, patch)
+    for name in data.keys() | patch.keys():
+        if name not in patch:
+            assert result[name] == data[name]
+        elif patch[name] is None:
+            assert name not in result
+        elif not isinstance(patch[name], dict):
+            assert result[name] == patch[name]
+    assert apply_merge_patch(result, patch) == result
+    assert apply_merge_patch(data, {}) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "patch", "result"),
+    [  # of RFC 7396, appendix A
+        ('{"a":"b"}', '{"a":"c"}', '{"a":"c"}'),
+        ('{"a":"b"}', '{"b":"c"}', '{"a":"b","b":"c"}'),
+        ('{"a":"b"}', '{"a":null}', "{}"),
+        ('{"a":["b"]}', '{"a":"c"}', '{"a":"c"}'),
+        ('{"a":{"b":"c"}}', '{"a":{"b":"d","c":null}}', '{"a":{"b":"d"}}'),
+        ('{"a":"foo"}', '"bar"', '"bar"'),
+        ('{"e":null}', '{"a":1}', '{"e":null,"a":1}'),
+        ("[1,2]", '{"a":"b","c":null}', '{"a":"b"}'),
+        ("{}", '{"a":{"bb":{"ccc":null}}}', '{"a":{"bb":{}}}'),
+    ],
+)
+def test_a_patch_does_what_the_rfc_says(data: str, patch: str, result: str) -> None:
+    assert apply_merge_patch(orjson.loads(data), orjson.loads(patch)) == orjson.loads(result)
+
+
+def test_a_patched_letter_is_what_its_stage_takes() -> None:
+    amend = patch_amender({"quantity": 2})
+    assert amend(replay(b'{"id": 7, "quantity": 0}')) == b'{"id":7,"quantity":2}'
+    assert amend(replay(b'{"id": 7, "quantity": 0}', schema=None)) == b'{"id":7,"quantity":2}'
+
+
+@pytest.mark.parametrize(
+    ("value", "patch", "said"),
+    [
+        (b'{"id": 7}', {"quantity": 0}, r"quantity: 0 is less than the minimum of 1"),
+        (b'{"id": 7}', {"quantity": 1, "where": {"store": 3}}, r"where.store: 3 is not of type"),
+        (b'{"id": 7}', {"x": 1}, r"data: 'quantity' is a required property"),
+        (b'{"id": 7}', {"quantity": 1, "id": 8}, r"id: the event's key must stay"),
+        (b"no json", {"quantity": 1}, r"its value is no JSON"),
+        (b"\xff", {"quantity": 1}, r"its value is no JSON"),
+        (b"[" * 100_000, {"quantity": 1}, r"its value is no JSON"),
+    ],
+)
+def test_what_the_stage_would_refuse_is_refused_here(value: bytes, patch: Any, said: str) -> None:
+    with pytest.raises(UnfitValueError, match=said):
+        patch_amender(patch)(replay(value))
+
+
+def test_what_a_validator_says_obeys_no_terminal() -> None:
+    with pytest.raises(UnfitValueError) as refused:
+        patch_amender({"quantity": "\x1b[2J" + "x" * 10_000})(replay(b'{"id": 7}'))
+    assert "\x1b" not in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+def test_a_whole_cloudevent_is_not_edited() -> None:
+    value = b'{"specversion":"1.0","id":"1","source":"s","type":"asked","data":{"quantity":1}}'
+    with pytest.raises(UnfitValueError, match="structured mode"):
+        patch_amender({"quantity": 2})(
+            replay(value, ("content-type", b"application/cloudevents+json"))
+        )
+
+
+@given(json)
+def test_data_come_out_of_text_as_they_went_in(data: Any) -> None:
+    assert parse_json(encode_json(data).decode()) == data
+
+
+def edits(monkeypatch: pytest.MonkeyPatch, saved: str | None) -> list[str]:
+    shown: list[str] = []
+
+    def edit(text: str, extension: str) -> str | None:
+        shown.append(text)
+        return saved
+
+    monkeypatch.setattr(click, "edit", edit)
+    return shown
+
+
+def test_an_editor_shows_the_value_and_what_is_saved_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = edits(monkeypatch, '{\n"id": 7, "quantity": 12345678901234567890123}')
+    assert edit_value(replay(b'{"id":7}')) == b'{"id":7,"quantity":12345678901234567890123}'
+    assert shown == ['{\n  "id": 7\n}\n']
+
+
+@pytest.mark.parametrize("saved", [None, '{\n  "id": 7.0\n}'])
+def test_what_was_not_changed_is_not_touched(
+    monkeypatch: pytest.MonkeyPatch, saved: str | None
+) -> None:
+    edits(monkeypatch, saved)
+    assert edit_value(replay(b'{ "id": 7.0 }')) == b'{ "id": 7.0 }'
+
+
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        ('{"id": 7,\n}', r"what was saved is no JSON: .* line 2 column 1"),
+        ('{"id": 7, "quantity": NaN}', "NaN is no JSON"),
+        ('{"id": 7, "quantity": 0}', "quantity: 0 is less than"),
+    ],
+)
+def test_an_edit_that_is_none_says_where(
+    monkeypatch: pytest.MonkeyPatch, saved: str, said: str
+) -> None:
+    edits(monkeypatch, saved)
+    with pytest.raises(UnfitValueError, match=said):
+        edit_value(replay(b'{"id": 7}'))
+
+
+def test_a_patch_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError, match="No such file"):
+        read_patch_file(tmp_path / "none")
+    (tmp_path / "bad").write_text("{,}")
+    with pytest.raises(click.UsageError, match=r"is no JSON: .* line 1 column 2"):
+        read_patch_file(tmp_path / "bad")

@@ -1,0 +1,164 @@
+"""Do operations that need no Kafka answer with the data and the errors that they promise?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import TopicPartition
+
+from farandole.broker.consumer_lag import InputLag
+from farandole.broker.settings import Settings
+from farandole.events.control_documents import PauseDocument, TimedDocument
+from farandole.events.kafka_names import KafkaNames
+from farandole.operations.control.control_query import active_pauses
+from farandole.operations.control.seek import InputPosition, MovedOffset
+from farandole.operations.errors import (
+    NotFoundError,
+    OperationError,
+    RefusedError,
+    UnavailableError,
+)
+from farandole.operations.incidents.incident_rows import find_incident, incident_state
+from farandole.operations.incidents.incidents import ShownIncident
+from farandole.operations.incidents.mail_test import TestMailRequest, send_test_mail
+from farandole.operations.status.stage_rates import (
+    RatesRequest,
+    RatesResult,
+    find_monitor_url,
+    read_rates,
+)
+from farandole.operations.topology.plan_file import load_plan_file, require_replaceable
+from farandole.operations.topology.version_lookup import find_version
+from farandole.operations.topology_source import (
+    TopologySource,
+    derive_topology_from,
+    find_pipeline_name,
+    read_model,
+)
+from tests.cli.test_incidents import incident, notice
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def fails(code: str, error: type[OperationError]) -> pytest.RaisesExc[OperationError]:
+    return pytest.raises(error, check=lambda raised: raised.code == code)
+
+
+def test_a_moved_offset_has_the_keys_of_json() -> None:
+    moved = MovedOffset(event="line.read", partition=2, before=None, to=7, lost=True)
+    assert list(moved.to_data()) == ["event", "partition", "from", "to", "lost"]
+    assert moved.to_data()["from"] is None
+
+
+@pytest.mark.parametrize(
+    ("committed", "lost"), [(None, True), (4, True), (5, False), (9, False), (10, True)]
+)
+def test_an_offset_is_lost_outside_of_what_is_kept(committed: int | None, lost: bool) -> None:
+    lag = InputLag("line.read", TopicPartition("t", 3), committed, 9)
+    position = InputPosition(lag, 5)
+    assert (position.lost, position.label, position.lane) == (lost, "line.read/3", 3)
+
+
+def test_a_pause_of_the_pipeline_pauses_each_stage() -> None:
+    pause = TimedDocument(PauseDocument(pipeline="p", by="ann"), NOW)
+    paused = active_pauses({b"k": pause}, "p", ["load", "read"], NOW)
+    assert list(paused) == ["load", "read"]
+    assert paused["load"].to_data() == {
+        "by": "ann", "since": NOW, "until": None, "pipeline": True,
+    }  # fmt: skip
+    assert orjson.dumps(paused["load"].to_data()).startswith(
+        b'{"by":"ann","since":"2026-11-24T12:00:00+00:00"'
+    )
+
+
+def test_an_incident_is_shown_without_the_address_of_a_webhook() -> None:
+    shown = ShownIncident(incident(title="\x1b[31mred"), (notice(webhook="https://secret"),))
+    data = shown.to_data()
+    assert "\x1b" not in data["title"]
+    assert data["sent"][0]["recipients"] == ["ops@example.com"]
+    assert "secret" not in orjson.dumps(data).decode()
+
+
+def test_an_unknown_incident_names_the_open_ones() -> None:
+    with fails("unknown_incident", NotFoundError) as raised:
+        find_incident([incident(), incident(id="over", resolved=NOW)], "nothing")
+    assert raised.value.fields == {"incident": "nothing", "open": ["abcdefgh"]}
+
+
+def test_the_state_of_an_incident_depends_on_the_time() -> None:
+    muted = incident(muted_until=NOW, acknowledged_by="ann")
+    assert incident_state(muted, NOW.replace(hour=11)) == "muted until 11-24 12:00"
+    assert incident_state(muted, NOW) == "acknowledged"
+    assert incident_state(incident(), NOW) == "open"
+
+
+def test_an_unknown_version_leads_to_the_history() -> None:
+    with fails("unknown_version", NotFoundError) as raised:
+        find_version([], "p", 3)
+    assert raised.value.lines() == ["farandole: p has no earlier version; see: farandole history"]
+
+
+def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    with fails("plan_file_unusable", RefusedError):
+        load_plan_file(file)
+    require_replaceable(file)  # it is not there yet
+    file.write_text("{}")
+    for refuses in (load_plan_file, require_replaceable):
+        with fails("plan_file_unusable", RefusedError) as raised:
+            refuses(file)
+        assert raised.value.fields == {"file": str(file)}
+
+
+def test_findings_are_lines_and_data(tmp_path: Path) -> None:
+    source = TopologySource(tmp_path / "topology.yaml", tmp_path, "make one")
+    with fails("findings", RefusedError) as raised:
+        derive_topology_from(source, KafkaNames(""))
+    (finding,) = raised.value.fields["findings"]
+    assert finding["remedy"] == "make one"
+    assert raised.value.lines() == [str(line) for line in raised.value.details]
+    source.file.write_text("pipeline: p\nstages: [")
+    with fails("findings", RefusedError):
+        read_model(source)
+
+
+async def test_a_file_with_mistakes_says_its_pipeline_all_the_same(tmp_path: Path) -> None:
+    source = TopologySource(tmp_path / "topology.yaml", tmp_path)
+    source.file.write_text("pipeline: p\nstages: [")
+    name, warnings = await find_pipeline_name(Settings(bootstrap="127.0.0.1:1"), source)
+    assert name == "p"
+    assert [each.severity for each in warnings] == ["warning"]
+
+
+async def test_a_monitor_that_is_not_there_is_an_error_with_a_code(tmp_path: Path) -> None:
+    with fails("monitor_unreachable", UnavailableError) as raised:
+        find_monitor_url(tmp_path, None)
+    assert raised.value.lines() == [
+        "farandole: no monitor runs for this folder; start one: farandole monitor "
+        "(or say where one answers: --monitor URL)"
+    ]
+    assert find_monitor_url(tmp_path, None, "http://before") == "http://before"
+    with fails("monitor_unreachable", UnavailableError) as raised:
+        await read_rates(tmp_path, RatesRequest("http://127.0.0.1:1/"))
+    assert raised.value.fields == {"url": "http://127.0.0.1:1"}
+
+
+def test_keys_of_a_newer_monitor_are_passed_through() -> None:
+    document: dict[str, Any] = {
+        "trouble": None,
+        "unread": 0,
+        "stages": [],
+        "at": 1.5,
+        "new": {"a": 1},
+    }
+    assert RatesResult.model_validate(document).to_data() == document
+
+
+async def test_a_mail_needs_a_server(tmp_path: Path, unset: None) -> None:
+    with fails("settings_invalid", UnavailableError) as raised:
+        await send_test_mail(tmp_path, TestMailRequest("a@example.com", "me"))
+    assert raised.value.lines()[0].endswith("; farandole mail-catcher is a server for trying")
