@@ -24,7 +24,8 @@ GROUPED_BY = ("department", "brand", "category", "age", "income")
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
-    """The lines of one department, brand, category, age or income; money in cents."""
+    """Counts and sums of the lines of one department, brand, category, age or income; money in
+    cents."""
 
     lines: int
     sales_cents: int
@@ -34,25 +35,25 @@ class GroupFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Whole numbers only, money in cents: two of these agree exactly or not at all."""
+    """The figures of a run: whole numbers only, money in cents, so that two of these are either
+    equal or not."""
 
     table: Mapping[str, int]
-    """Lines, sums over all lines, and `fingerprint`, which also moves where two errors cancel."""
+    """Lines, sums over all lines, and `fingerprint`, which changes even where two errors cancel."""
     groups: Mapping[str, Mapping[str, GroupFigures]]
-    """By each of GROUPED_BY, then by its value; "(unknown)" for none."""
+    """By each of GROUPED_BY, then by its value; "(unknown)" for lines without one."""
     edges: Mapping[str, int] | None = None
-    """Events by type; None where they were not counted, as a table alone cannot tell."""
+    """Events by type; None if they were not counted: a table alone does not tell."""
     dead: Mapping[str, int] | None = None
-    """Rejected lines by reason; None likewise."""
+    """Rejected lines by reason; None if they were not counted."""
 
 
 def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
-    """What one run over `weeks` must produce, by DuckDB from the source files; `mended`: also once
-    each line whose till forgot to count the pieces was replayed with a quantity of 1. (It has died
-    all the same.)
+    """Return what one run over `weeks` must produce, computed by DuckDB from the source files.
+    `mended`: also what each line whose till forgot to count the pieces produces once it is replayed
+    with a quantity of 1; it counts as dead all the same.
 
-    The SQL is of its own and shares no code with the stages: what agrees with it is right, not
-    merely repeated.
+    The SQL shares no code with the stages, so that a mistake in one is not repeated in the other.
 
     Raises OracleError where the demo's packages are not installed.
     """
@@ -61,7 +62,7 @@ def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
     except ImportError:
         raise OracleError("duckdb is not installed: pip install 'farandole[demo]'") from None
     with TemporaryDirectory() as spill, duckdb.connect() as connection:
-        # All weeks at once take twice that, and the demo's memory is to be flat.
+        # All weeks at once would take twice that; more weeks must not need more memory.
         connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY_LIMIT}'")
         connection.execute("SET temp_directory = $1", [spill])
 
@@ -92,7 +93,7 @@ def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
 
 
 def loaded_figures(url: str, weeks: Weeks) -> Figures:
-    """What the SQL table at `url` holds of `weeks`. Raises OracleError."""
+    """Return what the SQL table at `url` holds of `weeks`. Raises OracleError."""
     try:
         parsed = sqlalchemy.make_url(url)
         if parsed.drivername in ("postgres", "postgresql"):
@@ -111,18 +112,16 @@ def loaded_figures(url: str, weeks: Weeks) -> Figures:
 
 
 def figure_differences(wanted: Figures, found: Figures) -> list[str]:
-    """One line for each figure that is not the same; edges and dead letters where both have them.
-
-    An empty list: they agree to the cent.
-    """
-    told = _unequal_figures("", wanted.table, found.table)
+    """Return a line for each figure that differs; events and dead letters are compared if both
+    sides have counted them. An empty list means that all agree, to the cent."""
+    differences = _unequal_figures("", wanted.table, found.table)
     for name in GROUPED_BY:
-        told += _unequal_figures(f"{name} ", wanted.groups[name], found.groups[name])
+        differences += _unequal_figures(f"{name} ", wanted.groups[name], found.groups[name])
     if wanted.edges is not None and found.edges is not None:
-        told += _unequal_figures("", wanted.edges, found.edges)
+        differences += _unequal_figures("", wanted.edges, found.edges)
     if wanted.dead is not None and found.dead is not None:
-        told += _unequal_figures("dead: ", wanted.dead, found.dead)
-    return told
+        differences += _unequal_figures("dead: ", wanted.dead, found.dead)
+    return differences
 
 
 def _unequal_figures(
@@ -182,7 +181,7 @@ _SUM_EXPRESSIONS = {
     "paid_cents": "sum(paid_cents)",
     "excess_cents": "sum(excess_cents)",
     "unit_price_mills": "sum(unit_price_mills)",
-    # Who bought what, times all that is said of it: no two errors cancel but by a rare chance.
+    # Who bought what, times all other columns: two errors cancel out only by a rare chance.
     "fingerprint": """
         sum((basket_id % 99991 + 3 * (product_id % 9973) + 7 * household_id + 11 * store_id
              + 13 * week)
@@ -197,7 +196,8 @@ _SUM_EXPRESSIONS = {
 def _measure_table(
     rows: Callable[[str], list[tuple[Any, ...]]], chosen: str
 ) -> tuple[dict[str, int], dict[str, dict[str, GroupFigures]]]:
-    """The figures of the table `order_lines`, in SQL that all three databases read alike."""
+    """Return the figures of the table `order_lines`, by SQL that means the same in DuckDB, SQLite
+    and PostgreSQL."""
     sums = ", ".join(_SUM_EXPRESSIONS.values())
     (totals,) = rows(f"SELECT {sums} FROM order_lines WHERE {chosen}")  # noqa: S608 -- see _chosen
     groups = {
@@ -215,13 +215,14 @@ def _measure_table(
 
 
 def _week_condition(weeks: Weeks) -> str:
-    """Only numbers reach the SQL text."""
+    """Return an SQL condition for the weeks. Only numbers reach the SQL text."""
     numbers = range(1, LAST_WEEK + 1) if weeks == "all" else weeks
     return f"week IN ({', '.join(str(int(week)) for week in numbers)})"
 
 
 def _chunk_count(per_week: Mapping[int, int]) -> int:
-    """Neighbouring weeks are cut together, into as few chunks as their rows need."""
+    """Return the number of chunks: neighbouring weeks are cut together, into as few chunks as their
+    rows need."""
     chunks, run = 0, 0
     for week in range(1, LAST_WEEK + 2):
         run += per_week.get(week, 0)

@@ -1,4 +1,4 @@
-"""What does the demo's result page say?"""
+"""What does the demo print about its results?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What did one run produce, counted by an independent reader?"""
+"""What has one run written to the topics, counted by a reader that is independent of the books?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class RunCounts:
 
 
 async def topic_ends(settings: Settings, version: Version) -> dict[TopicPartition, int]:
-    """Where every topic of the version ends now: what a later run writes stands behind it."""
+    """Return where each partition of the version's topics ends now: what a later run writes stands
+    behind these offsets. Raises BrokerError."""
     events = version.events.values()
     partitions = [TopicPartition(e.topic, i) for e in events for i in range(e.partitions)]
     partitions += [TopicPartition(topic, 0) for topic in _dead_topics(settings.names, version)]
@@ -44,7 +45,8 @@ async def topic_ends(settings: Settings, version: Version) -> dict[TopicPartitio
 async def count_run_events(
     settings: Settings, version: Version, run: str, since: Mapping[TopicPartition, int]
 ) -> RunCounts:
-    """Read what was written since, at `read_committed`, and count what carries the run's id.
+    """Read what was written since, at `read_committed`, and return the counts of what carries the
+    run's id.
 
     It keeps counts alone, however many events there are. A process for each core: reading is what
     costs, and the workers are at rest.

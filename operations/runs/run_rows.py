@@ -72,8 +72,8 @@ def _has_fields(found: Any, form: dict[str, Any]) -> bool:
 async def read_run_records(
     settings: Settings, *, start: ScanStart = "earliest", follow: bool = False
 ) -> AsyncGenerator[list[RunRecord]]:
-    """The records of `farandole.runs`, in batches; foreign ones are passed over. Raises
-    BrokerError."""
+    """Yield the records of `farandole.runs` in batches, without those that no bookkeeper wrote.
+    Raises BrokerError."""
     topic = settings.names.runs_topic
     async with aclosing(scan(settings, [topic], start=start, follow=follow)) as batches:
         async for records in batches:
@@ -88,20 +88,20 @@ async def read_run_records(
 
 
 async def first_matching_row(
-    settings: Settings, run: str, fits: Callable[[RunRow], bool]
+    settings: Settings, run: str, matches: Callable[[RunRow], bool]
 ) -> RunRow:
-    """The first row of a run that fits, among those that were written and those to come. Raises
-    BrokerError."""
+    """Return the first row of a run that matches, among those that are written and those to come:
+    wait until there is one. Raises BrokerError."""
     async with aclosing(read_run_records(settings, follow=True)) as batches:
         async for batch in batches:
             for each in batch:
-                if each.run == run and each.row is not None and fits(each.row):
+                if each.run == run and each.row is not None and matches(each.row):
                     return each.row
-    raise AssertionError("who follows does not end")
+    raise AssertionError("a topic that is followed has no end")
 
 
 async def run_rows_exist(settings: Settings) -> bool:
-    """Has there ever been a ledger at work?"""
+    """Return True if a bookkeeper has ever been at work. Raises BrokerError."""
     async with ClusterAdmin.open(settings) as admin:
         return settings.names.runs_topic in await admin.topics()
 
