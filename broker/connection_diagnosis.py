@@ -34,9 +34,9 @@ _ACCESS_DENIED_ERRORS = (
 _TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 
 
-def is_access_denied(error: BaseException) -> bool:
-    """Does the broker say that we may not?"""
-    return isinstance(error, _ACCESS_DENIED_ERRORS)
+def is_access_denied(error: type[BaseException]) -> bool:
+    """Return True if an error of this type says that the broker does not let us in."""
+    return issubclass(error, _ACCESS_DENIED_ERRORS)
 
 
 def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
@@ -62,7 +62,7 @@ async def diagnose_connection(
                     return found
     except TimeoutError:
         return found or no_answer_error(servers, seconds)
-    if found is None and is_access_denied(error):
+    if found is None and is_access_denied(type(error)):
         return AccessDeniedError(f"Kafka at {servers} refuses us: {_one_line(error)}")
     return found or UnreachableError(
         f"Kafka at {servers} answers and then fails: {_one_line(error)}"
@@ -105,7 +105,7 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
                 f"{server} refuses the user {arguments['sasl_plain_username']!r}: wrong user name"
                 f" or password; see {ENV_PREFIX}SASL_USERNAME and {ENV_PREFIX}SASL_PASSWORD"
             )
-        case KafkaError() if is_access_denied(error):
+        case KafkaError() if is_access_denied(type(error)):
             return AccessDeniedError(f"{server} refuses us: {_one_line(error)}")
         case ssl.SSLCertVerificationError():
             return AccessDeniedError(

@@ -160,7 +160,9 @@ async def _poll_batches(
         return {}
     except KafkaError as error:
         text = f"reading {', '.join(sorted({p.topic for p in partitions}))} failed: {error}"
-        raise (AccessDeniedError(text) if is_access_denied(error) else BrokerError(text)) from None
+        raise (
+            AccessDeniedError(text) if is_access_denied(type(error)) else BrokerError(text)
+        ) from None
 
 
 async def _reader_position(

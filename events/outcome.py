@@ -9,7 +9,8 @@ from typing import Any
 
 class Outcome(StrEnum):
     """What became of an event. The value is the key in ledger entries, run rows and reports; the
-    order here is the order there. A new outcome is one line here, and in PENDING if it applies."""
+    order here is the order there. A new outcome is one line here, and one in UNTRIED or
+    PENDING if that applies."""
 
     HANDLED = "handled"
     """The function took it. Never written: what was consumed and is none of the others."""
@@ -27,6 +28,8 @@ class Outcome(StrEnum):
 
 RECORDED = tuple(outcome for outcome in Outcome if outcome is not Outcome.HANDLED)
 """The outcomes that are counted and written."""
+UNTRIED = frozenset({Outcome.FILTERED, Outcome.CANCELLED})
+"""The stage's function was not called."""
 PENDING = frozenset({Outcome.PARKED})
 """Consumed, but still in flight."""
 

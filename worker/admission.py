@@ -11,15 +11,16 @@ from farandole.events.header_codec import encode_headers
 from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Record
 from farandole.events.retry_record import ParkedEvent
+from farandole.worker.codecs import as_stage_error
 from farandole.worker.dead_letter_writer import DeadLetterWriter
-from farandole.worker.invoker import Invoker, event_attributes, is_lane_failure
+from farandole.worker.event_path import EventPath, EventPaths
+from farandole.worker.invoker import is_lane_failure
 from farandole.worker.lineage import (
     Lineage,
     LineageResolver,
     MisplacedRecordError,
     UncheckedVersionsError,
 )
-from farandole.worker.output_routing import OutputRouter, as_stage_error, input_decoder
 from farandole.worker.transaction_buffer import TransactionBuffer
 
 
@@ -28,30 +29,33 @@ class AdmittedEvent(NamedTuple):
 
     record: Record
     lineage: Lineage
-    outputs: OutputRouter
+    path: EventPath
     data: Any
 
 
 class Admission:
-    """`cancelled` knows the runs of which nothing is to be handled."""
+    """Admits the events of one lane of a stage. `cancelled_runs` returns the runs of which no event
+    is handled."""
 
     def __init__(
         self,
-        invoker: Invoker,
+        stage: str,
         lineages: LineageResolver,
+        paths: EventPaths,
         dead_letters: DeadLetterWriter,
-        cancelled: Callable[[], Set[bytes]],
+        cancelled_runs: Callable[[], Set[bytes]],
     ) -> None:
-        self._stage = invoker.stage
+        self._stage = stage
         self._lineages = lineages
+        self._paths = paths
         self._dead_letters = dead_letters
-        self._cancelled = cancelled
-        self.decode = input_decoder(invoker.signature)
+        self._cancelled_runs = cancelled_runs
 
     async def admit(self, buffer: TransactionBuffer, record: Record) -> AdmittedEvent | None:
-        """The event in a record; None if under its version this stage does not subscribe to it, or
-        not to what it says, if its run is cancelled, or if it belongs elsewhere and was sent
-        there. Raises what hostile bytes of any kind can cause."""
+        """Return the event in a record. None if it is settled already: under its version the stage
+        does not subscribe to it, its filter does not accept it, its run is cancelled, or it belongs
+        into another partition and was sent there. Raises what hostile bytes of any kind can
+        cause."""
         while True:
             try:
                 lineage = self._lineages.lineage(record)
@@ -61,52 +65,51 @@ class Admission:
             except UnknownVersionError as unknown:
                 await self._lineages.find_version(unknown)
             except MisplacedRecordError as misplaced:
-                self._forward(buffer, record, misplaced)
+                self._forward_to_home_partition(buffer, record, misplaced)
                 return None
-        outputs = lineage.edge.outputs
-        if outputs is None and isinstance(record, ParkedEvent):
+        path = self._paths.path_of(lineage.edge)
+        if path is None and isinstance(record, ParkedEvent):
             raise UnreadableEventError(
                 f"{lineage.edge.version.name} has no such input here any more"
             )
-        if outputs is None or self.settle_if_cancelled(buffer, record, lineage):
+        if path is None or self.settle_if_cancelled(buffer, record, lineage):
             return None
         raw = (record.value or b"") if lineage.data is None else lineage.data
-        if outputs.wanted is not None and not outputs.wanted(
-            raw, event_attributes(record, lineage)
-        ):
+        data = path.prepare(record, raw, lineage)
+        if data is Outcome.FILTERED:
             buffer.settle(record, lineage, Outcome.FILTERED)
             return None
-        data = (outputs.decode or self.decode)(raw)
-        return AdmittedEvent(record, lineage, outputs, data)
+        return AdmittedEvent(record, lineage, path, data)
 
     async def admit_or_bury(
         self, buffer: TransactionBuffer, record: Record
     ) -> AdmittedEvent | None:
-        """As `event`; None also of what cannot be read, which dies."""
+        """Do what `admit` does; write the dead letter of an event that cannot be read, and return
+        None."""
         try:
             return await self.admit(buffer, record)
         except Exception as error:
             if is_lane_failure(error):
                 raise
-            self._dead_letters.write_failed(
-                buffer, record, as_stage_error(error), 1, buffer.now.timestamp()
-            )
+            first_at = buffer.now.timestamp()
+            self._dead_letters.write_failed(buffer, record, as_stage_error(error), 1, first_at)
             return None
 
     def settle_if_cancelled(
         self, buffer: TransactionBuffer, record: Record, lineage: Lineage
     ) -> bool:
-        """Settle an event of a run that is cancelled: it is consumed, and nothing comes of it."""
-        if lineage.run not in self._cancelled():
+        """Settle an event whose run is cancelled: it is consumed, and nothing comes of it. Returns
+        False if its run is not."""
+        if lineage.run not in self._cancelled_runs():
             return False
         buffer.settle(record, lineage, Outcome.CANCELLED)
         return True
 
-    def _forward(
+    def _forward_to_home_partition(
         self, buffer: TransactionBuffer, record: Record, misplaced: MisplacedRecordError
     ) -> None:
-        """Send a record to the partition of its key, untouched, to be handled there. All stages
-        that subscribe to it see it: the first of them forwards it."""
+        """Send a record untouched to the partition of its key, to be handled there. Every stage
+        that subscribes to it sees it; only the first of them sends it."""
         version, event_type = misplaced.edge.version, misplaced.edge.event_type
         buffer.counters.forwarded += 1
         if self._stage != version.subscribers(event_type)[0]:

@@ -9,39 +9,43 @@ from typing import Any
 
 from farandole.events.outcome import Outcome
 from farandole.worker.admission import AdmittedEvent
+from farandole.worker.codecs import InvalidResultError
+from farandole.worker.event_path import ResultBatch
 from farandole.worker.invoker import Invoker
-from farandole.worker.ledger_entries import count_lines
 from farandole.worker.limits import TIME_SLICE
-from farandole.worker.output_routing import InvalidResultError, UndeclaredOutputError
 from farandole.worker.transaction_buffer import TransactionBuffer
 
 
 class Execution:
-    """The function of a stage, for one lane. Its calls raise whatever the function raises,
-    WrongResult and TooMuch; then nothing of them is in the buffer."""
+    """Calls the function of a stage, for one lane. Its methods raise whatever the function raises,
+    InvalidResultError and OutputTooLargeError; then nothing of that call is in the buffer."""
 
     def __init__(self, invoker: Invoker) -> None:
         self._invoker = invoker
-        self._many = invoker.signature.returns_many or invoker.signature.kind == "async generator"
+        signature = invoker.signature
+        self._returns_many = signature.returns_many or signature.kind == "async generator"
         self._slice_ends = 0.0
 
     @property
     def is_straight(self) -> bool:
-        """Does it take one event and give one, without anything to await?"""
-        return self._invoker.inline and not self._many and not self._invoker.signature.takes_batch
+        """True if the function takes one event and returns one result, with nothing to await."""
+        one_to_one = not self._returns_many and not self._invoker.signature.takes_batch
+        return self._invoker.is_inline and one_to_one
 
     async def handle_one(
         self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
     ) -> None:
+        """Call the function with one event, write its results and settle it."""
         await self._in_own_task(self._handle_one(buffer, event, attempt))
 
     async def handle_batch(
         self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
     ) -> None:
+        """Call the function with a list of events, write its results and settle them all."""
         await self._in_own_task(self._handle_batch(buffer, events, attempt))
 
     async def yield_to_loop(self) -> None:
-        """Let heartbeats and the other lanes run, if this one has had its slice."""
+        """Let heartbeats and the other lanes run, if this one has used up its slice of time."""
         if time.monotonic() >= self._slice_ends:
             await asyncio.sleep(0)
             self._slice_ends = time.monotonic() + TIME_SLICE
@@ -49,58 +53,49 @@ class Execution:
     async def _handle_one(
         self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
     ) -> None:
-        record, lineage, outputs, data = event
-        keywords = self._invoker.keywords(outputs.keywords, record, lineage, attempt)
-        results = await self._invoker.call(data, keywords)
-        emitted = await self._emitted(buffer, event, results)
-        dropped = not emitted and outputs.names
-        account = buffer.settle(record, lineage, Outcome.DROPPED if dropped else Outcome.HANDLED)
-        if lineage.edge.listed:
-            account.lines += count_lines(data)
-
-    async def _emitted(self, buffer: TransactionBuffer, event: AdmittedEvent, results: Any) -> bool:
-        """Whether anything came of it."""
-        record, lineage, outputs, _ = event
-        if self._invoker.signature.is_passthrough and not outputs.names:
-            return False  # the last of its path
-        if self._many:
-            many = buffer.many(record, lineage, outputs)
-            await self._add_each(results, many.add)
-            many.write()
-            return len(many) > 0
-        if results is None:
-            return False
-        account = buffer.account(record, lineage)
-        try:
-            buffer.emit(record, lineage.edge, lineage.inherited, outputs, account, results)
-        except UndeclaredOutputError:
-            return False
-        return True
+        record, lineage, path, data = event
+        result = await self._invoker.call(data, path.arguments(record, lineage, attempt))
+        outcome: Outcome | None = None
+        if not self._returns_many:
+            account = buffer.account_for(record, lineage)
+            outcome = path.open(buffer).finish(record, lineage.inherited, account, result)
+        elif not path.discards_results:
+            results = ResultBatch(path.open(buffer), record, lineage)
+            outcome = await self._write(results, result, path.declares_outputs)
+        account = buffer.settle(record, lineage, outcome or Outcome.HANDLED)
+        path.count_lines(account, data)
 
     async def _handle_batch(
         self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
     ) -> None:
-        record, lineage, outputs, _ = events[0]
+        record, lineage, path, _ = events[0]
         of_one_run = all(e.lineage.run == lineage.run for e in events)
-        run = lineage if of_one_run else None
-        keywords = self._invoker.keywords(outputs.keywords, None, run, attempt)
-        results = await self._invoker.call([e.data for e in events], keywords)
-        many = buffer.many(record, lineage, outputs, len(events) - 1)
-        if self._many:
-            await self._add_each(results, many.add)
-        elif results is not None:
-            many.add(results)
-        many.write()
-        dropped = not len(many) and outputs.names
-        outcome = Outcome.DROPPED if dropped else Outcome.HANDLED
+        arguments = path.arguments(None, lineage if of_one_run else None, attempt)
+        result = await self._invoker.call([e.data for e in events], arguments)
+        results = ResultBatch(path.open(buffer), record, lineage, len(events) - 1)
+        outcome = await self._write(results, result, path.declares_outputs)
         for event in events:
-            account = buffer.settle(event.record, event.lineage, outcome)
-            if event.lineage.edge.listed:
-                account.lines += count_lines(event.data)
+            account = buffer.settle(event.record, event.lineage, outcome or Outcome.HANDLED)
+            event.path.count_lines(account, event.data)
+
+    async def _write(
+        self, results: ResultBatch, result: Any, declares_outputs: bool
+    ) -> Outcome | None:
+        """Write all that the function returned, or nothing; returns the outcome of the events that
+        caused it, None if they were handled."""
+        try:
+            if self._returns_many:
+                await self._add_each(result, results.add)
+            elif result is not None:
+                results.add(result)
+        except BaseException:
+            results.undo()
+            raise
+        return Outcome.DROPPED if declares_outputs and not len(results) else None
 
     async def _in_own_task(self, work: Coroutine[Any, Any, None]) -> None:
-        """A function that is awaited is at work in a task of its own: it may cancel that one, and
-        not the lane."""
+        """Await the work of an async function in a task of its own, because the function may cancel
+        its task: that must not be the lane's."""
         if not self._invoker.signature.kind.startswith("async"):
             await work
             return
@@ -109,7 +104,8 @@ class Execution:
             raise failure
 
     async def _add_each(self, results: Any, add: Callable[[Any], None]) -> None:
-        """Add each result that is not None, breathing in between. Raises WrongResult."""
+        """Add each result that is not None, and let the event loop run in between. Raises
+        InvalidResultError."""
         if results is None:
             return
         if hasattr(results, "__aiter__"):
@@ -132,7 +128,8 @@ class Execution:
 
 
 async def _failure_of(work: Coroutine[Any, Any, None]) -> BaseException | None:
-    """What it raised; a task that raises SystemExit itself would end the loop with it."""
+    """Return what it raised, if anything; a task that raises SystemExit itself would end the event
+    loop with it."""
     try:
         await work
     except BaseException as error:  # noqa: BLE001 -- handed on

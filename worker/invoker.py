@@ -52,7 +52,7 @@ class Invoker:
 
     pipeline: str
     stage: str
-    bound: StageSpec
+    settings: StageSpec
     function: Callable[..., Any]
     signature: StageSignature
     threads: ThreadPoolExecutor | None
@@ -60,10 +60,10 @@ class Invoker:
     ended: Callable[[object], None]
 
     @property
-    def inline(self) -> bool:
+    def is_inline(self) -> bool:
         return self.threads is None and self.signature.kind in ("plain", "generator")
 
-    def keywords(
+    def arguments(
         self,
         given: Mapping[str, Any],
         record: Record | None,
@@ -78,30 +78,30 @@ class Invoker:
             pipeline=self.pipeline,
             stage=self.stage,
             attempt=attempt,
-            deadline=time.monotonic() + self.bound.timeout,
+            deadline=time.monotonic() + self.settings.timeout,
             attributes=event_attributes(record, lineage),
         )
         return {**given, self.signature.context_parameter: context}
 
-    async def call(self, data: Any, keywords: Mapping[str, Any]) -> Any:
+    async def call(self, data: Any, arguments: Mapping[str, Any]) -> Any:
         """The function's result: a value, None, or an iterable of values. Raises what it raises,
         and TimeoutError where it is awaited and takes too long."""
         function = self.function
-        if self.inline:
-            return function(data, **keywords)
+        if self.is_inline:
+            return function(data, **arguments)
         if self.signature.kind == "async generator":
-            return self._each(function(data, **keywords))
+            return self._each(function(data, **arguments))
         if self.signature.kind == "async":
             async with self._until(self._ends()):
-                return await function(data, **keywords)
+                return await function(data, **arguments)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, self._in_thread, data, keywords)
+        return await loop.run_in_executor(self.threads, self._in_thread, data, arguments)
 
-    def _in_thread(self, data: Any, keywords: Mapping[str, Any]) -> Any:
+    def _in_thread(self, data: Any, arguments: Mapping[str, Any]) -> Any:
         # Here, not where it was handed over: its time does not run while it waits for a thread.
-        watched = self.began(self.bound.timeout)
+        watched = self.began(self.settings.timeout)
         try:
-            return _call_in_thread(self.function, data, keywords)
+            return _call_in_thread(self.function, data, arguments)
         finally:
             self.ended(watched)
 
@@ -124,7 +124,7 @@ class Invoker:
                 yield result
 
     def _ends(self) -> float:
-        return asyncio.get_running_loop().time() + self.bound.timeout
+        return asyncio.get_running_loop().time() + self.settings.timeout
 
     @asynccontextmanager
     async def _until(self, ends: float) -> AsyncIterator[None]:
@@ -144,7 +144,9 @@ class Invoker:
             self.ended(watched)
 
     def _too_long(self) -> TimeoutError:
-        return TimeoutError(f"no result within {self.bound.timeout:g} s (the stage's `timeout:`)")
+        return TimeoutError(
+            f"no result within {self.settings.timeout:g} s (the stage's `timeout:`)"
+        )
 
 
 def event_attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
@@ -158,10 +160,10 @@ def event_attributes(record: Record | None, lineage: Lineage | None) -> Mapping[
     }
 
 
-def _call_in_thread(function: Callable[..., Any], data: Any, keywords: Mapping[str, Any]) -> Any:
+def _call_in_thread(function: Callable[..., Any], data: Any, arguments: Mapping[str, Any]) -> Any:
     """In the thread: a generator does its work there too, not in the event loop."""
     try:
-        results = function(data, **keywords)
+        results = function(data, **arguments)
         if not isinstance(results, Iterator):
             return results
         gathered = list(islice(results, MAX_EVENT_RESULTS + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence, Set
 
-from farandole.events.outcome import Outcome
+from farandole.events.outcome import UNTRIED, Outcome
 from farandole.events.record import Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.lanes.lane_port import StateTables
@@ -13,12 +13,12 @@ from farandole.lanes.lane_work import BatchResult, DeferredEvents
 from farandole.worker.admission import Admission
 from farandole.worker.counters import Counters
 from farandole.worker.dead_letter_writer import DeadLetterWriter
+from farandole.worker.event_path import EventPaths
 from farandole.worker.execution import Execution
-from farandole.worker.invoker import Invoker, event_attributes
-from farandole.worker.ledger_entries import EdgeAccount, count_lines, event_id_of
+from farandole.worker.invoker import Invoker
+from farandole.worker.ledger_entries import EdgeAccount, event_id_of
 from farandole.worker.limits import MAX_TRANSACTION_AGE, MAX_TRANSACTION_BYTES, TIME_SLICE
 from farandole.worker.lineage import LOOKUP_ERRORS, LineageResolver, root_run_id
-from farandole.worker.output_routing import UndeclaredOutputError
 from farandole.worker.parked_events import queue_key_of
 from farandole.worker.retry_executor import RetryExecutor
 from farandole.worker.retry_queue import RetryQueue, Turn
@@ -56,10 +56,13 @@ class LaneProcessor:
         retry_partition = None if retry_topic is None else Partition(retry_topic, lane)
         self._retry_queue = RetryQueue(invoker, lineages, retry_partition, alerts_topic, clock)
         self._dead_letters = DeadLetterWriter(invoker.stage, dead_topic, lineages)
-        self._admission = Admission(invoker, lineages, self._dead_letters, cancelled_runs)
+        self._paths = EventPaths(invoker)
+        self._admission = Admission(
+            invoker.stage, lineages, self._paths, self._dead_letters, cancelled_runs
+        )
         self._execution = Execution(invoker)
         self._executor = RetryExecutor(
-            invoker.bound.retry,
+            invoker.settings.retry,
             self._admission,
             self._execution,
             self._retry_queue,
@@ -113,7 +116,7 @@ class LaneProcessor:
                 done += 1
             if not waited and queue.input_done(done - rows):
                 break
-            full = buffer.bytes + buffer.accounts.size >= MAX_TRANSACTION_BYTES
+            full = buffer.bytes + buffer.accounts.estimated_bytes >= MAX_TRANSACTION_BYTES
             if full or time.monotonic() >= ends:
                 break
             await self._execution.yield_to_loop()
@@ -143,15 +146,15 @@ class LaneProcessor:
     def _close_transaction(
         self, done: int, buffer: TransactionBuffer, seconds: float
     ) -> BatchResult:
-        entries = buffer.accounts.entries(
+        entries = buffer.accounts.ledger_records(
             self._ledger_topic,
             self._invoker.pipeline,
             self._stage,
             self._lane,
-            at=int(time.time() * 1000),
-            seconds=seconds,
+            written_at=int(time.time() * 1000),
+            handling_seconds=seconds,
         )
-        return BatchResult(done, {**buffer.writes(), **entries}, buffer.counters)
+        return BatchResult(done, {**buffer.close(), **entries}, buffer.counters)
 
     def _end_of_group(self, records: Sequence[Record], start: int) -> int:
         """Return the end of the records from `start` on that are of one kind: input, or rows of the
@@ -165,99 +168,67 @@ class LaneProcessor:
         return len(records)
 
     def _run_straight(
-        self, buffer: TransactionBuffer, records: Sequence[Record], at: int, end: int
+        self, buffer: TransactionBuffer, records: Sequence[Record], first: int, end: int
     ) -> tuple[int, BaseException | None]:
-        """Handle events without a single await: as many as one slice of time allows, up to the
-        first that fails or has to wait. Returns where it stopped, and the error if one failed."""
-        first, untried = at, _settled_without_call(buffer)
-        at, error = self._directly(buffer, records, at, end)
-        tries = at - first - (_settled_without_call(buffer) - untried)
-        if tries > 0:
-            self._retry_queue.count_successes(tries)
-        return at, error
-
-    def _directly(
-        self, buffer: TransactionBuffer, records: Sequence[Record], at: int, end: int
-    ) -> tuple[int, BaseException | None]:
-        """The straight path, without a single await: as many events as one slice of time allows,
-        up to the first that fails or has to wait. Returns where it stopped, and why."""
-        lineage_of, bare, decode = (
-            self._lineages.lineage,
-            self._lineages.bare,
-            self._admission.decode,
-        )
-        invoker, emit, clock = self._invoker, buffer.emit, time.monotonic
-        function, wants_context = invoker.function, invoker.signature.context_parameter is not None
-        alone = not wants_context and invoker.signature.parameter_model is None
-        passes = invoker.signature.is_passthrough
-        accounts = buffer.accounts
-        known = at_edge = None
-        account: EdgeAccount = None  # type: ignore[assignment]  # these are set before they are used
-        settled: Callable[[bytes], None] = None  # type: ignore[assignment]
-        cancelled, called_off = self._cancelled_runs(), False
-        listed, run = False, None
-        queues = self._retry_queue.blocked_keys
+        """Handle events of the input without a single await: as many as one slice of time allows,
+        up to the first that fails or has to wait. Returns where it stopped, and the error if one
+        failed."""
+        lineage_of, root_edge = self._lineages.lineage, self._lineages.root_edge
+        account_for, path_of = buffer.accounts.account_for, self._paths.path_of
+        needs_lineage = self._invoker.signature.context_parameter is not None
+        blocked_keys, cancelled_runs = self._retry_queue.blocked_keys, self._cancelled_runs()
+        clock = time.monotonic
+        # What is the same for the events of one edge in one run; most events are of the last one's.
+        last_edge = last_inherited = straight = None
+        account: EdgeAccount = None  # type: ignore[assignment]  # set with `straight`
+        book: Callable[[bytes], None] = None  # type: ignore[assignment]
+        root_run: bytes | None = None
+        at, untried, error = first, 0, None
         slice_ends = clock() + TIME_SLICE
-        for record in records[at:end]:
-            if queues and queue_key_of(record) in queues:
-                return at, None
+        for record in records[first:end]:
+            if blocked_keys and queue_key_of(record) in blocked_keys:
+                break
             try:
                 raw = record.value
-                if record.headers or wants_context:
+                if record.headers or needs_lineage:
                     lineage = lineage_of(record)
                     edge, inherited = lineage.edge, lineage.inherited
                     if lineage.data is not None:
                         raw = lineage.data
                 else:
                     lineage = None
-                    edge, inherited = bare(record)
-                outputs = edge.outputs
-                if outputs is None:
-                    buffer.foreign += 1
+                    edge, inherited = root_edge(record)
+                if inherited is not last_inherited or edge is not last_edge:
+                    last_inherited, last_edge = inherited, edge
+                    path = path_of(edge)
+                    if path is None:
+                        straight = None
+                    else:
+                        run = root_run_id(inherited) if lineage is None else lineage.run
+                        is_root = lineage is None or lineage.is_root
+                        account = account_for(edge, run, record, is_root=is_root)
+                        book, root_run = account.ids.append, run if is_root else None
+                        cancelled = run in cancelled_runs
+                        straight = _settle_cancelled if cancelled else path.open(buffer).straight
+                if straight is None:  # the version does not send the event here: it is not counted
+                    untried += 1
                     at += 1
                     continue
-                if inherited is not known or edge is not at_edge:  # most are of the last one's run
-                    known, at_edge = inherited, edge
-                    if lineage is None:
-                        account = accounts.of(edge, root_run_id(inherited), record, root=True)
-                    else:
-                        account = accounts.of(edge, lineage.run, record, root=lineage.root)
-                    listed, settled = edge.listed, account.ids.append
-                    run = account.run if account.root else None
-                    called_off = account.run in cancelled
-                if called_off:
-                    buffer.count(account, Outcome.CANCELLED)
-                elif outputs.wanted is not None and not outputs.wanted(
-                    raw or b"", event_attributes(record, lineage)
-                ):
-                    buffer.count(account, Outcome.FILTERED)
-                else:
-                    data = (outputs.decode or decode)(raw or b"")
-                    if alone:
-                        result = function(data)
-                    else:
-                        given = outputs.keywords
-                        result = function(data, **invoker.keywords(given, record, lineage, 1))
-                    if passes and not outputs.names:
-                        pass  # the last of its path
-                    elif result is not None:
-                        emit(record, edge, inherited, outputs, account, result)
-                    elif outputs.names:
-                        buffer.count(account, Outcome.DROPPED)
-                    if listed:
-                        account.lines += count_lines(data)
-            except UndeclaredOutputError:
-                buffer.count(account, Outcome.DROPPED)
-            except BaseException as error:  # noqa: BLE001 -- nobody ends us between two awaits
-                return at, error
-            settled(event_id_of(record) if run is None else run)
+                outcome = straight(record, raw or b"", lineage, inherited, account)
+            except BaseException as raised:  # noqa: BLE001 -- nobody ends us between two awaits
+                error = raised
+                break
+            if outcome is not None:
+                buffer.count(account, outcome)
+                untried += outcome in UNTRIED
+            book(event_id_of(record) if root_run is None else root_run)
             at += 1
             if clock() >= slice_ends or buffer.bytes >= MAX_TRANSACTION_BYTES:
                 break
-        return at, None
+        if at - first > untried:
+            self._retry_queue.count_successes(at - first - untried)
+        return at, error
 
 
-def _settled_without_call(buffer: TransactionBuffer) -> int:
-    """Events that were settled without a call."""
-    outcomes = buffer.counters.outcomes
-    return outcomes[Outcome.FILTERED] + outcomes[Outcome.CANCELLED] + buffer.foreign
+def _settle_cancelled(*_: object) -> Outcome:
+    return Outcome.CANCELLED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import cast
 
 import orjson
 
@@ -46,26 +46,21 @@ class EdgeAccount:
     lines = 0
     """Data lines, where an event may hold several."""
 
-    def __init__(self, edge: InputEdge, run: bytes, record: Record, root: bool) -> None:
+    def __init__(self, edge: InputEdge, run: bytes, record: Record, is_root: bool) -> None:
         self.edge = edge
         self.run = run
         self.record = record
         """The first of them: the oldest, since a partition is in the order of time."""
-        self.root = root
+        self.is_root = is_root
         self.ids: list[bytes] = []
-        self.outs: dict[Output, list[bytes]] = {}
-        """The ids of what is emitted."""
-        self.out_lines: Mapping[Output, int] = _NO_LINES
+        self.emitted_ids: dict[Output, list[bytes]] = {}
+        """A list may be empty, where results were taken back."""
+        self.emitted_lines: Mapping[Output, int] = _NO_LINES
 
-    def emit(self, output: Output, position: bytes, lines: int = 0) -> None:
-        """One more event is emitted; `position`: its id."""
-        ids = self.outs.get(output)
-        if ids is None:
-            self.outs[output] = [position]
-        else:
-            ids.append(position)
-        if lines:
-            self.out_lines = {**self.out_lines, output: self.out_lines.get(output, 0) + lines}
+    def add_emitted_lines(self, output: Output, lines: int) -> None:
+        """Count the lines of an emitted event whose data are a list."""
+        counted = self.emitted_lines.get(output, 0) + lines
+        self.emitted_lines = {**self.emitted_lines, output: counted}
 
     def count(self, outcome: Outcome, number: int = 1) -> None:
         """Add `number` to one outcome."""
@@ -79,7 +74,7 @@ class EdgeAccount:
         if isinstance(record, ParkedEvent):
             self.count(Outcome.PARKED, -1)
         else:
-            self.ids.append(self.run if self.root else event_id_of(record))
+            self.ids.append(self.run if self.is_root else event_id_of(record))
 
 
 class TransactionAccounts:
@@ -89,30 +84,39 @@ class TransactionAccounts:
         self._accounts: dict[InputEdge, dict[bytes, EdgeAccount]] = {}
         self._unbooked: EdgeAccount | None = None
 
-    def of(self, edge: InputEdge, run: bytes, record: Record, *, root: bool) -> EdgeAccount:
+    def account_for(
+        self, edge: InputEdge, run: bytes, record: Record, *, is_root: bool
+    ) -> EdgeAccount:
         """The account of a run's events of one type; of a version from before there were books, one
         that nobody reads."""
         if not edge.version.ledger:
             if self._unbooked is None:
-                self._unbooked = EdgeAccount(edge, run, record, root)
+                self._unbooked = EdgeAccount(edge, run, record, is_root)
             return self._unbooked
         runs = self._accounts.get(edge)
         if runs is None:
             runs = self._accounts[edge] = {}
         account = runs.get(run)
         if account is None:
-            account = runs[run] = EdgeAccount(edge, run, record, root)
+            account = runs[run] = EdgeAccount(edge, run, record, is_root)
         return account
 
     @property
-    def size(self) -> int:
-        """Bytes that the entries will take, about."""
+    def estimated_bytes(self) -> int:
+        """The bytes that the ledger records will take, about."""
         return _PART_BYTES * sum(map(len, self._accounts.values()))
 
-    def entries(
-        self, topic: str, pipeline: str, stage: str, lane: int, *, at: int, seconds: float
+    def ledger_records(
+        self,
+        topic: str,
+        pipeline: str,
+        stage: str,
+        lane: int,
+        *,
+        written_at: int,
+        handling_seconds: float,
     ) -> dict[Partition, list[OutgoingRecord]]:
-        """The records for the ledger; `at`: milliseconds of the epoch, `seconds`: of handling.
+        """Return the records for the ledger; `written_at`: milliseconds of the epoch.
 
         Every run's part is whole within one record, in the partition of the run.
         """
@@ -122,7 +126,7 @@ class TransactionAccounts:
             total += sum(len(account.ids) for account in accounts)
             number = ledger_partition(run, accounts[0].edge.version.ledger)
             by_partition.setdefault(number, []).append(accounts)
-        each = seconds / (total or 1)
+        each = handling_seconds / (total or 1)
         return {
             Partition(topic, number): [
                 OutgoingRecord(None, value)
@@ -133,7 +137,7 @@ class TransactionAccounts:
                     pipeline,
                     stage,
                     lane,
-                    at,
+                    written_at,
                     each,
                     [*map(_run_part, runs[first : first + _MAX_PARTS])],
                 )
@@ -145,7 +149,7 @@ class TransactionAccounts:
         found: dict[bytes, list[EdgeAccount]] = {}
         for runs in self._accounts.values():
             for run, account in runs.items():
-                if account.ids or account.outs or account.outcomes:
+                if account.ids or account.outcomes or any(account.emitted_ids.values()):
                     found.setdefault(run, []).append(account)
         return found
 
@@ -156,11 +160,6 @@ def event_id_of(record: Record) -> bytes:
     if len(headers) > _ID_INDEX and headers[_ID_INDEX][0] == _ID_HEADER:
         return headers[_ID_INDEX][1]
     return next((value for name, value in headers if name == _ID_HEADER), b"")
-
-
-def count_lines(data: Any) -> int:
-    """How many lines a list-like event holds."""
-    return len(getattr(data, "root", data))
 
 
 def _run_part(accounts: list[EdgeAccount]) -> RunPart:
@@ -177,9 +176,11 @@ def _run_part(accounts: list[EdgeAccount]) -> RunPart:
         settled = consumed[edge.event_type] = _consumed_counts(account)
         if account.lines:
             settled["lines"] = account.lines
-        for output, ids in account.outs.items():
-            _add_emitted(emitted, output, ids, account.out_lines.get(output, 0))
-        if account.root:
+        for output, ids in account.emitted_ids.items():
+            if ids:
+                lines = account.emitted_lines.get(output, 0)
+                _add_emitted(emitted, output, ids, lines)
+        if account.is_root:
             part["root"] = _root_entry(account)
     return part
 
@@ -201,7 +202,7 @@ def _add_emitted(
     known = emitted.get(output.event_type)
     number, total = len(ids), hash_event_ids(ids)
     if known is None:
-        known = {"n": number, "hash": total, "to": output.to}
+        known = {"n": number, "hash": total, "to": output.subscribers}
         emitted[output.event_type] = known
     else:  # of another of the stage's inputs
         known["n"] += number
@@ -218,7 +219,7 @@ def _root_entry(account: EdgeAccount) -> RunRoot:
         "partition": record.partition,
         "offset": record.offset,
         "at": record.timestamp,
-        "to": edge.to,
+        "to": edge.subscribers,
     }
     expect = edge.version.expect
     if expect.complete_within is not None:

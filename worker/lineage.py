@@ -65,15 +65,15 @@ class InputEdge:
 
     version: Version
     event_type: str
-    outputs: OutputRouter | None
-    """Where the stage's results go; None where this version does not send the event here."""
-    named: Header
+    router: OutputRouter | None
+    """Where the stage's results go; None if this version does not send the event to the stage."""
+    version_header: Header
     """The version, as every descendant carries it."""
-    keyed: int = 0
-    """The number of partitions over which keys are spread; 0 where the event declares no key."""
-    to: list[str] = field(default_factory=list)
+    key_partitions: int = 0
+    """The number of partitions over which keys are spread; 0 if the event type has no key."""
+    subscribers: list[str] = field(default_factory=list)
     """The stages that subscribe to it, under this version."""
-    listed: bool = False
+    holds_lines: bool = False
     """One event holds several lines: its data are a list."""
 
 
@@ -89,8 +89,8 @@ class Lineage:
     """The data, where it is not simply the record's value (structured mode)."""
     attributes: Mapping[str, str] | None = None
     """The attributes, where they are not simply the record's headers (structured mode)."""
-    root: bool = True
-    """It opens its run; otherwise a stage of ours has emitted it."""
+    is_root: bool = True
+    """It opens its run; otherwise a stage of this installation has emitted it."""
 
 
 @dataclass(slots=True)
@@ -151,13 +151,18 @@ class LineageResolver:
             event_type = event_type_of(version, topic)
             self._edges[key] = None
             if event_type is not None:
-                outputs = self._bound(version, event_type)
-                named = attribute_header(TOPOLOGY_VERSION, version.name)
+                router = self._bound(version, event_type)
+                version_header = attribute_header(TOPOLOGY_VERSION, version.name)
                 event = version.events[event_type]
-                to = list(version.subscribers(event_type))
-                keyed = key_partitions(event)
-                edge = InputEdge(version, event_type, outputs, named, keyed, to, holds_lines(event))
-                self._edges[key] = edge
+                self._edges[key] = InputEdge(
+                    version,
+                    event_type,
+                    router,
+                    version_header,
+                    key_partitions(event),
+                    list(version.subscribers(event_type)),
+                    holds_lines(event),
+                )
         return self._edges[key]
 
     def _bound(self, version: Version, event_type: str) -> OutputRouter | None:
@@ -207,7 +212,7 @@ class LineageResolver:
         """Raises UnreadableEventError, UnknownVersionError, UncheckedVersionsError and
         MisplacedRecordError."""
         if not record.headers:
-            edge, inherited = self.bare(record)
+            edge, inherited = self.root_edge(record)
             return Lineage(edge, root_run_id(inherited), inherited)
         headers = dict(record.headers)
         source = headers.get("ce_source")
@@ -242,7 +247,7 @@ class LineageResolver:
         run = headers["ce_runid"]
         inherited = [(RUN_HEADER, run)]
         inherited += [(n, headers[n]) for n in (CORRELATION_HEADER, TRACEPARENT) if n in headers]
-        return Lineage(edge, run, make_header_block(inherited), root=False)
+        return Lineage(edge, run, make_header_block(inherited), is_root=False)
 
     def stray(self, record: Record) -> Lineage:
         """The lineage of a record that cannot be read any better: that of a root in its place.
@@ -265,7 +270,7 @@ class LineageResolver:
         """Return True if the topic is that of an event type under some version."""
         return self._index.has_topic(topic)
 
-    def bare(self, record: Record) -> tuple[InputEdge, HeaderBlock]:
+    def root_edge(self, record: Record) -> tuple[InputEdge, HeaderBlock]:
         """The edge of a root by its position alone, as kcat writes it with no headers at all, and
         what its descendants inherit: the run. Raises UnreadableEventError, UncheckedVersionsError
         and MisplacedRecordError."""
@@ -279,8 +284,8 @@ class LineageResolver:
             or record.topic != roots.topic
         ):
             roots = self._met = self._roots(record)
-        if roots.edge.keyed and record.key is not None:
-            home = partition_for_key(record.key, roots.edge.keyed)
+        if roots.edge.key_partitions and record.key is not None:
+            home = partition_for_key(record.key, roots.edge.key_partitions)
             if home != record.partition:
                 raise MisplacedRecordError(roots.edge, home)
         at = RUN_ID_LENGTH * (offset - roots.first)
@@ -305,7 +310,7 @@ class LineageResolver:
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""
         envelope = parse_root(record)
-        edge, inherited = self.bare(record)
+        edge, inherited = self.root_edge(record)
         run = root_run_id(inherited)
         handed_down = [(RUN_HEADER, run)]
         attributes = envelope.attributes

@@ -10,11 +10,11 @@ from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.topology_version import RetryPolicy
 from farandole.worker.admission import Admission, AdmittedEvent
+from farandole.worker.codecs import as_stage_error
 from farandole.worker.dead_letter_writer import DeadLetterWriter
 from farandole.worker.execution import Execution
 from farandole.worker.invoker import is_lane_failure
 from farandole.worker.limits import MAX_RETRY_ROW_BYTES
-from farandole.worker.output_routing import as_stage_error
 from farandole.worker.retry_policy import (
     GiveUp,
     RetryInPlace,
@@ -181,6 +181,6 @@ class RetryExecutor:
 def _can_share_call(event: AdmittedEvent, first: AdmittedEvent) -> bool:
     """Return True if one call can handle both: its parameters are those of one version, and what it
     emits belongs to one run."""
-    if event.outputs.keywords != first.outputs.keywords:
+    if event.path.fixed_arguments != first.path.fixed_arguments:
         return False
-    return not event.outputs.names or event.lineage.run == first.lineage.run
+    return not event.path.declares_outputs or event.lineage.run == first.lineage.run

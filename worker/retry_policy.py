@@ -10,7 +10,7 @@ from farandole.events.envelope import UnreadableEventError
 from farandole.events.error_names import published_error_name
 from farandole.events.topology_version import RetryPolicy
 from farandole.stages.contract import Reject
-from farandole.worker.output_routing import InvalidResultError
+from farandole.worker.codecs import InvalidResultError
 from farandole.worker.transaction_buffer import OutputTooLargeError
 
 FINAL_ERRORS = (Reject, UnreadableEventError, InvalidResultError, OutputTooLargeError)

@@ -90,11 +90,11 @@ class RetryQueue:
         self.can_park = retry_partition is not None
         self._retry_partition = retry_partition or Partition("", 0)
         self._stage = invoker.stage
-        self._retry = invoker.bound.retry
+        self._retry = invoker.settings.retry
         self._lineages = lineages
         self._alerts_topic = alerts_topic
         self._clock = clock
-        self._breaker = CircuitBreaker(invoker.bound.breaker)
+        self._breaker = CircuitBreaker(invoker.settings.breaker)
         self._parked = ParkedEvents(self._retry_partition, self._retry.parked, self._breaker, clock)
         self._alerts = BreakerAlerts(
             self._breaker, invoker.pipeline, invoker.stage, self._retry_partition

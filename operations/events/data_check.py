@@ -16,7 +16,8 @@ from farandole.operations.errors import RefusedError
 from farandole.stages.cel_expression import Undecided
 from farandole.stages.function_loader import add_to_import_path, load_function
 from farandole.stages.function_signature import read_signature
-from farandole.worker.output_routing import bind_outputs, input_decoder
+from farandole.worker.codecs import input_decoder
+from farandole.worker.output_routing import bind_outputs
 
 _FORCE = "(--force publishes it all the same)"
 
@@ -38,8 +39,8 @@ def require_valid_data(folder: Path, version: Version, event_type: str, data: by
         bound = bind_outputs(version, event_type, stage, signature)
         assert bound is not None  # it subscribes
         try:
-            if bound.wanted is None or bound.wanted(data, attributes):
-                (bound.decode or input_decoder(signature))(data)
+            if bound.accepts is None or bound.accepts(data, attributes):
+                (bound.member_decode or input_decoder(signature))(data)
         except Undecided as undecided:
             raise _data_error(stage, event_type, str(undecided)) from None
         except ValidationError as error:

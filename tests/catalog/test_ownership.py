@@ -60,7 +60,7 @@ def test_a_worker_and_all_others_agree(versions: list[Version], read: list[Made]
             edge, expected_home = lineage.edge, home
         else:
             assert not index.is_forwarded(record, owner)
-            assert (owner.stage is None) == lineage.root
+            assert (owner.stage is None) == lineage.is_root
             assert index.run_of(record, owner) == lineage.run
             edge, expected_home = lineage.edge, home
         assert home == expected_home

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from farandole.broker.settings import Settings
 from farandole.events.run_row import RunRow
+from farandole.events.run_row import parse_run_row as read
 from farandole.events.time_format import format_elapsed
 from farandole.operations.runs.newest_runs import NewestRuns, RunSummary, summarize_run
-from farandole.operations.runs.run_rows import parse_run_row as read
 from tests.cli.booked import AT, edge, put, row
 from tests.cli.conftest import Call, environment, one_line
 

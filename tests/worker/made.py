@@ -194,7 +194,7 @@ class Lane:
         caller = Invoker(
             pipeline="p",
             stage=name,
-            bound=known[-1].stages[name],
+            settings=known[-1].stages[name],
             function=function,
             signature=signature,
             threads=threads,

@@ -134,7 +134,7 @@ async def test_one_event_dies_and_its_neighbours_are_worked(
     function: Callable[..., Any], error: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "farandole.worker.transaction_buffer.MAX_EVENT_BYTES", 2**23
+        "farandole.worker.event_path.MAX_EVENT_BYTES", 2**23
     )  # 64 MiB take their time
     timeout = 0.05 if "hangs" in function.__name__ else 30
     outcome = await Lane(function, timeout=timeout).handle(*(bare(offset=n) for n in (0, 1, 2)))

@@ -1,0 +1,210 @@
+"""How do bytes become the argument of a stage's function, and its results bytes?
+
+A codec is the one place that knows a kind of annotation: how its values are read, written,
+recognised, counted, and asked for their key. `codec_for` picks the first factory in `FACTORIES`
+that knows the annotation; another kind of data (msgspec structs, Arrow frames) is one more factory.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from farandole.events.envelope import UnreadableEventError
+from farandole.events.event_key import output_key
+from farandole.stages.function_signature import StageSignature
+
+_MAX_ERRORS_SHOWN = 3
+
+
+class InvalidResultError(TypeError):
+    """The function returned something that its annotation does not allow."""
+
+    published_name = "WrongResult"
+
+
+class Codec(Protocol):
+    """Reads and writes the values of one annotation.
+
+    Decoders and encoders are built on demand, once per edge, and called for every event: they are
+    bare functions of a C library wherever that is possible.
+    """
+
+    @property
+    def classes(self) -> tuple[type, ...]:
+        """The classes by which a result is recognised; empty if it can only be recognised because
+        no other output takes it (a TypedDict)."""
+
+    def decoder(self) -> Callable[[bytes], Any]:
+        """Return what reads a record's value. It raises UnreadableEventError, or an error that
+        `as_stage_error` turns into that."""
+
+    def encoder(self) -> Callable[[Any], bytes]:
+        """Return what writes a result. It raises InvalidResultError, or an error that
+        `as_stage_error` turns into that."""
+
+    def count_rows(self, value: Any) -> int:
+        """Return how many lines an event holds whose data are a list."""
+
+    def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
+        """Return what reads the key of a value from the field that its JSON calls `key`. It returns
+        None if the field is absent or null."""
+
+
+def codec_for(annotation: Any, *, is_passthrough: bool = False) -> Codec:
+    """Return the codec of an annotation; `is_passthrough`: of a function that takes any JSON and
+    returns it."""
+    if is_passthrough:
+        return AnyJsonCodec()
+    return next(codec for factory in FACTORIES if (codec := factory(annotation)) is not None)
+
+
+def input_decoder(signature: StageSignature) -> Callable[[bytes], Any]:
+    """Return what reads the argument of a stage's function."""
+    codec = codec_for(signature.input_schema, is_passthrough=signature.is_passthrough)
+    return codec.decoder()
+
+
+class AnyJsonCodec:
+    """Any JSON, written as it was read."""
+
+    classes: tuple[type, ...] = (dict, list, str, int, float, bool)
+
+    def decoder(self) -> Callable[[bytes], Any]:
+        return decode_json
+
+    def encoder(self) -> Callable[[Any], bytes]:
+        return _encode_json
+
+    def count_rows(self, value: Any) -> int:
+        return count_rows(value)
+
+    def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
+        return partial(output_key, field=key)
+
+
+class PydanticCodec:
+    """Whatever pydantic can validate: models, dataclasses, TypedDicts, unions, lists."""
+
+    def __init__(self, annotation: Any) -> None:
+        self._annotation = annotation
+        self.classes = tuple(_classes_of(annotation))
+
+    def decoder(self) -> Callable[[bytes], Any]:
+        decode: Callable[[bytes], Any] = TypeAdapter(self._annotation).validator.validate_json
+        return decode
+
+    def encoder(self) -> Callable[[Any], bytes]:
+        """JSON by alias, as it is read."""
+        annotation = self._annotation
+        adapter = TypeAdapter(annotation)
+        write: Callable[..., bytes] = adapter.serializer.to_json
+        if self.classes:
+            # `by_alias` costs time for every event, so it is left out where there is no alias.
+            return partial(write, by_alias=True) if _has_aliases(adapter) else write
+
+        def encode(value: Any) -> bytes:
+            try:
+                return write(adapter.validate_python(value), by_alias=True)
+            except ValidationError as error:
+                raise InvalidResultError(
+                    f"its result does not fit {annotation}: {_describe_validation(error)}"
+                ) from None
+
+        return encode
+
+    def count_rows(self, value: Any) -> int:
+        return count_rows(value)
+
+    def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
+        field = _field_name(self.classes, key)
+        if not all(hasattr(each, "model_fields") for each in self.classes) or not self.classes:
+            return partial(output_key, field=field)
+
+        def read(value: Any) -> bytes | None:
+            # As `output_key`, without asking whether it is a dict: this runs for every event.
+            found = getattr(value, field, None)
+            if isinstance(found, Enum):
+                found = found.value
+            return None if found is None else str(found).encode()
+
+        return read
+
+
+FACTORIES: tuple[Callable[[Any], Codec | None], ...] = (PydanticCodec,)
+"""In the order in which they are asked. A factory returns None for an annotation that it does not
+know; the last one knows all."""
+
+
+def decode_json(raw: bytes) -> Any:
+    """Return the JSON value that bytes hold. Raises UnreadableEventError."""
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise UnreadableEventError(f"data: invalid JSON: {error}") from None
+
+
+def count_rows(value: Any) -> int:
+    """Return how many lines an event holds whose data are a list, or a model around one."""
+    return len(getattr(value, "root", value))
+
+
+def as_stage_error(error: BaseException) -> BaseException:
+    """Return UnreadableEventError or InvalidResultError in place of pydantic's errors, and any
+    other error as it is.
+
+    A function may raise a ValidationError of its own; another try would not change that either.
+    """
+    if isinstance(error, ValidationError):
+        return UnreadableEventError(_describe_validation(error))
+    if isinstance(error, PydanticSerializationError):
+        return InvalidResultError(f"its result cannot be written as JSON: {error}")
+    return error
+
+
+def _describe_validation(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    reasons = [
+        f"{'.'.join(str(part) for part in e['loc']) or 'data'}: {e['msg']}"
+        for e in found[:_MAX_ERRORS_SHOWN]
+    ]
+    if len(found) > _MAX_ERRORS_SHOWN:
+        reasons.append(f"and {len(found) - _MAX_ERRORS_SHOWN} more")
+    return "; ".join(reasons)
+
+
+def _encode_json(value: Any) -> bytes:
+    return to_json(value)
+
+
+def _classes_of(annotation: Any) -> list[type]:
+    """Return the classes of an annotation's values; none for a TypedDict and the like."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        inner = [_classes_of(member) for member in typing.get_args(annotation)]
+        return [c for classes in inner for c in classes] if all(inner) else []
+    try:
+        isinstance(None, annotation)
+    except TypeError:
+        return []
+    return [annotation]
+
+
+def _field_name(classes: tuple[type, ...], key: str) -> str:
+    """Return the attribute that holds the field which the JSON of these classes calls `key`."""
+    for each in classes:
+        for name, field in getattr(each, "model_fields", {}).items():
+            if key == (field.serialization_alias or field.alias or name):
+                return str(name)
+    return key
+
+
+def _has_aliases(adapter: TypeAdapter[Any]) -> bool:
+    plain = adapter.json_schema(by_alias=False, mode="serialization")
+    return plain != adapter.json_schema(by_alias=True, mode="serialization")

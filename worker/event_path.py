@@ -1,0 +1,243 @@
+"""What way does an event take through a stage: filter, decoding, function, outputs?
+
+An `EventPath` is made once per edge, from the codec, the filter, the call and the output routing
+that the event's version asks for. `open` binds it to one transaction. Both ways of handling an
+event use these same pieces: the straight path as one compiled closure without an await, the other
+one piece by piece, with awaits between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from farandole.events.header_codec import HeaderBlock
+from farandole.events.outcome import Outcome
+from farandole.events.record import Record
+from farandole.stages.contract import To
+from farandole.worker.codecs import count_rows, input_decoder
+from farandole.worker.emitter import Emit, Journal, make_emitter, take_back
+from farandole.worker.invoker import Invoker, event_attributes
+from farandole.worker.ledger_entries import EdgeAccount
+from farandole.worker.limits import MAX_EVENT_BYTES
+from farandole.worker.lineage import InputEdge, Lineage
+from farandole.worker.output_routing import Output, OutputRouter, UndeclaredOutputError
+from farandole.worker.transaction_buffer import OutputTooLargeError, TransactionBuffer
+
+Finish = Callable[[Record, HeaderBlock, EdgeAccount, Any], Outcome | None]
+"""`finish(record, inherited, account, result)` writes the one result of an event. Returns its
+outcome if that is not HANDLED. Raises what `Emit` does, and InvalidResultError."""
+
+Straight = Callable[[Record, bytes, Lineage | None, HeaderBlock, EdgeAccount], Outcome | None]
+"""`straight(record, raw, lineage, inherited, account)` does all that is to be done with an event.
+Returns its outcome if that is not HANDLED. Raises what the function and `Finish` do."""
+
+
+class EventPath:
+    """The way of one edge's events through a stage."""
+
+    def __init__(
+        self,
+        edge: InputEdge,
+        router: OutputRouter,
+        invoker: Invoker,
+        decode: Callable[[bytes], Any],
+    ) -> None:
+        """`decode`: reads what the function takes, unless this event type is read otherwise."""
+        self.edge = edge
+        self.declares_outputs = bool(router.by_event_type)
+        self.fixed_arguments = router.fixed_arguments
+        self.discards_results = invoker.signature.is_passthrough and not self.declares_outputs
+        """The stage is the last of its path: what the function passes through goes nowhere."""
+        self._router = router
+        self._invoker = invoker
+        self._decode = router.member_decode or decode
+
+    def prepare(self, record: Record, raw: bytes, lineage: Lineage | None) -> Any:
+        """Return the data of an event, or Outcome.FILTERED. Raises UnreadableEventError, and what
+        `Codec.decoder` and the filter do."""
+        accepts = self._router.accepts
+        if accepts is not None and not accepts(raw, event_attributes(record, lineage)):
+            return Outcome.FILTERED
+        return self._decode(raw)
+
+    def arguments(
+        self, record: Record | None, lineage: Lineage | None, attempt: int
+    ) -> Mapping[str, Any]:
+        """Return what the function gets beside the data."""
+        return self._invoker.arguments(self.fixed_arguments, record, lineage, attempt)
+
+    def count_lines(self, account: EdgeAccount, data: Any) -> None:
+        """Count the lines of an event that was handled."""
+        if self.edge.holds_lines:
+            account.lines += count_rows(data)
+
+    def open(self, buffer: TransactionBuffer) -> OpenPath:
+        """Return what writes into one transaction."""
+        opened: OpenPath | None = buffer.open_paths.get(self.edge)
+        if opened is None:
+            opened = buffer.open_paths[self.edge] = OpenPath(self, self._router, buffer)
+        return opened
+
+    def compile_straight(self, opened: OpenPath) -> Straight:
+        """Return the straight path of this edge, for a stage whose function is called in place and
+        returns one result."""
+        signature, function = self._invoker.signature, self._invoker.function
+        decode, finish, emitters = self._decode, opened.finish, opened.emitters
+        takes_data_alone = signature.context_parameter is None and signature.parameter_model is None
+
+        # What most events take. It enters `finish` only for what these few lines do not do, since
+        # one more call is 1 % of an event.
+        def plain(
+            record: Record,
+            raw: bytes,
+            lineage: Lineage | None,
+            inherited: HeaderBlock,
+            account: EdgeAccount,
+        ) -> Outcome | None:
+            result = function(decode(raw))
+            emit = emitters.get(type(result))
+            if emit is None:
+                return finish(record, inherited, account, result)
+            emit(record, inherited, account, result)
+            return None
+
+        def with_everything(
+            record: Record,
+            raw: bytes,
+            lineage: Lineage | None,
+            inherited: HeaderBlock,
+            account: EdgeAccount,
+        ) -> Outcome | None:
+            data = self.prepare(record, raw, lineage)
+            if data is Outcome.FILTERED:
+                return Outcome.FILTERED
+            if takes_data_alone:
+                result = function(data)
+            else:
+                result = function(data, **self.arguments(record, lineage, 1))
+            outcome = finish(record, inherited, account, result)
+            self.count_lines(account, data)
+            return outcome
+
+        is_plain = takes_data_alone and self._router.accepts is None and not self.edge.holds_lines
+        return plain if is_plain else with_everything
+
+
+class OpenPath:
+    """An event path, bound to the buffer of one transaction.
+
+    Its functions are closures that do not refer to it: a cycle would leave the records of each
+    transaction to the garbage collector.
+    """
+
+    __slots__ = ("buffer", "emitter_for", "emitters", "finish", "straight")
+
+    def __init__(self, path: EventPath, router: OutputRouter, buffer: TransactionBuffer) -> None:
+        self.buffer = buffer
+        self.emitters: dict[type, Emit] = {}
+        """By the class of a result, what writes it; only classes that were met."""
+        self.emitter_for = _emitter_finder(path.edge, router, buffer, self.emitters)
+        """Returns what writes a result, and the result's data. Raises InvalidResultError and
+        UndeclaredOutputError."""
+        self.finish = _finisher(path, self.emitter_for)
+        self.straight = path.compile_straight(self)
+        """Only for a stage whose function is called in place and returns one result."""
+
+
+def _emitter_finder(
+    edge: InputEdge, router: OutputRouter, buffer: TransactionBuffer, emitters: dict[type, Emit]
+) -> Callable[[Any], tuple[Emit, Any]]:
+    by_output: dict[Output, Emit] = {}
+
+    def emitter_for(result: Any) -> tuple[Emit, Any]:
+        emit = emitters.get(type(result))
+        if emit is not None:
+            return emit, result
+        output, data = router.route(result)
+        emit = by_output.get(output)
+        if emit is None:
+            emit = by_output[output] = make_emitter(buffer, edge, output)
+        if type(result) is not To:  # which names its output itself
+            emitters[type(result)] = emit
+        return emit, data
+
+    return emitter_for
+
+
+def _finisher(path: EventPath, emitter_for: Callable[[Any], tuple[Emit, Any]]) -> Finish:
+    discards, missing = path.discards_results, Outcome.DROPPED if path.declares_outputs else None
+
+    def finish(
+        record: Record, inherited: HeaderBlock, account: EdgeAccount, result: Any
+    ) -> Outcome | None:
+        if discards:
+            return None
+        if result is None:
+            return missing
+        try:
+            emit, data = emitter_for(result)
+        except UndeclaredOutputError:
+            return missing
+        emit(record, inherited, account, data)
+        return None
+
+    return finish
+
+
+class ResultBatch:
+    """Several results of one call: all of them are written, or, after `undo`, none."""
+
+    def __init__(self, opened: OpenPath, record: Record, lineage: Lineage, more: int = 0) -> None:
+        """`record`: the event that caused them, together with `more` events after it."""
+        self._opened = opened
+        self._record = record
+        self._inherited = lineage.inherited
+        self._more = more
+        self._account = opened.buffer.account_for(record, lineage)
+        self._journal: Journal = []
+        self._bytes_before = opened.buffer.bytes
+
+    def __len__(self) -> int:
+        return len(self._journal)
+
+    def add(self, result: object) -> None:
+        """Write one more result; one that the event's version does not declare is skipped. Raises
+        InvalidResultError and OutputTooLargeError."""
+        try:
+            emit, data = self._opened.emitter_for(result)
+        except UndeclaredOutputError:
+            return
+        journal = self._journal
+        emit(self._record, self._inherited, self._account, data, len(journal), self._more, journal)
+        if self._opened.buffer.bytes - self._bytes_before > MAX_EVENT_BYTES:
+            raise OutputTooLargeError(
+                f"more than {MAX_EVENT_BYTES // 2**20} MiB were emitted at once "
+                f"({len(journal)} events so far); split the work into smaller events first"
+            )
+
+    def undo(self) -> None:
+        """Take every result back."""
+        take_back(self._opened.buffer, self._journal)
+
+
+class EventPaths:
+    """The event paths of one lane."""
+
+    def __init__(self, invoker: Invoker) -> None:
+        self._invoker = invoker
+        self._decode = input_decoder(invoker.signature)
+        self._by_edge: dict[InputEdge, EventPath | None] = {}
+
+    def path_of(self, edge: InputEdge) -> EventPath | None:
+        """Return the path of an edge's events; None if its version does not send them here."""
+        try:
+            return self._by_edge[edge]
+        except KeyError:
+            path = (
+                None
+                if edge.router is None
+                else EventPath(edge, edge.router, self._invoker, self._decode)
+            )
+            self._by_edge[edge] = path
+            return path
