@@ -1,4 +1,4 @@
-"""Why does a broker not let us in?"""
+"""Why can a client not connect?"""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _ACCESS_DENIED_ERRORS = (
 _TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 
 
-def is_access_denied(error: BaseException) -> bool:
-    """Does the broker say that we may not?"""
-    return isinstance(error, _ACCESS_DENIED_ERRORS)
+def is_access_denied(error: type[BaseException]) -> bool:
+    """Return True if an error of this type says that the broker does not let us in."""
+    return issubclass(error, _ACCESS_DENIED_ERRORS)
 
 
 def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
-    """What to say of servers that take a connection, or not even that, and then say nothing."""
+    """Return the error for servers that do not answer in time."""
     return UnreachableError(
         f"Kafka at {servers} does not answer within {seconds:g} s;"
         f" is it up, and is {ENV_PREFIX}BOOTSTRAP right?"
@@ -50,8 +50,8 @@ def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
 async def diagnose_connection(
     arguments: dict[str, Any], seconds: float, error: Exception
 ) -> BrokerError:
-    """The clearest of the reasons that the servers give for not serving a client made with these
-    `arguments` of `farandole.broker.kafka_clients.connection`; `error` is what the client said."""
+    """Return the clearest reason why the servers do not serve a client with these `arguments`
+    (`kafka_clients.connection_arguments`). `error` is what the client has raised."""
     servers = arguments["bootstrap_servers"]
     found: BrokerError | None = None
     try:
@@ -62,7 +62,7 @@ async def diagnose_connection(
                     return found
     except TimeoutError:
         return found or no_answer_error(servers, seconds)
-    if found is None and is_access_denied(error):
+    if found is None and is_access_denied(type(error)):
         return AccessDeniedError(f"Kafka at {servers} refuses us: {_one_line(error)}")
     return found or UnreachableError(
         f"Kafka at {servers} answers and then fails: {_one_line(error)}"
@@ -70,7 +70,8 @@ async def diagnose_connection(
 
 
 async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> BrokerError | None:
-    """What one server says to the first two words of a client; None if it serves us."""
+    """Connect to one server and ask for its metadata. Return why it does not serve us; None if it
+    does."""
     server = f"{host}:{port}"
     common = {
         key: value
@@ -84,7 +85,7 @@ async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> Broke
         if not answer.brokers:
             return UnreachableError(f"{server} is still starting")
     except (KafkaError, OSError, ValueError, EOFError) as error:
-        # What broke a connection stands behind what aiokafka makes of it.
+        # The cause of a broken connection is behind the error of aiokafka.
         cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
         return _explain_error(server, arguments, cause)
     finally:
@@ -105,7 +106,7 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
                 f"{server} refuses the user {arguments['sasl_plain_username']!r}: wrong user name"
                 f" or password; see {ENV_PREFIX}SASL_USERNAME and {ENV_PREFIX}SASL_PASSWORD"
             )
-        case KafkaError() if is_access_denied(error):
+        case KafkaError() if is_access_denied(type(error)):
             return AccessDeniedError(f"{server} refuses us: {_one_line(error)}")
         case ssl.SSLCertVerificationError():
             return AccessDeniedError(
@@ -130,7 +131,7 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
                 NextStep("start one", ("kafka", "start"), f", or set {ENV_PREFIX}BOOTSTRAP"),
             )
     if arguments["security_protocol"] in _TLS_PROTOCOLS:
-        # The alert by which TLS 1.3 asks for a certificate gets lost on its way to us.
+        # We do not get the alert with which TLS 1.3 asks for a certificate.
         return AccessDeniedError(
             f"{server} speaks TLS and hangs up on us: does it want a client certificate"
             f" ({ENV_PREFIX}TLS_CERT, {ENV_PREFIX}TLS_KEY) or a password "

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from farandole.cli.context import CliContext
 from farandole.operations.errors import OperationError
-from farandole.router.file_model import TopologyFile
+
+if TYPE_CHECKING:
+    from farandole.router.file_model import TopologyFile
 
 
 def complete_stages(ctx: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:

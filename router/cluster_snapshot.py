@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import TopicPartition
 
-from farandole.broker.cluster_admin import ClusterAdmin, check_partition_counts
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, partition_lag
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import check_partition_counts
 from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
 from farandole.events.topology_version import Version

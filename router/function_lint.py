@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 from farandole.router import schema_propagation, stage_schemas
-from farandole.router.lint_context import LintContext
+from farandole.router.lint_context import LintContext, LintRule
 from farandole.router.lint_finding import Finding, did_you_mean
 from farandole.router.reason_text import misfit_summary
 from farandole.router.yaml_source import KeyPath
@@ -16,12 +16,6 @@ from farandole.stages.json_schema import (
     type_title,
     written_schema,
 )
-
-
-def lint_functions(context: LintContext) -> Iterator[Finding]:
-    """Return the findings of all rules below."""
-    for each in _FUNCTION_RULES:
-        yield from each(context)
 
 
 def _lint_threads(context: LintContext) -> Iterator[Finding]:
@@ -165,10 +159,10 @@ def _event_schemas(
         return
 
 
-_FUNCTION_RULES: tuple[Callable[[LintContext], Iterator[Finding]], ...] = (
-    _lint_threads,
-    _lint_output_count,
-    _lint_missing_schemas,
-    _lint_schema_fit,
-    _lint_event_keys,
-)
+FUNCTION_RULES: Mapping[str, LintRule] = {
+    "threads": _lint_threads,
+    "output_count": _lint_output_count,
+    "missing_schemas": _lint_missing_schemas,
+    "schema_fit": _lint_schema_fit,
+    "event_keys": _lint_event_keys,
+}

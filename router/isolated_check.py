@@ -86,7 +86,7 @@ class IsolatedChecker:
 
 
 def _refused_verdict(file: Path, message: str, remedy: str) -> CheckVerdict:
-    return CheckVerdict((Finding(str(file), 1, 1, message, remedy),))
+    return CheckVerdict((Finding(str(file), 1, 1, message, remedy, code="functions"),))
 
 
 def check_in_this_process(file: Path, names: KafkaNames, folder: Path) -> CheckVerdict:

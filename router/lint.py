@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from farandole.events.kafka_names import (
     EVENT_TYPE_PATTERN,
@@ -17,8 +17,8 @@ from farandole.events.kafka_names import (
 from farandole.events.topology_version import RetryPolicy
 from farandole.router import alert_lint, condition_lint, function_lint, parameter_lint
 from farandole.router.file_model import TopologyFile
-from farandole.router.lint_context import LintContext
-from farandole.router.lint_finding import Finding, did_you_mean, sorted_findings
+from farandole.router.lint_context import LintContext, LintRule
+from farandole.router.lint_finding import Finding, did_you_mean, sorted_findings, with_code
 from farandole.router.yaml_source import KeyPath, YamlDocument
 from farandole.stages.function_signature import StageSignature
 
@@ -31,7 +31,9 @@ def lint_topology(
 ) -> list[Finding]:
     """Return all findings about a file, by line. It imports no function and connects to nothing."""
     context = LintContext(document, topology, signatures, names)
-    return sorted_findings(finding for check in _LINT_RULES for finding in check(context))
+    return sorted_findings(
+        finding for code, rule in _LINT_RULES.items() for finding in with_code(rule(context), code)
+    )
 
 
 def _lint_pipeline_name(context: LintContext) -> Iterator[Finding]:
@@ -253,18 +255,18 @@ def _lint_backoffs(context: LintContext) -> Iterator[Finding]:
             )
 
 
-_LINT_RULES: tuple[Callable[[LintContext], Iterator[Finding]], ...] = (
-    _lint_pipeline_name,
-    _lint_event_names,
-    _lint_stage_names,
-    _lint_repeated_types,
-    _lint_unconnected_events,
-    _lint_missing_root,
-    _lint_cycles,
-    _lint_partition_counts,
-    _lint_backoffs,
-    function_lint.lint_functions,
-    condition_lint.lint_conditions,
-    parameter_lint.lint_parameters,
-    alert_lint.lint_alerts,
-)
+_LINT_RULES: Mapping[str, LintRule] = {
+    "pipeline_name": _lint_pipeline_name,
+    "event_names": _lint_event_names,
+    "stage_names": _lint_stage_names,
+    "repeated_types": _lint_repeated_types,
+    "unconnected_events": _lint_unconnected_events,
+    "missing_root": _lint_missing_root,
+    "cycles": _lint_cycles,
+    "partition_counts": _lint_partition_counts,
+    "backoffs": _lint_backoffs,
+    "conditions": condition_lint.lint_conditions,
+    "parameters": parameter_lint.lint_parameters,
+    "alerts": alert_lint.lint_alerts,
+    **function_lint.FUNCTION_RULES,
+}

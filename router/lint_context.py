@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from farandole.events.kafka_names import KafkaNames
@@ -39,3 +39,7 @@ class LintContext:
         return self.document.finding(
             document_path, message, remedy, on_key=on_key, severity=severity
         )
+
+
+LintRule = Callable[[LintContext], Iterator[Finding]]
+"""One check of a file. The name it is registered under is the `code` of its findings."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
@@ -20,6 +20,8 @@ class Finding:
     message: str
     remedy: str
     severity: Severity = "error"
+    code: str = ""
+    """The rule that found it, for programs; for example `cycles`."""
 
     def __str__(self) -> str:
         prefix = "warning: " if self.severity == "warning" else ""
@@ -27,6 +29,11 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def with_code(findings: Iterable[Finding], code: str) -> list[Finding]:
+    """Return the findings with this code."""
+    return [replace(finding, code=code) for finding in findings]
 
 
 def sorted_findings(findings: Iterable[Finding]) -> list[Finding]:

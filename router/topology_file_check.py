@@ -10,7 +10,7 @@ from farandole.router import file_model, yaml_source
 from farandole.router.file_model import TopologyFile
 from farandole.router.import_lint import lint_imports
 from farandole.router.lint import lint_topology
-from farandole.router.lint_finding import Finding, error_findings, sorted_findings
+from farandole.router.lint_finding import Finding, error_findings, sorted_findings, with_code
 from farandole.router.signature_loader import load_signatures
 from farandole.router.yaml_source import YamlDocument
 from farandole.stages.function_signature import StageSignature
@@ -48,26 +48,24 @@ def check_topology_file(
         raw = file.read_bytes()
     except OSError as error:
         return CheckedFile([unreadable_file_finding(file, error, remedy)])
-    document, findings = yaml_source.read_yaml(raw, str(file))
+    document, syntax = yaml_source.read_yaml(raw, str(file))
+    findings = with_code(syntax, "yaml")
     if document is None:
         return CheckedFile(findings)
     topology, problems = file_model.read_topology_file(document)
-    findings = [*findings, *problems]
+    findings += with_code(problems, "values")
     if topology is None:
         return CheckedFile(sorted_findings(findings), document)
     folder = folder or file.parent
     loaded = load_signatures(document, topology, folder)
-    linted = lint_topology(document, topology, loaded.signatures, names)
-    shadows = lint_imports(document, topology, folder)
-    return CheckedFile(
-        sorted_findings([*findings, *loaded.findings, *linted, *shadows]),
-        document,
-        topology,
-        loaded.signatures,
-    )
+    findings += with_code(loaded.findings, "functions")
+    findings += lint_topology(document, topology, loaded.signatures, names)
+    findings += with_code(lint_imports(document, topology, folder), "modules")
+    return CheckedFile(sorted_findings(findings), document, topology, loaded.signatures)
 
 
 def unreadable_file_finding(file: Path, error: OSError, remedy: str) -> Finding:
     """Return the finding about a file that does not exist or may not be read."""
     reason = error.strerror or type(error).__name__
-    return Finding(str(file), 1, 1, f"the file cannot be read ({reason})", remedy)
+    message = f"the file cannot be read ({reason})"
+    return Finding(str(file), 1, 1, message, remedy, code="unreadable")

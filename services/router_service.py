@@ -57,7 +57,7 @@ class RouterEnvironment:
 
     @classmethod
     def of(cls, invocation: Invocation, by: str) -> RouterEnvironment:
-        """Raises InvalidSettingsError."""
+        """Return the environment for a pipeline's folder. Raises InvalidSettingsError."""
         namespace = invocation.settings().namespace
         return cls(invocation, IsolatedChecker(invocation.folder, namespace), by)
 

@@ -14,8 +14,9 @@ from benchmarks.peers import lines, verdict
 from benchmarks.peers.contestants import CONTESTANTS, Contestant
 from benchmarks.peers.installed import Home, MissingPeerError
 from benchmarks.peers.run import Source, run
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 
 HOMES = Path(__file__).parent.parent.parent / ".venv-peers"
 

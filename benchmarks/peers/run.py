@@ -23,9 +23,10 @@ from benchmarks.peers.contestants import Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import audited
 from benchmarks.peers.verdict import Run, Sample, judged
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_admin_client, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.services.worker_services import settings_environment
 
 _LOOK = 0.1  # seconds between two looks at a contestant

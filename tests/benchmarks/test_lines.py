@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from benchmarks import pipelines
 from benchmarks.peers.lines import Auditor, fill, paid_cents
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
 from tests.benchmarks.made import result
 

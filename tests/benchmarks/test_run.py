@@ -13,8 +13,9 @@ from benchmarks.peers.contestants import AT_LEAST, CONTESTANTS, Contestant, Hop
 from benchmarks.peers.installed import Home
 from benchmarks.peers.lines import fill
 from benchmarks.peers.run import Source, run
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 
 LINES = 4000
 NO_HOME = Home((), {})

@@ -7,9 +7,10 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker.broker_errors import BrokerError, TopicMismatchError
-from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 
 pytestmark = pytest.mark.kafka
 

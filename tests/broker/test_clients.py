@@ -29,7 +29,7 @@ from farandole.broker.broker_errors import (
     InvalidSettingsError,
     UnreachableError,
 )
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.embedded_kafka import RunningBroker
 from farandole.broker.kafka_clients import (
     make_consumer,
@@ -37,6 +37,7 @@ from farandole.broker.kafka_clients import (
     open_client,
 )
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -21,12 +21,13 @@ from structlog.testing import capture_logs
 from farandole.broker import embedded_kafka
 from farandole.broker.broker_errors import BrokerError, InvalidSettingsError, UnreachableError
 from farandole.broker.broker_resolution import resolve_broker
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.embedded_kafka import RunningBroker
 from farandole.broker.java_runtime import prepare_java_runtime
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset")]

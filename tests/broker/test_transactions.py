@@ -17,9 +17,10 @@ from farandole.broker.broker_errors import (
     RecordRejectedError,
     TransactionFailedError,
 )
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.fencing_errors import FENCING_ERRORS
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
 from farandole.broker.transactions import fence, fenced_producer, translated_errors
 from farandole.events.record import OutgoingRecord, Partition

@@ -12,9 +12,10 @@ import aiohttp
 import orjson
 import pytest
 
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.monitor.service import run_monitor
 from farandole.monitor.settings import MonitorSettings as Own
 

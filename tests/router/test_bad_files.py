@@ -639,3 +639,11 @@ def test_a_finding_is_plain_data_too(folder: Folder) -> None:
     (finding,) = check_topology_file(folder(""), KafkaNames()).findings
     assert finding.as_json()["line"] == 1
     assert finding.as_json()["severity"] == "error"
+    assert finding.as_json()["code"] == "yaml"
+
+
+def test_each_finding_names_the_rule_that_found_it(folder: Folder) -> None:
+    file = folder(GOOD.replace("emits: line.ingested", "emits: [line.ingested, Note]"))
+    codes = [finding.code for finding in check_topology_file(file, KafkaNames()).findings]
+    assert "event_names" in codes
+    assert all(codes)

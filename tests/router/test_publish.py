@@ -11,9 +11,10 @@ import pytest
 from aiokafka import TopicPartition
 
 from farandole.broker.broker_errors import TopicMismatchError
-from farandole.broker.cluster_admin import ClusterAdmin, TopicSpec
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import Version
 from farandole.router import publish_transaction

@@ -1,0 +1,192 @@
+"""How do topics get onto the cluster, with which partitions and configs?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.errors import (
+    InvalidPartitionsError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from farandole.broker.admin_calls import POLL_INTERVAL, call_until_final, raise_for_code
+from farandole.broker.aiokafka_internals import ConfigResource, ConfigResourceType, new_topic
+from farandole.broker.broker_errors import TopicMismatchError
+from farandole.broker.kafka_clients import with_deadline
+from farandole.broker.settings import Settings
+
+T = TypeVar("T")
+
+_CONFIG_VISIBLE_SECONDS = 2.0  # within which a config that was set can be read
+_TOPIC_CONFIG_SOURCE = 1  # the source of a config that is set on the topic itself
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """The wanted form of a topic; `configs` by Kafka's own names."""
+
+    partitions: int
+    configs: Mapping[str, str] = field(default_factory=dict)
+    grows: bool = False
+    """Partitions may be added, and there can be more of them: no key decides in which partition a
+    record is."""
+
+    def accepts_width(self, partitions: int) -> bool:
+        """Return True if an existing topic with so many partitions is as wanted."""
+        return partitions == self.partitions or (self.grows and partitions > self.partitions)
+
+
+async def create_topics(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Mapping[str, TopicSpec]
+) -> None:
+    """Create those of `topics` that are missing, add partitions where they grow, and return
+    when each partition has a leader.
+
+    Of an existing topic only the number of partitions is compared. Raises TopicMismatchError,
+    and then nothing was created."""
+    if not topics:
+        return
+    described = await _call(settings, client.describe_topics, "asking for the topics")
+    existing = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    check_partition_counts(topics, existing)
+    missing = {name: spec for name, spec in topics.items() if name not in existing}
+    if missing:
+        await _create_missing(client, settings, missing)
+    for name, spec in topics.items():
+        if spec.grows and existing.get(name, spec.partitions) < spec.partitions:
+            await _add_partitions(client, settings, name, spec.partitions)
+    await with_deadline(
+        _await_leaders(client, settings, topics),
+        settings.deadline,
+        f"waiting for {len(topics)} topics",
+    )
+
+
+async def _add_partitions(
+    client: AIOKafkaAdminClient, settings: Settings, name: str, partitions: int
+) -> None:
+    adding = partial(client.create_partitions, {name: NewPartitions(partitions)})
+    with suppress(InvalidPartitionsError):  # somebody else was faster
+        await _call(settings, adding, f"adding partitions to the topic {name}")
+
+
+async def _create_missing(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Mapping[str, TopicSpec]
+) -> None:
+    factor = settings.replication_factor
+    new = [new_topic(name, spec.partitions, factor, spec.configs) for name, spec in topics.items()]
+    # Kafka's own time-out ends before ours, so that Kafka can say what is late.
+    patience = int(settings.deadline * 900)
+    answer = await _call(
+        settings,
+        lambda: client.create_topics(new, timeout_ms=patience),
+        f"creating {len(new)} topics",
+    )
+    for name, code, message in answer.topic_errors:
+        error = for_code(code)
+        # Somebody else was faster; `_await_leaders` compares the topic.
+        if error is not TopicAlreadyExistsError:
+            raise_for_code(error, f"cannot create the topic {name}", message)
+
+
+async def _await_leaders(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Mapping[str, TopicSpec]
+) -> None:
+    names = list(topics)
+    while True:
+        described = await _call(
+            settings, lambda: client.describe_topics(names), "asking for the topics"
+        )
+        led = {
+            topic["topic"]: len(topic["partitions"])
+            for topic in described
+            if topic["partitions"] and all(p["leader"] >= 0 for p in topic["partitions"])
+        }
+        check_partition_counts(topics, led)
+        if len(led) == len(topics) and all(s.accepts_width(led[n]) for n, s in topics.items()):
+            return
+        await asyncio.sleep(POLL_INTERVAL)
+
+
+async def topic_configs(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """Return what is set on each topic itself, by Kafka's own names; nothing for a topic that does
+    not exist."""
+    if not topics:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    answers = await _call(
+        settings, lambda: client.describe_configs(asked), "asking for the topics' configs"
+    )
+    found = {}
+    for answer in answers:
+        for code, message, _, topic, entries in answer.resources:
+            error = for_code(code)
+            if error is UnknownTopicOrPartitionError:
+                continue
+            raise_for_code(error, f"cannot read the configs of the topic {topic}", message)
+            found[topic] = {
+                name: value
+                for name, value, _, source, *_ in entries
+                if source == _TOPIC_CONFIG_SOURCE and value is not None
+            }
+    return found
+
+
+async def configure_topics(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Set configs of existing topics, and keep the others that are set on them. What somebody else
+    sets at the same moment is lost: the client has only the request that replaces all of them."""
+    if not topics:
+        return
+    before = await topic_configs(client, settings, list(topics))
+    wanted = [
+        ConfigResource(ConfigResourceType.TOPIC, name, {**before.get(name, {}), **configs})
+        for name, configs in topics.items()
+    ]
+    answers = await _call(
+        settings, lambda: client.alter_configs(wanted), f"configuring {len(topics)} topics"
+    )
+    for answer in answers:
+        for code, message, _, topic in answer.resources:
+            raise_for_code(for_code(code), f"cannot configure the topic {topic}", message)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CONFIG_VISIBLE_SECONDS):
+            await _await_configs(client, settings, topics)
+
+
+async def _await_configs(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Return when the configs can be read: the broker learns of them from its controller, and the
+    next call of `configure_topics` would undo what it cannot read yet."""
+    while True:
+        found = await topic_configs(client, settings, list(topics))
+        if all(found.get(name, {}).items() >= set_.items() for name, set_ in topics.items()):
+            return
+        await asyncio.sleep(POLL_INTERVAL)
+
+
+async def _call(settings: Settings, call: Callable[[], Awaitable[T]], what: str) -> T:
+    return await call_until_final(call, settings.deadline, what)
+
+
+def check_partition_counts(wanted: Mapping[str, TopicSpec], existing: Mapping[str, int]) -> None:
+    """Raises TopicMismatchError where an existing topic has another number of partitions."""
+    for name, spec in wanted.items():
+        count = existing.get(name, spec.partitions)
+        if not spec.grows and count != spec.partitions:
+            raise TopicMismatchError(
+                f"the topic {name} has {count} partitions and should have {spec.partitions};"
+                " change its partitions in topology.yaml, or give the event another name"
+            )
