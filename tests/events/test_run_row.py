@@ -29,7 +29,8 @@ def test_a_row_is_read_as_it_was_written() -> None:
     [
         {"run": 1}, {"version": "1"}, {"status": "done"}, {"opened": -1}, {"last": MAX_TIME_MS + 1},
         {"closed": True}, {"late": 0}, {"root": {}}, {"root": {"type": 1}}, {"edges": []},
-        {"root": {"type": "a", "within": "1"}}, {"leaves": {"c": "1"}}, {"edges": {"a": new_edge()}},
+        {"root": {"type": "a", "within": "1"}}, {"leaves": {"c": "1"}},
+        {"edges": {"a": new_edge()}},
         {"edges": {"a>b": {}}}, {"edges": {"a>b": None}},
         *({"edges": {"a>b": {**new_edge(), field: "1"}}} for field in new_edge()),
         *({"edges": {"a>b": {**new_edge(), o.value: 0.5}}} for o in RECORDED),
