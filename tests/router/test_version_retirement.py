@@ -1,4 +1,4 @@
-"""Is a version retired when nothing of it can come any more, and never before?"""
+"""Is a version retired when no event of it can come any more, and never earlier?"""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_roots_of_a_version_end_where_the_next_one_begins(
     assert [v.version for v in drained_versions(TWO, offsets(s=s, t=t), ENDS)] == over
 
 
-def test_the_newest_version_is_never_over() -> None:
+def test_the_newest_version_is_never_retired() -> None:
     assert drained_versions([version(1, 0, 0)], offsets(s=(100, 100)), ENDS) == []
 
 
