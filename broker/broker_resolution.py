@@ -1,4 +1,4 @@
-"""Which broker is meant: the user's own, or the embedded one of this folder?"""
+"""Which broker is used: the user's own, or the embedded one of this folder?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why does a broker not let us in?"""
+"""Why can a client not connect?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def is_access_denied(error: type[BaseException]) -> bool:
 
 
 def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
-    """What to say of servers that take a connection, or not even that, and then say nothing."""
+    """Return the error for servers that do not answer in time."""
     return UnreachableError(
         f"Kafka at {servers} does not answer within {seconds:g} s;"
         f" is it up, and is {ENV_PREFIX}BOOTSTRAP right?"
@@ -50,8 +50,8 @@ def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
 async def diagnose_connection(
     arguments: dict[str, Any], seconds: float, error: Exception
 ) -> BrokerError:
-    """The clearest of the reasons that the servers give for not serving a client made with these
-    `arguments` of `farandole.broker.kafka_clients.connection`; `error` is what the client said."""
+    """Return the clearest reason why the servers do not serve a client with these `arguments`
+    (`kafka_clients.connection_arguments`). `error` is what the client has raised."""
     servers = arguments["bootstrap_servers"]
     found: BrokerError | None = None
     try:
@@ -70,7 +70,8 @@ async def diagnose_connection(
 
 
 async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> BrokerError | None:
-    """What one server says to the first two words of a client; None if it serves us."""
+    """Connect to one server and ask for its metadata. Return why it does not serve us; None if it
+    does."""
     server = f"{host}:{port}"
     common = {
         key: value
@@ -84,7 +85,7 @@ async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> Broke
         if not answer.brokers:
             return UnreachableError(f"{server} is still starting")
     except (KafkaError, OSError, ValueError, EOFError) as error:
-        # What broke a connection stands behind what aiokafka makes of it.
+        # The cause of a broken connection is behind the error of aiokafka.
         cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
         return _explain_error(server, arguments, cause)
     finally:
@@ -130,7 +131,7 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
                 NextStep("start one", ("kafka", "start"), f", or set {ENV_PREFIX}BOOTSTRAP"),
             )
     if arguments["security_protocol"] in _TLS_PROTOCOLS:
-        # The alert by which TLS 1.3 asks for a certificate gets lost on its way to us.
+        # We do not get the alert with which TLS 1.3 asks for a certificate.
         return AccessDeniedError(
             f"{server} speaks TLS and hangs up on us: does it want a client certificate"
             f" ({ENV_PREFIX}TLS_CERT, {ENV_PREFIX}TLS_KEY) or a password "

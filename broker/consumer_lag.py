@@ -15,34 +15,34 @@ from farandole.events.topology_version import Version
 
 @dataclass(frozen=True, slots=True)
 class InputLag:
-    """One partition of one of a stage's inputs."""
+    """The lag of a group in one partition of an input."""
 
     event_type: str
     partition: TopicPartition
     committed: int | None
-    """The next offset to work; None where the group has none."""
+    """The next offset to handle; None if the group has committed none."""
     end: int
 
     @property
     def lag(self) -> int:
-        """Offsets, not events: the markers of transactions take offsets too. At rest it is 0."""
+        """The lag in offsets, not events: the markers of transactions take offsets too. An idle
+        stage has 0."""
         return self.end - (self.committed or 0)
 
 
 LagByStage = Mapping[str, list[InputLag]]
-"""By stage, upstream first."""
+"""The lag of each stage, upstream stages first."""
 
 
 async def ordered_lag_pass(admin: ClusterAdmin, names: KafkaNames, version: Version) -> LagByStage:
-    """The inputs of every stage, looked at one stage after the other, upstream first, and of each
+    """Return the lag of every stage, read one stage after the other, upstream first, and for each
     stage the ends before the committed offsets.
 
-    If this finds no lag anywhere, nothing was under way when it ended, given that no root came in
-    meanwhile. A stage without lag had committed all that its inputs held; its outputs stand in the
-    same transactions as those offsets, so they are in their topics before the next stage's ends are
-    read. So each stage in turn is proven to have had all that it ever will, and to have settled it.
-    Read in any other order, an event could slip from a stage not yet looked at into one already
-    seen at rest.
+    If there is no lag anywhere, and no root came in meanwhile, then no event was in flight at the
+    end of the call. A stage without lag had committed everything in its inputs; its outputs are in
+    the same transactions as those offsets, so they are in their topics before the ends of the next
+    stage are read. So each stage in turn had received everything, and had settled it. In any other
+    order an event could move from a stage that is not yet read to one that was already read.
     """
     return {
         stage: await stage_input_lag(admin, names, version, stage)
@@ -53,7 +53,8 @@ async def ordered_lag_pass(admin: ClusterAdmin, names: KafkaNames, version: Vers
 async def stage_input_lag(
     admin: ClusterAdmin, names: KafkaNames, version: Version, stage: str
 ) -> list[InputLag]:
-    """The inputs of one stage: first where they end, then what is committed."""
+    """Return the lag of a stage in each input partition. The ends are read before the committed
+    offsets."""
     partitions = {
         TopicPartition(version.events[event_type].topic, index): event_type
         for event_type in version.stages[stage].subscribes
@@ -65,7 +66,7 @@ async def stage_input_lag(
 async def partition_lag(
     admin: ClusterAdmin, group: str, partitions: Mapping[TopicPartition, str]
 ) -> list[InputLag]:
-    """Those partitions, by their event type, as a group has come along in them."""
+    """Return the lag of a group in these partitions, which are given with their event type."""
     ends = await admin.end_offsets(list(partitions))
     committed = await admin.committed_offsets(group, list(partitions))
     return [
@@ -75,11 +76,12 @@ async def partition_lag(
 
 
 UnreadRanges = Mapping[TopicPartition, tuple[int, int]]
-"""The first offset that is not settled and still kept, and the end; only where that is more."""
+"""By partition, the first offset that is not settled and still kept, and the end; without the
+partitions where nothing is left."""
 
 
 async def unread_ranges(admin: ClusterAdmin, found: Iterable[InputLag]) -> UnreadRanges:
-    """What of these partitions is left to be read."""
+    """Return what is left to be read of these partitions."""
     behind = {each.partition: each for each in found if each.lag > 0}
     firsts = await admin.start_offsets(list(behind)) if behind else {}
     begin = {tp: max(firsts[tp], each.committed or 0) for tp, each in behind.items()}
@@ -87,12 +89,12 @@ async def unread_ranges(admin: ClusterAdmin, found: Iterable[InputLag]) -> Unrea
 
 
 def total_unread(left: UnreadRanges) -> int:
-    """Offsets, of all partitions."""
+    """Return the number of offsets that are left in all partitions."""
     return sum(end - first for first, end in left.values())
 
 
 def upstream_first(version: Version) -> list[str]:
-    """The stages in an order in which each stands behind all that feed it."""
+    """Return the stages in an order in which each comes after all stages that feed it."""
     return list(
         TopologicalSorter(
             {

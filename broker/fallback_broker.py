@@ -1,4 +1,4 @@
-"""What stands in for Kafka where Apache Kafka cannot be had?"""
+"""Which broker runs instead of Apache Kafka if its jars cannot be downloaded?"""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FALLBACK_WARNING = (
 
 
 def fallback_command(place: Path, port: int) -> list[str]:
-    """How it is started; it stays in the foreground and ends at SIGTERM."""
-    # Its own command starts it as a child, which would outlive a kill.
+    """Return the command that starts it in the foreground; it ends at SIGTERM."""
+    # The Python command would start it as a child, which would outlive a kill.
     binary = Path(str(files("noida_db"))) / "noida-db"
     if binary.exists():
         binary.chmod(0o755)

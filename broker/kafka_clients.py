@@ -1,4 +1,4 @@
-"""How is a Kafka client made safe: its defaults, its deadlines, its end?"""
+"""How are Kafka clients made, opened and closed safely?"""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from farandole.events.next_step import NextStep
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
-_NO_POLL_LIMIT_MS = 2**53  # ms: a member with nothing to fetch is idle, not dead
+_NO_POLL_LIMIT_MS = 2**53  # ms: a member that fetches nothing is idle, not dead
 
 
 async def with_deadline(awaitable: Awaitable[T], seconds: float, what: str) -> T:
-    """The result. Raises DeadlineExceededError after `seconds`."""
+    """Return the result of an awaitable. Raises DeadlineExceededError after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             return await awaitable
@@ -45,28 +45,28 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
     verify_aiokafka()
     if settings.bootstrap is None:
         raise InvalidSettingsError("no broker is known", NextStep("start one", ("kafka", "start")))
-    told: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap,
-        # Not our deadline: a group may take as long as a session to let a member join.
+        # Longer than our deadline: to join a group can take as long as a session.
         "request_timeout_ms": int(max(settings.deadline, settings.session_timeout + 2) * 1000),
-        # 100 ms, the default, is a visible pause in each hop of a healthy cluster.
+        # The default of 100 ms is a visible pause in each hop of a healthy cluster.
         "retry_backoff_ms": 10,
     }
     if settings.tls:
-        told["ssl_context"] = _tls_context(settings)
+        arguments["ssl_context"] = _tls_context(settings)
     if settings.sasl_mechanism:
-        told |= {
+        arguments |= {
             "sasl_mechanism": settings.sasl_mechanism,
             "sasl_plain_username": settings.sasl_username,
             "sasl_plain_password": settings.password(),
         }
-    told["security_protocol"] = {
+    arguments["security_protocol"] = {
         (False, False): "PLAINTEXT",
         (True, False): "SSL",
         (False, True): "SASL_PLAINTEXT",
         (True, True): "SASL_SSL",
     }[settings.tls, settings.sasl_mechanism is not None]
-    return told
+    return arguments
 
 
 def _tls_context(settings: Settings) -> ssl.SSLContext:
@@ -80,7 +80,8 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 def make_consumer(settings: Settings, *, group: str | None = None, **over: Any) -> AIOKafkaConsumer:
-    """Reads what is committed, decides nothing by itself about offsets."""
+    """Return a consumer that reads only committed records and never commits or resets offsets by
+    itself. `over` overrides its arguments."""
     return AIOKafkaConsumer(
         **connection_arguments(settings)
         | {
@@ -91,7 +92,7 @@ def make_consumer(settings: Settings, *, group: str | None = None, **over: Any) 
             "partition_assignment_strategy": (LaneAssignor,),
             "session_timeout_ms": int(settings.session_timeout * 1000),
             "heartbeat_interval_ms": int(settings.heartbeat_interval * 1000),
-            # aiokafka can only take "too long between polls" as death; our watchdog knows better.
+            # aiokafka takes a long pause between polls for death; our watchdog knows better.
             "max_poll_interval_ms": _NO_POLL_LIMIT_MS,
             "fetch_max_wait_ms": 100,
         }
@@ -102,19 +103,19 @@ def make_consumer(settings: Settings, *, group: str | None = None, **over: Any) 
 def make_producer(
     settings: Settings, *, transactional_id: str | None = None, **over: Any
 ) -> AIOKafkaProducer:
-    """Waits for all replicas, numbers what it sends."""
-    told: dict[str, Any] = {
+    """Return an idempotent producer that waits for all replicas. `over` overrides its arguments."""
+    arguments: dict[str, Any] = {
         "acks": "all",
         "enable_idempotence": True,
         "max_batch_size": MAX_BATCH_BYTES,
         "max_request_size": 16 * 1024 * 1024,
     }
     if transactional_id is not None:
-        told |= {
+        arguments |= {
             "transactional_id": transactional_id,
             "transaction_timeout_ms": int(settings.transaction_timeout * 1000),
         }
-    return AIOKafkaProducer(**connection_arguments(settings) | told | over)
+    return AIOKafkaProducer(**connection_arguments(settings) | arguments | over)
 
 
 def make_admin_client(settings: Settings) -> AIOKafkaAdminClient:
@@ -123,8 +124,8 @@ def make_admin_client(settings: Settings) -> AIOKafkaAdminClient:
 
 @asynccontextmanager
 async def open_client(client: Client, settings: Settings) -> AsyncIterator[Client]:
-    """A started client, closed at the end. Raises UnreachableError, Refused; nothing when it
-    closes: what must have reached Kafka is to be awaited inside."""
+    """Start a client, and close it at the end of the block. Raises UnreachableError and
+    AccessDeniedError. Closing raises nothing: await inside the block what must reach Kafka."""
     try:
         async with asyncio.timeout(settings.deadline):
             await client.start()
@@ -133,7 +134,7 @@ async def open_client(client: Client, settings: Settings) -> AsyncIterator[Clien
         raise no_answer_error(settings.bootstrap, settings.deadline) from None
     except (KafkaError, OSError) as error:
         await force_close_client(client)
-        # aiokafka has only logged why: ask again, by hand.
+        # aiokafka only logs the reason: ask the servers again, without it.
         raise await diagnose_connection(
             connection_arguments(settings), settings.deadline, error
         ) from None
@@ -147,10 +148,10 @@ async def open_client(client: Client, settings: Settings) -> AsyncIterator[Clien
 
 
 async def close_client(client: Any, patience: float = 2.0) -> None:
-    """Stop a client in good order, or leave it behind after `patience` seconds; never raises."""
+    """Stop a client; close it hard after `patience` seconds. Raises nothing of its own."""
     stop = client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop()
     task = asyncio.current_task()
-    asked_to_end = task.cancelling() if task else 0
+    cancel_requests = task.cancelling() if task else 0
     try:
         async with asyncio.timeout(patience):
             await stop
@@ -158,7 +159,7 @@ async def close_client(client: Any, patience: float = 2.0) -> None:
         await force_close_client(client)
     except asyncio.CancelledError:
         await force_close_client(client)
-        if task and task.cancelling() > asked_to_end:
+        if task and task.cancelling() > cancel_requests:
             raise
-        # Else it is a task of aiokafka's own that was cancelled, and not we.
+        # Else aiokafka has cancelled a task of its own, and nobody cancels us.
     retrieve_exceptions(client)

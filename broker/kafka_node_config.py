@@ -1,4 +1,4 @@
-"""What is a Kafka of one node told, so that it is safe, quick and quiet?"""
+"""How is a Kafka of one node configured, so that it is safe, starts fast and logs little?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JVM_FLAGS = (
 
 
 def server_properties(data: Path, port: int, controller: int) -> dict[str, str]:
-    """Its server.properties; all of it listens on this machine alone."""
+    """Return the server.properties of a node that listens on this machine only."""
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -39,14 +39,14 @@ def server_properties(data: Path, port: int, controller: int) -> dict[str, str]:
         "min.insync.replicas": "1",
         "offsets.topic.num.partitions": "8",
         "transaction.state.log.num.partitions": "8",
-        # A month: an installation that rests over the holidays finds its place again.
+        # A month: an installation that is off for the holidays keeps its offsets.
         "offsets.retention.minutes": "43200",
         "transactional.id.expiration.ms": "2147483647",
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "500",
-        # An orphaned transaction holds back readers until a scan finds it: scan often.
+        # An orphaned transaction blocks readers until a scan finds it: scan often.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-        # Back in 5 s after kill -9, not in 15.
+        # So a start after kill -9 takes 5 s, not 15.
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
         "message.max.bytes": str(4 * 1024 * 1024),
@@ -55,8 +55,8 @@ def server_properties(data: Path, port: int, controller: int) -> dict[str, str]:
 
 
 def controller_only_properties(broker: Mapping[str, str]) -> dict[str, str]:
-    """The server.properties of the controller in a node whose broker stays away; it fences that
-    one at once."""
+    """Return the server.properties of a controller without a broker, which fences the dead broker
+    at once."""
     brokers_own = ("advertised.listeners", "inter.broker.listener.name")
     told = {name: value for name, value in broker.items() if name not in brokers_own}
     return told | {
@@ -71,13 +71,13 @@ FENCING_LOG_LEVELS = {
     "logger.controller.name": "org.apache.kafka.controller",
     "logger.controller.level": "info",
 }
-"""What its log4j2.properties need beside `logging`, so that it says:"""
+"""Added to `log4j_properties`, these let the controller log the two texts below."""
 CONTROLLER_ACTIVE_TEXT = "Performing controller activation"
 BROKER_FENCED_TEXT = "Fencing broker 1 "
 
 
 def log4j_properties(log: Path) -> dict[str, str]:
-    """Its log4j2.properties: what deserves a warning, in 10 MB at most."""
+    """Return the log4j2.properties: warnings and errors, in 10 MB at most."""
     return {
         "status": "error",
         "appender.file.type": "RollingFile",
@@ -97,6 +97,7 @@ def log4j_properties(log: Path) -> dict[str, str]:
 
 
 def write_properties(file: Path, content: Mapping[str, str]) -> Path:
+    """Write a file of Java properties and return its path."""
     # A backslash is an escape in these files.
     escaped = {name: value.replace("\\", "\\\\") for name, value in content.items()}
     file.write_text("".join(f"{name}={value}\n" for name, value in escaped.items()))

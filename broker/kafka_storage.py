@@ -22,15 +22,15 @@ from farandole.broker.java_runtime import JavaRuntime
 log = structlog.get_logger()
 
 STORAGE_TIMEOUT = 60.0  # seconds
-_FENCING_SECONDS = 2.0  # seconds after which a controller would long have fenced a dead broker
+_FENCING_SECONDS = 2.0  # after which a controller has certainly fenced a dead broker
 
 
 async def format_storage(place: Path, runtime: JavaRuntime, properties: Mapping[str, str]) -> None:
-    """Make `place/data`, whole or not at all: a half-formatted folder would never start.
-    Raises UnreachableError."""
+    """Create `place/data`, completely or not at all: Kafka would never start on a half-formatted
+    folder. Raises UnreachableError."""
     draft = place / "data.draft"
     cluster = "-"
-    while cluster.startswith("-"):  # the tool would take such an id for an option
+    while cluster.startswith("-"):  # the tool takes such an id for an option
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     told = kafka_node_config.server_properties(draft, 9092, 9093) | dict(properties)
     file = kafka_node_config.write_properties(place / "format.properties", told)
@@ -53,19 +53,19 @@ async def format_storage(place: Path, runtime: JavaRuntime, properties: Mapping[
 
 
 def was_killed(place: Path) -> bool:
-    """Has its last life not ended in good order?"""
-    begun = (place / "port.json").exists()  # since its first start
+    """Return True if the last run of the broker did not end in good order."""
+    begun = (place / "port.json").exists()  # written at its first start
     return begun and not (place / "data" / ".kafka_cleanshutdown").exists()
 
 
 async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: int) -> None:
-    """Let a controller alone write down that the broker which was killed is gone.
+    """Run a controller alone until it has fenced the broker that was killed.
 
-    Without this a transaction that Kafka had acknowledged, but not yet marked as committed in its
-    partitions, may hang for ever (seen in Kafka 4.3.1): the restarted broker leads what its former
-    self led until the controller notices that it is another one. In that moment no partition has a
-    leader, its transaction coordinator takes them for deleted, and drops the markers.
-    What fails here fails at the start that follows, which says why.
+    Without this a transaction that Kafka has acknowledged, but not yet marked as committed in its
+    partitions, may hang for ever (seen in Kafka 4.3.1). The restarted broker leads the partitions
+    of its predecessor until the controller notices that it is another one. In that moment no
+    partition has a leader; the transaction coordinator takes them for deleted and drops the
+    markers. An error here is not reported: the start that follows fails too, and says why.
     """
     told = kafka_node_config.controller_only_properties(
         kafka_node_config.server_properties(place / "data", 9092, controller)
@@ -99,7 +99,8 @@ async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: in
 
 
 async def _wait_until_fenced(child: asyncio.subprocess.Process, said: Path) -> bool:
-    """Wait until the controller has fenced the dead broker, has ended, or has had time enough."""
+    """Wait until the controller has fenced the dead broker, and return True; False if it ended or
+    had enough time without that."""
     now = asyncio.get_running_loop().time
     ends = None
     while child.returncode is None and (ends is None or now() < ends):
@@ -131,7 +132,8 @@ def log4j_option(place: Path) -> str:
 
 
 async def _run_to_end(command: list[str], place: Path) -> str | None:
-    """Run it to its end; what it complains of, if it fails. Raises UnreachableError."""
+    """Run a command to its end. Return None, or the error that it printed if it failed. Raises
+    UnreachableError after a time-out."""
     try:
         async with _child_process(command, place) as child, asyncio.timeout(STORAGE_TIMEOUT):
             said, _ = await child.communicate()
@@ -149,7 +151,7 @@ async def _run_to_end(command: list[str], place: Path) -> str | None:
 async def _child_process(
     command: list[str], place: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A child that does not outlive the block."""
+    """Run a child process that is killed at the end of the block if it still runs."""
     child = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""In which partition does a key belong?"""
+"""To which partition does a key belong?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ _SEED = 0x9747B28C  # of Kafka's own murmur2
 
 
 def partition_for_key(key: bytes, partitions: int) -> int:
-    """As Kafka's Java producer places it, and with it every client that follows."""
+    """Return the partition to which Kafka's Java producer writes a key, like all clients that
+    follow it."""
     hashed: int = murmurhash2(key, _SEED)
     return (hashed & 0x7FFFFFFF) % partitions

@@ -13,12 +13,12 @@ from farandole.broker.aiokafka_internals import (
 
 
 class LaneAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped
-    """Index *i* of every topic goes to one member, however many partitions each topic has.
+    """Assigns index *i* of every topic to one member, however many partitions each topic has.
 
-    `range` does so only for topics of equal width; after a topic has grown, a stage reads the old
-    one and the new one side by side. While members differ in what they subscribe to (they learn of
-    a new version one after the other) only those that subscribe to most get anything: a lane must
-    not have one input here and another there.
+    Kafka's `range` does so only for topics with equal numbers of partitions; after a topic has
+    grown, a stage reads the old topic and the new one side by side. While members differ in what
+    they subscribe to (they learn of a new version one after the other) only those that subscribe to
+    most topics get partitions: all inputs of a lane must be in one process.
     """
 
     name = "farandole-lanes"

@@ -1,4 +1,4 @@
-"""Is it still the same process, and how does it end?"""
+"""Is a process still the same one, and how is it ended?"""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def process_start_time(pid: int) -> float | None:
-    """What tells a process from a later one with its pid: when it started, in the kernel's own
-    count; None if it is gone."""
+    """Return when a process started, in the kernel's own count, which tells it from a later process
+    with its pid; None if it is gone."""
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # a dead child of ours would stay a zombie
+        os.waitpid(pid, os.WNOHANG)  # else a dead child of ours stays a zombie
     if not Path("/proc/self/stat").exists():
         return _start_time_by_ps(pid)
     try:
@@ -26,22 +26,22 @@ def process_start_time(pid: int) -> float | None:
 
 
 def _start_time_by_ps(pid: int) -> float | None:
-    said = subprocess.run(  # noqa: S603 -- a pid is a number
-        ["ps", "-o", "lstart=", "-p", str(pid)],  # noqa: S607 -- where it stands differs
+    start = subprocess.run(  # noqa: S603 -- a pid is a number
+        ["ps", "-o", "lstart=", "-p", str(pid)],  # noqa: S607 -- its folder differs
         capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"},
     ).stdout.strip()  # fmt: skip
-    return time.mktime(time.strptime(said)) if said else None
+    return time.mktime(time.strptime(start)) if start else None
 
 
 async def end_process(pid: int, started: float, *patience: tuple[signal.Signals, float]) -> bool:
-    """Send the signals one after the other, each with its seconds to obey, until the process is
-    gone; False if it is not."""
+    """Send the signals one after the other, and wait so many seconds after each, until the process
+    is gone. Return False if it is still there."""
     for number, seconds in patience:
         if process_start_time(pid) != started:
             break
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         ends = time.monotonic() + seconds
-        while process_start_time(pid) == started and time.monotonic() < ends:  # noqa: ASYNC110 -- no event tells
+        while process_start_time(pid) == started and time.monotonic() < ends:  # noqa: ASYNC110 -- the end of a foreign process is no event
             await asyncio.sleep(0.02)
     return process_start_time(pid) != started

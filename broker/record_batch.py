@@ -1,8 +1,8 @@
-"""How do records become a batch?
+"""How are records encoded as a batch?
 
-By Kafka's record batch, version 2, https://kafka.apache.org/documentation/#recordbatch, as the
-producer of a transaction writes it: not compressed, with the time of creation. aiokafka's builder
-gives the same bytes, but encodes each header of each record anew.
+In Kafka's record batch format, version 2, https://kafka.apache.org/documentation/#recordbatch, as a
+transactional producer writes it: not compressed, with the time of creation. aiokafka's builder
+returns the same bytes, but encodes each header of each record anew.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from farandole.events.record import OutgoingRecord
 MAX_BATCH_BYTES = 900_000  # bytes; below Kafka's default of 1 MiB for what a topic takes at once
 
 _BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
-_LENGTH_FROM = 12  # what the batch's length counts begins behind it
-_CHECKED_FROM = 21  # what the checksum covers begins behind it
+_LENGTH_FROM = 12  # the length of the batch counts the bytes from here
+_CHECKED_FROM = 21  # the checksum covers the bytes from here
 _CHECKSUM = struct.Struct(">I")
 _CHECKSUM_AT = 17
 _NO_LEADER_EPOCH = -1
@@ -27,12 +27,13 @@ _TRANSACTIONAL = 0x10
 
 
 class RecordBatch:
-    """What aiokafka's accumulator and sender ask of a `BatchBuilder` that is closed (0.14; hence
-    the cap on its version): it numbers the batch when it takes it, then asks for its bytes, again
-    at each retry."""
+    """A closed batch, with the methods of `BatchBuilder` that aiokafka's accumulator and sender
+    call. aiokafka numbers the batch when it takes it, then asks for its bytes, and again at each
+    retry."""
 
     def __init__(self, parts: list[bytes], timestamp: int) -> None:
-        """`parts`: of each record its length and its body, behind room for the batch's head."""
+        """`parts`: room for the header of the batch, then the length and the body of each
+        record."""
         self._parts = parts
         self._count = len(parts) // 2
         self._timestamp = timestamp
@@ -81,10 +82,10 @@ class RecordBatch:
 def build_batches(
     outgoing: Sequence[OutgoingRecord], timestamp: int, largest: int = MAX_BATCH_BYTES
 ) -> Iterator[RecordBatch]:
-    """Records of one partition in batches of at most `largest` bytes, or of one record; all of one
-    time, in ms.
+    """Yield the records of one partition in batches of at most `largest` bytes, or of one record
+    that is larger. `timestamp` is that of all records, in milliseconds.
 
-    This runs for every record: it is written to be short, not to be pretty.
+    This loop runs for every record: it is written for speed.
     """
     join, small, null = b"".join, SMALL_VARINTS, NULL_LENGTH
     head = bytes(_BATCH_HEADER.size)
@@ -94,7 +95,7 @@ def build_batches(
             try:
                 body = join(
                     (
-                        b"\0\0",  # no attributes; as late as the first
+                        b"\0\0",  # no attributes; the timestamp of the first record
                         small[number],
                         null if key is None else small[len(key)] + key,
                         null if value is None else small[len(value)],

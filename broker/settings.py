@@ -1,4 +1,4 @@
-"""How is Farandole told which Kafka, as whom, and how patiently?"""
+"""Which Kafka does Farandole connect to, as which user, and with which time-outs?"""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from farandole.events.kafka_names import KafkaNames
 SETTINGS_FILE = "farandole.toml"
 ENV_PREFIX = "FARANDOLE_"
 ROOM_TABLES = frozenset({"monitor", "notifier"})
-"""Of the file: what stands in them is another room's."""
+"""Tables of the file with the settings of other rooms."""
 
 
 class _SettingsFileSource(TomlConfigSettingsSource):
-    """The top of the file that is named in the model's configuration, or one table of it."""
+    """Reads the top level of the file that the model's configuration names, or one table of it."""
 
     def __init__(self, settings_cls: type[BaseSettings], table: str | None) -> None:
         super().__init__(settings_cls)
@@ -39,11 +39,11 @@ class _SettingsFileSource(TomlConfigSettingsSource):
 
 class ConfiguredSettings(BaseSettings):
     """Settings from the environment (`FARANDOLE_…`), else from `farandole.toml` in the pipeline's
-    folder. A base class, since pydantic-settings asks the class where it reads."""
+    folder. It is a base class because pydantic-settings asks the class for its sources."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
     table: ClassVar[str | None] = None
-    """Where they stand in the file; None: at its top."""
+    """The table of the file that has them; None for the top level."""
 
     @classmethod
     def settings_customise_sources(
@@ -58,27 +58,29 @@ class ConfiguredSettings(BaseSettings):
 
     @classmethod
     def load(cls, folder: Path, **overrides: Any) -> Self:
-        """The settings of a pipeline's folder. Raises InvalidSettingsError."""
+        """Return the settings of a pipeline's folder. Raises InvalidSettingsError."""
         file = folder / SETTINGS_FILE
 
-        class Here(cls):  # type: ignore[misc, valid-type]  # pydantic-settings names files by class
+        class _FolderSettings(cls):  # type: ignore[misc, valid-type]  # pydantic-settings names files by class
             model_config = SettingsConfigDict(toml_file=file)
 
         try:
-            return Here(**{name: value for name, value in overrides.items() if value is not None})
+            return _FolderSettings(
+                **{name: value for name, value in overrides.items() if value is not None}
+            )
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
-            said = first["msg"].removeprefix("Value error, ")
+            reason = first["msg"].removeprefix("Value error, ")
             if first["type"] == "extra_forbidden":
-                said = _unknown_setting_text(where, cls.model_fields, cls.table)
+                reason = _unknown_setting_text(where, cls.model_fields, cls.table)
             under = f"under [{cls.table}] " if cls.table else ""
             place = (
                 f"{ENV_PREFIX}{where.upper()} (or {where} {under}in {SETTINGS_FILE}): "
                 if where
                 else ""
             )
-            raise InvalidSettingsError(f"{place}{said}") from None
+            raise InvalidSettingsError(f"{place}{reason}") from None
         except (ValueError, OSError) as error:
             raise InvalidSettingsError(f"{file}: {error}") from None
 
@@ -94,10 +96,10 @@ def _unknown_setting_text(name: str, known: Mapping[str, Any], table: str | None
 
 
 class Settings(ConfiguredSettings):
-    """How Kafka is reached. Times are in seconds."""
+    """The settings of every program that uses Kafka. Times are in seconds."""
 
     bootstrap: str | None = None
-    """`host:port[,host:port…]`; none: the embedded broker."""
+    """`host:port[,host:port…]`; None for the embedded broker."""
     namespace: str = ""
     tls: bool = False
     tls_ca: Path | None = None
@@ -108,13 +110,13 @@ class Settings(ConfiguredSettings):
     sasl_password: SecretStr | None = None
     sasl_password_file: Path | None = None
     session_timeout: float = Field(default=6.0, gt=0)
-    """Without a heartbeat for so long, a member's partitions go to another."""
+    """How long a member of a group may send no heartbeat before its partitions go to another."""
     heartbeat_interval: float = Field(default=0.5, gt=0)
     transaction_timeout: float = Field(default=10.0, gt=0)
     deadline: float = Field(default=8.0, gt=0)
-    """For one call to Kafka; past it the outcome is unknown."""
+    """The longest time for one call to Kafka; after it the outcome of the call is unknown."""
     replication_factor: int | None = None
-    """None: 1 with the embedded broker, else the cluster's default."""
+    """None for the default: 1 with the embedded broker, else that of the cluster."""
 
     @field_validator("namespace")
     @classmethod
@@ -154,18 +156,19 @@ class Settings(ConfiguredSettings):
 
     @property
     def command_options(self) -> str:
-        """What a person types after `farandole` to reach the same installation, with a space before
-        it."""
+        """The options after `farandole` that reach the same installation, with a space before them;
+        empty if none are needed."""
         return f" --namespace {self.namespace}" if self.namespace else ""
 
     def password(self) -> str | None:
-        """The SASL password in clear. Raises InvalidSettingsError where its file cannot be read."""
+        """Return the SASL password in clear; None if there is none. Raises InvalidSettingsError if
+        its file cannot be read."""
         return reveal_secret(self.sasl_password, self.sasl_password_file, "sasl_password_file")
 
 
 def reveal_secret(secret: SecretStr | None, file: Path | None, setting: str) -> str | None:
-    """A secret in clear, be it given or in a file. Raises InvalidSettingsError where `setting`'s
-    file cannot be read."""
+    """Return a secret in clear, given directly or in a file; None if there is neither. Raises
+    InvalidSettingsError if the file, which `setting` names, cannot be read."""
     if secret is not None:
         return secret.get_secret_value()
     if file is None:

@@ -1,4 +1,4 @@
-"""What does a table hold, as of now?"""
+"""What is in a compacted topic now, and when does it change?"""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 
 log = structlog.get_logger()
 
-_POLL_MS = 200  # that a poll waits for records; a record that comes ends it at once
-_RETRY_PAUSE = 1.0  # seconds after a poll that failed: the client finds its broker again by itself
+_POLL_MS = 200  # how long a poll waits; it returns at once when a record comes
+_RETRY_PAUSE = 1.0  # seconds after a failed poll; the client reconnects by itself
 
 
 class TableFollower:
-    """The newest value of each key of a compacted topic of one partition, read as it grows."""
+    """Keeps the newest value of each key of a compacted topic with one partition up to date."""
 
     def __init__(self, settings: Settings, reader: AIOKafkaConsumer, topic: str) -> None:
         self._settings = settings
@@ -38,20 +38,20 @@ class TableFollower:
 
     @property
     def rows(self) -> Mapping[bytes, bytes]:
-        """What is known, the newest last; another object whenever it has changed."""
+        """The rows by key, the newest last; a new object after each change."""
         return self._rows
 
     @property
     def written_at(self) -> Mapping[bytes, int]:
-        """When each of `rows` was written, in milliseconds of the epoch."""
+        """The time at which each of `rows` was written, in milliseconds of the epoch."""
         return self._written_at
 
     async def current(self) -> Mapping[bytes, bytes]:
-        """`rows`, once they hold all that could be read when this was called. Raises
-        DeadlineExceededError, BrokerError."""
+        """Return `rows` once they contain everything that could be read when this was called.
+        Raises DeadlineExceededError and BrokerError."""
         try:
             ends = await with_deadline(
-                # Of a reader at `read_committed` this is the last stable offset.
+                # For a reader of committed records this is the last stable offset.
                 self._reader.end_offsets([self._partition]),
                 self._settings.deadline,
                 f"asking for the end of {self._partition.topic}",
@@ -67,7 +67,7 @@ class TableFollower:
         return self._rows
 
     async def next_change(self) -> Mapping[bytes, bytes]:
-        """`rows`, once they differ from what this gave the last time."""
+        """Wait until `rows` differ from what the last call returned, and return them."""
         await self._until(lambda: self._rows is not self._seen)
         self._seen = self._rows
         return self._rows
@@ -77,7 +77,7 @@ class TableFollower:
             await self._moved.wait_for(met)
 
     async def run(self) -> None:
-        """Read on, until cancelled."""
+        """Follow the topic until cancelled. The other methods wait for this one."""
         self._reader.assign([self._partition])
         await self._reader.seek_to_beginning(self._partition)
         while True:
@@ -130,7 +130,8 @@ class TableFollower:
 
 @asynccontextmanager
 async def follow_table(settings: Settings, topic: str) -> AsyncIterator[TableFollower]:
-    """A follower that has read what there was. Raises the errors of `opened` and `current`."""
+    """Yield a follower that has read what is in the topic now. Raises the errors of `open_client`
+    and `current`."""
     async with open_client(make_consumer(settings), settings) as reader:
         follower = TableFollower(settings, reader, topic)
         reading = asyncio.create_task(follower.run())

@@ -1,4 +1,4 @@
-"""What does a topic hold?"""
+"""How are the committed records of a topic read?"""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ log = structlog.get_logger()
 
 ScanStart = Literal["earliest", "latest"] | Mapping[TopicPartition, int]
 
-_POLL_MS = 200  # that a poll waits for records before the positions are looked at
+_POLL_MS = 200  # how long a poll waits for records
 
 
 async def read_table(
     settings: Settings, topic: str, partition: int | None = None
 ) -> dict[bytes, bytes]:
-    """The newest value of each key of a compacted topic, or of one partition of it, as committed
-    when this is called; a topic that does not exist holds nothing. Records without a key are passed
-    over.
+    """Return the newest value of each key of a compacted topic, or of one partition of it, as
+    committed when this is called. The result is empty if the topic does not exist. Records without
+    a key are skipped.
 
-    Raises DeadlineExceededError, also where a writer that died holds back its readers for too long.
+    Raises DeadlineExceededError, also if an open transaction blocks the reader for too long.
     """
     table: dict[bytes, bytes] = {}
     start: ScanStart = "earliest" if partition is None else {TopicPartition(topic, partition): 0}
@@ -56,13 +56,14 @@ async def scan(
     until: Mapping[TopicPartition, int] | None = None,
     follow: bool = False,
 ) -> AsyncGenerator[list[Record]]:
-    """The committed records of `topics`, in batches of one partition each, in order.
+    """Yield the committed records of `topics`, in order, in batches of one partition each.
 
-    `start` is one end of the log, or offsets for the partitions that are meant. Without `follow`
-    this ends when all that had been written at the time of the call is read or was aborted, or what
-    stands before the offsets of `until`, which names every partition that is meant. Topics
-    that do not exist are passed over; a record that cannot be decoded comes as `UndecodableRecord`.
-    Raises DeadlineExceededError when nothing moves for too long, and the errors of `opened`.
+    `start`: one end of the log, or a mapping that gives an offset for each partition to read.
+    Without `follow` the scan ends when everything is read, or was aborted, that had been written at
+    the time of the call or, with `until`, that is before its offsets; `until` then names every
+    partition. Topics that do not exist are skipped. A record that cannot be decoded comes as
+    `UndecodableRecord`. Raises DeadlineExceededError if nothing arrives for too long, and the
+    errors of `open_client`. Close it (`aclosing`) if you leave the loop early.
     """
     async with ClusterAdmin.open(settings) as admin:
         positions, ends = await _scan_bounds(settings, admin, topics, start)
@@ -88,8 +89,8 @@ async def _scan_bounds(
     if isinstance(start, Mapping):
         partitions = [partition for partition in partitions if partition in start]
     firsts = await admin.start_offsets(partitions)
-    # Not the last stable offset: a commit is acknowledged before its markers are written, and who
-    # reads after it must see it.
+    # Not the last stable offset: Kafka acknowledges a commit before it writes the markers, and a
+    # scan after the commit must see its records.
     ends = await admin.end_offsets(partitions)
     if isinstance(start, Mapping):
         return {p: min(max(start[p], firsts[p]), ends[p]) for p in partitions}, ends
@@ -151,7 +152,7 @@ async def _poll_batches(
         )
         return found
     except OffsetOutOfRangeError as error:
-        # Retention has overtaken us: go on with what is still there, and say so.
+        # Retention has deleted the next record: go on with the oldest that is left.
         for partition in error.args[0]:
             log.warning("scan.overtaken", topic=partition.topic, partition=partition.partition)
             await with_deadline(
@@ -173,5 +174,5 @@ async def _reader_position(
 
 
 def _stall_timeout(settings: Settings) -> float:
-    """Seconds: a writer that died in a transaction holds its readers back until that times out."""
+    """Return seconds: the open transaction of a dead writer blocks readers until it times out."""
     return settings.transaction_timeout + settings.deadline

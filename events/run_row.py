@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from operator import itemgetter
+from typing import Any, NotRequired, TypedDict, cast
 
-from farandole.events.ledger_entry import RunRoot
+import orjson
+
+from farandole.events.ledger_entry import MAX_TIME_MS, RunRoot
+from farandole.events.outcome import PENDING, RECORDED
 
 
 class RunEdge(TypedDict):
-    """One event type on its way into one stage, in one run. `emitted - consumed + parked` events
-    are in flight."""
+    """One event type on its way into one stage, in one run."""
 
     emitted: int
     consumed: int
@@ -64,17 +67,118 @@ class RunRow(TypedDict):
     """Emitted events to which nobody subscribes, by type."""
 
 
+_OUTCOMES = tuple(outcome.value for outcome in RECORDED)
+_PENDING = tuple(outcome.value for outcome in PENDING)
+
+_NEW_EDGE: Mapping[str, int | float] = {
+    "emitted": 0, "consumed": 0, "differs": 0, **dict.fromkeys(_OUTCOMES, 0),
+    "age": 0.0, "seconds": 0.0, "first": 0, "last": 0,
+}  # fmt: skip
+
+
+def new_edge() -> RunEdge:
+    """Return an edge on which nothing has happened."""
+    return cast(RunEdge, dict(_NEW_EDGE))
+
+
 def edge_name(event_type: str, stage: str) -> str:
     """Return a name like `line.ingested>validate`."""
     return f"{event_type}>{stage}"
 
 
+def split_edge_name(name: str) -> tuple[str, str]:
+    """Return the event type and the stage of an edge. (Neither may contain a `>`.)"""
+    event_type, _, stage = name.partition(">")
+    return event_type, stage
+
+
 def in_flight(edge: RunEdge) -> int:
-    """Return the number of events that are emitted and not settled; negative if more were settled
-    than emitted."""
-    return edge["emitted"] - edge["consumed"] + edge["parked"]
+    """Return how many events are emitted and not settled, those that wait for a retry included.
+    Negative if more were settled than were emitted."""
+    return edge["emitted"] - edge["consumed"] + pending_events(edge)
+
+
+def pending_events(edge: RunEdge) -> int:
+    """Return how many events are consumed, but still in flight: those that wait for a retry."""
+    counts = cast(Mapping[str, int], edge)
+    number = 0
+    for name in _PENDING:
+        number += counts[name]
+    return number
 
 
 def edges_balance(edges: Mapping[str, RunEdge]) -> bool:
     """Return True if each edge is settled, with the same events on both sides."""
-    return all(in_flight(e) == 0 and e["parked"] == 0 and e["differs"] == 0 for e in edges.values())
+    return all(
+        edge["differs"] == 0 and edge["emitted"] == edge["consumed"] and pending_events(edge) == 0
+        for edge in edges.values()
+    )
+
+
+def count_distinct_events(row: RunRow) -> int:
+    """Return the number of events in a run, its root included. An event counts once, however many
+    stages subscribe to it."""
+    by_type: dict[str, int] = dict(row["leaves"])
+    for name, edge in row["edges"].items():
+        event_type, _ = split_edge_name(name)
+        by_type[event_type] = max(by_type.get(event_type, 0), edge["emitted"])
+    root = row["root"]
+    return sum(by_type.values()) + (root is not None and root["type"] not in by_type)
+
+
+def parse_run_row(value: bytes | None) -> RunRow | None:
+    """Return the run row in a record of `farandole.runs`. None for a tombstone, and for a record
+    that no bookkeeper wrote.
+
+    An outcome that a row does not have is counted as 0: it is newer than the row."""
+    if value is None:
+        return None
+    try:
+        row: Any = orjson.loads(value)
+        return row if _is_run_row(row) else None
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+
+
+_row_fields = itemgetter(
+    "run", "pipeline", "version", "status", "opened", "last", "amended", "late", "edges", "leaves",
+)  # fmt: skip
+_ROW_TYPES = (str, str, int, str, int, int, int, bool, dict, dict)
+_edge_integers = itemgetter("emitted", "consumed", "differs", "first", "last", *_OUTCOMES)
+_NUMBERS = (int, float)
+
+
+def _is_run_row(row: Any) -> bool:
+    """Check a row, and add the outcomes that are missing. Raises KeyError, TypeError or
+    AttributeError for some rows that are none."""
+    closed, root = row["closed"], row["root"]
+    return (
+        tuple(map(type, _row_fields(row))) == _ROW_TYPES
+        and row["status"] in RUN_STATUSES
+        and 0 <= row["opened"] <= MAX_TIME_MS
+        and 0 <= row["last"] <= MAX_TIME_MS
+        and (closed is None or (type(closed) is int and 0 <= closed <= MAX_TIME_MS))
+        and (
+            root is None or (type(root["type"]) is str and type(root.get("within", 0)) in _NUMBERS)
+        )
+        and type(sum(row["leaves"].values())) is int
+        and _are_edges(row["edges"])
+    )
+
+
+def _are_edges(edges: dict[str, Any]) -> bool:
+    # A bookkeeper checks all rows of a lane, 100,000 and more, before it starts. So this checks
+    # sums instead of fields: a sum is an integer only if all of its terms are integers (or bool,
+    # which does no harm), and text or None cannot be added at all.
+    integers, numbers = 0, 0.0
+    for name, edge in edges.items():
+        if ">" not in name:
+            return False
+        try:
+            integers = sum(_edge_integers(edge), integers)
+        except KeyError:
+            for outcome in _OUTCOMES:
+                edge.setdefault(outcome, 0)
+            integers = sum(_edge_integers(edge), integers)
+        numbers += edge["age"] + edge["seconds"]
+    return type(integers) is int and type(numbers) is float

@@ -1,8 +1,8 @@
 """Which sums of the topics and of the books differ, and which few ids explain it?
 
-Sums stand for sets: of each edge a count and a hash on both sides. So that memory is bounded
-however many runs there are, runs are summed in groups first, each hash times an odd number that is
-its run's: events that changed places between two runs of a group differ all the same.
+Each side has a count and a hash of its events per edge, instead of the events. Runs are summed in
+groups first, so that memory is bounded however many there are. Each hash is multiplied by an odd
+number that depends on its run: so two runs of a group that have exchanged events differ as well.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from xxhash import xxh3_64_intdigest
 from farandole.events.ledger_entry import HASH_MASK, LedgerEntry
 
 RUN_GROUPS = 4096
-"""Of runs, in a first look."""
+"""The number of groups in the first pass."""
 
 
 class AuditEdge(NamedTuple):
-    """What is counted: events of a type that were emitted, or that a stage has consumed."""
+    """Events of one type that were emitted, or that a stage has consumed."""
 
     event_type: str
     stage: str | None
-    """None: emitted, by whichever stage."""
+    """None for emitted events, of whichever stage."""
 
     def __str__(self) -> str:
         return self.event_type if self.stage is None else f"{self.event_type}>{self.stage}"
@@ -38,20 +38,20 @@ class EdgeSum(NamedTuple):
     n: int = 0
     hash: int = 0
     earliest: int = 0
-    """Milliseconds of the epoch; 0: nothing."""
+    """Milliseconds of the epoch; 0 if there is nothing."""
 
 
 class EdgeSums:
-    """Of one side."""
+    """The counts and hashes of one side, topics or ledger."""
 
-    def __init__(self, group: Callable[[str], Hashable | None]) -> None:
-        """`group`: what a run is summed under; None: it is not looked at."""
-        self._group = group
+    def __init__(self, group_of: Callable[[str], Hashable | None]) -> None:
+        """`group_of` returns what a run is summed under, None for a run that is left out."""
+        self._group_of = group_of
         self._cells: dict[AuditCell, list[int]] = {}
 
     def add(self, run: str, edge: AuditEdge, n: int, hash_: int, at: int) -> None:
-        """So many events, with the sum of their hashes, of that time or later."""
-        group = self._group(run)
+        """Add `n` events with the sum of their hashes; none is earlier than `at`."""
+        group = self._group_of(run)
         if group is None:
             return
         weighted = hash_ * run_weight(run)
@@ -70,28 +70,28 @@ class EdgeSums:
     def __iter__(self) -> Iterator[AuditCell]:
         return iter(self._cells)
 
-    def events(self) -> int:
-        """That were emitted."""
+    def emitted_count(self) -> int:
+        """Return the number of events that were emitted."""
         return sum(cell[0] for (_, edge), cell in self._cells.items() if edge.stage is None)
 
 
 def run_weight(run: str) -> int:
-    """Odd, so that nothing is lost modulo 2^64."""
+    """Return the factor of a run's hashes. It is odd, so that it has an inverse modulo 2^64."""
     return xxh3_64_intdigest(run.encode()) | 1
 
 
 def remove_run_weight(hash_: int, run: str) -> int:
-    """The sum of hashes that was multiplied by the run's weight."""
+    """Return the sum of hashes before it was multiplied by the run's weight."""
     return hash_ * pow(run_weight(run), -1, 2**64) & HASH_MASK
 
 
 def run_group(run: str) -> int:
-    """Which of the groups a run belongs to."""
+    """Return the group that a run belongs to."""
     return (xxh3_64_intdigest(run.encode()) >> 32) % RUN_GROUPS
 
 
 def add_entry_sums(sums: EdgeSums, entry: LedgerEntry) -> None:
-    """Add what a sound entry says."""
+    """Add the counts and hashes of a valid entry."""
     at, stage = entry["at"], entry["stage"]
     for part in entry["runs"]:
         run = part["run"]
@@ -103,18 +103,19 @@ def add_entry_sums(sums: EdgeSums, entry: LedgerEntry) -> None:
 
 
 def differing_cells(topics: EdgeSums, books: EdgeSums) -> list[AuditCell]:
-    """Where the two sides are not the same."""
+    """Return the cells in which count or hash of the two sides differ."""
     cells = dict.fromkeys([*topics, *books])
     return [cell for cell in cells if topics[cell][:2] != books[cell][:2]]
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionLoss:
-    """What retention has taken from, and the time up to which it has: ms of the epoch."""
+    """Up to which time retention has deleted records, in milliseconds of the epoch."""
 
     topics: Mapping[str, int] = field(default_factory=dict)
     """By event type."""
     books: int | None = None
+    """Of ledger entries; None if none are deleted."""
 
     def excuses(self, edge: AuditEdge, topics: EdgeSum, books: EdgeSum) -> str | None:
         """What may have taken the difference, so that nothing can be said; else None."""
@@ -128,8 +129,9 @@ class RetentionLoss:
 def explain_difference(
     n: int, hash_: int, hashes: Mapping[int, str]
 ) -> tuple[list[str], list[str]] | None:
-    """Which few ids make the difference of two sides: those that the first has more, and those that
-    the second has more. `hashes`: by hash, the ids that are known. None: no few of them do."""
+    """Return the ids of the one or two events that explain the difference of two sides: those that
+    only the first has, and those that only the second has. `hashes` are the known ids by hash. None
+    if no one or two of them explain it."""
     want = hash_ & HASH_MASK
     if n == 0:
         for one, name in hashes.items():

@@ -1,4 +1,4 @@
-"""What does a lane of the bookkeeper do with entries, and when time passes?"""
+"""What does a lane of the bookkeeper do with ledger entries, and when time passes?"""
 
 from __future__ import annotations
 
@@ -17,109 +17,116 @@ from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import BatchResult
+from farandole.lanes.quiet_clock import QuietClock
 from farandole.ledger import entry_validation, late_run_alerts
+from farandole.ledger.alert_tracker import AlertTracker
 from farandole.ledger.run_fold import count_settled_events
 from farandole.ledger.run_store import RunChange, RunStore
-from farandole.ledger.stage_alerts import AlertCondition, AlertTracker
+from farandole.ledger.stage_alerts import AlertCondition
 
 log = structlog.get_logger()
 
-_CALM_MS = 2_000  # milliseconds without an old entry after which no old one is taken to be unread
-_OLD_ENTRY_MS = 10_000  # milliseconds; of stages that are at work, younger ones never cease to come
-_FOLD_SECONDS = 0.5  # seconds of folding in one transaction
-_MAX_ROW_BYTES = 8 * 1024 * 1024  # bytes of rows in one transaction, nearly
-_LOG_INTERVAL = 10.0  # seconds between two words about records that are no entries
+_QUIET_MS = 2_000
+_OLD_ENTRY_MS = 10_000
+_FOLD_SECONDS = 0.5  # of folding in one transaction
+_MAX_ROW_BYTES = 8 * 1024 * 1024  # of rows in one transaction, approximately
+_LOG_INTERVAL = 10.0  # seconds between two log lines about records that are no entries
 
 POSITION_KEY = b"position"
-_FIRING_PREFIX = b"firing/"  # before the key of an alert
+_FIRING_PREFIX = b"firing/"  # before the key of an alert in the lane's state
 _ID_HEADER = length_prefixed(b"ce_id")
 
 
 def now_ms() -> int:
-    """Milliseconds of the epoch."""
+    """Return the time in milliseconds of the epoch."""
     return time.time_ns() // 1_000_000
 
 
 class BookkeeperLane:
-    """`farandole.lanes.lane_work.LaneWork` over partition `index` of `farandole.ledger`."""
+    """The `farandole.lanes.lane_work.LaneWork` over partition `index` of `farandole.ledger`.
+
+    It folds entries into run rows, marks late runs, and writes rows and alerts in the transaction
+    that commits the entries' offsets."""
 
     def __init__(
         self,
         names: KafkaNames,
         index: int,
         source: str,
-        book: RunStore | None = None,
+        store: RunStore | None = None,
         clock: Callable[[], int] = now_ms,
-        seen: Callable[[], Sequence[AlertCondition] | None] = lambda: None,
+        take_conditions: Callable[[], Sequence[AlertCondition] | None] = lambda: None,
     ) -> None:
-        """`source`: the `ce_source` of what it writes; `clock` gives milliseconds of the epoch;
-        `seen` what stages are like, or None where that is not known anew: to be given to one lane
-        alone."""
-        self._into = Partition(names.runs_topic, index)
+        """`source` is the `ce_source` of what the lane writes; `clock` returns milliseconds of the
+        epoch. `take_conditions` returns the newest conditions of all stages, None if there are none
+        since its last call; only one lane of the installation may have it."""
+        self._runs = Partition(names.runs_topic, index)
         self._state = Partition(names.bookkeeper_state_topic, index)
         self._alerts = Partition(names.alerts_topic, 0)
         self._source = source
-        self._book = book or RunStore()
+        self._store = store or RunStore()
         self._clock = clock
-        self._calm_since: int | None = None
-        self._asked = 0
-        self._oldest = 0
-        """Of the entries of one batch, when the earliest was written."""
-        self._firing: list[Alert] = []
-        self._seen = seen
-        self._watch = AlertTracker()
-        self._unread = 0
-        self._said = -_LOG_INTERVAL
-        self._next = 0
-        """The offset up to which (exclusive) everything is in the rows: a group's offsets expire
-        when nobody is at work for a week, and to count entries twice is worse than to miss some."""
+        self._quiet_clock = QuietClock(_QUIET_MS, _OLD_ENTRY_MS, reset_after_gap=True)
+        self._oldest_entry = 0
+        """When the earliest entry of the current batch was written."""
+        self._new_alerts: list[Alert] = []
+        self._take_conditions = take_conditions
+        self._alert_tracker = AlertTracker()
+        self._foreign_count = 0
+        self._last_logged = -_LOG_INTERVAL
+        self._position = 0
+        """The offset up to which (exclusive) everything is in the rows. It is kept in the lane's
+        state as well, because the offsets of a group expire if no bookkeeper runs for a week, and
+        to count entries twice is worse than to miss some."""
 
     @property
     def deferred(self) -> None:
         return None
 
     def open(self, tables: StateTables) -> None:
-        self._calm_since = None
-        self._firing = []
-        foreign = self._book.restored(tables[self._into.topic])
+        self._quiet_clock.restart()
+        self._new_alerts = []
+        foreign = self._store.restore(tables[self._runs.topic])
         if foreign:
-            log.warning("books.foreign", topic=self._into.topic, rows=foreign)
+            log.warning("books.foreign", topic=self._runs.topic, rows=foreign)
         state = tables[self._state.topic]
-        self._next = int(state.get(POSITION_KEY, b"0"))
-        self._watch.restored(_restore_firing(state))
-        self._seen()  # what was seen before another lane wrote is of then
+        self._position = int(state.get(POSITION_KEY, b"0"))
+        self._alert_tracker.restore(_restore_firing(state))
+        self._take_conditions()  # discarded: they are older than the state that was read
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
         ends = time.monotonic() + _FOLD_SECONDS
         settled = 0
-        self._oldest = self._clock()
+        self._oldest_entry = self._clock()
         for record in records:
-            if record.offset >= self._next:
-                self._one(record)
-                self._next = record.offset + 1
+            if record.offset >= self._position:
+                self._fold_record(record)
+                self._position = record.offset + 1
             settled += 1
-            if self._book.size >= _MAX_ROW_BYTES or time.monotonic() >= ends:
+            if self._store.changed_bytes >= _MAX_ROW_BYTES or time.monotonic() >= ends:
                 break
         at = self._clock()
-        if self._calm(at, old=self._oldest < at - _OLD_ENTRY_MS):
-            # Entries of the last seconds may be unread: what was due before them is late.
-            self._judge(at - _OLD_ENTRY_MS)
+        saw_old = self._oldest_entry < self._quiet_clock.old_before(at)
+        if self._quiet_clock.observe(at, saw_old=saw_old):
+            # Entries of the last seconds may be unread: only runs that were due before are late.
+            self._mark_late_runs(at - _OLD_ENTRY_MS)
         return BatchResult(
             settled, self._writes(f"{record.topic}/{record.partition}/{record.offset}")
         )
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
-        """Its runs will never be complete: what it said of them is not known."""
+        """Skip an entry that ended the lane `deaths` times. Its runs will never be complete,
+        because the entry's counts are missing."""
         log.error("entry.unread", partition=record.partition, offset=record.offset, deaths=deaths)
-        self._next = record.offset + 1
+        self._position = record.offset + 1
         return BatchResult(1, self._writes(""))
 
     def on_idle(self) -> BatchResult | None:
         at = self._clock()
-        if self._calm(at):
-            self._judge(at)  # all is read: what is not complete now is late, and not just unread
-        writes = self._writes(f"{self._into.topic}/{self._into.partition}/{at}")
-        return BatchResult(0, writes) if writes[self._into] or writes[self._alerts] else None
+        if self._quiet_clock.observe(at):
+            self._mark_late_runs(at)  # everything is read, so no completion can be unread
+        writes = self._writes(f"{self._runs.topic}/{self._runs.partition}/{at}")
+        return BatchResult(0, writes) if writes[self._runs] or writes[self._alerts] else None
 
     def on_commit(self, done: BatchResult) -> None:
         pass
@@ -127,86 +134,81 @@ class BookkeeperLane:
     async def close(self) -> BatchResult | None:
         return None
 
-    def _calm(self, at: int, *, old: bool = False) -> bool:
-        """Can no entry be expected but those of now? `old`: one of an earlier time was read."""
-        asleep, self._asked = at - self._asked > _OLD_ENTRY_MS, at  # the process, or its connection
-        if old:
-            self._calm_since = None
-            return False
-        if asleep or self._calm_since is None:
-            self._calm_since = at
-        return at - self._calm_since >= _CALM_MS
+    def _mark_late_runs(self, due: int) -> None:
+        """Mark the runs as late that should have been complete before `due`."""
+        self._new_alerts = [late_run_alerts.firing_alert(row) for row in self._store.mark_late(due)]
 
-    def _judge(self, due: int) -> None:
-        """Call those late that should have been complete before."""
-        self._firing = [late_run_alerts.firing_alert(row) for row in self._book.late(due)]
-
-    def _one(self, record: Record) -> None:
+    def _fold_record(self, record: Record) -> None:
+        """Fold the entry in a record into its runs; count the record if it is none."""
         entry = entry_validation.parse_entry(record.value)
         if entry is None:
-            self._pass_over(record)
+            self._count_foreign(record)
             return
-        self._oldest = min(self._oldest, entry["at"])
+        self._oldest_entry = min(self._oldest_entry, entry["at"])
         events = count_settled_events(entry)
         for each in entry["runs"]:
-            self._book.add(each, entry, events)
+            self._store.apply_part(each, entry, events)
 
-    def _pass_over(self, record: Record) -> None:
-        self._unread += 1
+    def _count_foreign(self, record: Record) -> None:
+        """Count a record that is no entry, and log the count from time to time."""
+        self._foreign_count += 1
         at = time.monotonic()
-        if at - self._said >= _LOG_INTERVAL:
+        if at - self._last_logged >= _LOG_INTERVAL:
             log.warning(
                 "entry.foreign",
                 partition=record.partition,
                 offset=record.offset,
-                records=self._unread,
+                records=self._foreign_count,
             )
-            self._said, self._unread = at, 0
+            self._last_logged, self._foreign_count = at, 0
 
     def _writes(self, cause: str) -> dict[Partition, list[OutgoingRecord]]:
+        """Return the rows, alerts and state to commit. `cause` makes the ids of the events."""
         at = self._clock()
-        changes = self._book.taken(at)
+        changes = self._store.take_changes(at)
         written = datetime.fromtimestamp(at / 1000, UTC)
-        heads = {
-            what: make_header_block(constant_headers(self._source, f"run.{what}", written))
-            for what in {change.what for change in changes}
-            if what is not None
+        blocks = {
+            transition: make_header_block(
+                constant_headers(self._source, f"run.{transition}", written)
+            )
+            for transition in {change.transition for change in changes}
+            if transition is not None
         }
         id_ = f"{cause}/".encode()
 
         def outgoing(change: RunChange) -> OutgoingRecord:
-            if change.what is None:
+            if change.transition is None:
                 return OutgoingRecord(change.run, None)
-            count, head = heads[change.what]
+            count, block = blocks[change.transition]
             return OutgoingRecord(
                 change.run,
                 change.row,
-                varint_bytes(count + 1) + head + _ID_HEADER + length_prefixed(id_ + change.run),
+                varint_bytes(count + 1) + block + _ID_HEADER + length_prefixed(id_ + change.run),
             )
 
-        seen = self._seen()
-        news = [] if seen is None else self._watch.judged(seen, at)
-        told = [
-            *self._firing,
-            *map(late_run_alerts.resolved_alert, self._book.no_more_late()),
-            *news,
+        conditions = self._take_conditions()
+        stage_alerts = [] if conditions is None else self._alert_tracker.update(conditions, at)
+        alerts = [
+            *self._new_alerts,
+            *map(late_run_alerts.resolved_alert, self._store.take_no_longer_late()),
+            *stage_alerts,
         ]
-        self._firing = []
+        self._new_alerts = []
         return {
-            self._into: [outgoing(change) for change in changes],
+            self._runs: [outgoing(change) for change in changes],
             self._alerts: [
                 outgoing_alert(alert, self._source, id_ + alert.key.encode(), written)
-                for alert in told
+                for alert in alerts
             ],
             self._state: [
-                OutgoingRecord(POSITION_KEY, b"%d" % self._next),
-                *map(_firing_record, news),
+                OutgoingRecord(POSITION_KEY, b"%d" % self._position),
+                *map(_firing_record, stage_alerts),
             ],
         }
 
 
 def _firing_record(alert: Alert) -> OutgoingRecord:
-    """As the lane's state: what fires."""
+    """Return the row of an alert in the lane's state; a tombstone once it is resolved."""
     firing = alert.model_dump_json().encode() if alert.state == "firing" else None
     return OutgoingRecord(_FIRING_PREFIX + alert.key.encode(), firing)
 

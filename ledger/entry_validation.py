@@ -1,4 +1,4 @@
-"""Is this record an entry that a lane of ours may have written?"""
+"""Is a record a valid ledger entry, as a lane of ours writes it?"""
 
 from __future__ import annotations
 
@@ -7,25 +7,19 @@ from math import isfinite
 from typing import Any
 
 from farandole.events import ledger_entry
-from farandole.events.ledger_entry import HASH_MASK, LedgerEntry
+from farandole.events.ledger_entry import HASH_MASK, MAX_TIME_MS, LedgerEntry
+from farandole.events.outcome import RECORDED
 
-_MAX_COUNT = 2**40  # events or lines in one part: sums of them stay below 64 bits
-_MAX_TIME_MS = 2**48  # milliseconds of the epoch
+_MAX_COUNT = 2**40  # events or lines in one part: their sums stay below 64 bits
 _MAX_NAME_LENGTH = 249  # characters
 _MAX_RUN_LENGTH = 64
 
-_OUTCOME_COUNTS = (
-    "dropped",
-    "filtered",
-    "dead",
-    "cancelled",
-    "parked",
-)  # any sign: a replay takes back
+_OUTCOME_COUNTS = tuple(outcome.value for outcome in RECORDED)  # may be negative after a replay
 
 
 def parse_entry(value: bytes | None) -> LedgerEntry | None:
-    """The entry in a record, whole and of the right types; None where it is not: nothing behind
-    this needs to look again."""
+    """Return the entry in a record, complete and with the right types, so that no later code needs
+    to check it. None if the record is no such entry."""
     found = ledger_entry.parse_ledger_entry(value)
     return found if found is not None and _is_valid_entry(found) else None
 
@@ -36,7 +30,7 @@ def _is_valid_entry(entry: Any) -> bool:
             _is_name(entry["pipeline"])
             and _is_name(entry["stage"])
             and _is_int_within(entry["lane"], 0, _MAX_COUNT)
-            and _is_int_within(entry["at"], 0, _MAX_TIME_MS)
+            and _is_int_within(entry["at"], 0, MAX_TIME_MS)
             and _is_seconds(entry["seconds"])
             and all(map(_is_valid_part, entry["runs"]))
         )
@@ -60,7 +54,7 @@ def _is_valid_consumed(consumed: Any) -> bool:
     return (
         _is_int_within(consumed["n"], 0, _MAX_COUNT)
         and _is_int_within(consumed["hash"], 0, HASH_MASK)
-        and _is_int_within(consumed["oldest"], 0, _MAX_TIME_MS)
+        and _is_int_within(consumed["oldest"], 0, MAX_TIME_MS)
         and _is_int_within(consumed.get("lines", 0), 0, _MAX_COUNT)
         and all(
             _is_int_within(consumed.get(name, 0), -_MAX_COUNT, _MAX_COUNT)
@@ -84,7 +78,7 @@ def _is_valid_root(root: Any) -> bool:
         and _is_name(root["topic"])
         and _is_int_within(root["partition"], 0, _MAX_COUNT)
         and _is_int_within(root["offset"], 0, HASH_MASK)
-        and _is_int_within(root["at"], 0, _MAX_TIME_MS)
+        and _is_int_within(root["at"], 0, MAX_TIME_MS)
         and _are_stage_names(root["to"])
         and _is_seconds(root.get("within", 0))
         and _is_seconds(root.get("fail_above", 0))
@@ -102,10 +96,10 @@ def _is_int_within(number: Any, least: int, most: int) -> bool:
 
 
 def _is_seconds(number: Any) -> bool:
-    return type(number) in (int, float) and isfinite(number) and 0 <= number <= _MAX_TIME_MS
+    return type(number) in (int, float) and isfinite(number) and 0 <= number <= MAX_TIME_MS
 
 
 @lru_cache(maxsize=4096)
 def _is_name(name: Any) -> bool:
-    """`>` and `@` have a meaning in the name of an edge."""
+    """Return True for a name without `>` and `@`, which have a meaning in the name of an edge."""
     return type(name) is str and 0 < len(name) <= _MAX_NAME_LENGTH and not {">", "@"} & set(name)

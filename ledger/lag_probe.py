@@ -1,4 +1,4 @@
-"""How far is each stage behind, who works it, and how old is what is unread?"""
+"""How far is each stage behind, how many processes work on it, and how old is what is unread?"""
 
 from __future__ import annotations
 
@@ -25,82 +25,84 @@ from farandole.ledger.stage_alerts import LEDGER_LAG_SECONDS, LagSample
 
 log = structlog.get_logger()
 
-PROBE_INTERVAL = 5.0  # seconds between two looks
+PROBE_INTERVAL = 5.0  # seconds between two probes
 
 
 class LagProbe:
-    """Looks at everything every few seconds, and keeps the newest look until it is taken."""
+    """Measures the lag of every stage and of the ledger every few seconds, and keeps the newest
+    result until it is taken."""
 
     def __init__(
         self,
         settings: Settings,
         rows: Callable[[], Mapping[bytes, bytes]],
-        wanted: Callable[[], bool],
+        is_wanted: Callable[[], bool],
     ) -> None:
-        """`rows`: those of `farandole.topology`; `wanted`: does anybody here ask for it now?"""
+        """`rows` returns those of `farandole.topology`. Nothing is measured while `is_wanted`
+        returns False."""
         self._settings = settings
         self._rows = rows
-        self._wanted = wanted
-        self._look: list[LagSample] | None = None
+        self._is_wanted = is_wanted
+        self._latest: list[LagSample] | None = None
         self._decoder = TopologyDecoder()
 
-    def taken(self) -> Sequence[LagSample] | None:
-        """The newest look, once; None: there is none since the last time."""
-        look, self._look = self._look, None
-        return look
+    def take_latest(self) -> Sequence[LagSample] | None:
+        """Return the newest result; None if there is none since the last call."""
+        latest, self._latest = self._latest, None
+        return latest
 
     async def run(self) -> None:
-        """Look, until cancelled."""
+        """Measure until cancelled."""
         while True:
             try:
                 async with ClusterAdmin.open(self._settings) as admin:
                     while True:
-                        self._look = await self._looked(admin) if self._wanted() else None
+                        self._latest = await self._probe_all(admin) if self._is_wanted() else None
                         await asyncio.sleep(PROBE_INTERVAL)
             except BrokerError as error:
                 log.warning("watching.unanswered", why=str(error))
                 await asyncio.sleep(PROBE_INTERVAL)
 
-    async def _looked(self, admin: ClusterAdmin) -> list[LagSample]:
+    async def _probe_all(self, admin: ClusterAdmin) -> list[LagSample]:
         versions = self._decoder.decode(self._rows()).newest_versions()
-        found = [await self._stage(admin, v, stage) for v in versions for stage in v.stages]
+        found = [await self._probe_stage(admin, v, stage) for v in versions for stage in v.stages]
         if versions:
-            ledger = await self._ledger(admin)
+            ledger = await self._probe_ledger(admin)
             found += [ledger._replace(pipeline=v.pipeline) for v in versions]
         return found
 
-    async def _stage(self, admin: ClusterAdmin, version: Version, stage: str) -> LagSample:
+    async def _probe_stage(self, admin: ClusterAdmin, version: Version, stage: str) -> LagSample:
         names, age = self._settings.names, version.stages[stage].age
         try:
-            left = await unread_ranges(admin, await stage_input_lag(admin, names, version, stage))
-            old = age is not None and await _has_older_unread(admin, left, age)
+            unread = await unread_ranges(admin, await stage_input_lag(admin, names, version, stage))
+            old = age is not None and await _has_older_unread(admin, unread, age)
         except TopicMissingError:
-            return LagSample(version.pipeline, stage, 0, 0, age=age, known=False)
+            return LagSample(version.pipeline, stage, 0, 0, age=age, measured=False)
         members = await admin.count_members(names.stage_group(version.pipeline, stage))
-        return LagSample(version.pipeline, stage, members, total_unread(left), old, age)
+        return LagSample(version.pipeline, stage, members, total_unread(unread), old, age)
 
-    async def _ledger(self, admin: ClusterAdmin) -> LagSample:
+    async def _probe_ledger(self, admin: ClusterAdmin) -> LagSample:
         names = self._settings.names
         width = (await admin.topics()).get(names.ledger_topic, 0)
         if not width:
-            return LagSample("", None, 0, 0, age=LEDGER_LAG_SECONDS, known=False)
+            return LagSample("", None, 0, 0, age=LEDGER_LAG_SECONDS, measured=False)
         partitions = {TopicPartition(names.ledger_topic, index): "" for index in range(width)}
-        left = await unread_ranges(
+        unread = await unread_ranges(
             admin, await partition_lag(admin, names.bookkeeper_group, partitions)
         )
         return LagSample(
             "",
             None,
             1,
-            total_unread(left),
-            await _has_older_unread(admin, left, LEDGER_LAG_SECONDS),
+            total_unread(unread),
+            await _has_older_unread(admin, unread, LEDGER_LAG_SECONDS),
             LEDGER_LAG_SECONDS,
         )
 
 
-async def _has_older_unread(admin: ClusterAdmin, left: UnreadRanges, age: float) -> bool:
-    """Is something unread that is older than so many seconds?"""
-    if not left:
+async def _has_older_unread(admin: ClusterAdmin, unread: UnreadRanges, age: float) -> bool:
+    """Return True if something unread is older than `age` seconds."""
+    if not unread:
         return False
-    younger = await admin.offsets_at(list(left), int((time.time() - age) * 1000))
-    return any(first < younger[tp] for tp, (first, _) in left.items())
+    younger = await admin.offsets_at(list(unread), int((time.time() - age) * 1000))
+    return any(first < younger[tp] for tp, (first, _) in unread.items())

@@ -1,4 +1,4 @@
-"""What is to be told of a run that takes longer than it should?"""
+"""Which alert does a run raise that is not complete in time?"""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from datetime import UTC, datetime
 
 from farandole.events.alert_record import Alert
 from farandole.events.run_row import RunRow, in_flight
-from farandole.ledger.run_fold import completion_deadline
+from farandole.ledger.run_completion import completion_deadline
 
 
 def firing_alert(row: RunRow) -> Alert:
-    """Of a run that is open past the time in which it should be complete."""
+    """Return the alert for a run that is open after its deadline."""
     root = row["root"]
     assert root is not None
     waiting = sorted(name for name, edge in row["edges"].items() if in_flight(edge))
-    where = f"; in flight: {', '.join(waiting[:5])}" if waiting else ""
-    text = f"run {row['run']} is not complete within {root.get('within', 0):g} s{where}"
+    in_flight_text = f"; in flight: {', '.join(waiting[:5])}" if waiting else ""
+    text = f"run {row['run']} is not complete within {root.get('within', 0):g} s{in_flight_text}"
     return _build_alert(row, text, "firing")
 
 
 def resolved_alert(row: RunRow) -> Alert:
-    """Of a late run that is complete, or was forgotten."""
+    """Return the alert that resolves the one of a late run, which is complete, or deleted."""
     if row["closed"] is None:
         return _build_alert(
             row, f"run {row['run']} is forgotten, and was never complete", "resolved"
         )
-    took = (row["closed"] - row["opened"]) / 1000
+    seconds = (row["closed"] - row["opened"]) / 1000
     return _build_alert(
-        row, f"run {row['run']} is {row['status']}, after {took:,.0f} s", "resolved"
+        row, f"run {row['run']} is {row['status']}, after {seconds:,.0f} s", "resolved"
     )
 
 

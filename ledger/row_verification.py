@@ -1,8 +1,7 @@
-"""Do the rows of a lane say what its entries fold into?
+"""Do the rows of a lane equal what its entries fold into?
 
-Entry by entry, in the order of the ledger. A run whose fold has become its row is held no more than
-by its name: what is held is the rows, and the runs that differ or are not at their end.
-"""
+Entries are folded one by one, in the order of the ledger. Of a run that equals its row only the
+name is kept, so that memory holds the rows, and the runs that differ or are not finished."""
 
 from __future__ import annotations
 
@@ -19,73 +18,76 @@ _CLOCK_FIELD = "late"
 
 
 class RowMismatch(NamedTuple):
-    """A run whose row is not what its entries fold into."""
+    """A run whose row differs from what its entries fold into."""
 
     run: str
     row: RunRow | None
-    """None: it has none."""
-    fold: RunRow | None
-    """None: it has no entry."""
+    """None if the run has no row."""
+    refolded: RunRow | None
+    """None if the run has no entry."""
 
-    def what(self) -> list[str]:
-        """The edges that differ; if none does, the fields."""
-        if self.row is None or self.fold is None:
+    def differing_fields(self) -> list[str]:
+        """Return the names of the edges that differ, or of the fields if no edge does."""
+        if self.row is None or self.refolded is None:
             return []
-        edges = _differing_fields(self.row["edges"], self.fold["edges"])
-        return edges or [f for f in _differing_fields(self.row, self.fold) if f != _CLOCK_FIELD]
+        edges = _differing_fields(self.row["edges"], self.refolded["edges"])
+        return edges or [f for f in _differing_fields(self.row, self.refolded) if f != _CLOCK_FIELD]
 
 
 class RefoldCheck:
-    """One partition of the ledger, and of the rows."""
+    """Compares one partition of the ledger with the rows of its runs."""
 
     def __init__(
-        self, rows: Mapping[bytes, bytes], wanted: Callable[[str], bool] = lambda _: True
+        self, rows: Mapping[bytes, bytes], is_wanted: Callable[[str], bool] = lambda _: True
     ) -> None:
-        """`rows`: those of the bookkeeper, by run; `wanted`: is this run looked at?"""
-        self._wanted = wanted
+        """`rows` are the bookkeeper's, by run; only runs for which `is_wanted` is True are
+        checked."""
+        self._is_wanted = is_wanted
         self._rows = {
-            run: value for key, value in rows.items() if wanted(run := key.decode(errors="replace"))
+            run: value
+            for key, value in rows.items()
+            if is_wanted(run := key.decode(errors="replace"))
         }
-        self._agreed: set[str] = set()
+        self._matching: set[str] = set()
         self._folds: dict[str, bytes] = {}
-        """Of runs that are not, or not yet, what their row says."""
-        self._ahead: set[str] = set()
+        """By run, the folded row where it differs, perhaps because more entries follow."""
+        self._unjudged: set[str] = set()
 
     def add(self, entry: LedgerEntry) -> None:
-        """Fold a sound entry that the bookkeeper has read."""
+        """Fold a valid entry that the bookkeeper has read."""
         events = count_settled_events(entry)
         for part in entry["runs"]:
             run = part["run"]
-            if not self._wanted(run):
+            if not self._is_wanted(run):
                 continue
-            before = self._rows[run] if run in self._agreed else self._folds.get(run)
+            before = self._rows[run] if run in self._matching else self._folds.get(run)
             row, _ = fold_part(
                 None if before is None else orjson.loads(before), part, entry, events
             )
             value = orjson.dumps(row)
             if value == self._rows.get(run):
-                self._agreed.add(run)
+                self._matching.add(run)
                 self._folds.pop(run, None)
             else:
-                self._agreed.discard(run)
+                self._matching.discard(run)
                 self._folds[run] = value
 
-    def pass_by(self, entry: LedgerEntry) -> None:
-        """An entry that the bookkeeper may not have read: its runs cannot be judged yet."""
-        self._ahead |= {part["run"] for part in entry["runs"] if self._wanted(part["run"])}
+    def skip_unfolded(self, entry: LedgerEntry) -> None:
+        """Note an entry that the bookkeeper may not have read: its runs cannot be judged yet."""
+        self._unjudged |= {part["run"] for part in entry["runs"] if self._is_wanted(part["run"])}
 
     @property
-    def ahead(self) -> int:
-        """Runs that are not judged."""
-        return len(self._ahead)
+    def unjudged(self) -> int:
+        """The number of runs that cannot be judged yet."""
+        return len(self._unjudged)
 
-    def others(self) -> Iterator[RowMismatch]:
-        """What differs, once all entries are added."""
+    def mismatches(self) -> Iterator[RowMismatch]:
+        """Yield the runs that differ, once all entries are added."""
         for run, value in self._folds.items():
-            other = RowMismatch(run, _load_row(self._rows.get(run)), _load_row(value))
-            if run not in self._ahead and (other.row is None or other.what()):
-                yield other
-        known = self._agreed | self._folds.keys() | self._ahead
+            mismatch = RowMismatch(run, _load_row(self._rows.get(run)), _load_row(value))
+            if run not in self._unjudged and (mismatch.row is None or mismatch.differing_fields()):
+                yield mismatch
+        known = self._matching | self._folds.keys() | self._unjudged
         for run, value in self._rows.items():
             if run not in known:
                 yield RowMismatch(run, _load_row(value), None)

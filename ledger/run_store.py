@@ -1,7 +1,7 @@
-"""Which runs does a lane remember, and for how long?
+"""Which runs does a lane of the bookkeeper keep, and for how long?
 
-Rows are kept as they stand in `farandole.runs`, which is both what everybody reads and the lane's
-state; they become objects only while entries are folded into them.
+Rows are kept as bytes, as they stand in `farandole.runs`, which is both what everybody reads and
+the lane's state. They are decoded only while entries are folded into them.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heappush
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import orjson
 
 from farandole.events.ledger_entry import LedgerEntry, RunPart
-from farandole.events.run_row import RUN_STATUSES, RunRow
-from farandole.ledger.run_fold import RunTransition, completion_deadline, fold_part
+from farandole.events.run_row import RunRow, parse_run_row
+from farandole.ledger.run_completion import RunTransition, completion_deadline
+from farandole.ledger.run_fold import fold_part
 
-RUN_RETENTION_MS = 7 * 86_400_000  # milliseconds: what the ledger itself keeps
-MAX_CLOSED_RUNS = 100_000  # rows of runs that are over
-NEW_ROW_BYTES = 600  # bytes that a row is taken to have before it was ever written
+RUN_RETENTION_MS = 7 * 86_400_000  # the retention of the ledger itself
+MAX_CLOSED_RUNS = 100_000  # complete runs of one lane
+NEW_ROW_BYTES = 600  # assumed for a row that was never written
 
 _TRANSITION_RANK: Mapping[RunTransition, int] = {
     "progressed": 0,
@@ -30,45 +31,52 @@ _TRANSITION_RANK: Mapping[RunTransition, int] = {
 
 
 class RunChange(NamedTuple):
-    """What became of a run in one transaction; no row: it is forgotten."""
+    """The change of a run in one transaction; a row of None deletes it."""
 
     run: bytes
     row: bytes | None
-    what: RunTransition | None
+    transition: RunTransition | None
+    """None if the row is deleted."""
 
 
 class RunStore:
-    """The rows of one lane. Changes are taken, written and committed, or the book is restored."""
+    """The rows of one lane.
+
+    The caller takes changes, writes and commits them; if that fails, it calls `restore` with the
+    rows that are committed."""
 
     def __init__(
-        self, *, retention: int = RUN_RETENTION_MS, most_closed: int = MAX_CLOSED_RUNS
+        self, *, retention_ms: int = RUN_RETENTION_MS, max_closed: int = MAX_CLOSED_RUNS
     ) -> None:
-        """`retention` in milliseconds, of rows that nothing is added to."""
-        self._retention = retention
-        self._most_closed = most_closed
-        self._clear()
+        """`retention_ms`: a row to which nothing is added is deleted after this time; so are
+        complete runs beyond the newest `max_closed`."""
+        self._retention_ms = retention_ms
+        self._max_closed = max_closed
+        self._reset()
 
-    def _clear(self) -> None:
+    def _reset(self) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._open: OrderedDict[bytes, int] = OrderedDict()
-        """When something was last added to it, the longest ago first."""
+        """By run, when something was last added to it; the longest ago first."""
         self._closed: deque[tuple[int, bytes]] = deque()
-        """When it was over, the earliest first."""
-        self._due: list[tuple[int, bytes]] = []
-        """By when runs that were open after a transaction are expected to be complete: a heap."""
+        """When it was complete, and the run; the earliest first."""
+        self._deadlines: list[tuple[int, bytes]] = []
+        """A heap of deadlines for open runs: when the run should be complete, and the run. Entries
+        of runs that are complete stay until their time has come."""
         self._changed: dict[bytes, tuple[RunRow, RunTransition]] = {}
-        self._no_more_late: list[RunRow] = []
-        self.size = 0
-        """Bytes of the rows that have changed, nearly."""
+        self._late_resolved: list[RunRow] = []
+        self.changed_bytes = 0
+        """The approximate size of the rows that have changed."""
 
-    def restored(self, table: Mapping[bytes, bytes]) -> int:
-        """Begin with these rows; how many of them are none."""
-        self._clear()
+    def restore(self, table: Mapping[bytes, bytes]) -> int:
+        """Replace everything by the rows in a table, and return how many of them were no run
+        rows."""
+        self._reset()
         foreign = 0
         opened: list[tuple[int, bytes]] = []
         closed: list[tuple[int, bytes]] = []
         for run, value in table.items():
-            row = _restorable_row(value)
+            row = parse_run_row(value)
             if row is None:
                 foreign += 1
                 continue
@@ -77,7 +85,7 @@ class RunStore:
                 closed.append((row["closed"], run))
                 continue
             opened.append((row["last"], run))
-            self._expect(run, row)
+            self._schedule_deadline(run, row)
         self._open = OrderedDict((run, last) for last, run in sorted(opened))
         self._closed = deque(sorted(closed))
         return foreign
@@ -86,18 +94,20 @@ class RunStore:
         return len(self._rows)
 
     @property
-    def open(self) -> int:
+    def open_count(self) -> int:
+        """The number of runs that are not complete."""
         return len(self._open)
 
     def __getitem__(self, run: bytes) -> RunRow | None:
-        """As of the last part that was added."""
+        """Return the row of a run after the last part that was added; None if there is none."""
         if run in self._changed:
             return self._changed[run][0]
         value = self._rows.get(run)
         return None if value is None else cast(RunRow, orjson.loads(value))
 
-    def add(self, part: RunPart, entry: LedgerEntry, events: int) -> None:
-        """Fold a part of a sound entry, of which `events` are all that it settled."""
+    def apply_part(self, part: RunPart, entry: LedgerEntry, events: int) -> None:
+        """Fold a part of a valid entry into its run. `events` is how many events the whole entry
+        settled."""
         run = part["run"].encode()
         before: RunTransition = "progressed"
         found = self._changed.get(run)
@@ -108,90 +118,75 @@ class RunStore:
             value = self._rows.get(run)
             if value is not None:
                 row = orjson.loads(value)
-            self.size += NEW_ROW_BYTES if value is None else len(value)
+            self.changed_bytes += NEW_ROW_BYTES if value is None else len(value)
         was_late = row is not None and row["late"]
-        row, what = fold_part(row, part, entry, events)
-        if what == "completed" and was_late:
-            self._no_more_late.append(row)
+        row, transition = fold_part(row, part, entry, events)
+        if transition == "completed" and was_late:
+            self._late_resolved.append(row)
         self._changed[run] = (
             row,
-            what if _TRANSITION_RANK[what] > _TRANSITION_RANK[before] else before,
+            transition if _TRANSITION_RANK[transition] > _TRANSITION_RANK[before] else before,
         )
 
-    def late(self, now: int) -> Iterator[RunRow]:
-        """Open runs that should be complete by now: each is marked so, and given once."""
-        if len(self._due) > 2 * len(self._open) + 1000:
-            self._due = [(at, run) for at, run in self._due if run in self._open]
-            heapify(self._due)
-        while self._due and self._due[0][0] < now:
-            _, run = heappop(self._due)
+    def mark_late(self, now: int) -> Iterator[RunRow]:
+        """Mark the open runs that should be complete by now as late, and yield each of them
+        once."""
+        if len(self._deadlines) > 2 * len(self._open) + 1000:
+            self._deadlines = [(at, run) for at, run in self._deadlines if run in self._open]
+            heapify(self._deadlines)
+        while self._deadlines and self._deadlines[0][0] < now:
+            _, run = heappop(self._deadlines)
             row = self[run] if run in self._open else None
             if row is not None and not row["late"]:
-                what: RunTransition = (
+                transition: RunTransition = (
                     self._changed[run][1] if run in self._changed else "progressed"
                 )
                 late: RunRow = {**row, "late": True}
-                self._changed[run] = late, what
+                self._changed[run] = late, transition
                 yield late
 
-    def no_more_late(self) -> list[RunRow]:
-        """What `late` gave once, and is complete or forgotten since the last time."""
-        rows, self._no_more_late = self._no_more_late, []
+    def take_no_longer_late(self) -> list[RunRow]:
+        """Return the runs that were late, and are complete or deleted since the last call."""
+        rows, self._late_resolved = self._late_resolved, []
         return rows
 
-    def taken(self, now: int) -> list[RunChange]:
-        """What has changed since the last time, and what is forgotten, to be written together."""
+    def take_changes(self, now: int) -> list[RunChange]:
+        """Return the runs that have changed since the last call, and those that are deleted because
+        they are too old or too many. They are to be written in one transaction."""
         changes = []
-        for run, (row, what) in self._changed.items():
-            # A copy: what orjson gives keeps the room in which it was made.
+        for run, (row, transition) in self._changed.items():
+            # Copied, because the bytes that orjson returns occupy its whole buffer.
             value = bytes(memoryview(orjson.dumps(row)))
-            changes.append(RunChange(run, value, what))
+            changes.append(RunChange(run, value, transition))
             self._rows[run] = value
-            if what == "completed":
+            if transition == "completed":
                 self._open.pop(run, None)
                 self._closed.append((now, run))
             elif row["closed"] is None:
                 if run not in self._open:
-                    self._expect(run, row)
+                    self._schedule_deadline(run, row)
                 self._open[run] = now
                 self._open.move_to_end(run)
         self._changed = {}
-        self.size = 0
-        return changes + [RunChange(run, None, None) for run in self._forgotten(now)]
+        self.changed_bytes = 0
+        return changes + [RunChange(run, None, None) for run in self._expire(now)]
 
-    def _expect(self, run: bytes, row: RunRow) -> None:
-        expected = completion_deadline(row)
-        if expected is not None and not row["late"]:
-            heappush(self._due, (expected, run))
+    def _schedule_deadline(self, run: bytes, row: RunRow) -> None:
+        deadline = completion_deadline(row)
+        if deadline is not None and not row["late"]:
+            heappush(self._deadlines, (deadline, run))
 
-    def _forgotten(self, now: int) -> Iterator[bytes]:
-        limit = now - self._retention
-        while self._closed and (
-            len(self._closed) > self._most_closed or self._closed[0][0] < limit
-        ):
+    def _expire(self, now: int) -> Iterator[bytes]:
+        """Delete the rows that are too old or too many, and yield their runs."""
+        limit = now - self._retention_ms
+        while self._closed and (len(self._closed) > self._max_closed or self._closed[0][0] < limit):
             _, run = self._closed.popleft()
             del self._rows[run]
             yield run
-        # Seven days without a word: the events that it still waits for are in no topic any more.
+        # Nothing was added for the whole retention: the events that it waits for are deleted.
         while self._open and next(iter(self._open.values())) < limit:
             run, _ = self._open.popitem(last=False)
             row: RunRow = orjson.loads(self._rows.pop(run))
             if row["late"]:
-                self._no_more_late.append(row)
+                self._late_resolved.append(row)
             yield run
-
-
-def _restorable_row(value: bytes) -> RunRow | None:
-    """The row in a record; None where the bookkeeper did not write it."""
-    try:
-        row: Any = orjson.loads(value)
-        known = (
-            row["status"] in RUN_STATUSES
-            and type(row["last"]) is type(row["opened"]) is int
-            and (row["closed"] is None or type(row["closed"]) is int)
-            and type(row["edges"]) is dict
-            and "root" in row
-        )
-        return row if known else None
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None

@@ -15,49 +15,52 @@ from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.lag_probe import LagProbe
 from farandole.ledger.stage_alerts import AlertCondition, alert_conditions
 
-DRAIN_SECONDS = 10.0  # seconds that the lanes have to end
-_ALERTING_LANE = 0  # the lane that tells of stages: there is one in the installation
+DRAIN_SECONDS = 10.0  # that the lanes have to end
+_ALERTING_LANE = 0  # writes the alerts about stages, so that there is one of each
 
 
 async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
-    """Keep the books until `stopping` is set. Any number of these may run: they share the lanes.
+    """Run the bookkeeper until `stopping` is set. Any number may run: they share the lanes.
 
-    Raises lanes.group.Broken or BrokerError when Kafka is out of reach for good.
+    Raises a lane group's error or BrokerError when Kafka stays unreachable.
     """
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
         source = await _wait_for_source(table, stopping)
-        watching = LagProbe(
+        probe = LagProbe(
             settings, lambda: table.rows, lambda: _ALERTING_LANE in group.running_lanes
         )
 
-        def seen() -> Sequence[AlertCondition] | None:
-            look = watching.taken()
-            return None if look is None else [*alert_conditions(look, settings.command_options)]
+        def take_conditions() -> Sequence[AlertCondition] | None:
+            samples = probe.take_latest()
+            if samples is None:
+                return None
+            return [*alert_conditions(samples, settings.command_options)]
 
-        def work(lane: int) -> BookkeeperLane:
+        def make_lane(lane: int) -> BookkeeperLane:
             if lane != _ALERTING_LANE:
                 return BookkeeperLane(names, lane, source)
-            return BookkeeperLane(names, lane, source, seen=seen)
+            return BookkeeperLane(names, lane, source, take_conditions=take_conditions)
 
         spec = LaneSpec(
             group=names.bookkeeper_group,
             topics=[names.ledger_topic],
             transactional_id=lambda lane: f"{names.bookkeeper_group}:{lane}",
-            work=work,
+            work=make_lane,
             drain_seconds=DRAIN_SECONDS,
             state_topics=[names.runs_topic, names.bookkeeper_state_topic],
-            restart_lost_input=True,  # the state says what is read already
+            restart_lost_input=True,  # the lane's state says which entries are folded
         )
         group = LaneGroup(settings, spec, isolation=asyncio.Lock())
-        await run_with_companion(group, watching.run(), stopping)
+        await run_with_companion(group, probe.run(), stopping)
 
 
 async def _wait_for_source(table: TableFollower, stopping: asyncio.Event) -> str:
-    """The `ce_source` of rows, once somebody has installed something here."""
+    """Wait until a first version is published, and return the `ce_source` of run rows. It contains
+    the installation's id. Returns an empty text if `stopping` is set first."""
     while (installation := decode_installation(table.rows)) is None:
         if stopping.is_set():
-            return ""  # the group ends before it begins
+            return ""  # not used: the lane group ends at once
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await table.next_change()

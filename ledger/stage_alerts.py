@@ -1,59 +1,56 @@
-"""Which stages stand still or are behind, does the ledger lag, and what of that is news?"""
+"""Which alert conditions are true: a stage without workers, a stage behind, a ledger that lags?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from farandole.events.alert_record import Alert, AlertKind
+from farandole.events.alert_record import AlertKind
 
 LEDGER_LAG_SECONDS = 60.0
-"""Seconds that an entry may be unread before the ledger lags."""
+"""The ledger lags if an entry is unread for longer."""
 FIRE_AFTER_MS = 15_000
-"""Milliseconds that a stage may be without a worker: one that is started anew takes a few."""
-CLEAR_AFTER_MS = 5_000
-"""Milliseconds for which all must be well before that is told: so that nothing flaps."""
+"""How long a stage may be without a worker: a restart takes a few seconds."""
 
 
 class LagSample(NamedTuple):
-    """What a look at a stage, or at the ledger, has found."""
+    """What a probe of a stage, or of the ledger, has measured."""
 
     pipeline: str
     stage: str | None
-    """None: the ledger, on which every pipeline relies."""
+    """None for the ledger, on which every pipeline depends."""
     members: int
-    """Processes at work on it."""
+    """Processes that work on it."""
     unread: int
-    """Offsets."""
-    old: bool = False
-    """Is something unread that is older than `age`?"""
+    """In offsets."""
+    has_old: bool = False
+    """Something unread is older than `age`."""
     age: float | None = None
-    """Seconds; None: whatever is unread may be of any age."""
-    known: bool = True
-    """False: it could not be looked at."""
+    """The age that is allowed, in seconds; None if unread events may have any age."""
+    measured: bool = True
+    """False if Kafka could not tell."""
 
 
 class AlertCondition(NamedTuple):
-    """Something that is out of order, or is not."""
+    """A condition that may raise an alert, and whether it is true now."""
 
     key: str
     kind: AlertKind
     pipeline: str
     stage: str | None
-    bad: bool | None
-    """None: nobody can say."""
+    is_bad: bool | None
+    """None if it is not known."""
     text: str
-    well: str
-    """What is to be said once it is not out of order any more."""
-    fires: int
-    """Milliseconds that it may be bad."""
+    resolved_text: str
+    """The alert's text once the condition is no longer true."""
+    fire_after_ms: int
+    """How long the condition may be true before the alert fires."""
 
 
-def alert_conditions(seen: Iterable[LagSample], options: str = "") -> Iterator[AlertCondition]:
-    """`options`: what a person types after `farandole` to reach the same installation, with a space
-    before it."""
-    for each in seen:
+def alert_conditions(samples: Iterable[LagSample], options: str = "") -> Iterator[AlertCondition]:
+    """Yield the conditions of all samples, true or not. `options` are the command-line options that
+    reach the same installation, with a space before them."""
+    for each in samples:
         if each.stage is None:
             yield _ledger_lag_condition(each)
             continue
@@ -62,100 +59,66 @@ def alert_conditions(seen: Iterable[LagSample], options: str = "") -> Iterator[A
             yield _age_condition(each)
 
 
-def _unworked_condition(seen: LagSample, options: str) -> AlertCondition:
+def _unworked_condition(sample: LagSample, options: str) -> AlertCondition:
     text = (
-        f"no worker holds `{seen.stage}`: {_offsets_text(seen.unread)} unread;"
-        f" start one: farandole{options} work {seen.stage}"
+        f"no worker holds `{sample.stage}`: {_offsets_text(sample.unread)} unread;"
+        f" start one: farandole{options} work {sample.stage}"
     )
-    well = f"`{seen.stage}` is worked again" if seen.members else f"`{seen.stage}` has read all"
-    bad = not seen.members and seen.unread > 0
-    return _stage_condition(seen, "unworked", "stage.unworked", bad, text, well, FIRE_AFTER_MS)
-
-
-def _age_condition(seen: LagSample) -> AlertCondition:
-    text = (
-        f"`{seen.stage}` is behind: it has not settled what is older than {seen.age:g} s;"
-        f" {_offsets_text(seen.unread)} unread"
+    resolved_text = (
+        f"`{sample.stage}` is worked again" if sample.members else f"`{sample.stage}` has read all"
     )
-    well = f"`{seen.stage}` has caught up: nothing unread is older than {seen.age:g} s"
-    # Where nobody works that is told, and nothing is well for as long.
-    bad = seen.old if seen.members or not seen.old else None
-    return _stage_condition(seen, "age", "stage.age", bad, text, well, 0)
+    is_bad = not sample.members and sample.unread > 0
+    return _stage_condition(
+        sample, "unworked", "stage.unworked", is_bad, text, resolved_text, FIRE_AFTER_MS
+    )
 
 
-def _ledger_lag_condition(seen: LagSample) -> AlertCondition:
+def _age_condition(sample: LagSample) -> AlertCondition:
     text = (
-        f"the ledger lags: entries older than {seen.age:g} s are unread "
-        f"({_offsets_text(seen.unread)});"
+        f"`{sample.stage}` is behind: it has not settled what is older than {sample.age:g} s;"
+        f" {_offsets_text(sample.unread)} unread"
+    )
+    resolved_text = f"`{sample.stage}` has caught up: nothing unread is older than {sample.age:g} s"
+    # Without workers there is an alert for that; this one is not resolved meanwhile.
+    is_bad = sample.has_old if sample.members or not sample.has_old else None
+    return _stage_condition(sample, "age", "stage.age", is_bad, text, resolved_text, 0)
+
+
+def _ledger_lag_condition(sample: LagSample) -> AlertCondition:
+    text = (
+        f"the ledger lags: entries older than {sample.age:g} s are unread "
+        f"({_offsets_text(sample.unread)});"
         " what is said of runs is of before, and late runs are not told meanwhile"
     )
-    well = "the ledger has caught up"
-    bad = seen.old if seen.known else None
+    resolved_text = "the ledger has caught up"
+    is_bad = sample.has_old if sample.measured else None
     return AlertCondition(
-        f"{seen.pipeline}/ledger", "ledger.lags", seen.pipeline, None, bad, text, well, 0
+        f"{sample.pipeline}/ledger",
+        "ledger.lags",
+        sample.pipeline,
+        None,
+        is_bad,
+        text,
+        resolved_text,
+        0,
     )
 
 
 def _stage_condition(
-    seen: LagSample, what: str, kind: AlertKind, bad: bool | None, text: str, well: str, fires: int
+    sample: LagSample,
+    name: str,
+    kind: AlertKind,
+    is_bad: bool | None,
+    text: str,
+    resolved_text: str,
+    fire_after_ms: int,
 ) -> AlertCondition:
-    key = f"{seen.pipeline}/stage/{seen.stage}/{what}"
-    bad = bad if seen.known else None
-    return AlertCondition(key, kind, seen.pipeline, seen.stage, bad, text, well, fires)
+    key = f"{sample.pipeline}/stage/{sample.stage}/{name}"
+    is_bad = is_bad if sample.measured else None
+    return AlertCondition(
+        key, kind, sample.pipeline, sample.stage, is_bad, text, resolved_text, fire_after_ms
+    )
 
 
 def _offsets_text(number: int) -> str:
     return "1 offset" if number == 1 else f"{number:,} offsets"
-
-
-class AlertTracker:
-    """What is firing. News is taken, written and committed, or the watch is restored."""
-
-    def __init__(self) -> None:
-        self.firing: dict[str, Alert] = {}
-        self._turning: dict[str, int] = {}
-        """Since when what is firing is well, or what is not firing is bad."""
-
-    def restored(self, firing: Iterable[Alert]) -> None:
-        """Begin with what was committed."""
-        self.firing = {alert.key: alert for alert in firing}
-        self._turning = {}
-
-    def judged(self, found: Sequence[AlertCondition], at: int) -> list[Alert]:
-        """What is news, at that time in milliseconds of the epoch. `found` is whole: what is not
-        in it is watched no more."""
-        news = []
-        for each in found:
-            fires = each.key in self.firing
-            if each.bad is None or each.bad == fires:
-                self._turning.pop(each.key, None)
-                continue
-            since = self._turning.setdefault(each.key, at)
-            if at - since >= (CLEAR_AFTER_MS if fires else each.fires):
-                del self._turning[each.key]
-                news.append(self._turned(each, since))
-        known = {each.key for each in found}
-        self._turning = {key: at for key, at in self._turning.items() if key in known}
-        for key in [*self.firing]:
-            if key not in known:
-                over = f"watched no more: {self.firing[key].text}"
-                news.append(self._resolved(key, over))
-        return news
-
-    def _turned(self, each: AlertCondition, since: int) -> Alert:
-        if each.key in self.firing:
-            return self._resolved(each.key, each.well)
-        alert = Alert(
-            kind=each.kind,
-            key=each.key,
-            pipeline=each.pipeline,
-            stage=each.stage,
-            text=each.text,
-            since=datetime.fromtimestamp(since / 1000, UTC),
-            state="firing",
-        )
-        self.firing[each.key] = alert
-        return alert
-
-    def _resolved(self, key: str, text: str) -> Alert:
-        return self.firing.pop(key).model_copy(update={"state": "resolved", "text": text})

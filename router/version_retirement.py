@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-import orjson
 import structlog
 from aiokafka import TopicPartition
 
@@ -23,7 +22,7 @@ from farandole.broker.kafka_clients import make_producer, open_client, with_dead
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.version_boundaries import version_end
-from farandole.events.run_row import RunRow
+from farandole.events.run_row import parse_run_row
 from farandole.events.topology_version import Version
 from farandole.router.cluster_snapshot import stage_input_lags
 from farandole.router.topology_store import read_topology
@@ -112,7 +111,7 @@ async def _versions_with_open_runs(settings: Settings, pipeline: str) -> set[int
     async with aclosing(scan(settings, [settings.names.runs_topic])) as batches:
         async for records in batches:
             for record in records:
-                row = _run_row(record.value)
+                row = parse_run_row(record.value)
                 if record.key is None or (row is not None and row["pipeline"] != pipeline):
                     continue
                 if row is None or row["closed"] is not None:
@@ -120,12 +119,3 @@ async def _versions_with_open_runs(settings: Settings, pipeline: str) -> set[int
                 else:
                     busy[record.key] = row["version"]
     return set(busy.values())
-
-
-def _run_row(value: bytes | None) -> RunRow | None:
-    """None for a tombstone, and for what no bookkeeper wrote."""
-    try:
-        row: RunRow = orjson.loads(value or b"")
-        return row if {"pipeline", "version", "closed"} <= row.keys() else None
-    except (orjson.JSONDecodeError, AttributeError):
-        return None

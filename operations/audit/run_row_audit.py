@@ -12,12 +12,12 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
 from farandole.events.ledger_entry import ledger_partition
+from farandole.events.run_row import parse_run_row
 from farandole.ledger import entry_validation
 from farandole.ledger.bookkeeper_lane import POSITION_KEY
 from farandole.ledger.row_verification import RefoldCheck, RowMismatch
 from farandole.ledger.run_store import MAX_CLOSED_RUNS, RUN_RETENTION_MS
 from farandole.operations.reasons import Reason
-from farandole.operations.runs.run_rows import parse_run_row
 
 _MAX_NAMED_EDGES = 5  # edges of a run that are named
 _MAX_NAMED_RUNS = 1000  # runs that are named
@@ -76,14 +76,14 @@ class RunRowAudit:
                     if record.offset < position:
                         refold.add(entry)
                     else:
-                        refold.pass_by(entry)
-        self.ahead += refold.ahead
-        for mismatch in refold.others():
+                        refold.skip_unfolded(entry)
+        self.ahead += refold.unjudged
+        for mismatch in refold.mismatches():
             self._record_difference(mismatch, full=len(rows) >= MAX_CLOSED_RUNS)
 
     def _record_difference(self, mismatch: RowMismatch, *, full: bool) -> None:
         """`full`: the lane has so many runs that it forgets the oldest."""
-        either = mismatch.row or mismatch.fold
+        either = mismatch.row or mismatch.refolded
         assert either is not None
         if (
             either["pipeline"] != self._pipeline
@@ -103,8 +103,8 @@ class RunRowAudit:
 def _difference(mismatch: RowMismatch) -> Reason:
     if mismatch.row is None:
         return Reason("row_missing")
-    if mismatch.fold is None:
+    if mismatch.refolded is None:
         return Reason("row_without_entries")
-    edges = mismatch.what()
+    edges = mismatch.differing_fields()
     more = len(edges) > _MAX_NAMED_EDGES
     return Reason("row_differs", {"edges": edges[:_MAX_NAMED_EDGES], "more": more})

@@ -115,7 +115,7 @@ async def audit_topics(installation: Installation, request: AuditRequest) -> Aud
             return name if name == run else None
 
         topics, books = await reader.sums(run_group if run is None else only_run)
-        events = topics.events()
+        events = topics.emitted_count()
         cells = differing_cells(topics, books)
         if run is None and cells:
             groups = {group for group, _ in cells}

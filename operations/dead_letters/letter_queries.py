@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.record import Header, Record
@@ -52,7 +52,8 @@ class LetterSummary(Result):
     title: str
     fingerprint: str
     run: str
-    settled: SettlementKind | Literal["no"]
+    settled: SettlementKind | None
+    """None while the letter is open."""
 
 
 @operation
@@ -75,7 +76,7 @@ async def list_letters(installation: Installation, request: LettersRequest) -> l
                     title=letter.title,
                     fingerprint=letter.fingerprint,
                     run=account_field(letter.record, "run"),
-                    settled=settlement.how if settlement else "no",
+                    settled=settlement.how if settlement else None,
                 )
             )
     return found

@@ -81,7 +81,7 @@ class StagePreview(Result):
     stage: str
     settled_before: int
     replayable: int
-    letters: frozenset[int]
+    letters: list[int]
     """The offsets of the open letters, those that cannot be replayed too."""
 
 
@@ -97,7 +97,7 @@ class ReplayPreview(Result):
     @property
     def letters(self) -> dict[str, frozenset[int]]:
         """The offsets of the stages of which at least one letter can be replayed."""
-        return {each.stage: each.letters for each in self.stages if each.replayable}
+        return {each.stage: frozenset(each.letters) for each in self.stages if each.replayable}
 
     @property
     def total(self) -> int:
@@ -137,7 +137,7 @@ async def preview_replay(
                 stage=stage,
                 settled_before=len(settled),
                 replayable=replays.count,
-                letters=frozenset(offsets),
+                letters=sorted(offsets),
             )
         )
     return ReplayPreview(stages=previews, refused=refused.most_common(), editable=editable)

@@ -4,36 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import ScanStart, scan
-from farandole.events.run_row import RunRow
+from farandole.events.run_row import RunRow, parse_run_row
 from farandole.operations.errors import NotFoundError
-
-_ROW_FIELDS = {
-    "run": str,
-    "pipeline": str,
-    "version": int,
-    "status": str,
-    "root": dict | None,
-    "opened": int,
-    "last": int,
-    "closed": int | None,
-    "amended": int,
-    "late": bool,
-    "edges": dict,
-    "leaves": dict,
-}
-_EDGE_FIELDS = {
-    **dict.fromkeys(("emitted", "consumed", "differs", "dropped", "filtered", "dead"), int),
-    **dict.fromkeys(("cancelled", "parked", "first", "last"), int),
-    **dict.fromkeys(("age", "seconds"), int | float),
-}
-_LATEST_MS = 253_402_300_799_000  # the end of the year 9999, in ms: no date can be later
 
 
 class RunRecord(NamedTuple):
@@ -44,29 +21,6 @@ class RunRecord(NamedTuple):
     """None: what was said of the run before holds no more."""
     partition: int
     offset: int
-
-
-def parse_run_row(value: bytes | None) -> RunRow | None:
-    """The row in a record; None where no ledger of ours wrote it."""
-    try:
-        found = orjson.loads(value or b"")
-    except orjson.JSONDecodeError:
-        return None
-    if not _has_fields(found, _ROW_FIELDS) or not all(
-        ">" in name and _has_fields(edge, _EDGE_FIELDS) for name, edge in found["edges"].items()
-    ):
-        return None
-    if not all(isinstance(n, int) for n in found["leaves"].values()):
-        return None
-    root = found["root"]
-    if root is not None and not isinstance(root.get("type"), str):
-        return None
-    times = (found["opened"], found["last"], found["closed"] or 0)
-    return found if all(0 <= at <= _LATEST_MS for at in times) else None
-
-
-def _has_fields(found: Any, form: dict[str, Any]) -> bool:
-    return isinstance(found, dict) and all(isinstance(found.get(n), t) for n, t in form.items())
 
 
 async def read_run_records(

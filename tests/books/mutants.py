@@ -129,8 +129,8 @@ def _bookkeeping(patch: pytest.MonkeyPatch, times: int) -> None:
     numbers = count(1)
 
     class Careless(BookkeeperLane):
-        def _one(self, record: Record) -> None:
+        def _fold_record(self, record: Record) -> None:
             for _ in range(times if next(numbers) == NTH_ENTRY else 1):
-                super()._one(record)
+                super()._fold_record(record)
 
     patch.setattr("farandole.ledger.service.BookkeeperLane", Careless)

@@ -49,7 +49,7 @@ def shown(of: RunRow, version: Version | None = VERSION) -> str:
     return "\n".join(sheet_lines(balance_sheet(of, NOW, version)))
 
 
-def test_the_sheet_stands_in_the_order_of_the_graph() -> None:
+def test_a_sheet_is_in_the_order_of_the_graph() -> None:
     late = row(
         "abcdefghijklm",
         WHOLE,
@@ -86,7 +86,7 @@ load has settled as many line.enriched as were emitted, and not the same ones: f
 """  # noqa: E501
 
 
-def test_what_the_graph_does_not_know_is_shown_all_the_same() -> None:
+def test_edges_that_the_graph_lacks_are_shown_too() -> None:
     drawn = shown(row(edges={"a>b": edge(4)}, leaves={"c": 5}))
     assert "\na>b" in drawn
     assert "\nc  " in drawn
@@ -130,11 +130,11 @@ RUNNING = {"status": "running", "closed": None}
         (["it was expected to complete in time, and did not"], one(row={"late": True})),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_words(said: list[str], found: list[str]) -> None:
+def test_each_problem_has_a_sentence(said: list[str], found: list[str]) -> None:
     assert found == said
 
 
-def test_the_data_hold_what_is_worked_out() -> None:
+def test_the_json_form_holds_computed_figures() -> None:
     of_row = row("r", {"a>s": edge(10, dead=2, dropped=1, consumed=9)})
     told = balance_sheet(of_row, NOW).to_data()
     of = told["edges"]["a>s"]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from farandole.broker.settings import Settings
 from farandole.events.run_row import RunRow
+from farandole.events.run_row import parse_run_row as read
 from farandole.events.time_format import format_elapsed
 from farandole.operations.runs.newest_runs import NewestRuns, RunSummary, summarize_run
-from farandole.operations.runs.run_rows import parse_run_row as read
 from tests.cli.booked import AT, edge, put, row
 from tests.cli.conftest import Call, environment, one_line
 
@@ -24,7 +24,7 @@ steps = st.lists(
 
 
 @given(steps, st.integers(1, 5))
-def test_the_newest_are_those_of_sorting_all(
+def test_the_newest_runs_are_those_of_sorting_all(
     written: Sequence[tuple[int, int, str | None]], limit: int
 ) -> None:
     """Whatever replaces what: with room enough, or looked at again with more."""
@@ -74,7 +74,7 @@ def test_an_event_with_two_subscribers_counts_once_in_a_line() -> None:
         (json.dumps(row(leaves={"a": "many"})).encode(), "a leaf that is no number"),
     ],
 )
-def test_what_no_ledger_wrote_is_no_row(value: bytes, wrong: str) -> None:
+def test_a_foreign_record_is_no_run_row(value: bytes, wrong: str) -> None:
     assert read(value) is None, wrong
 
 

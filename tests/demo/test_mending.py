@@ -84,7 +84,7 @@ def orders(settings: Settings) -> list[retry_record.ParkedEvent]:
     return asyncio.run(read())
 
 
-def test_what_a_till_forgot_is_replayed_with_one_piece_and_nothing_else_is(
+def test_only_lines_with_a_forgotten_quantity_are_replayed(
     die: Bury, run: str, mended: Mend, settings: Settings, folder: Path
 ) -> None:
     die(REPAIRABLE_REASON, "nothing was sold", REPAIRABLE_REASON)
@@ -99,7 +99,7 @@ def test_what_a_till_forgot_is_replayed_with_one_piece_and_nothing_else_is(
     assert "3 dead before, 1 now" in said
 
 
-def test_where_no_till_forgot_anything_that_is_said_and_nothing_is_done(
+def test_without_a_forgotten_quantity_nothing_is_replayed(
     die: Bury, mended: Mend, settings: Settings
 ) -> None:
     die("nothing was sold")
@@ -109,7 +109,7 @@ def test_where_no_till_forgot_anything_that_is_said_and_nothing_is_done(
     assert orders(settings) == []
 
 
-def test_what_nobody_works_is_told_after_a_while(
+def test_a_replay_that_is_not_settled_in_time_is_an_error(
     die: Bury, run: str, mended: Mend, settings: Settings
 ) -> None:
     die(REPAIRABLE_REASON)
@@ -119,7 +119,7 @@ def test_what_nobody_works_is_told_after_a_while(
         mended()
 
 
-def test_a_mended_line_that_dies_again_is_not_taken_for_settled(
+def test_a_mended_line_that_dies_again_is_an_error(
     die: Bury, run: str, mended: Mend, settings: Settings
 ) -> None:
     die(REPAIRABLE_REASON)

@@ -16,7 +16,8 @@ from farandole.events.ledger_entry import (
     hash_event_ids,
 )
 from farandole.events.run_row import RunRow
-from farandole.ledger.run_fold import RunTransition, count_settled_events, fold_part
+from farandole.ledger.run_completion import RunTransition
+from farandole.ledger.run_fold import count_settled_events, fold_part
 
 PIPELINE = "order-lines"
 AT = 1_700_000_000_000

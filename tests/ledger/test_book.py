@@ -29,12 +29,12 @@ def closing(run: str = RUN) -> LedgerEntry:
 def added(book: RunStore, *entries: LedgerEntry) -> RunStore:
     for each in entries:
         for one in each["runs"]:
-            book.add(one, each, count_settled_events(each))
+            book.apply_part(one, each, count_settled_events(each))
     return book
 
 
 def said(changes: list[RunChange]) -> list[tuple[str, str | None]]:
-    return [(change.run.decode(), change.what) for change in changes]
+    return [(change.run.decode(), change.transition) for change in changes]
 
 
 def table(*of: list[RunChange]) -> dict[bytes, bytes]:
@@ -55,109 +55,110 @@ def test_runs_between_each_other_with_births_in_between_fold_as_each_alone(
     while any(remaining):
         added(book, die.choice([told for told in remaining if told]).pop(0))
         if die.random() < 0.3:
-            written.append(book.taken(AT))
+            written.append(book.take_changes(AT))
         if die.random() < 0.2:
-            written.append(book.taken(AT))
+            written.append(book.take_changes(AT))
             book = RunStore()
-            book.restored(table(*written))
-    written.append(book.taken(AT))
+            book.restore(table(*written))
+    written.append(book.take_changes(AT))
     rows = {run.decode(): orjson.loads(row) for run, row in table(*written).items()}
     assert rows == alone
 
 
 def test_a_run_that_opens_and_completes_in_one_transaction_is_completed() -> None:
-    assert said(added(RunStore(), opening(), closing()).taken(AT)) == [(RUN, "completed")]
+    assert said(added(RunStore(), opening(), closing()).take_changes(AT)) == [(RUN, "completed")]
 
 
 def test_a_run_that_opens_in_one_and_completes_in_another_says_both() -> None:
     book = added(RunStore(), opening())
-    assert said(book.taken(AT)) == [(RUN, "opened")]
-    assert said(added(book, closing()).taken(AT)) == [(RUN, "completed")]
+    assert said(book.take_changes(AT)) == [(RUN, "opened")]
+    assert said(added(book, closing()).take_changes(AT)) == [(RUN, "completed")]
 
 
 def test_a_run_that_completes_and_is_amended_in_one_transaction_is_completed() -> None:
     nothing = entry("b", part(RUN, {"made": consumed(dropped=1)}))
-    assert said(added(RunStore(), opening(), closing(), nothing).taken(AT)) == [(RUN, "completed")]
+    store = added(RunStore(), opening(), closing(), nothing)
+    assert said(store.take_changes(AT)) == [(RUN, "completed")]
 
 
 def test_a_transaction_says_nothing_of_runs_that_it_did_not_touch() -> None:
     book = added(RunStore(), opening(), closing())
-    book.taken(AT)
-    assert book.taken(AT) == []
+    book.take_changes(AT)
+    assert book.take_changes(AT) == []
 
 
 def test_closed_runs_are_forgotten_at_the_cap_the_oldest_first() -> None:
-    book = RunStore(most_closed=2)
+    book = RunStore(max_closed=2)
     for run in ("r1", "r2", "r3"):
-        changes = added(book, opening(run), closing(run)).taken(AT)
+        changes = added(book, opening(run), closing(run)).take_changes(AT)
     assert changes[-1] == RunChange(b"r1", None, None)
     assert len(book) == 2
 
 
 def test_closed_runs_are_forgotten_after_the_retention() -> None:
-    book = added(RunStore(retention=1000), opening(), closing())
-    book.taken(AT)
-    assert book.taken(AT + 1000) == []
-    assert book.taken(AT + 1001) == [RunChange(RUN.encode(), None, None)]
+    book = added(RunStore(retention_ms=1000), opening(), closing())
+    book.take_changes(AT)
+    assert book.take_changes(AT + 1000) == []
+    assert book.take_changes(AT + 1001) == [RunChange(RUN.encode(), None, None)]
 
 
 def test_an_open_run_is_forgotten_when_nothing_came_for_as_long() -> None:
-    book = added(RunStore(retention=1000), opening())
-    book.taken(AT)
-    added(book, entry("b", part(RUN, {"other": consumed()}))).taken(AT + 900)
-    assert book.taken(AT + 1500) == []
-    assert said(book.taken(AT + 1901)) == [(RUN, None)]
-    assert book.open == 0
+    book = added(RunStore(retention_ms=1000), opening())
+    book.take_changes(AT)
+    added(book, entry("b", part(RUN, {"other": consumed()}))).take_changes(AT + 900)
+    assert book.take_changes(AT + 1500) == []
+    assert said(book.take_changes(AT + 1901)) == [(RUN, None)]
+    assert book.open_count == 0
 
 
 def test_what_comes_after_a_run_is_forgotten_completes_nothing() -> None:
-    book = RunStore(most_closed=0)
-    added(book, opening(), closing()).taken(AT)
-    changes = added(book, entry("b", part(RUN, {"made": consumed(dead=-1)}))).taken(AT)
+    book = RunStore(max_closed=0)
+    added(book, opening(), closing()).take_changes(AT)
+    changes = added(book, entry("b", part(RUN, {"made": consumed(dead=-1)}))).take_changes(AT)
     assert said(changes) == [(RUN, "opened")]
     assert orjson.loads(changes[0].row or b"")["status"] == "unopened"
 
 
 def test_a_book_is_restored_with_the_order_in_which_it_forgets() -> None:
     book = RunStore()
-    written = [added(book, opening(r), closing(r)).taken(AT) for r in ("r1", "r2", "r3")]
+    written = [added(book, opening(r), closing(r)).take_changes(AT) for r in ("r1", "r2", "r3")]
     rows = table(*written)
     for number, run in enumerate((b"r3", b"r1", b"r2")):
         rows[run] = orjson.dumps({**orjson.loads(rows[run]), "closed": AT + number})
-    again = RunStore(most_closed=2)
-    assert again.restored(rows) == 0
-    assert said(again.taken(AT)) == [("r3", None)]
+    again = RunStore(max_closed=2)
+    assert again.restore(rows) == 0
+    assert said(again.take_changes(AT)) == [("r3", None)]
 
 
 def test_rows_of_others_are_not_taken_up() -> None:
     book = RunStore()
-    assert book.restored({b"a": b"{", b"b": b"{}", b"c": b"[]", b"d": b"3"}) == 4
+    assert book.restore({b"a": b"{", b"b": b"{}", b"c": b"[]", b"d": b"3"}) == 4
     assert len(book) == 0
 
 
 def test_an_open_run_is_late_once() -> None:
     book = added(RunStore(), opening(within=1.0))
-    book.taken(AT)
+    book.take_changes(AT)
     expected = AT - 500 + 1000
-    assert list(book.late(expected)) == []
-    assert [row["run"] for row in book.late(expected + 1)] == [RUN]
-    assert list(book.late(expected + 2)) == []
-    (change,) = book.taken(expected + 2)
-    assert change.what == "progressed"
+    assert list(book.mark_late(expected)) == []
+    assert [row["run"] for row in book.mark_late(expected + 1)] == [RUN]
+    assert list(book.mark_late(expected + 2)) == []
+    (change,) = book.take_changes(expected + 2)
+    assert change.transition == "progressed"
     assert orjson.loads(change.row or b"")["late"]
 
 
 def test_a_run_that_was_late_before_a_birth_is_not_late_again() -> None:
     book = added(RunStore(), opening(within=1.0))
-    first = book.taken(AT)
-    list(book.late(AT + 5000))
+    first = book.take_changes(AT)
+    list(book.mark_late(AT + 5000))
     again = RunStore()
-    again.restored(table(first, book.taken(AT + 5000)))
-    assert list(again.late(AT + 6000)) == []
+    again.restore(table(first, book.take_changes(AT + 5000)))
+    assert list(again.mark_late(AT + 6000)) == []
 
 
 def test_a_complete_run_is_not_late() -> None:
     book = added(RunStore(), opening(within=1.0))
-    book.taken(AT)
-    added(book, closing()).taken(AT)
-    assert list(book.late(AT + 5000)) == []
+    book.take_changes(AT)
+    added(book, closing()).take_changes(AT)
+    assert list(book.mark_late(AT + 5000)) == []

@@ -59,8 +59,8 @@ def _folds(value: bytes | None) -> bool:
         return False
     book = RunStore()
     for each in found["runs"]:
-        book.add(each, found, count_settled_events(found))
-    book.taken(0)
+        book.apply_part(each, found, count_settled_events(found))
+    book.take_changes(0)
     return True
 
 

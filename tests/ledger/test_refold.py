@@ -45,7 +45,7 @@ def others(rows: dict[bytes, bytes], entries: Sequence[LedgerEntry]) -> list[Row
     refold = RefoldCheck(rows)
     for each in entries:
         refold.add(each)
-    return [*refold.others()]
+    return [*refold.mismatches()]
 
 
 @given(seeds)
@@ -86,7 +86,7 @@ def test_a_spoiled_row_is_named_with_what_differs(spoil: Callable[[RunRow], None
     spoil(row)
     (found,) = others({**rows, b"run1": orjson.dumps(row)}, shuffled(stories, 1))
     wanted = ["status"] if spoil is other_status else [first]
-    assert (found.run, found.what()) == ("run1", wanted)
+    assert (found.run, found.differing_fields()) == ("run1", wanted)
 
 
 def test_a_row_without_entries_and_entries_without_a_row_are_seen() -> None:
@@ -94,7 +94,7 @@ def test_a_row_without_entries_and_entries_without_a_row_are_seen() -> None:
     rows, entries = rows_of(stories), shuffled(stories, 2)
     gone = [each for each in entries if each["runs"][0]["run"] != "run0"]
     (found,) = others(rows, gone)
-    assert (found.run, found.fold) == ("run0", None)
+    assert (found.run, found.refolded) == ("run0", None)
     (found,) = others({k: v for k, v in rows.items() if k != b"run0"}, entries)
     assert (found.run, found.row) == ("run0", None)
 
@@ -113,5 +113,5 @@ def test_a_run_that_the_bookkeeper_has_not_read_to_its_end_is_not_judged() -> No
     refold = RefoldCheck({})
     for each in entries[:-1]:
         refold.add(each)
-    refold.pass_by(entries[-1])
-    assert ([*refold.others()], refold.ahead) == ([], 1), run
+    refold.skip_unfolded(entries[-1])
+    assert ([*refold.mismatches()], refold.unjudged) == ([], 1), run

@@ -174,7 +174,7 @@ class KeepsWhatWasNotCommitted(BookkeeperLane):
     """At a birth the rows of the last life are taken for what is in Kafka."""
 
     def open(self, tables: StateTables) -> None:
-        if not len(self._book):
+        if not len(self._store):
             super().open(tables)
 
 

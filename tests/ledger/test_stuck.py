@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.ledger.alert_tracker import CLEAR_AFTER_MS, AlertTracker
 from farandole.ledger.stage_alerts import (
-    CLEAR_AFTER_MS,
     FIRE_AFTER_MS,
     AlertCondition,
-    AlertTracker,
     LagSample,
     alert_conditions,
 )
@@ -22,7 +21,7 @@ BEFORE = st.lists(st.tuples(st.sampled_from([True, False, None]), st.booleans())
 
 def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
     members = 0 if bad else 1
-    (found,) = alert_conditions([LagSample("p", stage, members, 7, known=bad is not None)])
+    (found,) = alert_conditions([LagSample("p", stage, members, 7, measured=bad is not None)])
     return found
 
 
@@ -31,7 +30,7 @@ def told(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
     return [
         alert.state
         for second, each in enumerate(bad)
-        for alert in watch.judged([condition(each)], at + STEP * second)
+        for alert in watch.update([condition(each)], at + STEP * second)
     ]
 
 
@@ -44,8 +43,8 @@ def test_what_fires_is_resolved_before_it_fires_again_whoever_is_born(
         if born:
             kept = [*watch.firing.values()]
             watch = AlertTracker()
-            watch.restored(kept)
-        states += [a.state for a in watch.judged([condition(bad)], STEP * second)]
+            watch.restore(kept)
+        states += [a.state for a in watch.update([condition(bad)], STEP * second)]
     assert states == (["firing", "resolved"] * len(states))[: len(states)]
 
 
@@ -74,9 +73,9 @@ def test_a_stage_that_is_well_for_a_moment_is_not_resolved() -> None:
 def test_a_stage_that_is_in_no_version_any_more_is_resolved() -> None:
     watch = AlertTracker()
     told(watch, *[True] * 20)
-    (alert,) = watch.judged([condition(False, "other")], 10**6)
+    (alert,) = watch.update([condition(False, "other")], 10**6)
     assert (alert.key, alert.state) == ("p/stage/enrich/unworked", "resolved")
-    assert watch.judged([], 10**6) == []
+    assert watch.update([], 10**6) == []
 
 
 def test_the_text_names_the_stage_and_the_command() -> None:
@@ -96,10 +95,10 @@ def test_the_text_names_the_stage_and_the_command() -> None:
         ("somebody, and old", LagSample("p", "s", 1, 9, True, 30), [False, True]),
         ("nobody, and old: told as nobody", LagSample("p", "s", 0, 9, True, 30), [True, None]),
         ("nobody, and young", LagSample("p", "s", 0, 9, False, 30), [True, False]),
-        ("not to be seen", LagSample("p", "s", 0, 9, True, 30, known=False), [None, None]),
+        ("not to be seen", LagSample("p", "s", 0, 9, True, 30, measured=False), [None, None]),
         ("the ledger", LagSample("p", None, 1, 9, True, 60), [True]),
         ("the ledger, young", LagSample("p", None, 1, 9, False, 60), [False]),
     ],
 )
 def test_what_is_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
-    assert [each.bad for each in alert_conditions([seen])] == bad, name
+    assert [each.is_bad for each in alert_conditions([seen])] == bad, name

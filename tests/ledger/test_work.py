@@ -11,9 +11,9 @@ from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.ledger.alert_tracker import CLEAR_AFTER_MS
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.stage_alerts import (
-    CLEAR_AFTER_MS,
     FIRE_AFTER_MS,
     AlertCondition,
     LagSample,
@@ -156,7 +156,7 @@ async def test_a_stage_that_nobody_works_is_told_in_the_transaction_that_keeps_i
     clock = Clock()
     looks: list[list[AlertCondition]] = []
     work = BookkeeperLane(
-        NAMES, 0, "here", clock=clock, seen=lambda: looks.pop() if looks else None
+        NAMES, 0, "here", clock=clock, take_conditions=lambda: looks.pop() if looks else None
     )
     work.open(NOTHING)
 
@@ -191,7 +191,9 @@ async def test_a_stage_that_nobody_works_is_told_in_the_transaction_that_keeps_i
 
 async def test_a_stage_is_told_of_while_entries_never_cease_to_come() -> None:
     clock = Clock()
-    work = BookkeeperLane(NAMES, 0, "here", clock=clock, seen=lambda: [unworked(bad=True)])
+    work = BookkeeperLane(
+        NAMES, 0, "here", clock=clock, take_conditions=lambda: [unworked(bad=True)]
+    )
     work.open(NOTHING)
     await work.handle(records(opening()))
     clock.at += FIRE_AFTER_MS
@@ -200,7 +202,7 @@ async def test_a_stage_is_told_of_while_entries_never_cease_to_come() -> None:
 
 async def test_a_look_from_before_a_birth_is_not_believed() -> None:
     looks = [[unworked(bad=True)]]
-    work = BookkeeperLane(NAMES, 0, "here", seen=lambda: looks.pop() if looks else None)
+    work = BookkeeperLane(NAMES, 0, "here", take_conditions=lambda: looks.pop() if looks else None)
     work.open(NOTHING)
     assert looks == []
 

@@ -24,7 +24,7 @@ from farandole.events.ledger_entry import (
     hash_event_ids,
     ledger_partition,
 )
-from farandole.ledger import lag_probe, stage_alerts
+from farandole.ledger import alert_tracker, lag_probe, stage_alerts
 from tests.books.stand import booked
 from tests.notifier.servers import serving
 from tests.notifier.stand import Stand, copies, subjects, texts, until
@@ -44,7 +44,7 @@ async def stand(
     calm = settings.model_copy(update={"session_timeout": 10.0, "heartbeat_interval": 1.0})
     monkeypatch.setattr(lag_probe, "PROBE_INTERVAL", 0.5)
     monkeypatch.setattr(stage_alerts, "FIRE_AFTER_MS", 1_000)
-    monkeypatch.setattr(stage_alerts, "CLEAR_AFTER_MS", 500)
+    monkeypatch.setattr(alert_tracker, "CLEAR_AFTER_MS", 500)
     stand = Stand(calm, tmp_path)
     yield stand
     stand.end()

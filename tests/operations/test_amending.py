@@ -54,7 +54,7 @@ def replay(value: bytes, *headers: Header, schema: Any = SCHEMA) -> Replay:
 
 
 @given(objects, objects)
-def test_a_patch_is_seen_in_the_result_and_the_rest_stays(data: Any, patch: Any) -> None:
+def test_a_merge_patch_changes_its_members_and_no_others(data: Any, patch: Any) -> None:
     result = apply_merge_patch(data, patch)
     for name in data.keys() | patch.keys():
         if name not in patch:
@@ -103,12 +103,14 @@ def test_a_patched_letter_is_what_its_stage_takes() -> None:
         (b"[" * 100_000, {"quantity": 1}, r"its value is no JSON"),
     ],
 )
-def test_what_the_stage_would_refuse_is_refused_here(value: bytes, patch: Any, said: str) -> None:
+def test_a_value_that_the_stage_would_refuse_is_refused(
+    value: bytes, patch: Any, said: str
+) -> None:
     with pytest.raises(UnfitValueError, match=said):
         patch_amender(patch)(replay(value))
 
 
-def test_what_a_validator_says_obeys_no_terminal() -> None:
+def test_a_validators_message_cannot_harm_a_terminal() -> None:
     with pytest.raises(UnfitValueError) as refused:
         patch_amender({"quantity": "\x1b[2J" + "x" * 10_000})(replay(b'{"id": 7}'))
     assert "\x1b" not in str(refused.value)
@@ -124,7 +126,7 @@ def test_a_whole_cloudevent_is_not_edited() -> None:
 
 
 @given(json)
-def test_data_come_out_of_text_as_they_went_in(data: Any) -> None:
+def test_json_text_is_read_back_unchanged(data: Any) -> None:
     assert parse_json(encode_json(data).decode()) == data
 
 
@@ -139,7 +141,7 @@ def edits(monkeypatch: pytest.MonkeyPatch, saved: str | None) -> list[str]:
     return shown
 
 
-def test_an_editor_shows_the_value_and_what_is_saved_is_taken(
+def test_an_editor_shows_the_value_and_the_saved_value_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = edits(monkeypatch, '{\n"id": 7, "quantity": 12345678901234567890123}')
@@ -148,7 +150,7 @@ def test_an_editor_shows_the_value_and_what_is_saved_is_taken(
 
 
 @pytest.mark.parametrize("saved", [None, '{\n  "id": 7.0\n}'])
-def test_what_was_not_changed_is_not_touched(
+def test_a_value_that_was_not_edited_is_replayed_unchanged(
     monkeypatch: pytest.MonkeyPatch, saved: str | None
 ) -> None:
     edits(monkeypatch, saved)
@@ -163,7 +165,7 @@ def test_what_was_not_changed_is_not_touched(
         ('{"id": 7, "quantity": 0}', "quantity: 0 is less than"),
     ],
 )
-def test_an_edit_that_is_none_says_where(
+def test_an_invalid_edit_says_where_it_is_wrong(
     monkeypatch: pytest.MonkeyPatch, saved: str, said: str
 ) -> None:
     edits(monkeypatch, saved)

@@ -56,7 +56,7 @@ def test_order_and_batches_make_no_difference(of: list[bytes], die: Any) -> None
 
 
 @given(ids)
-def test_two_runs_of_a_group_that_change_an_event_differ(of: list[bytes]) -> None:
+def test_two_runs_of_a_group_that_exchange_an_event_differ(of: list[bytes]) -> None:
     right, wrong = EdgeSums(lambda _: 0), EdgeSums(lambda _: 0)
     for sums, (first, second) in ((right, ("r", "s")), (wrong, ("s", "r"))):
         sums.add(first, EDGE, 1, hash_event_ids(of[:1]), 7)
@@ -71,7 +71,7 @@ def found(topics: Sequence[bytes], books: Sequence[bytes], known: Sequence[bytes
 
 
 @given(ids)
-def test_the_one_that_is_lost_doubled_or_swapped_is_named(of: list[bytes]) -> None:
+def test_a_lost_doubled_or_swapped_event_is_named(of: list[bytes]) -> None:
     first, second = of[0].decode(), of[1].decode()
     assert found(of, of[1:], of) == ([first], [])
     assert found(of, [*of, of[0]], of) == ([], [first])
@@ -137,9 +137,7 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
 
 
 @pytest.mark.kafka
-def test_an_entry_that_nobody_of_ours_wrote_is_passed_over(
-    call: Call, folder: Path, settings: Settings
-) -> None:
+def test_a_foreign_ledger_entry_is_ignored(call: Call, folder: Path, settings: Settings) -> None:
     asyncio.run(worked(settings, folder, [b'{"n": 1, "household": 7}']))
 
     async def scribbled() -> None:
@@ -193,7 +191,7 @@ def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
 
 
 @pytest.mark.kafka
-def test_what_retention_has_taken_is_no_fault_and_no_proof(
+def test_what_retention_has_deleted_is_unverifiable(
     call: Call, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12)
@@ -204,7 +202,7 @@ def test_what_retention_has_taken_is_no_fault_and_no_proof(
     assert "asked>take: retention has taken asked of that time" in result.stdout
 
 
-def test_retention_excuses_nothing_that_came_after_it() -> None:
+def test_retention_excuses_no_difference_in_later_records() -> None:
     gone = RetentionLoss({"a": 100}, books=200)
     assert gone.excuses(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 100)) is not None
     assert gone.excuses(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 101)) is None

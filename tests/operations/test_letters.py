@@ -86,13 +86,13 @@ def test_positions_are_taken_and_nothing_else() -> None:
     assert [chosen.may_include_stage(stage) for stage in ("load", "validate")] == [True, False]
 
 
-def test_of_a_run_are_those_that_say_so() -> None:
+def test_a_letter_belongs_to_the_run_in_its_account() -> None:
     letter = read(Died(0), 1)
     assert LetterSelection(run="run").matches(letter)
     assert not LetterSelection(run="other").matches(letter)
 
 
-def test_nothing_said_is_nothing() -> None:
+def test_an_empty_selection_is_not_given() -> None:
     assert not LetterSelection().is_given
     assert LetterSelection(all_letters=True).is_given
     assert LetterSelection(since=0).is_given

@@ -80,7 +80,7 @@ def test_a_letter_becomes_the_event_that_died() -> None:
     assert retry_record.parse_retry_row(made.retry_row.value or b"") == event
 
 
-def test_a_letter_of_before_it_carried_these_is_replayed_too() -> None:
+def test_a_letter_without_the_newer_headers_is_replayed() -> None:
     its = record()
     names = {"dead_timestamp", "dead_replays", "dead_fingerprint", "dead_first_failed"}
     old = its._replace(headers=[h for h in its.headers if h[0] not in names])
@@ -139,7 +139,7 @@ def test_a_root_of_a_retired_version_opens_a_new_run_linked_to_the_old() -> None
     assert new_run_roots([made]) == {("p.asked", 1): [made.new_root.record]}
 
 
-def test_of_a_topic_that_is_narrower_now_it_takes_another_partition() -> None:
+def test_in_a_narrower_topic_a_root_takes_another_partition() -> None:
     narrow = version(4).model_copy(update={"events": {"asked": EventSpec(topic="q", partitions=1)}})
     made = replay_as_new_run(its(), narrow)
     assert made.new_root is not None
@@ -163,13 +163,13 @@ def test_of_a_topic_that_is_narrower_now_it_takes_another_partition() -> None:
          "too large to be linked"),
     ],
 )  # fmt: skip
-def test_what_can_open_no_run_says_why(made: Replay, newest: Version, why: str) -> None:
+def test_a_letter_that_can_open_no_run_says_why(made: Replay, newest: Version, why: str) -> None:
     with pytest.raises(NotReplayableError, match=why):
         replay_as_new_run(made, newest)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["p@0", "p@2"])), max_size=30))
-def test_the_books_hear_of_each_letter_once(of: list[tuple[str, str]]) -> None:
+def test_each_letter_is_entered_once_in_the_ledger(of: list[tuple[str, str]]) -> None:
     known = VERSIONS | {"p@0": version(5)}  # from before there were books
     made = [prepare_replay(record(run=run * 13, version=of), TO, known) for run, of in of]
     parts = [

@@ -89,7 +89,7 @@ async def interrupted(settings: Settings, count: int, letters: int, *points: str
     assert_each_once(await found(settings), count)
 
 
-def test_two_who_replay_the_same_letters_send_each_once(
+def test_two_replays_of_the_same_letters_send_each_once(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement_writer, "MAX_TRANSACTION_LETTERS", 50)
@@ -97,7 +97,7 @@ def test_two_who_replay_the_same_letters_send_each_once(
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_whoever_is_killed_twice_in_the_middle_has_sent_each_once(
+def test_a_replay_that_is_killed_twice_sends_each_letter_once(
     settings: Settings, point: str
 ) -> None:
     other = POINTS[(POINTS.index(point) + 1) % len(POINTS)]
@@ -116,7 +116,7 @@ def test_fifty_thousand_letters_survive_ten_kills(settings: Settings) -> None:
     asyncio.run(interrupted(settings, 50_000, 500, *(POINTS[i % 4] for i in range(10))))
 
 
-async def test_a_row_is_the_event_as_it_stood_in_its_lane(settings: Settings) -> None:
+async def test_a_retry_row_holds_the_event_unchanged(settings: Settings) -> None:
     store = await buried(settings, 4)
     await settle_letters(store, await replaying(store, await all_of(store)))
     read = await found(settings)
@@ -133,7 +133,7 @@ async def test_a_row_is_the_event_as_it_stood_in_its_lane(settings: Settings) ->
     }
 
 
-async def test_the_books_say_that_what_was_dead_is_parked(settings: Settings) -> None:
+async def test_the_ledger_counts_a_replayed_letter_as_parked(settings: Settings) -> None:
     store = await buried(settings, 3 * RUNS)
     await settle_letters(store, await replaying(store, await all_of(store)))
     read = await found(settings)
@@ -163,7 +163,7 @@ async def test_the_books_say_that_what_was_dead_is_parked(settings: Settings) ->
     assert (what, row["status"]) == ("amended", "completed")
 
 
-async def test_of_two_letters_of_one_event_the_older_goes_first(settings: Settings) -> None:
+async def test_the_older_of_two_letters_of_one_event_is_replayed_first(settings: Settings) -> None:
     """A stage that was sent back has given up on it twice; one row would replace the other."""
     store = await buried(settings, 3)
     await bury(settings, store.topic("load"), letters(store.versions[1], 3))
@@ -177,7 +177,7 @@ async def test_of_two_letters_of_one_event_the_older_goes_first(settings: Settin
     assert sorted(read.settled) == chosen
 
 
-async def test_what_a_retired_version_had_as_a_root_opens_a_new_run(settings: Settings) -> None:
+async def test_a_root_of_a_retired_version_opens_a_new_run(settings: Settings) -> None:
     store = await buried(settings, 4)
     first = store.versions[1]
     # As if another version had been published since: in it, lines are roots, in a topic of one
@@ -229,7 +229,7 @@ async def test_a_transaction_is_bounded_in_bytes(
     assert_each_once(await found(settings), 12)
 
 
-async def test_who_is_always_fenced_gives_up_and_says_how_far_it_came(
+async def test_an_order_that_is_always_fenced_is_given_up_with_its_progress(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement_writer, "MAX_FRUITLESS_TRIES", 2)

@@ -42,14 +42,14 @@ def by(event_id: bytes, source: bytes = SOURCE) -> list[tuple[str, bytes]]:
         ("a/0/7+3/12", TraceTarget("a", 0, 7, "a/0/7+3/12")),
     ],
 )
-def test_an_id_or_a_place_is_asked_for(text: str, found: TraceTarget) -> None:
+def test_a_trace_target_is_an_id_or_a_position(text: str, found: TraceTarget) -> None:
     assert parse_trace_target(text) == found
 
 
 @pytest.mark.parametrize(
     "text", ["", "a", "a/b", "a/b/c", "/0/0", "a/-1/0", "a/0/x/0", "a/0/0/0/x"]
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_any_other_trace_target_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- the command says it in its own words
         parse_trace_target(text)
 
@@ -65,11 +65,11 @@ def test_what_a_batch_has_caused_is_an_effect_of_each_of_its_events(
 
 
 @given(st.binary() | st.sampled_from([b"a/0/1/0/", b"a/0/+/0", b"a//1/0", b"a/0/1+x/0"]))
-def test_a_hostile_id_is_nobodys_effect(event_id: bytes) -> None:
+def test_a_hostile_id_matches_no_cause(event_id: bytes) -> None:
     assert not CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, 1))]).caused(by(event_id))
 
 
-def test_what_somebody_else_emitted_is_no_effect() -> None:
+def test_an_event_of_another_installation_is_no_effect() -> None:
     causes = CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, 1))])
     assert causes.caused(by(b"a/0/1/0"))
     assert not causes.caused(by(b"a/0/1/0", b"farandole://elsewhere/p/s"))
@@ -122,7 +122,9 @@ def test_causes_effects_and_dead_letters_of_real_events(
 
 
 @pytest.mark.kafka
-def test_what_retention_has_taken_is_said(call: Call, folder: Path, settings: Settings) -> None:
+def test_a_trace_tells_what_retention_has_deleted(
+    call: Call, folder: Path, settings: Settings
+) -> None:
     version = asyncio.run(worked(settings, folder, [b'{"n": 1, "household": 7}'] * 2))
     asyncio.run(forgotten(settings, version.events["asked"].topic, 1))
     env = environment(settings)

@@ -1,0 +1,69 @@
+"""Which alerts are firing, and which change of them is to be published?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from farandole.events.alert_record import Alert
+from farandole.ledger.stage_alerts import AlertCondition
+
+CLEAR_AFTER_MS = 5_000
+"""How long a condition must be false before its alert is resolved, so that alerts do not flap."""
+
+
+class AlertTracker:
+    """The alerts that fire.
+
+    The caller writes and commits the alerts that `update` returns; if that fails, it calls
+    `restore` with the alerts that are committed."""
+
+    def __init__(self) -> None:
+        self.firing: dict[str, Alert] = {}
+        self._changing_since: dict[str, int] = {}
+        """By key, since when a condition differs from the state of its alert."""
+
+    def restore(self, firing: Iterable[Alert]) -> None:
+        """Replace everything by the alerts that are committed as firing."""
+        self.firing = {alert.key: alert for alert in firing}
+        self._changing_since = {}
+
+    def update(self, conditions: Sequence[AlertCondition], at: int) -> list[Alert]:
+        """Return the alerts that begin or cease to fire at that time, in milliseconds of the epoch.
+
+        `conditions` are all that there are: an alert without one is resolved."""
+        changed = []
+        for each in conditions:
+            is_firing = each.key in self.firing
+            if each.is_bad is None or each.is_bad == is_firing:
+                self._changing_since.pop(each.key, None)
+                continue
+            since = self._changing_since.setdefault(each.key, at)
+            if at - since >= (CLEAR_AFTER_MS if is_firing else each.fire_after_ms):
+                del self._changing_since[each.key]
+                changed.append(self._change_state(each, since))
+        known = {each.key for each in conditions}
+        self._changing_since = {key: at for key, at in self._changing_since.items() if key in known}
+        for key in [*self.firing]:
+            if key not in known:
+                text = f"watched no more: {self.firing[key].text}"
+                changed.append(self._resolve(key, text))
+        return changed
+
+    def _change_state(self, condition: AlertCondition, since: int) -> Alert:
+        if condition.key in self.firing:
+            return self._resolve(condition.key, condition.resolved_text)
+        alert = Alert(
+            kind=condition.kind,
+            key=condition.key,
+            pipeline=condition.pipeline,
+            stage=condition.stage,
+            text=condition.text,
+            since=datetime.fromtimestamp(since / 1000, UTC),
+            state="firing",
+        )
+        self.firing[condition.key] = alert
+        return alert
+
+    def _resolve(self, key: str, text: str) -> Alert:
+        return self.firing.pop(key).model_copy(update={"state": "resolved", "text": text})
