@@ -17,7 +17,7 @@ from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
 from farandole.router.version_retirement import drained_versions, retire_versions
 from tests.router.made import MORE, derived
-from tests.router.test_publish import commit, published
+from tests.router.test_version_publisher import commit, published
 
 
 def version(number: int, *boundaries: int, stages: tuple[str, ...] = ("s",)) -> Version:
