@@ -124,8 +124,13 @@ def unconfigured() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+def unset_settings(patch: pytest.MonkeyPatch) -> None:
+    """Remove all our settings from the environment until `patch` is undone."""
+    for name in [name for name in os.environ if name.upper().startswith(ENV_PREFIX)]:
+        patch.delenv(name)
+
+
 @pytest.fixture
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting comes from the shell that runs the tests."""
-    for name in [name for name in os.environ if name.upper().startswith(ENV_PREFIX)]:
-        monkeypatch.delenv(name)
+    unset_settings(monkeypatch)

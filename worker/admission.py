@@ -14,13 +14,9 @@ from farandole.events.retry_record import ParkedEvent
 from farandole.worker.codecs import as_stage_error
 from farandole.worker.dead_letter_writer import DeadLetterWriter
 from farandole.worker.event_path import EventPath, EventPaths
+from farandole.worker.input_edge import Lineage
 from farandole.worker.invoker import is_lane_failure
-from farandole.worker.lineage import (
-    Lineage,
-    LineageResolver,
-    MisplacedRecordError,
-    UncheckedVersionsError,
-)
+from farandole.worker.lineage import LineageResolver, MisplacedRecordError, UncheckedVersionsError
 from farandole.worker.transaction_buffer import TransactionBuffer
 
 

@@ -12,8 +12,9 @@ from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
+from farandole.worker.input_edge import Lineage
 from farandole.worker.limits import MAX_DEAD_LETTER_BYTES
-from farandole.worker.lineage import Lineage, LineageResolver
+from farandole.worker.lineage import LineageResolver
 from farandole.worker.log_throttle import LogThrottle
 from farandole.worker.retry_policy import FINAL_ERRORS
 from farandole.worker.transaction_buffer import TransactionBuffer

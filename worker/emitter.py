@@ -14,9 +14,9 @@ from farandole.events.header_codec import (
     make_header_block,
 )
 from farandole.events.record import OutgoingRecord, Record
+from farandole.worker.input_edge import InputEdge
 from farandole.worker.ledger_entries import EdgeAccount
 from farandole.worker.limits import HEADER_BYTES_ESTIMATE, MAX_RECORD_BYTES
-from farandole.worker.lineage import InputEdge
 from farandole.worker.output_routing import Output
 from farandole.worker.transaction_buffer import OutputTooLargeError, TransactionBuffer
 
@@ -77,7 +77,7 @@ def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> 
         SMALL_VARINTS[count + 1 + inherited] + constant + _ID_HEADER
         for inherited in range(_MAX_INHERITED)
     ]
-    cause = event_type.encode()
+    cause = event_type.encode() + b"/"
     encode, read_key, count_rows = output.encode, output.read_key, output.count_rows
     partitions = output.partitions
     by_partition = buffer.partition_lists(output.topic, partitions)
@@ -112,7 +112,7 @@ def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> 
         if more:
             event_id = str(EventPosition(event_type, number, offset, index, more)).encode()
         else:
-            event_id = b"%b/%d/%d/%d" % (cause, number, offset, index)
+            event_id = b"%b%d/%d/%d" % (cause, number, offset, index)
         inherited_count, handed_down = inherited
         headers = b"".join(
             (prefixes[inherited_count], SMALL_VARINTS[len(event_id)], event_id, handed_down)

@@ -17,10 +17,10 @@ from farandole.events.record import Record
 from farandole.stages.contract import To
 from farandole.worker.codecs import count_rows, input_decoder
 from farandole.worker.emitter import Emit, Journal, make_emitter, take_back
+from farandole.worker.input_edge import InputEdge, Lineage
 from farandole.worker.invoker import Invoker, event_attributes
 from farandole.worker.ledger_entries import EdgeAccount
 from farandole.worker.limits import MAX_EVENT_BYTES
-from farandole.worker.lineage import InputEdge, Lineage
 from farandole.worker.output_routing import Output, OutputRouter, UndeclaredOutputError
 from farandole.worker.transaction_buffer import OutputTooLargeError, TransactionBuffer
 
@@ -52,14 +52,9 @@ class EventPath:
         self._router = router
         self._invoker = invoker
         self._decode = router.member_decode or decode
-
-    def prepare(self, record: Record, raw: bytes, lineage: Lineage | None) -> Any:
-        """Return the data of an event, or Outcome.FILTERED. Raises UnreadableEventError, and what
-        `Codec.decoder` and the filter do."""
-        accepts = self._router.accepts
-        if accepts is not None and not accepts(raw, event_attributes(record, lineage)):
-            return Outcome.FILTERED
-        return self._decode(raw)
+        self.prepare = _preparer(router, self._decode)
+        """`prepare(record, raw, lineage)` returns the data of an event, or Outcome.FILTERED. Raises
+        UnreadableEventError, and what `Codec.decoder` and the filter do."""
 
     def arguments(
         self, record: Record | None, lineage: Lineage | None, attempt: int
@@ -84,6 +79,7 @@ class EventPath:
         returns one result."""
         signature, function = self._invoker.signature, self._invoker.function
         decode, finish, emitters = self._decode, opened.finish, opened.emitters
+        prepare, holds_lines = self.prepare, self.edge.holds_lines
         takes_data_alone = signature.context_parameter is None and signature.parameter_model is None
 
         # What most events take. It enters `finish` only for what these few lines do not do, since
@@ -109,7 +105,7 @@ class EventPath:
             inherited: HeaderBlock,
             account: EdgeAccount,
         ) -> Outcome | None:
-            data = self.prepare(record, raw, lineage)
+            data = prepare(record, raw, lineage)
             if data is Outcome.FILTERED:
                 return Outcome.FILTERED
             if takes_data_alone:
@@ -117,10 +113,11 @@ class EventPath:
             else:
                 result = function(data, **self.arguments(record, lineage, 1))
             outcome = finish(record, inherited, account, result)
-            self.count_lines(account, data)
+            if holds_lines:
+                self.count_lines(account, data)
             return outcome
 
-        is_plain = takes_data_alone and self._router.accepts is None and not self.edge.holds_lines
+        is_plain = takes_data_alone and self._router.accepts is None and not holds_lines
         return plain if is_plain else with_everything
 
 
@@ -143,6 +140,19 @@ class OpenPath:
         self.finish = _finisher(path, self.emitter_for)
         self.straight = path.compile_straight(self)
         """Only for a stage whose function is called in place and returns one result."""
+
+
+def _preparer(
+    router: OutputRouter, decode: Callable[[bytes], Any]
+) -> Callable[[Record, bytes, Lineage | None], Any]:
+    accepts = router.accepts
+
+    def prepare(record: Record, raw: bytes, lineage: Lineage | None) -> Any:
+        if accepts is not None and not accepts(raw, event_attributes(record, lineage)):
+            return Outcome.FILTERED
+        return decode(raw)
+
+    return prepare
 
 
 def _emitter_finder(

@@ -17,8 +17,8 @@ from farandole.events.record import Record
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_port import OutcomeUnknownError
 from farandole.stages.function_signature import StageSignature
+from farandole.worker.input_edge import Lineage
 from farandole.worker.limits import MAX_EVENT_RESULTS
-from farandole.worker.lineage import Lineage
 from farandole.worker.transaction_buffer import OutputTooLargeError
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence, Set
 
-from farandole.events.outcome import UNTRIED, Outcome
+from farandole.events.outcome import Outcome
 from farandole.events.record import Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.lanes.lane_port import StateTables
@@ -183,6 +183,7 @@ class LaneProcessor:
         account: EdgeAccount = None  # type: ignore[assignment]  # set with `straight`
         book: Callable[[bytes], None] = None  # type: ignore[assignment]
         root_run: bytes | None = None
+        outcomes: dict[Outcome, int] = {}  # of `account`, but for HANDLED
         at, untried, error = first, 0, None
         slice_ends = clock() + TIME_SLICE
         for record in records[first:end]:
@@ -200,6 +201,8 @@ class LaneProcessor:
                     edge, inherited = root_edge(record)
                 if inherited is not last_inherited or edge is not last_edge:
                     last_inherited, last_edge = inherited, edge
+                    if outcomes:
+                        untried += buffer.count_all(account, outcomes)
                     path = path_of(edge)
                     if path is None:
                         straight = None
@@ -219,12 +222,13 @@ class LaneProcessor:
                 error = raised
                 break
             if outcome is not None:
-                buffer.count(account, outcome)
-                untried += outcome in UNTRIED
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
             book(event_id_of(record) if root_run is None else root_run)
             at += 1
             if clock() >= slice_ends or buffer.bytes >= MAX_TRANSACTION_BYTES:
                 break
+        if outcomes:
+            untried += buffer.count_all(account, outcomes)
         if at - first > untried:
             self._retry_queue.count_successes(at - first - untried)
         return at, error

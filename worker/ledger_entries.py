@@ -21,17 +21,12 @@ from farandole.events.outcome import Outcome, OutcomeCounts
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_PATTERN
-from farandole.worker.lineage import InputEdge
+from farandole.worker.input_edge import ID_HEADER, ID_INDEX, InputEdge
 from farandole.worker.output_routing import Output
 
 MAX_ENTRY_BYTES = 256 * 1024  # of one record; a run's part is never torn
 _MAX_PARTS = 500  # of one record; fewer only where they are large
 _PART_BYTES = 240  # bytes, about, that a run adds to an entry
-
-_ID_HEADER = "ce_id"
-_ID_INDEX = 6
-"""Where our own records have their id, among their headers."""
-
 
 _NO_LINES: Mapping[Output, int] = {}
 
@@ -157,9 +152,9 @@ class TransactionAccounts:
 def event_id_of(record: Record) -> bytes:
     """The id that an event of ours carries."""
     headers = record.headers
-    if len(headers) > _ID_INDEX and headers[_ID_INDEX][0] == _ID_HEADER:
-        return headers[_ID_INDEX][1]
-    return next((value for name, value in headers if name == _ID_HEADER), b"")
+    if len(headers) > ID_INDEX and headers[ID_INDEX][0] == ID_HEADER:
+        return headers[ID_INDEX][1]
+    return next((value for name, value in headers if name == ID_HEADER), b"")
 
 
 def _run_part(accounts: list[EdgeAccount]) -> RunPart:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.ownership import (
@@ -33,6 +33,7 @@ from farandole.events.record import Header, Record
 from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, RunIdGenerator
 from farandole.events.topology_version import Version
 from farandole.lanes.lane_port import OutcomeUnknownError
+from farandole.worker.input_edge import ID_HEADER, ID_INDEX, InputEdge, Lineage
 from farandole.worker.limits import MAX_CACHED_LINEAGES
 from farandole.worker.output_routing import OutputRouter, holds_lines
 
@@ -56,46 +57,12 @@ class MisplacedRecordError(Exception):
 
 
 LOOKUP_ERRORS = (UnknownVersionError, UncheckedVersionsError, MisplacedRecordError)
-"""No failures of the event."""
-
-
-@dataclass(slots=True, eq=False)
-class InputEdge:
-    """One event type on its way into a stage, under one version."""
-
-    version: Version
-    event_type: str
-    router: OutputRouter | None
-    """Where the stage's results go; None if this version does not send the event to the stage."""
-    version_header: Header
-    """The version, as every descendant carries it."""
-    key_partitions: int = 0
-    """The number of partitions over which keys are spread; 0 if the event type has no key."""
-    subscribers: list[str] = field(default_factory=list)
-    """The stages that subscribe to it, under this version."""
-    holds_lines: bool = False
-    """One event holds several lines: its data are a list."""
-
-
-@dataclass(slots=True)
-class Lineage:
-    """What an event hands down to all that it causes."""
-
-    edge: InputEdge
-    run: bytes
-    inherited: HeaderBlock
-    """The headers that each descendant carries, besides its version and those of its type."""
-    data: bytes | None = None
-    """The data, where it is not simply the record's value (structured mode)."""
-    attributes: Mapping[str, str] | None = None
-    """The attributes, where they are not simply the record's headers (structured mode)."""
-    is_root: bool = True
-    """It opens its run; otherwise a stage of this installation has emitted it."""
+"""Raised before an event is tried; none is a failure of it."""
 
 
 @dataclass(slots=True)
 class _RootBlock:
-    """Neighbours in one partition: the roots at the offsets from `first` on, before `ends`."""
+    """Neighbouring roots of one partition: those at the offsets from `first` on, before `ends`."""
 
     topic: str
     partition: int
@@ -106,16 +73,27 @@ class _RootBlock:
 
 
 @dataclass(slots=True)
+class _LastEmitted:
+    """The last event that a stage of this installation emitted. The next one is mostly of the same
+    transaction and run: it differs in its id alone, and has the same lineage."""
+
+    topic: str
+    before_id: Sequence[Header]
+    after_id: Sequence[Header]
+    lineage: Lineage
+
+
+@dataclass(slots=True)
 class _InputPartition:
     """One partition of an input: which version a root there belongs to, by its offset."""
 
     run_ids: RunIdGenerator
     starts: Sequence[VersionStart]  # newest first
-    met: _RootBlock | None = None
+    last_roots: _RootBlock | None = None
 
 
 class LineageResolver:
-    """The lineage of each record that a stage reads.
+    """Returns the lineage of each record that a stage reads.
 
     Bookkeeping headers are believed only of records that a stage of this installation emitted, by
     their `ce_source`; on any other record a run id is a correlation attribute.
@@ -132,20 +110,21 @@ class LineageResolver:
         self._not_found: dict[bytes, float] = {}
         self._edges: dict[tuple[str, str], InputEdge | None] = {}
         self._checked = False
-        self._know(versions)
+        self._set_versions(versions)
 
-    def _know(self, versions: Versions) -> None:
+    def _set_versions(self, versions: Versions) -> None:
         self._read = versions
         self._index = VersionIndex(versions.values())
         self.newest = self._index.newest
-        self._ours = self._index.source_prefix
+        self._source_prefix = self._index.source_prefix
         self._lineages: dict[tuple[bytes | str | None, ...], Lineage | None] = {}
         self._places: dict[tuple[str, int], _InputPartition] = {}
-        self._met: _RootBlock | None = None
+        self._last_roots: _RootBlock | None = None
+        self._last_emitted: _LastEmitted | None = None
 
     def _edge(self, version: Version, topic: str) -> InputEdge | None:
-        """Made at first use: of all the versions ever published, few are met, and to bind one takes
-        milliseconds of the event loop."""
+        """Return the edge of a topic under a version; None if the version has no such topic. Made
+        at first use: few published versions are met, and binding one takes milliseconds."""
         key = version.name, topic
         if key not in self._edges:
             event_type = event_type_of(version, topic)
@@ -171,12 +150,12 @@ class LineageResolver:
         except Exception as error:
             if version is not self.newest:
                 raise
-            # Made for code that is newer than ours: others will work it, and we shall not be asked.
+            # It was made for newer code: processes that have it take these events over.
             raise OutcomeUnknownError(f"{version.name} cannot be bound here: {error}") from None
 
     async def find_version(self, unknown: UnknownVersionError) -> None:
         """Read the published versions again. Raises UnreadableEventError if that one is not among
-        them, and OutcomeUnknownError if Kafka did not tell."""
+        them, and OutcomeUnknownError if they cannot be read."""
         name: bytes = unknown.args[0]
         if self._not_found.get(name, 0.0) < time.monotonic():
             await self.refresh()
@@ -190,33 +169,43 @@ class LineageResolver:
         )
 
     def start_batch(self) -> None:
-        """New records have been fetched: what was read before does not tell which version the roots
-        among them belong to."""
+        """Forget that the versions are up to date: new records have been fetched, and a version may
+        begin before the roots among them."""
         self._checked = False
-        self._met = None
+        self._last_roots = None
 
     async def refresh(self) -> None:
-        """Know every version that a record fetched before this call can belong to: one at or behind
-        a version's boundary can be read only after the version can (`router/version_publisher.py`).
-        Raises OutcomeUnknownError if Kafka did not tell."""
+        """Read every version that a record fetched before this call can belong to: a record at or
+        behind a version's boundary can be read only after the version
+        (`router/version_publisher.py`). Raises OutcomeUnknownError if they cannot be read."""
         try:
             versions = await self._read_again()
-        except Exception as error:  # noqa: BLE001 -- whatever it was, Kafka did not tell
-            # No reason to bury the event: the lane is born again, and asks again.
+        except Exception as error:  # noqa: BLE001 -- whatever it was, they were not read
+            # No reason to give the event up: the lane is opened again, and reads them again.
             raise OutcomeUnknownError(str(error)) from None
         if versions is not self._read:
-            self._know(versions)
+            self._set_versions(versions)
         self._checked = True
 
     def lineage(self, record: Record) -> Lineage:
-        """Raises UnreadableEventError, UnknownVersionError, UncheckedVersionsError and
-        MisplacedRecordError."""
-        if not record.headers:
+        """Return the lineage of a record. Raises UnreadableEventError, UnknownVersionError,
+        UncheckedVersionsError and MisplacedRecordError."""
+        found = record.headers
+        if not found:
             edge, inherited = self.root_edge(record)
             return Lineage(edge, root_run_id(inherited), inherited)
-        headers = dict(record.headers)
+        last = self._last_emitted
+        if (
+            last is not None
+            and found[ID_INDEX + 1 :] == last.after_id
+            and found[:ID_INDEX] == last.before_id
+            and found[ID_INDEX][0] == ID_HEADER
+            and record.topic == last.topic
+        ):
+            return last.lineage
+        headers = dict(found)
         source = headers.get("ce_source")
-        if source is not None and source.startswith(self._ours):
+        if source is not None and source.startswith(self._source_prefix):
             key = (
                 source,
                 headers.get("ce_topologyversion"),
@@ -233,6 +222,9 @@ class LineageResolver:
                     self._lineages.clear()
                 self._lineages[key] = lineage
             if lineage is not None:
+                if len(found) > ID_INDEX + 1:
+                    before_id, after_id = found[:ID_INDEX], found[ID_INDEX + 1 :]
+                    self._last_emitted = _LastEmitted(record.topic, before_id, after_id, lineage)
                 return lineage
         return self._root(record)
 
@@ -276,14 +268,14 @@ class LineageResolver:
         and MisplacedRecordError."""
         if record.value is None:
             parse_envelope(record)  # says what is wrong
-        roots, offset = self._met, record.offset
+        roots, offset = self._last_roots, record.offset
         if (
             roots is None
             or not roots.first <= offset < roots.ends
             or record.partition != roots.partition
             or record.topic != roots.topic
         ):
-            roots = self._met = self._roots(record)
+            roots = self._last_roots = self._roots(record)
         if roots.edge.key_partitions and record.key is not None:
             home = partition_for_key(record.key, roots.edge.key_partitions)
             if home != record.partition:
@@ -297,15 +289,15 @@ class LineageResolver:
             raise UncheckedVersionsError
         partition, first = record.partition, record.offset
         place = self._place(record)
-        if place.met is not None and place.met.first <= first < place.met.ends:
-            return place.met
+        if place.last_roots is not None and place.last_roots.first <= first < place.last_roots.ends:
+            return place.last_roots
         start, ends = version_span(place.starts, first)
         ends = first + RUN_ID_BLOCK if ends is None else min(ends, first + RUN_ID_BLOCK)
         edge = self._edge(start.version, record.topic)
         assert edge is not None  # the version has the topic: it begins somewhere in it
         run_ids = place.run_ids.block_of_ids(partition, first)
-        place.met = _RootBlock(record.topic, partition, first, ends, edge, run_ids)
-        return place.met
+        place.last_roots = _RootBlock(record.topic, partition, first, ends, edge, run_ids)
+        return place.last_roots
 
     def _root(self, record: Record) -> Lineage:
         """A root with headers: somebody's CloudEvent, or somebody's forgery."""

@@ -32,9 +32,10 @@ from farandole.events.safe_text import escape_surrogates, single_line
 from farandole.lanes.lane_work import DeferredEvents
 from farandole.worker.breaker_alerts import BreakerAlerts
 from farandole.worker.circuit_breaker import CircuitBreaker
+from farandole.worker.input_edge import Lineage
 from farandole.worker.invoker import Invoker
 from farandole.worker.limits import MAX_BATCH, MAX_RETRY_ROW_BYTES
-from farandole.worker.lineage import Lineage, LineageResolver
+from farandole.worker.lineage import LineageResolver
 from farandole.worker.log_throttle import LogThrottle
 from farandole.worker.parked_events import ParkedEvents, QueueKey
 from farandole.worker.retry_policy import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from farandole.events.outcome import Outcome
+from farandole.events.outcome import UNTRIED, Outcome
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.worker.counters import Counters
+from farandole.worker.input_edge import InputEdge, Lineage
 from farandole.worker.ledger_entries import EdgeAccount, TransactionAccounts
-from farandole.worker.lineage import InputEdge, Lineage
 
 _RECORD_OVERHEAD = 32  # bytes, about, that a record takes besides its contents
 
@@ -67,10 +67,17 @@ class TransactionBuffer:
         account = self.account_for(record, lineage)
         account.settle(record)
         if outcome is not Outcome.HANDLED:
-            self.count(account, outcome)
+            account.count(outcome)
+            self.counters.outcomes.count(outcome)
         return account
 
-    def count(self, account: EdgeAccount, outcome: Outcome) -> None:
-        """Count one event of `account` that had an outcome other than HANDLED."""
-        account.count(outcome)
-        self.counters.outcomes.count(outcome)
+    def count_all(self, account: EdgeAccount, outcomes: dict[Outcome, int]) -> int:
+        """Count events of `account` that had outcomes other than HANDLED, and clear `outcomes`.
+        Returns for how many of them the function was not called."""
+        untried = 0
+        for outcome, number in outcomes.items():
+            account.count(outcome, number)
+            self.counters.outcomes.count(outcome, number)
+            untried += number if outcome in UNTRIED else 0
+        outcomes.clear()
+        return untried

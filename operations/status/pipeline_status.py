@@ -77,9 +77,14 @@ class StatusResult(PipelineStatus):
     ledger: BookkeeperLag
 
     def to_data(self) -> dict[str, Any]:
-        """Return the JSON data; the address of Kafka comes first, for people who read it."""
-        head = {"bootstrap": self.bootstrap, "namespace": self.namespace}
-        return {**head, **super().to_data()}
+        """Return the JSON data; the address of Kafka comes first, for people who read it, and the
+        ledger has its `problem` beside the figures: a reason, or null."""
+        data = {
+            "bootstrap": self.bootstrap, "namespace": self.namespace, **super().to_data(),
+        }  # fmt: skip
+        problem = self.ledger.problem()
+        data["ledger"]["problem"] = problem.to_data() if problem is not None else None
+        return data
 
 
 @operation

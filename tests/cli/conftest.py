@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from farandole.events.record import OutgoingRecord
 from farandole.events.run_ids import RunIdGenerator
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.router.topology_store import current_version
+from tests.conftest import private_namespace, unset_settings
 from tests.operations.buried import FIRST, bury
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +136,35 @@ def die(settings: Settings) -> Bury:
         asyncio.run(died())
 
     return die
+
+
+@pytest.fixture(scope="module")
+def installation(
+    kafka: Settings, delete_topics: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Settings, Path]]:
+    """Settings and a folder where the shipped file is in force, for a module's tests that change
+    nothing: `apply` creates 15 topics."""
+    settings, folder = private_namespace(kafka), tmp_path_factory.mktemp("unchanged")
+    shutil.copy(ROOT / "topology.yaml", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        unset_settings(patch)
+        words = ["-C", str(folder), "apply"]
+        applied = CliRunner().invoke(farandole, words, env=environment(settings))
+    assert applied.exit_code == 0, applied.output
+    yield settings, folder
+    delete_topics(settings.names.prefix)
+
+
+@pytest.fixture
+def unchanged(installation: tuple[Settings, Path], unset: None) -> Call:
+    """As `applied`, for tests that change neither topics nor the file."""
+    settings, folder = installation
+
+    def on_kafka(*arguments: str) -> Result:
+        words = ["-C", str(folder), *arguments]
+        return CliRunner().invoke(farandole, words, env=environment(settings))
+
+    return on_kafka
 
 
 def one_line(result: Result, code: int = 1) -> str:

@@ -50,8 +50,8 @@ def send(settings: Settings, to: str, value: bytes, **more: Any) -> None:
     asyncio.run(sent())
 
 
-def test_a_second_apply_changes_nothing(applied: Call) -> None:
-    assert applied("apply").stdout == "nothing changed: order-lines@1 is in force\n"
+def test_a_second_apply_changes_nothing(unchanged: Call) -> None:
+    assert unchanged("apply").stdout == "nothing changed: order-lines@1 is in force\n"
 
 
 def test_nothing_applied_is_one_line(call: Call, folder: Path, settings: Settings) -> None:
@@ -85,9 +85,9 @@ def test_a_trigger_is_read_from_standard_input_or_a_file(applied: Call, folder: 
         (["line.priced", "--data", "{}"], "line.priced is emitted by price"),
     ],
 )
-def test_what_would_die_is_not_published(applied: Call, words: list[str], message: str) -> None:
-    assert message in one_line(applied("trigger", *words))
-    assert applied("tail", "feed.requested", "--no-follow").stdout == ""
+def test_what_would_die_is_not_published(unchanged: Call, words: list[str], message: str) -> None:
+    assert message in one_line(unchanged("trigger", *words))
+    assert unchanged("tail", "feed.requested", "--no-follow").stdout == ""
 
 
 def test_a_trigger_is_filtered_and_refused_as_the_stages_would(applied: Call, folder: Path) -> None:
@@ -260,8 +260,8 @@ def at_work(settings: Settings, stage: str) -> Iterator[None]:
             runner.run(joined.__aexit__(None, None, None))
 
 
-def test_nothing_lost_means_nothing_moved(applied: Call) -> None:
-    message = one_line(applied("seek", "validate", "--to", "latest"))
+def test_nothing_lost_means_nothing_moved(unchanged: Call) -> None:
+    message = one_line(unchanged("seek", "validate", "--to", "latest"))
     assert "no offset of validate is lost" in message
 
 
@@ -312,11 +312,11 @@ def test_a_sound_offset_is_moved_once_workers_are_gone(applied: Call) -> None:
     assert committed(applied, "plan") == [1]
 
 
-def test_an_offset_that_the_topic_does_not_have_is_refused(applied: Call) -> None:
-    message = one_line(applied("seek", "plan", "--to", "5", "--partition", "0"))
+def test_an_offset_that_the_topic_does_not_have_is_refused(unchanged: Call) -> None:
+    message = one_line(unchanged("seek", "plan", "--to", "5", "--partition", "0"))
     assert "has offsets from 0 to 0, not 5" in message
 
 
-def test_several_partitions_cannot_go_to_one_offset(applied: Call) -> None:
-    message = one_line(applied("seek", "validate", "--to", "0", "--all"))
+def test_several_partitions_cannot_go_to_one_offset(unchanged: Call) -> None:
+    message = one_line(unchanged("seek", "validate", "--to", "0", "--all"))
     assert "choose with --partition" in message

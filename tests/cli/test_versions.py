@@ -70,9 +70,9 @@ def test_a_plan_changes_nothing(on_kafka: Call, settings: Settings) -> None:
     assert history(settings) == []
 
 
-def test_what_is_in_force_plans_to_nothing(applied: Call) -> None:
-    assert applied("plan").stdout == "nothing would change: order-lines@1 is in force\n"
-    assert json_result(applied("plan", "--json"))["changes"] == []
+def test_what_is_in_force_plans_to_nothing(unchanged: Call) -> None:
+    assert unchanged("plan").stdout == "nothing would change: order-lines@1 is in force\n"
+    assert json_result(unchanged("plan", "--json"))["changes"] == []
 
 
 def test_a_saved_plan_is_carried_out_though_the_file_has_changed(
@@ -184,10 +184,10 @@ def test_a_rollback_to_what_the_file_says_warns_of_nothing(applied: Call, folder
     )
 
 
-def test_a_version_that_is_not_there_is_one_line(applied: Call) -> None:
-    assert "has the versions 1 to 1, not 7" in one_line(applied("rollback", "7"))
-    assert "has no earlier version" in one_line(applied("rollback"))
-    assert "has the versions 1 to 1, not 7" in one_line(applied("diff", "7", "1"))
+def test_a_version_that_is_not_there_is_one_line(unchanged: Call) -> None:
+    assert "has the versions 1 to 1, not 7" in one_line(unchanged("rollback", "7"))
+    assert "has no earlier version" in one_line(unchanged("rollback"))
+    assert "has the versions 1 to 1, not 7" in one_line(unchanged("diff", "7", "1"))
 
 
 def test_a_version_whose_code_is_gone_is_not_rolled_back_to(

@@ -12,10 +12,13 @@ from aiokafka import TopicPartition
 
 from farandole.broker.consumer_lag import InputLag
 from farandole.broker.settings import Settings
+from farandole.cli.rendering.status_view import status_lines
 from farandole.events.control_documents import PauseDocument, TimedDocument
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.next_step import plain_command_line
 from farandole.operations.control.control_query import active_pauses
 from farandole.operations.control.seek import InputPosition, MovedOffset
+from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
 from farandole.operations.errors import (
     NotFoundError,
     OperationError,
@@ -25,12 +28,16 @@ from farandole.operations.errors import (
 from farandole.operations.incidents.incident_rows import find_incident, incident_state
 from farandole.operations.incidents.incidents import ShownIncident
 from farandole.operations.incidents.mail_test import TestMailRequest, send_test_mail
+from farandole.operations.runs.bookkeeper_lag import BookkeeperLag
+from farandole.operations.status.notification_backlog import NotificationBacklog
+from farandole.operations.status.pipeline_status import StatusResult
 from farandole.operations.status.stage_rates import (
     RatesRequest,
     RatesResult,
     find_monitor_url,
     read_rates,
 )
+from farandole.operations.status.waiting_events import WaitingEvents
 from farandole.operations.topology.plan_file import load_plan_file, require_replaceable
 from farandole.operations.topology.version_lookup import find_version
 from farandole.operations.topology_source import (
@@ -162,3 +169,30 @@ async def test_a_mail_needs_a_server(tmp_path: Path, unset: None) -> None:
     with fails("settings_invalid", UnavailableError) as raised:
         await send_test_mail(tmp_path, TestMailRequest("a@example.com", "me"))
     assert raised.value.lines()[0].endswith("; farandole mail-catcher is a server for trying")
+
+
+def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None:
+    status = StatusResult(
+        bootstrap="kafka:1", namespace="", pipeline="p", version=None, published=None,
+        published_by=None, rollback_of=None, stages={}, draining={},
+        waiting={"load": WaitingEvents(2, NOW)}, dead={"load": OpenLetterCount(3)}, paused={},
+        router=None, others=[], ledger=BookkeeperLag(True, 0, 7),
+        notifier=NotificationBacklog(
+            open=0, unread=0, waiting=0, waiting_since=None, failures={}
+        ),
+    )  # fmt: skip
+    data = status.to_data()
+    assert [*data][:3] == ["bootstrap", "namespace", "pipeline"]
+    assert data["ledger"] == {
+        "entries": True, "members": 0, "behind": 7,
+        "problem": {"code": "ledger_stopped", "fields": {"behind": 7}},
+    }  # fmt: skip
+    assert data["waiting"]["load"] == {"count": 2, "since": NOW, "more": False, "held": ()}
+    assert data["dead"]["load"] == {"count": 3, "more": False}
+    lines = [*status_lines(status, "no monitor", plain_command_line)]
+    assert lines[:2] == ["Kafka at kafka:1", "p, nothing published yet"]
+    assert lines[-2:] == [
+        "the ledger is not running, and 7 offsets behind: its figures are those of when it ended; "
+        "farandole up runs it",
+        "no monitor",
+    ]

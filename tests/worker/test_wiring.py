@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farandole.broker.broker_errors import DeadlineExceededError
 from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.published_versions import NothingAppliedError
-from farandole.events.envelope import attribute_header, trigger_headers
+from farandole.events.envelope import UnreadableEventError, attribute_header, trigger_headers
 from farandole.events.header_codec import encode_headers
 from farandole.events.outcome import Outcome
+from farandole.events.record import Header
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import OutcomeUnknownError
@@ -312,3 +318,52 @@ async def test_what_a_stage_emitted_asks_for_no_versions() -> None:
     lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})])
     await lane.handle(*(emitted(n) for n in range(100)))
     assert lane.read_again == 0
+
+
+def laid_out(n: int, at_id: str = "ce_id", run: str = "a", of: str = "p@1", *more: Header) -> Made:
+    """A record with its headers in the order in which a stage of ours writes them."""
+    source = f"farandole://{INSTALLATION}/p/before".encode()
+    names = ("ce_specversion", "ce_source", "ce_type", "ce_time", "content-type")
+    values = (b"1.0", source, b"in", b"2026-11-23T00:00:00Z", b"application/json")
+    own = [("ce_topologyversion", of.encode()), (at_id, b"b" * 13)]
+    headers = [*zip(names, values, strict=True), *own, ("ce_runid", run.encode() * 13), *more]
+    return bare(offset=n)._replace(headers=headers)
+
+
+KINDS: dict[str, Callable[[int], Made]] = {
+    "plain": laid_out,
+    "other run": lambda n: laid_out(n, run="b"),
+    "other version": lambda n: laid_out(n, of="p@2"),
+    "correlated": lambda n: laid_out(n, "ce_id", "a", "p@1", ("ce_correlationid", b"c")),
+    "other topic": lambda n: laid_out(n)._replace(topic="p.in2"),
+    "a source in the id's place": lambda n: laid_out(n, "ce_source"),
+    "a version in the id's place": lambda n: laid_out(n, "ce_runid"),
+    "root": lambda n: bare(offset=n),
+}
+
+
+@given(st.lists(st.sampled_from([*KINDS]), max_size=12))
+def test_the_lineage_of_an_event_does_not_depend_on_the_ones_before_it(kinds: list[str]) -> None:
+    stage = StageSpec(run="m:f", subscribes=("in", "in2"), emits=("out",))
+    versions = {n: version(n, stages={"stage": stage}) for n in (1, 2)}
+
+    async def again() -> dict[int, Version]:
+        return versions
+
+    def resolver() -> LineageResolver:
+        made = LineageResolver(versions, again, lambda version, event_type: None)
+        asyncio.run(made.refresh())
+        return made
+
+    def found(lineages: LineageResolver, record: Any) -> Any:
+        try:
+            lineage = lineages.lineage(record)
+        except UnreadableEventError as error:
+            return str(error)
+        edge = lineage.edge
+        return edge.version.name, edge.event_type, lineage.run, lineage.inherited, lineage.is_root
+
+    one = resolver()
+    for n, kind in enumerate(kinds):
+        record = KINDS[kind](n)
+        assert found(one, record) == found(resolver(), record), kind
