@@ -24,7 +24,7 @@ class HistoryEntry(Result):
     retired: datetime | None
     """When its last event was settled; None while events of it may come."""
     changes: list[Any]
-    """What it changed, each a `router.change_plan.Change`."""
+    """What it changed, each a `router.topology_change.Change`."""
 
 
 @operation

@@ -24,7 +24,7 @@ class PlanResult(Result):
     """The version that applying would publish; None if it would publish none."""
     rollback_of: int | None
     changes: list[Any]
-    """Each a `router.change_plan.Change`."""
+    """Each a `router.topology_change.Change`."""
     dangers: list[str]
     """What must be allowed, each once."""
     plan: ChangePlan = Field(exclude=True, repr=False)

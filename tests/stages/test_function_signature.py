@@ -1,4 +1,4 @@
-"""Is every function that can be a stage read, and every other refused with what to write?"""
+"""Are functions that can be stages read, and all others refused with a remedy?"""
 
 # mypy: disable-error-code="empty-body, misc, type-arg, no-untyped-def, name-defined"
 
@@ -122,7 +122,7 @@ def tells_which(event: T, *, params: B) -> To[T]: ...
     ("function", "gives", "params"),
     [(passes, (Any,), B), (ends, (), None), (tells_which, (Any,), B)],
 )
-def test_a_type_variable_passes_whatever_comes(
+def test_a_type_variable_makes_a_pass_through(
     function: Callable[..., Any], gives: tuple[Any, ...], params: Any
 ) -> None:
     signature = read_signature(function)
@@ -241,7 +241,7 @@ BAD: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(
     ("function", "said"), BAD, ids=lambda v: getattr(v, "__name__", type(v).__name__)
 )
-def test_any_other_is_refused_with_what_to_write(function: Any, said: str) -> None:
+def test_other_functions_are_refused_with_a_remedy(function: Any, said: str) -> None:
     with pytest.raises(UnbindableError, match=said) as refused:
         read_signature(function)
     assert "\n" not in str(refused.value)

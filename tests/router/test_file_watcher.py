@@ -1,4 +1,4 @@
-"""Does a pipeline follow its file, and nothing that it should not?"""
+"""Does a router apply its file at each save, and only what is safe?"""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ WIDE = GOOD.replace("{key: household}", "{key: household, partitions: 8}")
 
 @dataclass
 class World:
-    """Functions that no test changes: they are checked here, in a millisecond."""
+    """The environment of a router. No test changes functions, so files are checked in this
+    process."""
 
     settings: Settings
     folder: Path
     away: int = 0
     refusing: str = ""
-    """The name of a file that Kafka would not have."""
+    """The name of a file that Kafka refuses."""
     file: str = ""
     author: str = "the router"
     rested: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,7 +74,7 @@ class World:
 async def routing(
     settings: Settings, path: Path, folder: Path | None = None, away: int = 0
 ) -> AsyncIterator[tuple[World, list[Any]]]:
-    """A router at work that has handled what was there, and what it logs."""
+    """A running router that has handled its files, and what it logs."""
     world, stopping = World(settings, folder or path.parent, away), asyncio.Event()
     with capture_logs() as logs:
         running = asyncio.create_task(follow_files([path], world, stopping))
@@ -104,7 +105,7 @@ async def test_each_save_is_a_version(settings: Settings, folder: Folder) -> Non
         assert await reported(settings) is None
 
 
-async def test_an_editor_that_replaces_the_file_is_seen(settings: Settings, folder: Folder) -> None:
+async def test_a_save_that_replaces_the_file_is_noticed(settings: Settings, folder: Folder) -> None:
     file = folder()
     async with routing(settings, file) as (world, _):
         new = file.with_name(".topology.yaml.swp")
@@ -117,7 +118,7 @@ async def test_an_editor_that_replaces_the_file_is_seen(settings: Settings, fold
         assert len(await published_versions_of(settings, "order-lines")) == 2
 
 
-async def test_a_file_that_is_wrong_changes_nothing_and_says_where(
+async def test_a_file_with_errors_changes_nothing_and_is_reported(
     settings: Settings, folder: Folder
 ) -> None:
     file = folder()
@@ -134,7 +135,7 @@ async def test_a_file_that_is_wrong_changes_nothing_and_says_where(
         assert (cleared.findings, cleared.waiting) == ((), ())
 
 
-async def test_what_is_dangerous_waits_for_a_word(settings: Settings, folder: Folder) -> None:
+async def test_dangerous_changes_wait_for_permission(settings: Settings, folder: Folder) -> None:
     async with routing(settings, folder()) as (world, logs):
         await world.handled(lambda: folder(WIDE))
         assert len(await published_versions_of(settings, "order-lines")) == 1
@@ -204,14 +205,14 @@ async def test_a_file_that_is_deleted_from_a_folder_is_gone_and_not_refused(
         assert len(await published_versions_of(settings, "order-lines")) == 1
 
 
-async def test_kafka_may_be_away_and_that_is_said_once(settings: Settings, folder: Folder) -> None:
+async def test_an_unreachable_kafka_is_logged_once(settings: Settings, folder: Folder) -> None:
     async with routing(settings, folder(), away=2) as (_, logs):
         assert len(named(logs, "route.retrying")) == 1
         assert len(named(logs, "route.goes_on")) == 1
         assert len(await published_versions_of(settings, "order-lines")) == 1
 
 
-async def test_what_kafka_refuses_of_one_pipeline_does_not_stop_the_others(
+async def test_a_pipeline_that_kafka_refuses_does_not_stop_the_others(
     settings: Settings, folder: Folder
 ) -> None:
     file = folder()
@@ -244,7 +245,7 @@ async def test_a_file_that_is_broken_from_the_start_is_reported(
         assert await published_versions_of(settings, "order-lines") == []
 
 
-async def test_what_stands_beside_the_file_is_no_save(settings: Settings, folder: Folder) -> None:
+async def test_other_files_in_the_folder_are_no_save(settings: Settings, folder: Folder) -> None:
     file = folder()
     async with routing(settings, file) as (world, logs):
         file.with_name("notes.txt").write_text("nothing")

@@ -1,4 +1,4 @@
-"""Does each check see the functions as they are now, whatever their modules do?"""
+"""Does each check see the functions as they are saved now, whatever their modules do?"""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ async def test_a_function_that_was_just_written_is_found(
     assert (await judges.check(file)).derived is not None
 
 
-async def test_what_a_module_prints_is_no_answer(folder: Folder, judges: IsolatedChecker) -> None:
+async def test_output_of_a_module_does_not_disturb_the_verdict(
+    folder: Folder, judges: IsolatedChecker
+) -> None:
     file = folder(functions={"load": "print('hello')\ndef load(lines: list[Line]) -> None: ..."})
     assert (await judges.check(file)).derived is not None
 
@@ -47,7 +49,7 @@ async def test_a_module_that_ends_its_process_is_a_finding(
     assert "ended with 3" in finding.message
 
 
-async def test_a_module_that_waits_is_a_finding(
+async def test_a_module_that_blocks_its_import_is_a_finding(
     folder: Folder, judges: IsolatedChecker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("farandole.router.isolated_check.CHECK_TIMEOUT_SECONDS", 3.0)
@@ -56,14 +58,12 @@ async def test_a_module_that_waits_is_a_finding(
     assert "cannot be imported within 3 s" in finding.message
 
 
-async def test_a_file_that_is_not_there_is_a_finding(
-    tmp_path: Path, judges: IsolatedChecker
-) -> None:
+async def test_a_missing_file_is_a_finding(tmp_path: Path, judges: IsolatedChecker) -> None:
     (finding,) = (await judges.check(tmp_path / "nothing.yaml")).findings
     assert "cannot be read" in finding.message
 
 
-async def test_the_process_that_waits_is_not_the_one_that_died(
+async def test_a_waiting_process_that_has_died_is_replaced(
     folder: Folder, judges: IsolatedChecker
 ) -> None:
     await judges.prepare()

@@ -1,4 +1,4 @@
-"""Is an expression true of exactly the events of which it says so, whatever they are?"""
+"""Is an expression true for exactly the events that it describes?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ JSON = st.recursive(
         ("true", True),
     ],
 )
-def test_data_and_attributes_can_be_asked(source: str, answer: bool) -> None:
+def test_expressions_read_data_and_attributes(source: str, answer: bool) -> None:
     assert compile_expression(source)(LINE, {"type": "line.read"}) is answer
 
 
@@ -57,7 +57,7 @@ def test_data_and_attributes_can_be_asked(source: str, answer: bool) -> None:
         ("data.tags[7] == 'x'", "index=7"),
     ],
 )
-def test_what_cannot_be_decided_says_the_expression_and_why(source: str, why: str) -> None:
+def test_an_undecided_expression_is_named_with_the_reason(source: str, why: str) -> None:
     with pytest.raises(Undecided) as said:
         compile_expression(source)(LINE, {})
     assert f"`{source}`" in str(said.value)
@@ -76,9 +76,7 @@ def test_what_cannot_be_decided_says_the_expression_and_why(source: str, why: st
         ("(" * 3_000 + "true" + ")" * 3_000, "recursion limit", 0),
     ],
 )
-def test_what_is_no_condition_is_refused_when_it_is_compiled(
-    source: str, why: str, column: int
-) -> None:
+def test_text_that_is_no_condition_does_not_compile(source: str, why: str, column: int) -> None:
     with pytest.raises(ExpressionError, match=None) as said:
         compile_expression(source)
     assert why in str(said.value)
@@ -91,13 +89,13 @@ def test_an_unknown_name_is_named() -> None:
     assert said.value.unknown == "dta"
 
 
-def test_an_integer_of_any_size_elsewhere_does_not_matter() -> None:
+def test_large_integers_in_other_fields_do_not_matter() -> None:
     line = {**LINE, "large": 2**70, "larger": [10**400, -(10**400)]}
     assert compile_expression("data.quantity > 2")(line, {})
     assert compile_expression("data.large > 1000.0")(line, {})
 
 
-def test_no_event_can_hold_it_for_long() -> None:
+def test_no_event_makes_an_expression_slow() -> None:
     """A regular expression that backtracks would take years, two loops over the list minutes."""
     began = time.process_time()
     assert not compile_expression("data.s.matches('^(a+)+$')")({"s": "a" * 10_000 + "b"}, {})
@@ -109,7 +107,7 @@ def test_no_event_can_hold_it_for_long() -> None:
 
 
 @given(JSON, st.dictionaries(st.text(), st.text(), max_size=3))
-def test_whatever_the_event_it_is_true_or_false_or_undecided(
+def test_for_any_event_an_expression_is_true_or_false_or_undecided(
     data: Any, attributes: dict[str, str]
 ) -> None:
     for source in ("data.a > 1", "data == null", "size(data) > 0", "'a' in attributes"):
@@ -118,12 +116,12 @@ def test_whatever_the_event_it_is_true_or_false_or_undecided(
 
 
 @given(st.text())
-def test_any_text_is_an_expression_or_wrong(source: str) -> None:
+def test_any_text_compiles_or_raises_an_expression_error(source: str) -> None:
     with suppress(ExpressionError):
         compile_expression(source)
 
 
-def test_the_fields_that_are_asked_for_are_found() -> None:
+def test_the_fields_in_an_expression_are_found() -> None:
     source = (
         "data.a == 'data.b' && data . c.d > 1 && x.data.f && data.map(y, y) == data.g // data.h"
     )

@@ -1,4 +1,4 @@
-"""Is a version retired when nothing of it can come any more, and never before?"""
+"""Is a version retired when no event of it can come any more, and never earlier?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
 from farandole.router.version_retirement import drained_versions, retire_versions
 from tests.router.made import MORE, derived
-from tests.router.test_publish import commit, published
+from tests.router.test_version_publisher import commit, published
 
 
 def version(number: int, *boundaries: int, stages: tuple[str, ...] = ("s",)) -> Version:
@@ -61,7 +61,7 @@ def test_the_roots_of_a_version_end_where_the_next_one_begins(
     assert [v.version for v in drained_versions(TWO, offsets(s=s, t=t), ENDS)] == over
 
 
-def test_the_newest_version_is_never_over() -> None:
+def test_the_newest_version_is_never_retired() -> None:
     assert drained_versions([version(1, 0, 0)], offsets(s=(100, 100)), ENDS) == []
 
 

@@ -1,4 +1,4 @@
-"""Do the stages that ship do what they say, to any event?"""
+"""Do the generic stages work for any event?"""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_filter_passes_on_what_its_expression_is_true_of() -> None:
     assert filter({"age": 3}, position(1), params) is None
 
 
-def test_a_filter_that_cannot_decide_says_so() -> None:
+def test_an_undecided_filter_raises() -> None:
     with pytest.raises(Undecided, match="there is no 'age'"):
         filter({}, position(1), FilterParams(when="data.age > 30"))
 
@@ -93,18 +93,18 @@ def test_a_sample_has_about_its_share() -> None:
 
 
 @pytest.mark.parametrize(("share", "count"), [(0, 0), (1, 100)])
-def test_none_and_all_are_shares(share: float, count: int) -> None:
+def test_shares_of_zero_and_one_work(share: float, count: int) -> None:
     params = SampleParams(share=share)
     assert sum(sample({}, position(n), params) is not None for n in range(100)) == count
 
 
-def test_an_event_is_answered_the_same_again() -> None:
+def test_the_result_for_an_event_is_always_the_same() -> None:
     params = SampleParams(share=0.5)
     first = [sample({"n": n}, position(n), params) for n in range(200)]
     assert first == [sample({"n": n}, position(n), params) for n in range(200)]
 
 
-def test_bare_records_are_told_apart_by_their_runs() -> None:
+def test_records_without_attributes_are_sampled_by_their_runs() -> None:
     params = SampleParams(share=0.5)
     kept = sum(sample({}, Asked(run=f"run{n}"), params) is not None for n in range(1_000))
     assert 400 < kept < 600
@@ -121,7 +121,7 @@ def test_a_sample_by_key_keeps_keys_whole() -> None:
     assert all(kept.count(household) == 5 for household in set(kept))
 
 
-def test_a_sample_by_key_rejects_what_has_none() -> None:
+def test_a_sample_by_key_rejects_events_without_the_key() -> None:
     with pytest.raises(Reject, match="no field 'household'"):
         sample({}, position(1), SampleParams(share=0.5, key="household"))
 
@@ -129,7 +129,7 @@ def test_a_sample_by_key_rejects_what_has_none() -> None:
 # -- log
 
 
-def test_what_is_logged_goes_on() -> None:
+def test_logged_events_are_passed_on() -> None:
     context = position(7)
     assert log(PERSON, context, LogParams(fields=("name", "nowhere"), level="warning")) is PERSON
     assert context.log.lines == [
@@ -150,7 +150,7 @@ def masked(event: Any = PERSON, **params: Any) -> Any:
     return mask(event, MaskParams.model_validate(params))
 
 
-def test_a_redacted_field_says_nothing() -> None:
+def test_a_redacted_field_shows_nothing() -> None:
     before = dict(PERSON)
     assert masked(fields={"name": "redact", "no": "redact"}) == {**PERSON, "name": "***"}
     assert before == PERSON
@@ -191,7 +191,7 @@ def test_fields_within_fields_and_lists_are_masked() -> None:
     }
 
 
-def test_a_field_that_is_absent_lets_nothing_through_unless_it_may() -> None:
+def test_an_event_without_the_field_is_rejected_unless_allowed() -> None:
     with pytest.raises(Reject, match="no field 'nmae' to mask"):
         masked(fields={"nmae": "redact"})
     assert masked(fields={"nmae": "redact"}, absent="pass") == PERSON

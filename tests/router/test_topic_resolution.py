@@ -1,4 +1,4 @@
-"""Does an event type whose partitions change get a topic of its own, and find the old one again?"""
+"""Does an event type get another topic when its partition count changes, and the old one back?"""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ def test_the_first_topic_of_a_type_keeps_the_plain_name() -> None:
     assert resolve_topics(wanting(2), [], {}, NAMES) == wanting(2)
 
 
-def test_another_number_of_partitions_is_another_topic() -> None:
+def test_another_partition_count_is_another_topic() -> None:
     found = resolve_topics(wanting(4), [published(wanting(2), 1)], {"t.p.a": 2}, NAMES)
     assert found.events["a"].topic == "t.p.a--4"
     assert found.topics == {"t.p.a--4": TopicSpec(4, {"retention.ms": "1"})}
 
 
-def test_a_topic_that_somebody_has_grown_is_still_the_one_that_versions_name() -> None:
-    """So it is refused when topics are compared, and not silently replaced."""
+def test_a_topic_that_an_operator_has_widened_stays_the_one_of_the_versions() -> None:
+    """It is refused when topics are compared, and not silently replaced."""
     found = resolve_topics(wanting(2), [published(wanting(2), 1)], {"t.p.a": 4}, NAMES)
     assert found.events["a"].topic == "t.p.a"
 
 
-def test_a_topic_that_no_version_knows_is_not_passed_over() -> None:
-    """Its roots, published before the first apply, would be lost in silence."""
+def test_an_existing_topic_that_no_version_names_is_used() -> None:
+    """Otherwise its roots, published before the first apply, would be lost without a message."""
     assert resolve_topics(wanting(4), [], {"t.p.a": 2}, NAMES).events["a"].topic == "t.p.a"
 
 
-def test_where_versions_are_lost_the_wide_topic_is_found_again() -> None:
+def test_without_versions_the_wide_topic_is_found_again() -> None:
     existing = {"t.p.a": 2, "t.p.a--4": 4}
     assert resolve_topics(wanting(4), [], existing, NAMES).events["a"].topic == "t.p.a--4"
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=8))
-def test_each_number_of_partitions_has_one_topic_for_ever(numbers: list[int]) -> None:
+def test_each_partition_count_has_one_topic_for_ever(numbers: list[int]) -> None:
     history: list[Version] = []
     existing: dict[str, int] = {}
     by_number: dict[int, str] = {}

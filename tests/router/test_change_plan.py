@@ -106,7 +106,7 @@ def test_the_first_version_is_all_new() -> None:
     assert found.publishes
 
 
-def test_what_is_in_force_already_changes_nothing() -> None:
+def test_a_file_that_is_in_force_already_changes_nothing() -> None:
     found = planned(FILE, facts())
     assert plan_lines(found) == ["nothing would change: p@7 is in force"]
     assert not found.publishes
@@ -218,7 +218,7 @@ def test_other_alerts_or_expectations_alone_are_a_version_and_never_dangerous(
     assert change_summary(found.changes) == said.partition(":")[0].replace("stage ", "")
 
 
-def test_routes_in_another_order_are_told() -> None:
+def test_routes_in_another_order_are_a_change() -> None:
     routes = ["{stages: load, email: a@b.c}", "{errors: E, email: d@e.f}"]
     one, other = [FILE + f"alerts: {{routes: [{', '.join(r)}]}}\n" for r in (routes, routes[::-1])]
     (change,) = planned(other, facts(one)).changes
@@ -248,7 +248,7 @@ def test_a_stage_that_goes_away_with_unread_events_is_dangerous() -> None:
     assert (change.sign, change.name, change.danger) == ("-", "load", None)
 
 
-def test_what_is_unread_is_counted_once_a_line() -> None:
+def test_unread_events_are_counted_once_in_a_line() -> None:
     without = FILE.replace("  load: {subscribes: line.enriched}\n", "")
     (line,) = change_lines(
         planned(without, facts(unread={("load", "line.enriched"): 9043})).changes
@@ -257,7 +257,7 @@ def test_what_is_unread_is_counted_once_a_line() -> None:
     assert line.endswith("(--allow unread)      (9,043 unread drain under @7)")
 
 
-def test_offsets_that_nobody_has_read_are_an_upper_bound() -> None:
+def test_offsets_that_were_not_read_are_an_upper_bound() -> None:
     known = facts(unread={("enrich", "line.validated"): 50_666})
     known = replace(known, unread=tuple(u._replace(at_most=True) for u in known.unread))
     (change,) = [c for c in planned(SCREENED, known).changes if c.name == "enrich"]
@@ -296,7 +296,7 @@ def test_other_partitions_are_dangerous_where_there_are_keys(
     assert f"8 partitions, in p.{event_type}--8" in change.said
 
 
-def test_what_is_dangerous_says_which_option_allows_it() -> None:
+def test_a_dangerous_change_names_the_option_that_allows_it() -> None:
     wider = FILE.replace("{key: household}", "{key: household, partitions: 8}")
     found = planned(wider, facts())
     assert plan_lines(found)[1:] == [

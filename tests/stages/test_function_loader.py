@@ -1,4 +1,4 @@
-"""Is the function found that the file names, and said why not where it is not?"""
+"""Is the function found that the file names, and if not, is the reason given?"""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_generic_stage_is_found_by_its_old_name(name: str) -> None:
     )
 
 
-def test_a_function_that_imports_the_old_contract_is_told_the_new_one(folder: Path) -> None:
+def test_an_import_of_the_old_contract_names_the_new_one(folder: Path) -> None:
     (folder / "old_import.py").write_text("from stages.contract import Reject\n")
     add_to_import_path(folder)
     with pytest.raises(
@@ -151,7 +151,7 @@ def _outside(folder: Path, module: str) -> str:
         (".relative:work", "cannot be imported"),
     ],
 )
-def test_what_is_not_there_is_named(run: str, said: str) -> None:
+def test_a_missing_function_is_named(run: str, said: str) -> None:
     with pytest.raises(FunctionNotFoundError, match=said):
         load_function(run)
 

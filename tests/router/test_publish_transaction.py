@@ -1,4 +1,4 @@
-"""Is a version whole, and its boundary exact, whoever dies or reads at that moment?"""
+"""Is a version published whole, with exact boundaries, if a router dies or a reader reads then?"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def killed(settings: Settings, step: str, hold: float) -> None:
 
 
 async def flows(settings: Settings, topic: str, sent: bytes) -> list[bytes]:
-    """All that a reader of what is committed gets, up to a record that is sent now."""
+    """Return what a reader of committed records gets, up to a record that is sent now."""
     async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, sent, partition=0)
     found: list[bytes] = []
@@ -51,7 +51,7 @@ async def flows(settings: Settings, topic: str, sent: bytes) -> list[bytes]:
 
 
 async def held(settings: Settings, topics: list[str]) -> bool:
-    """Is there a partition that readers do not get to the end of?"""
+    """Return True if readers cannot get to the end of one of the partitions."""
     async with ClusterAdmin.open(settings) as admin:
         counts = await admin.topics()
         tps = [TopicPartition(t, index) for t in topics for index in range(counts[t])]
@@ -62,7 +62,8 @@ async def held(settings: Settings, topics: list[str]) -> bool:
 async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
     settings: Settings, step: str
 ) -> None:
-    """Whole, its offsets included; and the router that comes next takes its hold away."""
+    """The version is whole, its offsets included, and the next router ends the boundary
+    transaction."""
     old = (await publish_version(settings, derived(settings.names), "ann")).version
     asked = settings.names.event_topic("p", "asked")
     assert await flows(settings, asked, b"0") == [b"0"]
@@ -86,7 +87,7 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
     assert [at and at.offset for at in offsets.values()] == [boundary]
 
 
-async def test_a_hold_that_nobody_takes_away_times_out(settings: Settings) -> None:
+async def test_a_boundary_transaction_that_no_router_ends_times_out(settings: Settings) -> None:
     await publish_version(settings, derived(settings.names), "ann")
     await killed(settings, "_write_boundary_markers", 0)
     assert await flows(settings, settings.names.event_topic("p", "asked"), b"1") == [b"1"]
@@ -114,7 +115,7 @@ async def test_no_reader_passes_a_boundary_before_it_can_read_the_version(
 async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Readers are not held meanwhile."""
+    """Readers do not wait meanwhile."""
     await publish_version(settings, derived(settings.names), "ann")
     topics = [settings.names.event_topic("p", t) for t in ("asked", "line.read")]
     written, rest = publish_transaction._write_version, asyncio.sleep
@@ -139,7 +140,7 @@ async def test_a_version_that_cannot_be_committed_in_time_is_tried_again(
     assert between == [False]
 
 
-async def test_two_routers_at_once_leave_no_hold(settings: Settings) -> None:
+async def test_two_routers_at_once_leave_no_boundary_transaction(settings: Settings) -> None:
     await publish_version(settings, derived(settings.names), "ann")
     files = [
         derived(settings.names, FILE.replace("read: {", f"read: {{timeout: {n}s, "))
@@ -180,10 +181,11 @@ async def test_a_reader_sees_every_record_once_and_no_marker(settings: Settings)
     assert boundaries == sorted(set(boundaries))
 
 
-async def test_a_router_that_has_lost_cannot_take_the_winners_hold_away(
+async def test_a_router_that_has_lost_cannot_end_the_winners_boundary_transaction(
     settings: Settings,
 ) -> None:
-    """It has started under the right to publish, and starts its hold when another has both."""
+    """It has started its producer of versions, and starts its boundary producer when another router
+    has started both."""
     first = await publish_version(settings, derived(settings.names), "ann")
     job = publish_transaction.PublishTransaction(settings, 2)
     topic = first.version.events["asked"].topic
