@@ -1,7 +1,7 @@
-"""How does a Kafka live under a folder: started once, shared, and ended?
+"""How is the Kafka of a folder started, shared and stopped?
 
-One broker per folder, whoever starts it: it outlives the process that started it until `stop`, and
-its data outlive it. All under `.farandole/kafka`.
+Each folder has one broker, whoever starts it. It runs until it is stopped, also after the process
+that started it has ended, and its data stay. Everything is under `.farandole/kafka`.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ _MAX_STARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class RunningBroker:
-    """A broker's process."""
+    """The process of a broker."""
 
     address: str
     pid: int
     started: float
-    """The process's start time as the kernel counts it: a pid alone may be somebody else's."""
+    """The start time of the process as the kernel counts it; another process may have the same pid
+    later."""
     log: str
     kind: str = "kafka"
 
@@ -67,7 +68,7 @@ class RunningBroker:
 
 
 class _ProcessEndedError(Exception):
-    """The process ended while it started; the message is its last word."""
+    """The process ended while it started; the message is the last error in its output."""
 
 
 def kafka_home(folder: Path) -> Path:
@@ -75,7 +76,7 @@ def kafka_home(folder: Path) -> Path:
 
 
 def embedded_status(folder: Path) -> RunningBroker | None:
-    """The broker of this folder, if its process lives."""
+    """Return the broker of this folder; None if its process does not run."""
     state = _read_json(kafka_home(folder) / "running.json")
     try:
         running = RunningBroker(**state)
@@ -92,9 +93,9 @@ async def start_embedded(
     properties: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> RunningBroker:
-    """The folder's broker, started unless it runs, once it answers. `properties` override those of
-    `farandole.broker.kafka_node_config`; `settings` say how to reach it, where they demand more
-    than an address.
+    """Start the folder's broker unless it runs, and return it once it answers. `properties`
+    override those of `farandole.broker.kafka_node_config`; `settings` say how to connect if more
+    than an address is needed.
 
     Raises MissingExtraError, JarsUnavailableError, UnreachableError, AccessDeniedError,
     DeadlineExceededError.
@@ -136,7 +137,7 @@ async def start_embedded(
 
 
 async def stop_embedded(folder: Path) -> bool:
-    """End the folder's broker, whoever started it; its data stay. False if none ran."""
+    """Stop the folder's broker, whoever started it; its data stay. Return False if none ran."""
     place = kafka_home(folder)
     if not place.exists():
         return False
@@ -156,14 +157,15 @@ async def stop_embedded(folder: Path) -> bool:
 
 
 def _keep_class_cache(learned: Path, whole: bool) -> None:
-    """Share what a run has learned about its classes with the next, of whatever folder."""
-    # Written when the process ends: one that was killed may have left half of it.
+    """Move the class cache that a run has recorded to where the next run, of any folder, finds
+    it."""
+    # It is written when the process ends: after a kill it may be incomplete.
     state = _read_json(learned.with_suffix(".json"))
     learned.with_suffix(".json").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         if whole and "cache" in state:
             draft = Path(f"{state['cache']}.{uuid.uuid4().hex}")
-            shutil.move(learned, draft)  # between file systems a copy
+            shutil.move(learned, draft)  # a copy, if it is another file system
             draft.rename(state["cache"])
     learned.unlink(missing_ok=True)
 
@@ -197,9 +199,9 @@ async def _launch(
                 f"Kafka ended while it started ({ended}); see {running.log}"
             ) from None
         except UnreachableError:
-            raise  # it lives and is slow, after a kill maybe: the next start goes on waiting
+            raise  # it runs and is slow, perhaps after a kill: the next start waits on
         except BaseException:
-            # Interrupted: nobody has given it anything yet.
+            # Interrupted: no client has written anything yet.
             await asyncio.shield(end_process(running.pid, running.started, (signal.SIGKILL, 5.0)))
             (place / "running.json").unlink(missing_ok=True)
             raise
@@ -211,9 +213,9 @@ async def _launch(
 
 
 def _worth_restarting(command: list[str], runtime: JavaRuntime | None, word: str) -> bool:
-    """Is it worth while to try again?"""
+    """Return True if another try can succeed: the port was taken, or the class cache was bad."""
     if runtime and f"-XX:AOTCache={runtime.cache}" in command:
-        runtime.cache.unlink(missing_ok=True)  # of another machine, or damaged
+        runtime.cache.unlink(missing_ok=True)  # it is of another machine, or damaged
         return True
     return "bind" in word.lower() or "in use" in word.lower()
 
@@ -253,7 +255,7 @@ def _spawn(place: Path, command: list[str], port: int, kind: str) -> RunningBrok
             )
         except OSError as error:
             raise UnreachableError(f"{command[0]} cannot be started: {error.strerror}") from None
-    child.returncode = 0  # it is to outlive us: that is nothing to warn of
+    child.returncode = 0  # it outlives us on purpose: no warning
     output = place / ("kafka.log" if kind == "kafka" else "kafka.out")
     running = RunningBroker(
         f"localhost:{port}", child.pid, process_start_time(child.pid) or 0.0, str(output), kind
@@ -263,34 +265,34 @@ def _spawn(place: Path, command: list[str], port: int, kind: str) -> RunningBrok
 
 
 async def _wait_until_serving(running: RunningBroker, settings: Settings | None) -> None:
-    """Return when a client is served; an open port is not enough. Raises _Ended, UnreachableError,
-    Refused."""
+    """Return when the broker answers a client; an open port is not enough. Raises
+    _ProcessEndedError, UnreachableError and AccessDeniedError."""
     reached = (settings or Settings.model_construct()).model_copy(
         update={"bootstrap": running.address}
     )
     arguments = connection_arguments(reached)
     ends = time.monotonic() + START_TIMEOUT
     while True:
-        said: BrokerError | None = UnreachableError("it takes connections and says nothing")
+        problem: BrokerError | None = UnreachableError("it takes connections and says nothing")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
-                said = await probe_server("localhost", running.port, arguments)
+                problem = await probe_server("localhost", running.port, arguments)
         if not running.is_alive:
             raise _ProcessEndedError(_last_complaint(Path(running.log).parent, running.log))
-        if said is None:
+        if problem is None:
             return
-        if isinstance(said, AccessDeniedError):
-            raise said
+        if isinstance(problem, AccessDeniedError):
+            raise problem
         if time.monotonic() > ends:
             raise UnreachableError(
-                f"Kafka does not answer after {START_TIMEOUT:g} s ({said});"
+                f"Kafka does not answer after {START_TIMEOUT:g} s ({problem});"
                 f" it may still be on its way: try again, or see {running.log}"
             )
         await asyncio.sleep(0.05)
 
 
 def _last_complaint(place: Path, output: str) -> str:
-    """What it complained of last, or whatever it said last."""
+    """Return the last error in its output, or its last line if there is no error."""
     lines = []
     for file in (place / "kafka.out", Path(output)):
         with contextlib.suppress(OSError):

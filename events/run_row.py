@@ -128,7 +128,8 @@ def count_distinct_events(row: RunRow) -> int:
 
 def parse_run_row(value: bytes | None) -> RunRow | None:
     """Return the run row in a record of `farandole.runs`. None for a tombstone, and for a record
-    that no bookkeeper wrote.
+    that no bookkeeper wrote. The status may be none of RUN_STATUSES: a newer bookkeeper may write
+    others.
 
     An outcome that a row does not have is counted as 0: it is newer than the row."""
     if value is None:
@@ -154,7 +155,6 @@ def _is_run_row(row: Any) -> bool:
     closed, root = row["closed"], row["root"]
     return (
         tuple(map(type, _row_fields(row))) == _ROW_TYPES
-        and row["status"] in RUN_STATUSES
         and 0 <= row["opened"] <= MAX_TIME_MS
         and 0 <= row["last"] <= MAX_TIME_MS
         and (closed is None or (type(closed) is int and 0 <= closed <= MAX_TIME_MS))

@@ -14,7 +14,7 @@ from farandole.events.file_keys import FileKey, StageField
 Seconds = Annotated[float, Field(ge=0)]
 
 INSTALLATION_KEY = b"installation"
-"""Under this key `farandole.topology` says who this installation is."""
+"""The key of the row in `farandole.topology` that holds the id of this installation."""
 
 
 class _FrozenModel(BaseModel):
@@ -57,24 +57,24 @@ class RetryPolicy(_FrozenModel):
         Seconds | None,
         FileKey("How long an event may wait in all, for example 5m.", "duration"),
     ] = None
-    """How long an event may wait in all; None: as long as it takes."""
+    """How long an event may wait in all; None for any time."""
     in_place: Annotated[
         Seconds,
         FileKey("A longer wait does not hold up the lane: the event is parked.", "duration"),
     ] = 0.05
-    """A longer wait is no pause of the lane: the event is parked."""
+    """The longest wait for which the lane pauses; for a longer one the event is parked."""
     only: Annotated[
         tuple[str, ...],
         FileKey(
             "The exception that is worth another try, or several; by default all.", "error_names"
         ),
     ] = ()
-    """Names of exceptions' classes, or of bases: no other is tried again; empty: every one."""
+    """Names of exception classes or their bases: only these are tried again. Empty for all."""
     never: Annotated[
         tuple[str, ...],
         FileKey("The exception that is worth no other try, or several.", "error_names"),
     ] = ()
-    """Likewise: these are not."""
+    """Names of exception classes or their bases that are not tried again."""
     parked: Annotated[
         int,
         Field(ge=1),
@@ -83,11 +83,11 @@ class RetryPolicy(_FrozenModel):
             maximum=1_000_000,
         ),
     ] = 10_000
-    """Events that may wait in one lane; at so many it takes no further input."""
+    """How many events may wait in one lane; at this number it takes no further input."""
 
 
 class BreakerPolicy(_FrozenModel):
-    """When a stage holds its input, because what it depends on is down."""
+    """When the breaker of a stage opens because what the stage depends on is down."""
 
     share: Annotated[
         float,
@@ -96,11 +96,11 @@ class BreakerPolicy(_FrozenModel):
             "The share of failed tries at which a lane opens its breaker, for example 50%.", "share"
         ),
     ] = 0.5
-    """Of the tries within `window`, at which so many have failed."""
+    """The share of the tries within `window` that must fail for it to open."""
     failures: Annotated[
         int, Field(ge=1), FileKey("Fewer failures than these never open the breaker.")
     ] = 20
-    """Fewer never open it."""
+    """Fewer failures never open it."""
     window: Annotated[
         Seconds,
         FileKey("The time over which tries are counted, for example 10s.", "positive_duration"),
@@ -112,7 +112,7 @@ class BreakerPolicy(_FrozenModel):
             "positive_duration",
         ),
     ] = 1.0
-    """Between two tries while it is open; doubled up to `longest`."""
+    """Seconds between two probes while it is open; doubled up to `longest`."""
     longest: Annotated[
         Seconds,
         FileKey("The longest wait between two such tries.", "positive_duration"),
@@ -150,7 +150,7 @@ class StageSpec(_FrozenModel):
     retry: Annotated[RetryPolicy, StageField()] = RetryPolicy()
     breaker: Annotated[BreakerPolicy, StageField()] = BreakerPolicy()
     parking: Annotated[RetryTopic | None, StageField()] = None
-    """None: published before events were parked."""
+    """None in a version that was published before events could be parked."""
     timeout: Annotated[
         Seconds,
         FileKey(
@@ -181,40 +181,39 @@ class StageSpec(_FrozenModel):
             restarts_lanes=False,
         ),
     ] = None
-    """How old an event may be that is not settled before that is told; None: any."""
+    """How old an unsettled event may become before an alert fires; None for no limit."""
     when: Annotated[Mapping[str, str], StageField(restarts_lanes=False)] = {}
     """By subscribed event type, a CEL expression over `data` and `attributes`: an event for which
     it is false is filtered, not handled."""
     parameters: Annotated[Mapping[str, Any], StageField(restarts_lanes=False)] = {}
-    """`with:` in the file; the function's parameter model reads it."""
+    """`with:` in the file; the parameter model of the function reads it."""
     accepts: Annotated[dict[str, Any] | None, StageField(restarts_lanes=False)] = None
-    """JSON Schema (2020-12) of what the function reads; None where it takes anything."""
+    """JSON Schema (2020-12) of what the function reads; None if it takes anything."""
     code: Annotated[str, StageField(restarts_lanes=False)] = ""
-    """What tells the function's schemas from those of another: so a worker knows that the code that
-    it has imported is not what this version was made for."""
+    """A digest of the schemas of the function. A worker compares it with the code that it has
+    imported, which may not be the code that this version was made for."""
 
 
 class AlertRoute(_FrozenModel):
-    """Whom to tell of which failures, through which channels."""
+    """Who is told of which failures, through which channels."""
 
     stages: tuple[str, ...] = ()
-    """Empty: failures of every stage."""
+    """Stages whose failures it takes; empty for all."""
     errors: tuple[str, ...] = ()
-    """Names of exceptions' classes, as dead letters have them; empty: every one."""
+    """Names of exception classes, as in dead letters; empty for all."""
     email: tuple[str, ...] = ()
     """Mailboxes, `local@domain`."""
     webhook: str | None = None
     """A URL of http or https."""
     channels: tuple[Literal["email", "webhook"], ...] = ()
-    """Those of the two that are given, in the order in which they are tried: the first that can
-    deliver does."""
+    """The channels that are given, in the order in which they are tried until one delivers."""
 
 
 class AlertPolicy(_FrozenModel):
-    """How a pipeline's failures are told."""
+    """How people are told of a pipeline's failures."""
 
     routes: tuple[AlertRoute, ...] = ()
-    """The first one that fits a failure is taken; none fits: nobody is told."""
+    """The first route that matches a failure is used; if none does, nobody is told."""
     # Seconds, here and below.
     digests: Annotated[
         tuple[Seconds, ...],
@@ -224,26 +223,26 @@ class AlertPolicy(_FrozenModel):
             "positive_durations",
         ),
     ] = (600, 3600, 21600, 86400)
-    """Between the notices of an incident that grows; the last one repeats."""
+    """Seconds between the notices of an incident that grows; the last value repeats."""
     quiet: Annotated[
         Seconds,
         FileKey(
             "Without a failure for so long it is resolved, for example 30m.", "positive_duration"
         ),
     ] = 1800
-    """Without a failure for so long, an incident is resolved."""
+    """Seconds without a failure after which an incident is resolved."""
     fingerprints: Annotated[
         int,
         Field(ge=1, le=1000),
         FileKey("How many failures are told apart in a stage."),
     ] = 20
-    """Open incidents that are told apart in a stage; what exceeds them is one more."""
+    """How many open incidents are told apart in a stage; all further failures are one more."""
     per_hour: Annotated[int, Field(ge=1), FileKey("The most mails in any hour.")] = 60
-    """Notices in any hour; what exceeds them waits, and is told together."""
+    """How many notices are sent in any hour; further ones wait and are sent as one."""
 
 
 class RunExpectation(_FrozenModel):
-    """What a pipeline's runs are expected to do; what they do not is told."""
+    """What is expected of a pipeline's runs; an alert fires if they do not do it."""
 
     complete_within: Annotated[
         Seconds | None,
@@ -255,11 +254,11 @@ class RunExpectation(_FrozenModel):
         Annotated[float, Field(ge=0, le=1)] | None,
         FileKey("The share of its events that may die before a run has failed: 1%.", "share"),
     ] = None
-    """The share of a run's events that may die before it has failed."""
+    """The share of a run's events that may die before the run has failed."""
 
 
 class Version(_FrozenModel):
-    """What `farandole.topology` holds under the key `pipeline@version`."""
+    """The row in `farandole.topology` under the key `pipeline@version`."""
 
     pipeline: str
     version: Annotated[int, Field(ge=1)]
@@ -271,9 +270,10 @@ class Version(_FrozenModel):
     alerts: AlertPolicy = AlertPolicy()
     expect: RunExpectation = RunExpectation()
     ledger: Annotated[int, Field(ge=0)] = 0
-    """Partitions of `farandole.ledger`; 0: published before there were books."""
+    """Partitions of `farandole.ledger`; 0 in a version that was published before the ledger
+    existed."""
     retired: datetime | None = None
-    """Since when nothing is in flight under it any more: its stages need not be hosted for it."""
+    """When nothing was in flight under it any more: its stages need not be hosted for it."""
     rollback_of: int | None = None
     """The version whose content this one repeats, if it was published by a rollback."""
     kind: Literal["version"] = "version"
@@ -299,8 +299,8 @@ class Version(_FrozenModel):
 
 
 class RouterReport(_FrozenModel):
-    """What `farandole.topology` holds under the key `pipeline@router`: what the last router that
-    watched the file thought of it."""
+    """The row in `farandole.topology` under the key `pipeline@router`: the judgement of the last
+    router that watched the file."""
 
     pipeline: str
     reported: datetime
@@ -309,7 +309,7 @@ class RouterReport(_FrozenModel):
     findings: tuple[str, ...] = ()
     """Why the file as saved cannot be applied, `FILE:LINE:COLUMN: ...` each."""
     waiting: tuple[str, ...] = ()
-    """Dangerous changes that wait for a person's word."""
+    """Dangerous changes that wait until a person allows them."""
     kind: Literal["report"] = "report"
 
     @property
@@ -323,8 +323,8 @@ _ROW_ADAPTER: TypeAdapter[Version | RouterReport] = TypeAdapter(
 
 
 def parse_topology_row(key: bytes, value: bytes) -> Installation | Version | RouterReport:
-    """One record of `farandole.topology`. Raises pydantic's ValidationError where no router of ours
-    wrote it."""
+    """Return the model of one record of `farandole.topology`. Raises pydantic's ValidationError if
+    no router of ours wrote it."""
     if key == INSTALLATION_KEY:
         return Installation.model_validate_json(value)
     return _ROW_ADAPTER.validate_json(value)

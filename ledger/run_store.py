@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 import orjson
 
 from farandole.events.ledger_entry import LedgerEntry, RunPart
-from farandole.events.run_row import RunRow, parse_run_row
+from farandole.events.run_row import RUN_STATUSES, RunRow, parse_run_row
 from farandole.ledger.run_completion import RunTransition, completion_deadline
 from farandole.ledger.run_fold import fold_part
 
@@ -77,7 +77,7 @@ class RunStore:
         closed: list[tuple[int, bytes]] = []
         for run, value in table.items():
             row = parse_run_row(value)
-            if row is None:
+            if row is None or row["status"] not in RUN_STATUSES:
                 foreign += 1
                 continue
             self._rows[run] = value

@@ -1,4 +1,4 @@
-"""How is Faust kept from reading what was never committed?
+"""How is Faust kept from reading uncommitted records?
 
 Faust reads at `read_uncommitted` unless it is in its exactly-once mode, which cannot be trusted:
 the entries of transactions that were aborted would be counted. One method of its consumer's thread
@@ -20,7 +20,7 @@ from farandole.broker.broker_errors import BrokerError
 
 
 class UncommittedReadError(BrokerError):
-    """Faust would count what was never committed."""
+    """Faust would count entries of aborted transactions."""
 
 
 class CommittedThread(AIOKafkaConsumerThread):
@@ -47,7 +47,7 @@ class CommittedApp(faust.App):
 
 
 def verify_read_committed(app: faust.App) -> None:
-    """Of an app that has started. Raises UncommittedReadError."""
+    """Check an app that has started. Raises UncommittedReadError."""
     client = getattr(getattr(app.consumer, "_thread", None), "_consumer", None)
     if not reads_committed(client):
         raise UncommittedReadError(

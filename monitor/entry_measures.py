@@ -1,19 +1,20 @@
-"""What does one entry of the ledger say about its stage?"""
+"""What does one ledger entry measure of its stage?"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from farandole.events.ledger_entry import parse_ledger_entry
+from farandole.events.outcome import OutcomeCounts
 
 
 class EntryMeasure(NamedTuple):
-    """One entry, summed over its runs and event types; counts are of events."""
+    """One entry, summed over its runs and event types. Counts are events."""
 
     pipeline: str
     stage: str
     at: int
-    """Milliseconds of the epoch, never later than when it was read."""
+    """When it was written, in milliseconds of the epoch; at the latest when it was read."""
     consumed: int
     emitted: int
     dead: int
@@ -24,40 +25,41 @@ class EntryMeasure(NamedTuple):
     """What handling took."""
     age: float
     """Of the oldest event when it was settled, in seconds."""
+    parked: int = 0
+    """Events that wait for a retry now, minus those that were taken up again."""
 
 
 def measure_entry(value: bytes | None, now: int) -> EntryMeasure | None:
-    """None where no lane of ours wrote it. A worker whose clock is ahead is taken to have written
-    at `now`, in milliseconds of the epoch: its windows would hide those that are to come."""
+    """Return what an entry measures; None if the record is no entry.
+
+    A time after `now`, in milliseconds of the epoch, is replaced by `now`: the clock of its worker
+    is ahead, and a window in the future would hide those that are to come."""
     entry = parse_ledger_entry(value)
     if entry is None:
         return None
-    consumed = emitted = dead = dropped = filtered = cancelled = 0
+    consumed = emitted = 0
+    outcomes = OutcomeCounts()
     try:
         at = entry["at"]
         oldest = at
         for part in entry["runs"]:
-            for took in part["in"].values():
-                consumed += took["n"]
-                dead += took.get("dead", 0)
-                dropped += took.get("dropped", 0)
-                filtered += took.get("filtered", 0)
-                cancelled += took.get("cancelled", 0)
-                oldest = min(oldest, took["oldest"])
-            for gave in part["out"].values():
-                emitted += gave["n"]
-        return EntryMeasure(
-            pipeline=entry["pipeline"],
-            stage=entry["stage"],
-            at=min(int(at), now),
-            consumed=consumed,
-            emitted=emitted,
-            dead=dead,
-            dropped=dropped,
-            filtered=filtered,
-            cancelled=cancelled,
-            seconds=float(entry["seconds"]),
-            age=(at - oldest) / 1000,
-        )
+            for settled in part["in"].values():
+                consumed += settled["n"]
+                outcomes.add(OutcomeCounts.from_fields(settled))
+                oldest = min(oldest, settled["oldest"])
+            for sent in part["out"].values():
+                emitted += sent["n"]
+        seconds, age = float(entry["seconds"]), (at - oldest) / 1000
+        pipeline, stage, at = entry["pipeline"], entry["stage"], min(int(at), now)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+    return EntryMeasure(
+        pipeline=pipeline,
+        stage=stage,
+        at=at,
+        consumed=consumed,
+        emitted=emitted,
+        seconds=seconds,
+        age=age,
+        **outcomes.complete(),
+    )

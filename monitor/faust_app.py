@@ -1,4 +1,4 @@
-"""How is the Faust app put together that folds the ledger?"""
+"""How is the Faust app built that counts ledger entries in windows?"""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from farandole.monitor.window_store import WindowStore
 log = structlog.get_logger()
 
 TABLE_NAME = "windows"
-_BATCH_ENTRIES = 2_000  # entries
-_BATCH_SECONDS = 0.25  # seconds: so often is a window written, however many entries change it
-_ROCKSDB_OPTIONS = {  # its defaults are for tables of gigabytes
+_BATCH_ENTRIES = 2_000  # at once
+_BATCH_SECONDS = 0.25  # a window is written once in this time, however many entries change it
+_ROCKSDB_OPTIONS = {  # the defaults are for tables of gigabytes
     "write_buffer_size": 4 * 2**20,
     "max_write_buffer_number": 2,
     "block_cache_size": 8 * 2**20,
@@ -33,24 +33,25 @@ _ROCKSDB_OPTIONS = {  # its defaults are for tables of gigabytes
 
 
 def changelog_topic(settings: Settings) -> str:
-    """The topic in which the table's rows outlive this machine."""
+    """Return the topic that keeps the table's rows, also if this machine is lost."""
     return f"{settings.names.monitor_group}-{TABLE_NAME}-changelog"
 
 
 class MonitorApp:
-    """The app, and what it has counted so far. It counts nothing before `allowed` is set."""
+    """The app, and what it has counted so far. It counts nothing before `counting_allowed` is
+    set."""
 
     def __init__(self, settings: Settings, data: Path, partitions: int) -> None:
-        """`partitions`: of the ledger. Raises InvalidSettingsError."""
+        """`partitions` is the number that the ledger has. Raises InvalidSettingsError."""
         self.fold = WindowStore()
-        self.allowed = asyncio.Event()
-        self.loaded = False
-        """Do the windows hold what the table had?"""
+        self.counting_allowed = asyncio.Event()
+        self.windows_loaded = False
+        """True once the windows of the table are read back."""
         self.entries = 0
-        self.foreign = 0
+        self.foreign_records = 0
         """Records of the ledger that are no entries."""
-        self.done: dict[int, int] = {}
-        """By partition, the offset up to which (exclusive) all is counted."""
+        self.counted_up_to: dict[int, int] = {}
+        """By partition, the offset up to which (exclusive) everything is counted."""
         self._stream: StreamT[bytes] | None = None
         self.ledger = settings.names.ledger_topic
         self.partitions = partitions
@@ -66,7 +67,7 @@ class MonitorApp:
             value_type=bytes,
             partitions=partitions,
             options=dict(_ROCKSDB_OPTIONS),
-            on_recover=self._load,
+            on_recover=self._load_windows,
         )
         topic = self.app.topic(
             self.ledger,
@@ -75,37 +76,39 @@ class MonitorApp:
             key_serializer="raw",
             value_serializer="raw",
         )
-        self.app.agent(topic, name=f"{settings.names.monitor_group}.fold")(self._count)
+        self.app.agent(topic, name=f"{settings.names.monitor_group}.fold")(self._run_agent)
 
     @property
-    def waiting(self) -> int:
-        """Entries that were fetched and are not in the windows."""
+    def uncounted(self) -> int:
+        """The number of entries that are fetched, but not in the windows yet."""
         channel: Any = self._stream.channel if self._stream is not None else None
         queued = channel.queue.qsize() if channel is not None else 0
         return queued + len(self.app.consumer.unacked)
 
-    async def _load(self) -> None:
-        """What the table holds once it is whole again, of the partitions that are ours."""
+    async def _load_windows(self) -> None:
+        """Read the windows of our partitions, once Faust has restored the table."""
         try:
             self.fold.load(self._table.items())
-            self.loaded = True
+            self.windows_loaded = True
         except Exception as error:
-            # Faust would go on without.
+            # Faust would go on without the windows.
             await self.app.crash(error)
             raise
 
-    async def _count(self, stream: Any) -> None:
+    async def _run_agent(self, stream: Any) -> None:
+        """Count entries in batches."""
         try:
             self._stream = stream
-            await self.allowed.wait()
+            await self.counting_allowed.wait()
             async for events in stream.noack_take(_BATCH_ENTRIES, within=_BATCH_SECONDS):
-                await self._batch(stream, events)
+                await self._count_batch(stream, events)
         except Exception as error:
-            # Faust would start the agent again behind what has failed.
+            # Faust would restart the agent behind the batch that failed.
             await self.app.crash(error)
             raise
 
-    async def _batch(self, stream: StreamT[bytes], events: Any) -> None:
+    async def _count_batch(self, stream: StreamT[bytes], events: Any) -> None:
+        """Count a batch, write the changed windows to the table, and acknowledge the entries."""
         generation = self.app.consumer_generation_id
         ours = [event for event in events if event.message.generation_id == generation]
         now = time.time_ns() // 1_000_000
@@ -114,28 +117,28 @@ class MonitorApp:
             message = event.message
             measure = measure_entry(message.value, now)
             if measure is None:
-                self.foreign += 1
+                self.foreign_records += 1
             else:
                 self.entries += 1
                 self.fold.add(message.partition, message.offset, measure)
             last[message.partition] = event
-            self.done[message.partition] = message.offset + 1
+            self.counted_up_to[message.partition] = message.offset + 1
         for partition, event in last.items():
-            # A table writes to the partition of the event that is current; of a batch none is.
+            # A table writes to the partition of the current event; in a batch there is none.
             _current_event.set(weakref.ref(event))
-            for key, value in self.fold.taken(partition):
+            for key, value in self.fold.take_unsaved(partition):
                 self._table[key] = value
         for event in ours:
             await stream.ack(event)
 
 
 def _faust_options(settings: Settings) -> dict[str, Any]:
-    """What Faust is told, by its own names."""
-    told = connection_arguments(settings)
+    """Return the settings by Faust's own names."""
+    arguments = connection_arguments(settings)
     addresses = (settings.bootstrap or "").split(",")
     return {
         "broker": ";".join(f"kafka://{address.strip()}" for address in addresses),
-        "broker_credentials": _credentials(told),
+        "broker_credentials": _credentials(arguments),
         "broker_client_id": settings.names.monitor_group,
         "broker_session_timeout": settings.session_timeout,
         "broker_heartbeat_interval": settings.heartbeat_interval,
@@ -148,7 +151,7 @@ def _faust_options(settings: Settings) -> dict[str, Any]:
         "stream_recovery_delay": 0,
         "stream_wait_empty": False,
         "topic_disable_leader": True,
-        "topic_allow_declare": False,  # the ledger's is the router's to create, ours are created
+        "topic_allow_declare": False,  # the router creates the ledger, and we our changelog
         "table_standby_replicas": 0,
         "producer_acks": -1,
         "web_enabled": False,
@@ -156,13 +159,13 @@ def _faust_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _credentials(told: dict[str, Any]) -> Any:
-    trust = told.get("ssl_context")
-    if "sasl_mechanism" in told:
+def _credentials(arguments: dict[str, Any]) -> Any:
+    ssl_context = arguments.get("ssl_context")
+    if "sasl_mechanism" in arguments:
         return faust.SASLCredentials(
-            mechanism=told["sasl_mechanism"],
-            username=told["sasl_plain_username"],
-            password=told["sasl_plain_password"],
-            ssl_context=trust,
+            mechanism=arguments["sasl_mechanism"],
+            username=arguments["sasl_plain_username"],
+            password=arguments["sasl_plain_password"],
+            ssl_context=ssl_context,
         )
-    return faust.SSLCredentials(trust) if trust is not None else None
+    return faust.SSLCredentials(ssl_context) if ssl_context is not None else None

@@ -1,4 +1,4 @@
-"""What does the monitor answer to whom asks?"""
+"""What does the monitor answer to HTTP requests?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,83 +13,63 @@ import orjson
 from aiohttp import web
 
 from farandole.broker.broker_errors import BrokerError
+from farandole.events.network_address import host_port
 from farandole.monitor.faust_app import MonitorApp
-from farandole.monitor.lag_watchdog import PROBE_INTERVAL, LagStatus
+from farandole.monitor.lag_watchdog import LagStatus
+from farandole.monitor.monitor_state import MonitorState, staleness_reason
 
 ADDRESS_FILE = Path(".farandole") / "monitor.json"
 """In the pipeline's folder: where its monitor listens."""
-STALE_AFTER = 5 * PROBE_INTERVAL
-"""Seconds after which what was heard of Kafka is old."""
 
 
 class PortTakenError(BrokerError):
-    """Nobody can listen there."""
+    """The monitor cannot listen at its address."""
 
 
 def figures_document(counting: MonitorApp | None, pulse: LagStatus, now: float) -> dict[str, Any]:
-    """All figures, and how far they can be believed. `now` in seconds of the epoch."""
-    silent = staleness_reason(counting, pulse, now)
-    found = counting.fold.stages(now) if counting is not None and counting.loaded else {}
+    """Return all figures, and why they are not up to date. `now` is in seconds of the epoch."""
+    reason = staleness_reason(counting, pulse, now)
+    found = (
+        counting.fold.stage_figures(now) if counting is not None and counting.windows_loaded else {}
+    )
     return {
         "at": now,
-        "trouble": silent,
-        "heard": pulse.heard,
+        "trouble": reason.text() if reason else None,
+        "trouble_code": reason.code if reason else None,
+        "heard": pulse.answered_at,
         "unread": pulse.unread,
         "entries": counting.entries if counting else 0,
-        "foreign": counting.foreign if counting else 0,
+        "foreign": counting.foreign_records if counting else 0,
         "partitions": {
-            "counted": list(pulse.owned),
+            "counted": list(pulse.owned_partitions),
             "of": counting.partitions if counting else None,
         },
         "stages": [
-            {"pipeline": pipeline, "stage": stage, "last": said.last / 1000, **said.spans}
-            for (pipeline, stage), said in found.items()
+            {"pipeline": pipeline, "stage": stage, "last": figures.last / 1000, **figures.spans}
+            for (pipeline, stage), figures in found.items()
         ],
     }
 
 
-def staleness_reason(counting: MonitorApp | None, pulse: LagStatus, now: float) -> str | None:
-    """Why the figures are not those of now; None: they are."""
-    if counting is None:
-        return f"the monitor waits: {pulse.why or 'it has just begun'}"
-    if pulse.heard is None or now - pulse.heard > STALE_AFTER:
-        since = f"for {now - pulse.heard:.0f} s" if pulse.heard is not None else "yet"
-        return f"Kafka has not answered the monitor {since}: {pulse.why or 'no word of it'}"
-    if not counting.loaded:
-        return "the monitor reads back the windows that it had"
-    if pulse.unread is None:
-        return "the monitor does not know how much it has not counted"
-    missing = counting.partitions - len(pulse.owned)
-    if missing:
-        return (
-            f"{missing} of {counting.partitions} partitions of the ledger are counted by "
-            "another monitor of this Kafka and namespace: let one alone run"
-        )
-    return None
-
-
-@dataclass(slots=True)
-class MonitorState:
-    """What is known: nothing is counted before the ledger was found."""
-
-    pulse: LagStatus = field(default_factory=LagStatus)
-    counting: MonitorApp | None = None
-
-
 @asynccontextmanager
 async def serve_http(folder: Path, host: str, port: int, state: MonitorState) -> AsyncIterator[str]:
-    """Answer at the address that is yielded, `http://host:port`. Raises PortTakenError."""
+    """Answer requests, and yield the address, `http://host:port`. Raises PortTakenError."""
 
     async def figures(_: web.Request) -> web.Response:
         return _json_response(figures_document(state.counting, state.pulse, time.time()))
 
     async def health(_: web.Request) -> web.Response:
-        wrong = staleness_reason(state.counting, state.pulse, time.time())
-        return _json_response({"ok": wrong is None, "trouble": wrong}, status=503 if wrong else 200)
+        reason = staleness_reason(state.counting, state.pulse, time.time())
+        document = {
+            "ok": reason is None,
+            "trouble": reason.text() if reason else None,
+            "trouble_code": reason.code if reason else None,
+        }
+        return _json_response(document, status=503 if reason else 200)
 
     async def minutes(request: web.Request) -> web.Response:
         found = (
-            state.counting.fold.minutes(
+            state.counting.fold.minute_figures(
                 request.match_info["pipeline"], request.match_info["stage"], time.time()
             )
             if state.counting is not None
@@ -114,24 +93,23 @@ async def serve_http(folder: Path, host: str, port: int, state: MonitorState) ->
                 "FARANDOLE_MONITOR_HOST and FARANDOLE_MONITOR_PORT (0: any free port)"
             ) from None
         bound = runner.addresses[0][1]
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{bound}"
+        url = f"http://{host_port(host, bound)}"
         with _published_address(folder / ADDRESS_FILE, {"url": url, "pid": os.getpid()}):
             yield url
     finally:
         await runner.cleanup()
 
 
-def _json_response(said: Any, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(said), content_type="application/json", status=status)
+def _json_response(document: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json", status=status)
 
 
 @contextmanager
-def _published_address(file: Path, said: dict[str, Any]) -> Iterator[None]:
-    """The file says so while the block runs."""
+def _published_address(file: Path, document: dict[str, Any]) -> Iterator[None]:
+    """Keep the document in the file while the block runs."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
-    new.write_bytes(orjson.dumps(said))
+    new.write_bytes(orjson.dumps(document))
     new.replace(file)
     try:
         yield

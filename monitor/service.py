@@ -1,4 +1,4 @@
-"""How does the monitor run, from the first look at Kafka to its end?"""
+"""How does the monitor run, from its start to its end?"""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from farandole.broker.topic_creation import TopicSpec
 from farandole.events.next_step import NextStep
 from farandole.monitor.committed_consumer import verify_read_committed
 from farandole.monitor.faust_app import MonitorApp, changelog_topic
-from farandole.monitor.http_api import MonitorState, serve_http
+from farandole.monitor.http_api import serve_http
 from farandole.monitor.lag_watchdog import watch_lag
-from farandole.monitor.settings import MonitorSettings as Own
+from farandole.monitor.monitor_state import MonitorState
+from farandole.monitor.settings import MonitorSettings
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 8.0  # seconds that Faust has to end
-_START_SECONDS = 60.0  # seconds that Faust has to start
-_LEDGER_POLL_SECONDS = 1.0  # seconds until the ledger is looked for again
+DRAIN_SECONDS = 8.0  # that Faust has to end
+_START_SECONDS = 60.0  # that Faust has to start
+_LEDGER_POLL_SECONDS = 1.0  # between two searches for the ledger
 _DATA_FOLDER = Path(".farandole") / "monitor"
 _CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
@@ -37,26 +38,26 @@ _CHANGELOG_CONFIG = {
 
 
 class MonitorRunningError(BrokerError):
-    """Another process keeps its tables there."""
+    """Another monitor uses the same folder."""
 
 
 class FaustEndedError(BrokerError):
-    """Faust gave up."""
+    """Faust has stopped by itself."""
 
 
 class FaustHangsError(Exception):
-    """Faust does not end: what it has not counted it counts after the next start."""
+    """Faust does not stop. What it has not counted, it counts after the next start."""
 
 
 async def run_monitor(
     settings: Settings,
-    own: Own,
+    monitor_settings: MonitorSettings,
     folder: Path,
     stopping: asyncio.Event,
-    told: Callable[[str], None] = lambda _: None,
+    on_address: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Count what the ledger says until `stopping` is set; its tables are kept under `folder`, and
-    `told` is given the address at which it answers.
+    """Count ledger entries until `stopping` is set. Tables are kept under `folder`; `on_address` is
+    called with the address of the HTTP server.
 
     Raises MonitorRunningError, PortTakenError, UncommittedReadError, MonitorStalledError,
     FaustEndedError, FaustHangsError, and the errors of a Kafka that is out of reach at the start.
@@ -64,33 +65,35 @@ async def run_monitor(
     data = folder / _DATA_FOLDER
     state = MonitorState()
     with _exclusive_folder(data):
-        async with serve_http(folder, own.monitor_host, own.monitor_port, state) as url:
-            told(url)
+        async with serve_http(
+            folder, monitor_settings.monitor_host, monitor_settings.monitor_port, state
+        ) as url:
+            on_address(url)
             ready = asyncio.create_task(_wait_for_ledger(settings, state))
             await _wait_first(stopping, ready)
             if stopping.is_set():
                 await _cancel_tasks(ready)
                 return
             cluster, partitions = ready.result()
-            # Offsets of one cluster say nothing of another, or of the same one wiped.
-            place = data / cluster / (settings.namespace or "no-namespace")
-            place.mkdir(parents=True, exist_ok=True)
-            state.counting = MonitorApp(settings, place, partitions)
+            # The offsets of one cluster mean nothing in another, or in one that was created anew.
+            app_folder = data / cluster / (settings.namespace or "no-namespace")
+            app_folder.mkdir(parents=True, exist_ok=True)
+            state.counting = MonitorApp(settings, app_folder, partitions)
             await _run_app(settings, state, state.counting, stopping)
 
 
 async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str, int]:
-    """The cluster, and the number of the ledger's partitions once it exists; our changelog then
-    exists too. Raises BrokerError."""
-    said = False
+    """Wait until the ledger exists, and create our changelog. Return the id of the cluster, and the
+    number of the ledger's partitions. Raises BrokerError."""
+    is_logged = False
     async with ClusterAdmin.open(settings) as admin:
         while not (partitions := (await admin.topics()).get(settings.names.ledger_topic)):
-            state.pulse.why = (
+            state.pulse.failure = (
                 f"there is no topic {settings.names.ledger_topic} yet; `apply` creates it"
             )
-            if not said:
-                log.warning("monitor.waiting", why=state.pulse.why)
-                said = True
+            if not is_logged:
+                log.warning("monitor.waiting", why=state.pulse.failure)
+                is_logged = True
             await asyncio.sleep(_LEDGER_POLL_SECONDS)
         await admin.create_topics(
             {changelog_topic(settings): TopicSpec(partitions, _CHANGELOG_CONFIG)}
@@ -124,14 +127,14 @@ async def _run_app(
 
 
 async def _start_app(counting: MonitorApp) -> None:
-    """Raises UncommittedReadError, and then nothing was counted."""
+    """Start the app, and let it count. Raises UncommittedReadError before anything is counted."""
     await counting.app.start()
     verify_read_committed(counting.app)
-    counting.allowed.set()
+    counting.counting_allowed.set()
 
 
 async def _stop_app(counting: MonitorApp) -> None:
-    """Raises FaustHangsError."""
+    """Stop the app. Raises FaustHangsError."""
     ending = asyncio.create_task(counting.app.stop())
     await asyncio.wait({ending}, timeout=DRAIN_SECONDS)
     if not ending.done():
@@ -157,7 +160,7 @@ async def _cancel_tasks(*tasks: asyncio.Task[object]) -> None:
 
 @contextmanager
 def _exclusive_folder(data: Path) -> Iterator[None]:
-    """Raises MonitorRunningError."""
+    """Lock the folder while the block runs. Raises MonitorRunningError."""
     data.mkdir(parents=True, exist_ok=True)
     with (data / "lock").open("a") as handle:
         try:

@@ -1,4 +1,4 @@
-"""How is the monitor told where to listen, and others where it does?"""
+"""Where does the monitor listen, and where do commands find it?"""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ class MonitorSettings(ConfiguredSettings):
     table = "monitor"
 
     monitor_host: str = "127.0.0.1"
-    """Where it listens. It asks nobody who they are."""
+    """The address to listen at. There is no authentication."""
     monitor_port: int = Field(default=0, ge=0, lt=65536)
-    """0: one that is free."""
+    """0 for any free port."""
     monitor_url: str | None = None
-    """Where `top` and `status` ask; None: what the monitor of the same folder wrote down."""
+    """Where `top` and `status` ask; None for the address that the monitor of the same folder has
+    written to its file."""
 
     @field_validator("monitor_url")
     @classmethod

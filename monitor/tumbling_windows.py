@@ -1,4 +1,4 @@
-"""What happened in a span of time, as tumbling windows remember it?"""
+"""What happened in a span of time, as tumbling windows have counted it?"""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from farandole.monitor.entry_measures import EntryMeasure
 
 
 class WindowRing(NamedTuple):
-    """Windows of `seconds` each. The newest `slots` of them are kept: a window takes the place of
-    the one that is a whole round older, so nothing ever has to be deleted."""
+    """Windows of `seconds` each, of which the newest `slots` are kept. A window replaces the one
+    that is `slots` windows older, so that nothing has to be deleted."""
 
     seconds: int
     slots: int
 
     def start(self, at: float) -> int:
-        """The window in which a moment lies; both in seconds of the epoch."""
+        """Return the start of the window that contains a time; both in seconds of the epoch."""
         return int(at) // self.seconds * self.seconds
 
     def slot(self, start: int) -> int:
+        """Return the slot of the window that starts then."""
         return start // self.seconds % self.slots
 
 
 FINE_RING = WindowRing(10, 64)
-"""More than ten minutes: what the spans are made of."""
+"""More than ten minutes; the spans are computed from it."""
 MINUTE_RING = WindowRing(60, 192)
 """More than three hours."""
 RINGS = (FINE_RING, MINUTE_RING)
@@ -38,12 +39,15 @@ SPANS = {"10s": 10, "1m": 60, "10m": 600}
 
 @dataclass(slots=True)
 class Window:
-    """What one stage did in one window, as far as one partition of the ledger says."""
+    """What one stage did in one window, counted from one partition of the ledger.
+
+    A row on disk is the list of the fields in this order: a new field comes last, with a default.
+    """
 
     start: int
     """Seconds of the epoch."""
-    upto: int
-    """The offset of the last entry that is counted: none is counted twice."""
+    counted_through: int
+    """The offset of the last entry that is counted, so that none is counted twice."""
     last: int = 0
     """When the newest of them was written, in milliseconds of the epoch."""
     consumed: int = 0
@@ -54,10 +58,12 @@ class Window:
     cancelled: int = 0
     seconds: float = 0.0
     age: float = 0.0
-    """The worst."""
+    """Of the oldest event when it was settled, in seconds: the worst."""
+    parked: int = 0
 
     def add(self, measure: EntryMeasure, offset: int) -> None:
-        self.upto = offset
+        """Count an entry."""
+        self.counted_through = offset
         self.last = max(self.last, measure.at)
         self.consumed += measure.consumed
         self.emitted += measure.emitted
@@ -65,19 +71,22 @@ class Window:
         self.dropped += measure.dropped
         self.filtered += measure.filtered
         self.cancelled += measure.cancelled
+        self.parked += measure.parked
         self.seconds += measure.seconds
         self.age = max(self.age, measure.age)
 
-    def written(self) -> bytes:
+    def to_bytes(self) -> bytes:
+        """Return the row of the window in the table."""
         return orjson.dumps(astuple(self))
 
     @classmethod
-    def read(cls, value: bytes) -> Window:
+    def from_bytes(cls, value: bytes) -> Window:
+        """Return the window in a row; one of an older version has fewer fields."""
         return cls(*orjson.loads(value))
 
 
 class SpanFigures(TypedDict):
-    """Of one stage in one span of time. What cannot be said of no events is None."""
+    """Figures of one stage in one span of time. Averages are None if there were no events."""
 
     consumed: int
     emitted: int
@@ -85,6 +94,8 @@ class SpanFigures(TypedDict):
     dropped: int
     filtered: int
     cancelled: int
+    parked: int
+    """Events that wait for a retry, minus those that were taken up: can be negative."""
     rate: float
     """Events consumed a second."""
     handling_ms: float | None
@@ -95,8 +106,8 @@ class SpanFigures(TypedDict):
 
 
 def span_figures(windows: Iterable[Window], ring: WindowRing, span: int, now: float) -> SpanFigures:
-    """The last `span` seconds before `now`. Of the window in which they begin its later part is
-    taken, as if its events had come evenly."""
+    """Return the figures of the last `span` seconds before `now`. The window in which the span
+    begins counts in part, as if its events were spread evenly."""
     parts = [
         (each, share) for each in windows if (share := _overlap_share(each, ring, span, now)) > 0
     ]
@@ -105,7 +116,7 @@ def span_figures(windows: Iterable[Window], ring: WindowRing, span: int, now: fl
         return float(sum(getattr(each, name) * share for each, share in parts))
 
     consumed = total("consumed")
-    any_ = any(each.consumed for each, _ in parts)
+    has_events = any(each.consumed for each, _ in parts)
     return {
         "consumed": round(consumed),
         "emitted": round(total("emitted")),
@@ -113,15 +124,17 @@ def span_figures(windows: Iterable[Window], ring: WindowRing, span: int, now: fl
         "dropped": round(total("dropped")),
         "filtered": round(total("filtered")),
         "cancelled": round(total("cancelled")),
+        "parked": round(total("parked")),
         "rate": consumed / span,
-        "handling_ms": total("seconds") / consumed * 1000 if any_ else None,
-        "dead_share": total("dead") / consumed if any_ else None,
-        "age": max(each.age for each, _ in parts) if any_ else None,
+        "handling_ms": total("seconds") / consumed * 1000 if has_events else None,
+        "dead_share": total("dead") / consumed if has_events else None,
+        "age": max(each.age for each, _ in parts) if has_events else None,
     }
 
 
 def _overlap_share(window: Window, ring: WindowRing, span: int, now: float) -> float:
-    """How much of a window lies in the span; of the one that has not ended, what has gone by."""
+    """Return the share of a window that lies in the span; a window that has not ended yet is taken
+    to end at `now`."""
     until = min(float(window.start + ring.seconds), now)
     if until <= window.start:
         return 1.0 if window.start == now else 0.0
@@ -141,19 +154,19 @@ class MinuteFigures(TypedDict):
 
 
 def minute_figures(windows: Iterable[Window], now: float) -> Iterator[MinuteFigures]:
-    """The minutes that are kept and in which something happened, the oldest first."""
-    begun: dict[int, MinuteFigures] = {}
+    """Yield the minutes that are kept and in which something happened, the oldest first."""
+    by_start: dict[int, MinuteFigures] = {}
     oldest = MINUTE_RING.start(now) - (MINUTE_RING.slots - 1) * MINUTE_RING.seconds
     for each in windows:
         if each.start < oldest:
             continue
-        into = begun.setdefault(
+        minute = by_start.setdefault(
             each.start,
             {"at": each.start, "consumed": 0, "emitted": 0, "dead": 0, "seconds": 0.0, "age": 0.0},
         )
-        into["consumed"] += each.consumed
-        into["emitted"] += each.emitted
-        into["dead"] += each.dead
-        into["seconds"] += each.seconds
-        into["age"] = max(into["age"], each.age)
-    yield from (begun[at] for at in sorted(begun))
+        minute["consumed"] += each.consumed
+        minute["emitted"] += each.emitted
+        minute["dead"] += each.dead
+        minute["seconds"] += each.seconds
+        minute["age"] = max(minute["age"], each.age)
+    yield from (by_start[at] for at in sorted(by_start))

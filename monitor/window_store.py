@@ -30,56 +30,59 @@ class WindowKey(NamedTuple):
     """Seconds of its windows."""
     slot: int
 
-    def written(self) -> bytes:
-        return "/".join(map(str, self)).encode()  # no name holds a slash
+    def to_bytes(self) -> bytes:
+        """Return the key of the window in the table."""
+        return "/".join(map(str, self)).encode()  # no name contains a slash
 
     @classmethod
-    def read(cls, key: bytes) -> WindowKey:
+    def from_bytes(cls, key: bytes) -> WindowKey:
+        """Return the key of a row in the table."""
         partition, pipeline, stage, ring, slot = key.decode().split("/")
         return cls(int(partition), pipeline, stage, int(ring), int(slot))
 
 
 @dataclass(slots=True)
 class WindowStore:
-    """All windows that are kept, as a table holds them too: `changed` are those that it lacks.
+    """All windows that are kept. Faust's table has a copy of them, without those in `unsaved`.
 
-    An entry may be read twice (after a crash, say). Each window remembers the last offset that it
-    has counted, and entries of one partition are read in their order: so none is counted twice,
+    An entry may be read twice, for example after a crash. Each window keeps the last offset that it
+    has counted, and the entries of one partition are read in order: so none is counted twice,
     whichever windows had reached the table.
     """
 
     windows: dict[WindowKey, Window] = field(default_factory=dict)
-    changed: set[WindowKey] = field(default_factory=set)
+    unsaved: set[WindowKey] = field(default_factory=set)
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Begin with what the table holds, and nothing else."""
-        self.windows = {WindowKey.read(key): Window.read(value) for key, value in rows}
-        self.changed = set()
+        """Replace everything by the rows of the table."""
+        self.windows = {WindowKey.from_bytes(key): Window.from_bytes(value) for key, value in rows}
+        self.unsaved = set()
 
     def add(self, partition: int, offset: int, measure: EntryMeasure) -> None:
+        """Count an entry in one window of each ring."""
         at = measure.at / 1000
         for ring in RINGS:
             start = ring.start(at)
-            place = WindowKey(
+            key = WindowKey(
                 partition, measure.pipeline, measure.stage, ring.seconds, ring.slot(start)
             )
-            window = self.windows.get(place)
-            if window is not None and (start < window.start or offset <= window.upto):
-                continue  # too old to be kept, or counted
+            window = self.windows.get(key)
+            if window is not None and (start < window.start or offset <= window.counted_through):
+                continue  # too old to be kept, or counted already
             if window is None or start > window.start:
-                window = self.windows[place] = Window(start, offset)
+                window = self.windows[key] = Window(start, offset)
             window.add(measure, offset)
-            self.changed.add(place)
+            self.unsaved.add(key)
 
-    def taken(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of a partition that the table lacks, which it then does not."""
-        mine = [place for place in self.changed if place.partition == partition]
-        self.changed.difference_update(mine)
-        for place in mine:
-            yield place.written(), self.windows[place].written()
+    def take_unsaved(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the unsaved rows of a partition, which the caller writes to the table."""
+        keys = [key for key in self.unsaved if key.partition == partition]
+        self.unsaved.difference_update(keys)
+        for key in keys:
+            yield key.to_bytes(), self.windows[key].to_bytes()
 
-    def stages(self, now: float) -> Mapping[tuple[str, str], StageFigures]:
-        """Every stage of whose doings anything is kept, by pipeline and name."""
+    def stage_figures(self, now: float) -> Mapping[tuple[str, str], StageFigures]:
+        """Return the figures of every stage that has a window, by pipeline and stage."""
         fine: dict[tuple[str, str], list[Window]] = {}
         last: dict[tuple[str, str], int] = {}
         for place, window in self.windows.items():
@@ -95,7 +98,8 @@ class WindowStore:
             for key in sorted(last)
         }
 
-    def minutes(self, pipeline: str, stage: str, now: float) -> list[MinuteFigures]:
+    def minute_figures(self, pipeline: str, stage: str, now: float) -> list[MinuteFigures]:
+        """Return the minutes of a stage in which something happened, the oldest first."""
         return list(
             minute_figures(
                 (
@@ -110,7 +114,7 @@ class WindowStore:
 
 
 class StageFigures(NamedTuple):
-    """How one stage is doing."""
+    """What one stage has done lately."""
 
     last: int
     """When its newest entry was written, in milliseconds of the epoch."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.events.outcome import RECORDED
 from farandole.monitor.entry_measures import EntryMeasure, measure_entry
+from farandole.monitor.tumbling_windows import SpanFigures, Window
 from farandole.monitor.window_store import WindowStore
 
 NOW = 1_800_000_000
@@ -30,11 +32,21 @@ def test_an_entry_that_is_read_again_counts_once(
 def test_what_the_table_holds_is_what_was_folded() -> None:
     fold, other = WindowStore(), WindowStore()
     fold.add(3, 7, did(5, 4))
-    other.load(fold.taken(3))
+    other.load(fold.take_unsaved(3))
     assert other.windows == fold.windows
-    assert not fold.changed
+    assert not fold.unsaved
 
 
 def test_what_is_no_entry_is_passed_over() -> None:
     assert measure_entry(b'{"stage": "s", "runs": [7]}', NOW) is None
     assert measure_entry(None, NOW) is None
+
+
+def test_every_outcome_is_counted_in_entries_windows_and_figures() -> None:
+    for counted in (EntryMeasure, Window, SpanFigures):
+        assert {outcome.value for outcome in RECORDED} <= {*counted.__annotations__}
+
+
+def test_a_window_of_an_older_version_is_read_with_zeros() -> None:
+    window = Window.from_bytes(b"[10,5,3,1,2,3,4,5,6,1.5,0.5]")
+    assert (window.cancelled, window.age, window.parked) == (6, 0.5, 0)

@@ -1,0 +1,76 @@
+"""What does the monitor know, are its figures up to date, and if not, why?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from farandole.monitor.faust_app import MonitorApp
+from farandole.monitor.lag_watchdog import PROBE_INTERVAL, LagStatus
+
+STALE_AFTER = 5 * PROBE_INTERVAL
+"""Seconds without an answer of Kafka after which the figures are out of date."""
+
+StalenessCode = Literal["no_ledger", "kafka_silent", "loading", "lag_unknown", "shared_partitions"]
+
+
+@dataclass(slots=True)
+class MonitorState:
+    """What the monitor knows. `counting` is None until the ledger exists."""
+
+    pulse: LagStatus = field(default_factory=LagStatus)
+    counting: MonitorApp | None = None
+
+
+class StalenessReason(NamedTuple):
+    """Why the figures are not those of now."""
+
+    code: StalenessCode
+    failure: str | None = None
+    """Why Kafka did not answer, if that is known."""
+    silent_seconds: float | None = None
+    """Since Kafka last answered; None if it never has."""
+    missing_partitions: int = 0
+    """Partitions of the ledger that another monitor counts."""
+    partitions: int = 0
+
+    def text(self) -> str:
+        """Return the reason as a sentence for people."""
+        match self.code:
+            case "no_ledger":
+                return f"the monitor waits: {self.failure or 'it has just begun'}"
+            case "kafka_silent":
+                seconds = self.silent_seconds
+                since = f"for {seconds:.0f} s" if seconds is not None else "yet"
+                failure = self.failure or "no word of it"
+                return f"Kafka has not answered the monitor {since}: {failure}"
+            case "loading":
+                return "the monitor reads back the windows that it had"
+            case "lag_unknown":
+                return "the monitor does not know how much it has not counted"
+            case "shared_partitions":
+                return (
+                    f"{self.missing_partitions} of {self.partitions} partitions of the ledger are "
+                    "counted by another monitor of this Kafka and namespace: let one alone run"
+                )
+
+
+def staleness_reason(
+    counting: MonitorApp | None, pulse: LagStatus, now: float
+) -> StalenessReason | None:
+    """Return why the figures are not those of `now` (seconds of the epoch); None if they are."""
+    if counting is None:
+        return StalenessReason("no_ledger", pulse.failure)
+    if pulse.answered_at is None or now - pulse.answered_at > STALE_AFTER:
+        silent = now - pulse.answered_at if pulse.answered_at is not None else None
+        return StalenessReason("kafka_silent", pulse.failure, silent)
+    if not counting.windows_loaded:
+        return StalenessReason("loading")
+    if pulse.unread is None:
+        return StalenessReason("lag_unknown")
+    missing = counting.partitions - len(pulse.owned_partitions)
+    if missing:
+        return StalenessReason(
+            "shared_partitions", missing_partitions=missing, partitions=counting.partitions
+        )
+    return None
