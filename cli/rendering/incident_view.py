@@ -11,7 +11,7 @@ from farandole.events.next_step import CommandLine
 from farandole.events.safe_text import escape_harmful, single_line
 from farandole.events.time_format import format_day_time, format_timestamp
 from farandole.notifier.incident_text import lanes_text
-from farandole.notifier.notice_composer import dead_selection_options
+from farandole.notifier.suggested_commands import dead_selection_options
 from farandole.operations.incidents.incident_rows import incident_state
 
 _MAX_TITLE_LENGTH = 60  # characters

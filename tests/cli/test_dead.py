@@ -16,8 +16,8 @@ from farandole.events import retry_record
 from farandole.events.incident_record import Incident
 from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.incident_store import IncidentStore
-from farandole.notifier.notice_composer import suggested_commands
 from farandole.notifier.pipeline_directory import PipelineDirectory
+from farandole.notifier.suggested_commands import suggested_commands
 from tests.cli.conftest import LINE, Bury, Call, one_line
 
 pytestmark = pytest.mark.kafka

@@ -16,7 +16,8 @@ from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.notifier.alert_view import MAX_ALERT_LANES, AlertView
 from farandole.notifier.incident_lifecycle import NoticeIntent
 from farandole.notifier.incident_text import incident_headline
-from farandole.notifier.notice_composer import compose_notice, suggested_commands
+from farandole.notifier.notice_composer import compose_notice
+from farandole.notifier.suggested_commands import suggested_commands
 from tests.notifier.letters import START, Died, milliseconds
 from tests.notifier.test_incident_store import ALERTS, LATER, Book
 

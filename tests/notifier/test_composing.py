@@ -5,7 +5,8 @@ from __future__ import annotations
 from farandole.events.incident_record import NoticeKind
 from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
-from farandole.notifier.notice_composer import compose_notice, suggested_commands
+from farandole.notifier.notice_composer import compose_notice
+from farandole.notifier.suggested_commands import suggested_commands
 from tests.notifier.made import incident
 
 ALERTS = AlertPolicy(routes=(AlertRoute(email=("ops@example.com",)),))

@@ -1,0 +1,81 @@
+"""Which commands help a person with an incident?"""
+
+from __future__ import annotations
+
+import shlex
+
+from farandole.events.incident_record import Incident, IncidentSample
+from farandole.events.next_step import NextStep
+from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT
+
+
+def next_steps(incident: Incident, *, over: bool = False) -> list[NextStep]:
+    """Return the commands that help with an incident, the first one to type first. `over`: the
+    incident ends now."""
+    if incident.firing is not None:
+        return _alert_steps(incident)
+    steps = [NextStep("all about it", ("incidents", incident.id))]
+    selection = dead_selection_words(incident)
+    if incident.samples:
+        letter = f"{shlex.quote(incident.stage)}/{incident.samples[-1].dead_offset}"
+        steps.append(NextStep("the newest one, whole", ("dead", "show", letter)))
+    steps.append(NextStep("how many are open, and since when", ("dead", *selection)))
+    steps.append(NextStep("once it is mended: try them again", ("dead", "replay", *selection)))
+    if incident.resolved is None and not over:
+        steps.append(NextStep("take care of it: no more digests", ("ack", incident.id)))
+        steps.append(_mute_step(incident))
+    return steps
+
+
+def suggested_commands(
+    incident: Incident, bootstrap: str, options: str = "", *, over: bool = False
+) -> list[tuple[str, str]]:
+    """Return the commands as pairs (purpose, command line), as mails and webhook posts show them.
+
+    `options` are the command-line options that reach the same installation, with a space before
+    them. `over`: the incident ends now."""
+
+    def command_line(*words: str) -> str:
+        return " ".join((f"farandole{options}", *words))
+
+    rows = [(step.lead, command_line(*step.words)) for step in next_steps(incident, over=over)]
+    if incident.firing is None and incident.samples:
+        rows.insert(2, ("the same by kcat", _kcat_command(incident.samples[-1], bootstrap)))
+    return rows
+
+
+def dead_selection_words(incident: Incident) -> tuple[str, ...]:
+    """Return the options with which `farandole dead` and `dead replay` select the dead letters of
+    an incident, quoted for a shell."""
+    stage = ("--stage", shlex.quote(incident.stage))
+    if incident.fingerprint == OTHERS_FINGERPRINT:
+        return stage  # it collects failures of many fingerprints
+    return (*stage, "--fingerprint", shlex.quote(incident.fingerprint))
+
+
+def dead_selection_options(incident: Incident) -> str:
+    """Return `dead_selection_words` as one text."""
+    return " ".join(dead_selection_words(incident))
+
+
+def _alert_steps(incident: Incident) -> list[NextStep]:
+    steps = [NextStep("all about it", ("incidents", incident.id))]
+    if incident.run:
+        steps.append(NextStep("what the run did, and what it waits for", ("run", incident.run)))
+    if incident.error == "stage.unworked" and incident.firing:
+        steps.append(NextStep("start a worker", ("work", incident.stage)))
+    steps.append(NextStep("how far every stage is", ("status",)))
+    if incident.firing:
+        steps.append(_mute_step(incident))
+    return steps
+
+
+def _mute_step(incident: Incident) -> NextStep:
+    return NextStep("hear nothing of it for a while", ("mute", incident.id, "--for", "2h"))
+
+
+def _kcat_command(sample: IncidentSample, bootstrap: str) -> str:
+    return (
+        f"kcat -C -b {bootstrap} -t {sample.dead_topic} -o {sample.dead_offset} -c 1"
+        " -f '%h\\n%s\\n'"
+    )
