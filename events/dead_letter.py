@@ -7,14 +7,14 @@ family, `dead_*`, which replace older ones, so that they do not grow each time t
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from farandole.events.dead_letter_truncation import approximate_record_size, truncate_record
 from farandole.events.error_names import published_error_name
 from farandole.events.failure_fingerprint import failure_fingerprint, failure_title
 from farandole.events.header_codec import encode_headers
-from farandole.events.record import Header, OutgoingRecord, Record
+from farandole.events.record import OutgoingRecord, Record
 
 DEAD_HEADER_PREFIX = "dead_"
 DEAD_LETTER_HEADROOM = 256 * 1024
@@ -121,7 +121,7 @@ def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) ->
     key, value = record.key, record.value
     headers = [h for h in record.headers if not h[0].startswith(DEAD_HEADER_PREFIX)]
     if approximate_record_size(key, value, headers + account_headers) + _BATCH_MARGIN > largest:
-        key, value, headers, cut = _truncate_record(
+        key, value, headers, cut = truncate_record(
             key,
             value,
             headers,
@@ -129,39 +129,6 @@ def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) ->
         )
         account_headers.append((f"{DEAD_HEADER_PREFIX}cut", cut.encode()))
     return OutgoingRecord(key, value, encode_headers(headers + account_headers))
-
-
-def _truncate_record(
-    key: bytes | None, value: bytes | None, headers: list[Header], room: int
-) -> tuple[bytes | None, bytes | None, list[Header], str]:
-    """Return the key, value and headers that fit into `room` bytes, and a text that names what was
-    cut."""
-    cut = []
-    if approximate_record_size(key, b"", headers) > room and headers:
-        cut.append(f"headers: 0 of {len(headers)}")
-        headers = []
-    if key is not None and approximate_record_size(key, b"", headers) > room:
-        whole, key = len(key), key[: max(0, room - approximate_record_size(None, b"", headers))]
-        cut.append(f"key: {len(key)} of {whole} bytes")
-    if value is not None and approximate_record_size(key, value, headers) > room:
-        whole, value = (
-            len(value),
-            value[: max(0, room - approximate_record_size(key, b"", headers))],
-        )
-        cut.append(f"value: {len(value)} of {whole} bytes")
-    return key, value, headers, "; ".join(cut)
-
-
-def approximate_record_size(
-    key: bytes | None, value: bytes | None, headers: Sequence[Header]
-) -> int:
-    """Return the bytes that a record takes; the lengths of its varints are estimated."""
-    return (
-        len(key or b"")
-        + len(value or b"")
-        + sum(len(name.encode()) + len(content or b"") + 8 for name, content in headers)
-        + 32
-    )
 
 
 def _truncate_text(text: str, longest: int) -> str:

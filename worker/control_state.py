@@ -16,11 +16,9 @@ from farandole.events.control_documents import (
     ControlDocument,
     PauseDocument,
     ResumeDocument,
-    TimedDocument,
-    cancelled_runs,
     parse_control_or_none,
-    pause_in_force,
 )
+from farandole.events.controls_in_force import TimedDocument, cancelled_runs, pause_in_force
 
 log = structlog.get_logger()
 

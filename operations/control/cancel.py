@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from farandole.events.control_documents import (
+from farandole.events.control_documents import CancelDocument
+from farandole.events.controls_in_force import (
     CANCELLATION_LIFETIME,
-    CancelDocument,
     TimedDocument,
     cancelled_runs,
     pause_in_force,

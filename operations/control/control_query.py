@@ -7,12 +7,8 @@ from datetime import UTC, datetime
 
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
-from farandole.events.control_documents import (
-    PauseDocument,
-    TimedDocument,
-    parse_control_or_none,
-    pause_in_force,
-)
+from farandole.events.control_documents import PauseDocument, parse_control_or_none
+from farandole.events.controls_in_force import TimedDocument, pause_in_force
 from farandole.operations.results import Result
 
 

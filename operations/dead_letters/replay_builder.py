@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from farandole.events import retry_record
-from farandole.events.dead_letter import DEAD_HEADER_PREFIX, approximate_record_size
+from farandole.events.dead_letter import DEAD_HEADER_PREFIX
+from farandole.events.dead_letter_truncation import approximate_record_size
 from farandole.events.header_codec import encode_headers
 from farandole.events.ledger_entry import RunPart, ledger_partition
 from farandole.events.record import OutgoingRecord, Record

@@ -14,7 +14,7 @@ from farandole.broker.consumer_lag import InputLag, ordered_lag_pass, partition_
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import read_versions
 from farandole.catalog.topology_table import TopologyTable
-from farandole.events.control_documents import TimedDocument
+from farandole.events.controls_in_force import TimedDocument
 from farandole.operations.control.control_query import (
     PauseState,
     active_pauses,

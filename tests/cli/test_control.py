@@ -14,7 +14,8 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table, scan
-from farandole.events.control_documents import CancelDocument, PauseDocument, TimedDocument
+from farandole.events.control_documents import CancelDocument, PauseDocument
+from farandole.events.controls_in_force import TimedDocument
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.record import Record

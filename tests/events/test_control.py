@@ -10,20 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.events.control_documents import (
-    CANCELLATION_LIFETIME,
-    MAX_CANCELLED_RUNS,
     AcknowledgeDocument,
     CancelDocument,
     ControlDocument,
     MuteDocument,
     PauseDocument,
     ResumeDocument,
-    TimedDocument,
-    cancelled_runs,
     parse_control,
     parse_control_or_none,
-    pause_in_force,
     serialize_control,
+)
+from farandole.events.controls_in_force import (
+    CANCELLATION_LIFETIME,
+    MAX_CANCELLED_RUNS,
+    TimedDocument,
+    cancelled_runs,
+    pause_in_force,
 )
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)

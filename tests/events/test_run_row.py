@@ -27,7 +27,7 @@ def test_a_row_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"run": 1}, {"version": "1"}, {"status": "done"}, {"opened": -1}, {"last": MAX_TIME_MS + 1},
+        {"run": 1}, {"version": "1"}, {"status": 1}, {"opened": -1}, {"last": MAX_TIME_MS + 1},
         {"closed": True}, {"late": 0}, {"root": {}}, {"root": {"type": 1}}, {"edges": []},
         {"root": {"type": "a", "within": "1"}}, {"leaves": {"c": "1"}},
         {"edges": {"a": new_edge()}},
@@ -38,6 +38,11 @@ def test_a_row_is_read_as_it_was_written() -> None:
 )  # fmt: skip
 def test_what_no_bookkeeper_has_written_is_no_row(changes: dict[str, Any]) -> None:
     assert parse_run_row(orjson.dumps(row(**changes))) is None
+
+
+def test_a_status_that_a_newer_bookkeeper_may_write_is_read() -> None:
+    found = parse_run_row(orjson.dumps(row(status="done")))
+    assert found is not None and found["status"] == "done"
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"{}", b"[]", b"3", b"null"])

@@ -13,7 +13,8 @@ from aiokafka import TopicPartition
 from farandole.broker.consumer_lag import InputLag
 from farandole.broker.settings import Settings
 from farandole.cli.rendering.status_view import status_lines
-from farandole.events.control_documents import PauseDocument, TimedDocument
+from farandole.events.control_documents import PauseDocument
+from farandole.events.controls_in_force import TimedDocument
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.next_step import plain_command_line
 from farandole.operations.control.control_query import active_pauses

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farandole.events.dead_letter import approximate_record_size
+from farandole.events.dead_letter_truncation import approximate_record_size
 from farandole.events.header_codec import decode_headers
 from farandole.events.outcome import Outcome
 from farandole.events.record import UndecodableRecord
