@@ -55,7 +55,7 @@ async def service_lifetime(*, beats: bool = True) -> AsyncIterator[asyncio.Event
     if not beats:
         yield stopping
         return
-    beating = asyncio.create_task(Heartbeat.of_environment().run({}, stopping))
+    beating = asyncio.create_task(Heartbeat.from_environment().run({}, stopping))
     try:
         yield stopping
     finally:

@@ -57,7 +57,7 @@ def main() -> int:
 
 async def _run(settings: Settings, pipeline: str, stages: list[str]) -> int:
     async def work(stopping: asyncio.Event) -> None:
-        await run_worker(settings, pipeline, stages, Heartbeat.of_environment(), stopping)
+        await run_worker(settings, pipeline, stages, Heartbeat.from_environment(), stopping)
 
     return await run_service(work, ended_event="worker.ended", final=_FINAL, beats=False)
 

@@ -1,4 +1,4 @@
-"""What does a person ask of the stages of a pipeline, as of now?"""
+"""Which stages are paused, and which runs are cancelled, as of now?"""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def _utc_now() -> datetime:
 
 
 class ControlState:
-    """Which stages of one pipeline are paused, and which runs are cancelled. `table` None: nothing
-    can be asked. Both questions are asked once per batch: they look whether the table has changed,
-    and at what stands in it only then, or when a document expires."""
+    """Answers from the control documents of one pipeline. `table` is None if the control topic does
+    not exist: then nothing is paused or cancelled. Both questions are asked once per batch, so the
+    documents are read only when the table has changed, or when one expires."""
 
     def __init__(
         self, table: ControlTable | None, pipeline: str, clock: Callable[[], datetime] = _utc_now
@@ -52,49 +52,52 @@ class ControlState:
         self._clock = clock
         self._rows: Mapping[bytes, bytes] = {}
         self._read: dict[bytes, ControlDocument | None] = {}
-        self._said: list[TimedDocument] = []
-        self._gates: list[TimedDocument] = []
+        self._documents: list[TimedDocument] = []
+        self._pause_documents: list[TimedDocument] = []
         self._cancelled: Set[bytes] = frozenset()
-        self._holds_until: datetime | None = None
+        self._cancellations_expire: datetime | None = None
 
-    def paused(self, stage: str) -> bool:
-        self._look()
-        if not self._gates:
+    def is_paused(self, stage: str) -> bool:
+        """Return True if a stage of the pipeline is paused."""
+        self._refresh()
+        if not self._pause_documents:
             return False
-        return pause_in_force(self._gates, self._pipeline, stage, self._clock()) is not None
+        return (
+            pause_in_force(self._pause_documents, self._pipeline, stage, self._clock()) is not None
+        )
 
-    def cancelled(self) -> Set[bytes]:
-        """The ids of the runs of which no event is to be handled."""
-        self._look()
-        if self._holds_until is not None and self._holds_until <= self._clock():
+    def cancelled_runs(self) -> Set[bytes]:
+        """Return the ids of the runs of which no event is to be handled."""
+        self._refresh()
+        if self._cancellations_expire is not None and self._cancellations_expire <= self._clock():
             self._cancel()
         return self._cancelled
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         if self._table is None or self._table.rows is self._rows:
             return
         self._rows = rows = self._table.rows
         written = self._table.written_at
-        # What was understood before is not read again, and what was not is not said again.
+        # A document that was parsed before is not parsed again, nor is a bad one logged again.
         read = {v: self._read[v] if v in self._read else _parse_control(v) for v in rows.values()}
         self._read = read
-        self._said = [
+        self._documents = [
             TimedDocument(control, datetime.fromtimestamp(written[key] / 1000, UTC))
             for key, value in rows.items()
             if (control := read[value]) is not None
         ]
-        self._gates = [
-            said
-            for said in self._said
-            if isinstance(said.control, PauseDocument | ResumeDocument)
-            and said.control.pipeline == self._pipeline
+        self._pause_documents = [
+            document
+            for document in self._documents
+            if isinstance(document.control, PauseDocument | ResumeDocument)
+            and document.control.pipeline == self._pipeline
         ]
         self._cancel()
 
     def _cancel(self) -> None:
-        runs = cancelled_runs(self._said, self._clock())
+        runs = cancelled_runs(self._documents, self._clock())
         self._cancelled = frozenset(run.encode() for run in runs)
-        self._holds_until = min(runs.values(), default=None)
+        self._cancellations_expire = min(runs.values(), default=None)
 
 
 def _parse_control(value: bytes) -> ControlDocument | None:
@@ -106,8 +109,9 @@ def _parse_control(value: bytes) -> ControlDocument | None:
 
 @asynccontextmanager
 async def follow_control_state(settings: Settings, pipeline: str) -> AsyncIterator[ControlState]:
-    """What is asked, as documents come, with all that there were at the start. Where the topic does
-    not exist nothing is asked, until the process is started again. Raises BrokerError."""
+    """Yield the control state, kept up to date; it starts with all documents that there are. If the
+    topic does not exist, nothing is paused or cancelled until the process is started again. Raises
+    BrokerError."""
     topic = settings.names.control_topic
     async with ClusterAdmin.open(settings) as admin:
         exists = topic in await admin.topics()

@@ -1,7 +1,8 @@
-"""How does a worker process show that it lives, and what it has done?
+"""How does a worker process show that it is alive, and what it has done?
 
-One JSON line every so often into a pipe that its supervisor reads. No line comes while the event
-loop is held, or while a call in a thread is overdue: the supervisor then ends the process.
+It writes one JSON line every `HEARTBEAT_PERIOD` into a pipe that its supervisor reads. No line is
+written while a function blocks the event loop, or while a call in a thread is overdue: the
+supervisor then kills the process.
 """
 
 from __future__ import annotations
@@ -31,29 +32,31 @@ HeartbeatReport = dict[str, StageReport]
 
 
 class Heartbeat:
-    """The calls under way and the tallies of one worker process."""
+    """The calls under way and the counts of one worker process."""
 
     def __init__(self, fd: int | None) -> None:
         self._fd = fd
         self._calls: dict[object, tuple[str, float]] = {}
         self._counters: dict[str, Counters] = {}
 
-    def watcher(self, stage: str) -> tuple[Callable[[float], object], Callable[[object], None]]:
-        """`began(timeout in seconds) -> token` and `ended(token)`, for calls in threads."""
+    def call_watch(self, stage: str) -> tuple[Callable[[float], object], Callable[[object], None]]:
+        """Return `call_started(timeout in seconds) -> token` and `call_ended(token)`, by which
+        calls in threads and awaited calls are watched."""
 
-        def began(timeout: float) -> object:
+        def call_started(timeout: float) -> object:
             token = object()
             self._calls[token] = stage, time.monotonic() + timeout
             return token
 
-        def ended(token: object) -> None:
+        def call_ended(token: object) -> None:
             self._calls.pop(token, None)
 
-        return began, ended
+        return call_started, call_ended
 
     @classmethod
-    def of_environment(cls) -> Heartbeat:
-        """For whoever has started this process, if it wants to hear."""
+    def from_environment(cls) -> Heartbeat:
+        """Return a heartbeat for the process that started this one; it writes nothing if that
+        gave it no pipe."""
         fd = os.environ.get(HEARTBEAT_FD_VARIABLE)
         return cls(int(fd) if fd else None)
 
@@ -62,15 +65,16 @@ class Heartbeat:
         return self._counters.setdefault(stage, Counters())
 
     async def run(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
-        """Beat until cancelled, and once more; sets `orphaned` when nobody reads any more."""
-        said = False
+        """Write heartbeats until cancelled, and one more; set `orphaned` once nobody reads them any
+        more."""
+        reported = False
         try:
             while True:
                 overdue = self._overdue()
-                if overdue and not said:
+                if overdue and not reported:
                     log.error("handler.overdue", stage=overdue, remedy="the process is ended, its "
                               "event is tried again, and after some deaths given up")  # fmt: skip
-                said = bool(overdue)
+                reported = bool(overdue)
                 if not overdue:
                     self._beat(lanes, orphaned)
                 await asyncio.sleep(HEARTBEAT_PERIOD)
@@ -83,7 +87,7 @@ class Heartbeat:
         try:
             os.write(self._fd, orjson.dumps(self._report(lanes)) + b"\n")
         except BlockingIOError:
-            pass  # the supervisor is slow; what is in the pipe says that we live
+            pass  # the supervisor is slow; the lines in the pipe still show that we are alive
         except OSError:
             orphaned.set()
 

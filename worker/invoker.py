@@ -46,8 +46,8 @@ class _InvocationContext:
 class Invoker:
     """A function and the way to call it.
 
-    `began` and `ended` tell the process which call is under way, in a thread or awaited, so
-    that it can be found hanging.
+    `call_started` and `call_ended` tell the heartbeat which call is under way, in a thread or
+    awaited, so that one that hangs is found.
     """
 
     pipeline: str
@@ -56,11 +56,12 @@ class Invoker:
     function: Callable[..., Any]
     signature: StageSignature
     threads: ThreadPoolExecutor | None
-    began: Callable[[float], object]
-    ended: Callable[[object], None]
+    call_started: Callable[[float], object]
+    call_ended: Callable[[object], None]
 
     @property
     def is_inline(self) -> bool:
+        """True if the function is called in the event loop, and not awaited."""
         return self.threads is None and self.signature.kind in ("plain", "generator")
 
     def arguments(
@@ -70,7 +71,7 @@ class Invoker:
         lineage: Lineage | None,
         attempt: int,
     ) -> Mapping[str, Any]:
-        """What is `given` whatever the event, and the Context, if the function wants one."""
+        """Return what is `given` whatever the event, and the Context if the function takes one."""
         if self.signature.context_parameter is None:
             return given
         context = _InvocationContext(
@@ -84,73 +85,75 @@ class Invoker:
         return {**given, self.signature.context_parameter: context}
 
     async def call(self, data: Any, arguments: Mapping[str, Any]) -> Any:
-        """The function's result: a value, None, or an iterable of values. Raises what it raises,
-        and TimeoutError where it is awaited and takes too long."""
+        """Return what the function returns: a value, None, or an iterable of values. Raises what it
+        raises, and TimeoutError if it is awaited and takes too long."""
         function = self.function
         if self.is_inline:
             return function(data, **arguments)
         if self.signature.kind == "async generator":
-            return self._each(function(data, **arguments))
+            return self._results_until_deadline(function(data, **arguments))
         if self.signature.kind == "async":
-            async with self._until(self._ends()):
+            async with self._deadline(self._deadline_time()):
                 return await function(data, **arguments)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.threads, self._in_thread, data, arguments)
 
     def _in_thread(self, data: Any, arguments: Mapping[str, Any]) -> Any:
         # Here, not where it was handed over: its time does not run while it waits for a thread.
-        watched = self.began(self.settings.timeout)
+        watched = self.call_started(self.settings.timeout)
         try:
             return _call_in_thread(self.function, data, arguments)
         finally:
-            self.ended(watched)
+            self.call_ended(watched)
 
-    async def _each(self, results: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
+    async def _results_until_deadline(
+        self, results: AsyncGenerator[Any, None]
+    ) -> AsyncIterator[Any]:
         """An async generator under one deadline for all of its results.
 
         The deadline watches only while we wait for it: left open across a `yield`, it would cancel
         whoever takes the results.
         """
-        ends = self._ends()
+        ends = self._deadline_time()
         async with aclosing(results):
             while True:
-                async with self._until(ends):
+                async with self._deadline(ends):
                     try:
                         result = await anext(results)
                     except StopAsyncIteration:
                         return
                     if asyncio.get_running_loop().time() > ends:  # it never waits: not interrupted
-                        raise self._too_long()
+                        raise self._timeout_error()
                 yield result
 
-    def _ends(self) -> float:
+    def _deadline_time(self) -> float:
         return asyncio.get_running_loop().time() + self.settings.timeout
 
     @asynccontextmanager
-    async def _until(self, ends: float) -> AsyncIterator[None]:
+    async def _deadline(self, ends: float) -> AsyncIterator[None]:
         """A deadline for what is awaited; a function that swallows its cancellation is left to the
         watchdog."""
         left = max(0.0, ends - asyncio.get_running_loop().time())
-        watched = self.began(left + _CANCEL_GRACE)
+        watched = self.call_started(left + _CANCEL_GRACE)
         scope = asyncio.timeout_at(ends)
         try:
             async with scope:
                 yield
         except TimeoutError:
             if scope.expired():
-                raise self._too_long() from None
+                raise self._timeout_error() from None
             raise  # the function's own
         finally:
-            self.ended(watched)
+            self.call_ended(watched)
 
-    def _too_long(self) -> TimeoutError:
+    def _timeout_error(self) -> TimeoutError:
         return TimeoutError(
             f"no result within {self.settings.timeout:g} s (the stage's `timeout:`)"
         )
 
 
 def event_attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
-    """The CloudEvents attributes of an event."""
+    """Return the CloudEvents attributes of an event."""
     if lineage is not None and lineage.attributes is not None:
         return lineage.attributes
     return {
@@ -161,7 +164,8 @@ def event_attributes(record: Record | None, lineage: Lineage | None) -> Mapping[
 
 
 def _call_in_thread(function: Callable[..., Any], data: Any, arguments: Mapping[str, Any]) -> Any:
-    """In the thread: a generator does its work there too, not in the event loop."""
+    """Call the function in this thread, and take all results of a generator here too, not in the
+    event loop."""
     try:
         results = function(data, **arguments)
         if not isinstance(results, Iterator):
@@ -175,8 +179,8 @@ def _call_in_thread(function: Callable[..., Any], data: Any, arguments: Mapping[
 
 
 def is_lane_failure(error: BaseException) -> bool:
-    """Is the lane to end, and not the event? A function's own `sys.exit()` or stray cancellation is
-    not that; only a signal ends this process."""
+    """Return True if an error ends the lane, not the event. A function's own `sys.exit()` or stray
+    cancellation does not; only a signal ends this process."""
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is None or task.cancelling() > 0

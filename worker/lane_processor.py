@@ -184,7 +184,7 @@ class LaneProcessor:
         book: Callable[[bytes], None] = None  # type: ignore[assignment]
         root_run: bytes | None = None
         outcomes: dict[Outcome, int] = {}  # of `account`, but for HANDLED
-        at, untried, error = first, 0, None
+        at, untried = first, 0
         slice_ends = clock() + TIME_SLICE
         for record in records[first:end]:
             if blocked_keys and queue_key_of(record) in blocked_keys:
@@ -219,19 +219,32 @@ class LaneProcessor:
                     continue
                 outcome = straight(record, raw or b"", lineage, inherited, account)
             except BaseException as raised:  # noqa: BLE001 -- nobody ends us between two awaits
-                error = raised
-                break
+                # No variable of this frame may keep it: with its traceback that is a cycle, which
+                # would leave the buffer to the garbage collector.
+                self._count_tries(buffer, account, outcomes, at - first - untried)
+                return at, raised
             if outcome is not None:
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
             book(event_id_of(record) if root_run is None else root_run)
             at += 1
             if clock() >= slice_ends or buffer.bytes >= MAX_TRANSACTION_BYTES:
                 break
+        self._count_tries(buffer, account, outcomes, at - first - untried)
+        return at, None
+
+    def _count_tries(
+        self,
+        buffer: TransactionBuffer,
+        account: EdgeAccount,
+        outcomes: dict[Outcome, int],
+        tries: int,
+    ) -> None:
+        """Count the outcomes of `account` that are not counted yet, and the tries that succeeded:
+        `tries`, less those of these outcomes for which the function was not called."""
         if outcomes:
-            untried += buffer.count_all(account, outcomes)
-        if at - first > untried:
-            self._retry_queue.count_successes(at - first - untried)
-        return at, error
+            tries -= buffer.count_all(account, outcomes)
+        if tries > 0:
+            self._retry_queue.count_successes(tries)
 
 
 def _settle_cancelled(*_: object) -> Outcome:

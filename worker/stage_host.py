@@ -47,7 +47,7 @@ class _StageCode(NamedTuple):
 
 @dataclass(slots=True)
 class _HostedStage:
-    """A stage at work in this process."""
+    """A stage that this process hosts."""
 
     stage: StageSpec
     group: LaneGroup
@@ -57,7 +57,7 @@ class _HostedStage:
 
 
 class StageHost:
-    """The groups of one process. `stages` empty: of every stage that there is."""
+    """The lane groups of one process. `stages`: the names of those to host; all if it is empty."""
 
     def __init__(
         self,
@@ -72,14 +72,14 @@ class StageHost:
         self._asked = asked
         self._stages = stages
         self._beat = beat
-        self._alone = asyncio.Lock()
+        self._isolation_lock = asyncio.Lock()
         self._hosted: dict[str, _HostedStage] = {}
         self._ending = asyncio.Event()
         self.lanes: dict[str, Callable[[], int]] = {}
-        """By stage, how many of its lanes live here now."""
+        """By stage, returns how many of its lanes are open here now."""
 
-    def end(self) -> None:
-        """Drain everything; `run` returns when that is done."""
+    def drain(self) -> None:
+        """Let every lane end between transactions; `run` returns when that is done."""
         self._ending.set()
 
     async def run(self) -> None:
@@ -89,7 +89,7 @@ class StageHost:
         changed = asyncio.create_task(self._published.changed())
         try:
             await changed
-            await self._follow(changed.result(), first=True)
+            await self._apply_versions(changed.result(), first=True)
             changed = asyncio.create_task(self._published.changed())
             while True:
                 working = [h.task for h in self._hosted.values() if h.task]
@@ -98,15 +98,15 @@ class StageHost:
                 )
                 if done - {changed}:
                     break
-                await self._follow(changed.result())
+                await self._apply_versions(changed.result())
                 changed = asyncio.create_task(self._published.changed())
         finally:
             changed.cancel()
             ending.cancel()
-            await self._end(list(self._hosted))
+            await self._stop_stages(list(self._hosted))
 
-    async def _follow(self, versions: VersionsByNumber, *, first: bool = False) -> None:
-        """Host what these versions ask for, in the way that they ask for it."""
+    async def _apply_versions(self, versions: VersionsByNumber, *, first: bool = False) -> None:
+        """Start, change and stop stages, so that those of these versions are hosted."""
         newest = versions[max(versions)]
         stages = active_stages(versions)
         if first:
@@ -118,11 +118,11 @@ class StageHost:
         wanted = {n: s for n, s in stages.items() if not self._stages or n in self._stages}
         lacking: list[str] = []
         codes: dict[str, _StageCode] = {}
-        for name, wish in wanted.items():
-            code = self._code(name, wish.stage, versions)
-            if not isinstance(code, str) and _schemas_differ(code.signature, wish.stage):
+        for name, wanted_stage in wanted.items():
+            code = self._load_code(name, wanted_stage.stage, versions)
+            if not isinstance(code, str) and _schemas_differ(code.signature, wanted_stage.stage):
                 before = self._hosted.get(name)
-                if not first and (before is None or before.stage.code != wish.stage.code):
+                if not first and (before is None or before.stage.code != wanted_stage.stage.code):
                     raise OutdatedCodeError(
                         f"{name}: its code has changed since this process began"
                     )
@@ -142,7 +142,7 @@ class StageHost:
         if lacking and not codes:
             # What is imported once is not read again: the next process may find code that fits.
             raise FunctionNotFoundError(lacking[0])
-        await self._end(
+        await self._stop_stages(
             [
                 name
                 for name, hosted in self._hosted.items()
@@ -151,11 +151,13 @@ class StageHost:
             ]
         )
         for name, code in codes.items():
-            self._host(name, code, wanted[name], versions)
+            self._start_stage(name, code, wanted[name], versions)
         log.info("worker.wired", version=newest.name, stages=sorted(self._hosted))
 
-    def _code(self, name: str, stage: StageSpec, versions: VersionsByNumber) -> _StageCode | str:
-        """The function of a stage, or why it cannot be worked with the code of this process."""
+    def _load_code(
+        self, name: str, stage: StageSpec, versions: VersionsByNumber
+    ) -> _StageCode | str:
+        """Return the function of a stage, or why the code of this process cannot work it."""
         version = max((v for v in versions.values() if name in v.stages), key=lambda v: v.version)
         try:
             function = load_function(stage.run)
@@ -171,21 +173,23 @@ class StageHost:
             return f"{why}; start a worker with the code that {version.name} was made for"
         return _StageCode(function, signature)
 
-    def _host(
-        self, name: str, code: _StageCode, wish: ActiveStage, versions: VersionsByNumber
+    def _start_stage(
+        self, name: str, code: _StageCode, wanted_stage: ActiveStage, versions: VersionsByNumber
     ) -> None:
         if name in self._hosted:
-            self._hosted[name].group.subscribe(wish.topics)
+            self._hosted[name].group.subscribe(wanted_stage.topics)
             return
-        threads = wish.stage.threads
+        threads = wanted_stage.stage.threads
         pool = ThreadPoolExecutor(threads, thread_name_prefix=name) if threads else None
-        hosted = _HostedStage(wish.stage, self._group(name, code, wish, versions, pool), pool)
+        hosted = _HostedStage(
+            wanted_stage.stage, self._group(name, code, wanted_stage, versions, pool), pool
+        )
         hosted.task = asyncio.create_task(hosted.group.run(hosted.ending))
         self._hosted[name] = hosted
         self.lanes[name] = lambda: len(hosted.group.running_lanes)
 
-    async def _end(self, names: Sequence[str]) -> None:
-        """Let these stages end in good order. Raises what one of them had ended with."""
+    async def _stop_stages(self, names: Sequence[str]) -> None:
+        """Drain these stages. Raises what one of them ended with."""
         ended = {name: self._hosted.pop(name) for name in names}
         for hosted in ended.values():
             hosted.ending.set()
@@ -203,58 +207,72 @@ class StageHost:
         self,
         name: str,
         code: _StageCode,
-        wish: ActiveStage,
+        wanted_stage: ActiveStage,
         versions: VersionsByNumber,
         pool: ThreadPoolExecutor | None,
     ) -> LaneGroup:
         names, newest = self._settings.names, versions[max(versions)]
-        began, ended = self._beat.watcher(name)
+        call_started, call_ended = self._beat.call_watch(name)
         caller = Invoker(
-            newest.pipeline, name, wish.stage, code.function, code.signature, pool, began, ended
+            newest.pipeline,
+            name,
+            wanted_stage.stage,
+            code.function,
+            code.signature,
+            pool,
+            call_started,
+            call_ended,
         )
 
-        parking = wish.parking
+        parking = wanted_stage.parking
 
         def retries(lane: int) -> str | None:
-            """As wide as the topic is now: a lane may be born that there was not at first."""
-            now = active_stages(self._published.versions).get(name, wish).parking
+            """Return the retry topic of a lane, by the versions active now: the lane may not
+            have existed at first. None if the topic has no such partition."""
+            now = active_stages(self._published.versions).get(name, wanted_stage).parking
             return now.topic if now is not None and lane < now.partitions else None
 
-        @cache  # a rebalance that gives an index back finds its work as it was
-        def handling(lane: int) -> LaneProcessor:
+        @cache  # a lane that comes back after a rebalance keeps its processor
+        def processor_of(lane: int) -> LaneProcessor:
             return LaneProcessor(
                 caller,
                 LineageResolver(
                     self._published.versions,
                     self._published.current,
-                    partial(bind_outputs, stage=name, signature=code.signature, latest=wish.stage),
+                    partial(
+                        bind_outputs,
+                        stage=name,
+                        signature=code.signature,
+                        latest=wanted_stage.stage,
+                    ),
                 ),
                 names.dead_topic(newest.pipeline, name),
                 names.ledger_topic,
                 lane,
                 on_committed=self._beat.counters(name).add,
-                cancelled_runs=self._asked.cancelled,
+                cancelled_runs=self._asked.cancelled_runs,
                 retry_topic=retries(lane),
                 alerts_topic=names.alerts_topic,
             )
 
         spec = LaneSpec(
             group=names.stage_group(newest.pipeline, name),
-            topics=wish.topics,
+            topics=wanted_stage.topics,
             transactional_id=partial(names.lane_transactional_id, newest.pipeline, name),
-            work=handling,
+            work=processor_of,
             drain_seconds=DRAIN_SECONDS,
             state_topics=[parking.topic] if parking else [],
             lost_offset_remedy=str(
                 NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
             ),
-            is_paused=partial(self._asked.paused, name),
+            is_paused=partial(self._asked.is_paused, name),
         )
-        return LaneGroup(self._settings, spec, isolation=self._alone)
+        return LaneGroup(self._settings, spec, isolation=self._isolation_lock)
 
 
 def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
-    """Has the code other schemas than that for which the stage's version was made?"""
+    """Return True if the code has other schemas than the code for which the stage's version was
+    made."""
     if not stage.code or signature.is_passthrough:
         return False
     try:

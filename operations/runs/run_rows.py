@@ -1,4 +1,4 @@
-"""What do the books say of runs, and can it be believed?"""
+"""Which rows has the bookkeeper written about runs?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RunRecord(NamedTuple):
 
     run: str
     row: RunRow | None
-    """None: what was said of the run before holds no more."""
+    """None if the run is deleted: earlier rows of it hold no more."""
     partition: int
     offset: int
 
@@ -33,11 +33,11 @@ async def read_run_records(
         async for records in batches:
             found = []
             for record in records:
-                said = parse_run_row(record.value)
-                if record.key is None or (said is None and record.value is not None):
+                row = parse_run_row(record.value)
+                if record.key is None or (row is None and record.value is not None):
                     continue
                 run = record.key.decode(errors="backslashreplace")
-                found.append(RunRecord(run, said, record.partition, record.offset))
+                found.append(RunRecord(run, row, record.partition, record.offset))
             yield found
 
 

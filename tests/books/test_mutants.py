@@ -82,7 +82,7 @@ async def worked(settings: Settings, folder: Path) -> tuple[dict[str, RunRow], d
         try:
             await at_rest(settings)
         finally:
-            host.end()
+            host.drain()
             await running
     assert (await read_bookkeeper_lag(settings)).members == 0
     assert await rows(settings) == ({}, {})

@@ -312,7 +312,7 @@ async def hosted(settings: Settings) -> AsyncIterator[StageHost]:
         try:
             yield host
         finally:
-            host.end()
+            host.drain()
             await running
 
 

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.events.run_row import parse_run_row
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
@@ -73,7 +74,12 @@ def test_in_a_topic_that_no_later_version_has_they_end_where_the_topic_ends() ->
 
 
 async def _row(settings: Settings, *, closed: int | None) -> None:
-    row = {"run": "a", "pipeline": "p", "version": 1, "closed": closed}
+    status = "running" if closed is None else "completed"
+    row = {
+        "run": "a", "pipeline": "p", "version": 1, "status": status, "opened": 1, "closed": closed,
+        "last": 1, "root": None, "amended": 0, "late": False, "edges": {}, "leaves": {},
+    }  # fmt: skip
+    assert parse_run_row(orjson.dumps(row)) is not None
     async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(
             settings.names.runs_topic, orjson.dumps(row), key=b"a", partition=0

@@ -198,8 +198,8 @@ class Lane:
             function=function,
             signature=signature,
             threads=threads,
-            began=began,
-            ended=self.under_way.remove,  # type: ignore[arg-type]
+            call_started=began,
+            call_ended=self.under_way.remove,  # type: ignore[arg-type]
         )
         wiring = LineageResolver(
             {v.version: v for v in known},

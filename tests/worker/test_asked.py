@@ -39,33 +39,33 @@ class Table:
 
 def test_nothing_is_asked_where_the_topic_does_not_exist() -> None:
     asked = ControlState(None, "p")
-    assert (asked.paused("s"), asked.cancelled()) == (False, frozenset())
+    assert (asked.is_paused("s"), asked.cancelled_runs()) == (False, frozenset())
 
 
 def test_what_is_said_is_heard_at_the_next_question() -> None:
     table = Table()
     asked = table.asked()
     table.say(PauseDocument(pipeline="p", stage="s"))
-    assert (asked.paused("s"), asked.paused("other")) == (True, False)
+    assert (asked.is_paused("s"), asked.is_paused("other")) == (True, False)
     table.say(ResumeDocument(pipeline="p", stage="s"))
-    assert not asked.paused("s")
+    assert not asked.is_paused("s")
     table.say(CancelDocument(run="r"))
-    assert asked.cancelled() == {b"r"}
+    assert asked.cancelled_runs() == {b"r"}
 
 
 def test_another_pipelines_pause_is_none_of_ours() -> None:
     table = Table()
     table.say(PauseDocument(pipeline="other"))
-    assert not table.asked().paused("s")
+    assert not table.asked().is_paused("s")
 
 
 def test_under_any_key_the_newest_holds() -> None:
     table = Table()
     table.say(PauseDocument(pipeline="p", stage="s"), b"as somebody typed it")
     table.say(ResumeDocument(pipeline="p", stage="s"))
-    assert not table.asked().paused("s")
+    assert not table.asked().is_paused("s")
     table.say(PauseDocument(pipeline="p", stage="s"), b"as somebody typed it")
-    assert table.asked().paused("s")
+    assert table.asked().is_paused("s")
 
 
 def test_time_ends_what_has_an_end_though_nothing_is_said() -> None:
@@ -74,11 +74,11 @@ def test_time_ends_what_has_an_end_though_nothing_is_said() -> None:
     for hours in (1, 2):
         table.say(CancelDocument(run=f"{hours}", until=T + timedelta(hours=hours)))
     table.say(PauseDocument(pipeline="p", until=T + timedelta(hours=1)))
-    assert (asked.cancelled(), asked.paused("s")) == ({b"1", b"2"}, True)
+    assert (asked.cancelled_runs(), asked.is_paused("s")) == ({b"1", b"2"}, True)
     table.now = T + timedelta(hours=1)
-    assert (asked.cancelled(), asked.paused("s")) == ({b"2"}, False)
+    assert (asked.cancelled_runs(), asked.is_paused("s")) == ({b"2"}, False)
     table.now = T + timedelta(hours=2)
-    assert asked.cancelled() == frozenset()
+    assert asked.cancelled_runs() == frozenset()
 
 
 def test_what_is_not_understood_is_said_once_and_passed_over() -> None:
@@ -86,7 +86,7 @@ def test_what_is_not_understood_is_said_once_and_passed_over() -> None:
     asked = table.asked()
     with capture_logs() as logs:
         table.say(b'{"do": "dance"}')
-        assert not asked.paused("s")
+        assert not asked.is_paused("s")
         table.say(PauseDocument(pipeline="p"))
-        assert asked.paused("s")
+        assert asked.is_paused("s")
     assert [log["event"] for log in logs] == ["control.unread"]

@@ -96,7 +96,7 @@ async def test_the_last_beat_says_what_was_settled_last(pipe: tuple[int, int]) -
 
 async def test_a_call_that_is_overdue_stops_the_beat(pipe: tuple[int, int]) -> None:
     beat = Heartbeat(pipe[1])
-    began, ended = beat.watcher("load")
+    began, ended = beat.call_watch("load")
     token = began(-1)
     async with beating(beat):
         await turns(20)
@@ -108,7 +108,7 @@ async def test_a_call_that_is_overdue_stops_the_beat(pipe: tuple[int, int]) -> N
 
 async def test_a_call_within_its_time_does_not(pipe: tuple[int, int]) -> None:
     beat = Heartbeat(pipe[1])
-    began, _ = beat.watcher("load")
+    began, _ = beat.call_watch("load")
     began(60)
     async with beating(beat):
         assert await heard(pipe[0])
@@ -116,7 +116,7 @@ async def test_a_call_within_its_time_does_not(pipe: tuple[int, int]) -> None:
 
 async def test_each_of_two_calls_is_watched(pipe: tuple[int, int]) -> None:
     beat = Heartbeat(pipe[1])
-    began, ended = beat.watcher("load")
+    began, ended = beat.call_watch("load")
     began(-1)
     ended(began(60))
     async with beating(beat):

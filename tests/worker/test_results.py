@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from enum import Enum
@@ -21,6 +22,7 @@ from farandole.events.outcome import Outcome
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.stages.contract import Context, To
+from farandole.worker.transaction_buffer import TransactionBuffer
 from tests.worker.made import (
     INSTALLATION,
     In,
@@ -365,3 +367,16 @@ async def test_committed_work_is_told_and_other_is_not() -> None:
     assert lane.committed == []
     lane.work.on_commit(done)
     assert [(t.consumed, t.emitted) for t in lane.committed] == [(2, 2)]
+
+
+async def test_a_transactions_records_are_freed_without_the_garbage_collector() -> None:
+    lane = Lane(plain)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await lane.handle(bare(offset=1), emitted(2))
+        left = [each for each in gc.get_objects() if isinstance(each, TransactionBuffer)]
+    finally:
+        gc.enable()
+    assert left == []
