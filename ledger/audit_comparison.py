@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
@@ -108,6 +108,19 @@ def differing_cells(topics: EdgeSums, books: EdgeSums) -> list[AuditCell]:
     return [cell for cell in cells if topics[cell][:2] != books[cell][:2]]
 
 
+class LossReason(NamedTuple):
+    """Why two sums cannot be compared: retention has deleted records of that time."""
+
+    code: Literal["events_expired", "entries_expired"]
+    event_type: str = ""
+    """Of the events that are deleted."""
+
+    def text(self) -> str:
+        """Return the reason as a sentence for people."""
+        records = self.event_type if self.code == "events_expired" else "entries"
+        return f"retention has taken {records} of that time"
+
+
 @dataclass(frozen=True, slots=True)
 class RetentionLoss:
     """Up to which time retention has deleted records, in milliseconds of the epoch."""
@@ -117,12 +130,12 @@ class RetentionLoss:
     books: int | None = None
     """Of ledger entries; None if none are deleted."""
 
-    def excuses(self, edge: AuditEdge, topics: EdgeSum, books: EdgeSum) -> str | None:
-        """What may have taken the difference, so that nothing can be said; else None."""
+    def reason_for(self, edge: AuditEdge, topics: EdgeSum, books: EdgeSum) -> LossReason | None:
+        """Return what may explain a difference, so that it proves nothing; None if nothing can."""
         if topics.n < books.n and books.earliest <= self.topics.get(edge.event_type, -1):
-            return f"retention has taken {edge.event_type} of that time"
+            return LossReason("events_expired", edge.event_type)
         if topics.n > books.n and self.books is not None and topics.earliest <= self.books:
-            return "retention has taken entries of that time"
+            return LossReason("entries_expired")
         return None
 
 

@@ -110,6 +110,8 @@ class LaneProcessor:
                 if error is not None:
                     first_failure = None if isinstance(error, LOOKUP_ERRORS) else error
                     await self._executor.settle_one(buffer, records[done], first_failure)
+                    # Its traceback refers to this frame: kept, they would be a cycle.
+                    error = first_failure = None
                     done += 1
             else:
                 await self._executor.settle_one(buffer, records[done])

@@ -134,9 +134,9 @@ async def audit_topics(installation: Installation, request: AuditRequest) -> Aud
     unverifiable: list[str] = []
     for cell in cells:
         name, edge = cell
-        excuse = reader.retention.excuses(edge, topics[cell], books[cell])
-        if excuse is not None:
-            unverifiable.append(f"{name}: {edge}: {excuse}")
+        reason = reader.retention.reason_for(edge, topics[cell], books[cell])
+        if reason is not None:
+            unverifiable.append(f"{name}: {edge}: {reason.text()}")
         else:
             faults.append(_fault(cell, topics, books, ids.get(cell)))
     unverifiable += rows.unverifiable

@@ -42,7 +42,8 @@ def test_what_no_bookkeeper_has_written_is_no_row(changes: dict[str, Any]) -> No
 
 def test_a_status_that_a_newer_bookkeeper_may_write_is_read() -> None:
     found = parse_run_row(orjson.dumps(row(status="done")))
-    assert found is not None and found["status"] == "done"
+    assert found is not None
+    assert found["status"] == "done"
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"{}", b"[]", b"3", b"null"])

@@ -204,8 +204,8 @@ def test_what_retention_has_deleted_is_unverifiable(
 
 def test_retention_excuses_no_difference_in_later_records() -> None:
     gone = RetentionLoss({"a": 100}, books=200)
-    assert gone.excuses(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 100)) is not None
-    assert gone.excuses(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 101)) is None
-    assert gone.excuses(EDGE, EdgeSum(2, 0, 200), EdgeSum(1, 0, 50)) is not None
-    assert gone.excuses(EDGE, EdgeSum(2, 0, 201), EdgeSum(1, 0, 50)) is None
-    assert gone.excuses(EDGE, EdgeSum(1, 1, 50), EdgeSum(1, 2, 50)) is None
+    assert gone.reason_for(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 100)) is not None
+    assert gone.reason_for(EDGE, EdgeSum(1, 0, 50), EdgeSum(2, 0, 101)) is None
+    assert gone.reason_for(EDGE, EdgeSum(2, 0, 200), EdgeSum(1, 0, 50)) is not None
+    assert gone.reason_for(EDGE, EdgeSum(2, 0, 201), EdgeSum(1, 0, 50)) is None
+    assert gone.reason_for(EDGE, EdgeSum(1, 1, 50), EdgeSum(1, 2, 50)) is None

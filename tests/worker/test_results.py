@@ -375,7 +375,8 @@ async def test_a_transactions_records_are_freed_without_the_garbage_collector() 
     gc.disable()
     try:
         for _ in range(3):
-            await lane.handle(bare(offset=1), emitted(2))
+            await lane.work.handle([bare(offset=1)])
+            await lane.work.handle([emitted(2)])
         left = [each for each in gc.get_objects() if isinstance(each, TransactionBuffer)]
     finally:
         gc.enable()
