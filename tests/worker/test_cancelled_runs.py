@@ -25,7 +25,7 @@ from tests.worker.made import (
     emitted,
     version,
 )
-from tests.worker.test_hosting import ONE
+from tests.worker.test_stage_host import ONE
 
 OFF, ON = "a" * 13, "b" * 13
 CALLED: list[int] = []

@@ -28,7 +28,7 @@ def service(
 ) -> ServiceSpec:
     return ServiceSpec(
         name=behaviour,
-        argv=[sys.executable, "-m", "tests.worker.child", behaviour, str(diary)],
+        argv=[sys.executable, "-m", "tests.services.child", behaviour, str(diary)],
         environment=dict(os.environ),
         folder=str(ROOT),
         patience=patience,
@@ -191,7 +191,7 @@ async def test_a_supervisor_that_is_cancelled_leaves_no_process(tmp_path: Path) 
 SUPERVISING = """
 import asyncio, sys
 from pathlib import Path
-from tests.worker.test_supervisor import service
+from tests.services.test_supervisor import service
 from farandole.services.supervisor import Supervisor
 asyncio.run(Supervisor([service("settles", Path(sys.argv[1]), processes=2)]).run(asyncio.Event()))
 """
