@@ -1,4 +1,4 @@
-"""Is a process still the same one, and how is it ended?"""
+"""Does a process with this pid and start time still run, and how is it ended?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a compacted topic now, and when does it change?"""
+"""Which rows does a compacted topic have now, and when do they change?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How do topics get onto the cluster, with which partitions and configs?"""
+"""How are topics created, with which partitions and configs?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TopicSpec:
     record is."""
 
     def accepts_width(self, partitions: int) -> bool:
-        """Return True if an existing topic with so many partitions is as wanted."""
+        """Return True if an existing topic with this number of partitions is as wanted."""
         return partitions == self.partitions or (self.grows and partitions > self.partitions)
 
 
@@ -182,7 +182,8 @@ async def _call(settings: Settings, call: Callable[[], Awaitable[T]], what: str)
 
 
 def check_partition_counts(wanted: Mapping[str, TopicSpec], existing: Mapping[str, int]) -> None:
-    """Raises TopicMismatchError where an existing topic has another number of partitions."""
+    """Compare the partition counts of existing topics with the wanted ones. Raises
+    TopicMismatchError if one differs."""
     for name, spec in wanted.items():
         count = existing.get(name, spec.partitions)
         if not spec.grows and count != spec.partitions:

@@ -41,7 +41,7 @@ class ConsumedCounts(TypedDict):
     oldest: int
     """The time of the oldest event, in milliseconds of the epoch."""
     lines: NotRequired[int]
-    """Data lines in the events, if an event can hold several because its data are a list."""
+    """Data lines in the events, if an event can have several because its data are a list."""
 
 
 class EmittedCounts(TypedDict):
@@ -73,7 +73,7 @@ class RunRoot(TypedDict):
     """The run that this one repeats."""
 
 
-# `in` is no name in Python: the functional form.
+# The functional form, because `in` is a keyword of Python.
 RunPart = TypedDict(
     "RunPart",
     {

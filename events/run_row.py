@@ -1,6 +1,6 @@
 """What does a run look like once its ledger entries are folded, and is it settled?
 
-`farandole.runs` holds one row for each run: the newest, under the key of the run's id.
+`farandole.runs` has one row for each run: the newest, under the key of the run's id.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from farandole.catalog.published_versions import PublishedVersions, VersionsByNu
 from farandole.services.errors import QuarantinedError
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
-_READY_INTERVAL = 0.2  # seconds between two looks
+_READY_INTERVAL = 0.2  # seconds between two checks
 
 
 async def supervise_until_stopped(

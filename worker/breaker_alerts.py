@@ -1,4 +1,4 @@
-"""Who is told that a lane's breaker has opened, and that it has closed?"""
+"""Which alerts and rows are written when a lane's breaker opens or closes?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ which events waited for the dependency."""
 
 
 class BreakerRow(NamedTuple):
-    """The state of a lane's breaker, as its row says it."""
+    """The state of a lane's breaker, as it is written in its row."""
 
     since: datetime
     """When it opened."""
@@ -52,10 +52,10 @@ class BreakerAlerts:
         self._stage = stage
         self._lane = retry_partition.partition
         self._reported_since: datetime | None = None
-        """When the breaker opened, according to the last alert; None if that said it is closed."""
+        """When the breaker opened, according to the last alert; None if that alert was resolved."""
 
     def restore(self, rows: Mapping[bytes, bytes], now: float) -> None:
-        """Set the breaker to what the committed rows of the lane say."""
+        """Set the breaker to the state in the committed rows of the lane."""
         row = read_breaker_row(rows.get(BREAKER_ROW_KEY))
         self._reported_since = row.since if row and not row.closed else None
         self._breaker.reset(row.closed.timestamp() if row and row.closed else 0.0)

@@ -94,8 +94,8 @@ class Execution:
         return Outcome.DROPPED if declares_outputs and not len(results) else None
 
     async def _in_own_task(self, work: Coroutine[Any, Any, None]) -> None:
-        """Await the work of an async function in a task of its own, because the function may cancel
-        its task: that must not be the lane's."""
+        """Await the work of an async function in a separate task, because the function may
+        cancel the task in which it runs: that must not be the lane's task."""
         if not self._invoker.signature.kind.startswith("async"):
             await work
             return
@@ -128,8 +128,8 @@ class Execution:
 
 
 async def _failure_of(work: Coroutine[Any, Any, None]) -> BaseException | None:
-    """Return what it raised, if anything; a task that raises SystemExit itself would end the event
-    loop with it."""
+    """Return the error that the work raised; None if it raised none. A task that raised SystemExit
+    itself would end the event loop."""
     try:
         await work
     except BaseException as error:  # noqa: BLE001 -- handed on
