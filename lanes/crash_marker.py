@@ -19,7 +19,7 @@ SINGLE_EVENT_AFTER = 3
 GIVE_UP_AFTER = 5
 """Deaths at which the event is given up; in the last two it was handled alone."""
 _SUSPECT_FRACTION = 16
-"""At most one of this number of suspects is handled at a time. So one bad event delays its lane
+"""About one sixteenth of the suspects is handled at a time. So one bad event delays its lane
 little, and the lanes of a process that was killed from outside soon handle whole batches again."""
 
 

@@ -106,9 +106,14 @@ class LineageResolver:
         versions: Versions,
         read_again: Callable[[], Awaitable[Versions]],
         bind: Callable[[Version, str], OutputRouter | None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`read_again` returns the published versions, read now. `bind` returns the outputs of the
+        stage for an event type under a version; None if that version does not send it there."""
         self._read_again = read_again
         self._bind = bind
+        self._monotonic = monotonic
         self._not_found: dict[bytes, float] = {}
         self._edges: dict[tuple[str, str], InputEdge | None] = {}
         self._checked = False
@@ -159,13 +164,14 @@ class LineageResolver:
         """Read the published versions again. Raises UnreadableEventError if that one is not among
         them, and OutcomeUnknownError if they cannot be read."""
         name: bytes = unknown.args[0]
-        if self._not_found.get(name, 0.0) < time.monotonic():
+        pause_ends = self._not_found.get(name)
+        if pause_ends is None or pause_ends < self._monotonic():
             await self.refresh()
             if name in self._index.by_name:
                 return
             if len(self._not_found) >= MAX_CACHED_LINEAGES:
                 self._not_found.clear()
-            self._not_found[name] = time.monotonic() + _LOOKUP_PAUSE
+            self._not_found[name] = self._monotonic() + _LOOKUP_PAUSE
         raise UnreadableEventError(
             f"topology version {name.decode(errors='replace')!r} was never published here"
         )

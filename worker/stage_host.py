@@ -26,7 +26,7 @@ from farandole.stages.json_schema import NoSchemaError, schema_digest
 from farandole.worker.control_state import ControlState
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.invoker import Invoker
-from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs, signature_mismatch
 
@@ -248,13 +248,15 @@ class StageHost:
                         latest=wanted_stage.stage,
                     ),
                 ),
-                names.dead_topic(newest.pipeline, name),
-                names.ledger_topic,
+                LaneTopics(
+                    dead=names.dead_topic(newest.pipeline, name),
+                    ledger=names.ledger_topic,
+                    retry=retry_topic_of(lane),
+                    alerts=names.alerts_topic,
+                ),
                 lane,
                 on_committed=self._beat.counters(name).add,
                 cancelled_runs=self._control.cancelled_runs,
-                retry_topic=retry_topic_of(lane),
-                alerts_topic=names.alerts_topic,
             )
 
         spec = LaneSpec(

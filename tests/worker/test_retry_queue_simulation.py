@@ -68,7 +68,14 @@ class Parked(World):
         # Where nothing that is left can succeed, a lane that holds goes on holding.
         breaker = BreakerPolicy(failures=10**6) if self.poison else BREAKS
         lane = Lane(
-            function, subscribes=INPUTS, retry=POLICY, breaker=breaker, clock=self.clock, lane=index
+            function,
+            subscribes=INPUTS,
+            retry=POLICY,
+            breaker=breaker,
+            clock=self.clock,
+            # A loaded machine must not change the course of a simulation.
+            monotonic=lambda: 0.0,
+            lane=index,
         )
         return lane.work
 
