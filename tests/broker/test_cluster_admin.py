@@ -1,4 +1,4 @@
-"""Do topics and offsets stand on the cluster as they were asked for?"""
+"""Are topics and offsets on the cluster as they were requested?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_a_topic_that_differs_stops_all_of_the_others(settings: Settings) 
         assert other not in await admin.topics()
 
 
-async def test_an_open_transaction_holds_back_the_stable_end_alone(settings: Settings) -> None:
+async def test_an_open_transaction_delays_only_the_stable_end(settings: Settings) -> None:
     topic = settings.names.event_topic("p", "a")
     partition = TopicPartition(topic, 0)
     async with ClusterAdmin.open(settings) as admin:

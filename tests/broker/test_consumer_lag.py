@@ -1,4 +1,4 @@
-"""Is "no lag in one ordered pass" looked at in the order that makes it a proof?"""
+"""Does an ordered lag pass read in the order in which no lag proves that nothing is in flight?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Kafka:
         return {tp: OffsetAndMetadata(1, "") if group == "p.second" else None for tp in partitions}
 
 
-def test_a_stage_stands_behind_all_that_feed_it() -> None:
+def test_a_stage_comes_after_all_that_feed_it() -> None:
     assert upstream_first(version()) == ["first", "second", "third"]
 
 
@@ -64,7 +64,7 @@ async def test_ends_are_read_before_offsets_and_upstream_before_downstream() -> 
     ]  # fmt: skip
 
 
-async def test_a_group_without_an_offset_is_behind_by_all_there_is() -> None:
+async def test_a_group_without_an_offset_lags_by_the_whole_log() -> None:
     lags = await ordered_lag_pass(Kafka(), KafkaNames(), version())  # type: ignore[arg-type]
     assert {stage: each.lag for stage, (each,) in lags.items()} == {
         "first": 3, "second": 2, "third": 3,

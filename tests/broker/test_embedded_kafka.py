@@ -1,4 +1,4 @@
-"""Does one Kafka live under a folder, whatever happens to it and to those who start it?"""
+"""Is there one Kafka for each folder, whatever happens to it and to the processes that start it?"""
 
 from __future__ import annotations
 
@@ -247,12 +247,12 @@ def no_maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_maven")
 async def test_without_maven_central_a_stand_in_is_started_and_said_loudly(tmp_path: Path) -> None:
-    told: list[str] = []
+    progress_lines: list[str] = []
     with capture_logs() as logs:
-        running = await embedded_kafka.start_embedded(tmp_path, progress=told.append)
+        running = await embedded_kafka.start_embedded(tmp_path, progress=progress_lines.append)
     try:
         assert running.kind == "noida-db"
-        assert "NOT Apache Kafka" in "\n".join(told)
+        assert "NOT Apache Kafka" in "\n".join(progress_lines)
         (warned,) = [entry for entry in logs if entry["event"] == "kafka.fallback"]
         assert warned["log_level"] == "warning"
         async with ClusterAdmin.open(of(running)) as admin:

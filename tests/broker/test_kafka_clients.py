@@ -1,4 +1,4 @@
-"""Does a client say in one line why it is not let in, and does it always come to an end?"""
+"""Does a client report in one line why it cannot connect, and does it always end?"""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 async def reason(kind: type[BrokerError], settings: Settings) -> str:
-    """The one line with which a client is not let in, said in time."""
+    """Return the one line with which a client is refused, within its deadline."""
     async with asyncio.timeout(2 * settings.deadline + 2):
         with pytest.raises(kind) as caught:
             async with ClusterAdmin.open(settings):
@@ -70,28 +70,28 @@ async def reason(kind: type[BrokerError], settings: Settings) -> str:
 
 
 async def test_nobody_listens() -> None:
-    said = await reason(UnreachableError, Settings(bootstrap="127.0.0.1:1", deadline=2))
-    assert "no broker answers at 127.0.0.1:1" in said
-    assert "farandole kafka start" in said
+    text = await reason(UnreachableError, Settings(bootstrap="127.0.0.1:1", deadline=2))
+    assert "no broker answers at 127.0.0.1:1" in text
+    assert "farandole kafka start" in text
 
 
 async def test_an_address_that_does_not_exist() -> None:
-    said = await reason(UnreachableError, Settings(bootstrap="nowhere.invalid:9092", deadline=2))
-    assert "nowhere.invalid:9092" in said
-    assert "FARANDOLE_BOOTSTRAP" in said
+    text = await reason(UnreachableError, Settings(bootstrap="nowhere.invalid:9092", deadline=2))
+    assert "nowhere.invalid:9092" in text
+    assert "FARANDOLE_BOOTSTRAP" in text
 
 
 async def test_something_that_hangs_up() -> None:
     async with server(hangs_up) as address:
-        said = await reason(UnreachableError, Settings(bootstrap=address, deadline=2))
-    assert "hangs up" in said
-    assert "FARANDOLE_TLS" in said
+        text = await reason(UnreachableError, Settings(bootstrap=address, deadline=2))
+    assert "hangs up" in text
+    assert "FARANDOLE_TLS" in text
 
 
 async def test_something_that_says_nothing() -> None:
     async with server(says_nothing) as address:
-        said = await reason(UnreachableError, Settings(bootstrap=address, deadline=0.5))
-    assert "does not answer within 0.5 s" in said
+        text = await reason(UnreachableError, Settings(bootstrap=address, deadline=0.5))
+    assert "does not answer within 0.5 s" in text
 
 
 async def test_no_address_at_all() -> None:
@@ -107,11 +107,11 @@ async def test_a_client_certificate_is_wanted(tmp_path: Path) -> None:
     tls.verify_mode = ssl.CERT_REQUIRED
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     async with server(says_nothing, tls) as address:
-        said = await reason(
+        text = await reason(
             AccessDeniedError,
             Settings(bootstrap=address, tls=True, tls_ca=tmp_path / "ca.pem", deadline=3),
         )
-    assert "FARANDOLE_TLS_CERT" in said
+    assert "FARANDOLE_TLS_CERT" in text
 
 
 USERS = (
@@ -176,7 +176,7 @@ async def test_with_tls_and_the_password_everything_works(guarded: Settings) -> 
 
 @pytest.mark.kafka
 @pytest.mark.parametrize(
-    ("kind", "wrong", "said"),
+    ("kind", "wrong", "text"),
     [
         (AccessDeniedError, {"sasl_password": "wrong"}, "'ann': wrong user name or password"),
         (AccessDeniedError, {"sasl_mechanism": "SCRAM-SHA-256"}, "FARANDOLE_SASL_MECHANISM"),
@@ -186,18 +186,18 @@ async def test_with_tls_and_the_password_everything_works(guarded: Settings) -> 
     ],
     ids=["password", "mechanism", "certificate", "no TLS", "neither"],
 )
-async def test_who_is_not_let_in_is_told_what_to_look_at(
-    guarded: Settings, kind: type[BrokerError], wrong: dict[str, Any], said: str
+async def test_a_refused_client_gets_a_hint_what_to_check(
+    guarded: Settings, kind: type[BrokerError], wrong: dict[str, Any], text: str
 ) -> None:
     heard = await reason(kind, Settings(**guarded.model_dump() | wrong))
-    assert said in heard
+    assert text in heard
     assert "right" not in heard.replace("BOOTSTRAP right?", "")
 
 
 @pytest.mark.kafka
 async def test_tls_is_not_spoken_there(kafka: Settings) -> None:
-    said = await reason(UnreachableError, kafka.model_copy(update={"tls": True, "deadline": 3}))
-    assert "does not speak TLS" in said
+    text = await reason(UnreachableError, kafka.model_copy(update={"tls": True, "deadline": 3}))
+    assert "does not speak TLS" in text
 
 
 @pytest.fixture(scope="module")

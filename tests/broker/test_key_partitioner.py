@@ -1,4 +1,4 @@
-"""Does a key land where every other Kafka client puts it?"""
+"""Does a key go to the same partition as with every other Kafka client?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does every lane have all of its inputs in one place?"""
+"""Are all inputs of a lane assigned to one member?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are our record batches aiokafka's, byte for byte, and can every client read them?"""
+"""Are our record batches equal to aiokafka's, byte for byte, and readable by every client?"""
 
 from __future__ import annotations
 

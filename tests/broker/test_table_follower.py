@@ -1,4 +1,4 @@
-"""Does a follower know all that could be read when it was asked?"""
+"""Does a follower have everything that was readable when it was asked?"""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_what_was_committed_before_the_question_is_in_the_answer(
             assert int((await follower.current())[b"a"]) >= int(readable)
 
 
-async def test_a_change_is_heard_of(settings: Settings, topic: str) -> None:
+async def test_a_change_is_reported(settings: Settings, topic: str) -> None:
     async with follow_table(settings, topic) as follower:
         await follower.next_change()
         change = asyncio.create_task(follower.next_change())
@@ -85,7 +85,7 @@ async def test_the_newest_stands_last_with_its_time(settings: Settings, topic: s
         assert follower.written_at[b"b"] == before[b"b"]
 
 
-async def test_what_is_not_committed_is_not_known_and_holds_nobody(
+async def test_an_uncommitted_record_is_not_read_and_blocks_nobody(
     settings: Settings, topic: str
 ) -> None:
     async with (

@@ -1,4 +1,4 @@
-"""Is a topic read to where it had been written, and nothing else?"""
+"""Is a topic read exactly up to its end at the time of the call?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the documents that a person writes mean what they say, for as long as they say it?"""
+"""Are control documents parsed, and do they apply until they expire or are replaced?"""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def said(*controls: ControlDocument) -> list[TimedDocument]:
+def timed(*controls: ControlDocument) -> list[TimedDocument]:
     return [
         TimedDocument(control, T + n * timedelta(seconds=1)) for n, control in enumerate(controls)
     ]
 
 
-def test_what_a_person_types_is_read() -> None:
+def test_a_document_that_a_person_types_is_parsed() -> None:
     assert parse_control(b'{"do": "cancel", "run": "abc"}') == CancelDocument(run="abc")
     assert parse_control(b'{"do": "pause", "pipeline": "p", "stage": "s"}') == PauseDocument(
         pipeline="p", stage="s"
@@ -55,7 +55,7 @@ def test_what_a_person_types_is_read() -> None:
     [b"", b"{", b"[]", b'{"do": "dance"}', b'{"do": "cancel"}', b'{"do": "pause", "stage": "s"}',
      b'{"do": "pause", "pipeline": "p", "until": "2026-11-24T13:00:00"}', b"\xff"],
 )  # fmt: skip
-def test_what_asks_for_nothing_of_ours_is_passed_over(value: bytes) -> None:
+def test_an_unknown_document_is_ignored(value: bytes) -> None:
     assert parse_control_or_none(value) is None
 
 
@@ -82,8 +82,8 @@ def test_a_resume_takes_the_place_of_the_pause() -> None:
     )
 
 
-def test_a_run_is_cancelled_for_seven_days_or_as_long_as_it_is_said() -> None:
-    asked = said(CancelDocument(run="a"), CancelDocument(run="b", until=T + HOUR))
+def test_a_run_is_cancelled_for_seven_days_or_until_the_given_time() -> None:
+    asked = timed(CancelDocument(run="a"), CancelDocument(run="b", until=T + HOUR))
     assert set(cancelled_runs(asked, T)) == {"a", "b"}
     assert set(cancelled_runs(asked, T + HOUR)) == {"a"}
     assert set(cancelled_runs(asked, T + CANCELLATION_LIFETIME - HOUR)) == {"a"}
@@ -91,37 +91,39 @@ def test_a_run_is_cancelled_for_seven_days_or_as_long_as_it_is_said() -> None:
 
 
 def test_of_too_many_cancelled_runs_the_oldest_are_forgotten() -> None:
-    asked = said(
+    asked = timed(
         *(CancelDocument(run=str(n)) for n in range(MAX_CANCELLED_RUNS)), CancelDocument(run="0")
     )
     more = [*asked, TimedDocument(CancelDocument(run="one more"), T)]
-    held = cancelled_runs(more, T)
-    assert len(held) == MAX_CANCELLED_RUNS
-    assert ("0" in held, "1" in held, "2" in held) == (True, False, True)
+    cancelled = cancelled_runs(more, T)
+    assert len(cancelled) == MAX_CANCELLED_RUNS
+    assert ("0" in cancelled, "1" in cancelled, "2" in cancelled) == (True, False, True)
 
 
-def test_the_newest_that_speaks_of_a_stage_holds() -> None:
+def test_the_newest_document_about_a_stage_applies() -> None:
     one, whole = PauseDocument(pipeline="p", stage="s"), PauseDocument(pipeline="p")
-    assert pause_in_force(said(one), "p", "s", T) == TimedDocument(one, T)
-    assert pause_in_force(said(one), "p", "other", T) is None
-    assert pause_in_force(said(one), "other", "s", T) is None
-    assert pause_in_force(said(whole), "p", "other", T) is not None
-    assert pause_in_force(said(one, ResumeDocument(pipeline="p", stage="s")), "p", "s", T) is None
-    assert pause_in_force(said(one, ResumeDocument(pipeline="p")), "p", "s", T) is None
-    assert pause_in_force(said(whole, ResumeDocument(pipeline="p", stage="s")), "p", "s", T) is None
+    assert pause_in_force(timed(one), "p", "s", T) == TimedDocument(one, T)
+    assert pause_in_force(timed(one), "p", "other", T) is None
+    assert pause_in_force(timed(one), "other", "s", T) is None
+    assert pause_in_force(timed(whole), "p", "other", T) is not None
+    assert pause_in_force(timed(one, ResumeDocument(pipeline="p", stage="s")), "p", "s", T) is None
+    assert pause_in_force(timed(one, ResumeDocument(pipeline="p")), "p", "s", T) is None
     assert (
-        pause_in_force(said(whole, ResumeDocument(pipeline="p", stage="s")), "p", "other", T)
+        pause_in_force(timed(whole, ResumeDocument(pipeline="p", stage="s")), "p", "s", T) is None
+    )
+    assert (
+        pause_in_force(timed(whole, ResumeDocument(pipeline="p", stage="s")), "p", "other", T)
         is not None
     )
 
 
-def test_a_pause_that_has_expired_uncovers_what_was_said_of_the_whole() -> None:
+def test_after_an_expired_pause_the_document_of_the_pipeline_applies() -> None:
     for_ever = PauseDocument(pipeline="p", stage="s")
     for_an_hour = PauseDocument(pipeline="p", stage="s", until=T + HOUR)
     whole, now = PauseDocument(pipeline="p"), T + 2 * HOUR
-    assert pause_in_force(said(for_an_hour), "p", "s", now) is None
-    assert pause_in_force(said(whole, for_an_hour), "p", "s", now) == TimedDocument(whole, T)
-    assert pause_in_force(said(for_ever, for_an_hour), "p", "s", now) is None
+    assert pause_in_force(timed(for_an_hour), "p", "s", now) is None
+    assert pause_in_force(timed(whole, for_an_hour), "p", "s", now) == TimedDocument(whole, T)
+    assert pause_in_force(timed(for_ever, for_an_hour), "p", "s", now) is None
 
 
 GATES = st.builds(
@@ -135,13 +137,13 @@ GATES = st.builds(
 
 
 @given(st.lists(GATES, max_size=12), st.integers(0, 3))
-def test_what_compaction_takes_away_would_not_have_held(
+def test_a_document_that_compaction_removes_would_not_have_applied(
     gates: list[ControlDocument], hours: int
 ) -> None:
     kept = [g for n, g in enumerate(gates) if g.key not in {m.key for m in gates[n + 1 :]}]
     now = T + hours * HOUR
     before, after = (
-        pause_in_force(said(*gates), "p", "s", now),
-        pause_in_force(said(*kept), "p", "s", now),
+        pause_in_force(timed(*gates), "p", "s", now),
+        pause_in_force(timed(*kept), "p", "s", now),
     )
     assert (before and before.control) == (after and after.control)

@@ -1,4 +1,4 @@
-"""Does a dead letter keep what died, say why, and fit?"""
+"""Does a dead letter contain the event and the reason, and is it small enough?"""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def test_value_key_and_headers_stay_as_they_were() -> None:
 
 
 def test_the_account_is_text_that_a_person_can_read() -> None:
-    said = account(build_dead_letter(Made(b"{}"), died(), largest=LARGEST))
-    assert said.pop("traceback").endswith("ValueError: no till prints that\n")
-    assert datetime.fromisoformat(said.pop("last_failed")) > NOW
-    assert said == {
+    fields = account(build_dead_letter(Made(b"{}"), died(), largest=LARGEST))
+    assert fields.pop("traceback").endswith("ValueError: no till prints that\n")
+    assert datetime.fromisoformat(fields.pop("last_failed")) > NOW
+    assert fields == {
         "stage": "validate", "error": "ValueError", "message": "no till prints that",
         "fingerprint": failure_fingerprint("validate", "ValueError", "no till prints that"),
         "attempts": "3", "replays": "0", "timestamp": "0",
@@ -104,15 +104,15 @@ class _Hostile(Exception):
 
 @pytest.mark.parametrize("raised", [RuntimeError(), RecursionError(), SystemExit(1)])
 def test_an_exception_that_cannot_be_read_is_buried_all_the_same(raised: BaseException) -> None:
-    said = account(build_dead_letter(Made(b"{}"), died(_Hostile(raised)), largest=LARGEST))
-    assert said["error"] == "_Hostile"
-    assert said["message"] == f"(its message cannot be read: {type(raised).__name__})"
+    fields = account(build_dead_letter(Made(b"{}"), died(_Hostile(raised)), largest=LARGEST))
+    assert fields["error"] == "_Hostile"
+    assert fields["message"] == f"(its message cannot be read: {type(raised).__name__})"
 
 
 def test_a_long_message_leaves_the_frames_in_the_traceback() -> None:
-    said = account(build_dead_letter(Made(b"{}"), died(ValueError("x" * 10**7)), largest=LARGEST))
-    assert "in died" in said["traceback"]
-    assert said["message"].endswith("… (10000000 characters)")
+    fields = account(build_dead_letter(Made(b"{}"), died(ValueError("x" * 10**7)), largest=LARGEST))
+    assert "in died" in fields["traceback"]
+    assert fields["message"].endswith("… (10000000 characters)")
 
 
 sizes = st.one_of(st.integers(0, 2_000), st.sampled_from([10**6, 1024 * 1024, 3 * 10**6]))
@@ -148,7 +148,7 @@ def test_a_letter_always_fits(
         largest=LARGEST,
     )
     assert wire_size(dead) <= LARGEST
-    said = account(dead)
-    assert said["offset"] == "10482"
+    fields = account(dead)
+    assert fields["offset"] == "10482"
     whole = (dead.key, dead.value) == (record.key, record.value)
-    assert whole or said["cut"]
+    assert whole or fields["cut"]

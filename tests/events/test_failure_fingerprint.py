@@ -53,10 +53,10 @@ def test_stages_and_errors_are_told_apart() -> None:
 
 @given(st.text())
 def test_any_message_has_a_title_of_one_harmless_bounded_line(message: str) -> None:
-    made = failure_title(message)
-    assert len(made) <= MAX_TITLE_LENGTH
-    assert made.isprintable() or not message.isprintable()
-    assert not any(ord(c) < 32 or c in "\u202e\u2066\u200f\x9b" for c in made)
+    title = failure_title(message)
+    assert len(title) <= MAX_TITLE_LENGTH
+    assert title.isprintable() or not message.isprintable()
+    assert not any(ord(c) < 32 or c in "\u202e\u2066\u200f\x9b" for c in title)
 
 
 def test_a_message_without_end_is_looked_at_no_further_than_its_beginning() -> None:

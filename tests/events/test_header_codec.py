@@ -1,4 +1,4 @@
-"""Do headers come out of their bytes as they went in?"""
+"""Are headers decoded as they were encoded?"""
 
 from __future__ import annotations
 

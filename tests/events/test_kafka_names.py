@@ -1,4 +1,4 @@
-"""Is everything called what the documentation says, and apart by namespace?"""
+"""Are names as documented, and different for each namespace?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is every personal value taken out, and nothing else?"""
+"""Is every personal value masked, and nothing else?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does an event come out of the retry topic as it went in?"""
+"""Is an event read from the retry topic as it was written to it?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a settlement say which letters it settles, and is it never taken for a letter?"""
+"""Does a settlement name the letters that it settles, and is it never read as a letter?"""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 def test_all_letters_and_the_reason_come_out_as_they_went_in(
     letters: list[int], how: SettlementKind, reason: str
 ) -> None:
-    made = make_settlements(letters, how, by="ann", at=NOW, reason=reason, order="o")
-    said = [parse_settlement(out.value, decode_headers(out.headers)) for out in made]
-    assert [offset for s in said if s for offset in s.settles] == letters
-    for out, each in zip(made, said, strict=True):
+    records = make_settlements(letters, how, by="ann", at=NOW, reason=reason, order="o")
+    parsed = [parse_settlement(out.value, decode_headers(out.headers)) for out in records]
+    assert [offset for s in parsed if s for offset in s.settles] == letters
+    for out, each in zip(records, parsed, strict=True):
         assert out.key is None
         assert each is not None
         assert len(each.settles) <= MAX_SETTLED_LETTERS

@@ -1,4 +1,4 @@
-"""Is a version what was published, and does it answer who follows whom?"""
+"""Is a version parsed as it was published, and does it know the subscribers of an event type?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the event that kills its process found soon, and are its neighbours through soon?"""
+"""Is the event that kills its process found soon, with little delay for its neighbours?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from farandole.lanes.crash_marker import CrashMarker
 
 
-class Told:
+class Outcome:
     """What comes of `count` events in one lane, of which `poison` kills whoever works it."""
 
     def __init__(self, count: int, poison: int | None, mark: CrashMarker) -> None:
@@ -34,19 +34,19 @@ class Told:
 @given(st.integers(1, 5000), st.data())
 def test_the_event_that_kills_is_given_up_and_no_other(count: int, data: st.DataObject) -> None:
     poison = data.draw(st.integers(0, count - 1))
-    told = Told(count, poison, CrashMarker())
-    assert told.given_up == [poison]
-    assert told.deaths <= 9
-    assert told.steps <= 400
+    outcome = Outcome(count, poison, CrashMarker())
+    assert outcome.given_up == [poison]
+    assert outcome.deaths <= 9
+    assert outcome.steps <= 400
 
 
 @given(st.integers(1, 5000))
-def test_who_was_killed_from_outside_is_through_soon(count: int) -> None:
+def test_a_process_killed_from_outside_soon_handles_whole_batches_again(count: int) -> None:
     """Twice at the same place, as when another stage of the process eats its memory."""
-    told = Told(count, None, CrashMarker(2, count - 1))
-    assert told.given_up == []
-    assert told.steps <= 170
+    outcome = Outcome(count, None, CrashMarker(2, count - 1))
+    assert outcome.given_up == []
+    assert outcome.steps <= 170
 
 
-def test_a_first_death_is_the_machines_fault() -> None:
+def test_a_first_death_makes_no_event_suspect() -> None:
     assert not CrashMarker(1, 100).is_suspect

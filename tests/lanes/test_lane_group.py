@@ -1,4 +1,4 @@
-"""Do lanes begin and end with what the group assigns, whatever else goes on?"""
+"""Do lanes start and end as the group assigns partitions, whatever else happens?"""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_a_rebalance_while_the_last_lanes_drain_starts_no_new_ones(troupe:
     assert not member._tasks
 
 
-async def test_a_stop_is_heard_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
+async def test_a_stop_takes_effect_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
     works = [Waiting(), Waiting()]
     member = group(troupe, works.__getitem__)
     stopping = asyncio.Event()
@@ -120,15 +120,15 @@ async def test_a_stop_is_heard_between_the_parts_of_a_fetched_batch(troupe: Trou
     assert all(work.handled <= 2 for work in works)
 
 
-async def test_a_hold_is_heard_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
+async def test_a_pause_takes_effect_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
     works = [Waiting(), Waiting()]
     asked = 0
-    held = asyncio.Event()
+    paused = asyncio.Event()
 
     def holding() -> bool:
         nonlocal asked
-        asked += held.is_set()
-        return held.is_set()
+        asked += paused.is_set()
+        return paused.is_set()
 
     member = group(troupe, works.__getitem__, is_paused=holding)
     stopping = asyncio.Event()
@@ -137,16 +137,16 @@ async def test_a_hold_is_heard_between_the_parts_of_a_fetched_batch(troupe: Trou
     async with asyncio.timeout(20):
         for work in works:
             await work.begun.wait()
-        held.set()
+        paused.set()
         for work in works:
             work.may_end.set()
         while asked < 6:  # twice at least by each lane
             await asyncio.sleep(0.05)
         assert [work.handled for work in works] == [1, 1]
-        held.clear()
+        paused.clear()
         while [work.handled for work in works] != [10, 10]:
             await asyncio.sleep(0.05)
-        held.set()  # one that is held hears a stop all the same
+        paused.set()  # one that is paused hears a stop all the same
         stopping.set()
         await running
 
@@ -164,7 +164,7 @@ async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
         await running
 
 
-async def test_a_subscription_that_changes_while_lanes_are_born_breaks_nothing(
+async def test_a_subscription_that_changes_while_lanes_open_breaks_nothing(
     troupe: Troupe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two versions come one right after the other, and the second within the births of the first:

@@ -1,4 +1,4 @@
-"""Is an observer told what happens to a lane, in its order?"""
+"""Does an observer get the events of a lane, in order?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the event found that kills its process, whatever its lane fetches with it?"""
+"""Is the event that kills its process found, whatever its lane fetches with it?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is no event of a cancelled run handled, and is each of them in the books?"""
+"""Is no event of a cancelled run handled, and is each of them counted in the ledger?"""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def lane_of(function: Any, cancelled: Callable[[], frozenset[bytes]]) -> Lane:
 
 
 @pytest.mark.parametrize("function", [straight, awaited, many, together])
-async def test_only_the_cancelled_run_ends(function: Any) -> None:
+async def test_only_events_of_the_cancelled_run_are_cancelled(function: Any) -> None:
     records = [emitted(n, run=OFF if n % 3 else ON) for n in range(9)]
     outcome = await lane_of(function, off(OFF)).handle(*records)
     assert CALLED == [0, 3, 6]
@@ -90,7 +90,7 @@ async def test_only_the_cancelled_run_ends(function: Any) -> None:
     assert not any("cancelled" in part for part in consumed(outcome)[ON])
 
 
-async def test_a_root_of_a_cancelled_run_opens_it_and_ends_it() -> None:
+async def test_a_root_of_a_cancelled_run_is_counted_as_cancelled() -> None:
     run = RunIdGenerator(INSTALLATION, "p.in").run_id(0, 1)
     outcome = await lane_of(straight, off(run)).handle(*(bare(offset=n) for n in range(3)))
     assert CALLED == [0, 2]
@@ -101,13 +101,13 @@ async def test_a_root_of_a_cancelled_run_opens_it_and_ends_it() -> None:
 
 
 @pytest.mark.parametrize("function", [straight, together])
-async def test_what_cannot_be_read_dies_no_more(function: Any) -> None:
+async def test_an_unreadable_event_of_a_cancelled_run_is_no_dead_letter(function: Any) -> None:
     bad = emitted(1, run=OFF, data=b"{")
     outcome = await lane_of(function, off(OFF)).handle(bad)
     assert (outcome.count(Outcome.CANCELLED), outcome.dead) == (1, [])
 
 
-async def test_a_run_that_is_cancelled_meanwhile_is_tried_no_more() -> None:
+async def test_an_event_is_not_tried_again_once_its_run_is_cancelled() -> None:
     asked = [off(), off(OFF)]
     attempts: list[int] = []
 
@@ -122,7 +122,7 @@ async def test_a_run_that_is_cancelled_meanwhile_is_tried_no_more() -> None:
     assert [part["n"] for part in consumed(outcome)[OFF]] == [1]
 
 
-async def test_one_that_kills_its_process_is_no_dead_letter() -> None:
+async def test_an_event_of_a_cancelled_run_that_kills_its_process_is_no_dead_letter() -> None:
     done = await lane_of(straight, off(OFF)).work.give_up(emitted(1, run=OFF), deaths=5)
     assert (
         done.settled,
@@ -135,7 +135,7 @@ async def test_one_that_kills_its_process_is_no_dead_letter() -> None:
 @pytest.mark.parametrize(
     ("said", "named"), [(OFF.encode(), OFF), (b"A" * 13, None), (b"a" * 14, None), (b"\xff", None)]
 )
-async def test_the_books_name_the_run_that_a_root_repeats(said: bytes, named: str | None) -> None:
+async def test_the_ledger_names_the_run_that_a_root_repeats(said: bytes, named: str | None) -> None:
     root = bare(headers=[(REPEATED_RUN_HEADER, said)])
     outcome = await lane_of(straight, off()).handle(root)
     (entry,) = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]

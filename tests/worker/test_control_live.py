@@ -1,4 +1,4 @@
-"""Do running workers do what is asked of them, and do the books balance?"""
+"""Do running workers obey control documents, and do the ledger's counts balance?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAUSED = PauseDocument(pipeline="rewired", stage="make")
 RESUMED = ResumeDocument(pipeline="rewired", stage="make")
 LANES = 3
 
-Holds = Counter[str]
+Pauses = Counter[str]
 
 
 @pytest.fixture
@@ -41,33 +41,33 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def holds(monkeypatch: pytest.MonkeyPatch) -> Holds:
-    """How often each lane was told to take nothing."""
-    found: Holds = Counter()
+def pauses(monkeypatch: pytest.MonkeyPatch) -> Pauses:
+    """Count by lane how often it found its stage paused."""
+    found: Pauses = Counter()
     paused = KafkaPort.wait_if_paused
 
     async def counted(self: KafkaPort) -> bool:
-        held = await paused(self)
-        found[self.transactional_id] += held
-        return held
+        is_paused = await paused(self)
+        found[self.transactional_id] += is_paused
+        return is_paused
 
     monkeypatch.setattr(KafkaPort, "wait_if_paused", counted)
     return found
 
 
-async def held(holds: Holds, stage: str = "make") -> None:
-    """Return when each lane of the stage has been held twice since the call."""
-    before = Counter(holds)
+async def paused_twice(pauses: Pauses, stage: str = "make") -> None:
+    """Wait until each lane of the stage found it paused twice since the call."""
+    before = Counter(pauses)
 
     def all_are() -> bool:
-        new = {lane for lane in holds if holds[lane] > before[lane] + 1}
+        new = {lane for lane in pauses if pauses[lane] > before[lane] + 1}
         return len(new) == LANES and all(f".{stage}:" in lane for lane in new)
 
-    await until(all_are, f"the lanes of {stage} are not held, or others are: {holds}", 30)
+    await until(all_are, f"the lanes of {stage} are not paused, or others are: {pauses}", 30)
 
 
 async def give(settings: Settings, version: Version, count: int) -> list[str]:
-    """So many roots; their runs."""
+    """Publish `count` roots and return their runs."""
     topic = version.events["asked"].topic
     runs = RunIdGenerator(version.installation, topic)
     async with open_client(make_producer(settings), settings) as client:
@@ -96,8 +96,8 @@ async def working(settings: Settings) -> AsyncIterator[StageHost]:
         yield host
 
 
-async def test_a_pause_holds_a_stage_where_it_is_and_a_resume_lets_it_go_on(
-    settings: Settings, folder: Path, holds: Holds
+async def test_a_paused_stage_keeps_its_offsets_and_goes_on_when_resumed(
+    settings: Settings, folder: Path, pauses: Pauses
 ) -> None:
     version = await edit(settings, folder, PLAIN)
     async with working(settings):
@@ -105,10 +105,10 @@ async def test_a_pause_holds_a_stage_where_it_is_and_a_resume_lets_it_go_on(
         await reached(settings, version, "given", 10)
         with capture_logs() as logs:
             await publish_control(settings, PAUSED)
-            await held(holds)
+            await paused_twice(pauses)
             await give(settings, version, 30)
             await reached(settings, version, "taken", 40)
-            await held(holds)
+            await paused_twice(pauses)
             assert await count(settings, version, "made") == 10
             await publish_control(settings, RESUMED)
             await reached(settings, version, "given", 40)
@@ -118,37 +118,37 @@ async def test_a_pause_holds_a_stage_where_it_is_and_a_resume_lets_it_go_on(
 
 
 async def test_a_paused_stage_stays_so_over_a_restart_and_a_rebalance(
-    settings: Settings, folder: Path, holds: Holds
+    settings: Settings, folder: Path, pauses: Pauses
 ) -> None:
     version = await edit(settings, folder, PLAIN)
     await publish_control(settings, PAUSED)
     async with working(settings):
         await give(settings, version, 30)
         await reached(settings, version, "taken", 30)
-        await held(holds)
-    holds.clear()
+        await paused_twice(pauses)
+    pauses.clear()
     async with working(settings) as first:
-        await held(holds)
+        await paused_twice(pauses)
         async with hosted(settings) as second:
             await until(
                 lambda: all(0 < host.lanes["make"]() < LANES for host in (first, second)),
                 "the two do not share the lanes",
             )
-            await held(holds)
+            await paused_twice(pauses)
             assert await count(settings, version, "made") == 0
             await publish_control(settings, RESUMED)
             await reached(settings, version, "given", 30)
 
 
 async def test_what_is_in_flight_of_a_cancelled_run_ends_as_cancelled(
-    settings: Settings, folder: Path, holds: Holds
+    settings: Settings, folder: Path, pauses: Pauses
 ) -> None:
     version = await edit(settings, folder, PLAIN)
     await publish_control(settings, PAUSED)
     async with working(settings):
         runs = await give(settings, version, 20)
         await reached(settings, version, "taken", 20)
-        await held(holds)
+        await paused_twice(pauses)
         for run in runs[::2]:
             await publish_control(settings, CancelDocument(run=run))
         await publish_control(settings, RESUMED)

@@ -1,4 +1,4 @@
-"""Does a worker hear what it is asked, and forget it when its time is over?"""
+"""Does a worker apply control documents, and ignore them after they expire?"""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Table:
         return ControlState(self, "p", lambda: self.now)
 
 
-def test_nothing_is_asked_where_the_topic_does_not_exist() -> None:
+def test_nothing_is_paused_or_cancelled_if_the_topic_does_not_exist() -> None:
     asked = ControlState(None, "p")
     assert (asked.is_paused("s"), asked.cancelled_runs()) == (False, frozenset())
 
 
-def test_what_is_said_is_heard_at_the_next_question() -> None:
+def test_a_new_document_is_applied_at_the_next_query() -> None:
     table = Table()
     asked = table.asked()
     table.say(PauseDocument(pipeline="p", stage="s"))
@@ -53,13 +53,13 @@ def test_what_is_said_is_heard_at_the_next_question() -> None:
     assert asked.cancelled_runs() == {b"r"}
 
 
-def test_another_pipelines_pause_is_none_of_ours() -> None:
+def test_a_pause_of_another_pipeline_is_ignored() -> None:
     table = Table()
     table.say(PauseDocument(pipeline="other"))
     assert not table.asked().is_paused("s")
 
 
-def test_under_any_key_the_newest_holds() -> None:
+def test_the_newest_document_applies_under_any_key() -> None:
     table = Table()
     table.say(PauseDocument(pipeline="p", stage="s"), b"as somebody typed it")
     table.say(ResumeDocument(pipeline="p", stage="s"))
@@ -68,7 +68,7 @@ def test_under_any_key_the_newest_holds() -> None:
     assert table.asked().is_paused("s")
 
 
-def test_time_ends_what_has_an_end_though_nothing_is_said() -> None:
+def test_a_document_expires_without_a_new_one() -> None:
     table = Table()
     asked = table.asked()
     for hours in (1, 2):
@@ -81,7 +81,7 @@ def test_time_ends_what_has_an_end_though_nothing_is_said() -> None:
     assert asked.cancelled_runs() == frozenset()
 
 
-def test_what_is_not_understood_is_said_once_and_passed_over() -> None:
+def test_an_unknown_document_is_logged_once_and_ignored() -> None:
     table = Table()
     asked = table.asked()
     with capture_logs() as logs:

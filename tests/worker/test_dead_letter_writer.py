@@ -1,4 +1,4 @@
-"""Does whatever goes wrong with one event end as its dead letter, and harm nothing else?"""
+"""Does every failure of one event become its dead letter, without harm to other events?"""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ FAILING: list[tuple[str, Callable[..., Any], str, str]] = [
 
 @pytest.mark.parametrize(("function", "error", "said"), [f[1:] for f in FAILING],
                          ids=[f[0] for f in FAILING])  # fmt: skip
-async def test_one_event_dies_and_its_neighbours_are_worked(
+async def test_one_event_dies_and_its_neighbours_are_handled(
     function: Callable[..., Any], error: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -278,7 +278,7 @@ async def test_a_later_try_may_succeed() -> None:
 
 
 @pytest.mark.parametrize("error", [Reject("never")])
-async def test_what_no_second_try_can_change_is_tried_once(error: Exception) -> None:
+async def test_an_error_that_no_retry_can_change_is_tried_once(error: Exception) -> None:
     outcome = await Lane(failing_until(2, error), retry=PATIENT).handle(bare(offset=1))
     assert [d["attempts"] for d in outcome.dead] == ["1"]
 
@@ -298,7 +298,7 @@ async def test_waits_double_with_full_jitter_up_to_the_longest(
     assert waits.seconds == [0.5, 1, 2, 4, 5, 5]
 
 
-async def test_a_lane_that_is_ended_says_so_and_buries_nothing() -> None:
+async def test_a_cancelled_lane_raises_and_writes_no_dead_letter() -> None:
     """A cancellation from outside must pass through whatever function is at work."""
     started = asyncio.Event()
 
@@ -416,7 +416,7 @@ async def test_a_function_in_a_thread_leaves_the_loop_free(threads: ThreadPoolEx
         (asyncio.CancelledError(), "CancelledError"),
     ],
 )
-async def test_what_is_raised_in_a_thread_is_buried(
+async def test_an_error_in_a_thread_becomes_a_dead_letter(
     threads: ThreadPoolExecutor, error: BaseException, name: str
 ) -> None:
     lane = Lane(raises(error), threads=threads)
@@ -471,7 +471,7 @@ async def test_an_async_generator_is_closed_when_it_is_not_read_to_its_end() -> 
     assert closed == [1]
 
 
-async def test_an_event_that_kills_its_process_is_given_up_with_a_clear_word() -> None:
+async def test_an_event_that_kills_its_process_is_given_up_with_a_clear_message() -> None:
     done = await Lane(raises(ValueError())).work.give_up(bare(offset=7), 3)
     outcome = LaneResult()
     outcome.add(done)

@@ -1,4 +1,4 @@
-"""Does a process show that it lives, and only while it does?"""
+"""Does a process write heartbeats as long as it is alive and responsive, and only then?"""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0.002)
 
 
-async def test_a_beat_says_what_was_settled(pipe: tuple[int, int]) -> None:
+async def test_a_heartbeat_contains_what_was_settled(pipe: tuple[int, int]) -> None:
     beat = Heartbeat(pipe[1])
     outcomes = {Outcome.DROPPED: 1, Outcome.FILTERED: 2, Outcome.DEAD: 1, Outcome.CANCELLED: 4}
     beat.counters("load").add(Counters(5, 3, outcomes=OutcomeCounts(outcomes)))
@@ -84,7 +84,7 @@ async def test_a_beat_says_what_was_settled(pipe: tuple[int, int]) -> None:
     }
 
 
-async def test_the_last_beat_says_what_was_settled_last(pipe: tuple[int, int]) -> None:
+async def test_the_last_heartbeat_contains_what_was_settled_last(pipe: tuple[int, int]) -> None:
     """Or the books of a process that ends in good order would miss its last moments."""
     beat = Heartbeat(pipe[1])
     counters = beat.counters("load")
@@ -94,7 +94,7 @@ async def test_the_last_beat_says_what_was_settled_last(pipe: tuple[int, int]) -
     assert orjson.loads((await heard(pipe[0])).splitlines()[-1])["load"]["consumed"] == 7
 
 
-async def test_a_call_that_is_overdue_stops_the_beat(pipe: tuple[int, int]) -> None:
+async def test_an_overdue_call_stops_the_heartbeats(pipe: tuple[int, int]) -> None:
     beat = Heartbeat(pipe[1])
     began, ended = beat.call_watch("load")
     token = began(-1)
@@ -106,7 +106,7 @@ async def test_a_call_that_is_overdue_stops_the_beat(pipe: tuple[int, int]) -> N
         assert await heard(pipe[0])
 
 
-async def test_a_call_within_its_time_does_not(pipe: tuple[int, int]) -> None:
+async def test_a_call_within_its_time_out_stops_no_heartbeat(pipe: tuple[int, int]) -> None:
     beat = Heartbeat(pipe[1])
     began, _ = beat.call_watch("load")
     began(60)
@@ -125,7 +125,7 @@ async def test_each_of_two_calls_is_watched(pipe: tuple[int, int]) -> None:
             os.read(pipe[0], 1)
 
 
-async def test_a_process_whose_supervisor_is_gone_knows_it(pipe: tuple[int, int]) -> None:
+async def test_a_process_notices_that_its_supervisor_is_gone(pipe: tuple[int, int]) -> None:
     os.close(pipe[0])
     orphaned = asyncio.Event()
     async with beating(Heartbeat(pipe[1]), orphaned), asyncio.timeout(5):
@@ -144,6 +144,6 @@ async def test_a_supervisor_that_does_not_read_is_no_reason_to_end(pipe: tuple[i
     assert not orphaned.is_set()
 
 
-async def test_a_process_without_a_supervisor_just_works() -> None:
+async def test_a_process_without_a_supervisor_runs() -> None:
     async with beating(Heartbeat(None)):
         await turns(3)

@@ -1,4 +1,4 @@
-"""Do the entries of a transaction say exactly what it did?"""
+"""Do the ledger entries of a transaction count exactly what it consumed and emitted?"""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ FUNCTIONS = pytest.mark.parametrize(
 @FUNCTIONS
 @settings(max_examples=40)
 @given(given_=records())
-def test_what_is_consumed_stands_in_the_entries_by_run_count_and_hash(
+def test_consumed_events_are_in_the_entries_by_run_count_and_hash(
     function: Callable[..., Any], given_: list[Record]
 ) -> None:
     assert summed(worked(function, given_), "in", "in") == counted(consumed_by(given_))
@@ -150,7 +150,7 @@ def test_what_is_consumed_stands_in_the_entries_by_run_count_and_hash(
 @FUNCTIONS
 @settings(max_examples=40)
 @given(given_=records())
-def test_what_is_emitted_stands_in_the_entries_by_run_count_and_hash(
+def test_emitted_events_are_in_the_entries_by_run_count_and_hash(
     function: Callable[..., Any], given_: list[Record]
 ) -> None:
     outcome = worked(function, given_)
@@ -160,7 +160,7 @@ def test_what_is_emitted_stands_in_the_entries_by_run_count_and_hash(
 @FUNCTIONS
 @settings(max_examples=40)
 @given(given_=records())
-def test_what_died_dropped_or_was_filtered_is_counted_so(
+def test_dead_dropped_and_filtered_events_are_counted_as_such(
     function: Callable[..., Any], given_: list[Record]
 ) -> None:
     outcome = worked(function, given_)
@@ -173,14 +173,14 @@ def test_what_died_dropped_or_was_filtered_is_counted_so(
 @FUNCTIONS
 @settings(max_examples=40)
 @given(given_=records())
-def test_a_run_stands_in_its_own_partition_of_the_ledger(
+def test_the_entries_of_a_run_are_in_its_partition_of_the_ledger(
     function: Callable[..., Any], given_: list[Record]
 ) -> None:
     for partition, part in parts(worked(function, given_)):
         assert partition == ledger_partition(part["run"].encode(), LEDGER)
 
 
-def test_whoever_consumes_a_root_says_what_all_its_subscribers_owe() -> None:
+def test_each_consumer_of_a_root_names_all_of_its_subscribers() -> None:
     expect = RunExpectation(complete_within=60, fail_above=0.1)
     ((_, part),) = parts(worked(straight, [bare({"n": 3}, 7)._replace(timestamp=5)], expect=expect))
     assert part["root"] == {
@@ -201,17 +201,17 @@ def test_an_event_that_a_stage_emitted_opens_no_run() -> None:
     assert part["out"]["out"]["to"] == ["after", "other"]
 
 
-def test_a_dead_letter_names_the_run_in_which_the_books_count_it() -> None:
+def test_a_dead_letter_names_the_run_in_which_the_ledger_counts_it() -> None:
     outcome = worked(straight, [bare(b"{", 4)])
     ((_, part),) = parts(outcome)
     assert outcome.dead[0]["run"] == part["run"] == RUNS.run_id(0, 4)
 
 
-def test_a_version_from_before_the_books_has_no_entries() -> None:
+def test_a_version_from_before_the_ledger_has_no_entries() -> None:
     assert parts(worked(straight, [emitted(3)], ledger=0)) == []
 
 
-def test_many_runs_are_split_over_records_and_none_is_torn() -> None:
+def test_many_runs_are_split_over_records_and_no_run_is_split() -> None:
     given_ = [bare({"n": 3}, offset) for offset in range(6000)]
     outcome = worked(straight, given_)
     entries = [o for p, out in outcome.writes.items() if p.topic == "ledger" for o in out]

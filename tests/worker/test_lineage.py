@@ -1,4 +1,4 @@
-"""Which run and version is an event of, and whom is believed about it?"""
+"""To which run and version does an event belong, and which of its headers are trusted?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def headers_of(lane: Lane, *records: Made, topic: str = "p.out") -> list[d
     return [text_headers(o) for o in (await lane.handle(*records)).of(topic)]
 
 
-async def test_an_event_of_ours_hands_its_run_down() -> None:
+async def test_an_event_of_a_stage_hands_its_run_down() -> None:
     more = [("ce_correlationid", b"mine"), ("traceparent", b"00-x-y-01")]
     (headers,) = await headers_of(Lane(copied), emitted(1, run="b" * 13, headers=more))
     assert headers["ce_runid"] == "b" * 13
@@ -79,7 +79,7 @@ async def test_a_foreign_correlation_and_trace_go_on() -> None:
     assert (headers["ce_correlationid"], headers["traceparent"]) == ("mine", "00-x-y-01")
 
 
-async def test_a_structured_event_is_worked_by_its_data() -> None:
+async def test_the_data_of_a_structured_event_are_handled() -> None:
     value = b'{"specversion":"1.0","id":"1","source":"s","type":"in","data":{"n":42}}'
     record = bare(value, headers=[("content-type", b"application/cloudevents+json")])
     assert (await Lane(copied).handle(record)).data() == [{"n": 42, "household": 1}]
@@ -101,7 +101,7 @@ async def test_an_event_is_wired_by_the_version_that_it_carries() -> None:
     assert carried == ["p@1", "p@1"]
 
 
-async def test_an_event_is_passed_over_where_its_version_does_not_send_it_here() -> None:
+async def test_an_event_is_skipped_if_its_version_does_not_send_it_to_the_stage() -> None:
     versions = [
         version(1),  # the stage is not in it
         version(2, stages={"stage": DEAF}),  # it listens to something else
@@ -128,7 +128,7 @@ async def test_a_root_is_of_the_newest_version_at_whose_boundary_it_stands() -> 
     }  # fmt: skip
 
 
-async def test_neighbours_are_told_apart_wherever_the_lane_comes_from() -> None:
+async def test_a_root_gets_its_own_edge_whatever_was_read_before() -> None:
     """Bare records are looked up by neighbourhoods; here one is left and entered in every way."""
     bounded = EventSpec(topic="p.in", partitions=4, boundaries=(10, 0, 0, 0))
     both = StageSpec(run="m:f", subscribes=("in", "asked"), emits=("out",))
@@ -203,7 +203,7 @@ async def test_a_topic_that_grew_between_versions_takes_the_events_of_both() -> 
     assert len(outcome.of("p.out")) == 40
 
 
-async def test_a_version_that_is_new_to_us_is_read() -> None:
+async def test_an_unknown_version_is_looked_up() -> None:
     later = [version(2, stages={"stage": ELSEWHERE})]
     lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})], later=later)
     outcome = await lane.handle(emitted(1), emitted(2, of="p@2"), emitted(3, of="p@2"))
@@ -275,7 +275,7 @@ async def test_a_root_in_the_wrong_partition_is_sent_to_its_own_untouched() -> N
     ) == (1, 0, 0)
 
 
-async def test_of_two_subscribers_the_first_alone_sends_it() -> None:
+async def test_only_the_first_of_two_subscribers_forwards_it() -> None:
     stages = {"first": STAGE.model_copy(update={"emits": ("other",)}), "stage": STAGE}
     lane = Lane(copied, versions=[version(stages=stages, events={"in": KEYED})])
     outcome = await lane.handle(bare({"n": 1}, partition=elsewhere(b"k"), key=b"k"))
@@ -292,7 +292,7 @@ async def test_a_root_where_it_belongs_or_without_a_key_stays() -> None:
     assert (outcome.counters.forwarded, outcome.counters.emitted) == (0, 2)
 
 
-async def test_what_our_own_stages_placed_is_not_moved() -> None:
+async def test_an_event_of_a_stage_is_not_moved_to_another_partition() -> None:
     """An event without a declared key keeps its cause's, in a topic where others declare one."""
     lane = Lane(copied, versions=[version(stages={"stage": STAGE}, events={"in": KEYED})])
     outcome = await lane.handle(emitted(1, partition=elsewhere(b"k"), key=b"k"))
@@ -308,13 +308,13 @@ async def test_a_root_belongs_to_a_version_that_came_after_the_lane_began() -> N
     assert after["ce_topologyversion"] == "p@2"
 
 
-async def test_the_versions_are_asked_for_once_for_all_roots_of_a_batch() -> None:
+async def test_the_versions_are_read_once_for_all_roots_of_a_batch() -> None:
     lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})])
     await lane.handle(*(bare(offset=n) for n in range(100)))
     assert lane.read_again == 1
 
 
-async def test_what_a_stage_emitted_asks_for_no_versions() -> None:
+async def test_an_event_of_a_stage_needs_no_reading_of_versions() -> None:
     lane = Lane(copied, versions=[version(1, stages={"stage": STAGE})])
     await lane.handle(*(emitted(n) for n in range(100)))
     assert lane.read_again == 0

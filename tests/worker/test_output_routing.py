@@ -127,7 +127,7 @@ async def test_structured_events_are_filtered_by_their_own_data_and_attributes()
 
 
 @pytest.mark.parametrize("function", [doubled, doubled_later, doubled_all])
-async def test_what_cannot_be_decided_dies_at_once_and_says_why(function: Any) -> None:
+async def test_an_event_that_the_filter_cannot_decide_dies_with_a_reason(function: Any) -> None:
     lane = Lane(function, when={"in": "data.m > 1"}, retry=PATIENT)
     outcome = await lane.handle(bare({"n": 1}))
     (dead,) = outcome.dead
@@ -141,7 +141,7 @@ async def test_what_cannot_be_decided_dies_at_once_and_says_why(function: Any) -
     ) == (0, 1)
 
 
-async def test_what_is_no_json_dies_at_the_filter() -> None:
+async def test_an_event_that_is_no_json_dies_at_the_filter() -> None:
     outcome = await Lane(doubled, when=BIG).handle(
         bare(b"{", 0), bare(b"NaN", 1), bare({"n": 3}, 2)
     )
@@ -246,13 +246,13 @@ async def test_parameters_that_do_not_fit_the_code_kill_no_event() -> None:
 # -- any event
 
 
-async def test_what_passes_is_written_as_it_came() -> None:
+async def test_a_passed_through_event_is_written_unchanged() -> None:
     data = {"a": [1, None, {"é": 1.5}], "large": 2**70, "text": "\u2028"}
     outcome = await Lane(passed).handle(bare(data), bare(b'"text"', 1), bare(b"7", 2))
     assert outcome.data() == [data, "text", 7]
 
 
-async def test_what_passes_finds_its_declared_key() -> None:
+async def test_a_passed_through_event_gets_its_declared_key() -> None:
     outcome = await Lane(passed, emits=("keyed",)).handle(
         bare({"n": 1, "household": 12}, key=b"in"),
         bare({"n": 1}, key=b"in"),

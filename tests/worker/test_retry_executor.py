@@ -144,7 +144,7 @@ async def test_many_results_of_a_batch_are_written() -> None:
     assert {text_headers(o)["ce_id"] for o in outcome.of("p.out")} == {"in/0/1+2/0", "in/0/1+2/1"}
 
 
-async def test_a_batch_that_gives_nothing_drops_all_its_events() -> None:
+async def test_a_batch_without_results_drops_all_of_its_events() -> None:
     def silent(events: list[In]) -> Out | None:
         return None
 

@@ -1,4 +1,4 @@
-"""What becomes of an event that fails and may wait, and of those behind it?"""
+"""What happens to an event that fails and may be parked, and to the events of its key behind it?"""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def lane_of(
     return Lane(there.function, retry=retry, clock=clock, breaker=breaker)
 
 
-async def test_what_fails_waits_and_those_of_its_key_wait_behind_it(
+async def test_a_failed_event_waits_and_later_events_of_its_key_wait_behind_it(
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock))
@@ -174,7 +174,7 @@ async def test_events_without_a_key_wait_alone(there: Dependency, clock: Clock) 
     assert (table.results, table.waiting) == ([2], [1])
 
 
-async def test_one_that_has_had_its_tries_dies_and_says_how_often(
+async def test_an_event_that_used_up_its_tries_dies_with_their_number(
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock))
@@ -202,7 +202,9 @@ async def test_a_key_that_always_fails_is_gone_through_with_one_try_each(
     assert table.rows == {}
 
 
-async def test_another_process_goes_on_with_what_waits(there: Dependency, clock: Clock) -> None:
+async def test_another_process_goes_on_with_the_parked_events(
+    there: Dependency, clock: Clock
+) -> None:
     table = Table(lane_of(there, clock))
     there.fails = lambda n: True
     await table.handle(key(1), key(2))
@@ -217,7 +219,7 @@ async def test_another_process_goes_on_with_what_waits(there: Dependency, clock:
     assert (after.results, after.rows) == ([1, 2, 3], {})
 
 
-async def test_what_waits_is_counted_where_it_begins_to_wait_and_again_where_it_ends(
+async def test_a_parked_event_is_counted_when_it_is_parked_and_when_it_is_settled(
     there: Dependency, clock: Clock
 ) -> None:
     stage = StageSpec(
@@ -238,7 +240,7 @@ async def test_what_waits_is_counted_where_it_begins_to_wait_and_again_where_it_
     assert [each.get("parked") for each in ins][:2] == [1, 1]
 
 
-async def test_a_replay_is_taken_up_once_and_what_the_lane_wrote_itself_is_passed_over(
+async def test_a_replay_is_parked_once_and_rows_of_the_lane_itself_are_skipped(
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock))
@@ -326,7 +328,7 @@ async def test_a_dependency_that_is_down_for_ten_minutes_kills_nothing(
     assert [alert.state for alert in table.alerts] == ["firing", "resolved"]
 
 
-async def test_a_lane_that_holds_is_taken_over_holding_and_nobody_is_told_twice(
+async def test_an_open_breaker_is_taken_over_open_and_no_second_alert_is_sent(
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock, breaker=OPENS))
@@ -380,7 +382,7 @@ async def test_a_list_function_lets_its_failing_events_wait(clock: Clock) -> Non
     assert (seen[-2:], table.rows) == ([3, 7], {})
 
 
-def test_only_what_is_worth_it_is_tried_again() -> None:
+def test_only_retryable_errors_are_tried_again() -> None:
     some = RetryPolicy(only=("OSError",))
     assert is_retryable(some, TimeoutError())
     assert not is_retryable(some, KeyError())
@@ -399,7 +401,7 @@ def test_a_wait_is_bounded(
     assert is_exhausted(retry, attempts, 0)
 
 
-def test_a_time_of_its_own_ends_the_tries() -> None:
+def test_the_time_limit_of_the_policy_ends_the_tries() -> None:
     retry = RetryPolicy(attempts=100, within=60)
     assert not is_exhausted(retry, 5, 59.9)
     assert is_exhausted(retry, 5, 60)
@@ -411,7 +413,7 @@ def test_headers_stay_as_they_are() -> None:
     assert decode_headers(make_retry_row(event).headers) == []
 
 
-async def test_what_a_hold_took_is_not_counted_by_whoever_takes_over_after_it(
+async def test_time_with_an_open_breaker_does_not_count_for_the_next_owner(
     there: Dependency, clock: Clock
 ) -> None:
     policy = RetryPolicy(attempts=3, backoff=1, max_backoff=1, jitter=0, within=60)
@@ -431,7 +433,7 @@ async def test_what_a_hold_took_is_not_counted_by_whoever_takes_over_after_it(
     assert table.dead == []
 
 
-async def test_a_lane_that_holds_because_of_one_key_goes_on_by_a_probe_of_its_input(
+async def test_a_breaker_that_one_key_opened_is_closed_by_a_probe_of_the_input(
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock, breaker=OPENS))
@@ -451,7 +453,7 @@ async def test_a_lane_that_holds_because_of_one_key_goes_on_by_a_probe_of_its_in
     assert [alert.state for alert in table.alerts] == ["firing", "resolved"]
 
 
-async def test_chance_makes_no_wait_one_in_place(
+async def test_jitter_turns_no_wait_into_one_in_place(
     there: Dependency, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: 0.0)
@@ -461,7 +463,9 @@ async def test_chance_makes_no_wait_one_in_place(
     assert (there.asked, table.waiting) == ([1], [1])
 
 
-async def test_what_is_tried_again_is_consumed_once(there: Dependency, clock: Clock) -> None:
+async def test_an_event_that_is_tried_again_is_consumed_once(
+    there: Dependency, clock: Clock
+) -> None:
     table = Table(lane_of(there, clock))
     there.fails = lambda n: n == 1
     await table.handle(key(1), key(2, b"other"))
@@ -475,7 +479,7 @@ async def test_what_is_tried_again_is_consumed_once(there: Dependency, clock: Cl
 
 
 @pytest.mark.parametrize("foreign", [{"topic": "gone"}, {"partition": 3}])
-async def test_rows_of_others_making_are_passed_over(
+async def test_rows_that_no_lane_wrote_are_skipped(
     there: Dependency, clock: Clock, foreign: dict[str, Any]
 ) -> None:
     table = Table(lane_of(there, clock))
@@ -492,7 +496,7 @@ async def test_rows_of_others_making_are_passed_over(
     assert set(there.asked) == {7}
 
 
-async def test_an_event_too_large_to_wait_has_its_tries_though_its_lane_begins_to_hold(
+async def test_an_event_too_large_to_park_gets_its_tries_although_the_breaker_opens(
     clock: Clock,
 ) -> None:
     def many(events: list[In]) -> None:
@@ -508,9 +512,7 @@ async def test_an_event_too_large_to_wait_has_its_tries_though_its_lane_begins_t
     assert [(dead["error"], dead["attempts"]) for dead in table.dead] == [("TimeoutError", "3")]
 
 
-async def test_a_clock_that_is_set_back_makes_no_lane_rest_longer(
-    there: Dependency, clock: Clock
-) -> None:
+async def test_a_clock_that_is_set_back_delays_no_probe(there: Dependency, clock: Clock) -> None:
     table = Table(lane_of(there, clock, breaker=OPENS))
     there.fails = lambda n: True
     await table.handle(*(key(n, None) for n in range(1, 20)))
@@ -545,7 +547,7 @@ async def test_an_event_that_is_filtered_is_no_success(there: Dependency, clock:
     assert [alert.state for alert in table.alerts] == ["firing"]
 
 
-async def test_a_few_bad_events_of_a_list_make_no_lane_hold(clock: Clock) -> None:
+async def test_a_few_bad_events_of_a_list_open_no_breaker(clock: Clock) -> None:
     def many(events: list[In]) -> None:
         if any(event.n in (1_700, 3_100) for event in events):
             raise TimeoutError("no")
@@ -558,7 +560,7 @@ async def test_a_few_bad_events_of_a_list_make_no_lane_hold(clock: Clock) -> Non
 
 
 @pytest.mark.parametrize("said", ["\ud800", "\x00\x1b[2J", "x" * 10**6, "\u202e"])
-async def test_whatever_its_error_says_an_event_can_wait(clock: Clock, said: str) -> None:
+async def test_an_event_can_be_parked_with_any_error_message(clock: Clock, said: str) -> None:
     def failing(event: In) -> Out:
         raise TimeoutError(said)
 

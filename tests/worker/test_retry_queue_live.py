@@ -1,4 +1,4 @@
-"""Does what waits keep its order, and is each event settled once, on a real Kafka?"""
+"""Do parked events keep their order, and is each event settled once, on a real Kafka?"""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_waits_keeps_its_order_and_is_settled_once_though_workers_are_killed(
+def test_parked_events_keep_their_order_and_are_settled_once_although_workers_are_killed(
     settings: Settings, folder: Path, unset: None
 ) -> None:
     asyncio.run(survived(settings, folder))
@@ -104,7 +104,7 @@ def test_a_dead_letter_that_is_repaired_and_replayed_is_handled_once_and_amends_
     assert row["amended"] >= 2
 
 
-def test_what_waits_and_which_lanes_hold_can_be_counted_by_others(
+def test_parked_events_and_open_breakers_can_be_counted_by_others(
     settings: Settings, folder: Path, unset: None
 ) -> None:
     text = FILE.replace("failures: 100000", "failures: 3, probe: 30s")

@@ -1,4 +1,4 @@
-"""Do events that wait keep the order of their key, and is each settled once, whatever dies when?
+"""Do parked events keep the order of their key, and is each settled once, whatever dies when?
 
 The lane, the handling and the parking are the real ones, over `farandole.lanes.simulated_kafka`;
 the model is that of `docs/retries.md`: per input and key, what was emitted stands in the order of
@@ -157,14 +157,14 @@ def test_each_event_is_settled_once_and_in_the_order_of_its_key(
 
 
 @seeds(200, kept=60)
-def test_so_it_is_in_many_interleavings(seeds: range) -> None:
+def test_each_event_is_settled_once_in_many_interleavings(seeds: range) -> None:
     for seed in seeds:
         world = lived(random.Random(seed), 500, poison=seed % 3)
         assert world.faults() == [], (seed, world.history[-60:])
 
 
 @seeds(60, kept=20)
-def test_a_replay_is_worked_once_whoever_is_killed_meanwhile(seeds: range) -> None:
+def test_a_replay_is_handled_once_whichever_worker_is_killed(seeds: range) -> None:
     for seed in seeds:
         world = Parked(random.Random(seed), failing=0.0, poison=4)
         world.lived(150, events=8)
@@ -209,7 +209,7 @@ def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.Mon
     assert _caught()
 
 
-def test_what_is_said_of_a_dead_letter_names_its_place() -> None:
+def test_a_dead_letter_names_the_position_of_its_event() -> None:
     world = lived(random.Random(1), 400, failing=0.0, poison=2)
     for record in world.kafka.read_committed(Partition("p.stage.dead", 0)):
         said = dict(record.headers)

@@ -1,4 +1,4 @@
-"""What does a worker do with versions for which its code was not made?"""
+"""How does a worker handle versions for which its code was not made?"""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_the_function_is_called_once_for_a_result_that_is_dropped() -> Non
     assert called == [2, 4]
 
 
-async def test_so_is_one_that_names_its_type_itself() -> None:
+async def test_a_result_with_to_that_an_older_version_does_not_know_is_dropped() -> None:
     both = ONE.model_copy(update={"emits": ("out", "keyed")})
     versions = [
         version(1, stages={"stage": ONE}),
@@ -94,12 +94,12 @@ async def test_an_output_that_was_renamed_goes_where_the_version_of_its_event_se
     assert len(outcome.of("p.out")) == len(outcome.of("p.keyed")) == 1
 
 
-def test_a_stage_that_the_newest_version_no_longer_has_goes_on() -> None:
+def test_a_stage_that_the_newest_version_no_longer_has_is_still_hosted() -> None:
     versions = {1: version(1, stages={"gone": ONE}), 2: version(2)}
     assert set(active_stages(versions)) == {"before", "gone"}
 
 
-def test_a_stage_of_retired_versions_alone_is_hosted_no_more() -> None:
+def test_a_stage_of_retired_versions_only_is_not_hosted() -> None:
     first = version(1, stages={"gone": ONE}).model_copy(update={"retired": datetime.now(UTC)})
     assert set(active_stages({1: first, 2: version(2)})) == {"before"}
 
@@ -119,6 +119,6 @@ def test_code_with_other_outputs_than_the_version_says_does_not_fit() -> None:
     assert signature_mismatch(three, read_signature(either))
 
 
-def test_no_lane_ends_for_another_age() -> None:
+def test_a_new_alert_age_restarts_no_lane() -> None:
     assert without_wiring(ONE.model_copy(update={"age": 30.0})) == without_wiring(ONE)
     assert without_wiring(ONE.model_copy(update={"timeout": 5})) != without_wiring(ONE)
