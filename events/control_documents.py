@@ -79,7 +79,7 @@ class PauseDocument(_StageDocument):
 
 
 class ResumeDocument(_StageDocument):
-    """The stage goes on. It has the key of the pause, and so replaces it."""
+    """The stage takes events again. The document has the key of the pause, and so replaces it."""
 
     do: Literal["resume"] = "resume"
 

@@ -34,7 +34,7 @@ class FailureAccount:
     run: str
     """The run's id; empty if the event could not be read that far."""
     error: str
-    """The type of the exception, or a word of ours if there is none."""
+    """The name of the exception's class; `ProcessDied` if there was no exception."""
     message: str
     traceback: str = ""
     attempts: int = 1

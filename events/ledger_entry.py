@@ -37,7 +37,7 @@ class ConsumedCounts(TypedDict):
     dead: NotRequired[int]
     cancelled: NotRequired[int]
     parked: NotRequired[int]
-    """They wait for another try; negative where waiting events were taken up."""
+    """They wait for another try; negative if parked events were settled."""
     oldest: int
     """The time of the oldest event, in milliseconds of the epoch."""
     lines: NotRequired[int]
@@ -88,7 +88,7 @@ RunPart = TypedDict(
 
 
 class LedgerEntry(TypedDict):
-    """The value of a record in `farandole.ledger`: as many whole parts as fit."""
+    """The value of a record in `farandole.ledger`, with the parts of several runs."""
 
     pipeline: str
     stage: str

@@ -13,7 +13,8 @@ class Outcome(StrEnum):
     PENDING if that applies."""
 
     HANDLED = "handled"
-    """The function took it. Never written: what was consumed and is none of the others."""
+    """The function handled it. It is never written: its count is what the others leave of the
+    consumed events."""
     DROPPED = "dropped"
     """The function returned nothing although the stage declares outputs."""
     FILTERED = "filtered"
@@ -35,8 +36,8 @@ PENDING = frozenset({Outcome.PARKED})
 
 
 class OutcomeCounts(dict[Outcome, int]):
-    """How many events had each outcome; one that is missing is 0. Counts may be negative: an event
-    that waited and is taken up again is -1 parked. (Not a Counter: its `+=` loses those.)"""
+    """How many events had each outcome; one that is missing is 0. Counts may be negative: a parked
+    event that is settled is -1 parked. (Not a Counter: its `+=` loses those.)"""
 
     def __missing__(self, outcome: Outcome) -> int:
         return 0

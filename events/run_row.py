@@ -64,7 +64,7 @@ class RunRow(TypedDict):
     edges: dict[str, RunEdge]
     """By `event type>stage`."""
     leaves: dict[str, int]
-    """Emitted events to which nobody subscribes, by type."""
+    """Emitted events to which no stage subscribes, by type."""
 
 
 _OUTCOMES = tuple(outcome.value for outcome in RECORDED)

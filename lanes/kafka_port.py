@@ -229,7 +229,7 @@ class KafkaPort:
             batches: Batches = await self._fetching
             return batches
         except asyncio.CancelledError:
-            self.raise_if_stopping()  # stop() has cancelled the fetch; else somebody cancels us
+            self.raise_if_stopping()  # raises if stop() has cancelled the fetch
             raise
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             raise OffsetLostError(

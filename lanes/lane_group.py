@@ -84,8 +84,8 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             self._membership.consumer.subscribe(self._topics, listener=self)
 
     def _check_coordinator(self, consumer: Any) -> None:
-        """End the membership if its coordination has failed. aiokafka keeps such an error until
-        somebody fetches; a group without lanes fetches nothing and would never get it."""
+        """End the membership if its coordination has failed. aiokafka raises such an error
+        only from a fetch; a group without lanes fetches nothing and would never get it."""
         try:
             raise_coordinator_error(consumer)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the membership has ended

@@ -43,8 +43,8 @@ class WriteRejectedError(Exception):
 
 
 class OffsetLostError(Exception):
-    """The offset is missing or no longer in the log. A person must decide where the lane goes on;
-    the message says how."""
+    """The offset is missing or no longer in the log. A person must decide at which offset the lane
+    continues; the message says how."""
 
     published_name = "OffsetLost"
 

@@ -81,7 +81,7 @@ class Invocation:
         )
 
     def argv(self, *words: str, log_level: str | None = None) -> list[str]:
-        """Return the argument vector of a child process that runs a command of ours."""
+        """Return the argument vector of a child process that runs a Farandole command."""
         options = ["-C", str(self.folder.resolve())]
         options += ["--log-level", log_level] if log_level else []
         for option, value in (

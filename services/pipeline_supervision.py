@@ -1,4 +1,4 @@
-"""How are services supervised until somebody stops them?"""
+"""How are services supervised until Ctrl-C or SIGTERM?"""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ async def run_service(
 
 @asynccontextmanager
 async def service_lifetime(*, beats: bool = True) -> AsyncIterator[asyncio.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set. With `beats` the process shows its supervisor
-    that it lives, and the event is set when nobody supervises it any more."""
+    """Yield an event that Ctrl-C and SIGTERM set. With `beats` the process writes heartbeats, and
+    the event is also set when the supervisor has gone."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

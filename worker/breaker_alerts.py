@@ -14,8 +14,8 @@ from farandole.worker.circuit_breaker import CircuitBreaker
 
 BREAKER_ROW_KEY = b"held"
 """The key of the row, in the lane's partition of the retry topic, that keeps the state of its
-breaker. The next owner of the lane goes on with an open breaker, sends no second alert, and knows
-which events waited for the dependency."""
+breaker. From it the next owner of the lane restores an open breaker, sends no second alert, and
+knows which events waited for the dependency."""
 
 
 class BreakerRow(NamedTuple):

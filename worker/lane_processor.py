@@ -231,7 +231,7 @@ class LaneProcessor:
                     at += 1
                     continue
                 outcome = straight(record, raw or b"", lineage, inherited, account)
-            except BaseException as raised:  # noqa: BLE001 -- nobody ends us between two awaits
+            except BaseException as raised:  # noqa: BLE001 -- without an await there is no cancellation
                 # No variable of this frame may keep the error: with its traceback that is a cycle,
                 # and the buffer would be left to the garbage collector.
                 self._count_tries(buffer, account, outcomes, at - first - untried)

@@ -185,8 +185,8 @@ class RetryQueue:
             self._breaker.record_attempts(self._clock(), tries)
 
     def fail(self, buffer: TransactionBuffer, record: Record, failure: Failure) -> RetryDecision:
-        """Count one try that failed, and return how the event goes on. If it waits, it has been
-        parked; if it is given up, the caller writes the dead letter."""
+        """Count one try that failed, and return what happens to the event. `Park`: it has been
+        parked; `GiveUp`: the caller must write the dead letter."""
         if not is_retryable(self._retry, failure.error):
             return GiveUp()
         now = self._clock()

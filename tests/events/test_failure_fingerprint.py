@@ -1,4 +1,4 @@
-"""Are failures that differ only in their data the same failure?"""
+"""Do failures that differ only in their data have the same fingerprint?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from farandole.events.failure_fingerprint import (
         ("values 1, 2, 3 do not fit", "values 4, 5, 6, 7, 8 do not fit"),
     ],
 )
-def test_what_varies_is_no_part_of_a_title(one: str, other: str) -> None:
+def test_variable_parts_are_not_in_a_title(one: str, other: str) -> None:
     assert failure_title(one) == failure_title(other)
 
 
@@ -43,11 +43,11 @@ def test_what_varies_is_no_part_of_a_title(one: str, other: str) -> None:
         ("it isn't here and it doesn't come", "it isn't there and it doesn't come"),
     ],
 )
-def test_what_does_not_vary_is(one: str, other: str) -> None:
+def test_constant_parts_are_in_a_title(one: str, other: str) -> None:
     assert failure_title(one) != failure_title(other)
 
 
-def test_stages_and_errors_are_told_apart() -> None:
+def test_stages_and_errors_have_different_fingerprints() -> None:
     assert len({failure_fingerprint(s, e, "t") for s in ("a", "ab") for e in ("bc", "c")}) == 4
 
 
@@ -59,5 +59,5 @@ def test_any_message_has_a_title_of_one_harmless_bounded_line(message: str) -> N
     assert not any(ord(c) < 32 or c in "\u202e\u2066\u200f\x9b" for c in title)
 
 
-def test_a_message_without_end_is_looked_at_no_further_than_its_beginning() -> None:
+def test_only_the_start_of_a_long_message_is_read() -> None:
     assert failure_title("x" * 10_000_000) == failure_title("x" * 2_000)

@@ -37,7 +37,7 @@ def theirs(number: int) -> bytes:
     return bytes(written)
 
 
-def test_what_is_looked_up_is_what_would_be_worked_out() -> None:
+def test_varints_in_the_table_are_those_that_would_be_computed() -> None:
     assert [theirs(n) for n in range(len(SMALL_VARINTS))] == [*SMALL_VARINTS]
 
 

@@ -22,7 +22,7 @@ def test_without_a_namespace_names_are_bare() -> None:
     assert names.router_transactional_id == "farandole.router"
 
 
-def test_a_namespace_stands_before_every_name() -> None:
+def test_a_namespace_is_the_prefix_of_every_name() -> None:
     names = KafkaNames("blue")
     every = (
         names.event_topic("p", "e"),

@@ -100,7 +100,7 @@ def test_a_tree_is_followed_as_deep_as_the_data() -> None:
     assert "name " not in json.dumps(mask_personal(tree(9), TREE))
 
 
-def test_what_is_very_deep_is_masked_whole() -> None:
+def test_very_deep_data_are_masked_as_a_whole() -> None:
     deep = tree(100_000)
     assert json.dumps(mask_personal(deep, TREE)).count("below") == MAX_MASKING_DEPTH + 1
     assert "name 100000" in personal_values(deep, TREE)

@@ -42,17 +42,17 @@ events = st.builds(
 
 
 @given(events)
-def test_whatever_its_bytes_an_event_comes_out_as_it_went_in(event: ParkedEvent) -> None:
+def test_an_event_of_any_bytes_is_read_as_it_was_written(event: ParkedEvent) -> None:
     assert parse_retry_row(make_retry_row(event).value or b"") == event
 
 
 @given(events)
-def test_no_row_is_larger_than_was_said_without_making_it(event: ParkedEvent) -> None:
+def test_no_row_is_larger_than_its_upper_bound(event: ParkedEvent) -> None:
     key, value, _ = make_retry_row(event)
     assert len(key or b"") + len(value or b"") <= max_retry_row_size(event)
 
 
-def test_its_value_stands_untouched_behind_a_line_of_json() -> None:
+def test_the_value_is_unchanged_after_a_line_of_json() -> None:
     record = SimulatedRecord("p.asked", 1, 7, b'{"n": 1}', b"k", [("h", b"x")], 5)
     out = make_retry_row(to_parked_event(record, 3), REPLAY_PREFIX)
     assert out.key == b"replay/p.asked/1/7"
@@ -90,6 +90,6 @@ HOSTILE = [
         b"\xff\n",
     ],
 )
-def test_what_none_of_ours_wrote_is_refused(value: bytes) -> None:
+def test_a_row_that_no_worker_wrote_is_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="no row of a retry topic"):
         parse_retry_row(value)

@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
     st.sampled_from(["replayed", "discarded"]),
     st.text(),
 )
-def test_all_letters_and_the_reason_come_out_as_they_went_in(
+def test_all_letters_and_the_reason_are_read_as_they_were_written(
     letters: list[int], how: SettlementKind, reason: str
 ) -> None:
     records = make_settlements(letters, how, by="ann", at=NOW, reason=reason, order="o")
@@ -68,6 +68,6 @@ def test_no_event_dies_as_a_settlement(its: list[Any]) -> None:
         % b",".join([b"1"] * (MAX_SETTLED_LETTERS + 1)),
     ],
 )  # fmt: skip
-def test_what_only_looks_like_one_settles_nothing(value: bytes | None) -> None:
+def test_a_record_that_only_looks_like_a_settlement_settles_nothing(value: bytes | None) -> None:
     assert parse_settlement(value, [(SETTLEMENT_HEADER, b"replayed")]) is None
     assert is_settlement([(SETTLEMENT_HEADER, b"replayed")])

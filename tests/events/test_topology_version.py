@@ -54,7 +54,7 @@ def test_a_version_has_the_name_that_events_carry() -> None:
     assert VERSION.source("load") == f"farandole://{UUID(int=7)}/order-lines/load"
 
 
-def test_a_version_knows_who_follows_whom() -> None:
+def test_a_version_knows_emitters_and_subscribers() -> None:
     assert VERSION.subscribers("line") == ("load", "watch")
     assert VERSION.emitters("line") == ("ingest",)
     assert VERSION.emitters("feed") == ()

@@ -1,4 +1,4 @@
-"""A worker process of a test: it beats, and behaves as it is told."""
+"""A worker process of a test: it writes heartbeats, and behaves as its argument says."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def main(behaviour: str, diary: str) -> int:
     if behaviour == "progresses" and life < 3:
         os.kill(os.getpid(), signal.SIGKILL)
     if behaviour == "silent" and life == 1:
-        time.sleep(60)  # noqa: ASYNC251 -- it holds its event loop
+        time.sleep(60)  # noqa: ASYNC251 -- it blocks its event loop
     waiting = [asyncio.create_task(e.wait()) for e in (stopping, orphaned)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if behaviour == "settles":

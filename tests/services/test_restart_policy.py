@@ -1,4 +1,4 @@
-"""When is a process that ended started again?"""
+"""When is a process that has ended started again?"""
 
 from __future__ import annotations
 

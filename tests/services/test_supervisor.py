@@ -1,4 +1,4 @@
-"""Are worker processes kept alive, ended in order, and never left behind?"""
+"""Are worker processes restarted, drained, and never left behind?"""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_a_stop_drains_and_reads_the_last_report(tmp_path: Path) -> None:
     }
 
 
-async def test_a_process_that_dies_lives_again_and_its_counts_are_summed(tmp_path: Path) -> None:
+async def test_a_process_that_dies_is_restarted_and_its_counts_are_summed(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
     async with running(service("progresses", diary)) as run:
         await until(lambda: consumed(run) == 30)
@@ -137,7 +137,7 @@ async def test_one_that_only_crashes_is_quarantined_and_the_others_go_on(
     assert len(lives(good)) == 1
 
 
-async def test_what_is_in_quarantine_is_tried_again_when_it_is_wanted_anew(
+async def test_a_quarantined_process_is_started_again_when_its_service_is_set_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
@@ -152,7 +152,7 @@ async def test_what_is_in_quarantine_is_tried_again_when_it_is_wanted_anew(
     assert (len(lives(crashing)), len(lives(good))) == (2, 1)
 
 
-async def test_with_all_in_quarantine_there_is_nothing_to_wait_for(
+async def test_the_supervisor_ends_when_all_are_in_quarantine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
@@ -160,7 +160,7 @@ async def test_with_all_in_quarantine_there_is_nothing_to_wait_for(
         assert not await run.task
 
 
-async def test_a_process_that_falls_silent_is_ended_and_lives_again(tmp_path: Path) -> None:
+async def test_a_process_without_heartbeats_is_killed_and_restarted(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
     async with running(service("silent", diary, patience=0.5)) as run:
         await until(lambda: len(lives(diary)) == 2 and run.supervisor.ready())
