@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.events.next_step import command_line_with
+from farandole.ledger.alert_text import firing_text
 from farandole.ledger.alert_tracker import CLEAR_AFTER_MS, AlertTracker
 from farandole.ledger.stage_alerts import (
     FIRE_AFTER_MS,
@@ -79,8 +81,8 @@ def test_a_stage_that_is_in_no_version_any_more_is_resolved() -> None:
 
 
 def test_the_text_names_the_stage_and_the_command() -> None:
-    (found,) = alert_conditions([LagSample("p", "enrich", 0, 4210)], " --namespace blue")
-    assert found.text == (
+    (found,) = alert_conditions([LagSample("p", "enrich", 0, 4210)])
+    assert firing_text(found, command_line_with(" --namespace blue")) == (
         "no worker holds `enrich`: 4,210 offsets unread;"
         " start one: farandole --namespace blue work enrich"
     )
