@@ -88,8 +88,8 @@ def _add_root_debt(row: RunRow, root: RunRoot, settled: Mapping[str, ConsumedCou
     known, suffix = row["root"], ""
     if known is None:
         if root["type"] not in settled or not settled[root["type"]]["n"]:
-            # The entry that opens a run settles its root. This one replays a root that was settled
-            # before, and the run's row is deleted since.
+            # An entry that opens a run settles its root. This entry replays a root that was settled
+            # before, and the row of the run has been deleted since.
             return
         known = {**root, "to": []}
         row["opened"] = root["at"]
