@@ -1,4 +1,4 @@
-"""Which commands help a person with an incident?"""
+"""Which commands does a notice suggest for an incident?"""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def dead_selection_words(incident: Incident) -> tuple[str, ...]:
     an incident, quoted for a shell."""
     stage = ("--stage", shlex.quote(incident.stage))
     if incident.fingerprint == OTHERS_FINGERPRINT:
-        return stage  # it collects failures of many fingerprints
+        return stage  # this incident collects failures of many fingerprints
     return (*stage, "--fingerprint", shlex.quote(incident.fingerprint))
 
 
