@@ -29,7 +29,7 @@ from tests.books.stand import (
     put,
     rows,
 )
-from tests.ledger.test_live import bookkeeper
+from tests.ledger.test_bookkeeper_live import bookkeeper
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 

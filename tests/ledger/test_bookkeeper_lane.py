@@ -20,7 +20,7 @@ from farandole.ledger.stage_alerts import (
     alert_conditions,
 )
 from tests.ledger.made import AT, consumed, entry, part
-from tests.ledger.test_book import RUN, closing, opening
+from tests.ledger.test_run_store import RUN, closing, opening
 
 NAMES = KafkaNames()
 NOTHING: dict[str, dict[bytes, bytes]] = {NAMES.runs_topic: {}, NAMES.bookkeeper_state_topic: {}}
