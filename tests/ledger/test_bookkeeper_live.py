@@ -1,4 +1,4 @@
-"""Does the bookkeeper keep the books of a real Kafka, also when it is killed?"""
+"""Does the bookkeeper write the right run rows on a real Kafka, also if it is killed?"""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def now() -> int:
-    """Entries of long ago age out of the books as soon as they are in them."""
+    """Return the time in milliseconds. Rows of old entries would be deleted at once."""
     return time.time_ns() // 1_000_000
 
 
@@ -88,7 +88,7 @@ async def write(settings: Settings, entries: Sequence[LedgerEntry]) -> None:
 
 
 async def until(settings: Settings, runs: Sequence[str], what: str) -> list[Record]:
-    """All that is said of the runs, once each of them was `what`."""
+    """Return all records of run rows, once each of the runs has one of type `what`."""
     said: list[Record] = []
     left = set(runs)
     async for records in scan(settings, [settings.names.runs_topic], follow=True):
@@ -107,7 +107,9 @@ def _newest(said: Sequence[Record]) -> dict[str, RunRow]:
     return {r.key.decode(): orjson.loads(r.value) for r in said if r.key and r.value}
 
 
-async def test_runs_are_complete_once_although_the_bookkeeper_is_killed(settings: Settings) -> None:
+async def test_each_run_completes_once_although_the_bookkeeper_is_killed(
+    settings: Settings,
+) -> None:
     async with ClusterAdmin.open(settings) as admin:
         await admin.create_topics(system_topics.system_topic_specs(settings.names))
     await install(settings)

@@ -1,4 +1,4 @@
-"""Is every row seen that is not what its entries fold into, and no other?"""
+"""Is every row found that differs from its folded entries, and no other?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def told(seed: int, runs: int = 3) -> dict[str, Sequence[LedgerEntry]]:
 
 
 def shuffled(stories: dict[str, Sequence[LedgerEntry]], seed: int) -> list[LedgerEntry]:
-    """All entries as one partition might hold them: each run's in their order."""
+    """Return all entries in a possible order of one partition: those of a run keep their order."""
     die = random.Random(seed)
     left = {run: [*entries] for run, entries in stories.items()}
     found = []
@@ -49,13 +49,13 @@ def others(rows: dict[bytes, bytes], entries: Sequence[LedgerEntry]) -> list[Row
 
 
 @given(seeds)
-def test_rows_of_their_entries_agree(seed: int) -> None:
+def test_rows_that_equal_their_entries_have_no_mismatch(seed: int) -> None:
     stories = told(seed)
     assert others(rows_of(stories), shuffled(stories, seed)) == []
 
 
 @given(seeds, st.data())
-def test_one_entry_that_a_row_has_not_or_has_twice_is_seen(seed: int, data: Any) -> None:
+def test_an_entry_that_a_row_lacks_or_counts_twice_is_found(seed: int, data: Any) -> None:
     stories = told(seed)
     entries = shuffled(stories, seed)
     which = data.draw(st.integers(0, len(entries) - 1))
@@ -78,7 +78,9 @@ def other_status(row: RunRow) -> None:
 
 
 @pytest.mark.parametrize("spoil", [one_more, other_ids, other_status])
-def test_a_spoiled_row_is_named_with_what_differs(spoil: Callable[[RunRow], None]) -> None:
+def test_a_changed_row_is_found_with_the_fields_that_differ(
+    spoil: Callable[[RunRow], None],
+) -> None:
     stories = told(1)
     rows = rows_of(stories)
     row = orjson.loads(rows[b"run1"])
@@ -89,7 +91,7 @@ def test_a_spoiled_row_is_named_with_what_differs(spoil: Callable[[RunRow], None
     assert (found.run, found.differing_fields()) == ("run1", wanted)
 
 
-def test_a_row_without_entries_and_entries_without_a_row_are_seen() -> None:
+def test_a_row_without_entries_and_entries_without_a_row_are_found() -> None:
     stories = told(2)
     rows, entries = rows_of(stories), shuffled(stories, 2)
     gone = [each for each in entries if each["runs"][0]["run"] != "run0"]
@@ -99,7 +101,7 @@ def test_a_row_without_entries_and_entries_without_a_row_are_seen() -> None:
     assert (found.run, found.row) == ("run0", None)
 
 
-def test_that_a_run_is_late_is_said_by_the_clock_and_by_no_entry() -> None:
+def test_the_late_mark_of_a_row_is_not_compared() -> None:
     stories = told(3)
     rows = {
         run: orjson.dumps({**orjson.loads(row), "late": True})
@@ -108,7 +110,7 @@ def test_that_a_run_is_late_is_said_by_the_clock_and_by_no_entry() -> None:
     assert others(rows, shuffled(stories, 3)) == []
 
 
-def test_a_run_that_the_bookkeeper_has_not_read_to_its_end_is_not_judged() -> None:
+def test_a_run_with_entries_that_are_not_folded_yet_is_not_judged() -> None:
     (run, entries), *_ = told(4).items()
     refold = RefoldCheck({})
     for each in entries[:-1]:

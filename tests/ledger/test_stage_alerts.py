@@ -1,4 +1,4 @@
-"""Which stages are told of, and how often?"""
+"""Which conditions raise an alert, and how often?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from farandole.ledger.stage_alerts import (
 
 STEP = 1_000
 BEFORE = st.lists(st.tuples(st.sampled_from([True, False, None]), st.booleans()), max_size=60)
-"""Whether it is bad, and whether the lane is born again before that is judged."""
+"""Pairs: whether the condition is bad, and whether the lane restarts before that is judged."""
 
 
 def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
@@ -28,7 +28,7 @@ def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
 
 
 def told(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
-    """The states of its alerts, when it is seen so, every second."""
+    """Return the states of its alerts if the condition has these values, one each second."""
     return [
         alert.state
         for second, each in enumerate(bad)
@@ -37,7 +37,7 @@ def told(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
 
 
 @given(BEFORE)
-def test_what_fires_is_resolved_before_it_fires_again_whoever_is_born(
+def test_an_alert_is_resolved_before_it_fires_again_also_after_restarts(
     story: list[tuple[bool | None, bool]],
 ) -> None:
     watch, states = AlertTracker(), []
@@ -51,7 +51,7 @@ def test_what_fires_is_resolved_before_it_fires_again_whoever_is_born(
 
 
 @given(BEFORE)
-def test_in_the_end_what_is_bad_fires_and_what_is_well_does_not(
+def test_a_lasting_bad_condition_fires_and_a_good_one_does_not(
     story: list[tuple[bool | None, bool]],
 ) -> None:
     for end in (True, False):
@@ -62,17 +62,17 @@ def test_in_the_end_what_is_bad_fires_and_what_is_well_does_not(
 
 
 @given(st.lists(st.integers(1, FIRE_AFTER_MS // STEP), max_size=10))
-def test_a_worker_that_is_started_anew_is_no_news(gaps: list[int]) -> None:
+def test_a_restart_of_a_worker_raises_no_alert(gaps: list[int]) -> None:
     seen = [bad for gap in gaps for bad in (*[True] * gap, False)]
     assert told(AlertTracker(), *seen) == []
 
 
-def test_a_stage_that_is_well_for_a_moment_is_not_resolved() -> None:
+def test_a_condition_that_is_good_for_a_moment_does_not_resolve_the_alert() -> None:
     flapping = [False] * (CLEAR_AFTER_MS // STEP) + [True]
     assert told(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
 
 
-def test_a_stage_that_is_in_no_version_any_more_is_resolved() -> None:
+def test_the_alert_of_a_stage_that_no_version_has_any_more_is_resolved() -> None:
     watch = AlertTracker()
     told(watch, *[True] * 20)
     (alert,) = watch.update([condition(False, "other")], 10**6)
@@ -102,5 +102,5 @@ def test_the_text_names_the_stage_and_the_command() -> None:
         ("the ledger, young", LagSample("p", None, 1, 9, False, 60), [False]),
     ],
 )
-def test_what_is_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
+def test_which_samples_are_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
     assert [each.is_bad for each in alert_conditions([seen])] == bad, name

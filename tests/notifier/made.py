@@ -1,4 +1,4 @@
-"""What do the tests of the notifier tell of?"""
+"""Builds the incidents that the tests of the notifier use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Are a late run and a stage that nobody works told, and their ends, each once, on a real Kafka?"""
+"""Do a late run and an unworked stage cause one mail each, and one at their end, on a real
+Kafka?"""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ UNWORKED = "p/stage/enrich/unworked"
 async def stand(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stand]:
-    # Nobody is killed here: on a busy machine no member is to be taken for dead.
+    # No process is killed here, so a slow member on a busy machine must not count as dead.
     calm = settings.model_copy(update={"session_timeout": 10.0, "heartbeat_interval": 1.0})
     monkeypatch.setattr(lag_probe, "PROBE_INTERVAL", 0.5)
     monkeypatch.setattr(stage_alerts, "FIRE_AFTER_MS", 1_000)
@@ -52,7 +53,7 @@ async def stand(
 
 @asynccontextmanager
 async def working(settings: Settings, stage: str) -> AsyncIterator[None]:
-    """A member of a stage's group, that works nothing."""
+    """Run a member of a stage's group that handles no events."""
     member = make_consumer(settings, group=settings.names.stage_group("p", stage))
     member.subscribe([settings.names.event_topic("p", "asked")])
     await member.start()
@@ -72,7 +73,7 @@ async def write(settings: Settings, entry: LedgerEntry) -> None:
 
 
 def entry(stage: str, *, opens: bool = False) -> LedgerEntry:
-    """Of a run whose root two stages settle, one after the other."""
+    """Return an entry of a run whose root is settled by two stages, one after the other."""
     at = int(time.time() * 1000)
     root: RunRoot = {
         "type": "asked", "topic": "p.asked", "partition": 0, "offset": 0, "at": at,
@@ -99,7 +100,9 @@ async def alerts(settings: Settings) -> Counter[tuple[str, str]]:
     return found
 
 
-async def test_what_is_late_or_stuck_is_told_and_its_end_each_once(stand: Stand) -> None:
+async def test_a_late_run_and_an_unworked_stage_have_one_mail_each_and_one_at_the_end(
+    stand: Stand,
+) -> None:
     settings = stand.settings
     await stand.publish("enrich", "load")
     async with open_client(make_producer(settings), settings) as client:
