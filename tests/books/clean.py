@@ -49,7 +49,7 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
 
 def assert_clean(settings: Settings, folder: Path) -> None:
     """Assert that topics, entries and rows agree, and that everything was compared."""
-    code, told = audited(settings, folder)
-    found = {name: told[name] for name in ("faults", "rows", "unverifiable", "at_work", "ahead")}
+    code, report = audited(settings, folder)
+    found = {name: report[name] for name in ("faults", "rows", "unverifiable", "at_work", "ahead")}
     clean = {"faults": [], "rows": [], "unverifiable": [], "at_work": 0, "ahead": 0}
     assert (code, found) == (0, clean)

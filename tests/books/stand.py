@@ -130,9 +130,11 @@ def faults(row: RunRow, count: Count) -> list[str]:
         number = 1 if event_type == "asked" else count.events[event_type]
         of_ids = 1 if event_type == "asked" else len(count.ids[event_type])
         dead = count.dead[stage]
-        said = (edge["emitted"], edge["consumed"], edge["dead"], edge["differs"])
-        if (number, said) != (of_ids, (number, number, dead, 0)):
-            found.append(f"{name}: {number} events, {of_ids} ids, {dead} dead: the row says {said}")
+        counts = (edge["emitted"], edge["consumed"], edge["dead"], edge["differs"])
+        if (number, counts) != (of_ids, (number, number, dead, 0)):
+            found.append(
+                f"{name}: {number} events, {of_ids} ids, {dead} dead: the row says {counts}"
+            )
         if stage == "check" and edge["dropped"] != number - count.events["checked"]:
             found.append(f"{name}: {edge['dropped']} dropped")
     if row["leaves"] != {"checked": count.events["checked"]}:

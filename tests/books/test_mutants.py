@@ -104,9 +104,9 @@ def seen(
         with monkeypatch.context() as patch:
             mutant(patch)
             found, counts = asyncio.run(worked(settings, folder))
-        code, told = audited(settings, folder)
+        code, report = audited(settings, folder)
         unbalanced = {run: row for run, row in found.items() if not edges_balance(row["edges"])}
-        return Seen(found, counts, unbalanced, code, told)
+        return Seen(found, counts, unbalanced, code, report)
 
     return seen
 

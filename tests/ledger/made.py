@@ -70,13 +70,13 @@ def entry(stage: str, *parts: RunPart, at: int = AT, seconds: float = 1.0) -> Le
 
 def read(*entries: LedgerEntry) -> tuple[RunRow, list[RunTransition]]:
     """Return the row of the one run in these entries, and what each part did to it."""
-    row, told = None, []
+    row, transitions = None, []
     for each in entries:
         for one in each["runs"]:
-            row, what = fold_part(row, one, each, count_settled_events(each))
-            told.append(what)
+            row, transition = fold_part(row, one, each, count_settled_events(each))
+            transitions.append(transition)
     assert row is not None
-    return row, told
+    return row, transitions
 
 
 @dataclass

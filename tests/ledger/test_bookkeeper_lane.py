@@ -36,7 +36,7 @@ class Clock:
         return self.at
 
 
-def born(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> BookkeeperLane:
+def opened_lane(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> BookkeeperLane:
     work = BookkeeperLane(NAMES, 0, "here", clock=clock)
     work.open(tables)
     return work
@@ -67,7 +67,7 @@ async def late(clock: Clock, work: BookkeeperLane) -> BatchResult | None:
 
 async def test_a_late_run_raises_one_alert_which_its_completion_resolves() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     key = f"order-lines/run/{RUN}"
     assert alerts(await late(clock, work)) == [(key, "firing")]
@@ -77,7 +77,7 @@ async def test_a_late_run_raises_one_alert_which_its_completion_resolves() -> No
 
 async def test_no_run_is_late_while_entries_are_unread() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     clock.at = DUE + 60_000
     assert work.on_idle() is None
@@ -89,21 +89,23 @@ async def test_no_run_is_late_while_entries_are_unread() -> None:
 
 async def test_a_late_run_raises_its_alert_while_entries_keep_arriving() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
-    told = []
+    raised = []
     for second in range(1, 15):
         clock.at = AT + 1000 * second
         busy = entry("a", part("other", {"asked": consumed(f"x{second}")}), at=clock.at - 100)
-        told.append(alerts(await work.handle(records(busy, first=second))))
+        raised.append(alerts(await work.handle(records(busy, first=second))))
     firing = [(f"order-lines/run/{RUN}", "firing")]
-    assert [each for each in told if each] == [firing]
-    assert told.index(firing) == (DUE + OLD - AT) // 1000  # younger entries may be unread till then
+    assert [each for each in raised if each] == [firing]
+    assert (
+        raised.index(firing) == (DUE + OLD - AT) // 1000
+    )  # younger entries may be unread till then
 
 
 async def test_no_run_is_late_while_the_entries_that_are_read_are_old() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     for second in range(1, 60):
         clock.at = AT + 1000 * second + OLD
@@ -114,7 +116,7 @@ async def test_no_run_is_late_while_the_entries_that_are_read_are_old() -> None:
 
 async def test_a_run_that_completes_late_is_marked_without_an_alert() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     last = entry("b", part(RUN, {"made": consumed(f"{RUN}/x")}), at=DUE + 1)
     done = await work.handle(records(last, first=1))
@@ -127,7 +129,7 @@ async def test_a_run_that_completes_late_is_marked_without_an_alert() -> None:
 
 async def test_a_late_run_of_the_last_owner_raises_no_second_alert() -> None:
     clock = Clock()
-    first = born(clock)
+    first = opened_lane(clock)
     await first.handle(records(opening(within=1.0)))
     done = await late(clock, first)
     assert done is not None
@@ -135,7 +137,7 @@ async def test_a_late_run_of_the_last_owner_raises_no_second_alert() -> None:
         o.key: o.value for o in done.writes[Partition(NAMES.runs_topic, 0)] if o.key and o.value
     }
     position = {b"position": b"1"}
-    second = born(clock, {NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: position})
+    second = opened_lane(clock, {NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: position})
     clock.at += 10 * CALM
     assert second.on_idle() is None
     clock.at += 10 * CALM
@@ -208,19 +210,19 @@ async def test_conditions_from_before_the_lane_opened_are_discarded() -> None:
 
 
 async def test_a_transaction_is_limited_in_the_size_of_its_rows() -> None:
-    work = born(Clock())
+    work = opened_lane(Clock())
     many = records(*(opening(f"run{n}") for n in range(30_000)))
     assert 0 < (await work.handle(many)).settled < len(many)
 
 
 async def test_a_record_that_is_not_an_entry_is_skipped() -> None:
-    work = born(Clock())
+    work = opened_lane(Clock())
     done = await work.handle([SimulatedRecord(NAMES.ledger_topic, 0, 0, b"?")])
     assert (done.settled, done.writes[Partition(NAMES.runs_topic, 0)]) == (1, [])
 
 
 async def test_an_entry_that_is_given_up_is_not_folded_later() -> None:
-    work = born(Clock())
+    work = opened_lane(Clock())
     (record,) = records(opening())
     await work.give_up(record, 5)
     assert (await work.handle([record])).writes[Partition(NAMES.runs_topic, 0)] == []

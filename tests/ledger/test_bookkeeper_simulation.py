@@ -62,19 +62,19 @@ class World:
     def run(self) -> None:
         stories = []
         for number in range(4):
-            told = story(self.die.randrange(2**32), f"run{number}")
-            self.expected[f"run{number}"] = read(*told)[0]
-            stories.append(told)
+            entries = story(self.die.randrange(2**32), f"run{number}")
+            self.expected[f"run{number}"] = read(*entries)[0]
+            stories.append(entries)
         while any(stories):
-            what = self.die.random()
-            if what < 0.2:
-                told = self.die.choice([s for s in stories if s])
-                self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(told.pop(0))))
-            elif what < 0.24:
+            chance = self.die.random()
+            if chance < 0.2:
+                entries = self.die.choice([s for s in stories if s])
+                self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(entries.pop(0))))
+            elif chance < 0.24:
                 self._kill()
-            elif what < 0.28:
+            elif chance < 0.28:
                 self._assign()
-            elif what < 0.29:
+            elif chance < 0.29:
                 self._expire()
             else:
                 self._advance(OutcomeUnknownError("lost") if self.die.random() < 0.03 else None)

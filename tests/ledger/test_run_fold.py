@@ -19,30 +19,32 @@ SEEDS = st.integers(0, 2**32)
 
 @given(SEEDS)
 def test_a_run_closes_with_its_last_entry_and_not_before(seed: int) -> None:
-    _, told = read(*story(seed))
-    assert told.index("completed") == len(told) - 1
-    assert told.count("completed") == 1
+    _, transitions = read(*story(seed))
+    assert transitions.index("completed") == len(transitions) - 1
+    assert transitions.count("completed") == 1
 
 
-def _without_one_emitted(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "out", -1, b"any")
+def _without_one_emitted(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "out", -1, b"any")
 
 
-def _with_one_settled_twice(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "in", +1, b"any")
+def _with_one_settled_twice(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "in", +1, b"any")
 
 
-def _with_one_swapped_for_another(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "in", 0, b"any")
+def _with_one_swapped_for_another(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "in", 0, b"any")
 
 
-def _with_one_settled_by_nobody(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "in", -1, b"any")
+def _with_one_settled_by_nobody(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "in", -1, b"any")
 
 
-def _changed(told: list[LedgerEntry], die: random.Random, side: str, by: int, id_: bytes) -> bool:
+def _changed(
+    entries: list[LedgerEntry], die: random.Random, side: str, by: int, id_: bytes
+) -> bool:
     counts = [
-        c for e in told for p in e["runs"] for c in p[side].values()  # type: ignore[literal-required]
+        c for e in entries for p in e["runs"] for c in p[side].values()  # type: ignore[literal-required]
         if c["n"] and c.get("to") != []
     ]  # fmt: skip
     if not counts:
@@ -53,15 +55,15 @@ def _changed(told: list[LedgerEntry], die: random.Random, side: str, by: int, id
     return True
 
 
-def _without_an_entry(told: list[LedgerEntry], die: random.Random) -> bool:
-    told.remove(die.choice(told))
-    return bool(told)
+def _without_an_entry(entries: list[LedgerEntry], die: random.Random) -> bool:
+    entries.remove(die.choice(entries))
+    return bool(entries)
 
 
-def _in_another_version(told: list[LedgerEntry], die: random.Random) -> bool:
-    if len(told) < 2:
+def _in_another_version(entries: list[LedgerEntry], die: random.Random) -> bool:
+    if len(entries) < 2:
         return False
-    die.choice(told[1:])["runs"][0]["version"] = 2
+    die.choice(entries[1:])["runs"][0]["version"] = 2
     return True
 
 
@@ -78,9 +80,9 @@ def _in_another_version(told: list[LedgerEntry], die: random.Random) -> bool:
 )
 @given(seed=SEEDS)
 def test_entries_with_one_mistake_never_complete_a_run(mutation, seed: int) -> None:  # type: ignore[no-untyped-def]
-    told = deepcopy(story(seed))
-    if mutation(told, random.Random(seed)):
-        assert "completed" not in read(*told)[1]
+    entries = deepcopy(story(seed))
+    if mutation(entries, random.Random(seed)):
+        assert "completed" not in read(*entries)[1]
 
 
 def test_a_root_counts_for_both_subscribers_once_one_of_them_has_an_entry() -> None:
@@ -92,8 +94,8 @@ def test_a_root_counts_for_both_subscribers_once_one_of_them_has_an_entry() -> N
 
 
 def test_an_event_type_without_subscribers_is_a_leaf() -> None:
-    row, told = read(_one_event({"loaded": emitted("x", "y", to=[])}))
-    assert (row["leaves"], told) == ({"loaded": 2}, ["completed"])
+    row, transitions = read(_one_event({"loaded": emitted("x", "y", to=[])}))
+    assert (row["leaves"], transitions) == ({"loaded": 2}, ["completed"])
 
 
 def _one_event(out=None, **kinds: int) -> LedgerEntry:  # type: ignore[no-untyped-def]
@@ -140,7 +142,7 @@ def test_a_run_fails_if_the_share_of_dead_letters_is_above_the_limit(
 
 def test_a_replay_amends_a_run_and_does_not_complete_it_again() -> None:
     replay = entry("b", part(RUN, {"made": consumed(dead=-1)}, {"kept": emitted("k", to=["c"])}))
-    row, told = read(
+    row, transitions = read(
         entry(
             "a", part(RUN, {"asked": consumed(RUN)}, {"made": emitted("x", to=["b"])}, root("a"))
         ),
@@ -148,7 +150,7 @@ def test_a_replay_amends_a_run_and_does_not_complete_it_again() -> None:
         replay,
         entry("c", part(RUN, {"kept": consumed("k")})),
     )
-    assert told == ["opened", "completed", "progressed", "amended"]
+    assert transitions == ["opened", "completed", "progressed", "amended"]
     assert (row["status"], row["amended"]) == ("completed", 1)
 
 
@@ -161,38 +163,38 @@ def test_a_run_that_is_out_of_balance_again_keeps_its_status() -> None:
 
 
 def test_events_without_a_root_open_no_run() -> None:
-    row, told = read(entry("b", part(RUN, {}, {"made": emitted("x", to=["c"])})),
+    row, transitions = read(entry("b", part(RUN, {}, {"made": emitted("x", to=["c"])})),
                      entry("c", part(RUN, {"made": consumed("x")})))  # fmt: skip
-    assert (row["status"], told) == ("unopened", ["opened", "progressed"])
+    assert (row["status"], transitions) == ("unopened", ["opened", "progressed"])
 
 
 def test_a_replay_of_a_root_whose_row_is_forgotten_opens_nothing() -> None:
     replay = entry("a", part(RUN, {"asked": consumed(dead=-1)}, {}, root("a")))
-    row, told = read(replay)
-    assert (row["status"], row["root"], told) == ("unopened", None, ["opened"])
+    row, transitions = read(replay)
+    assert (row["status"], row["root"], transitions) == ("unopened", None, ["opened"])
 
 
 def test_a_second_root_is_never_complete() -> None:
     other = root("a")
     other["offset"] += 1
-    row, told = read(
+    row, transitions = read(
         entry(
             "a", part(RUN, {"asked": consumed(RUN)}, {"made": emitted("x", to=["a"])}, root("a"))
         ),
         entry("a", part(RUN, {"asked": consumed(RUN), "made": consumed("x")}, {}, other)),
     )
-    assert "completed" not in told
+    assert "completed" not in transitions
     assert "asked>a@asked/order-lines.asked/0/8" in row["edges"]
 
 
 def test_events_of_another_version_are_counted_on_a_separate_edge() -> None:
-    row, told = read(
+    row, transitions = read(
         entry(
             "a", part(RUN, {"asked": consumed(RUN)}, {"made": emitted("x", to=["b"])}, root("a"))
         ),
         entry("b", part(RUN, {"made": consumed("x")}, version=2)),
     )
-    assert "completed" not in told
+    assert "completed" not in transitions
     assert row["edges"]["made>b"]["consumed"] == 0
     assert row["edges"]["made>b@order-lines@2"]["consumed"] == 1
 

@@ -33,7 +33,7 @@ def added(book: RunStore, *entries: LedgerEntry) -> RunStore:
     return book
 
 
-def said(changes: list[RunChange]) -> list[tuple[str, str | None]]:
+def transitions(changes: list[RunChange]) -> list[tuple[str, str | None]]:
     return [(change.run.decode(), change.transition) for change in changes]
 
 
@@ -49,11 +49,11 @@ def test_interleaved_runs_with_restarts_in_between_fold_like_each_alone(
 ) -> None:
     die = random.Random(die_seed)
     left = [story(seed, f"run{number}") for number, seed in enumerate(seeds)]
-    alone = {told[0]["runs"][0]["run"]: read(*told)[0] for told in left}
+    alone = {entries[0]["runs"][0]["run"]: read(*entries)[0] for entries in left}
     book, written = RunStore(), []
-    remaining = [list(told) for told in left]
+    remaining = [list(entries) for entries in left]
     while any(remaining):
-        added(book, die.choice([told for told in remaining if told]).pop(0))
+        added(book, die.choice([entries for entries in remaining if entries]).pop(0))
         if die.random() < 0.3:
             written.append(book.take_changes(AT))
         if die.random() < 0.2:
@@ -66,19 +66,21 @@ def test_interleaved_runs_with_restarts_in_between_fold_like_each_alone(
 
 
 def test_a_run_that_opens_and_completes_in_one_transaction_is_completed() -> None:
-    assert said(added(RunStore(), opening(), closing()).take_changes(AT)) == [(RUN, "completed")]
+    assert transitions(added(RunStore(), opening(), closing()).take_changes(AT)) == [
+        (RUN, "completed")
+    ]
 
 
 def test_a_run_that_opens_and_completes_in_two_transactions_reports_both() -> None:
     book = added(RunStore(), opening())
-    assert said(book.take_changes(AT)) == [(RUN, "opened")]
-    assert said(added(book, closing()).take_changes(AT)) == [(RUN, "completed")]
+    assert transitions(book.take_changes(AT)) == [(RUN, "opened")]
+    assert transitions(added(book, closing()).take_changes(AT)) == [(RUN, "completed")]
 
 
 def test_a_run_that_completes_and_is_amended_in_one_transaction_is_completed() -> None:
     nothing = entry("b", part(RUN, {"made": consumed(dropped=1)}))
     store = added(RunStore(), opening(), closing(), nothing)
-    assert said(store.take_changes(AT)) == [(RUN, "completed")]
+    assert transitions(store.take_changes(AT)) == [(RUN, "completed")]
 
 
 def test_a_transaction_writes_no_rows_of_unchanged_runs() -> None:
@@ -107,7 +109,7 @@ def test_an_open_run_without_entries_is_deleted_after_the_retention() -> None:
     book.take_changes(AT)
     added(book, entry("b", part(RUN, {"other": consumed()}))).take_changes(AT + 900)
     assert book.take_changes(AT + 1500) == []
-    assert said(book.take_changes(AT + 1901)) == [(RUN, None)]
+    assert transitions(book.take_changes(AT + 1901)) == [(RUN, None)]
     assert book.open_count == 0
 
 
@@ -115,7 +117,7 @@ def test_an_entry_of_a_deleted_run_completes_nothing() -> None:
     book = RunStore(max_closed=0)
     added(book, opening(), closing()).take_changes(AT)
     changes = added(book, entry("b", part(RUN, {"made": consumed(dead=-1)}))).take_changes(AT)
-    assert said(changes) == [(RUN, "opened")]
+    assert transitions(changes) == [(RUN, "opened")]
     assert orjson.loads(changes[0].row or b"")["status"] == "unopened"
 
 
@@ -127,7 +129,7 @@ def test_a_restored_store_deletes_runs_in_the_same_order() -> None:
         rows[run] = orjson.dumps({**orjson.loads(rows[run]), "closed": AT + number})
     again = RunStore(max_closed=2)
     assert again.restore(rows) == 0
-    assert said(again.take_changes(AT)) == [("r3", None)]
+    assert transitions(again.take_changes(AT)) == [("r3", None)]
 
 
 def test_foreign_rows_are_counted_and_not_restored() -> None:

@@ -27,7 +27,7 @@ def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
     return found
 
 
-def told(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
+def alert_states(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
     """Return the states of its alerts if the condition has these values, one each second."""
     return [
         alert.state
@@ -41,8 +41,8 @@ def test_an_alert_is_resolved_before_it_fires_again_also_after_restarts(
     story: list[tuple[bool | None, bool]],
 ) -> None:
     watch, states = AlertTracker(), []
-    for second, (bad, born) in enumerate(story):
-        if born:
+    for second, (bad, restarted) in enumerate(story):
+        if restarted:
             kept = [*watch.firing.values()]
             watch = AlertTracker()
             watch.restore(kept)
@@ -56,25 +56,25 @@ def test_a_lasting_bad_condition_fires_and_a_good_one_does_not(
 ) -> None:
     for end in (True, False):
         watch = AlertTracker()
-        told(watch, *(bad for bad, _ in story))
-        told(watch, *[end] * (FIRE_AFTER_MS // STEP + 1), at=10**6)
+        alert_states(watch, *(bad for bad, _ in story))
+        alert_states(watch, *[end] * (FIRE_AFTER_MS // STEP + 1), at=10**6)
         assert bool(watch.firing) is end
 
 
 @given(st.lists(st.integers(1, FIRE_AFTER_MS // STEP), max_size=10))
 def test_a_restart_of_a_worker_raises_no_alert(gaps: list[int]) -> None:
     seen = [bad for gap in gaps for bad in (*[True] * gap, False)]
-    assert told(AlertTracker(), *seen) == []
+    assert alert_states(AlertTracker(), *seen) == []
 
 
 def test_a_condition_that_is_good_for_a_moment_does_not_resolve_the_alert() -> None:
     flapping = [False] * (CLEAR_AFTER_MS // STEP) + [True]
-    assert told(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
+    assert alert_states(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
 
 
 def test_the_alert_of_a_stage_that_no_version_has_any_more_is_resolved() -> None:
     watch = AlertTracker()
-    told(watch, *[True] * 20)
+    alert_states(watch, *[True] * 20)
     (alert,) = watch.update([condition(False, "other")], 10**6)
     assert (alert.key, alert.state) == ("p/stage/enrich/unworked", "resolved")
     assert watch.update([], 10**6) == []

@@ -46,9 +46,9 @@ async def consumed(url: str, expected: int) -> int:
     async with asyncio.timeout(60), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{url}/stages") as answer:
-                said = await answer.json()
-            found: int = sum(each["10m"]["consumed"] for each in said["stages"])
-            if found >= expected and said["trouble"] is None:
+                figures = await answer.json()
+            found: int = sum(each["10m"]["consumed"] for each in figures["stages"])
+            if found >= expected and figures["trouble"] is None:
                 return found
             await asyncio.sleep(0.1)
 

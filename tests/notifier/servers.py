@@ -72,10 +72,10 @@ class _Protocol(SMTP):
 
     async def _asked(self, verb: str, method: Any, argument: str | None) -> None:
         self._server.verbs.append(verb)
-        said = await self._server.fault(verb, self)
-        if said is None and verb == "RCPT" and argument:
-            said = await self._server.fault(f"RCPT {argument[4:-1]}", self)
-        await (self.push(said) if said else method(argument))
+        answer = await self._server.fault(verb, self)
+        if answer is None and verb == "RCPT" and argument:
+            answer = await self._server.fault(f"RCPT {argument[4:-1]}", self)
+        await (self.push(answer) if answer else method(argument))
 
     async def push(self, status: Any) -> None:
         if self.session is not None and not self._greeted:

@@ -101,8 +101,8 @@ class Stand:
             await asyncio.gather(*sent)
 
     def mailing(self, server: Server) -> dict[str, Any]:
-        said = {"smtp_security": "none", "smtp_timeout": PATIENCE, "mail_from": SENDER}
-        return said | {"smtp_host": "localhost", "smtp_port": server.port} | self.given
+        values = {"smtp_security": "none", "smtp_timeout": PATIENCE, "mail_from": SENDER}
+        return values | {"smtp_host": "localhost", "smtp_port": server.port} | self.given
 
     @asynccontextmanager
     async def notifying(self, server: Server, **how: Any) -> AsyncIterator[asyncio.Task[None]]:
@@ -132,8 +132,8 @@ class Stand:
         """Start a notifier in another process: `farandole notify`, or one that kills itself when it
         first reaches the point `dies`."""
         clean = {name: v for name, v in os.environ.items() if not name.startswith(ENV_PREFIX)}
-        told = self.settings.model_dump(mode="json", exclude_none=True) | self.mailing(server)
-        env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in told.items()}
+        values = self.settings.model_dump(mode="json", exclude_none=True) | self.mailing(server)
+        env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in values.items()}
         module = ["tests.notifier.member", dies] if dies else ["farandole", "notify"]
         log = (self.folder / f"notifier-{len(self.members)}.log").open("wb")
         member = subprocess.Popen(

@@ -95,8 +95,8 @@ def entry(stage: str, *, opens: bool = False) -> LedgerEntry:
 async def alerts(settings: Settings) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     async for records in scan(settings, [settings.names.alerts_topic]):
-        said = [Alert.model_validate_json(r.value) for r in records if r.value]
-        found += Counter((each.key, each.state) for each in said)
+        written = [Alert.model_validate_json(r.value) for r in records if r.value]
+        found += Counter((each.key, each.state) for each in written)
     return found
 
 
@@ -119,12 +119,12 @@ async def test_a_late_run_and_an_unworked_stage_have_one_mail_each_and_one_at_th
     assert await alerts(settings) == Counter(once)
     assert set(copies(server).values()) == {1}
     late = f"[p] run {RUN} is not complete within 0.5 s; in flight: asked>load"
-    told = [subject.replace("\r\n", "") for subject in subjects(server)]
-    (stuck,) = [s for s in told if s.startswith("[p] enrich: no worker holds `enrich`")]
-    assert Counter(told) == Counter([late, f"Re: {late}", stuck, f"Re: {stuck}"])
-    said = "\n".join(texts(server))
-    assert f"farandole --namespace {settings.namespace} run {RUN}" in said
-    assert f"farandole --namespace {settings.namespace} work enrich" in said
-    assert f"Over: run {RUN} is completed" in said
-    assert "Over: `enrich` is worked again" in said
-    assert " died" not in said
+    received = [subject.replace("\r\n", "") for subject in subjects(server)]
+    (stuck,) = [s for s in received if s.startswith("[p] enrich: no worker holds `enrich`")]
+    assert Counter(received) == Counter([late, f"Re: {late}", stuck, f"Re: {stuck}"])
+    text = "\n".join(texts(server))
+    assert f"farandole --namespace {settings.namespace} run {RUN}" in text
+    assert f"farandole --namespace {settings.namespace} work enrich" in text
+    assert f"Over: run {RUN} is completed" in text
+    assert "Over: `enrich` is worked again" in text
+    assert " died" not in text

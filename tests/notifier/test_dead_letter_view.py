@@ -64,9 +64,9 @@ def test_the_fingerprint_is_that_of_the_worker_or_computed_from_the_message() ->
 
 
 def test_data_that_do_not_fit_a_schema_with_personal_fields_are_not_shown() -> None:
-    said = "name: Input should be a string, input_value=['Ann', 'Example']"
+    message = "name: Input should be a string, input_value=['Ann', 'Example']"
     for died in (
-        Died(0, error="Unreadable", message=said, value=b'{"name": ["Ann", "Example"]}'),
+        Died(0, error="Unreadable", message=message, value=b'{"name": ["Ann", "Example"]}'),
         Died(0, error="Unreadable", message="no JSON: 'Ann'", value=b'{"name": "Ann'),
     ):
         assert "Ann" not in build_sample(read(died, key=b"Ann")).model_dump_json()

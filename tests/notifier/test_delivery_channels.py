@@ -43,12 +43,12 @@ def notice(
     )  # fmt: skip
 
 
-def said(outcome: DeliveryOutcome, asked: list[str], name: str) -> ChannelSender:
-    async def way(_: Notice) -> DeliveryOutcome:
+def sender_of(outcome: DeliveryOutcome, asked: list[str], name: str) -> ChannelSender:
+    async def send(_: Notice) -> DeliveryOutcome:
         asked.append(name)
         return outcome
 
-    return way
+    return send
 
 
 async def tried(
@@ -56,7 +56,8 @@ async def tried(
 ) -> tuple[AttemptResult, list[str]]:
     asked: list[str] = []
     attempt = await deliver_notice(
-        which, {"email": said(email, asked, "email"), "webhook": said(hook, asked, "webhook")}
+        which,
+        {"email": sender_of(email, asked, "email"), "webhook": sender_of(hook, asked, "webhook")},
     )
     return attempt, asked
 

@@ -104,7 +104,7 @@ class Book:
                 notice.key, AttemptResult(None), START + timedelta(seconds=at)
             )
 
-    def told(self) -> list[tuple[str, str]]:
+    def notice_log(self) -> list[tuple[str, str]]:
         """Return the kinds and counts of the written notices, in order."""
         self.commit()
         seen = {notice.id: notice for notice in self.sent}
@@ -115,15 +115,15 @@ def test_the_first_notice_waits_for_the_gathering_time() -> None:
     book = Book()
     book.died(Died(0), Died(1), Died(2))
     book.passed(4.9)
-    assert book.told() == []
+    assert book.notice_log() == []
     book.passed(5)
-    assert book.told() == [("opened", "3")]
+    assert book.notice_log() == [("opened", "3")]
 
 
 def test_notices_of_a_growing_incident_have_growing_intervals() -> None:
     book = Book(ALERTS.model_copy(update={"digests": (60, 600), "quiet": 10_000}))
     book.died(*(Died(n) for n in range(3000)))
-    assert book.told() == [
+    assert book.notice_log() == [
         ("opened", "5"),
         ("growing", "65"),
         ("growing", "665"),
@@ -138,7 +138,7 @@ def test_an_incident_that_does_not_grow_has_no_further_notice() -> None:
     book.died(Died(0))
     for after in (5, 700, 1700):
         book.passed(after)
-    assert book.told() == [("opened", "1")]
+    assert book.notice_log() == [("opened", "1")]
 
 
 def test_a_quiet_incident_has_one_notice_of_its_resolution() -> None:
@@ -147,7 +147,7 @@ def test_a_quiet_incident_has_one_notice_of_its_resolution() -> None:
     book.passed(6)
     for after in (1799, 1800, 1801, 9999):
         book.passed(after)
-    assert book.told() == [("opened", "1"), ("resolved", "1")]
+    assert book.notice_log() == [("opened", "1"), ("resolved", "1")]
 
 
 def test_a_failure_after_the_resolution_opens_another_incident() -> None:
@@ -156,7 +156,7 @@ def test_a_failure_after_the_resolution_opens_another_incident() -> None:
     book.passed(6)
     book.died(Died(5000))
     book.passed(5006)
-    assert book.told() == [("opened", "1"), ("resolved", "1"), ("opened", "1")]
+    assert book.notice_log() == [("opened", "1"), ("resolved", "1"), ("opened", "1")]
     assert len({notice.incident for notice in book.sent}) == 2
 
 
@@ -168,7 +168,7 @@ def test_an_acknowledged_incident_has_only_the_notice_of_its_resolution() -> Non
     book.book.apply_control(AcknowledgeDocument(incident=incident.id, by="ann"))
     book.died(*(Died(n) for n in range(10, 200)))
     book.passed(5000)
-    assert book.told() == [("opened", "1"), ("resolved", "191")]
+    assert book.notice_log() == [("opened", "1"), ("resolved", "191")]
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ def test_a_muted_incident_has_its_notice_after_the_mute(whole: bool) -> None:
     )
     book.died(*(Died(n) for n in range(10, 999)))
     book.passed(999)
-    assert book.told() == [("opened", "1")]
+    assert book.notice_log() == [("opened", "1")]
     book.passed(1000)
-    assert book.told() == [("opened", "1"), ("growing", "990")]
+    assert book.notice_log() == [("opened", "1"), ("growing", "990")]
 
 
 def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
@@ -213,7 +213,7 @@ def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
     )
     book.died(Died(0), Died(0, stage="load"))
     book.passed(50)
-    assert book.told() == [("opened", "1")]
+    assert book.notice_log() == [("opened", "1")]
     assert book.sent[0].id.startswith(book.book.incidents[_key(book, "load")].id)
 
 
@@ -225,7 +225,7 @@ def test_failures_beyond_the_limit_share_one_incident() -> None:
     book = Book(ALERTS.model_copy(update={"fingerprints": 3}))
     book.died(*(Died(n / 1000, error=f"E{chr(65 + n)}") for n in range(20)))
     book.passed(10)
-    assert book.told() == [("opened", "1")] * 3 + [("opened", "17")]
+    assert book.notice_log() == [("opened", "1")] * 3 + [("opened", "17")]
     assert [i.fingerprint for i in book.book.incidents.values()][-1] == OTHERS_FINGERPRINT
 
 
@@ -246,14 +246,14 @@ def test_notices_are_limited_per_hour_and_the_rest_follow_later() -> None:
     book = Book(ALERTS.model_copy(update={"per_hour": 2, "quiet": 50_000}))
     book.died(*(Died(n / 10, stage=f"s{chr(97 + n)}") for n in range(5)))
     book.passed(10)
-    assert len(book.told()) == 2
+    assert len(book.notice_log()) == 2
     assert [n.mail for n in book.sent] == ["opened 1", "opened 1 +sc +sd +se"]
     book.delivered(11)
     book.passed(3611)
-    assert len(book.told()) == 4
+    assert len(book.notice_log()) == 4
     book.delivered(3612)
     book.passed(7300)
-    assert [kind for kind, _ in book.told()] == ["opened"] * 5
+    assert [kind for kind, _ in book.notice_log()] == ["opened"] * 5
 
 
 def test_a_failed_notice_is_retried_at_growing_intervals() -> None:
@@ -369,7 +369,7 @@ def test_restarts_and_batches_do_not_change_the_notices(
             restarted.restart()
     straight.commit()
     restarted.commit()
-    assert straight.told() == restarted.told()
+    assert straight.notice_log() == restarted.notice_log()
     assert _counts(straight) == _counts(restarted)
 
 

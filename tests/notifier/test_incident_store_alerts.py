@@ -168,12 +168,12 @@ def test_notices_of_an_alert_alternate_between_opened_and_resolved(
 
 
 def held(lane: int, state: str = "firing", **more: object) -> Alert:
-    said = {
+    values = {
         "kind": "stage.held", "key": f"p/stage/load/held/{lane}", "pipeline": "p", "stage": "load",
         "lane": lane, "text": "it holds" if state == "firing" else "it goes on", "since": START,
         "state": state,
     }  # fmt: skip
-    return Alert.model_validate(said | more)
+    return Alert.model_validate(values | more)
 
 
 def test_alerts_of_all_lanes_of_a_stage_have_one_notice_and_one_resolution() -> None:
@@ -265,7 +265,7 @@ UNWORKED = {"kind": "stage.unworked", "run": None}
 
 
 @pytest.mark.parametrize(
-    ("routes", "how", "told"),
+    ("routes", "how", "recipient"),
     [
         ((OF_LOAD, TO_ALL), {"stage": "load", **UNWORKED}, "dba@example.com"),
         ((OF_LOAD, TO_ALL), {"stage": "plan", **UNWORKED}, "all@example.com"),
@@ -275,13 +275,13 @@ UNWORKED = {"kind": "stage.unworked", "run": None}
     ],
 )
 def test_an_alert_takes_the_route_of_its_stage(
-    routes: tuple[AlertRoute, ...], how: dict[str, object], told: str | None
+    routes: tuple[AlertRoute, ...], how: dict[str, object], recipient: str | None
 ) -> None:
     intent = NoticeIntent(incident(**how), "opened", START)
     notice = compose_notice(
         intent, AlertPolicy(routes=routes), sender="f@example.com", bootstrap=""
     )
-    assert (notice.recipients if notice else None) == ((told,) if told else None)
+    assert (notice.recipients if notice else None) == ((recipient,) if recipient else None)
 
 
 def test_the_mail_of_an_alert_has_its_text_time_and_commands() -> None:

@@ -43,10 +43,10 @@ def made(number: int = 0, **fields: object) -> str:
 
 
 async def test_a_caught_mail_is_a_file_with_the_mail_as_sent(tmp_path: Path) -> None:
-    told: list[CaughtMail] = []
-    async with serve_mail_catcher(tmp_path / "new" / "mails", on_mail=told.append) as at:
+    caught: list[CaughtMail] = []
+    async with serve_mail_catcher(tmp_path / "new" / "mails", on_mail=caught.append) as at:
         outcome = await send(at, made(), OPS, "hidden@example.com")
-    (mail,) = told
+    (mail,) = caught
     assert outcome.answer == f"250 2.0.0 caught as {mail.file.name}"
     assert mail.file.name.endswith(
         "Z-0001-order-lines-validate-reject-something-was-paid-for-nothing.eml"

@@ -63,13 +63,13 @@ def test_one_event_is_written_in_the_singular() -> None:
 
 def test_the_day_is_shown_if_it_is_not_today() -> None:
     day_before = OPENED - timedelta(days=1)
-    said = first_line(made(opened=day_before))
-    assert said == "1,204 events died in validate since 23 Nov, 12:03 UTC."
+    text = first_line(made(opened=day_before))
+    assert text == "1,204 events died in validate since 23 Nov, 12:03 UTC."
 
 
 def test_a_growing_incident_shows_the_increase() -> None:
-    said = first_line(made(1, "growing", count=3204, told=1204))
-    assert said == (
+    text = first_line(made(1, "growing", count=3204, told=1204))
+    assert text == (
         "3,204 events died in validate since 12:03 UTC, 2,000 of them since the last notice."
     )
 
@@ -82,9 +82,9 @@ def test_a_resolved_incident_shows_its_first_and_last_time() -> None:
 
 def test_samples_are_shown_with_their_positions() -> None:
     for kind in ("plain", "html"):
-        said = body(made(), kind)
+        text = body(made(), kind)
         for word in ("line.ingested/3/10482", "line.ingested/3/22015", '"sales_cents": 399'):
-            assert word in said
+            assert word in text
 
 
 def test_commands_are_shown_as_they_are_typed() -> None:
@@ -115,9 +115,9 @@ def test_other_incidents_are_listed() -> None:
     _, mail = compose_mail(
         incident(), "opened", 0, sender=SENDER, recipients=OPS, others=others, now=NOW
     )
-    said = body(read(mail))
-    assert "s9: Reject: something was paid for nothing (2 since 12:03 UTC)" in said
-    assert "and 3 more" in said
+    text = body(read(mail))
+    assert "s9: Reject: something was paid for nothing (2 since 12:03 UTC)" in text
+    assert "and 3 more" in text
 
 
 def test_the_subject_does_not_change_so_that_mail_programs_can_thread() -> None:
@@ -154,9 +154,9 @@ def test_the_html_loads_no_external_resources() -> None:
 
 
 def test_html_in_an_event_is_escaped() -> None:
-    said = body(made(title="<script>alert(1)</script>&amp;"), "html")
-    assert "<script" not in said
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;" in said
+    text = body(made(title="<script>alert(1)</script>&amp;"), "html")
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;" in text
 
 
 def test_control_and_direction_characters_are_escaped() -> None:
@@ -294,8 +294,8 @@ def check(subject: str, mail: str) -> None:
     assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
     for part in parts:
         assert not part.defects
-        said = cast(str, cast(EmailMessage, part).get_content()).replace("\r\n", "\n")
-        assert not set(said) & {"\0", "\x1b", "\r", "\u202e"}
+        text = cast(str, cast(EmailMessage, part).get_content()).replace("\r\n", "\n")
+        assert not set(text) & {"\0", "\x1b", "\r", "\u202e"}
 
 
 @pytest.mark.parametrize("worst", [WORST, "&" * 20_000, "=" * 20_000, "é" * 20_000, "\x01" * 9_000])

@@ -53,7 +53,7 @@ class Notifier:
         if done := self.work.on_idle():
             self.work.on_commit(done)
 
-    def told(self) -> list[tuple[str, str]]:
+    def notice_log(self) -> list[tuple[str, str]]:
         return [(notice.kind, notice.subject) for notice in self.sending.started]
 
 
@@ -77,7 +77,7 @@ async def test_a_settlement_is_not_counted_as_a_failure() -> None:
     notifier.on_idle()
     notifier.now += timedelta(seconds=2)
     notifier.on_idle()
-    assert notifier.told() == [("opened", "1")]
+    assert notifier.notice_log() == [("opened", "1")]
 
 
 async def test_time_does_not_advance_while_a_backlog_is_read() -> None:
@@ -87,20 +87,20 @@ async def test_time_does_not_advance_while_a_backlog_is_read() -> None:
     for number in range(9):
         notifier.now += timedelta(seconds=1)
         await notifier.handle(record(Died(0), number))
-    assert notifier.told() == []
+    assert notifier.notice_log() == []
     notifier.on_idle()
     notifier.now += timedelta(seconds=2)
     notifier.on_idle()
-    assert notifier.told() == [("opened", "9")]
+    assert notifier.notice_log() == [("opened", "9")]
 
 
 @pytest.mark.parametrize("timestamp", [-1, 0, 2**62], ids=["none", "1970", "after the year 9999"])
 async def test_a_dead_letter_with_any_timestamp_has_a_notice(timestamp: int) -> None:
     notifier = Notifier()
-    told = record(Died(0), 0)
-    strange = SimulatedRecord(*told[:6], timestamp)
+    letter = record(Died(0), 0)
+    strange = SimulatedRecord(*letter[:6], timestamp)
     await notifier.handle(strange)
     notifier.on_idle()
     notifier.now += timedelta(seconds=6)
     notifier.on_idle()
-    assert notifier.told()[0] == ("opened", "1")
+    assert notifier.notice_log()[0] == ("opened", "1")

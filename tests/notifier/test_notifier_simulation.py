@@ -115,16 +115,16 @@ class World:
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
-            what = self.die.random()
-            if what < 0.10:
+            chance = self.die.random()
+            if chance < 0.10:
                 self.fail()
-            elif what < 0.13:
+            elif chance < 0.13:
                 self.kill()
-            elif what < 0.16:
+            elif chance < 0.16:
                 self.assign()
-            elif what < 0.30:
+            elif chance < 0.30:
                 self.seconds += self.die.choice([0.5, 2, 7, 30])
-            elif what < 0.45:
+            elif chance < 0.45:
                 self.deliver()
             else:
                 self.advance(OutcomeUnknownError("lost") if self.die.random() < 0.03 else None)
@@ -139,11 +139,11 @@ class World:
 
     def accepts(self, notice: Notice) -> bool:
         """Return True if the server accepts the mail. It may also accept it and lose the answer."""
-        what = 1.0 if self.healthy else self.die.random()
-        if what < 0.3:
+        chance = 1.0 if self.healthy else self.die.random()
+        if chance < 0.3:
             return False
         self.mailbox.append(notice)
-        if what < 0.4:
+        if chance < 0.4:
             self.excused[notice.id] += 1
             return False
         return True
@@ -237,7 +237,7 @@ class World:
                 found.setdefault(notice.id, notice)
         return found
 
-    def told(self) -> int:
+    def counted_failures(self) -> int:
         """Return how many failures the last notices of all incidents count."""
         return sum({n.incident: int(n.subject) for n in self.written().values()}.values())
 
@@ -271,7 +271,7 @@ def test_every_failure_is_counted_in_the_notices_once_after_any_crashes(
     worlds: dict[int, World],
 ) -> None:
     for seed, world in worlds.items():
-        assert world.told() == world.died, seed
+        assert world.counted_failures() == world.died, seed
 
 
 def test_every_committed_notice_is_delivered(worlds: dict[int, World]) -> None:
@@ -330,7 +330,7 @@ def _sound(seed: int, mutant: type[NotifierLane]) -> bool:
     return (
         all(number <= 1 + world.excused[notice] for notice, number in copies.items())
         and set(copies) == set(world.written())
-        and world.told() == world.died
+        and world.counted_failures() == world.died
     )
 
 
@@ -340,14 +340,14 @@ def test_a_lane_that_closes_commits_the_results_of_its_attempts(seeds: range) ->
     for seed in seeds:
         world = World(random.Random(seed))
         for _ in range(300):
-            what = world.die.random()
-            if what < 0.1:
+            chance = world.die.random()
+            if chance < 0.1:
                 world.fail()
-            elif what < 0.15:
+            elif chance < 0.15:
                 world.assign()
-            elif what < 0.3:
+            elif chance < 0.3:
                 world.seconds += 3
-            elif what < 0.5:
+            elif chance < 0.5:
                 world.deliver()
             else:
                 world.advance()

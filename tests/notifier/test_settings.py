@@ -70,9 +70,9 @@ HOST = 'smtp_host = "mail.example.com"\nmail_from = "farandole@example.com"\n'
 def test_a_bad_value_is_one_line_that_names_it(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(InvalidSettingsError) as caught:
         NotifierSettings.load(write(tmp_path, f"[notifier]\n{text}"))
-    said = str(caught.value)
-    assert named in said.replace("FARANDOLE_SMTP_HOTS", "smtp_hots")
-    assert "\n" not in said
+    message = str(caught.value)
+    assert named in message.replace("FARANDOLE_SMTP_HOTS", "smtp_hots")
+    assert "\n" not in message
 
 
 def test_a_setting_in_the_wrong_table_is_an_error_that_names_the_right_one(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.usefixtures("unset")
 
 
 def configured(port: int, **given: Any) -> NotifierSettings:
-    said = {"smtp_security": "none", "smtp_timeout": PATIENT, **given}
-    return NotifierSettings(smtp_host="localhost", smtp_port=port, mail_from=SENDER, **said)
+    values = {"smtp_security": "none", "smtp_timeout": PATIENT, **given}
+    return NotifierSettings(smtp_host="localhost", smtp_port=port, mail_from=SENDER, **values)
 
 
 async def hand(server: Server, *recipients: str, **given: Any) -> DeliveryOutcome:
@@ -37,9 +37,9 @@ async def hand(server: Server, *recipients: str, **given: Any) -> DeliveryOutcom
 
 
 def why(outcome: DeliveryOutcome, recipient: str = A) -> str:
-    said = {**outcome.refused, **outcome.deferred}[recipient]
-    assert said == " ".join(said.split())
-    return said
+    reason = {**outcome.refused, **outcome.deferred}[recipient]
+    assert reason == " ".join(reason.split())
+    return reason
 
 
 async def test_a_mail_arrives_unchanged() -> None:
@@ -189,9 +189,9 @@ async def test_a_server_that_does_not_speak_smtp_is_deferred() -> None:
 async def test_an_answer_is_escaped_and_cut() -> None:
     answer = "550 \x1b[31mred\u202e" + "x" * 6000
     async with serving({"MAIL": answer}, enable_SMTPUTF8=True) as server:
-        said = why(await hand(server))
-    assert "\\x1b[31mred\\u202e" in said
-    assert len(said) < 500
+        reason = why(await hand(server))
+    assert "\\x1b[31mred\\u202e" in reason
+    assert len(reason) < 500
 
 
 class Authority:

@@ -13,9 +13,10 @@ ALERTS = AlertPolicy(routes=(AlertRoute(email=("ops@example.com",)),))
 
 
 def texts(**fields: object) -> list[str]:
-    said = {"resolved": None, "firing": None} | fields
+    values = {"resolved": None, "firing": None} | fields
     return [
-        text for _, text in suggested_commands(incident(**said), "localhost:9092", " --namespace n")
+        text
+        for _, text in suggested_commands(incident(**values), "localhost:9092", " --namespace n")
     ]
 
 
@@ -32,9 +33,9 @@ def test_commands_for_failures_show_the_dead_letters_and_replay_them() -> None:
 
 
 def test_commands_for_the_incident_of_other_failures_name_only_the_stage() -> None:
-    said = texts(fingerprint=OTHERS_FINGERPRINT)
-    assert "farandole --namespace n dead --stage validate" in said
-    assert "farandole --namespace n dead replay --stage validate" in said
+    commands = texts(fingerprint=OTHERS_FINGERPRINT)
+    assert "farandole --namespace n dead --stage validate" in commands
+    assert "farandole --namespace n dead replay --stage validate" in commands
 
 
 def test_without_a_sample_no_command_names_a_dead_letter() -> None:
@@ -42,8 +43,8 @@ def test_without_a_sample_no_command_names_a_dead_letter() -> None:
 
 
 def test_names_are_quoted_for_the_shell() -> None:
-    said = texts(stage="a; rm b", fingerprint="$(c)")
-    assert "farandole --namespace n dead --stage 'a; rm b' --fingerprint '$(c)'" in said
+    commands = texts(stage="a; rm b", fingerprint="$(c)")
+    assert "farandole --namespace n dead --stage 'a; rm b' --fingerprint '$(c)'" in commands
 
 
 def test_the_notice_of_a_resolution_suggests_no_acknowledgement() -> None:

@@ -35,18 +35,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def read(kind: str = "opened", **given: Any) -> dict[str, Any]:
     fields = given.pop("fields", {})
-    said = webhook_payload(incident(**fields), kind, commands=COMMANDS, now=NOW, **given)  # type: ignore[arg-type]
-    parsed: dict[str, Any] = json.loads(said)
+    payload = webhook_payload(incident(**fields), kind, commands=COMMANDS, now=NOW, **given)  # type: ignore[arg-type]
+    parsed: dict[str, Any] = json.loads(payload)
     return parsed
 
 
 def test_the_payload_has_the_form_of_alertmanager() -> None:
-    said = read()
-    assert said["version"] == "4"
-    assert said["status"] == "firing"
-    assert said["truncatedAlerts"] == 0
-    assert said["groupLabels"]["incident"] == "b2x7k4qdm5c3a"
-    (alert,) = said["alerts"]
+    post = read()
+    assert post["version"] == "4"
+    assert post["status"] == "firing"
+    assert post["truncatedAlerts"] == 0
+    assert post["groupLabels"]["incident"] == "b2x7k4qdm5c3a"
+    (alert,) = post["alerts"]
     assert alert["labels"]["alertname"] == "Reject"
     assert alert["annotations"]["summary"] == "1,204 events died in validate since 12:03 UTC"
     assert alert["annotations"]["commands"].count("\n") == len(COMMANDS) - 1
@@ -55,9 +55,9 @@ def test_the_payload_has_the_form_of_alertmanager() -> None:
 
 
 def test_a_resolved_alert_has_an_end() -> None:
-    said = read("resolved", fields={"resolved": NOW})
-    assert said["status"] == said["alerts"][0]["status"] == "resolved"
-    assert said["alerts"][0]["endsAt"] == "2026-11-24T12:09:45Z"
+    post = read("resolved", fields={"resolved": NOW})
+    assert post["status"] == post["alerts"][0]["status"] == "resolved"
+    assert post["alerts"][0]["endsAt"] == "2026-11-24T12:09:45Z"
 
 
 def test_an_alert_keeps_its_fingerprint_until_it_is_resolved() -> None:
@@ -69,10 +69,10 @@ def test_an_alert_keeps_its_fingerprint_until_it_is_resolved() -> None:
 
 
 def test_other_incidents_are_further_alerts_and_common_labels_are_listed_once() -> None:
-    said = read(others=[incident(id=f"o{n}", stage="load") for n in range(MAX_POSTED_ALERTS + 4)])
-    assert len(said["alerts"]) == MAX_POSTED_ALERTS
-    assert said["truncatedAlerts"] == 5
-    assert said["commonLabels"] == {
+    post = read(others=[incident(id=f"o{n}", stage="load") for n in range(MAX_POSTED_ALERTS + 4)])
+    assert len(post["alerts"]) == MAX_POSTED_ALERTS
+    assert post["truncatedAlerts"] == 5
+    assert post["commonLabels"] == {
         "alertname": "Reject", "pipeline": "order-lines", "severity": "error"
     }  # fmt: skip
 
@@ -81,19 +81,19 @@ def test_other_incidents_are_further_alerts_and_common_labels_are_listed_once() 
 def test_any_text_gives_safe_json(text: str) -> None:
     names = ("id", "pipeline", "stage", "error", "title", "version")
     found = incident(**dict.fromkeys(names, text), samples=(sample(message=text, topic=text),))
-    said = webhook_payload(found, "opened", commands=[(text, text)], now=NOW)
-    json.loads(said)
-    assert not set(said) & {"\x1b", "\u202e", "\0"}
+    payload = webhook_payload(found, "opened", commands=[(text, text)], now=NOW)
+    json.loads(payload)
+    assert not set(payload) & {"\x1b", "\u202e", "\0"}
 
 
 def test_the_largest_post_is_bounded() -> None:
     worst = "\U0001f4a3" * 100_000
     names = ("id", "pipeline", "stage", "error", "title", "version")
     full = incident(**dict.fromkeys(names, worst), samples=(sample(message=worst, topic=worst),))
-    said = webhook_payload(
+    payload = webhook_payload(
         full, "opened", commands=[(worst, worst)] * 99, others=[full] * 99, now=NOW
     )
-    assert len(said.encode()) < 100_000
+    assert len(payload.encode()) < 100_000
 
 
 def test_the_signature_equals_the_example_of_the_standard() -> None:
@@ -125,10 +125,10 @@ async def send(url: str, **given: Any) -> DeliveryOutcome:
 
 
 def why(outcome: DeliveryOutcome) -> str:
-    said = {**outcome.refused, **outcome.deferred}[WEBHOOK_RECIPIENT]
-    assert "secret-token" not in said
-    assert said == " ".join(said.split())
-    return said
+    reason = {**outcome.refused, **outcome.deferred}[WEBHOOK_RECIPIENT]
+    assert "secret-token" not in reason
+    assert reason == " ".join(reason.split())
+    return reason
 
 
 async def test_the_post_that_arrives_has_the_right_signature() -> None:
@@ -195,9 +195,9 @@ async def test_an_answer_is_escaped_and_cut() -> None:
         return web.Response(status=400, body=b"\x1b[31m\r\n\xff" + b"x" * 1_000_000)
 
     async with answering(handler) as url:
-        said = why(await send(url))
-    assert "\\x1b[31m" in said
-    assert len(said) < 300
+        reason = why(await send(url))
+    assert "\\x1b[31m" in reason
+    assert len(reason) < 300
 
 
 async def test_an_answer_whose_body_never_ends_is_judged_by_its_status() -> None:
@@ -222,11 +222,11 @@ async def test_no_answer_is_deferred_and_may_have_arrived() -> None:
     assert WEBHOOK_RECIPIENT in outcome.deferred
 
 
-@pytest.mark.parametrize("said", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 2"])
-async def test_an_invalid_answer_is_deferred(said: bytes) -> None:
+@pytest.mark.parametrize("answer", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 2"])
+async def test_an_invalid_answer_is_deferred(answer: bytes) -> None:
     async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"}")
-        writer.write(said)
+        writer.write(answer)
         await writer.drain()
         writer.close()
 
