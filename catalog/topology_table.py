@@ -117,9 +117,7 @@ class TopologyDecoder:
     def _decode_row(self, key: bytes, value: bytes) -> _Row:
         try:
             return parse_topology_row(key, value)
-        except (
-            ValidationError
-        ) as error:  # one foreign record must not end every reader of the table
+        except ValidationError as error:  # a foreign row must not end every reader of the table
             self._on_foreign(key)
             return error.errors()[0]["msg"]
 

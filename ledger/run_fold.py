@@ -131,7 +131,7 @@ def _add_consumed(edge: RunEdge, consumed: ConsumedCounts, at: int, seconds: flo
     counts, outcomes = cast(dict[str, int], edge), cast(Mapping[str, int], consumed)
     for name in _OUTCOMES:
         if name in outcomes:
-            counts[name] = counts.get(name, 0) + outcomes[name]  # a row may be older than the name
+            counts[name] = counts.get(name, 0) + outcomes[name]  # older rows lack newer outcomes
     if "lines" in consumed:
         edge["lines"] = edge.get("lines", 0) + consumed["lines"]
     edge["age"] = max(edge["age"], (at - consumed["oldest"]) / 1000)

@@ -183,7 +183,7 @@ class RunStore:
             _, run = self._closed.popleft()
             del self._rows[run]
             yield run
-        # Nothing was added for the whole retention: the events that it waits for are deleted.
+        # Nothing was added for the whole retention, so the events it waits for are deleted.
         while self._open and next(iter(self._open.values())) < limit:
             run, _ = self._open.popitem(last=False)
             row: RunRow = orjson.loads(self._rows.pop(run))

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 TABLE_NAME = "windows"
 _BATCH_ENTRIES = 2_000  # the most entries that are counted at once
-_BATCH_SECONDS = 0.25  # a window is written once in this time, however many entries change it
+_BATCH_SECONDS = 0.25  # a window is written at most once in this time
 _ROCKSDB_OPTIONS = {  # the defaults are for tables of gigabytes
     "write_buffer_size": 4 * 2**20,
     "max_write_buffer_number": 2,
@@ -103,7 +103,7 @@ class MonitorApp:
             async for events in stream.noack_take(_BATCH_ENTRIES, within=_BATCH_SECONDS):
                 await self._count_batch(stream, events)
         except Exception as error:
-            # Faust would restart the agent behind the batch that failed.
+            # Faust would restart the agent after the failed batch, and lose that batch.
             await self.app.crash(error)
             raise
 
@@ -124,7 +124,7 @@ class MonitorApp:
             last[message.partition] = event
             self.counted_up_to[message.partition] = message.offset + 1
         for partition, event in last.items():
-            # A table writes to the partition of the current event; in a batch there is none.
+            # A table writes to the partition of the current event, which a batch does not have.
             _current_event.set(weakref.ref(event))
             for key, value in self.window_store.take_unsaved(partition):
                 self._table[key] = value

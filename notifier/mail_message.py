@@ -23,7 +23,7 @@ MAX_MAIL_BYTES = 100_000
 MAX_NAMED_RECIPIENTS = 30
 """If there are more recipients, the mail names none."""
 
-_POLICY = SMTP.clone(max_line_length=76)  # quoted-printable allows no longer line
+_POLICY = SMTP.clone(max_line_length=76)  # quoted-printable does not allow longer lines
 
 
 def compose_mail(

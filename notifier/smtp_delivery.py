@@ -166,7 +166,7 @@ class _SmtpAttempt:
         cause."""
         text = f"no answer within {seconds:g} s"
         if self.step == "connecting" and self.settings.smtp_security != "tls":
-            # A server that expects TLS from the first byte waits, as we do.
+            # A server that expects TLS from the first byte waits for us, and we wait for it.
             text += (
                 f"; is {ENV_PREFIX}SMTP_SECURITY tls meant for port {self.settings.effective_port}?"
             )
