@@ -30,7 +30,7 @@ from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, books_read, until
 from tests.books.stand import rows
 from tests.cli.conftest import environment
-from tests.ledger.test_live import bookkeeper
+from tests.ledger.test_bookkeeper_live import bookkeeper
 from tests.rewiring.test_live import behind
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]

@@ -1,4 +1,4 @@
-"""Is it said exactly what became of a mail, whatever the server does?"""
+"""Is the result of a mail reported exactly, for every behaviour of the server?"""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.usefixtures("unset")
 
 
 def configured(port: int, **given: Any) -> NotifierSettings:
-    said = {"smtp_security": "none", "smtp_timeout": PATIENT, **given}
-    return NotifierSettings(smtp_host="localhost", smtp_port=port, mail_from=SENDER, **said)
+    values = {"smtp_security": "none", "smtp_timeout": PATIENT, **given}
+    return NotifierSettings(smtp_host="localhost", smtp_port=port, mail_from=SENDER, **values)
 
 
 async def hand(server: Server, *recipients: str, **given: Any) -> DeliveryOutcome:
@@ -37,12 +37,12 @@ async def hand(server: Server, *recipients: str, **given: Any) -> DeliveryOutcom
 
 
 def why(outcome: DeliveryOutcome, recipient: str = A) -> str:
-    said = {**outcome.refused, **outcome.deferred}[recipient]
-    assert said == " ".join(said.split())
-    return said
+    reason = {**outcome.refused, **outcome.deferred}[recipient]
+    assert reason == " ".join(reason.split())
+    return reason
 
 
-async def test_a_mail_arrives_as_it_is() -> None:
+async def test_a_mail_arrives_unchanged() -> None:
     async with serving() as server:
         outcome = await hand(server, A, B)
     assert outcome.delivered == (A, B)
@@ -51,12 +51,12 @@ async def test_a_mail_arrives_as_it_is() -> None:
     assert server.got == [((A, B), MAIL)]
 
 
-async def test_without_a_server_everything_waits() -> None:
+async def test_without_a_configured_server_every_mail_is_deferred() -> None:
     outcome = await deliver_mail(NotifierSettings(), MAIL, SENDER, (A,))
     assert "FARANDOLE_SMTP_HOST" in outcome.deferred[A]
 
 
-async def test_nobody_listening_is_deferred() -> None:
+async def test_a_refused_connection_is_deferred() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         outcome = await deliver_mail(configured(taken.getsockname()[1]), MAIL, SENDER, (A,))
@@ -64,7 +64,7 @@ async def test_nobody_listening_is_deferred() -> None:
     assert "FARANDOLE_SMTP_PORT" in outcome.deferred[A]
 
 
-async def test_a_name_that_nobody_has_is_deferred() -> None:
+async def test_an_unknown_host_name_is_deferred() -> None:
     settings = NotifierSettings(
         smtp_host="nowhere.invalid", smtp_port=25, smtp_security="none", mail_from=SENDER
     )
@@ -76,7 +76,7 @@ SESSION = ["CONNECT", "EHLO"]
 
 @pytest.mark.parametrize("verb", SESSION)
 @pytest.mark.parametrize("answer", ["421 4.3.2 full", "554 5.7.1 go away"])
-async def test_a_server_that_will_not_have_us_is_deferred(verb: str, answer: str) -> None:
+async def test_a_server_that_rejects_the_session_is_deferred(verb: str, answer: str) -> None:
     async with serving({verb: answer, "HELO": answer}) as server:
         outcome = await hand(server)
     step = verb.replace("CONNECT", "connecting")
@@ -90,7 +90,7 @@ async def test_an_old_server_is_greeted_with_helo() -> None:
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "BODY"])
-async def test_5xx_of_a_mail_is_refused(verb: str) -> None:
+async def test_a_5xx_answer_to_a_mail_is_refused(verb: str) -> None:
     async with serving({verb: "550 5.7.1 no such thing"}) as server:
         outcome = await hand(server, A, B)
     assert set(outcome.refused) == {A, B}
@@ -99,7 +99,7 @@ async def test_5xx_of_a_mail_is_refused(verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "BODY"])
-async def test_4xx_of_a_mail_is_deferred(verb: str) -> None:
+async def test_a_4xx_answer_to_a_mail_is_deferred(verb: str) -> None:
     async with serving({verb: "451 4.7.1 later"}) as server:
         outcome = await hand(server, A, B)
     assert set(outcome.deferred) == {A, B}
@@ -107,13 +107,13 @@ async def test_4xx_of_a_mail_is_deferred(verb: str) -> None:
     assert "may have arrived" not in why(outcome)
 
 
-async def test_a_grey_list_is_passed_at_the_second_attempt() -> None:
+async def test_a_greylisting_server_accepts_the_second_attempt() -> None:
     async with serving({"RCPT": ["451 4.7.1 greylisted", None]}) as server:
         assert set((await hand(server)).deferred) == {A}
         assert (await hand(server)).delivered == (A,)
 
 
-async def test_each_recipient_has_a_fate_of_its_own() -> None:
+async def test_each_recipient_has_a_separate_result() -> None:
     faults = {f"RCPT {A}": "550 unknown", f"RCPT {B}": "452 full"}
     async with serving(faults) as server:
         outcome = await hand(server, A, B, C)
@@ -121,7 +121,7 @@ async def test_each_recipient_has_a_fate_of_its_own() -> None:
     assert server.got == [((C,), MAIL)]
 
 
-async def test_a_server_that_goes_between_recipients_leaves_all_of_them_waiting() -> None:
+async def test_a_connection_lost_between_recipients_defers_all_of_them() -> None:
     async with serving({f"RCPT {B}": "421 bye"}) as server:
         outcome = await hand(server, A, B)
     assert set(outcome.deferred) == {A, B}
@@ -129,7 +129,7 @@ async def test_a_server_that_goes_between_recipients_leaves_all_of_them_waiting(
     assert "may have arrived" not in why(outcome)
 
 
-async def test_an_address_that_cannot_be_said_is_refused_alone() -> None:
+async def test_an_invalid_address_does_not_affect_other_recipients() -> None:
     async with serving() as server:
         outcome = await hand(server, "ü@example.com", "a b", f"{A}\r\nRCPT TO:<x@y>", B)
     assert outcome.delivered == (B,)
@@ -139,7 +139,7 @@ async def test_an_address_that_cannot_be_said_is_refused_alone() -> None:
 
 @pytest.mark.parametrize("verb", ["CONNECT", "EHLO", "MAIL", "RCPT"])
 @pytest.mark.parametrize("fault", [DROP, HANG])
-async def test_silence_before_the_mail_is_deferred(verb: str, fault: str) -> None:
+async def test_no_answer_before_the_mail_is_deferred(verb: str, fault: str) -> None:
     async with serving({verb: fault}) as server:
         outcome = await hand(server, A, B, smtp_timeout=HASTY if fault == HANG else PATIENT)
     assert set(outcome.deferred) == {A, B}
@@ -149,7 +149,7 @@ async def test_silence_before_the_mail_is_deferred(verb: str, fault: str) -> Non
 
 
 @pytest.mark.parametrize("fault", [DROP, HANG])
-async def test_silence_after_the_mail_is_deferred_and_says_that_it_may_have_arrived(
+async def test_no_answer_after_the_mail_is_deferred_and_may_have_arrived(
     fault: str,
 ) -> None:
     async with serving({"BODY": fault, f"RCPT {B}": "450 later"}) as server:
@@ -158,13 +158,13 @@ async def test_silence_after_the_mail_is_deferred_and_says_that_it_may_have_arri
     assert "may have arrived" not in outcome.deferred[B]
 
 
-async def test_what_is_answered_is_delivered_though_the_farewell_is_not_heard() -> None:
+async def test_an_accepted_mail_is_delivered_although_quit_has_no_answer() -> None:
     async with serving({"QUIT": DROP}) as server:
         assert (await hand(server)).delivered == (A,)
 
 
-async def test_slow_steps_do_not_add_up_beyond_the_whole() -> None:
-    """Each answers within its own deadline, all of them together not."""
+async def test_slow_steps_do_not_exceed_the_deadline_of_the_attempt() -> None:
+    """Each step ends within its own deadline, but all of them together do not."""
 
     class Slow(Server):
         async def fault(self, verb: str, protocol: Any) -> str | None:
@@ -179,23 +179,23 @@ async def test_slow_steps_do_not_add_up_beyond_the_whole() -> None:
     assert server.got == []
 
 
-async def test_what_does_not_speak_smtp_is_deferred() -> None:
+async def test_a_server_that_does_not_speak_smtp_is_deferred() -> None:
     async with serving({"CONNECT": "HTTP/1.1 400 Bad Request"}) as server:
         outcome = await hand(server)
     assert "HTTP/1.1 400" in outcome.deferred[A]
     assert "-1" not in outcome.deferred[A]
 
 
-async def test_an_answer_is_quoted_without_harm_and_in_part() -> None:
+async def test_an_answer_is_escaped_and_cut() -> None:
     answer = "550 \x1b[31mred\u202e" + "x" * 6000
     async with serving({"MAIL": answer}, enable_SMTPUTF8=True) as server:
-        said = why(await hand(server))
-    assert "\\x1b[31mred\\u202e" in said
-    assert len(said) < 500
+        reason = why(await hand(server))
+    assert "\\x1b[31mred\\u202e" in reason
+    assert len(reason) < 500
 
 
 class Authority:
-    """A certificate authority, and the servers that it vouches for."""
+    """A certificate authority, and the certificates that it signs."""
 
     def __init__(self, folder: Path) -> None:
         self._ca = trustme.CA()
@@ -213,21 +213,21 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-async def test_starttls_is_used_and_said(authority: Authority) -> None:
+async def test_starttls_is_used_and_reported(authority: Authority) -> None:
     async with serving(starttls=authority.vouch("localhost"), require_starttls=True) as server:
         outcome = await hand(server, smtp_security="starttls", smtp_ca=authority.pem)
     assert outcome.delivered == (A,)
     assert outcome.route_text == f"localhost:{server.port}, TLSv1.3"
 
 
-async def test_tls_is_used_and_said(authority: Authority) -> None:
+async def test_tls_is_used_and_reported(authority: Authority) -> None:
     async with serving(tls=authority.vouch("localhost")) as server:
         outcome = await hand(server, smtp_security="tls", smtp_ca=authority.pem)
     assert outcome.delivered == (A,)
     assert "TLSv1.3" in outcome.route_text
 
 
-async def test_where_starttls_is_demanded_nothing_goes_in_clear() -> None:
+async def test_nothing_is_sent_in_clear_if_starttls_is_required() -> None:
     async with serving() as server:
         outcome = await hand(
             server, smtp_security="starttls", smtp_username=USER, smtp_password=PASSWORD
@@ -236,7 +236,7 @@ async def test_where_starttls_is_demanded_nothing_goes_in_clear() -> None:
     assert not {"AUTH", "MAIL", "DATA"} & set(server.verbs)
 
 
-async def test_a_server_that_refuses_its_own_starttls_gets_nothing(authority: Authority) -> None:
+async def test_a_server_that_rejects_starttls_gets_no_mail(authority: Authority) -> None:
     faults = {"STARTTLS": "454 4.7.0 not now"}
     async with serving(faults, starttls=authority.vouch("localhost")) as server:
         outcome = await hand(server, smtp_security="starttls", smtp_ca=authority.pem)
@@ -245,7 +245,7 @@ async def test_a_server_that_refuses_its_own_starttls_gets_nothing(authority: Au
 
 
 @pytest.mark.parametrize("fault", [DROP, HANG])
-async def test_silence_at_starttls_is_deferred(authority: Authority, fault: str) -> None:
+async def test_no_answer_to_starttls_is_deferred(authority: Authority, fault: str) -> None:
     async with serving({"STARTTLS": fault}, starttls=authority.vouch("localhost")) as server:
         outcome = await hand(
             server, smtp_security="starttls", smtp_ca=authority.pem,
@@ -269,14 +269,14 @@ async def test_a_wrong_certificate_is_deferred(
     assert "MAIL" not in server.verbs
 
 
-async def test_tls_where_there_is_none_names_the_setting() -> None:
+async def test_tls_to_a_server_without_it_names_the_setting() -> None:
     async with serving() as server:
         outcome = await hand(server, smtp_security="tls")
     assert "FARANDOLE_SMTP_SECURITY" in outcome.deferred[A]
 
 
-async def test_no_tls_where_there_is_one_names_the_setting(authority: Authority) -> None:
-    """Such a server waits for us to begin, as we wait for it."""
+async def test_no_tls_to_a_server_that_requires_it_names_the_setting(authority: Authority) -> None:
+    """Such a server waits for the client to begin, and the client waits for the greeting."""
     async with serving(tls=authority.vouch("localhost")) as server:
         outcome = await hand(server, smtp_security="starttls", smtp_timeout=HASTY)
     assert "is FARANDOLE_SMTP_SECURITY tls meant" in outcome.deferred[A]
@@ -297,7 +297,7 @@ async def sign_in(
     )  # fmt: skip
 
 
-async def test_it_signs_in(authority: Authority) -> None:
+async def test_the_configured_user_is_signed_in(authority: Authority) -> None:
     async with serving(starttls=authority.vouch("localhost"), auth_required=True) as server:
         outcome = await sign_in(server, authority)
     assert outcome.delivered == (A,)
@@ -326,14 +326,14 @@ async def test_a_password_that_the_server_repeats_is_not_shown(
     assert "501 cannot make sense of …" in outcome.deferred[A]
 
 
-async def test_a_server_where_nobody_signs_in_is_deferred() -> None:
+async def test_a_server_without_auth_is_deferred_if_a_user_is_configured() -> None:
     async with serving() as server:  # aiosmtpd offers AUTH only over TLS
         outcome = await hand(server, smtp_username=USER, smtp_password=PASSWORD)
     assert "AUTH" in outcome.deferred[A]
 
 
 @pytest.mark.parametrize("fault", [DROP, HANG])
-async def test_silence_at_auth_is_deferred(authority: Authority, fault: str) -> None:
+async def test_no_answer_to_auth_is_deferred(authority: Authority, fault: str) -> None:
     async with serving({"AUTH": fault}, starttls=authority.vouch("localhost")) as server:
         outcome = await hand(
             server, smtp_security="starttls", smtp_ca=authority.pem, smtp_username=USER,

@@ -1,4 +1,4 @@
-"""Is it known of each notice whether an attempt was made, however the lane ends?"""
+"""Does each notice have a result, for every way in which the lane can end?"""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def notice(number: int) -> Notice:
     )  # fmt: skip
 
 
-async def test_an_end_before_an_attempt_has_begun_says_that_it_was_not_made() -> None:
-    """A notice of which nothing is said would be taken to be under way for ever."""
+async def test_an_attempt_cancelled_before_it_began_is_reported_as_not_made() -> None:
+    """A notice without a result would count as running for ever."""
 
     async def deliver(_: Notice) -> AttemptResult:
         raise AssertionError("it was begun")
@@ -31,7 +31,7 @@ async def test_an_end_before_an_attempt_has_begun_says_that_it_was_not_made() ->
     assert (attempt.was_made, attempt.remaining) == (False, notice(0))
 
 
-async def test_an_end_lets_what_is_under_way_come_to_its_end_and_begins_nothing_more() -> None:
+async def test_stop_waits_for_running_attempts_and_begins_no_others() -> None:
     ending = asyncio.Event()
     tried = []
 
@@ -55,7 +55,7 @@ async def test_an_end_lets_what_is_under_way_come_to_its_end_and_begins_nothing_
     assert 0 < len(tried) < 6
 
 
-async def test_an_end_that_is_out_of_patience_breaks_off_what_is_under_way() -> None:
+async def test_stop_cancels_running_attempts_after_its_time_limit() -> None:
     async def deliver(_: Notice) -> AttemptResult:
         await asyncio.Event().wait()
         raise AssertionError
@@ -68,8 +68,8 @@ async def test_an_end_that_is_out_of_patience_breaks_off_what_is_under_way() -> 
     assert (attempt.was_made, attempt.remaining) == (True, notice(0))
 
 
-async def test_an_end_that_is_itself_abandoned_leaves_nothing_under_way() -> None:
-    """Else it would go on beside the successor's attempt at the same notice."""
+async def test_a_cancelled_stop_cancels_all_running_attempts() -> None:
+    """Otherwise it would run at the same time as the next owner's attempt."""
     over = asyncio.Event()
 
     async def deliver(_: Notice) -> AttemptResult:

@@ -1,6 +1,7 @@
-"""Is every failure told, and nothing told twice but in the stated window, whatever dies when?
+"""Is every failure in a notice, and no mail sent twice except in the documented case, after
+crashes?
 
-The real lane and the real work, over the simulation of Kafka; the mail server is a die.
+The real lane and the real notifier run over the simulation of Kafka; the mail server is random.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ ID = f"{NAMES.notifier_group}:0"
 
 @dataclass(eq=False)
 class Sending:
-    """As `farandole.notifier.delivery_tasks.DeliveryTasks`, in steps of the world."""
+    """Like `farandole.notifier.delivery_tasks.DeliveryTasks`, driven step by step by the world."""
 
     world: World
     under_way: list[Notice] = field(default_factory=list)
@@ -67,7 +68,7 @@ class Sending:
         return ended
 
     async def stop(self, drain_seconds: float) -> None:
-        """What is under way either comes to its end in time, or is broken off."""
+        """Finish or cancel each running attempt."""
         while self.under_way:
             self.attempt(broken_off=self.world.die.random() < 0.3)
 
@@ -81,7 +82,7 @@ class Sending:
 
 @dataclass(eq=False)
 class Notifier:
-    """One process: its work lives as long as it does, its lane as long as it is assigned."""
+    """One process. Its work lives as long as the process, its lane as long as it is assigned."""
 
     work: NotifierLane
     sending: Sending
@@ -98,7 +99,7 @@ class World:
     notifiers: list[Notifier] = field(default_factory=list)
     mailbox: list[Notice] = field(default_factory=list)
     excused: Counter[str] = field(default_factory=Counter)
-    """Copies that the stated window allows: taken by the server, and no mark could be written."""
+    """Allowed second copies: the server accepted the mail, and its result was lost."""
     healthy: bool = False
     generation: int = 0
     died: int = 0
@@ -114,16 +115,16 @@ class World:
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
-            what = self.die.random()
-            if what < 0.10:
+            chance = self.die.random()
+            if chance < 0.10:
                 self.fail()
-            elif what < 0.13:
+            elif chance < 0.13:
                 self.kill()
-            elif what < 0.16:
+            elif chance < 0.16:
                 self.assign()
-            elif what < 0.30:
+            elif chance < 0.30:
                 self.seconds += self.die.choice([0.5, 2, 7, 30])
-            elif what < 0.45:
+            elif chance < 0.45:
                 self.deliver()
             else:
                 self.advance(OutcomeUnknownError("lost") if self.die.random() < 0.03 else None)
@@ -137,12 +138,12 @@ class World:
         self.died += 1
 
     def accepts(self, notice: Notice) -> bool:
-        """The server takes it, or says that it does not; or takes it and the answer is lost."""
-        what = 1.0 if self.healthy else self.die.random()
-        if what < 0.3:
+        """Return True if the server accepts the mail. It may also accept it and lose the answer."""
+        chance = 1.0 if self.healthy else self.die.random()
+        if chance < 0.3:
             return False
         self.mailbox.append(notice)
-        if what < 0.4:
+        if chance < 0.4:
             self.excused[notice.id] += 1
             return False
         return True
@@ -154,7 +155,7 @@ class World:
                 return
 
     def kill(self) -> None:
-        """kill -9: what the server has taken may be unmarked."""
+        """Kill a notifier; mails that the server has accepted may have no result."""
         victim = self.die.choice(self.notifiers)
         for notice in victim.sending.under_way:
             if self.die.random() < 0.5:
@@ -172,7 +173,7 @@ class World:
             self.excused[key.decode()] += outcome.remaining is None
 
     def assign(self) -> None:
-        """A rebalance: the lane ends in good order where it is, and begins at one of the two."""
+        """Rebalance: the lane closes in good order, and opens in one of the two notifiers."""
         for notifier in self.notifiers:
             if notifier.life is None or notifier.port is None:
                 continue
@@ -182,7 +183,7 @@ class World:
                     break
                 self._step(notifier)
             assert notifier.life is None
-            self._excuse(notifier)  # a lane that ends before it was born can write nothing
+            self._excuse(notifier)  # a lane that ends before it was open can write nothing
         self.generation += 1
         self.kafka.generations[ID] = self.generation
         chosen = self.die.choice(self.notifiers)
@@ -207,7 +208,7 @@ class World:
             notifier.life = None
 
     def calm(self) -> None:
-        """The mail server is well again; some hours pass."""
+        """Let the mail server accept everything, and let some hours pass."""
         self.healthy = True
         for _ in range(400):
             for _ in range(8):  # a transaction
@@ -228,7 +229,7 @@ class World:
         return {key: value for key, value in table.items() if value}
 
     def written(self) -> dict[str, Notice]:
-        """Every notice that was ever written down, as it was first."""
+        """Return every notice that was ever committed, in its first form."""
         found: dict[str, Notice] = {}
         for record in self.kafka.read_committed(Partition(NAMES.outbox_topic, 0)):
             if record.value:
@@ -236,8 +237,8 @@ class World:
                 found.setdefault(notice.id, notice)
         return found
 
-    def told(self) -> int:
-        """Of how many failures the last notices of all incidents speak."""
+    def counted_failures(self) -> int:
+        """Return how many failures the last notices of all incidents count."""
         return sum({n.incident: int(n.subject) for n in self.written().values()}.values())
 
     def _notifier(self) -> Notifier:
@@ -266,12 +267,14 @@ def worlds(request: pytest.FixtureRequest) -> dict[int, World]:
     return {seed: ran(seed) for seed in request.param}
 
 
-def test_every_failure_is_told_once_whatever_dies_when(worlds: dict[int, World]) -> None:
+def test_every_failure_is_counted_in_the_notices_once_after_any_crashes(
+    worlds: dict[int, World],
+) -> None:
     for seed, world in worlds.items():
-        assert world.told() == world.died, seed
+        assert world.counted_failures() == world.died, seed
 
 
-def test_every_notice_that_was_written_down_is_delivered(worlds: dict[int, World]) -> None:
+def test_every_committed_notice_is_delivered(worlds: dict[int, World]) -> None:
     for seed, world in worlds.items():
         assert {n.id for n in world.mailbox} == set(world.written()), seed
 
@@ -282,7 +285,7 @@ def test_every_copy_of_a_notice_is_the_same(worlds: dict[int, World]) -> None:
         assert all(copy.mail == written[copy.id].mail for copy in world.mailbox), seed
 
 
-def test_nothing_is_delivered_twice_but_what_could_not_be_marked(worlds: dict[int, World]) -> None:
+def test_a_notice_is_delivered_twice_only_if_its_result_was_lost(worlds: dict[int, World]) -> None:
     for seed, world in worlds.items():
         copies = Counter(notice.id for notice in world.mailbox)
         for notice, number in copies.items():
@@ -290,7 +293,7 @@ def test_nothing_is_delivered_twice_but_what_could_not_be_marked(worlds: dict[in
 
 
 class ForgetsAtABirth(NotifierLane):
-    """What came of an attempt is forgotten with the life that could not write it down."""
+    """It loses the results of attempts that it could not commit before it closed."""
 
     def open(self, tables: StateTables) -> None:
         self._uncommitted_attempts.clear()
@@ -298,14 +301,14 @@ class ForgetsAtABirth(NotifierLane):
 
 
 class LeavesUnmarked(NotifierLane):
-    """The lane ends, and what is under way goes on."""
+    """It closes without waiting for running attempts."""
 
     async def close(self) -> BatchResult | None:
         return None
 
 
 class LosesTheOutbox(NotifierLane):
-    """The notices are not among what is written."""
+    """It does not write the notices."""
 
     def _result(self, settled: int) -> BatchResult:
         done = super()._result(settled)
@@ -327,24 +330,24 @@ def _sound(seed: int, mutant: type[NotifierLane]) -> bool:
     return (
         all(number <= 1 + world.excused[notice] for notice, number in copies.items())
         and set(copies) == set(world.written())
-        and world.told() == world.died
+        and world.counted_failures() == world.died
     )
 
 
 @seeds(60, kept=20)
-def test_the_end_of_a_lane_writes_down_what_was_sent(seeds: range) -> None:
-    """No kill, no lost answer: a hand-over costs no second copy at all."""
+def test_a_lane_that_closes_commits_the_results_of_its_attempts(seeds: range) -> None:
+    """Without kills and lost answers, a hand-over causes no second copy."""
     for seed in seeds:
         world = World(random.Random(seed))
         for _ in range(300):
-            what = world.die.random()
-            if what < 0.1:
+            chance = world.die.random()
+            if chance < 0.1:
                 world.fail()
-            elif what < 0.15:
+            elif chance < 0.15:
                 world.assign()
-            elif what < 0.3:
+            elif chance < 0.3:
                 world.seconds += 3
-            elif what < 0.5:
+            elif chance < 0.5:
                 world.deliver()
             else:
                 world.advance()

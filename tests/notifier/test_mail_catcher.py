@@ -1,4 +1,4 @@
-"""Is every mail that was taken a whole file, and nothing else?"""
+"""Is every accepted mail stored as a complete file, and nothing else?"""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def made(number: int = 0, **fields: object) -> str:
     )[1]
 
 
-async def test_a_mail_is_a_file_that_reads_as_it_was_sent(tmp_path: Path) -> None:
-    told: list[CaughtMail] = []
-    async with serve_mail_catcher(tmp_path / "new" / "mails", on_mail=told.append) as at:
+async def test_a_caught_mail_is_a_file_with_the_mail_as_sent(tmp_path: Path) -> None:
+    caught: list[CaughtMail] = []
+    async with serve_mail_catcher(tmp_path / "new" / "mails", on_mail=caught.append) as at:
         outcome = await send(at, made(), OPS, "hidden@example.com")
-    (mail,) = told
+    (mail,) = caught
     assert outcome.answer == f"250 2.0.0 caught as {mail.file.name}"
     assert mail.file.name.endswith(
         "Z-0001-order-lines-validate-reject-something-was-paid-for-nothing.eml"
@@ -61,7 +61,7 @@ async def test_a_mail_is_a_file_that_reads_as_it_was_sent(tmp_path: Path) -> Non
     assert not read.defects
 
 
-async def test_the_folder_lists_them_the_newest_last(tmp_path: Path) -> None:
+async def test_caught_mails_are_listed_the_newest_last(tmp_path: Path) -> None:
     async with serve_mail_catcher(tmp_path) as at:
         for number in range(3):
             await send(at, made(number))
@@ -75,7 +75,7 @@ async def test_the_folder_lists_them_the_newest_last(tmp_path: Path) -> None:
     assert [mail.file.name.split("-")[1] for mail in found] == ["0001", "0002", "0003", "0004"]
 
 
-async def test_many_at_once_are_all_kept(tmp_path: Path) -> None:
+async def test_many_mails_at_once_are_all_stored(tmp_path: Path) -> None:
     async with serve_mail_catcher(tmp_path) as at:
         outcomes = await asyncio.gather(*(send(at, made(n)) for n in range(30)))
     assert all(outcome.delivered for outcome in outcomes)
@@ -90,7 +90,7 @@ async def test_many_at_once_are_all_kept(tmp_path: Path) -> None:
         "=?utf-8?b?x?=", "ü" * 400, "a\0b",
     ],
 )  # fmt: skip
-async def test_no_subject_leads_elsewhere_or_harms_who_reads_the_list(
+async def test_a_hostile_subject_changes_neither_the_folder_nor_the_terminal(
     tmp_path: Path, subject: str
 ) -> None:
     async with serve_mail_catcher(tmp_path / "mails") as at:
@@ -102,7 +102,7 @@ async def test_no_subject_leads_elsewhere_or_harms_who_reads_the_list(
     assert not set(mail.subject) & {"\x1b", "\u202e", "\r", "\n", "\0"}
 
 
-async def test_a_mail_without_any_header_is_kept(tmp_path: Path) -> None:
+async def test_a_mail_without_any_header_is_stored(tmp_path: Path) -> None:
     async with serve_mail_catcher(tmp_path) as at:
         await send(at, "nothing but this")
     assert list_caught_mails(tmp_path)[0].file.name.endswith("-mail.eml")
@@ -118,7 +118,7 @@ async def test_a_mail_that_is_too_large_is_refused(
     assert list_caught_mails(tmp_path) == []
 
 
-async def test_what_cannot_be_kept_is_deferred_and_not_half_there(
+async def test_a_mail_that_cannot_be_stored_is_deferred_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -131,7 +131,7 @@ async def test_what_cannot_be_kept_is_deferred_and_not_half_there(
     assert list_caught_mails(tmp_path) == []
 
 
-async def test_it_ends_although_somebody_is_connected(tmp_path: Path) -> None:
+async def test_the_catcher_stops_although_a_client_is_connected(tmp_path: Path) -> None:
     async with serve_mail_catcher(tmp_path) as at:
         reader, writer = await asyncio.open_connection(at.host, at.port)
         await reader.readline()
@@ -141,7 +141,7 @@ async def test_it_ends_although_somebody_is_connected(tmp_path: Path) -> None:
         await asyncio.open_connection(at.host, at.port)
 
 
-async def test_an_address_that_is_taken_is_an_error(tmp_path: Path) -> None:
+async def test_an_address_in_use_is_an_error(tmp_path: Path) -> None:
     async with serve_mail_catcher(tmp_path) as at:
         with pytest.raises(OSError, match="in use"):
             async with serve_mail_catcher(tmp_path, port=at.port):

@@ -1,4 +1,4 @@
-"""Does the notifier speak in time, whatever comes in and whatever times it bears?"""
+"""Are notices written in time, for any input with any timestamps?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.notifier.test_incident_store import ALERTS, compose
 
 
 class Sending:
-    """Nothing arrives; what was to be sent is kept."""
+    """Delivers nothing, and keeps the notices that were to be sent."""
 
     def __init__(self) -> None:
         self.started: list[Any] = []
@@ -32,7 +32,7 @@ class Sending:
 
 
 class Notifier:
-    """The work of a lane, and a clock that stands where it is put."""
+    """The work of a lane, with a clock that the test sets."""
 
     def __init__(self) -> None:
         names = KafkaNames()
@@ -53,11 +53,11 @@ class Notifier:
         if done := self.work.on_idle():
             self.work.on_commit(done)
 
-    def told(self) -> list[tuple[str, str]]:
+    def notice_log(self) -> list[tuple[str, str]]:
         return [(notice.kind, notice.subject) for notice in self.sending.started]
 
 
-async def test_a_stage_that_keeps_failing_does_not_hold_up_what_is_told_of_another() -> None:
+async def test_a_stage_that_keeps_failing_does_not_delay_notices_of_another() -> None:
     notifier = Notifier()
     await notifier.handle(record(Died(0, stage="load"), 0))
     for second in range(9):
@@ -67,7 +67,7 @@ async def test_a_stage_that_keeps_failing_does_not_hold_up_what_is_told_of_anoth
     assert len(incidents) == 2, "the one letter of load is told too"
 
 
-async def test_that_letters_are_settled_is_no_failure() -> None:
+async def test_a_settlement_is_not_counted_as_a_failure() -> None:
     notifier = Notifier()
     (out,) = settlement_record.make_settlements([0], "discarded", by="ann", at=START)
     headers = decode_headers(out.headers)
@@ -77,30 +77,30 @@ async def test_that_letters_are_settled_is_no_failure() -> None:
     notifier.on_idle()
     notifier.now += timedelta(seconds=2)
     notifier.on_idle()
-    assert notifier.told() == [("opened", "1")]
+    assert notifier.notice_log() == [("opened", "1")]
 
 
-async def test_while_a_backlog_is_read_no_time_passes() -> None:
-    """What is old and unread would come after the resolution of its own incident."""
+async def test_time_does_not_advance_while_a_backlog_is_read() -> None:
+    """Otherwise an old unread letter would be counted after its incident was resolved."""
     notifier = Notifier()
     notifier.now = START + timedelta(hours=9)
     for number in range(9):
         notifier.now += timedelta(seconds=1)
         await notifier.handle(record(Died(0), number))
-    assert notifier.told() == []
+    assert notifier.notice_log() == []
     notifier.on_idle()
     notifier.now += timedelta(seconds=2)
     notifier.on_idle()
-    assert notifier.told() == [("opened", "9")]
+    assert notifier.notice_log() == [("opened", "9")]
 
 
 @pytest.mark.parametrize("timestamp", [-1, 0, 2**62], ids=["none", "1970", "after the year 9999"])
-async def test_a_letter_of_any_time_is_told(timestamp: int) -> None:
+async def test_a_dead_letter_with_any_timestamp_has_a_notice(timestamp: int) -> None:
     notifier = Notifier()
-    told = record(Died(0), 0)
-    strange = SimulatedRecord(*told[:6], timestamp)
+    letter = record(Died(0), 0)
+    strange = SimulatedRecord(*letter[:6], timestamp)
     await notifier.handle(strange)
     notifier.on_idle()
     notifier.now += timedelta(seconds=6)
     notifier.on_idle()
-    assert notifier.told()[0] == ("opened", "1")
+    assert notifier.notice_log()[0] == ("opened", "1")

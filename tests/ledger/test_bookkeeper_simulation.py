@@ -1,6 +1,6 @@
-"""Are the books right, and every run complete exactly once, whatever dies when?
+"""Are the run rows right, and is every run completed exactly once, after any failures?
 
-The real lane and the real work, over the simulation of Kafka.
+The real lane and the real bookkeeper run over the simulation of Kafka.
 """
 
 from __future__ import annotations
@@ -62,19 +62,19 @@ class World:
     def run(self) -> None:
         stories = []
         for number in range(4):
-            told = story(self.die.randrange(2**32), f"run{number}")
-            self.expected[f"run{number}"] = read(*told)[0]
-            stories.append(told)
+            entries = story(self.die.randrange(2**32), f"run{number}")
+            self.expected[f"run{number}"] = read(*entries)[0]
+            stories.append(entries)
         while any(stories):
-            what = self.die.random()
-            if what < 0.2:
-                told = self.die.choice([s for s in stories if s])
-                self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(told.pop(0))))
-            elif what < 0.24:
+            chance = self.die.random()
+            if chance < 0.2:
+                entries = self.die.choice([s for s in stories if s])
+                self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(entries.pop(0))))
+            elif chance < 0.24:
                 self._kill()
-            elif what < 0.28:
+            elif chance < 0.28:
                 self._assign()
-            elif what < 0.29:
+            elif chance < 0.29:
                 self._expire()
             else:
                 self._advance(OutcomeUnknownError("lost") if self.die.random() < 0.03 else None)
@@ -94,7 +94,7 @@ class World:
         self._assign()
 
     def _expire(self) -> None:
-        """A week without members, as Kafka counts it: the offsets are forgotten."""
+        """Delete the committed offsets, as Kafka does after a week without members."""
         self._assign(forget=True)
 
     def _assign(self, *, forget: bool = False) -> None:
@@ -165,13 +165,13 @@ def _sound(world: World) -> bool:
 
 
 @seeds(400, kept=40)
-def test_every_run_is_complete_once_and_its_row_is_right_whatever_dies_when(seeds: range) -> None:
+def test_every_run_completes_once_with_a_right_row_after_any_failures(seeds: range) -> None:
     for seed in seeds:
         assert _sound(ran(seed)), seed
 
 
 class KeepsWhatWasNotCommitted(BookkeeperLane):
-    """At a birth the rows of the last life are taken for what is in Kafka."""
+    """It keeps the rows of its last life, instead of restoring them from Kafka."""
 
     def open(self, tables: StateTables) -> None:
         if not len(self._store):
@@ -179,21 +179,21 @@ class KeepsWhatWasNotCommitted(BookkeeperLane):
 
 
 class BeginsWithNothing(BookkeeperLane):
-    """The rows are not restored."""
+    """It does not restore the rows."""
 
     def open(self, tables: StateTables) -> None:
         super().open({**tables, RUNS.topic: {}})
 
 
 class TrustsTheOffset(BookkeeperLane):
-    """What the group's offset says is read again although it stands in the rows."""
+    """It starts at the group's offset, although the rows already contain later entries."""
 
     def open(self, tables: StateTables) -> None:
         super().open({**tables, STATE.topic: {}})
 
 
 class ForgetsTheRows(BookkeeperLane):
-    """The offset is committed, and what was folded is not written."""
+    """It commits the offset and does not write the folded rows."""
 
     def on_idle(self) -> BatchResult | None:
         return None

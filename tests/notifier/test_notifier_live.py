@@ -1,4 +1,4 @@
-"""Is every failure told, and told once, on a real Kafka and to a real mail server?"""
+"""Is there one mail for every failure, on a real Kafka with a real mail server?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ONE_BY_ONE = "{email: ops@example.com, fingerprints: 100}"
 
 
 def many(letter: str) -> list[str]:
-    """Twenty letters of ten failures: each is told as soon as its second letter is read."""
+    """Return twenty messages of ten failures; each has a notice once its second one is read."""
     return [f"{letter}{'x' * n}" for n in range(10) for _ in range(2)]
 
 
@@ -36,7 +36,7 @@ async def stand(settings: Settings, tmp_path: Path) -> AsyncIterator[Stand]:
     stand.end()
 
 
-async def test_what_dies_in_several_stages_is_told_with_its_count(stand: Stand) -> None:
+async def test_failures_of_several_stages_have_mails_with_their_counts(stand: Stand) -> None:
     await stand.publish("read", "load")
     await stand.die("read", *["nothing was paid"] * 7)
     await stand.die("load", "the table is full")
@@ -51,7 +51,7 @@ async def test_what_dies_in_several_stages_is_told_with_its_count(stand: Stand) 
     assert {to for to, _ in server.got} == {("ops@example.com",)}
 
 
-async def test_a_stage_that_a_new_version_adds_is_followed(stand: Stand) -> None:
+async def test_dead_letters_of_a_stage_in_a_new_version_are_read(stand: Stand) -> None:
     await stand.publish("read")
     await stand.die("read", "first", "first")
     async with serving() as server, stand.notifying(server):
@@ -67,14 +67,14 @@ async def test_a_stage_that_a_new_version_adds_is_followed(stand: Stand) -> None
 
 
 class Slow(Server):
-    """Thinks for a moment about each mail, so that some are always under way."""
+    """Waits a moment with each mail, so that some attempts are always running."""
 
     async def handle_DATA(self, *given: Any) -> str:  # noqa: N802 -- aiosmtpd's
         await asyncio.sleep(0.1)
         return await super().handle_DATA(*given)
 
 
-async def test_kill_9_of_the_one_at_work_loses_nothing_and_doubles_nothing(stand: Stand) -> None:
+async def test_killing_the_active_notifier_loses_and_repeats_no_mail(stand: Stand) -> None:
     await stand.publish("read", "load")
     async with serving() as server:
         first, second = stand.start(server), stand.start(server)
@@ -90,8 +90,8 @@ async def test_kill_9_of_the_one_at_work_loses_nothing_and_doubles_nothing(stand
     assert set(copies(server).values()) == {1}
 
 
-async def test_a_hand_over_in_good_order_while_mails_are_under_way(stand: Stand) -> None:
-    """One joins, the other one is told to go, and all the while something dies."""
+async def test_an_orderly_hand_over_loses_and_repeats_no_mail(stand: Stand) -> None:
+    """One notifier joins, the active one gets SIGTERM, and events die all the time."""
     await stand.publish("read", alerts=ONE_BY_ONE)
     async with serving(kind=Slow) as server:
         first = stand.start(server)
@@ -120,7 +120,7 @@ STEPS = (
 )
 
 
-async def test_kill_9_at_any_step_costs_a_second_copy_at_the_last_one_alone(stand: Stand) -> None:
+async def test_a_kill_repeats_a_mail_only_after_the_server_accepted_it(stand: Stand) -> None:
     await stand.publish("read")
     async with serving() as server:
         for step in STEPS:
@@ -135,9 +135,9 @@ async def test_kill_9_at_any_step_costs_a_second_copy_at_the_last_one_alone(stan
     assert sorted(copies(server).values()) == sorted(expected.values()), "a copy has another id"
 
 
-async def test_a_restart_over_a_backlog_regroups_nothing(stand: Stand) -> None:
-    """What would have been three incidents, each told and resolved, had somebody been at work, is
-    three incidents afterwards, and a restart in the middle changes nothing."""
+async def test_a_restart_during_a_backlog_does_not_change_the_incidents(stand: Stand) -> None:
+    """A backlog of three failures with pauses between them gives three incidents, each opened and
+    resolved, as if a notifier had run all the time. A restart in the middle changes nothing."""
     await stand.publish("read", alerts="{email: ops@example.com, quiet: 1m}")
     for ago in (1000, 600, 200):
         await stand.die("read", *["x"] * 5, ago=ago)
@@ -166,7 +166,7 @@ async def test_a_restart_over_a_backlog_regroups_nothing(stand: Stand) -> None:
     ],
     ids=["refuses", "refuses the address", "greylists", "hangs", "drops the connection"],
 )
-async def test_a_mail_server_that_fails_once_gets_the_mail_at_the_second_attempt(
+async def test_a_mail_server_that_fails_once_gets_the_mail_in_the_second_attempt(
     stand: Stand, faults: Faults, given: dict[str, Any], why: str, most: int
 ) -> None:
     await stand.publish("read")
@@ -183,7 +183,7 @@ async def test_a_mail_server_that_fails_once_gets_the_mail_at_the_second_attempt
     assert notice.attempts == 2
 
 
-async def test_without_the_starttls_that_is_demanded_nothing_is_sent_and_nothing_lost(
+async def test_without_the_required_starttls_nothing_is_sent_or_lost(
     stand: Stand,
 ) -> None:
     await stand.publish("read")
@@ -200,7 +200,7 @@ async def test_without_the_starttls_that_is_demanded_nothing_is_sent_and_nothing
     assert list(copies(server).values()) == [1]
 
 
-async def test_a_mail_server_that_is_away_for_an_hour_gets_each_mail_once(stand: Stand) -> None:
+async def test_a_mail_server_that_is_down_for_an_hour_gets_each_mail_once(stand: Stand) -> None:
     await stand.publish("read", alerts="{email: ops@example.com, quiet: 5h, digests: [5h]}")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
@@ -221,7 +221,7 @@ async def test_a_mail_server_that_is_away_for_an_hour_gets_each_mail_once(stand:
 # -- floods
 
 
-async def test_a_flood_of_many_kinds_leaves_few_rows_few_mails_and_little_memory(
+async def test_a_flood_of_many_failures_needs_few_rows_mails_and_little_memory(
     stand: Stand,
 ) -> None:
     await stand.publish("read")

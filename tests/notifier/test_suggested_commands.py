@@ -1,4 +1,4 @@
-"""Which commands does a notice name?"""
+"""Which commands does a notice suggest?"""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ ALERTS = AlertPolicy(routes=(AlertRoute(email=("ops@example.com",)),))
 
 
 def texts(**fields: object) -> list[str]:
-    said = {"resolved": None, "firing": None} | fields
+    values = {"resolved": None, "firing": None} | fields
     return [
-        text for _, text in suggested_commands(incident(**said), "localhost:9092", " --namespace n")
+        text
+        for _, text in suggested_commands(incident(**values), "localhost:9092", " --namespace n")
     ]
 
 
-def test_failures_lead_to_their_letters_and_to_a_replay() -> None:
+def test_commands_for_failures_show_the_dead_letters_and_replay_them() -> None:
     assert texts() == [
         "farandole --namespace n incidents b2x7k4qdm5c3a",
         "farandole --namespace n dead show validate/1220",
@@ -31,22 +32,22 @@ def test_failures_lead_to_their_letters_and_to_a_replay() -> None:
     ]
 
 
-def test_of_failures_of_many_kinds_the_stage_alone_is_named() -> None:
-    said = texts(fingerprint=OTHERS_FINGERPRINT)
-    assert "farandole --namespace n dead --stage validate" in said
-    assert "farandole --namespace n dead replay --stage validate" in said
+def test_commands_for_the_incident_of_other_failures_name_only_the_stage() -> None:
+    commands = texts(fingerprint=OTHERS_FINGERPRINT)
+    assert "farandole --namespace n dead --stage validate" in commands
+    assert "farandole --namespace n dead replay --stage validate" in commands
 
 
-def test_no_letter_is_named_where_none_is_known() -> None:
+def test_without_a_sample_no_command_names_a_dead_letter() -> None:
     assert not any("dead show" in text or "kcat" in text for text in texts(samples=()))
 
 
-def test_no_name_is_more_than_a_word_of_a_command() -> None:
-    said = texts(stage="a; rm b", fingerprint="$(c)")
-    assert "farandole --namespace n dead --stage 'a; rm b' --fingerprint '$(c)'" in said
+def test_names_are_quoted_for_the_shell() -> None:
+    commands = texts(stage="a; rm b", fingerprint="$(c)")
+    assert "farandole --namespace n dead --stage 'a; rm b' --fingerprint '$(c)'" in commands
 
 
-def test_the_notice_that_all_is_well_asks_nobody_to_take_care_of_it() -> None:
+def test_the_notice_of_a_resolution_suggests_no_acknowledgement() -> None:
     quiet = incident(resolved=None, firing=None)
     cases: tuple[tuple[NoticeKind, bool], ...] = (("growing", True), ("resolved", False))
     for kind, asked in cases:

@@ -20,7 +20,7 @@ from farandole.ledger.stage_alerts import (
     alert_conditions,
 )
 from tests.ledger.made import AT, consumed, entry, part
-from tests.ledger.test_book import RUN, closing, opening
+from tests.ledger.test_run_store import RUN, closing, opening
 
 NAMES = KafkaNames()
 NOTHING: dict[str, dict[bytes, bytes]] = {NAMES.runs_topic: {}, NAMES.bookkeeper_state_topic: {}}
@@ -36,7 +36,7 @@ class Clock:
         return self.at
 
 
-def born(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> BookkeeperLane:
+def opened_lane(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> BookkeeperLane:
     work = BookkeeperLane(NAMES, 0, "here", clock=clock)
     work.open(tables)
     return work
@@ -58,16 +58,16 @@ def alerts(done: BatchResult | None) -> list[tuple[str, str]]:
 
 
 async def late(clock: Clock, work: BookkeeperLane) -> BatchResult | None:
-    """Calm, and past the time in which the run was expected."""
+    """Let the lane be quiet until after the deadline of the run."""
     clock.at = DUE - 100
     assert work.on_idle() is None
     clock.at = DUE + CALM
     return work.on_idle()
 
 
-async def test_a_late_run_is_told_once_and_once_more_when_it_completes() -> None:
+async def test_a_late_run_raises_one_alert_which_its_completion_resolves() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     key = f"order-lines/run/{RUN}"
     assert alerts(await late(clock, work)) == [(key, "firing")]
@@ -75,9 +75,9 @@ async def test_a_late_run_is_told_once_and_once_more_when_it_completes() -> None
     assert alerts(await work.handle(records(closing(), first=1))) == [(key, "resolved")]
 
 
-async def test_nothing_is_late_while_entries_are_unread() -> None:
+async def test_no_run_is_late_while_entries_are_unread() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     clock.at = DUE + 60_000
     assert work.on_idle() is None
@@ -87,23 +87,25 @@ async def test_nothing_is_late_while_entries_are_unread() -> None:
     assert alerts(await work.handle(records(closing(), first=2))) == []
 
 
-async def test_a_late_run_is_told_although_entries_never_cease_to_come() -> None:
+async def test_a_late_run_raises_its_alert_while_entries_keep_arriving() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
-    told = []
+    raised = []
     for second in range(1, 15):
         clock.at = AT + 1000 * second
         busy = entry("a", part("other", {"asked": consumed(f"x{second}")}), at=clock.at - 100)
-        told.append(alerts(await work.handle(records(busy, first=second))))
+        raised.append(alerts(await work.handle(records(busy, first=second))))
     firing = [(f"order-lines/run/{RUN}", "firing")]
-    assert [each for each in told if each] == [firing]
-    assert told.index(firing) == (DUE + OLD - AT) // 1000  # younger entries may be unread till then
+    assert [each for each in raised if each] == [firing]
+    assert (
+        raised.index(firing) == (DUE + OLD - AT) // 1000
+    )  # younger entries may be unread till then
 
 
-async def test_nothing_is_late_while_what_is_read_is_old() -> None:
+async def test_no_run_is_late_while_the_entries_that_are_read_are_old() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     for second in range(1, 60):
         clock.at = AT + 1000 * second + OLD
@@ -112,9 +114,9 @@ async def test_nothing_is_late_while_what_is_read_is_old() -> None:
         assert alerts(await work.handle(records(busy, first=second))) == []
 
 
-async def test_a_run_whose_last_entry_proves_it_late_is_marked_and_not_told() -> None:
+async def test_a_run_that_completes_late_is_marked_without_an_alert() -> None:
     clock = Clock()
-    work = born(clock)
+    work = opened_lane(clock)
     await work.handle(records(opening(within=1.0)))
     last = entry("b", part(RUN, {"made": consumed(f"{RUN}/x")}), at=DUE + 1)
     done = await work.handle(records(last, first=1))
@@ -125,9 +127,9 @@ async def test_a_run_whose_last_entry_proves_it_late_is_marked_and_not_told() ->
     assert (row["late"], row["status"]) == (True, "completed")
 
 
-async def test_a_late_run_of_the_last_owner_is_not_told_again() -> None:
+async def test_a_late_run_of_the_last_owner_raises_no_second_alert() -> None:
     clock = Clock()
-    first = born(clock)
+    first = opened_lane(clock)
     await first.handle(records(opening(within=1.0)))
     done = await late(clock, first)
     assert done is not None
@@ -135,7 +137,7 @@ async def test_a_late_run_of_the_last_owner_is_not_told_again() -> None:
         o.key: o.value for o in done.writes[Partition(NAMES.runs_topic, 0)] if o.key and o.value
     }
     position = {b"position": b"1"}
-    second = born(clock, {NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: position})
+    second = opened_lane(clock, {NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: position})
     clock.at += 10 * CALM
     assert second.on_idle() is None
     clock.at += 10 * CALM
@@ -152,7 +154,7 @@ def unworked(bad: bool) -> AlertCondition:
 STUCK = "p/stage/enrich/unworked"
 
 
-async def test_a_stage_that_nobody_works_is_told_in_the_transaction_that_keeps_it() -> None:
+async def test_an_alert_is_written_in_the_transaction_that_stores_its_state() -> None:
     clock = Clock()
     looks: list[list[AlertCondition]] = []
     work = BookkeeperLane(
@@ -189,7 +191,7 @@ async def test_a_stage_that_nobody_works_is_told_in_the_transaction_that_keeps_i
     assert forgotten == [b"firing/" + STUCK.encode()]
 
 
-async def test_a_stage_is_told_of_while_entries_never_cease_to_come() -> None:
+async def test_a_stage_raises_its_alert_while_entries_keep_arriving() -> None:
     clock = Clock()
     work = BookkeeperLane(
         NAMES, 0, "here", clock=clock, take_conditions=lambda: [unworked(bad=True)]
@@ -200,27 +202,27 @@ async def test_a_stage_is_told_of_while_entries_never_cease_to_come() -> None:
     assert alerts(await work.handle(records(closing(), first=1))) == [(STUCK, "firing")]
 
 
-async def test_a_look_from_before_a_birth_is_not_believed() -> None:
+async def test_conditions_from_before_the_lane_opened_are_discarded() -> None:
     looks = [[unworked(bad=True)]]
     work = BookkeeperLane(NAMES, 0, "here", take_conditions=lambda: looks.pop() if looks else None)
     work.open(NOTHING)
     assert looks == []
 
 
-async def test_a_transaction_takes_no_more_rows_than_fit() -> None:
-    work = born(Clock())
+async def test_a_transaction_is_limited_in_the_size_of_its_rows() -> None:
+    work = opened_lane(Clock())
     many = records(*(opening(f"run{n}") for n in range(30_000)))
     assert 0 < (await work.handle(many)).settled < len(many)
 
 
-async def test_what_is_no_entry_is_passed_over() -> None:
-    work = born(Clock())
+async def test_a_record_that_is_not_an_entry_is_skipped() -> None:
+    work = opened_lane(Clock())
     done = await work.handle([SimulatedRecord(NAMES.ledger_topic, 0, 0, b"?")])
     assert (done.settled, done.writes[Partition(NAMES.runs_topic, 0)]) == (1, [])
 
 
-async def test_an_entry_that_is_given_up_is_not_read_again() -> None:
-    work = born(Clock())
+async def test_an_entry_that_is_given_up_is_not_folded_later() -> None:
+    work = opened_lane(Clock())
     (record,) = records(opening())
     await work.give_up(record, 5)
     assert (await work.handle([record])).writes[Partition(NAMES.runs_topic, 0)] == []

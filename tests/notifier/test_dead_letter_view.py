@@ -1,4 +1,4 @@
-"""Is what a dead letter shows harmless, and nobody's secret?"""
+"""Is the view of a dead letter safe to print, and without personal data?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(died: Died, **changed: Any) -> DeadLetterView:
     )
 
 
-def test_what_a_schema_marks_as_personal_is_in_no_part_of_a_sample() -> None:
+def test_personal_fields_are_in_no_part_of_a_sample() -> None:
     died = Died(0, message="Ann Example has 7 of them", value=DATA)
     letter = read(died, key=b"Ann Example")
     shown = build_sample(letter)
@@ -43,7 +43,7 @@ def test_what_a_schema_marks_as_personal_is_in_no_part_of_a_sample() -> None:
     assert '"n": 7' in shown.data
 
 
-def test_two_people_with_the_same_failure_are_one_incident() -> None:
+def test_the_same_failure_of_two_people_has_one_fingerprint() -> None:
     letters = [
         read(Died(0, message=f"{name} is gone", value=DATA.replace(b"Ann Example", name.encode())))
         for name in ("Ann Example", "Bob Other")
@@ -51,7 +51,7 @@ def test_two_people_with_the_same_failure_are_one_incident() -> None:
     assert letters[0].fingerprint == letters[1].fingerprint
 
 
-def test_its_kind_is_what_its_worker_wrote_or_what_comes_of_its_message() -> None:
+def test_the_fingerprint_is_that_of_the_worker_or_computed_from_the_message() -> None:
     died = record(Died(0), 0)
     others = [h for h in died.headers if h[0] != "dead_fingerprint"]
     kind = DeadLetterView.from_record(died, "p", "validate", nothing_personal, NOW).fingerprint
@@ -63,16 +63,16 @@ def test_its_kind_is_what_its_worker_wrote_or_what_comes_of_its_message() -> Non
         assert read.fingerprint == ("aaaaaaaaaa" if written == b"aaaaaaaaaa" else kind)
 
 
-def test_of_data_that_do_not_fit_a_personal_schema_nothing_is_shown() -> None:
-    said = "name: Input should be a string, input_value=['Ann', 'Example']"
+def test_data_that_do_not_fit_a_schema_with_personal_fields_are_not_shown() -> None:
+    message = "name: Input should be a string, input_value=['Ann', 'Example']"
     for died in (
-        Died(0, error="Unreadable", message=said, value=b'{"name": ["Ann", "Example"]}'),
+        Died(0, error="Unreadable", message=message, value=b'{"name": ["Ann", "Example"]}'),
         Died(0, error="Unreadable", message="no JSON: 'Ann'", value=b'{"name": "Ann'),
     ):
         assert "Ann" not in build_sample(read(died, key=b"Ann")).model_dump_json()
 
 
-def test_of_a_structured_event_with_a_personal_schema_nothing_is_shown() -> None:
+def test_a_structured_event_with_personal_fields_is_not_shown() -> None:
     died = record(Died(0, value=b'{"specversion": "1.0", "data": {"name": "Ann"}}'), 0)
     headers = [*died.headers, ("content-type", b"application/cloudevents+json; charset=utf-8")]
     letter = DeadLetterView.from_record(died._replace(headers=headers), "p", "s", ann, NOW)
@@ -109,7 +109,7 @@ hostile = st.one_of(
     st.none() | hostile,
     st.integers(-(2**63), 2**63 - 1),
 )  # fmt: skip
-def test_whatever_stands_in_a_dead_letter_topic_is_read_and_shown_without_harm(
+def test_any_record_in_a_dead_letter_topic_is_read_and_shown_safely(
     headers: list[tuple[str, bytes]], value: bytes | None, key: bytes | None, timestamp: int
 ) -> None:
     written = SimulatedRecord("p.s.dead", 0, 0, value, key, headers, timestamp)

@@ -1,4 +1,4 @@
-"""Does a run close when it is over, once, and never before?"""
+"""Does a run close once, when all of its events are settled, and never before?"""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ SEEDS = st.integers(0, 2**32)
 
 
 @given(SEEDS)
-def test_a_run_closes_with_the_last_entry_and_with_none_before(seed: int) -> None:
-    _, told = read(*story(seed))
-    assert told.index("completed") == len(told) - 1
-    assert told.count("completed") == 1
+def test_a_run_closes_with_its_last_entry_and_not_before(seed: int) -> None:
+    _, transitions = read(*story(seed))
+    assert transitions.index("completed") == len(transitions) - 1
+    assert transitions.count("completed") == 1
 
 
-def _without_one_emitted(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "out", -1, b"any")
+def _without_one_emitted(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "out", -1, b"any")
 
 
-def _with_one_settled_twice(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "in", +1, b"any")
+def _with_one_settled_twice(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "in", +1, b"any")
 
 
-def _with_one_swapped_for_another(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "in", 0, b"any")
+def _with_one_swapped_for_another(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "in", 0, b"any")
 
 
-def _with_one_settled_by_nobody(told: list[LedgerEntry], die: random.Random) -> bool:
-    return _changed(told, die, "in", -1, b"any")
+def _with_one_settled_by_nobody(entries: list[LedgerEntry], die: random.Random) -> bool:
+    return _changed(entries, die, "in", -1, b"any")
 
 
-def _changed(told: list[LedgerEntry], die: random.Random, side: str, by: int, id_: bytes) -> bool:
+def _changed(
+    entries: list[LedgerEntry], die: random.Random, side: str, by: int, id_: bytes
+) -> bool:
     counts = [
-        c for e in told for p in e["runs"] for c in p[side].values()  # type: ignore[literal-required]
+        c for e in entries for p in e["runs"] for c in p[side].values()  # type: ignore[literal-required]
         if c["n"] and c.get("to") != []
     ]  # fmt: skip
     if not counts:
@@ -53,15 +55,15 @@ def _changed(told: list[LedgerEntry], die: random.Random, side: str, by: int, id
     return True
 
 
-def _without_an_entry(told: list[LedgerEntry], die: random.Random) -> bool:
-    told.remove(die.choice(told))
-    return bool(told)
+def _without_an_entry(entries: list[LedgerEntry], die: random.Random) -> bool:
+    entries.remove(die.choice(entries))
+    return bool(entries)
 
 
-def _in_another_version(told: list[LedgerEntry], die: random.Random) -> bool:
-    if len(told) < 2:
+def _in_another_version(entries: list[LedgerEntry], die: random.Random) -> bool:
+    if len(entries) < 2:
         return False
-    die.choice(told[1:])["runs"][0]["version"] = 2
+    die.choice(entries[1:])["runs"][0]["version"] = 2
     return True
 
 
@@ -77,13 +79,13 @@ def _in_another_version(told: list[LedgerEntry], die: random.Random) -> bool:
     ],
 )
 @given(seed=SEEDS)
-def test_books_with_one_mistake_never_call_a_run_complete(mutation, seed: int) -> None:  # type: ignore[no-untyped-def]
-    told = deepcopy(story(seed))
-    if mutation(told, random.Random(seed)):
-        assert "completed" not in read(*told)[1]
+def test_entries_with_one_mistake_never_complete_a_run(mutation, seed: int) -> None:  # type: ignore[no-untyped-def]
+    entries = deepcopy(story(seed))
+    if mutation(entries, random.Random(seed)):
+        assert "completed" not in read(*entries)[1]
 
 
-def test_a_root_with_two_subscribers_is_owed_by_both_although_only_one_has_said_so() -> None:
+def test_a_root_counts_for_both_subscribers_once_one_of_them_has_an_entry() -> None:
     opening = root("a", "b")
     first = entry("a", part(RUN, {"asked": consumed(RUN)}, opened_by=opening))
     second = entry("b", part(RUN, {"asked": consumed(RUN)}, opened_by=opening))
@@ -91,9 +93,9 @@ def test_a_root_with_two_subscribers_is_owed_by_both_although_only_one_has_said_
     assert read(first, second)[1] == ["opened", "completed"]
 
 
-def test_what_nobody_subscribes_to_is_a_leaf() -> None:
-    row, told = read(_one_event({"loaded": emitted("x", "y", to=[])}))
-    assert (row["leaves"], told) == ({"loaded": 2}, ["completed"])
+def test_an_event_type_without_subscribers_is_a_leaf() -> None:
+    row, transitions = read(_one_event({"loaded": emitted("x", "y", to=[])}))
+    assert (row["leaves"], transitions) == ({"loaded": 2}, ["completed"])
 
 
 def _one_event(out=None, **kinds: int) -> LedgerEntry:  # type: ignore[no-untyped-def]
@@ -116,8 +118,10 @@ def test_a_run_with_a_cancelled_event_is_cancelled() -> None:
         (0.24, "failed"),
     ],
 )
-def test_a_run_fails_when_more_died_than_may(fail_above: float | None, status: str) -> None:
-    """One of four events, the root included, however many stages subscribe to them."""
+def test_a_run_fails_if_the_share_of_dead_letters_is_above_the_limit(
+    fail_above: float | None, status: str
+) -> None:
+    """One of four events died, the root included; the number of subscribers does not matter."""
     bounds = {} if fail_above is None else {"fail_above": fail_above}
     ids = ["x", "y", "z"]
     row, _ = read(
@@ -136,9 +140,9 @@ def test_a_run_fails_when_more_died_than_may(fail_above: float | None, status: s
     assert row["status"] == status
 
 
-def test_a_replay_amends_a_run_and_completes_it_no_second_time() -> None:
+def test_a_replay_amends_a_run_and_does_not_complete_it_again() -> None:
     replay = entry("b", part(RUN, {"made": consumed(dead=-1)}, {"kept": emitted("k", to=["c"])}))
-    row, told = read(
+    row, transitions = read(
         entry(
             "a", part(RUN, {"asked": consumed(RUN)}, {"made": emitted("x", to=["b"])}, root("a"))
         ),
@@ -146,7 +150,7 @@ def test_a_replay_amends_a_run_and_completes_it_no_second_time() -> None:
         replay,
         entry("c", part(RUN, {"kept": consumed("k")})),
     )
-    assert told == ["opened", "completed", "progressed", "amended"]
+    assert transitions == ["opened", "completed", "progressed", "amended"]
     assert (row["status"], row["amended"]) == ("completed", 1)
 
 
@@ -159,38 +163,38 @@ def test_a_run_that_is_out_of_balance_again_keeps_its_status() -> None:
 
 
 def test_events_without_a_root_open_no_run() -> None:
-    row, told = read(entry("b", part(RUN, {}, {"made": emitted("x", to=["c"])})),
+    row, transitions = read(entry("b", part(RUN, {}, {"made": emitted("x", to=["c"])})),
                      entry("c", part(RUN, {"made": consumed("x")})))  # fmt: skip
-    assert (row["status"], told) == ("unopened", ["opened", "progressed"])
+    assert (row["status"], transitions) == ("unopened", ["opened", "progressed"])
 
 
 def test_a_replay_of_a_root_whose_row_is_forgotten_opens_nothing() -> None:
     replay = entry("a", part(RUN, {"asked": consumed(dead=-1)}, {}, root("a")))
-    row, told = read(replay)
-    assert (row["status"], row["root"], told) == ("unopened", None, ["opened"])
+    row, transitions = read(replay)
+    assert (row["status"], row["root"], transitions) == ("unopened", None, ["opened"])
 
 
 def test_a_second_root_is_never_complete() -> None:
     other = root("a")
     other["offset"] += 1
-    row, told = read(
+    row, transitions = read(
         entry(
             "a", part(RUN, {"asked": consumed(RUN)}, {"made": emitted("x", to=["a"])}, root("a"))
         ),
         entry("a", part(RUN, {"asked": consumed(RUN), "made": consumed("x")}, {}, other)),
     )
-    assert "completed" not in told
+    assert "completed" not in transitions
     assert "asked>a@asked/order-lines.asked/0/8" in row["edges"]
 
 
-def test_an_edge_of_another_version_stands_by_itself() -> None:
-    row, told = read(
+def test_events_of_another_version_are_counted_on_a_separate_edge() -> None:
+    row, transitions = read(
         entry(
             "a", part(RUN, {"asked": consumed(RUN)}, {"made": emitted("x", to=["b"])}, root("a"))
         ),
         entry("b", part(RUN, {"made": consumed("x")}, version=2)),
     )
-    assert "completed" not in told
+    assert "completed" not in transitions
     assert row["edges"]["made>b"]["consumed"] == 0
     assert row["edges"]["made>b@order-lines@2"]["consumed"] == 1
 
@@ -203,8 +207,8 @@ def test_a_run_that_took_longer_than_expected_is_late() -> None:
     ]
 
 
-def test_an_edge_says_how_old_its_events_were_and_what_they_took() -> None:
-    """Two runs, three events to one: the seconds are shared by the number of events."""
+def test_an_edge_has_the_age_and_handling_time_of_its_events() -> None:
+    """Two runs with three events and one: the seconds are divided by the number of events."""
     ours = part(RUN, {"asked": consumed(RUN)}, {}, root("a"))
     others = part("b" * 13, {"asked": consumed("b" * 13, "c", "d")})
     row, _ = read(entry("a", ours, at=AT + 1500, seconds=8.0), entry("a", at=AT))
@@ -218,7 +222,7 @@ def _first(both: LedgerEntry):  # type: ignore[no-untyped-def]
     return fold_part(None, both["runs"][0], both, count_settled_events(both))
 
 
-def test_folding_changes_no_row_that_it_was_given() -> None:
+def test_folding_does_not_change_the_given_row() -> None:
     opened = read(
         entry("a", part(RUN, {"asked": consumed(RUN)}, {"made": emitted("x", to=["b"])}, root("a")))
     )[0]

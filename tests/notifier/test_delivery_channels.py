@@ -1,4 +1,4 @@
-"""Is somebody reached by one channel or another, and is nobody forgotten?"""
+"""Is a notice delivered through one of its channels, and is no recipient lost?"""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def notice(
     )  # fmt: skip
 
 
-def said(outcome: DeliveryOutcome, asked: list[str], name: str) -> ChannelSender:
-    async def way(_: Notice) -> DeliveryOutcome:
+def sender_of(outcome: DeliveryOutcome, asked: list[str], name: str) -> ChannelSender:
+    async def send(_: Notice) -> DeliveryOutcome:
         asked.append(name)
         return outcome
 
-    return way
+    return send
 
 
 async def tried(
@@ -56,31 +56,32 @@ async def tried(
 ) -> tuple[AttemptResult, list[str]]:
     asked: list[str] = []
     attempt = await deliver_notice(
-        which, {"email": said(email, asked, "email"), "webhook": said(hook, asked, "webhook")}
+        which,
+        {"email": sender_of(email, asked, "email"), "webhook": sender_of(hook, asked, "webhook")},
     )
     return attempt, asked
 
 
-async def test_a_mail_that_reaches_all_ends_it() -> None:
+async def test_a_mail_that_reaches_all_recipients_finishes_the_notice() -> None:
     attempt, asked = await tried(notice(A, B), DeliveryOutcome(delivered=(A, B)))
     assert attempt == AttemptResult(None, (A, B))
     assert asked == ["email"]
 
 
-async def test_a_mail_that_reaches_nobody_is_posted_in_the_same_attempt() -> None:
+async def test_a_notice_is_posted_in_the_same_attempt_if_the_mail_reaches_nobody() -> None:
     attempt, asked = await tried(notice(A, B), DeliveryOutcome(deferred={A: "down", B: "down"}))
     assert asked == ["email", "webhook"]
     assert attempt == AttemptResult(None, (WEBHOOK_RECIPIENT,), failures={"email": "down"})
 
 
-async def test_the_order_is_the_notice_s() -> None:
+async def test_channels_are_tried_in_the_order_of_the_notice() -> None:
     first = notice(A, channels=("webhook", "email"))
     attempt, asked = await tried(first, hook=LATER, email=DeliveryOutcome(delivered=(A,)))
     assert asked == ["webhook", "email"]
     assert attempt == AttemptResult(None, (A,), failures={"webhook": "503"})
 
 
-async def test_who_was_deferred_is_left_and_the_post_is_not_needed() -> None:
+async def test_a_deferred_recipient_remains_and_nothing_is_posted() -> None:
     attempt, asked = await tried(notice(A, B), DeliveryOutcome((A,), deferred={B: "450"}))
     assert asked == ["email"]
     assert attempt.remaining is not None
@@ -88,12 +89,12 @@ async def test_who_was_deferred_is_left_and_the_post_is_not_needed() -> None:
     assert attempt.remaining.failures == {B: "450"}
 
 
-async def test_who_was_refused_is_given_up_where_another_got_it() -> None:
+async def test_a_refused_recipient_is_given_up_if_another_has_the_mail() -> None:
     attempt, _ = await tried(notice(A, B), DeliveryOutcome((A,), refused={B: "550"}))
     assert attempt == AttemptResult(None, (A,), {B: "550"}, {B: "550"})
 
 
-async def test_if_nobody_got_it_all_are_left_and_both_reasons_are_said() -> None:
+async def test_if_nobody_is_reached_all_remain_with_the_reasons_of_both_channels() -> None:
     attempt, asked = await tried(notice(A, B), DeliveryOutcome(refused={A: "550", B: "550"}), LATER)
     assert asked == ["email", "webhook"]
     assert attempt.remaining is not None
@@ -101,28 +102,28 @@ async def test_if_nobody_got_it_all_are_left_and_both_reasons_are_said() -> None
     assert attempt.remaining.failures == {"email": "550", "webhook": "503"}
 
 
-async def test_different_reasons_are_said_by_address() -> None:
+async def test_different_reasons_are_reported_by_address() -> None:
     attempt, _ = await tried(
         notice(A, B), DeliveryOutcome(refused={A: "550"}, deferred={B: "450"}), LATER
     )
     assert attempt.failures == {A: "550", B: "450", "webhook": "503"}
 
 
-async def test_who_is_refused_later_is_given_up_because_another_was_told_before() -> None:
+async def test_a_recipient_refused_later_is_given_up_if_another_has_the_mail() -> None:
     rest = notice(B, written_to=(A, B))
     attempt, _ = await tried(rest, DeliveryOutcome(refused={B: "550"}), LATER)
     assert attempt.remaining is None
     assert attempt.given_up == {B: "550"}
 
 
-async def test_a_notice_without_addresses_is_its_post() -> None:
+async def test_a_notice_without_addresses_is_finished_by_its_post() -> None:
     attempt, _ = await tried(notice(channels=("webhook",)), hook=LATER)
     assert attempt.remaining is not None
     attempt, _ = await tried(notice(channels=("webhook",)))
     assert attempt == AttemptResult(None, (WEBHOOK_RECIPIENT,))
 
 
-async def test_a_notice_without_channels_is_left() -> None:
+async def test_a_notice_without_channels_remains() -> None:
     attempt, _ = await tried(notice(A, channels=()))
     assert attempt.remaining is not None
     assert attempt.failures == {"channels": "the route names no channel"}
@@ -132,7 +133,9 @@ fates = st.sampled_from(["delivered", "refused", "deferred"])
 
 
 @given(st.lists(fates, min_size=1, max_size=3), fates, st.booleans())
-def test_nothing_is_lost(each: list[str], hook: str, mail_first: bool) -> None:
+def test_a_notice_is_finished_only_if_every_recipient_has_a_result(
+    each: list[str], hook: str, mail_first: bool
+) -> None:
     people = (A, B, C)[: len(each)]
     mail = DeliveryOutcome(
         tuple(p for p, f in zip(people, each, strict=True) if f == "delivered"),
@@ -165,7 +168,7 @@ def test_nothing_is_lost(each: list[str], hook: str, mail_first: bool) -> None:
 
 
 @pytest.mark.usefixtures("unset")
-async def test_over_real_channels_the_mail_arrives_and_the_post_is_not_tried() -> None:
+async def test_with_real_channels_the_mail_arrives_and_nothing_is_posted() -> None:
     async with serving() as server:
         settings = NotifierSettings(
             smtp_host="127.0.0.1", smtp_port=server.port, smtp_security="none", mail_from=SENDER
@@ -178,7 +181,7 @@ async def test_over_real_channels_the_mail_arrives_and_the_post_is_not_tried() -
 
 
 @pytest.mark.usefixtures("unset")
-async def test_over_real_channels_without_any_server_everything_is_left() -> None:
+async def test_with_real_channels_and_no_server_everything_remains() -> None:
     attempt = await deliver_notice(
         notice(A), build_channels(NotifierSettings(), lambda: datetime.now(UTC))
     )

@@ -1,4 +1,4 @@
-"""Is a post what its receivers read, is it signed, and what does each answer mean?"""
+"""Does a post have the documented form and signature, and what does each answer mean?"""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def read(kind: str = "opened", **given: Any) -> dict[str, Any]:
     fields = given.pop("fields", {})
-    said = webhook_payload(incident(**fields), kind, commands=COMMANDS, now=NOW, **given)  # type: ignore[arg-type]
-    parsed: dict[str, Any] = json.loads(said)
+    payload = webhook_payload(incident(**fields), kind, commands=COMMANDS, now=NOW, **given)  # type: ignore[arg-type]
+    parsed: dict[str, Any] = json.loads(payload)
     return parsed
 
 
-def test_it_has_the_form_of_alertmanager() -> None:
-    said = read()
-    assert said["version"] == "4"
-    assert said["status"] == "firing"
-    assert said["truncatedAlerts"] == 0
-    assert said["groupLabels"]["incident"] == "b2x7k4qdm5c3a"
-    (alert,) = said["alerts"]
+def test_the_payload_has_the_form_of_alertmanager() -> None:
+    post = read()
+    assert post["version"] == "4"
+    assert post["status"] == "firing"
+    assert post["truncatedAlerts"] == 0
+    assert post["groupLabels"]["incident"] == "b2x7k4qdm5c3a"
+    (alert,) = post["alerts"]
     assert alert["labels"]["alertname"] == "Reject"
     assert alert["annotations"]["summary"] == "1,204 events died in validate since 12:03 UTC"
     assert alert["annotations"]["commands"].count("\n") == len(COMMANDS) - 1
@@ -54,13 +54,13 @@ def test_it_has_the_form_of_alertmanager() -> None:
     assert alert["endsAt"] == "0001-01-01T00:00:00Z"
 
 
-def test_what_is_over_has_an_end() -> None:
-    said = read("resolved", fields={"resolved": NOW})
-    assert said["status"] == said["alerts"][0]["status"] == "resolved"
-    assert said["alerts"][0]["endsAt"] == "2026-11-24T12:09:45Z"
+def test_a_resolved_alert_has_an_end() -> None:
+    post = read("resolved", fields={"resolved": NOW})
+    assert post["status"] == post["alerts"][0]["status"] == "resolved"
+    assert post["alerts"][0]["endsAt"] == "2026-11-24T12:09:45Z"
 
 
-def test_an_alert_keeps_its_fingerprint_until_it_is_over() -> None:
+def test_an_alert_keeps_its_fingerprint_until_it_is_resolved() -> None:
     kept = [read(), read("growing", fields={"count": 9}), read("resolved")]
     assert len({each["alerts"][0]["fingerprint"] for each in kept}) == 1
     assert len({each["groupKey"] for each in kept}) == 1
@@ -68,35 +68,35 @@ def test_an_alert_keeps_its_fingerprint_until_it_is_over() -> None:
     assert other["alerts"][0]["fingerprint"] != kept[0]["alerts"][0]["fingerprint"]
 
 
-def test_others_are_alerts_beside_it_and_what_is_common_is_said_once() -> None:
-    said = read(others=[incident(id=f"o{n}", stage="load") for n in range(MAX_POSTED_ALERTS + 4)])
-    assert len(said["alerts"]) == MAX_POSTED_ALERTS
-    assert said["truncatedAlerts"] == 5
-    assert said["commonLabels"] == {
+def test_other_incidents_are_further_alerts_and_common_labels_are_listed_once() -> None:
+    post = read(others=[incident(id=f"o{n}", stage="load") for n in range(MAX_POSTED_ALERTS + 4)])
+    assert len(post["alerts"]) == MAX_POSTED_ALERTS
+    assert post["truncatedAlerts"] == 5
+    assert post["commonLabels"] == {
         "alertname": "Reject", "pipeline": "order-lines", "severity": "error"
     }  # fmt: skip
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_any_text_is_json_without_harm(text: str) -> None:
+def test_any_text_gives_safe_json(text: str) -> None:
     names = ("id", "pipeline", "stage", "error", "title", "version")
     found = incident(**dict.fromkeys(names, text), samples=(sample(message=text, topic=text),))
-    said = webhook_payload(found, "opened", commands=[(text, text)], now=NOW)
-    json.loads(said)
-    assert not set(said) & {"\x1b", "\u202e", "\0"}
+    payload = webhook_payload(found, "opened", commands=[(text, text)], now=NOW)
+    json.loads(payload)
+    assert not set(payload) & {"\x1b", "\u202e", "\0"}
 
 
 def test_the_largest_post_is_bounded() -> None:
     worst = "\U0001f4a3" * 100_000
     names = ("id", "pipeline", "stage", "error", "title", "version")
     full = incident(**dict.fromkeys(names, worst), samples=(sample(message=worst, topic=worst),))
-    said = webhook_payload(
+    payload = webhook_payload(
         full, "opened", commands=[(worst, worst)] * 99, others=[full] * 99, now=NOW
     )
-    assert len(said.encode()) < 100_000
+    assert len(payload.encode()) < 100_000
 
 
-def test_the_signature_is_the_one_of_the_standard() -> None:
+def test_the_signature_equals_the_example_of_the_standard() -> None:
     key = NotifierSettings(webhook_secret=SECRET).webhook_key()  # type: ignore[arg-type]
     headers = signature_headers(
         key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
@@ -125,13 +125,13 @@ async def send(url: str, **given: Any) -> DeliveryOutcome:
 
 
 def why(outcome: DeliveryOutcome) -> str:
-    said = {**outcome.refused, **outcome.deferred}[WEBHOOK_RECIPIENT]
-    assert "secret-token" not in said
-    assert said == " ".join(said.split())
-    return said
+    reason = {**outcome.refused, **outcome.deferred}[WEBHOOK_RECIPIENT]
+    assert "secret-token" not in reason
+    assert reason == " ".join(reason.split())
+    return reason
 
 
-async def test_what_arrives_is_what_was_signed() -> None:
+async def test_the_post_that_arrives_has_the_right_signature() -> None:
     got: list[tuple[bytes, dict[str, str]]] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -165,7 +165,7 @@ async def test_without_a_secret_it_is_not_signed() -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_what_may_pass_is_deferred(status: int) -> None:
+async def test_a_temporary_error_is_deferred(status: int) -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(status=status, text="not now")
 
@@ -177,7 +177,7 @@ async def test_what_may_pass_is_deferred(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 410])
-async def test_what_will_not_pass_is_refused_and_no_redirection_followed(status: int) -> None:
+async def test_a_permanent_error_is_refused_and_no_redirection_is_followed(status: int) -> None:
     asked: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -190,17 +190,17 @@ async def test_what_will_not_pass_is_refused_and_no_redirection_followed(status:
     assert asked == ["/hooks/secret-token"]
 
 
-async def test_an_answer_is_quoted_without_harm_and_in_part() -> None:
+async def test_an_answer_is_escaped_and_cut() -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(status=400, body=b"\x1b[31m\r\n\xff" + b"x" * 1_000_000)
 
     async with answering(handler) as url:
-        said = why(await send(url))
-    assert "\\x1b[31m" in said
-    assert len(said) < 300
+        reason = why(await send(url))
+    assert "\\x1b[31m" in reason
+    assert len(reason) < 300
 
 
-async def test_an_answer_that_never_ends_is_known_by_its_number() -> None:
+async def test_an_answer_whose_body_never_ends_is_judged_by_its_status() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=404)
         await response.prepare(request)
@@ -211,7 +211,7 @@ async def test_an_answer_that_never_ends_is_known_by_its_number() -> None:
         assert "404" in (await send(url)).refused[WEBHOOK_RECIPIENT]
 
 
-async def test_silence_is_deferred_and_says_that_it_may_have_arrived() -> None:
+async def test_no_answer_is_deferred_and_may_have_arrived() -> None:
     async def handler(_: web.Request) -> web.Response:
         await asyncio.Event().wait()
         return web.Response()
@@ -222,11 +222,11 @@ async def test_silence_is_deferred_and_says_that_it_may_have_arrived() -> None:
     assert WEBHOOK_RECIPIENT in outcome.deferred
 
 
-@pytest.mark.parametrize("said", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 2"])
-async def test_what_is_no_answer_is_deferred(said: bytes) -> None:
+@pytest.mark.parametrize("answer", [b"", b"not http at all\r\n\r\n", b"HTTP/1.1 2"])
+async def test_an_invalid_answer_is_deferred(answer: bytes) -> None:
     async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"}")
-        writer.write(said)
+        writer.write(answer)
         await writer.drain()
         writer.close()
 
@@ -238,7 +238,7 @@ async def test_what_is_no_answer_is_deferred(said: bytes) -> None:
     assert why(outcome)
 
 
-async def test_nobody_listening_is_deferred() -> None:
+async def test_a_refused_connection_is_deferred() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         outcome = await send(f"http://127.0.0.1:{taken.getsockname()[1]}/secret-token")
@@ -249,7 +249,7 @@ async def test_nobody_listening_is_deferred() -> None:
 @pytest.mark.parametrize(
     "url", ["", "ftp://a/b", "file:///etc/passwd", "http://", "//a", "http://[::1", "a b"]
 )
-async def test_what_is_no_address_is_refused(url: str) -> None:
+async def test_an_invalid_address_is_refused(url: str) -> None:
     assert WEBHOOK_RECIPIENT in (await send(url)).refused
 
 

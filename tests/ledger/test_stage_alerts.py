@@ -1,4 +1,4 @@
-"""Which stages are told of, and how often?"""
+"""Which conditions raise an alert, and how often?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.events.next_step import command_line_with
+from farandole.ledger.alert_text import firing_text
 from farandole.ledger.alert_tracker import CLEAR_AFTER_MS, AlertTracker
 from farandole.ledger.stage_alerts import (
     FIRE_AFTER_MS,
@@ -16,7 +18,7 @@ from farandole.ledger.stage_alerts import (
 
 STEP = 1_000
 BEFORE = st.lists(st.tuples(st.sampled_from([True, False, None]), st.booleans()), max_size=60)
-"""Whether it is bad, and whether the lane is born again before that is judged."""
+"""Pairs: whether the condition is bad, and whether the lane restarts before that is judged."""
 
 
 def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
@@ -25,8 +27,8 @@ def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
     return found
 
 
-def told(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
-    """The states of its alerts, when it is seen so, every second."""
+def alert_states(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
+    """Return the states of its alerts if the condition has these values, one each second."""
     return [
         alert.state
         for second, each in enumerate(bad)
@@ -35,12 +37,12 @@ def told(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
 
 
 @given(BEFORE)
-def test_what_fires_is_resolved_before_it_fires_again_whoever_is_born(
+def test_an_alert_is_resolved_before_it_fires_again_also_after_restarts(
     story: list[tuple[bool | None, bool]],
 ) -> None:
     watch, states = AlertTracker(), []
-    for second, (bad, born) in enumerate(story):
-        if born:
+    for second, (bad, restarted) in enumerate(story):
+        if restarted:
             kept = [*watch.firing.values()]
             watch = AlertTracker()
             watch.restore(kept)
@@ -49,38 +51,38 @@ def test_what_fires_is_resolved_before_it_fires_again_whoever_is_born(
 
 
 @given(BEFORE)
-def test_in_the_end_what_is_bad_fires_and_what_is_well_does_not(
+def test_a_lasting_bad_condition_fires_and_a_good_one_does_not(
     story: list[tuple[bool | None, bool]],
 ) -> None:
     for end in (True, False):
         watch = AlertTracker()
-        told(watch, *(bad for bad, _ in story))
-        told(watch, *[end] * (FIRE_AFTER_MS // STEP + 1), at=10**6)
+        alert_states(watch, *(bad for bad, _ in story))
+        alert_states(watch, *[end] * (FIRE_AFTER_MS // STEP + 1), at=10**6)
         assert bool(watch.firing) is end
 
 
 @given(st.lists(st.integers(1, FIRE_AFTER_MS // STEP), max_size=10))
-def test_a_worker_that_is_started_anew_is_no_news(gaps: list[int]) -> None:
+def test_a_restart_of_a_worker_raises_no_alert(gaps: list[int]) -> None:
     seen = [bad for gap in gaps for bad in (*[True] * gap, False)]
-    assert told(AlertTracker(), *seen) == []
+    assert alert_states(AlertTracker(), *seen) == []
 
 
-def test_a_stage_that_is_well_for_a_moment_is_not_resolved() -> None:
+def test_a_condition_that_is_good_for_a_moment_does_not_resolve_the_alert() -> None:
     flapping = [False] * (CLEAR_AFTER_MS // STEP) + [True]
-    assert told(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
+    assert alert_states(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
 
 
-def test_a_stage_that_is_in_no_version_any_more_is_resolved() -> None:
+def test_the_alert_of_a_stage_that_no_version_has_any_more_is_resolved() -> None:
     watch = AlertTracker()
-    told(watch, *[True] * 20)
+    alert_states(watch, *[True] * 20)
     (alert,) = watch.update([condition(False, "other")], 10**6)
     assert (alert.key, alert.state) == ("p/stage/enrich/unworked", "resolved")
     assert watch.update([], 10**6) == []
 
 
 def test_the_text_names_the_stage_and_the_command() -> None:
-    (found,) = alert_conditions([LagSample("p", "enrich", 0, 4210)], " --namespace blue")
-    assert found.text == (
+    (found,) = alert_conditions([LagSample("p", "enrich", 0, 4210)])
+    assert firing_text(found, command_line_with(" --namespace blue")) == (
         "no worker holds `enrich`: 4,210 offsets unread;"
         " start one: farandole --namespace blue work enrich"
     )
@@ -100,5 +102,5 @@ def test_the_text_names_the_stage_and_the_command() -> None:
         ("the ledger, young", LagSample("p", None, 1, 9, False, 60), [False]),
     ],
 )
-def test_what_is_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
+def test_which_samples_are_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
     assert [each.is_bad for each in alert_conditions([seen])] == bad, name

@@ -1,4 +1,4 @@
-"""Does the bookkeeper keep the books of a real Kafka, also when it is killed?"""
+"""Does the bookkeeper write the right run rows on a real Kafka, also if it is killed?"""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ pytestmark = pytest.mark.kafka
 @contextmanager
 def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     clean = {n: v for n, v in os.environ.items() if not n.startswith(ENV_PREFIX)}
-    told = {
+    given = {
         f"{ENV_PREFIX}SESSION_TIMEOUT": str(settings.session_timeout),
         f"{ENV_PREFIX}HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
     }
     words = ["--bootstrap", settings.bootstrap or "", "--namespace", settings.namespace]
     child = subprocess.Popen(
         [sys.executable, "-m", "farandole", *words, "keep-books"],
-        env={**clean, **told},
+        env={**clean, **given},
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -52,7 +52,7 @@ def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def now() -> int:
-    """Entries of long ago age out of the books as soon as they are in them."""
+    """Return the time in milliseconds. Rows of old entries would be deleted at once."""
     return time.time_ns() // 1_000_000
 
 
@@ -87,27 +87,29 @@ async def write(settings: Settings, entries: Sequence[LedgerEntry]) -> None:
             )
 
 
-async def until(settings: Settings, runs: Sequence[str], what: str) -> list[Record]:
-    """All that is said of the runs, once each of them was `what`."""
-    said: list[Record] = []
+async def until(settings: Settings, runs: Sequence[str], transition: str) -> list[Record]:
+    """Return all records of run rows, once each of the runs has one of type `what`."""
+    found: list[Record] = []
     left = set(runs)
     async for records in scan(settings, [settings.names.runs_topic], follow=True):
-        said += records
-        left -= {r.key.decode() for r in records if r.key and _type(r) == what}
+        found += records
+        left -= {r.key.decode() for r in records if r.key and _type(r) == transition}
         if not left:
             break
-    return said
+    return found
 
 
 def _type(record: Record) -> str:
     return dict(record.headers).get("ce_type", b"").decode()
 
 
-def _newest(said: Sequence[Record]) -> dict[str, RunRow]:
-    return {r.key.decode(): orjson.loads(r.value) for r in said if r.key and r.value}
+def _newest(found: Sequence[Record]) -> dict[str, RunRow]:
+    return {r.key.decode(): orjson.loads(r.value) for r in found if r.key and r.value}
 
 
-async def test_runs_are_complete_once_although_the_bookkeeper_is_killed(settings: Settings) -> None:
+async def test_each_run_completes_once_although_the_bookkeeper_is_killed(
+    settings: Settings,
+) -> None:
     async with ClusterAdmin.open(settings) as admin:
         await admin.create_topics(system_topics.system_topic_specs(settings.names))
     await install(settings)
@@ -123,8 +125,8 @@ async def test_runs_are_complete_once_although_the_bookkeeper_is_killed(settings
     with bookkeeper(settings):
         await write(settings, [closing(run, "y") for run in runs[20:]])
         await write(settings, [opening("last"), closing("last", "x"), closing("last", "y")])
-        said = await until(settings, [*runs, "last"], "run.completed")
-    told = [r.key.decode() for r in said if r.key and _type(r) == "run.completed"]
-    assert Counter(told) == dict.fromkeys([*runs, "last"], 1)
-    assert {row["status"] for row in _newest(said).values()} == {"completed"}
-    assert {dict(r.headers)["ce_specversion"] for r in said} == {b"1.0"}
+        found = await until(settings, [*runs, "last"], "run.completed")
+    completed = [r.key.decode() for r in found if r.key and _type(r) == "run.completed"]
+    assert Counter(completed) == dict.fromkeys([*runs, "last"], 1)
+    assert {row["status"] for row in _newest(found).values()} == {"completed"}
+    assert {dict(r.headers)["ce_specversion"] for r in found} == {b"1.0"}

@@ -1,4 +1,4 @@
-"""Is each entry in its windows, and once?"""
+"""Is each entry counted once in each of its windows?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_entry_that_is_read_again_counts_once(
     assert sum(w.consumed for place, w in fold.windows.items() if place.ring == 60) == total
 
 
-def test_what_the_table_holds_is_what_was_folded() -> None:
+def test_windows_loaded_from_the_table_equal_the_saved_ones() -> None:
     fold, other = WindowStore(), WindowStore()
     fold.add(3, 7, did(5, 4))
     other.load(fold.take_unsaved(3))
@@ -37,7 +37,7 @@ def test_what_the_table_holds_is_what_was_folded() -> None:
     assert not fold.unsaved
 
 
-def test_what_is_no_entry_is_passed_over() -> None:
+def test_a_record_that_is_not_an_entry_is_skipped() -> None:
     assert measure_entry(b'{"stage": "s", "runs": [7]}', NOW) is None
     assert measure_entry(None, NOW) is None
 

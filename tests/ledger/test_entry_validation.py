@@ -1,4 +1,4 @@
-"""Does nothing but an entry of the right types get to the fold?"""
+"""Are only entries with the right types and values folded?"""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _at(value: Any, path: tuple[Any, ...], put: Callable[[Any, Any], None]) -> b
 
 
 def _folds(value: bytes | None) -> bool:
-    """Whatever is read can be folded, and written as a row."""
+    """Return True if the value is an entry; it is then folded and written as a row."""
     found = entry_validation.parse_entry(value)
     if found is None:
         return False
@@ -64,19 +64,19 @@ def _folds(value: bytes | None) -> bool:
     return True
 
 
-def test_a_whole_entry_is_read() -> None:
+def test_a_valid_entry_is_accepted() -> None:
     assert _folds(orjson.dumps(whole()))
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"7", b"null", b'{"runs":{}}'])
-def test_what_is_no_entry_is_passed_over(value: bytes | None) -> None:
+def test_a_record_that_is_not_an_entry_is_skipped(value: bytes | None) -> None:
     assert not _folds(value)
 
 
 @pytest.mark.parametrize("path", _paths(whole()), ids=str)
 @given(wrong=JSON)
 @settings(max_examples=15)
-def test_an_entry_with_anything_in_any_place_ends_nobody(path: tuple[Any, ...], wrong: Any) -> None:
+def test_an_entry_with_any_wrong_value_raises_nothing(path: tuple[Any, ...], wrong: Any) -> None:
     def put(inside: Any, key: Any) -> None:
         inside[key] = wrong
 
@@ -84,7 +84,7 @@ def test_an_entry_with_anything_in_any_place_ends_nobody(path: tuple[Any, ...], 
 
 
 @pytest.mark.parametrize("path", [p for p in _paths(whole()) if isinstance(p[-1], str)], ids=str)
-def test_an_entry_without_any_of_its_names_ends_nobody(path: tuple[Any, ...]) -> None:
+def test_an_entry_with_a_missing_field_raises_nothing(path: tuple[Any, ...]) -> None:
     def put(inside: Any, key: Any) -> None:
         del inside[key]
 
@@ -107,7 +107,7 @@ def test_an_entry_without_any_of_its_names_ends_nobody(path: tuple[Any, ...]) ->
     ],
     ids=str,
 )
-def test_wrong_values_are_passed_over(path: tuple[Any, ...], wrong: Any) -> None:
+def test_an_entry_with_an_invalid_value_is_rejected(path: tuple[Any, ...], wrong: Any) -> None:
     def put(inside: Any, key: Any) -> None:
         inside[key] = wrong
 

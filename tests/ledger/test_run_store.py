@@ -1,4 +1,4 @@
-"""Does a lane remember what it must, forget what it may, and say once what happened?"""
+"""Does the run store keep and delete the right rows, and report each change once?"""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ def added(book: RunStore, *entries: LedgerEntry) -> RunStore:
     return book
 
 
-def said(changes: list[RunChange]) -> list[tuple[str, str | None]]:
+def transitions(changes: list[RunChange]) -> list[tuple[str, str | None]]:
     return [(change.run.decode(), change.transition) for change in changes]
 
 
 def table(*of: list[RunChange]) -> dict[bytes, bytes]:
-    """What stands in Kafka once all these are written and compacted."""
+    """Return the rows in Kafka after all these changes are written and compacted."""
     rows: dict[bytes, bytes | None] = {c.run: c.row for changes in of for c in changes}
     return {run: row for run, row in rows.items() if row is not None}
 
 
 @given(st.lists(SEEDS, min_size=1, max_size=4), SEEDS)
-def test_runs_between_each_other_with_births_in_between_fold_as_each_alone(
+def test_interleaved_runs_with_restarts_in_between_fold_like_each_alone(
     seeds: list[int], die_seed: int
 ) -> None:
     die = random.Random(die_seed)
     left = [story(seed, f"run{number}") for number, seed in enumerate(seeds)]
-    alone = {told[0]["runs"][0]["run"]: read(*told)[0] for told in left}
+    alone = {entries[0]["runs"][0]["run"]: read(*entries)[0] for entries in left}
     book, written = RunStore(), []
-    remaining = [list(told) for told in left]
+    remaining = [list(entries) for entries in left]
     while any(remaining):
-        added(book, die.choice([told for told in remaining if told]).pop(0))
+        added(book, die.choice([entries for entries in remaining if entries]).pop(0))
         if die.random() < 0.3:
             written.append(book.take_changes(AT))
         if die.random() < 0.2:
@@ -66,28 +66,30 @@ def test_runs_between_each_other_with_births_in_between_fold_as_each_alone(
 
 
 def test_a_run_that_opens_and_completes_in_one_transaction_is_completed() -> None:
-    assert said(added(RunStore(), opening(), closing()).take_changes(AT)) == [(RUN, "completed")]
+    assert transitions(added(RunStore(), opening(), closing()).take_changes(AT)) == [
+        (RUN, "completed")
+    ]
 
 
-def test_a_run_that_opens_in_one_and_completes_in_another_says_both() -> None:
+def test_a_run_that_opens_and_completes_in_two_transactions_reports_both() -> None:
     book = added(RunStore(), opening())
-    assert said(book.take_changes(AT)) == [(RUN, "opened")]
-    assert said(added(book, closing()).take_changes(AT)) == [(RUN, "completed")]
+    assert transitions(book.take_changes(AT)) == [(RUN, "opened")]
+    assert transitions(added(book, closing()).take_changes(AT)) == [(RUN, "completed")]
 
 
 def test_a_run_that_completes_and_is_amended_in_one_transaction_is_completed() -> None:
     nothing = entry("b", part(RUN, {"made": consumed(dropped=1)}))
     store = added(RunStore(), opening(), closing(), nothing)
-    assert said(store.take_changes(AT)) == [(RUN, "completed")]
+    assert transitions(store.take_changes(AT)) == [(RUN, "completed")]
 
 
-def test_a_transaction_says_nothing_of_runs_that_it_did_not_touch() -> None:
+def test_a_transaction_writes_no_rows_of_unchanged_runs() -> None:
     book = added(RunStore(), opening(), closing())
     book.take_changes(AT)
     assert book.take_changes(AT) == []
 
 
-def test_closed_runs_are_forgotten_at_the_cap_the_oldest_first() -> None:
+def test_the_oldest_closed_runs_beyond_the_limit_are_deleted() -> None:
     book = RunStore(max_closed=2)
     for run in ("r1", "r2", "r3"):
         changes = added(book, opening(run), closing(run)).take_changes(AT)
@@ -95,31 +97,31 @@ def test_closed_runs_are_forgotten_at_the_cap_the_oldest_first() -> None:
     assert len(book) == 2
 
 
-def test_closed_runs_are_forgotten_after_the_retention() -> None:
+def test_closed_runs_are_deleted_after_the_retention() -> None:
     book = added(RunStore(retention_ms=1000), opening(), closing())
     book.take_changes(AT)
     assert book.take_changes(AT + 1000) == []
     assert book.take_changes(AT + 1001) == [RunChange(RUN.encode(), None, None)]
 
 
-def test_an_open_run_is_forgotten_when_nothing_came_for_as_long() -> None:
+def test_an_open_run_without_entries_is_deleted_after_the_retention() -> None:
     book = added(RunStore(retention_ms=1000), opening())
     book.take_changes(AT)
     added(book, entry("b", part(RUN, {"other": consumed()}))).take_changes(AT + 900)
     assert book.take_changes(AT + 1500) == []
-    assert said(book.take_changes(AT + 1901)) == [(RUN, None)]
+    assert transitions(book.take_changes(AT + 1901)) == [(RUN, None)]
     assert book.open_count == 0
 
 
-def test_what_comes_after_a_run_is_forgotten_completes_nothing() -> None:
+def test_an_entry_of_a_deleted_run_completes_nothing() -> None:
     book = RunStore(max_closed=0)
     added(book, opening(), closing()).take_changes(AT)
     changes = added(book, entry("b", part(RUN, {"made": consumed(dead=-1)}))).take_changes(AT)
-    assert said(changes) == [(RUN, "opened")]
+    assert transitions(changes) == [(RUN, "opened")]
     assert orjson.loads(changes[0].row or b"")["status"] == "unopened"
 
 
-def test_a_book_is_restored_with_the_order_in_which_it_forgets() -> None:
+def test_a_restored_store_deletes_runs_in_the_same_order() -> None:
     book = RunStore()
     written = [added(book, opening(r), closing(r)).take_changes(AT) for r in ("r1", "r2", "r3")]
     rows = table(*written)
@@ -127,16 +129,16 @@ def test_a_book_is_restored_with_the_order_in_which_it_forgets() -> None:
         rows[run] = orjson.dumps({**orjson.loads(rows[run]), "closed": AT + number})
     again = RunStore(max_closed=2)
     assert again.restore(rows) == 0
-    assert said(again.take_changes(AT)) == [("r3", None)]
+    assert transitions(again.take_changes(AT)) == [("r3", None)]
 
 
-def test_rows_of_others_are_not_taken_up() -> None:
+def test_foreign_rows_are_counted_and_not_restored() -> None:
     book = RunStore()
     assert book.restore({b"a": b"{", b"b": b"{}", b"c": b"[]", b"d": b"3"}) == 4
     assert len(book) == 0
 
 
-def test_an_open_run_is_late_once() -> None:
+def test_an_open_run_becomes_late_once() -> None:
     book = added(RunStore(), opening(within=1.0))
     book.take_changes(AT)
     expected = AT - 500 + 1000
@@ -148,7 +150,7 @@ def test_an_open_run_is_late_once() -> None:
     assert orjson.loads(change.row or b"")["late"]
 
 
-def test_a_run_that_was_late_before_a_birth_is_not_late_again() -> None:
+def test_a_late_run_does_not_become_late_again_after_a_restart() -> None:
     book = added(RunStore(), opening(within=1.0))
     first = book.take_changes(AT)
     list(book.mark_late(AT + 5000))

@@ -1,4 +1,4 @@
-"""Does a mail say what is to be said, and only that, whatever stands in an event?"""
+"""Does a mail have the right headers and texts, for any content of an event?"""
 
 from __future__ import annotations
 
@@ -53,41 +53,41 @@ def first_line(mail: EmailMessage) -> str:
     return line
 
 
-def test_the_first_line_says_how_many_and_since_when() -> None:
+def test_the_first_line_has_the_count_and_the_time() -> None:
     assert first_line(made()) == "1,204 events died in validate since 12:03 UTC."
 
 
-def test_one_event_is_one_event() -> None:
+def test_one_event_is_written_in_the_singular() -> None:
     assert first_line(made(count=1)) == "1 event died in validate since 12:03 UTC."
 
 
-def test_another_day_is_named() -> None:
+def test_the_day_is_shown_if_it_is_not_today() -> None:
     day_before = OPENED - timedelta(days=1)
-    said = first_line(made(opened=day_before))
-    assert said == "1,204 events died in validate since 23 Nov, 12:03 UTC."
+    text = first_line(made(opened=day_before))
+    assert text == "1,204 events died in validate since 23 Nov, 12:03 UTC."
 
 
-def test_what_grows_says_by_how_much() -> None:
-    said = first_line(made(1, "growing", count=3204, told=1204))
-    assert said == (
+def test_a_growing_incident_shows_the_increase() -> None:
+    text = first_line(made(1, "growing", count=3204, told=1204))
+    assert text == (
         "3,204 events died in validate since 12:03 UTC, 2,000 of them since the last notice."
     )
 
 
-def test_what_is_over_says_from_when_to_when() -> None:
+def test_a_resolved_incident_shows_its_first_and_last_time() -> None:
     mail = made(2, "resolved", resolved=NOW + timedelta(minutes=30))
     assert first_line(mail) == ("Over: 1,204 events died in validate between 12:03 and 12:09 UTC.")
     assert "household_id" not in body(mail)
 
 
-def test_the_samples_are_shown_and_where_they_stand() -> None:
+def test_samples_are_shown_with_their_positions() -> None:
     for kind in ("plain", "html"):
-        said = body(made(), kind)
+        text = body(made(), kind)
         for word in ("line.ingested/3/10482", "line.ingested/3/22015", '"sales_cents": 399'):
-            assert word in said
+            assert word in text
 
 
-def test_commands_stand_as_they_are_typed() -> None:
+def test_commands_are_shown_as_they_are_typed() -> None:
     for _, command in COMMANDS:
         assert f"    {command}\n" in body(made())
 
@@ -110,17 +110,17 @@ def test_more_commands_than_fit_are_counted() -> None:
     assert re.search(r"and 1\d more", body(read(mail)))
 
 
-def test_others_are_told_in_passing() -> None:
+def test_other_incidents_are_listed() -> None:
     others = [incident(stage=f"s{i}", count=2) for i in range(13)]
     _, mail = compose_mail(
         incident(), "opened", 0, sender=SENDER, recipients=OPS, others=others, now=NOW
     )
-    said = body(read(mail))
-    assert "s9: Reject: something was paid for nothing (2 since 12:03 UTC)" in said
-    assert "and 3 more" in said
+    text = body(read(mail))
+    assert "s9: Reject: something was paid for nothing (2 since 12:03 UTC)" in text
+    assert "and 3 more" in text
 
 
-def test_the_subject_stays_so_that_mail_programs_thread() -> None:
+def test_the_subject_does_not_change_so_that_mail_programs_can_thread() -> None:
     subjects = [made(0)["Subject"], made(1, "growing", count=9)["Subject"]]
     assert subjects == [
         "[order-lines] validate: Reject: something was paid for nothing",
@@ -128,7 +128,7 @@ def test_the_subject_stays_so_that_mail_programs_thread() -> None:
     ]
 
 
-def test_the_ids_lead_to_the_first_and_to_the_last() -> None:
+def test_the_references_are_the_first_and_the_previous_mail() -> None:
     ids = [f"<b2x7k4qdm5c3a.{n}@example.com>" for n in range(4)]
     first, second, fourth = made(0), made(1), made(3)
     assert [mail["Message-ID"] for mail in (first, second, fourth)] == [ids[0], ids[1], ids[3]]
@@ -137,7 +137,7 @@ def test_the_ids_lead_to_the_first_and_to_the_last() -> None:
     assert (fourth["In-Reply-To"], fourth["References"]) == (ids[2], f"{ids[0]} {ids[2]}")
 
 
-def test_machines_are_told_that_a_machine_wrote_it() -> None:
+def test_the_headers_mark_the_mail_as_automatic() -> None:
     mail = made()
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["List-Id"] == "<order-lines.validate.example.com>"
@@ -149,24 +149,24 @@ def test_the_same_arguments_give_the_same_mail() -> None:
     assert made(1).as_bytes() == made(1).as_bytes()
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
+def test_the_html_loads_no_external_resources() -> None:
     assert not re.search(r"src=|href=|url\(|<script|<link|@import", body(made(), "html"))
 
 
-def test_html_of_an_event_is_text() -> None:
-    said = body(made(title="<script>alert(1)</script>&amp;"), "html")
-    assert "<script" not in said
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;" in said
+def test_html_in_an_event_is_escaped() -> None:
+    text = body(made(title="<script>alert(1)</script>&amp;"), "html")
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;" in text
 
 
-def test_what_would_turn_the_text_or_obey_is_written_out() -> None:
+def test_control_and_direction_characters_are_escaped() -> None:
     mail = made(title="a\u202eb\x1b[31m", samples=(sample(data="c\u2066\x9b"),))
     assert "a\\u202eb\\x1b[31m" in mail["Subject"]
     assert "c\\u2066\\x9b" in body(mail)
 
 
 def test_an_encoded_word_in_an_error_is_not_decoded() -> None:
-    """`=0D=0A` would become a new line of the header in whatever reads it."""
+    """`=0D=0A` would become a new line of the header in a program that decodes it."""
     subject = made(title="=?utf-8?q?a=0D=0ABcc:_x@example.com?=")["Subject"]
     assert "a=0D=0ABcc" in subject
 
@@ -181,14 +181,14 @@ def test_a_subject_that_is_not_ascii_is_encoded_as_mail_programs_read_it() -> No
     assert read(mail)["Subject"] == subject
 
 
-def test_many_recipients_are_not_named() -> None:
+def test_too_many_recipients_are_not_named() -> None:
     many = [f"u{n}@example.com" for n in range(MAX_NAMED_RECIPIENTS + 1)]
     _, mail = compose_mail(incident(), "opened", 0, sender=SENDER, recipients=many, now=NOW)
     assert read(mail)["To"] == "undisclosed-recipients:;"
     assert named_recipients(mail) == ()
 
 
-def test_those_whom_a_mail_names_can_be_read_back() -> None:
+def test_named_recipients_can_be_read_from_the_mail() -> None:
     some = tuple(
         f"somebody.with.a.long.name.{n}@department.example.com" for n in range(MAX_NAMED_RECIPIENTS)
     )
@@ -196,19 +196,19 @@ def test_those_whom_a_mail_names_can_be_read_back() -> None:
     assert named_recipients(mail) == some
 
 
-def test_what_is_no_address_is_not_named() -> None:
+def test_invalid_addresses_are_not_named() -> None:
     odd = ["ops@example.com", "a@b\r\nBcc: c@d", "=?utf-8?q?x?=@example.com", "ü@example.com", ""]
     _, mail = compose_mail(incident(), "opened", 0, sender=SENDER, recipients=odd, now=NOW)
     assert read(mail)["To"] == "ops@example.com"
     assert read(mail)["Bcc"] is None
 
 
-def test_a_sender_that_is_no_address_is_a_mistake_of_the_caller() -> None:
+def test_an_invalid_sender_raises_value_error() -> None:
     with pytest.raises(ValueError, match="not an address"):
         compose_mail(incident(), "opened", 0, sender="a b", recipients=OPS, now=NOW)
 
 
-def test_the_id_of_a_notice_is_the_one_in_its_mail() -> None:
+def test_the_id_of_a_notice_is_the_message_id_of_its_mail() -> None:
     assert made(7)["Message-ID"] == f"<{notice_message_id('b2x7k4qdm5c3a', 7, SENDER)}>"
 
 
@@ -222,7 +222,7 @@ def test_a_long_domain_leaves_the_ids_readable(sender: str) -> None:
     assert "=?" not in mail.partition("\r\n\r\n")[0]
 
 
-def test_a_trial_reads_as_one() -> None:
+def test_a_test_mail_says_that_it_is_a_test() -> None:
     mail = read(
         compose_test_mail(
             sender=SENDER,
@@ -254,7 +254,7 @@ WORST = "\U0001f4a3" * 5000
 
 @settings(phases=set(Phase) - {Phase.shrink, Phase.explain})  # each step of it reads a mail
 @given(st.data())
-def test_any_text_in_any_field_yields_a_mail_with_the_headers_that_were_meant(
+def test_any_text_in_any_field_gives_a_mail_with_the_intended_headers(
     data: st.DataObject,
 ) -> None:
     text = {
@@ -294,13 +294,13 @@ def check(subject: str, mail: str) -> None:
     assert [part.get_content_type() for part in parts] == ["text/plain", "text/html"]
     for part in parts:
         assert not part.defects
-        said = cast(str, cast(EmailMessage, part).get_content()).replace("\r\n", "\n")
-        assert not set(said) & {"\0", "\x1b", "\r", "\u202e"}
+        text = cast(str, cast(EmailMessage, part).get_content()).replace("\r\n", "\n")
+        assert not set(text) & {"\0", "\x1b", "\r", "\u202e"}
 
 
 @pytest.mark.parametrize("worst", [WORST, "&" * 20_000, "=" * 20_000, "é" * 20_000, "\x01" * 9_000])
 def test_the_largest_mail_is_bounded(worst: str) -> None:
-    """Everything that can be filled is filled."""
+    """All fields have the longest content."""
     names = ("id", "pipeline", "stage", "error", "title", "version", "acknowledged_by")
     full = incident(
         **dict.fromkeys(names, worst), resolved=NOW,
@@ -324,6 +324,6 @@ def test_the_largest_mail_is_bounded(worst: str) -> None:
     st.datetimes(timezones=st.just(UTC)),
 )
 @example(0, datetime(1, 1, 1, tzinfo=UTC), NOW)
-def test_any_count_and_time_can_be_told(count: int, opened: datetime, last: datetime) -> None:
+def test_any_count_and_time_can_be_written(count: int, opened: datetime, last: datetime) -> None:
     for kind in ("opened", "growing", "resolved"):
         made(1, kind, count=count, opened=opened, last=last)

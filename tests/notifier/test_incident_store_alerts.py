@@ -1,4 +1,4 @@
-"""Is an alert told once, and once more when it is over?"""
+"""Does an alert have one notice when it fires, and one when it is resolved?"""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Ringing(Book):
         return [notice.kind for notice in self.sent]
 
 
-def test_a_firing_alert_is_told_once_however_long_it_fires() -> None:
+def test_a_firing_alert_has_one_notice_for_any_duration() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
     assert book.sent_kinds(4.9) == []
@@ -72,7 +72,7 @@ def test_a_firing_alert_is_told_once_however_long_it_fires() -> None:
     assert book.sent_kinds(1000 * HOURS) == ["opened"]
 
 
-def test_its_end_is_told_at_once() -> None:
+def test_the_notice_of_its_resolution_is_written_at_once() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
     book.sent_kinds(5)
@@ -83,14 +83,14 @@ def test_its_end_is_told_at_once() -> None:
     assert book.sent_kinds(1000 * HOURS) == ["opened", "resolved"]
 
 
-def test_an_alert_that_is_over_before_it_is_told_is_never_told() -> None:
+def test_an_alert_that_is_resolved_before_its_notice_has_none() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
     book.rang(4, alert("resolved"))
     assert book.sent_kinds(1000 * HOURS) == []
 
 
-def test_an_alert_that_fires_again_is_another_incident() -> None:
+def test_an_alert_that_fires_again_opens_another_incident() -> None:
     book = Ringing()
     for after in (0, 100):
         book.rang(after, alert("firing"))
@@ -100,7 +100,7 @@ def test_an_alert_that_fires_again_is_another_incident() -> None:
     assert len({notice.incident for notice in book.sent}) == 2
 
 
-def test_what_was_read_before_is_not_told_again() -> None:
+def test_alerts_that_are_read_twice_have_one_notice() -> None:
     book = Ringing()
     for _ in range(2):  # the group's offsets were lost
         book.offsets.clear()
@@ -111,7 +111,7 @@ def test_what_was_read_before_is_not_told_again() -> None:
     assert book.sent_kinds() == ["opened", "resolved"]
 
 
-def test_a_muted_alert_is_silent_and_over_with_its_end() -> None:
+def test_a_muted_alert_has_no_notice_and_is_resolved() -> None:
     book = Ringing()
     until = START + timedelta(hours=9)
     book.book.apply_control(MuteDocument(pipeline="p", stage="load", until=until, by="ann"))
@@ -121,7 +121,7 @@ def test_a_muted_alert_is_silent_and_over_with_its_end() -> None:
     assert book.sent_kinds(1000 * HOURS) == []
 
 
-def test_a_flood_of_late_runs_is_few_incidents_and_all_of_them_end() -> None:
+def test_many_late_runs_open_few_incidents_which_are_all_resolved() -> None:
     book = Ringing(AlertPolicy(routes=ALERTS.routes, fingerprints=3))
     runs = [f"r{n}" for n in range(50)]
     for run in runs:
@@ -135,7 +135,7 @@ def test_a_flood_of_late_runs_is_few_incidents_and_all_of_them_end() -> None:
     assert all(incident.resolved for incident in book.book.incidents.values())
 
 
-def test_an_alert_of_a_stage_takes_no_place_of_its_failures() -> None:
+def test_an_alert_of_a_stage_does_not_count_against_its_failures() -> None:
     book = Ringing(AlertPolicy(routes=ALERTS.routes, fingerprints=1))
     book.rang(0, alert("firing", kind="stage.age", run=None, stage="validate"))
     book.died(Died(0))
@@ -149,7 +149,7 @@ def test_an_alert_of_a_stage_takes_no_place_of_its_failures() -> None:
         max_size=12,
     )
 )
-def test_nothing_is_resolved_that_was_not_told_and_nothing_told_twice(
+def test_notices_of_an_alert_alternate_between_opened_and_resolved(
     story: list[tuple[str, float, bool]],
 ) -> None:
     book, now = Ringing(), 0.0
@@ -168,15 +168,15 @@ def test_nothing_is_resolved_that_was_not_told_and_nothing_told_twice(
 
 
 def held(lane: int, state: str = "firing", **more: object) -> Alert:
-    said = {
+    values = {
         "kind": "stage.held", "key": f"p/stage/load/held/{lane}", "pipeline": "p", "stage": "load",
         "lane": lane, "text": "it holds" if state == "firing" else "it goes on", "since": START,
         "state": state,
     }  # fmt: skip
-    return Alert.model_validate(said | more)
+    return Alert.model_validate(values | more)
 
 
-def test_a_stage_whose_lanes_all_hold_is_told_once_and_once_when_none_does() -> None:
+def test_alerts_of_all_lanes_of_a_stage_have_one_notice_and_one_resolution() -> None:
     book = Ringing()
     for lane in range(64):
         book.rang(lane / 100, held(lane))
@@ -194,7 +194,7 @@ def test_a_stage_whose_lanes_all_hold_is_told_once_and_once_when_none_does() -> 
     assert incident_headline(found, "resolved", START).startswith("Over: it goes on ")
 
 
-def test_other_stages_and_other_alerts_are_incidents_of_their_own() -> None:
+def test_other_stages_and_other_alerts_have_separate_incidents() -> None:
     book = Ringing()
     book.rang(0, held(0))
     book.rang(0, held(0, stage="enrich", key="p/stage/enrich/held/0"))
@@ -203,7 +203,7 @@ def test_other_stages_and_other_alerts_are_incidents_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("lane", [-1, MAX_ALERT_LANES, 10**30, None])
-def test_a_lane_that_no_stage_can_have_is_an_incident_of_its_own(lane: int | None) -> None:
+def test_an_impossible_lane_has_a_separate_incident(lane: int | None) -> None:
     book = Ringing()
     book.rang(0, held(0))
     book.rang(0, held(0, key="p/stage/load/held/x").model_copy(update={"lane": lane}))
@@ -221,10 +221,10 @@ def test_a_lane_that_no_stage_can_have_is_an_incident_of_its_own(lane: int | Non
         max_size=40,
     )
 )
-def test_whatever_lanes_do_one_incident_is_open_for_as_long_as_one_holds(
+def test_one_incident_is_open_as_long_as_the_alert_of_any_lane_fires(
     story: list[tuple[int, str, float, str]],
 ) -> None:
-    """Also where a lane says the same twice, and whoever takes over at any moment."""
+    """Also if a lane reports the same state twice, and after restarts at any moment."""
     book, now = Ringing(), 0.0
     holding: set[int] = set()
     for lane, state, gap, between in story:
@@ -244,14 +244,14 @@ def test_whatever_lanes_do_one_incident_is_open_for_as_long_as_one_holds(
     assert len(kinds) % 2 == bool(holding)
 
 
-def test_what_is_no_alert_is_passed_over() -> None:
+def test_a_record_that_is_not_an_alert_is_skipped() -> None:
     book = Ringing()
     for value in (b"", b"?", b"{}", b'{"kind": "run.late"}'):
         book.heard(0, 0, value)
     assert book.book.incidents == {}
 
 
-# -- whom, and what
+# -- recipients and texts
 
 
 def incident(**how: object) -> Incident:
@@ -265,7 +265,7 @@ UNWORKED = {"kind": "stage.unworked", "run": None}
 
 
 @pytest.mark.parametrize(
-    ("routes", "how", "told"),
+    ("routes", "how", "recipient"),
     [
         ((OF_LOAD, TO_ALL), {"stage": "load", **UNWORKED}, "dba@example.com"),
         ((OF_LOAD, TO_ALL), {"stage": "plan", **UNWORKED}, "all@example.com"),
@@ -274,17 +274,17 @@ UNWORKED = {"kind": "stage.unworked", "run": None}
         ((OF_LOAD,), {}, None),
     ],
 )
-def test_an_alert_goes_where_failures_of_its_stage_go(
-    routes: tuple[AlertRoute, ...], how: dict[str, object], told: str | None
+def test_an_alert_takes_the_route_of_its_stage(
+    routes: tuple[AlertRoute, ...], how: dict[str, object], recipient: str | None
 ) -> None:
     intent = NoticeIntent(incident(**how), "opened", START)
     notice = compose_notice(
         intent, AlertPolicy(routes=routes), sender="f@example.com", bootstrap=""
     )
-    assert (notice.recipients if notice else None) == ((told,) if told else None)
+    assert (notice.recipients if notice else None) == ((recipient,) if recipient else None)
 
 
-def test_the_mail_says_what_since_when_and_what_to_type() -> None:
+def test_the_mail_of_an_alert_has_its_text_time_and_commands() -> None:
     found = incident()
     notice = compose_notice(
         NoticeIntent(found, "opened", START),
@@ -302,12 +302,12 @@ def test_the_mail_says_what_since_when_and_what_to_type() -> None:
     assert "died" not in notice.payload
 
 
-def test_a_stage_that_nobody_works_is_started_by_a_command() -> None:
+def test_the_command_for_an_unworked_stage_starts_a_worker() -> None:
     found = incident(stage="load", **UNWORKED)
     assert "farandole work load" in [text for _, text in suggested_commands(found, "")]
 
 
-def test_the_mail_of_its_end_says_how_it_ended() -> None:
+def test_the_mail_of_a_resolved_alert_has_the_text_of_its_resolution() -> None:
     book = Ringing()
     book.rang(0, alert("firing"))
     book.sent_kinds(5)

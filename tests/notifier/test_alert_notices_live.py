@@ -1,4 +1,5 @@
-"""Are a late run and a stage that nobody works told, and their ends, each once, on a real Kafka?"""
+"""Do a late run and an unworked stage cause one mail each, and one at their end, on a real
+Kafka?"""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ UNWORKED = "p/stage/enrich/unworked"
 async def stand(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stand]:
-    # Nobody is killed here: on a busy machine no member is to be taken for dead.
+    # No process is killed here, so a slow member on a busy machine must not count as dead.
     calm = settings.model_copy(update={"session_timeout": 10.0, "heartbeat_interval": 1.0})
     monkeypatch.setattr(lag_probe, "PROBE_INTERVAL", 0.5)
     monkeypatch.setattr(stage_alerts, "FIRE_AFTER_MS", 1_000)
@@ -52,7 +53,7 @@ async def stand(
 
 @asynccontextmanager
 async def working(settings: Settings, stage: str) -> AsyncIterator[None]:
-    """A member of a stage's group, that works nothing."""
+    """Run a member of a stage's group that handles no events."""
     member = make_consumer(settings, group=settings.names.stage_group("p", stage))
     member.subscribe([settings.names.event_topic("p", "asked")])
     await member.start()
@@ -72,7 +73,7 @@ async def write(settings: Settings, entry: LedgerEntry) -> None:
 
 
 def entry(stage: str, *, opens: bool = False) -> LedgerEntry:
-    """Of a run whose root two stages settle, one after the other."""
+    """Return an entry of a run whose root is settled by two stages, one after the other."""
     at = int(time.time() * 1000)
     root: RunRoot = {
         "type": "asked", "topic": "p.asked", "partition": 0, "offset": 0, "at": at,
@@ -94,12 +95,14 @@ def entry(stage: str, *, opens: bool = False) -> LedgerEntry:
 async def alerts(settings: Settings) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     async for records in scan(settings, [settings.names.alerts_topic]):
-        said = [Alert.model_validate_json(r.value) for r in records if r.value]
-        found += Counter((each.key, each.state) for each in said)
+        written = [Alert.model_validate_json(r.value) for r in records if r.value]
+        found += Counter((each.key, each.state) for each in written)
     return found
 
 
-async def test_what_is_late_or_stuck_is_told_and_its_end_each_once(stand: Stand) -> None:
+async def test_a_late_run_and_an_unworked_stage_have_one_mail_each_and_one_at_the_end(
+    stand: Stand,
+) -> None:
     settings = stand.settings
     await stand.publish("enrich", "load")
     async with open_client(make_producer(settings), settings) as client:
@@ -116,12 +119,12 @@ async def test_what_is_late_or_stuck_is_told_and_its_end_each_once(stand: Stand)
     assert await alerts(settings) == Counter(once)
     assert set(copies(server).values()) == {1}
     late = f"[p] run {RUN} is not complete within 0.5 s; in flight: asked>load"
-    told = [subject.replace("\r\n", "") for subject in subjects(server)]
-    (stuck,) = [s for s in told if s.startswith("[p] enrich: no worker holds `enrich`")]
-    assert Counter(told) == Counter([late, f"Re: {late}", stuck, f"Re: {stuck}"])
-    said = "\n".join(texts(server))
-    assert f"farandole --namespace {settings.namespace} run {RUN}" in said
-    assert f"farandole --namespace {settings.namespace} work enrich" in said
-    assert f"Over: run {RUN} is completed" in said
-    assert "Over: `enrich` is worked again" in said
-    assert " died" not in said
+    received = [subject.replace("\r\n", "") for subject in subjects(server)]
+    (stuck,) = [s for s in received if s.startswith("[p] enrich: no worker holds `enrich`")]
+    assert Counter(received) == Counter([late, f"Re: {late}", stuck, f"Re: {stuck}"])
+    text = "\n".join(texts(server))
+    assert f"farandole --namespace {settings.namespace} run {RUN}" in text
+    assert f"farandole --namespace {settings.namespace} work enrich" in text
+    assert f"Over: run {RUN} is completed" in text
+    assert "Over: `enrich` is worked again" in text
+    assert " died" not in text

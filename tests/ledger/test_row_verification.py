@@ -1,4 +1,4 @@
-"""Is every row seen that is not what its entries fold into, and no other?"""
+"""Is every row found that differs from its folded entries, and no other?"""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.ledger.made import read, story
 seeds = st.integers(0, 2**32 - 1)
 
 
-def told(seed: int, runs: int = 3) -> dict[str, Sequence[LedgerEntry]]:
+def make_stories(seed: int, runs: int = 3) -> dict[str, Sequence[LedgerEntry]]:
     die = random.Random(seed)
     return {f"run{n}": story(die.randrange(2**32), f"run{n}") for n in range(runs)}
 
 
 def shuffled(stories: dict[str, Sequence[LedgerEntry]], seed: int) -> list[LedgerEntry]:
-    """All entries as one partition might hold them: each run's in their order."""
+    """Return all entries in a possible order of one partition: those of a run keep their order."""
     die = random.Random(seed)
     left = {run: [*entries] for run, entries in stories.items()}
     found = []
@@ -41,7 +41,7 @@ def rows_of(stories: dict[str, Sequence[LedgerEntry]]) -> dict[bytes, bytes]:
     return {run.encode(): orjson.dumps(read(*entries)[0]) for run, entries in stories.items()}
 
 
-def others(rows: dict[bytes, bytes], entries: Sequence[LedgerEntry]) -> list[RowMismatch]:
+def mismatches(rows: dict[bytes, bytes], entries: Sequence[LedgerEntry]) -> list[RowMismatch]:
     refold = RefoldCheck(rows)
     for each in entries:
         refold.add(each)
@@ -49,20 +49,20 @@ def others(rows: dict[bytes, bytes], entries: Sequence[LedgerEntry]) -> list[Row
 
 
 @given(seeds)
-def test_rows_of_their_entries_agree(seed: int) -> None:
-    stories = told(seed)
-    assert others(rows_of(stories), shuffled(stories, seed)) == []
+def test_rows_that_equal_their_entries_have_no_mismatch(seed: int) -> None:
+    stories = make_stories(seed)
+    assert mismatches(rows_of(stories), shuffled(stories, seed)) == []
 
 
 @given(seeds, st.data())
-def test_one_entry_that_a_row_has_not_or_has_twice_is_seen(seed: int, data: Any) -> None:
-    stories = told(seed)
+def test_an_entry_that_a_row_lacks_or_counts_twice_is_found(seed: int, data: Any) -> None:
+    stories = make_stories(seed)
     entries = shuffled(stories, seed)
     which = data.draw(st.integers(0, len(entries) - 1))
     run = entries[which]["runs"][0]["run"]
     rows = rows_of(stories)
-    assert [o.run for o in others(rows, entries[:which] + entries[which + 1 :])] == [run]
-    assert [o.run for o in others(rows, [*entries, entries[which]])] == [run]
+    assert [o.run for o in mismatches(rows, entries[:which] + entries[which + 1 :])] == [run]
+    assert [o.run for o in mismatches(rows, [*entries, entries[which]])] == [run]
 
 
 def one_more(row: RunRow) -> None:
@@ -78,38 +78,40 @@ def other_status(row: RunRow) -> None:
 
 
 @pytest.mark.parametrize("spoil", [one_more, other_ids, other_status])
-def test_a_spoiled_row_is_named_with_what_differs(spoil: Callable[[RunRow], None]) -> None:
-    stories = told(1)
+def test_a_changed_row_is_found_with_the_fields_that_differ(
+    spoil: Callable[[RunRow], None],
+) -> None:
+    stories = make_stories(1)
     rows = rows_of(stories)
     row = orjson.loads(rows[b"run1"])
     first = next(iter(row["edges"]))
     spoil(row)
-    (found,) = others({**rows, b"run1": orjson.dumps(row)}, shuffled(stories, 1))
+    (found,) = mismatches({**rows, b"run1": orjson.dumps(row)}, shuffled(stories, 1))
     wanted = ["status"] if spoil is other_status else [first]
     assert (found.run, found.differing_fields()) == ("run1", wanted)
 
 
-def test_a_row_without_entries_and_entries_without_a_row_are_seen() -> None:
-    stories = told(2)
+def test_a_row_without_entries_and_entries_without_a_row_are_found() -> None:
+    stories = make_stories(2)
     rows, entries = rows_of(stories), shuffled(stories, 2)
     gone = [each for each in entries if each["runs"][0]["run"] != "run0"]
-    (found,) = others(rows, gone)
+    (found,) = mismatches(rows, gone)
     assert (found.run, found.refolded) == ("run0", None)
-    (found,) = others({k: v for k, v in rows.items() if k != b"run0"}, entries)
+    (found,) = mismatches({k: v for k, v in rows.items() if k != b"run0"}, entries)
     assert (found.run, found.row) == ("run0", None)
 
 
-def test_that_a_run_is_late_is_said_by_the_clock_and_by_no_entry() -> None:
-    stories = told(3)
+def test_the_late_mark_of_a_row_is_not_compared() -> None:
+    stories = make_stories(3)
     rows = {
         run: orjson.dumps({**orjson.loads(row), "late": True})
         for run, row in rows_of(stories).items()
     }
-    assert others(rows, shuffled(stories, 3)) == []
+    assert mismatches(rows, shuffled(stories, 3)) == []
 
 
-def test_a_run_that_the_bookkeeper_has_not_read_to_its_end_is_not_judged() -> None:
-    (run, entries), *_ = told(4).items()
+def test_a_run_with_entries_that_are_not_folded_yet_is_not_judged() -> None:
+    (run, entries), *_ = make_stories(4).items()
     refold = RefoldCheck({})
     for each in entries[:-1]:
         refold.add(each)
