@@ -15,9 +15,9 @@ from farandole.cli.output import print_json, print_line
 @json_option
 @click.pass_obj
 def incidents(context: CliContext, incident: str | None, every: bool, as_json: bool) -> None:
-    """List incidents, or show one with the mails about it.
+    """List incidents, or show one and what was sent about it.
 
-    An incident is a group of failures that belong together. With INCIDENT: how many failures it
+    An incident is a group of failures that belong together. With ID: how many failures it
     has, since when, two samples, and what was sent. The notifier records incidents: unless one
     runs (`farandole up` or `farandole notify`), nothing new is listed.
     """
