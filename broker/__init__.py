@@ -1,4 +1,4 @@
-"""How is Kafka reached?"""
+"""How does Farandole connect to Kafka, and run one itself?"""
 
 if not __name__.startswith("farandole."):
     raise ImportError("broker is a part of farandole: import farandole.broker")

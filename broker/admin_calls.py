@@ -1,4 +1,4 @@
-"""How is a request to the cluster repeated until its answer is final?"""
+"""How is an admin request retried until it succeeds or fails for good?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ POLL_INTERVAL = 0.02  # seconds
 
 
 async def call_until_final(call: Callable[[], Awaitable[T]], seconds: float, what: str) -> T:
-    """Repeat a request while its error is one that passes, and return the answer. Raises
-    DeadlineExceededError after `seconds`, AccessDeniedError, BrokerError; `what` begins the
-    message."""
+    """Retry a request as long as its error is retriable, and return the answer. `what` is the start
+    of error messages. Raises DeadlineExceededError after `seconds`, AccessDeniedError and
+    BrokerError."""
 
     async def tries() -> T:
         while True:

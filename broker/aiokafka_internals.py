@@ -1,7 +1,7 @@
-"""Which parts of aiokafka do we use that it does not publish, and why?
+"""Which private parts of aiokafka do we use, and why?
 
 Public, and used everywhere: `aiokafka`, `aiokafka.admin`, `aiokafka.errors`, `aiokafka.structs`.
-Everything else goes through this module (a test holds the product to it), and `verify_aiokafka`
+Everything else goes through this module (a test enforces it), and `verify_aiokafka`
 compares it with the installed aiokafka when the first client is made.
 
 We also rely on behaviour that no attribute shows:
@@ -12,8 +12,8 @@ We also rely on behaviour that no attribute shows:
 - the admin client returns raw answers of the protocol: the tuples in `resources`, the members at
   `groups[i][5]`, and no offsets at all for a group that is still loading (`cluster_admin.py`).
 
-The module is long because it is the only one of its kind: to look through it is to know what a new
-aiokafka can break.
+The module is long because it is the only one that may do this: it shows all that a new aiokafka can
+break.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _uses(reason: str, *used: tuple[type, str]) -> tuple[Use, ...]:
 
 _OWNERSHIP = "proving by a heartbeat that a partition is still ours"
 _ERRORS = "seeing coordinator errors of a group that fetches nothing"
-_METADATA = "reading the metadata of committed offsets, which holds the crash marker"
+_METADATA = "reading the metadata of committed offsets, which contain the crash marker"
 _POSITIONS = "positions of the assignment that a lane has seeked in, not of a newer one"
 _UNDECODABLE = "finding the record that cannot be decoded"
 _CLOSING = "closing a client although the broker is away, when stop() does not return"
@@ -196,8 +196,9 @@ def verify_aiokafka() -> None:
 def _has_attribute(owner: type, attribute: str) -> bool:
     if hasattr(owner, attribute):
         return True
-    made = [vars(each).get("__init__") for each in owner.__mro__]
-    return any(attribute in init.__code__.co_names for init in made if inspect.isfunction(init))
+    initializers = [vars(each).get("__init__") for each in owner.__mro__]
+    functions = filter(inspect.isfunction, initializers)
+    return any(attribute in init.__code__.co_names for init in functions)
 
 
 # The consumer's group
@@ -372,6 +373,6 @@ def _network_client(client: Any) -> Any:
 
 
 def _task_owner(task: asyncio.Task[Any]) -> Any:
-    """The object whose method a task runs; None if its coroutine is no such method."""
+    """Return the object whose method a task runs; None if its coroutine is no method."""
     frame = getattr(task.get_coro(), "cr_frame", None)
     return frame.f_locals.get("self") if frame is not None else None

@@ -17,14 +17,14 @@ class Backoff:
     longest: float
     """Seconds that no wait exceeds."""
     jitter: float = 0.0
-    """The share of a wait that is left to chance, from 0 to 1."""
+    """The share of a wait that is random, from 0 to 1."""
 
     def longest_delay(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures in a row, if chance shortens nothing.
+        """Return the seconds to wait after `failures` failures in a row, without jitter.
         After 0 failures it is half of `first`."""
         return min(self.longest, self.first * 2.0 ** min(failures - 1, 60))
 
     def delay(self, failures: int, chance: Callable[[], float] = random.random) -> float:
-        """Return the seconds to wait after so many failures in a row. `chance` returns a number
-        from 0 to 1."""
+        """Return the seconds to wait after `failures` failures in a row. `chance` returns a
+        random number from 0 to 1."""
         return self.longest_delay(failures) * (1 - self.jitter * (1 - chance()))

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a broker?"""
+"""Which errors can a request to Kafka raise?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ class BrokerError(Exception):
     """The broker did not do what was asked; the text is one line and says what to do next."""
 
     def __init__(self, message: str, next_step: NextStep | None = None) -> None:
-        """`message` has no command in it; the error's text ends with that of `next_step`."""
+        """The error's text is `message`, and after it `next_step`, whose command is not in
+        `message`."""
         super().__init__(message if next_step is None else f"{message}; {next_step}")
         self.message = message
         self.next_step = next_step

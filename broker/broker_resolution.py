@@ -14,9 +14,9 @@ from farandole.events.next_step import NextStep
 async def resolve_broker(
     settings: Settings, folder: Path, *, start: bool, progress: ProgressReporter
 ) -> Settings:
-    """The settings with their `bootstrap` filled in: the user's, else the address of the embedded
-    broker of `folder`, which is started where `start` says so. Raises InvalidSettingsError,
-    UnreachableError and what `embedded.start` raises."""
+    """Return the settings with `bootstrap` set: the user's own address, or that of the embedded
+    broker of `folder`. With `start` the embedded broker is started if it does not run. Raises
+    InvalidSettingsError, UnreachableError and the errors of `start_embedded`."""
     if settings.bootstrap is not None:
         return settings
     for name, given in (("TLS", settings.tls), ("SASL_MECHANISM", settings.sasl_mechanism)):
@@ -32,6 +32,6 @@ async def resolve_broker(
     )
     if running is None:
         raise UnreachableError("Kafka is not running", NextStep("start it", ("kafka", "start")))
-    # One node cannot hold more than one replica.
+    # One node cannot have more than one replica of a partition.
     factor = settings.replication_factor or 1
     return settings.model_copy(update={"bootstrap": running.address, "replication_factor": factor})

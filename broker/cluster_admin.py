@@ -1,4 +1,4 @@
-"""What is on the cluster: topics, offsets, groups?"""
+"""Which topics, offsets and group members does the cluster have?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TopicMissingError(BrokerError):
 
 
 class ClusterAdmin:
-    """The cluster as an administrator sees it. Every method raises DeadlineExceededError after the
+    """Admin requests to the cluster. Every method raises DeadlineExceededError after the
     deadline of the settings, AccessDeniedError and BrokerError."""
 
     def __init__(
@@ -73,8 +73,8 @@ class ClusterAdmin:
         await topic_creation.create_topics(self._client, self._settings, topics)
 
     async def topic_configs(self, topics: Collection[str]) -> dict[str, dict[str, str]]:
-        """Return what is set on each topic itself, by Kafka's own names; nothing for a topic that
-        does not exist."""
+        """Return the configs that are set on each topic itself, by Kafka's names. A topic that does
+        not exist is not in the result."""
         return await topic_creation.topic_configs(self._client, self._settings, topics)
 
     async def configure_topics(self, topics: Mapping[str, Mapping[str, str]]) -> None:
@@ -107,7 +107,8 @@ class ClusterAdmin:
     async def offsets_at(
         self, partitions: Collection[TopicPartition], milliseconds: int
     ) -> dict[TopicPartition, int]:
-        """Return the first offset of that time or later, by partition; the end if there is none."""
+        """Return the offset of the first record of that time or later, by partition; the end offset
+        if there is none. `milliseconds` are of the epoch."""
         reader = await self._reader("read_uncommitted")
         if not partitions:
             return {}
@@ -123,10 +124,10 @@ class ClusterAdmin:
     async def committed_offsets(
         self, group: str, partitions: Collection[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata | None]:
-        """Return what the group has committed, by partition; None where it never has.
+        """Return the committed offset of a group in each partition; None if it has none.
 
-        Kafka acknowledges a transaction before its offsets can be read here. A caller who must not
-        miss them fences their transactional id first.
+        Kafka acknowledges a transaction before its offsets can be read by this request. A caller
+        that must not miss them fences the transactional id first.
         """
         if not partitions:
             return {}
@@ -137,7 +138,7 @@ class ClusterAdmin:
                 group, partitions=list(partitions)
             )
             if not found.keys() >= set(partitions):
-                # aiokafka drops the error that stands for the whole group: it is still loading.
+                # aiokafka drops the error for the whole group: the coordinator is still loading it.
                 raise _GroupLoadingError
             return found
 

@@ -1,4 +1,4 @@
-"""Why can a client not connect?"""
+"""Why does Kafka not accept a client: wrong address, TLS, password or rights?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TLS_PROTOCOLS = ("SSL", "SASL_SSL")
 
 
 def is_access_denied(error: type[BaseException]) -> bool:
-    """Return True if an error of this type says that the broker does not let us in."""
+    """Return True if an error of this type means that the broker refuses our user or our rights."""
     return issubclass(error, _ACCESS_DENIED_ERRORS)
 
 
@@ -50,8 +50,8 @@ def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
 async def diagnose_connection(
     arguments: dict[str, Any], seconds: float, error: Exception
 ) -> BrokerError:
-    """Return the clearest reason why the servers do not serve a client with these `arguments`
-    (`kafka_clients.connection_arguments`). `error` is what the client has raised."""
+    """Return an error with the most exact reason why a client with these `arguments`
+    (`kafka_clients.connection_arguments`) cannot connect. `error` is what the client raised."""
     servers = arguments["bootstrap_servers"]
     found: BrokerError | None = None
     try:
@@ -70,8 +70,8 @@ async def diagnose_connection(
 
 
 async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> BrokerError | None:
-    """Connect to one server and ask for its metadata. Return why it does not serve us; None if it
-    does."""
+    """Connect to one server and request its metadata. Return None if it answers, otherwise an error
+    with the reason."""
     server = f"{host}:{port}"
     common = {
         key: value
@@ -85,7 +85,7 @@ async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> Broke
         if not answer.brokers:
             return UnreachableError(f"{server} is still starting")
     except (KafkaError, OSError, ValueError, EOFError) as error:
-        # The cause of a broken connection is behind the error of aiokafka.
+        # aiokafka wraps the cause of a broken connection.
         cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
         return _explain_error(server, arguments, cause)
     finally:
@@ -131,7 +131,7 @@ def _explain_error(server: str, arguments: dict[str, Any], error: BaseException)
                 NextStep("start one", ("kafka", "start"), f", or set {ENV_PREFIX}BOOTSTRAP"),
             )
     if arguments["security_protocol"] in _TLS_PROTOCOLS:
-        # We do not get the alert with which TLS 1.3 asks for a certificate.
+        # The client does not see the alert with which TLS 1.3 requires a certificate.
         return AccessDeniedError(
             f"{server} speaks TLS and hangs up on us: does it want a client certificate"
             f" ({ENV_PREFIX}TLS_CERT, {ENV_PREFIX}TLS_KEY) or a password "

@@ -1,4 +1,4 @@
-"""How far is each stage behind?"""
+"""How far is each stage behind the ends of its input topics?"""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class InputLag:
 
     @property
     def lag(self) -> int:
-        """The lag in offsets, not events: the markers of transactions take offsets too. An idle
-        stage has 0."""
+        """The lag in offsets, not events: transaction markers take offsets too. It is 0 for an idle
+        stage."""
         return self.end - (self.committed or 0)
 
 
@@ -81,7 +81,7 @@ partitions where nothing is left."""
 
 
 async def unread_ranges(admin: ClusterAdmin, found: Iterable[InputLag]) -> UnreadRanges:
-    """Return what is left to be read of these partitions."""
+    """Return the ranges of offsets in these partitions that are still to be read."""
     behind = {each.partition: each for each in found if each.lag > 0}
     firsts = await admin.start_offsets(list(behind)) if behind else {}
     begin = {tp: max(firsts[tp], each.committed or 0) for tp, each in behind.items()}

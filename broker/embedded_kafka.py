@@ -1,7 +1,8 @@
-"""How is the Kafka of a folder started, shared and stopped?
+"""How is the embedded Kafka of a folder started, shared by processes and stopped?
 
-Each folder has one broker, whoever starts it. It runs until it is stopped, also after the process
-that started it has ended, and its data stay. Everything is under `.farandole/kafka`.
+Each folder has at most one broker, which all processes share. It keeps running after the process
+that started it has ended, until it is stopped; its data are kept. All files are under
+`.farandole/kafka`.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class RunningBroker:
     address: str
     pid: int
     started: float
-    """The start time of the process as the kernel counts it; another process may have the same pid
-    later."""
+    """The start time of the process as the kernel reports it. It identifies the process: another
+    one may get the same pid later."""
     log: str
     kind: str = "kafka"
 
@@ -76,7 +77,7 @@ def kafka_home(folder: Path) -> Path:
 
 
 def embedded_status(folder: Path) -> RunningBroker | None:
-    """Return the broker of this folder; None if its process does not run."""
+    """Return the running broker of this folder; None if no process runs."""
     state = _read_json(kafka_home(folder) / "running.json")
     try:
         running = RunningBroker(**state)
@@ -93,9 +94,9 @@ async def start_embedded(
     properties: Mapping[str, str] | None = None,
     settings: Settings | None = None,
 ) -> RunningBroker:
-    """Start the folder's broker unless it runs, and return it once it answers. `properties`
-    override those of `farandole.broker.kafka_node_config`; `settings` say how to connect if more
-    than an address is needed.
+    """Start the folder's broker unless it runs, and return it when it answers. `properties`
+    override those of `farandole.broker.kafka_node_config`. `settings` are those with which the
+    broker is probed, if it needs TLS or a password.
 
     Raises MissingExtraError, JarsUnavailableError, UnreachableError, AccessDeniedError,
     DeadlineExceededError.
@@ -137,7 +138,8 @@ async def start_embedded(
 
 
 async def stop_embedded(folder: Path) -> bool:
-    """Stop the folder's broker, whoever started it; its data stay. Return False if none ran."""
+    """Stop the folder's broker and keep its data. Return False if none was running. Raises
+    BrokerError if the process cannot be ended, and DeadlineExceededError."""
     place = kafka_home(folder)
     if not place.exists():
         return False
@@ -145,29 +147,29 @@ async def stop_embedded(folder: Path) -> bool:
         running = embedded_status(folder)
         if running is None:
             return False
-        orderly = await end_process(running.pid, running.started, (signal.SIGTERM, STOP_TIMEOUT))
-        if not orderly and not await end_process(
+        terminated = await end_process(running.pid, running.started, (signal.SIGTERM, STOP_TIMEOUT))
+        if not terminated and not await end_process(
             running.pid, running.started, (signal.SIGKILL, 5.0)
         ):
             raise BrokerError(f"Kafka (pid {running.pid}) cannot be ended; may we end it?")
         (place / "running.json").unlink(missing_ok=True)
-        _keep_class_cache(place / "kafka.aot", orderly)
-        log.info("kafka.stopped", address=running.address, orderly=orderly)
+        _keep_class_cache(place / "kafka.aot", terminated)
+        log.info("kafka.stopped", address=running.address, orderly=terminated)
         return True
 
 
-def _keep_class_cache(learned: Path, whole: bool) -> None:
-    """Move the class cache that a run has recorded to where the next run, of any folder, finds
-    it."""
-    # It is written when the process ends: after a kill it may be incomplete.
-    state = _read_json(learned.with_suffix(".json"))
-    learned.with_suffix(".json").unlink(missing_ok=True)
+def _keep_class_cache(recorded_cache: Path, whole: bool) -> None:
+    """Move the class cache that a run has recorded to the place where the next run, of any folder,
+    looks for it. It is deleted unless it is `whole`."""
+    # The JVM writes it when it ends: after a kill it may be incomplete.
+    state = _read_json(recorded_cache.with_suffix(".json"))
+    recorded_cache.with_suffix(".json").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         if whole and "cache" in state:
             draft = Path(f"{state['cache']}.{uuid.uuid4().hex}")
-            shutil.move(learned, draft)  # a copy, if it is another file system
+            shutil.move(recorded_cache, draft)  # a copy, if it is another file system
             draft.rename(state["cache"])
-    learned.unlink(missing_ok=True)
+    recorded_cache.unlink(missing_ok=True)
 
 
 async def _launch(
@@ -199,7 +201,7 @@ async def _launch(
                 f"Kafka ended while it started ({ended}); see {running.log}"
             ) from None
         except UnreachableError:
-            raise  # it runs and is slow, perhaps after a kill: the next start waits on
+            raise  # it runs and is slow, perhaps after a kill: the next call waits for it
         except BaseException:
             # Interrupted: no client has written anything yet.
             await asyncio.shield(end_process(running.pid, running.started, (signal.SIGKILL, 5.0)))
@@ -212,33 +214,34 @@ async def _launch(
     raise AssertionError("unreachable")
 
 
-def _worth_restarting(command: list[str], runtime: JavaRuntime | None, word: str) -> bool:
+def _worth_restarting(command: list[str], runtime: JavaRuntime | None, reason: str) -> bool:
     """Return True if another try can succeed: the port was taken, or the class cache was bad."""
     if runtime and f"-XX:AOTCache={runtime.cache}" in command:
-        runtime.cache.unlink(missing_ok=True)  # it is of another machine, or damaged
+        runtime.cache.unlink(missing_ok=True)  # it was made on another machine, or is damaged
         return True
-    return "bind" in word.lower() or "in use" in word.lower()
+    return "bind" in reason.lower() or "in use" in reason.lower()
 
 
 def _kafka_command(
     place: Path, runtime: JavaRuntime, port: int, properties: Mapping[str, str]
 ) -> list[str]:
-    told = kafka_node_config.server_properties(place / "data", port, free_port(0)) | dict(
-        properties
+    defaults = kafka_node_config.server_properties(place / "data", port, free_port(0))
+    file = kafka_node_config.write_properties(
+        place / "server.properties", {**defaults, **properties}
     )
-    learned = place / "kafka.aot"
+    recorded_cache = place / "kafka.aot"
     if runtime.cache.exists():
         aot = f"-XX:AOTCache={runtime.cache}"
     else:
-        aot = f"-XX:AOTCacheOutput={learned}"
-        _write_json(learned.with_suffix(".json"), {"cache": str(runtime.cache)})
+        aot = f"-XX:AOTCacheOutput={recorded_cache}"
+        _write_json(recorded_cache.with_suffix(".json"), {"cache": str(runtime.cache)})
     return runtime.command(
         *kafka_node_config.JVM_FLAGS,
         aot,
         f"-XX:ErrorFile={place / 'crash.log'}",
         kafka_storage.log4j_option(place),
         main="kafka.Kafka",
-        arguments=[str(kafka_node_config.write_properties(place / "server.properties", told))],
+        arguments=[str(file)],
     )
 
 
@@ -265,12 +268,12 @@ def _spawn(place: Path, command: list[str], port: int, kind: str) -> RunningBrok
 
 
 async def _wait_until_serving(running: RunningBroker, settings: Settings | None) -> None:
-    """Return when the broker answers a client; an open port is not enough. Raises
+    """Wait until the broker answers a client; an open port is not enough. Raises
     _ProcessEndedError, UnreachableError and AccessDeniedError."""
-    reached = (settings or Settings.model_construct()).model_copy(
+    probe_settings = (settings or Settings.model_construct()).model_copy(
         update={"bootstrap": running.address}
     )
-    arguments = connection_arguments(reached)
+    arguments = connection_arguments(probe_settings)
     ends = time.monotonic() + START_TIMEOUT
     while True:
         problem: BrokerError | None = UnreachableError("it takes connections and says nothing")
@@ -292,7 +295,7 @@ async def _wait_until_serving(running: RunningBroker, settings: Settings | None)
 
 
 def _last_complaint(place: Path, output: str) -> str:
-    """Return the last error in its output, or its last line if there is no error."""
+    """Return the last error in the output of a broker, or the last line if there is no error."""
     lines = []
     for file in (place / "kafka.out", Path(output)):
         with contextlib.suppress(OSError):

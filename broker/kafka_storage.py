@@ -1,4 +1,4 @@
-"""How is Kafka's storage made ready for a start: formatted once, settled after a kill?"""
+"""How is Kafka's storage formatted before the first start, and repaired after a kill?"""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ async def format_storage(place: Path, runtime: JavaRuntime, properties: Mapping[
     cluster = "-"
     while cluster.startswith("-"):  # the tool takes such an id for an option
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    told = kafka_node_config.server_properties(draft, 9092, 9093) | dict(properties)
-    file = kafka_node_config.write_properties(place / "format.properties", told)
+    node_properties = kafka_node_config.server_properties(draft, 9092, 9093) | dict(properties)
+    file = kafka_node_config.write_properties(place / "format.properties", node_properties)
     tool = "kafka.tools.StorageTool"
     arguments = ["format", "--standalone", "-t", cluster, "-c", str(file)]
     try:
@@ -65,17 +65,17 @@ async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: in
     partitions, may hang for ever (seen in Kafka 4.3.1). The restarted broker leads the partitions
     of its predecessor until the controller notices that it is another one. In that moment no
     partition has a leader; the transaction coordinator takes them for deleted and drops the
-    markers. An error here is not reported: the start that follows fails too, and says why.
-    """
-    told = kafka_node_config.controller_only_properties(
+    markers. An error in this function is not reported: the start that follows fails too, and
+    reports it."""
+    node_properties = kafka_node_config.controller_only_properties(
         kafka_node_config.server_properties(place / "data", 9092, controller)
     )
-    file = kafka_node_config.write_properties(place / "settle.properties", told)
-    said = place / "settle.log"
-    said.unlink(missing_ok=True)
+    file = kafka_node_config.write_properties(place / "settle.properties", node_properties)
+    log_file = place / "settle.log"
+    log_file.unlink(missing_ok=True)
     logging = kafka_node_config.write_properties(
         place / "settle-log4j2.properties",
-        kafka_node_config.log4j_properties(said) | kafka_node_config.FENCING_LOG_LEVELS,
+        kafka_node_config.log4j_properties(log_file) | kafka_node_config.FENCING_LOG_LEVELS,
     )
     command = runtime.command(
         *kafka_node_config.JVM_FLAGS,
@@ -86,27 +86,27 @@ async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: in
     )
     try:
         async with _child_process(command, place) as child, asyncio.timeout(STORAGE_TIMEOUT):
-            fenced = await _wait_until_fenced(child, said)
+            fenced = await _wait_until_fenced(child, log_file)
             if child.returncode is None:
                 child.send_signal(signal.SIGTERM)
                 await child.wait()
         log.debug("kafka.settled", fenced=fenced, exit=child.returncode)
     except TimeoutError:
-        log.warning("kafka.unsettled", log=str(said))
+        log.warning("kafka.unsettled", log=str(log_file))
     finally:
         file.unlink(missing_ok=True)
         logging.unlink(missing_ok=True)
 
 
-async def _wait_until_fenced(child: asyncio.subprocess.Process, said: Path) -> bool:
-    """Wait until the controller has fenced the dead broker, and return True; False if it ended or
-    had enough time without that."""
+async def _wait_until_fenced(child: asyncio.subprocess.Process, log_file: Path) -> bool:
+    """Wait until the controller has fenced the dead broker, and return True. Return False if it
+    ended, or was active for _FENCING_SECONDS, without doing so."""
     now = asyncio.get_running_loop().time
     ends = None
     while child.returncode is None and (ends is None or now() < ends):
         text = ""
         with contextlib.suppress(FileNotFoundError):
-            text = said.read_text(errors="replace")  # noqa: ASYNC240 -- a few lines
+            text = log_file.read_text(errors="replace")  # noqa: ASYNC240 -- a few lines
         if kafka_node_config.BROKER_FENCED_TEXT in text:
             return True
         if ends is None and kafka_node_config.CONTROLLER_ACTIVE_TEXT in text:
@@ -136,14 +136,14 @@ async def _run_to_end(command: list[str], place: Path) -> str | None:
     UnreachableError after a time-out."""
     try:
         async with _child_process(command, place) as child, asyncio.timeout(STORAGE_TIMEOUT):
-            said, _ = await child.communicate()
+            output, _ = await child.communicate()
     except TimeoutError:
         raise UnreachableError(
             f"Kafka's storage is not prepared after {STORAGE_TIMEOUT:g} s; is the machine busy?"
         ) from None
     if not child.returncode:
         return None
-    lines = said.decode(errors="replace").strip().splitlines() or ["no reason given"]
+    lines = output.decode(errors="replace").strip().splitlines() or ["no reason given"]
     return next((line for line in lines if "Exception" in line), lines[-1])[:300]
 
 

@@ -1,4 +1,4 @@
-"""To which partition does a key belong?"""
+"""Which partition does Kafka choose for a key?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which member of a group gets which lanes?"""
+"""How are lanes assigned to the members of a group?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are the packages installed that only some commands need, and if not, which extra brings them?"""
+"""Which extra must be installed for a command that needs optional packages?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a process still the same one, and how is it ended?"""
+"""Does a process with this pid and start time still run, and how is it ended?"""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def process_start_time(pid: int) -> float | None:
-    """Return when a process started, in the kernel's own count, which tells it from a later process
-    with its pid; None if it is gone."""
+    """Return the start time of a process as the kernel reports it, by which a later process with
+    the same pid is recognised; None if there is no such process."""
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # else a dead child of ours stays a zombie
+        os.waitpid(pid, os.WNOHANG)  # otherwise our dead child stays a zombie
     if not Path("/proc/self/stat").exists():
         return _start_time_by_ps(pid)
     try:
@@ -34,8 +34,8 @@ def _start_time_by_ps(pid: int) -> float | None:
 
 
 async def end_process(pid: int, started: float, *patience: tuple[signal.Signals, float]) -> bool:
-    """Send the signals one after the other, and wait so many seconds after each, until the process
-    is gone. Return False if it is still there."""
+    """Send the signals one after the other, and wait after each for its number of seconds, until
+    the process has ended. Return False if it still runs."""
     for number, seconds in patience:
         if process_start_time(pid) != started:
             break

@@ -2,7 +2,7 @@
 
 In Kafka's record batch format, version 2, https://kafka.apache.org/documentation/#recordbatch, as a
 transactional producer writes it: not compressed, with the time of creation. aiokafka's builder
-returns the same bytes, but encodes each header of each record anew.
+returns the same bytes, but encodes each header of each record again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from farandole.events.record import OutgoingRecord
 MAX_BATCH_BYTES = 900_000  # bytes; below Kafka's default of 1 MiB for what a topic takes at once
 
 _BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
-_LENGTH_FROM = 12  # the length of the batch counts the bytes from here
-_CHECKED_FROM = 21  # the checksum covers the bytes from here
+_LENGTH_FROM = 12  # the length of the batch counts the bytes from this offset on
+_CHECKED_FROM = 21  # the checksum covers the bytes from this offset on
 _CHECKSUM = struct.Struct(">I")
 _CHECKSUM_AT = 17
 _NO_LEADER_EPOCH = -1
@@ -32,7 +32,7 @@ class RecordBatch:
     retry."""
 
     def __init__(self, parts: list[bytes], timestamp: int) -> None:
-        """`parts`: room for the header of the batch, then the length and the body of each
+        """`parts` are space for the header of the batch, then the length and the body of each
         record."""
         self._parts = parts
         self._count = len(parts) // 2

@@ -116,7 +116,8 @@ class Settings(ConfiguredSettings):
     deadline: float = Field(default=8.0, gt=0)
     """The longest time for one call to Kafka; after it the outcome of the call is unknown."""
     replication_factor: int | None = None
-    """None for the default: 1 with the embedded broker, else that of the cluster."""
+    """The replication factor of new topics; None for 1 with the embedded broker, and otherwise for
+    the default of the cluster."""
 
     @field_validator("namespace")
     @classmethod
@@ -156,8 +157,8 @@ class Settings(ConfiguredSettings):
 
     @property
     def command_options(self) -> str:
-        """The options after `farandole` that reach the same installation, with a space before them;
-        empty if none are needed."""
+        """Return the options of `farandole` that lead to the same installation, with a space before
+        them; empty if none are needed."""
         return f" --namespace {self.namespace}" if self.namespace else ""
 
     def password(self) -> str | None:

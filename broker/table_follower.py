@@ -1,4 +1,4 @@
-"""What is in a compacted topic now, and when does it change?"""
+"""Which rows does a compacted topic have now, and when do they change?"""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class TableFollower:
             self._handed_over = await self._read_position()
         found = await self._skipper.poll([self._partition], self._get_records)
         position = self._handed_over = await self._read_position()
-        # An undecodable record has no key: none of ours wrote it.
+        # An undecodable record has no key: no process of ours wrote it.
         records = [r for batch in found.values() for r in batch if r.key is not None]
         if not records and position == self._position:
             return

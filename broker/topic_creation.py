@@ -1,4 +1,4 @@
-"""How do topics get onto the cluster, with which partitions and configs?"""
+"""How are topics created, with which partitions and configs?"""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TopicSpec:
     record is."""
 
     def accepts_width(self, partitions: int) -> bool:
-        """Return True if an existing topic with so many partitions is as wanted."""
+        """Return True if an existing topic with this number of partitions is as wanted."""
         return partitions == self.partitions or (self.grows and partitions > self.partitions)
 
 
@@ -74,7 +74,7 @@ async def _add_partitions(
     client: AIOKafkaAdminClient, settings: Settings, name: str, partitions: int
 ) -> None:
     adding = partial(client.create_partitions, {name: NewPartitions(partitions)})
-    with suppress(InvalidPartitionsError):  # somebody else was faster
+    with suppress(InvalidPartitionsError):  # another process has added them
         await _call(settings, adding, f"adding partitions to the topic {name}")
 
 
@@ -83,7 +83,7 @@ async def _create_missing(
 ) -> None:
     factor = settings.replication_factor
     new = [new_topic(name, spec.partitions, factor, spec.configs) for name, spec in topics.items()]
-    # Kafka's own time-out ends before ours, so that Kafka can say what is late.
+    # Kafka's time-out is shorter than ours, so that Kafka can report what is late.
     patience = int(settings.deadline * 900)
     answer = await _call(
         settings,
@@ -92,7 +92,7 @@ async def _create_missing(
     )
     for name, code, message in answer.topic_errors:
         error = for_code(code)
-        # Somebody else was faster; `_await_leaders` compares the topic.
+        # Another process has created it; `_await_leaders` compares the topic.
         if error is not TopicAlreadyExistsError:
             raise_for_code(error, f"cannot create the topic {name}", message)
 
@@ -119,8 +119,8 @@ async def _await_leaders(
 async def topic_configs(
     client: AIOKafkaAdminClient, settings: Settings, topics: Collection[str]
 ) -> dict[str, dict[str, str]]:
-    """Return what is set on each topic itself, by Kafka's own names; nothing for a topic that does
-    not exist."""
+    """Return the configs that are set on each topic itself, by Kafka's names. A topic that does not
+    exist is not in the result."""
     if not topics:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
@@ -145,7 +145,7 @@ async def topic_configs(
 async def configure_topics(
     client: AIOKafkaAdminClient, settings: Settings, topics: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Set configs of existing topics, and keep the others that are set on them. What somebody else
+    """Set configs of existing topics, and keep the others that are set on them. What another client
     sets at the same moment is lost: the client has only the request that replaces all of them."""
     if not topics:
         return
@@ -168,8 +168,8 @@ async def configure_topics(
 async def _await_configs(
     client: AIOKafkaAdminClient, settings: Settings, topics: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Return when the configs can be read: the broker learns of them from its controller, and the
-    next call of `configure_topics` would undo what it cannot read yet."""
+    """Wait until the configs can be read. The broker gets them from its controller, and the next
+    call of `configure_topics` would undo a config that it cannot read yet."""
     while True:
         found = await topic_configs(client, settings, list(topics))
         if all(found.get(name, {}).items() >= set_.items() for name, set_ in topics.items()):
@@ -182,7 +182,8 @@ async def _call(settings: Settings, call: Callable[[], Awaitable[T]], what: str)
 
 
 def check_partition_counts(wanted: Mapping[str, TopicSpec], existing: Mapping[str, int]) -> None:
-    """Raises TopicMismatchError where an existing topic has another number of partitions."""
+    """Compare the partition counts of existing topics with the wanted ones. Raises
+    TopicMismatchError if one differs."""
     for name, spec in wanted.items():
         count = existing.get(name, spec.partitions)
         if not spec.grows and count != spec.partitions:

@@ -2,7 +2,7 @@
 
 A producer that starts under a transactional id fences every older producer with that id: an open
 transaction of theirs is aborted or, where it was prepared, committed. From then on only the new
-producer can commit. Whoever reads before it writes therefore starts the producer first.
+producer can commit. A program that reads before it writes therefore starts the producer first.
 """
 
 from __future__ import annotations
@@ -140,11 +140,11 @@ class FencedProducer:
         await self._answer(adding, None, "write offsets")
 
     async def commit(self, within: float | None = None) -> None:
-        """Commit; `within` so many seconds, or the deadline of the settings."""
+        """Commit within `within` seconds; None for the deadline of the settings."""
         await self._answer(self._client.commit_transaction(), within, "commit")
 
     async def abort(self, within: float | None = None) -> None:
-        """Abort; `within` so many seconds, or the deadline of the settings."""
+        """Abort within `within` seconds; None for the deadline of the settings."""
         await self._answer(self._client.abort_transaction(), within, "abort")
 
     async def transact(
@@ -154,7 +154,7 @@ class FencedProducer:
         offsets: Mapping[str, Offsets] | None = None,
     ) -> None:
         """Write one whole transaction: records, and committed offsets by group. One deadline, that
-        of the settings, holds for all of it."""
+        of the settings, applies to all of it."""
         seconds = self._settings.deadline
         with translated_errors(f"no answer within {seconds:g} s"):
             async with asyncio.timeout(seconds):
@@ -178,8 +178,8 @@ async def fenced_producer(
     """Start a producer that fences every older one with this id, and close it at the end.
 
     `timeout`: the transaction time-out in seconds, if not that of the settings. Where the block
-    raises, the producer is closed hard; an open transaction is left to the next fence, or to its
-    time-out. Raises the errors of `open_client`.
+    raises, the producer is closed at once; an open transaction is aborted by the next fence, or by
+    its time-out. Raises the errors of `open_client`.
     """
     over = {} if timeout is None else {"transaction_timeout_ms": int(timeout * 1000)}
     client = make_producer(settings, transactional_id=transactional_id, **over)

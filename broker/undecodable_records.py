@@ -2,7 +2,7 @@
 
 aiokafka raises UnicodeDecodeError for a record that has a header whose name is not UTF-8, and
 throws away whatever it has decoded in the same poll, of other partitions too. The reader goes back
-to where it was, reads one record at a time until it reaches that record, and seeks past it.
+to its last position, reads one record at a time until it reaches that record, and seeks past it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from farandole.events.record import Record, UndecodableRecord
 
 Batches = Mapping[TopicPartition, Sequence[Record]]
 Poll = Callable[[Sequence[TopicPartition], int | None], Awaitable[Batches]]
-"""Polls some partitions for a number of records at most (None: any number)."""
+"""Polls some partitions for at most this number of records; None for any number."""
 
 
 class UndecodableSkipper:

@@ -1,4 +1,4 @@
-"""Which stages can events still come to?"""
+"""Which stages can still receive events?"""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from farandole.events.topology_version import RetryTopic, StageSpec, Version
 
 
 class ActiveStage(NamedTuple):
-    """A stage of some version that is not retired: how to work it, and all that it must read."""
+    """A stage of a version that is not retired: how to run it, and the topics that it must read."""
 
     stage: StageSpec
-    """That of the newest version that has the stage: its code and its settings are used, whatever
-    version an event carries."""
+    """The stage in the newest version that has it. Its code and its settings are used for events of
+    every version."""
     topics: tuple[str, ...]
-    """The inputs under every version, because events of an older one may still come. Sorted."""
+    """The inputs under every version, because events of an older one may still arrive. Sorted."""
     parking: RetryTopic | None = None
     """The retry topic with its largest partition count under any version; None if no version parks
     events."""
 
 
 def active_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
-    """Return the stages that events can still come to, by name.
+    """Return the stages that can still receive events, by name.
 
-    A stage that the newest version no longer has goes on until the versions that have it are
-    retired, which is when their last event is settled.
+    A stage that the newest version no longer has stays active until the versions that have it are
+    retired. A version is retired when its last event is settled.
     """
     found: dict[str, ActiveStage] = {}
     for _, version in sorted(versions.items()):

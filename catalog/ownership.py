@@ -1,16 +1,16 @@
 """Who owns a record: which version, which event type, which stage emitted it, and which run?
 
-The rule, by which the workers decide and which everybody else must follow:
+The workers decide by this rule, and all other code must follow it:
 
-- A record is believed to have been emitted by a stage only if its `ce_source` names a stage of
-  this installation that emits the topic's event type under the version in `ce_topologyversion`, and
-  if it has a `ce_runid`. That version and that run are then the record's.
-- Any other record is a root, whatever its headers say. It belongs to the newest version that begins
-  at or before its offset (`catalog/version_boundaries.py`), and its run id is computed from its
-  position.
-- A record whose source is ours but whose version is not known is neither: a worker reads the
-  versions again, and if nobody published that version the event becomes a dead letter, counted like
-  a root in its place.
+- A record counts as emitted by a stage only if its `ce_source` names a stage of this installation
+  that emits the topic's event type under the version in `ce_topologyversion`, and if it has a
+  `ce_runid`. It then belongs to that version and that run.
+- Any other record is a root, even if its headers claim something else. It belongs to the newest
+  version that begins at or before its offset (`catalog/version_boundaries.py`), and its run id is
+  computed from its position.
+- If a record's source is a stage of this installation but its version is not known, a worker reads
+  the versions again. If that version was never published, the event becomes a dead letter, and is
+  counted like a root at the same position.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from farandole.events.record import Record
 from farandole.events.run_ids import RUN_ID_LENGTH, RunIdGenerator
 from farandole.events.topology_version import EventSpec, Version
 
-_MAX_CACHED_CLAIMS = 1_000  # sources and versions; hostile headers can hold any number of them
+_MAX_CACHED_CLAIMS = 1_000  # bounded, because hostile headers can contain any number of claims
 
 
 class UnknownVersionError(Exception):
-    """A record claims to be a stage's output under a version that is not known (yet).
+    """A record claims to be a stage's output under a version that is not known, or not yet.
 
     The first argument is the version's name, as bytes.
     """
@@ -61,18 +61,19 @@ def emitting_stage(source: bytes | None, version: Version, event_type: str) -> s
 
 
 class VersionIndex:
-    """The owners of records, by the published versions of one pipeline.
+    """Finds the owners of records, by the published versions of one pipeline.
 
-    Made anew when a version is published. It caches what it is asked for.
+    A new index is made when a version is published. It caches its answers.
     """
 
     def __init__(self, versions: Iterable[Version]) -> None:
-        """`versions`: all that were ever published, retired ones too; at least one."""
+        """`versions` are all that were ever published, also retired ones; at least one."""
         ordered = sorted(versions, key=lambda version: version.version)
         self.by_name = {version.name.encode(): version for version in ordered}
         self.newest = ordered[-1]
         self.source_prefix = f"farandole://{self.newest.installation}/".encode()
-        """How the `ce_source` of each event begins that a stage of this installation emitted."""
+        """The beginning of the `ce_source` of every event that a stage of this installation
+        emits."""
         self._claims: dict[tuple[bytes, bytes, str], Owner | None] = {}
         self._starts: dict[tuple[str, int], tuple[VersionStart, ...]] = {}
         self._root_owners: dict[tuple[int, str], Owner] = {}
@@ -81,8 +82,8 @@ class VersionIndex:
     def claimed_owner(self, headers: Mapping[str, bytes], topic: str) -> Owner | None:
         """Return the owner of a record that a stage of this installation emitted.
 
-        None if the record is a root. Raises UnknownVersionError if its source begins as ours do and
-        its version is not known.
+        None if the record is a root. Raises UnknownVersionError if its source is of this
+        installation and its version is not known.
         """
         source, name = headers.get("ce_source"), headers.get("ce_topologyversion")
         if not source or not name or not headers.get("ce_runid"):
@@ -126,7 +127,7 @@ class VersionIndex:
         return bool(self.starts(topic, 0))
 
     def root_owner(self, topic: str, partition: int, offset: int) -> Owner | None:
-        """Return the owner of a root in this place; None if no version has the topic."""
+        """Return the owner of a root at this position; None if no version has the topic."""
         starts = self.starts(topic, partition)
         if not starts:
             return None
@@ -139,8 +140,8 @@ class VersionIndex:
     def owner_of(self, record: Record) -> Owner | None:
         """Return the owner of a record; None if no version has its topic.
 
-        A record that claims a version which is not known is a root here: a worker counts its dead
-        letter as that of a root in its place.
+        A record that claims a version which is not known is treated as a root, because a worker
+        counts its dead letter as that of a root at the same position.
         """
         owner = None
         if record.headers:
@@ -149,11 +150,11 @@ class VersionIndex:
         return owner or self.root_owner(record.topic, record.partition, record.offset)
 
     def is_forwarded(self, record: Record, owner: Owner) -> bool:
-        """Return True if a stage forwards this record of `owner`, untouched, to the partition of
-        its key, and handles it there.
+        """Return True if a stage does not handle this record of `owner` where it is, but forwards
+        it unchanged to the partition of its key.
 
-        It does so with roots whose producer did not place the key as Kafka does. What becomes a
-        dead letter because it cannot be read stays in its place.
+        That happens to roots whose producer did not choose the partition as Kafka does. A root that
+        cannot be read is not forwarded: it becomes a dead letter.
         """
         if owner.stage is not None:
             return False
@@ -174,7 +175,7 @@ class VersionIndex:
         return self.root_run(record.topic, record.partition, record.offset)
 
     def root_run(self, topic: str, partition: int, offset: int) -> bytes:
-        """Return the run that a root in this place opens."""
+        """Return the run that a root at this position opens."""
         reader = self._run_ids.get(topic)
         if reader is None:
             reader = _RunIdReader(RunIdGenerator(self.newest.installation, topic))
@@ -183,12 +184,13 @@ class VersionIndex:
 
 
 class _RunIdReader:
-    """The run ids of one topic's roots, computed by blocks: neighbours are read together."""
+    """The run ids of one topic's roots, computed in blocks, because neighbours are read
+    together."""
 
     def __init__(self, generator: RunIdGenerator) -> None:
         self._generator = generator
         self._blocks: dict[int, tuple[int, bytes]] = {}
-        """By partition, the first offset of the block and its ids, end to end."""
+        """By partition: the first offset of the block, and its ids, concatenated."""
 
     def run_id(self, partition: int, offset: int) -> bytes:
         first, ids = self._blocks.get(partition, (0, b""))
@@ -206,15 +208,15 @@ def key_partitions(event: EventSpec) -> int:
 
 
 def home_partition(event: EventSpec, key: bytes | None) -> int | None:
-    """Return the partition that a key belongs to; None if the record may stand in any partition:
-    the event type declares no key, or the record has none."""
+    """Return the partition that a key belongs to. None if the record may be in any partition,
+    because the event type declares no key or the record has none."""
     partitions = key_partitions(event)
     return partition_for_key(key, partitions) if partitions and key is not None else None
 
 
 def parse_root(record: Record) -> Envelope:
-    """Return what a root holds. Raises UnreadableEventError if it is no event, or if its data are
-    not JSON by its content type."""
+    """Return the envelope of a root. Raises UnreadableEventError if it is not an event, or if its
+    content type is not JSON."""
     envelope = parse_envelope(record)
     media_type = envelope.content_type.partition(";")[0].strip().lower()
     if media_type not in ("application/json", "text/json") and not media_type.endswith("+json"):

@@ -1,4 +1,4 @@
-"""Which versions of one pipeline are published, as of now?"""
+"""Which versions of one pipeline are published now?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class NothingAppliedError(Exception):
     """No version of the pipeline was ever published to this Kafka."""
 
     def __init__(self, message: str, next_step: NextStep | None = None) -> None:
-        """`message` says it without a command; the error's text ends with that of `next_step`."""
+        """`message` contains no command; the error's text is the message and the text of
+        `next_step`."""
         super().__init__(message if next_step is None else f"{message}; {next_step}")
         self.message = message
         self.next_step = next_step
@@ -40,16 +41,17 @@ class PublishedVersions:
 
     @property
     def versions(self) -> VersionsByNumber:
-        """The versions as of the last refresh; another object if, and only if, one has changed."""
+        """The versions as of the last refresh. It is a new object if, and only if, a version has
+        changed."""
         return self._versions
 
     async def current(self) -> VersionsByNumber:
-        """Return `versions`, once they hold all that could be read when this was called. Raises
-        BrokerError."""
+        """Return `versions` after everything is read that was committed when this was called.
+        Raises BrokerError."""
         return self._refresh(await self._follower.current())
 
     async def changed(self) -> VersionsByNumber:
-        """Return `versions`, once they differ from what this returned the last time."""
+        """Wait until `versions` differ from what this returned the last time, and return them."""
         while self._refresh(self._follower.rows) is self._last_returned:
             await self._follower.next_change()
         self._last_returned = self._versions
@@ -60,7 +62,7 @@ class PublishedVersions:
         if table is not self._table:
             self._table = table
             found = _by_number(table, self._pipeline)
-            if found != self._versions:  # a router's report is a change of the table, too
+            if found != self._versions:  # a router's report also changes the table
                 self._versions = found
         return self._versions
 
@@ -87,7 +89,7 @@ async def read_versions(settings: Settings, pipeline: str) -> VersionsByNumber:
 async def follow_versions(settings: Settings, pipeline: str) -> AsyncIterator[PublishedVersions]:
     """Follow the versions of a pipeline as they are published. Raises NothingAppliedError and
     BrokerError."""
-    # First: a follower takes it for granted that its topic exists.
+    # This comes first, because a follower expects that its topic exists.
     await read_versions(settings, pipeline)
     async with follow_table(settings, settings.names.topology_topic) as follower:
         yield PublishedVersions(follower, pipeline)

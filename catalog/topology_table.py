@@ -1,7 +1,8 @@
-"""What do the rows of `farandole.topology` say?
+"""What do the rows of `farandole.topology` contain?
 
-The only decoder of that table. A row that no router wrote is *foreign*; whoever asks decides what
-that means: the router refuses to publish, workers and the notifier log it, all others pass over it.
+This is the only decoder of that table. A row that no router wrote is *foreign*. The caller decides
+what to do about it: the router refuses to publish, workers and the notifier log it, all others
+skip it.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class TopologyTable:
-    """All of `farandole.topology`, or what of it concerns one pipeline."""
+    """The decoded rows of `farandole.topology`, of all pipelines or of one."""
 
     installation: Installation | None = None
     """None before the first router has started."""
     versions: tuple[Version, ...] = ()
-    """Of all pipelines, each one's oldest first."""
+    """Sorted by pipeline and number."""
     reports: Mapping[str, RouterReport] = field(default_factory=dict)
     """By pipeline."""
     foreign: Mapping[bytes, str] = field(default_factory=dict)
-    """By key, what is wrong with each row that no router wrote."""
+    """By key: what is wrong with each row that no router wrote."""
 
     def of(self, pipeline: str) -> tuple[Version, ...]:
         """Return the versions of a pipeline, oldest first; empty if it was never published."""
@@ -70,19 +71,20 @@ class TopologyTable:
 
 
 _Row = Installation | Version | RouterReport | str
-"""A decoded row; text says why it is foreign."""
+"""A decoded row; for a foreign row, the text of what is wrong with it."""
 
 
 class TopologyDecoder:
-    """Decodes the rows of the table as it changes: each row once."""
+    """Decodes the rows of the table as it changes. A row that has not changed is not decoded
+    again."""
 
     def __init__(
         self,
         pipeline: str | None = None,
         on_foreign: Callable[[bytes], object] = lambda key: None,
     ) -> None:
-        """`pipeline`: rows of other pipelines are passed over, undecoded; None: all are wanted.
-        `on_foreign` is called with the key of each foreign row, once per row that was written."""
+        """Rows of other pipelines than `pipeline` are skipped; None decodes those of all pipelines.
+        `on_foreign` is called once for each foreign row that was written, with its key."""
         self._prefix = None if pipeline is None else f"{pipeline}@".encode()
         self._on_foreign = on_foreign
         self._rows: Mapping[bytes, bytes] | None = None
@@ -90,9 +92,10 @@ class TopologyDecoder:
         self._table = TopologyTable()
 
     def decode(self, rows: Mapping[bytes, bytes]) -> TopologyTable:
-        """Return what these rows say: the same object as the last time if they say the same.
+        """Return the table of these rows. It is the object that the last call returned if nothing
+        has changed.
 
-        `rows` must not be changed afterwards: the same object is taken for the same rows.
+        `rows` must not be changed afterwards, because the same object is not compared again.
         """
         if rows is self._rows:
             return self._table
@@ -114,7 +117,7 @@ class TopologyDecoder:
     def _decode_row(self, key: bytes, value: bytes) -> _Row:
         try:
             return parse_topology_row(key, value)
-        except ValidationError as error:  # one foreign record must not end whoever reads the table
+        except ValidationError as error:  # a foreign row must not end every reader of the table
             self._on_foreign(key)
             return error.errors()[0]["msg"]
 
@@ -138,18 +141,18 @@ def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
 
 
 def decode_installation(rows: Mapping[bytes, bytes]) -> Installation | None:
-    """Return who this installation is; None if no router has started here yet. Raises pydantic's
-    ValidationError if no router wrote that row."""
+    """Return the installation's id and date; None if no router has started in it yet. Raises
+    pydantic's ValidationError if the row is foreign."""
     value = rows.get(INSTALLATION_KEY)
     return None if value is None else Installation.model_validate_json(value)
 
 
 def log_foreign_row(key: bytes) -> None:
-    """Warn of a row that no router wrote; for `TopologyDecoder`."""
+    """Log a warning about a foreign row. It is meant as `on_foreign` of `TopologyDecoder`."""
     log.warning("topology.foreign", key=key.decode(errors="backslashreplace"))
 
 
 async def read_topology(settings: Settings) -> TopologyTable:
-    """Return all of the table, as committed when this is called; empty if its topic does not exist.
-    Foreign rows are in the table's `foreign`. Raises the errors of `read_table`."""
+    """Return the whole table as committed when this is called; empty if its topic does not exist.
+    Foreign rows are in its `foreign`. Raises the errors of `read_table`."""
     return TopologyDecoder().decode(await read_table(settings, settings.names.topology_topic))

@@ -1,7 +1,8 @@
 """Which version owns an offset of a topic's partition, and where does it begin there?
 
-A version's `boundaries` hold, per partition of an event type's topic, the offset from which on the
-roots in it are that version's. The protocol that writes them is `router/version_publisher.py`.
+A version's `boundaries` are offsets, one for each partition of an event type's topic. Roots from
+that offset on belong to the version. `router/version_publisher.py` has the protocol that writes
+them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from farandole.events.topology_version import Version
 
 
 class VersionStart(NamedTuple):
-    """A version, and the offset at which its roots begin in one partition of a topic."""
+    """A version, and the offset from which on it owns the roots in one partition of a topic."""
 
     offset: int
     version: Version
@@ -32,8 +33,8 @@ def event_type_of(version: Version, topic: str) -> str | None:
 def boundary_of(version: Version, event_type: str, partition: int) -> int:
     """Return the first offset of a partition whose roots belong to this version or a newer one.
 
-    0 for a partition that the version has no boundary for: an operator added it after the version
-    was published, so that all of its records are newer than the version.
+    0 for a partition without a boundary. An operator added it after the version was published, so
+    all of its records are newer than the version.
     """
     boundaries = version.events[event_type].boundaries
     return boundaries[partition] if partition < len(boundaries) else 0
@@ -64,9 +65,9 @@ def version_at(starts: Sequence[VersionStart], offset: int) -> VersionStart:
 
 
 def version_span(starts: Sequence[VersionStart], offset: int) -> tuple[VersionStart, int | None]:
-    """Return what `version_at` does, and the next offset at which a version begins.
+    """Return the result of `version_at`, and the next offset at which a version begins.
 
-    Up to there the answer is the same. None if no version begins behind `offset`.
+    Up to that offset the result is the same. None if no version begins after `offset`.
     """
     end: int | None = None
     for start in starts:
@@ -77,11 +78,10 @@ def version_span(starts: Sequence[VersionStart], offset: int) -> tuple[VersionSt
 
 
 def version_end(later: Iterable[Version], topic: str, partition: int) -> int | None:
-    """Return the offset at which the first of the `later` versions takes a partition over.
+    """Return the offset at which the first of the `later` versions takes over a partition.
 
-    None if no later version has a boundary in it: the topic is gone from the pipeline, or the
-    partition was added after the newest version was published. `later` has the oldest version
-    first.
+    None if no later version has a boundary in it: no later version has the topic, or the partition
+    was added after the newest version was published. `later` is sorted, the oldest version first.
     """
     for version in later:
         event_type = event_type_of(version, topic)

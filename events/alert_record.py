@@ -1,4 +1,4 @@
-"""How is it written down that something went wrong, or is right again?"""
+"""What does the record of an alert in `farandole.alerts` look like?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "le
 
 
 class Alert(BaseModel):
-    """The value of a record in `farandole.alerts`, under `key`: one record for each change of
-    state."""
+    """The value of a record in `farandole.alerts` with the key `key`. Each change of its state is
+    one record."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,7 +28,8 @@ class Alert(BaseModel):
     stage: str | None = None
     run: str | None = None
     lane: int | None = None
-    """The lane of the stage, if the alert is about one lane. People see one alert for a stage."""
+    """The lane, if the alert is about one lane of the stage; else None. People see one alert for a
+    stage."""
     text: str
     since: datetime
     state: Literal["firing", "resolved"]

@@ -1,6 +1,6 @@
-"""What can a person ask of the running system?
+"""Which documents can a person write to `farandole.control`?
 
-`farandole.control` holds these documents as JSON that can also be written with kcat, under any key
+The topic contains these documents as JSON that can also be written with kcat, under any key
 that says what it is about; `docs/control.md` shows each. A newer document in the log overrides an
 older one.
 """
@@ -79,7 +79,7 @@ class PauseDocument(_StageDocument):
 
 
 class ResumeDocument(_StageDocument):
-    """The stage goes on. It has the key of the pause, and so replaces it."""
+    """The stage takes events again. The document has the key of the pause, and so replaces it."""
 
     do: Literal["resume"] = "resume"
 
@@ -104,7 +104,7 @@ def serialize_control(control: ControlDocument) -> bytes:
 
 
 def parse_control_or_none(value: bytes) -> ControlDocument | None:
-    """Return the document in a record; None if it asks for nothing that we know."""
+    """Return the document in a record; None if it is none of these."""
     try:
         return parse_control(value)
     except ValidationError:

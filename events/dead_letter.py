@@ -1,8 +1,8 @@
-"""How does a dead letter tell what happened to the event?
+"""How does a dead letter describe the failure of its event?
 
-Its value, key and headers are those of the event. The account is written to text headers of one
-family, `dead_*`, which replace older ones, so that they do not grow each time the event dies.
-"""
+Its value, key and headers are those of the event. The failure is described in text headers whose
+names begin with `dead_`. They replace older ones, so that a letter does not grow each time its
+event dies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FailureAccount:
     run: str
     """The run's id; empty if the event could not be read that far."""
     error: str
-    """The type of the exception, or a word of ours if there is none."""
+    """The name of the exception's class; `ProcessDied` if there was no exception."""
     message: str
     traceback: str = ""
     attempts: int = 1
@@ -75,16 +75,16 @@ def safe_error_message(error: BaseException) -> str:
     """Return the message of an exception, also if its `__str__` raises."""
     try:
         return str(error)
-    except BaseException as worse:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
-        return f"(its message cannot be read: {type(worse).__name__})"
+    except BaseException as second_error:  # noqa: BLE001 -- a hostile __str__ must not kill the lane
+        return f"(its message cannot be read: {type(second_error).__name__})"
 
 
 def _format_traceback(error: BaseException) -> str:
     try:
         lines = traceback.format_exception(error, limit=-20, chain=True)
         return "".join(_truncate_text(line, MAX_DEAD_MESSAGE_LENGTH) for line in lines)
-    except BaseException as worse:  # noqa: BLE001 -- as above
-        return f"(its traceback cannot be read: {type(worse).__name__})"
+    except BaseException as second_error:  # noqa: BLE001 -- as above
+        return f"(its traceback cannot be read: {type(second_error).__name__})"
 
 
 def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) -> OutgoingRecord:

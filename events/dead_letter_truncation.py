@@ -1,4 +1,4 @@
-"""What is cut of a record that is too large to be written whole as a dead letter?"""
+"""Which parts of a record are cut if it is too large for a dead letter?"""
 
 from __future__ import annotations
 

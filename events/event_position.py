@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class EventPosition(NamedTuple):
-    """The id of an emitted event: the position of the event that caused it, and which of the
-    outputs of that event this is."""
+    """The id of an emitted event: the position of the event that caused it, and the index among the
+    results of that event."""
 
     event_type: str
     partition: int

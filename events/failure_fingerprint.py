@@ -1,4 +1,4 @@
-"""Which failures are the same failure?"""
+"""Which failures count as the same failure?"""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hashlib import blake2b
 from farandole.events.safe_text import single_line
 
 MAX_TITLE_LENGTH = 160  # characters
-_MESSAGE_CHARACTERS = 1_000  # characters of a message that are looked at
+_MESSAGE_CHARACTERS = 1_000  # at the start of a message; the rest is ignored
 
 FINGERPRINT_PATTERN = re.compile(rb"[a-z2-7]{10}")
-"""A value of `failure_fingerprint`, as a header holds it."""
+"""Matches a value of `failure_fingerprint` in a header."""
 NO_MESSAGE = "(no message)"
 
 _QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*"|`[^`]*`|«[^»]*»|“[^”]*”)(?!\w)""")
@@ -38,5 +38,5 @@ def failure_title(message: str) -> str:
 @lru_cache(1024)  # the same failure is seen many times
 def failure_fingerprint(stage: str, error: str, title: str) -> str:
     """Return ten characters of base32 that are equal for failures of the same kind."""
-    said = "\0".join((stage, error, title)).encode("utf-8", "backslashreplace")
-    return base64.b32encode(blake2b(said, digest_size=10).digest()).decode().lower()[:10]
+    content = "\0".join((stage, error, title)).encode("utf-8", "backslashreplace")
+    return base64.b32encode(blake2b(content, digest_size=10).digest()).decode().lower()[:10]

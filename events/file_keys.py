@@ -34,7 +34,7 @@ class StageField:
 @dataclass(frozen=True, slots=True)
 class FileKey(StageField):
     """Metadata of a field that is a key of the file under the same name. The field's own default
-    and bounds (`Field(ge=..., le=...)`) hold for the file too."""
+    and bounds (`Field(ge=..., le=...)`) apply to the file too."""
 
     description: str
     """One sentence for a person who writes the file; editors show it."""

@@ -1,8 +1,8 @@
 """How are headers encoded in a record?
 
-By Kafka's record format, https://kafka.apache.org/documentation/#recordheader: their number, then
-of each the length of its name, the name, the length of its value, the value; a length of -1 is a
-value that is null. All numbers are varints as protobuf's sint32.
+Kafka's record format is at https://kafka.apache.org/documentation/#recordheader: the number of
+headers; then for each header the length of its name, the name, the length of its value, the value.
+The length -1 stands for a null value. All numbers are varints as protobuf's sint32.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SMALL_VARINTS = (
     *(bytes((n << 1,)) for n in range(64)),
     *(bytes((low, high)) for high in range(1, 128) for low in range(128, 256, 2)),
 )
-"""The varints of all numbers below 8192: to look one up is cheaper than to compute it."""
+"""The varints of all numbers below 8192: a look-up is cheaper than the computation."""
 
 
 def varint_bytes(number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""How are failures that belong together, and the notices about them, written down?"""
+"""What do the rows of incidents and of notices about them look like?"""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Incident(_FrozenModel):
     stage: str
     """Empty for an alert of the whole pipeline."""
     fingerprint: str
-    """`others` for all failures beyond the number of fingerprints that are told apart in a
-    stage."""
+    """`others` for all failures beyond the number of fingerprints that a stage may
+    have."""
     error: str
     """The type of the exception, or the kind of the alert."""
     title: str
@@ -58,7 +58,7 @@ class Incident(_FrozenModel):
     count: int
     """How many events died, or alerts fired."""
     told: int = 0
-    """The count that the last notice told."""
+    """The count in the last notice."""
     notices: int = 0
     """How many notices were written; the next one has this number."""
     due: datetime

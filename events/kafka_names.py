@@ -1,4 +1,4 @@
-"""What is every topic, group and transactional id called?"""
+"""Which names do topics, groups and transactional ids have?"""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class KafkaNames:
         return f"{self.prefix}{pipeline}.{event_type}"
 
     def widened_topic(self, pipeline: str, event_type: str, partitions: int) -> str:
-        """The topic of an event type that once had another number of partitions. (No event type
+        """Return the topic of an event type whose number of partitions was changed. (No event type
         contains `--`.)"""
         return f"{self.event_topic(pipeline, event_type)}--{partitions}"
 
@@ -59,7 +59,8 @@ class KafkaNames:
         return (match[1], match[2]) if match and topic.startswith(self.prefix) else None
 
     def replay_transactional_id(self, pipeline: str, stage: str) -> str:
-        """The transactional id under which a stage's dead letters are settled, by one at a time."""
+        """Return the transactional id under which a stage's dead letters are settled; it lets one
+        process at a time do so."""
         return f"{self.dead_topic(pipeline, stage)}:replay"
 
     def stage_group(self, pipeline: str, stage: str) -> str:
@@ -90,12 +91,12 @@ class KafkaNames:
 
     @property
     def bookkeeper_group(self) -> str:
-        """The group of the ledger's lanes, and before `:N` their transactional ids."""
+        """The group of the ledger's lanes; their transactional ids are this name and `:N`."""
         return f"{self.prefix}{RESERVED_PIPELINE}.bookkeeper"
 
     @property
     def bookkeeper_state_topic(self) -> str:
-        """The state of the bookkeeper's lanes beside the rows of the runs."""
+        """The topic of the state of the bookkeeper's lanes, without the rows of the runs."""
         return f"{self.bookkeeper_group}.state"
 
     @property
@@ -108,12 +109,12 @@ class KafkaNames:
 
     @property
     def notifier_group(self) -> str:
-        """The notifier's group, and with `:0` its transactional id."""
+        """The notifier's group; its transactional id is this name and `:0`."""
         return f"{self.prefix}{RESERVED_PIPELINE}.notifier"
 
     @property
     def monitor_group(self) -> str:
-        """The monitor's group, and what the names of its tables' changelogs begin with."""
+        """The monitor's group, and the prefix of the changelog topics of its tables."""
         return f"{self.prefix}{RESERVED_PIPELINE}.monitor"
 
     @property
@@ -122,6 +123,6 @@ class KafkaNames:
         return f"{self.prefix}{RESERVED_PIPELINE}.router"
 
     def boundary_transactional_id(self, epoch: int) -> str:
-        """The transactional id under which the router of an epoch stops readers at a boundary.
-        There are few of them, because Kafka remembers each."""
+        """Return the transactional id with which the router of an epoch stops readers at a
+        boundary. There are only 16 of them, because Kafka remembers each."""
         return f"{self.router_transactional_id}.hold:{epoch % 16}"

@@ -37,11 +37,11 @@ class ConsumedCounts(TypedDict):
     dead: NotRequired[int]
     cancelled: NotRequired[int]
     parked: NotRequired[int]
-    """They wait for another try; negative where waiting events were taken up."""
+    """They wait for another try; negative if parked events were settled."""
     oldest: int
     """The time of the oldest event, in milliseconds of the epoch."""
     lines: NotRequired[int]
-    """Data lines in the events, if an event can hold several because its data are a list."""
+    """Data lines in the events, if an event can have several because its data are a list."""
 
 
 class EmittedCounts(TypedDict):
@@ -73,7 +73,7 @@ class RunRoot(TypedDict):
     """The run that this one repeats."""
 
 
-# `in` is no name in Python: the functional form.
+# The functional form, because `in` is a keyword of Python.
 RunPart = TypedDict(
     "RunPart",
     {
@@ -88,7 +88,7 @@ RunPart = TypedDict(
 
 
 class LedgerEntry(TypedDict):
-    """The value of a record in `farandole.ledger`: as many whole parts as fit."""
+    """The value of a record in `farandole.ledger`, with the parts of several runs."""
 
     pipeline: str
     stage: str

@@ -16,6 +16,16 @@ def plain_command_line(*words: str) -> str:
     return " ".join(("farandole", *words))
 
 
+def command_line_with(options: str) -> CommandLine:
+    """Return the command line of one installation: `options` are the options after `farandole` that
+    reach it, with a space before them; empty if none are needed."""
+
+    def command_line(*words: str) -> str:
+        return " ".join((f"farandole{options}", *words))
+
+    return command_line
+
+
 class NextStep(NamedTuple):
     """A command that a person may type next.
 

@@ -1,4 +1,4 @@
-"""How are numbers written of which most are consecutive?"""
+"""How are many consecutive numbers written as ranges?"""
 
 from __future__ import annotations
 

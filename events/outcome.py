@@ -9,11 +9,12 @@ from typing import Any
 
 class Outcome(StrEnum):
     """What became of an event. The value is the key in ledger entries, run rows and reports; the
-    order here is the order there. A new outcome is one line here, and one in UNTRIED or
+    order of the members is the order there. A new outcome is one more member, also in UNTRIED or
     PENDING if that applies."""
 
     HANDLED = "handled"
-    """The function took it. Never written: what was consumed and is none of the others."""
+    """The function handled it. It is never written: its count is what the others leave of the
+    consumed events."""
     DROPPED = "dropped"
     """The function returned nothing although the stage declares outputs."""
     FILTERED = "filtered"
@@ -35,8 +36,8 @@ PENDING = frozenset({Outcome.PARKED})
 
 
 class OutcomeCounts(dict[Outcome, int]):
-    """How many events had each outcome; one that is missing is 0. Counts may be negative: an event
-    that waited and is taken up again is -1 parked. (Not a Counter: its `+=` loses those.)"""
+    """How many events had each outcome; one that is missing is 0. Counts may be negative: a parked
+    event that is settled is -1 parked. (Not a Counter: its `+=` loses those.)"""
 
     def __missing__(self, outcome: Outcome) -> int:
         return 0
@@ -64,19 +65,20 @@ class OutcomeCounts(dict[Outcome, int]):
             self[outcome] = self[outcome] + number
 
     def nonzero(self) -> dict[str, int]:
-        """The fields of a ledger entry: the outcomes that occurred, in the enum's order."""
+        """Return the fields of a ledger entry: the outcomes that occurred, in the enum's order."""
         return {o.value: self[o] for o in RECORDED if self[o]}
 
     def complete(self) -> dict[str, int]:
-        """The fields of a run row or a report: every recorded outcome, in the enum's order."""
+        """Return the fields of a run row or a report: all recorded outcomes, in the enum's
+        order."""
         return {o.value: self[o] for o in RECORDED}
 
 
 def handled_count(consumed: int, counts: Mapping[Outcome, int]) -> int:
-    """The events that were consumed and had no other outcome."""
+    """Return the number of consumed events that had no other outcome."""
     return consumed - sum(counts.get(outcome, 0) for outcome in RECORDED)
 
 
 def pending_count(counts: Mapping[Outcome, int]) -> int:
-    """The consumed events that are still in flight."""
+    """Return the number of consumed events that are still in flight."""
     return sum(counts.get(outcome, 0) for outcome in PENDING)

@@ -45,16 +45,16 @@ class _SchemaNavigator:
     def applicable(self, schemas: Sequence[JsonSchema]) -> list[JsonSchema]:
         """Return these schemas and all that they refer to or combine, each of them once."""
         found: dict[int, JsonSchema] = {}
-        waiting = list(schemas)
-        while waiting:
-            schema = waiting.pop()
+        pending = list(schemas)
+        while pending:
+            schema = pending.pop()
             if not isinstance(schema, Mapping) or id(schema) in found:
                 continue  # `true` and `false` mark nothing
             found[id(schema)] = schema
             if "$ref" in schema:
-                waiting.append(self._target(schema["$ref"]))
+                pending.append(self._target(schema["$ref"]))
             for key in ("anyOf", "oneOf", "allOf"):
-                waiting += schema.get(key, ())
+                pending += schema.get(key, ())
         return list(found.values())
 
     def _target(self, ref: Any) -> Any:
@@ -87,49 +87,53 @@ def _is_personal(schemas: Sequence[JsonSchema], depth: int) -> bool:
 
 
 def _mask_value(
-    data: Any, places: _SchemaNavigator, schemas: Sequence[JsonSchema], depth: int
+    data: Any, navigator: _SchemaNavigator, schemas: Sequence[JsonSchema], depth: int
 ) -> Any:
-    here = places.applicable(schemas)
-    if not here:
+    applicable = navigator.applicable(schemas)
+    if not applicable:
         return data
-    if _is_personal(here, depth):
+    if _is_personal(applicable, depth):
         return PERSONAL_MASK
     if isinstance(data, Mapping):
         return {
-            k: _mask_value(v, places, _child_schemas(here, k), depth + 1) for k, v in data.items()
+            k: _mask_value(v, navigator, _child_schemas(applicable, k), depth + 1)
+            for k, v in data.items()
         }
     if isinstance(data, list | tuple):
         return [
-            _mask_value(v, places, _child_schemas(here, i), depth + 1) for i, v in enumerate(data)
+            _mask_value(v, navigator, _child_schemas(applicable, i), depth + 1)
+            for i, v in enumerate(data)
         ]
     return data
 
 
 def _personal_parts(
-    data: Any, places: _SchemaNavigator, schemas: Sequence[JsonSchema], depth: int
+    data: Any, navigator: _SchemaNavigator, schemas: Sequence[JsonSchema], depth: int
 ) -> Iterator[Any]:
     """Return the parts of the data that are masked."""
-    here = places.applicable(schemas)
-    if not here:
+    applicable = navigator.applicable(schemas)
+    if not applicable:
         return
-    if _is_personal(here, depth):
+    if _is_personal(applicable, depth):
         yield data
     elif isinstance(data, Mapping):
         for key, value in data.items():
-            yield from _personal_parts(value, places, _child_schemas(here, key), depth + 1)
+            yield from _personal_parts(value, navigator, _child_schemas(applicable, key), depth + 1)
     elif isinstance(data, list | tuple):
         for index, value in enumerate(data):
-            yield from _personal_parts(value, places, _child_schemas(here, index), depth + 1)
+            yield from _personal_parts(
+                value, navigator, _child_schemas(applicable, index), depth + 1
+            )
 
 
 def _scalars(part: Any) -> Iterator[str | int | float]:
     """Yield all texts and numbers in a part, at any depth. `true` and `false` identify nobody."""
-    waiting = [part]
-    while waiting:
-        each = waiting.pop()
+    pending = [part]
+    while pending:
+        each = pending.pop()
         if isinstance(each, Mapping):
-            waiting += each.values()
+            pending += each.values()
         elif isinstance(each, list | tuple):
-            waiting += each
+            pending += each
         elif isinstance(each, str | int | float) and not isinstance(each, bool):
             yield each

@@ -1,12 +1,12 @@
-"""How does an event wait in a stage's retry topic?
+"""How is a parked event written to a stage's retry topic?
 
 A row's value is one line of JSON, the account of why and until when it waits, and behind it the
 value of the event, untouched: kcat shows both. Bytes that the account repeats (the key, the
 headers) stand in it as Latin-1, which loses none of them.
 
-There are two kinds of rows. *Parked*: state of the lane, which alone writes and removes it. A
-*replay*: an order to the lane, written by whoever replays a dead letter; the lane takes it up once,
-by its offset, and parks it.
+There are two kinds of rows. A *parked* row is state of the lane, which alone writes and removes it.
+A *replay* row is a request to the lane, written by the command that replays a dead letter; the lane
+reads it once, by its offset, and parks the event.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ParkedEvent(NamedTuple):
 
     @property
     def row_name(self) -> bytes:
-        """The part of its key in the retry topic that follows the prefix of its kind."""
+        """The key of its row without the prefix of the kind of row."""
         return f"{self.topic}/{self.partition}/{self.offset}".encode()
 
 
@@ -97,12 +97,12 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
         ]
     if event.message:
         account["message"] = event.message[:MAX_RETRY_MESSAGE_LENGTH]
-    said = orjson.dumps(account, default=str)
-    return OutgoingRecord(kind + event.row_name, b"%b\n%b" % (said, event.value or b""))
+    encoded = orjson.dumps(account, default=str)
+    return OutgoingRecord(kind + event.row_name, b"%b\n%b" % (encoded, event.value or b""))
 
 
 def max_retry_row_size(event: ParkedEvent) -> int:
-    """Return the largest size of its row in bytes, without encoding it."""
+    """Return an upper bound of the size of an event's row in bytes, without encoding it."""
     headers = sum(len(name) + len(content or b"") for name, content in event.headers)
     escaped = len(event.key or b"") + headers + len(event.error) + MAX_RETRY_MESSAGE_LENGTH
     frame = 2 * len(event.topic) + 1_000 + 20 * len(event.headers)
@@ -110,15 +110,15 @@ def max_retry_row_size(event: ParkedEvent) -> int:
 
 
 def retry_tombstone(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingRecord:
-    """Return the tombstone of its row."""
+    """Return the tombstone of an event's row."""
     return OutgoingRecord(kind + event.row_name, None)
 
 
 def parse_retry_row(value: bytes) -> ParkedEvent:
     """Return the event of a row. Raises ValueError if no worker of ours wrote it."""
-    said, newline, data = value.partition(b"\n")
+    encoded, newline, data = value.partition(b"\n")
     try:
-        account = orjson.loads(said)
+        account = orjson.loads(encoded)
         if not newline or not isinstance(account, dict):
             raise ValueError
         key, null = account.pop("key", None), account.pop("null", False)
@@ -142,7 +142,8 @@ _MAX_TIME = 253_402_300_799_000  # milliseconds of the epoch: the last second th
 
 
 def _validate_account(account: dict[str, Any]) -> None:
-    """Raises ValueError if a field has a wrong type or value: it would become state of the lane."""
+    """Raise ValueError if a field has a wrong type or value, before it becomes state of the
+    lane."""
     for name, value in account.items():
         if name == "headers":
             continue

@@ -1,4 +1,4 @@
-"""What does the record of a root look like, whoever publishes it?
+"""What does the record of a root look like?
 
 A root is an event that no stage emits: a person, a schedule or a repetition publishes it, and it
 opens a run. This module builds the record and sends nothing, so that a lane can write a root in its
@@ -31,7 +31,7 @@ class RootRecord(NamedTuple):
     value: bytes | None
     headers: Sequence[Header]
     partition: int | None = None
-    """None: the producer chooses the partition by the key."""
+    """The partition; None if the producer chooses it by the key."""
 
     @property
     def event_id(self) -> str:
@@ -58,7 +58,7 @@ def new_root_headers(event_type: str, source: str = TRIGGER_SOURCE) -> list[Head
 def repeated_root(record: Record, run_id: str, event: EventSpec) -> RootRecord:
     """Return what publishes the root of a run once more; `record` is that root as it was read, and
     `event` its type in the version that is in force now."""
-    # The partition of the first time, whatever partitioner chose it. In another topic, the key's.
+    # In the same topic it keeps its partition, because another partitioner may have chosen it.
     partition = record.partition if event.topic == record.topic else None
     headers = repeat_headers(record.headers, run_id)
     return RootRecord(event.topic, record.key, record.value, headers, partition)

@@ -1,4 +1,4 @@
-"""What is the id of a run?"""
+"""How is the id of a run computed?"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What does a run look like once its ledger entries are folded, and is it settled?
 
-`farandole.runs` holds one row for each run: the newest, under the key of the run's id.
+`farandole.runs` has one row for each run: the newest, under the key of the run's id.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RunRow(TypedDict):
     edges: dict[str, RunEdge]
     """By `event type>stage`."""
     leaves: dict[str, int]
-    """Emitted events to which nobody subscribes, by type."""
+    """Emitted events to which no stage subscribes, by type."""
 
 
 _OUTCOMES = tuple(outcome.value for outcome in RECORDED)

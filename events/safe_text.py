@@ -1,4 +1,4 @@
-"""How is untrusted text shown without harm?"""
+"""How is untrusted text made safe to show in a terminal or log?"""
 
 from __future__ import annotations
 

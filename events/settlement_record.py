@@ -1,8 +1,9 @@
-"""How is it written down that dead letters were replayed, or discarded?
+"""What does the record look like that says that dead letters were replayed or discarded?
 
-By a record in the dead-letter topic itself: one partition, so that it stands behind the letters
-that it settles, and as long as they do. It is no letter: its header `dead_settlement` says so, and
-no letter of ours has that one, since whatever an event has of that family is taken off.
+It is written to the dead-letter topic itself. That has one partition, so the record comes after the
+letters that it settles, and is kept as long as they are. It is no letter: its header
+`dead_settlement` marks it. No letter has that header, because headers of an event that begin with
+`dead_` are removed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How are spans of time and moments written for a person?"""
+"""How are durations and times written for a person?"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from farandole.events.file_keys import FileKey, StageField
 Seconds = Annotated[float, Field(ge=0)]
 
 INSTALLATION_KEY = b"installation"
-"""The key of the row in `farandole.topology` that holds the id of this installation."""
+"""The key of the row in `farandole.topology` with the id of this installation."""
 
 
 class _FrozenModel(BaseModel):
@@ -195,7 +195,7 @@ class StageSpec(_FrozenModel):
 
 
 class AlertRoute(_FrozenModel):
-    """Who is told of which failures, through which channels."""
+    """Who gets notices of which failures, through which channels."""
 
     stages: tuple[str, ...] = ()
     """Stages whose failures it takes; empty for all."""
@@ -210,11 +210,11 @@ class AlertRoute(_FrozenModel):
 
 
 class AlertPolicy(_FrozenModel):
-    """How people are told of a pipeline's failures."""
+    """How people are notified of a pipeline's failures."""
 
     routes: tuple[AlertRoute, ...] = ()
-    """The first route that matches a failure is used; if none does, nobody is told."""
-    # Seconds, here and below.
+    """The first route that matches a failure is used; if none matches, nobody is notified."""
+    # These and the durations below are seconds.
     digests: Annotated[
         tuple[Seconds, ...],
         Field(min_length=1),
@@ -236,7 +236,7 @@ class AlertPolicy(_FrozenModel):
         Field(ge=1, le=1000),
         FileKey("How many failures are told apart in a stage."),
     ] = 20
-    """How many open incidents are told apart in a stage; all further failures are one more."""
+    """How many open incidents a stage may have; all further failures are one more."""
     per_hour: Annotated[int, Field(ge=1), FileKey("The most mails in any hour.")] = 60
     """How many notices are sent in any hour; further ones wait and are sent as one."""
 
@@ -273,18 +273,18 @@ class Version(_FrozenModel):
     """Partitions of `farandole.ledger`; 0 in a version that was published before the ledger
     existed."""
     retired: datetime | None = None
-    """When nothing was in flight under it any more: its stages need not be hosted for it."""
+    """When its last event was settled: its stages need no longer be hosted for it."""
     rollback_of: int | None = None
     """The version whose content this one repeats, if it was published by a rollback."""
     kind: Literal["version"] = "version"
 
     @property
     def name(self) -> str:
-        """`order-lines@7`: what `ce_topologyversion` carries."""
+        """The value of `ce_topologyversion`, for example `order-lines@7`."""
         return f"{self.pipeline}@{self.version}"
 
     def source(self, stage: str) -> str:
-        """The `ce_source` of what a stage emits: installation, pipeline and stage."""
+        """Return the `ce_source` of the events of a stage: installation, pipeline and stage."""
         return f"farandole://{self.installation}/{self.pipeline}/{stage}"
 
     def subscribers(self, event_type: str) -> tuple[str, ...]:
@@ -294,7 +294,7 @@ class Version(_FrozenModel):
         return tuple(name for name, s in self.stages.items() if event_type in s.emits)
 
     def roots(self) -> tuple[str, ...]:
-        """The event types that no stage emits: what triggers are published to."""
+        """Return the event types that no stage emits: only triggers publish them."""
         return tuple(name for name in self.events if not self.emitters(name))
 
 

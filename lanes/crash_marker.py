@@ -1,4 +1,4 @@
-"""Did the process die at this very event, and how often?
+"""How often did a process die while it handled the event at this offset?
 
 The marker stands in the metadata of the committed offset, so it moves with the partition to
 whichever worker takes it over. A lane writes it before the work begins, and the commit of that work
@@ -17,10 +17,10 @@ fault than an event's: the same batch is tried once more."""
 SINGLE_EVENT_AFTER = 3
 """Deaths after which one event is handled at a time."""
 GIVE_UP_AFTER = 5
-"""Deaths at which the event is given up; at two of them no other suspect was handled beside it."""
+"""Deaths at which the event is given up; in the last two it was handled alone."""
 _SUSPECT_FRACTION = 16
-"""One suspect in so many is handled at a time. So the lane of one bad event loses little, and lanes
-whose process was killed from outside are soon through."""
+"""About one sixteenth of the suspects is handled at a time. So one bad event delays its lane
+little, and the lanes of a process that was killed from outside soon handle whole batches again."""
 
 
 class CrashMarker(NamedTuple):

@@ -183,7 +183,7 @@ class KafkaPort:
     def seek(self, offsets: Mapping[Partition, int]) -> None:
         consumer = self.membership.consumer
         self._assignment = current_assignment(consumer)
-        if self._assignment is None:  # the group has subscribed anew: a rebalance follows
+        if self._assignment is None:  # the group has changed its subscription: a rebalance follows
             raise LaneStoppedError
         try:
             for partition, offset in offsets.items():
@@ -218,7 +218,7 @@ class KafkaPort:
     async def _poll(
         self, timeout_ms: int, partitions: Sequence[TopicPartition], max_records: int | None
     ) -> Batches:
-        if max_records is not None:  # reading singly: an input without records must not spin
+        if max_records is not None:  # one record at a time: an input without records must not spin
             timeout_ms = int(_POLL_SECONDS * 1000)
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
@@ -229,7 +229,7 @@ class KafkaPort:
             batches: Batches = await self._fetching
             return batches
         except asyncio.CancelledError:
-            self.raise_if_stopping()  # stop() has cancelled the fetch; else somebody cancels us
+            self.raise_if_stopping()  # raises if stop() has cancelled the fetch
             raise
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             raise OffsetLostError(
@@ -266,7 +266,7 @@ class KafkaPort:
             },
             self.membership.group,
         )
-        # Together, not one after the other: each hop has one round trip less.
+        # Concurrently: that saves one round trip for each batch.
         await self._translated(await_all([*producing, committing]), self._transaction_ends)
 
     async def commit(self) -> None:

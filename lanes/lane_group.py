@@ -84,8 +84,8 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             self._membership.consumer.subscribe(self._topics, listener=self)
 
     def _check_coordinator(self, consumer: Any) -> None:
-        """End the membership if its coordination has failed. aiokafka keeps such an error until
-        somebody fetches; a group without lanes fetches nothing and would never hear of it."""
+        """End the membership if its coordination has failed. aiokafka raises such an error
+        only from a fetch; a group without lanes fetches nothing and would never get it."""
         try:
             raise_coordinator_error(consumer)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the membership has ended
@@ -112,7 +112,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         try:
             await self._end_lanes(0)  # if aiokafka has skipped the revocation
             if not assigned <= self._membership.consumer.assignment():
-                return  # we have subscribed anew meanwhile: a rebalance follows
+                return  # the subscription has changed meanwhile: a rebalance follows
             self._membership.consumer.pause(*assigned)
             if not self._leaving:
                 self._start_lanes(assigned)
@@ -144,7 +144,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             )
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 -- a defect of ours must not pass unseen
+        except Exception as error:  # noqa: BLE001 -- a bug of ours must be reported
             bound.exception("lane.broken")
             self._fail(f"lane {index}: {error!r}")
         finally:

@@ -1,4 +1,4 @@
-"""What can somebody who watches a lane (metrics, tracing) learn from it?"""
+"""Which events does a lane report to metrics or tracing?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ ClosedReason = Literal["stopped", "abandoned", "lost ownership"]
 
 
 class LaneObserver(Protocol):
-    """Is told what happens to one lane, at most a few times for each transaction. The methods are
-    synchronous and must not raise. The lane protocol knows no clock: an observer reads its own."""
+    """Gets the events of one lane, at most a few for each transaction. The methods are synchronous
+    and must not raise. The lane protocol has no clock: an observer reads the time itself."""
 
     def lane_opened(self, offsets: Mapping[Partition, int]) -> None:
         """The lane starts to read at these offsets, for the first time or after a failure."""

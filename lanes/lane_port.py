@@ -43,8 +43,8 @@ class WriteRejectedError(Exception):
 
 
 class OffsetLostError(Exception):
-    """The offset is missing or no longer in the log. A person must decide where the lane goes on;
-    the message says how."""
+    """The offset is missing or no longer in the log. A person must decide at which offset the lane
+    continues; the message says how."""
 
     published_name = "OffsetLost"
 
@@ -54,7 +54,7 @@ class LanePort(Protocol):
     LaneStoppedError, unless it says that it never raises."""
 
     async def fence(self) -> None:
-        """Start the producer. From here on no older producer with our transactional id can commit,
+        """Start the producer. Afterwards no older producer with our transactional id can commit,
         and its open transaction is aborted or committed."""
 
     async def read_state(self) -> StateTables:
@@ -75,7 +75,7 @@ class LanePort(Protocol):
 
     async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         """Return the next records, in order within each input: none if none came for a while or,
-        without `wait`, if none was at hand. Raises LaneStoppedError if the lane is to end,
+        without `wait`, if none had been fetched. Raises LaneStoppedError if the lane is to end,
         OffsetLostError if the offset is out of range."""
 
     def positions(self) -> Mapping[Partition, int]:

@@ -1,12 +1,11 @@
-"""How does a lane live: when does it open, handle batches, fail and close?
+"""When does a lane open, handle a batch, write a transaction, fail and close?
 
-The protocol makes the work on one partition exactly once. It knows no Kafka client, no clock and no
+The protocol makes the handling of one partition exactly once. It uses no Kafka client, clock or
 scheduler, only a LanePort, so that a simulation can drive it through every order of events.
 
 The idea is KIP-98's (one transactional id per input partition, offsets in the transaction) in the
-form that holds without KIP-447: the next owner of the partition fences the last owner, and *then*
-reads how far it got.
-"""
+form that is correct without KIP-447: the next owner of the partition fences the last owner, and
+*then* reads how far it got."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ async def run_lane(
     log: LaneLog,
     observer: LaneObserver | None = None,
 ) -> None:
-    """Work a partition until it is taken away.
+    """Handle the events of a partition until it is revoked.
 
     `isolation` is a lock of the process. A lane takes it while it handles an event that may have
     killed a process before, so that no event of another lane is blamed for the next death.
@@ -72,11 +71,11 @@ async def run_lane(
             observer.lane_closed("abandoned")
             raise
         except (FencedError, OutcomeUnknownError) as error:
-            # Never send again and never rebuild the producer here: only a new session may.
+            # Only a new session may rebuild the producer and send again, after a new fence.
             await port.force_close()
             if not await port.confirm_ownership():
                 observer.lane_closed("lost ownership")
-                return  # another worker owns the partition; nothing is lost
+                return  # another worker owns the partition
             reason = published_error_name(type(error))
             log("lane.died", why=reason, detail=str(error))
             observer.lane_failed(reason, str(error))
@@ -190,7 +189,7 @@ class _LaneSession:
                 await self._transact({}, {}, {place: started})
             done = await self._work.handle(due)
         await self._transact(done.writes, {}, eased={place: marker.after_one_deferred()})
-        # Nothing is known of the input by this: one of its events may still kill.
+        # This shows nothing about the input: one of its events may still kill the process.
         self._untested.discard(place)
         self._committed(done, done.settled)
 

@@ -1,4 +1,4 @@
-"""What must a group know to run lanes of one kind?"""
+"""What describes the lanes of one consumer group?"""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class LaneSpec:
     drain_seconds: float
     """How long the lanes may take to end between two transactions, before they are abandoned."""
     state_topics: Sequence[str] = ()
-    """Compacted topics that hold the state of the lanes."""
+    """Compacted topics with the state of the lanes."""
     lost_offset_remedy: str = ""
-    """Follows the error that stops a lane whose committed offset is lost: what a person can do."""
+    """What a person can do if the committed offset of a lane is lost; appended to that error."""
     restart_lost_input: bool = False
     """Read an input whose offset is lost from its start, instead of stopping the lane."""
     is_paused: Callable[[], bool] = _never

@@ -1,4 +1,4 @@
-"""What does a lane ask of the work that it was made for?"""
+"""Which interface does a lane need for the work on its events?"""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class LaneWork(Protocol):
         no record."""
 
     def on_commit(self, done: BatchResult) -> None:
-        """Learn that a result of `handle`, `give_up`, `on_idle` or `close` is now in Kafka."""
+        """Note that a result of `handle`, `give_up`, `on_idle` or `close` was committed."""
 
     async def close(self) -> BatchResult | None:
         """Return what to write before the lane ends, or None; it is not written if the lane ends

@@ -1,8 +1,8 @@
-"""What would Kafka do in one exact order of events?
+"""How does Kafka behave in one exact order of events, without a broker?
 
 A model of the parts of Kafka that the lane protocol relies on: producer epochs, transactions with
 their two-phase end, the last stable offset, committed offsets, group generations. It has no clock
-and no threads: every call of a SimulatedPort is one or more steps, and whoever drives the coroutine
+and no threads: every call of a SimulatedPort is one or more steps, and the driver of the coroutine
 decides what happens between two of them. Contract tests compare the model with the real broker.
 """
 
@@ -29,7 +29,7 @@ SimulationStep = Generator[str, BaseException | None, None]
 
 @types.coroutine
 def simulation_step(label: str) -> SimulationStep:
-    """Yield to the driver, which may answer with an exception to raise here."""
+    """Yield to the driver. If it answers with an exception, raise that."""
     error = yield label
     if error is not None:
         raise error
@@ -47,7 +47,7 @@ class SimulatedRecord(NamedTuple):
 
 @dataclass(slots=True)
 class _LogEntry:
-    outgoing: OutgoingRecord | None  # None: a transaction marker
+    outgoing: OutgoingRecord | None  # None for a transaction marker
     transaction: SimulatedTransaction | None = None
     timestamp: int = 0
 

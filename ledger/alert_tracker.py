@@ -1,4 +1,4 @@
-"""Which alerts are firing, and which change of them is to be published?"""
+"""Which alerts are firing, and which changes of them must be published?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from farandole.events.alert_record import Alert
+from farandole.events.next_step import CommandLine, plain_command_line
+from farandole.ledger.alert_text import firing_text, resolved_text, unwatched_text
 from farandole.ledger.stage_alerts import AlertCondition
 
 CLEAR_AFTER_MS = 5_000
@@ -13,25 +15,28 @@ CLEAR_AFTER_MS = 5_000
 
 
 class AlertTracker:
-    """The alerts that fire.
+    """The alerts that are firing.
 
     The caller writes and commits the alerts that `update` returns; if that fails, it calls
     `restore` with the alerts that are committed."""
 
-    def __init__(self) -> None:
+    def __init__(self, command_line: CommandLine = plain_command_line) -> None:
+        """`command_line` writes the commands that the alerts' texts suggest."""
+        self._command_line = command_line
         self.firing: dict[str, Alert] = {}
         self._changing_since: dict[str, int] = {}
-        """By key, since when a condition differs from the state of its alert."""
+        """By key: since when, in milliseconds of the epoch, the condition has differed from the
+        state of its alert."""
 
     def restore(self, firing: Iterable[Alert]) -> None:
-        """Replace everything by the alerts that are committed as firing."""
+        """Replace all state with the alerts that are committed as firing."""
         self.firing = {alert.key: alert for alert in firing}
         self._changing_since = {}
 
     def update(self, conditions: Sequence[AlertCondition], at: int) -> list[Alert]:
-        """Return the alerts that begin or cease to fire at that time, in milliseconds of the epoch.
+        """Return the alerts that fire or are resolved at `at`, in milliseconds of the epoch.
 
-        `conditions` are all that there are: an alert without one is resolved."""
+        `conditions` must be complete: an alert whose condition is missing is resolved."""
         changed = []
         for each in conditions:
             is_firing = each.key in self.firing
@@ -44,21 +49,19 @@ class AlertTracker:
                 changed.append(self._change_state(each, since))
         known = {each.key for each in conditions}
         self._changing_since = {key: at for key, at in self._changing_since.items() if key in known}
-        for key in [*self.firing]:
-            if key not in known:
-                text = f"watched no more: {self.firing[key].text}"
-                changed.append(self._resolve(key, text))
+        unwatched = [alert for key, alert in self.firing.items() if key not in known]
+        changed += [self._resolve(alert.key, unwatched_text(alert.text)) for alert in unwatched]
         return changed
 
     def _change_state(self, condition: AlertCondition, since: int) -> Alert:
         if condition.key in self.firing:
-            return self._resolve(condition.key, condition.resolved_text)
+            return self._resolve(condition.key, resolved_text(condition))
         alert = Alert(
             kind=condition.kind,
             key=condition.key,
             pipeline=condition.pipeline,
             stage=condition.stage,
-            text=condition.text,
+            text=firing_text(condition, self._command_line),
             since=datetime.fromtimestamp(since / 1000, UTC),
             state="firing",
         )

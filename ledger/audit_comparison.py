@@ -1,8 +1,9 @@
-"""Which sums of the topics and of the books differ, and which few ids explain it?
+"""Which sums of the topics and of the books differ, and which one or two ids explain it?
 
-Each side has a count and a hash of its events per edge, instead of the events. Runs are summed in
-groups first, so that memory is bounded however many there are. Each hash is multiplied by an odd
-number that depends on its run: so two runs of a group that have exchanged events differ as well.
+For each edge, a side keeps a count and a hash of the events, not the events. In a first pass, runs
+are summed in groups, so that memory is bounded for any number of runs. The hashes of a run are
+multiplied by an odd number that depends on the run, so that a difference is also found if two runs
+of one group have exchanged events.
 """
 
 from __future__ import annotations
@@ -24,33 +25,34 @@ class AuditEdge(NamedTuple):
 
     event_type: str
     stage: str | None
-    """None for emitted events, of whichever stage."""
+    """None for emitted events: they are summed over all stages."""
 
     def __str__(self) -> str:
         return self.event_type if self.stage is None else f"{self.event_type}>{self.stage}"
 
 
 AuditCell = tuple[Hashable, AuditEdge]
-"""A run, or a group of runs; and an edge."""
+"""A run or a group of runs, and an edge."""
 
 
 class EdgeSum(NamedTuple):
     n: int = 0
     hash: int = 0
     earliest: int = 0
-    """Milliseconds of the epoch; 0 if there is nothing."""
+    """When the earliest event was written, in milliseconds of the epoch; 0 if there is none."""
 
 
 class EdgeSums:
     """The counts and hashes of one side, topics or ledger."""
 
     def __init__(self, group_of: Callable[[str], Hashable | None]) -> None:
-        """`group_of` returns what a run is summed under, None for a run that is left out."""
+        """`group_of` returns the group in which a run is summed; None for a run that is left
+        out."""
         self._group_of = group_of
         self._cells: dict[AuditCell, list[int]] = {}
 
     def add(self, run: str, edge: AuditEdge, n: int, hash_: int, at: int) -> None:
-        """Add `n` events with the sum of their hashes; none is earlier than `at`."""
+        """Add `n` events with the sum of their hashes. `at` is the earliest time of them."""
         group = self._group_of(run)
         if group is None:
             return
@@ -113,7 +115,7 @@ class LossReason(NamedTuple):
 
     code: Literal["events_expired", "entries_expired"]
     event_type: str = ""
-    """Of the events that are deleted."""
+    """The type of the deleted events; empty if entries are deleted."""
 
     def text(self) -> str:
         """Return the reason as a sentence for people."""
@@ -131,7 +133,7 @@ class RetentionLoss:
     """Of ledger entries; None if none are deleted."""
 
     def reason_for(self, edge: AuditEdge, topics: EdgeSum, books: EdgeSum) -> LossReason | None:
-        """Return what may explain a difference, so that it proves nothing; None if nothing can."""
+        """Return why a difference proves nothing: retention can explain it. None if it cannot."""
         if topics.n < books.n and books.earliest <= self.topics.get(edge.event_type, -1):
             return LossReason("events_expired", edge.event_type)
         if topics.n > books.n and self.books is not None and topics.earliest <= self.books:

@@ -1,4 +1,4 @@
-"""What does a lane of the bookkeeper do with ledger entries, and when time passes?"""
+"""What does a lane of the bookkeeper do with ledger entries, and what as time passes?"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from farandole.events.alert_record import alert_to_record as outgoing_alert
 from farandole.events.envelope import constant_headers
 from farandole.events.header_codec import length_prefixed, make_header_block, varint_bytes
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.next_step import CommandLine, plain_command_line
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import BatchResult
@@ -28,9 +29,9 @@ log = structlog.get_logger()
 
 _QUIET_MS = 2_000
 _OLD_ENTRY_MS = 10_000
-_FOLD_SECONDS = 0.5  # of folding in one transaction
-_MAX_ROW_BYTES = 8 * 1024 * 1024  # of rows in one transaction, approximately
-_LOG_INTERVAL = 10.0  # seconds between two log lines about records that are no entries
+_FOLD_SECONDS = 0.5  # the longest time of folding in one transaction
+_MAX_ROW_BYTES = 8 * 1024 * 1024  # approximate limit of the rows in one transaction
+_LOG_INTERVAL = 10.0  # seconds between two log lines about foreign records
 
 POSITION_KEY = b"position"
 _FIRING_PREFIX = b"firing/"  # before the key of an alert in the lane's state
@@ -56,10 +57,12 @@ class BookkeeperLane:
         store: RunStore | None = None,
         clock: Callable[[], int] = now_ms,
         take_conditions: Callable[[], Sequence[AlertCondition] | None] = lambda: None,
+        command_line: CommandLine = plain_command_line,
     ) -> None:
         """`source` is the `ce_source` of what the lane writes; `clock` returns milliseconds of the
         epoch. `take_conditions` returns the newest conditions of all stages, None if there are none
-        since its last call; only one lane of the installation may have it."""
+        since its last call; only one lane of the installation may have it. `command_line` writes
+        the commands in the alerts' texts."""
         self._runs = Partition(names.runs_topic, index)
         self._state = Partition(names.bookkeeper_state_topic, index)
         self._alerts = Partition(names.alerts_topic, 0)
@@ -71,13 +74,13 @@ class BookkeeperLane:
         """When the earliest entry of the current batch was written."""
         self._new_alerts: list[Alert] = []
         self._take_conditions = take_conditions
-        self._alert_tracker = AlertTracker()
+        self._alert_tracker = AlertTracker(command_line)
         self._foreign_count = 0
         self._last_logged = -_LOG_INTERVAL
         self._position = 0
-        """The offset up to which (exclusive) everything is in the rows. It is kept in the lane's
-        state as well, because the offsets of a group expire if no bookkeeper runs for a week, and
-        to count entries twice is worse than to miss some."""
+        """The offset up to which (exclusive) all entries are folded into the rows. The lane's state
+        contains it as well, because a group's offsets expire if no bookkeeper runs for a week, and
+        it is worse to count entries twice than to miss some."""
 
     @property
     def deferred(self) -> None:
@@ -92,7 +95,7 @@ class BookkeeperLane:
         state = tables[self._state.topic]
         self._position = int(state.get(POSITION_KEY, b"0"))
         self._alert_tracker.restore(_restore_firing(state))
-        self._take_conditions()  # discarded: they are older than the state that was read
+        self._take_conditions()  # discarded, because they are older than the state
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
         ends = time.monotonic() + _FOLD_SECONDS
@@ -108,7 +111,7 @@ class BookkeeperLane:
         at = self._clock()
         saw_old = self._oldest_entry < self._quiet_clock.old_before(at)
         if self._quiet_clock.observe(at, saw_old=saw_old):
-            # Entries of the last seconds may be unread: only runs that were due before are late.
+            # Entries of the last seconds may be unread, so only runs due before them are late.
             self._mark_late_runs(at - _OLD_ENTRY_MS)
         return BatchResult(
             settled, self._writes(f"{record.topic}/{record.partition}/{record.offset}")
@@ -139,7 +142,7 @@ class BookkeeperLane:
         self._new_alerts = [late_run_alerts.firing_alert(row) for row in self._store.mark_late(due)]
 
     def _fold_record(self, record: Record) -> None:
-        """Fold the entry in a record into its runs; count the record if it is none."""
+        """Fold the entry in a record into its runs; count the record if it is not an entry."""
         entry = entry_validation.parse_entry(record.value)
         if entry is None:
             self._count_foreign(record)
@@ -150,7 +153,7 @@ class BookkeeperLane:
             self._store.apply_part(each, entry, events)
 
     def _count_foreign(self, record: Record) -> None:
-        """Count a record that is no entry, and log the count from time to time."""
+        """Count a record that is not an entry, and log the count from time to time."""
         self._foreign_count += 1
         at = time.monotonic()
         if at - self._last_logged >= _LOG_INTERVAL:
@@ -163,7 +166,7 @@ class BookkeeperLane:
             self._last_logged, self._foreign_count = at, 0
 
     def _writes(self, cause: str) -> dict[Partition, list[OutgoingRecord]]:
-        """Return the rows, alerts and state to commit. `cause` makes the ids of the events."""
+        """Return the rows, alerts and state to commit. The ids of the events begin with `cause`."""
         at = self._clock()
         changes = self._store.take_changes(at)
         written = datetime.fromtimestamp(at / 1000, UTC)

@@ -1,4 +1,4 @@
-"""Is a record a valid ledger entry, as a lane of ours writes it?"""
+"""Is a record a valid ledger entry, as the lanes of workers write it?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from farandole.events import ledger_entry
 from farandole.events.ledger_entry import HASH_MASK, MAX_TIME_MS, LedgerEntry
 from farandole.events.outcome import RECORDED
 
-_MAX_COUNT = 2**40  # events or lines in one part: their sums stay below 64 bits
+_MAX_COUNT = 2**40  # events or lines in one part, so that sums of them stay below 64 bits
 _MAX_NAME_LENGTH = 249  # characters
 _MAX_RUN_LENGTH = 64
 
@@ -18,13 +18,15 @@ _OUTCOME_COUNTS = tuple(outcome.value for outcome in RECORDED)  # may be negativ
 
 
 def parse_entry(value: bytes | None) -> LedgerEntry | None:
-    """Return the entry in a record, complete and with the right types, so that no later code needs
-    to check it. None if the record is no such entry."""
+    """Return the entry in a record; None if the record is not a valid entry.
+
+    The result is complete and has the right types, so that no later code needs to check it."""
     found = ledger_entry.parse_ledger_entry(value)
     return found if found is not None and _is_valid_entry(found) else None
 
 
 def _is_valid_entry(entry: Any) -> bool:
+    """Return True if all required fields are there, with values in their ranges."""
     try:
         return (
             _is_name(entry["pipeline"])
@@ -92,7 +94,7 @@ def _are_stage_names(names: Any) -> bool:
 
 
 def _is_int_within(number: Any, least: int, most: int) -> bool:
-    return type(number) is int and least <= number <= most  # no bool
+    return type(number) is int and least <= number <= most  # `isinstance` would accept a bool
 
 
 def _is_seconds(number: Any) -> bool:
@@ -101,5 +103,6 @@ def _is_seconds(number: Any) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_name(name: Any) -> bool:
-    """Return True for a name without `>` and `@`, which have a meaning in the name of an edge."""
+    """Return True for a non-empty name without `>` and `@`: they have a meaning in the name of an
+    edge."""
     return type(name) is str and 0 < len(name) <= _MAX_NAME_LENGTH and not {">", "@"} & set(name)

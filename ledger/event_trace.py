@@ -1,4 +1,4 @@
-"""Which event caused which?"""
+"""Which event caused which other event?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farandole.events.topology_version import Version
 
 
 class RecordPosition(NamedTuple):
-    """Where an event stands."""
+    """The topic, partition and offset of an event."""
 
     topic: str
     partition: int
@@ -25,22 +25,27 @@ class RecordPosition(NamedTuple):
 
     @classmethod
     def of(cls, record: Record) -> RecordPosition:
+        """Return the position of a record."""
         return cls(record.topic, record.partition, record.offset)
 
 
 class TraceTarget(NamedTuple):
-    """What a person has named: the place of an event, or of its cause and its id."""
+    """What to trace: an event at a position, or the event with an id.
+
+    The id of an event that a stage emitted contains the position of the event that caused it."""
 
     name: str
     """An event type or a topic."""
     partition: int
     offset: int
     id: str | None = None
+    """The id of the event; the position is then that of its cause. None if the position is that of
+    the event itself."""
 
 
 def parse_trace_target(text: str) -> TraceTarget:
-    """`line.ingested/3/10482/0` is an id, and names its cause's place; without the index it is the
-    place of an event. Raises ValueError."""
+    """Return the target in a text: an id, `line.ingested/3/10482/0`, or a position, which is the
+    same without the index at the end. Raises ValueError if the text is neither."""
     parts = text.rsplit("/", 3)
     if len(parts) == 4:
         position = EventPosition.parse(text)
@@ -54,7 +59,8 @@ def parse_trace_target(text: str) -> TraceTarget:
 
 
 def event_topics(versions: Iterable[Version], name: str) -> list[str]:
-    """Those that an event type has had, newest version first; a topic itself is one."""
+    """Return the topics that an event type has under these versions, those of the newest version
+    first. `name` may be a topic as well. Empty if no version has it."""
     found: dict[str, None] = {}
     for version in sorted(versions, key=lambda v: -v.version):
         for event_type, event in version.events.items():
@@ -64,7 +70,8 @@ def event_topics(versions: Iterable[Version], name: str) -> list[str]:
 
 
 def cause_position(headers: Mapping[str, bytes], version: Version) -> RecordPosition | None:
-    """Where the cause of an event that a stage of ours emitted stands; None: its id names none."""
+    """Return the position of the event that caused an event of a stage, by the headers of the
+    latter and its version. None if its id contains no position of a topic of this version."""
     try:
         position = EventPosition.parse(headers.get("ce_id", b"").decode())
         return RecordPosition(version.events[position.event_type].topic, *position[1:3])
@@ -73,14 +80,16 @@ def cause_position(headers: Mapping[str, bytes], version: Version) -> RecordPosi
 
 
 class EffectTopics(NamedTuple):
-    """Where what an event has caused can stand."""
+    """The topics in which effects of an event can be found."""
 
     outputs: Sequence[str]
-    """Topics of events."""
+    """Topics of events that its subscribers emit."""
     dead: Sequence[str]
+    """Dead-letter topics of its subscribers."""
 
 
 def effect_topics(version: Version, names: KafkaNames, event_types: Iterable[str]) -> EffectTopics:
+    """Return where to look for effects of events of these types under a version."""
     stages = dict.fromkeys(s for t in event_types for s in version.subscribers(t))
     emitted = dict.fromkeys(t for s in stages for t in version.stages[s].emits)
     return EffectTopics(
@@ -90,26 +99,28 @@ def effect_topics(version: Version, names: KafkaNames, event_types: Iterable[str
 
 
 class CauseMatcher:
-    """Events whose effects are looked for."""
+    """Finds the effects and the dead letters of given events among other records."""
 
     def __init__(self, installation: UUID, events: Iterable[tuple[str, RecordPosition]]) -> None:
-        """`events`: types and places."""
-        self._ours = f"farandole://{installation}/".encode()
-        self._places = {place for _, place in events}
+        """`events` are pairs (event type, position)."""
+        self._source_prefix = f"farandole://{installation}/".encode()
+        self._positions = {position for _, position in events}
         self._offsets: dict[tuple[bytes, int], list[int]] = {}
-        for event_type, place in events:
-            key = event_type.encode(), place.partition
-            self._offsets.setdefault(key, []).append(place.offset)
+        """By event type and partition."""
+        for event_type, position in events:
+            key = event_type.encode(), position.partition
+            self._offsets.setdefault(key, []).append(position.offset)
 
-    def caused(self, headers: Sequence[Header]) -> bool:
-        """Did one of them cause the event with these headers?"""
+    def matches_effect(self, headers: Sequence[Header]) -> bool:
+        """Return True if one of the events caused the event with these headers. An event that a
+        stage emitted for a batch has an id with a range of offsets, `a/0/7+3/12`."""
         event_id = source = b""
         for name, value in headers:
             if name == "ce_id":
                 event_id = value
             elif name == "ce_source":
                 source = value
-        if not (event_id and source and source.startswith(self._ours)):
+        if not (event_id and source and source.startswith(self._source_prefix)):
             return False
         parts = event_id.rsplit(b"/", 3)
         if len(parts) != 4 or not parts[1].isdigit():
@@ -123,17 +134,17 @@ class CauseMatcher:
         begin = int(first)
         return any(begin <= offset <= begin + int(more or 0) for offset in offsets)
 
-    def buried(self, headers: Sequence[Header]) -> bool:
-        """Is this a dead letter of one of them?"""
-        said = {n: v for n, v in headers if n.startswith(DEAD_HEADER_PREFIX)}
+    def matches_dead_letter(self, headers: Sequence[Header]) -> bool:
+        """Return True if these are the headers of a dead letter of one of the events."""
+        account = {n: v for n, v in headers if n.startswith(DEAD_HEADER_PREFIX)}
         try:
             return (
                 RecordPosition(
-                    said[f"{DEAD_HEADER_PREFIX}topic"].decode(),
-                    int(said[f"{DEAD_HEADER_PREFIX}partition"]),
-                    int(said[f"{DEAD_HEADER_PREFIX}offset"]),
+                    account[f"{DEAD_HEADER_PREFIX}topic"].decode(),
+                    int(account[f"{DEAD_HEADER_PREFIX}partition"]),
+                    int(account[f"{DEAD_HEADER_PREFIX}offset"]),
                 )
-                in self._places
+                in self._positions
             )
         except (KeyError, ValueError, AttributeError):
             return False

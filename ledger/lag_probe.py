@@ -1,4 +1,4 @@
-"""How far is each stage behind, how many processes work on it, and how old is what is unread?"""
+"""How far is each stage behind, how many processes work on it, how old are its unread events?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROBE_INTERVAL = 5.0  # seconds between two probes
 
 class LagProbe:
     """Measures the lag of every stage and of the ledger every few seconds, and keeps the newest
-    result until it is taken."""
+    result until `take_latest` returns it."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class LagProbe:
         rows: Callable[[], Mapping[bytes, bytes]],
         is_wanted: Callable[[], bool],
     ) -> None:
-        """`rows` returns those of `farandole.topology`. Nothing is measured while `is_wanted`
+        """`rows` returns the rows of `farandole.topology`. Nothing is measured while `is_wanted`
         returns False."""
         self._settings = settings
         self._rows = rows
@@ -47,7 +47,7 @@ class LagProbe:
         self._decoder = TopologyDecoder()
 
     def take_latest(self) -> Sequence[LagSample] | None:
-        """Return the newest result; None if there is none since the last call."""
+        """Return the newest result; None if nothing was measured since the last call."""
         latest, self._latest = self._latest, None
         return latest
 
@@ -101,7 +101,7 @@ class LagProbe:
 
 
 async def _has_older_unread(admin: ClusterAdmin, unread: UnreadRanges, age: float) -> bool:
-    """Return True if something unread is older than `age` seconds."""
+    """Return True if an unread record is older than `age` seconds."""
     if not unread:
         return False
     younger = await admin.offsets_at(list(unread), int((time.time() - age) * 1000))

@@ -1,34 +1,23 @@
-"""Which alert does a run raise that is not complete in time?"""
+"""Which alert does a run raise if it is not complete in time?"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from farandole.events.alert_record import Alert
-from farandole.events.run_row import RunRow, in_flight
+from farandole.events.run_row import RunRow
+from farandole.ledger.alert_text import late_run_resolved_text, late_run_text
 from farandole.ledger.run_completion import completion_deadline
 
 
 def firing_alert(row: RunRow) -> Alert:
     """Return the alert for a run that is open after its deadline."""
-    root = row["root"]
-    assert root is not None
-    waiting = sorted(name for name, edge in row["edges"].items() if in_flight(edge))
-    in_flight_text = f"; in flight: {', '.join(waiting[:5])}" if waiting else ""
-    text = f"run {row['run']} is not complete within {root.get('within', 0):g} s{in_flight_text}"
-    return _build_alert(row, text, "firing")
+    return _build_alert(row, late_run_text(row), "firing")
 
 
 def resolved_alert(row: RunRow) -> Alert:
     """Return the alert that resolves the one of a late run, which is complete, or deleted."""
-    if row["closed"] is None:
-        return _build_alert(
-            row, f"run {row['run']} is forgotten, and was never complete", "resolved"
-        )
-    seconds = (row["closed"] - row["opened"]) / 1000
-    return _build_alert(
-        row, f"run {row['run']} is {row['status']}, after {seconds:,.0f} s", "resolved"
-    )
+    return _build_alert(row, late_run_resolved_text(row), "resolved")
 
 
 def _build_alert(row: RunRow, text: str, state: str) -> Alert:

@@ -1,7 +1,7 @@
 """Do the rows of a lane equal what its entries fold into?
 
-Entries are folded one by one, in the order of the ledger. Of a run that equals its row only the
-name is kept, so that memory holds the rows, and the runs that differ or are not finished."""
+Entries are folded one by one, in the order of the ledger. Once a run equals its row, only its name
+is kept. So memory contains the rows, and the runs that differ or are not finished."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RefoldCheck:
                 self._folds[run] = value
 
     def skip_unfolded(self, entry: LedgerEntry) -> None:
-        """Note an entry that the bookkeeper may not have read: its runs cannot be judged yet."""
+        """Note an entry that the bookkeeper may not have read, so that its runs are not judged."""
         self._unjudged |= {part["run"] for part in entry["runs"] if self._is_wanted(part["run"])}
 
     @property

@@ -25,7 +25,8 @@ FOREIGN_EDGE_MARK = "@"
 
 
 def update_status(row: RunRow, at: int, *, first: bool) -> RunTransition:
-    """Set the row's status, and return what has happened to the run. `first`: the row is new."""
+    """Set the row's status, and return what has happened to the run. `first` is True for a new
+    row."""
     is_complete = is_run_complete(row)
     if row["closed"] is not None:
         if not is_complete:
@@ -43,8 +44,8 @@ def update_status(row: RunRow, at: int, *, first: bool) -> RunTransition:
 
 
 def is_run_complete(row: RunRow) -> bool:
-    """Return True if the root is known, and every edge settled, with the same events on both
-    sides."""
+    """Return True if the root is known and every edge is settled, which means that the same events
+    were emitted and consumed."""
     edges = row["edges"]
     return (
         row["root"] is not None

@@ -88,8 +88,8 @@ def _add_root_debt(row: RunRow, root: RunRoot, settled: Mapping[str, ConsumedCou
     known, suffix = row["root"], ""
     if known is None:
         if root["type"] not in settled or not settled[root["type"]]["n"]:
-            # The entry that opens a run settles its root. This one replays a root that was settled
-            # before, and the run's row is deleted since.
+            # An entry that opens a run settles its root. This entry replays a root that was settled
+            # before, and the row of the run has been deleted since.
             return
         known = {**root, "to": []}
         row["opened"] = root["at"]
@@ -131,7 +131,7 @@ def _add_consumed(edge: RunEdge, consumed: ConsumedCounts, at: int, seconds: flo
     counts, outcomes = cast(dict[str, int], edge), cast(Mapping[str, int], consumed)
     for name in _OUTCOMES:
         if name in outcomes:
-            counts[name] = counts.get(name, 0) + outcomes[name]  # a row may be older than the name
+            counts[name] = counts.get(name, 0) + outcomes[name]  # older rows lack newer outcomes
     if "lines" in consumed:
         edge["lines"] = edge.get("lines", 0) + consumed["lines"]
     edge["age"] = max(edge["age"], (at - consumed["oldest"]) / 1000)

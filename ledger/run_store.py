@@ -1,7 +1,7 @@
 """Which runs does a lane of the bookkeeper keep, and for how long?
 
-Rows are kept as bytes, as they stand in `farandole.runs`, which is both what everybody reads and
-the lane's state. They are decoded only while entries are folded into them.
+Rows are kept as the bytes of their records in `farandole.runs`. That topic is the lane's state, and
+it is what all readers read. A row is decoded only while entries are folded into it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RunChange(NamedTuple):
 
 
 class RunStore:
-    """The rows of one lane.
+    """The run rows of one lane.
 
     The caller takes changes, writes and commits them; if that fails, it calls `restore` with the
     rows that are committed."""
@@ -48,8 +48,8 @@ class RunStore:
     def __init__(
         self, *, retention_ms: int = RUN_RETENTION_MS, max_closed: int = MAX_CLOSED_RUNS
     ) -> None:
-        """`retention_ms`: a row to which nothing is added is deleted after this time; so are
-        complete runs beyond the newest `max_closed`."""
+        """A row to which nothing is added for `retention_ms` milliseconds is deleted. Of the
+        complete runs, only the newest `max_closed` are kept."""
         self._retention_ms = retention_ms
         self._max_closed = max_closed
         self._reset()
@@ -57,12 +57,12 @@ class RunStore:
     def _reset(self) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._open: OrderedDict[bytes, int] = OrderedDict()
-        """By run, when something was last added to it; the longest ago first."""
+        """By run: when a part was last added to it. The run with the earliest time comes first."""
         self._closed: deque[tuple[int, bytes]] = deque()
-        """When it was complete, and the run; the earliest first."""
+        """Pairs (time of completion, run), the earliest first."""
         self._deadlines: list[tuple[int, bytes]] = []
-        """A heap of deadlines for open runs: when the run should be complete, and the run. Entries
-        of runs that are complete stay until their time has come."""
+        """A heap of pairs (deadline, run) for open runs. The pair of a run that completes stays
+        until its deadline."""
         self._changed: dict[bytes, tuple[RunRow, RunTransition]] = {}
         self._late_resolved: list[RunRow] = []
         self.changed_bytes = 0
@@ -183,7 +183,7 @@ class RunStore:
             _, run = self._closed.popleft()
             del self._rows[run]
             yield run
-        # Nothing was added for the whole retention: the events that it waits for are deleted.
+        # Nothing was added for the whole retention, so the events it waits for are deleted.
         while self._open and next(iter(self._open.values())) < limit:
             run, _ = self._open.popitem(last=False)
             row: RunRow = orjson.loads(self._rows.pop(run))

@@ -9,14 +9,15 @@ from contextlib import suppress
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import TableFollower, follow_table
 from farandole.catalog.topology_table import decode_installation
+from farandole.events.next_step import command_line_with
 from farandole.lanes.lane_group import LaneGroup, run_with_companion
 from farandole.lanes.lane_spec import LaneSpec
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.lag_probe import LagProbe
 from farandole.ledger.stage_alerts import AlertCondition, alert_conditions
 
-DRAIN_SECONDS = 10.0  # that the lanes have to end
-_ALERTING_LANE = 0  # writes the alerts about stages, so that there is one of each
+DRAIN_SECONDS = 10.0  # how long the lanes may take to end
+_ALERTING_LANE = 0  # the only lane that writes alerts about stages
 
 
 async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
@@ -35,12 +36,18 @@ async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
             samples = probe.take_latest()
             if samples is None:
                 return None
-            return [*alert_conditions(samples, settings.command_options)]
+            return [*alert_conditions(samples)]
 
         def make_lane(lane: int) -> BookkeeperLane:
             if lane != _ALERTING_LANE:
                 return BookkeeperLane(names, lane, source)
-            return BookkeeperLane(names, lane, source, take_conditions=take_conditions)
+            return BookkeeperLane(
+                names,
+                lane,
+                source,
+                take_conditions=take_conditions,
+                command_line=command_line_with(settings.command_options),
+            )
 
         spec = LaneSpec(
             group=names.bookkeeper_group,
@@ -60,7 +67,7 @@ async def _wait_for_source(table: TableFollower, stopping: asyncio.Event) -> str
     the installation's id. Returns an empty text if `stopping` is set first."""
     while (installation := decode_installation(table.rows)) is None:
         if stopping.is_set():
-            return ""  # not used: the lane group ends at once
+            return ""  # it is not used, because the lane group ends at once
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await table.next_change()

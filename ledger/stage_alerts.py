@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
-
-from farandole.events.alert_record import AlertKind
+from typing import Literal, NamedTuple
 
 LEDGER_LAG_SECONDS = 60.0
-"""The ledger lags if an entry is unread for longer."""
+"""The ledger lags if an entry is unread for longer than this."""
 FIRE_AFTER_MS = 15_000
-"""How long a stage may be without a worker: a restart takes a few seconds."""
+"""How long a stage may be without a worker before the alert fires; a restart takes seconds."""
 
 
 class LagSample(NamedTuple):
@@ -28,97 +26,66 @@ class LagSample(NamedTuple):
     age: float | None = None
     """The age that is allowed, in seconds; None if unread events may have any age."""
     measured: bool = True
-    """False if Kafka could not tell."""
+    """False if Kafka did not give the numbers, so that nothing is known."""
+
+
+ConditionKind = Literal["stage.unworked", "stage.age", "ledger.lags"]
+"""The kinds of alerts that a condition can raise."""
 
 
 class AlertCondition(NamedTuple):
-    """A condition that may raise an alert, and whether it is true now."""
+    """A condition that may raise an alert, and whether it is true now.
+
+    `ledger/alert_text.py` writes the texts of its alert."""
 
     key: str
-    kind: AlertKind
+    kind: ConditionKind
     pipeline: str
     stage: str | None
     is_bad: bool | None
     """None if it is not known."""
-    text: str
-    resolved_text: str
-    """The alert's text once the condition is no longer true."""
     fire_after_ms: int
     """How long the condition may be true before the alert fires."""
+    unread: int
+    """In offsets."""
+    members: int
+    """Processes that work on it."""
+    age: float | None
+    """The age that is allowed, in seconds; None if unread events may have any age."""
 
 
-def alert_conditions(samples: Iterable[LagSample], options: str = "") -> Iterator[AlertCondition]:
-    """Yield the conditions of all samples, true or not. `options` are the command-line options that
-    reach the same installation, with a space before them."""
+def alert_conditions(samples: Iterable[LagSample]) -> Iterator[AlertCondition]:
+    """Yield the conditions of all samples, true or not."""
     for each in samples:
         if each.stage is None:
-            yield _ledger_lag_condition(each)
+            yield _condition("ledger", "ledger.lags", each, each.has_old, 0)
             continue
-        yield _unworked_condition(each, options)
+        is_unworked = not each.members and each.unread > 0
+        yield _stage_condition("unworked", "stage.unworked", each, is_unworked, FIRE_AFTER_MS)
         if each.age is not None:
-            yield _age_condition(each)
-
-
-def _unworked_condition(sample: LagSample, options: str) -> AlertCondition:
-    text = (
-        f"no worker holds `{sample.stage}`: {_offsets_text(sample.unread)} unread;"
-        f" start one: farandole{options} work {sample.stage}"
-    )
-    resolved_text = (
-        f"`{sample.stage}` is worked again" if sample.members else f"`{sample.stage}` has read all"
-    )
-    is_bad = not sample.members and sample.unread > 0
-    return _stage_condition(
-        sample, "unworked", "stage.unworked", is_bad, text, resolved_text, FIRE_AFTER_MS
-    )
-
-
-def _age_condition(sample: LagSample) -> AlertCondition:
-    text = (
-        f"`{sample.stage}` is behind: it has not settled what is older than {sample.age:g} s;"
-        f" {_offsets_text(sample.unread)} unread"
-    )
-    resolved_text = f"`{sample.stage}` has caught up: nothing unread is older than {sample.age:g} s"
-    # Without workers there is an alert for that; this one is not resolved meanwhile.
-    is_bad = sample.has_old if sample.members or not sample.has_old else None
-    return _stage_condition(sample, "age", "stage.age", is_bad, text, resolved_text, 0)
-
-
-def _ledger_lag_condition(sample: LagSample) -> AlertCondition:
-    text = (
-        f"the ledger lags: entries older than {sample.age:g} s are unread "
-        f"({_offsets_text(sample.unread)});"
-        " what is said of runs is of before, and late runs are not told meanwhile"
-    )
-    resolved_text = "the ledger has caught up"
-    is_bad = sample.has_old if sample.measured else None
-    return AlertCondition(
-        f"{sample.pipeline}/ledger",
-        "ledger.lags",
-        sample.pipeline,
-        None,
-        is_bad,
-        text,
-        resolved_text,
-        0,
-    )
+            # If there is no worker, `stage.unworked` fires for that; this alert stays as it is.
+            is_behind = each.has_old if each.members or not each.has_old else None
+            yield _stage_condition("age", "stage.age", each, is_behind, 0)
 
 
 def _stage_condition(
-    sample: LagSample,
-    name: str,
-    kind: AlertKind,
-    is_bad: bool | None,
-    text: str,
-    resolved_text: str,
-    fire_after_ms: int,
+    name: str, kind: ConditionKind, sample: LagSample, is_bad: bool | None, fire_after_ms: int
 ) -> AlertCondition:
-    key = f"{sample.pipeline}/stage/{sample.stage}/{name}"
-    is_bad = is_bad if sample.measured else None
+    return _condition(f"stage/{sample.stage}/{name}", kind, sample, is_bad, fire_after_ms)
+
+
+def _condition(
+    name: str, kind: ConditionKind, sample: LagSample, is_bad: bool | None, fire_after_ms: int
+) -> AlertCondition:
+    """Return a condition of a sample. `name` is the key without the pipeline."""
     return AlertCondition(
-        key, kind, sample.pipeline, sample.stage, is_bad, text, resolved_text, fire_after_ms
+        key=f"{sample.pipeline}/{name}",
+        kind=kind,
+        pipeline=sample.pipeline,
+        stage=sample.stage,
+        is_bad=is_bad if sample.measured else None,
+        fire_after_ms=fire_after_ms,
+        unread=sample.unread,
+        members=sample.members,
+        age=sample.age,
     )
-
-
-def _offsets_text(number: int) -> str:
-    return "1 offset" if number == 1 else f"{number:,} offsets"

@@ -1,9 +1,9 @@
 """How is Faust kept from reading uncommitted records?
 
-Faust reads at `read_uncommitted` unless it is in its exactly-once mode, which cannot be trusted:
-the entries of transactions that were aborted would be counted. One method of its consumer's thread
-makes the client; ours says `read_committed` to what it returns. That leans on Faust's inside, so it
-is looked at before the first entry is counted.
+Faust reads at `read_uncommitted` unless its exactly-once mode is on, which is not reliable. It
+would count entries of aborted transactions. So we override the method of its consumer thread that
+makes the client, and set `read_committed` on the client. This depends on Faust's internals, so it
+is verified before the first entry is counted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CommittedTransport(Transport):
 
 
 class CommittedApp(faust.App):
-    """A Faust app whose consumer reads what is committed."""
+    """A Faust app whose consumer reads only committed records."""
 
     def _new_transport(self) -> CommittedTransport:
         return CommittedTransport(self.conf.broker_consumer, self)

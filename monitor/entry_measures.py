@@ -9,12 +9,12 @@ from farandole.events.outcome import OutcomeCounts
 
 
 class EntryMeasure(NamedTuple):
-    """One entry, summed over its runs and event types. Counts are events."""
+    """The figures of one entry, summed over its runs and event types. Counts are events."""
 
     pipeline: str
     stage: str
     at: int
-    """When it was written, in milliseconds of the epoch; at the latest when it was read."""
+    """When it was written, in milliseconds of the epoch; not later than the time of reading."""
     consumed: int
     emitted: int
     dead: int
@@ -22,18 +22,18 @@ class EntryMeasure(NamedTuple):
     filtered: int
     cancelled: int
     seconds: float
-    """What handling took."""
+    """The time that handling took."""
     age: float
-    """Of the oldest event when it was settled, in seconds."""
+    """The age of the oldest event when it was settled, in seconds."""
     parked: int = 0
-    """Events that wait for a retry now, minus those that were taken up again."""
+    """Events that began to wait for a retry, minus those whose retry has begun. Can be negative."""
 
 
 def measure_entry(value: bytes | None, now: int) -> EntryMeasure | None:
-    """Return what an entry measures; None if the record is no entry.
+    """Return the figures of an entry; None if the record is not an entry.
 
-    A time after `now`, in milliseconds of the epoch, is replaced by `now`: the clock of its worker
-    is ahead, and a window in the future would hide those that are to come."""
+    A time after `now`, in milliseconds of the epoch, is replaced by `now`. The clock of its worker
+    is ahead, and a window in the future would replace a window that is still needed."""
     entry = parse_ledger_entry(value)
     if entry is None:
         return None

@@ -22,8 +22,8 @@ from farandole.monitor.window_store import WindowStore
 log = structlog.get_logger()
 
 TABLE_NAME = "windows"
-_BATCH_ENTRIES = 2_000  # at once
-_BATCH_SECONDS = 0.25  # a window is written once in this time, however many entries change it
+_BATCH_ENTRIES = 2_000  # the most entries that are counted at once
+_BATCH_SECONDS = 0.25  # a window is written at most once in this time
 _ROCKSDB_OPTIONS = {  # the defaults are for tables of gigabytes
     "write_buffer_size": 4 * 2**20,
     "max_write_buffer_number": 2,
@@ -33,23 +33,23 @@ _ROCKSDB_OPTIONS = {  # the defaults are for tables of gigabytes
 
 
 def changelog_topic(settings: Settings) -> str:
-    """Return the topic that keeps the table's rows, also if this machine is lost."""
+    """Return the topic with a copy of the table's rows, which survives the loss of this machine."""
     return f"{settings.names.monitor_group}-{TABLE_NAME}-changelog"
 
 
 class MonitorApp:
-    """The app, and what it has counted so far. It counts nothing before `counting_allowed` is
-    set."""
+    """The Faust app, and what it has counted so far. It waits for `counting_allowed` before it
+    counts."""
 
     def __init__(self, settings: Settings, data: Path, partitions: int) -> None:
         """`partitions` is the number that the ledger has. Raises InvalidSettingsError."""
-        self.fold = WindowStore()
+        self.window_store = WindowStore()
         self.counting_allowed = asyncio.Event()
         self.windows_loaded = False
-        """True once the windows of the table are read back."""
+        """True once the windows are read back from the table."""
         self.entries = 0
         self.foreign_records = 0
-        """Records of the ledger that are no entries."""
+        """The number of records in the ledger that are not entries."""
         self.counted_up_to: dict[int, int] = {}
         """By partition, the offset up to which (exclusive) everything is counted."""
         self._stream: StreamT[bytes] | None = None
@@ -86,9 +86,9 @@ class MonitorApp:
         return queued + len(self.app.consumer.unacked)
 
     async def _load_windows(self) -> None:
-        """Read the windows of our partitions, once Faust has restored the table."""
+        """Load the windows of our partitions after Faust has restored the table."""
         try:
-            self.fold.load(self._table.items())
+            self.window_store.load(self._table.items())
             self.windows_loaded = True
         except Exception as error:
             # Faust would go on without the windows.
@@ -103,7 +103,7 @@ class MonitorApp:
             async for events in stream.noack_take(_BATCH_ENTRIES, within=_BATCH_SECONDS):
                 await self._count_batch(stream, events)
         except Exception as error:
-            # Faust would restart the agent behind the batch that failed.
+            # Faust would restart the agent after the failed batch, and lose that batch.
             await self.app.crash(error)
             raise
 
@@ -120,13 +120,13 @@ class MonitorApp:
                 self.foreign_records += 1
             else:
                 self.entries += 1
-                self.fold.add(message.partition, message.offset, measure)
+                self.window_store.add(message.partition, message.offset, measure)
             last[message.partition] = event
             self.counted_up_to[message.partition] = message.offset + 1
         for partition, event in last.items():
-            # A table writes to the partition of the current event; in a batch there is none.
+            # A table writes to the partition of the current event, which a batch does not have.
             _current_event.set(weakref.ref(event))
-            for key, value in self.fold.take_unsaved(partition):
+            for key, value in self.window_store.take_unsaved(partition):
                 self._table[key] = value
         for event in ours:
             await stream.ack(event)
@@ -151,7 +151,7 @@ def _faust_options(settings: Settings) -> dict[str, Any]:
         "stream_recovery_delay": 0,
         "stream_wait_empty": False,
         "topic_disable_leader": True,
-        "topic_allow_declare": False,  # the router creates the ledger, and we our changelog
+        "topic_allow_declare": False,  # router and `run_monitor` create the topics
         "table_standby_replicas": 0,
         "producer_acks": -1,
         "web_enabled": False,

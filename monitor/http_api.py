@@ -19,29 +19,32 @@ from farandole.monitor.lag_watchdog import LagStatus
 from farandole.monitor.monitor_state import MonitorState, staleness_reason
 
 ADDRESS_FILE = Path(".farandole") / "monitor.json"
-"""In the pipeline's folder: where its monitor listens."""
+"""The file in the pipeline's folder that says where its monitor listens."""
 
 
 class PortTakenError(BrokerError):
     """The monitor cannot listen at its address."""
 
 
-def figures_document(counting: MonitorApp | None, pulse: LagStatus, now: float) -> dict[str, Any]:
-    """Return all figures, and why they are not up to date. `now` is in seconds of the epoch."""
-    reason = staleness_reason(counting, pulse, now)
+def figures_document(counting: MonitorApp | None, lag: LagStatus, now: float) -> dict[str, Any]:
+    """Return all figures, and why they are out of date, if they are. `now` is in seconds of the
+    epoch."""
+    reason = staleness_reason(counting, lag, now)
     found = (
-        counting.fold.stage_figures(now) if counting is not None and counting.windows_loaded else {}
+        counting.window_store.stage_figures(now)
+        if counting is not None and counting.windows_loaded
+        else {}
     )
     return {
         "at": now,
         "trouble": reason.text() if reason else None,
         "trouble_code": reason.code if reason else None,
-        "heard": pulse.answered_at,
-        "unread": pulse.unread,
+        "heard": lag.answered_at,
+        "unread": lag.unread,
         "entries": counting.entries if counting else 0,
         "foreign": counting.foreign_records if counting else 0,
         "partitions": {
-            "counted": list(pulse.owned_partitions),
+            "counted": list(lag.owned_partitions),
             "of": counting.partitions if counting else None,
         },
         "stages": [
@@ -56,10 +59,10 @@ async def serve_http(folder: Path, host: str, port: int, state: MonitorState) ->
     """Answer requests, and yield the address, `http://host:port`. Raises PortTakenError."""
 
     async def figures(_: web.Request) -> web.Response:
-        return _json_response(figures_document(state.counting, state.pulse, time.time()))
+        return _json_response(figures_document(state.counting, state.lag, time.time()))
 
     async def health(_: web.Request) -> web.Response:
-        reason = staleness_reason(state.counting, state.pulse, time.time())
+        reason = staleness_reason(state.counting, state.lag, time.time())
         document = {
             "ok": reason is None,
             "trouble": reason.text() if reason else None,
@@ -69,7 +72,7 @@ async def serve_http(folder: Path, host: str, port: int, state: MonitorState) ->
 
     async def minutes(request: web.Request) -> web.Response:
         found = (
-            state.counting.fold.minute_figures(
+            state.counting.window_store.minute_figures(
                 request.match_info["pipeline"], request.match_info["stage"], time.time()
             )
             if state.counting is not None
@@ -87,9 +90,9 @@ async def serve_http(folder: Path, host: str, port: int, state: MonitorState) ->
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
             raise PortTakenError(
-                f"the monitor cannot listen at {host}:{port}: {why}; choose another place by "
+                f"the monitor cannot listen at {host}:{port}: {reason}; choose another place by "
                 "FARANDOLE_MONITOR_HOST and FARANDOLE_MONITOR_PORT (0: any free port)"
             ) from None
         bound = runner.addresses[0][1]

@@ -16,7 +16,7 @@ from farandole.broker.settings import Settings
 from farandole.monitor.faust_app import MonitorApp
 
 PROBE_INTERVAL = 2.0  # seconds
-MARKERS_ONLY_AFTER = 6.0  # seconds without progress: what is uncounted then is markers
+MARKERS_ONLY_AFTER = 6.0  # seconds without progress; then only markers can be uncounted
 STALLED_AFTER = 120.0  # seconds in which no entry is counted although some wait
 
 
@@ -26,7 +26,7 @@ class MonitorStalledError(BrokerError):
 
 @dataclass(slots=True)
 class LagStatus:
-    """What the last probe has measured."""
+    """The result of the last probe."""
 
     answered_at: float | None = None
     """When Kafka last answered, in seconds of the epoch."""
@@ -38,20 +38,21 @@ class LagStatus:
     owned_partitions: tuple[int, ...] = ()
     """The partitions of the ledger that this monitor counts."""
     last_movement: dict[int, tuple[int, int, float]] = field(default_factory=dict)
-    """By partition: its end, the offset that is counted, and since when (in seconds of the epoch)
-    both are unchanged."""
+    """By partition: its end offset, the offset up to which entries are counted, and since when (in
+    seconds of the epoch) both are unchanged."""
 
     def uncounted_offsets(self, partition: int, end: int, counted: int, now: float) -> int:
-        """Return how many offsets before `end` are not counted. Transaction markers at the end look
-        like entries that wait inside Faust; but entries do not wait for ever, so that after
-        `MARKERS_ONLY_AFTER` without progress the rest is taken for markers."""
+        """Return how many offsets before `end` are not counted.
+
+        Transaction markers at the end look like entries that wait inside Faust. But entries do not
+        wait for ever: after `MARKERS_ONLY_AFTER` seconds without progress, the rest is markers."""
         before = self.last_movement.get(partition)
         since = before[2] if before is not None and before[:2] == (end, counted) else now
         self.last_movement[partition] = end, counted, since
         return 0 if now - since >= MARKERS_ONLY_AFTER else max(0, end - counted)
 
 
-async def watch_lag(settings: Settings, counting: MonitorApp, pulse: LagStatus) -> None:
+async def watch_lag(settings: Settings, counting: MonitorApp, lag: LagStatus) -> None:
     """Probe every `PROBE_INTERVAL` seconds until cancelled. Raises MonitorStalledError."""
     partitions = [TopicPartition(counting.ledger, i) for i in range(counting.partitions)]
     moved = time.monotonic()
@@ -61,11 +62,11 @@ async def watch_lag(settings: Settings, counting: MonitorApp, pulse: LagStatus) 
             async with ClusterAdmin.open(settings) as admin:
                 while True:
                     began = time.monotonic()
-                    await _probe(admin, partitions, counting, pulse)
+                    await _probe(admin, partitions, counting, lag)
                     now = time.monotonic()
                     done = counting.entries + counting.foreign_records
-                    # A probe that took this long means that this machine was suspended, not Faust.
-                    if pulse.unread == 0 or done != before or now - began > STALLED_AFTER:
+                    # If a probe took this long, the machine was suspended; Faust is not stalled.
+                    if lag.unread == 0 or done != before or now - began > STALLED_AFTER:
                         moved, before = now, done
                     if now - moved > STALLED_AFTER:
                         raise MonitorStalledError(
@@ -76,37 +77,37 @@ async def watch_lag(settings: Settings, counting: MonitorApp, pulse: LagStatus) 
         except MonitorStalledError:
             raise
         except BrokerError as error:
-            pulse.failure = str(error)
-            pulse.unread = None
+            lag.failure = str(error)
+            lag.unread = None
             moved = time.monotonic()
             await asyncio.sleep(PROBE_INTERVAL)
 
 
 async def _probe(
-    admin: ClusterAdmin, partitions: list[TopicPartition], counting: MonitorApp, pulse: LagStatus
+    admin: ClusterAdmin, partitions: list[TopicPartition], counting: MonitorApp, lag: LagStatus
 ) -> None:
     """Measure once. Raises BrokerError."""
     ends = await admin.end_offsets(partitions, stable=True)
-    pulse.answered_at, pulse.failure = time.time(), None
+    lag.answered_at, lag.failure = time.time(), None
     consumer = counting.app.consumer
     if not counting.windows_loaded:
-        pulse.unread = None
+        lag.unread = None
         return
     owned = {tp.partition for tp in consumer.assignment() if tp.topic == counting.ledger}
-    pulse.owned_partitions = tuple(sorted(owned))
+    lag.owned_partitions = tuple(sorted(owned))
     unread = 0
     for tp in partitions:
         if tp.partition not in owned:
             continue
-        # Past trailing markers of transactions, which no entry ever passes.
+        # The position also moves past transaction markers at the end.
         try:
             async with asyncio.timeout(PROBE_INTERVAL):
                 position = await consumer.position(TP(tp.topic, tp.partition))
         except (KafkaError, TimeoutError):  # its partitions are being reassigned
-            pulse.unread = None
+            lag.unread = None
             return
         # Before the first entry, the only known position is where Faust reads.
         done = counting.counted_up_to.get(tp.partition, position or 0)
         behind = max(0, ends[tp] - (position or 0))
-        unread += behind or pulse.uncounted_offsets(tp.partition, ends[tp], done, pulse.answered_at)
-    pulse.unread = max(unread, counting.uncounted)
+        unread += behind or lag.uncounted_offsets(tp.partition, ends[tp], done, lag.answered_at)
+    lag.unread = max(unread, counting.uncounted)

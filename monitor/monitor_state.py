@@ -18,18 +18,18 @@ StalenessCode = Literal["no_ledger", "kafka_silent", "loading", "lag_unknown", "
 class MonitorState:
     """What the monitor knows. `counting` is None until the ledger exists."""
 
-    pulse: LagStatus = field(default_factory=LagStatus)
+    lag: LagStatus = field(default_factory=LagStatus)
     counting: MonitorApp | None = None
 
 
 class StalenessReason(NamedTuple):
-    """Why the figures are not those of now."""
+    """Why the figures are out of date."""
 
     code: StalenessCode
     failure: str | None = None
     """Why Kafka did not answer, if that is known."""
     silent_seconds: float | None = None
-    """Since Kafka last answered; None if it never has."""
+    """How long ago Kafka last answered; None if it never has."""
     missing_partitions: int = 0
     """Partitions of the ledger that another monitor counts."""
     partitions: int = 0
@@ -56,19 +56,20 @@ class StalenessReason(NamedTuple):
 
 
 def staleness_reason(
-    counting: MonitorApp | None, pulse: LagStatus, now: float
+    counting: MonitorApp | None, lag: LagStatus, now: float
 ) -> StalenessReason | None:
-    """Return why the figures are not those of `now` (seconds of the epoch); None if they are."""
+    """Return why the figures are out of date at `now` (seconds of the epoch); None if they are
+    not."""
     if counting is None:
-        return StalenessReason("no_ledger", pulse.failure)
-    if pulse.answered_at is None or now - pulse.answered_at > STALE_AFTER:
-        silent = now - pulse.answered_at if pulse.answered_at is not None else None
-        return StalenessReason("kafka_silent", pulse.failure, silent)
+        return StalenessReason("no_ledger", lag.failure)
+    if lag.answered_at is None or now - lag.answered_at > STALE_AFTER:
+        silent = now - lag.answered_at if lag.answered_at is not None else None
+        return StalenessReason("kafka_silent", lag.failure, silent)
     if not counting.windows_loaded:
         return StalenessReason("loading")
-    if pulse.unread is None:
+    if lag.unread is None:
         return StalenessReason("lag_unknown")
-    missing = counting.partitions - len(pulse.owned_partitions)
+    missing = counting.partitions - len(lag.owned_partitions)
     if missing:
         return StalenessReason(
             "shared_partitions", missing_partitions=missing, partitions=counting.partitions

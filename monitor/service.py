@@ -24,13 +24,13 @@ from farandole.monitor.settings import MonitorSettings
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 8.0  # that Faust has to end
-_START_SECONDS = 60.0  # that Faust has to start
+DRAIN_SECONDS = 8.0  # how long Faust may take to end
+_START_SECONDS = 60.0  # how long Faust may take to start
 _LEDGER_POLL_SECONDS = 1.0  # between two searches for the ledger
 _DATA_FOLDER = Path(".farandole") / "monitor"
 _CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
-    # What is compacted away is not read back at the next start.
+    # Frequent compaction, so that the next start reads back less.
     "segment.bytes": str(16 * 2**20),
     "segment.ms": str(10 * 60 * 1000),
     "min.cleanable.dirty.ratio": "0.2",
@@ -46,7 +46,7 @@ class FaustEndedError(BrokerError):
 
 
 class FaustHangsError(Exception):
-    """Faust does not stop. What it has not counted, it counts after the next start."""
+    """Faust does not stop. The monitor counts the remaining entries after its next start."""
 
 
 async def run_monitor(
@@ -75,7 +75,7 @@ async def run_monitor(
                 await _cancel_tasks(ready)
                 return
             cluster, partitions = ready.result()
-            # The offsets of one cluster mean nothing in another, or in one that was created anew.
+            # Offsets are only valid in the cluster that they come from.
             app_folder = data / cluster / (settings.namespace or "no-namespace")
             app_folder.mkdir(parents=True, exist_ok=True)
             state.counting = MonitorApp(settings, app_folder, partitions)
@@ -88,11 +88,11 @@ async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str
     is_logged = False
     async with ClusterAdmin.open(settings) as admin:
         while not (partitions := (await admin.topics()).get(settings.names.ledger_topic)):
-            state.pulse.failure = (
+            state.lag.failure = (
                 f"there is no topic {settings.names.ledger_topic} yet; `apply` creates it"
             )
             if not is_logged:
-                log.warning("monitor.waiting", why=state.pulse.failure)
+                log.warning("monitor.waiting", why=state.lag.failure)
                 is_logged = True
             await asyncio.sleep(_LEDGER_POLL_SECONDS)
         await admin.create_topics(
@@ -105,7 +105,7 @@ async def _run_app(
     settings: Settings, state: MonitorState, counting: MonitorApp, stopping: asyncio.Event
 ) -> None:
     app = counting.app
-    watching = asyncio.create_task(watch_lag(settings, counting, state.pulse))
+    watching = asyncio.create_task(watch_lag(settings, counting, state.lag))
     starting = asyncio.create_task(_start_app(counting))
     crashed = asyncio.create_task(app._crashed.wait())
     try:

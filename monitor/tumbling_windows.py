@@ -1,4 +1,4 @@
-"""What happened in a span of time, as tumbling windows have counted it?"""
+"""What happened in a span of time, by the counts of tumbling windows?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from farandole.monitor.entry_measures import EntryMeasure
 
 
 class WindowRing(NamedTuple):
-    """Windows of `seconds` each, of which the newest `slots` are kept. A window replaces the one
-    that is `slots` windows older, so that nothing has to be deleted."""
+    """Windows of `seconds` each, of which the newest `slots` are kept. A new window takes the slot
+    of the one that is `slots` windows older, so that nothing has to be deleted."""
 
     seconds: int
     slots: int
@@ -28,9 +28,9 @@ class WindowRing(NamedTuple):
 
 
 FINE_RING = WindowRing(10, 64)
-"""More than ten minutes; the spans are computed from it."""
+"""It covers more than ten minutes; the spans are computed from it."""
 MINUTE_RING = WindowRing(60, 192)
-"""More than three hours."""
+"""It covers more than three hours."""
 RINGS = (FINE_RING, MINUTE_RING)
 
 SPANS = {"10s": 10, "1m": 60, "10m": 600}
@@ -49,7 +49,7 @@ class Window:
     counted_through: int
     """The offset of the last entry that is counted, so that none is counted twice."""
     last: int = 0
-    """When the newest of them was written, in milliseconds of the epoch."""
+    """When the newest entry was written, in milliseconds of the epoch."""
     consumed: int = 0
     emitted: int = 0
     dead: int = 0
@@ -95,7 +95,7 @@ class SpanFigures(TypedDict):
     filtered: int
     cancelled: int
     parked: int
-    """Events that wait for a retry, minus those that were taken up: can be negative."""
+    """Events that began to wait for a retry, minus those whose retry has begun. Can be negative."""
     rate: float
     """Events consumed a second."""
     handling_ms: float | None

@@ -21,13 +21,13 @@ from farandole.monitor.tumbling_windows import (
 
 
 class WindowKey(NamedTuple):
-    """Where a window is kept: a slot of a ring, of a stage, of a partition of the ledger."""
+    """The key of a window: partition of the ledger, stage, ring and slot."""
 
     partition: int
     pipeline: str
     stage: str
     ring: int
-    """Seconds of its windows."""
+    """The length of the ring's windows, in seconds."""
     slot: int
 
     def to_bytes(self) -> bytes:
@@ -43,11 +43,11 @@ class WindowKey(NamedTuple):
 
 @dataclass(slots=True)
 class WindowStore:
-    """All windows that are kept. Faust's table has a copy of them, without those in `unsaved`.
+    """All windows that are kept. Faust's table contains the same, except for those in `unsaved`.
 
-    An entry may be read twice, for example after a crash. Each window keeps the last offset that it
-    has counted, and the entries of one partition are read in order: so none is counted twice,
-    whichever windows had reached the table.
+    An entry may be read twice, for example after a crash. Each window stores the last offset that
+    it has counted, and the entries of a partition are read in order. So no window counts an entry
+    twice, even if only some of the windows had reached the table.
     """
 
     windows: dict[WindowKey, Window] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class WindowStore:
 
 
 class StageFigures(NamedTuple):
-    """What one stage has done lately."""
+    """The figures of one stage in the last minutes."""
 
     last: int
     """When its newest entry was written, in milliseconds of the epoch."""

@@ -1,4 +1,4 @@
-"""What does the notifier need to know of an alert?"""
+"""What does the notifier need to know about an alert?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_NAME_LENGTH = 100
 
 @dataclass(frozen=True, slots=True)
 class AlertView:
-    """One alert, with what its incident needs of it."""
+    """One alert: the fields that its incident needs."""
 
     pipeline: str
     stage: str
@@ -45,8 +45,8 @@ class AlertView:
 
     @classmethod
     def from_record(cls, record: Record, now: datetime) -> AlertView | None:
-        """Return the alert in a record; None, and a warning in the log, if there is none. A time
-        after `now` is replaced by `now`."""
+        """Return the alert in a record. None if the record is not an alert, which is logged as a
+        warning. A time after `now` is replaced by `now`."""
         try:
             alert = Alert.model_validate_json(record.value or b"")
         except ValidationError:

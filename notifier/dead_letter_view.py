@@ -1,4 +1,4 @@
-"""What does the notifier need to know of a dead letter, and what of it may be shown?"""
+"""What does the notifier need to know about a dead letter, and which parts may it show?"""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PersonalData:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterView:
-    """One dead letter, with what its incident needs of it."""
+    """One dead letter: the fields that its incident needs."""
 
     pipeline: str
     stage: str
@@ -68,8 +68,8 @@ class DeadLetterView:
     def from_record(
         cls, record: Record, pipeline: str, stage: str, schema_lookup: SchemaLookup, now: datetime
     ) -> DeadLetterView:
-        """Read any record in a dead-letter topic, also one that no worker of ours has written. A
-        time after `now` is replaced by `now`."""
+        """Return the view of any record in a dead-letter topic, also of one that no worker has
+        written. A time after `now` is replaced by `now`."""
         account = _failure_account(record)
         error = single_line(account.get("error", ""))[:100] or "unknown"
         version = single_line(account.get("version", ""))[:100]
@@ -92,8 +92,9 @@ class DeadLetterView:
             stage=stage,
             error=error,
             title=title,
-            # The worker computes its fingerprint from the message with its personal values, so each
-            # person would have a fingerprint: it is used only if the message has none.
+            # The worker computes the fingerprint from the message including personal values, so
+            # that each person has another fingerprint. It is used only if the message contains
+            # none.
             fingerprint=written_fingerprint
             if FINGERPRINT_PATTERN.fullmatch(written_fingerprint.encode())
             else failure_fingerprint(stage, error, title),
@@ -105,8 +106,8 @@ class DeadLetterView:
 
 
 def build_sample(letter: DeadLetterView) -> IncidentSample:
-    """Return the event as it may be shown: fields that its schema marks as personal are masked,
-    also in the message and in the key."""
+    """Return the parts of the event that may be shown. Fields that the schema marks as personal are
+    masked, also in the message and in the key."""
     record, account, secrets = letter.record, _failure_account(letter.record), letter.secrets
     message = letter.title if secrets.hides_all else account.get("message", "")[:MAX_SAMPLE_MESSAGE]
     return IncidentSample(
@@ -126,8 +127,8 @@ def build_sample(letter: DeadLetterView) -> IncidentSample:
 def _personal_data(
     value: bytes | None, schema: PersonalSchema, *, is_misplaced: bool
 ) -> PersonalData:
-    """Find what must not be shown. `is_misplaced`: the data are not in the place that the schema
-    describes."""
+    """Return the parts that must not be shown. `is_misplaced` is True if the data are not where the
+    schema expects them."""
     if schema is None:
         return PersonalData(None)
     content = _parsed_json(value)
@@ -140,7 +141,7 @@ def _personal_data(
 
 
 def _parsed_json(value: bytes | None) -> Any:
-    """Return the parsed value; None if it is no JSON, or too long to be parsed."""
+    """Return the parsed value; None if it is not JSON, or too long to be parsed."""
     if value is None or len(value) > MAX_PARSED_BYTES:
         return None
     try:
@@ -150,8 +151,8 @@ def _parsed_json(value: bytes | None) -> Any:
 
 
 def _failure_account(record: Record) -> dict[str, str]:
-    """Return the `dead_` headers that are used here. The traceback is left out: it is long, and
-    this is done for every dead letter."""
+    """Return the `dead_` headers that this module uses, without their prefix. The traceback is left
+    out, because it is long and not shown."""
     return {
         name[len(DEAD_HEADER_PREFIX) :]: _decoded_text(value)
         for name, value in record.headers

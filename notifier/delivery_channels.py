@@ -1,4 +1,4 @@
-"""Through which channel does a notice reach somebody, and what of it is still to be delivered?"""
+"""Through which channel does a notice reach somebody, and which recipients remain?"""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ChannelSender = Callable[[Notice], Awaitable[DeliveryOutcome]]
 def build_channels(
     settings: NotifierSettings, now: Callable[[], datetime]
 ) -> Mapping[NoticeChannel, ChannelSender]:
-    """Return the sender of each channel. `now` is called at each post, because its signature
-    expires."""
+    """Return the sender of each channel. `now` is called for each post, because the signature of a
+    post expires."""
 
     async def email(notice: Notice) -> DeliveryOutcome:
         return await smtp_delivery.deliver_mail(
@@ -46,14 +46,15 @@ async def deliver_notice(
     """Try the notice's channels in their order until one of them reaches somebody.
 
     1. The channels are alternatives. The first one that reaches anybody ends the attempt; after one
-       that reaches nobody, the next is tried in the same attempt.
+       that reaches nobody, the next one is tried in the same attempt.
     2. A webhook post delivers the whole notice: nothing remains.
     3. A mail is delivered to the recipients that the server accepted. Those that it deferred remain
-       for the next attempt. Those that it refused are given up, because somebody else has it.
+       for the next attempt. Those that it refused are given up, because somebody else has the
+       notice.
     4. If no channel reached anybody, all recipients remain, the refused ones as well: a notice that
        nobody received is never dropped.
-    5. At a later attempt, the mail's header says to whom it was written. If that is more recipients
-       than remain, somebody has the notice already, and refused ones are given up as in 3.
+    5. At a later attempt, the header of the mail shows all recipients. If fewer of them remain,
+       somebody has the notice already, and refused recipients are given up as in 3.
     """
     outcomes: list[tuple[NoticeChannel, DeliveryOutcome]] = []
     for channel in notice.channels:
@@ -79,12 +80,12 @@ def settle_attempt(
         return AttemptResult(None, reached, failures=failures)
     reached_before = bool(set(named_recipients(notice.mail)) - set(notice.recipients))
     refused = {
-        a: why for _, o in outcomes for a, why in o.refused.items() if a in notice.recipients
+        a: reason for _, o in outcomes for a, reason in o.refused.items() if a in notice.recipients
     }
     given_up = refused if reached or reached_before else {}
     done = {*reached, *given_up}
     rest = tuple(address for address in notice.recipients if address not in done)
-    # A notice without mail recipients goes by webhook alone, and the post was not delivered.
+    # A notice without mail recipients has only a webhook, and here the post was not delivered.
     is_finished = not rest and bool(notice.recipients)
     remaining = (
         None

@@ -1,4 +1,4 @@
-"""What became of a mail or a webhook post?"""
+"""What was the result of sending a mail or a webhook post?"""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class DeliveryOutcome:
 
     delivered: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
-    """By recipient, the reason; the other side will refuse it again."""
+    """By recipient: the reason. Another attempt would be refused as well."""
     deferred: Mapping[str, str] = field(default_factory=dict)
-    """By recipient, the reason; to be tried again. The notice may have arrived all the same, where
-    the reason says so."""
+    """By recipient: the reason. Another attempt is made. The notice may have arrived nevertheless;
+    then the reason says so."""
     route_text: str = ""
     """How far the connection came: `mail.example.com:587, TLSv1.3, signed in as farandole`."""
     answer: str = ""
-    """The other side's last answer to what was delivered."""
+    """The server's answer to the mail or post that it accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class AttemptResult:
     """The result of one attempt to deliver a notice, through all of its channels."""
 
     remaining: Notice | None
-    """The notice with the recipients that do not have it yet, and the reasons; None if nothing
-    remains to be done."""
+    """The notice with the recipients that do not have it yet and the reasons; None if no other
+    attempt is needed."""
     delivered: tuple[str, ...] = ()
     """Addresses, or `webhook`."""
     given_up: Mapping[str, str] = field(default_factory=dict)
-    """By address, why it will never get the notice; somebody else has it."""
+    """By address: why no other attempt is made for it. Somebody else has the notice."""
     failures: Mapping[str, str] = field(default_factory=dict)
-    """By channel or address, why it failed, also where another channel delivered."""
+    """By channel or address: why it failed, also if another channel delivered the notice."""
     was_made: bool = True
     """False if the attempt was cancelled before it began."""

@@ -1,4 +1,4 @@
-"""Which notices are being delivered, and what came of the attempts that have finished?"""
+"""Which notices are being delivered, and what are the results of finished attempts?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _MAX_CONCURRENT = 4
 
 
 class DeliveryTasks:
-    """Runs each attempt in a task of its own, so that a mail server that hangs delays nobody."""
+    """Runs each attempt in its own task, so that a mail server that hangs delays no other
+    notice."""
 
     def __init__(self, deliver: DeliverNotice) -> None:
         self._deliver = deliver
@@ -27,13 +28,13 @@ class DeliveryTasks:
         self._running: dict[bytes, asyncio.Task[AttemptResult]] = {}
         self._finished: list[tuple[bytes, AttemptResult]] = []
         self._started: set[bytes] = set()
-        """The keys in `_running` whose attempt has begun; the others wait for a slot."""
+        """The keys in `_running` whose attempt has begun. The others wait for a slot."""
 
     def start(self, notice: Notice) -> None:
         """Begin an attempt as soon as a slot is free."""
         task = asyncio.create_task(self._attempt(notice))
         self._running[notice.key] = task
-        # If a task is cancelled before its first step, nothing but this callback runs.
+        # If a task is cancelled before its first step, only this callback runs.
         task.add_done_callback(partial(self._on_done, notice))
 
     def take_finished(self) -> list[tuple[bytes, AttemptResult]]:
@@ -44,7 +45,7 @@ class DeliveryTasks:
     async def stop(self, drain_seconds: float) -> None:
         """Cancel the attempts that have not begun, and wait up to `drain_seconds` for the others.
 
-        Those that are still running then are cancelled as well."""
+        Attempts that are still running after that are cancelled."""
         tasks = set(self._running.values())
         if not tasks:
             return
@@ -53,7 +54,7 @@ class DeliveryTasks:
                 task.cancel()
         try:
             await asyncio.wait(tasks, timeout=drain_seconds)
-        finally:  # also if this call is cancelled: the next owner makes the same attempts
+        finally:  # also if this call is cancelled, because the next owner makes the same attempts
             for task in tasks:
                 task.cancel()
         await asyncio.wait(tasks)
@@ -79,8 +80,8 @@ class DeliveryTasks:
         else:
             attempt = task.result()
         self._finished.append((notice.key, attempt))
-        for to, why in attempt.failures.items():
-            log.warning("notice.failed", notice=notice.id, to=to, why=why)
+        for to, reason in attempt.failures.items():
+            log.warning("notice.failed", notice=notice.id, to=to, why=reason)
 
 
 def _failed_attempt(notice: Notice, reason: str) -> AttemptResult:

@@ -1,7 +1,7 @@
 """When does an incident open, grow and end, and when is the next notice due?
 
-Pure: time is the letters' own, or what the caller passes in. So the same dead letters and alerts
-give the same incidents and notices, however they are cut into batches and whatever is restarted.
+These functions are pure: a time is that of a dead letter or alert, or an argument. So the same dead
+letters and alerts give the same incidents and notices, for any batches and after any restart.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView
 
 GATHER_TIME = timedelta(seconds=5)
-"""From the first failure to its notice, so that the notice says how many failures there are."""
+"""The time between the first failure and its notice, so that the notice can count failures."""
 OTHERS_FINGERPRINT = "others"
 """The fingerprint of the incident that collects failures beyond the limit of open incidents."""
 OTHERS_ERROR = "various"
-"""Its error; routes in `topology.yaml` can name it."""
+"""The error of that incident; routes in `topology.yaml` can name it."""
 OTHER_FAILURES_TITLE = "failures of many other kinds"
 OTHER_ALERTS_TITLE = "many more alerts"
 
@@ -38,7 +38,8 @@ class NoticeIntent(NamedTuple):
 def open_from_dead_letter(letter: DeadLetterView, *, collects_others: bool = False) -> Incident:
     """Return the incident that begins with this dead letter, before it is counted.
 
-    `collects_others`: it is the incident for all failures beyond the limit of open incidents."""
+    `collects_others` is True for the incident that collects failures beyond the limit of open
+    incidents."""
     fingerprint = OTHERS_FINGERPRINT if collects_others else letter.fingerprint
     return Incident(
         id=_incident_id(letter, fingerprint),
@@ -71,7 +72,8 @@ def count_dead_letter(incident: Incident, letter: DeadLetterView) -> Incident:
 def open_from_alert(alert: AlertView, *, collects_others: bool = False) -> Incident:
     """Return the incident that begins with this alert, before it is counted.
 
-    `collects_others`: it is the incident for all alerts beyond the limit of open incidents."""
+    `collects_others` is True for the incident that collects alerts beyond the limit of open
+    incidents."""
     fingerprint = OTHERS_FINGERPRINT if collects_others else alert.fingerprint
     return Incident(
         id=_incident_id(alert, fingerprint),
@@ -129,8 +131,8 @@ def next_notice(incident: Incident, now: datetime, policy: AlertPolicy) -> Notic
 
 
 def after_notice(intent: NoticeIntent, policy: AlertPolicy) -> Incident:
-    """Return the incident after a notice is written: the next one is due after a longer
-    interval."""
+    """Return the incident after a notice is written. The next notice is due after the policy's
+    next, longer interval."""
     incident = intent.incident
     interval = policy.digests[min(incident.notices, len(policy.digests) - 1)]
     after = incident.model_copy(

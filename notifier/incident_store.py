@@ -1,4 +1,4 @@
-"""Which incidents are there, and what has changed since they were last written down?"""
+"""Which incidents exist, and what has changed since they were last written?"""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ class IncidentChanges(NamedTuple):
 class IncidentStore:
     """The notifier's state: incidents, mutes, and the outbox of notices.
 
-    It holds no clock and does no I/O: the notifier's lane passes in events and times, and commits
-    the changes that `take_changes` returns. After a transaction that failed, `restore` starts again
-    from what is committed.
+    It has no clock and does no I/O. The notifier's lane passes in events and times, and commits the
+    changes that `take_changes` returns. After a failed transaction, `restore` replaces the state by
+    the committed rows.
     """
 
     alert_policy: Callable[[str], AlertPolicy]
     """Returns the alert policy of a pipeline."""
     compose: Callable[[NoticeIntent, Sequence[Incident]], Notice | None]
-    """Writes the notice that is intended, with a summary of the other incidents that are given;
-    returns None if the pipeline's policy names nobody to notify."""
+    """Writes the intended notice, with a summary of the other given incidents. Returns None if the
+    pipeline's policy has no recipient for it."""
     incidents: dict[bytes, Incident] = field(default_factory=dict)
     outbox: NoticeOutbox = field(default_factory=NoticeOutbox)
     mutes: dict[tuple[str, str], MuteDocument] = field(default_factory=dict)
     """By pipeline and stage."""
     _open_kinds: dict[tuple[str, str], set[bytes]] = field(default_factory=dict)
-    """By pipeline and stage, the keys of its open incidents, without the one for all others. The
-    policy limits their number."""
+    """By pipeline and stage: the keys of its open incidents, except for the one that collects
+    others. The policy limits their number."""
     _newest_letters: dict[bytes, DeadLetterView] = field(default_factory=dict)
-    """By incident, the dead letter that becomes its second sample."""
+    """By incident: the dead letter that becomes its second sample."""
     _changed: dict[bytes, None] = field(default_factory=dict)
     """Keys of incidents, in the order in which they changed first."""
 
     def restore(
         self, rows: Iterable[Incident], notices: Iterable[Notice], mutes: Iterable[MuteDocument]
     ) -> None:
-        """Replace everything by what the last owner committed."""
+        """Replace all state by the rows that the last owner committed."""
         self.incidents, self._open_kinds = {}, {}
         for row in rows:
             self._store(row.key, row)
@@ -115,7 +115,7 @@ class IncidentStore:
             incident = incident.model_copy(update={"muted_until": mute.until if mute else None})
         incident = incident_lifecycle.apply_alert(incident, alert)
         if not incident.firing and not incident.notices:
-            # It ended before its first notice: nobody is notified.
+            # It ended before its first notice, so no notice is written.
             policy = self.alert_policy(incident.pipeline)
             incident = incident_lifecycle.resolve_incident(incident, policy)
         self._store(key, incident)
@@ -144,8 +144,7 @@ class IncidentStore:
             self._changed[key] = None
 
     def take_changes(self) -> IncidentChanges | None:
-        """Return what has changed since the last call, and forget that it has; None if nothing
-        has."""
+        """Return the changes since the last call; None if there are none."""
         if not (self._changed or self.outbox.has_changes()):
             return None
         for key in self._changed:
@@ -158,8 +157,8 @@ class IncidentStore:
         return changes
 
     def _incident_for_letter(self, letter: DeadLetterView) -> tuple[bytes, Incident | None]:
-        """Return the key of the incident that a dead letter belongs to, and the incident, None if
-        there is none yet."""
+        """Return the key and the incident of a dead letter; the incident is None if it is not open
+        yet."""
         stage = (letter.pipeline, letter.stage)
         key = incident_key(*stage, letter.fingerprint)
         incident = self.incidents.get(key)
@@ -191,8 +190,9 @@ class IncidentStore:
         return len(open_kinds) >= self.alert_policy(pipeline).fingerprints
 
     def _is_counted(self, incident: Incident, view: DeadLetterView | AlertView) -> bool:
-        """Return True if the record is already counted. Its offset alone is no proof: somebody may
-        have deleted the topic and created it again, so its time must not be newer either."""
+        """Return True if the record is already counted. Its offset alone does not prove that,
+        because somebody may have deleted and created the topic again. So the time is compared as
+        well."""
         return view.record.offset < incident.seen and view.time <= incident.last
 
     def _store(self, key: bytes, incident: Incident) -> None:
@@ -230,7 +230,7 @@ class IncidentStore:
             return
         self._update_second_sample(key)
         intent = intent._replace(incident=self.incidents[key])
-        # The last notice for now also lists the incidents that will get none.
+        # If no further notice is allowed now, this one also lists the other incidents.
         others = self._unreported_incidents(incident.pipeline, key) if allowance == 1 else ()
         notice = self.compose(intent, others)
         self._store(key, incident_lifecycle.after_notice(intent, policy))
@@ -238,8 +238,8 @@ class IncidentStore:
             self.outbox.add(notice)
 
     def _unreported_incidents(self, pipeline: str, except_key: bytes) -> list[Incident]:
-        """Return the open incidents of a pipeline that grew since their last notice, the one that
-        grew most first, without the one under `except_key`."""
+        """Return the open incidents of a pipeline that grew since their last notice, without the
+        one under `except_key`. The one that grew most comes first."""
         found = [
             incident
             for key, incident in self.incidents.items()
@@ -252,7 +252,7 @@ class IncidentStore:
 
     def _update_second_sample(self, key: bytes) -> None:
         """Make the newest dead letter the second sample of an incident. This is done only before a
-        row or a notice is written, because building a sample costs much."""
+        row or a notice is written, because it is slow to build a sample."""
         letter = self._newest_letters.pop(key, None)
         incident = self.incidents.get(key)
         if letter is not None and incident is not None:

@@ -17,19 +17,19 @@ def incident_headline(incident: Incident, kind: NoticeKind, now: datetime) -> st
     count in the notice before."""
     if incident.firing is not None:
         return _alert_headline(incident, incident.firing, kind, now)
-    died = f"{_events_text(incident.count)} died in {clip_line(incident.stage)}"
+    dead = f"{_events_text(incident.count)} died in {clip_line(incident.stage)}"
     since = short_utc(incident.opened, now)
     if kind == "resolved":
         last = short_utc(incident.last, now)
-        return f"Over: {died} between {since} and {last} UTC"
+        return f"Over: {dead} between {since} and {last} UTC"
     if kind == "growing" and 0 < incident.told < incident.count:
         more = incident.count - incident.told
-        return f"{died} since {since} UTC, {more:,} of them since the last notice"
-    return f"{died} since {since} UTC"
+        return f"{dead} since {since} UTC, {more:,} of them since the last notice"
+    return f"{dead} since {since} UTC"
 
 
 def incident_title(incident: Incident) -> str:
-    """Return one line that is safe as a subject, and the same as long as the incident lasts."""
+    """Return one line that is safe as a subject, and that does not change during the incident."""
     if incident.firing is not None:
         place = f" {clip_line(incident.stage)}:" if incident.stage else ""
         title = clip_line(
@@ -55,7 +55,7 @@ def lanes_text(incident: Incident) -> str:
 
 
 def _alert_headline(incident: Incident, firing: int, kind: NoticeKind, now: datetime) -> str:
-    """Return the headline of an incident that is an alert, of which `firing` are not resolved."""
+    """Return the headline of an incident of alerts, of which `firing` are not resolved."""
     since = f"since {short_utc(incident.opened, now)} UTC"
     if incident.count > 1:
         last = clip_line(incident.said, _MAX_SUBJECT_BYTES)

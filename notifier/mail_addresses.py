@@ -15,9 +15,8 @@ def is_plain_address(address: str) -> bool:
     """Return True for a bare ASCII address, `somebody@example.com`, without name and brackets."""
     local = address.partition("@")[0]
     if local.startswith(".") or local.endswith(".") or ".." in local or "=?" in local:
-        return (
-            False  # `=?` begins an encoded word: a mail program would decode it to another address
-        )
+        # `=?` begins an encoded word, which a mail program would decode to another address.
+        return False
     return _ADDRESS.fullmatch(address) is not None
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_CAUGHT_BYTES = 10_000_000
 """A larger mail is refused."""
 
-_HEADER_BYTES = 65_536  # bytes of a file that are read for its headers
+_HEADER_BYTES = 65_536  # how many bytes of a file are read to find the headers
 _FILE_NAME = re.compile(r"(\d{8}T\d{6}Z)-(\d+)-.*\.eml")
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 
@@ -41,7 +41,7 @@ class CatcherAddress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CaughtMail:
-    """A mail in the folder. Its texts are single lines that are safe to print."""
+    """A mail in the folder. All texts are single lines that are safe to print."""
 
     received: datetime
     to: tuple[str, ...]
@@ -59,10 +59,10 @@ async def serve_mail_catcher(
     port: int = 0,
     on_mail: Callable[[CaughtMail], None] = lambda _: None,
 ) -> AsyncIterator[CatcherAddress]:
-    """Run a mail server that stores each mail as a file in `folder` and forwards nothing. Yield its
-    address; port 0 takes any free port. A file appears complete, and before the sender gets the
-    answer 250. Raises OSError if the address or the folder cannot be used, and
-    MissingExtraError."""
+    """Run a mail server that stores each mail as a file in `folder` and forwards nothing. Yield the
+    server's address; port 0 takes any free port. A file is complete when it appears, and it appears
+    before the sender gets the answer 250. Raises OSError if the address or the folder cannot be
+    used, and MissingExtraError."""
     require_extra("local", "the mail catcher", "aiosmtpd")
     catcher = _Catcher(folder, on_mail, count(_open_folder(folder) + 1))
     server = await asyncio.get_running_loop().create_server(catcher.new_session, host, port)
@@ -114,7 +114,7 @@ class _Catcher:
         return f"250 2.0.0 caught as {mail.file.name}"
 
     def _save(self, number: int, to: list[str], content: bytes) -> CaughtMail:
-        # The mail itself does not contain its envelope: it is stored above the headers.
+        # A mail does not contain its envelope, so the recipients are stored above its headers.
         stored = (
             "".join(f"X-Envelope-To: {clip_line(each, 254)}\r\n" for each in to).encode() + content
         )

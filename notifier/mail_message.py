@@ -19,11 +19,11 @@ from farandole.notifier.mail_text import KIND_COLORS, mail_parts
 from farandole.notifier.text_format import clip_text
 
 MAX_MAIL_BYTES = 100_000
-"""No mail is longer, whatever its content."""
+"""The most bytes of a mail with any content."""
 MAX_NAMED_RECIPIENTS = 30
 """If there are more recipients, the mail names none."""
 
-_POLICY = SMTP.clone(max_line_length=76)  # quoted-printable allows no longer line
+_POLICY = SMTP.clone(max_line_length=76)  # quoted-printable does not allow longer lines
 
 
 def compose_mail(
@@ -42,7 +42,7 @@ def compose_mail(
 
     `number` counts an incident's notices from 0. `commands` are pairs (purpose, command line).
     `others` are incidents that the mail lists as well. Raises ValueError if `sender` is no plain
-    address; a recipient that is none is not named in the mail.
+    address. A recipient that is no plain address is not named in the mail.
     """
     title = incident_title(incident)
     subject = f"Re: {title}" if number else title
@@ -62,7 +62,7 @@ def compose_mail(
 def compose_test_mail(
     *, sender: str, recipient: str, paragraphs: Sequence[str], now: datetime, message_id: str
 ) -> str:
-    """Return a mail that shows its recipient that mails arrive."""
+    """Return a mail that proves to its recipient that mails arrive."""
     subject = "Farandole can write to you"
     mail = _new_message(sender, [recipient], now, message_id)
     parts: list[MailPart] = [Head(f"{subject}: this is a test", KIND_COLORS["resolved"])]
@@ -72,13 +72,13 @@ def compose_test_mail(
 
 
 def notice_message_id(incident: str, number: int, sender: str) -> str:
-    """Return the Message-ID without its brackets: the same for each copy of a notice."""
+    """Return the Message-ID without brackets. It is the same for each copy of a notice."""
     return f"{_safe_token(incident)}.{number}@{_sender_domain(sender)}"
 
 
 def named_recipients(mail: str) -> tuple[str, ...]:
-    """Return the addresses in the To header of a mail from this module; none if it names none
-    because they were too many."""
+    """Return the addresses in the To header of a mail from this module; empty if they were too many
+    to be named."""
     head, _, _ = mail.partition("\r\n\r\n")
     found = re.search(r"^To: ([^\r]*(?:\r\n[ \t][^\r]*)*)", head, re.MULTILINE)
     words = re.split(r"[\s,]+", found[1].strip()) if found else []
@@ -98,8 +98,8 @@ def _new_message(
     )
     mail["Date"] = now
     mail["Message-ID"] = f"<{message_id}>"
-    # RFC 3834: vacation programs do not answer; Exchange has its own header. No `Precedence`: it
-    # was never standardised, and some servers deliver `bulk` last.
+    # By RFC 3834, vacation programs do not answer to this; Exchange has another header for that. No
+    # `Precedence`: it was never standardised, and some servers deliver `bulk` last.
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
     return mail
@@ -135,8 +135,8 @@ def _safe_token(text: str) -> str:
 
 
 def _sender_domain(sender: str) -> str:
-    """Return the sender's domain, or as much of its end as fits in a header's line: Python encodes
-    a line that it cannot fold."""
+    """Return the sender's domain, cut at the beginning so that it fits in a header's line. Python
+    would encode a line that it cannot fold."""
     domain = address_domain(sender)
     while len(domain) > 36 and domain.count(".") > 1:
         domain = domain.partition(".")[2]
@@ -144,8 +144,8 @@ def _sender_domain(sender: str) -> str:
 
 
 def _list_label(incident: Incident) -> str:
-    """Return the label of the List-Id header (RFC 2919), by which a mail program sorts: pipeline
-    and stage."""
+    """Return the label of the List-Id header (RFC 2919): pipeline and stage. Mail programs can sort
+    by it."""
     full = f"{incident.pipeline}.{incident.stage}" if incident.stage else incident.pipeline
     clean = re.sub(r"\.\.+", ".", re.sub(r"[^A-Za-z0-9.-]", "-", full)).strip(".")
     if clean == full and len(full) <= 34:

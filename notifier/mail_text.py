@@ -104,7 +104,7 @@ def _command_parts(commands: Sequence[tuple[str, str]]) -> Iterator[MailPart]:
     """Yield the commands that fit into the limit of bytes, and how many more there are."""
     space = _MAX_COMMANDS
     for index, (purpose, command) in enumerate(commands):
-        # A command that is cut would do something else: it is shown whole, or not at all.
+        # A command that is cut would do something else, so it is shown whole or not at all.
         clean = clip_text(command, _MAX_COMMAND)
         size = len(clean.encode()) + 80
         if size > space:

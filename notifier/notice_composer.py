@@ -13,8 +13,8 @@ from farandole.notifier.suggested_commands import suggested_commands
 from farandole.notifier.webhook_payload import webhook_payload
 
 DEFAULT_SENDER = "farandole@localhost"
-"""Used if none is configured, because the id of a notice contains the sender's domain, also where
-it goes to a webhook alone."""
+"""Used if no sender is configured, because the id of a notice contains the sender's domain, even if
+the notice is only posted to a webhook."""
 
 
 def compose_notice(

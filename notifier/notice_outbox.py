@@ -1,4 +1,4 @@
-"""Which notices wait to be delivered, when is each one tried again, and which rows changed?"""
+"""Which notices wait for delivery, when is each one tried again, and which rows have changed?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from farandole.notifier.delivery_outcome import AttemptResult
 
 HOUR = timedelta(hours=1)
 MAX_WAITING_NOTICES = 200
-"""The most notices of one pipeline that wait for delivery; at this number no more are written."""
+"""The most notices of one pipeline that may wait for delivery. Then no more are written."""
 DELIVERY_BACKOFF = Backoff(first=15.0, longest=900.0)
 """Between two attempts to deliver a notice."""
 
@@ -28,30 +28,32 @@ class OutboxChanges(NamedTuple):
 
 @dataclass(slots=True)
 class NoticeOutbox:
-    """The notices that are not delivered, and for an hour those that are."""
+    """The notices that are not delivered, and those that were delivered within the last hour."""
 
     notices: dict[bytes, Notice] = field(default_factory=dict)
     sending: set[bytes] = field(default_factory=set)
     """The keys of the notices that this process is delivering at the moment."""
     _changed_notices: dict[bytes, None] = field(default_factory=dict)
-    """Keys, in the order in which they changed first."""
+    """The keys of changed rows, in the order of their first change."""
     _to_send: dict[bytes, Notice] = field(default_factory=dict)
 
     def restore(self, notices: Iterable[Notice]) -> None:
-        """Replace everything by what the last owner committed. Running attempts stay known."""
+        """Replace the notices by those that the last owner committed. Running attempts stay
+        known."""
         self.notices = {notice.key: notice for notice in notices}
         self._changed_notices, self._to_send = {}, {}
 
     def add(self, notice: Notice) -> None:
         """Store a new notice, or one that is due again, and schedule its next attempt."""
-        # The attempt is counted before it is made: a notice that may have arrived although nobody
-        # recorded it is recognised by its count.
+        # The attempt is counted before it is made. So the count shows that a notice may have
+        # arrived, even if the result of the attempt was lost.
         counted = notice.model_copy(update={"attempts": notice.attempts + 1, "due": None})
         self._store(notice.key, counted)
         self._to_send[notice.key] = counted
 
     def start_attempt(self, notice: Notice) -> None:
-        """Note that an attempt runs. The caller has committed the row that counts it."""
+        """Note that an attempt is running. The caller has committed the row that counts the
+        attempt."""
         self.sending.add(notice.key)
 
     def finish_attempt(self, key: bytes, attempt: AttemptResult, now: datetime) -> None:
@@ -95,7 +97,7 @@ class NoticeOutbox:
         return min(per_hour - recent, MAX_WAITING_NOTICES - waiting)
 
     def take_changes(self) -> OutboxChanges:
-        """Return what has changed since the last call, and forget that it has."""
+        """Return the changes since the last call."""
         changes = OutboxChanges(
             {key: self.notices.get(key) for key in self._changed_notices},
             tuple(self._to_send.values()),

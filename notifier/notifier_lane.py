@@ -1,4 +1,4 @@
-"""What does the notifier's lane do with dead letters, alerts, control documents and time?"""
+"""What does the notifier's lane do with dead letters, alerts and control documents, and when?"""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ log = structlog.get_logger()
 _HANDLING_SECONDS = 0.5  # seconds of handling in one transaction
 _QUIET_MS = 2_000
 _OLD_LETTER_MS = 10_000
-_DRAIN_SECONDS = 2.0  # seconds that running attempts have when the lane ends
+_DRAIN_SECONDS = 2.0  # how long running attempts may take when the lane ends
 
 
 def utc_now() -> datetime:
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -135,7 +136,8 @@ class NotifierLane:
     def _advance_time(self, records: Sequence[Record], *, some_unread: bool = False) -> None:
         """Advance the store's time to now, if no earlier dead letter can be unread.
 
-        `records`: those read since the last call; `some_unread`: more of them are at hand."""
+        `records` are those read since the last call. `some_unread` is True if more records are
+        already fetched."""
         now = self._clock()
         now_ms = now.timestamp() * 1000
         limit = self._quiet_clock.old_before(now_ms)
@@ -172,5 +174,5 @@ class NotifierLane:
 
 
 def _row_value(row: BaseModel | None) -> bytes | None:
-    """Return the value of a row's record; None (a tombstone) where there is no row any more."""
+    """Return the value of a row's record; None, a tombstone, if the row is deleted."""
     return None if row is None else row.model_dump_json().encode()

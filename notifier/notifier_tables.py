@@ -1,4 +1,4 @@
-"""Which incidents, notices and control documents do the notifier's tables hold?"""
+"""Which incidents, notices and control documents are in the notifier's tables?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_notices(table: Mapping[bytes, bytes]) -> list[Notice]:
 
 
 def read_controls(values: Iterable[bytes]) -> list[control_documents.ControlDocument]:
-    """Return the control documents in these values; a value that is none is logged and skipped."""
+    """Return the control documents in these values; a foreign value is logged and skipped."""
     found = []
     for value in values:
         try:

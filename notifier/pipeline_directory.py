@@ -16,7 +16,7 @@ _MAX_SCHEMAS = 1_000
 
 
 class PipelineDirectory:
-    """What `farandole.topology` says of every pipeline, by the rows of the last `update`."""
+    """Looks up pipelines in the rows of `farandole.topology` from the last `update`."""
 
     def __init__(self, names: KafkaNames) -> None:
         self._names = names
@@ -25,15 +25,15 @@ class PipelineDirectory:
         self._schemas: dict[tuple[str, str, str, str], Mapping[str, Any] | None] = {}
 
     def update(self, rows: Mapping[bytes, bytes]) -> None:
-        """Take these rows for what the table says now."""
+        """Replace the rows by these."""
         table = self._decoder.decode(rows)
         if table is not self._table:
             self._table = table
             self._schemas.clear()
 
     def alerts(self, pipeline: str) -> AlertPolicy:
-        """Return how a pipeline's failures are notified. The policy of a pipeline that was never
-        published has no routes: nobody is notified."""
+        """Return the alert policy of a pipeline. For a pipeline that was never published, the
+        policy has no routes, so that nobody is notified."""
         newest = self._table.newest(pipeline)
         return newest.alerts if newest else AlertPolicy()
 
@@ -45,14 +45,16 @@ class PipelineDirectory:
     def personal_schema(
         self, pipeline: str, version: str, event_type: str, topic: str
     ) -> Mapping[str, Any] | None:
-        """Return the JSON Schema of an event's data; None if nothing in them is personal.
+        """Return the JSON Schema of an event's data; None if it marks nothing as personal, or if it
+        is not known.
 
-        It is that of the event type under a version (`order-lines@7`), else under the newest one.
-        Where that version has no such type, the topic in which the event stood decides.
+        The schema is that of the event type under a version (`order-lines@7`), or under the newest
+        version if that one is not known. If the version does not have the event type, the topic of
+        the event decides which type is meant.
         """
         key = (pipeline, version, event_type, topic)
         if key not in self._schemas:
-            if len(self._schemas) >= _MAX_SCHEMAS:  # anybody may write a type into a header
+            if len(self._schemas) >= _MAX_SCHEMAS:  # bounded, because a header can contain any type
                 self._schemas.clear()
             self._schemas[key] = self._find_personal_schema(*key)
         return self._schemas[key]

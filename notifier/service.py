@@ -1,4 +1,4 @@
-"""How does the notifier run: one lane over alerts and every dead-letter topic that there is?"""
+"""How does the notifier run: one lane over alerts and every dead-letter topic?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from farandole.notifier.pipeline_directory import PipelineDirectory
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 10.0  # that the lane has to end
+DRAIN_SECONDS = 10.0  # how long the lane may take to end
 _TOPIC_POLL_SECONDS = 10.0  # between two searches for topics that did not exist
 
 

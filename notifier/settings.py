@@ -40,7 +40,7 @@ class NotifierSettings(ConfiguredSettings):
     """A PEM file of certificate authorities; None for those that this machine trusts."""
     mail_from: str | None = None
     smtp_timeout: float = Field(default=30.0, gt=0)
-    """For one attempt at one mail; each step of it may take half."""
+    """For one attempt to send one mail; each step of it may take half of that."""
     webhook_secret: SecretStr | None = None
     """`whsec_` followed by base64, or any text."""
     webhook_secret_file: Path | None = None

@@ -1,4 +1,4 @@
-"""How is one mail handed to the mail server, and for whom does the server accept it?"""
+"""How is one mail handed to the mail server, and for which recipients is it accepted?"""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _QUIT_SECONDS = 1.0  # the mail is delivered by then; QUIT is only polite
 async def deliver_mail(
     settings: NotifierSettings, mail: bytes, sender: str, recipients: Sequence[str]
 ) -> DeliveryOutcome:
-    """Hand one mail to the server within `smtp_timeout` seconds, and return who got it. A failure
-    of the server never raises.
+    """Hand one mail to the server within `smtp_timeout` seconds, and return which recipients it was
+    accepted for. A failure of the server never raises an exception.
 
     *Refused*: the server answered 5xx about a recipient or this mail (MAIL, RCPT, DATA).
     *Deferred*: a 4xx answer, a lost connection, a deadline that passed; also any error about *us*
@@ -51,7 +51,7 @@ async def deliver_mail(
 
 @dataclass(slots=True)
 class _SmtpAttempt:
-    """One SMTP session, and what became of each recipient so far."""
+    """One SMTP session, and the result for each recipient so far."""
 
     settings: NotifierSettings
     mail: bytes
@@ -60,7 +60,7 @@ class _SmtpAttempt:
     client: SMTP = field(init=False)
     password: str | None = None
     step: str = "connecting"
-    """The SMTP command in progress: names the place of a failure."""
+    """The SMTP command in progress; a failure's text names it."""
     steps: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     delivered: tuple[str, ...] = ()
@@ -146,7 +146,7 @@ class _SmtpAttempt:
             self.delivered = tuple(self.accepted)
 
     def outcome(self) -> DeliveryOutcome:
-        """Return what became of each recipient."""
+        """Return the result for each recipient."""
         return DeliveryOutcome(
             self.delivered, self.refused, self.deferred, ", ".join(self.steps), self.answer
         )
@@ -162,10 +162,11 @@ class _SmtpAttempt:
         self.deferred.update(dict.fromkeys(rest, self._reason(text) + arrived))
 
     def timeout_text(self, seconds: float) -> str:
-        """Return the reason for a deadline that passed, with a hint about TLS where it fits."""
+        """Return the reason for a deadline that passed, with a hint about TLS if that may be the
+        cause."""
         text = f"no answer within {seconds:g} s"
         if self.step == "connecting" and self.settings.smtp_security != "tls":
-            # A server that expects TLS from the first byte waits, as we do.
+            # A server that expects TLS from the first byte waits for us, and we wait for it.
             text += (
                 f"; is {ENV_PREFIX}SMTP_SECURITY tls meant for port {self.settings.effective_port}?"
             )
@@ -183,7 +184,7 @@ class _SmtpAttempt:
         return host_port(self.settings.smtp_host or "", self.settings.effective_port)
 
     def _own_name(self) -> str:
-        """Return our address as a literal: it needs no DNS, and no server can reject it."""
+        """Return our address as a literal, which needs no DNS and which no server can reject."""
         address = str(self.client.get_transport_info("sockname")[0]).partition("%")[0]
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
@@ -193,7 +194,7 @@ class _SmtpAttempt:
         return str(layer.version()) if layer is not None else "in clear"
 
     def _answer_text(self, error: SMTPResponseException) -> str:
-        # aiosmtplib uses codes below 0 for errors of its own.
+        # aiosmtplib gives its own errors codes below 0.
         code = f"{error.code} " if error.code > 0 else ""
         text = self._redact(f"{code}{error.message}")
         if self.step == "AUTH":

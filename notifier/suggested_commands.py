@@ -1,17 +1,17 @@
-"""Which commands help a person with an incident?"""
+"""Which commands does a notice suggest for an incident?"""
 
 from __future__ import annotations
 
 import shlex
 
 from farandole.events.incident_record import Incident, IncidentSample
-from farandole.events.next_step import NextStep
+from farandole.events.next_step import NextStep, command_line_with
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT
 
 
 def next_steps(incident: Incident, *, over: bool = False) -> list[NextStep]:
-    """Return the commands that help with an incident, the first one to type first. `over`: the
-    incident ends now."""
+    """Return the commands that help with an incident, the first one to type first. `over` is
+    True if the incident ends now."""
     if incident.firing is not None:
         return _alert_steps(incident)
     steps = [NextStep("all about it", ("incidents", incident.id))]
@@ -33,11 +33,8 @@ def suggested_commands(
     """Return the commands as pairs (purpose, command line), as mails and webhook posts show them.
 
     `options` are the command-line options that reach the same installation, with a space before
-    them. `over`: the incident ends now."""
-
-    def command_line(*words: str) -> str:
-        return " ".join((f"farandole{options}", *words))
-
+    them. `over` is True if the incident ends now."""
+    command_line = command_line_with(options)
     rows = [(step.lead, command_line(*step.words)) for step in next_steps(incident, over=over)]
     if incident.firing is None and incident.samples:
         rows.insert(2, ("the same by kcat", _kcat_command(incident.samples[-1], bootstrap)))
@@ -49,7 +46,7 @@ def dead_selection_words(incident: Incident) -> tuple[str, ...]:
     an incident, quoted for a shell."""
     stage = ("--stage", shlex.quote(incident.stage))
     if incident.fingerprint == OTHERS_FINGERPRINT:
-        return stage  # it collects failures of many fingerprints
+        return stage  # this incident collects failures of many fingerprints
     return (*stage, "--fingerprint", shlex.quote(incident.fingerprint))
 
 

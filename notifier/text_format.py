@@ -10,9 +10,9 @@ _MAX_NAME_BYTES = 80
 
 
 def clip_text(text: str, size: int) -> str:
-    """Return the text with harmful characters escaped, in at most `size` bytes of UTF-8; a text
-    that is cut ends with its original length."""
-    # Cut before escaping as well, so that a text of 10 MB is not processed whole.
+    """Return the text with harmful characters escaped, in at most `size` bytes of UTF-8. If it is
+    cut, it ends with the original length."""
+    # The text is also cut before it is escaped, because escaping 10 MB would be slow.
     clean = escape_harmful(text[:size])
     encoded = clean.encode()
     if len(text) <= size and len(encoded) <= size:

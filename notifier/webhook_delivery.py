@@ -1,4 +1,4 @@
-"""How is a notice posted to a webhook, and does the other side take it?"""
+"""How is a notice posted to a webhook, and is the post accepted?"""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from farandole.notifier.settings import NotifierSettings
 from farandole.notifier.text_format import clip_line
 
 WEBHOOK_RECIPIENT = "webhook"
-"""Names the webhook in outcomes, because its address may contain a secret."""
+"""The name of the webhook in outcomes, because its address may contain a secret."""
 
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
-_MAX_QUOTED_BYTES = 200  # of the other side's answer
-_ANSWER_SECONDS = 1.0  # to read the answer's body, once its status has arrived
+_MAX_QUOTED_BYTES = 200  # of the receiver's answer
+_ANSWER_SECONDS = 1.0  # for the body of the answer, after its status has arrived
 
 
 async def post_webhook(
     settings: NotifierSettings, url: str, webhook_id: str, payload: str, now: datetime
 ) -> DeliveryOutcome:
-    """Post the payload within `webhook_timeout` seconds, and return whether it was taken. It is
-    signed by Standard Webhooks if there is a secret. A failure of the other side never raises.
+    """Post the payload within `webhook_timeout` seconds, and return whether it was accepted. It is
+    signed by Standard Webhooks if there is a secret. A failure of the receiver never raises an
+    exception.
 
-    2xx is delivered. *Deferred*: 408, 425, 429, 5xx, a deadline that passed, a lost connection.
-    *Refused*: every other answer. A redirection is not followed: it would carry the post and its
-    signature to an address that nobody configured.
+    *Delivered*: 2xx. *Deferred*: 408, 425, 429, 5xx, a deadline that passed, a lost connection.
+    *Refused*: every other answer. A redirection is not followed, because it would send the post and
+    its signature to an address that nobody configured.
     """
     try:
         parts = urlsplit(url)
-        # Without its path, which may contain a secret.
+        # Without the path, which may contain a secret.
         server = f"{parts.scheme}://{clip_line(parts.hostname or '')}"
         is_http = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
@@ -76,7 +77,7 @@ async def post_webhook(
 
 
 def signature_headers(key: bytes | None, id: str, timestamp: int, body: bytes) -> dict[str, str]:  # noqa: A002 -- as above
-    """Return the headers of Standard Webhooks; without a key there is an id, but no signature."""
+    """Return the headers of Standard Webhooks. Without a key they have an id and no signature."""
     headers = {"webhook-id": id, "webhook-timestamp": str(timestamp)}
     if key is not None:
         content = b".".join((id.encode(), str(timestamp).encode(), body))

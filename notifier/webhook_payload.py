@@ -1,4 +1,4 @@
-"""Which JSON is posted for a notice?"""
+"""Which JSON is posted to a webhook for a notice?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farandole.notifier.incident_text import incident_headline
 from farandole.notifier.text_format import clip_line, clip_text
 
 MAX_POSTED_ALERTS = 20
-"""The most incidents in one post; those beyond it are counted."""
+"""The most incidents in one post; the number of further ones is part of the post."""
 _NOT_ENDED = "0001-01-01T00:00:00Z"  # Alertmanager's `endsAt` of an alert that has not ended
 
 
@@ -78,7 +78,7 @@ def _alert_json(
         if kind == "resolved"
         else _NOT_ENDED,
         "generatorURL": url,
-        # Receivers identify an alert by it: a hash of the labels, as in Alertmanager.
+        # Receivers identify an alert by this hash of its labels, as in Alertmanager.
         "fingerprint": hashlib.sha256(repr(sorted(labels.items())).encode()).hexdigest()[:16],
     }
 

@@ -1,4 +1,4 @@
-"""How are processes hosted: started, watched, restarted, stopped?"""
+"""How are the processes of a pipeline started, watched, restarted and stopped?"""
 
 if not __name__.startswith("farandole."):
     raise ImportError("services is a part of farandole: import farandole.services")

@@ -1,4 +1,4 @@
-"""How is a coroutine run to its end from the command line?"""
+"""How does a command run a coroutine?"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine and return its result. SIGTERM interrupts it like Ctrl-C: what was begun is
-    ended in good order. Raises KeyboardInterrupt if it was interrupted."""
+    """Run a coroutine and return its result. SIGTERM cancels it like Ctrl-C, so that it can clean
+    up. Raises KeyboardInterrupt if it was cancelled."""
 
     async def interruptible() -> T:
         task = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""What does a process do that keeps the books?"""
+"""How does the bookkeeper run as a process?"""
 
 from __future__ import annotations
 

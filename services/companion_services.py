@@ -1,4 +1,4 @@
-"""Which commands of ours run as processes beside the workers?"""
+"""Which Farandole commands run as processes beside the workers?"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from farandole.events.next_step import NextStep
 
-if TYPE_CHECKING:  # heavy to import: completion does without
+if TYPE_CHECKING:  # heavy to import: shell completion does not need them
     from farandole.broker.settings import Settings
     from farandole.operations.installation import Installation
     from farandole.operations.topology_source import Derivation
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # heavy to import: completion does without
 
 
 class CommandContext(Protocol):
-    """What a command that another package registers finds as click's `obj`."""
+    """The `obj` of click that a command of another package gets."""
 
     @property
     def folder(self) -> Path:
@@ -42,13 +42,14 @@ class CommandContext(Protocol):
         """Return the model of the topology file. Raises OperationError."""
 
     def derive(self) -> Derivation:
-        """Return what the topology file stands for, and print its warnings. Raises
+        """Return the pipeline derived from the topology file, and print its warnings. Raises
         OperationError."""
 
     async def installation(
         self, *, start: bool = False, progress: Callable[[str], None] = ...
     ) -> Installation:
-        """Return what operations take first, connected. Raises BrokerError."""
+        """Return the connected installation, the first argument of operations. Raises
+        BrokerError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Invocation:
 
     folder: Path
     file: Path | None = None
-    """Another topology file than the folder's; None if the folder's own is meant."""
+    """The topology file, if it is not the `topology.yaml` of the folder; else None."""
     bootstrap: str | None = None
     namespace: str | None = None
 
@@ -80,7 +81,7 @@ class Invocation:
         )
 
     def argv(self, *words: str, log_level: str | None = None) -> list[str]:
-        """Return the argument vector of a child process that runs a command of ours."""
+        """Return the argument vector of a child process that runs a Farandole command."""
         options = ["-C", str(self.folder.resolve())]
         options += ["--log-level", log_level] if log_level else []
         for option, value in (
@@ -95,7 +96,7 @@ class Invocation:
     def command_line(self, *words: str) -> str:
         """Return a command as a person must type it in this terminal, with the options that lead to
         the same pipeline. `words` are quoted by the caller where needed."""
-        # An embedded Kafka belongs to a folder, whatever else was said.
+        # An embedded Kafka belongs to a folder: the other options do not concern it.
         options = self._folder_option() if _is_kafka(words) else self._options()
         return " ".join([shlex.quote(_program()), *map(shlex.quote, options), *words])
 

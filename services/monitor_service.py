@@ -1,4 +1,4 @@
-"""What does a process do that counts what the ledger says of every stage?"""
+"""How does the monitor run as a process?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ async def run_monitor_service(
     announce: Callable[[str], None],
 ) -> int:
     """Count until Ctrl-C or SIGTERM; return the exit code. `announce` gets the address at which the
-    monitor answers. Ends the process at once where Faust hangs: its threads would keep it."""
+    monitor answers. If Faust hangs, the process is ended at once, because Faust's threads
+    would keep it running."""
     for noisy in ("faust", "mode"):  # the monitor logs what matters of them itself
         logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)
 

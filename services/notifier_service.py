@@ -1,4 +1,4 @@
-"""What does a process do that writes to people about failures?"""
+"""How does the notifier run as a process?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def run_notifier_service(
     settings: Settings, notifier_settings: NotifierSettings, announce: Callable[[str], None]
 ) -> int:
     """Send notices until Ctrl-C or SIGTERM; return the exit code. `announce` is called with a line
-    for a person where mails cannot be sent."""
+    for a person if mails cannot be sent."""
     if notifier_settings.smtp_host is None:
         announce(
             "no mail server is configured (FARANDOLE_SMTP_HOST): incidents are kept, mails wait"

@@ -1,4 +1,4 @@
-"""How are services supervised until somebody stops them?"""
+"""How are services supervised until Ctrl-C or SIGTERM?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from farandole.catalog.published_versions import PublishedVersions, VersionsByNu
 from farandole.services.errors import QuarantinedError
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
-_READY_INTERVAL = 0.2  # seconds between two looks
+_READY_INTERVAL = 0.2  # seconds between two checks
 
 
 async def supervise_until_stopped(

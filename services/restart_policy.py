@@ -1,4 +1,4 @@
-"""A process has ended: is it started again, and when?"""
+"""Is a process that has ended started again, and when?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from farandole.broker.backoff import Backoff
 EXIT_TEMPORARY = 75  # EX_TEMPFAIL of sysexits.h: it ended because something outside of it is away
 QUARANTINE_AFTER = 8  # crashes in a row without one settled event
 MAX_RESTART_WAIT = 10.0  # seconds
-STABLE_SECONDS = 300.0  # a process that lived for so long starts a new row of crashes
+STABLE_SECONDS = 300.0  # a process that ran this long has its earlier crashes forgotten
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What does a process do that applies a pipeline's file at each save?"""
+"""How does the router run as a process that applies a pipeline's file at each save?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from farandole.router.version_retirement import retire_versions
 from farandole.services.invocation import Invocation
 from farandole.services.service_runner import service_lifetime
 
-_RETIRE_INTERVAL = 15.0  # seconds between two looks at which versions are over
+_RETIRE_INTERVAL = 15.0  # seconds between two checks which versions can be retired
 
 
 async def run_router_service(invocation: Invocation, paths: Sequence[Path], by: str) -> None:
@@ -35,7 +35,7 @@ async def run_router_service(invocation: Invocation, paths: Sequence[Path], by: 
 
 
 async def _retire_versions(invocation: Invocation) -> None:
-    """Retire, from time to time, the versions that are over, until cancelled."""
+    """Every _RETIRE_INTERVAL, retire the versions whose last event is settled, until cancelled."""
     while True:
         await asyncio.sleep(_RETIRE_INTERVAL)
         try:
@@ -48,8 +48,8 @@ async def _retire_versions(invocation: Invocation) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RouterEnvironment:
-    """What the router of one pipeline's folder needs of the world around it; see the protocol of
-    the same name in `router.file_watcher`."""
+    """What the router of one pipeline's folder needs from outside; see the protocol of the same
+    name in `router.file_watcher`."""
 
     invocation: Invocation
     checker: IsolatedChecker
@@ -66,7 +66,7 @@ class RouterEnvironment:
         return await self.invocation.connect()
 
     async def check_file(self, file: Path) -> CheckVerdict:
-        """Return whether a file is fit to be applied, checked in a process of its own."""
+        """Return the verdict of a check of the file in a separate process."""
         return await self.checker.check(file)
 
     async def prepare_next_check(self) -> None:
@@ -74,7 +74,7 @@ class RouterEnvironment:
         await self.checker.prepare()
 
     def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
-        """Return the command with which a person applies a file all the same."""
+        """Return the command with which a person applies a file in spite of these dangers."""
         own = file.resolve() == (self.invocation.folder / "topology.yaml").resolve()
         invocation = replace(self.invocation, file=None if own else file)
         return invocation.command_line("apply", *(f"--allow {danger}" for danger in dangers))

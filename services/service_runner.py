@@ -1,5 +1,4 @@
-"""How does a service run until it is told to end, and which exit code tells its supervisor what to
-do next?"""
+"""How does a service run until it is stopped, and with which exit code does it end?"""
 
 from __future__ import annotations
 
@@ -30,8 +29,8 @@ async def run_service(
 
     0: it has ended in good order. EXIT_TEMPORARY: Kafka is away; the log has `ended_event`, and a
     supervisor starts another process. Errors of the classes `final` are raised: another process
-    would fail in the same way. `beats`: write the heartbeat here; a worker writes its own, with
-    counts.
+    would fail in the same way. `beats`: write heartbeats; False for a worker, which writes them
+    itself, with counts.
     """
     try:
         async with service_lifetime(beats=beats) as stopping:
@@ -46,8 +45,8 @@ async def run_service(
 
 @asynccontextmanager
 async def service_lifetime(*, beats: bool = True) -> AsyncIterator[asyncio.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set. With `beats` the process shows its supervisor
-    that it lives, and the event is set when nobody supervises it any more."""
+    """Yield an event that Ctrl-C and SIGTERM set. With `beats` the process writes heartbeats, and
+    the event is also set when the supervisor has gone."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""How does the standard error of a process and of its children get into a file?"""
+"""How is the standard error of a process and of its children written to a file?"""
 
 from __future__ import annotations
 

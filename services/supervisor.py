@@ -1,4 +1,4 @@
-"""How are processes started, ended when they hang, and started again?"""
+"""How are processes started, killed when they hang, and restarted?"""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class ServiceSpec:
     environment: Mapping[str, str]
     folder: str
     patience: float
-    """A process is killed after so many seconds without a heartbeat."""
+    """A process is killed after this number of seconds without a heartbeat."""
     processes: int = 1
 
 
 @dataclass(slots=True, eq=False)
 class _SupervisedProcess:
-    """One process of a service, over all of its lives."""
+    """One process of a service, over all of its restarts."""
 
     service: ServiceSpec
     number: int
@@ -45,9 +45,9 @@ class _SupervisedProcess:
     child: asyncio.subprocess.Process | None = None
     report: HeartbeatReport = field(default_factory=dict)
     past_report: HeartbeatReport = field(default_factory=dict)
-    """The sums of the last reports of its former lives."""
+    """The sums of the last reports before each restart."""
     last_beat: float = 0.0
-    """By `time.monotonic`; 0 before the first beat of this life."""
+    """By `time.monotonic`; 0 before the first heartbeat since the last start."""
     starts: int = 0
     quarantined: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -114,7 +114,7 @@ class Supervisor:
         return not any(p.quarantined for p in self._processes.values())
 
     def reports(self) -> HeartbeatReport:
-        """Return the counts of each stage, summed over processes and over their former lives."""
+        """Return the counts of each stage, summed over all processes and their restarts."""
         total: HeartbeatReport = {}
         for process in (*self._processes.values(), *self._retired):
             for report in (process.past_report, process.report):
@@ -138,7 +138,7 @@ class Supervisor:
                 code = await self._live(process, stopping)
             except OSError as error:
                 log.error("service.unstartable", service=process.name, why=str(error))
-                code = 127  # as a shell says it
+                code = 127  # the exit code of a shell for a command that cannot be started
             if stopping.is_set():
                 return
             wait = process.restarts.restart_delay(code, time.monotonic() - began)
@@ -215,7 +215,7 @@ class Supervisor:
                     process.last_beat = time.monotonic()
                     with suppress(
                         orjson.JSONDecodeError
-                    ):  # a full pipe cuts a long report; it is a beat all the same
+                    ):  # a full pipe truncates a long report; it still counts as a heartbeat
                         process.report = orjson.loads(line)
                     if any(s["consumed"] for s in process.report.values()):
                         process.restarts.record_progress()
@@ -241,7 +241,7 @@ class Supervisor:
                 return
 
     async def _drain(self, process: _SupervisedProcess, child: asyncio.subprocess.Process) -> None:
-        """Ask a process to end in good order; kill it after DRAIN_TIMEOUT."""
+        """Send SIGTERM, so that the process drains and ends; kill it after DRAIN_TIMEOUT."""
         _send_signal(child, signal.SIGTERM)
         try:
             async with asyncio.timeout(DRAIN_TIMEOUT):

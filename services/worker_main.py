@@ -1,4 +1,4 @@
-"""What runs in a worker process that a supervisor started?"""
+"""What is the entry point of a worker process?"""
 
 from __future__ import annotations
 

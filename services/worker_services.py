@@ -29,7 +29,7 @@ def worker_services(
     that crashes takes no other with it; or, `together`, one service that hosts all of them.
 
     Empty `stages` means all stages that events can still come to. `processes` overrides the file.
-    `memory` is how many MiB of data each process may hold; None: the worker's own default.
+    `memory` is how many MiB of data each process may use; None for the worker's own default.
     """
     every = active_stages(versions)
     pipeline = versions[max(versions)].pipeline

@@ -1,4 +1,4 @@
-"""Which event does a record hold, and is it this stage's to handle?"""
+"""Which event is in a record, and does this stage handle it?"""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ class Admission:
     def settle_if_cancelled(
         self, buffer: TransactionBuffer, record: Record, lineage: Lineage
     ) -> bool:
-        """Settle an event whose run is cancelled: it is consumed, and nothing comes of it. Returns
-        False if its run is not."""
+        """Settle an event whose run is cancelled: it is consumed, and has no results. Returns False
+        if its run is not cancelled; then nothing was done."""
         if lineage.run not in self._cancelled_runs():
             return False
         buffer.settle(record, lineage, Outcome.CANCELLED)

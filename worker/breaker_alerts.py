@@ -1,4 +1,4 @@
-"""Who is told that a lane's breaker has opened, and that it has closed?"""
+"""Which alerts and rows are written when a lane's breaker opens or closes?"""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from farandole.worker.circuit_breaker import CircuitBreaker
 
 BREAKER_ROW_KEY = b"held"
 """The key of the row, in the lane's partition of the retry topic, that keeps the state of its
-breaker. The next owner of the lane goes on with an open breaker, sends no second alert, and knows
-which events waited for the dependency."""
+breaker. From it the next owner of the lane restores an open breaker, sends no second alert, and
+knows which events waited for the dependency."""
 
 
 class BreakerRow(NamedTuple):
-    """The state of a lane's breaker, as its row says it."""
+    """The state of a lane's breaker, as it is written in its row."""
 
     since: datetime
     """When it opened."""
@@ -52,10 +52,10 @@ class BreakerAlerts:
         self._stage = stage
         self._lane = retry_partition.partition
         self._reported_since: datetime | None = None
-        """When the breaker opened, according to the last alert; None if that said it is closed."""
+        """When the breaker opened, according to the last alert; None if that alert was resolved."""
 
     def restore(self, rows: Mapping[bytes, bytes], now: float) -> None:
-        """Set the breaker to what the committed rows of the lane say."""
+        """Set the breaker to the state in the committed rows of the lane."""
         row = read_breaker_row(rows.get(BREAKER_ROW_KEY))
         self._reported_since = row.since if row and not row.closed else None
         self._breaker.reset(row.closed.timestamp() if row and row.closed else 0.0)

@@ -1,9 +1,9 @@
 """How do bytes become the argument of a stage's function, and its results bytes?
 
-A codec is the one place that knows a kind of annotation: how its values are read, written,
-recognised, counted, and asked for their key. `codec_for` picks the first factory in `FACTORIES`
-that knows the annotation; another kind of data (msgspec structs, Arrow frames) is one more factory.
-"""
+Everything that depends on the kind of an annotation is in its codec: how values are read, written,
+recognised and counted, and how their key is read. `codec_for` picks the first factory in
+`FACTORIES` that supports the annotation; another kind of data (msgspec structs, Arrow frames) is
+one more factory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Codec(Protocol):
         `as_stage_error` turns into that."""
 
     def count_rows(self, value: Any) -> int:
-        """Return how many lines an event holds whose data are a list."""
+        """Return the number of lines in an event whose data are a list."""
 
     def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
         """Return what reads the key of a value from the field that its JSON calls `key`. It returns
@@ -102,7 +102,7 @@ class PydanticCodec:
         return decode
 
     def encoder(self) -> Callable[[Any], bytes]:
-        """JSON by alias, as it is read."""
+        """Return what writes JSON with the aliases of fields, which are also read."""
         annotation = self._annotation
         adapter = TypeAdapter(annotation)
         write: Callable[..., bytes] = adapter.serializer.to_json
@@ -139,12 +139,12 @@ class PydanticCodec:
 
 
 FACTORIES: tuple[Callable[[Any], Codec | None], ...] = (PydanticCodec,)
-"""In the order in which they are asked. A factory returns None for an annotation that it does not
-know; the last one knows all."""
+"""In the order in which they are tried. A factory returns None for an annotation that it does not
+support; the last one supports all."""
 
 
 def decode_json(raw: bytes) -> Any:
-    """Return the JSON value that bytes hold. Raises UnreadableEventError."""
+    """Return the JSON value in the bytes. Raises UnreadableEventError."""
     try:
         return from_json(raw, allow_inf_nan=False)
     except ValueError as error:
@@ -152,7 +152,7 @@ def decode_json(raw: bytes) -> Any:
 
 
 def count_rows(value: Any) -> int:
-    """Return how many lines an event holds whose data are a list, or a model around one."""
+    """Return the number of lines in an event whose data are a list, or a model around one."""
     return len(getattr(value, "root", value))
 
 
@@ -197,7 +197,7 @@ def _classes_of(annotation: Any) -> list[type]:
 
 
 def _field_name(classes: tuple[type, ...], key: str) -> str:
-    """Return the attribute that holds the field which the JSON of these classes calls `key`."""
+    """Return the attribute whose field is called `key` in the JSON of these classes."""
     for each in classes:
         for name, field in getattr(each, "model_fields", {}).items():
             if key == (field.serialization_alias or field.alias or name):

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class ControlTable(Protocol):
-    """`farandole.control`, as `farandole.broker.table_follower.Follower` knows it."""
+    """The rows of `farandole.control`, as `farandole.broker.table_follower.Follower` has them."""
 
     @property
     def rows(self) -> Mapping[bytes, bytes]: ...

@@ -16,7 +16,7 @@ class Counters:
     forwarded: int = 0
     """Roots that stood in the wrong partition and were sent to the one of their key."""
     outcomes: OutcomeCounts = field(default_factory=OutcomeCounts)
-    """What became of the consumed events. PARKED counts the events that began to wait here."""
+    """What became of the consumed events. PARKED counts the events that began to wait."""
 
     def add(self, other: Counters) -> None:
         """Add each count of `other`."""

@@ -1,4 +1,4 @@
-"""What is written of an event that is given up?"""
+"""How is the dead letter of an event that is given up written?"""
 
 from __future__ import annotations
 

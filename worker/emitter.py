@@ -30,7 +30,7 @@ class EmittedResult(NamedTuple):
     """A result that was written, with what is needed to take it back."""
 
     partition: list[OutgoingRecord]
-    """The records of its partition; its own was the last one."""
+    """The records of the partition; the record of this result was the last one."""
     account: EdgeAccount
     output: Output
     size: int
@@ -41,8 +41,8 @@ Journal = list[EmittedResult]
 
 
 class Emit(Protocol):
-    """Writes one result into the transaction. Raises OutputTooLargeError, and what `Codec.encoder`
-    says; then nothing was written."""
+    """Writes one result into the transaction. Raises OutputTooLargeError and the errors of
+    `Codec.encoder`; then nothing was written."""
 
     def __call__(
         self,
@@ -55,9 +55,10 @@ class Emit(Protocol):
         journal: Journal | None = None,
         /,
     ) -> None:
-        """`record`: the cause, in `account`, which hands `inherited` down. `index`: of the result
-        among those of its cause. `more`: how many further events caused it. With a `journal` it can
-        be taken back."""
+        """Write the result `data`. `record` caused it; `account` is the account of that event, and
+        `inherited` are the headers that it hands down. `index`: which of the results of that event
+        this is. `more`: how many further events caused it. With a `journal` the result can be taken
+        back."""
 
 
 def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> Emit:
@@ -102,7 +103,7 @@ def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> 
         if key is not None:
             size += len(key)
             if read_key is None and same_width and (is_keyed_edge or not account.is_root):
-                partition = number  # where its cause stands, by the same key
+                partition = number  # the key was inherited, and so is its partition
             else:
                 partition = partition_for_key(key, partitions)
         else:

@@ -1,10 +1,9 @@
-"""What way does an event take through a stage: filter, decoding, function, outputs?
+"""Through which steps of a stage does an event go: filter, decoding, function, outputs?
 
 An `EventPath` is made once per edge, from the codec, the filter, the call and the output routing
-that the event's version asks for. `open` binds it to one transaction. Both ways of handling an
-event use these same pieces: the straight path as one compiled closure without an await, the other
-one piece by piece, with awaits between them.
-"""
+that the event's version asks for. `open` binds it to one transaction. There are two ways to handle
+an event, made of the same pieces: the straight path, one compiled closure without an await; and the
+general one, piece by piece with awaits between them."""
 
 from __future__ import annotations
 
@@ -29,12 +28,12 @@ Finish = Callable[[Record, HeaderBlock, EdgeAccount, Any], Outcome | None]
 outcome if that is not HANDLED. Raises what `Emit` does, and InvalidResultError."""
 
 Straight = Callable[[Record, bytes, Lineage | None, HeaderBlock, EdgeAccount], Outcome | None]
-"""`straight(record, raw, lineage, inherited, account)` does all that is to be done with an event.
-Returns its outcome if that is not HANDLED. Raises what the function and `Finish` do."""
+"""`straight(record, raw, lineage, inherited, account)` handles an event from its bytes to its
+results. Returns its outcome if that is not HANDLED. Raises what the function and `Finish` do."""
 
 
 class EventPath:
-    """The way of one edge's events through a stage."""
+    """The steps through which a stage handles the events of one edge."""
 
     def __init__(
         self,
@@ -43,7 +42,8 @@ class EventPath:
         invoker: Invoker,
         decode: Callable[[bytes], Any],
     ) -> None:
-        """`decode`: reads what the function takes, unless this event type is read otherwise."""
+        """`decode` reads the function's argument, unless the router has a decoder for this event
+        type."""
         self.edge = edge
         self.declares_outputs = bool(router.by_event_type)
         self.fixed_arguments = router.fixed_arguments
@@ -82,8 +82,8 @@ class EventPath:
         prepare, holds_lines = self.prepare, self.edge.holds_lines
         takes_data_alone = signature.context_parameter is None and signature.parameter_model is None
 
-        # What most events take. It enters `finish` only for what these few lines do not do, since
-        # one more call is 1 % of an event.
+        # Most events go through this. It calls `finish` only where it must, because one more call
+        # costs 1 % of an event.
         def plain(
             record: Record,
             raw: bytes,
@@ -199,7 +199,7 @@ class ResultBatch:
     """Several results of one call: all of them are written, or, after `undo`, none."""
 
     def __init__(self, opened: OpenPath, record: Record, lineage: Lineage, more: int = 0) -> None:
-        """`record`: the event that caused them, together with `more` events after it."""
+        """`record`, together with `more` events after it, caused the results."""
         self._opened = opened
         self._record = record
         self._inherited = lineage.inherited
@@ -240,7 +240,8 @@ class EventPaths:
         self._by_edge: dict[InputEdge, EventPath | None] = {}
 
     def path_of(self, edge: InputEdge) -> EventPath | None:
-        """Return the path of an edge's events; None if its version does not send them here."""
+        """Return the path of an edge's events; None if its version does not send them to this
+        stage."""
         try:
             return self._by_edge[edge]
         except KeyError:

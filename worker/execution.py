@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -20,8 +19,9 @@ class Execution:
     """Calls the function of a stage, for one lane. Its methods raise whatever the function raises,
     InvalidResultError and OutputTooLargeError; then nothing of that call is in the buffer."""
 
-    def __init__(self, invoker: Invoker) -> None:
+    def __init__(self, invoker: Invoker, monotonic: Callable[[], float]) -> None:
         self._invoker = invoker
+        self._monotonic = monotonic
         signature = invoker.signature
         self._returns_many = signature.returns_many or signature.kind == "async generator"
         self._slice_ends = 0.0
@@ -46,9 +46,9 @@ class Execution:
 
     async def yield_to_loop(self) -> None:
         """Let heartbeats and the other lanes run, if this one has used up its slice of time."""
-        if time.monotonic() >= self._slice_ends:
+        if self._monotonic() >= self._slice_ends:
             await asyncio.sleep(0)
-            self._slice_ends = time.monotonic() + TIME_SLICE
+            self._slice_ends = self._monotonic() + TIME_SLICE
 
     async def _handle_one(
         self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
@@ -94,8 +94,8 @@ class Execution:
         return Outcome.DROPPED if declares_outputs and not len(results) else None
 
     async def _in_own_task(self, work: Coroutine[Any, Any, None]) -> None:
-        """Await the work of an async function in a task of its own, because the function may cancel
-        its task: that must not be the lane's."""
+        """Await the work of an async function in a separate task, because the function may
+        cancel the task in which it runs: that must not be the lane's task."""
         if not self._invoker.signature.kind.startswith("async"):
             await work
             return
@@ -123,13 +123,13 @@ class Execution:
         for result in iterator:
             if result is not None:
                 add(result)
-            if time.monotonic() >= self._slice_ends:
+            if self._monotonic() >= self._slice_ends:
                 await self.yield_to_loop()
 
 
 async def _failure_of(work: Coroutine[Any, Any, None]) -> BaseException | None:
-    """Return what it raised, if anything; a task that raises SystemExit itself would end the event
-    loop with it."""
+    """Return the error that the work raised; None if it raised none. A task that raised SystemExit
+    itself would end the event loop."""
     try:
         await work
     except BaseException as error:  # noqa: BLE001 -- handed on

@@ -25,7 +25,7 @@ HEARTBEAT_FD_VARIABLE = "FARANDOLE_BEAT_FD"
 
 StageReport = dict[str, int]
 """`consumed`, `emitted` and each recorded outcome of one stage since the process began; `lanes`:
-how many of its lanes live now."""
+how many of its lanes are open now."""
 
 HeartbeatReport = dict[str, StageReport]
 """By stage."""
@@ -55,8 +55,8 @@ class Heartbeat:
 
     @classmethod
     def from_environment(cls) -> Heartbeat:
-        """Return a heartbeat for the process that started this one; it writes nothing if that
-        gave it no pipe."""
+        """Return a heartbeat for the process that started this one; it writes nothing if it
+        was given no pipe."""
         fd = os.environ.get(HEARTBEAT_FD_VARIABLE)
         return cls(int(fd) if fd else None)
 
@@ -65,8 +65,8 @@ class Heartbeat:
         return self._counters.setdefault(stage, Counters())
 
     async def run(self, lanes: Mapping[str, Callable[[], int]], orphaned: asyncio.Event) -> None:
-        """Write heartbeats until cancelled, and one more; set `orphaned` once nobody reads them any
-        more."""
+        """Write heartbeats until cancelled, and one last one then. Set `orphaned` when the reader
+        of the pipe has gone."""
         reported = False
         try:
             while True:

@@ -1,4 +1,4 @@
-"""On which edge of the topology does an event come in, and what does it hand down?"""
+"""On which edge of the topology does an event come in, and what do its descendants inherit?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from farandole.worker.output_routing import OutputRouter
 
 ID_HEADER = "ce_id"
 ID_INDEX = 6
-"""Where the records of a stage of ours have their id, among their headers."""
+"""The index of the id header in the records that our stages write."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,20 +30,20 @@ class InputEdge:
     subscribers: list[str] = field(default_factory=list)
     """The stages that subscribe to it, under this version."""
     holds_lines: bool = False
-    """One event holds several lines: its data are a list."""
+    """True if the data of one event are a list, so that it has several lines."""
 
 
 @dataclass(slots=True)
 class Lineage:
-    """Where an event comes from, and what it hands down to all that it causes."""
+    """Where an event comes from, and what every event that it causes inherits."""
 
     edge: InputEdge
     run: bytes
     inherited: HeaderBlock
     """The headers that each descendant carries, besides its version and those of its type."""
     data: bytes | None = None
-    """The data, where it is not simply the record's value (structured mode)."""
+    """The data in structured mode; None if the record's value is the data."""
     attributes: Mapping[str, str] | None = None
-    """The attributes, where they are not simply the record's headers (structured mode)."""
+    """The attributes in structured mode; None if the record's headers are the attributes."""
     is_root: bool = True
-    """It opens its run; otherwise a stage of this installation has emitted it."""
+    """True if the event opens its run; False if a stage of this installation has emitted it."""

@@ -71,7 +71,7 @@ class Invoker:
         lineage: Lineage | None,
         attempt: int,
     ) -> Mapping[str, Any]:
-        """Return what is `given` whatever the event, and the Context if the function takes one."""
+        """Return the arguments in `given`, and with them the Context if the function takes one."""
         if self.signature.context_parameter is None:
             return given
         context = _InvocationContext(
@@ -99,7 +99,7 @@ class Invoker:
         return await loop.run_in_executor(self.threads, self._in_thread, data, arguments)
 
     def _in_thread(self, data: Any, arguments: Mapping[str, Any]) -> Any:
-        # Here, not where it was handed over: its time does not run while it waits for a thread.
+        # Watched from here on: the time in which the call waits for a thread does not count.
         watched = self.call_started(self.settings.timeout)
         try:
             return _call_in_thread(self.function, data, arguments)
@@ -109,10 +109,10 @@ class Invoker:
     async def _results_until_deadline(
         self, results: AsyncGenerator[Any, None]
     ) -> AsyncIterator[Any]:
-        """An async generator under one deadline for all of its results.
+        """Yield the results of an async generator, with one deadline for all of them.
 
-        The deadline watches only while we wait for it: left open across a `yield`, it would cancel
-        whoever takes the results.
+        The deadline applies only while we wait for the generator: left open across a `yield`, it
+        would cancel the caller that takes the results.
         """
         ends = self._deadline_time()
         async with aclosing(results):
@@ -131,8 +131,8 @@ class Invoker:
 
     @asynccontextmanager
     async def _deadline(self, ends: float) -> AsyncIterator[None]:
-        """A deadline for what is awaited; a function that swallows its cancellation is left to the
-        watchdog."""
+        """Cancel what the block awaits at `ends` and raise TimeoutError. A function that ignores
+        the cancellation is left to the heartbeat's watchdog."""
         left = max(0.0, ends - asyncio.get_running_loop().time())
         watched = self.call_started(left + _CANCEL_GRACE)
         scope = asyncio.timeout_at(ends)
@@ -164,14 +164,14 @@ def event_attributes(record: Record | None, lineage: Lineage | None) -> Mapping[
 
 
 def _call_in_thread(function: Callable[..., Any], data: Any, arguments: Mapping[str, Any]) -> Any:
-    """Call the function in this thread, and take all results of a generator here too, not in the
-    event loop."""
+    """Call the function in this thread. All results of a generator are taken in this thread too,
+    not in the event loop."""
     try:
         results = function(data, **arguments)
         if not isinstance(results, Iterator):
             return results
         gathered = list(islice(results, MAX_EVENT_RESULTS + 1))
-    except StopIteration as error:  # no future can carry it: whoever awaits would wait for ever
+    except StopIteration as error:  # a future cannot carry it: its caller would wait for ever
         raise RuntimeError("the function raised StopIteration") from error
     if len(gathered) > MAX_EVENT_RESULTS:
         raise OutputTooLargeError(f"it emitted more than {MAX_EVENT_RESULTS} events from one")
@@ -179,8 +179,8 @@ def _call_in_thread(function: Callable[..., Any], data: Any, arguments: Mapping[
 
 
 def is_lane_failure(error: BaseException) -> bool:
-    """Return True if an error ends the lane, not the event. A function's own `sys.exit()` or stray
-    cancellation does not; only a signal ends this process."""
+    """Return True if an error ends the lane; False if it is a failure of the event. A `sys.exit()`
+    in the function, or a cancellation that is not the lane's, is a failure of the event."""
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is None or task.cancelling() > 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence, Set
+from typing import NamedTuple
 
 from farandole.events.outcome import Outcome
 from farandole.events.record import Partition, Record
@@ -25,6 +26,17 @@ from farandole.worker.retry_queue import RetryQueue, Turn
 from farandole.worker.transaction_buffer import TransactionBuffer
 
 
+class LaneTopics(NamedTuple):
+    """The topics that a lane writes to, besides those of its results."""
+
+    dead: str
+    ledger: str
+    retry: str | None = None
+    """None if no event can be parked, and every try is made in place."""
+    alerts: str = ""
+    """Where the alerts of the circuit breaker are written; unused without `retry`."""
+
+
 class LaneProcessor:
     """The work of one lane of a stage: `farandole.lanes.lane_work.LaneWork`."""
 
@@ -32,35 +44,34 @@ class LaneProcessor:
         self,
         invoker: Invoker,
         lineages: LineageResolver,
-        dead_topic: str,
-        ledger_topic: str,
+        topics: LaneTopics,
         lane: int,
         *,
         on_committed: Callable[[Counters], None],
         cancelled_runs: Callable[[], Set[bytes]] = frozenset,
-        retry_topic: str | None = None,
-        alerts_topic: str = "",
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_committed` gets the counts of each committed transaction; `cancelled_runs` returns
-        the runs of which no event is handled. `retry_topic`: None if no event waits, and every try
-        is made in place. `alerts_topic`: where an open breaker is reported. `clock`: seconds of the
-        epoch."""
+        the runs of which no event is handled. `clock` returns seconds of the epoch. `monotonic`
+        returns seconds that never go back; it ends slices of time and transactions, so a simulation
+        passes a fixed one."""
         self._stage = invoker.stage
         self._invoker = invoker
         self._lineages = lineages
-        self._ledger_topic = ledger_topic
+        self._ledger_topic = topics.ledger
         self._lane = lane
         self._on_committed = on_committed
         self._cancelled_runs = cancelled_runs
-        retry_partition = None if retry_topic is None else Partition(retry_topic, lane)
-        self._retry_queue = RetryQueue(invoker, lineages, retry_partition, alerts_topic, clock)
-        self._dead_letters = DeadLetterWriter(invoker.stage, dead_topic, lineages)
+        self._monotonic = monotonic
+        retry_partition = None if topics.retry is None else Partition(topics.retry, lane)
+        self._retry_queue = RetryQueue(invoker, lineages, retry_partition, topics.alerts, clock)
+        self._dead_letters = DeadLetterWriter(invoker.stage, topics.dead, lineages)
         self._paths = EventPaths(invoker)
         self._admission = Admission(
             invoker.stage, lineages, self._paths, self._dead_letters, cancelled_runs
         )
-        self._execution = Execution(invoker)
+        self._execution = Execution(invoker, monotonic)
         self._executor = RetryExecutor(
             invoker.settings.retry,
             self._admission,
@@ -87,9 +98,9 @@ class LaneProcessor:
     async def handle(self, records: Sequence[Record]) -> BatchResult:
         buffer, queue = TransactionBuffer(self._stage), self._retry_queue
         self._lineages.start_batch()
-        began = time.monotonic()
+        began = self._monotonic()
         ends = began + MAX_TRANSACTION_AGE
-        waited = isinstance(records[0], ParkedEvent)  # then all of them have
+        are_parked = isinstance(records[0], ParkedEvent)  # all of the batch or none
         done = rows = group_end = 0
         while done < len(records) and not queue.is_blocking:
             if done == group_end:
@@ -105,27 +116,27 @@ class LaneProcessor:
             elif turn is Turn.BLOCKED:
                 await self._executor.defer(buffer, records[done])
                 done += 1
-            elif self._execution.is_straight and not waited:
+            elif self._execution.is_straight and not are_parked:
                 done, error = self._run_straight(buffer, records, done, group_end)
                 if error is not None:
                     first_failure = None if isinstance(error, LOOKUP_ERRORS) else error
                     await self._executor.settle_one(buffer, records[done], first_failure)
-                    # Its traceback refers to this frame: kept, they would be a cycle.
+                    # The traceback refers to this frame: a variable with it would be a cycle.
                     error = first_failure = None
                     done += 1
             else:
                 await self._executor.settle_one(buffer, records[done])
                 done += 1
-            if not waited and queue.input_done(done - rows):
+            if not are_parked and queue.input_done(done - rows):
                 break
             full = buffer.bytes + buffer.accounts.estimated_bytes >= MAX_TRANSACTION_BYTES
-            if full or time.monotonic() >= ends:
+            if full or self._monotonic() >= ends:
                 break
             await self._execution.yield_to_loop()
-        if not waited:  # those were counted as consumed when they came
+        if not are_parked:  # parked events were counted as consumed when they came
             buffer.counters.consumed += done - rows
         queue.flush(buffer, records[0])
-        return self._close_transaction(done, buffer, time.monotonic() - began)
+        return self._close_transaction(done, buffer, self._monotonic() - began)
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
         buffer = TransactionBuffer(self._stage)
@@ -159,8 +170,8 @@ class LaneProcessor:
         return BatchResult(done, {**buffer.close(), **entries}, buffer.counters)
 
     def _end_of_group(self, records: Sequence[Record], start: int) -> int:
-        """Return the end of the records from `start` on that are of one kind: input, or rows of the
-        retry topic."""
+        """Return the end of the group of records from `start` on that are all input, or all rows of
+        the retry topic."""
         if records[start].topic == records[-1].topic:
             return len(records)
         are_rows = self._retry_queue.contains_row(records[start])
@@ -172,22 +183,22 @@ class LaneProcessor:
     def _run_straight(
         self, buffer: TransactionBuffer, records: Sequence[Record], first: int, end: int
     ) -> tuple[int, BaseException | None]:
-        """Handle events of the input without a single await: as many as one slice of time allows,
-        up to the first that fails or has to wait. Returns where it stopped, and the error if one
-        failed."""
+        """Handle events of the input without an await, until the slice of time ends, an event fails
+        or one has to wait. Returns the index of the first record that is not settled, and the error
+        if that one failed, else None."""
         lineage_of, root_edge = self._lineages.lineage, self._lineages.root_edge
         account_for, path_of = buffer.accounts.account_for, self._paths.path_of
         needs_lineage = self._invoker.signature.context_parameter is not None
         blocked_keys, cancelled_runs = self._retry_queue.blocked_keys, self._cancelled_runs()
-        clock = time.monotonic
-        # What is the same for the events of one edge in one run; most events are of the last one's.
+        monotonic = self._monotonic
+        # Kept for the next event, which mostly has the same edge and run.
         last_edge = last_inherited = straight = None
         account: EdgeAccount = None  # type: ignore[assignment]  # set with `straight`
         book: Callable[[bytes], None] = None  # type: ignore[assignment]
         root_run: bytes | None = None
         outcomes: dict[Outcome, int] = {}  # of `account`, but for HANDLED
         at, untried = first, 0
-        slice_ends = clock() + TIME_SLICE
+        slice_ends = monotonic() + TIME_SLICE
         for record in records[first:end]:
             if blocked_keys and queue_key_of(record) in blocked_keys:
                 break
@@ -220,16 +231,16 @@ class LaneProcessor:
                     at += 1
                     continue
                 outcome = straight(record, raw or b"", lineage, inherited, account)
-            except BaseException as raised:  # noqa: BLE001 -- nobody ends us between two awaits
-                # No variable of this frame may keep it: with its traceback that is a cycle, which
-                # would leave the buffer to the garbage collector.
+            except BaseException as raised:  # noqa: BLE001 -- without an await there is no cancellation
+                # No variable of this frame may keep the error: with its traceback that is a cycle,
+                # and the buffer would be left to the garbage collector.
                 self._count_tries(buffer, account, outcomes, at - first - untried)
                 return at, raised
             if outcome is not None:
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
             book(event_id_of(record) if root_run is None else root_run)
             at += 1
-            if clock() >= slice_ends or buffer.bytes >= MAX_TRANSACTION_BYTES:
+            if monotonic() >= slice_ends or buffer.bytes >= MAX_TRANSACTION_BYTES:
                 break
         self._count_tries(buffer, account, outcomes, at - first - untried)
         return at, None

@@ -1,4 +1,4 @@
-"""What do the books say of the events that a transaction settles?"""
+"""Which ledger entries does a transaction write about the events that it settles?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.worker.input_edge import ID_HEADER, ID_INDEX, InputEdge
 from farandole.worker.output_routing import Output
 
-MAX_ENTRY_BYTES = 256 * 1024  # of one record; a run's part is never torn
+MAX_ENTRY_BYTES = 256 * 1024  # of one record; the part of a run is never split
 _MAX_PARTS = 500  # of one record; fewer only where they are large
 _PART_BYTES = 240  # bytes, about, that a run adds to an entry
 
@@ -34,12 +34,13 @@ _NO_LINES: Mapping[Output, int] = {}
 class EdgeAccount:
     """What one transaction does with the events of one type in one run."""
 
-    # Class attributes, because where each event is a run of its own, what is rare must be free.
+    # Class attributes as defaults: where each event opens a run, an account is made for each event,
+    # and what few accounts need must cost nothing.
     outcomes = OutcomeCounts()
     """How many of the events had an outcome other than HANDLED. Each event of the retry topic that
     is settled counts as -1 PARKED."""
     lines = 0
-    """Data lines, where an event may hold several."""
+    """Data lines, if an event can have several."""
 
     def __init__(self, edge: InputEdge, run: bytes, record: Record, is_root: bool) -> None:
         self.edge = edge
@@ -49,7 +50,7 @@ class EdgeAccount:
         self.is_root = is_root
         self.ids: list[bytes] = []
         self.emitted_ids: dict[Output, list[bytes]] = {}
-        """A list may be empty, where results were taken back."""
+        """The ids of emitted events by output; a list is empty if its results were taken back."""
         self.emitted_lines: Mapping[Output, int] = _NO_LINES
 
     def add_emitted_lines(self, output: Output, lines: int) -> None:
@@ -64,8 +65,8 @@ class EdgeAccount:
         self.outcomes.count(outcome, number)
 
     def settle(self, record: Record) -> None:
-        """Book one event as consumed, or, if it has waited and was booked then, as waiting no
-        more."""
+        """Count one event as consumed. A parked event was counted when it was parked: it is counted
+        as no longer parked."""
         if isinstance(record, ParkedEvent):
             self.count(Outcome.PARKED, -1)
         else:
@@ -77,17 +78,17 @@ class TransactionAccounts:
 
     def __init__(self) -> None:
         self._accounts: dict[InputEdge, dict[bytes, EdgeAccount]] = {}
-        self._unbooked: EdgeAccount | None = None
+        self._unwritten: EdgeAccount | None = None
 
     def account_for(
         self, edge: InputEdge, run: bytes, record: Record, *, is_root: bool
     ) -> EdgeAccount:
-        """The account of a run's events of one type; of a version from before there were books, one
-        that nobody reads."""
+        """Return the account of a run's events of one type. For a version that was published before
+        the ledger existed it is an account that is never written."""
         if not edge.version.ledger:
-            if self._unbooked is None:
-                self._unbooked = EdgeAccount(edge, run, record, is_root)
-            return self._unbooked
+            if self._unwritten is None:
+                self._unwritten = EdgeAccount(edge, run, record, is_root)
+            return self._unwritten
         runs = self._accounts.get(edge)
         if runs is None:
             runs = self._accounts[edge] = {}
@@ -98,7 +99,7 @@ class TransactionAccounts:
 
     @property
     def estimated_bytes(self) -> int:
-        """The bytes that the ledger records will take, about."""
+        """About how many bytes the ledger records will take."""
         return _PART_BYTES * sum(map(len, self._accounts.values()))
 
     def ledger_records(
@@ -113,7 +114,7 @@ class TransactionAccounts:
     ) -> dict[Partition, list[OutgoingRecord]]:
         """Return the records for the ledger; `written_at`: milliseconds of the epoch.
 
-        Every run's part is whole within one record, in the partition of the run.
+        The part of a run is never split; its record goes to the partition of the run.
         """
         by_partition: dict[int, list[list[EdgeAccount]]] = {}
         total = 0
@@ -125,8 +126,8 @@ class TransactionAccounts:
         return {
             Partition(topic, number): [
                 OutgoingRecord(None, value)
-                # No more parts at once than one record holds: the garbage collector goes through
-                # all that there are.
+                # No more parts at once than fit into one record: the garbage collector would walk
+                # through all of them.
                 for first in range(0, len(runs), _MAX_PARTS)
                 for value in _entry_values(
                     pipeline,
@@ -150,7 +151,7 @@ class TransactionAccounts:
 
 
 def event_id_of(record: Record) -> bytes:
-    """The id that an event of ours carries."""
+    """Return the id of an event that a stage emitted; empty if it has none."""
     headers = record.headers
     if len(headers) > ID_INDEX and headers[ID_INDEX][0] == ID_HEADER:
         return headers[ID_INDEX][1]
@@ -199,7 +200,7 @@ def _add_emitted(
     if known is None:
         known = {"n": number, "hash": total, "to": output.subscribers}
         emitted[output.event_type] = known
-    else:  # of another of the stage's inputs
+    else:  # another input of the stage has emitted this type too
         known["n"] += number
         known["hash"] = (known["hash"] + total) % 2**64
     if lines:
@@ -230,7 +231,8 @@ def _root_entry(account: EdgeAccount) -> RunRoot:
 def _entry_values(
     pipeline: str, stage: str, lane: int, at: int, each: float, parts: list[RunPart]
 ) -> Iterator[bytes]:
-    """As few records as hold all parts; `each`: seconds of handling an event."""
+    """Yield the values of as few records as possible for all parts. `each`: seconds that handling
+    one event took."""
     events = sum(settled["n"] for part in parts for settled in part["in"].values())
     entry: LedgerEntry = {
         "pipeline": pipeline,

@@ -1,19 +1,28 @@
-"""What is capped, and at what, so that memory stays bounded whatever arrives or is emitted?"""
+"""Which limits keep the memory of a worker bounded, whatever arrives or is emitted?"""
 
-TIME_SLICE = 0.05  # seconds that inline functions keep the event loop: heartbeats must live
-MAX_TRANSACTION_BYTES = 8 * 1024 * 1024  # of results, at which a transaction takes no further event
-MAX_TRANSACTION_AGE = 1.0  # seconds of handling, at which it takes no further event
-MAX_EVENT_BYTES = 64 * 1024 * 1024  # of results that one event may cause; beyond, a dead letter
-MAX_RECORD_BYTES = 1_000_000  # of one result, just below Kafka's default; beyond, likewise
-HEADER_BYTES_ESTIMATE = 400  # about what our headers take, counted with each result
-MAX_EVENT_RESULTS = (
-    MAX_EVENT_BYTES // HEADER_BYTES_ESTIMATE
-)  # of one event: more can never fit, however small
-MAX_DEAD_LETTER_BYTES = 1024 * 1024 + 192 * 1024  # of one dead letter; beyond, it is cut
-MAX_BATCH = 5_000  # events that a `list` function gets at most
-MAX_CACHED_LINEAGES = 4096  # that a lane remembers; beyond, it starts to remember anew
-MAX_RETRY_ROW_BYTES = (
-    MAX_DEAD_LETTER_BYTES  # of one row of an event that waits; beyond, it is tried in place alone
-)
-MAX_PARKED_BYTES = 64 * 1024 * 1024  # that wait in one lane; beyond, it takes no further input
-MAX_DUE_EVENTS = 500  # events that are tried again in one go
+TIME_SLICE = 0.05
+"""Seconds that inline functions may keep the event loop, so that heartbeats are sent."""
+MAX_TRANSACTION_BYTES = 8 * 1024 * 1024
+"""Bytes of results at which a transaction takes no further event."""
+MAX_TRANSACTION_AGE = 1.0
+"""Seconds of handling at which a transaction takes no further event."""
+MAX_EVENT_BYTES = 64 * 1024 * 1024
+"""Bytes of results that one event may cause. An event that causes more becomes a dead letter."""
+MAX_RECORD_BYTES = 1_000_000
+"""Bytes of one result, just below Kafka's default. A larger one makes its event a dead letter."""
+HEADER_BYTES_ESTIMATE = 400
+"""About how many bytes our headers take; counted with each result."""
+MAX_EVENT_RESULTS = MAX_EVENT_BYTES // HEADER_BYTES_ESTIMATE
+"""Results of one event: more can never fit, however small they are."""
+MAX_DEAD_LETTER_BYTES = 1024 * 1024 + 192 * 1024
+"""Bytes of one dead letter. A larger one is truncated."""
+MAX_BATCH = 5_000
+"""Events that a function of a list gets in one call."""
+MAX_CACHED_LINEAGES = 4096
+"""Lineages in the cache of a lane. When it is full, the cache is cleared."""
+MAX_RETRY_ROW_BYTES = MAX_DEAD_LETTER_BYTES
+"""Bytes of the row of a parked event. An event with a larger row is only tried in place."""
+MAX_PARKED_BYTES = 64 * 1024 * 1024
+"""Bytes of the parked events of one lane. At this size the lane takes no further input."""
+MAX_DUE_EVENTS = 500
+"""Parked events that are tried again in one batch."""

@@ -1,4 +1,4 @@
-"""Whose event is this record: which run, which version, and who comes after?"""
+"""To which run, version and input edge does a record belong?"""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ Versions = Mapping[int, Version]
 
 
 class UncheckedVersionsError(Exception):
-    """A root was met, and a version may begin before it that we have not read: `refresh`, then ask
-    again."""
+    """A record is a root, and a version that we have not read may begin before it. The caller calls
+    `refresh` and asks again."""
 
 
 class MisplacedRecordError(Exception):
-    """A root whose key belongs into another partition: somebody's partitioner is not Kafka's."""
+    """A root is in another partition than the one of its key: its producer does not use Kafka's
+    partitioner."""
 
     def __init__(self, edge: InputEdge, home: int) -> None:
         super().__init__(home)
@@ -57,12 +58,13 @@ class MisplacedRecordError(Exception):
 
 
 LOOKUP_ERRORS = (UnknownVersionError, UncheckedVersionsError, MisplacedRecordError)
-"""Raised before an event is tried; none is a failure of it."""
+"""Errors that are raised before an event is tried. None of them is a failure of the event."""
 
 
 @dataclass(slots=True)
 class _RootBlock:
-    """Neighbouring roots of one partition: those at the offsets from `first` on, before `ends`."""
+    """Consecutive offsets of one partition, from `first` to before `ends`: the roots there have the
+    same edge."""
 
     topic: str
     partition: int
@@ -75,7 +77,7 @@ class _RootBlock:
 @dataclass(slots=True)
 class _LastEmitted:
     """The last event that a stage of this installation emitted. The next one is mostly of the same
-    transaction and run: it differs in its id alone, and has the same lineage."""
+    transaction and run: then only its id differs, and it has the same lineage."""
 
     topic: str
     before_id: Sequence[Header]
@@ -85,7 +87,7 @@ class _LastEmitted:
 
 @dataclass(slots=True)
 class _InputPartition:
-    """One partition of an input: which version a root there belongs to, by its offset."""
+    """One partition of an input: by its offset, the version that a root in it belongs to."""
 
     run_ids: RunIdGenerator
     starts: Sequence[VersionStart]  # newest first
@@ -95,8 +97,8 @@ class _InputPartition:
 class LineageResolver:
     """Returns the lineage of each record that a stage reads.
 
-    Bookkeeping headers are believed only of records that a stage of this installation emitted, by
-    their `ce_source`; on any other record a run id is a correlation attribute.
+    Run and version headers are trusted only if a stage of this installation emitted the record, as
+    its `ce_source` shows; on any other record a run id is a correlation attribute.
     """
 
     def __init__(
@@ -104,9 +106,14 @@ class LineageResolver:
         versions: Versions,
         read_again: Callable[[], Awaitable[Versions]],
         bind: Callable[[Version, str], OutputRouter | None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`read_again` returns the published versions, read now. `bind` returns the outputs of the
+        stage for an event type under a version; None if that version does not send it there."""
         self._read_again = read_again
         self._bind = bind
+        self._monotonic = monotonic
         self._not_found: dict[bytes, float] = {}
         self._edges: dict[tuple[str, str], InputEdge | None] = {}
         self._checked = False
@@ -123,8 +130,8 @@ class LineageResolver:
         self._last_emitted: _LastEmitted | None = None
 
     def _edge(self, version: Version, topic: str) -> InputEdge | None:
-        """Return the edge of a topic under a version; None if the version has no such topic. Made
-        at first use: few published versions are met, and binding one takes milliseconds."""
+        """Return the edge of a topic under a version; None if the version has no such topic. It is
+        made at first use: few published versions occur, and binding one takes milliseconds."""
         key = version.name, topic
         if key not in self._edges:
             event_type = event_type_of(version, topic)
@@ -150,20 +157,21 @@ class LineageResolver:
         except Exception as error:
             if version is not self.newest:
                 raise
-            # It was made for newer code: processes that have it take these events over.
+            # The version was made for newer code: processes with that code handle these events.
             raise OutcomeUnknownError(f"{version.name} cannot be bound here: {error}") from None
 
     async def find_version(self, unknown: UnknownVersionError) -> None:
         """Read the published versions again. Raises UnreadableEventError if that one is not among
         them, and OutcomeUnknownError if they cannot be read."""
         name: bytes = unknown.args[0]
-        if self._not_found.get(name, 0.0) < time.monotonic():
+        pause_ends = self._not_found.get(name)
+        if pause_ends is None or pause_ends < self._monotonic():
             await self.refresh()
             if name in self._index.by_name:
                 return
             if len(self._not_found) >= MAX_CACHED_LINEAGES:
                 self._not_found.clear()
-            self._not_found[name] = time.monotonic() + _LOOKUP_PAUSE
+            self._not_found[name] = self._monotonic() + _LOOKUP_PAUSE
         raise UnreadableEventError(
             f"topology version {name.decode(errors='replace')!r} was never published here"
         )
@@ -181,7 +189,7 @@ class LineageResolver:
         try:
             versions = await self._read_again()
         except Exception as error:  # noqa: BLE001 -- whatever it was, they were not read
-            # No reason to give the event up: the lane is opened again, and reads them again.
+            # This is no failure of the event: the lane opens again and reads the versions again.
             raise OutcomeUnknownError(str(error)) from None
         if versions is not self._read:
             self._set_versions(versions)
@@ -242,8 +250,8 @@ class LineageResolver:
         return Lineage(edge, run, make_header_block(inherited), is_root=False)
 
     def stray(self, record: Record) -> Lineage:
-        """The lineage of a record that cannot be read any better: that of a root in its place.
-        Nothing is believed of it but where it stands."""
+        """Return the lineage of a root at the record's position, for a record whose own lineage
+        cannot be read. Only its position is used."""
         place = self._place(record)
         start, _ = version_span(place.starts, record.offset)
         edge = self._edge(start.version, record.topic)
@@ -252,7 +260,7 @@ class LineageResolver:
         return Lineage(edge, run, make_header_block([(RUN_HEADER, run)]))
 
     def lineage_or_stray(self, record: Record) -> Lineage:
-        """Return the lineage of a record; that of a root in its place if it cannot be read."""
+        """Return the lineage of a record; that of a root at its position if it cannot be read."""
         try:
             return self.lineage(record)
         except (UnreadableEventError, *LOOKUP_ERRORS):
@@ -263,11 +271,11 @@ class LineageResolver:
         return self._index.has_topic(topic)
 
     def root_edge(self, record: Record) -> tuple[InputEdge, HeaderBlock]:
-        """The edge of a root by its position alone, as kcat writes it with no headers at all, and
-        what its descendants inherit: the run. Raises UnreadableEventError, UncheckedVersionsError
-        and MisplacedRecordError."""
+        """Return the edge of a root by its position alone, and the header that its descendants
+        inherit: the run. The root may be a record without any header, as kcat writes it. Raises
+        UnreadableEventError, UncheckedVersionsError and MisplacedRecordError."""
         if record.value is None:
-            parse_envelope(record)  # says what is wrong
+            parse_envelope(record)  # raises the error
         roots, offset = self._last_roots, record.offset
         if (
             roots is None
@@ -284,7 +292,8 @@ class LineageResolver:
         return roots.edge, (1, _RUN_HEADER_PREFIX + roots.run_ids[at : at + RUN_ID_LENGTH])
 
     def _roots(self, record: Record) -> _RootBlock:
-        """A bare record and those after it. Raises UncheckedVersionsError."""
+        """Return the block of roots at the record's offset and after it. Raises
+        UncheckedVersionsError."""
         if not self._checked:
             raise UncheckedVersionsError
         partition, first = record.partition, record.offset
@@ -300,7 +309,8 @@ class LineageResolver:
         return place.last_roots
 
     def _root(self, record: Record) -> Lineage:
-        """A root with headers: somebody's CloudEvent, or somebody's forgery."""
+        """Return the lineage of a root with headers; run and version headers in it are not trusted.
+        Raises UnreadableEventError, UncheckedVersionsError and MisplacedRecordError."""
         envelope = parse_root(record)
         edge, inherited = self.root_edge(record)
         run = root_run_id(inherited)
@@ -314,7 +324,7 @@ class LineageResolver:
         return Lineage(edge, run, make_header_block(handed_down), envelope.data, attributes)
 
     def _place(self, record: Record) -> _InputPartition:
-        """Return the partition that a record stands in."""
+        """Return what is known of the record's partition."""
         key = record.topic, record.partition
         try:
             return self._places[key]
@@ -333,5 +343,5 @@ _RUN_HEADER_PREFIX = length_prefixed(RUN_HEADER.encode()) + varint_bytes(
 
 
 def root_run_id(inherited: HeaderBlock) -> bytes:
-    """The run of a root, which it hands down as its only header so far."""
+    """Return the run of a root, from the header block that `root_edge` returned."""
     return inherited[1][-RUN_ID_LENGTH:]

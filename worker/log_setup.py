@@ -1,4 +1,4 @@
-"""How does a log line look?"""
+"""How is logging configured, and in which format are log lines written?"""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import structlog
 
 
 def configure_logging(*, level: str = "info", pretty: bool | None = None) -> None:
-    """Dotted event names with fields: for people on a terminal, as JSON lines elsewhere; all on
-    standard error, so that standard output stays data."""
+    """Write log lines (dotted event names with fields) to standard error, so that standard output
+    contains data only. `pretty`: colours for a person instead of JSON; None: only on a terminal."""
     if pretty is None:
         pretty = sys.stderr.isatty()
     renderer: structlog.types.Processor = (
@@ -30,8 +30,8 @@ def configure_logging(*, level: str = "info", pretty: bool | None = None) -> Non
         wrapper_class=structlog.make_filtering_bound_logger(number),
         # One write a line: the lines of several processes must not run into each other.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,  # whoever configures anew, a test for one, is heard
+        cache_logger_on_first_use=False,  # a later call must take effect, for example in tests
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
-    # aiokafka says some 70 lines a second while a broker is away; what matters of it, we say.
+    # aiokafka logs some 70 lines a second while a broker is away; we log what matters ourselves.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

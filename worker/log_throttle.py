@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 MAX_TRACKED_MESSAGES = 100
-"""Different messages that a throttle remembers; beyond, it forgets them all."""
+"""Different messages that a throttle remembers. When they are more, it forgets all of them."""
 
 
 @dataclass(slots=True)

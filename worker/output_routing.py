@@ -1,4 +1,4 @@
-"""Which outputs has a stage under one version, and which of them does a result take?"""
+"""Which outputs does a stage have under one version, and to which does a result go?"""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from farandole.worker.codecs import InvalidResultError, codec_for, decode_json
 
 
 class UndeclaredOutputError(Exception):
-    """The function returned a kind of event that the version of this event does not know: the
-    version is older than the code. Nobody subscribes to such a result there."""
+    """The function returned an event of a type that the version of its cause does not declare: the
+    version is older than the code. No stage of that version subscribes to it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: hashing must be cheap
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: hashing must be cheap
 class Output:
     """One event type that a stage emits under one version."""
 
@@ -30,18 +30,19 @@ class Output:
     topic: str
     partitions: int
     encode: Callable[[Any], bytes]
-    """Raises what `Codec.encoder` says."""
+    """Writes a result; raises the errors of `Codec.encoder`."""
     read_key: Callable[[Any], bytes | None] | None
-    """None if the event type declares no key: a result then inherits that of its cause."""
+    """Reads the key of a result; None if the event type declares no key: a result then inherits the
+    key of its cause."""
     count_rows: Callable[[Any], int] | None
-    """None if an event holds one line: its data are no list."""
+    """Counts the lines of a result; None if its data are no list."""
     subscribers: list[str]
     """The stages that subscribe to it."""
 
 
 class OutputRouter:
-    """Where each result of a stage goes under one version, and what that version says of the event
-    type that caused it: which of its events the stage handles, and with which parameters.
+    """Returns the output of each result of a stage, for one input event type under one version. It
+    also has that version's filter of the input, and the parameters of the function.
 
     The i-th member of the return annotation is the i-th of `emits`; a result wrapped in `To` names
     its event type itself. The code is that of the newest version: under one that has other numbers
@@ -60,11 +61,12 @@ class OutputRouter:
         emits = settings.emits
         newest_emits = latest.emits if latest is not None else emits
         self.accepts = _event_filter(settings.when.get(event_type))
-        """Returns whether an event is handled, by its data and its attributes; None if each is."""
+        """Returns True if an event is handled, by its data and its attributes; None if every event
+        is."""
         self.fixed_arguments = _fixed_arguments(settings.parameters, signature)
-        """The arguments that the function gets beside the event, whatever the event."""
+        """The arguments that the function gets with every event, beside its data."""
         self.member_decode = _member_decoder(version, event_type, signature)
-        """Reads this event type; None if it is read as all that the function takes."""
+        """Reads this event type; None if it is read with the decoder of the whole input schema."""
         schemas = list(signature.output_schemas)
         if len(schemas) > 1 and (signature.names_outputs or len(newest_emits) == 1):
             # One event of several schemas: its data are any of them.
@@ -104,7 +106,7 @@ class OutputRouter:
                 self._others.append(output)
 
     def route(self, result: Any) -> tuple[Output, Any]:
-        """Return the output that a result takes, and its data. Raises InvalidResultError and
+        """Return the output to which a result goes, and its data. Raises InvalidResultError and
         UndeclaredOutputError."""
         if type(result) is To:
             return self._route_named(result)
@@ -177,7 +179,7 @@ def _member_decoder(
     version: Version, event_type: str, signature: StageSignature
 ) -> Callable[[bytes], Any] | None:
     """Return what reads this event type, for a function that takes `A | B`, if its published schema
-    is that of one of them alone. Otherwise None: pydantic picks the one that fits best."""
+    is that of exactly one of them; otherwise None: pydantic picks the one that fits best."""
     if typing.get_origin(signature.input_schema) not in (typing.Union, types.UnionType):
         return None
     published = version.events[event_type].data_schema

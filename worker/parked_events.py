@@ -1,4 +1,4 @@
-"""Which events of a lane wait, until when, and which wait behind which?
+"""Which events of a lane are parked, until when, and in which order are they tried again?
 
 The state of one lane; its rows stand in the lane's partition of the retry topic. An event with a
 key waits behind the waiting events of that key from the same input; one without waits alone.
@@ -22,7 +22,8 @@ from farandole.worker.limits import MAX_DUE_EVENTS, MAX_PARKED_BYTES
 QueueKey = tuple[str, bytes | int]
 """A topic, and an event's key, or its offset if it has none."""
 HOPELESS_DEATHS = 3
-"""So many events of one key in a row used up their tries: the next ones get a single try."""
+"""After this number of events of one key in a row used up their tries, the next ones get a single
+try."""
 
 
 class ParkedEvents:
@@ -55,10 +56,10 @@ class ParkedEvents:
         return self._retry_partition
 
     def restore(
-        self, rows: Mapping[bytes, bytes], belongs_here: Callable[[ParkedEvent], bool]
+        self, rows: Mapping[bytes, bytes], belongs_to_lane: Callable[[ParkedEvent], bool]
     ) -> None:
-        """Load what was committed. Rows that no lane wrote, or that do not belong here, are
-        skipped."""
+        """Load what was committed. Rows that no lane wrote, or that belong to another lane,
+        are skipped."""
         self._clear()
         found = []
         for key, value in rows.items():
@@ -67,7 +68,7 @@ class ParkedEvents:
                     event = retry_record.parse_retry_row(value)
                 except ValueError:
                     continue
-                if belongs_here(event):
+                if belongs_to_lane(event):
                     found.append(event)
         for event in sorted(found, key=lambda event: event.sequence):
             self._append(event)
@@ -90,8 +91,8 @@ class ParkedEvents:
         return retry_record.make_retry_row(event)
 
     def fails_repeatedly(self, event: Record) -> bool:
-        """Return True if so many events before it in its queue used up their tries that it gets a
-        single one. A queue that always fails is so emptied faster than it fills the lane."""
+        """Return True if HOPELESS_DEATHS events before it in its queue used up their tries, so that
+        it gets a single one: a queue that always fails empties faster than it fills the lane."""
         return self._deaths.get(queue_key_of(event), 0) >= HOPELESS_DEATHS
 
     def record_death(self, event: ParkedEvent) -> None:
@@ -148,13 +149,13 @@ class ParkedEvents:
 
     @property
     def at_capacity(self) -> bool:
-        """As many events, or bytes, wait as may."""
+        """True if the number or the bytes of the parked events have reached their limit."""
         return self.count >= self._capacity or self.bytes >= MAX_PARKED_BYTES
 
     @property
     def free_slots(self) -> int:
-        """How many more events may wait; at least one, as a lane that is asked to handle an event
-        must."""
+        """How many more events may be parked; at least 1, because a lane that handles an event must
+        be able to park it."""
         return max(1, self._capacity - self.count)
 
     def _heads(self) -> list[ParkedEvent]:

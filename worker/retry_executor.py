@@ -51,8 +51,8 @@ class RetryExecutor:
         record: Record,
         first_failure: BaseException | None = None,
     ) -> None:
-        """Settle one event, with every try that it gets in place, or let it wait. `first_failure`:
-        the error of a first try that has been made already."""
+        """Settle one event with all of its tries in place, or park it. `first_failure`: the error
+        of the first try, if that was made already."""
         first_at = self._clock()
         error = first_failure
         attempt = record.attempts if isinstance(record, ParkedEvent) else 0
@@ -80,8 +80,8 @@ class RetryExecutor:
         self._retry_queue.complete(buffer, record)
 
     async def settle_batch(self, buffer: TransactionBuffer, records: Sequence[Record]) -> int:
-        """Settle neighbouring events with one call, or let some wait; returns how many of the
-        records are done with."""
+        """Settle the first of these events with one call, and park those that fail or are blocked.
+        Returns the number of records that are settled or parked."""
         events: list[AdmittedEvent] = []
         done = 0
         turns = [self._retry_queue.admit(buffer, record) for record in records]
@@ -104,7 +104,7 @@ class RetryExecutor:
         return done
 
     async def defer(self, buffer: TransactionBuffer, record: Record) -> None:
-        """Let an event wait because an earlier one of its key does."""
+        """Park an event because an earlier one of its key is parked."""
         event = await self._admission.admit_or_bury(buffer, record)
         if event is not None:
             self._defer(buffer, event)
@@ -113,7 +113,8 @@ class RetryExecutor:
         self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempts: int
     ) -> None:
         """Call the function with all events; where that fails, with each half, down to the failing
-        events, which wait or become dead letters. `attempts`: of the call with all of them."""
+        events, which are parked or become dead letters. `attempts`: how often the call with all
+        events is tried."""
         events = [event for event in events if not self._defer_if_blocked(buffer, event)]
         if not events:
             return
@@ -154,22 +155,22 @@ class RetryExecutor:
         await self._bisect(buffer, events[half:], 1)
 
     def _fail(self, buffer: TransactionBuffer, record: Record, failure: Failure) -> float | None:
-        """Return the seconds after which an event is tried again in place; None if it waits in the
-        retry topic or is a dead letter now."""
+        """Decide what happens to an event that failed. Return the seconds after which it is tried
+        again in place; None if it was parked, or its dead letter was written."""
         decision = self._retry_queue.fail(buffer, record, failure)
         if isinstance(decision, GiveUp):
             self._dead_letters.write_failed(buffer, record, *failure)
         return decision.seconds if isinstance(decision, RetryInPlace) else None
 
     def _defer_if_blocked(self, buffer: TransactionBuffer, event: AdmittedEvent) -> bool:
-        """Let an event wait if it has to; returns True if it did."""
+        """Park an event if it must wait; returns True if it was parked."""
         must = self._retry_queue.must_defer(event.record)
         if must:
             self._defer(buffer, event)
         return must
 
     def _defer(self, buffer: TransactionBuffer, event: AdmittedEvent) -> None:
-        """Let an event wait, or write its dead letter if its row would be too large."""
+        """Park an event, or write its dead letter if its row would be too large."""
         if self._retry_queue.defer(buffer, event.record, event.lineage):
             return
         error = OutputTooLargeError(

@@ -1,4 +1,4 @@
-"""Is an event worth another try, when, and until when?"""
+"""Is a failed event tried again, when, and until when?"""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from farandole.worker.codecs import InvalidResultError
 from farandole.worker.transaction_buffer import OutputTooLargeError
 
 FINAL_ERRORS = (Reject, UnreadableEventError, InvalidResultError, OutputTooLargeError)
-"""Errors that another try cannot change. Their message says all, a traceback would add nothing."""
+"""Errors that another try cannot change. They are written without a traceback, which would add
+nothing to the message."""
 
 
 class FailedTry(NamedTuple):
-    """What decides how a failed event goes on."""
+    """What decides what happens to a failed event."""
 
     attempts: int
     """How often it has failed, this time included."""
@@ -32,13 +33,13 @@ class FailedTry(NamedTuple):
 
 
 class RetryInPlace(NamedTuple):
-    """The lane waits for so many seconds, and tries the event again."""
+    """The lane waits for this number of seconds, and tries the event again."""
 
     seconds: float
 
 
 class Park(NamedTuple):
-    """The event waits in the retry topic for so many seconds, with so many attempts used up."""
+    """The event waits in the retry topic for `seconds`, with `attempts` used up."""
 
     seconds: float
     attempts: int
@@ -52,7 +53,7 @@ RetryDecision = RetryInPlace | Park | GiveUp
 
 
 def decide(retry: RetryPolicy, failed: FailedTry, random: Callable[[], float]) -> RetryDecision:
-    """Return how an event goes on whose try failed with an error that is worth another try.
+    """Return what happens to an event whose try failed with a retryable error.
 
     While the breaker is open, an event that can wait neither uses up its tries nor dies: the
     dependency is down, not the event at fault.
@@ -86,12 +87,12 @@ def backoff_seconds(retry: RetryPolicy, attempt: int, random: Callable[[], float
 
 def waits_in_place(retry: RetryPolicy, attempt: int) -> bool:
     """Return True if the lane stands still for that wait. The longest delay decides, not the one
-    drawn: otherwise chance would now and then hold up the other events."""
+    drawn: otherwise chance would sometimes delay the other events."""
     return _backoff(retry).longest_delay(attempt) <= retry.in_place
 
 
 def is_exhausted(retry: RetryPolicy, attempts: int, waited: float) -> bool:
-    """Return True if an event that has failed so often, in so many seconds, is given up."""
+    """Return True if an event that failed `attempts` times within `waited` seconds is given up."""
     return attempts >= retry.attempts or (retry.within is not None and waited >= retry.within)
 
 

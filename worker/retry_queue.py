@@ -60,9 +60,10 @@ class Turn(Enum):
     BLOCKED = auto()
     """An earlier event of its key waits: defer it."""
     SKIP = auto()
-    """It has waited, and stands behind an event that waits again: leave it."""
+    """It is a parked event, and an earlier one of its key waits again: leave it parked."""
     ROW = auto()
-    """It is a record of the retry topic itself: the queue has taken it up, if it is a replay."""
+    """It is a record of the retry topic itself: if it is a replay, the queue has parked its
+    event."""
 
 
 class Failure(NamedTuple):
@@ -86,8 +87,9 @@ class RetryQueue:
         alerts_topic: str,
         clock: Callable[[], float],
     ) -> None:
-        """`retry_partition`: of the rows; None if no event waits, and every try is made in place.
-        `alerts_topic`: of the breaker alerts. `clock`: seconds of the epoch."""
+        """`retry_partition`: where the rows are written; None if no event can be parked, and every
+        try is made in place. `alerts_topic`: where breaker alerts are written. `clock` returns
+        seconds of the epoch."""
         self.can_park = retry_partition is not None
         self._retry_partition = retry_partition or Partition("", 0)
         self._stage = invoker.stage
@@ -107,12 +109,12 @@ class RetryQueue:
 
     @property
     def deferred(self) -> DeferredEvents | None:
-        """The events that wait; None if none can."""
+        """The parked events; None if no event can be parked."""
         return self._parked if self.can_park else None
 
     def restore(self, rows: Mapping[bytes, bytes]) -> None:
         """Load what was committed."""
-        self._parked.restore(rows, self._belongs_here)
+        self._parked.restore(rows, self._belongs_to_lane)
         self._alerts.restore(rows, self._clock())
 
     def input_idle(self) -> None:
@@ -183,8 +185,8 @@ class RetryQueue:
             self._breaker.record_attempts(self._clock(), tries)
 
     def fail(self, buffer: TransactionBuffer, record: Record, failure: Failure) -> RetryDecision:
-        """Count one try that failed, and return how the event goes on. If it waits, it has been
-        parked; if it is given up, the caller writes the dead letter."""
+        """Count one try that failed, and return what happens to the event. `Park`: it has been
+        parked; `GiveUp`: the caller must write the dead letter."""
         if not is_retryable(self._retry, failure.error):
             return GiveUp()
         now = self._clock()
@@ -218,7 +220,7 @@ class RetryQueue:
         return decision
 
     def complete(self, buffer: TransactionBuffer, record: Record) -> None:
-        """Take an event that has waited out of the state, unless it waits again."""
+        """Remove a parked event from the state, unless it was parked again."""
         if isinstance(record, ParkedEvent):
             tombstone = self._parked.remove(record)
             if tombstone is not None:
@@ -226,7 +228,7 @@ class RetryQueue:
 
     def input_done(self, events: int) -> bool:
         """Return True if the transaction is to take no more input after `events` events of it: the
-        probe of an open breaker is made, or as many events wait as may."""
+        probe of an open breaker is made, or no more events may be parked."""
         if self._breaker.is_open and events:
             # One event is the probe, even if it was only deferred.
             self._breaker.probe_input_next = False
@@ -253,12 +255,12 @@ class RetryQueue:
     # -- inside
 
     def _take_up_replay(self, buffer: TransactionBuffer, record: Record) -> None:
-        """Park the event of a replay; what the lane itself has written it knows already."""
+        """Park the event of a replay; ignore the rows that the lane itself has written."""
         if record.value is None or record.key is None or not record.key.startswith(REPLAY_PREFIX):
             return
         try:
             event = parse_retry_row(record.value)
-            if not self._belongs_here(event):
+            if not self._belongs_to_lane(event):
                 raise ValueError(f"{event.topic}/{event.partition} is no input of this lane")
         except ValueError as error:
             log.warning(
@@ -284,9 +286,9 @@ class RetryQueue:
         key, value, _ = make_retry_row(event)
         return len(key or b"") + len(value or b"") <= MAX_RETRY_ROW_BYTES
 
-    def _belongs_here(self, event: ParkedEvent) -> bool:
-        here = event.partition == self._retry_partition.partition
-        return here and self._lineages.is_input_topic(event.topic)
+    def _belongs_to_lane(self, event: ParkedEvent) -> bool:
+        is_our_partition = event.partition == self._retry_partition.partition
+        return is_our_partition and self._lineages.is_input_topic(event.topic)
 
     def _write(self, buffer: TransactionBuffer, row: OutgoingRecord) -> None:
         buffer.write(self._retry_partition.topic, row, self._retry_partition.partition)
@@ -322,5 +324,5 @@ def _with_failure(record: Record, failure: Failure, now: float) -> ParkedEvent:
 
 
 def _safe_text(text: str) -> str:
-    """Return the text cut to what a row holds, and as UTF-8: it may have lone surrogates."""
+    """Return the text cut to the length that a row may have, with lone surrogates escaped."""
     return escape_surrogates(text[:MAX_RETRY_MESSAGE_LENGTH])

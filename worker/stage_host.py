@@ -1,4 +1,4 @@
-"""Which stages does this process host, as versions come?"""
+"""Which stages does this process host, and what changes when a version is published?"""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from farandole.stages.json_schema import NoSchemaError, schema_digest
 from farandole.worker.control_state import ControlState
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.invoker import Invoker
-from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs, signature_mismatch
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 10.0  # seconds that a lane has to end between transactions when it is to go
+DRAIN_SECONDS = 10.0  # seconds that a lane has to end between two transactions
 
 
 class OutdatedCodeError(Exception):
-    """A version was made for other code than what this process has imported: a new process, which
-    imports what is on disk now, is to take its place."""
+    """A version was made for other code than this process has imported: a new process, which
+    imports the code that is on disk now, must replace it."""
 
 
 class _StageCode(NamedTuple):
@@ -57,34 +57,35 @@ class _HostedStage:
 
 
 class StageHost:
-    """The lane groups of one process. `stages`: the names of those to host; all if it is empty."""
+    """The lane groups of one process. `stages`: the names of the stages to host; empty for all."""
 
     def __init__(
         self,
         settings: Settings,
         published: PublishedVersions,
-        asked: ControlState,
+        control: ControlState,
         stages: Collection[str],
         beat: Heartbeat,
     ) -> None:
         self._settings = settings
         self._published = published
-        self._asked = asked
+        self._control = control
         self._stages = stages
         self._beat = beat
         self._isolation_lock = asyncio.Lock()
         self._hosted: dict[str, _HostedStage] = {}
         self._ending = asyncio.Event()
         self.lanes: dict[str, Callable[[], int]] = {}
-        """By stage, returns how many of its lanes are open here now."""
+        """By stage, what returns the number of its lanes that are open in this process now."""
 
     def drain(self) -> None:
         """Let every lane end between transactions; `run` returns when that is done."""
         self._ending.set()
 
     async def run(self) -> None:
-        """Raises MembershipError, OutdatedCodeError, and FunctionNotFoundError where none of the
-        newest version can be worked."""
+        """Host the stages of each version until `drain` is called, and return when all lanes have
+        ended. Raises MembershipError, OutdatedCodeError, and FunctionNotFoundError if no stage of
+        the newest version can be hosted."""
         ending = asyncio.create_task(self._ending.wait())
         changed = asyncio.create_task(self._published.changed())
         try:
@@ -106,7 +107,7 @@ class StageHost:
             await self._stop_stages(list(self._hosted))
 
     async def _apply_versions(self, versions: VersionsByNumber, *, first: bool = False) -> None:
-        """Start, change and stop stages, so that those of these versions are hosted."""
+        """Start, change and stop stages, so that the stages of these versions are hosted."""
         newest = versions[max(versions)]
         stages = active_stages(versions)
         if first:
@@ -116,7 +117,7 @@ class StageHost:
                     f"{newest.name} has no stage {missing[0]!r}: {', '.join(stages)}"
                 )
         wanted = {n: s for n, s in stages.items() if not self._stages or n in self._stages}
-        lacking: list[str] = []
+        missing_code: list[str] = []
         codes: dict[str, _StageCode] = {}
         for name, wanted_stage in wanted.items():
             code = self._load_code(name, wanted_stage.stage, versions)
@@ -136,12 +137,12 @@ class StageHost:
             if isinstance(code, str):
                 log.error("stage.refused", stage=name, version=newest.name, why=code)
                 if name in newest.stages:
-                    lacking.append(code)
+                    missing_code.append(code)
             else:
                 codes[name] = code
-        if lacking and not codes:
-            # What is imported once is not read again: the next process may find code that fits.
-            raise FunctionNotFoundError(lacking[0])
+        if missing_code and not codes:
+            # Python imports code once: only the next process can load code that fits.
+            raise FunctionNotFoundError(missing_code[0])
         await self._stop_stages(
             [
                 name
@@ -157,7 +158,8 @@ class StageHost:
     def _load_code(
         self, name: str, stage: StageSpec, versions: VersionsByNumber
     ) -> _StageCode | str:
-        """Return the function of a stage, or why the code of this process cannot work it."""
+        """Return the function of a stage; the reason as text if this process's code does not
+        fit."""
         version = max((v for v in versions.values() if name in v.stages), key=lambda v: v.version)
         try:
             function = load_function(stage.run)
@@ -167,7 +169,7 @@ class StageHost:
                 bind_outputs(version, event_type, name, signature)
         except (FunctionNotFoundError, UnbindableError) as error:
             why = str(error)
-        except Exception as error:  # noqa: BLE001 -- what its parameters' model says, for one
+        except Exception as error:  # noqa: BLE001 -- for example from the model of its parameters
             why = f"{stage.run}: {error}"
         if why is not None:
             return f"{why}; start a worker with the code that {version.name} was made for"
@@ -189,7 +191,7 @@ class StageHost:
         self.lanes[name] = lambda: len(hosted.group.running_lanes)
 
     async def _stop_stages(self, names: Sequence[str]) -> None:
-        """Drain these stages. Raises what one of them ended with."""
+        """Drain these stages. Raises the error with which one of them ended."""
         ended = {name: self._hosted.pop(name) for name in names}
         for hosted in ended.values():
             hosted.ending.set()
@@ -226,9 +228,9 @@ class StageHost:
 
         parking = wanted_stage.parking
 
-        def retries(lane: int) -> str | None:
-            """Return the retry topic of a lane, by the versions active now: the lane may not
-            have existed at first. None if the topic has no such partition."""
+        def retry_topic_of(lane: int) -> str | None:
+            """Return the retry topic of a lane, by the versions that are active now: later versions
+            may have added the lane. None if the topic has no such partition."""
             now = active_stages(self._published.versions).get(name, wanted_stage).parking
             return now.topic if now is not None and lane < now.partitions else None
 
@@ -246,13 +248,15 @@ class StageHost:
                         latest=wanted_stage.stage,
                     ),
                 ),
-                names.dead_topic(newest.pipeline, name),
-                names.ledger_topic,
+                LaneTopics(
+                    dead=names.dead_topic(newest.pipeline, name),
+                    ledger=names.ledger_topic,
+                    retry=retry_topic_of(lane),
+                    alerts=names.alerts_topic,
+                ),
                 lane,
                 on_committed=self._beat.counters(name).add,
-                cancelled_runs=self._asked.cancelled_runs,
-                retry_topic=retries(lane),
-                alerts_topic=names.alerts_topic,
+                cancelled_runs=self._control.cancelled_runs,
             )
 
         spec = LaneSpec(
@@ -265,7 +269,7 @@ class StageHost:
             lost_offset_remedy=str(
                 NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
             ),
-            is_paused=partial(self._asked.is_paused, name),
+            is_paused=partial(self._control.is_paused, name),
         )
         return LaneGroup(self._settings, spec, isolation=self._isolation_lock)
 
@@ -282,8 +286,8 @@ def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
 
 
 def without_wiring(stage: StageSpec) -> StageSpec:
-    """Return the stage with only those fields whose change starts its lanes again: not what the
-    version of each event wires, nor what only other services read."""
+    """Return the stage with only those fields whose change restarts its lanes: without what each
+    event's version wires, and without what only other services read."""
     fields = restarting_fields(StageSpec)
     other = {name: None for name in StageSpec.model_fields if name not in fields}
     parks = stage.parking and stage.parking.model_copy(update={"partitions": 0})

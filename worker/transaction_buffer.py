@@ -1,4 +1,4 @@
-"""What has one transaction of a lane gathered so far?"""
+"""Which records, counts and ledger accounts has a transaction collected so far?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TransactionBuffer:
         self.stage = stage
         self.now = datetime.now(UTC)
         self.bytes = 0
-        """What the records take, about."""
+        """About how many bytes the records take."""
         self.counters = Counters()
         self.accounts = TransactionAccounts()
         self.open_paths: dict[InputEdge, Any] = {}
@@ -59,11 +59,11 @@ class TransactionBuffer:
         return lists
 
     def account_for(self, record: Record, lineage: Lineage) -> EdgeAccount:
-        """Return the account in which the ledger keeps what becomes of an event."""
+        """Return the ledger account of an event."""
         return self.accounts.account_for(lineage.edge, lineage.run, record, is_root=lineage.is_root)
 
     def settle(self, record: Record, lineage: Lineage, outcome: Outcome) -> EdgeAccount:
-        """Book what became of one event; returns its account."""
+        """Count the outcome of one event; returns its account."""
         account = self.account_for(record, lineage)
         account.settle(record)
         if outcome is not Outcome.HANDLED:

@@ -21,17 +21,17 @@ async def run_worker(
     beat: Heartbeat,
     stopping: asyncio.Event,
 ) -> None:
-    """Host the lanes of these stages, or of all that there will be if none is named, until
-    `stopping` is set.
+    """Host the lanes of these stages until `stopping` is set. Empty `stages` means all stages, also
+    those of later versions.
 
-    Raises NothingAppliedError, FunctionNotFoundError where none of them can be hosted at the start,
-    OutdatedCodeError, and lanes.group.Broken or BrokerError when Kafka is out of reach for good.
+    Raises NothingAppliedError, FunctionNotFoundError if none of them can be hosted at the start,
+    OutdatedCodeError, and MembershipError or BrokerError when Kafka cannot be reached.
     """
     async with (
         follow_versions(settings, pipeline) as published,
-        follow_control_state(settings, pipeline) as asked,
+        follow_control_state(settings, pipeline) as control,
     ):
-        host = StageHost(settings, published, asked, stages, beat)
+        host = StageHost(settings, published, control, stages, beat)
         orphaned = asyncio.Event()
         beating = asyncio.create_task(beat.run(host.lanes, orphaned))
         hosting = asyncio.create_task(host.run())
@@ -56,7 +56,8 @@ def tune_garbage_collector() -> None:
 
 
 def limit_memory(mebibytes: int) -> None:
-    """So that a function that allocates without end gets a MemoryError, and not the machine."""
+    """Limit the memory of this process, so that a function that allocates without end gets a
+    MemoryError before the machine runs out of memory."""
     limit = mebibytes * 2**20
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(

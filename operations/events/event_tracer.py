@@ -193,8 +193,8 @@ class EventTracer:
         async with aclosing(scan(self._settings, topics, start=start)) as batches:
             async for records in batches:
                 if records[0].topic in wanted.dead:
-                    found.dead += [r for r in records if causes.buried(r.headers)]
+                    found.dead += [r for r in records if causes.matches_dead_letter(r.headers)]
                     continue
                 if len(effects) <= self._limit:
-                    effects += [r for r in records if causes.caused(r.headers)]
+                    effects += [r for r in records if causes.matches_effect(r.headers)]
         return effects

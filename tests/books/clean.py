@@ -1,4 +1,4 @@
-"""Have the books read everything, and what does `farandole audit` say of them?"""
+"""Has the bookkeeper read everything, and what does `farandole audit` report?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cli.conftest import environment
 
 
 async def books_read(settings: Settings) -> None:
-    """Return when the bookkeeper has read all entries that there are."""
+    """Wait until the bookkeeper has read all entries."""
 
     async def all_read() -> bool:
         found = await read_bookkeeper_lag(settings)
@@ -38,9 +38,9 @@ async def until(
 
 
 def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
-    """The exit code of `farandole audit`, and what it says."""
+    """Return the exit code of `farandole audit`, and its report."""
     words = ["-C", str(folder), "audit", "--json"]
-    # Else what was written a moment ago would count as at work.
+    # Otherwise records of the last seconds would count as still being worked on.
     with patch("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12):
         result = CliRunner().invoke(farandole, words, env=environment(settings))
     assert result.stderr == "", result.stderr
@@ -48,8 +48,8 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
 
 
 def assert_clean(settings: Settings, folder: Path) -> None:
-    """Books, topics and rows agree, and nothing was left unjudged."""
-    code, told = audited(settings, folder)
-    found = {name: told[name] for name in ("faults", "rows", "unverifiable", "at_work", "ahead")}
+    """Assert that topics, entries and rows agree, and that everything was compared."""
+    code, report = audited(settings, folder)
+    found = {name: report[name] for name in ("faults", "rows", "unverifiable", "at_work", "ahead")}
     clean = {"faults": [], "rows": [], "unverifiable": [], "at_work": 0, "ahead": 0}
     assert (code, found) == (0, clean)

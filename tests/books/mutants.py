@@ -1,4 +1,5 @@
-"""How can the exactly-once be broken? Each of these is one mistake in a worker or a bookkeeper."""
+"""How can exactly-once be broken? Each function here makes one mistake in a worker or
+bookkeeper."""
 
 from __future__ import annotations
 
@@ -22,17 +23,17 @@ from farandole.worker.transaction_buffer import TransactionBuffer
 from tests.lanes.broken import OffsetOutsideOfTheTransaction
 
 NTH = 5_000
-"""Which of all events that `make` emits is spoiled."""
+"""The number of the event, of all that `make` emits, that is changed."""
 LOST_ROOT = 1
-"""Its offset."""
+"""The offset of the root that is lost."""
 NTH_ENTRY = 5
 
 Spoil = Callable[[list[OutgoingRecord], int], None]
-"""Change what is written to a partition, at this place; the entry says what was meant."""
+"""Changes the records for a partition, at this index; the entry stays as it was."""
 
 
 def healthy(patch: pytest.MonkeyPatch) -> None:
-    """Nothing is broken."""
+    """Change nothing."""
 
 
 def dropped(patch: pytest.MonkeyPatch) -> None:
@@ -69,7 +70,7 @@ def root_lost(patch: pytest.MonkeyPatch) -> None:
 
 
 def offset_aside(patch: pytest.MonkeyPatch) -> None:
-    """The offset is committed behind the transaction, and once, in between, the lane dies."""
+    """Commit the offset after the transaction; once, the lane dies between the two."""
     deaths = [OutcomeUnknownError("the connection broke")]
 
     class Aside(OffsetOutsideOfTheTransaction):
@@ -103,7 +104,7 @@ def entry_doubled(patch: pytest.MonkeyPatch) -> None:
 
 
 def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
-    """One of all events that `make` emits."""
+    """Change one of all events that `make` emits."""
     emitted = [0]
 
     class Spoiling(LaneProcessor):
@@ -125,7 +126,7 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
 
 
 def _bookkeeping(patch: pytest.MonkeyPatch, times: int) -> None:
-    """One entry is folded so many times."""
+    """Fold one entry so many times."""
     numbers = count(1)
 
     class Careless(BookkeeperLane):

@@ -1,4 +1,4 @@
-"""A pipeline of which the books are kept, and what its topics hold by a count of our own.
+"""A pipeline with a bookkeeper, and an independent count of its topics.
 
 asked > [plan] > item > [make] > made > [load], which lets some die, and > [check] > checked, which
 drops some.
@@ -48,7 +48,7 @@ POLISHED = {
 
 
 async def put(settings: Settings, folder: Path, stages: Mapping[str, str] = PLAIN) -> Version:
-    """Apply the file with these stages."""
+    """Apply a file with these stages."""
     file = folder / "topology.yaml"
     lines = [f"pipeline: {PIPELINE}", "defaults: {partitions: 3}", "events:"]
     lines += ["  asked: {partitions: 1}", "  item: {key: n}", "  made: {key: n}", "stages:"]
@@ -66,7 +66,7 @@ async def put(settings: Settings, folder: Path, stages: Mapping[str, str] = PLAI
 async def ask(
     settings: Settings, version: Version, runs: int, items: int, pause: float = 0.0
 ) -> None:
-    """Open so many runs of so many items, whose stages take `pause` seconds for each."""
+    """Open `runs` runs of `items` items each; a stage takes `pause` seconds for an item."""
     value = orjson.dumps({"items": items, "pause": pause})
     async with open_client(make_producer(settings), settings) as client:
         for _ in range(runs):
@@ -75,7 +75,7 @@ async def ask(
 
 @dataclass
 class Count:
-    """One run by its topics, without a word of the books."""
+    """The events of one run, counted in its topics without the books."""
 
     events: Counter[str] = field(default_factory=Counter)
     """By type."""
@@ -85,7 +85,8 @@ class Count:
 
 
 async def counted(settings: Settings) -> dict[str, Count]:
-    """All runs, in the order of their roots: at `read_committed`, by headers alone."""
+    """Return all runs, in the order of their roots, counted at `read_committed` by headers
+    alone."""
     versions = await read_versions(settings, PIPELINE)
     newest = versions[max(versions)]
     types = {e.topic: name for v in versions.values() for name, e in v.events.items()}
@@ -110,7 +111,7 @@ async def counted(settings: Settings) -> dict[str, Count]:
 
 
 async def rows(settings: Settings) -> tuple[dict[str, RunRow], Counter[str]]:
-    """The newest row of each run, and how often it was `run.completed`."""
+    """Return the newest row of each run, and how often it was `run.completed`."""
     found: dict[str, RunRow] = {}
     completed: Counter[str] = Counter()
     async for records in scan(settings, [settings.names.runs_topic]):
@@ -122,16 +123,18 @@ async def rows(settings: Settings) -> tuple[dict[str, RunRow], Counter[str]]:
 
 
 def faults(row: RunRow, count: Count) -> list[str]:
-    """What the row of a run says of its edges that the topics do not hold."""
+    """Return the differences between the row of a run and the count of its topics."""
     found = []
     for name, edge in row["edges"].items():
         event_type, _, stage = name.partition(">")
         number = 1 if event_type == "asked" else count.events[event_type]
         of_ids = 1 if event_type == "asked" else len(count.ids[event_type])
         dead = count.dead[stage]
-        said = (edge["emitted"], edge["consumed"], edge["dead"], edge["differs"])
-        if (number, said) != (of_ids, (number, number, dead, 0)):
-            found.append(f"{name}: {number} events, {of_ids} ids, {dead} dead: the row says {said}")
+        counts = (edge["emitted"], edge["consumed"], edge["dead"], edge["differs"])
+        if (number, counts) != (of_ids, (number, number, dead, 0)):
+            found.append(
+                f"{name}: {number} events, {of_ids} ids, {dead} dead: the row says {counts}"
+            )
         if stage == "check" and edge["dropped"] != number - count.events["checked"]:
             found.append(f"{name}: {edge['dropped']} dropped")
     if row["leaves"] != {"checked": count.events["checked"]}:
@@ -141,7 +144,7 @@ def faults(row: RunRow, count: Count) -> list[str]:
 
 @asynccontextmanager
 async def booked(settings: Settings) -> AsyncIterator[None]:
-    """A bookkeeper in this process."""
+    """Run a bookkeeper in this process."""
     stopping = asyncio.Event()
     running = asyncio.create_task(run_bookkeeper(settings, stopping))
     try:
@@ -152,7 +155,7 @@ async def booked(settings: Settings) -> AsyncIterator[None]:
 
 
 async def at_rest(settings: Settings) -> None:
-    """Return when every stage has read all there is."""
+    """Wait until every stage has read all of its input."""
 
     async def settled() -> bool:
         return not await behind(settings, PIPELINE)
@@ -161,6 +164,6 @@ async def at_rest(settings: Settings) -> None:
 
 
 def linked(folder: Path) -> Path:
-    """A folder with the functions of the pipeline."""
+    """Link the functions of the pipeline into the folder, and return the folder."""
     os.symlink(STAGES, folder / "stages")
     return folder

@@ -1,4 +1,4 @@
-"""Are the books right, whatever is killed, frozen or rewired while they are kept?"""
+"""Are the run rows right although processes are killed, frozen and the pipeline is rewired?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.books.stand import (
     put,
     rows,
 )
-from tests.ledger.test_live import bookkeeper
+from tests.ledger.test_bookkeeper_live import bookkeeper
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
@@ -37,11 +37,11 @@ ITEMS = 250
 PAUSE = 0.003  # seconds an item, so that there is something to interrupt
 
 
-def test_runs_complete_once_and_agree_with_the_topics_whatever_happens(
+def test_runs_complete_once_and_agree_with_the_topics_after_any_faults(
     settings: Settings, tmp_path: Path, unset: None
 ) -> None:
-    """A worker is killed, another frozen until its lanes are another's, the bookkeeper killed
-    and missed for a while, the pipeline rewired; each while events are under way."""
+    """A worker is killed, another is frozen until it has lost its lanes, the bookkeeper is killed
+    and started late, and the pipeline is rewired; all of it while events are in flight."""
     folder = linked(tmp_path)
     asyncio.run(survived(settings, folder))
     assert_clean(settings, folder)
@@ -51,7 +51,7 @@ async def survived(settings: Settings, folder: Path) -> None:
     version = await put(settings, folder)
     versions = await read_versions(settings, PIPELINE)
     patient = [
-        replace(service, patience=300.0)  # a frozen process is to wake up, not to be ended
+        replace(service, patience=300.0)  # a frozen process must wake up, and not be killed
         for service in worker_services(
             settings, folder, versions, together=True, processes=2, log_level="critical"
         )
@@ -61,7 +61,7 @@ async def survived(settings: Settings, folder: Path) -> None:
     running = asyncio.create_task(supervisor.run(stopping))
 
     async def more(events: int) -> None:
-        """Return when so many more are consumed, in the middle of the work."""
+        """Wait until so many more events are consumed."""
         before = _consumed(supervisor)
         await until(_async(lambda: _consumed(supervisor) >= before + events), "no progress")
 
@@ -102,7 +102,7 @@ async def survived(settings: Settings, folder: Path) -> None:
 
 
 async def _freeze(settings: Settings, supervisor: Supervisor) -> None:
-    """Until its partitions are another's, and then some."""
+    """Freeze a worker for longer than its partitions stay assigned to it."""
     pid = next(iter(supervisor.pids().values()))
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -1,22 +1,21 @@
-"""Do the books catch whatever breaks the exactly-once?
+"""Do the books show every mistake that breaks exactly-once?
 
-Two things look at a run. Its *row* weighs what was emitted against what was consumed, as the
-entries say it: a run that is not what it must be never balances, and never completes. The *audit*
-weighs the entries against the topics, and the rows against the entries. What each can see:
+Two things check a run. Its *row* compares the emitted with the consumed events, as the entries
+count them: a run with a mistake never balances, so it never completes. The *audit* compares the
+entries with the topics, and the rows with the entries. What each of them finds:
 
-- *An offset outside of the transaction*: events are settled twice, results and entries with them.
-  Topics and books agree on what came of it, twice each; but the stage has consumed more than was
-  emitted to it: the row does not balance, and the audit holds its entries against its input. (A run
-  that was complete before its events were settled again stays closed, out of balance.)
-- *An event that is dropped, doubled or swapped* on the way to its topic: the entry says what was
-  meant. Whoever consumes it books what is there, so the row's two sides differ, by count or, where
-  one event stands for another, by hash alone. The audit differs at the emitted side, and names
-  them.
-- *A lost root*: nobody has booked anything, so there is no row to look at. Only the topic knows
-  that the root is there and behind the committed offset: the audit alone can see it.
-- *A bookkeeper that loses or doubles an entry*: the entries agree with the topics. The row does
-  not balance, and the audit, which folds the entries anew, says that the row is wrong, and not the
-  data.
+  - *An offset outside of the transaction*: events are settled twice, with their results and
+  entries. Topics and entries agree on the results, which are there twice. But the stage has
+  consumed more events than were emitted to it, so the row does not balance, and the audit finds
+  more entries than input. (A run that was complete before its events were settled again stays
+  closed, out of balance.) - *An event that is dropped, doubled or swapped* on the way to its topic:
+  the entry counts the event as it should be, and the next stage counts the event that is there. So
+  the two sides of the row differ, by count, or by hash alone if one event replaces another. The
+  audit finds the difference at the emitted side, and names the events. - *A lost root*: nothing was
+  counted, so there is no row. Only the topic shows that the root exists before the committed
+  offset, so only the audit can find it. - *A bookkeeper that loses or doubles an entry*: the
+  entries agree with the topics. The row does not balance, and the audit, which folds the entries
+  again, reports that the row is wrong and the data are right.
 """
 
 from __future__ import annotations
@@ -64,13 +63,13 @@ class Seen(NamedTuple):
     rows: dict[str, RunRow]
     counts: dict[str, Count]
     unbalanced: dict[str, RunRow]
-    """Of the runs that have a row."""
+    """The rows that are out of balance."""
     code: int
     audit: Any
 
 
 async def worked(settings: Settings, folder: Path) -> tuple[dict[str, RunRow], dict[str, Count]]:
-    """10,000 events through all stages while nobody keeps the books, then a bookkeeper."""
+    """Send 10,000 events through all stages without a bookkeeper, then run one."""
     version = await put(settings, folder)
     await ask(settings, version, RUNS, ITEMS)
     async with (
@@ -98,16 +97,16 @@ async def worked(settings: Settings, folder: Path) -> tuple[dict[str, RunRow], d
 def seen(
     settings: Settings, folder: Path, unset: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Callable[[pytest.MonkeyPatch], None]], Seen]:
-    # Nobody is killed here: a busy machine must not look like it.
+    # No process is killed here, and a slow one on a busy machine must not count as dead.
     settings = settings.model_copy(update={"session_timeout": 20.0})
 
     def seen(mutant: Callable[[pytest.MonkeyPatch], None]) -> Seen:
         with monkeypatch.context() as patch:
             mutant(patch)
             found, counts = asyncio.run(worked(settings, folder))
-        code, told = audited(settings, folder)
+        code, report = audited(settings, folder)
         unbalanced = {run: row for run, row in found.items() if not edges_balance(row["edges"])}
-        return Seen(found, counts, unbalanced, code, told)
+        return Seen(found, counts, unbalanced, code, report)
 
     return seen
 
@@ -115,8 +114,8 @@ def seen(
 Look = Callable[[Callable[[pytest.MonkeyPatch], None]], Seen]
 
 
-def test_without_a_bookkeeper_events_flow_and_the_books_catch_up(seen: Look) -> None:
-    """The control of all mutants."""
+def test_events_flow_without_a_bookkeeper_which_catches_up_later(seen: Look) -> None:
+    """This is the control experiment for all mutants."""
     found = seen(mutants.healthy)
     assert len(found.counts) == RUNS
     for run, count in found.counts.items():
@@ -136,7 +135,7 @@ def test_without_a_bookkeeper_events_flow_and_the_books_catch_up(seen: Look) -> 
         (mutants.swapped, 0, ITEMS, 1, 1),
     ],
 )
-def test_one_event_of_10_000_is_caught_and_named(
+def test_one_wrong_event_of_10_000_is_found_and_named(
     seen: Look,
     mutant: Callable[[pytest.MonkeyPatch], None],
     flight: int,
@@ -156,10 +155,10 @@ def test_one_event_of_10_000_is_caught_and_named(
     assert (fault["topics"], fault["books"]) == (topics, ITEMS)
     assert len(fault["missing_in_books"]) == missing_in_books
     assert len(fault["missing_in_topics"]) == missing_in_topics
-    assert found.audit["rows"] == []  # they say what the entries say
+    assert found.audit["rows"] == []  # the rows agree with the entries
 
 
-def test_a_lost_root_is_caught_by_the_audit_and_named(seen: Look) -> None:
+def test_a_lost_root_is_found_and_named_by_the_audit(seen: Look) -> None:
     found = seen(mutants.root_lost)
     (lost,) = found.counts.keys() - found.rows.keys()
     assert found.unbalanced == {}
@@ -172,7 +171,7 @@ def test_a_lost_root_is_caught_by_the_audit_and_named(seen: Look) -> None:
     ]  # fmt: skip
 
 
-def test_an_offset_outside_of_the_transaction_is_caught(seen: Look) -> None:
+def test_an_offset_outside_of_the_transaction_is_found(seen: Look) -> None:
     found = seen(mutants.offset_aside)
     assert found.unbalanced
     twice = {run for run, row in found.rows.items() if in_flight(row["edges"]["item>make"]) < 0}
@@ -185,7 +184,7 @@ def test_an_offset_outside_of_the_transaction_is_caught(seen: Look) -> None:
 
 
 @pytest.mark.parametrize("mutant", [mutants.entry_lost, mutants.entry_doubled])
-def test_a_bookkeeper_that_loses_or_doubles_an_entry_is_caught(
+def test_a_bookkeeper_that_loses_or_repeats_an_entry_is_found(
     seen: Look, mutant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     found = seen(mutant)

@@ -1,4 +1,4 @@
-"""Is the installed aiokafka one that we know, and does one module alone touch its inside?"""
+"""Is the installed aiokafka supported, and does only one module use its private parts?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are the settings read from where they were written, and is what is wrong with them said?"""
+"""Are settings read from all of their sources, and are mistakes in them reported?"""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def test_a_pipeline_does_not_read_the_file_of_another(tmp_path: Path) -> None:
 def test_a_bad_value_is_one_line_that_names_it(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(InvalidSettingsError) as caught:
         Settings.load(write(tmp_path, text))
-    said = str(caught.value)
-    assert named in said.lower()
-    assert "\n" not in said
+    text = str(caught.value)
+    assert named in text.lower()
+    assert "\n" not in text
 
 
 SECRET = "hunter2-and-more"

@@ -1,4 +1,4 @@
-"""Which error does a caller get for what happens in a transaction?"""
+"""Which error does a caller get for each failure in a transaction?"""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_transaction_is_written_whole(settings: Settings, topic: str) ->
 
 
 @pytest.mark.kafka
-async def test_whoever_is_fenced_hears_of_it(settings: Settings, topic: str) -> None:
+async def test_a_fenced_producer_gets_an_error(settings: Settings, topic: str) -> None:
     tid = settings.names.replay_transactional_id("p", "load")
     out = {Partition(topic, 0): [OutgoingRecord(b"k", b"late")]}
     async with fenced_producer(settings, tid) as producer:

@@ -1,4 +1,4 @@
-"""Does the official CloudEvents SDK agree with us, in both directions?"""
+"""Can the official CloudEvents SDK read what we write, and do we read what it writes?"""
 
 from __future__ import annotations
 

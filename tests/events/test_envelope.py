@@ -1,4 +1,4 @@
-"""Is a record read as the event that it is, and everything else refused in one line?"""
+"""Is each record read as the event that it is, or refused with one line?"""
 
 from __future__ import annotations
 

@@ -36,11 +36,11 @@ def test_sums_are_taken_by_outcome(one: OutcomeCounts, other: OutcomeCounts) -> 
 
 
 @given(COUNTS, st.integers(0, 10**6))
-def test_what_has_no_other_outcome_was_handled(counts: OutcomeCounts, consumed: int) -> None:
+def test_an_event_without_another_outcome_was_handled(counts: OutcomeCounts, consumed: int) -> None:
     assert handled_count(consumed, counts) + sum(counts.values()) == consumed
 
 
-def test_what_waits_is_in_flight() -> None:
+def test_a_parked_event_is_in_flight() -> None:
     counts = OutcomeCounts()
     counts.count(Outcome.PARKED, 2)
     counts.count(Outcome.DEAD)
@@ -49,6 +49,6 @@ def test_what_waits_is_in_flight() -> None:
 
 
 @pytest.mark.parametrize("number", ["1", 1.0, True, None])
-def test_what_is_no_count_is_refused(number: object) -> None:
+def test_a_count_that_is_no_integer_is_refused(number: object) -> None:
     with pytest.raises(ValueError, match="dead"):
         OutcomeCounts.from_fields({"dead": number})

@@ -73,9 +73,9 @@ class Doubling:
 def reached(point: str) -> None:
     """Suffer here, if the parent wants it."""
     for how, number in (("stop", signal.SIGSTOP), ("kill", signal.SIGKILL)):
-        wish = FOLDER / f"{os.getpid()}.{point}.{how}"
-        if wish.exists():
-            wish.unlink()
+        request = FOLDER / f"{os.getpid()}.{point}.{how}"
+        if request.exists():
+            request.unlink()
             os.kill(os.getpid(), number)
 
 

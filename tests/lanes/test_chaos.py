@@ -1,4 +1,4 @@
-"""Is the work exactly once on a real Kafka, whoever is killed, frozen, fenced or expelled?
+"""Is each event handled exactly once on a real Kafka, whichever worker is killed, frozen or fenced?
 
 Each test counts what a reader at `read_committed` sees, in order; the lanes broken on purpose show
 that the same counting catches each mistake.

@@ -1,4 +1,4 @@
-"""Does the simulation do what the real Kafka does, where the lane's protocol leans on it?
+"""Does the simulation behave as the real Kafka, where the lane protocol relies on it?
 
 Every test runs twice: over a SimulatedPort and over a KafkaPort.
 """
@@ -183,7 +183,7 @@ async def test_what_is_not_committed_cannot_be_read(world: World) -> None:
     assert await world.results() == []
 
 
-async def test_outputs_and_offset_and_note_come_into_sight_together(world: World) -> None:
+async def test_outputs_offset_and_metadata_become_visible_together(world: World) -> None:
     port = await world.port()
     await world.call(port.fence())
     await written(world, port, b"x", 1)
@@ -248,7 +248,7 @@ async def test_two_lanes_do_not_fence_each_other(world: World) -> None:
     assert await _readable(world, first) == [b"x"]
 
 
-async def test_an_open_transaction_holds_back_what_another_commits_behind_it(world: World) -> None:
+async def test_an_open_transaction_hides_what_another_commits_behind_it(world: World) -> None:
     first, second = await world.port("one"), await world.port("two")
     await world.call(first.fence())
     await world.call(second.fence())
@@ -306,7 +306,7 @@ async def test_an_offset_that_nobody_committed_is_lost(world: World) -> None:
         await world.call(port.committed_offsets())
 
 
-async def test_where_it_is_wanted_an_offset_that_nobody_committed_is_the_start(
+async def test_an_offset_that_nobody_committed_is_the_start_if_the_spec_wants_it(
     settings: Settings,
 ) -> None:
     real = Real(settings)

@@ -1,4 +1,4 @@
-"""Is every event worked exactly once and in order, whatever happens in between?"""
+"""Is every event handled exactly once and in order, whatever happens in between?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the event found that kills its process when its turn has come, and are others spared?"""
+"""Is a deferred event that kills its process found, without delay for others?"""
 
 from __future__ import annotations
 

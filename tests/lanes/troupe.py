@@ -84,9 +84,9 @@ class Troupe:
             await asyncio.gather(*futures)
 
     def start(self, port: str = "healthy", **settings: Any) -> subprocess.Popen[bytes]:
-        told = self.settings.model_dump(mode="json", exclude_none=True) | settings
+        given_settings = self.settings.model_dump(mode="json", exclude_none=True) | settings
         options = {
-            "settings": told,
+            "settings": given_settings,
             "group": self.group,
             "source": self.source,
             "target": self.target,
@@ -104,9 +104,9 @@ class Troupe:
 
     async def until_at(self, member: subprocess.Popen[bytes], point: str, how: str) -> None:
         """Wish that the member stops, or dies, at that point; return when it has."""
-        wish = self.folder / f"{member.pid}.{point}.{how}"
-        wish.touch()
-        await until(lambda: not wish.exists(), f"nobody reached {point!r}")
+        request = self.folder / f"{member.pid}.{point}.{how}"
+        request.touch()
+        await until(lambda: not request.exists(), f"nobody reached {point!r}")
         if how == "kill":
             await asyncio.to_thread(member.wait, 10)
         else:

@@ -1,4 +1,4 @@
-"""Entries as lanes would write them, and runs that never were."""
+"""Builds ledger entries as lanes write them, and the entries of simulated runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIPELINE = "order-lines"
 AT = 1_700_000_000_000
 
 Graph = Mapping[str, Sequence[str]]
-"""By event type the stages that subscribe to it; a stage emits what is named after it."""
+"""By event type: the stages that subscribe to it. A stage emits the types named `by-STAGE-…`."""
 
 
 def consumed(*ids: str, **kinds: int) -> ConsumedCounts:
@@ -69,14 +69,14 @@ def entry(stage: str, *parts: RunPart, at: int = AT, seconds: float = 1.0) -> Le
 
 
 def read(*entries: LedgerEntry) -> tuple[RunRow, list[RunTransition]]:
-    """The row of the one run that they all speak of."""
-    row, told = None, []
+    """Return the row of the one run in these entries, and what each part did to it."""
+    row, transitions = None, []
     for each in entries:
         for one in each["runs"]:
-            row, what = fold_part(row, one, each, count_settled_events(each))
-            told.append(what)
+            row, transition = fold_part(row, one, each, count_settled_events(each))
+            transitions.append(transition)
     assert row is not None
-    return row, told
+    return row, transitions
 
 
 @dataclass
@@ -84,12 +84,12 @@ class Event:
     id: str
     type: str
     stage: str
-    """Who is to settle it: an event with two subscribers stands here twice."""
+    """The stage that settles it. There is one Event for each subscriber."""
 
 
 @dataclass
 class Story:
-    """One run, transaction by transaction, in an order in which Kafka could have had it."""
+    """One run, transaction by transaction, in a possible order of the ledger."""
 
     die: random.Random
     graph: Graph
@@ -112,7 +112,7 @@ class Story:
         return self.entries
 
     def _transaction(self) -> None:
-        """Any stage settles any of what waits for it."""
+        """Let a random stage settle some of the events that wait for it."""
         stage = self.die.choice([*self.waiting, *self.parked]).stage
         mine = [e for e in self.waiting if e.stage == stage]
         taken = self.die.sample(mine, self.die.randint(0, len(mine)))
@@ -162,7 +162,7 @@ class Story:
 
 
 def graph(die: random.Random) -> Graph:
-    """Layers of stages, each of which emits one type or two to some of the next."""
+    """Return layers of stages; each stage emits up to two event types to some of the next layer."""
     layers = [[f"s{i}{j}" for j in range(die.randint(1, 3))] for i in range(die.randint(1, 3))]
     made: dict[str, list[str]] = {"asked": layers[0]}
     for here, below in zip(layers, [*layers[1:], []], strict=True):

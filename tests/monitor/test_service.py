@@ -1,4 +1,4 @@
-"""Does the monitor count what is committed, and keep it over a restart?"""
+"""Does the monitor count only committed entries, and keep the counts over a restart?"""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ async def running(settings: Settings, folder: Path) -> AsyncIterator[str]:
 
 
 async def consumed(url: str, expected: int) -> int:
-    """What is counted once it is at least what is expected."""
+    """Return the number of counted events once it is at least `expected`."""
     async with asyncio.timeout(60), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{url}/stages") as answer:
-                said = await answer.json()
-            found: int = sum(each["10m"]["consumed"] for each in said["stages"])
-            if found >= expected and said["trouble"] is None:
+                figures = await answer.json()
+            found: int = sum(each["10m"]["consumed"] for each in figures["stages"])
+            if found >= expected and figures["trouble"] is None:
                 return found
             await asyncio.sleep(0.1)
 
 
-async def test_only_what_is_committed_counts_and_a_restart_keeps_it(
+async def test_only_committed_entries_count_and_a_restart_keeps_the_counts(
     settings: Settings, tmp_path: Path
 ) -> None:
     ledger = settings.names.ledger_topic

@@ -1,4 +1,4 @@
-"""Dead letters as a stage would write them."""
+"""Builds dead letters as a stage writes them."""
 
 from __future__ import annotations
 
@@ -48,4 +48,4 @@ def record(died: Died, offset: int, topic: str = "") -> SimulatedRecord:
 
 
 def nothing_personal(*_: str) -> None:
-    """Of no event is anything personal."""
+    """Return no schema: nothing is personal."""

@@ -1,4 +1,4 @@
-"""What do the tests of the notifier tell of?"""
+"""Builds the incidents that the tests of the notifier use."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ DATA = """\
 
 
 def sample(**fields: object) -> IncidentSample:
-    said: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "dead_topic": "order-lines.validate.dead", "dead_offset": 17,
         "topic": "order-lines.line.ingested", "partition": 3, "offset": 10482,
         "run": "k7mq2vtd4x3aa", "key": "1907",
         "message": "something was paid for nothing: 0 pieces for 399 cents",
         "data": DATA, "failed": OPENED,
     }  # fmt: skip
-    return IncidentSample.model_construct(**{**said, **fields})
+    return IncidentSample.model_construct(**{**defaults, **fields})
 
 
 def incident(**fields: object) -> Incident:
-    said: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "id": "b2x7k4qdm5c3a", "pipeline": "order-lines", "stage": "validate",
         "fingerprint": "x3kq7m2pab", "error": "Reject", "title": "something was paid for nothing",
         "version": "order-lines@7", "opened": OPENED, "last": NOW, "count": 1204, "told": 0,
         "seen": 1221, "samples": (sample(), sample(offset=22015, dead_offset=1220, failed=NOW)),
     }  # fmt: skip
-    return Incident.model_construct(**{**said, **fields})
+    return Incident.model_construct(**{**defaults, **fields})
 
 
 COMMANDS = (

@@ -32,7 +32,7 @@ def reached(point: str) -> None:
 
 
 class Dying(broken._Around):
-    """The healthy protocol; what counts is the transaction that writes a notice."""
+    """The unchanged protocol with points to die at, in the transaction that writes a notice."""
 
     _tells = False
 

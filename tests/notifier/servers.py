@@ -1,4 +1,4 @@
-"""How does a mail server misbehave, on purpose?"""
+"""A mail server that fails in ways that a test chooses."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 HANG = "hang"
 DROP = "drop"
 Faults = Mapping[str, str | Sequence[str | None]]
-"""By verb, what is answered instead: a line, `HANG`, `DROP`; or one after the other, None: as it
-should be. `CONNECT` is the greeting, `BODY` what follows a mail, `RCPT somebody@…` one of them."""
+"""By verb: a wrong answer (a line, `HANG` or `DROP`), or a sequence of answers, of which None is
+the right one. `CONNECT` is the greeting, `BODY` the answer to a mail, `RCPT somebody@…` that to one
+recipient."""
 
 USER, PASSWORD = "farandole", "hunter2-and-more"
 
 
 @dataclass
 class Server:
-    """A real one, with faults; `got` are the mails that it took."""
+    """A real mail server, with faults. `got` are the mails that it accepted."""
 
     faults: Faults
     got: list[tuple[tuple[str, ...], bytes]] = field(default_factory=list)
@@ -71,10 +72,10 @@ class _Protocol(SMTP):
 
     async def _asked(self, verb: str, method: Any, argument: str | None) -> None:
         self._server.verbs.append(verb)
-        said = await self._server.fault(verb, self)
-        if said is None and verb == "RCPT" and argument:
-            said = await self._server.fault(f"RCPT {argument[4:-1]}", self)
-        await (self.push(said) if said else method(argument))
+        answer = await self._server.fault(verb, self)
+        if answer is None and verb == "RCPT" and argument:
+            answer = await self._server.fault(f"RCPT {argument[4:-1]}", self)
+        await (self.push(answer) if answer else method(argument))
 
     async def push(self, status: Any) -> None:
         if self.session is not None and not self._greeted:

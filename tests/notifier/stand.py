@@ -1,4 +1,4 @@
-"""A pipeline whose events die on a real Kafka, and notifiers that tell a real mail server of it."""
+"""A pipeline with dead letters on a real Kafka, and notifiers with a real mail server."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Stand:
-    """One pipeline `p`, the mail server of its notifiers, and the time that they have."""
+    """One pipeline `p`, its notifiers, their settings and their clock."""
 
     settings: Settings
     folder: Path
     given: dict[str, Any] = field(default_factory=dict)
-    """Settings of the mail that differ from `mailing`'s."""
+    """Mail settings that replace those of `mailing`."""
     late: timedelta = timedelta()
-    """By so much the notifiers' clock is ahead of the real one."""
+    """How far the notifiers' clock is ahead of the real one."""
     members: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     async def publish(self, *stages: str, alerts: str = "{email: ops@example.com}") -> Version:
@@ -64,8 +64,8 @@ class Stand:
         ).version
 
     async def die(self, stage: str, *messages: str, ago: float = 60, error: str = "Reject") -> None:
-        """One dead letter for each message, the first one so many seconds ago, each of the others
-        six seconds after the last: what is told after five is told at once."""
+        """Write one dead letter for each message, the first one `ago` seconds ago, and each other
+        one six seconds later. So its notice, due after five seconds, is due at once."""
         topic = self.settings.names.dead_topic("p", stage)
         first = time.time() - ago
         async with open_client(make_producer(self.settings), self.settings) as client:
@@ -79,7 +79,7 @@ class Stand:
                 )  # fmt: skip
 
     async def flood(self, stage: str, messages: Sequence[str], times: int) -> None:
-        """All these messages, so many times, as fast as Kafka takes them."""
+        """Write all these messages `times` times, as fast as Kafka accepts them."""
         topic = self.settings.names.dead_topic("p", stage)
         written = []
         for message in messages:
@@ -101,12 +101,12 @@ class Stand:
             await asyncio.gather(*sent)
 
     def mailing(self, server: Server) -> dict[str, Any]:
-        said = {"smtp_security": "none", "smtp_timeout": PATIENCE, "mail_from": SENDER}
-        return said | {"smtp_host": "localhost", "smtp_port": server.port} | self.given
+        values = {"smtp_security": "none", "smtp_timeout": PATIENCE, "mail_from": SENDER}
+        return values | {"smtp_host": "localhost", "smtp_port": server.port} | self.given
 
     @asynccontextmanager
     async def notifying(self, server: Server, **how: Any) -> AsyncIterator[asyncio.Task[None]]:
-        """A notifier in this process, with the real channels."""
+        """Run a notifier in this process, with the real channels."""
         stopping = asyncio.Event()
         channels = build_channels(mail.NotifierSettings(**self.mailing(server)), self.clock)
         running = asyncio.create_task(
@@ -129,11 +129,11 @@ class Stand:
         return datetime.now(UTC) + self.late
 
     def start(self, server: Server, *, dies: str = "") -> subprocess.Popen[bytes]:
-        """A notifier in a process of its own: `farandole notify`, or one that kills itself where it
-        first reaches that point."""
+        """Start a notifier in another process: `farandole notify`, or one that kills itself when it
+        first reaches the point `dies`."""
         clean = {name: v for name, v in os.environ.items() if not name.startswith(ENV_PREFIX)}
-        told = self.settings.model_dump(mode="json", exclude_none=True) | self.mailing(server)
-        env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in told.items()}
+        values = self.settings.model_dump(mode="json", exclude_none=True) | self.mailing(server)
+        env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in values.items()}
         module = ["tests.notifier.member", dies] if dies else ["farandole", "notify"]
         log = (self.folder / f"notifier-{len(self.members)}.log").open("wb")
         member = subprocess.Popen(
@@ -149,8 +149,8 @@ class Stand:
         return b"group.assigned" in self.log(member)
 
     async def joined(self, *members: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-        """The one that has the lane, once each of them is a member of the group, and if nobody
-        comes or goes any more."""
+        """Wait until all are members of the group, and return the one that has the lane. No other
+        member may join or leave meanwhile."""
         for member in members:
             await until(partial(self._has_joined, member), "it did not join")
         lines = [line for m in members for line in self.log(m).splitlines() if ASSIGNED in line]
@@ -174,7 +174,7 @@ class Stand:
         )
 
     async def tried(self, attempts: int) -> Notice:
-        """The only notice, once so many attempts at it have come to nothing."""
+        """Return the only notice after so many failed attempts."""
         ends = time.monotonic() + PATIENCE
         while True:
             found = await self.notices()
@@ -184,7 +184,7 @@ class Stand:
             assert time.monotonic() < ends, f"no attempt {attempts}: {found}"
 
     async def delivered(self, number: int = 1) -> list[Notice]:
-        """All notices, once there are so many and each is marked."""
+        """Return all notices once there are `number` and each is marked as delivered."""
         ends = time.monotonic() + PATIENCE
         while True:
             found = await self.notices()
@@ -194,7 +194,7 @@ class Stand:
 
 
 def copies(server: Server) -> Mapping[str, int]:
-    """How often each mail arrived, by Message-ID."""
+    """Return how often each mail arrived, by Message-ID."""
     return Counter(str(message_from_bytes(raw)["Message-ID"]) for _, raw in server.got)
 
 
@@ -203,7 +203,7 @@ def subjects(server: Server) -> list[str]:
 
 
 def texts(server: Server) -> list[str]:
-    """The plain text of each mail, in the order in which they came."""
+    """Return the plain text of each mail, in the order of arrival."""
     read = []
     for _, raw in server.got:
         part = next(

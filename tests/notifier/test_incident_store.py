@@ -1,4 +1,4 @@
-"""When is what told, and is every dead letter counted once?"""
+"""When are notices written, and is every dead letter counted once?"""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def compose(intent: NoticeIntent, others: Sequence[Incident] = ()) -> Notice:
 
 
 class Book:
-    """An incident store, the rows that it has written, and the notices that it has sent."""
+    """An incident store, its committed rows, and the notices that it has sent."""
 
     def __init__(self, alerts: AlertPolicy = ALERTS) -> None:
         self.alerts = alerts
@@ -104,26 +104,26 @@ class Book:
                 notice.key, AttemptResult(None), START + timedelta(seconds=at)
             )
 
-    def told(self) -> list[tuple[str, str]]:
-        """The kinds and counts of what was written, in order."""
+    def notice_log(self) -> list[tuple[str, str]]:
+        """Return the kinds and counts of the written notices, in order."""
         self.commit()
         seen = {notice.id: notice for notice in self.sent}
         return [(notice.kind, notice.subject) for notice in seen.values()]
 
 
-def test_the_first_notice_comes_when_the_first_failures_have_gathered() -> None:
+def test_the_first_notice_waits_for_the_gathering_time() -> None:
     book = Book()
     book.died(Died(0), Died(1), Died(2))
     book.passed(4.9)
-    assert book.told() == []
+    assert book.notice_log() == []
     book.passed(5)
-    assert book.told() == [("opened", "3")]
+    assert book.notice_log() == [("opened", "3")]
 
 
-def test_an_incident_that_grows_is_told_at_growing_intervals() -> None:
+def test_notices_of_a_growing_incident_have_growing_intervals() -> None:
     book = Book(ALERTS.model_copy(update={"digests": (60, 600), "quiet": 10_000}))
     book.died(*(Died(n) for n in range(3000)))
-    assert book.told() == [
+    assert book.notice_log() == [
         ("opened", "5"),
         ("growing", "65"),
         ("growing", "665"),
@@ -133,34 +133,34 @@ def test_an_incident_that_grows_is_told_at_growing_intervals() -> None:
     ]
 
 
-def test_an_incident_that_does_not_grow_is_not_told_again() -> None:
+def test_an_incident_that_does_not_grow_has_no_further_notice() -> None:
     book = Book()
     book.died(Died(0))
     for after in (5, 700, 1700):
         book.passed(after)
-    assert book.told() == [("opened", "1")]
+    assert book.notice_log() == [("opened", "1")]
 
 
-def test_a_quiet_incident_is_told_to_be_resolved_once() -> None:
+def test_a_quiet_incident_has_one_notice_of_its_resolution() -> None:
     book = Book()
     book.died(Died(0))
     book.passed(6)
     for after in (1799, 1800, 1801, 9999):
         book.passed(after)
-    assert book.told() == [("opened", "1"), ("resolved", "1")]
+    assert book.notice_log() == [("opened", "1"), ("resolved", "1")]
 
 
-def test_a_failure_that_comes_back_after_its_resolution_is_another_incident() -> None:
+def test_a_failure_after_the_resolution_opens_another_incident() -> None:
     book = Book()
     book.died(Died(0))
     book.passed(6)
     book.died(Died(5000))
     book.passed(5006)
-    assert book.told() == [("opened", "1"), ("resolved", "1"), ("opened", "1")]
+    assert book.notice_log() == [("opened", "1"), ("resolved", "1"), ("opened", "1")]
     assert len({notice.incident for notice in book.sent}) == 2
 
 
-def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
+def test_an_acknowledged_incident_has_only_the_notice_of_its_resolution() -> None:
     book = Book(ALERTS.model_copy(update={"digests": (60,)}))
     book.died(Died(0))
     book.passed(6)
@@ -168,7 +168,7 @@ def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
     book.book.apply_control(AcknowledgeDocument(incident=incident.id, by="ann"))
     book.died(*(Died(n) for n in range(10, 200)))
     book.passed(5000)
-    assert book.told() == [("opened", "1"), ("resolved", "191")]
+    assert book.notice_log() == [("opened", "1"), ("resolved", "191")]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_is_acknowledged_is_told_only_to_be_resolved() -> None:
         ResumeDocument(pipeline="p", until=LATER),
     ],
 )
-def test_what_is_asked_of_workers_is_none_of_the_notifiers(control: ControlDocument) -> None:
+def test_control_documents_for_workers_are_ignored(control: ControlDocument) -> None:
     book = Book()
     book.died(Died(0))
     book.book.apply_control(control)
@@ -188,7 +188,7 @@ def test_what_is_asked_of_workers_is_none_of_the_notifiers(control: ControlDocum
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["stage", "incident"])
-def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
+def test_a_muted_incident_has_its_notice_after_the_mute(whole: bool) -> None:
     book = Book(ALERTS.model_copy(update={"digests": (60,)}))
     book.died(Died(0))
     book.passed(6)
@@ -201,9 +201,9 @@ def test_what_is_muted_is_told_afterwards(whole: bool) -> None:
     )
     book.died(*(Died(n) for n in range(10, 999)))
     book.passed(999)
-    assert book.told() == [("opened", "1")]
+    assert book.notice_log() == [("opened", "1")]
     book.passed(1000)
-    assert book.told() == [("opened", "1"), ("growing", "990")]
+    assert book.notice_log() == [("opened", "1"), ("growing", "990")]
 
 
 def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
@@ -213,7 +213,7 @@ def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
     )
     book.died(Died(0), Died(0, stage="load"))
     book.passed(50)
-    assert book.told() == [("opened", "1")]
+    assert book.notice_log() == [("opened", "1")]
     assert book.sent[0].id.startswith(book.book.incidents[_key(book, "load")].id)
 
 
@@ -221,15 +221,15 @@ def _key(book: Book, stage: str) -> bytes:
     return next(key for key, i in book.book.incidents.items() if i.stage == stage)
 
 
-def test_beyond_the_fingerprints_of_a_stage_there_is_one_incident_of_all_others() -> None:
+def test_failures_beyond_the_limit_share_one_incident() -> None:
     book = Book(ALERTS.model_copy(update={"fingerprints": 3}))
     book.died(*(Died(n / 1000, error=f"E{chr(65 + n)}") for n in range(20)))
     book.passed(10)
-    assert book.told() == [("opened", "1")] * 3 + [("opened", "17")]
+    assert book.notice_log() == [("opened", "1")] * 3 + [("opened", "17")]
     assert [i.fingerprint for i in book.book.incidents.values()][-1] == OTHERS_FINGERPRINT
 
 
-def test_of_a_million_kinds_of_failure_few_are_remembered() -> None:
+def test_few_incidents_are_kept_of_very_many_kinds_of_failures() -> None:
     book = Book(ALERTS.model_copy(update={"fingerprints": 5, "quiet": 1}))
     for n in range(5_000):
         book.died(
@@ -242,21 +242,21 @@ def test_of_a_million_kinds_of_failure_few_are_remembered() -> None:
     assert len(book.outbox) <= 2 * ALERTS.per_hour
 
 
-def test_no_more_than_so_many_are_told_in_an_hour_and_the_rest_later() -> None:
+def test_notices_are_limited_per_hour_and_the_rest_follow_later() -> None:
     book = Book(ALERTS.model_copy(update={"per_hour": 2, "quiet": 50_000}))
     book.died(*(Died(n / 10, stage=f"s{chr(97 + n)}") for n in range(5)))
     book.passed(10)
-    assert len(book.told()) == 2
+    assert len(book.notice_log()) == 2
     assert [n.mail for n in book.sent] == ["opened 1", "opened 1 +sc +sd +se"]
     book.delivered(11)
     book.passed(3611)
-    assert len(book.told()) == 4
+    assert len(book.notice_log()) == 4
     book.delivered(3612)
     book.passed(7300)
-    assert [kind for kind, _ in book.told()] == ["opened"] * 5
+    assert [kind for kind, _ in book.notice_log()] == ["opened"] * 5
 
 
-def test_what_was_not_delivered_is_tried_again_later_and_later() -> None:
+def test_a_failed_notice_is_retried_at_growing_intervals() -> None:
     book = Book()
     book.died(Died(0))
     book.passed(5)
@@ -279,7 +279,7 @@ def test_what_was_not_delivered_is_tried_again_later_and_later() -> None:
     assert {notice.mail for notice in book.sent} == {"opened 1"}
 
 
-def test_a_recipient_who_has_it_does_not_get_it_again() -> None:
+def test_a_recipient_who_has_the_notice_does_not_get_it_again() -> None:
     book = Book()
     book.died(Died(0))
     book.passed(5)
@@ -291,7 +291,7 @@ def test_a_recipient_who_has_it_does_not_get_it_again() -> None:
     assert book.sent[-1].recipients == ("b@x",)
 
 
-def test_whoever_takes_over_tries_again_what_may_not_have_been_sent() -> None:
+def test_the_next_owner_retries_a_notice_without_a_result() -> None:
     book = Book()
     book.died(Died(0))
     book.passed(5)
@@ -302,7 +302,7 @@ def test_whoever_takes_over_tries_again_what_may_not_have_been_sent() -> None:
     assert len({notice.mail for notice in book.sent}) == 1
 
 
-def test_a_delivered_notice_is_kept_for_an_hour_and_then_forgotten() -> None:
+def test_a_delivered_notice_is_deleted_after_an_hour() -> None:
     book = Book()
     book.died(Died(0))
     book.passed(5)
@@ -315,7 +315,7 @@ def test_a_delivered_notice_is_kept_for_an_hour_and_then_forgotten() -> None:
     assert len(book.outbox) == 1  # the resolution, written meanwhile
 
 
-def test_letters_that_were_counted_are_passed_over_when_they_are_read_again() -> None:
+def test_dead_letters_that_are_read_twice_are_counted_once() -> None:
     book = Book()
     book.died(Died(0), Died(1))
     book.restart()
@@ -325,7 +325,7 @@ def test_letters_that_were_counted_are_passed_over_when_they_are_read_again() ->
     assert incident.count == 3
 
 
-def test_letters_of_a_topic_that_was_made_anew_are_counted() -> None:
+def test_dead_letters_of_a_topic_that_was_created_again_are_counted() -> None:
     book = Book()
     book.died(Died(0), Died(1))
     book.offsets.clear()
@@ -353,10 +353,10 @@ def _after_each_other(gaps: Sequence[Died]) -> Iterable[Died]:
 
 
 @given(deaths, st.data())
-def test_no_restart_and_no_batching_changes_what_is_told(
+def test_restarts_and_batches_do_not_change_the_notices(
     gaps: Sequence[Died], data: st.DataObject
 ) -> None:
-    """The same letters, with restarts wherever hypothesis wants them, and without."""
+    """The same dead letters, with restarts at random places, and without."""
     alerts = ALERTS.model_copy(update={"digests": (5, 20), "fingerprints": 2, "quiet": 50})
     straight, restarted = Book(alerts), Book(alerts)
     for each in _after_each_other(gaps):
@@ -369,12 +369,12 @@ def test_no_restart_and_no_batching_changes_what_is_told(
             restarted.restart()
     straight.commit()
     restarted.commit()
-    assert straight.told() == restarted.told()
+    assert straight.notice_log() == restarted.notice_log()
     assert _counts(straight) == _counts(restarted)
 
 
 @given(deaths)
-def test_every_letter_is_counted_in_some_incident_and_told_in_some_notice(
+def test_every_dead_letter_is_counted_in_an_incident_and_in_a_notice(
     gaps: Sequence[Died],
 ) -> None:
     alerts = ALERTS.model_copy(update={"digests": (5, 20), "fingerprints": 2, "quiet": 50})
@@ -402,8 +402,8 @@ def _counts(book: Book) -> dict[bytes, int]:
     return {key: incident.count for key, incident in book.book.incidents.items()}
 
 
-def test_a_mail_server_that_is_away_for_weeks_costs_little_memory_and_no_failure() -> None:
-    """A failure that comes and goes every hour, of three stages; nothing can be delivered."""
+def test_weeks_without_a_mail_server_take_little_memory_and_lose_no_failure() -> None:
+    """Three stages fail once an hour, and nothing can be delivered."""
     book = Book()
     hours = 24 * 21
     for hour in range(hours):
@@ -420,7 +420,7 @@ def test_a_mail_server_that_is_away_for_weeks_costs_little_memory_and_no_failure
     assert sum(last.values()) == 3 * hours
 
 
-def test_an_attempt_that_was_not_made_is_made_at_once_and_not_counted() -> None:
+def test_an_attempt_that_was_not_made_is_not_counted_and_made_at_once() -> None:
     book = Book()
     book.died(Died(0), Died(5))
     book.commit()

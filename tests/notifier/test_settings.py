@@ -1,4 +1,4 @@
-"""Are the notifier's settings read beside Kafka's, and is what is wrong with them said?"""
+"""Are the notifier's settings read from the same file as Kafka's, with clear errors?"""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ HOST = 'smtp_host = "mail.example.com"\nmail_from = "farandole@example.com"\n'
 def test_a_bad_value_is_one_line_that_names_it(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(InvalidSettingsError) as caught:
         NotifierSettings.load(write(tmp_path, f"[notifier]\n{text}"))
-    said = str(caught.value)
-    assert named in said.replace("FARANDOLE_SMTP_HOTS", "smtp_hots")
-    assert "\n" not in said
+    message = str(caught.value)
+    assert named in message.replace("FARANDOLE_SMTP_HOTS", "smtp_hots")
+    assert "\n" not in message
 
 
-def test_a_setting_in_the_wrong_place_is_sent_to_its_table(tmp_path: Path) -> None:
+def test_a_setting_in_the_wrong_table_is_an_error_that_names_the_right_one(tmp_path: Path) -> None:
     with pytest.raises(
         InvalidSettingsError, match=r"smtp_host.*no such setting here.*\[notifier\]"
     ):
@@ -87,12 +87,12 @@ def test_a_misspelled_table_is_no_setting(tmp_path: Path) -> None:
         Broker.load(write(tmp_path, "[notifer]\nsmtp_port = 25"))
 
 
-def test_what_should_be_a_table_and_is_none_is_said(tmp_path: Path) -> None:
+def test_a_value_instead_of_a_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettingsError, match=r"write \[notifier\]"):
         NotifierSettings.load(write(tmp_path, "notifier = 3"))
 
 
-def test_a_password_goes_in_clear_to_this_machine_alone() -> None:
+def test_a_password_may_go_in_clear_only_to_this_machine() -> None:
     NotifierSettings(
         smtp_host="127.0.0.1", mail_from="a@b.c", smtp_username="u",
         smtp_password=SecretStr(SECRET), smtp_security="none",
@@ -125,7 +125,7 @@ def test_secrets_are_read_from_their_files(tmp_path: Path) -> None:
     assert loaded.webhook_key() == b"hunter2"
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     gone = NotifierSettings(
         smtp_ca=tmp_path / "ca", smtp_username="u", smtp_password_file=tmp_path / "password"
     )
@@ -135,7 +135,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         gone.password()
 
 
-def test_a_certificate_that_is_none_is_named(tmp_path: Path) -> None:
+def test_an_invalid_certificate_file_is_named_in_the_error(tmp_path: Path) -> None:
     file = tmp_path / "ca"
     file.write_text("nothing")
     with pytest.raises(InvalidSettingsError, match=r"SMTP_CA: .*ca: no PEM"):

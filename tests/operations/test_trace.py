@@ -61,18 +61,18 @@ def test_what_a_batch_has_caused_is_an_effect_of_each_of_its_events(
     causes = CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, offset))])
     causes_it = first <= offset <= first + more and not other
     said = f"{'b' if other else 'a'}/0/{first}" + (f"+{more}" if more else "") + "/0"
-    assert causes.caused(by(said.encode())) == causes_it
+    assert causes.matches_effect(by(said.encode())) == causes_it
 
 
 @given(st.binary() | st.sampled_from([b"a/0/1/0/", b"a/0/+/0", b"a//1/0", b"a/0/1+x/0"]))
 def test_a_hostile_id_matches_no_cause(event_id: bytes) -> None:
-    assert not CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, 1))]).caused(by(event_id))
+    assert not CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, 1))]).matches_effect(by(event_id))
 
 
 def test_an_event_of_another_installation_is_no_effect() -> None:
     causes = CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, 1))])
-    assert causes.caused(by(b"a/0/1/0"))
-    assert not causes.caused(by(b"a/0/1/0", b"farandole://elsewhere/p/s"))
+    assert causes.matches_effect(by(b"a/0/1/0"))
+    assert not causes.matches_effect(by(b"a/0/1/0", b"farandole://elsewhere/p/s"))
 
 
 @pytest.fixture

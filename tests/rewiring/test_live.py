@@ -38,7 +38,7 @@ from farandole.worker.control_state import follow_control_state
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.stage_host import StageHost
 from tests.books.clean import assert_clean, books_read
-from tests.ledger.test_live import bookkeeper
+from tests.ledger.test_bookkeeper_live import bookkeeper
 from tests.rewiring.accounts import faults
 from tests.rewiring.edits import EDITS, FORKED, FUNCTION, PLAIN, ROOT_PARTITIONS, Stages, text
 

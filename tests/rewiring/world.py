@@ -35,7 +35,7 @@ from farandole.lanes.simulated_kafka import (
 )
 from farandole.stages.function_signature import read_signature as read_signature
 from farandole.worker.invoker import Invoker
-from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs
 from tests.rewiring.accounts import faults
@@ -259,9 +259,19 @@ class World:
         bound = active_stages(worker.versions)[stage].stage
         caller = Invoker(PIPELINE, stage, bound, passed_on, signature, None, float, _nothing)
         wiring = LineageResolver(
-            worker.versions, current, partial(bind_outputs, stage=stage, signature=signature)
+            worker.versions,
+            current,
+            partial(bind_outputs, stage=stage, signature=signature),
+            monotonic=_no_time_passes,
         )
-        work = LaneProcessor(caller, wiring, f"{stage}.dead", "ledger", 0, on_committed=_nothing)
+        work = LaneProcessor(
+            caller,
+            wiring,
+            LaneTopics(f"{stage}.dead", "ledger"),
+            0,
+            on_committed=_nothing,
+            monotonic=_no_time_passes,
+        )
         life = lead(port, work, isolation=worker.lock, log=_nothing)
         life.send(None)
         worker.lanes.append(Lane(stage, port, life))
@@ -358,3 +368,8 @@ def _version(
 
 
 def _nothing(*_: object, **__: object) -> None: ...
+
+
+def _no_time_passes() -> float:
+    """A loaded machine must not change the course of a simulation."""
+    return 0.0

@@ -25,7 +25,7 @@ async def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("error", [UnreachableError("nobody"), MembershipError("expelled")])
-async def test_what_is_away_lets_a_supervisor_start_another_process(error: Exception) -> None:
+async def test_an_unreachable_kafka_ends_with_the_exit_code_for_a_restart(error: Exception) -> None:
     async def main(_: asyncio.Event) -> None:
         raise error
 
@@ -33,7 +33,7 @@ async def test_what_is_away_lets_a_supervisor_start_another_process(error: Excep
 
 
 @pytest.mark.parametrize("beats", [True, False])
-async def test_what_another_process_would_meet_too_is_raised(beats: bool) -> None:
+async def test_an_error_that_another_process_would_get_too_is_raised(beats: bool) -> None:
     async def main(_: asyncio.Event) -> None:
         raise InvalidSettingsError("no port")
 

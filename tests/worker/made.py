@@ -27,7 +27,7 @@ from farandole.events.topology_version import (
 from farandole.stages.function_signature import read_signature
 from farandole.worker.counters import Counters
 from farandole.worker.invoker import Invoker
-from farandole.worker.lane_processor import LaneProcessor
+from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs
 from tests.events.made import Made
@@ -160,6 +160,7 @@ class Lane:
         cancelled: Callable[[], Set[bytes]] = frozenset,
         breaker: BreakerPolicy | None = None,
         clock: Callable[[], float] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
         lane: int = 0,
     ) -> None:
         """With a `clock` its events are parked in `p.stage.retry`."""
@@ -209,14 +210,12 @@ class Lane:
         self.work = LaneProcessor(
             caller,
             wiring,
-            "p.stage.dead",
-            "ledger",
+            LaneTopics("p.stage.dead", "ledger", RETRY if clock else None, "alerts"),
             lane,
             on_committed=self.committed.append,
             cancelled_runs=cancelled,
-            retry_topic=RETRY if clock else None,
-            alerts_topic="alerts",
             clock=clock or time.time,
+            monotonic=monotonic,
         )
 
     async def handle(self, *records: Record) -> LaneResult:

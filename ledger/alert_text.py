@@ -1,0 +1,67 @@
+"""Which sentences do the ledger's alerts show to people?"""
+
+from __future__ import annotations
+
+from farandole.events.next_step import CommandLine, NextStep, plain_command_line
+from farandole.events.run_row import RunRow, in_flight
+from farandole.ledger.stage_alerts import AlertCondition
+
+_MAX_NAMED_EDGES = 5
+
+
+def firing_text(condition: AlertCondition, command_line: CommandLine = plain_command_line) -> str:
+    """Return the text of the alert that a condition raises. `command_line` writes the command that
+    the text suggests."""
+    stage, unread = condition.stage, _offsets_text(condition.unread)
+    match condition.kind:
+        case "stage.unworked":
+            start = NextStep("start one", ("work", str(stage))).text(command_line)
+            return f"no worker holds `{stage}`: {unread} unread; {start}"
+        case "stage.age":
+            return (
+                f"`{stage}` is behind: it has not settled what is older than {condition.age:g} s;"
+                f" {unread} unread"
+            )
+        case "ledger.lags":
+            return (
+                f"the ledger lags: entries older than {condition.age:g} s are unread ({unread});"
+                " what is said of runs is of before, and late runs are not told meanwhile"
+            )
+
+
+def resolved_text(condition: AlertCondition) -> str:
+    """Return the text of an alert whose condition is no longer true."""
+    stage = condition.stage
+    match condition.kind:
+        case "stage.unworked":
+            return f"`{stage}` is worked again" if condition.members else f"`{stage}` has read all"
+        case "stage.age":
+            return f"`{stage}` has caught up: nothing unread is older than {condition.age:g} s"
+        case "ledger.lags":
+            return "the ledger has caught up"
+
+
+def unwatched_text(firing: str) -> str:
+    """Return the text of an alert that is resolved because its condition is measured no longer.
+    `firing` is the text with which it fired."""
+    return f"watched no more: {firing}"
+
+
+def late_run_text(row: RunRow) -> str:
+    """Return the text of the alert for a run that is open after its deadline."""
+    assert row["root"] is not None
+    waiting = sorted(name for name, edge in row["edges"].items() if in_flight(edge))
+    edges = f"; in flight: {', '.join(waiting[:_MAX_NAMED_EDGES])}" if waiting else ""
+    return f"run {row['run']} is not complete within {row['root'].get('within', 0):g} s{edges}"
+
+
+def late_run_resolved_text(row: RunRow) -> str:
+    """Return the text for a run that was late, and is complete, or deleted without completion."""
+    if row["closed"] is None:
+        return f"run {row['run']} is forgotten, and was never complete"
+    seconds = (row["closed"] - row["opened"]) / 1000
+    return f"run {row['run']} is {row['status']}, after {seconds:,.0f} s"
+
+
+def _offsets_text(number: int) -> str:
+    return "1 offset" if number == 1 else f"{number:,} offsets"

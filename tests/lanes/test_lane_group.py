@@ -1,0 +1,197 @@
+"""Do lanes start and end as the group assigns partitions, whatever else happens?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from farandole.broker.settings import Settings
+from farandole.events.record import Partition, Record
+from farandole.lanes.kafka_port import KafkaPort
+from farandole.lanes.lane_group import LaneGroup, MembershipError
+from farandole.lanes.lane_port import LanePort, StateTables
+from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_work import BatchResult
+from tests.lanes.troupe import Troupe
+
+pytestmark = pytest.mark.kafka
+
+
+class Waiting:
+    """Work that is under way until it may end."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.handled = 0
+
+    @property
+    def deferred(self) -> None:
+        return None
+
+    def open(self, tables: StateTables) -> None:
+        pass
+
+    def on_idle(self) -> BatchResult | None:
+        return None
+
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
+        self.begun.set()
+        await self.may_end.wait()
+        self.handled += 1
+        return BatchResult(1, {})
+
+    async def give_up(self, record: Record, deaths: int) -> BatchResult:
+        return BatchResult(1, {})
+
+    def on_commit(self, done: BatchResult) -> None:
+        pass
+
+    async def close(self) -> BatchResult | None:
+        return None
+
+
+def group(
+    troupe: Troupe,
+    work: Callable[[int], Any],
+    port: Callable[[KafkaPort], LanePort] = lambda port: port,
+    is_paused: Callable[[], bool] = lambda: False,
+) -> LaneGroup:
+    spec = LaneSpec(
+        group=troupe.group,
+        topics=[troupe.source],
+        transactional_id=lambda lane: f"{troupe.group}:{lane}",
+        work=work,
+        drain_seconds=5,
+        lost_offset_remedy="(a test)",
+        wrap_port=port,
+        is_paused=is_paused,
+    )
+    return LaneGroup(troupe.settings, spec, isolation=asyncio.Lock())
+
+
+@pytest.fixture
+async def troupe(settings: Settings, tmp_path: Any) -> Troupe:
+    troupe = Troupe(settings, tmp_path)
+    await troupe.prepare()
+    return troupe
+
+
+async def test_a_rebalance_while_the_last_lanes_drain_starts_no_new_ones(troupe: Troupe) -> None:
+    works = [Waiting(), Waiting()]
+    member = group(troupe, works.__getitem__)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(10)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+    stopping.set()
+    await asyncio.sleep(0)
+    tps = {TopicPartition(troupe.source, p) for p in (0, 1)}
+    drain = asyncio.create_task(member.on_partitions_revoked(tps))
+    for work in works:
+        work.may_end.set()
+    await drain
+    await member.on_partitions_assigned(tps)
+    assert not member._tasks
+    await running
+    assert not member._tasks
+
+
+async def test_a_stop_takes_effect_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
+    works = [Waiting(), Waiting()]
+    member = group(troupe, works.__getitem__)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(200)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+    stopping.set()
+    await asyncio.sleep(0.01)  # let `run` hear it
+    for work in works:
+        work.may_end.set()
+    await running
+    assert all(work.handled <= 2 for work in works)
+
+
+async def test_a_pause_takes_effect_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:
+    works = [Waiting(), Waiting()]
+    asked = 0
+    paused = asyncio.Event()
+
+    def holding() -> bool:
+        nonlocal asked
+        asked += paused.is_set()
+        return paused.is_set()
+
+    member = group(troupe, works.__getitem__, is_paused=holding)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(20)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+        paused.set()
+        for work in works:
+            work.may_end.set()
+        while asked < 6:  # twice at least by each lane
+            await asyncio.sleep(0.05)
+        assert [work.handled for work in works] == [1, 1]
+        paused.clear()
+        while [work.handled for work in works] != [10, 10]:
+            await asyncio.sleep(0.05)
+        paused.set()  # one that is paused hears a stop all the same
+        stopping.set()
+        await running
+
+
+async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
+    troupe: Troupe,
+) -> None:
+    member = group(troupe, lambda _: Waiting())
+    running = asyncio.create_task(member.run(asyncio.Event()))
+    async with asyncio.timeout(20):
+        while not member.running_lanes:
+            await asyncio.sleep(0.05)
+    member._membership.consumer._coordinator._pending_exception = RuntimeError("no such group")
+    with pytest.raises(MembershipError, match="no such group"):
+        await running
+
+
+async def test_a_subscription_that_changes_while_lanes_open_breaks_nothing(
+    troupe: Troupe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two versions come one right after the other, and the second within the births of the first:
+    until the next rebalance aiokafka knows of no assignment."""
+    works = [Waiting(), Waiting()]
+    ports: list[KafkaPort] = []
+    seek = KafkaPort.seek
+
+    def meanwhile(self: KafkaPort, offsets: Mapping[Partition, int]) -> None:
+        if len(ports) == 2:
+            member.subscribe([troupe.source, troupe.source + "-more"])
+        seek(self, offsets)
+
+    monkeypatch.setattr(KafkaPort, "seek", meanwhile)
+
+    def noted(port: KafkaPort) -> LanePort:
+        ports.append(port)
+        return port
+
+    member = group(troupe, works.__getitem__, noted)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    await troupe.give(10)
+    async with asyncio.timeout(20):
+        for work in works:
+            await work.begun.wait()
+            work.may_end.set()
+    assert len(ports) > 2
+    stopping.set()
+    await running

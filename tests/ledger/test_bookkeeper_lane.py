@@ -1,0 +1,228 @@
+"""What does the bookkeeper's lane write, and when does it call a run late?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.ledger_entry import LedgerEntry
+from farandole.events.record import OutgoingRecord, Partition
+from farandole.lanes.lane_work import BatchResult
+from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.ledger.alert_tracker import CLEAR_AFTER_MS
+from farandole.ledger.bookkeeper_lane import BookkeeperLane
+from farandole.ledger.stage_alerts import (
+    FIRE_AFTER_MS,
+    AlertCondition,
+    LagSample,
+    alert_conditions,
+)
+from tests.ledger.made import AT, consumed, entry, part
+from tests.ledger.test_run_store import RUN, closing, opening
+
+NAMES = KafkaNames()
+NOTHING: dict[str, dict[bytes, bytes]] = {NAMES.runs_topic: {}, NAMES.bookkeeper_state_topic: {}}
+DUE = AT + 500
+CALM = 2_000
+OLD = 10_000
+
+
+class Clock:
+    at = AT
+
+    def __call__(self) -> int:
+        return self.at
+
+
+def opened_lane(clock: Clock, tables: dict[str, dict[bytes, bytes]] = NOTHING) -> BookkeeperLane:
+    work = BookkeeperLane(NAMES, 0, "here", clock=clock)
+    work.open(tables)
+    return work
+
+
+def records(*entries: LedgerEntry, first: int = 0) -> list[SimulatedRecord]:
+    return [
+        SimulatedRecord(NAMES.ledger_topic, 0, first + n, orjson.dumps(e))
+        for n, e in enumerate(entries)
+    ]
+
+
+def alerts(done: BatchResult | None) -> list[tuple[str, str]]:
+    out: Sequence[OutgoingRecord] = (
+        () if done is None else done.writes[Partition(NAMES.alerts_topic, 0)]
+    )
+    found = [orjson.loads(each.value or b"") for each in out]
+    return [(alert["key"], alert["state"]) for alert in found]
+
+
+async def late(clock: Clock, work: BookkeeperLane) -> BatchResult | None:
+    """Let the lane be quiet until after the deadline of the run."""
+    clock.at = DUE - 100
+    assert work.on_idle() is None
+    clock.at = DUE + CALM
+    return work.on_idle()
+
+
+async def test_a_late_run_raises_one_alert_which_its_completion_resolves() -> None:
+    clock = Clock()
+    work = opened_lane(clock)
+    await work.handle(records(opening(within=1.0)))
+    key = f"order-lines/run/{RUN}"
+    assert alerts(await late(clock, work)) == [(key, "firing")]
+    assert work.on_idle() is None
+    assert alerts(await work.handle(records(closing(), first=1))) == [(key, "resolved")]
+
+
+async def test_no_run_is_late_while_entries_are_unread() -> None:
+    clock = Clock()
+    work = opened_lane(clock)
+    await work.handle(records(opening(within=1.0)))
+    clock.at = DUE + 60_000
+    assert work.on_idle() is None
+    await work.handle(records(opening("other"), first=1))
+    clock.at += CALM - 1
+    assert work.on_idle() is None
+    assert alerts(await work.handle(records(closing(), first=2))) == []
+
+
+async def test_a_late_run_raises_its_alert_while_entries_keep_arriving() -> None:
+    clock = Clock()
+    work = opened_lane(clock)
+    await work.handle(records(opening(within=1.0)))
+    raised = []
+    for second in range(1, 15):
+        clock.at = AT + 1000 * second
+        busy = entry("a", part("other", {"asked": consumed(f"x{second}")}), at=clock.at - 100)
+        raised.append(alerts(await work.handle(records(busy, first=second))))
+    firing = [(f"order-lines/run/{RUN}", "firing")]
+    assert [each for each in raised if each] == [firing]
+    assert (
+        raised.index(firing) == (DUE + OLD - AT) // 1000
+    )  # younger entries may be unread till then
+
+
+async def test_no_run_is_late_while_the_entries_that_are_read_are_old() -> None:
+    clock = Clock()
+    work = opened_lane(clock)
+    await work.handle(records(opening(within=1.0)))
+    for second in range(1, 60):
+        clock.at = AT + 1000 * second + OLD
+        busy = entry("a", part("other", {"asked": consumed(f"x{second}")}), at=AT + 1000 * second)
+        clock.at += 1
+        assert alerts(await work.handle(records(busy, first=second))) == []
+
+
+async def test_a_run_that_completes_late_is_marked_without_an_alert() -> None:
+    clock = Clock()
+    work = opened_lane(clock)
+    await work.handle(records(opening(within=1.0)))
+    last = entry("b", part(RUN, {"made": consumed(f"{RUN}/x")}), at=DUE + 1)
+    done = await work.handle(records(last, first=1))
+    assert alerts(done) == []
+    (row,) = [
+        orjson.loads(each.value or b"") for each in done.writes[Partition(NAMES.runs_topic, 0)]
+    ]
+    assert (row["late"], row["status"]) == (True, "completed")
+
+
+async def test_a_late_run_of_the_last_owner_raises_no_second_alert() -> None:
+    clock = Clock()
+    first = opened_lane(clock)
+    await first.handle(records(opening(within=1.0)))
+    done = await late(clock, first)
+    assert done is not None
+    rows = {
+        o.key: o.value for o in done.writes[Partition(NAMES.runs_topic, 0)] if o.key and o.value
+    }
+    position = {b"position": b"1"}
+    second = opened_lane(clock, {NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: position})
+    clock.at += 10 * CALM
+    assert second.on_idle() is None
+    clock.at += 10 * CALM
+    assert second.on_idle() is None
+    settled = await second.handle(records(closing(), first=1))
+    assert alerts(settled) == [(f"order-lines/run/{RUN}", "resolved")]
+
+
+def unworked(bad: bool) -> AlertCondition:
+    (each,) = alert_conditions([LagSample("p", "enrich", 0 if bad else 1, 7)])
+    return each
+
+
+STUCK = "p/stage/enrich/unworked"
+
+
+async def test_an_alert_is_written_in_the_transaction_that_stores_its_state() -> None:
+    clock = Clock()
+    looks: list[list[AlertCondition]] = []
+    work = BookkeeperLane(
+        NAMES, 0, "here", clock=clock, take_conditions=lambda: looks.pop() if looks else None
+    )
+    work.open(NOTHING)
+
+    def looked(bad: bool) -> BatchResult | None:
+        looks.append([unworked(bad)])
+        return work.on_idle()
+
+    assert looked(bad=True) is None
+    clock.at += FIRE_AFTER_MS
+    done = looked(bad=True)
+    assert alerts(done) == [(STUCK, "firing")]
+    assert done is not None
+    state = {
+        o.key: o.value for o in done.writes[Partition(NAMES.bookkeeper_state_topic, 0)] if o.key
+    }
+    kept = {key: value for key, value in state.items() if value is not None}
+    assert looked(bad=True) is None
+
+    work.open({**NOTHING, NAMES.bookkeeper_state_topic: kept})
+    clock.at += 10 * FIRE_AFTER_MS
+    assert looked(bad=True) is None
+    assert looked(bad=False) is None
+    clock.at += CLEAR_AFTER_MS
+    done = looked(bad=False)
+    assert alerts(done) == [(STUCK, "resolved")]
+    assert done is not None
+    forgotten = [
+        o.key for o in done.writes[Partition(NAMES.bookkeeper_state_topic, 0)] if not o.value
+    ]
+    assert forgotten == [b"firing/" + STUCK.encode()]
+
+
+async def test_a_stage_raises_its_alert_while_entries_keep_arriving() -> None:
+    clock = Clock()
+    work = BookkeeperLane(
+        NAMES, 0, "here", clock=clock, take_conditions=lambda: [unworked(bad=True)]
+    )
+    work.open(NOTHING)
+    await work.handle(records(opening()))
+    clock.at += FIRE_AFTER_MS
+    assert alerts(await work.handle(records(closing(), first=1))) == [(STUCK, "firing")]
+
+
+async def test_conditions_from_before_the_lane_opened_are_discarded() -> None:
+    looks = [[unworked(bad=True)]]
+    work = BookkeeperLane(NAMES, 0, "here", take_conditions=lambda: looks.pop() if looks else None)
+    work.open(NOTHING)
+    assert looks == []
+
+
+async def test_a_transaction_is_limited_in_the_size_of_its_rows() -> None:
+    work = opened_lane(Clock())
+    many = records(*(opening(f"run{n}") for n in range(30_000)))
+    assert 0 < (await work.handle(many)).settled < len(many)
+
+
+async def test_a_record_that_is_not_an_entry_is_skipped() -> None:
+    work = opened_lane(Clock())
+    done = await work.handle([SimulatedRecord(NAMES.ledger_topic, 0, 0, b"?")])
+    assert (done.settled, done.writes[Partition(NAMES.runs_topic, 0)]) == (1, [])
+
+
+async def test_an_entry_that_is_given_up_is_not_folded_later() -> None:
+    work = opened_lane(Clock())
+    (record,) = records(opening())
+    await work.give_up(record, 5)
+    assert (await work.handle([record])).writes[Partition(NAMES.runs_topic, 0)] == []

@@ -1,0 +1,106 @@
+"""Which conditions raise an alert, and how often?"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farandole.events.next_step import command_line_with
+from farandole.ledger.alert_text import firing_text
+from farandole.ledger.alert_tracker import CLEAR_AFTER_MS, AlertTracker
+from farandole.ledger.stage_alerts import (
+    FIRE_AFTER_MS,
+    AlertCondition,
+    LagSample,
+    alert_conditions,
+)
+
+STEP = 1_000
+BEFORE = st.lists(st.tuples(st.sampled_from([True, False, None]), st.booleans()), max_size=60)
+"""Pairs: whether the condition is bad, and whether the lane restarts before that is judged."""
+
+
+def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
+    members = 0 if bad else 1
+    (found,) = alert_conditions([LagSample("p", stage, members, 7, measured=bad is not None)])
+    return found
+
+
+def alert_states(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
+    """Return the states of its alerts if the condition has these values, one each second."""
+    return [
+        alert.state
+        for second, each in enumerate(bad)
+        for alert in watch.update([condition(each)], at + STEP * second)
+    ]
+
+
+@given(BEFORE)
+def test_an_alert_is_resolved_before_it_fires_again_also_after_restarts(
+    story: list[tuple[bool | None, bool]],
+) -> None:
+    watch, states = AlertTracker(), []
+    for second, (bad, restarted) in enumerate(story):
+        if restarted:
+            kept = [*watch.firing.values()]
+            watch = AlertTracker()
+            watch.restore(kept)
+        states += [a.state for a in watch.update([condition(bad)], STEP * second)]
+    assert states == (["firing", "resolved"] * len(states))[: len(states)]
+
+
+@given(BEFORE)
+def test_a_lasting_bad_condition_fires_and_a_good_one_does_not(
+    story: list[tuple[bool | None, bool]],
+) -> None:
+    for end in (True, False):
+        watch = AlertTracker()
+        alert_states(watch, *(bad for bad, _ in story))
+        alert_states(watch, *[end] * (FIRE_AFTER_MS // STEP + 1), at=10**6)
+        assert bool(watch.firing) is end
+
+
+@given(st.lists(st.integers(1, FIRE_AFTER_MS // STEP), max_size=10))
+def test_a_restart_of_a_worker_raises_no_alert(gaps: list[int]) -> None:
+    seen = [bad for gap in gaps for bad in (*[True] * gap, False)]
+    assert alert_states(AlertTracker(), *seen) == []
+
+
+def test_a_condition_that_is_good_for_a_moment_does_not_resolve_the_alert() -> None:
+    flapping = [False] * (CLEAR_AFTER_MS // STEP) + [True]
+    assert alert_states(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
+
+
+def test_the_alert_of_a_stage_that_no_version_has_any_more_is_resolved() -> None:
+    watch = AlertTracker()
+    alert_states(watch, *[True] * 20)
+    (alert,) = watch.update([condition(False, "other")], 10**6)
+    assert (alert.key, alert.state) == ("p/stage/enrich/unworked", "resolved")
+    assert watch.update([], 10**6) == []
+
+
+def test_the_text_names_the_stage_and_the_command() -> None:
+    (found,) = alert_conditions([LagSample("p", "enrich", 0, 4210)])
+    assert firing_text(found, command_line_with(" --namespace blue")) == (
+        "no worker holds `enrich`: 4,210 offsets unread;"
+        " start one: farandole --namespace blue work enrich"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "bad"),
+    [
+        ("nobody, and something to do", LagSample("p", "s", 0, 1), [True]),
+        ("nobody, and nothing to do", LagSample("p", "s", 0, 0), [False]),
+        ("somebody", LagSample("p", "s", 1, 9), [False]),
+        ("somebody, and old", LagSample("p", "s", 1, 9, True, 30), [False, True]),
+        ("nobody, and old: told as nobody", LagSample("p", "s", 0, 9, True, 30), [True, None]),
+        ("nobody, and young", LagSample("p", "s", 0, 9, False, 30), [True, False]),
+        ("not to be seen", LagSample("p", "s", 0, 9, True, 30, measured=False), [None, None]),
+        ("the ledger", LagSample("p", None, 1, 9, True, 60), [True]),
+        ("the ledger, young", LagSample("p", None, 1, 9, False, 60), [False]),
+    ],
+)
+def test_which_samples_are_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
+    assert [each.is_bad for each in alert_conditions([seen])] == bad, name

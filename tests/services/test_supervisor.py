@@ -1,0 +1,214 @@
+"""Are worker processes restarted, drained, and never left behind?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from farandole.services import restart_policy, supervisor
+from farandole.services.supervisor import ServiceSpec, Supervisor
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restart_policy, "MAX_RESTART_WAIT", 0.01)
+
+
+def service(
+    behaviour: str, diary: Path, *, patience: float = 30, processes: int = 1
+) -> ServiceSpec:
+    return ServiceSpec(
+        name=behaviour,
+        argv=[sys.executable, "-m", "tests.services.child", behaviour, str(diary)],
+        environment=dict(os.environ),
+        folder=str(ROOT),
+        patience=patience,
+        processes=processes,
+    )
+
+
+def lives(diary: Path) -> list[int]:
+    """The pids of all lives so far."""
+    return [int(pid) for pid in diary.read_text().split()] if diary.exists() else []
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie that its new parent has not yet looked at is no process any more.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+class Running:
+    def __init__(self, *services: ServiceSpec) -> None:
+        self.supervisor = Supervisor(services)
+        self.stopping = asyncio.Event()
+        self.task = asyncio.create_task(self.supervisor.run(self.stopping))
+
+    async def stop(self) -> bool:
+        self.stopping.set()
+        async with asyncio.timeout(20):
+            return await self.task
+
+
+def consumed(run: Running) -> int:
+    reports = run.supervisor.reports()
+    return reports["load"]["consumed"] if "load" in reports else 0
+
+
+@asynccontextmanager
+async def running(*services: ServiceSpec) -> AsyncIterator[Running]:
+    run = Running(*services)
+    try:
+        yield run
+    finally:
+        if not run.task.done():
+            run.task.cancel()
+            await asyncio.gather(run.task, return_exceptions=True)
+
+
+async def test_all_processes_of_a_service_are_started_and_ended(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    async with running(service("settles", diary, processes=2)) as run:
+        assert not run.supervisor.ready()
+        await until(run.supervisor.ready)
+        assert set(run.supervisor.pids()) == {"settles-1", "settles-2"}
+        assert set(run.supervisor.pids().values()) == set(lives(diary))
+        assert await run.stop()
+    assert not any(alive(pid) for pid in lives(diary))
+    assert run.supervisor.pids() == {}
+
+
+async def test_a_stop_drains_and_reads_the_last_report(tmp_path: Path) -> None:
+    async with running(service("settles", tmp_path / "diary")) as run:
+        await until(lambda: consumed(run) == 10)
+        assert run.supervisor.reports()["load"]["lanes"] == 1
+        assert await run.stop()
+    assert run.supervisor.reports() == {
+        "load": {
+            "consumed": 15,
+            "emitted": 1,
+            "dropped": 0,
+            "filtered": 0,
+            "dead": 2,
+            "cancelled": 0,
+            "parked": 0,
+            "lanes": 0,
+        }
+    }
+
+
+async def test_a_process_that_dies_is_restarted_and_its_counts_are_summed(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    async with running(service("progresses", diary)) as run:
+        await until(lambda: consumed(run) == 30)
+        assert len(lives(diary)) == 3
+        assert run.supervisor.reports()["load"]["dead"] == 6
+        assert await run.stop()
+
+
+async def test_one_that_only_crashes_is_quarantined_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 3)
+    crashing, good = tmp_path / "crashing", tmp_path / "good"
+    async with running(service("crashes", crashing), service("settles", good)) as run:
+        await until(lambda: len(lives(crashing)) == 3 and run.supervisor.ready())
+        assert list(run.supervisor.pids()) == ["settles"]
+        assert not await run.stop()
+    assert len(lives(crashing)) == 3
+    assert len(lives(good)) == 1
+
+
+async def test_a_quarantined_process_is_started_again_when_its_service_is_set_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
+    crashing, good = tmp_path / "crashing", tmp_path / "good"
+    bad, settles = service("crashes", crashing), service("settles", good)
+    async with running(bad, settles) as run:
+        await until(lambda: len(lives(crashing)) == 1 and run.supervisor.ready())
+        mended = replace(service("settles", crashing), name=bad.name)
+        run.supervisor.set_services([mended, settles])
+        await until(lambda: bad.name in run.supervisor.pids() and run.supervisor.ready())
+        assert await run.stop()
+    assert (len(lives(crashing)), len(lives(good))) == (2, 1)
+
+
+async def test_the_supervisor_ends_when_all_are_in_quarantine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
+    async with running(service("crashes", tmp_path / "diary")) as run, asyncio.timeout(20):
+        assert not await run.task
+
+
+async def test_a_process_without_heartbeats_is_killed_and_restarted(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    async with running(service("silent", diary, patience=0.5)) as run:
+        await until(lambda: len(lives(diary)) == 2 and run.supervisor.ready())
+        assert not alive(lives(diary)[0])
+        assert await run.stop()
+
+
+async def test_a_process_that_does_not_drain_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "DRAIN_TIMEOUT", 0.3)
+    diary = tmp_path / "diary"
+    async with running(service("deaf", diary)) as run:
+        await until(run.supervisor.ready)
+        assert await run.stop()
+    assert not alive(lives(diary)[0])
+
+
+async def test_a_supervisor_that_is_cancelled_leaves_no_process(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    async with running(service("deaf", diary)) as run:
+        await until(run.supervisor.ready)
+        run.task.cancel()
+        await asyncio.gather(run.task, return_exceptions=True)
+    assert not alive(lives(diary)[0])
+
+
+SUPERVISING = """
+import asyncio, sys
+from pathlib import Path
+from tests.services.test_supervisor import service
+from farandole.services.supervisor import Supervisor
+asyncio.run(Supervisor([service("settles", Path(sys.argv[1]), processes=2)]).run(asyncio.Event()))
+"""
+
+
+async def test_no_process_outlives_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves it no time to end its children: they see their pipe closed."""
+    diary = tmp_path / "diary"
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SUPERVISING, str(diary), cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await until(lambda: len(lives(diary)) == 2)
+        parent.kill()
+        await parent.wait()
+        await until(lambda: not any(alive(pid) for pid in lives(diary)))
+    finally:
+        if parent.returncode is None:
+            parent.kill()
+            await parent.wait()

@@ -1,0 +1,218 @@
+"""Do parked events keep the order of their key, and is each settled once, whatever dies when?
+
+The lane, the handling and the parking are the real ones, over `farandole.lanes.simulated_kafka`;
+the model is that of `docs/retries.md`: per input and key, what was emitted stands in the order of
+the input, and each event is emitted once or dead once."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from farandole.events.header_codec import decode_headers
+from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.retry_record import (
+    REPLAY_PREFIX,
+    make_retry_row,
+    parse_retry_row,
+    to_parked_event,
+)
+from farandole.events.topology_version import BreakerPolicy, RetryPolicy
+from farandole.lanes.lane_port import StateTables
+from farandole.lanes.lane_work import LaneWork
+from farandole.worker.parked_events import ParkedEvents
+from tests.lanes import broken
+from tests.lanes.world import LANES, World
+from tests.seeds import parts, seeds
+from tests.worker.made import In, Lane, Out
+
+INPUTS = ("in", "in2")
+KEYS = 3
+RETRY = "p.stage.retry"
+POLICY = RetryPolicy(attempts=3, backoff=2, jitter=0.5, in_place=0, parked=8)
+BREAKS = BreakerPolicy(failures=4, window=5, probe=1, longest=4)
+
+
+def n_of(record: Any) -> int:
+    return int(orjson.loads(record.value or b"")["n"])
+
+
+@dataclass
+class Parked(World):
+    """Two inputs, few keys, a function that fails now and then; some keys fail always."""
+
+    now: float = 1_000_000.0
+    failing: float = 0.4
+    poison: int = 0
+    """Events below this number always fail."""
+    given: dict[int, tuple[str, int, bytes | None]] = field(default_factory=dict)
+
+    def inputs(self, index: int) -> list[Partition]:
+        return [Partition(f"p.{name}", index) for name in (*INPUTS, "stage.retry")]
+
+    def state(self, index: int) -> list[Partition]:
+        return [Partition(RETRY, index)]
+
+    def work(self, index: int) -> LaneWork:
+        def function(event: In) -> Out:
+            if event.n < self.poison or self.die.random() < self.failing:
+                raise TimeoutError(str(event.n))
+            return Out(n=event.n)
+
+        # Where nothing that is left can succeed, a lane that holds goes on holding.
+        breaker = BreakerPolicy(failures=10**6) if self.poison else BREAKS
+        lane = Lane(
+            function,
+            subscribes=INPUTS,
+            retry=POLICY,
+            breaker=breaker,
+            clock=self.clock,
+            # A loaded machine must not change the course of a simulation.
+            monotonic=lambda: 0.0,
+            lane=index,
+        )
+        return lane.work
+
+    def clock(self) -> float:
+        self.now += 0.02
+        return self.now
+
+    def give(self) -> None:
+        n, index = len(self.given), self.die.randrange(LANES)
+        topic = f"p.{self.die.choice(INPUTS)}"
+        key = self.die.choice([None, *(b"%d" % k for k in range(KEYS))])
+        self.given[n] = topic, index, key
+        value = orjson.dumps({"n": n})
+        self.kafka.append(Partition(topic, index), OutgoingRecord(key, value))
+
+    def lived(self, steps: int, events: int) -> None:
+        for _ in range(steps):
+            if len(self.given) < events and self.die.random() < 0.2:
+                self.give()
+            self._disaster() if self.die.random() < 0.1 else self._step()
+        self._calm()
+
+    def _settled(self) -> bool:
+        return super()._settled() and not any(self.waiting(i) for i in range(LANES))
+
+    def waiting(self, index: int) -> list[int]:
+        rows: dict[bytes, bytes] = {}
+        for record in self.kafka.read_committed(Partition(RETRY, index)):
+            rows.pop(record.key or b"", None)
+            if record.value is not None:
+                rows[record.key or b""] = record.value
+        return [
+            n_of(parse_retry_row(value))
+            for key, value in rows.items()
+            if key.startswith(b"parked/")
+        ]
+
+    def emitted(self) -> list[int]:
+        """Of each lane in order, whatever partition a result went to."""
+        places = [Partition("p.out", i) for i in range(4)]
+        return [n_of(r) for place in places for r in self.kafka.read_committed(place)]
+
+    def dead(self) -> list[int]:  # type: ignore[override]
+        return [n_of(r) for r in self.kafka.read_committed(Partition("p.stage.dead", 0))]
+
+    def faults(self) -> list[str]:
+        emitted, dead = self.emitted(), self.dead()
+        found = []
+        if sorted([*emitted, *dead]) != sorted(self.given):
+            found.append(f"of {len(self.given)}: emitted {emitted}, dead {dead}")
+        paths: dict[Any, list[int]] = {}
+        for n in emitted:
+            topic, index, key = self.given[n]
+            if key is not None:
+                paths.setdefault((topic, index, key), []).append(n)
+        found += [f"{path}: {ns}" for path, ns in paths.items() if ns != sorted(ns)]
+        return found
+
+
+def lived(die: random.Random, steps: int, **how: Any) -> Parked:
+    world = Parked(die, **how)
+    world.lived(steps, events=14)
+    return world
+
+
+@parts(5, kept=2)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    die=st.randoms(use_true_random=False),
+    steps=st.integers(0, 500),
+    failing=st.floats(0, 0.9),
+    poison=st.integers(0, 3),
+)
+def test_each_event_is_settled_once_and_in_the_order_of_its_key(
+    part: int, die: random.Random, steps: int, failing: float, poison: int
+) -> None:
+    world = lived(die, steps, failing=failing, poison=poison)
+    assert world.faults() == [], world.history[-60:]
+
+
+@seeds(200, kept=60)
+def test_each_event_is_settled_once_in_many_interleavings(seeds: range) -> None:
+    for seed in seeds:
+        world = lived(random.Random(seed), 500, poison=seed % 3)
+        assert world.faults() == [], (seed, world.history[-60:])
+
+
+@seeds(60, kept=20)
+def test_a_replay_is_handled_once_whichever_worker_is_killed(seeds: range) -> None:
+    for seed in seeds:
+        world = Parked(random.Random(seed), failing=0.0, poison=4)
+        world.lived(150, events=8)
+        world.poison, dead = 0, world.dead()
+        for n in dead:
+            topic, index, _ = world.given[n]
+            place = Partition(topic, index)
+            (record,) = [r for r in world.kafka.read_committed(place) if n_of(r) == n]
+            world.kafka.append(
+                Partition(RETRY, index), make_retry_row(to_parked_event(record), REPLAY_PREFIX)
+            )
+        world.lived(200, events=8)
+        assert sorted(world.emitted()) == sorted(world.given), seed
+        assert world.dead() == dead
+
+
+def _caught(**how: Any) -> bool:
+    for seed in range(200):
+        try:
+            if lived(random.Random(seed), 500, poison=seed % 3, **how).faults():
+                return True
+        except (AssertionError, KeyError, IndexError):
+            return True
+    return False
+
+
+def test_state_read_before_the_fence_is_caught() -> None:
+    assert _caught(broken=broken.StateReadBeforeTheFence)
+
+
+@pytest.mark.parametrize("mutant", ["nobody waits behind", "forgets at a birth"])
+def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if mutant == "nobody waits behind":
+        monkeypatch.setattr(ParkedEvents, "is_blocked", lambda self, record: False)
+        monkeypatch.setattr("farandole.worker.lane_processor.queue_key_of", lambda record: None)
+    else:
+
+        def forgets(self: ParkedEvents, rows: StateTables, ours: object) -> None:
+            self._clear()
+
+        monkeypatch.setattr(ParkedEvents, "restore", forgets)
+    assert _caught()
+
+
+def test_a_dead_letter_names_the_position_of_its_event() -> None:
+    world = lived(random.Random(1), 400, failing=0.0, poison=2)
+    for record in world.kafka.read_committed(Partition("p.stage.dead", 0)):
+        said = dict(record.headers)
+        topic, index, _ = world.given[n_of(record)]
+        assert (said["dead_topic"], said["dead_partition"]) == (topic.encode(), b"%d" % index)
+    assert decode_headers(b"\0") == []
