@@ -33,7 +33,8 @@ STEPS = {
 }
 ARROWS = [
     ("fetch", "batch", ""), ("batch", "lineage", ""), ("lineage", "owner", "at a new edge"),
-    ("lineage", "admission", ""), ("admission", "slow", "must wait"), ("admission", "call", ""), ("call", "route", ""),
+    ("lineage", "admission", ""), ("admission", "slow", "must wait"),
+    ("admission", "call", ""), ("call", "route", ""),
     ("route", "buffer", ""), ("buffer", "commit", ""), ("call", "decide", "fails"),
     ("decide", "queue", "park, or"), ("queue", "dead", "give up"),
     ("dead", "buffer", "rows, too"),
