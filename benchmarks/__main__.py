@@ -1,4 +1,4 @@
-"""What do the benchmarks say, on an embedded Kafka of their own?"""
+"""How fast is Farandole, measured on an embedded Kafka?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from farandole.broker import embedded_kafka, java_runtime
 from farandole.broker.settings import Settings
 
 PARTS = ("hop", "latency", "pipeline", "rewiring", "books", "retries", "peers")
-# Unless --lines and --rounds say otherwise: nine peers take their time.
+# The defaults of --lines and --rounds. There are few for the peers, since nine of them take long.
 LINES = {"hop": 3_000_000, "books": 1_000_000, "retries": 200_000, "peers": 1_000_000}
 ROUNDS = {"hop": 3, "books": 4, "retries": 3, "peers": 2}
 
 
-async def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
     wanted = arguments.only or PARTS
     results: dict[str, Any] = {
         "when": datetime.now(UTC).isoformat(),
@@ -111,7 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    results = asyncio.run(measured(arguments))
+    results = asyncio.run(measure_all(arguments))
     arguments.out.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2) + b"\n")
     for name in PARTS:
         for key, value in results.get(name, {}).items():

@@ -1,4 +1,4 @@
-"""What does a stage cost, in a process of its own?"""
+"""How much time and CPU does a contestant need, alone in a process?"""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.worker_process import run_worker, tune_garbage_collector
 
 Contest = Callable[[Settings, str, int], Awaitable[float]]
-"""Works so many lines as the contestant of that name; seconds."""
+"""Lets the contestant of that name work that many lines, and returns the seconds that it took."""
 
 
-def cost(module: str, settings: Settings, contestant: str, lines: int) -> tuple[float, float]:
-    """Seconds and CPU seconds of one contestant; `module` ends in `main(contest)`."""
+def run_contestant(
+    module: str, settings: Settings, contestant: str, lines: int
+) -> tuple[float, float]:
+    """Run one contestant in a child process; return its seconds and CPU seconds. `module` must call
+    `main(contest)` when it is run."""
     done = subprocess.run(
         [sys.executable, "-m", module, settings.bootstrap or "", settings.namespace,
          contestant, str(lines)],
@@ -33,26 +36,27 @@ def cost(module: str, settings: Settings, contestant: str, lines: int) -> tuple[
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{contestant}: {done.stderr[-2000:]}")
-    said = orjson.loads(done.stdout.splitlines()[-1])
-    return float(said["seconds"]), float(said["cpu"])
+    figures = orjson.loads(done.stdout.splitlines()[-1])
+    return float(figures["seconds"]), float(figures["cpu"])
 
 
 def main(contest: Contest) -> None:
-    """What runs in that process."""
+    """Run the contest that the command line names, and print its figures: the child process."""
     bootstrap, namespace, contestant, lines = sys.argv[1:]
     settings = Settings.load(Path(), bootstrap=bootstrap, namespace=namespace)
 
-    async def contested() -> float:
+    async def run_contest() -> float:
         return await contest(settings, contestant, int(lines))
 
-    began = time.process_time()  # the imports are over
-    seconds = asyncio.run(contested())
+    began = time.process_time()  # without the imports
+    seconds = asyncio.run(run_contest())
     print(orjson.dumps({"seconds": seconds, "cpu": time.process_time() - began}).decode())
 
 
-async def worked(settings: Settings, stage: str, source: str, lines: int) -> float:
-    """Seconds that a worker of ours takes for all lines of the topic `source`, from its start."""
-    await rewind(settings, stage, source)
+async def time_worker(settings: Settings, stage: str, source: str, lines: int) -> float:
+    """Return the seconds from the start of a Farandole worker until it has handled all lines of the
+    topic `source`."""
+    await reset_offsets(settings, stage, source)
     tune_garbage_collector()
     beat, stopping = Heartbeat(None), asyncio.Event()
     counters = beat.counters(stage)
@@ -68,8 +72,8 @@ async def worked(settings: Settings, stage: str, source: str, lines: int) -> flo
     return took
 
 
-async def rewind(settings: Settings, stage: str, source: str) -> None:
-    """Back to the start, as nobody's member."""
+async def reset_offsets(settings: Settings, stage: str, source: str) -> None:
+    """Set the committed offsets of a stage to 0, without joining its group."""
     client = make_producer(settings, transactional_id=settings.names.router_transactional_id)
     tps = [TopicPartition(source, index) for index in range(pipelines.PARTITIONS)]
     async with open_client(client, settings), client.transaction():

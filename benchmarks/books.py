@@ -1,6 +1,7 @@
-"""What do the books cost: in bulk, and where every event is a run of its own?
+"""What do the books cost, for many events of one run and for events that each open a run?
 
-The same stage with and without entries, each in a process of its own, in turn, over the same lines.
+The same stage runs with and without ledger entries in turn, over the same lines, each time in a
+process of its own.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from farandole.events.record import Header
 from farandole.events.topology_version import Version
 
 KINDS = {"one run": "hop2", "a run for each event": "hop0"}
-"""By what is measured, the stage: hop0 reads bare records, hop2 events that are all of one run, and
-nobody who is measured writes to either's input."""
+"""The stage that is measured, by kind: hop0 reads records without headers, hop2 events of one run.
+No measured stage writes to the input of the other."""
 
 
 async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]:
-    """CPU and time a line with and without the books, and their ratios, by kind."""
+    """Return CPU and time a line, with and without the books, and the ratios, by kind."""
     for booked in (False, True):
-        await _prepare(_named(settings, booked), lines, booked)
+        await _prepare(_settings_for(settings, booked), lines, booked)
     costs: dict[str, list[float]] = {}
     rates: dict[str, list[float]] = {}
     for turn in range(rounds):
         contestants = [(kind, booked) for kind in KINDS for booked in (turn % 2 == 0, turn % 2 > 0)]
         for kind, booked in contestants:
-            seconds, cpu = alone.cost(
-                "benchmarks.books", _named(settings, booked), KINDS[kind], lines
+            seconds, cpu = alone.run_contestant(
+                "benchmarks.books", _settings_for(settings, booked), KINDS[kind], lines
             )
             name = f"{kind}, {'with' if booked else 'without'} books"
             costs.setdefault(name, []).append(cpu / lines * 1e6)
@@ -50,7 +51,7 @@ async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]
     return results
 
 
-def _named(settings: Settings, booked: bool) -> Settings:
+def _settings_for(settings: Settings, booked: bool) -> Settings:
     return settings.model_copy(
         update={"namespace": f"{settings.namespace}{'y' if booked else 'n'}"}
     )
@@ -68,7 +69,7 @@ async def _prepare(settings: Settings, lines: int, booked: bool) -> None:
 
 
 async def _fill_one_run(settings: Settings, version: Version, lines: int) -> None:
-    """As the second stage would have emitted them, all of one run."""
+    """Write events as the second stage would emit them, all of one run."""
     named = [
         *constant_headers(version.source("hop1"), "line.2", datetime.now(UTC)),
         attribute_header(TOPOLOGY_VERSION, version.name),
@@ -83,7 +84,7 @@ async def _fill_one_run(settings: Settings, version: Version, lines: int) -> Non
 
 async def _contest(settings: Settings, stage: str, lines: int) -> float:
     source = settings.names.event_topic("bench", f"line.{stage[-1]}")
-    return await alone.worked(settings, stage, source, lines)
+    return await alone.time_worker(settings, stage, source, lines)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How would a careful engineer write exactly-once hops with aiokafka alone?
 
-One consumer, a transactional producer per partition, batches, orjson. No rebalance is handled, no
-error, no retry, no dead letter: the floor of what the client costs.
+It has one consumer, a transactional producer per partition, batches and orjson. It handles no
+rebalance and no error, and has no retries and no dead letters: it costs what the client costs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ async def hop(
     *,
     headers: bool,
 ) -> float:
-    """Move `lines` records through one hop; seconds from the first fetch to the last commit."""
+    """Move `lines` records through one hop; return the seconds from the first fetch to the last
+    commit."""
     tps = [TopicPartition(source, i) for i in range(partitions)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -110,7 +111,8 @@ async def hop(
 async def relay(
     bootstrap: str, source: str, target: str, group: str, ready: asyncio.Semaphore
 ) -> None:
-    """One hop for single events, as fast as the client goes: outputs and offset sent together."""
+    """Run one hop for single events until it is cancelled. For the lowest latency it sends outputs
+    and offset together."""
     tp = TopicPartition(source, 0)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,

@@ -1,7 +1,6 @@
-"""How many lines a second pass one exactly-once hop: by hand, and as a stage?
+"""How many lines a second pass one exactly-once hop, written by hand and as a stage?
 
-Each contestant runs in a process of its own, in turn, over the same topic; what counts is the
-ratio.
+The contestants run in turn over the same topic, each in a process of its own. The ratio counts.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ CONTESTANTS = ("by hand", "by hand, with headers", "as a stage")
 
 
 async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]:
-    """Lines a second of each contestant, per round, and the ratios of their medians."""
+    """Return the lines a second of each contestant in each round, and the ratios of the medians."""
     names = settings.names
     version = pipelines.chain(settings, 1)
     await pipelines.publish(settings, version, {})
@@ -25,9 +24,9 @@ async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]
     rates: dict[str, list[float]] = {c: [] for c in CONTESTANTS}
     costs: dict[str, list[float]] = {c: [] for c in CONTESTANTS}
     for turn in range(rounds):
-        # Every round starts with another contestant: a drift of the machine favours none.
+        # Each round starts with another contestant, so that a drift of the machine favours none.
         for contestant in CONTESTANTS[turn % 3 :] + CONTESTANTS[: turn % 3]:
-            seconds, cpu = alone.cost("benchmarks.hop", settings, contestant, lines)
+            seconds, cpu = alone.run_contestant("benchmarks.hop", settings, contestant, lines)
             rate, cost = lines / seconds, cpu / lines * 1e6
             rates[contestant].append(rate)
             costs[contestant].append(cost)
@@ -43,7 +42,7 @@ async def measure(settings: Settings, lines: int, rounds: int) -> dict[str, Any]
         "rates": rates,
         "medians": medians,
         "us of CPU a line": costs,
-        # What a neighbour on the machine takes away is not in it.
+        # CPU time does not contain what other virtual machines take away.
         "CPU by hand with headers / stage": cpu_us[CONTESTANTS[1]] / cpu_us[CONTESTANTS[2]],
         "stage / by hand with headers": medians[CONTESTANTS[2]] / medians[CONTESTANTS[1]],
         "stage / by hand": medians[CONTESTANTS[2]] / medians[CONTESTANTS[0]],
@@ -62,7 +61,7 @@ async def _contest(settings: Settings, contestant: str, lines: int) -> float:
             lines,
             headers=contestant.endswith("headers"),
         )
-    return await alone.worked(settings, "hop0", source, lines)
+    return await alone.time_worker(settings, "hop0", source, lines)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""How long does one trigger take through five exactly-once hops: by hand, and as five stages?
+"""How long does one trigger take through five exactly-once hops, by hand and as five stages?
 
-Both chains run in one process, one trigger at a time; blocks of triggers alternate between the two.
+Both chains run in one process, with one trigger at a time. Blocks of triggers alternate between
+them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ BLOCK = 50
 
 
 async def measure(settings: Settings, triggers: int) -> dict[str, Any]:
-    """Milliseconds from the send of a trigger to the read of its result."""
+    """Return the milliseconds from sending a trigger to reading the result."""
     version = pipelines.chain(settings, HOPS)
     by_hand = [settings.names.event_topic("bench", f"hand.{n}") for n in range(HOPS + 1)]
     await pipelines.publish(settings, version, dict.fromkeys(by_hand, 1))
@@ -38,7 +39,7 @@ async def measure(settings: Settings, triggers: int) -> dict[str, Any]:
         async with open_client(client, settings), open_client(reader, settings):
             reader.assign([TopicPartition(by_hand[-1], 0), TopicPartition(staged[-1], 0)])
             for topics in (by_hand, staged):
-                await _block(client, reader, topics, 20)  # warm
+                await _block(client, reader, topics, 20)  # warm up
             for _ in range(max(1, triggers // BLOCK)):
                 for name, topics in (("by hand", by_hand), ("as stages", staged)):
                     took[name] += await _block(client, reader, topics, BLOCK)

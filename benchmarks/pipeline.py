@@ -27,7 +27,8 @@ FOLDER = Path(__file__).parent.parent
 
 
 async def measure(settings: Settings, weeks: int) -> dict[str, Any]:
-    """From the trigger to the last commit: seven stages, a process each, into SQLite."""
+    """Return lines and seconds from the trigger to the last commit: seven stages, a process each,
+    into SQLite."""
     checked = check_topology_file(FOLDER / "topology.yaml", settings.names)
     assert checked.topology is not None, checked.findings
     derived = derive_topology(checked.topology, checked.signatures, settings.names)

@@ -1,4 +1,4 @@
-"""Which pipelines are measured, and how do they come to stand on a broker?"""
+"""Which pipelines are measured, and how are they published?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTITIONS = 4
 
 
 class Line(BaseModel):
-    """About 130 bytes as JSON."""
+    """An order line of about 130 bytes of JSON."""
 
     household_id: int
     store_id: int
@@ -46,7 +46,7 @@ def price(line: Line) -> Line:
 
 
 def line(number: int, household: int | None = None) -> bytes:
-    """One JSON line of 130 bytes, of one of 2,469 households, if not of this one."""
+    """Return a JSON line of 130 bytes, of this household or, if it is None, of one of 2,469."""
     if household is None:
         household = 1 + number % 2469
     return (
@@ -58,7 +58,7 @@ def line(number: int, household: int | None = None) -> bytes:
 
 
 def chain(settings: Settings, hops: int) -> Version:
-    """`hops` stages in a row, each from `line.N` to `line.N+1`."""
+    """Return a version with `hops` stages in a row, each from `line.N` to `line.N+1`."""
     events = {
         f"line.{n}": EventSpec(
             topic=settings.names.event_topic("bench", f"line.{n}"),
@@ -85,7 +85,7 @@ def chain(settings: Settings, hops: int) -> Version:
 
 
 async def publish(settings: Settings, version: Version, extra: Mapping[str, int]) -> None:
-    """Topics, offsets and the version, by the shortest way."""
+    """Create topics, commit first offsets and write the version, without the checks of a router."""
     names = settings.names
     topics = {e.topic: TopicSpec(e.partitions) for e in version.events.values()}
     topics |= {names.dead_topic("bench", s): TopicSpec(1) for s in version.stages}
@@ -120,8 +120,8 @@ async def fill(
     lines: int,
     headers: Callable[[int, int], list[Header]] = lambda partition, number: [],
 ) -> None:
-    """`lines` JSON lines, evenly over the partitions; bare, unless `headers` gives some for a
-    partition and a number."""
+    """Write `lines` JSON lines, evenly over the partitions. `headers` returns the headers for a
+    partition and number; by default there are none."""
     client = make_producer(settings)
     async with open_client(client, settings):
         for partition in range(PARTITIONS):

@@ -1,4 +1,4 @@
-"""What do the figures look like? Draws them into docs/."""
+"""What do the figures of the benchmarks look like as plots in docs/?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from benchmarks.peers.verdict import ranked
+from benchmarks.peers.verdict import rank_rows
 
 try:
     import matplotlib
@@ -20,7 +20,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def rewiring(measured: dict[str, Any], file: Path) -> None:
-    """Events a second at the pipeline's end, and when each edit was published."""
+    """Draw events a second at the end of the pipeline, and when each edit was published."""
     seconds, rates = zip(*measured["throughput"], strict=True)
     figure, axes = pyplot.subplots(figsize=(9, 3.2), layout="constrained")
     for edit in measured["edits"]:
@@ -37,9 +37,9 @@ def rewiring(measured: dict[str, Any], file: Path) -> None:
 
 
 def peers(measured: dict[str, Any], file: Path) -> None:
-    """Lines a second of each contestant, the fastest on top; a thin line from the slowest run to
-    the fastest."""
-    rows = ranked(measured["rows"])[::-1]
+    """Draw lines a second of each contestant, the fastest on top, with a thin line from the slowest
+    to the fastest run."""
+    rows = rank_rows(measured["rows"])[::-1]
     figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(rows) + 1.1), layout="constrained")
     for place, row in enumerate(rows):
         rate, runs = row["lines/s"] or 0, row["lines/s of each run"]
@@ -48,8 +48,8 @@ def peers(measured: dict[str, Any], file: Path) -> None:
             bar.patches[0].set(fill=False, edgecolor="#a0aec0", hatch="///")
         if runs:
             axes.hlines(place, min(runs), max(runs), color="#1a202c", linewidth=1)
-        said = ", ".join([f" {rate:,.0f}", *(mark.split(":")[0] for mark in row["marks"])])
-        axes.text(max([rate, *runs]), place, said, va="center", fontsize=8)
+        label = ", ".join([f" {rate:,.0f}", *(mark.split(":")[0] for mark in row["marks"])])
+        axes.text(max([rate, *runs]), place, label, va="center", fontsize=8)
     axes.set_yticks(range(len(rows)), [f"{r['peer']} ({r['guarantee']})" for r in rows])
     axes.tick_params(axis="y", labelsize=8)
     axes.set(
@@ -68,7 +68,7 @@ def _colour(row: dict[str, Any]) -> str:
 
 def main() -> None:
     matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "farandole"  # the same figures, the same file
+    matplotlib.rcParams["svg.hashsalt"] = "farandole"  # the same figures give the same file
     results = orjson.loads(Path(sys.argv[1]).read_bytes())
     if "rewiring" in results:
         rewiring(results["rewiring"], DOCS / "rewiring.svg")

@@ -1,7 +1,7 @@
-"""What do events that fail cost the others, and what becomes of a flood of them?
+"""What do failing events cost other events, and what happens if all events fail?
 
-One key that always fails beside 999 that do not; then every event fails, until what the stage
-depends on is there again, or for good.
+First one key always fails beside 999 that do not. Then every event fails, either until the
+dependency of the stage works again, or always.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from benchmarks import pipelines
 from benchmarks.peers.lines import fill
 from benchmarks.pipelines import Line
-from benchmarks.settled import settled
-from benchmarks.watched import Job, Look, watch
+from benchmarks.settled import read_settled_lines
+from benchmarks.watched import Job, WorkerSample, watch
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.router.topology_derivation import derive_topology
@@ -27,11 +27,11 @@ from farandole.router.topology_file_check import check_topology_file
 from farandole.router.version_publisher import publish_version
 
 MIB = 2**20
-_NEVER = 10**9  # failures, at which a breaker opens that is to stay closed
+_NEVER = 10**9  # failures that open a breaker that shall stay closed
 
 
 class Ill(BaseModel):
-    """The households from the one to the other."""
+    """The range of households whose events fail."""
 
     first: int
     last: int
@@ -39,7 +39,7 @@ class Ill(BaseModel):
 
 class Needs(BaseModel):
     down: Path
-    """As long as this file exists nobody answers."""
+    """While this file exists, the dependency does not work."""
 
 
 def price_unless_ill(line: Line, params: Ill) -> Line:
@@ -62,12 +62,12 @@ ILL = {
     "one event in 100": (0, 0),
     "one event in 100, a key each": (1000, 10**9),
 }
-"""Who fails, by the households: the first two of those that do are one key each."""
+"""The households whose events fail. The second and third entry are one key each."""
 
 
 def of_a_thousand(number: int) -> bytes:
-    """The line of household 0 for one number in 100, of a household of its own for another one,
-    else of one of 999."""
+    """Return a line: one in 100 is of household 0, one in 100 is of a household that has no other
+    line, and the rest are of 999 households."""
     within = number % 100
     return pipelines.line(
         number, 0 if within == 0 else 1000 + number if within == 50 else 1 + number % 999
@@ -75,17 +75,17 @@ def of_a_thousand(number: int) -> bytes:
 
 
 def of_its_own(number: int) -> bytes:
-    """The line of a household that has no other."""
+    """Return a line of a household that has no other line."""
     return pipelines.line(number, number)
 
 
 async def one_key(settings: Settings, lines: int, rounds: int, limit: float) -> dict[str, Any]:
-    """Rate and CPU of the lines of all other keys, beside a key that always fails and without."""
+    """Return rate and CPU of the lines of healthy keys, with and without keys that always fail."""
     stages = {
         f"ill{n}": f"with: {{first: {first}, last: {last}}}"
         for n, (first, last) in enumerate(ILL.values())
     }
-    source = await _published(settings, stages, "price_unless_ill")
+    source = await _publish_stages(settings, stages, "price_unless_ill")
     await fill(settings, source, lines, of_a_thousand)
     of = [int(Line.model_validate_json(of_a_thousand(n)).household_id) for n in range(lines)]
     costs: dict[str, list[float]] = {who: [] for who in ILL}
@@ -96,13 +96,13 @@ async def one_key(settings: Settings, lines: int, rounds: int, limit: float) -> 
         for n, who in contestants[turn % 4 :] + contestants[: turn % 4]:
             first, last = ILL[who]
             ill = sum(first <= household <= last for household in of)
-            found, wrongs = await _run(
+            found, faults = await _run(
                 settings, Job(f"ill{n}", source, lines, limit), emitted=lines - ill, dead=ill
             )
-            if wrongs:
-                marks.setdefault(who, []).extend(wrongs)
-                print(f"  round {turn + 1}: {who:28} {'; '.join(wrongs)}")
-            passed = passing(found, lines - ill)
+            if faults:
+                marks.setdefault(who, []).extend(faults)
+                print(f"  round {turn + 1}: {who:28} {'; '.join(faults)}")
+            passed = measure_passed(found, lines - ill)
             if passed is None:
                 continue
             rates[who].append(passed.lines / passed.seconds)
@@ -127,18 +127,19 @@ class Passed(NamedTuple):
     cpu: float
 
 
-def passing(looks: Sequence[Look], emitted: int) -> Passed | None:
-    """What so many results took, since the lanes had come: neither the start of the process nor
-    what is left to die behind them is in it. None where they are not all there."""
-    last = next((look for look in looks if look.emitted >= emitted), None)
+def measure_passed(samples: Sequence[WorkerSample], emitted: int) -> Passed | None:
+    """Return what `emitted` results took, from the moment when the worker had all lanes. So neither
+    the start of the process counts, nor events that die after the last result. None if there are
+    fewer results."""
+    last = next((sample for sample in samples if sample.emitted >= emitted), None)
     if last is None:
         return None
-    first = _begun(looks)
+    first = _first_working_sample(samples)
     return Passed(last.emitted, last.seconds - first.seconds, last.cpu - first.cpu)
 
 
-def _begun(looks: Sequence[Look]) -> Look:
-    return next((look for look in looks if look.lanes == pipelines.PARTITIONS), looks[-1])
+def _first_working_sample(samples: Sequence[WorkerSample]) -> WorkerSample:
+    return next((sample for sample in samples if sample.lanes == pipelines.PARTITIONS), samples[-1])
 
 
 # -- a flood
@@ -151,11 +152,11 @@ _SHORT = f"retry: {{in_place: 0ms}}, breaker: {{failures: {_NEVER}}}"
 class Flood(NamedTuple):
     line: Callable[[int], bytes]
     options: str = ""
-    """What the file says of the stage."""
+    """Settings of the stage, as the topology file has them."""
     down: bool = False
-    """Is its dependency away for a while?"""
+    """True if the dependency fails for a while."""
     for_good: bool = False
-    """Or always?"""
+    """True if the dependency always fails."""
 
 
 FLOODS = {
@@ -173,7 +174,8 @@ FLOODS = {
 async def flood(
     settings: Settings, which: str, lines: int, down: float, limit: float
 ) -> dict[str, Any]:
-    """All lines through a stage whose dependency is away for the first `down` seconds of work."""
+    """Send all lines through a stage whose dependency fails for the first `down` seconds of work;
+    return the figures."""
     line, options, away, for_good = FLOODS[which]
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         switch = Path(folder) / "down"
@@ -182,34 +184,34 @@ async def flood(
         named = settings.model_copy(
             update={"namespace": f"{settings.namespace}f{[*FLOODS].index(which)}"}
         )
-        said = ", ".join(each for each in (f"with: {{down: {switch}}}", options) if each)
-        source = await _published(named, {"stage": said}, "price_when_up")
+        options_text = ", ".join(each for each in (f"with: {{down: {switch}}}", options) if each)
+        source = await _publish_stages(named, {"stage": options_text}, "price_when_up")
         await fill(named, source, lines, line)
         job = Job("stage", source, lines, limit, str(switch) if away else "", down)
         dead = lines if for_good else 0
-        looks, wrongs = await _run(named, job, emitted=lines - dead, dead=dead)
-    return {**figures(looks), "marks": wrongs}
+        samples, faults = await _run(named, job, emitted=lines - dead, dead=dead)
+    return {**flood_figures(samples), "marks": faults}
 
 
-def figures(looks: Sequence[Look]) -> dict[str, Any]:
-    """What is worth saying of a flood."""
-    first = _begun(looks)
-    away = [look for look in looks if look.down and look.seconds >= first.seconds]
-    up, last = away[-1] if away else first, looks[-1]
+def flood_figures(samples: Sequence[WorkerSample]) -> dict[str, Any]:
+    """Return the figures of a flood: memory, waiting events, seconds and CPU."""
+    first = _first_working_sample(samples)
+    away = [sample for sample in samples if sample.down and sample.seconds >= first.seconds]
+    up, last = away[-1] if away else first, samples[-1]
     settled_after = last.emitted + last.dead - up.emitted - up.dead
     found: dict[str, Any] = {
         "MiB at the start": first.memory / MIB,
-        "MiB at most": max(look.memory for look in looks) / MIB,
-        "most that waited in a lane": max(look.waiting for look in looks),
+        "MiB at most": max(sample.memory for sample in samples) / MIB,
+        "most that waited in a lane": max(sample.waiting for sample in samples),
     }
     if away:
-        resumed = next((look for look in looks if look.emitted > up.emitted), None)
+        resumed = next((sample for sample in samples if sample.emitted > up.emitted), None)
         half = (first.seconds + up.seconds) / 2
         found |= {
             "seconds down": up.seconds - first.seconds,
             "made to wait while down": up.parked,
             "share of a core while down, second half": _busy(
-                [look for look in away if look.seconds >= half]
+                [sample for sample in away if sample.seconds >= half]
             ),
             "MiB in the middle of it": next(x for x in away if x.seconds >= half).memory / MIB,
             "MiB at its end": up.memory / MIB,
@@ -222,9 +224,9 @@ def figures(looks: Sequence[Look]) -> dict[str, Any]:
     }
 
 
-def _busy(looks: Sequence[Look]) -> float:
-    took = looks[-1].seconds - looks[0].seconds
-    return (looks[-1].cpu - looks[0].cpu) / took if took else 0.0
+def _busy(samples: Sequence[WorkerSample]) -> float:
+    took = samples[-1].seconds - samples[0].seconds
+    return (samples[-1].cpu - samples[0].cpu) / took if took else 0.0
 
 
 # -- both
@@ -238,7 +240,8 @@ async def measure(
     down: float,
     floods: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Both; where floods are named those alone, and none where `down` is 0."""
+    """Measure one failing key, then floods. If `floods` names some, only these are measured. If
+    `down` is 0, no flood is."""
     results: dict[str, Any] = {
         "what": "one exactly-once hop with the books, 4 partitions, one process",
         "lines": lines,
@@ -259,35 +262,36 @@ async def measure(
 
 async def _run(
     settings: Settings, job: Job, *, emitted: int, dead: int
-) -> tuple[list[Look], list[str]]:
-    """A job, looked at; and what is amiss with what it has left behind."""
+) -> tuple[list[WorkerSample], list[str]]:
+    """Run a job; return the samples of it, and what is wrong with the records that it wrote."""
     results = settings.names.event_topic("bench", f"{job.stage}.done")
     letters = settings.names.dead_topic("bench", job.stage)
     partitions = [TopicPartition(results, p) for p in range(pipelines.PARTITIONS)]
     async with ClusterAdmin.open(settings) as admin:
         ends = await admin.end_offsets([*partitions, TopicPartition(letters, 0)])
-    looks = watch(settings, job)
-    wrongs = []
-    last = looks[-1]
+    samples = watch(settings, job)
+    faults = []
+    last = samples[-1]
     unfinished = last.emitted + last.dead < job.lines
     if unfinished:
         done = f"{last.emitted + last.dead:,} of {job.lines:,} lines"
-        wrongs.append(f"unfinished: {done} in {last.seconds:.0f} s")
+        faults.append(f"unfinished: {done} in {last.seconds:.0f} s")
     for topic, number in ((results, emitted), (letters, dead)):
-        found = await settled(
+        found = await read_settled_lines(
             settings, job.lines, {tp: end for tp, end in ends.items() if tp.topic == topic}
         )
-        found_wrong = found.wrongs(None if unfinished else number)
-        wrongs += [f"{topic.rpartition('.')[2]}: {wrong}" for wrong in found_wrong]
-    return looks, wrongs
+        topic_faults = found.find_faults(None if unfinished else number)
+        faults += [f"{topic.rpartition('.')[2]}: {wrong}" for wrong in topic_faults]
+    return samples, faults
 
 
-async def _published(settings: Settings, stages: dict[str, str], function: str) -> str:
-    """Stages by name with what the file says of each, all over one topic; its name."""
+async def _publish_stages(settings: Settings, stages: dict[str, str], function: str) -> str:
+    """Publish stages, given as settings by name, which all read one topic; return the name of this
+    topic."""
     written = "\n".join(
         f"  {name}: {{subscribes: line, emits: {name}.done, "
-        f"run: 'benchmarks.retries:{function}', {said}}}"
-        for name, said in stages.items()
+        f"run: 'benchmarks.retries:{function}', {options_text}}}"
+        for name, options_text in stages.items()
     )
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         file = Path(folder) / "topology.yaml"

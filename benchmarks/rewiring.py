@@ -1,8 +1,8 @@
-"""How soon does an edit reach every worker, and does the throughput show it?
+"""How soon does an edit reach every worker, and does it change the throughput?
 
-A steady load runs through three stages, a process each; twenty times a fourth is inserted between
-two of them, or taken out again. An edit has reached a worker when that says that it is wired; what
-arrives at the end is counted by the records' own timestamps.
+A steady load runs through three stages, a process each. Twenty times, a fourth stage is inserted
+between two of them or removed again. An edit has reached a worker when the worker logs that it is
+wired. The events at the end are counted by the timestamps of the records.
 """
 
 from __future__ import annotations
@@ -44,23 +44,25 @@ _WITH = {**_WITHOUT, "check": ("taken", "checked"), "make": ("checked", "made")}
 
 
 async def measure(settings: Settings) -> dict[str, Any]:
-    """Seconds from a version's publication until a worker is wired by it, of all workers and edits;
-    and the events a second that arrive at the end, in bins of BIN seconds."""
+    """Return the seconds from the publication of a version until a worker is wired by it, over all
+    workers and edits, and the events a second at the end, in bins of BIN seconds."""
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as place:
         log = Path(place) / "workers.log"
-        async with _at_work(settings, Path(place), log):
+        async with _running_pipeline(settings, Path(place), log):
             published: dict[int, float] = {}
-            async with _fed(settings) as sent:
+            async with _steady_load(settings) as sent:
                 await asyncio.sleep(5 * BIN)
                 began = time.time()
                 for edit in range(EDITS):
                     await asyncio.sleep(EVERY)
-                    version = await _edited(settings, Path(place), _WITHOUT if edit % 2 else _WITH)
+                    version = await _publish_edit(
+                        settings, Path(place), _WITHOUT if edit % 2 else _WITH
+                    )
                     published[version] = time.time()
                 await asyncio.sleep(EVERY)
                 ended = time.time()
-            await _arrived(settings, sent[0])
-        wired = _wired(log)
+            await _await_results(settings, sent[0])
+        wired = _wiring_times(log)
     waits = [max(0.0, at - published[version]) for version, at in wired if version in published]
     rates = await _rates(settings, began, ended)
     whole = [rate for _, rate in rates]
@@ -76,7 +78,9 @@ async def measure(settings: Settings) -> dict[str, Any]:
     }
 
 
-async def _edited(settings: Settings, folder: Path, stages: dict[str, tuple[str, str]]) -> int:
+async def _publish_edit(
+    settings: Settings, folder: Path, stages: dict[str, tuple[str, str]]
+) -> int:
     file = folder / "topology.yaml"
     wired = "\n".join(
         f"  {name}: {{subscribes: {takes}, emits: {gives}, run: 'benchmarks.pipelines:price'}}"
@@ -93,18 +97,20 @@ async def _edited(settings: Settings, folder: Path, stages: dict[str, tuple[str,
 
 
 @asynccontextmanager
-async def _at_work(settings: Settings, folder: Path, log: Path) -> AsyncIterator[None]:
-    await _edited(settings, folder, _WITHOUT)
+async def _running_pipeline(settings: Settings, folder: Path, log: Path) -> AsyncIterator[None]:
+    await _publish_edit(settings, folder, _WITHOUT)
     async with follow_versions(settings, "bench") as published:
 
-        def asked(versions: Any) -> Any:
+        def wanted_services(versions: Any) -> Any:
             return worker_services(settings, ROOT, versions, log_level="info")
 
-        supervisor = Supervisor(asked(published.versions))
+        supervisor = Supervisor(wanted_services(published.versions))
         stopping = asyncio.Event()
         with redirect_stderr(log):
             running = asyncio.create_task(supervisor.run(stopping))
-            keeping = asyncio.create_task(keep_services_current(supervisor, published, asked))
+            keeping = asyncio.create_task(
+                keep_services_current(supervisor, published, wanted_services)
+            )
             while not supervisor.ready():
                 await asyncio.sleep(0.05)
             try:
@@ -116,7 +122,7 @@ async def _at_work(settings: Settings, folder: Path, log: Path) -> AsyncIterator
 
 
 @asynccontextmanager
-async def _fed(settings: Settings) -> AsyncIterator[list[int]]:
+async def _steady_load(settings: Settings) -> AsyncIterator[list[int]]:
     sent = [0]
     enough = asyncio.Event()
     topic = settings.names.event_topic("bench", "asked")
@@ -143,7 +149,7 @@ async def _fed(settings: Settings) -> AsyncIterator[list[int]]:
         await task
 
 
-async def _arrived(settings: Settings, count: int) -> None:
+async def _await_results(settings: Settings, count: int) -> None:
     topic = settings.names.event_topic("bench", "given")
     seen = 0
     async with asyncio.timeout(120):
@@ -154,22 +160,22 @@ async def _arrived(settings: Settings, count: int) -> None:
 
 
 async def _rates(settings: Settings, began: float, ended: float) -> list[tuple[float, float]]:
-    """Seconds since the first edit, and the events a second from there on."""
+    """Return, for each bin, the seconds since `began` and the events a second."""
     bins: Counter[int] = Counter()
     async for records in scan(settings, [settings.names.event_topic("bench", "given")]):
         bins.update(int((r.timestamp / 1000 - began) // BIN) for r in records)
     return [(n * BIN, bins[n] / BIN) for n in range(int((ended - began) / BIN))]
 
 
-def _wired(log: Path) -> list[tuple[int, float]]:
-    """Each time that a worker said by which version it is wired, and when."""
+def _wiring_times(log: Path) -> list[tuple[int, float]]:
+    """Return each version by which a worker was wired, and when, from the log of the workers."""
     found = []
     for line in log.read_bytes().splitlines():
         try:
-            said = orjson.loads(line)
+            entry = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if said.get("event") == "worker.wired":
-            when = datetime.fromisoformat(said["timestamp"]).timestamp()
-            found.append((int(said["version"].rpartition("@")[2]), when))
+        if entry.get("event") == "worker.wired":
+            when = datetime.fromisoformat(entry["timestamp"]).timestamp()
+            found.append((int(entry["version"].rpartition("@")[2]), when))
     return found

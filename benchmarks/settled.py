@@ -1,4 +1,4 @@
-"""Does each line stand in a topic once, behind those of its key that came before it?"""
+"""Is each line in a topic exactly once, and after the earlier lines of its key?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST_BASKET = orjson.loads(pipelines.line(0))["basket_id"]
 
 
 class Settled:
-    """The lines that were seen, of `lines` that there are."""
+    """Checks which of `lines` lines are in a topic, how often, and in which order."""
 
     def __init__(self, lines: int) -> None:
         self._seen = bytearray(lines)
@@ -23,21 +23,22 @@ class Settled:
         self.count = self._displaced = 0
 
     def see(self, values: Iterable[bytes | None]) -> None:
-        """Of one partition, as they stand there."""
+        """Add values of one partition, in the order of the partition."""
         seen, last = self._seen, self._last
         for value in values:
             line = orjson.loads(value or b"")
             number, key = line["basket_id"] - _FIRST_BASKET, line["household_id"]
             self.count += 1
             if seen[number]:
-                continue  # doubled: its order says nothing more
+                continue  # a duplicate: its order does not count
             seen[number] = 1
             if number < last.get(key, -1):
                 self._displaced += 1
             last[key] = number
 
-    def wrongs(self, expected: int | None) -> list[str]:
-        """What is amiss where so many lines are to stand; None: as many as there are."""
+    def find_faults(self, expected: int | None) -> list[str]:
+        """Return what is wrong if the topic should have `expected` lines; None if this number is
+        unknown."""
         distinct = sum(self._seen)
         expected = distinct if expected is None else expected
         return [
@@ -52,8 +53,10 @@ class Settled:
         ]
 
 
-async def settled(settings: Settings, lines: int, start: Mapping[TopicPartition, int]) -> Settled:
-    """What a reader of committed records finds from these offsets on."""
+async def read_settled_lines(
+    settings: Settings, lines: int, start: Mapping[TopicPartition, int]
+) -> Settled:
+    """Return the check of all committed records from these offsets on."""
     found = Settled(lines)
     async for records in scan(settings, sorted({tp.topic for tp in start}), start=start):
         found.see(record.value for record in records)

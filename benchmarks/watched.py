@@ -1,6 +1,6 @@
-"""What has a worker done, and what does it use, look by look, until all is settled?
+"""What has a worker done, and how much CPU and memory does it use, until all lines are settled?
 
-It runs in a process of its own, in which nothing else runs but the looks.
+The worker runs in a process of its own, in which only the sampling runs besides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 import psutil
 
-from benchmarks.alone import rewind
+from benchmarks.alone import reset_offsets
 from farandole.broker.settings import Settings
 from farandole.events.outcome import Outcome
 from farandole.worker.counters import Counters
@@ -24,8 +24,8 @@ from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.parked_events import ParkedEvents
 from farandole.worker.worker_process import limit_memory, run_worker, tune_garbage_collector
 
-_LOOK = 0.02  # seconds between two looks
-_MEMORY = 2048  # MiB, as a worker takes for itself
+_SAMPLE_INTERVAL = 0.02  # seconds
+_MEMORY = 2048  # MiB, the limit of a worker process
 
 
 class Job(NamedTuple):
@@ -35,33 +35,34 @@ class Job(NamedTuple):
     source: str
     lines: int
     limit: float
-    """Seconds, after which it is cut."""
+    """Seconds after which the worker is stopped."""
     down: str = ""
-    """A file that is removed after `seconds` of work: what the stage depends on is there again."""
+    """A file that is removed after `seconds` of work: from then on the dependency of the stage
+    works again. Empty if there is none."""
     seconds: float = 0.0
 
 
-class Look(NamedTuple):
+class WorkerSample(NamedTuple):
     """A worker at one moment; counts are of what is committed."""
 
     seconds: float
-    """Since it was started."""
+    """Since the worker was started."""
     cpu: float
     memory: int
     """Resident bytes."""
     parked: int
-    """Events that were made to wait, each counted once."""
+    """Events that were parked, each counted once."""
     emitted: int
     dead: int
     waiting: int
-    """In the lane in which most events wait."""
+    """Events that wait in the lane in which most events wait."""
     down: bool
     lanes: int
-    """That have come here."""
+    """Lanes that this worker has."""
 
 
-def watch(settings: Settings, job: Job) -> list[Look]:
-    """All looks at one job."""
+def watch(settings: Settings, job: Job) -> list[WorkerSample]:
+    """Run a job in a child process, and return the samples of it."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.watched", settings.bootstrap or "", settings.namespace,
          orjson.dumps(tuple(job)).decode()],
@@ -69,49 +70,49 @@ def watch(settings: Settings, job: Job) -> list[Look]:
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{job.stage}: {done.stderr[-2000:]}")
-    return [Look(*look) for look in orjson.loads(done.stdout.splitlines()[-1])]
+    return [WorkerSample(*sample) for sample in orjson.loads(done.stdout.splitlines()[-1])]
 
 
-async def _worked(settings: Settings, job: Job) -> list[Look]:
-    await rewind(settings, job.stage, job.source)
+async def _sample_worker(settings: Settings, job: Job) -> list[WorkerSample]:
+    await reset_offsets(settings, job.stage, job.source)
     limit_memory(_MEMORY)
     tune_garbage_collector()
     beat, stopping = Heartbeat(None), asyncio.Event()
     counters = beat.counters(job.stage)
-    watcher = _Watcher(counters)
-    looks: list[Look] = []
+    sampler = _WorkerSampler(counters)
+    samples: list[WorkerSample] = []
     working = asyncio.create_task(run_worker(settings, "bench", [job.stage], beat, stopping))
     down = Path(job.down) if job.down else None
-    began = 0.0  # when there was work to do
+    began = 0.0  # when the first event was consumed
     while counters.emitted + counters.outcomes[Outcome.DEAD] < job.lines and not working.done():
         if not began and counters.consumed:
             began = time.perf_counter()
         if down and began and time.perf_counter() > began + job.seconds:
             down.unlink()
             down = None
-        looks.append(watcher.look(down is not None))
-        if looks[-1].seconds > job.limit:
+        samples.append(sampler.sample(down is not None))
+        if samples[-1].seconds > job.limit:
             break
-        await asyncio.sleep(_LOOK)
-    looks.append(watcher.look(down is not None))
+        await asyncio.sleep(_SAMPLE_INTERVAL)
+    samples.append(sampler.sample(down is not None))
     stopping.set()
     await working
-    return looks
+    return samples
 
 
-class _Watcher:
+class _WorkerSampler:
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._process = psutil.Process()
         self._lanes: list[ParkedEvents] = []
         self._started = time.perf_counter()
 
-    def look(self, down: bool) -> Look:
+    def sample(self, down: bool) -> WorkerSample:
         counters = self._counters
         if not counters.consumed:
-            # Found, not asked for: nobody else needs to know how many wait in a worker.
+            # Found by the garbage collector, since no interface of a worker gives these counts.
             self._lanes = [each for each in gc.get_objects() if isinstance(each, ParkedEvents)]
-        return Look(
+        return WorkerSample(
             time.perf_counter() - self._started,
             time.process_time(),
             self._process.memory_info().rss,
@@ -127,8 +128,8 @@ class _Watcher:
 def main() -> None:
     bootstrap, namespace, job = sys.argv[1:]
     settings = Settings.load(Path(), bootstrap=bootstrap, namespace=namespace)
-    looks = asyncio.run(_worked(settings, Job(*orjson.loads(job))))
-    print(orjson.dumps([tuple(look) for look in looks]).decode())
+    samples = asyncio.run(_sample_worker(settings, Job(*orjson.loads(job))))
+    print(orjson.dumps([tuple(sample) for sample in samples]).decode())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which commands are there, and what do all of them understand?"""
+"""Which commands are there, and which options do all of them have?"""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class LazyCommandGroup(click.Group):
-    """A group whose commands are imported when they are asked for, whose help has headings, and
-    whose errors are one line."""
+    """A group that imports a command when it is used, shows headings in the help, and reports
+    errors in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [command for _, commands in sections() for command in commands]
@@ -52,7 +52,7 @@ class LazyCommandGroup(click.Group):
             context: CliContext = ctx.obj
             return context.invocation.command_line(*words)
 
-        # Inside of that in `main`: only here is known which pipeline is meant.
+        # Inside of the handler in `main`: only here the pipeline is known.
         with report_errors(command_line):
             return super().invoke(ctx)
 
@@ -86,7 +86,7 @@ def _short_help(name: str, limit: int) -> str:
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
-    help="The pipeline's folder, which holds its topology.yaml.  [default: here]",
+    help="The folder of the pipeline, with topology.yaml.  [default: here]",
 )
 @click.option(
     "-f",
@@ -112,9 +112,10 @@ def farandole(
     namespace: str | None,
     log_level: str | None,
 ) -> None:
-    """Event-driven pipelines over Apache Kafka: nobody conducts, nothing is lost or doubled.
+    """Run event-driven pipelines over Apache Kafka, without a controller and exactly once.
 
-    Settings may also stand in FARANDOLE_… variables, or in farandole.toml in the pipeline's folder.
+    Settings can also be given in FARANDOLE_… variables, or in farandole.toml in the pipeline's
+    folder.
     """
     context.obj = CliContext(folder, bootstrap, namespace, log_level, file)
 

@@ -11,7 +11,8 @@ import click
 from farandole.cli.rendering.errors import CommandError
 
 ENTRY_POINT_GROUP = "farandole.commands"
-"""Packages register commands of their own in it: `demo = "farandole.demo.command:demo"`."""
+"""The entry point group in which packages register commands: `demo =
+"farandole.demo.command:demo"`."""
 OTHER_SECTION = "Other"
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -27,7 +28,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "work", "route", "keep-books", "notify", "monitor", "mail-catcher", "completion",
     ),
 }  # fmt: skip
-"""The commonest first. `demo` is loaded by its entry point."""
+"""The most common commands come first. `demo` is loaded by its entry point."""
 
 COMMANDS = tuple(command for commands in SECTIONS.values() for command in commands)
 _LOADED_BY_ENTRY_POINT = frozenset({"demo"})
@@ -37,7 +38,8 @@ def load_command(name: str) -> click.Command | None:
     """Return a command; None if there is none of that name. Raises CommandError if the package
     that registers it cannot be imported.
 
-    A command of ours is in the module of its name: `cli/commands/tail.py:tail`, with a dash as `_`.
+    A command of Farandole is in the module of its name, with `_` for a dash:
+    `cli/commands/tail.py:tail`.
     """
     if name in COMMANDS and name not in _LOADED_BY_ENTRY_POINT:
         attribute = name.replace("-", "_")

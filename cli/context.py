@@ -1,4 +1,4 @@
-"""Which pipeline does a command work on, and how does it call an operation?"""
+"""Which pipeline does a command use, and how does it call an operation?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from farandole.services.async_runner import run_async
 from farandole.services.invocation import Invocation
 
-if TYPE_CHECKING:  # what these need takes half a second to import: completion does without
+if TYPE_CHECKING:  # importing these takes half a second, and completion does not need them
     from farandole.broker.settings import Settings
     from farandole.events.topology_version import Version
     from farandole.operations.installation import Installation
@@ -29,7 +29,7 @@ TOPOLOGY_FILE = "topology.yaml"
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """The pipeline's folder, and the options that stand before the command."""
+    """The pipeline's folder, and the options before the command."""
 
     folder: Path
     bootstrap: str | None = None
@@ -45,11 +45,12 @@ class CliContext:
 
     @property
     def invocation(self) -> Invocation:
-        """How the command line is called again for the same pipeline."""
+        """The command line of this call without the command, to call it again for the same
+        pipeline."""
         return Invocation(self.folder, self.topology_override, self.bootstrap, self.namespace)
 
     def command_line(self, *words: str) -> str:
-        """Return a command as a person must type it here, for the same pipeline."""
+        """Return a command as a person types it here, for the same pipeline."""
         return self.invocation.command_line(*words)
 
     def configure_logs(self, level: str = "warning", *, pretty: bool | None = None) -> str:
@@ -60,7 +61,7 @@ class CliContext:
         return self.log_level or level
 
     def settings(self) -> Settings:
-        """Return the settings; the address of an embedded Kafka is not in them. Raises
+        """Return the settings, without the address of an embedded Kafka. Raises
         InvalidSettingsError."""
         return self.invocation.settings()
 
@@ -85,8 +86,8 @@ class CliContext:
         return read_model(self.topology())
 
     def derive(self, file: Path | None = None) -> Derivation:
-        """Return what the file stands for, if it is fit to be applied, and print its warnings.
-        Raises RefusedError with a line for each finding otherwise."""
+        """Return the topology that the file describes, if it is fit to be applied, and print the
+        warnings. Otherwise raises RefusedError, with a line for each finding."""
         from farandole.operations.topology_source import derive_topology_from
 
         derivation = derive_topology_from(self.topology(file), self.settings().names)
@@ -114,12 +115,13 @@ class CliContext:
     async def installation(
         self, *, start: bool = False, progress: Callable[[str], None] = lambda _: None
     ) -> Installation:
-        """Return what operations take first: connected, with warnings that are printed. Raises
+        """Return the first argument of operations, connected to Kafka; warnings are printed. Raises
         BrokerError."""
         return self.installation_of(await self.connect(start=start, progress=progress))
 
     def installation_of(self, settings: Settings) -> Installation:
-        """Return what operations take first, for settings that have the address of a Kafka."""
+        """Return the first argument of operations, for settings that have the address of a
+        Kafka."""
         from farandole.operations.installation import Installation
 
         return Installation(settings, self.folder, self.topology(), warn=print_warning)

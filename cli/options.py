@@ -13,7 +13,7 @@ DANGERS = ("unread", "keys", "schema")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 by_option = click.option(
-    "--by", metavar="WHO", help="Who wishes it.  [default: you, on this machine]"
+    "--by", metavar="WHO", help="Who asks for it.  [default: you, on this machine]"
 )
 
 allow_option = click.option(
@@ -21,8 +21,8 @@ allow_option = click.option(
     "allowed",
     type=click.Choice(DANGERS),
     multiple=True,
-    help="Do what is dangerous: let go of what is unread, move keys to other partitions, publish "
-    "a schema that does not fit what is unread.",
+    help="Permit a dangerous change: unread events are given up, keys move to other partitions, "
+    "or a schema does not fit unread events.",
 )
 
 file_argument = click.argument(

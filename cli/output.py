@@ -1,4 +1,4 @@
-"""How is an answer printed on standard output?"""
+"""How are results printed on standard output?"""
 
 from __future__ import annotations
 

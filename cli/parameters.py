@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 FILE_SIDE: Final = "file"
-"""What stands for the topology file where a version can be named."""
+"""The word for the topology file, where a version is expected."""
 _MAX_DURATION = timedelta(days=3650)
 
 
@@ -33,7 +33,7 @@ class DurationParameter(click.ParamType):
 
 
 class MomentParameter(click.ParamType):
-    """Reads `2h` (so long ago), or a date and time in UTC, as milliseconds of the epoch."""
+    """Reads `2h` (that long ago), or a date and time in UTC, as milliseconds of the epoch."""
 
     name = "moment"
 

@@ -1,4 +1,4 @@
-"""Which stages and event types does a shell propose while somebody types?"""
+"""Which stages and event types does a shell complete?"""
 
 from __future__ import annotations
 

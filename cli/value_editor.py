@@ -1,4 +1,4 @@
-"""How does a person change the value of a dead letter: with an editor, or by a file?"""
+"""How is the value of a dead letter changed, with an editor or by a patch file?"""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from farandole.operations.dead_letters.value_patch import (
 
 
 def edit_value(replay: Replay) -> bytes:
-    """Return the value that a person saves in `$EDITOR`; unchanged if nothing was changed. Raises
-    UnfitValueError where the stage does not take it."""
+    """Return the value as a person saves it in `$EDITOR`; the same value if nothing was changed.
+    Raises UnfitValueError if the stage does not take it."""
     text = format_json(letter_data(replay))
     saved = click.edit(text, extension=".json")
     if saved is None or saved.strip() == text.strip():

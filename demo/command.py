@@ -1,4 +1,4 @@
-"""Does the shipped pipeline do what it says, on this machine, to the cent?"""
+"""Does the shipped pipeline give the right figures on this machine, to the cent?"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROOT_EVENT_TYPE = "feed.requested"
 DEFAULT_WEEKS = "2-10"
 STALL_TIMEOUT = 60.0  # seconds without any progress
 MAIL_TIMEOUT = 30.0  # seconds until the mail about the last failure must have been sent
-_POLL_INTERVAL = 0.5  # seconds between two looks at the stages
+_POLL_INTERVAL = 0.5  # seconds between two checks of the stages
 _WEEK_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
 
@@ -60,7 +60,7 @@ class _WeeksParameter(click.ParamType):
 
 @dataclass(frozen=True, slots=True)
 class _CompletedRun:
-    """A run whose every event is settled."""
+    """A run whose events are all settled."""
 
     run: str
     seconds: float
@@ -76,11 +76,10 @@ class _CompletedRun:
 @click.option("--all", "every", is_flag=True, help="All 53 weeks: 1,469,307 lines.")
 @click.pass_obj
 def demo(context: CommandContext, weeks: list[int], every: bool) -> None:
-    """Load some weeks of order lines, mend what died of a till's mistake, and check the result
-    against DuckDB, to the cent.
+    """Load order lines, repair failed ones, and check the result.
 
-    Starts the embedded Kafka, which goes on running; ends by itself, with exit code 1 if any figure
-    differs.
+    The result is compared with figures that DuckDB computes, to the cent. The command starts the
+    embedded Kafka, which keeps running, and ends by itself. Exit code 1: a figure differs.
     """
     chosen: Weeks = "all" if every else weeks
     context.configure_logs("info", pretty=False)
@@ -132,8 +131,8 @@ async def _run_demo(context: CommandContext, weeks: Weeks, console: Console) -> 
 
 
 def _require_source_data() -> None:
-    """Raise DemoError if the data is not installed: before anything is started."""
-    # The pipeline's own module, found in its folder, which is on the import path by now.
+    """Raise DemoError if the data are not installed. This is checked before anything is started."""
+    # A module of the pipeline: its folder is on the import path by now.
     from stages.order_lines.source_data import TRANSACTIONS, DataMissing, file
 
     try:
@@ -143,8 +142,8 @@ def _require_source_data() -> None:
 
 
 async def _apply(installation: Installation, derivation: Derivation) -> None:
-    """Put the topology in force. Raises DemoError where that is dangerous: only a command that
-    takes a person's permission may do it."""
+    """Publish the topology. Raises DemoError if that is dangerous: only a command that asks a
+    person for permission may do it."""
     from farandole.operations.topology.apply import ApplyRequest, apply_topology
 
     try:
@@ -168,8 +167,8 @@ async def _run_pipeline(
     weeks: Weeks,
     console: Console,
 ) -> _CompletedRun:
-    """Trigger, work until every event is settled and a mail was sent about every failure, mend one
-    kind of failure, and count. Raises OperationError."""
+    """Publish a root, run until every event is settled and a mail was sent about every failure,
+    repair one kind of failure, and count. Raises OperationError."""
     from farandole.demo import result_page
     from farandole.demo.dead_letter_repair import repair_dead_letters
     from farandole.demo.incident_mails import catcher_environment, wait_for_mails
@@ -190,7 +189,7 @@ async def _run_pipeline(
     versions = await installation.versions()
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        # Wherever mails go otherwise, the demo's stay in the pipeline's folder.
+        # Whatever the settings say, mails of the demo are saved in the pipeline's folder.
         address = await stack.enter_async_context(serve_mail_catcher(mails))
         environment = catcher_environment(address)
         notifier = companion_service(
@@ -230,8 +229,8 @@ async def _wait_for_completion(
     running: asyncio.Task[bool],
     console: Console,
 ) -> RunRow:
-    """Show the progress until the books say that the run is complete, and return its row. Raises
-    DemoError when nothing moves any more, and BrokerError."""
+    """Show the progress until the books show that the run is complete, and return the run row.
+    Raises DemoError if there is no more progress, and BrokerError."""
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.broker.consumer_lag import ordered_lag_pass
     from farandole.demo.progress import ProgressTracker, progress_display
@@ -283,8 +282,8 @@ def _log_file(folder: Path) -> Path:
 
 
 def _table_url(folder: Path) -> str:
-    """Return the address of the table that the workers load, as seen from here: their working
-    directory is the pipeline's folder. Raises DemoError."""
+    """Return the address of the table that the workers load, relative to our working directory:
+    theirs is the pipeline's folder. Raises DemoError."""
     import sqlalchemy
 
     from stages.order_lines.order_lines_table import DEFAULT, SETTING

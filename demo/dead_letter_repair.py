@@ -1,4 +1,4 @@
-"""How does the demo mend one kind of failure, until the books say that it is settled?"""
+"""How does the demo repair one kind of failure, until the replays are settled in the books?"""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ async def repair_dead_letters(
     row: RunRow,
     patience: float,
 ) -> RunRow:
-    """Show what died of a complete run; mend and replay the lines whose till forgot to count the
-    pieces, and print the commands that do the same; return the run's row once the books say that
-    the replays are settled.
+    """Show the dead letters of a complete run. Repair and replay the lines whose till forgot to
+    count the pieces, and print the commands that do the same. Return the run row once the books
+    show that the replays are settled.
 
-    The workers must be running. Raises DemoError where `patience` seconds do not suffice or a
-    mended line died again, and OperationError.
+    The workers must be running. Raises DemoError if `patience` seconds are not enough or a repaired
+    line died again, and OperationError.
     """
     run = row["run"]
     await run_command(console, invocation, installation.settings, "dead", "--run", run)
@@ -84,7 +84,7 @@ async def repair_dead_letters(
 async def _replay(
     console: Console, installation: Installation, selection: LetterSelection
 ) -> ReplayResult:
-    """Replay the selected letters, and print what the command prints."""
+    """Replay the selected letters, and print the same lines as the command."""
     request = ReplayRequest(selection, current_user(), (REPAIR_PATCH,))
     preview = await preview_replay(installation, request)
     for each in preview.stages:
@@ -132,8 +132,8 @@ def _dead_count(row: RunRow) -> int:
 
 
 def _write_patch_file(folder: Path) -> Path:
-    """Write the patch file anew, since a person may have edited it, and return its path as seen
-    from the working directory."""
+    """Write the patch file again, since a person may have edited it, and return its path relative
+    to the working directory."""
     file = folder / ".farandole" / "one-each.json"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(orjson.dumps(REPAIR_PATCH) + b"\n")

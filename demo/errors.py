@@ -1,4 +1,4 @@
-"""Why can the demonstration not go on?"""
+"""Why did the demonstration fail?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DemoError(OperationError):
 
 
 class OracleError(DemoError):
-    """The figures cannot be had; the message says why and what to do, in one line."""
+    """The figures cannot be computed or read; the message says why and what to do, in one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__("figures_unavailable", message)

@@ -1,4 +1,4 @@
-"""Which mails have a pipeline's failures caused?"""
+"""Which mails were sent about the failures of a pipeline?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from farandole.notifier.mail_catcher import CatcherAddress, CaughtMail, list_cau
 from farandole.operations.incidents.incidents import ListRequest, list_incidents
 from farandole.operations.installation import Installation
 
-_POLL_INTERVAL = 0.5  # seconds between two looks
+_POLL_INTERVAL = 0.5  # seconds between two checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ def catcher_environment(address: CatcherAddress) -> dict[str, str]:
 async def wait_for_mails(
     installation: Installation, folder: Path, *, dead: int, patience: float
 ) -> list[IncidentMail]:
-    """Return the open incidents of the pipeline once they count `dead` letters and a mail was
-    caught for each; after `patience` seconds as they are then. Raises OperationError."""
+    """Return the open incidents of the pipeline as soon as they count `dead` letters and a mail was
+    caught for each; after `patience` seconds, return them as they are. Raises OperationError."""
     pipeline = await installation.require_pipeline()
     loop = asyncio.get_running_loop()
     ends = loop.time() + patience

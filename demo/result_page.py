@@ -61,7 +61,7 @@ def print_run_end(console: Console, row: RunRow) -> None:
 
 
 def print_mails(console: Console, mailed: Sequence[IncidentMail]) -> None:
-    """Print what was written to whom about the failures."""
+    """Print which notices about failures were sent to whom."""
     if not mailed:
         return
     console.print("\nMails about what died, as the notifier has sent them:")
@@ -85,7 +85,7 @@ def print_next_commands(
     url: str,
     run: str,
 ) -> None:
-    """Print the commands to look around with."""
+    """Print commands to inspect the result with."""
     command_line = invocation.command_line
     address = settings.bootstrap
     priced = version.events["line.priced"].topic

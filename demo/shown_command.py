@@ -1,4 +1,4 @@
-"""How does the demo show what a command of the command line prints?"""
+"""How does the demo show the output of a command?"""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def print_line(console: Console, line: str) -> None:
 
 
 def print_command(console: Console, command: str) -> None:
-    """Print a command as it stands in a terminal."""
+    """Print a command as a person types it."""
     print_line(console, f"$ {command}")
 
 
 async def run_command(
     console: Console, invocation: Invocation, settings: Settings, *words: str
 ) -> None:
-    """Print a command, run it as a child process on the Kafka of `settings`, and print what it
-    prints, errors too. Its exit code does not matter: the demo draws no conclusion from it."""
+    """Print a command, run it as a child process on the Kafka of `settings`, and print the output,
+    including errors. The exit code is ignored: the demo does not depend on it."""
     print_command(console, invocation.command_line(*words))
     child = await asyncio.create_subprocess_exec(
         *invocation.argv(*words),

@@ -1,4 +1,4 @@
-"""What has one run written to the topics, counted by a reader that is independent of the books?"""
+"""What has one run written to the topics, as a reader counts it that does not use the books?"""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class RunCounts:
 
 
 async def topic_ends(settings: Settings, version: Version) -> dict[TopicPartition, int]:
-    """Return where each partition of the version's topics ends now: what a later run writes stands
-    behind these offsets. Raises BrokerError."""
+    """Return the current end of each partition of the version's topics: a later run writes after
+    these offsets. Raises BrokerError."""
     events = version.events.values()
     partitions = [TopicPartition(e.topic, i) for e in events for i in range(e.partitions)]
     partitions += [TopicPartition(topic, 0) for topic in _dead_topics(settings.names, version)]
@@ -45,11 +45,11 @@ async def topic_ends(settings: Settings, version: Version) -> dict[TopicPartitio
 async def count_run_events(
     settings: Settings, version: Version, run: str, since: Mapping[TopicPartition, int]
 ) -> RunCounts:
-    """Read what was written since, at `read_committed`, and return the counts of what carries the
-    run's id.
+    """Read what was written after the offsets `since`, at `read_committed`, and return the counts
+    of the records with the run's id.
 
-    It keeps counts alone, however many events there are. A process for each core: reading is what
-    costs, and the workers are at rest.
+    Only counts are kept in memory. One process for each core is used, because reading takes the
+    time, and the workers have nothing to do.
     """
     loop = asyncio.get_running_loop()
     topics = [version.events[t].topic for t in version.events if version.emitters(t)]

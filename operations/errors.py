@@ -1,8 +1,8 @@
-"""Why can an operation not do what was asked, in a form that a program can act on?
+"""How does an operation fail, in a form that a program can act on?
 
-Every operation raises subclasses of `OperationError` and nothing else that is expected. The class
-says what kind of problem it is, `code` which one, `fields` what it is about. `message` has no
-command in it: what may be done next is in `next_steps`, which each user interface renders.
+Every operation raises subclasses of `OperationError` and no other expected error. The class is the
+kind of problem, `code` names the problem, and `fields` says what it is about. `message` contains no
+command: what can be done next is in `next_steps`, which each user interface renders.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class OperationError(Exception):
-    """An operation did not do what was asked. Raise one of the subclasses."""
+    """An operation failed. Only the subclasses are raised."""
 
     CODES: ClassVar[frozenset[str]] = frozenset()
     """The codes that the class is raised with."""
@@ -33,8 +33,8 @@ class OperationError(Exception):
         details: Sequence[str] = (),
         **fields: Any,
     ) -> None:
-        """`details` are lines that each are complete, such as the findings about a file; with them
-        `message` may be empty. `fields` must be data that can be written as JSON."""
+        """`details` are complete lines, such as the findings about a file; with them, `message` may
+        be empty. `fields` must be data that can be written as JSON."""
         if code not in self.CODES:
             raise ValueError(f"{type(self).__name__} knows no code {code!r}")
         self.code = code
@@ -74,7 +74,7 @@ class InvalidRequestError(OperationError):
 
 
 class NotFoundError(OperationError):
-    """What was asked for does not exist."""
+    """The object of the request does not exist."""
 
     CODES = frozenset(
         {
@@ -98,7 +98,7 @@ class ConflictError(OperationError):
 
 
 class RefusedError(OperationError):
-    """It is understood and possible, and is not done because it would be wrong or dangerous."""
+    """The request is possible, but refused because it would be wrong or dangerous."""
 
     CODES = frozenset(
         {
@@ -110,13 +110,13 @@ class RefusedError(OperationError):
 
 
 class GoneError(OperationError):
-    """It existed, and retention has deleted it."""
+    """The object has existed, and retention has deleted it."""
 
     CODES = frozenset({"root_gone", "event_gone"})
 
 
 class UnavailableError(OperationError):
-    """Something outside of the product does not answer or does not let us in."""
+    """Something outside of the product does not answer or denies access."""
 
     CODES = frozenset(
         {
@@ -137,9 +137,9 @@ _BROKER_CODES = {
 
 
 def translate_error(error: Exception) -> OperationError | None:
-    """Return the operation error that stands for an error of a lower room; None if the error is not
-    one that a person or a program can act on."""
-    # Imported at a failure: these come with clients that `lint` and completion do without.
+    """Return the operation error for an error of a lower room; None if a person or a program cannot
+    act on the error."""
+    # Imported only at a failure: these import clients that `lint` and completion do not need.
     from farandole.broker.broker_errors import BrokerError
     from farandole.catalog.published_versions import NothingAppliedError
     from farandole.router.topology_store import NotAppliedError

@@ -1,4 +1,4 @@
-"""On which Kafka, in which folder and on which pipeline does an operation work?"""
+"""Which Kafka, folder and pipeline does an operation use?"""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def _ignore_warning(_: Finding) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What every operation takes first. The settings have the address of a Kafka."""
+    """The first argument of every operation. The settings have the address of a Kafka."""
 
     settings: Settings
     folder: Path
-    """What functions are imported from, and where the embedded Kafka and the monitor leave word."""
+    """The folder that functions are imported from, and in which the embedded Kafka and the monitor
+    write their addresses."""
     topology: TopologySource
     """The pipeline's file. Operations that need no pipeline work without it."""
     pipeline: str | None = None
@@ -33,8 +34,8 @@ class Installation:
     """Takes the warnings about a file that cannot be read."""
 
     async def require_pipeline(self) -> str:
-        """Return the pipeline's name. Raises RefusedError (`findings`) if the file does not say
-        it and it is not the only published one."""
+        """Return the pipeline's name: that in the file, or the only published one. Raises
+        RefusedError (`findings`) if neither gives a name."""
         if self.pipeline is not None:
             return self.pipeline
         name, warnings = await find_pipeline_name(self.settings, self.topology)

@@ -1,4 +1,4 @@
-"""Is a name that somebody has typed one of those that exist?"""
+"""Does a name that a user has typed exist?"""
 
 from __future__ import annotations
 

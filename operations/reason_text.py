@@ -1,4 +1,4 @@
-"""Which sentence tells a person a reason?"""
+"""Which sentence describes a reason?"""
 
 from __future__ import annotations
 

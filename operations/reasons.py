@@ -1,4 +1,4 @@
-"""How is a reason kept, so that programs can act on it and people can read it?"""
+"""In which form is a reason stored, for programs and for people?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is so: a code, and what it is about. `reason_text` writes the sentence."""
+    """A reason as data: a code, and what it is about. `reason_text` writes the sentence."""
 
     code: str
     fields: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Result(BaseModel):
-    """What an operation returns; its fields are the keys that `--json` prints, in their order.
+    """The result of an operation; the fields are the keys that `--json` prints, in this order.
 
     A base class, since pydantic reads the configuration from it.
     """

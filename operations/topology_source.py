@@ -1,4 +1,4 @@
-"""What does a topology file say: which pipeline, which model, what is wrong with it?"""
+"""What is in a topology file: the pipeline's name, the model, the findings?"""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class TopologySource:
     folder: Path | None
     """None if the functions are beside the file."""
     remedy: str = "write the path of a topology file"
-    """What a person is told to do where the file cannot be read."""
+    """The remedy that a finding names if the file cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """What a file stands for, and the warnings about it."""
+    """The topology that a file describes, and the warnings about the file."""
 
     derived: DerivedTopology
     warnings: tuple[Finding, ...]
 
 
 def check_topology(source: TopologySource, names: KafkaNames) -> CheckedFile:
-    """Return the file, its functions and all findings about both. Needs no broker, raises
+    """Return the file, its functions and all findings about both. Needs no broker. Raises
     nothing."""
     from farandole.router.topology_file_check import check_topology_file
 
@@ -51,8 +51,8 @@ def check_topology(source: TopologySource, names: KafkaNames) -> CheckedFile:
 
 
 def derive_topology_from(source: TopologySource, names: KafkaNames) -> Derivation:
-    """Return the topology that the file stands for, if it is fit to be applied. Needs no broker.
-    Raises RefusedError (`findings`) with a line for each finding otherwise."""
+    """Return the topology that the file describes, if it is fit to be applied. Needs no broker.
+    Otherwise raises RefusedError (`findings`), with a line for each finding."""
     from farandole.router.topology_derivation import derive_topology
 
     checked = check_topology(source, names)
@@ -80,11 +80,11 @@ def read_model(source: TopologySource) -> TopologyFile:
 async def find_pipeline_name(
     settings: Settings, source: TopologySource
 ) -> tuple[str, list[Finding]]:
-    """Return the pipeline's name and warnings, whatever else is wrong with the file.
+    """Return the pipeline's name and warnings, even if the rest of the file is wrong.
 
-    Where the file cannot be read the name is what its line `pipeline: NAME` says, else that of the
-    only pipeline that is published; the warnings then say what is wrong with the file. Raises
-    RefusedError (`findings`) if neither gives a name.
+    If the file cannot be read, the name comes from its line `pipeline: NAME`, or is that of the
+    only published pipeline; then the warnings say what is wrong with the file. Raises RefusedError
+    (`findings`) if neither gives a name.
     """
     from farandole.router.topology_store import read_topology
 
@@ -103,7 +103,7 @@ async def find_pipeline_name(
 
 
 def findings_error(findings: list[Finding]) -> RefusedError:
-    """Return the error that carries these findings, a line each."""
+    """Return the error with these findings, one line each."""
     return RefusedError(
         "findings",
         details=[str(finding) for finding in findings],
@@ -123,7 +123,7 @@ def _read_document(source: TopologySource) -> tuple[YamlDocument | None, list[Fi
 
 
 def _readable_text(file: Path) -> str:
-    """Return as much of the file as can be read; an empty text if nothing can."""
+    """Return the readable beginning of the file; an empty text if nothing can be read."""
     try:
         return file.read_text("utf-8-sig", errors="replace")
     except OSError:

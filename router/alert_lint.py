@@ -1,4 +1,4 @@
-"""Can everybody who is to be told of failures be reached?"""
+"""Can notices about failures be sent to everybody in `alerts:`?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _URL_EXAMPLE = "write for example https://alerts.example.com/farandole"
 
 
 def lint_alerts(context: LintContext) -> Iterator[Finding]:
-    """Check addresses, and find routes that name no stage, tell nobody or are never used."""
+    """Check addresses, and find routes that name no stage, have no recipient or never match."""
     alerts = context.topology.alerts
     if "alerts" in context.topology.model_fields_set and not alerts.routes and not alerts.channels:
         yield context.finding(
@@ -77,7 +77,7 @@ def mailbox_problem(address: str) -> tuple[str, str] | None:
     if not address.isascii():
         return (
             f"{shown} has letters that not every mail server takes",
-            "write a domain in its `xn--` topology, and what stands before the @ in ASCII",
+            "write a domain in its `xn--` form, and what stands before the @ in ASCII",
         )
     if MAILBOX_PATTERN.fullmatch(address):
         return f"{shown} has more than {MAX_MAILBOX_LENGTH} characters", "write a shorter address"

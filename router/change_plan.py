@@ -1,4 +1,4 @@
-"""What would a file change against what is in force, and what of that is dangerous?"""
+"""What would publishing a file change, and which changes are dangerous?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from farandole.router.version_compatibility import find_incompatibilities
 
 @dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
-    """What Kafka contains that concerns a pipeline."""
+    """The content of Kafka that concerns a pipeline."""
 
     versions: tuple[Version, ...] = ()
     """The pipeline's, oldest first."""
@@ -42,7 +42,7 @@ class ClusterSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
-    """What is to be done, and the state of the cluster for which that was decided.
+    """The changes to carry out, and the state of the cluster for which they were planned.
 
     The order and names of the fields are the format of `farandole plan --out`.
     """
@@ -54,7 +54,7 @@ class ChangePlan:
     """The partition counts of those of its topics that existed."""
     changes: tuple[Change, ...]
     publishes: bool
-    """Whether a version is to be published; False if only topics need repair."""
+    """True if a version is to be published; False if only topics need repair."""
     rollback_of: int | None = None
 
     @property
@@ -63,19 +63,19 @@ class ChangePlan:
 
     @property
     def dangers(self) -> tuple[Danger, ...]:
-        """The kinds of danger that a person must allow, each once."""
+        """The kinds of danger that a person must permit, each once."""
         dangers = {change.danger for change in self.changes}
         return tuple(danger for danger in DANGERS if danger in dangers)
 
     def not_allowed(self, allowed: Iterable[str]) -> list[Change]:
-        """Return the dangerous changes whose kind of danger is not among `allowed`."""
+        """Return the dangerous changes whose kind of danger is not in `allowed`."""
         return [c for c in self.changes if c.danger is not None and c.danger not in set(allowed)]
 
 
 def make_plan(
     derived: DerivedTopology, snapshot: ClusterSnapshot, rollback_of: int | None = None
 ) -> ChangePlan:
-    """Return what publishing a file would change. Its topics are resolved already
+    """Return the plan to publish a file. The topics of the file must have been resolved
     (`farandole.router.topic_resolution`)."""
     newest = snapshot.newest
     edges = {(n, each.stage, each.event_type) for each in snapshot.unread for n in each.versions}

@@ -1,4 +1,4 @@
-"""What does Kafka know that decides what a file changes?"""
+"""Which facts in Kafka decide what a file would change?"""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.topology_store import read_topology
 
 MAX_OFFSETS_READ = (
-    20_000  # offsets behind which an edge is; beyond that they are not read but counted
+    20_000  # offsets; if an edge lags more, unread events are not read but estimated from offsets
 )
 
 
 async def plan_changes(
     settings: Settings, derived: DerivedTopology, rollback_of: int | None = None
 ) -> ChangePlan:
-    """What publishing a file would change now. Raises TopicMismatchError, NotAppliedError,
-    BrokerError."""
+    """Return what publishing a file would change now. Raises TopicMismatchError, NotAppliedError
+    and BrokerError."""
     facts, derived = await take_snapshot(settings, derived)
     return make_plan(derived, facts, rollback_of)
 
@@ -37,7 +37,8 @@ async def plan_changes(
 async def take_snapshot(
     settings: Settings, derived: DerivedTopology
 ) -> tuple[ClusterSnapshot, DerivedTopology]:
-    """The facts about a file, and the file with its topics placed. Raises TopicMismatchError."""
+    """Return the facts in Kafka about a file, and the file with resolved topics. Raises
+    TopicMismatchError."""
     table = await read_topology(settings)
     versions = table.of(derived.pipeline)
     async with ClusterAdmin.open(settings) as admin:
@@ -56,7 +57,7 @@ async def stage_input_lags(
     versions: Sequence[Version],
     existing: Mapping[str, int],
 ) -> dict[str, list[InputLag]]:
-    """By stage, how far it is behind in whatever a version ever connected to it."""
+    """Return the lag of each stage in every input that any version has ever given it."""
     found: dict[str, dict[TopicPartition, str]] = {}
     for version in versions:
         for name, stage in version.stages.items():
@@ -74,20 +75,20 @@ async def stage_input_lags(
 async def unread_events(
     settings: Settings, versions: Sequence[Version], edges: Mapping[str, list[InputLag]]
 ) -> list[UnreadEvents]:
-    """What waits before stages, by edge and version; `edges` are their inputs by stage.
+    """Return the unread events by edge and version; `edges` are the inputs of the edges by stage.
 
-    Behind in offsets is not yet behind in events: transactions that ended, and those that came
-    to nothing, take offsets too. So what is not too much is read."""
+    A lag in offsets does not mean unread events: markers and aborted transactions take offsets too.
+    So the records are read, unless there are too many."""
     found, near = [], []
     for stage, inputs in edges.items():
         for topic, event_type in dict.fromkeys((i.partition.topic, i.event_type) for i in inputs):
-            behind = [i for i in inputs if i.partition.topic == topic and i.lag]
-            lag = sum(each.lag for each in behind)
+            lagging = [i for i in inputs if i.partition.topic == topic and i.lag]
+            lag = sum(each.lag for each in lagging)
             if lag > MAX_OFFSETS_READ:
                 numbers = _versions_reading(versions, stage, topic)
                 found.append(UnreadEvents(stage, event_type, topic, numbers, lag, at_most=True))
             elif lag:
-                near += [(stage, each) for each in behind]
+                near += [(stage, each) for each in lagging]
     return found + await _count_unread(settings, versions, near)
 
 
@@ -120,7 +121,7 @@ async def _count_unread(
 
 
 def _versions_reading(versions: Sequence[Version], stage: str, topic: str) -> tuple[int, ...]:
-    """The versions in which a stage reads a topic."""
+    """Return the versions in which a stage reads a topic."""
     return tuple(
         version.version
         for version in versions

@@ -1,4 +1,4 @@
-"""Is the `when:` of each subscription an expression over fields that its events have?"""
+"""Is the `when:` of each subscription a valid expression over fields that the events have?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can an editor know about a topology file while it is being written?
+"""Which mistakes can an editor find while a topology file is written?
 
 A JSON Schema, made from the model of the file. It checks one value at a time. Whether names match,
 functions exist and schemas fit is checked by `farandole lint` (docs/topology.md lists what no JSON
@@ -270,7 +270,7 @@ def topology_json_schema() -> dict[str, Any]:
 
 
 def _at_least_one(*keys: str) -> list[dict[str, Any]]:
-    """Return schemas of which one holds if at least one of these keys has a value."""
+    """Return schemas, one of which is fulfilled if at least one of these keys has a value."""
     return [{"required": [key], "properties": {key: {"not": _NULL_SCHEMA}}} for key in keys]
 
 

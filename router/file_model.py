@@ -144,7 +144,7 @@ _CHANNELS = get_args(NoticeChannel)
 
 
 class _Recipients(FileSection):
-    """Who is told of failures; `channels` are in the order of the file."""
+    """Who gets notices about failures; `channels` are in the order of the file."""
 
     email: WordList = ()
     webhook: str | None = None

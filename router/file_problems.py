@@ -1,5 +1,5 @@
-"""What is said about a value that the file's model refuses, and how is it repaired for later
-checks?
+"""What is the finding about a value that the model of the file refuses, and how is the value
+repaired for later checks?
 
 The problems are pydantic's error dictionaries, whose `loc` is a path in the YAML document.
 """
@@ -18,7 +18,7 @@ from farandole.router.yaml_source import KeyPath, YamlDocument
 
 
 def without_consequences(model: type[BaseModel], problems: Sequence[Any]) -> list[Any]:
-    """Return the problems without the missing keys that stand misspelled beside their place."""
+    """Return the problems, without missing keys that are only misspelled."""
     meant = {
         (*p["loc"][:-1], nearest_name(str(p["loc"][-1]), known_keys(model, p["loc"][:-1])))
         for p in problems
@@ -36,7 +36,7 @@ def known_keys(model: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def section_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
-    """Return the model of the section at `path`; None if no section stands there."""
+    """Return the model of the section at `path`; None if there is no section."""
     at: Any = model
     for step in path:
         if not _is_section(at):

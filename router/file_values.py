@@ -1,4 +1,4 @@
-"""How is each value of a topology file written, and what does it stand for?
+"""How is each value of a topology file written, and what does it mean?
 
 Each function reads what the YAML parser gives it and returns the value for the model. It raises
 PydanticCustomError with a message and a remedy if the value is written wrongly.
@@ -147,8 +147,8 @@ _TYPES: Mapping[ValueKind, Any] = {
 
 
 def key_type(key: FileKey, published: FieldInfo) -> Any:
-    """Return the annotation of a key's value. `published` is the field that the key stands for: a
-    whole number has the same bounds in the file."""
+    """Return the annotation of a key's value. `published` is the field of the version that the key
+    sets: a whole number has the same bounds in the file."""
     if key.kind != "integer":
         return _TYPES[key.kind]
     limit = () if key.maximum is None else (Field(le=key.maximum),)

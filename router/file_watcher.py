@@ -38,18 +38,19 @@ log = structlog.get_logger()
 _DEBOUNCE_MS = (
     400  # milliseconds at most that saves are gathered; an editor writes in several steps
 )
-_STEP_MS = 30  # milliseconds without another one after which they are acted upon
+_STEP_MS = 30  # milliseconds without another save, after which the files are handled
 _RETRY_BACKOFF = Backoff(first=1.0, longest=10.0)  # while Kafka is away
 
 
 class RouterEnvironment(Protocol):
-    """What a router needs of the process that it runs in."""
+    """The functions of the process that a router needs."""
 
     async def connect(self) -> Settings:
         """Return the settings of a Kafka that answers. Raises BrokerError."""
 
     async def check_file(self, file: Path) -> CheckVerdict:
-        """Return whether a file is fit to be applied, and what it stands for. Raises nothing."""
+        """Return whether a file is fit to be applied, and the topology that it describes. Raises
+        nothing."""
 
     async def prepare_next_check(self) -> None:
         """Prepare the next check: nothing else is to be done now."""
@@ -59,7 +60,7 @@ class RouterEnvironment(Protocol):
 
     @property
     def author(self) -> str:
-        """Who applies the files, for people."""
+        """Return who applies the files, for people."""
 
 
 async def follow_files(
@@ -126,7 +127,7 @@ class _PendingFile:
 
     file: Path
     start: bool = False
-    """Whether the router has just started, so that nobody has saved the file since."""
+    """True if the router has just started, so that nobody has saved the file since."""
     verdict: CheckVerdict | None = None
     """The result of the check; kept while Kafka does not answer."""
     last_error: str = ""
@@ -147,7 +148,7 @@ async def _handle_pending(
             router.log_unreachable(error)
             return True
         except (BrokerError, NotAppliedError) as error:
-            # Only this file has a problem: the other pipelines go on.
+            # Only this file has a problem: the other files are still handled.
             if str(error) != pending.last_error:
                 log.warning("route.retrying", file=str(file), why=str(error))
             pending.last_error, again = str(error), True
@@ -166,7 +167,7 @@ class _FileRouter:
     """Files that name the pipeline of another file: they wait until one of the two is changed."""
     unreachable: bool = False
     named: dict[Path, str] = field(default_factory=dict)
-    """By file, the pipeline it named when it could last be read."""
+    """The pipeline that each file named when it could last be read."""
 
     async def handle(self, pending: _PendingFile) -> None:
         """Check one file and apply it if that is safe. Raises BrokerError, NotAppliedError."""

@@ -1,4 +1,4 @@
-"""How is a plan applied exactly as it was made, and nothing dangerous without permission?"""
+"""How is a plan applied unchanged, and without dangerous changes that nobody permitted?"""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def apply_plan(
 
 
 async def standing_rollback_reason(settings: Settings, plan: ChangePlan) -> Reason | None:
-    """Return why a file that nobody has saved since is not applied: the newest version is a
+    """Return why a file that was not saved since a rollback is not applied: the newest version is a
     rollback to other content. None if it is not."""
     newest = (await read_topology(settings)).newest(plan.derived.pipeline)
     if newest is None or newest.rollback_of is None or same_content(newest, plan.derived):

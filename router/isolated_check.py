@@ -25,8 +25,8 @@ CHECK_TIMEOUT_SECONDS = 60.0  # seconds for a check, which imports users' module
 
 @dataclass(frozen=True, slots=True)
 class CheckVerdict:
-    """What is wrong with a file, and what it stands for; `derived` is None if it must not be
-    applied."""
+    """What is wrong with a file, and which topology it describes; `derived` is None if it must not
+    be applied."""
 
     findings: tuple[Finding, ...]
     derived: DerivedTopology | None = None

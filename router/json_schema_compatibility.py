@@ -1,14 +1,14 @@
-"""Can everything that one JSON Schema allows be read under another?
+"""Can a reader with one JSON Schema read everything that another one allows?
 
-The comparison is strict where both schemas say something: if it finds no misfit, pydantic's
-validators accept every event. A constraint of the reader (`ge`, `maxLength`, `pattern`, a format,
-an enum) that the writer does not promise is a misfit, because an event that breaks it would become
-a dead letter. A stage that wants to refuse events raises `Reject` instead.
+The comparison is strict if both schemas say something: if it finds no misfit, pydantic's validators
+accept every event. A constraint of the reader (`ge`, `maxLength`, `pattern`, a format, an enum)
+that the writer does not guarantee is a misfit, because an event that breaks it would become a dead
+letter. A stage that wants to refuse events raises `Reject` instead.
 
-The comparison is lenient where a schema says nothing, because only the run time can tell: a writer
+The comparison is lenient if a schema says nothing, because this is only known at run time: a writer
 of `Any` fits every reader, and a `dict` may have every field that a reader requires. A schema does
 not show custom validators, the bounds of a `Decimal` (it is written as text), keys of a `dict` that
-are no text, and which kind of URL a text is.
+are not text, and which kind of URL a text is.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Misfit:
 
     code: MisfitCode
     path: str
-    """Of the field, for example `lines[].price`; empty for the event itself."""
+    """The path of the field, for example `lines[].price`; empty for the event itself."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """JSON values."""
 

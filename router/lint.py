@@ -53,7 +53,7 @@ def _lint_pipeline_name(context: LintContext) -> Iterator[Finding]:
 
 
 def _first_mentions(context: LintContext) -> Iterator[tuple[str, KeyPath, bool]]:
-    """Yield each event type with the path where it is first named, and whether a key stands
+    """Yield each event type with the path where it is first named, and whether it is a key
     there."""
     seen: set[str] = set()
     for event_type in context.topology.events:

@@ -19,7 +19,8 @@ class LintContext:
     document: YamlDocument
     topology: TopologyFile
     signatures: Mapping[str, StageSignature]
-    """By stage, if its function could be read; the other stages have findings already."""
+    """Signatures by stage. Stages whose function could not be read are missing: they have findings
+    already."""
     names: KafkaNames
 
     def finding(

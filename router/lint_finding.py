@@ -1,4 +1,4 @@
-"""What is one thing that is wrong with a topology file, where is it, and what helps?"""
+"""What does a finding about a topology file consist of?"""
 
 from __future__ import annotations
 

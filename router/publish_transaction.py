@@ -1,5 +1,5 @@
-"""How do a version and its boundaries become visible at once, so that no reader passes a boundary
-before it can read the version?
+"""How do a version and the boundaries of it become visible at once, so that no reader passes a
+boundary before it can read the version?
 
 1. The producer of versions starts under `names.router_transactional_id`. That fences every other
    router and settles its transaction.
@@ -85,13 +85,13 @@ class PreparedVersion:
 
     version: Version
     is_first: bool
-    """Whether nothing was ever published here: then the installation is written too."""
+    """True if nothing was ever published here: then the installation is written too."""
     starts: Mapping[TopicPartition, int]
     """The boundaries in topics that are new to the pipeline."""
     marked: tuple[TopicPartition, ...]
     """The other partitions: the boundary of each is the offset of its marker."""
     first_offsets: Mapping[str, Mapping[TopicPartition, int]]
-    """By consumer group, its first offset in each partition of a new input."""
+    """The first offset in each partition of a new input, by consumer group."""
     topology_end: int
     """The end of the topology topic before the version is written."""
 

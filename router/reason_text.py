@@ -1,4 +1,4 @@
-"""How are the reasons of the router said in words: changes, misfits of schemas, what is in the way?
+"""How are changes, schema misfits and other reasons of the router written as text?
 
 Every text about a `Reason` or a `Misfit` is written here, and nowhere else.
 """
@@ -26,7 +26,7 @@ Fields = Mapping[str, Any]
 
 
 class PlanView(Protocol):
-    """What a plan's lines are made of."""
+    """The parts of a plan that its lines show."""
 
     @property
     def pipeline(self) -> str: ...
@@ -48,18 +48,18 @@ def describe_change(
     danger: Danger | None = None,
     drain: Drain | None = None,
 ) -> Change:
-    """Return a change with its reasons and its drain in words."""
+    """Return the text of a change, with the reasons and the drain."""
     text = "; ".join(map(render_reason, reasons))
     return Change(sign, what, name, text, danger, render_drain(drain), tuple(reasons), drain)
 
 
 def render_reason(reason: Reason) -> str:
-    """Return one reason in words, without a full stop."""
+    """Return the text of one reason, without a full stop."""
     return _TEXTS[reason.code](reason.fields)
 
 
 def render_drain(drain: Drain | None) -> str:
-    """`3 unread drain under @7`; empty if nothing drains."""
+    """Return text such as `3 unread drain under @7`; empty if nothing drains."""
     if drain is None:
         return ""
     versions = ", ".join(f"@{number}" for number in drain.versions)
@@ -67,7 +67,7 @@ def render_drain(drain: Drain | None) -> str:
 
 
 def plan_lines(plan: PlanView) -> list[str]:
-    """Return the plan as a person reads it: a head line, the changes, the totals."""
+    """Return the lines of a plan: a head line, the changes, the totals."""
     pipeline, newest = plan.pipeline, plan.newest
     if not plan.changes and not plan.publishes:
         return [f"nothing would change: {pipeline}@{newest} is in force"]
@@ -83,8 +83,8 @@ def plan_lines(plan: PlanView) -> list[str]:
 
 
 def change_lines(changes: Sequence[Change]) -> list[str]:
-    """Return one line a change, in columns. A dangerous one has a `!` and the option that allows
-    it."""
+    """Return one line for each change, in columns. A dangerous change has a `!` and the option that
+    permits it."""
     width = max((len(change.name) for change in changes), default=0)
     kinds = max((5, *(len(change.what) for change in changes)))
     lines = []
@@ -99,7 +99,7 @@ def change_lines(changes: Sequence[Change]) -> list[str]:
 
 
 def change_totals(changes: Sequence[Change]) -> str:
-    """`2 to add, 1 to change, 0 to remove, 1 dangerous`."""
+    """Return totals such as `2 to add, 1 to change, 0 to remove, 1 dangerous`."""
     count = {sign: sum(change.sign == sign for change in changes) for sign in "+~-"}
     dangerous = sum(change.danger is not None for change in changes)
     return (
@@ -109,7 +109,7 @@ def change_totals(changes: Sequence[Change]) -> str:
 
 
 def change_summary(changes: Sequence[Change], most: int = 4) -> str:
-    """Return the changes in a few words: `+ screen, ~ enrich`."""
+    """Return the changes in short: `+ screen, ~ enrich`."""
     parts = [f"{change.sign} {change.name or change.what}" for change in changes[:most]]
     if len(changes) > most:
         parts.append(f"{len(changes) - most} more")
@@ -117,20 +117,20 @@ def change_summary(changes: Sequence[Change], most: int = 4) -> str:
 
 
 def render_misfit(misfit: Misfit) -> str:
-    """`field 'cents' is missing`."""
+    """Return the text of one misfit, such as `field 'cents' is missing`."""
     subject = f"field {misfit.path!r}" if misfit.path else "the event"
     return f"{subject} {_MISFIT_TEXTS[misfit.code](misfit.fields)}"
 
 
 def misfit_summary(misfits: Sequence[Misfit]) -> str:
-    """Return the first misfits in words, and how many more there are."""
+    """Return the text of the first misfits, and how many more there are."""
     rest = len(misfits) - _MAX_MISFITS
     more = f" and {rest} more" if rest > 0 else ""
     return ", ".join(map(render_misfit, misfits[:_MAX_MISFITS])) + more
 
 
 def incompatibility_texts(fields: Fields) -> tuple[str, str]:
-    """Return what a `schema_incompatible` means, and what helps."""
+    """Return the meaning of a `schema_incompatible`, and what helps."""
     stage, event_type, version = fields["stage"], fields["event_type"], fields["version"]
     misfits = misfit_summary([Misfit(**each) for each in fields["misfits"]])
     if fields["direction"] == "backward":
@@ -149,7 +149,7 @@ def incompatibility_texts(fields: Fields) -> tuple[str, str]:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in the topology of the file: `200ms`, `30s`, `7d`."""
+    """Return a duration as topology files write it: `200ms`, `30s`, `7d`."""
     for unit, length in _DURATION_UNITS:
         if seconds and seconds % length == 0:
             return f"{int(seconds / length)}{unit}"
@@ -244,7 +244,7 @@ def _event_removed(fields: Fields) -> str:
 
 
 def _route(fields: Fields) -> str:
-    """`load, TimeoutError to dba@example.com`."""
+    """Return text such as `load, TimeoutError to dba@example.com`."""
     failures = ", ".join([*fields["stages"], *fields["errors"]]) or "all"
     channels = [
         f"webhook at {channel['webhook']}" if "webhook" in channel else ", ".join(channel["email"])

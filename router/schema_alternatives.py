@@ -1,4 +1,4 @@
-"""Which alternatives does a JSON Schema consist of?"""
+"""Which alternatives does a JSON Schema allow?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which types can an event have, also if stages that take any event pass it on?"""
+"""Which types can an event have, also behind stages that pass any event on?"""
 
 from __future__ import annotations
 

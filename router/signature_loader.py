@@ -112,13 +112,14 @@ def _import_problem(module: str, folder: Path, error: BaseException) -> _Functio
 
 
 def _error_location(error: BaseException, folder: Path) -> str:
-    """`stages/x/plan.py:3: NameError: name 'y' is not defined`."""
+    """Return the place and the error, such as `stages/x/plan.py:3: NameError: name 'y' is not
+    defined`."""
     text = moved_name_message(error) or f"{type(error).__name__}: {error}".partition("\n")[0]
     if isinstance(error, SyntaxError):
         text = f"SyntaxError: {error.msg}"
         if error.filename:
             return f"{_relative_path(error.filename, folder)}:{error.lineno}: {text}"
-    # Compared as they are: a file of ours may be reached by a link.
+    # Paths are not resolved, because the files of Farandole are reached by links.
     ours = (__file__, function_loader.__file__, moved_names.__file__, importlib.__file__)
     frames = [
         frame

@@ -1,4 +1,4 @@
-"""Which schema does an event have, and do its writers and readers fit?"""
+"""Which schema does an event have, and do writers and readers fit each other?"""
 
 from __future__ import annotations
 

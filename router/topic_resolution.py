@@ -1,4 +1,4 @@
-"""Which topic does each event type of a file have, after partition counts have changed?"""
+"""Which topic does each event type have after partition counts have changed?"""
 
 from __future__ import annotations
 

@@ -64,8 +64,8 @@ def dead_letter_topic_spec() -> TopicSpec:
 
 
 def retention_configs(seconds: float | None, largest: int) -> dict[str, str]:
-    """Return the configs of a topic that deletes records after so many seconds. None: the config of
-    the broker holds. `largest` is the size of a record in bytes."""
+    """Return the configs of a topic that deletes records after so many seconds. If `seconds` is
+    None, the config of the broker applies. `largest` is the size of a record in bytes."""
     configs = {"cleanup.policy": "delete", "max.message.bytes": str(largest)}
     if seconds is not None:
         configs["retention.ms"] = str(round(seconds * 1000))

@@ -1,7 +1,7 @@
-"""What is one difference between two topologies, as data?
+"""How is one difference between two topologies stored as data?
 
-`farandole.router.topology_diff` finds the differences, and `farandole.router.reason_text` says them
-in words.
+`farandole.router.topology_diff` finds the differences, and `farandole.router.reason_text` writes
+the text.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ReasonCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that is different; the comments above name the fields of each code."""
+    """One difference; the comments above name the fields of each code."""
 
     code: ReasonCode
     fields: Mapping[str, Any]
@@ -56,7 +56,7 @@ class Drain:
 
     events: int
     at_most: bool
-    """Whether `events` counts offsets, some of which may be no events."""
+    """True if `events` counts offsets, some of which may be no events."""
     versions: tuple[int, ...]
 
 
@@ -74,14 +74,15 @@ class Change:
     said: str
     """The reasons in words, as `farandole.router.reason_text` renders them."""
     danger: Danger | None = None
-    """What a person must allow; None if the change is safe."""
+    """The kind of danger that a person must permit; None if the change is safe."""
     drains: str = ""
     """The drain in words; empty if nothing drains."""
     reasons: tuple[Reason, ...] = ()
     drain: Drain | None = None
 
     def __str__(self) -> str:
-        """`~ stage enrich: subscribes line.validated → line.screened (3 unread drain under @7)`."""
+        """Return text such as `~ stage enrich: subscribes line.validated → line.screened (3 unread
+        drain under @7)`."""
         drains = f" ({self.drains})" if self.drains else ""
         return f"{self.sign} {f'{self.what} {self.name}'.strip()}: {self.said}{drains}"
 
@@ -95,7 +96,7 @@ class UnreadEvents(NamedTuple):
     versions: tuple[int, ...]
     events: int
     at_most: bool = False
-    """Whether `events` counts offsets: too many to be read, and some of them may be no events."""
+    """True if `events` counts offsets: too many to be read, and some of them may be no events."""
 
 
 def total_unread(unread: Sequence[UnreadEvents]) -> Drain | None:

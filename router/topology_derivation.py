@@ -1,4 +1,4 @@
-"""Which events, stages and topics does a file without errors stand for?"""
+"""Which events, stages and topics does a file without errors describe?"""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DerivedTopology:
     events: Mapping[str, EventSpec]
     stages: Mapping[str, StageSpec]
     topics: Mapping[str, TopicSpec]
-    """By name, the namespace included."""
+    """By name, including the namespace."""
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
     expect: RunExpectation = field(default_factory=RunExpectation)
 
@@ -52,8 +52,8 @@ class DerivedTopology:
 def derive_topology(
     topology: TopologyFile, signatures: Mapping[str, StageSignature], names: KafkaNames
 ) -> DerivedTopology:
-    """Return what a file without errors stands for. Without signatures the events have no
-    schemas."""
+    """Return the topology that a file without errors describes. Without signatures the events have
+    no schemas."""
     events = {
         event_type: EventSpec(
             topic=names.event_topic(topology.pipeline, event_type),
@@ -81,7 +81,7 @@ def derive_topology(
 
 
 def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
-    """Return what an earlier version stands for. A version does not contain the retention of its
+    """Return the topology of an earlier version. A version does not contain the retention of
     topics, so existing topics keep theirs."""
     topics = {
         event.topic: TopicSpec(event.partitions, retention_configs(None, MAX_EVENT_BYTES))

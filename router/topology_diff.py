@@ -1,4 +1,4 @@
-"""What is different between two topologies: two versions, or a version and a file?"""
+"""What is the difference between two topologies: two versions, or a version and a file?"""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def diff_topologies(
 
 def has_key(topology: TopologyView, event_type: str, above: frozenset[str] = frozenset()) -> bool:
     """Return True if the events of a type have a key: their own, or that of an event that causes
-    them. `above` holds the types that are being looked at, since a topology may have a cycle."""
+    them. `above` contains the types that are being examined, since a topology may have a cycle."""
     if event_type in above or event_type not in topology.events:
         return False
     if topology.events[event_type].key is not None:
@@ -227,7 +227,7 @@ def _partition_change(
 
 
 def _alert_changes(old: AlertPolicy, new: AlertPolicy) -> Iterator[Change]:
-    """Compare who is told of failures. Such a change is never dangerous: it moves no event."""
+    """Compare the recipients of notices. Such a change is never dangerous: it moves no event."""
     reasons = [
         *(Reason("route_added", _route(r)) for r in new.routes if r not in old.routes),
         *(Reason("route_removed", _route(r)) for r in old.routes if r not in new.routes),
@@ -253,7 +253,8 @@ def _route(route: AlertRoute) -> dict[str, Any]:
 
 
 def _expectation_changes(old: RunExpectation, new: RunExpectation) -> Iterator[Change]:
-    """Compare what runs are expected to do. It holds for runs that begin under the new version."""
+    """Compare what runs are expected to do. A change applies to runs that begin under the new
+    version."""
     reasons = list(_changed_keys(RunExpectation, old, new))
     if reasons:
         sign: ChangeSign = "~"

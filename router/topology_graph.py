@@ -1,4 +1,4 @@
-"""How is a pipeline drawn: as a tree, for Mermaid, for Graphviz, as JSON?"""
+"""How is a pipeline drawn as a tree, for Mermaid, for Graphviz, and as JSON?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DrawnLine(NamedTuple):
     stage: str | None
     """The stage that subscribes to the event; None if the line shows the event itself."""
     again: bool
-    """Whether what follows is drawn further up."""
+    """True if the lines below this one are drawn at an earlier place."""
 
 
 _DrawnBranch = tuple[DrawnLine, list[DrawnLine]]

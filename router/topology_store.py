@@ -1,4 +1,4 @@
-"""Which versions has this installation published, and what did its routers report?"""
+"""Which versions and reports has the router of this installation published?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NotAppliedError(Exception):
 
 
 async def read_topology(settings: Settings) -> TopologyTable:
-    """Return all of the topology table. Raises NotAppliedError if it holds a row that no router
+    """Return the whole topology table. Raises NotAppliedError if it contains a row that no router
     wrote, and the errors of `read_table`."""
     table = await topology_table.read_topology(settings)
     for key, message in table.foreign.items():
@@ -29,7 +29,7 @@ async def read_topology(settings: Settings) -> TopologyTable:
 
 async def published_versions_of(settings: Settings, pipeline: str) -> list[Version]:
     """Return all published versions of a pipeline, oldest first; empty if nothing was ever applied.
-    Raises NotAppliedError if the table holds a row that no router wrote."""
+    Raises NotAppliedError if the table contains a row that no router wrote."""
     return list((await read_topology(settings)).of(pipeline))
 
 
@@ -39,8 +39,8 @@ async def current_version(settings: Settings, pipeline: str) -> Version | None:
 
 
 async def write_report(settings: Settings, report: RouterReport) -> None:
-    """Write what a router has to report about a file. It replaces the pipeline's report before.
-    Raises BrokerError."""
+    """Write the report of a router about a file. It replaces the previous report about the
+    pipeline. Raises BrokerError."""
     topic = settings.names.topology_topic
     async with ClusterAdmin.open(settings) as admin:
         await admin.create_topics(system_topics.system_topic_specs(settings.names))

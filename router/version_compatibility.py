@@ -1,4 +1,5 @@
-"""Can events of older versions, and workers with older code, live beside a new version?"""
+"""Can a new version read the events of older versions, and can workers with older code read the new
+events?"""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ def find_incompatibilities(
 ) -> list[SchemaIncompatibility]:
     """Return what could not be read if `derived` were published after `versions`.
 
-    `unread` holds a (version number, stage, event type) for each input that has events which the
+    `unread` contains a (version number, stage, event type) for each input that has events which the
     stage has not read. An input is left out if its schema is not known or has not changed: the
     linter checks whether the stages of one file fit each other.
     """

@@ -1,4 +1,4 @@
-"""How does a derived file become a pipeline's next version, whole or not at all?
+"""How is a derived file published as the next version of a pipeline, completely or not at all?
 
 The steps are those of `farandole.router.publish_transaction`; these two are done here:
 
@@ -58,16 +58,16 @@ _OTHER_ROUTER_SECONDS = 2.0  # seconds for a router that has fenced us, before w
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What publishing has done."""
+    """The result of publishing."""
 
     version: Version
     """The newest version."""
     changed: bool
-    """Whether this call published it."""
+    """True if this call published it."""
     created_topics: tuple[str, ...] = ()
     configured_topics: tuple[str, ...] = ()
     """The topics whose configs this call has repaired."""
-    held_ms: float = 0.0
+    blocked_ms: float = 0.0
     """How long readers had to wait at the boundaries."""
 
 
@@ -133,7 +133,7 @@ async def _await_other_router(settings: Settings) -> None:
 
 @dataclass(slots=True)
 class _PublishJob:
-    """What is to be published, and what earlier attempts have done."""
+    """A file that is to be published, and the results of earlier attempts."""
 
     settings: Settings
     derived: DerivedTopology
@@ -161,13 +161,13 @@ async def _try_publish(job: _PublishJob) -> ApplyResult:
             if newest is None or not same_content(newest, derived):
                 _check_expected_state(job, derived, newest, existing)
                 prepared = await _prepare_version(job, derived, table, admin, existing)
-                held = await publish_prepared(
+                blocked_ms = await publish_prepared(
                     job.transaction, prepared, publisher, marker, job.attempts
                 )
                 version, changed = job.attempts[-1], True
             else:
                 # Perhaps an attempt of ours published it, and the answer did not arrive.
-                version, changed, held = newest, newest in job.attempts, 0.0
+                version, changed, blocked_ms = newest, newest in job.attempts, 0.0
                 await _create_topics(job, derived, admin, existing)
             repaired = await _repair_configs(derived, admin)
     if changed:
@@ -176,9 +176,9 @@ async def _try_publish(job: _PublishJob) -> ApplyResult:
             version=version.name,
             by=job.by,
             created=len(job.created),
-            held_ms=round(held, 1),
+            held_ms=round(blocked_ms, 1),
         )
-    return ApplyResult(version, changed, job.created, repaired, held)
+    return ApplyResult(version, changed, job.created, repaired, blocked_ms)
 
 
 def _check_expected_state(

@@ -1,10 +1,11 @@
-"""Which versions does nobody need any more?
+"""Which versions are no longer needed?
 
-A version is over when no run can begin under it and none that began is open: every root that
-belongs to it has been settled by all its subscribers, and the books, read after that, show nothing
-of it in flight. The order of the looks makes it sound: an entry stands in the transaction that
-settles its root, so once the offsets are past the version's end its entries are in the ledger; and
-once the bookkeeper is past the end that the ledger had then, its rows show them.
+A version is over when no run can begin under it and no run of it is open: every root that belongs
+to it has been settled by all subscribers, and the books, which are read after that, show nothing of
+it in flight. The order of these checks matters: the ledger entry of a root commits in the
+transaction that settles the root, so once the offsets are past the end of the version, its entries
+are in the ledger; and once the bookkeeper is past the end that the ledger had then, the run rows
+contain these entries.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from farandole.router.topology_store import read_topology
 log = structlog.get_logger()
 
 CommittedOffsets = Mapping[str, Mapping[TopicPartition, int | None]]
-"""By stage, the offset of each partition that it reads."""
+"""The committed offset of each partition that a stage reads, by stage."""
 
 
 async def retire_versions(settings: Settings, pipeline: str) -> list[Version]:
     """Retire the versions of a pipeline that are over, and return them. Raises BrokerError and
     NotAppliedError."""
     table = await read_topology(settings)
-    # What is older than the books is not in them.
+    # Versions that are older than the ledger have no entries in it.
     versions = [v for v in table.of(pipeline) if v.retired is None and v.ledger]
     if len(versions) < 2:
         return []
@@ -69,10 +70,11 @@ async def retire_versions(settings: Settings, pipeline: str) -> list[Version]:
 def drained_versions(
     versions: Sequence[Version], committed: CommittedOffsets, ends: Mapping[TopicPartition, int]
 ) -> list[Version]:
-    """Of a pipeline's versions, oldest first, those whose roots are all settled; never the newest.
+    """Return those of a pipeline's versions (oldest first) whose roots are all settled; never the
+    newest.
 
-    A version's roots end where the next one begins; in a topic that no later one has, where the
-    topic ends now.
+    The roots of a version end at the boundary of the next version that has the topic; if there is
+    none, at the current end of the topic.
     """
 
     def end(later: Sequence[Version], tp: TopicPartition) -> int:
@@ -95,7 +97,7 @@ def drained_versions(
 async def _ledger_is_folded(
     admin: ClusterAdmin, settings: Settings, existing: Mapping[str, int]
 ) -> bool:
-    """Is the bookkeeper past what the ledger holds now?"""
+    """Return True if the bookkeeper has read everything that is in the ledger now."""
     names = settings.names
     partitions = {
         TopicPartition(names.ledger_topic, i): ""
@@ -106,7 +108,7 @@ async def _ledger_is_folded(
 
 
 async def _versions_with_open_runs(settings: Settings, pipeline: str) -> set[int]:
-    """The numbers of the versions under which a run is not complete."""
+    """Return the numbers of the versions that have a run which is not complete."""
     busy: dict[bytes, int] = {}
     async with aclosing(scan(settings, [settings.names.runs_topic])) as batches:
         async for records in batches:

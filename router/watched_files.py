@@ -1,4 +1,4 @@
-"""Which files does a router watch, and which of them have been saved?"""
+"""Which files does a router watch, and which of them were saved?"""
 
 from __future__ import annotations
 

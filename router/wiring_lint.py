@@ -1,4 +1,4 @@
-"""Are the stages of a file connected: no cycle, a root, inputs of equal partitions?"""
+"""Are the stages of a file connected correctly: no cycle, a root, inputs with equal partitions?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a topology file contain, and at which line and column is each part?"""
+"""What are the data of a topology file, and at which line and column is each part?"""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class _OpenContainer:
     key: str | None = None
     """The key whose value comes next; None if a key comes next."""
     ignored: bool = False
-    """Whether it belongs to the second of two equal keys: it is read, but not kept."""
+    """True if it belongs to the second of two equal keys: then it is read, but not added."""
 
 
 @dataclass
@@ -169,7 +169,7 @@ class _DocumentBuilder:
     stack: list[_OpenContainer] = field(default_factory=list)
     documents: int = 0
     repeated: bool = False
-    """Whether the next value belongs to a key that the mapping has already."""
+    """True if the next value belongs to a key that the mapping has already."""
 
     def take(self, event: Any) -> None:
         mark = SourceMark(event.start_mark.line + 1, event.start_mark.column + 1)
@@ -281,8 +281,8 @@ def _syntax_problem(text: str, at: SourceMark, error: Any) -> tuple[str, str]:
     line = lines[at.line - 1] if at.line <= len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(error.problem):
         return "a tab stands where YAML wants spaces", "indent with spaces"
-    # A syntax error is often noticed far behind the begin of what was left open.
-    begun = error.context_mark
-    context = f" {error.context} begun in line {begun.line + 1}" if error.context and begun else ""
+    # A syntax error is often noticed long after the container that was left open.
+    start = error.context_mark
+    context = f" {error.context} begun in line {start.line + 1}" if error.context and start else ""
     problem = " ".join(str(error.problem or error).split())
     return f"the YAML breaks off here{context}: {problem}", "check colons, brackets and indentation"

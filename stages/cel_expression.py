@@ -1,4 +1,4 @@
-"""Is the expression of a `when:` true for an event?
+"""Is a `when:` expression true for an event?
 
 The language is the Common Expression Language, in Google's C++ implementation. Loops run only over
 existing values, iterations have a limit, and regular expressions take linear time. https://github.com/google/cel-spec

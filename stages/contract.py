@@ -1,4 +1,4 @@
-"""What may a stage function raise and return, and what does it get?"""
+"""What may a stage function raise and return, and which context does it get?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ T = TypeVar("T")
 
 
 class Reject(Exception):
-    """Raise it for an event that can never succeed: it becomes a dead letter at once, without a
-    retry."""
+    """Raised by a stage function for an event that can never succeed: the event becomes a dead
+    letter at once, without a retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class To(Generic[T]):
-    """Return it to name the event type of an output: for a stage with two outputs of one schema."""
+    """Returned by a stage function to name the event type of an output, if two outputs of the stage
+    share a schema."""
 
     event: str
     data: T
@@ -36,7 +37,7 @@ class Logger(Protocol):
 
 
 class Context(Protocol):
-    """What a second parameter with the annotation `Context` gets."""
+    """The context of an attempt, for a parameter with the annotation `Context`."""
 
     @property
     def run(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Which function is `package.module:function`?"""
+"""Which function does `package.module:function` name?"""
 
 from __future__ import annotations
 

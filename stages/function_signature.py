@@ -1,4 +1,4 @@
-"""What does a stage function take, and what does it return?"""
+"""Which inputs and outputs does a stage function have?"""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ class UnbindableError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class StageSignature:
-    """What a stage function takes and returns, read from its annotations once."""
+    """The inputs and outputs of a stage function, read from the annotations once."""
 
     input_schema: Any
     """The type of one event, also if the function takes a list of them. Any for a pass-through."""
     takes_batch: bool
-    """Whether the function takes a `list` of events."""
+    """True if the function takes a `list` of events."""
     context_parameter: str | None
     """The name of the parameter that takes the Context; None if there is none."""
     output_schemas: tuple[Any, ...]
     """The types that it may return or yield, in the order of the annotation; () for none."""
     returns_many: bool
-    """Whether it returns an iterable of events."""
+    """True if it returns an iterable of events."""
     names_outputs: bool
-    """Whether it returns `To(event type, data)`."""
+    """True if it returns `To(event type, data)`."""
     kind: FunctionKind
     parameter_model: Any = None
     """The model of its parameter `params`; None if it has none."""
     is_passthrough: bool = False
-    """Whether it returns the event that it takes, of whatever type: its annotation is a TypeVar."""
+    """True if it returns the event that it takes, of whatever type: its annotation is a TypeVar."""
 
 
 def read_signature(function: Callable[..., Any]) -> StageSignature:

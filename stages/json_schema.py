@@ -1,4 +1,4 @@
-"""Which JSON Schema does a type have, for its writers and for its readers?"""
+"""Which JSON Schemas does a type have, for writers and for readers?"""
 
 from __future__ import annotations
 

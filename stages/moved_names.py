@@ -1,5 +1,4 @@
-"""What does a pipeline's code read that imports a name which Farandole had before it became one
-package?"""
+"""Which message does code get that imports a name from before Farandole was one package?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which `params` does a function get for the values of `with:`?"""
+"""How are the values of `with:` turned into the `params` of a function?"""
 
 from __future__ import annotations
 

@@ -12,19 +12,19 @@ from benchmarks.peers.installed import Home, by_pip, streams
 _PROGRAMS = Path(__file__).parent / "programs"
 _ROOT = Path(__file__).parent.parent.parent
 EXACTLY, AT_LEAST, AT_MOST = "exactly once", "at least once", "at most once"
-_SLOW = 30.0  # seconds that are enough to know the rate of who never gets through
+_SLOW = 30.0  # seconds for contestants that are too slow to finish
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What a contestant is to move, and whither."""
+    """From where to where a contestant moves lines."""
 
     bootstrap: str
     source: str
     target: str
     group: str
     folder: Path
-    """For whatever it keeps on disk."""
+    """A folder for files of the contestant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,12 @@ class Contestant:
     guarantee: str
     command: Callable[[Home, Hop], Sequence[str]]
     install: Callable[[Path], Home] | None = None
-    """Into that folder. Raises MissingPeerError. None: nothing is to be installed."""
+    """Installs the contestant into a folder. Raises MissingPeerError. None if nothing has to be
+    installed."""
     home: str = ""
-    """The folder's name: what two contestants share is installed once."""
+    """The name of the folder. Two contestants may share one."""
     limit: float | None = None
-    """Seconds after which it is cut, if fewer than everybody's."""
+    """Seconds after which a run is stopped; None if the limit of all contestants holds."""
     ours: bool = False
 
 
@@ -75,7 +76,7 @@ def _java(threads: int) -> Callable[[Home, Hop], Sequence[str]]:
     return command
 
 
-def _installs(name: str) -> Callable[[Path], Home]:
+def _pip_install(name: str) -> Callable[[Path], Home]:
     return lambda folder: by_pip(folder, _PROGRAMS / f"requirements-{name}.txt")
 
 
@@ -92,20 +93,20 @@ CONTESTANTS = (
     ),
     Contestant(
         "confluent-kafka, a loop", EXACTLY, _python("confluent"),
-        _installs("confluent"), "confluent",
+        _pip_install("confluent"), "confluent",
     ),
-    Contestant("Quix Streams", EXACTLY, _python("quix"), _installs("quix"), "quix"),
+    Contestant("Quix Streams", EXACTLY, _python("quix"), _pip_install("quix"), "quix"),
     Contestant(
         "FastStream, batches", AT_LEAST, _python("faststream_batch"),
-        _installs("faststream"), "faststream",
+        _pip_install("faststream"), "faststream",
     ),
     Contestant(
         "FastStream, batches, its defaults", AT_MOST, _python("faststream_batch", "default"),
-        _installs("faststream"), "faststream", _SLOW,
+        _pip_install("faststream"), "faststream", _SLOW,
     ),
     Contestant(
         "FastStream, single", AT_LEAST, _python("faststream_single"),
-        _installs("faststream"), "faststream", _SLOW,
+        _pip_install("faststream"), "faststream", _SLOW,
     ),
-    Contestant("Faust", AT_LEAST, _python("faust"), _installs("faust"), "faust", _SLOW),
+    Contestant("Faust", AT_LEAST, _python("faust"), _pip_install("faust"), "faust", _SLOW),
 )  # fmt: skip

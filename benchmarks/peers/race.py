@@ -1,6 +1,7 @@
-"""How many lines a second pass the same hop, by us and by the peers?
+"""How many lines a second pass the same hop, with Farandole and with its peers?
 
-In every round each contestant runs once, alone, over the same topic, into a new one.
+In each round, each contestant runs once and alone. All read the same topic, and each run writes to
+a new one.
 """
 
 from __future__ import annotations
@@ -28,38 +29,39 @@ async def measure(
     limit: float,
     names: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The table's rows. `names`: parts of contestants' names; none: all of them. `limit`: seconds
-    after which a run is cut."""
+    """Return the rows of the table. `names` holds parts of names of contestants; all run if it is
+    empty. A run is stopped after `limit` seconds."""
     chosen = [c for c in CONTESTANTS if not names or any(n in c.name.lower() for n in names)]
-    homes, missing = _installed(chosen)
+    homes, missing = _install_contestants(chosen)
     source = Source(settings.names.event_topic("bench", "peers"), count)
     async with ClusterAdmin.open(settings) as admin:
         await admin.create_topics({source.topic: TopicSpec(pipelines.PARTITIONS)})
     await lines.fill(settings, source.topic, count)
-    there = [c for c in chosen if c.name in homes]
+    present = [c for c in chosen if c.name in homes]
     runs: dict[str, list[verdict.Run]] = {c.name: [] for c in chosen}
     for turn in range(rounds):
-        # Every round starts with another contestant: a drift of the machine favours none.
-        start = turn * len(there) // rounds
-        for contestant in there[start:] + there[:start]:
+        # Each round starts with another contestant, so that a drift of the machine favours none.
+        start = turn * len(present) // rounds
+        for contestant in present[start:] + present[:start]:
             cut = min(limit, contestant.limit or limit)
             done = await run(settings, contestant, homes[contestant.name], source, cut)
             runs[contestant.name].append(done)
-            print(f"  round {turn + 1}: {contestant.name:24} {_said(done)}", flush=True)
+            print(f"  round {turn + 1}: {contestant.name:24} {_run_line(done)}", flush=True)
     return {
         "what": f"one hop, JSON lines of 130 bytes, {pipelines.PARTITIONS} partitions",
         "lines": count,
         "rounds": rounds,
         "limit": limit,
-        "versions": {c.home: homes[c.name].versions for c in there if c.home},
+        "versions": {c.home: homes[c.name].versions for c in present if c.home},
         "rows": [
             verdict.row(c.name, c.guarantee, runs[c.name], missing.get(c.name, "")) for c in chosen
         ],
     }
 
 
-def _installed(chosen: Sequence[Contestant]) -> tuple[dict[str, Home], dict[str, str]]:
-    """Of each contestant where it stands, or why it is missing."""
+def _install_contestants(chosen: Sequence[Contestant]) -> tuple[dict[str, Home], dict[str, str]]:
+    """Install the contestants. Return where each is, and for the others why they are missing, by
+    name."""
     homes: dict[str, Home] = {}
     missing: dict[str, str] = {}
     for contestant in chosen:
@@ -74,7 +76,7 @@ def _installed(chosen: Sequence[Contestant]) -> tuple[dict[str, Home], dict[str,
     return homes, missing
 
 
-def _said(run: verdict.Run) -> str:
+def _run_line(run: verdict.Run) -> str:
     rate = "no" if run.rate is None else f"{run.rate:,.0f}"
     cost = "" if run.cpu_us is None else f"{run.cpu_us:7.2f} us of CPU"
     return f"{rate:>9} lines/s {cost} {run.memory >> 20:5} MiB  {'; '.join(run.marks)}"

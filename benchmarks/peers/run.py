@@ -1,4 +1,4 @@
-"""What does one contestant do in one run, watched from outside?"""
+"""How is one run of one contestant measured, from outside of its process?"""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from aiokafka import TopicPartition
 from benchmarks import pipelines
 from benchmarks.peers.contestants import Contestant, Hop
 from benchmarks.peers.installed import Home
-from benchmarks.peers.lines import audited
-from benchmarks.peers.verdict import Run, Sample, judged
+from benchmarks.peers.lines import audit_topic
+from benchmarks.peers.verdict import Run, Sample, evaluate_run
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_admin_client, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
 from farandole.services.worker_services import settings_environment
 
-_LOOK = 0.1  # seconds between two looks at a contestant
-_GRACE = 20.0  # seconds that it has to end in good order
+_SAMPLE_INTERVAL = 0.1  # seconds
+_GRACE = 20.0  # seconds for a contestant to end after SIGTERM
 _STAGE = "hop0"
 
 
@@ -49,26 +49,26 @@ class Source:
 async def run(
     settings: Settings, contestant: Contestant, home: Home, source: Source, limit: float
 ) -> Run:
-    """Let it move all of `source` into a new topic, at most for `limit` seconds, and count what
-    stands there afterwards."""
+    """Let a contestant move all of `source` into a new topic, for at most `limit` seconds; then
+    check the records in this topic. Return the figures of the run."""
     settings = settings.model_copy(update={"namespace": f"p{secrets.token_hex(4)}"})
     target = settings.names.event_topic("bench", "line.1")
     group = settings.names.stage_group("bench", _STAGE)
     with tempfile.TemporaryDirectory(prefix="farandole-peer-") as place:
         hop = Hop(settings.bootstrap or "", source.topic, target, group, Path(place))
         (hop.folder / "topology.yaml").write_text("pipeline: bench\n")
-        async with ClusterAdmin.open(settings) as there:
-            await there.create_topics({target: TopicSpec(pipelines.PARTITIONS)})
+        async with ClusterAdmin.open(settings) as admin:
+            await admin.create_topics({target: TopicSpec(pipelines.PARTITIONS)})
             if contestant.ours:
                 await _publish(settings, source)
-            async with _started(contestant, home, hop, settings) as child:
-                samples = await _watched(there, hop, source, child, limit)
-                ended = _last_word(hop, child)
-            committed = await _committed(there, hop, source)
-        audit = await audited(settings, target, source.lines)
+            async with _running_contestant(contestant, home, hop, settings) as child:
+                samples = await _sample_until_done(admin, hop, source, child, limit)
+                ended = _failure_text(hop, child)
+            committed = await _committed_lines(admin, hop, source)
+        audit = await audit_topic(settings, target, source.lines)
     async with open_client(make_admin_client(settings), settings) as client:
         await client.delete_topics([target])
-    return judged(samples, committed, source.lines, audit, limit, ended)
+    return evaluate_run(samples, committed, source.lines, audit, limit, ended)
 
 
 async def _publish(settings: Settings, source: Source) -> None:
@@ -79,11 +79,11 @@ async def _publish(settings: Settings, source: Source) -> None:
 
 
 @asynccontextmanager
-async def _started(
+async def _running_contestant(
     contestant: Contestant, home: Home, hop: Hop, settings: Settings
 ) -> AsyncIterator[Process]:
     variables = settings_environment(settings) if contestant.ours else {}
-    with _log(hop).open("wb") as log:
+    with _log_file(hop).open("wb") as log:
         child = await asyncio.create_subprocess_exec(
             *contestant.command(home, hop), env={**os.environ, **variables}, cwd=hop.folder,
             stdin=DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -91,41 +91,42 @@ async def _started(
         try:
             yield child
         finally:
-            await _end(child)
+            await _stop(child)
 
 
-async def _end(child: Process) -> None:
+async def _stop(child: Process) -> None:
     if child.returncode is None:
         child.send_signal(signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_GRACE):
             await child.wait()
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)  # it leads a session of its own
+        os.killpg(child.pid, signal.SIGKILL)  # it leads its own session
     await child.wait()
 
 
-async def _watched(
-    there: ClusterAdmin, hop: Hop, source: Source, child: Process, limit: float
+async def _sample_until_done(
+    admin: ClusterAdmin, hop: Hop, source: Source, child: Process, limit: float
 ) -> list[Sample]:
-    """Until all is committed, the time is over, or it has ended by itself."""
+    """Return samples, taken until all lines are committed, the time is over, or the contestant has
+    ended."""
     samples: list[Sample] = []
     costs: dict[int, float] = {}
     written = False
     began = time.monotonic()
     while True:
-        committed = await _committed(there, hop, source)
-        written = written or await _written(there, hop)
+        committed = await _committed_lines(admin, hop, source)
+        written = written or await _has_output(admin, hop)
         seconds = time.monotonic() - began
-        samples.append(Sample(seconds, committed, *_used(child.pid, costs), written))
+        samples.append(Sample(seconds, committed, *_resources_used(child.pid, costs), written))
         if committed >= source.lines or seconds > limit or child.returncode is not None:
             return samples
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_SAMPLE_INTERVAL)
 
 
-def _used(pid: int, costs: dict[int, float]) -> tuple[float, int]:
-    """Seconds of CPU and resident bytes of a process and its descendants. `costs` keeps what those
-    have used that are gone."""
+def _resources_used(pid: int, costs: dict[int, float]) -> tuple[float, int]:
+    """Return CPU seconds and resident bytes of a process and its descendants. `costs` keeps the CPU
+    seconds of each process, also of those that have ended."""
     memory = 0
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
@@ -137,25 +138,27 @@ def _used(pid: int, costs: dict[int, float]) -> tuple[float, int]:
     return sum(costs.values()), memory
 
 
-async def _committed(there: ClusterAdmin, hop: Hop, source: Source) -> int:
-    """Lines. The source holds no transactions' markers, so there an offset is a count."""
-    found = await there.committed_offsets(hop.group, source.partitions)
+async def _committed_lines(admin: ClusterAdmin, hop: Hop, source: Source) -> int:
+    """Return how many lines the group has committed. The source contains no transaction markers, so
+    an offset is a count of lines."""
+    found = await admin.committed_offsets(hop.group, source.partitions)
     return sum(offset.offset for offset in found.values() if offset is not None)
 
 
-async def _written(there: ClusterAdmin, hop: Hop) -> bool:
+async def _has_output(admin: ClusterAdmin, hop: Hop) -> bool:
     target = [TopicPartition(hop.target, p) for p in range(pipelines.PARTITIONS)]
-    return any((await there.end_offsets(target)).values())
+    return any((await admin.end_offsets(target)).values())
 
 
-def _log(hop: Hop) -> Path:
+def _log_file(hop: Hop) -> Path:
     return hop.folder / "log"
 
 
-def _last_word(hop: Hop, child: Process) -> str:
-    """Of one that has ended by itself, else nothing."""
+def _failure_text(hop: Hop, child: Process) -> str:
+    """Return the exit code and the last line of the log if the contestant has ended by itself, else
+    an empty text."""
     code = child.returncode
     if code is None:
         return ""
-    said = _log(hop).read_text(errors="replace").strip().splitlines()
-    return f"exit {code}: {said[-1].strip()[:200] if said else 'without a word'}"
+    lines = _log_file(hop).read_text(errors="replace").strip().splitlines()
+    return f"exit {code}: {lines[-1].strip()[:200] if lines else 'without a word'}"

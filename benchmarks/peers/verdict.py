@@ -1,4 +1,4 @@
-"""What do the runs of one contestant say together, and which of them deserve a mark?"""
+"""Which figures does one contestant get from its runs, and which runs get a remark?"""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from benchmarks.peers.lines import Audit, paid_cents
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A contestant as it was looked at while it ran."""
+    """The state of a contestant at one moment of a run."""
 
     seconds: float
-    """Since it was started."""
+    """Since the contestant was started."""
     committed: int
-    """Lines whose offset its group has committed."""
+    """Lines whose offset the consumer group has committed."""
     cpu: float
     """Seconds of all of its processes, user and system."""
     memory: int
     """Resident bytes of all of its processes."""
     written: bool = False
-    """Does anything stand in its target, committed or not?"""
+    """True if the target topic contains any record, committed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Run:
     """One run of one contestant."""
 
     rate: float | None
-    """Lines a second; None where nothing was committed."""
+    """Lines a second; None if nothing was committed."""
     cpu_us: float | None
     """Microseconds of CPU a line."""
     memory: int
@@ -39,18 +39,18 @@ class Run:
     committed: int
     marks: tuple[str, ...]
     whole: float | None = None
-    """Lines a second from the first output instead, with all that warms up behind it."""
+    """Lines a second from the first output on, which includes the warm-up."""
 
 
-def judged(
+def evaluate_run(
     samples: Sequence[Sample], committed: int, lines: int, audit: Audit, limit: float, ended: str
 ) -> Run:
-    """A run by its samples: from the first commit that was seen to the last, the lines committed in
-    between.
+    """Return the figures of a run: the lines that were committed between the first and the last
+    commit in the samples.
 
-    So neither the start of an interpreter nor the joining of a group counts for or against anybody.
-    Who commits everything at once is measured from its start. `committed`: what the group had
-    committed when its processes had ended; `ended`: why they ended by themselves, if they did.
+    So the start of an interpreter and the joining of a group do not count. A contestant that
+    commits everything at once is measured from its start. `committed` is what the group had
+    committed after the processes had ended; `ended` is why they ended by themselves, or empty.
     """
     working = [sample for sample in samples if sample.committed]
     rate = cpu_us = whole = None
@@ -69,13 +69,13 @@ def judged(
     elif not working or working[-1].committed < lines:
         done = working[-1].committed if working else 0
         marks.append(f"unfinished: {done:,} of {lines:,} lines in {limit:g} s")
-    marks += wrongs(audit, committed, lines)
+    marks += find_faults(audit, committed, lines)
     memory = max((sample.memory for sample in samples), default=0)
     return Run(rate, cpu_us, memory, committed, tuple(marks), whole)
 
 
-def wrongs(audit: Audit, committed: int, lines: int) -> list[str]:
-    """What is amiss in a target whose group has committed so many lines."""
+def find_faults(audit: Audit, committed: int, lines: int) -> list[str]:
+    """Return what is wrong in a target topic, if the group has committed that many lines."""
     found = []
     lost = min(committed, lines) - audit.distinct
     doubled = audit.count - audit.wrong - audit.distinct
@@ -93,7 +93,7 @@ def wrongs(audit: Audit, committed: int, lines: int) -> list[str]:
 
 
 def row(name: str, guarantee: str, runs: Sequence[Run], missing: str = "") -> dict[str, Any]:
-    """One line of the table: medians over the runs, each mark once."""
+    """Return a row of the table: medians over the runs, and each remark once."""
     rates = [run.rate for run in runs if run.rate is not None]
     wholes = [run.whole for run in runs if run.whole is not None]
     costs = [run.cpu_us for run in runs if run.cpu_us is not None]
@@ -113,8 +113,9 @@ def row(name: str, guarantee: str, runs: Sequence[Run], missing: str = "") -> di
     }
 
 
-def ranked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The fastest first; behind them all whoever lost lines, for that is no rate."""
+def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows, the fastest first. Contestants that lost lines come last: their rate means
+    nothing."""
 
     def place(row: dict[str, Any]) -> tuple[bool, float]:
         return any(mark.startswith("lost") for mark in row["marks"]), -(row["lines/s"] or 0)
@@ -123,9 +124,9 @@ def ranked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as they are ranked, in Markdown."""
+    """Return the ranked rows as a Markdown table."""
 
-    def shown(value: float | None, form: str) -> str:
+    def format_value(value: float | None, form: str) -> str:
         return "–" if value is None else format(value, form)
 
     lines = [
@@ -133,14 +134,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         " | CPU µs a line | MiB | |",
         "|---|---|--:|--:|--:|--:|--:|--:|---|",
     ]
-    for each in ranked(rows):
+    for each in rank_rows(rows):
         rates = each["lines/s of each run"]
         lines.append(
-            f"| {each['peer']} | {each['guarantee']} | {shown(each['lines/s'], ',.0f')} |"
-            f" {shown(min(rates, default=None), ',.0f')} |"
-            f" {shown(max(rates, default=None), ',.0f')} |"
-            f" {shown(each['lines/s from the first output'], ',.0f')} |"
-            f" {shown(each['us of CPU a line'], '.1f')} | {shown(each['MiB'], ',d')} |"
+            f"| {each['peer']} | {each['guarantee']} | {format_value(each['lines/s'], ',.0f')} |"
+            f" {format_value(min(rates, default=None), ',.0f')} |"
+            f" {format_value(max(rates, default=None), ',.0f')} |"
+            f" {format_value(each['lines/s from the first output'], ',.0f')} |"
+            f" {format_value(each['us of CPU a line'], '.1f')} |"
+            f" {format_value(each['MiB'], ',d')} |"
             f" {'; '.join(each['marks'])} |"
         )
     return "\n".join(lines)

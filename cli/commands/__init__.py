@@ -1,1 +1,1 @@
-"""What happens when a person types a command? Each stands in the module of its name."""
+"""What does each command do? Each is in the module of its name."""

@@ -1,4 +1,4 @@
-"""Who takes care of a failure?"""
+"""How is an incident acknowledged?"""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from farandole.operations.current_user import current_user
 @click.argument("incident", metavar="ID")
 @click.pass_obj
 def ack(context: CliContext, incident: str) -> None:
-    """Say that you take care of an incident: no digest of it is sent any more, only that it is
-    resolved."""
+    """Tell others that you take care of an incident.
+
+    No more digests of it are sent, only a notice when it is resolved.
+    """
     from farandole.operations.incidents.incidents import AcknowledgeRequest, acknowledge
 
     context.configure_logs()

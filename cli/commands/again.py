@@ -1,4 +1,4 @@
-"""How is a run begun anew?"""
+"""How is a run repeated?"""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from farandole.cli.output import print_json, print_line
 @json_option
 @click.pass_obj
 def again(context: CliContext, run_id: str, as_json: bool) -> None:
-    """Publish the root of RUN once more, and print the id of the run that it opens.
+    """Publish the root of RUN again, which opens a new run.
 
-    It is wired by the version that is in force now; the books name the run that it repeats.
+    The id of the new run is printed. The new run is wired by the version that is in force now, and
+    the books name the run that it repeats.
     """
     from farandole.operations.runs.again import AgainRequest, repeat_run
 

@@ -1,4 +1,4 @@
-"""How is the folder's topology file put in force?"""
+"""How is the folder's topology file published?"""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from farandole.operations.current_user import current_user
 @json_option
 @click.pass_obj
 def apply(context: CliContext, plan: Path | None, allowed: tuple[str, ...], as_json: bool) -> None:
-    """Publish topology.yaml as its pipeline's next version, and create the topics it needs.
+    """Publish topology.yaml as the pipeline's next version.
 
-    With PLAN, do exactly what `farandole plan --out PLAN` has shown, or nothing if the state of
-    things has moved since. Changes nothing if the newest version says the same already.
+    The topics that it needs are created. With PLAN, exactly what `farandole plan --out PLAN` has
+    shown is done, or nothing if the cluster has changed since. Nothing is changed if the newest
+    version has the same content.
     """
     from farandole.cli.rendering.apply_view import apply_lines
     from farandole.operations.topology.apply import ApplyRequest, apply_topology

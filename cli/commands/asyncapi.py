@@ -1,4 +1,4 @@
-"""How is the pipeline described to those who read AsyncAPI?"""
+"""How is the AsyncAPI document of a pipeline printed?"""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 @click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
 @click.pass_obj
 def asyncapi(context: CliContext, file: Path | None, as_yaml: bool) -> None:
-    """Print an AsyncAPI 3.0 document of FILE (default: the folder's topology.yaml).
+    """Print an AsyncAPI 3.0 document of a topology file.
 
-    Needs no broker; names the one in use where it is known.
+    FILE is by default the folder's topology.yaml. No broker is needed; the document names the one
+    in use if it is known.
     """
     from farandole.router.asyncapi import asyncapi_document
 
@@ -45,7 +46,7 @@ def asyncapi(context: CliContext, file: Path | None, as_yaml: bool) -> None:
 
 
 def _known_server(context: CliContext) -> KafkaServer | None:
-    """Return the Kafka that settings name or that runs in the folder; None if there is neither."""
+    """Return the Kafka that settings name or that runs in the folder; None if there is none."""
     from farandole.broker import embedded_kafka
     from farandole.router.asyncapi import KafkaServer
 

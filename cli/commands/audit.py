@@ -1,4 +1,4 @@
-"""Do the books say what the topics hold?"""
+"""Do the books agree with the events in the topics?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 
 _EXIT_CODES = {"agree": 0, "differ": 1, "unverifiable": 2}
-"""By verdict."""
+"""Exit codes by verdict."""
 
 
 @click.command()
@@ -17,12 +17,12 @@ _EXIT_CODES = {"agree": 0, "differ": 1, "unverifiable": 2}
 @json_option
 @click.pass_obj
 def audit(context: CliContext, run_id: str | None, as_json: bool) -> None:
-    """Compare the entries of the books with what the topics hold, of all runs or of RUN, and the
-    rows of the runs with what their entries fold into.
+    """Compare the books with the events in the topics.
 
-    All is read anew, at read_committed: of each event type what was emitted, and of each stage
-    what it has consumed up to its committed offset. Exit 1: something differs. Exit 2: retention
-    has taken what would tell.
+    All runs are compared, or only RUN; the rows of the runs are compared with their ledger entries
+    too. All topics are read again, at read_committed: the events that were emitted of each type,
+    and those that each stage has consumed up to its committed offset. Exit code 1: something
+    differs. Exit code 2: retention has deleted what is needed to decide.
     """
     from farandole.cli.rendering.audit_view import audit_lines
     from farandole.operations.audit.topic_audit import AuditRequest, audit_topics

@@ -1,4 +1,4 @@
-"""How does a person end a run that goes on?"""
+"""How is a run cancelled?"""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from farandole.operations.current_user import current_user
 @by_option
 @click.pass_obj
 def cancel(context: CliContext, run_id: str, by: str | None) -> None:
-    """End RUN: none of its events is handled any more; what is in flight is consumed and counted.
+    """End RUN: none of its events is handled any more.
 
-    Say it again to see what is still in flight, and what holds it.
+    Events in flight are consumed and counted. Give the command again to see what is still in
+    flight, and which pauses delay it.
     """
     from farandole.cli.rendering.control_text import pause_text
     from farandole.operations.control.cancel import CancelRequest, cancel_run

@@ -1,4 +1,4 @@
-"""How does a shell learn to complete our commands, stages and events?"""
+"""How does a shell complete commands, stages and event types?"""
 
 from __future__ import annotations
 

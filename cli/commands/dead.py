@@ -1,4 +1,4 @@
-"""What died, and what becomes of it?"""
+"""How are dead letters listed, shown, replayed and discarded?"""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def _selection_options(command: CommandFunction) -> CommandFunction:
 @json_option
 @click.pass_context
 def dead(click_context: click.Context, /, as_json: bool, **filters: Any) -> None:
-    """List what died by stage and kind: how many letters are open, how many are settled, since
-    when. Then look at one, replay or discard them.
+    """List dead letters by stage and kind of failure.
 
-    Times are UTC.
+    For each kind: how many letters are open, how many are settled, and when the first and the last
+    died. The commands below show one letter, or replay or discard them. Times are UTC.
     """
     if click_context.invoked_subcommand is not None:
         if as_json or any(value is not None for value in filters.values()):
@@ -84,15 +84,22 @@ def dead(click_context: click.Context, /, as_json: bool, **filters: Any) -> None
 
 @dead.command()
 @click.argument("place", metavar="STAGE/OFFSET")
+@json_option
 @click.pass_obj
-def show(context: CliContext, place: str) -> None:
-    """Show one dead letter: why it died, its traceback, headers and data, and what became of it."""
+def show(context: CliContext, place: str, as_json: bool) -> None:
+    """Show one dead letter and what became of it.
+
+    This prints why the event died, the traceback, the headers and the data.
+    """
     from farandole.cli.rendering.dead_letter_view import letter_commands, letter_lines
     from farandole.operations.dead_letters.letter_queries import ShowLetterRequest, show_letter
 
     request = ShowLetterRequest(*_parse_position(place))
     context.configure_logs()
     letter = context.run(lambda installation: show_letter(installation, request))
+    if as_json:
+        print_json(letter.to_data())
+        return
     for line in (*letter_lines(letter), "", *letter_commands(letter, context.command_line)):
         print_line(line)
 
@@ -110,10 +117,11 @@ def show(context: CliContext, place: str) -> None:
 @click.option(
     "--as-new-run",
     is_flag=True,
-    help="Publish what a retired version had as a root once more, as a new run.",
+    help="Publish roots of retired versions again, as new runs.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be replayed, and end.")
+@click.option("--dry-run", is_flag=True, help="Show what would be replayed, and end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
 @click.pass_obj
 def replay(
     context: CliContext,
@@ -125,12 +133,15 @@ def replay(
     as_new_run: bool,
     dry_run: bool,
     yes: bool,
+    as_json: bool,
     **filters: Any,
 ) -> None:
-    """Hand dead letters to the stage that gave up on them, once more and each once.
+    """Let the stage that gave up on dead letters handle them again.
 
-    Nobody else sees them. Two people may replay the same letters at the same time, and whoever was
-    interrupted gives the same command again. Exit code 1: some could not be replayed.
+    Each letter is replayed once, and no other stage sees it. Two people may replay the same letters
+    at the same time. After an interruption, give the same command again. Exit code 1: some letters
+    could not be replayed. With --json one document is printed at the end: `preview`, and `result`,
+    which is null if nothing was replayed.
     """
     from farandole.cli.rendering.dead_letter_view import preview_lines, replay_lines
     from farandole.cli.value_editor import read_patch_file
@@ -150,15 +161,21 @@ def replay(
     async def preview_and_replay(installation: Installation) -> ReplayPreview:
         preview = await preview_replay(installation, request, fence=not dry_run, edit=edit)
         values = _edit_letters(preview) if edit else None
-        for line in preview_lines(preview):
+        result = None
+        for line in () if as_json else preview_lines(preview):
             print_line(line)
         if not preview.total:
-            print_line("nothing to replay: no open letter that can be is meant")
+            if not as_json:
+                print_line("nothing to replay: no open letter that can be is meant")
         elif not dry_run:
             _confirm_replay(preview.total, yes)
             confirmed = changed(request, values=values, letters=preview.letters)
-            for line in replay_lines(await replay_letters(installation, confirmed, _show_progress)):
+            result = await replay_letters(installation, confirmed, _show_progress)
+            for line in () if as_json else replay_lines(result):
                 print_line(line)
+        if as_json:
+            replayed = None if result is None else result.to_data()
+            print_json({"preview": preview.to_data(), "result": replayed})
         return preview
 
     if context.run(preview_and_replay).refused:
@@ -168,13 +185,20 @@ def replay(
 @dead.command()
 @_selection_options
 @click.option("--reason", required=True, metavar="TEXT", help="Why, for those who ask later.")
+@json_option
 @click.pass_obj
 def discard(
-    context: CliContext, /, places: tuple[str, ...], every: bool, reason: str, **filters: Any
+    context: CliContext,
+    /,
+    places: tuple[str, ...],
+    every: bool,
+    reason: str,
+    as_json: bool,
+    **filters: Any,
 ) -> None:
-    """Settle dead letters for good: they stay to be read, and are never replayed.
+    """Settle dead letters without replaying them.
 
-    In the books they stay dead.
+    They can still be read, but are never replayed. In the books they stay dead.
     """
     from farandole.cli.rendering.dead_letter_view import discard_lines
     from farandole.operations.dead_letters.discard import DiscardRequest, discard_letters
@@ -187,6 +211,9 @@ def discard(
     result = context.run(
         lambda installation: discard_letters(installation, request, _show_progress)
     )
+    if as_json:
+        print_json(result.to_data())
+        return
     for line in discard_lines(result):
         print_line(line)
 
@@ -225,8 +252,8 @@ def _build_selection(
     since: int | None = None,
     until: int | None = None,
 ) -> LetterSelection:
-    """Return what the arguments and options select. Raises UsageError where they select nothing, or
-    both positions and filters."""
+    """Return the selection of the arguments and options. Raises UsageError if they select nothing,
+    or both positions and filters."""
     from farandole.operations.dead_letters.letter_selection import LetterSelection
 
     positions: dict[str, set[int]] = {}
@@ -248,8 +275,8 @@ def _build_selection(
 
 
 def _edit_letters(preview: ReplayPreview) -> LetterValues:
-    """Return the values that a person makes of the letters in an editor. Raises OperationError
-    where a stage does not take one."""
+    """Return the values of the letters after a person has edited them. Raises OperationError if a
+    stage does not take one."""
     from farandole.cli.value_editor import edit_value
     from farandole.operations.dead_letters.replay import unfit_value
     from farandole.operations.dead_letters.value_patch import UnfitValueError
@@ -265,7 +292,8 @@ def _edit_letters(preview: ReplayPreview) -> LetterValues:
 
 
 def _confirm_replay(total: int, yes: bool) -> None:
-    """Ask the person whether to go on. Raises CommandError where nobody can be asked, and Abort."""
+    """Ask for confirmation. Raises CommandError if nobody can be asked, and Abort if the answer is
+    no."""
     if yes:
         return
     if not sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""What is different between two versions, or between one and the file?"""
+"""What is the difference between two versions, or between a version and the file?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from farandole.cli.parameters import FILE_SIDE, VersionParameter
 @json_option
 @click.pass_obj
 def diff(context: CliContext, a: int | str, b: int | str, as_json: bool) -> None:
-    """Show what changes from version A to version B; `file` is the file as saved.
+    """Show what changes from version A to version B.
 
-    The lines are those of `farandole plan`.
+    `file` stands for the topology file as it is saved. The lines are those of `farandole plan`.
     """
     from farandole.operations.topology.diff import DiffRequest, diff_versions
     from farandole.router.reason_text import change_lines, change_totals

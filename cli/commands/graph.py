@@ -1,4 +1,4 @@
-"""What does the pipeline of a topology file look like?"""
+"""How is the graph of a topology file printed?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from farandole.cli.output import print_json, print_line
 @json_option
 @click.pass_obj
 def graph(context: CliContext, file: Path | None, mermaid: bool, dot: bool, as_json: bool) -> None:
-    """Draw FILE (default: the folder's topology.yaml) as a tree. Needs no broker."""
+    """Draw a topology file as a tree.
+
+    FILE is by default the folder's topology.yaml. No broker is needed.
+    """
     from farandole.router.topology_graph import draw_dot, draw_mermaid, draw_tree, graph_data
 
     if mermaid + dot + as_json > 1:

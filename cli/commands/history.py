@@ -1,4 +1,4 @@
-"""Which versions has a pipeline had: when, by whom, and what did each change?"""
+"""When and by whom was each version of a pipeline published, and what did it change?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from farandole.events.time_format import format_timestamp
 @json_option
 @click.pass_obj
 def history(context: CliContext, as_json: bool) -> None:
-    """List the pipeline's versions, oldest first, and what each of them changed."""
+    """List the pipeline's versions and what each changed.
+
+    The oldest version comes first.
+    """
     from farandole.operations.topology.history import read_history
     from farandole.router.reason_text import change_summary
 

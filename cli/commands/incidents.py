@@ -1,4 +1,4 @@
-"""Which failures are there, and what was sent about them?"""
+"""Which incidents are there, and what was sent about them?"""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from farandole.cli.output import print_json, print_line
 @json_option
 @click.pass_obj
 def incidents(context: CliContext, incident: str | None, every: bool, as_json: bool) -> None:
-    """List the failures that belong together, or show one: how many, since when, two samples, and
-    what was sent about it.
+    """List incidents, or show one with the mails about it.
 
-    The notifier keeps them: without one (`farandole up` runs it, or `farandole notify`) nothing new
-    is listed.
+    An incident is a group of failures that belong together. With INCIDENT: how many failures it
+    has, since when, two samples, and what was sent. The notifier records incidents: unless one
+    runs (`farandole up` or `farandole notify`), nothing new is listed.
     """
     context.configure_logs()
     if incident is not None:

@@ -1,4 +1,4 @@
-"""Is the embedded Kafka of this folder to run?"""
+"""How is the embedded Kafka of a folder started and stopped?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from farandole.services.async_runner import run_async
 def kafka() -> None:
     """Start, stop or see the embedded Apache Kafka of this folder.
 
-    Its data stay under .farandole/kafka when it stops.
+    When it is stopped, the data are kept under .farandole/kafka.
     """
 
 
@@ -23,7 +23,7 @@ def kafka() -> None:
 @json_option
 @click.pass_obj
 def start(context: CliContext, as_json: bool) -> None:
-    """Start it unless it runs; it goes on when this command ends."""
+    """Start Kafka unless it runs. It keeps running when this command ends."""
     from farandole.broker import embedded_kafka
 
     context.configure_logs()
@@ -43,7 +43,7 @@ def start(context: CliContext, as_json: bool) -> None:
 @kafka.command()
 @click.pass_obj
 def stop(context: CliContext) -> None:
-    """Stop it in good order; its data stay."""
+    """Stop Kafka. The data are kept."""
     from farandole.broker import embedded_kafka
 
     context.configure_logs()
@@ -60,7 +60,7 @@ def stop(context: CliContext) -> None:
 @json_option
 @click.pass_obj
 def status(context: CliContext, as_json: bool) -> None:
-    """Say where it is; exit 1 if it does not run."""
+    """Show the address of Kafka. Exit code 1: it does not run."""
     from farandole.broker import embedded_kafka
 
     running = embedded_kafka.embedded_status(context.folder.resolve())

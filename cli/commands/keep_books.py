@@ -13,11 +13,11 @@ from farandole.services.async_runner import run_async
 @click.command()
 @click.pass_obj
 def keep_books(context: CliContext) -> None:
-    """Keep the books until Ctrl-C: what became of each run, and when it is complete.
+    """Record what became of each run, until Ctrl-C.
 
-    It follows every pipeline of this Kafka and namespace, and writes to farandole.runs. Any number
-    of these may run: they share the work, and one takes over from another when it ends. No event
-    waits for it: what is not in the books yet is there once it runs again.
+    The bookkeeper follows every pipeline of this Kafka and namespace, and writes to farandole.runs.
+    Several may run: they share the work, and one takes over when another ends. No event waits for
+    the bookkeeper: what it has missed is in the books once it runs again.
     """
     context.configure_logs("info")
     exit_unless_zero(run_async(_keep_books(context)))

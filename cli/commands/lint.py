@@ -17,10 +17,10 @@ from farandole.cli.rendering.counts import count_text
 @json_option
 @click.pass_obj
 def lint(context: CliContext, file: Path | None, as_json: bool) -> None:
-    """Check FILE (default: the folder's topology.yaml) and the functions that it names.
+    """Check a topology file and the functions that it names.
 
-    Needs no broker. Each finding is FILE:LINE:COLUMN, what is wrong and what helps; exit 1 if one
-    of them is an error.
+    FILE is by default the folder's topology.yaml. No broker is needed. Each finding is
+    FILE:LINE:COLUMN, what is wrong and what helps. Exit code 1: at least one is an error.
     """
     from farandole.operations.topology_source import findings_error
 

@@ -1,4 +1,4 @@
-"""Which mails would have been sent from this machine?"""
+"""How are mails caught on this machine instead of sent?"""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 def mail_catcher(
     context: CliContext, host: str, port: int, folder: Path | None, listed: bool, as_json: bool
 ) -> None:
-    """Catch mails as .eml files instead of sending them, until Ctrl-C.
+    """Save mails as .eml files instead of sending them.
 
-    A line is printed for each. Any mail program opens the files.
+    The mail catcher runs until Ctrl-C, and prints a line for each mail. Any mail program opens the
+    files.
     """
     context.configure_logs()
     into = folder or context.folder / "mails"

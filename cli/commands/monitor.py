@@ -13,9 +13,10 @@ from farandole.services.async_runner import run_async
 @click.command()
 @click.pass_obj
 def monitor(context: CliContext) -> None:
-    """Count what the ledger says of every stage, until Ctrl-C; farandole top shows it.
+    """Measure rates, ages and failures of all stages until Ctrl-C.
 
-    Events flow without it, and what it missed it counts when it is back.
+    The figures come from the ledger; `farandole top` shows them. Events flow without a monitor, and
+    it counts what it has missed when it runs again.
     """
     context.configure_logs("info")
     exit_unless_zero(run_async(_run_monitor(context)))

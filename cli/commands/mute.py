@@ -1,4 +1,4 @@
-"""Of which failures does nobody want to hear for a while?"""
+"""How are an incident or the failures of a stage muted?"""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from farandole.operations.current_user import current_user
 @click.option("--off", is_flag=True, help="Hear of it again.")
 @click.pass_obj
 def mute(context: CliContext, target: str, length: timedelta | None, off: bool) -> None:
-    """Send nothing about an incident, or about a whole stage, for a while.
+    """Send nothing about an incident or a stage for a while.
 
-    Failures are counted all the same; what has grown meanwhile is told afterwards.
+    Failures are still counted, and those that were added in the meantime are reported afterwards.
     """
     from farandole.operations.incidents.incidents import MuteRequest
     from farandole.operations.incidents.incidents import mute as mute_target

@@ -13,10 +13,10 @@ from farandole.services.async_runner import run_async
 @click.command()
 @click.pass_obj
 def notify(context: CliContext) -> None:
-    """Write to those whom `alerts:` in topology.yaml names when events die, until Ctrl-C.
+    """Write to the people in `alerts:` when events die.
 
-    It follows the dead letters of every pipeline of this Kafka and namespace. Any number of these
-    may run: one is at work, and another takes over when it ends.
+    The notifier runs until Ctrl-C. It follows the dead letters of every pipeline of this Kafka and
+    namespace. Several may run: one works, and another takes over when it ends.
     """
     context.configure_logs("info")
     exit_unless_zero(run_async(_notify(context)))

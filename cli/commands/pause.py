@@ -1,4 +1,4 @@
-"""How does a person pause a stage, or a whole pipeline?"""
+"""How is a stage, or a whole pipeline, paused?"""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ from farandole.operations.current_user import current_user
 def pause(
     context: CliContext, stage: str | None, every: bool, length: timedelta | None, by: str | None
 ) -> None:
-    """Let STAGE take no event, until it is resumed. Its workers stay, and it keeps its place.
+    """Let STAGE take no more events until it is resumed.
 
-    Events wait as long as their topics keep them.
+    Its workers keep running, and it continues at the same offset. Events wait for as long as their
+    topics keep them.
     """
     from farandole.operations.control.pause import PauseRequest
     from farandole.operations.control.pause import pause as pause_stage

@@ -22,10 +22,11 @@ from farandole.cli.output import print_json, print_line
 @json_option
 @click.pass_obj
 def plan(context: CliContext, out: Path | None, as_json: bool) -> None:
-    """Show what `apply` would change against what is in force; changes nothing.
+    """Show what `apply` would change, and change nothing.
 
-    A line begins with + for what is new, ~ for what changes, - for what goes away, and ! for what
-    is dangerous: `apply` refuses that without the option that the line names.
+    The file is compared with the version in force. A line begins with + for what is new, ~ for
+    what changes, - for what is removed, and ! for what is dangerous: `apply` refuses a dangerous
+    change without the option that the line names.
     """
     from farandole.operations.topology.plan import plan_topology
     from farandole.operations.topology.plan_file import require_replaceable, save_plan_file

@@ -1,4 +1,4 @@
-"""How does a person let a stage go on?"""
+"""How is a stage, or a whole pipeline, resumed?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from farandole.operations.current_user import current_user
 @by_option
 @click.pass_obj
 def resume(context: CliContext, stage: str | None, every: bool, by: str | None) -> None:
-    """Let STAGE go on where it was paused, also if the whole pipeline was."""
+    """Let a paused STAGE take events again.
+
+    This works also if the whole pipeline was paused.
+    """
     from farandole.cli.rendering.control_text import pause_text
     from farandole.operations.control.pause import ResumeRequest
     from farandole.operations.control.pause import resume as resume_stage

@@ -1,4 +1,4 @@
-"""How does a pipeline go back to an earlier version?"""
+"""How is an earlier version put in force again?"""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from farandole.operations.current_user import current_user
 def rollback(
     context: CliContext, version: int | None, allowed: tuple[str, ...], as_json: bool
 ) -> None:
-    """Publish what VERSION said as the next version; by default the one before the newest.
+    """Publish an earlier version's content as the next version.
 
-    The topology file stays as it is: `farandole route` waits for it to be saved, `farandole apply`
-    would apply it. For how long topics keep what they hold is no part of a version, and stays.
+    VERSION is by default the one before the newest. The topology file is not changed: `farandole
+    route` does not apply it before it is saved again, and `farandole apply` would apply it. The
+    retention of topics is not part of a version and does not change.
     """
     from farandole.cli.rendering.apply_view import apply_lines
     from farandole.operations.topology.rollback import RollbackRequest, roll_back

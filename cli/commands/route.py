@@ -16,11 +16,11 @@ from farandole.services.async_runner import run_async
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.pass_obj
 def route(context: CliContext, paths: tuple[Path, ...]) -> None:
-    """Watch topology.yaml, and apply at each save what is safe, until Ctrl-C.
+    """Apply topology.yaml at each save if that is safe.
 
-    A PATH is another file, or a folder whose *.yaml and *.yml are pipelines side by side; their
-    functions are imported from the pipeline's folder. A file with mistakes changes nothing; what is
-    dangerous waits for `farandole apply --allow`. `farandole status` shows both.
+    This runs until Ctrl-C. A PATH is another file, or a folder in which each *.yaml and *.yml is a
+    pipeline; their functions are imported from the pipeline's folder. A file with mistakes changes
+    nothing, and dangerous changes wait for `farandole apply --allow`: see `farandole status`.
     """
     from farandole.services.router_service import run_router_service
 

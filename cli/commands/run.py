@@ -1,4 +1,4 @@
-"""What has one run done, and does it balance?"""
+"""What is the balance sheet of one run?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from farandole.operations.runs.balance_sheet import RunResult
     from farandole.operations.runs.show_run import RunRequest
 
-_PRINT_INTERVAL = 1.0  # seconds: a run that goes on is printed at most so often
+_PRINT_INTERVAL = 1.0  # seconds, the shortest interval between two outputs of a running run
 
 
 @click.command()
@@ -30,12 +30,13 @@ _PRINT_INTERVAL = 1.0  # seconds: a run that goes on is printed at most so often
 @json_option
 @click.pass_obj
 def run(context: CliContext, run_id: str, watch: bool, repeated: bool, as_json: bool) -> None:
-    """Show the balance sheet of a run: of each event type, what each stage was given, has settled,
-    and how; then what is wrong.
+    """Show the balance sheet of a run, and what is wrong with it.
 
-    ID is a run's id, or its beginning if no other run begins so. `oldest`: how old an event was at
-    most when it was settled. `each`: what handling one took. With --watch and a whole ID the run
-    need not have been opened yet; with --json every change is one document in one line.
+    For each event type and stage: how many events the stage was given, how many it has settled,
+    and with which outcome. `oldest` is the age of the oldest event when it was settled, `each` the
+    time to handle one. ID is the id of a run, or a beginning that no other run has. With --watch
+    and a whole ID the run need not have been opened yet; with --json each change is one document
+    on one line.
     """
     from farandole.operations.runs.show_run import RunRequest, show_run
 
@@ -103,7 +104,7 @@ async def _watch_run(
 
 
 def _repeat_run(context: CliContext, run_id: str, as_json: bool) -> None:
-    """Begin the run anew, as `farandole again` does."""
+    """Repeat the run, as `farandole again` does."""
     from farandole.operations.runs.again import AgainRequest, repeat_run
 
     request = AgainRequest(run_id)
@@ -116,8 +117,8 @@ def _repeat_run(context: CliContext, run_id: str, as_json: bool) -> None:
 
 @contextmanager
 def _live_screen(wanted: bool) -> Iterator[Callable[[Iterable[str]], None]]:
-    """Yield a function that draws lines in the place of those that it drew before; one that draws
-    nothing if that is not wanted."""
+    """Yield a function that draws lines in place of those that it has drawn before. If `wanted` is
+    False, it draws nothing."""
     if not wanted:
         yield lambda _: None
         return

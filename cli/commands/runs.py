@@ -31,10 +31,10 @@ def runs(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List runs, the newest first: when each was opened, how long it took, how many events it had,
-    and what of it died or is in flight.
+    """List runs, the newest first.
 
-    Times are UTC. What one run did: farandole run ID
+    Each line says when the run was opened, how long it took, and how many events it had, how many
+    of them died and how many are in flight. Times are UTC. To see one run: farandole run ID
     """
     from farandole.cli.rendering.runs_table import runs_table
     from farandole.events.run_row import RUN_STATUSES

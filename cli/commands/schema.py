@@ -1,4 +1,4 @@
-"""What does an editor need to know about topology files?"""
+"""How is the JSON Schema of topology files printed?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from farandole.cli.output import print_json
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of topology.yaml, for editors. Needs no broker."""
+    """Print the JSON Schema of topology.yaml, for editors.
+
+    No broker is needed.
+    """
     from farandole.router import editor_schema
 
     print_json(editor_schema.topology_json_schema())

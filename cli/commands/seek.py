@@ -1,4 +1,4 @@
-"""How does a person decide where a stage goes on?"""
+"""How is the offset of a stage set?"""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ def seek(
     every: bool,
     as_json: bool,
 ) -> None:
-    """Decide where STAGE goes on, where its offset is lost.
+    """Set the offset at which STAGE continues after it was lost.
 
-    Its workers may run: they take it up by themselves. With --partition or --all an offset that is
-    not lost is moved too, once the stage's workers are stopped: back, and events are handled again
-    (their results keep their ids); forth, and events are never handled.
+    The workers of the stage may run: they continue at the new offset by themselves. With
+    --partition or --all, an offset that is not lost is moved too, if the stage's workers are
+    stopped. After a move back, events are handled again (their results keep their ids); events that
+    are skipped by a move forward are never handled.
     """
     from farandole.operations.control.seek import SeekRequest
     from farandole.operations.control.seek import seek as move_offsets

@@ -1,4 +1,5 @@
-"""What is in force, how far are stages and books behind, and what does the router wait for?"""
+"""Which version is in force, what is the lag of stages and books, and what does the router wait
+for?"""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ from farandole.services.async_runner import run_async
 @json_option
 @click.pass_obj
 def status(context: CliContext, as_json: bool) -> None:
-    """Show the broker, the version in force, each stage's lag, and what the router waits for.
+    """Show the version in force, the lag of each stage, and more.
 
-    All pipelines that were published are shown, the folder's own first; with -f that file's alone.
-    Lag is in offsets: the markers of transactions take offsets too. A stage at rest has 0. A stage
-    that is draining stands in older versions alone, and still has events of theirs. `waits` counts
-    the events that wait to be tried again, `dead` the dead letters that are not settled: farandole
-    dead
+    Also shown are the broker and what the router waits for. All published pipelines are listed,
+    the folder's own first; with -f only that of the file. Lag is in offsets, and the markers of
+    transactions take offsets too; a stage that has read everything has 0. A draining stage exists
+    only in older versions and still has events of them. `waits` counts the events that wait to be
+    tried again, `dead` the dead letters that are not settled: farandole dead
     """
     from farandole.cli.rendering.status_view import status_lines
     from farandole.operations.status.pipeline_status import StatusRequest, read_status
@@ -36,7 +37,7 @@ def status(context: CliContext, as_json: bool) -> None:
 
 
 async def _monitor_line(context: CliContext) -> str:
-    """Return what a monitor says of the last minute, or why none does."""
+    """Return a line with a monitor's figures of the last minute, or why there are none."""
     from farandole.cli.rendering.errors import error_text
     from farandole.cli.rendering.top_view import rates_summary
     from farandole.operations.errors import OperationError

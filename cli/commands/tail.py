@@ -1,4 +1,4 @@
-"""What stands in a topic, and what comes in?"""
+"""Which records are in a topic, and which arrive?"""
 
 from __future__ import annotations
 
@@ -45,9 +45,10 @@ def tail(
     no_follow: bool,
     as_json: bool,
 ) -> None:
-    """Print the events of TYPE as they come in, as JSON lines of their data.
+    """Print the events of TYPE as JSON lines, as they come in.
 
-    Or the dead letters of a stage, with why they died. Only what is committed is shown.
+    Each line is the data of an event. With --dead, the dead letters of a stage and why they died
+    are printed. Only committed events are shown.
     """
     from farandole.operations.events.read_records import ReadRequest
 

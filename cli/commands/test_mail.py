@@ -1,4 +1,4 @@
-"""Does a mail get from here to somebody?"""
+"""Can the configured mail server deliver a mail?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from farandole.services.async_runner import run_async
 @click.argument("to", metavar="TO")
 @click.pass_obj
 def test_mail(context: CliContext, to: str) -> None:
-    """Send one mail to TO with the configured settings, and say exactly what happened."""
+    """Send a test mail to TO with the configured settings.
+
+    The answer of the mail server is printed.
+    """
     from farandole.notifier.mail_addresses import is_plain_address
     from farandole.operations.incidents.mail_test import TestMailRequest, send_test_mail
 

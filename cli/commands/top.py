@@ -1,4 +1,4 @@
-"""How is every stage doing, right now?"""
+"""What are the rates of every stage right now?"""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _REFRESH_INTERVAL = 1.0  # seconds
 @json_option
 @click.pass_obj
 def top(context: CliContext, once: bool, url: str | None, as_json: bool) -> None:
-    """Show how fast each stage is, how old its events get, how many die, until Ctrl-C.
+    """Show the rate, age and failures of each stage, until Ctrl-C.
 
-    Rates are of events consumed, over ten seconds, a minute and ten; handling (per event) and age
-    (the worst) over one minute, the share of the dead over ten. `last` is how long ago a stage
-    last settled anything: one that stands still looks like one that has nothing to do, so look at
-    its lag too: farandole status
+    Rates are of events consumed, over ten seconds, a minute and ten minutes. Handling time (per
+    event) and age (the highest) are over one minute, the share of dead events is over ten minutes.
+    `last` is how long ago a stage last settled an event. A stage that is stuck looks like one that
+    has nothing to do, so look at the lag too: farandole status
     """
     from farandole.cli.rendering.top_view import rates_lines
     from farandole.operations.status.stage_rates import RatesRequest, read_rates

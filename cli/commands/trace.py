@@ -1,4 +1,4 @@
-"""What caused an event, and what came of it?"""
+"""What are the causes and effects of an event?"""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from farandole.cli.output import print_json, print_line
 @json_option
 @click.pass_obj
 def trace(context: CliContext, event: str, limit: int, within: float, as_json: bool) -> None:
-    """Show what caused EVENT, up to the root, and what came of it, down to the leaves.
+    """Show the causes of EVENT, up to the root, and its effects.
 
-    EVENT is an id, `line.ingested/3/10482/0`, or the place of an event, its type or topic with
-    partition and offset: `line.ingested/3/10482`. Causes are read one by one, each where the id
-    before says; effects are looked for in the topics of the stages behind, from its time on.
+    EVENT is an id, such as `line.ingested/3/10482/0`, or a position: an event type or topic with
+    partition and offset, such as `line.ingested/3/10482`. The position of each cause is part of the
+    id of its effect. Effects are searched for in the topics of the subscribing stages, from the
+    time of the event on.
     """
     from farandole.cli.rendering.trace_view import trace_lines
     from farandole.ledger.event_trace import parse_trace_target

@@ -1,4 +1,4 @@
-"""How does a person publish an event?"""
+"""How is a root published?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from farandole.cli.output import print_json, print_line
 @json_option
 @click.pass_obj
 def trigger(context: CliContext, event_type: str, data: str, force: bool, as_json: bool) -> None:
-    """Publish an event of TYPE and print the id of the run that it opens.
+    """Publish an event of TYPE and print the run that it opens.
 
     The data are checked as the subscribing stages will check them.
     """

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.pass_obj
 def up(context: CliContext) -> None:
-    """Run everything until Ctrl-C: Kafka, a process per stage, a router that follows each save of
-    topology.yaml, a bookkeeper that says what became of each run, and a notifier that writes to
-    those whom its `alerts:` names.
+    """Run the whole pipeline in this terminal until Ctrl-C.
 
-    Ctrl-C ends it in good order: no work is lost, no process stays, the data are kept.
+    This starts Kafka unless it runs, a process for each stage, a router that follows each save of
+    topology.yaml, a bookkeeper that records what became of each run, and a notifier that writes
+    to the people in `alerts:`. Ctrl-C stops all processes; no work is lost, and the data are kept.
     """
     level = context.configure_logs("info")
     run_async(_run_everything(context, level))
@@ -59,7 +59,7 @@ async def _run_everything(context: CliContext, level: str) -> None:
 async def _start_version(
     context: CliContext, settings: Settings, derivation: Derivation
 ) -> Version:
-    """Return the version to begin with, and print why it is not the file's if it is not."""
+    """Return the version that is in force, and print the reason if it is not the file's."""
     from farandole.operations.topology.start_version import StartRequest, start_version
     from farandole.router.reason_text import change_lines, render_reason
 

@@ -1,1 +1,1 @@
-"""How do results and errors look in a terminal?"""
+"""How are results and errors shown in a terminal?"""

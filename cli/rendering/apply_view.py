@@ -1,4 +1,4 @@
-"""How is it shown what applying a topology has done?"""
+"""How is the result of applying a topology shown?"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from farandole.operations.audit.topic_audit import AuditFault, AuditResult
 
 
 def audit_lines(result: AuditResult, command_line: CommandLine) -> Iterator[str]:
-    """Yield the lines of an audit: what differs, then what it was about."""
+    """Yield the lines of an audit: the differences, then what was compared."""
     for fault in result.faults:
         yield single_line(_fault_text(fault))
     for row in result.rows:

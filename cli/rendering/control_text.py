@@ -1,4 +1,4 @@
-"""How is a pause written for a person?"""
+"""How is a pause written as text?"""
 
 from __future__ import annotations
 

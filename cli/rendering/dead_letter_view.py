@@ -48,12 +48,12 @@ def _kind_title(kind: FailureKind) -> str:
 
 
 def _format_time(milliseconds: int) -> str:
-    # Whoever wrote the letter may have given it any time.
+    # The writer of the letter may have given it any time.
     return format_timestamp_ms(int(record_time(milliseconds, utc_now()).timestamp() * 1000))
 
 
 def letter_lines(letter: LetterResult) -> list[str]:
-    """Return all that is known of a letter; nothing that it says can harm the terminal."""
+    """Return the lines of a letter, without characters that a terminal would act on."""
     record, stage, settlement = letter.record, letter.stage, letter.settlement
 
     def word(name: str, otherwise: str = "(unknown)") -> str:
@@ -89,7 +89,7 @@ def letter_lines(letter: LetterResult) -> list[str]:
 
 
 def letter_commands(letter: LetterResult, command_line: CommandLine) -> list[str]:
-    """Return the commands that help next with a letter."""
+    """Return commands that are useful next for a letter."""
     offset = letter.record.offset
     lines = [
         f"kcat -C -b {shlex.quote(letter.bootstrap)} -t {letter.topic} -p 0 -o {offset} -c 1 "
@@ -106,7 +106,8 @@ def letter_commands(letter: LetterResult, command_line: CommandLine) -> list[str
 
 
 def preview_lines(preview: ReplayPreview) -> Iterator[str]:
-    """Yield what a replay would do, by stage, then what cannot be replayed."""
+    """Yield the lines of a preview: what would be replayed, by stage, then what cannot be
+    replayed."""
     for stage in preview.stages:
         yield from _settled_before_line(stage.stage, stage.settled_before)
     for stage in preview.stages:
@@ -169,7 +170,7 @@ def _decode_text(raw: bytes | None) -> str:
 
 
 def _format_value(value: bytes | None) -> str:
-    """Return a value as indented JSON, or as text if it is none."""
+    """Return a value as indented JSON, or as text if it is no JSON."""
     try:
         return format_json(parse_json((value or b"").decode())).rstrip("\n")
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What does a person see when something goes wrong, and which exit code does a shell get?"""
+"""How are errors shown, and which exit code does each give?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ EXIT_USAGE = 2
 
 
 class CommandError(Exception):
-    """A command of the terminal alone failed; each line says what is wrong and what to do next."""
+    """A command failed for a reason of the command line itself. Each line says what is wrong and
+    what to do next."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__("; ".join(lines))
@@ -30,8 +31,8 @@ class CommandError(Exception):
 
 @contextmanager
 def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[None]:
-    """Turn whatever is raised into lines on standard error and an exit code. `command_line` writes
-    the commands that help next."""
+    """Turn any exception into lines on standard error and an exit code. `command_line` writes the
+    commands that help next."""
     try:
         yield
         _flush_stdout()
@@ -66,7 +67,7 @@ def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[No
 
 
 def error_text(error: OperationError, command_line: CommandLine = plain_command_line) -> str:
-    """Return an operation's error as a part of a page: its lines without `farandole:`."""
+    """Return the lines of an operation's error, without `farandole:`, for use in a page."""
     return "\n".join(line.removeprefix("farandole: ") for line in error.lines(command_line))
 
 
@@ -91,6 +92,7 @@ def _flush_stdout() -> None:
 
 
 def _discard_stdout() -> None:
-    """Nobody reads our output any more: let Python's own flush at the end fail in silence."""
+    """Discard the rest of the output, since its reader has gone: Python flushes again at exit, and
+    that must not fail."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

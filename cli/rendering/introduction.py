@@ -1,4 +1,4 @@
-"""Which commands can a person type next, once a pipeline runs?"""
+"""Which commands are useful next, once a pipeline runs?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from farandole.operations.events.sample_data import build_sample
 def introduction_lines(
     settings: Settings, version: Version, command_line: CommandLine
 ) -> Iterator[str]:
-    """Yield how kcat and Farandole publish each root and read what comes out at the end."""
+    """Yield commands of kcat and Farandole that publish each root and read the results."""
     for event_type in version.roots():
         event = version.events[event_type]
         data = shlex.quote(orjson.dumps(build_sample(event.data_schema)).decode())
@@ -30,8 +30,8 @@ def introduction_lines(
 
 
 def _leaf_event_types(version: Version) -> list[str]:
-    """Return the event types at the pipeline's end: those that only stages subscribe to that emit
-    nothing; all emitted types if there is none."""
+    """Return the event types at the end of the pipeline: those whose subscribers emit nothing.
+    Return all emitted types if there is none."""
     emitted = [event_type for event_type in version.events if version.emitters(event_type)]
     return [each for each in emitted if not _leads_to_events(version, each)] or emitted
 

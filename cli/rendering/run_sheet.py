@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from farandole.cli.rendering.tables import format_columns
 from farandole.events.next_step import CommandLine, plain_command_line
 from farandole.events.outcome import RECORDED, Outcome
-from farandole.events.run_row import edge_name
+from farandole.events.run_row import edge_name, split_edge_name
 from farandole.events.safe_text import escape_harmful
 from farandole.events.time_format import format_elapsed, format_short_elapsed, format_timestamp_ms
 from farandole.operations.reason_text import reason_text
@@ -16,13 +16,13 @@ from farandole.router.topology_graph import draw_lines
 
 
 def sheet_lines(sheet: RunResult, command_line: CommandLine = plain_command_line) -> Iterator[str]:
-    """Yield the lines of the sheet; nothing that a run's row says can harm the terminal."""
+    """Yield the lines of the sheet, without characters that a terminal would act on."""
     for line in _sheet_lines(sheet, command_line):
         yield _safe_line(line)
 
 
 def progress_line(sheet: RunResult) -> str:
-    """Return one line about a run that goes on."""
+    """Return one line about a running run."""
     time = "" if sheet.seconds is None else format_elapsed(sheet.seconds)
     return _safe_line(
         f"{sheet.status}, {time}: {sheet.settled:,} settled, {sheet.in_flight:,} in flight, "
@@ -57,7 +57,7 @@ def _sheet_lines(sheet: RunResult, command_line: CommandLine) -> Iterator[str]:
 
 
 def _opening_line(sheet: RunResult) -> str:
-    """When and by which record the run was opened, and how long it took."""
+    """Return when and by which record the run was opened, and how long it took."""
     if sheet.seconds is None:
         return "nobody knows what opened it"
     root = sheet.root
@@ -69,8 +69,8 @@ def _opening_line(sheet: RunResult) -> str:
 
 
 def _graph_rows(sheet: RunResult) -> list[tuple[str, str, str | None]]:
-    """Return a label, an event type and, for an edge, a stage: in the order of the graph, then the
-    edges and leaves that the graph does not have."""
+    """Return a label, an event type and, for an edge, a stage: first those in the order of the
+    graph, then edges and leaves that are not in the graph."""
     rows: list[tuple[str, str, str | None]] = []
     topology = sheet.topology
     if topology is not None:
@@ -78,7 +78,7 @@ def _graph_rows(sheet: RunResult) -> list[tuple[str, str, str | None]]:
         roots = [sheet.root["type"]] if sheet.root is not None and known else topology.roots()
         rows = [(line.text, line.event_type, line.stage) for line in draw_lines(topology, roots)]
     shown = {edge_name(event_type, stage) for _, event_type, stage in rows if stage is not None}
-    rows += [(name, *name.rpartition(">")[::2]) for name in sheet.edges if name not in shown]
+    rows += [(name, *split_edge_name(name)) for name in sheet.edges if name not in shown]
     types = {event_type for _, event_type, stage in rows if stage is None}
     rows += [(name, name, None) for name in sheet.leaves if name not in types]
     return rows

@@ -22,7 +22,8 @@ from farandole.operations.status.waiting_events import OpenBreakerLane, WaitingE
 def status_lines(
     status: StatusResult, monitor_line: str, command_line: CommandLine
 ) -> Iterator[str]:
-    """Yield the lines of a status. `monitor_line` is what a monitor says, or why none does."""
+    """Yield the lines of a status. `monitor_line` has the figures of a monitor, or says why there
+    are none."""
     yield f"Kafka at {status.bootstrap}"
     for pipeline in (status, *status.others):
         yield from _pipeline_lines(pipeline)

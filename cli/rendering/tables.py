@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 
 def format_columns(rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Return rows of equally many cells as lines: the first `left` columns are aligned left, the
-    others right."""
+    """Return rows with the same number of cells as lines: the first `left` columns are aligned
+    left, the others right."""
     if not rows:
         return []
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

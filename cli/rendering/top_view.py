@@ -24,8 +24,8 @@ _COLUMN_HEADS = (
 
 
 def rates_lines(rates: RatesResult, now: float) -> list[str]:
-    """Return a table with a line for each stage, below what is wrong. `now` in seconds of the
-    epoch."""
+    """Return the lines of a table with a row for each stage, after lines about problems. `now` is
+    in seconds of the epoch."""
     lines = [f"! {rates.trouble}"] if rates.trouble else []
     if rates.unread:
         lines.append(f"! {rates.unread:,} offsets of the ledger are not counted yet")

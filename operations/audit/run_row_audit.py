@@ -1,4 +1,4 @@
-"""Do the rows of all runs say what the ledger holds?"""
+"""Do the rows of all runs agree with the ledger entries?"""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _MAX_NAMED_RUNS = 1000  # runs that are named
 
 
 class RowFault(NamedTuple):
-    """A run whose row is not what its ledger entries fold into."""
+    """A run whose row differs from the fold of its ledger entries."""
 
     run: str
     reason: Reason
 
 
 class RunRowAudit:
-    """Compares rows with what their entries fold into, one lane of the bookkeeper after the
+    """Compares rows with the fold of their entries, for one lane of the bookkeeper after the
     other."""
 
     def __init__(self, settings: Settings, pipeline: str, retention_limit: int | None) -> None:
-        """`retention_limit`: retention may have deleted entries up to this moment, in ms of the
-        epoch; None if it has deleted none."""
+        """`retention_limit`: retention may have deleted entries up to this time, in ms of the
+        epoch. None if it has deleted none."""
         self._settings = settings
         self._pipeline = pipeline
         self._retention_limit = retention_limit
@@ -52,7 +52,7 @@ class RunRowAudit:
         async with ClusterAdmin.open(self._settings) as admin:
             width = (await admin.topics()).get(names.ledger_topic, 0)
         positions = dict.fromkeys(range(width), 0)
-        # Read first: the rows that are read later hold all entries before these positions.
+        # Read first: rows that are read later contain all entries before these positions.
         async for records in scan(self._settings, [names.bookkeeper_state_topic]):
             for record in records:
                 if record.key == POSITION_KEY and (record.value or b"").isdigit():

@@ -1,4 +1,4 @@
-"""Do the books say what the topics hold?"""
+"""Do the books agree with the events in the topics?"""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ _MAX_KEPT_IDS = 1_000_000  # ids that are kept in memory for it
 RunGroup = Callable[[str], Hashable | None]
 """The group in which a run is counted; None if it is not counted."""
 EventVisitor = Callable[[str, AuditEdge, int, str, Record], None]
-"""Takes an event at an edge: its run, the edge, the hash of its id, its id and its record."""
+"""Called with an event at an edge: run, edge, hash of the id, id and record."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """What to compare."""
+    """The runs to compare."""
 
     run: str | None = None
     """None: all runs of the pipeline."""
 
 
 class AuditFault(Result):
-    """An edge of a run, or of a group of runs, where books and topics differ. The two last keys are
-    absent where it was not found out which events are missing."""
+    """An edge of a run, or of a group of runs, for which books and topics differ. The last two keys
+    are absent if it is not known which events are missing."""
 
     run: str
     edge: str
     topics: int
-    """Events that the topics hold."""
+    """Events in the topics."""
     books: int
     """Events that the books tell of."""
     missing_in_books: list[str] = Field(default_factory=list)
@@ -70,7 +70,7 @@ class AuditFault(Result):
 
 
 class AuditedRow(Result):
-    """A run whose row is not what its ledger entries fold into."""
+    """A run whose row differs from the fold of its ledger entries."""
 
     run: str
     why: str
@@ -78,14 +78,14 @@ class AuditedRow(Result):
 
 
 class AuditResult(Result):
-    """What an audit has found."""
+    """The result of an audit."""
 
     events: int
     """Emitted events that were compared."""
     faults: list[AuditFault]
     rows: list[AuditedRow]
     unverifiable: list[str]
-    """What differs, and retention has deleted what would tell why."""
+    """Differences whose cause cannot be found, because retention has deleted the records."""
     at_work: int
     """Runs that changed while they were read; they are not judged."""
     ahead: int
@@ -99,10 +99,10 @@ class AuditResult(Result):
 
 @operation
 async def audit_topics(installation: Installation, request: AuditRequest) -> AuditResult:
-    """Compare the ledger's entries with what the topics hold, and the rows of runs with what their
-    entries fold into. All is read anew, at read_committed.
+    """Compare the ledger entries with the events in the topics, and the rows of runs with the fold
+    of their entries. All topics are read again, at read_committed.
 
-    Raises NotFoundError `unknown_run` where neither books nor topics know the run.
+    Raises NotFoundError `unknown_run` if neither books nor topics know the run.
     """
     settings, run = installation.settings, request.run
     versions = await installation.versions()
@@ -158,7 +158,7 @@ async def audit_topics(installation: Installation, request: AuditRequest) -> Aud
 def _fault(
     cell: AuditCell, topics: EdgeSums, books: EdgeSums, ids: dict[int, str] | None
 ) -> AuditFault:
-    """`ids`: what `_AuditReader.ids` gives for the cell; None if it was not examined."""
+    """`ids`: what `_AuditReader.ids` returns for the cell; None if it was not examined."""
     name, edge = cell
     ours, theirs = topics[cell], books[cell]
     fields: dict[str, Any] = {
@@ -177,13 +177,13 @@ def _now() -> int:
 
 
 class _AuditReader:
-    """Reads topics and ledger of one pipeline, as often as the audit needs them."""
+    """Reads topics and ledger of one pipeline, once for each step of the audit."""
 
     def __init__(
         self, settings: Settings, admin: ClusterAdmin, versions: VersionsByNumber, began: float
     ) -> None:
-        """`began`: entries from then on, in ms of the epoch, are of transactions that may not have
-        been committed when the reading began."""
+        """`began`: entries from this time on, in ms of the epoch, belong to transactions that may
+        not have been committed when the reading began."""
         self._settings = settings
         self._admin = admin
         self._versions = versions
@@ -195,14 +195,15 @@ class _AuditReader:
         for name, stage in ((n, s) for v in versions.values() for n, s in v.stages.items()):
             self._emits.setdefault(name, set()).update(stage.emits)
         self._consumed: dict[tuple[str, str, int], int] = {}
-        """By stage, topic and partition, the committed offset."""
+        """The committed offset, by stage, topic and partition."""
         self.retention: RetentionLoss = RetentionLoss()
         """Up to when retention may have deleted records."""
         self.at_work: set[Hashable] = set()
         """Runs that have entries since `began`."""
 
     async def prepare(self) -> None:
-        """Read the committed offsets first: the books that are read later hold all before them."""
+        """Read the committed offsets. This comes first, so that the books, which are read later,
+        contain everything before these offsets."""
         existing = await self._admin.topics()
         names = self._settings.names
         tps = [TopicPartition(t, i) for t in self._topics for i in range(existing.get(t, 0))]
@@ -224,9 +225,9 @@ class _AuditReader:
         self.retention = RetentionLoss(limits, max(of_books.values()) if of_books else None)
 
     async def _retention_limits(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return, for each partition from which retention has deleted, the time up to which it may
-        have: that of the first record that is left, and what clocks and transactions may differ
-        by."""
+        """Return, for each partition from which retention has deleted records, the time up to which
+        it may have: that of the oldest record left, plus the difference that clocks and
+        transactions can make."""
         found = {}
         for tp, first in (await self._admin.start_offsets(tps)).items():
             if not first:
@@ -242,7 +243,7 @@ class _AuditReader:
         return found
 
     async def sums(self, group: RunGroup) -> tuple[EdgeSums, EdgeSums]:
-        """Return what the topics hold and what the books say, by group of runs and edge."""
+        """Return the sums from the topics and those from the books, by group of runs and edge."""
         topics, books = EdgeSums(group), EdgeSums(group)
 
         def add(run: str, edge: AuditEdge, hash_: int, _: str, record: Record) -> None:
@@ -261,8 +262,8 @@ class _AuditReader:
         return topics, books
 
     async def ids(self, cells: list[AuditCell]) -> dict[AuditCell, dict[int, str]]:
-        """Return, by edge, the ids by their hashes: of the events that are there, and of events
-        that might have been (the first result of each event that a stage has consumed)."""
+        """Return, by edge, event ids by their hashes: of the events in the topics, and of events
+        that could have been there (the first result of each event that a stage has consumed)."""
         wanted = set(cells)
         runs = {name for name, _ in cells}
         found: dict[AuditCell, dict[int, str]] = {cell: {} for cell in cells}
@@ -286,14 +287,14 @@ class _AuditReader:
         return found
 
     async def _visit_events(self, visit: EventVisitor) -> None:
-        """Call `visit` for each event at each of its edges: emitted, and consumed by each stage
-        whose committed offset is behind it."""
+        """Call `visit` for each event at each edge of it: where it is emitted, and where it is
+        consumed by a stage whose committed offset is beyond it."""
         async for records in scan(self._settings, self._topics):
             for record in records:
                 owner = self._index.owner_of(record)
                 assert owner is not None  # only topics of published versions are read
                 if not owner.version.ledger or self._index.is_forwarded(record, owner):
-                    continue  # what was forwarded stands in its own partition too
+                    continue  # a forwarded event is in its own partition too
                 run, event_type = self._index.run_of(record, owner), owner.event_type
                 name = run.decode(errors="replace")
                 event_id = run

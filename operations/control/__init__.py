@@ -1,1 +1,1 @@
-"""What do people ask of a running pipeline: pause, resume, cancel?"""
+"""How is a running pipeline paused, resumed or cancelled?"""

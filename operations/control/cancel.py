@@ -1,4 +1,4 @@
-"""How is a run ended that goes on?"""
+"""How is a run that is not complete ended?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farandole.events.controls_in_force import (
     pause_in_force,
 )
 from farandole.events.next_step import NextStep
-from farandole.events.run_row import RunRow, in_flight
+from farandole.events.run_row import RunRow, in_flight, split_edge_name
 from farandole.events.time_format import format_timestamp_ms
 from farandole.operations.control.control_publisher import publish_control
 from farandole.operations.control.control_query import (
@@ -44,7 +44,7 @@ class InFlightEdge(Result):
     stage: str
     events: int
     pause: PauseState | None
-    """What pauses the stage, so that the events stay in flight; None if it is not paused."""
+    """The pause of the stage, which keeps the events in flight; None if it is not paused."""
 
 
 class CancelResult(Result):
@@ -56,9 +56,9 @@ class CancelResult(Result):
 
 @operation
 async def cancel_run(installation: Installation, request: CancelRequest) -> CancelResult:
-    """Let no event of a run be handled any more, and return what is still in flight. Asking again
-    changes nothing. Raises NotFoundError (`unknown_run`), ConflictError (`run_closed`) and
-    UnavailableError."""
+    """Cancel a run: none of its events is handled any more. Return what is still in flight. A
+    second request changes nothing. Raises NotFoundError (`unknown_run`), ConflictError
+    (`run_closed`) and UnavailableError."""
     settings, run = installation.settings, request.run
     row = await read_run_row(settings, run)
     if row["closed"] is not None:
@@ -102,7 +102,7 @@ def in_flight_edges(
         events = in_flight(edge)
         if events <= 0:
             continue
-        stage = name.rpartition(">")[2]
+        stage = split_edge_name(name)[1]
         pause = pause_in_force(known, row["pipeline"], stage, now)
         yield InFlightEdge(
             edge=name,

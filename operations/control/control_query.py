@@ -18,9 +18,9 @@ class PauseState(Result):
     by: str
     since: datetime
     until: datetime | None
-    """None: until somebody resumes it."""
+    """None if the pause lasts until it is resumed."""
     pipeline: bool
-    """Whether the whole pipeline is paused."""
+    """True if the whole pipeline is paused."""
 
 
 async def read_control_state(settings: Settings) -> dict[bytes, TimedDocument]:
@@ -42,14 +42,14 @@ async def read_control_state(settings: Settings) -> dict[bytes, TimedDocument]:
 def active_pauses(
     documents: Mapping[bytes, TimedDocument], pipeline: str, stages: Iterable[str], now: datetime
 ) -> dict[str, PauseState]:
-    """Return what pauses each of the stages that are paused."""
+    """Return, for each stage that is paused, the pause."""
     known = [*documents.values()]
     pauses = {stage: pause_in_force(known, pipeline, stage, now) for stage in stages}
     return {stage: pause_state(pause) for stage, pause in pauses.items() if pause is not None}
 
 
 def pause_state(document: TimedDocument) -> PauseState:
-    """Return what a pause document says."""
+    """Return the pause that a document orders."""
     pause = document.control
     assert isinstance(pause, PauseDocument)
     return PauseState(by=pause.by, since=document.at, until=pause.until, pipeline=not pause.stage)

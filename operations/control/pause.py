@@ -22,7 +22,7 @@ from farandole.operations.results import Result
 
 @dataclass(frozen=True, slots=True)
 class PauseRequest:
-    """What is to take no event, for how long, and who wants it."""
+    """The stage or pipeline to pause, until when, and who asks for it."""
 
     by: str
     stage: str | None = None
@@ -32,7 +32,7 @@ class PauseRequest:
 
 
 class PauseResult(Result):
-    """What is paused now."""
+    """The paused stage or pipeline."""
 
     target: str
     """The stage, or the pipeline."""
@@ -41,7 +41,7 @@ class PauseResult(Result):
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """What is to go on, and who wants it."""
+    """The stage or pipeline to resume, and who asks for it."""
 
     by: str
     stage: str | None = None
@@ -49,12 +49,12 @@ class ResumeRequest:
 
 
 class ResumeResult(Result):
-    """What goes on."""
+    """The stages that were resumed."""
 
     target: str
     """The stage, or the pipeline."""
     resumed: dict[str, PauseState]
-    """By stage, the pause that has ended; empty if nothing was paused."""
+    """The pause that has ended, by stage; empty if nothing was paused."""
 
 
 @operation
@@ -75,8 +75,8 @@ async def pause(installation: Installation, request: PauseRequest) -> PauseResul
 
 @operation
 async def resume(installation: Installation, request: ResumeRequest) -> ResumeResult:
-    """Let a stage go on where it was paused, also if the whole pipeline was; or every stage. Raises
-    as `pause`."""
+    """Resume a stage, also if the whole pipeline was paused; or resume every stage. Raises as
+    `pause`."""
     settings = installation.settings
     pipeline = await installation.require_pipeline()
     stages = active_stages(await read_versions(settings, pipeline))

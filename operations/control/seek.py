@@ -1,16 +1,17 @@
-"""Where does a stage go on whose offset is lost?
+"""How is the offset of a stage set, if it was lost?
 
-A lane whose offset is lost (retention or a wiped topic took it) waits for a person to decide.
-Moving an offset follows the lane's own protocol, under the lane's own transactional id:
+A lane whose offset is lost (retention has deleted the records, or the topic was created again)
+waits for a person to decide. Moving an offset follows the lane's own protocol, under the lane's own
+transactional id:
 
-1. Starting the producer fences whoever holds that id: no lane and no zombie can commit an older
-   offset over ours, and an open transaction is ended.
-2. **Then** the committed offset is read again: only now nobody else can change it.
+1. Starting the producer fences every other producer with that id: no lane and no zombie can
+   overwrite our offset with an older one, and an open transaction is ended.
+2. **Then** the committed offset is read again: from now on nobody else can change it.
 3. The new offset commits in a transaction. A worker that starts between 1 and 3 fences *us*, and
    nothing has changed; one that starts later reads our offset.
 
-That is exact whether workers run or not. While they run only a lost offset is moved all the same:
-nobody works there, whereas elsewhere the lane would jump while it is being read.
+This is exact whether or not workers run. While they run, only a lost offset is moved: there the
+lane does nothing, whereas elsewhere the offset would move while the lane is reading.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ SeekTarget = int | Literal["earliest", "latest"]
 
 @dataclass(frozen=True, slots=True)
 class SeekRequest:
-    """Which offsets of a stage are moved where."""
+    """Which offsets of a stage are moved, and to which offset."""
 
     stage: str
     to: SeekTarget
@@ -62,7 +63,7 @@ class SeekRequest:
 
 
 class MovedOffset(Result):
-    """One partition of a stage's input, and where the stage goes on in it."""
+    """One partition of a stage's input, and the offset at which the stage continues."""
 
     event: str
     partition: int
@@ -70,12 +71,12 @@ class MovedOffset(Result):
     """The committed offset; None if there was none."""
     to: int
     lost: bool
-    """Whether the committed offset was outside of what the topic keeps."""
+    """True if the committed offset was outside of the records that the topic keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputPosition:
-    """One partition of a stage's input as it is."""
+    """One partition of a stage's input, with the offsets in Kafka."""
 
     lag: InputLag
     first: int
@@ -83,7 +84,7 @@ class InputPosition:
 
     @property
     def lost(self) -> bool:
-        """Whether the committed offset is missing or outside of what is kept."""
+        """True if the committed offset is missing or outside of the records that are kept."""
         committed = self.lag.committed
         return committed is None or not self.first <= committed <= self.lag.end
 
@@ -101,10 +102,10 @@ class InputPosition:
 
 @operation
 async def seek(installation: Installation, request: SeekRequest) -> list[MovedOffset]:
-    """Move offsets of a stage and return which. Raises NotFoundError (`unknown_stage`,
+    """Move offsets of a stage and return the moved ones. Raises NotFoundError (`unknown_stage`,
     `unknown_event_type`, `unknown_partition`), ConflictError (`offset_not_lost`,
     `offset_out_of_range`, `one_offset_for_many`, `workers_alive`, `offset_moved`, `offset_taken`)
-    and UnavailableError (`deadline_exceeded`: whether it was moved is unknown)."""
+    and UnavailableError (`deadline_exceeded`: it is unknown whether it was moved)."""
     if request.every and request.partition is not None:
         raise InvalidRequestError("invalid_request", "--all and --partition exclude each other")
     settings, stage = installation.settings, request.stage
@@ -133,8 +134,8 @@ async def seek(installation: Installation, request: SeekRequest) -> list[MovedOf
 async def _choose_targets(
     admin: ClusterAdmin, settings: Settings, version: Version, request: SeekRequest
 ) -> tuple[dict[InputPosition, int], list[InputPosition]]:
-    """Return the new offset of each position that is moved, and those of them that are inputs (the
-    others are of the retry topic)."""
+    """Return the new offset of each position that is moved, and which of them are inputs (the
+    others are in the retry topic)."""
     stage = request.stage
     positions = [
         position
@@ -175,7 +176,7 @@ async def _choose_targets(
             positions=labels,
         )
     targets = {position: _target_offset(position, request.to) for position in chosen}
-    # What waits in the retry topic is state and stays; beyond it only the lane itself has written.
+    # Parked events in the retry topic are state and remain; later rows are by the lane itself.
     targets |= {position: position.lag.end for position in retry}
     return targets, chosen
 
@@ -207,8 +208,8 @@ async def _input_positions(
 async def _retry_positions(
     admin: ClusterAdmin, settings: Settings, version: Version, stage: str
 ) -> list[InputPosition]:
-    """Return the positions in the retry topic. A lane takes replays up by its offset there; those
-    before a lost offset are not taken up any more, and the books show them parked."""
+    """Return the positions in the retry topic. A lane finds replays there by this offset; replays
+    before a lost offset are not found any more, and the books show them as parked."""
     parking = version.stages[stage].parking
     if parking is None:
         return []

@@ -1,4 +1,4 @@
-"""What stands in the dead-letter topics of a pipeline, and which letters are settled?"""
+"""Which letters are in the dead-letter topics of a pipeline, and which of them are settled?"""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class DeadLetterStore:
                 if settlement is None:
                     continue
                 for offset in settlement.settles:
-                    # Of two settlements the first counts; a letter behind it cannot be settled yet.
+                    # A settlement settles only earlier letters, and the first one counts.
                     if offset < record.offset:
                         found.setdefault(offset, settlement)
         return found
@@ -86,8 +86,8 @@ class DeadLetterStore:
         return None if record is None or is_settlement(record.headers) else record
 
     async def retry_topic(self, stage: str) -> RetryTopic:
-        """Return the shape of a stage's retry topic. Raises BrokerError, also where the stage has
-        no retry topic."""
+        """Return partitions and largest record of a stage's retry topic. Raises BrokerError, also
+        if the stage has no retry topic."""
         topic = self.settings.names.retry_topic(self.pipeline, stage)
         async with ClusterAdmin.open(self.settings) as admin:
             lanes = (await admin.topics()).get(topic)

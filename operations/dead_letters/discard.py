@@ -1,4 +1,4 @@
-"""What happens when dead letters are discarded?"""
+"""How are dead letters discarded?"""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class DiscardRequest:
 
 
 class StageDiscard(Result):
-    """What was done with the selected letters of one stage."""
+    """How many selected letters of one stage were discarded."""
 
     stage: str
     settled_before: int
     discarded: int
     settled_by_others: int
-    """Letters that somebody else has settled meanwhile."""
+    """Letters that somebody else has settled since they were selected."""
     expired: int
-    """Letters that retention has deleted meanwhile."""
+    """Letters that retention has deleted since they were selected."""
 
 
 class DiscardResult(Result):
-    """What was discarded, by stage."""
+    """The discarded letters, by stage."""
 
     stages: list[StageDiscard]
 
@@ -53,11 +53,11 @@ async def discard_letters(
     request: DiscardRequest,
     progress: ReportProgress = lambda _, __, ___: None,
 ) -> DiscardResult:
-    """Settle open letters for good: they stay to be read, and are never replayed.
+    """Settle open letters without replaying them. They can still be read.
 
     Raises NotFoundError `unknown_stage` and `unknown_letter`: then nothing was discarded. Raises
-    UnavailableError `order_unfinished` where it was given up: the same request again goes on where
-    this one ended.
+    UnavailableError `order_unfinished` if it was given up: the same request continues where this
+    one has ended.
     """
     store, stages = await open_selected_store(installation, request.selection)
     found = [

@@ -1,4 +1,4 @@
-"""Of which kinds are dead letters, and how many of each kind are open?"""
+"""Which kinds of dead letters are there, and how many of each kind are open?"""
 
 from __future__ import annotations
 
@@ -77,15 +77,16 @@ class FailureKinds:
             kind.discarded += 1
 
     def newest_first(self) -> list[FailureKind]:
-        """Return the kinds by their newest letter; those without an open letter come last."""
+        """Return the kinds, the one with the newest letter first; kinds without an open letter come
+        last."""
         return sorted(self._kinds.values(), key=lambda kind: (kind.open == 0, -kind.last))
 
 
 async def list_failure_kinds(
     store: DeadLetterStore, stages: Iterable[str], selection: LetterSelection
 ) -> list[FailureKind]:
-    """Return the kinds of the selected letters by their newest letter; those without an open letter
-    come last. Raises BrokerError."""
+    """Return the kinds of the selected letters, the one with the newest letter first; kinds without
+    an open letter come last. Raises BrokerError."""
     kinds = FailureKinds()
     for stage in stages:
         settlements = await store.settlements(stage)

@@ -1,4 +1,4 @@
-"""Which dead letters are there, of which kinds, and what is known of one?"""
+"""Which dead letters and kinds of them are there, and what is known about one?"""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _EVERY_LETTER = LetterSelection(all_letters=True)
 
 @dataclass(frozen=True, slots=True)
 class KindsRequest:
-    """Of which letters to list the kinds."""
+    """The letters whose kinds are listed."""
 
     selection: LetterSelection = field(default=_EVERY_LETTER)
 
 
 @operation
 async def list_kinds(installation: Installation, request: KindsRequest) -> list[FailureKind]:
-    """Return the kinds of the selected letters by their newest letter; those without an open letter
-    come last. Raises NotFoundError `unknown_stage` and `nothing_applied`."""
+    """Return the kinds of the selected letters, the one with the newest letter first; kinds without
+    an open letter come last. Raises NotFoundError `unknown_stage` and `nothing_applied`."""
     store, stages = await open_selected_store(installation, request.selection)
     return await list_failure_kinds(store, stages, request.selection)
 
@@ -93,7 +93,7 @@ class ShowLetterRequest:
 
 @dataclass(frozen=True, slots=True)
 class LetterResult:
-    """All that is known of one dead letter."""
+    """All that is known about one dead letter."""
 
     stage: str
     topic: str
@@ -102,7 +102,7 @@ class LetterResult:
     settlement: Settlement | None
     """None while the letter is open."""
     bootstrap: str
-    """The address of the Kafka that holds it."""
+    """The address of the Kafka that the letter is in."""
 
     @property
     def headers(self) -> list[Header]:
@@ -110,7 +110,7 @@ class LetterResult:
         return [h for h in self.record.headers if not h[0].startswith(DEAD_HEADER_PREFIX)]
 
     def account(self, name: str) -> str:
-        """Return a field of the failure account; empty where it is absent."""
+        """Return a field of the failure account; empty if it is absent."""
         return account_field(self.record, name)
 
     def to_data(self) -> dict[str, Any]:

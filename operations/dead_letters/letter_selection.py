@@ -12,11 +12,12 @@ from farandole.notifier.dead_letter_view import DeadLetterView
 
 @dataclass(frozen=True, slots=True)
 class LetterSelection:
-    """Either positions, or filters that a letter must all match. Without either it selects every
-    letter; a caller who wants that sets `all_letters`, so that it is never selected by mistake."""
+    """Selects letters by position, or by filters that a letter must all match. With neither, every
+    letter is selected; a caller who wants this sets `all_letters`, so that it never happens by
+    mistake."""
 
     positions: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    """By stage, offsets in its dead-letter topic."""
+    """Offsets in the dead-letter topics, by stage."""
     stage: str | None = None
     run: str | None = None
     fingerprint: str | None = None
@@ -38,7 +39,7 @@ class LetterSelection:
 
     @property
     def named_stages(self) -> tuple[str, ...]:
-        """The stages that the request names; they may be misspelt."""
+        """The stages that the request names; they may not exist."""
         return (*self.positions, *([self.stage] if self.stage else ()))
 
     def may_include_stage(self, stage: str) -> bool:
@@ -64,7 +65,7 @@ class LetterSelection:
 
 
 def account_field(record: Record, name: str) -> str:
-    """Return a field of the letter's failure account (`dead_{name}`); empty where it is absent."""
+    """Return a field of the letter's failure account (`dead_{name}`); empty if it is absent."""
     header = DEAD_HEADER_PREFIX + name
     found = next((value for each, value in record.headers if each == header), None)
     return (found or b"").decode(errors="backslashreplace")

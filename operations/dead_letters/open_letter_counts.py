@@ -1,4 +1,4 @@
-"""How many dead letters does each stage have that nobody has settled?"""
+"""How many dead letters of each stage are not settled?"""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import settlement_record
 
-MAX_COUNTED_LETTERS = (
-    10_000  # letters that are read of a stage: beyond that nobody needs an exact count
-)
+MAX_COUNTED_LETTERS = 10_000  # letters of a stage that are read; more need no exact count
 _CONCURRENT_TOPICS = 4  # topics that are read at the same time
 
 
@@ -26,7 +24,7 @@ class OpenLetterCount:
 
     count: int = 0
     more: bool = False
-    """Whether not all records were read: there may be more open letters, and some of those that
+    """True if not all records were read: there may be more open letters, and some of those that
     were counted may be settled."""
 
     def __str__(self) -> str:
@@ -36,8 +34,8 @@ class OpenLetterCount:
 async def count_open_letters(
     admin: ClusterAdmin, settings: Settings, pipeline: str, stages: Iterable[str]
 ) -> dict[str, OpenLetterCount]:
-    """Return by stage how many letters are open among the first MAX_COUNTED_LETTERS. They are read
-    and counted, since offsets count the markers of transactions too. Raises BrokerError."""
+    """Return by stage how many of the first MAX_COUNTED_LETTERS letters are open. They are read and
+    counted, because offsets also count transaction markers. Raises BrokerError."""
     existing = await admin.topics()
     topics = {stage: settings.names.dead_topic(pipeline, stage) for stage in stages}
     partitions = {

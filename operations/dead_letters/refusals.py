@@ -9,7 +9,7 @@ from farandole.operations.reasons import Reason
 from farandole.operations.results import Result
 
 MAX_REASONS = 50
-"""Reasons that are counted apart, since anybody may write letters with ever new ones."""
+"""The number of reasons that are counted separately. Anybody may write letters with new reasons."""
 _OTHER = Reason("other_reasons")
 
 
@@ -36,7 +36,7 @@ class Refusals:
         self._reasons.setdefault(text, reason)
 
     def add_all(self, others: Refusals) -> None:
-        """Count what another object has counted too."""
+        """Add the counts of another object."""
         for refusal in others.most_common():
             self.add(refusal.reason, refusal.count)
 

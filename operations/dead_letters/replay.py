@@ -1,8 +1,8 @@
-"""What happens, step by step, when dead letters are replayed?
+"""How are dead letters previewed and replayed?
 
-`preview_replay` tells what a replay would do; `replay_letters` does it. A person is shown the
-preview and confirms it; then `ReplayRequest.letters` names what was confirmed. The replay reads the
-topics again after its fence (`settlement_writer`), whatever the preview has found.
+`preview_replay` returns what a replay would do; `replay_letters` does it. A person sees the preview
+and confirms it; then `ReplayRequest.letters` contains what was confirmed. The replay reads the
+topics again after the fence (`settlement_writer`) and does not rely on the preview.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 
 LetterValues = Mapping[str, Mapping[int, bytes]]
-"""By stage and offset, the values that letters are replayed with."""
+"""The values that letters are replayed with, by stage and offset."""
 ReportProgress = Callable[[str, int, int], None]
-"""Called with a stage, how many of its letters are settled, and how many shall be."""
+"""Called with a stage, the number of its letters that are settled, and their total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,56 +52,59 @@ class ReplayRequest:
     selection: LetterSelection
     by: str
     patch: tuple[Any] | None = None
-    """Holds the JSON merge patch (RFC 7396) that changes each value, which may be null."""
+    """The JSON merge patch (RFC 7396) for each value, in a tuple because it may be null. None: no
+    patch."""
     values: LetterValues | None = None
-    """The values of all letters, where each was edited; not together with `patch`."""
+    """The values of all letters, if each was edited. None: not edited. Not together with
+    `patch`."""
     as_new_run: bool = False
-    """If a letter's version is retired and the event was a root, open a new run with it."""
+    """If the version of a letter is retired and the event was a root, publish it as a new run."""
     letters: Mapping[str, frozenset[int]] | None = None
-    """By stage, the offsets that a preview has found open; None to replay all selected letters that
-    are open now."""
+    """The offsets that a preview has found open, by stage. None: all selected letters that are open
+    now are replayed."""
 
     @property
     def reason(self) -> str:
-        """The reason that the settlements name; empty if the values stay unchanged."""
+        """The reason in the settlements; empty if the values stay unchanged."""
         if self.patch is not None:
             return "with a patched value"
         return "" if self.values is None else "with an edited value"
 
     def amender(self, stage: str) -> ValueAmender | None:
-        """Return what changes the values of a stage's letters; None if nothing does."""
+        """Return the function that changes the values of a stage's letters; None if they stay
+        unchanged."""
         if self.patch is not None:
             return patch_amender(self.patch[0])
         return None if self.values is None else values_amender(self.values.get(stage, {}))
 
 
 class StagePreview(Result):
-    """What a replay would do with the selected letters of one stage."""
+    """The effect that a replay would have on the selected letters of one stage."""
 
     stage: str
     settled_before: int
     replayable: int
     letters: list[int]
-    """The offsets of the open letters, those that cannot be replayed too."""
+    """The offsets of the open letters, including those that cannot be replayed."""
 
 
 class ReplayPreview(Result):
-    """What a replay would do."""
+    """The effect that a replay would have."""
 
     stages: list[StagePreview]
-    """The stages of which any letter is selected."""
+    """The stages that have a selected letter."""
     refused: list[Refusal]
     editable: SkipValidation[dict[str, list[Replay]]] = Field(default_factory=dict, exclude=True)
-    """By stage, the letters to edit, if the preview was asked for them. No part of the JSON."""
+    """The letters to edit, by stage, if the preview was asked for them. No part of the JSON."""
 
     @property
     def letters(self) -> dict[str, frozenset[int]]:
-        """The offsets of the stages of which at least one letter can be replayed."""
+        """The offsets of the open letters, of each stage that has a letter that can be replayed."""
         return {each.stage: frozenset(each.letters) for each in self.stages if each.replayable}
 
     @property
     def total(self) -> int:
-        """The open letters of these stages."""
+        """The number of open letters in `letters`."""
         return sum(map(len, self.letters.values()))
 
 
@@ -109,11 +112,12 @@ class ReplayPreview(Result):
 async def preview_replay(
     installation: Installation, request: ReplayRequest, *, fence: bool = True, edit: bool = False
 ) -> ReplayPreview:
-    """Return what a replay would do. `fence` aborts what others are settling now, so that the
-    preview is not delayed by a process that was killed. `edit` collects the letters for an editor.
+    """Return what a replay would do. `fence` aborts unfinished transactions of others who settle
+    letters, so that the preview is not delayed by a process that was killed. `edit` collects the
+    letters for an editor.
 
-    Raises NotFoundError `unknown_stage` and `unknown_letter`, and RefusedError `unfit_value` where
-    a patched value is none that the stage takes, and `too_many_to_edit`.
+    Raises NotFoundError `unknown_stage` and `unknown_letter`, and RefusedError `unfit_value` if the
+    stage does not take a patched value, and `too_many_to_edit`.
     """
     store, stages = await open_selected_store(installation, request.selection)
     refused = Refusals()
@@ -144,18 +148,18 @@ async def preview_replay(
 
 
 class StageReplay(Result):
-    """What a replay has done with the letters of one stage."""
+    """The result of a replay for the letters of one stage."""
 
     stage: str
     replayed: int
     settled_by_others: int
-    """Letters that somebody else had settled by then."""
+    """Letters that somebody else has settled before they were replayed."""
     expired: int
     """Letters that retention has deleted since they were selected."""
 
 
 class ReplayResult(Result):
-    """What a replay has done."""
+    """The result of a replay."""
 
     stages: list[StageReplay]
     refused: list[Refusal]
@@ -172,11 +176,11 @@ async def replay_letters(
     request: ReplayRequest,
     progress: ReportProgress = lambda _, __, ___: None,
 ) -> ReplayResult:
-    """Replay dead letters, each once, whoever replays them too.
+    """Replay dead letters, each exactly once, even if somebody else replays them at the same time.
 
     Raises NotFoundError `unknown_stage` and `unknown_letter`, and RefusedError `unfit_value`: then
-    nothing was replayed. Raises UnavailableError `order_unfinished` where it was given up: the same
-    request again goes on where this one ended.
+    nothing was replayed. Raises UnavailableError `order_unfinished` if it was given up: the same
+    request continues where this one has ended.
     """
     store, stages = await open_selected_store(installation, request.selection)
     chosen = request.letters

@@ -1,11 +1,12 @@
 """What is written to replay dead letters, and which of them cannot be replayed?
 
-A replay is a row in the retry topic of the stage that failed, for the lane that had the event. In
-the same transaction the ledger gets an entry: the event is no longer dead but parked. No other
-stage sees the event again.
+A replay is a row in the retry topic of the stage that failed, for the lane that had the event. The
+same transaction adds a ledger entry: the event is no longer dead but parked. No other stage gets
+the event again.
 
-A retired version is not worked any more. A root that died under it can be published again as the
-root of another run: all its subscribers see it, and in the books of the old run it stays dead.
+No worker handles events of a retired version. A root that died under it can be published again as
+the root of another run: all its subscribers get it, and in the books of the old run it remains
+dead.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from farandole.operations.reasons import Reason
 from farandole.router.topic_specs import MAX_EVENT_BYTES
 
 _BATCH_OVERHEAD = 1024  # bytes of a record batch around a row
-_SOURCE = b"farandole://"  # how the source of each event begins that a stage emitted
+_SOURCE = b"farandole://"  # the beginning of `ce_source` of every event that a stage emitted
 
 
 class NotReplayableError(Exception):
-    """A letter cannot be replayed. Many letters have the same reason, so that they are counted by
-    it."""
+    """A letter cannot be replayed. The reason is an object, so that letters with the same reason
+    can be counted."""
 
     def __init__(self, code: str, **fields: Any) -> None:
         self.reason = Reason(code, fields)
@@ -64,7 +65,8 @@ class Replay(NamedTuple):
     stage: str
     event_type: str
     new_root: NewRunRoot | None = None
-    """What is published instead of a row of the retry topic; None for an ordinary replay."""
+    """The root that is published instead of a row of the retry topic; None for an ordinary
+    replay."""
 
     @property
     def size(self) -> int:
@@ -79,7 +81,7 @@ class Replay(NamedTuple):
 
 
 class RetryTopic(NamedTuple):
-    """The shape of a stage's retry topic."""
+    """Partitions and limits of a stage's retry topic."""
 
     stage: str
     lanes: int
@@ -88,15 +90,15 @@ class RetryTopic(NamedTuple):
 
 
 def prepare_replay(record: Record, topic: RetryTopic, versions: Mapping[str, Version]) -> Replay:
-    """Return what replays a letter; `versions` by their names. Raises NotReplayableError."""
+    """Return the replay of a letter; `versions` are by name. Raises NotReplayableError."""
     replay = parse_letter(record, topic.stage, versions)
     check_replayable(replay, topic)
     return replay
 
 
 def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) -> Replay:
-    """Return a letter with all that it takes to replay it, whether or not its version, its lane and
-    the retry topic allow it. Raises NotReplayableError where something is missing."""
+    """Return the replay of a letter, without checking that the version, the lane and the retry
+    topic allow it. Raises NotReplayableError if something is missing in the letter."""
     topic = account_field(record, "topic")
     partition = _parse_number(account_field(record, "partition"))
     offset = _parse_number(account_field(record, "offset"))
@@ -134,8 +136,8 @@ def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) ->
 
 
 def check_replayable(replay: Replay, topic: RetryTopic) -> None:
-    """Raise NotReplayableError where no lane would work the replay, or its row is larger than the
-    retry topic takes."""
+    """Raise NotReplayableError if no lane would handle the replay, or if the row is larger than the
+    retry topic allows."""
     if replay.version.retired is not None:
         raise NotReplayableError("letter_version_retired", version=replay.version.name)
     if replay.lane >= topic.lanes:
@@ -150,8 +152,8 @@ def check_replayable(replay: Replay, topic: RetryTopic) -> None:
 
 
 def replay_as_new_run(replay: Replay, newest: Version) -> Replay:
-    """Return what publishes a root of a retired version once more, linked to the run that it
-    opened, as `farandole again` does. Raises NotReplayableError where it is no root of the newest
+    """Return the record that publishes a root of a retired version again, linked to the run that it
+    opened, as `farandole again` does. Raises NotReplayableError if it is no root of the newest
     version."""
     event_type, old = replay.event_type, replay.version.name
     event = newest.events.get(event_type)

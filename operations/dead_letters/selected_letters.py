@@ -1,4 +1,4 @@
-"""Which open letters does a request select, in which stages?"""
+"""Which stages and open letters does a request select?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from farandole.operations.names import require_known
 async def open_selected_store(
     installation: Installation, selection: LetterSelection
 ) -> tuple[DeadLetterStore, list[str]]:
-    """Return the pipeline's dead letters, and the stages of which letters can be selected. Raises
+    """Return the pipeline's dead letters, and the stages that may have selected letters. Raises
     NotFoundError `unknown_stage` and `nothing_applied`."""
     store = await open_dead_letter_store(
         installation.settings, await installation.require_pipeline()
@@ -31,8 +31,8 @@ async def open_selected_store(
 async def find_selected_letters(
     store: DeadLetterStore, stage: str, selection: LetterSelection, *, fence: bool
 ) -> tuple[list[int], dict[int, Settlement]]:
-    """Return as `find_open_letters`. Raises NotFoundError `unknown_letter` where a selected
-    position holds no letter."""
+    """Return what `find_open_letters` returns. Raises NotFoundError `unknown_letter` if there is no
+    letter at a selected position."""
     open_letters, settled = await find_open_letters(store, stage, selection, fence=fence)
     positions = selection.positions.get(stage, frozenset())
     missing = positions - settled.keys() - set(open_letters)
@@ -42,7 +42,7 @@ async def find_selected_letters(
 
 
 def unknown_letter(stage: str, offset: int) -> NotFoundError:
-    """Return the error for a position that holds no dead letter."""
+    """Return the error for a position without a dead letter."""
     return NotFoundError(
         "unknown_letter",
         f"there is no dead letter {stage}/{offset}",

@@ -1,7 +1,7 @@
-"""How are dead letters settled, each exactly once, whoever else settles them at the same time?
+"""How is each dead letter settled exactly once, even if several people settle it at the same time?
 
 A letter is settled by a record in its own topic (`events/settlement_record.py`), which commits in
-one transaction with what is done to the letter. For each dead-letter topic:
+one transaction with the replay or whatever else is done to the letter. For each dead-letter topic:
 
 1. Start the producer under the one transactional id that the stage has for this. That fences
    everybody else who settles letters of the stage now: their open transaction is aborted or, where
@@ -10,9 +10,9 @@ one transaction with what is done to the letter. For each dead-letter topic:
 3. Write for each selected open letter the row in the retry topic, the settlement and the ledger
    entry, in transactions that are bounded in letters and bytes.
 
-A program that is fenced in the middle, or does not hear how a transaction ended, begins again at 1:
-what it had settled stands in the topic. Nothing is sent on the strength of what was read before the
-fence, such as a preview.
+A program that is fenced in the middle, or does not learn how a transaction ended, begins again at
+1: the letters that it had settled are recorded in the topic. Nothing is ever written because of
+what was read before the fence, such as a preview.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
 
 
 class SettlementOrder(NamedTuple):
-    """What shall be done with some letters of one stage."""
+    """How some letters of one stage are to be settled."""
 
     stage: str
     how: SettlementKind
@@ -83,18 +83,18 @@ class SettlementOrder(NamedTuple):
     """Tells the settlements of this order from those of others."""
 
     def with_new_id(self) -> SettlementOrder:
-        """Return the order with an id of its own."""
+        """Return the order with a new id."""
         return self._replace(id=uuid4().hex)
 
 
 @dataclass(slots=True)
 class SettlementOutcome:
-    """What an order has done so far."""
+    """The results of an order so far."""
 
     done: int = 0
     """Letters that the order has settled."""
     settled_by_others: int = 0
-    """Letters that somebody else had settled by then."""
+    """Letters that somebody else has settled before this order did."""
     refused: Refusals = field(default_factory=Refusals)
     """Letters that cannot be replayed."""
     starts: int = 0
@@ -134,12 +134,12 @@ async def find_open_letters(
 def prepare_ordered_replay(
     store: DeadLetterStore, order: SettlementOrder, record: Record, taken: set[bytes]
 ) -> Replay:
-    """Return what replays a letter. `taken` are the events that the order replays already; this one
-    is added. Raises NotReplayableError, and the errors of `order.amend_value`."""
+    """Return the replay of a letter. `taken` are the ids of the events that the order replays
+    already; this one is added. Raises NotReplayableError, and the errors of `order.amend_value`."""
     assert order.retry_topic is not None
     replay = parse_letter(record, order.stage, store.by_name)
     if replay.event.row_name in taken:
-        # Its row would have the same key: compaction may take the first before the lane reads it.
+        # Both rows would have the same key: compaction could delete the first one unread.
         raise NotReplayableError("letter_older_first")
     opens_run = order.as_new_run and replay.version.retired is not None
     if not opens_run:
@@ -157,7 +157,7 @@ async def settle_letters(
     store: DeadLetterStore, order: SettlementOrder, progress: Callable[[int], None] = lambda _: None
 ) -> SettlementOutcome:
     """Settle the letters of an order; `progress` is called with the number of settled letters.
-    Raises AccessDeniedError and InvalidSettingsError, and UnfinishedOrderError where the order is
+    Raises AccessDeniedError and InvalidSettingsError, and UnfinishedOrderError if the order is
     given up."""
     order = order.with_new_id()
     outcome = SettlementOutcome()
@@ -188,8 +188,8 @@ async def _settle_once(
     outcome: SettlementOutcome,
     progress: Callable[[int], None],
 ) -> SettlementOutcome:
-    """Settle the letters with one producer, from the fence to the last one; `outcome` is kept up to
-    date for the case that an error ends it."""
+    """Settle the letters with one producer, from the fence to the last letter. `outcome` is updated
+    all the time, because an error may end it."""
     settings = store.settings
     lane = settings.names.replay_transactional_id(store.pipeline, order.stage)
     outcome.starts += 1
@@ -226,7 +226,7 @@ class _LetterBatch:
 async def _letter_batches(
     store: DeadLetterStore, order: SettlementOrder, left: frozenset[int], outcome: SettlementOutcome
 ) -> AsyncGenerator[_LetterBatch]:
-    """Yield the letters at the offsets in `left`, as many at a time as one transaction settles."""
+    """Yield the letters at the offsets in `left`, in batches of at most one transaction."""
     batch = _LetterBatch()
     if order.how == "discarded":
         for offset in sorted(left):
@@ -257,8 +257,8 @@ async def _letter_batches(
 async def _write_transaction(
     producer: FencedProducer, store: DeadLetterStore, order: SettlementOrder, batch: _LetterBatch
 ) -> None:
-    """Write all that settles the letters of a batch in one transaction. Raises the errors of
-    `FencedProducer`: the transaction is not committed, or its outcome is unknown."""
+    """Write everything for a batch of letters in one transaction. Raises the errors of
+    `FencedProducer`: the transaction is not committed, or the outcome is unknown."""
     names, now = store.settings.names, datetime.now(UTC)
     at = int(time.time() * 1000)
     writes: dict[Partition, Sequence[OutgoingRecord]] = {

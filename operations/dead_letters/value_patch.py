@@ -27,8 +27,8 @@ ValueAmender = Callable[["Replay"], bytes]
 
 
 def apply_merge_patch(document: Any, patch: Any) -> Any:
-    """Return a JSON document changed by a merge patch (RFC 7396): values of the patch replace those
-    of the document, objects are merged, null removes a member."""
+    """Apply a merge patch (RFC 7396) to a JSON document and return the result: values of the patch
+    replace those of the document, objects are merged, and null removes a member."""
     if not isinstance(patch, dict):
         return patch
     result = dict(document) if isinstance(document, dict) else {}
@@ -41,7 +41,7 @@ def apply_merge_patch(document: Any, patch: Any) -> Any:
 
 
 def patch_amender(patch: Any) -> ValueAmender:
-    """Return what changes each letter by the same JSON merge patch."""
+    """Return a function that changes each letter by the same JSON merge patch."""
 
     def amend(replay: Replay) -> bytes:
         data = letter_data(replay)
@@ -51,13 +51,13 @@ def patch_amender(patch: Any) -> ValueAmender:
 
 
 def values_amender(values: Mapping[int, bytes]) -> ValueAmender:
-    """Return what replaces the value of each letter, by its offset."""
+    """Return a function that replaces the value of each letter, by offset."""
 
     def amend(replay: Replay) -> bytes:
         value = values.get(replay.letter_offset)
         if value is None:
             raise UnfitValueError("nobody has edited it")
-        # A value that nobody changed is replayed as it is, whether or not it fits.
+        # An unchanged value is replayed even if it does not fit.
         return value if value == replay.event.value else validate_value(replay, value)
 
     return amend
@@ -65,7 +65,7 @@ def values_amender(values: Mapping[int, bytes]) -> ValueAmender:
 
 def validate_value(replay: Replay, value: bytes) -> bytes:
     """Return the value if the stage takes it under the event's version. Raises UnfitValueError."""
-    # Imported here, since they take a tenth of a second that listing letters does without.
+    # Imported late: they take a tenth of a second, and listing letters does not need them.
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
@@ -86,7 +86,7 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
         )
     if schema is None:
         return value
-    # With an empty registry nothing that a schema refers to is fetched.
+    # An empty registry: references in a schema are never fetched.
     problem = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(data))
     if problem is not None:
         where = ".".join(map(str, problem.absolute_path)) or "data"
@@ -95,7 +95,7 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
 
 
 def parse_json(text: str) -> Any:
-    """Return what JSON says, with integers of any size. Raises ValueError."""
+    """Return the data of a JSON text, with integers of any size. Raises ValueError."""
     return json.loads(text, parse_constant=_refuse_constant)
 
 
@@ -110,12 +110,12 @@ def encode_json(data: Any) -> bytes:
 
 
 def letter_data(replay: Replay) -> Any:
-    """Return the JSON data of a letter's event. Raises UnfitValueError where it cannot be edited:
-    it is no JSON, or in CloudEvents' structured mode."""
+    """Return the JSON data of a letter's event. Raises UnfitValueError if it cannot be edited,
+    because it is no JSON or in CloudEvents' structured mode."""
     try:
         envelope = parse_envelope(replay.event)
     except UnreadableEventError:
-        envelope = None  # its value may be what has to be changed
+        envelope = None  # perhaps the value is what has to be repaired
     value = replay.event.value or b""
     if envelope is not None and envelope.data != value:
         raise UnfitValueError(

@@ -1,1 +1,1 @@
-"""Which events stand in the topics, and how does one get there?"""
+"""Which events are in the topics, and how is one published?"""

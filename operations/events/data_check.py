@@ -1,4 +1,4 @@
-"""Would the stages that subscribe to an event type take these data?"""
+"""Are data valid for all stages that subscribe to an event type?"""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _FORCE = "(--force publishes it all the same)"
 
 
 def require_valid_data(folder: Path, version: Version, event_type: str, data: bytes) -> None:
-    """Decode the data as each subscriber will, so that what is refused here would be a dead letter
-    there. `folder` is where the stages' functions are imported from. Raises RefusedError
+    """Decode the data as each subscriber will. Data that are refused here would become a dead
+    letter there. `folder` is where the stages' functions are imported from. Raises RefusedError
     (`data_invalid`) and FunctionNotFoundError."""
     add_to_import_path(folder)
     attributes = {
@@ -57,8 +57,8 @@ def require_valid_data(folder: Path, version: Version, event_type: str, data: by
 
 
 def require_root_type(version: Version, event_type: str) -> None:
-    """Raise RefusedError (`event_type_emitted`) if a stage emits the type: what is published under
-    it would look like a stage's result."""
+    """Raise RefusedError (`event_type_emitted`) if a stage emits the type: a published root of it
+    would look like a result of the stage."""
     emitters = version.emitters(event_type)
     if emitters:
         raise RefusedError(

@@ -1,7 +1,7 @@
 """Where are the causes and the effects of a record found?
 
-Causes are read one by one, each where the id of its effect says. Effects are looked for in the
-topics of the stages that subscribe, from the time of the cause on.
+Causes are read one by one: the id of an effect contains the position of the cause. Effects are
+searched for in the topics of the stages that subscribe, from the time of the cause on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from farandole.operations.events.record_lookup import record_at
 from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
 
-_CLOCK_SKEW_MS = 60_000  # ms by which the clocks of two workers may differ
+_CLOCK_SKEW_MS = 60_000  # ms, the largest difference between the clocks of two workers
 _MAX_CAUSES = 1_000  # causes above an event: no graph is so deep
 
 ReportTopics = Callable[[Sequence[str]], None]
@@ -41,15 +41,15 @@ ReportTopics = Callable[[Sequence[str]], None]
 
 @dataclass(slots=True)
 class FoundRecords:
-    """What a trace has found so far."""
+    """The records that a trace has found so far."""
 
     causes: list[Record] = field(default_factory=list)
-    """From the root on."""
+    """The first is the root."""
     event: Record | None = None
     effects: list[Record] = field(default_factory=list)
     dead: list[Record] = field(default_factory=list)
     notes: list[Reason] = field(default_factory=list)
-    """What could not be looked at, and why."""
+    """Records that could not be read, and why."""
 
 
 class EventTracer:
@@ -63,7 +63,7 @@ class EventTracer:
         limit: int,
         report: ReportTopics,
     ) -> None:
-        """`limit`: effects that are looked for."""
+        """`limit`: the number of effects after which the search ends."""
         self._settings = settings
         self._admin = admin
         self._versions = [*versions]
@@ -86,7 +86,7 @@ class EventTracer:
         return None if owner is None else owner.version
 
     async def target_record(self, target: TraceTarget) -> Record:
-        """Return the record that a target names the position of. Raises NotFoundError
+        """Return the record at the position that a target names. Raises NotFoundError
         `unknown_event_type` or `unknown_event`, and GoneError `event_gone`."""
         topics = event_topics(self._versions, target.name[:MAX_TOPIC_LENGTH])
         if not topics:
@@ -143,8 +143,8 @@ class EventTracer:
     async def find_effects(self, start: Record, target: TraceTarget, found: FoundRecords) -> None:
         """Add the event and its effects to `found`, level by level.
 
-        If the target names an id, `start` is the cause of the event, and of all that it has caused
-        the event alone is followed; `found.event` stays None if it is not there.
+        If the target is an id, `start` is the cause of the event. Of all effects of the cause, only
+        the event is followed; `found.event` remains None if it was not found.
         """
         level: Sequence[Record] = [start]
         if target.id is None:
@@ -173,7 +173,8 @@ class EventTracer:
     async def _effects_of(
         self, level: Sequence[Record], found: FoundRecords, *, letters: bool = True
     ) -> list[Record]:
-        """Return what these records have caused; add the letters of those that died to `found`."""
+        """Return the effects of these records; add the dead letters of those that died to
+        `found`."""
         version = self._version_of(level[0])
         if version is None:
             return []

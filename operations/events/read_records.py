@@ -1,4 +1,4 @@
-"""What stands in a topic, and what comes in?"""
+"""Which records are in a topic, and which arrive?"""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ReadRequest:
 async def read_records(
     installation: Installation, request: ReadRequest
 ) -> AsyncGenerator[list[RecordResult]]:
-    """Yield committed records in batches, in the order of each partition; settlements of dead
-    letters are left out. Raises NotFoundError `unknown_event_type` or `unknown_stage`."""
+    """Yield committed records in batches, in the order of each partition, without the settlements
+    of dead letters. Raises NotFoundError `unknown_event_type` or `unknown_stage`."""
     if (request.event_type is None) == (request.dead_stage is None):
         raise InvalidRequestError("invalid_request", "name either an event type or a stage")
     settings = installation.settings

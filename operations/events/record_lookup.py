@@ -1,4 +1,4 @@
-"""Which record stands at an offset?"""
+"""Which record is at an offset?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from farandole.events.record import Record
 
 async def record_at(settings: Settings, topic: str, partition: int, offset: int) -> Record | None:
     """Return the record at an offset of a partition that exists. None if there is none: retention
-    has deleted it, it is not written yet, it is a transaction's marker, or it was aborted. Raises
+    has deleted it, it is not written yet, or it is a transaction marker or aborted. Raises
     BrokerError."""
     start = {TopicPartition(topic, partition): offset}
     async with aclosing(scan(settings, [topic], start=start)) as batches:

@@ -1,4 +1,4 @@
-"""What does a record say to whoever reads it: its attributes, its place, its data?"""
+"""What are the attributes, the position and the data of a record?"""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _NUMBER_FIELDS = ("attempts", "replays", "partition", "offset", "timestamp")
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """A record as it was read. It is decoded when it is asked for something, since whoever reads
-    millions may want their values alone."""
+    """A record as it was read. It is decoded only when a property is used, because readers of
+    millions of records may need only the values."""
 
     record: Record
     reader: RecordReader
@@ -31,7 +31,7 @@ class RecordResult:
         return json_line(self.record.value)
 
     def failure(self) -> Mapping[str, Any]:
-        """Return the failure account of a dead letter; empty if it is none."""
+        """Return the failure account of a dead letter; empty if the record is none."""
         return _failure_account(self.record)
 
     def failure_data(self) -> dict[str, Any]:
@@ -43,10 +43,11 @@ class RecordResult:
         }
 
     def to_data(self) -> dict[str, Any]:
-        """Return attributes, place and data, as data for orjson: `id`, `type`, `run`, `key`,
-        `partition`, `offset`, `time`, `data`, which is the JSON of the event as it stands in the
-        record. `unreadable` says why where the record is no event. `dead` is there for a dead
-        letter: its failure account, whose `topic`, `partition` and `offset` are the event's."""
+        """Return attributes, position and data, as data for orjson: `id`, `type`, `run`, `key`,
+        `partition`, `offset`, `time`, and `data`, which is the JSON of the event unchanged.
+        `unreadable` says why the record is no event, and is absent otherwise. `dead` is the failure
+        account of a dead letter, and absent otherwise; its `topic`, `partition` and `offset` are
+        those of the event."""
         record = self.record
         attributes: Mapping[str, str] = {}
         unreadable = None
@@ -82,18 +83,19 @@ class RecordReader:
         self._index = VersionIndex(versions)
 
     def read(self, record: Record) -> RecordResult:
-        """Return the record with what it takes to decode it."""
+        """Return the record together with what is needed to decode it."""
         return RecordResult(record, self)
 
     def event_type(self, topic: str) -> str | None:
-        """Return the event type that has this topic under the newest version that knows it; None
-        if none does."""
+        """Return the event type of this topic under the newest version that has it; None if none
+        has."""
         starts = self._index.starts(topic, 0)
         return starts[0].event_type if starts else None
 
     def run_of(self, record: Record, account: Mapping[str, Any]) -> str | None:
-        """Return the run that a stage's output carries, or that a root opens. None if the topic is
-        no event type's, or a dead letter does not say where its event stood."""
+        """Return the run of a record: the one that an output of a stage carries, or that a root
+        opens. None if the topic belongs to no event type, or if a dead letter does not say where
+        the event was."""
         headers = dict(record.headers)
         topic = account.get("topic", record.topic)
         if self._is_output(headers, topic):
@@ -131,7 +133,7 @@ def _failure_account(record: Record) -> dict[str, Any]:
         if name.startswith(DEAD_HEADER_PREFIX)
     }
     for name in _NUMBER_FIELDS:
-        # Anybody may write here: what is no number stays text.
+        # Anybody may write such a record: what is no number stays text.
         text = account.get(name, "")
         if text.isdecimal() and len(text) < 19:  # JSON takes 64 bits
             account[name] = int(text)

@@ -16,7 +16,7 @@ from farandole.operations.errors import RefusedError
 
 @dataclass(frozen=True, slots=True)
 class PublishedRoot:
-    """Where a root stands, and the run that it opens."""
+    """The position of a root, and the run that it opens."""
 
     id: str
     """The event's id; "" where the record carries none."""
@@ -29,8 +29,8 @@ class PublishedRoot:
 async def publish_root(settings: Settings, version: Version, root: RootRecord) -> PublishedRoot:
     """Publish a root; return when Kafka has acknowledged it. `version` is the one in force.
 
-    Raises RefusedError (`record_refused`) where Kafka refuses the record, and BrokerError; after a
-    DeadlineExceededError nobody knows whether it was published.
+    Raises RefusedError (`record_refused`) if Kafka refuses the record, and BrokerError; after a
+    DeadlineExceededError it is unknown whether it was published.
     """
     async with open_client(make_producer(settings), settings) as client:
         try:

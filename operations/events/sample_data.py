@@ -11,7 +11,7 @@ JsonSchema = Mapping[str, Any]
 
 
 def build_sample(schema: JsonSchema | None) -> Any:
-    """Return the shortest data that a JSON Schema asks for; `{}` if there is no schema."""
+    """Return the shortest data that a JSON Schema allows; `{}` if there is no schema."""
     return _sample_of(schema, schema, 0) if schema else {}
 
 

@@ -1,4 +1,4 @@
-"""What caused an event, and what came of it?"""
+"""What are the causes and effects of an event?"""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class TraceResult:
     dead: list[TracedRecord]
     """Dead letters of the event and of its effects."""
     reasons: list[Reason]
-    """What could not be looked at, and why."""
+    """Records that could not be read, and why."""
 
     def to_data(self) -> dict[str, Any]:
         """Return data for orjson; `notes` are the reasons as sentences."""

@@ -1,4 +1,4 @@
-"""How is an event published that opens a run?"""
+"""How is a root published, with checks of the data?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farandole.operations.names import require_known
 
 @dataclass(frozen=True, slots=True)
 class TriggerRequest:
-    """What is to be published."""
+    """The root to publish."""
 
     event_type: str
     data: bytes

@@ -1,4 +1,4 @@
-"""Which incidents and notices does the notifier keep?"""
+"""Which incidents and notices has the notifier stored?"""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from farandole.operations.errors import NotFoundError
 
 
 async def read_incident_rows(settings: Settings) -> list[Incident]:
-    """Return all incidents that are kept. Raises BrokerError."""
+    """Return all stored incidents. Raises BrokerError."""
     rows = await read_table(settings, settings.names.incidents_topic)
     return list(notifier_tables.read_incidents(rows))
 
 
 async def read_notice_rows(settings: Settings) -> list[Notice]:
-    """Return all notices that are kept, sent or not. Raises BrokerError."""
+    """Return all stored notices, sent or not. Raises BrokerError."""
     rows = await read_table(settings, settings.names.outbox_topic)
     return list(notifier_tables.read_notices(rows))
 

@@ -1,4 +1,4 @@
-"""Which failures are there, and how does somebody take care of them?"""
+"""Which incidents are there, and how are they acknowledged or muted?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ListRequest:
     """Which incidents are listed."""
 
     resolved: bool = False
-    """Also those that were resolved."""
+    """True to list resolved incidents too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ShowRequest:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeRequest:
-    """Which incident somebody takes care of, and who."""
+    """The incident that somebody acknowledges, and who does."""
 
     incident: str
     by: str
@@ -49,7 +49,7 @@ class AcknowledgeRequest:
 
 @dataclass(frozen=True, slots=True)
 class MuteRequest:
-    """Of what nothing is sent for a while, and who wants it."""
+    """The stage or incident to mute, until when, and who asks for it."""
 
     target: str
     """An incident's id, or a stage of the pipeline."""
@@ -65,7 +65,7 @@ class ListedIncident:
     incident: Incident
 
     def to_data(self) -> dict[str, Any]:
-        """Return the JSON data, without control characters that a terminal would obey."""
+        """Return the JSON data, without control characters, which a terminal would act on."""
         data: dict[str, Any] = _harmless_data(self.incident.model_dump(mode="json"))
         return data
 
@@ -90,14 +90,14 @@ class ShownIncident:
 
 
 class AcknowledgeResult(Result):
-    """An incident that somebody takes care of."""
+    """An acknowledged incident."""
 
     incident: str
     by: str
 
 
 class MuteResult(Result):
-    """What is muted now."""
+    """The muted stage or incident."""
 
     target: str
     until: datetime | None
@@ -128,8 +128,8 @@ async def show_incident(installation: Installation, request: ShowRequest) -> Sho
 
 @operation
 async def acknowledge(installation: Installation, request: AcknowledgeRequest) -> AcknowledgeResult:
-    """Let no digest of an incident be sent any more. Raises NotFoundError (`unknown_incident`),
-    ConflictError (`incident_resolved`) and UnavailableError."""
+    """Acknowledge an incident: no more digests of it are sent. Raises NotFoundError
+    (`unknown_incident`), ConflictError (`incident_resolved`) and UnavailableError."""
     settings = installation.settings
     incident = find_incident(await read_incident_rows(settings), request.incident)
     if incident.resolved is not None:
@@ -144,8 +144,8 @@ async def acknowledge(installation: Installation, request: AcknowledgeRequest) -
 
 @operation
 async def mute(installation: Installation, request: MuteRequest) -> MuteResult:
-    """Let nothing be sent about an incident or a stage until a time; failures are counted all the
-    same. Raises NotFoundError (`unknown_stage`: neither a stage nor an incident) and
+    """Mute an incident or a stage until a time: nothing is sent about it, and failures are still
+    counted. Raises NotFoundError (`unknown_stage`: neither a stage nor an incident) and
     UnavailableError."""
     settings, target = installation.settings, request.target
     until = datetime.now(UTC) + (request.duration or timedelta())
@@ -160,7 +160,7 @@ async def mute(installation: Installation, request: MuteRequest) -> MuteResult:
 
 
 def _harmless_data(data: Any) -> Any:
-    """Return JSON data whose texts have no control characters that a terminal would obey."""
+    """Return JSON data whose texts have no control characters, which a terminal would act on."""
     if isinstance(data, str):
         return escape_harmful(data)
     if isinstance(data, dict):

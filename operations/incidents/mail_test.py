@@ -1,4 +1,4 @@
-"""Does a mail get from here to somebody?"""
+"""Can the configured mail server deliver a mail?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from farandole.operations.results import Result
 
 @dataclass(frozen=True, slots=True)
 class TestMailRequest:
-    """Who gets the mail, and who asked for it."""
+    """The recipient of the mail, and who asked for it."""
 
     __test__ = False  # pytest: this is no test class
 
@@ -28,7 +28,7 @@ class TestMailRequest:
 
 
 class TestMailResult(Result):
-    """What the mail server said."""
+    """The answer of the mail server."""
 
     __test__ = False
 

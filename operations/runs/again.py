@@ -23,9 +23,9 @@ class AgainRequest:
 
 @operation
 async def repeat_run(installation: Installation, request: AgainRequest) -> PublishedRoot:
-    """Publish the root of a run as a new root that names the run, and return the run that it opens.
-    Raises NotFoundError (`unknown_run`, `nothing_applied`), RefusedError (`no_root`,
-    `no_subscriber`, `record_refused`), GoneError (`root_gone`) and UnavailableError."""
+    """Publish the root of a run again as a new root, which names the run that it repeats; return
+    the run that it opens. Raises NotFoundError (`unknown_run`, `nothing_applied`), RefusedError
+    (`no_root`, `no_subscriber`, `record_refused`), GoneError (`root_gone`) and UnavailableError."""
     settings, run = installation.settings, request.run
     row = await read_run_row(settings, run)
     root = row["root"]

@@ -1,4 +1,4 @@
-"""What does the balance sheet of a run say, and what is wrong with it?"""
+"""What is the balance sheet of a run, and what is wrong with it?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from farandole.events.outcome import Outcome, OutcomeCounts, handled_count
-from farandole.events.run_row import RunEdge, RunRow, in_flight
+from farandole.events.run_row import RunEdge, RunRow, in_flight, split_edge_name
 from farandole.events.topology_version import Version
 from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
@@ -18,8 +18,9 @@ _STALLED_AFTER_MS = 5_000  # ms without a settled event, after which a stage is 
 
 
 class RunEdgeResult(Result):
-    """One event type on its way into one stage: the fields of the run row, with what follows from
-    them. The count of each outcome in `events/outcome.py` is a field of its name too."""
+    """One edge of a run: an event type and a stage. It has the fields of the run row, with what
+    follows from them. The count of each outcome in `events/outcome.py` is a field of the same
+    name."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -28,11 +29,12 @@ class RunEdgeResult(Result):
     differs: int
     """The hash of what was emitted minus that of what was consumed; 0 if they are the same."""
     age: int | float
-    """Seconds: how old the oldest event was when it was settled."""
+    """Seconds: the age of the oldest event when it was settled."""
     seconds: int | float
-    """Seconds that handling took, of all events."""
+    """Seconds of handling, over all events."""
     first: int
-    """When the first event was settled, and the last, in ms of the epoch; 0 if none was."""
+    """The times when the first and the last event were settled, in ms of the epoch; 0 if none
+    was."""
     last: int
     handled: int
     in_flight: int
@@ -57,32 +59,33 @@ class RunResult(Result):
     version: int
     status: str
     root: dict[str, Any] | None
-    """The record that opened the run; None if the books know none."""
+    """The record that opened the run; None if the books do not have it."""
     opened: int
     """Milliseconds of the epoch, as are `last` and `closed`; 0 if unknown."""
     last: int
     closed: int | None
-    """None while the run goes on."""
+    """None while the run is open."""
     amended: int
     late: bool
     edges: dict[str, RunEdgeResult]
-    """By `event type>stage`."""
+    """By edge name: `event type>stage`."""
     leaves: dict[str, int]
-    """Emitted events to which nobody subscribes, by type."""
+    """Emitted events without a subscriber, by type."""
     wrong: list[str]
     """The problems as sentences."""
     problems: list[Reason]
     as_of: int
-    """The moment of ages, rates and problems, in milliseconds of the epoch."""
+    """The time to which ages, rates and problems refer, in milliseconds of the epoch."""
     bookkeeper: Reason | None = None
-    """Why the figures may be old; None if they are current, or the run is closed."""
+    """Why the figures may be out of date; None if they are current, or the run is closed."""
     topology: Version | None = Field(default=None, exclude=True, repr=False)
     """The version that wires the run, for the order of the graph; None if it is not published any
     more. No part of the JSON."""
 
     @property
     def seconds(self) -> float | None:
-        """How long the run took, or takes already; None if nobody knows when it was opened."""
+        """Seconds from the opening of the run until it was closed, or until now; None if the
+        opening time is not known."""
         return ((self.closed or self.as_of) - self.opened) / 1000 if self.opened else None
 
     @property
@@ -97,7 +100,7 @@ class RunResult(Result):
 
     @property
     def dead(self) -> int:
-        """Events that died and were not replayed since."""
+        """Events that died and have not been replayed."""
         return sum(edge.count(Outcome.DEAD) for edge in self.edges.values())
 
 
@@ -131,7 +134,7 @@ def _edge_result(edge: RunEdge) -> RunEdgeResult:
 
 
 def find_problems(row: RunRow, now: int) -> Iterator[Reason]:
-    """Yield what does not balance, and what else a person should know about the run."""
+    """Yield each problem of the run, and other facts that a person should know."""
     if row["status"] == "unopened":
         yield Reason("run_unopened", {"run": row["run"]})
     if row["late"]:
@@ -139,7 +142,7 @@ def find_problems(row: RunRow, now: int) -> Iterator[Reason]:
         known = isinstance(within, int | float)
         yield Reason("run_late", {"within": within if known else None})
     for name, edge in row["edges"].items():
-        event_type, _, stage = name.rpartition(">")
+        event_type, stage = split_edge_name(name)
         subject = {"run": row["run"], "stage": stage, "event_type": event_type}
         yield from _edge_problems(edge, subject, closed=row["closed"] is not None, now=now)
     if row["amended"]:

@@ -18,14 +18,14 @@ class BookkeeperLag:
     """The state of the lanes that fold ledger entries into run rows."""
 
     entries: bool
-    """Whether the ledger's topic exists."""
+    """True if the ledger's topic exists."""
     members: int
-    """The bookkeeper processes at work."""
+    """The number of bookkeeper processes."""
     behind: int
     """The offsets of the ledger that are not folded yet."""
 
     def problem(self) -> Reason | None:
-        """Return what a reader of rows must know; None if they are as of now."""
+        """Return the problem that makes run rows out of date; None if they are current."""
         if not self.entries:
             return Reason("no_books")
         if not self.members:
@@ -34,7 +34,7 @@ class BookkeeperLag:
 
 
 async def read_bookkeeper_lag(settings: Settings) -> BookkeeperLag:
-    """Return how far the bookkeeper is. Raises BrokerError."""
+    """Return the members and the lag of the bookkeeper. Raises BrokerError."""
     names = settings.names
     async with ClusterAdmin.open(settings) as admin:
         width = (await admin.topics()).get(names.ledger_topic, 0)

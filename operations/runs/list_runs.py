@@ -13,12 +13,12 @@ from farandole.operations.runs.bookkeeper_lag import no_run_rows_error, read_boo
 from farandole.operations.runs.newest_runs import NewestRuns, RunSummary
 from farandole.operations.runs.run_rows import read_run_records, run_rows_exist
 
-_SPARE_ROWS = 1_000  # rows that are kept besides those that are asked for
+_SPARE_ROWS = 1_000  # rows that are kept beyond the requested number
 
 
 @dataclass(frozen=True, slots=True)
 class RunsRequest:
-    """Which runs to list; a filter that is None lets all pass."""
+    """Which runs to list; a filter that is None matches all."""
 
     pipeline: str | None = None
     status: str | None = None
@@ -50,7 +50,7 @@ class RunsResult(Result):
 
 @operation
 async def list_runs(installation: Installation, request: RunsRequest) -> RunsResult:
-    """Return the newest runs that match. Raises NotFoundError `no_run_rows` where no ledger has
+    """Return the newest runs that match. Raises NotFoundError `no_run_rows` if no bookkeeper has
     ever written a row."""
     settings = installation.settings
     if not await run_rows_exist(settings):
@@ -64,7 +64,7 @@ async def list_runs(installation: Installation, request: RunsRequest) -> RunsRes
 
 
 async def _find_newest_runs(settings: Settings, request: RunsRequest) -> NewestRuns:
-    """Return at least one run more than is asked for, if there is one: its presence tells that
+    """Return at least one run more than requested, if there is one: then the caller knows that
     there are more."""
     capacity = request.limit + 1 + _SPARE_ROWS
     while True:

@@ -1,4 +1,4 @@
-"""Which are the newest runs that match, where there may be millions?"""
+"""Which are the newest matching runs among perhaps millions?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from farandole.events.run_row import RunRow, in_flight
+from farandole.events.run_row import RunRow, in_flight, split_edge_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def summarize_run(row: RunRow) -> RunSummary:
     """Return a run in one line. An event that several stages subscribe to counts once."""
     emitted: dict[str, int] = {}
     for name, edge in row["edges"].items():
-        event_type = name.rpartition(">")[0]
+        event_type, _ = split_edge_name(name)
         emitted[event_type] = max(emitted.get(event_type, 0), edge["emitted"])
     edges = row["edges"].values()
     return RunSummary(
@@ -74,14 +74,14 @@ class NewestRuns:
             if oldest in self._found and self._found[oldest].opened == opened:
                 del self._found[oldest]
                 self._newest_evicted = max(opened, self._newest_evicted or 0)
-        if len(self._heap) > 2 * self._capacity + 64:  # most of it is of rows that were replaced
+        if len(self._heap) > 2 * self._capacity + 64:  # most entries are of replaced rows
             self._heap = [(run.opened, name) for name, run in self._found.items()]
             heapq.heapify(self._heap)
 
     def is_exact(self, most: int) -> bool:
-        """Return True if the first `most` runs are the newest that there are. Otherwise a run that
-        was evicted is newer than one that is left, because later rows replaced others: read again
-        with a larger capacity."""
+        """Return True if the first `most` runs are certainly the newest. False if an evicted run
+        may be newer than a remaining one, because later rows replaced others: then read again with
+        a larger capacity."""
         if self._newest_evicted is None:
             return True
         found = sorted((run.opened for run in self._found.values()), reverse=True)

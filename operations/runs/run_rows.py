@@ -1,4 +1,4 @@
-"""Which rows has the bookkeeper written about runs?"""
+"""Which run rows has the bookkeeper written?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RunRecord(NamedTuple):
 
     run: str
     row: RunRow | None
-    """None if the run is deleted: earlier rows of it hold no more."""
+    """None if the run is deleted: then earlier rows of it do not count."""
     partition: int
     offset: int
 
@@ -26,7 +26,7 @@ class RunRecord(NamedTuple):
 async def read_run_records(
     settings: Settings, *, start: ScanStart = "earliest", follow: bool = False
 ) -> AsyncGenerator[list[RunRecord]]:
-    """Yield the records of `farandole.runs` in batches, without those that no bookkeeper wrote.
+    """Yield the records of `farandole.runs` in batches, without records that no bookkeeper wrote.
     Raises BrokerError."""
     topic = settings.names.runs_topic
     async with aclosing(scan(settings, [topic], start=start, follow=follow)) as batches:
@@ -44,8 +44,8 @@ async def read_run_records(
 async def first_matching_row(
     settings: Settings, run: str, matches: Callable[[RunRow], bool]
 ) -> RunRow:
-    """Return the first row of a run that matches, among those that are written and those to come:
-    wait until there is one. Raises BrokerError."""
+    """Return the first row of a run that matches. Existing rows are read first, then the function
+    waits for new ones. Raises BrokerError."""
     async with aclosing(read_run_records(settings, follow=True)) as batches:
         async for batch in batches:
             for each in batch:
@@ -55,7 +55,7 @@ async def first_matching_row(
 
 
 async def run_rows_exist(settings: Settings) -> bool:
-    """Return True if a bookkeeper has ever been at work. Raises BrokerError."""
+    """Return True if a bookkeeper has ever run. Raises BrokerError."""
     async with ClusterAdmin.open(settings) as admin:
         return settings.names.runs_topic in await admin.topics()
 

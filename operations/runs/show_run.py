@@ -1,4 +1,4 @@
-"""What has one run done, and does it balance?"""
+"""What is the state of one run, now or whenever it changes?"""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from farandole.operations.runs.bookkeeper_lag import no_run_rows_error, read_boo
 from farandole.operations.runs.run_rows import RunRecord, read_run_records, run_rows_exist
 from farandole.router.topology_store import read_topology
 
-_MAX_NAMED_RUNS = 5  # runs that are named where several can be meant
-WATCH_INTERVAL = 1.0  # seconds after which a watched run is looked at though it has no new row
+_MAX_NAMED_RUNS = 5  # runs that an error names if several match
+WATCH_INTERVAL = 1.0  # seconds after which a watched run is shown again without a new row
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Which run to show: an id, or the beginning of one if no other run begins so."""
+    """Which run to show: an id, or a beginning that no other run has."""
 
     run: str
 
 
 class RunUpdate(NamedTuple):
-    """A run that is watched, at one moment."""
+    """A watched run at one moment."""
 
     run: RunResult | None
     """None while no row of the run exists: it is not opened yet."""
@@ -102,8 +102,9 @@ async def _unknown_run(settings: Settings, run: str) -> NotFoundError:
 
 
 async def _find_run(settings: Settings, beginning: str) -> RunRecord | None:
-    """Return the newest row of the run whose id is or begins so; None if there is none. Raises
-    NotFoundError where there are no rows at all, ConflictError where several runs begin so."""
+    """Return the newest row of the run whose id is or begins with `beginning`; None if there is
+    none. Raises NotFoundError if there are no rows at all, and ConflictError if several runs
+    match."""
     await _require_run_rows(settings)
     found: dict[str, RunRecord] = {}
     async for batch in read_run_records(settings):
@@ -136,7 +137,7 @@ async def _run_topic_ends(settings: Settings) -> dict[TopicPartition, int]:
 
 
 async def _version_of_run(settings: Settings, row: RunRow) -> Version | None:
-    """Return the version that wires the run; None if it is not published (any more)."""
+    """Return the version that wires the run; None if it is not published any more."""
     table = await read_topology(settings)
     return next((v for v in table.of(row["pipeline"]) if v.version == row["version"]), None)
 
@@ -144,7 +145,8 @@ async def _version_of_run(settings: Settings, row: RunRow) -> Version | None:
 async def _follow_run_rows(
     settings: Settings, run: str, start: Mapping[TopicPartition, int]
 ) -> AsyncGenerator[RunRow | None]:
-    """Yield the newest row of the run whenever there is one; None after WATCH_INTERVAL without."""
+    """Yield the newest row of the run whenever there is one; yield None after WATCH_INTERVAL
+    seconds without one."""
     queue: asyncio.Queue[RunRow] = asyncio.Queue()
 
     async def read() -> None:
@@ -163,7 +165,7 @@ async def _follow_run_rows(
             if not next_row.done():
                 next_row.cancel()
                 if reading.done():
-                    await reading  # raises what has ended it
+                    await reading  # raises the error of the reader
                 yield None
                 continue
             row = next_row.result()

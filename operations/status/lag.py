@@ -15,7 +15,7 @@ from farandole.operations.results import Result
 
 @dataclass(frozen=True, slots=True)
 class LagRequest:
-    """Of which stage the lag is read."""
+    """The stage whose lag is read; None for all."""
 
     stage: str | None = None
     """None: of all stages of the version in force."""
@@ -28,7 +28,7 @@ class InputState(Result):
     topic: str
     partition: int
     committed: int | None
-    """The offset that the stage goes on at; None if it has committed none."""
+    """The offset at which the stage continues; None if it has committed none."""
     end: int
     lag: int
     """In offsets: the markers of transactions take offsets too."""
@@ -42,8 +42,8 @@ class LagResult(Result):
 
 @operation
 async def read_lag(installation: Installation, request: LagRequest) -> LagResult:
-    """Return how far the stages of the version in force are behind. Raises NotFoundError
-    (`unknown_stage`, `nothing_applied`) and UnavailableError."""
+    """Return the lag of the stages of the version in force. Raises NotFoundError (`unknown_stage`,
+    `nothing_applied`) and UnavailableError."""
     version = await installation.newest_version()
     if request.stage is not None:
         require_known(request.stage, version.stages, "stage")

@@ -1,4 +1,4 @@
-"""Who is told of what died, and does it reach them?"""
+"""Who gets notices about failures, and are they delivered?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from farandole.operations.results import Result
 
 
 class NotificationBacklog(Result):
-    """How far the notifier is, and what it cannot deliver."""
+    """The lag of the notifier, and what it cannot deliver."""
 
     open: int
     """Incidents that are not resolved."""
@@ -28,7 +28,7 @@ class NotificationBacklog(Result):
     waiting_since: datetime | None
     """When the oldest of them was written; None if there is none."""
     failures: dict[str, str]
-    """By recipient, why the last delivery failed."""
+    """Why the last delivery failed, by recipient."""
 
 
 async def read_notification_backlog(

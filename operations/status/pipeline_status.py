@@ -1,4 +1,5 @@
-"""What is in force, how far are stages and books behind, and what does the router wait for?"""
+"""Which version is in force, what is the lag of stages and books, and what does the router wait
+for?"""
 
 from __future__ import annotations
 
@@ -97,7 +98,7 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
     documents = await read_control_state(settings)
     others = [name for name in table.pipelines() if name != own and request.others]
     if table.newest(own) is None and not (own in table.reports or others):
-        await read_versions(settings, own)  # raises the error that says what to do
+        await read_versions(settings, own)  # raises an error that says what to do
     async with ClusterAdmin.open(settings) as admin:
         first, *rest = [
             await _read_pipeline(admin, settings, table, documents, name) for name in (own, *others)
@@ -144,7 +145,7 @@ async def _read_pipeline(
 async def _draining_stages(
     admin: ClusterAdmin, settings: Settings, table: TopologyTable, name: str
 ) -> dict[str, list[InputLag]]:
-    """Return the stages that only older versions have, and that have unread events of theirs."""
+    """Return the stages that only older versions have and that have not read all events of them."""
     newest = table.newest(name)
     removed: dict[str, dict[str, str]] = {}
     for version in table.of(name):
@@ -163,6 +164,6 @@ async def _draining_stages(
         }
         group = settings.names.stage_group(name, stage)
         lags[stage] = await partition_lag(admin, group, partitions)
-    # Where no worker is left, what is behind may be markers and events of newer versions alone.
+    # Without a worker, the lag may consist only of markers and events of newer versions.
     unread = {each.stage for each in await unread_events(settings, table.of(name), lags)}
     return {stage: inputs for stage, inputs in lags.items() if stage in unread}

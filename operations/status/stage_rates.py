@@ -1,4 +1,4 @@
-"""How fast is every stage, according to a monitor?"""
+"""What are the rates of every stage, as a monitor reports them?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANSWER_TIMEOUT = 5.0  # seconds for one answer
 
 @dataclass(frozen=True, slots=True)
 class RatesRequest:
-    """Which monitor is asked."""
+    """Which monitor is queried."""
 
     url: str | None = None
     """None: the one that is configured, else the one that runs for the folder."""
@@ -47,9 +47,9 @@ async def read_rates(folder: Path, request: RatesRequest) -> RatesResult:
 
 
 def find_monitor_url(folder: Path, url: str | None, last: str | None = None) -> str:
-    """Return where a monitor answers: `url`, else what is configured, else what the monitor of the
-    folder has written down, else `last`. Raises UnavailableError (`monitor_unreachable`) and
-    InvalidSettingsError."""
+    """Return the address of a monitor: `url`, else the configured one, else the one that the
+    monitor of the folder has written down, else `last`. Raises UnavailableError
+    (`monitor_unreachable`) and InvalidSettingsError."""
     configured = url or MonitorSettings.load(folder).monitor_url
     if configured:
         return configured.rstrip("/")

@@ -1,9 +1,9 @@
 """How many events of each stage wait to be tried again, and which lanes have an open breaker?
 
-The rows of a retry topic are read backwards. The newest row of a key says whether its event still
-waits, so what was read of the end of a lane is exact, whatever comes before it. Where a topic holds
-more rows than a person would wait for, the count is a lower bound. A breaker's row is always among
-the newest: a lane with an open breaker parks nothing more.
+The rows of a retry topic are read backwards. The newest row of a key says whether the event still
+waits, so the result is exact for the part that was read. If a topic has more rows than can be read
+quickly, the count is a lower bound. The row of a breaker is always among the newest rows, because a
+lane with an open breaker parks no more events.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from farandole.events.safe_text import single_line
 from farandole.notifier.dead_letter_view import record_time
 from farandole.worker import breaker_alerts
 
-MAX_READ_ROWS = 100_000  # rows of a stage that are read, about; old ones and tombstones count too
+MAX_READ_ROWS = 100_000  # rows of a stage that are read, about, including old ones and tombstones
 MAX_READ_BYTES = 128 * 1024 * 1024  # likewise
-_FIRST_OFFSETS = 32  # offsets of each lane that are read first: in most stages there are no more
+_FIRST_OFFSETS = 32  # offsets of each lane that are read first; most stages have no more
 _GROWTH = 8
 _CONCURRENT_TOPICS = 4  # topics that are read at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class OpenBreakerLane:
-    """A lane that takes no input, since its breaker is open."""
+    """A lane that takes no input because its breaker is open."""
 
     lane: int
     since: datetime
@@ -43,14 +43,14 @@ class OpenBreakerLane:
 
 @dataclass(frozen=True, slots=True)
 class WaitingEvents:
-    """What waits in one stage. The names of the fields are those of the JSON form."""
+    """The waiting events of one stage. The names of the fields are those of the JSON form."""
 
     count: int = 0
     since: datetime | None = None
     """Since when the oldest of them waits; None if nothing waits. A replay that was not taken up
     yet waits since it was ordered."""
     more: bool = False
-    """Whether there may be more than `count`: not every row was read."""
+    """True if there may be more than `count`: not every row was read."""
     held: tuple[OpenBreakerLane, ...] = ()
     """The lanes that have an open breaker."""
 
@@ -66,7 +66,7 @@ open; None if neither."""
 async def count_waiting_events(
     admin: ClusterAdmin, settings: Settings, pipeline: str, stages: Iterable[str]
 ) -> dict[str, WaitingEvents]:
-    """Return by stage what waited when this was called. Raises BrokerError."""
+    """Return by stage the events that waited at the time of the call. Raises BrokerError."""
     existing = await admin.topics()
     topics = {stage: settings.names.retry_topic(pipeline, stage) for stage in stages}
     lanes = [TopicPartition(t, i) for t in topics.values() for i in range(existing.get(t, 0))]
@@ -88,7 +88,7 @@ async def _count_stage(
     firsts: Mapping[TopicPartition, int],
     until: Mapping[TopicPartition, int],
 ) -> WaitingEvents:
-    """Return what waits in the lanes of one stage, before the offsets `until`."""
+    """Return the waiting events in the lanes of one stage, from rows before the offsets `until`."""
     now = datetime.now(UTC)
     newest: dict[tuple[int, bytes], RetryRowState] = {}
     rows = size = offsets = 0
@@ -106,21 +106,21 @@ async def _count_stage(
         newest = older | newest
         offsets += sum(until[tp] - first for tp, first in start.items())
         until = {tp: first for tp, first in start.items() if first > firsts[tp]}
-        # As many as the limits allow, if older rows are of the same size.
+        # As many rows as the limits allow, if older rows have the same size.
         room = min((MAX_READ_ROWS - rows) / max(rows, 1), (MAX_READ_BYTES - size) / max(size, 1))
         per_lane = max(0, min(per_lane * _GROWTH, int(room * offsets / max(len(until), 1))))
     since = [row for row in newest.values() if isinstance(row, datetime)]
-    held = [row for row in newest.values() if isinstance(row, OpenBreakerLane)]
+    breaker_lanes = [row for row in newest.values() if isinstance(row, OpenBreakerLane)]
     return WaitingEvents(
         len(since),
         min(since, default=None),
         more=bool(until),
-        held=tuple(sorted(held, key=lambda lane: lane.lane)),
+        held=tuple(sorted(breaker_lanes, key=lambda lane: lane.lane)),
     )
 
 
 def _classify_row(record: Record, now: datetime) -> RetryRowState:
-    """Return what a row says; None also for a row that a lane would skip."""
+    """Return what a row says; None also if a lane would skip it."""
     key, value = record.key or b"", record.value
     if value is None:
         return None

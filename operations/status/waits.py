@@ -15,21 +15,21 @@ from farandole.operations.status.waiting_events import WaitingEvents, count_wait
 
 @dataclass(frozen=True, slots=True)
 class WaitsRequest:
-    """Of which stages waiting events are counted."""
+    """The stages whose waiting events are counted."""
 
     stages: Sequence[str] = ()
     """Empty: of all stages of the version in force."""
 
 
 class WaitsResult(Result):
-    """By stage, what waits."""
+    """The waiting events, by stage."""
 
     stages: dict[str, WaitingEvents]
 
 
 @operation
 async def count_waits(installation: Installation, request: WaitsRequest) -> WaitsResult:
-    """Return what waited when this was called. Raises NotFoundError (`unknown_stage`,
+    """Return the events that waited at the time of the call. Raises NotFoundError (`unknown_stage`,
     `nothing_applied`) and UnavailableError."""
     version = await installation.newest_version()
     for stage in request.stages:

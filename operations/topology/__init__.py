@@ -1,1 +1,1 @@
-"""Which topology is published, and how is another one put in force?"""
+"""Which topology is in force, and how is another one published?"""

@@ -1,4 +1,4 @@
-"""How is a topology put in force?"""
+"""How is a topology published?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from farandole.router.reason_text import change_lines
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
-    """What is to be put in force, and by whom."""
+    """The plan to carry out, and who asks for it."""
 
     source: Derivation | ChangePlan
     """A file as it is now, or a plan that was saved."""
@@ -27,12 +27,12 @@ class ApplyRequest:
 
 
 class ApplyResult(Result):
-    """What was done."""
+    """The result of applying a plan."""
 
     version: str
     """The version in force now, `pipeline@number`."""
     changed: bool
-    """Whether this call published it."""
+    """True if this call published it."""
     created_topics: tuple[str, ...]
     configured_topics: tuple[str, ...]
     """The topics whose configuration was repaired."""
@@ -42,8 +42,8 @@ class ApplyResult(Result):
 @operation
 async def apply_topology(installation: Installation, request: ApplyRequest) -> ApplyResult:
     """Publish a topology as its pipeline's next version and create the topics that it needs.
-    Changes nothing if the newest version says the same. Raises RefusedError (`dangerous_changes`),
-    ConflictError (`not_applied`) and UnavailableError."""
+    Nothing is changed if the newest version has the same content. Raises RefusedError
+    (`dangerous_changes`), ConflictError (`not_applied`) and UnavailableError."""
     source = request.source
     if isinstance(source, Derivation):
         plan = await plan_changes(installation.settings, source.derived)

@@ -1,4 +1,4 @@
-"""What is different between two versions, or between one and the file?"""
+"""What is the difference between two versions, or between a version and the file?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DiffSide = int | Literal["file"]
 
 @dataclass(frozen=True, slots=True)
 class DiffRequest:
-    """What is compared with what."""
+    """The two sides to compare."""
 
     before: DiffSide
     after: DiffSide = "file"
@@ -43,7 +43,7 @@ class DiffResult:
 
 @operation
 async def diff_versions(installation: Installation, request: DiffRequest) -> DiffResult:
-    """Return what changes from one side to the other. Raises NotFoundError (`unknown_version`),
+    """Return the changes from one side to the other. Raises NotFoundError (`unknown_version`),
     RefusedError (`findings`) and UnavailableError."""
     pipeline = await installation.require_pipeline()
     history = await published_versions_of(installation.settings, pipeline)
@@ -60,7 +60,8 @@ async def _resolve_side(
     side: DiffSide,
     warnings: list[Finding],
 ) -> TopologyView:
-    """Return the topology that a side means; add warnings about the file to `warnings`."""
+    """Return the topology of a side, a version number or the file; add warnings about the file to
+    `warnings`."""
     if isinstance(side, int):
         return find_version(history, pipeline, side)
     settings = installation.settings

@@ -1,4 +1,4 @@
-"""Which versions has a pipeline had: when, by whom, and what did each change?"""
+"""When and by whom was each version of a pipeline published, and what did it change?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HistoryEntry(Result):
     retired: datetime | None
     """When its last event was settled; None while events of it may come."""
     changes: list[Any]
-    """What it changed, each a `router.topology_change.Change`."""
+    """The changes in this version, each a `router.topology_change.Change`."""
 
 
 @operation

@@ -26,9 +26,9 @@ class PlanResult(Result):
     changes: list[Any]
     """Each a `router.topology_change.Change`."""
     dangers: list[str]
-    """What must be allowed, each once."""
+    """The kinds of danger that a person must permit, each once."""
     plan: ChangePlan = Field(exclude=True, repr=False)
-    """What `apply` carries out; not a part of the JSON form."""
+    """The plan that `apply` carries out; not a part of the JSON form."""
 
 
 @operation

@@ -1,4 +1,4 @@
-"""How is a plan kept in a file until somebody carries it out?"""
+"""How is a plan saved in a file and loaded again?"""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def save_plan_file(file: Path, plan: ChangePlan) -> None:
 
 
 def require_replaceable(file: Path) -> None:
-    """Raise RefusedError (`plan_file_unusable`) if the file holds anything but a plan: a plan may
-    replace a plan, and nothing else."""
+    """Raise RefusedError (`plan_file_unusable`) if the file exists and is no plan: only a plan may
+    be overwritten."""
     try:
         content = file.read_bytes() if file.is_file() else b""
         if content:

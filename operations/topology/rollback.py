@@ -1,4 +1,4 @@
-"""How does a pipeline go back to an earlier version?"""
+"""How is an earlier version put in force again?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from farandole.stages.function_loader import (
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """Which version is to be in force again, and who wants it."""
+    """The version to return to, and who asks for it."""
 
     by: str
     version: int | None = None
@@ -35,10 +35,11 @@ class RollbackRequest:
 
 
 class RollbackResult(ApplyResult):
-    """What was done, and whether the topology file would undo it."""
+    """The result of a rollback, and whether applying the topology file would undo it."""
 
     file_differs: bool
-    """Whether the file says something else than what is in force now: its next save applies it."""
+    """True if the content of the file differs from the version that is in force now: saving the
+    file would apply it."""
 
 
 @operation
@@ -62,8 +63,8 @@ async def roll_back(installation: Installation, request: RollbackRequest) -> Rol
 
 
 async def _file_differs(installation: Installation, target: Version) -> bool:
-    """Return True if the file says something else than the version. A file that is not there says
-    nothing; one with mistakes will say something else once they are corrected."""
+    """Return True if the content of the file differs from the version. False if there is no file.
+    True if the file has mistakes: it will differ once they are corrected."""
     names = installation.settings.names
     if not installation.topology.file.is_file():
         return False

@@ -1,4 +1,4 @@
-"""Which version does a pipeline begin with when its services are started?"""
+"""Which version is in force when the services of a pipeline are started?"""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class StartResult:
     refused: tuple[Change, ...] = ()
     """The dangerous changes that keep the file from being applied."""
     dangers: tuple[str, ...] = ()
-    """What a person must allow to apply the file, each once."""
+    """The kinds of danger that a person must permit to apply the file, each once."""
 
 
 @operation
 async def start_version(installation: Installation, request: StartRequest) -> StartResult:
-    """Put the file in force and return its version, unless that is dangerous or somebody went back
-    to an earlier version on purpose: then return the version that stays in force. Raises
-    ConflictError (`not_applied`) and UnavailableError."""
+    """Publish the file and return its version. If that is dangerous, or if somebody has rolled back
+    on purpose, return the version that remains in force. Raises ConflictError (`not_applied`) and
+    UnavailableError."""
     settings = installation.settings
     plan = await plan_changes(settings, request.derivation.derived)
     if plan.newest is not None and plan.publishes:

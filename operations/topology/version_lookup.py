@@ -1,4 +1,4 @@
-"""Which published version does a number mean?"""
+"""Which published version has a number?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _HISTORY = NextStep("see", ("history",))
 
 
 def find_version(history: Sequence[Version], pipeline: str, number: int | None) -> Version:
-    """Return the version with that number. Raises NotFoundError (`unknown_version`); `number` is
-    None if an earlier version was asked for and there is none."""
+    """Return the version with that number. `number` is None if the version before the newest was
+    asked for and there is none. Raises NotFoundError (`unknown_version`) if there is no such
+    version."""
     found = next((v for v in history if v.version == number), None)
     if found is not None:
         return found

@@ -1,4 +1,4 @@
-"""Which events pass this stage?"""
+"""Which events pass this stage, in the log?"""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class MaskParams(BaseModel):
     """By field (`customer.email` for a field inside another): `redact`, `hash` or
     `{keep_last: N}`."""
     secret: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """The name of the environment variable that holds the secret of `hash`; never the secret."""
+    """The name of the environment variable with the secret of `hash`; never the secret itself."""
     absent: Literal["reject", "pass"] = "reject"
     """What happens to an event without one of the fields. By default it is rejected, because a
     misspelled field name must not let secrets pass."""

@@ -1,4 +1,4 @@
-"""Which order lines does a chunk hold?"""
+"""Which order lines does a chunk contain?"""
 
 from __future__ import annotations
 

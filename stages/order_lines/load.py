@@ -1,4 +1,4 @@
-"""How are priced lines written to the table, each exactly once?"""
+"""How is each priced line written to the table exactly once?"""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _KEY = itemgetter(0, 1)
 def load(lines: list[PricedLine], context: Context) -> None:
     """Insert the lines that the table does not have yet; commit before the offsets are committed.
 
-    The first write of a line wins. So a batch that is delivered again changes nothing, nor does a
-    process that was frozen and continues late. Raises DatabaseUnusable.
+    The first write of a line wins. So a batch that is delivered again changes nothing, and neither
+    does a process that was frozen and continues late. Raises DatabaseUnusable.
     """
     # All writers use the same order, so two of them cannot deadlock.
     rows = sorted(map(row, lines), key=_KEY)

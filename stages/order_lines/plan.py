@@ -1,4 +1,4 @@
-"""Which slices of the source file hold the weeks that were asked for?"""
+"""Which slices of the source file contain the requested weeks?"""
 
 from __future__ import annotations
 

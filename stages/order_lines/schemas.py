@@ -1,4 +1,4 @@
-"""What do the events of the order-lines pipeline hold?"""
+"""Which fields do the events of the order-lines pipeline have?"""
 
 from __future__ import annotations
 

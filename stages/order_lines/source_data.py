@@ -1,4 +1,4 @@
-"""Where is the source data, and how is a slice of it read?"""
+"""Where are the source data, and how is a slice read?"""
 
 from __future__ import annotations
 

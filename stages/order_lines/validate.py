@@ -7,8 +7,8 @@ from stages.order_lines.schemas import Line
 
 
 def validate(line: Line) -> Line:
-    """Return the line, or reject what no till prints. A line with only coupons is valid, and so is
-    a tank of fuel."""
+    """Return the line, or reject it if no till prints such a line. A line with only coupons is
+    valid, and so is a tank of fuel."""
     if line.quantity == 0:
         if line.sales_cents > 0:
             raise Reject("something was paid for a quantity of 0")

@@ -9,14 +9,14 @@ import orjson
 import pytest
 
 from benchmarks import retries
-from benchmarks.retries import Passed, figures, passing
-from benchmarks.watched import Look
+from benchmarks.retries import Passed, flood_figures, measure_passed
+from benchmarks.watched import WorkerSample
 from farandole.broker.settings import Settings
 
 MIB = 2**20
 
 
-def look(seconds: float, cpu: float = 0.0, *, emitted: int = 0, **more: int) -> Look:
+def sample(seconds: float, cpu: float = 0.0, *, emitted: int = 0, **more: int) -> WorkerSample:
     counts: dict[str, Any] = {
         "memory": MIB,
         "parked": 0,
@@ -25,35 +25,35 @@ def look(seconds: float, cpu: float = 0.0, *, emitted: int = 0, **more: int) -> 
         "lanes": 4,
         **more,
     }
-    return Look(seconds=seconds, cpu=cpu, emitted=emitted, **{"down": False, **counts})
+    return WorkerSample(seconds=seconds, cpu=cpu, emitted=emitted, **{"down": False, **counts})
 
 
 def test_the_others_are_measured_from_the_coming_of_the_lanes_to_the_last_of_them() -> None:
-    looks = [
-        look(0, 0, lanes=0),
-        look(3, 1),
-        look(4, 2, emitted=500),
-        look(5, 4, emitted=990, dead=2),
-        look(9, 8, emitted=990, dead=10),
+    samples = [
+        sample(0, 0, lanes=0),
+        sample(3, 1),
+        sample(4, 2, emitted=500),
+        sample(5, 4, emitted=990, dead=2),
+        sample(9, 8, emitted=990, dead=10),
     ]
-    assert passing(looks, 990) == Passed(990, 2, 3)
+    assert measure_passed(samples, 990) == Passed(990, 2, 3)
 
 
 def test_a_run_in_which_some_of_the_others_are_missing_gives_no_rate() -> None:
-    assert passing([look(3, 1), look(9, 8, emitted=989)], 990) is None
+    assert measure_passed([sample(3, 1), sample(9, 8, emitted=989)], 990) is None
 
 
 def test_a_flood_is_told_apart_into_what_was_before_and_after_the_switch() -> None:
-    looks = [
-        look(0, 0, lanes=0),
-        look(1, 1, down=True),
-        look(6, 4, down=True, parked=300, waiting=80, memory=7 * MIB),
-        look(11, 6, down=True, parked=300, waiting=90, memory=5 * MIB),
-        look(12, 6.5, waiting=90),
-        look(14, 7, emitted=50, waiting=60),
-        look(16, 8, emitted=1000),
+    samples = [
+        sample(0, 0, lanes=0),
+        sample(1, 1, down=True),
+        sample(6, 4, down=True, parked=300, waiting=80, memory=7 * MIB),
+        sample(11, 6, down=True, parked=300, waiting=90, memory=5 * MIB),
+        sample(12, 6.5, waiting=90),
+        sample(14, 7, emitted=50, waiting=60),
+        sample(16, 8, emitted=1000),
     ]
-    assert figures(looks) == {
+    assert flood_figures(samples) == {
         "MiB at the start": 1,
         "MiB at most": 7,
         "most that waited in a lane": 90,

@@ -30,12 +30,12 @@ def test_only_the_order_of_each_key_counts(numbers: list[int]) -> None:
         after < before for before, after in pairwise(numbers) if before % 3 == after % 3
     )
     expected = [f"{out_of_order} lines out of order"] if out_of_order else []
-    assert seen(numbers).wrongs(LINES) == expected
+    assert seen(numbers).find_faults(LINES) == expected
 
 
 def test_another_key_may_be_ahead() -> None:
     ahead = [n for n in range(LINES) if n % 3 == 2] + [n for n in range(LINES) if n % 3 != 2]
-    assert seen(ahead).wrongs(LINES) == []
+    assert seen(ahead).find_faults(LINES) == []
 
 
 @given(st.lists(st.integers(0, LINES - 1)))
@@ -45,12 +45,12 @@ def test_each_line_that_is_missing_or_doubled_is_counted(numbers: list[int]) -> 
     expected = [f"{LINES - distinct} lines lost"] if distinct < LINES else []
     if len(numbers) > distinct:
         expected.append(f"{len(numbers) - distinct} lines doubled")
-    assert seen(numbers).wrongs(LINES) == expected
+    assert seen(numbers).find_faults(LINES) == expected
 
 
 def test_a_line_that_was_to_die_is_one_too_many() -> None:
-    assert seen([1, 2, 3]).wrongs(2) == ["1 lines too many"]
+    assert seen([1, 2, 3]).find_faults(2) == ["1 lines too many"]
 
 
 def test_of_a_run_that_was_cut_nothing_is_lost() -> None:
-    assert seen([1, 2, 2]).wrongs(None) == ["1 lines doubled"]
+    assert seen([1, 2, 2]).find_faults(None) == ["1 lines doubled"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.peers.lines import Audit, paid_cents
-from benchmarks.peers.verdict import Run, Sample, judged, ranked, row, table, wrongs
+from benchmarks.peers.verdict import Run, Sample, evaluate_run, find_faults, rank_rows, row, table
 
 MIB = 2**20
 LINES = 1000
@@ -32,63 +32,63 @@ def test_a_rate_is_from_the_first_commit_to_the_last() -> None:
         sample(8, 600, cpu=5),
         sample(10, LINES, cpu=6, memory=7 * MIB),
     ]
-    run = judged(samples, LINES, LINES, WHOLE, 120, "")
+    run = evaluate_run(samples, LINES, LINES, WHOLE, 120, "")
     assert run.cpu_us == pytest.approx(2 / 800 * 1e6)
     assert replace(run, cpu_us=0) == Run(800 / 4, 0, 9 * MIB, LINES, (), LINES / 10)
 
 
 def test_the_other_rate_is_from_the_first_output_whether_committed_or_not() -> None:
     written = [Sample(s, c, 0, 0, written=True) for s, c in ((5, 0), (6, 200), (10, LINES))]
-    run = judged([sample(0, 0), *written], LINES, LINES, WHOLE, 120, "")
+    run = evaluate_run([sample(0, 0), *written], LINES, LINES, WHOLE, 120, "")
     assert run.whole == LINES / 5
 
 
 def test_who_commits_all_at_once_is_measured_from_its_start() -> None:
-    run = judged([sample(0, 0), sample(2, LINES)], LINES, LINES, WHOLE, 120, "")
+    run = evaluate_run([sample(0, 0), sample(2, LINES)], LINES, LINES, WHOLE, 120, "")
     assert run.rate == LINES / 2
 
 
 def test_a_run_that_was_cut_is_marked_and_has_the_rate_of_what_it_committed() -> None:
     samples = [sample(0, 0), sample(1, 100), sample(11, 300), sample(30, 300)]
-    run = judged(samples, 300, LINES, Audit(300, 300, 0, sum_of(300)), 30, "")
+    run = evaluate_run(samples, 300, LINES, Audit(300, 300, 0, sum_of(300)), 30, "")
     assert run.rate == 200 / 10
     assert run.marks == ("unfinished: 300 of 1,000 lines in 30 s",)
 
 
 def test_a_run_without_a_commit_has_no_rate() -> None:
-    run = judged([sample(0, 0), sample(30, 0)], 0, LINES, Audit(0, 0, 0, 0), 30, "")
+    run = evaluate_run([sample(0, 0), sample(30, 0)], 0, LINES, Audit(0, 0, 0, 0), 30, "")
     assert run.rate is None
     assert run.marks == ("unfinished: 0 of 1,000 lines in 30 s",)
 
 
 def test_who_ends_by_itself_has_failed_with_its_last_word() -> None:
-    run = judged([sample(0, 0)], 0, LINES, Audit(0, 0, 0, 0), 30, "exit 1: no such topic")
+    run = evaluate_run([sample(0, 0)], 0, LINES, Audit(0, 0, 0, 0), 30, "exit 1: no such topic")
     assert run.marks == ("failed: exit 1: no such topic",)
 
 
 def test_what_was_committed_and_does_not_stand_there_is_lost() -> None:
-    assert wrongs(Audit(970, 970, 0, 0), LINES, LINES) == ["lost 30 lines"]
+    assert find_faults(Audit(970, 970, 0, 0), LINES, LINES) == ["lost 30 lines"]
 
 
 def test_what_was_not_yet_committed_is_not_lost() -> None:
-    assert wrongs(Audit(500, 500, 0, sum_of(500)), 400, LINES) == []
+    assert find_faults(Audit(500, 500, 0, sum_of(500)), 400, LINES) == []
 
 
 def test_who_writes_nothing_and_commits_all_has_lost_all() -> None:
-    assert wrongs(Audit(0, 0, 0, 0), LINES, LINES) == ["lost 1,000 lines"]
+    assert find_faults(Audit(0, 0, 0, 0), LINES, LINES) == ["lost 1,000 lines"]
 
 
 def test_each_record_too_many_is_doubled() -> None:
-    assert wrongs(Audit(1003, LINES, 0, sum_of(LINES)), LINES, LINES) == ["doubled 3 lines"]
+    assert find_faults(Audit(1003, LINES, 0, sum_of(LINES)), LINES, LINES) == ["doubled 3 lines"]
 
 
 def test_wrong_results_are_no_doubles() -> None:
-    found = wrongs(Audit(LINES, 998, 2, 0), LINES, LINES)
+    found = find_faults(Audit(LINES, 998, 2, 0), LINES, LINES)
     assert found == ["lost 2 lines", "2 wrong results"]
 
 
 def test_a_sum_is_checked_where_all_else_is_right() -> None:
-    found = wrongs(Audit(LINES, LINES, 0, 1), LINES, LINES)
+    found = find_faults(Audit(LINES, LINES, 0, 1), LINES, LINES)
     assert found == [f"a sum of 1 cents instead of {sum_of(LINES):,}"]
 
 
@@ -117,4 +117,4 @@ def test_who_lost_lines_ranks_behind_the_slowest() -> None:
     lossy = row("Lossy", "at most once", [Run(9000.0, 1.0, MIB, LINES, ("lost 3 lines",))])
     slow = row("Slow", "at least once", [Run(1.0, 1.0, MIB, LINES, ())])
     quick = row("Quick", "exactly once", [Run(500.0, 1.0, MIB, LINES, ())])
-    assert [r["peer"] for r in ranked([lossy, slow, quick])] == ["Quick", "Slow", "Lossy"]
+    assert [r["peer"] for r in rank_rows([lossy, slow, quick])] == ["Quick", "Slow", "Lossy"]

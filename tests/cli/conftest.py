@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,8 @@ def process(
         [sys.executable, "-m", "farandole", *arguments],
         cwd=ROOT, env={**clean, **env}, text=True,
         stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+        # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
@@ -116,7 +119,7 @@ def die(settings: Settings) -> Bury:
             version = await current_version(settings, "order-lines")
             assert version is not None
             root = version.events["feed.requested"].topic
-            said: dict[str, Any] = {
+            fields: dict[str, Any] = {
                 "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
                 "run": RunIdGenerator(version.installation, root).run_id(0, 0),
                 "first_failed": FIRST,
@@ -129,7 +132,7 @@ def die(settings: Settings) -> Bury:
                     version.events["line.ingested"].topic, 1, number, value, b"7",
                     [("ce_id", b"chunk.planned/0/0/%d" % number), *headers], 5,
                 )  # fmt: skip
-                death = FailureAccount(message=message, **said)
+                death = FailureAccount(message=message, **fields)
                 written.append(build_dead_letter(event, death, largest=1_000_000))
             await bury(settings, settings.names.dead_topic("order-lines", "validate"), written)
 

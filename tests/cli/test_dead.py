@@ -65,8 +65,8 @@ def test_the_commands_of_a_notice_mean_the_letters_of_its_incident(
     found = asyncio.run(incidents(settings))
     assert sorted(incident.count for incident in found) == [1, 2, 2]
     for incident in found:
-        said = [text for _, text in suggested_commands(incident, "", settings.command_options)]
-        show, look, again = (shlex.split(text)[1:] for text in said if " dead " in text)
+        commands = [text for _, text in suggested_commands(incident, "", settings.command_options)]
+        show, look, again = (shlex.split(text)[1:] for text in commands if " dead " in text)
         (group,) = json.loads(applied(*look, "--json").stdout)
         assert (group["fingerprint"], group["open"]) == (incident.fingerprint, incident.count)
         many = "1 letter" if incident.count == 1 else "2 letters"
@@ -95,8 +95,8 @@ async def incidents(settings: Settings) -> list[Incident]:
 def test_settlements_are_no_letters_to_whoever_reads_them(applied: Call, die: Bury) -> None:
     die("nothing was sold", "nothing was paid")
     applied("dead", "discard", "validate/0", "--reason", "a test feed")
-    told = applied("tail", "--dead", "validate", "--no-follow").stdout.splitlines()
-    assert [json.loads(line)["why"] for line in told] == [
+    lines = applied("tail", "--dead", "validate", "--no-follow").stdout.splitlines()
+    assert [json.loads(line)["why"] for line in lines] == [
         "Reject: nothing was sold", "Reject: nothing was paid",
     ]  # fmt: skip
     assert json.loads(applied("status", "--json").stdout)["dead"]["validate"]["count"] == 1
@@ -120,6 +120,41 @@ def test_one_letter_is_shown_with_all_that_is_known(
     assert "settled  discarded by " in shown
     assert ": a test feed" in shown
     assert "dead replay" not in shown
+
+
+def test_what_is_done_with_letters_has_a_json_form(applied: Call, die: Bury) -> None:
+    die("nothing was sold", "nothing was paid")
+    shown = json.loads(applied("dead", "show", "validate/0", "--json").stdout)
+    assert (shown["stage"], shown["offset"], shown["settlement"]) == ("validate", 0, None)
+    assert shown["dead"]["message"] == "nothing was sold"
+    assert json.loads(shown["value"])["household_id"] == 7
+
+    discarded = applied("dead", "discard", "validate/0", "--reason", "a test feed", "--json")
+    assert json.loads(discarded.stdout) == {
+        "stages": [
+            {
+                "stage": "validate", "settled_before": 0, "discarded": 1,
+                "settled_by_others": 0, "expired": 0,
+            }
+        ]
+    }  # fmt: skip
+    shown = json.loads(applied("dead", "show", "validate/0", "--json").stdout)
+    assert (shown["settlement"]["how"], shown["settlement"]["reason"]) == (
+        "discarded", "a test feed",
+    )  # fmt: skip
+
+    preview = {
+        "stages": [{"stage": "validate", "settled_before": 1, "replayable": 1, "letters": [1]}],
+        "refused": [],
+    }
+    dry = applied("dead", "replay", "--all", "--dry-run", "--json")
+    assert json.loads(dry.stdout) == {"preview": preview, "result": None}
+    replayed = json.loads(applied("dead", "replay", "--all", "--yes", "--json").stdout)
+    stage = {"stage": "validate", "replayed": 1, "settled_by_others": 0, "expired": 0}
+    assert replayed == {"preview": preview, "result": {"stages": [stage], "refused": []}}
+    nothing = json.loads(applied("dead", "replay", "--all", "--yes", "--json").stdout)
+    assert nothing["result"] is None
+    assert nothing["preview"]["stages"][0]["settled_before"] == 2
 
 
 def test_a_replay_is_an_order_to_the_lane_and_is_not_given_twice(
@@ -183,8 +218,8 @@ def test_an_editor_mends_one(
     (order,) = orders(settings)
     assert json.loads(order.value or b"") == LINE | {"quantity": 4}
     die(*("many",) * 20)
-    said = applied("dead", "replay", "--all", "--edit", "--yes", EDITOR=str(editor)).stderr
-    assert "too many to edit" in said
+    message = applied("dead", "replay", "--all", "--edit", "--yes", EDITOR=str(editor)).stderr
+    assert "too many to edit" in message
     assert len(orders(settings)) == 1
 
 
@@ -203,7 +238,7 @@ def test_hostile_text_does_not_reach_the_terminal(applied: Call, die: Bury) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["replay"], "no letter is selected"),
         (["discard", "--reason", "x"], "no letter is selected"),
@@ -218,13 +253,13 @@ def test_hostile_text_does_not_reach_the_terminal(applied: Call, die: Bury) -> N
         (["--stage", "load", "replay", "--all"], "say what is meant behind"),
     ],
 )
-def test_what_is_not_clear_is_a_usage_error(call: Call, words: list[str], said: str) -> None:
-    assert said in one_line(call("dead", *words), code=2)
+def test_what_is_not_clear_is_a_usage_error(call: Call, words: list[str], message: str) -> None:
+    assert message in one_line(call("dead", *words), code=2)
 
 
 def test_what_is_not_there_is_one_line(applied: Call, die: Bury) -> None:
     die("nothing was sold")
     for words in (("show", "validate/1"), ("replay", "validate/7", "--yes")):
         assert "there is no dead letter validate/" in one_line(applied("dead", *words))
-    said = one_line(applied("dead", "replay", "validat/0"))
-    assert "did you mean 'validate'?" in said
+    message = one_line(applied("dead", "replay", "validat/0"))
+    assert "did you mean 'validate'?" in message

@@ -24,22 +24,22 @@ SECRET = "https://hooks.example.com/T0/secret-path"
 
 
 def incident(**more: Any) -> Incident:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": "abcdefgh", "pipeline": "order-lines", "stage": "validate", "fingerprint": "f1",
         "error": "Reject", "title": "nothing was paid", "version": "order-lines@1", "opened": NOW,
         "last": NOW, "count": 1204, "told": 1, "notices": 1, "due": NOW, "seen": 1204,
     }  # fmt: skip
-    return Incident(**{**said, **more})
+    return Incident(**{**fields, **more})
 
 
 def notice(**more: Any) -> Notice:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": "abcdefgh.0@x", "incident": "abcdefgh", "pipeline": "order-lines", "kind": "opened",
         "subject": "s", "sender": "f@x", "recipients": ("ops@example.com",), "mail": "m",
         "channels": ("email",), "written": NOW, "attempts": 2,
         "failures": {"email": "451 later"},
     }  # fmt: skip
-    return Notice(**{**said, **more})
+    return Notice(**{**fields, **more})
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_what_is_open_is_listed_and_shown(applied: Call, settings: Settings) -> 
     assert "opened: ops@example.com: not yet delivered, 2 attempts\n  email: 451 later" in shown
     assert "dead --stage validate --fingerprint f1\n" in shown
     assert "dead replay --stage validate --fingerprint f1\n" in shown
-    told = json.loads(applied("incidents", "abcdefgh", "--json").stdout)
-    assert (told["count"], told["sent"][0]["attempts"]) == (1204, 2)
+    data = json.loads(applied("incidents", "abcdefgh", "--json").stdout)
+    assert (data["count"], data["sent"][0]["attempts"]) == (1204, 2)
 
 
 def test_an_alert_names_its_lanes_and_no_letters(applied: Call, settings: Settings) -> None:
@@ -142,17 +142,17 @@ def test_ack_and_mute_write_down_who_wants_what(applied: Call, settings: Setting
 def test_what_is_not_there_is_one_line(applied: Call, settings: Settings) -> None:
     keep(settings, incident(), incident(id="overover", fingerprint="f2", resolved=NOW))
     for command in ("incidents", "ack"):
-        said = one_line(applied(command, "abcdefg\x1b"))
-        assert said == "farandole: there is no incident 'abcdefg\\x1b'; open are: abcdefgh"
-    said = one_line(applied("mute", "validat", "--for", "2h"))
-    assert "no stage or incident 'validat'" in said
-    assert "did you mean 'validate'?" in said
+        message = one_line(applied(command, "abcdefg\x1b"))
+        assert message == "farandole: there is no incident 'abcdefg\\x1b'; open are: abcdefgh"
+    message = one_line(applied("mute", "validat", "--for", "2h"))
+    assert "no stage or incident 'validat'" in message
+    assert "did you mean 'validate'?" in message
     assert "was resolved" in one_line(applied("ack", "overover"))
     assert wishes(settings) == []
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["validate", "--for", "2h", "--off"], "say either --for how long, or --off"),
         (["validate"], "say either --for how long, or --off"),
@@ -161,5 +161,7 @@ def test_what_is_not_there_is_one_line(applied: Call, settings: Settings) -> Non
         (["validate", "--for", "99999999d"], "too long"),
     ],
 )
-def test_a_duration_that_is_none_is_a_usage_error(call: Call, words: list[str], said: str) -> None:
-    assert said in one_line(call("mute", *words), code=2)
+def test_a_duration_that_is_none_is_a_usage_error(
+    call: Call, words: list[str], message: str
+) -> None:
+    assert message in one_line(call("mute", *words), code=2)

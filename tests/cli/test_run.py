@@ -94,8 +94,8 @@ def test_edges_that_the_graph_lacks_are_shown_too() -> None:
 
 
 def one(**more: Any) -> list[str]:
-    told = more.pop("row", {})
-    problems = find_problems(row("r", {"a>s": edge(4, **more)}, **told), NOW)
+    row_fields = more.pop("row", {})
+    problems = find_problems(row("r", {"a>s": edge(4, **more)}, **row_fields), NOW)
     return [reason_text(problem) for problem in problems]
 
 
@@ -103,7 +103,7 @@ RUNNING = {"status": "running", "closed": None}
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("expected", "found"),
     [
         ([], one()),
         (
@@ -130,16 +130,16 @@ RUNNING = {"status": "running", "closed": None}
         (["it was expected to complete in time, and did not"], one(row={"late": True})),
     ],
 )  # fmt: skip
-def test_each_problem_has_a_sentence(said: list[str], found: list[str]) -> None:
-    assert found == said
+def test_each_problem_has_a_sentence(expected: list[str], found: list[str]) -> None:
+    assert found == expected
 
 
 def test_the_json_form_holds_computed_figures() -> None:
     of_row = row("r", {"a>s": edge(10, dead=2, dropped=1, consumed=9)})
-    told = balance_sheet(of_row, NOW).to_data()
-    of = told["edges"]["a>s"]
+    data = balance_sheet(of_row, NOW).to_data()
+    of = data["edges"]["a>s"]
     assert (of["handled"], of["in_flight"], of["rate"]) == (6, 1, 4.5)
-    assert len(told["wrong"]) == 2
+    assert len(data["wrong"]) == 2
 
 
 @pytest.mark.kafka
@@ -163,10 +163,10 @@ class TestOnKafka:
     def test_hostile_names_do_nothing_to_a_terminal(self, call: Call, settings: Settings) -> None:
         evil: RunRow = row("abcd", {"a\x1b[2J>s\u202e": edge(1, dead=1)}, status="\x1b[0m\nx")
         put(settings, evil)
-        told = call("run", "abcd", env=environment(settings)).stdout
-        assert "\x1b" not in told
-        assert "\u202e" not in told
-        assert "a\\x1b[2J>s\\u202e" in told
+        output = call("run", "abcd", env=environment(settings)).stdout
+        assert "\x1b" not in output
+        assert "\u202e" not in output
+        assert "a\\x1b[2J>s\\u202e" in output
 
     def test_watch_waits_for_a_run_and_goes_on_until_it_is_closed(self, settings: Settings) -> None:
         put(settings, row("other"))

@@ -83,7 +83,7 @@ def test_a_row_is_read_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (0, "0 ms"),
         (0.9994, "999 ms"),
@@ -95,8 +95,8 @@ def test_a_row_is_read_as_it_was_written() -> None:
         (200_000, "2 d 08 h"),
     ],
 )
-def test_a_span_is_written_in_two_units(seconds: float, said: str) -> None:
-    assert format_elapsed(seconds) == said
+def test_a_span_is_written_in_two_units(seconds: float, expected: str) -> None:
+    assert format_elapsed(seconds) == expected
 
 
 @pytest.mark.kafka

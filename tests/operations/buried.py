@@ -104,9 +104,9 @@ async def found(settings: Settings) -> Found:
             result.rows.append(retry_record.parse_retry_row(record.value or b""))
     async for records in scan(settings, [names.dead_topic("p", "load")]):
         for record in records:
-            said = settlement_record.parse_settlement(record.value, record.headers)
-            if said is not None:
-                result.settled.update(said.settles)
+            settlement = settlement_record.parse_settlement(record.value, record.headers)
+            if settlement is not None:
+                result.settled.update(settlement.settles)
     async for records in scan(settings, [names.ledger_topic]):
         for record in records:
             entry = ledger_entry.parse_ledger_entry(record.value)

@@ -60,8 +60,8 @@ def test_what_a_batch_has_caused_is_an_effect_of_each_of_its_events(
 ) -> None:
     causes = CauseMatcher(HERE, [("a", RecordPosition("p.a", 0, offset))])
     causes_it = first <= offset <= first + more and not other
-    said = f"{'b' if other else 'a'}/0/{first}" + (f"+{more}" if more else "") + "/0"
-    assert causes.matches_effect(by(said.encode())) == causes_it
+    event_id = f"{'b' if other else 'a'}/0/{first}" + (f"+{more}" if more else "") + "/0"
+    assert causes.matches_effect(by(event_id.encode())) == causes_it
 
 
 @given(st.binary() | st.sampled_from([b"a/0/1/0/", b"a/0/+/0", b"a//1/0", b"a/0/1+x/0"]))
@@ -130,8 +130,8 @@ def test_a_trace_tells_what_retention_has_deleted(
     env = environment(settings)
     gone = one_line(call("trace", "asked/0/0", env=env))
     assert "asked/0/0 is gone: retention has taken everything before 1" in gone
-    told = json.loads(call("trace", "asked/0/1", "--json", env=env).stdout)
-    taken = told["effects"][0]
+    data = json.loads(call("trace", "asked/0/1", "--json", env=env).stdout)
+    taken = data["effects"][0]
     before = f"taken/{taken['partition']}/{taken['offset'] - 1}"
     notes = json.loads(call("trace", before, "--json", env=env).stdout)["notes"]
     assert len(notes) == 1

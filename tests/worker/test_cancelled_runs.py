@@ -141,6 +141,6 @@ async def test_the_ledger_names_the_run_that_a_root_repeats(
 ) -> None:
     root = bare(headers=[(REPEATED_RUN_HEADER, header)])
     outcome = await lane_of(straight, off()).handle(root)
-    (header,) = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]
-    assert header["runs"][0]["root"].get("again") == named
+    (entry,) = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]
+    assert entry["runs"][0]["root"].get("again") == named
     assert outcome.data() == [{"n": 0, "household": None}]

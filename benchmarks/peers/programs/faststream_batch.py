@@ -7,7 +7,7 @@ from typing import Any
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage, KafkaPublishMessage
 
-# Whatever does not fit into one batch of the producer (by default 16 KiB) is an error.
+# What does not fit into one batch of the producer (by default 16 KiB) is an error.
 RECORDS = 3_000
 BYTES = 1_000_000
 

@@ -11,7 +11,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage, KafkaResponse
 def main(bootstrap: str, source: str, target: str, group: str) -> None:
     broker = KafkaBroker(bootstrap, acks="all", logger=None)
 
-    # ACK commits behind each line; the default commits before the line is handled.
+    # ACK commits after each line; the default commits before the line is handled.
     @broker.subscriber(
         source, group_id=group, auto_offset_reset="earliest", ack_policy=AckPolicy.ACK
     )

@@ -53,8 +53,8 @@ async def all_of(store: DeadLetterStore) -> list[int]:
 def killed(settings: Settings, point: str, *, letters: int, at: int) -> None:
     """Somebody replays every letter, and does not survive that point of his `at`-th transaction."""
     clean = {name: v for name, v in os.environ.items() if not name.startswith(ENV_PREFIX)}
-    told = settings.model_dump(mode="json", exclude_none=True)
-    env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in told.items()}
+    values = settings.model_dump(mode="json", exclude_none=True)
+    env = clean | {f"{ENV_PREFIX}{name.upper()}": str(value) for name, value in values.items()}
     command = [sys.executable, "-m", "tests.operations.replayer", point, str(letters), str(at)]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=100)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()

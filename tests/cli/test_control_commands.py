@@ -26,8 +26,8 @@ from farandole.operations.control.cancel import expired_cancel_keys, in_flight_e
 from farandole.operations.control.control_query import pause_state
 from farandole.router.topology_store import current_version
 from tests.cli.conftest import Call, one_line
-from tests.cli.test_cluster import applied as applied
-from tests.cli.test_cluster import topic
+from tests.cli.test_cluster_commands import applied as applied
+from tests.cli.test_cluster_commands import topic
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 RUN = "k7mq2vtd4x3aa"
@@ -116,8 +116,8 @@ def test_cancel_asks_for_what_the_books_know_to_go_on(applied: Call, settings: S
     assert text[0] == f"{RUN}: cancelling"
     assert text[1].startswith("  line.ingested>validate: 10 in flight; validate is paused by ann ")
     assert text[1].endswith(" resume validate")
-    (wish,) = [wish for wish in asked(settings) if wish["do"] == "cancel"]
-    assert (wish["run"], wish["by"]) == (RUN, "bob")
+    (document,) = [document for document in asked(settings) if document["do"] == "cancel"]
+    assert (document["run"], document["by"]) == (RUN, "bob")
     assert applied("cancel", RUN).stdout.splitlines() == text
     assert [w["by"] for w in asked(settings) if w["do"] == "cancel"] == ["bob"]
 

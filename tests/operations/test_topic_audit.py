@@ -115,8 +115,8 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
         assert result.stderr == "", result.stderr
         return result.exit_code, json.loads(result.stdout)
 
-    code, told = audited()
-    assert (code, told["events"], told["faults"]) == (0, 6, []), told
+    code, data = audited()
+    assert (code, data["events"], data["faults"]) == (0, 6, []), data
     assert "agree: 6 emitted events" in call("audit", env=env).stdout
 
     async def doubled() -> None:
@@ -128,9 +128,9 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
             )
 
     asyncio.run(doubled())
-    code, told = audited()
+    code, data = audited()
     assert code == 1
-    (fault,) = told["faults"]
+    (fault,) = data["faults"]
     assert (fault["edge"], fault["topics"], fault["books"]) == ("made", 2, 1)
     assert len(fault["missing_in_books"]) == 1
     assert audited(fault["run"])[0] == 1

@@ -92,7 +92,7 @@ def test_a_patched_letter_is_what_its_stage_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "patch", "said"),
+    ("value", "patch", "message"),
     [
         (b'{"id": 7}', {"quantity": 0}, r"quantity: 0 is less than the minimum of 1"),
         (b'{"id": 7}', {"quantity": 1, "where": {"store": 3}}, r"where.store: 3 is not of type"),
@@ -104,9 +104,9 @@ def test_a_patched_letter_is_what_its_stage_takes() -> None:
     ],
 )
 def test_a_value_that_the_stage_would_refuse_is_refused(
-    value: bytes, patch: Any, said: str
+    value: bytes, patch: Any, message: str
 ) -> None:
-    with pytest.raises(UnfitValueError, match=said):
+    with pytest.raises(UnfitValueError, match=message):
         patch_amender(patch)(replay(value))
 
 
@@ -158,7 +158,7 @@ def test_a_value_that_was_not_edited_is_replayed_unchanged(
 
 
 @pytest.mark.parametrize(
-    ("saved", "said"),
+    ("saved", "message"),
     [
         ('{"id": 7,\n}', r"what was saved is no JSON: .* line 2 column 1"),
         ('{"id": 7, "quantity": NaN}', "NaN is no JSON"),
@@ -166,10 +166,10 @@ def test_a_value_that_was_not_edited_is_replayed_unchanged(
     ],
 )
 def test_an_invalid_edit_says_where_it_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, saved: str, said: str
+    monkeypatch: pytest.MonkeyPatch, saved: str, message: str
 ) -> None:
     edits(monkeypatch, saved)
-    with pytest.raises(UnfitValueError, match=said):
+    with pytest.raises(UnfitValueError, match=message):
         edit_value(replay(b'{"id": 7}'))
 
 

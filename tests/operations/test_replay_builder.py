@@ -58,13 +58,13 @@ def record(**more: Any) -> SimulatedRecord:
     original: dict[str, Any] = {"value": b"{}", "topic": "p.asked", "partition": 1, "headers": []}
     original |= {name: more.pop(name) for name in original.keys() & more.keys()}
     largest = more.pop("largest", 1_000_000)
-    said: dict[str, Any] = {"version": "p@2", "run": RUN, "attempts": 4, "replays": 2} | more
+    fields: dict[str, Any] = {"version": "p@2", "run": RUN, "attempts": 4, "replays": 2} | more
     it = SimulatedRecord(
         original["topic"], original["partition"], 7, original["value"], b"k",
         original["headers"], 123,
     )  # fmt: skip
     out = build_dead_letter(
-        it, FailureAccount("load", error="E", message="m", **said), largest=largest
+        it, FailureAccount("load", error="E", message="m", **fields), largest=largest
     )
     return SimulatedRecord("p.load.dead", 0, 5, out.value, out.key, decode_headers(out.headers), 9)
 
