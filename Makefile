@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTEST := $(BIN)/python -m pytest
 # A test goes to whoever is free; tests/conftest.py keeps together what shares a fixture. Three
 # workers on two cores, because tests with Kafka wait a lot.
-PARALLEL ?= -n 3 --dist loadgroup
+PARALLEL ?= -n 2 --dist loadgroup
 FAST := -m "not kafka and not npm and not soak"
 
 .PHONY: help demo test check lint format bench plots soak clean

@@ -137,17 +137,17 @@ async def test_kcat_reads_what_was_written(settings: Settings, topic: str) -> No
     command = ["kcat", "-C", "-b", settings.bootstrap or "", "-t", topic, "-e", "-q", "-J",
                "-X", "isolation.level=read_committed"]  # fmt: skip
     kcat = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    said, _ = await kcat.communicate()
-    read = [orjson.loads(line) for line in said.splitlines()]
+    printed, _ = await kcat.communicate()
+    read = [orjson.loads(line) for line in printed.splitlines()]
     assert [_as_given(r) for r in read] == WRITTEN
     assert {r["ts"] for r in read} == {NOW}
 
 
-def _as_given(said: dict[str, Any]) -> Given:
+def _as_given(printed: dict[str, Any]) -> Given:
     """What kcat prints: the names and values of headers in turn."""
-    names_and_values = said.get("headers", [])
+    names_and_values = printed.get("headers", [])
     pairs = zip(names_and_values[::2], names_and_values[1::2], strict=True)
-    key, value = said["key"], said["payload"]
+    key, value = printed["key"], printed["payload"]
     return Given(
         None if key is None else key.encode(),
         None if value is None else value.encode(),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,8 @@ def process(
         [sys.executable, "-m", "farandole", *arguments],
         cwd=ROOT, env={**clean, **env}, text=True,
         stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+        # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

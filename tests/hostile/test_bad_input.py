@@ -34,7 +34,7 @@ async def stand(kafka: Settings) -> AsyncIterator[Stand]:
     settings = kafka.model_copy(
         update={
             "namespace": f"t{secrets.token_hex(4)}",
-            "session_timeout": 1.5,
+            "session_timeout": 3.0,  # a busy machine must not end an innocent process
             "heartbeat_interval": 0.3,
         }
     )

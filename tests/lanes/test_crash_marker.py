@@ -9,7 +9,7 @@ from farandole.lanes.crash_marker import CrashMarker
 
 
 class Outcome:
-    """What comes of `count` events in one lane, of which `poison` kills whoever works it."""
+    """The result of `count` events in one lane; the event `poison` kills its process."""
 
     def __init__(self, count: int, poison: int | None, mark: CrashMarker) -> None:
         self.deaths = self.steps = 0

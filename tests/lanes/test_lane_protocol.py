@@ -37,7 +37,7 @@ class OneByOne(Settling):
 
 
 class Careless(Settling):
-    """Gives up whatever it is told to."""
+    """Gives up each event that it gets."""
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
         return self._done([record], DEAD)

@@ -83,9 +83,9 @@ async def test_only_events_of_the_cancelled_run_are_cancelled(function: Any) -> 
         outcome.counters.emitted,
         outcome.count(Outcome.DEAD),
     ) == (6, 3, 0)
-    (said,) = consumed(outcome)[OFF]
+    (entry,) = consumed(outcome)[OFF]
     ids = [b"asked/0/1/%d" % n for n in range(9) if n % 3]
-    assert (said["n"], said["cancelled"], said["hash"]) == (6, 6, hash_event_ids(ids))
+    assert (entry["n"], entry["cancelled"], entry["hash"]) == (6, 6, hash_event_ids(ids))
     assert [part["n"] for part in consumed(outcome)[ON]] == [3]
     assert not any("cancelled" in part for part in consumed(outcome)[ON])
 
@@ -133,10 +133,13 @@ async def test_an_event_of_a_cancelled_run_that_kills_its_process_is_no_dead_let
 
 
 @pytest.mark.parametrize(
-    ("said", "named"), [(OFF.encode(), OFF), (b"A" * 13, None), (b"a" * 14, None), (b"\xff", None)]
+    ("header", "named"),
+    [(OFF.encode(), OFF), (b"A" * 13, None), (b"a" * 14, None), (b"\xff", None)],
 )
-async def test_the_ledger_names_the_run_that_a_root_repeats(said: bytes, named: str | None) -> None:
-    root = bare(headers=[(REPEATED_RUN_HEADER, said)])
+async def test_the_ledger_names_the_run_that_a_root_repeats(
+    header: bytes, named: str | None
+) -> None:
+    root = bare(headers=[(REPEATED_RUN_HEADER, header)])
     outcome = await lane_of(straight, off()).handle(root)
     (entry,) = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]
     assert entry["runs"][0]["root"].get("again") == named

@@ -119,8 +119,8 @@ def summed(outcome: LaneResult, side: str, kind: str) -> dict[str, tuple[int, in
     for _, part in parts(outcome):
         if kind in part[side]:
             n, total = totals.get(part["run"], (0, 0))
-            said = part[side][kind]
-            totals[part["run"]] = n + said["n"], (total + said["hash"]) % 2**64
+            counts = part[side][kind]
+            totals[part["run"]] = n + counts["n"], (total + counts["hash"]) % 2**64
     return totals
 
 
@@ -164,9 +164,9 @@ def test_dead_dropped_and_filtered_events_are_counted_as_such(
     function: Callable[..., Any], given_: list[Record]
 ) -> None:
     outcome = worked(function, given_)
-    said = [part["in"]["in"] for _, part in parts(outcome)]
+    counts = [part["in"]["in"] for _, part in parts(outcome)]
     for kind in (Outcome.DEAD, Outcome.DROPPED, Outcome.FILTERED):
-        assert sum(each.get(kind.value, 0) for each in said) == outcome.count(kind), kind
+        assert sum(each.get(kind.value, 0) for each in counts) == outcome.count(kind), kind
     assert len(outcome.dead) == outcome.count(Outcome.DEAD)
 
 

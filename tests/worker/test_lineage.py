@@ -162,8 +162,8 @@ async def test_a_root_gets_its_own_edge_whatever_was_read_before() -> None:
     for n, record in enumerate(records):
         run = RunIdGenerator(INSTALLATION, record.topic).run_id(record.partition, record.offset)
         old = record.topic == "p.in" and record.partition == 0 and record.offset < 10
-        said = found[n]["ce_runid"], found[n]["ce_topologyversion"]
-        assert said == (run, "p@1" if old else "p@2"), record
+        run_and_version = found[n]["ce_runid"], found[n]["ce_topologyversion"]
+        assert run_and_version == (run, "p@1" if old else "p@2"), record
 
 
 async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:

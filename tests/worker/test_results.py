@@ -246,10 +246,10 @@ async def test_one_output_may_be_of_several_schemas() -> None:
 
 
 async def test_to_names_the_output_where_schemas_are_shared() -> None:
-    def told(event: In) -> To[Out]:
+    def named(event: In) -> To[Out]:
         return To("keyed" if event.n % 2 else "out", Out(n=event.n, household=7))
 
-    outcome = await Lane(told, emits=["out", "keyed"]).handle(bare(offset=1), bare(offset=2))
+    outcome = await Lane(named, emits=["out", "keyed"]).handle(bare(offset=1), bare(offset=2))
     assert [d["n"] for d in outcome.data()] == [2]
     assert [d["n"] for d in outcome.data("p.keyed")] == [1]
     assert [o.key for o in outcome.of("p.keyed")] == [b"7"]
@@ -324,11 +324,11 @@ async def test_the_key_of_an_enumeration_is_its_value() -> None:
 
 
 async def test_to_may_name_any_of_its_outputs_with_any_of_its_schemas() -> None:
-    def told(event: In) -> To[Out] | To[Other]:
+    def named(event: In) -> To[Out] | To[Other]:
         data = Out(n=event.n) if event.n % 2 else Other(said="even")
         return To(("out", "other", "keyed")[event.n % 3], data)  # type: ignore[return-value]
 
-    outcome = await Lane(told, emits=["out", "other", "keyed"]).handle(
+    outcome = await Lane(named, emits=["out", "other", "keyed"]).handle(
         *(bare({"n": n}, offset=n) for n in range(6))
     )
     assert outcome.dead == []

@@ -227,9 +227,13 @@ async def letters(settings: Settings) -> list[dict[str, str]]:
     """What the dead letters say, without what became of them."""
     found = [dict(record.headers) for record in await records(settings, "work.dead")]
     return [
-        {name[5:]: value.decode() for name, value in said.items() if name.startswith("dead_")}
-        for said in found
-        if "dead_stage" in said
+        {
+            name[5:]: value.decode()
+            for name, value in letter_headers.items()
+            if name.startswith("dead_")
+        }
+        for letter_headers in found
+        if "dead_stage" in letter_headers
     ]
 
 

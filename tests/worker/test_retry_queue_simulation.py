@@ -212,7 +212,10 @@ def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.Mon
 def test_a_dead_letter_names_the_position_of_its_event() -> None:
     world = lived(random.Random(1), 400, failing=0.0, poison=2)
     for record in world.kafka.read_committed(Partition("p.stage.dead", 0)):
-        said = dict(record.headers)
+        letter_headers = dict(record.headers)
         topic, index, _ = world.given[n_of(record)]
-        assert (said["dead_topic"], said["dead_partition"]) == (topic.encode(), b"%d" % index)
+        assert (letter_headers["dead_topic"], letter_headers["dead_partition"]) == (
+            topic.encode(),
+            b"%d" % index,
+        )
     assert decode_headers(b"\0") == []
