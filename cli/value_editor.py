@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from farandole.operations.dead_letters.replay_builder import Replay
-from farandole.operations.dead_letters.value_patch import (
+from farandole.operations.dead_letters.value_repair import (
     UnfitValueError,
     encode_json,
     format_json,

@@ -10,7 +10,7 @@ from pathlib import Path
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.catalog.active_stages import active_stages
 from farandole.catalog.published_versions import VersionsByNumber
-from farandole.services.supervisor import ServiceSpec
+from farandole.services.supervisor import ServiceSpec, silence_limit
 
 
 def worker_services(
@@ -57,9 +57,7 @@ def worker_services(
             ],
             environment={**os.environ, **settings_environment(settings)},
             folder=str(folder.resolve()),
-            # Below the session time-out: a process that blocks its event loop for so long would
-            # lose its lanes to another worker, which would then block too.
-            patience=0.8 * settings.session_timeout,
+            patience=silence_limit(settings.session_timeout),
             processes=processes or max(every[stage].stage.processes for stage in host or wanted),
         )
         for host in hosts

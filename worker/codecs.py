@@ -19,6 +19,8 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.event_key import output_key
+from farandole.events.topology_version import Version
+from farandole.stages import json_schema
 from farandole.stages.function_signature import StageSignature
 
 _MAX_ERRORS_SHOWN = 3
@@ -70,6 +72,25 @@ def input_decoder(signature: StageSignature) -> Callable[[bytes], Any]:
     """Return what reads the argument of a stage's function."""
     codec = codec_for(signature.input_schema, is_passthrough=signature.is_passthrough)
     return codec.decoder()
+
+
+def member_decoder(
+    version: Version, event_type: str, signature: StageSignature
+) -> Callable[[bytes], Any] | None:
+    """Return what reads this event type, for a function that takes `A | B`, if its published schema
+    is that of exactly one of them; otherwise None: pydantic picks the one that fits best."""
+    if typing.get_origin(signature.input_schema) not in (typing.Union, types.UnionType):
+        return None
+    published = version.events[event_type].data_schema
+    alike = [m for m in typing.get_args(signature.input_schema) if published in _json_schemas(m)]
+    return codec_for(alike[0]).decoder() if published and len(alike) == 1 else None
+
+
+def _json_schemas(schema: Any) -> list[Any]:
+    try:
+        return [json_schema.written_schema(schema), json_schema.accepted_schema(schema)]
+    except json_schema.NoSchemaError:
+        return []
 
 
 class AnyJsonCodec:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from farandole.events.topology_version import EventSpec, StageSpec, Version
-from farandole.stages import json_schema as schemas
 from farandole.stages.cel_expression import compile_expression
 from farandole.stages.contract import To
 from farandole.stages.function_signature import PARAMS_NAME, StageSignature
 from farandole.stages.stage_parameters import build_parameters
-from farandole.worker.codecs import InvalidResultError, codec_for, decode_json
+from farandole.worker.codecs import InvalidResultError, codec_for, decode_json, member_decoder
 
 
 class UndeclaredOutputError(Exception):
@@ -65,7 +63,7 @@ class OutputRouter:
         is."""
         self.fixed_arguments = _fixed_arguments(settings.parameters, signature)
         """The arguments that the function gets with every event, beside its data."""
-        self.member_decode = _member_decoder(version, event_type, signature)
+        self.member_decode = member_decoder(version, event_type, signature)
         """Reads this event type; None if it is read with the decoder of the whole input schema."""
         schemas = list(signature.output_schemas)
         if len(schemas) > 1 and (signature.names_outputs or len(newest_emits) == 1):
@@ -173,25 +171,6 @@ def _fixed_arguments(parameters: Mapping[str, Any], signature: StageSignature) -
     if signature.parameter_model is None:
         return {}
     return {PARAMS_NAME: build_parameters(signature.parameter_model, parameters)}
-
-
-def _member_decoder(
-    version: Version, event_type: str, signature: StageSignature
-) -> Callable[[bytes], Any] | None:
-    """Return what reads this event type, for a function that takes `A | B`, if its published schema
-    is that of exactly one of them; otherwise None: pydantic picks the one that fits best."""
-    if typing.get_origin(signature.input_schema) not in (typing.Union, types.UnionType):
-        return None
-    published = version.events[event_type].data_schema
-    alike = [m for m in typing.get_args(signature.input_schema) if published in _json_schemas(m)]
-    return codec_for(alike[0]).decoder() if published and len(alike) == 1 else None
-
-
-def _json_schemas(schema: Any) -> list[Any]:
-    try:
-        return [schemas.written_schema(schema), schemas.accepted_schema(schema)]
-    except schemas.NoSchemaError:
-        return []
 
 
 def signature_mismatch(stage: StageSpec, signature: StageSignature) -> str | None:

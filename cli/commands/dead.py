@@ -18,7 +18,7 @@ from farandole.cli.parameters import MomentParameter
 from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.errors import CommandError
 from farandole.operations.current_user import current_user
-from farandole.operations.dead_letters.value_patch import MAX_EDITED_LETTERS
+from farandole.operations.dead_letters.value_repair import MAX_EDITED_LETTERS
 
 if TYPE_CHECKING:
     from farandole.operations.dead_letters.letter_selection import LetterSelection
@@ -279,7 +279,7 @@ def _edit_letters(preview: ReplayPreview) -> LetterValues:
     stage does not take one."""
     from farandole.cli.value_editor import edit_value
     from farandole.operations.dead_letters.replay import unfit_value
-    from farandole.operations.dead_letters.value_patch import UnfitValueError
+    from farandole.operations.dead_letters.value_repair import UnfitValueError
 
     values: dict[str, dict[int, bytes]] = {}
     for stage, replays in preview.editable.items():

@@ -18,7 +18,7 @@ from farandole.operations.dead_letters.failure_kinds import FailureKind
 from farandole.operations.dead_letters.letter_queries import LetterResult
 from farandole.operations.dead_letters.refusals import Refusal
 from farandole.operations.dead_letters.replay import ReplayPreview, ReplayResult
-from farandole.operations.dead_letters.value_patch import format_json, parse_json
+from farandole.operations.dead_letters.value_repair import format_json, parse_json
 from farandole.operations.reason_text import reason_text
 
 _MAX_TITLE_LENGTH = 60  # characters of a kind's error and title

@@ -28,7 +28,7 @@ from farandole.operations.dead_letters.settlement_writer import (
     prepare_ordered_replay,
     settle_letters,
 )
-from farandole.operations.dead_letters.value_patch import (
+from farandole.operations.dead_letters.value_repair import (
     MAX_EDITED_LETTERS,
     UnfitValueError,
     ValueAmender,

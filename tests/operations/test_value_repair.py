@@ -17,7 +17,7 @@ from farandole.events.record import Header
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.operations.dead_letters.replay_builder import Replay
-from farandole.operations.dead_letters.value_patch import (
+from farandole.operations.dead_letters.value_repair import (
     UnfitValueError,
     apply_merge_patch,
     encode_json,
