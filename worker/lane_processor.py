@@ -192,7 +192,7 @@ class LaneProcessor:
         blocked_keys, cancelled_runs = self._retry_queue.blocked_keys, self._cancelled_runs()
         monotonic = self._monotonic
         # Kept for the next event, which mostly has the same edge and run.
-        last_edge = last_inherited = straight = None
+        last_edge = last_inherited = straight = edge_straight = None
         account: EdgeAccount = None  # type: ignore[assignment]  # set with `straight`
         book: Callable[[bytes], None] = None  # type: ignore[assignment]
         root_run: bytes | None = None
@@ -212,20 +212,20 @@ class LaneProcessor:
                 else:
                     lineage = None
                     edge, inherited = root_edge(record)
+                if edge is not last_edge:
+                    path = path_of(edge)
+                    edge_straight = None if path is None else path.open(buffer).straight
                 if inherited is not last_inherited or edge is not last_edge:
-                    last_inherited, last_edge = inherited, edge
+                    last_inherited, last_edge, straight = inherited, edge, edge_straight
                     if outcomes:
                         untried += buffer.count_all(account, outcomes)
-                    path = path_of(edge)
-                    if path is None:
-                        straight = None
-                    else:
+                    if straight is not None:
                         run = root_run_id(inherited) if lineage is None else lineage.run
                         is_root = lineage is None or lineage.is_root
                         account = account_for(edge, run, record, is_root=is_root)
                         book, root_run = account.ids.append, run if is_root else None
-                        cancelled = run in cancelled_runs
-                        straight = _settle_cancelled if cancelled else path.open(buffer).straight
+                        if cancelled_runs and run in cancelled_runs:
+                            straight = _settle_cancelled
                 if straight is None:  # the version does not send the event here: it is not counted
                     untried += 1
                     at += 1
