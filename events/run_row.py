@@ -12,7 +12,7 @@ from typing import Any, NotRequired, TypedDict, cast
 import orjson
 
 from farandole.events.ledger_entry import MAX_TIME_MS, RunRoot
-from farandole.events.outcome import PENDING, RECORDED
+from farandole.events.outcome import RECORDED, Outcome, pending_count
 
 
 class RunEdge(TypedDict):
@@ -68,7 +68,6 @@ class RunRow(TypedDict):
 
 
 _OUTCOMES = tuple(outcome.value for outcome in RECORDED)
-_PENDING = tuple(outcome.value for outcome in PENDING)
 
 _NEW_EDGE: Mapping[str, int | float] = {
     "emitted": 0, "consumed": 0, "differs": 0, **dict.fromkeys(_OUTCOMES, 0),
@@ -100,11 +99,7 @@ def in_flight(edge: RunEdge) -> int:
 
 def pending_events(edge: RunEdge) -> int:
     """Return how many events are consumed, but still in flight: those that wait for a retry."""
-    counts = cast(Mapping[str, int], edge)
-    number = 0
-    for name in _PENDING:
-        number += counts[name]
-    return number
+    return pending_count(cast(Mapping[Outcome, int], edge))  # an Outcome is its key in the edge
 
 
 def edges_balance(edges: Mapping[str, RunEdge]) -> bool:
