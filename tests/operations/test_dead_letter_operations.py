@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from farandole.broker.settings import Settings
-from farandole.cli.context import CliContext
 from farandole.operations.dead_letters.discard import DiscardRequest, discard_letters
 from farandole.operations.dead_letters.letter_queries import (
     KindsRequest,
@@ -28,24 +23,12 @@ from farandole.operations.dead_letters.replay import (
     replay_letters,
 )
 from farandole.operations.errors import NotFoundError, OperationError, RefusedError
-from farandole.operations.installation import Installation
-from tests.cli.conftest import LINE, Bury, Call
+from tests.cli.conftest import LINE, Bury
+from tests.operations.conftest import Ask
 
 pytestmark = pytest.mark.kafka
 
 ALL = LetterSelection(all_letters=True)
-Ask = Callable[..., Any]
-
-
-@pytest.fixture
-def ask(applied: Call, folder: Path, settings: Settings) -> Ask:
-    """Calls an operation on the pipeline whose letters `die` writes."""
-    installation: Installation = CliContext(folder).installation_of(settings)
-
-    def ask(operation: Callable[..., Any], *arguments: Any) -> Any:
-        return asyncio.run(operation(installation, *arguments))
-
-    return ask
 
 
 def code_of(raised: pytest.ExceptionInfo[OperationError]) -> tuple[str, dict[str, Any]]:
