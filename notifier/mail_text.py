@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from farandole.events.incident_record import Incident, IncidentSample, NoticeKind
+from farandole.events.time_format import utc_timestamp
 from farandole.notifier.incident_text import incident_headline, incident_title
 from farandole.notifier.mail_layout import (
     FactTable,
@@ -15,7 +16,7 @@ from farandole.notifier.mail_layout import (
     Paragraph,
     Preformatted,
 )
-from farandole.notifier.text_format import clip_line, clip_text, short_utc, utc_timestamp
+from farandole.notifier.text_format import clip_line, clip_text, short_utc
 
 # In bytes of UTF-8. The two encoded bodies take up to eight times as many, so these limits keep a
 # mail below MAX_MAIL_BYTES.

@@ -36,8 +36,3 @@ def short_utc(when: datetime, now: datetime) -> str:
         return f"{when:%H:%M}"
     day = f"{when.day} {when:%b}" if when.year == now.year else f"{when.day} {when:%b} {when.year}"
     return f"{day}, {when:%H:%M}"
-
-
-def utc_timestamp(when: datetime) -> str:
-    """Return `2026-11-24 12:03:59 UTC`."""
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
