@@ -29,7 +29,7 @@ def open_topic_cleaner(settings: Settings) -> Iterator[Callable[[str], None]]:
             yield finished.put
         finally:
             finished.put(None)
-            cleaning.result(timeout=60)
+            cleaning.result(timeout=100)
 
 
 async def _delete_finished(settings: Settings, finished: Finished) -> None:

@@ -31,7 +31,7 @@ from tests.books.stand import (
 )
 from tests.ledger.test_bookkeeper_live import bookkeeper
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 ITEMS = 250
 PAUSE = 0.003  # seconds an item, so that there is something to interrupt

@@ -134,7 +134,7 @@ async def test_a_scan_that_follows_sees_what_comes_later(settings: Settings, top
     async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(topic, b"0", key=b"k", partition=0)
         found = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for records in scan(settings, [topic], follow=True):
                 found += [record.value for record in records]
                 if len(found) == 3:

@@ -133,7 +133,7 @@ def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
         assert reader.stdin is not None
         reader.wait()
         child = process("-C", str(folder), "graph", env={}, stdout=reader.stdin.fileno())
-    _, text = child.communicate(timeout=20)
+    _, text = child.communicate(timeout=100)
     assert (child.returncode, text) == (1, "")
 
 
@@ -149,7 +149,7 @@ def test_ctrl_c_exits_with_130_and_prints_nothing(folder: Path) -> None:
             # On Python 3.11, wait_for swallows a cancellation that comes as the connection is made.
             connected.recv(1)
             child.send_signal(signal.SIGINT)
-            _, text = child.communicate(timeout=20)
+            _, text = child.communicate(timeout=100)
     assert (child.returncode, text.strip()) == (130, "")
 
 

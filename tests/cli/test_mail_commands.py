@@ -26,7 +26,7 @@ def catcher(folder: Path, *arguments: str) -> Iterator[tuple[dict[str, str], lis
         settings = running.stderr.readline().split()
         yield dict(word.split("=") for word in settings if "=" in word), printed
         running.send_signal(signal.SIGTERM)
-        printed += running.communicate(timeout=20)[0].splitlines()
+        printed += running.communicate(timeout=100)[0].splitlines()
         assert running.returncode == 0
     finally:
         running.kill()

@@ -178,7 +178,7 @@ class TestOnKafka:
             assert first.startswith("running, ")
             assert first.endswith(": 3 settled, 4 in flight, 0 dead\n")
             put(settings, row("a" * 13, {"x>y": edge(7)}))
-            out, err = child.communicate(timeout=30)
+            out, err = child.communicate(timeout=100)
         finally:
             child.kill()
         assert (child.returncode, err) == (0, "")

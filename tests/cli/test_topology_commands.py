@@ -200,7 +200,7 @@ def test_a_version_whose_code_is_gone_is_not_rolled_back_to(
     edit(folder, "    run: gone:load\n", "")
     assert applied("apply").exit_code == 0
     child = process("-C", str(folder), "rollback", "2", env=environment(settings))
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=100)
     assert child.returncode == 1
     assert "stage load of order-lines@2 cannot be hosted: gone cannot be imported" in errors
     assert len(history(settings)) == 3
@@ -306,7 +306,7 @@ def routing(applied: Call, folder: Path, settings: Settings) -> Any:
     finally:
         if child.poll() is None:
             child.kill()
-            child.communicate(timeout=20)
+            child.communicate(timeout=100)
 
 
 def test_a_save_is_followed_and_a_mistake_is_shown(
@@ -328,6 +328,6 @@ def test_a_save_is_followed_and_a_mistake_is_shown(
     until(lambda: not router()["findings"], 30, "it is cleared")
     assert len(history(settings)) == 2
     routing.send_signal(signal.SIGTERM)
-    out, _ = routing.communicate(timeout=20)
+    out, _ = routing.communicate(timeout=100)
     assert routing.returncode == 0
     assert out == "the files are watched no more; what is in force stays\n"

@@ -110,7 +110,7 @@ def test_up_loads_what_kcat_asks_for_and_ends_without_orphans(
     assert f"kcat -P -b {settings.bootstrap}" in said
 
 
-@pytest.mark.timeout(480)  # two demos of 28,000 lines each
+@pytest.mark.timeout(600)  # two demos of 28,000 lines each
 def test_the_demo_mends_what_died_and_agrees_until_somebody_touches_its_table(
     folder: Path, settings: Settings
 ) -> None:

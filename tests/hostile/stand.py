@@ -28,7 +28,7 @@ from tests.undecodable import undecodable
 MEMORY = 192  # MiB, for the stage that fills it; it holds a third of that at rest
 FOLDER = Path(__file__).parent / "pipeline"
 QUIET: Any = {"log_level": "critical"}
-LONGEST = 60.0  # seconds that anything here may take
+LONGEST = 240.0  # seconds that anything here may take: seven processes die five times at once
 
 
 class Position(NamedTuple):

@@ -21,6 +21,7 @@ from tests.hostile.stand import LONGEST, Position, Stand, standing, text_headers
 
 pytestmark = [
     pytest.mark.kafka,
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("hostile"),  # one pipeline, whoever distributes the rows
 ]

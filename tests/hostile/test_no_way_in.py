@@ -31,7 +31,7 @@ async def ended(environment: Mapping[str, str], *arguments: str) -> tuple[int, l
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             said, _ = await worker.communicate()
     finally:
         if worker.returncode is None:

@@ -127,7 +127,7 @@ class Real:
     async def expire(self, tid: str = "t") -> None:
         tp = TopicPartition(*self.target)
         async with ClusterAdmin.open(self.settings) as admin:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await admin.end_offsets([tp]) != await admin.end_offsets([tp], stable=True):
                     await asyncio.sleep(0.1)
 
@@ -273,7 +273,7 @@ async def test_markers_take_offsets_and_fetch_passes_them(world: World) -> None:
         reader.membership.consumer.assign([TopicPartition(*world.target)])
     reader.seek({world.target: 0})
     fetched: list[Any] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while reader.positions() != {world.target: 4}:
             fetched += await world.call(reader.fetch())
     assert [(r.offset, r.value) for r in fetched] == [(0, b"x"), (2, b"y")]
@@ -373,7 +373,7 @@ async def test_what_cannot_be_decoded_costs_the_other_input_nothing(settings: Se
         reader.membership.consumer.assign([TopicPartition(*p) for p in reader.inputs])
         reader.seek(dict.fromkeys(reader.inputs, 0))
         fetched: list[Any] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             # Both have arrived, and the one that can be decoded is taken out first.
             arrived: Any = reader.membership.consumer._fetcher._records
             while len(arrived) < 2:

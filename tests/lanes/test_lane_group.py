@@ -87,7 +87,7 @@ async def test_a_rebalance_while_the_last_lanes_drain_starts_no_new_ones(troupe:
     stopping = asyncio.Event()
     running = asyncio.create_task(member.run(stopping))
     await troupe.give(10)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for work in works:
             await work.begun.wait()
     stopping.set()
@@ -109,7 +109,7 @@ async def test_a_stop_takes_effect_between_the_parts_of_a_fetched_batch(troupe: 
     stopping = asyncio.Event()
     running = asyncio.create_task(member.run(stopping))
     await troupe.give(200)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for work in works:
             await work.begun.wait()
     stopping.set()
@@ -134,7 +134,7 @@ async def test_a_pause_takes_effect_between_the_parts_of_a_fetched_batch(troupe:
     stopping = asyncio.Event()
     running = asyncio.create_task(member.run(stopping))
     await troupe.give(20)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for work in works:
             await work.begun.wait()
         paused.set()
@@ -156,7 +156,7 @@ async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
 ) -> None:
     member = group(troupe, lambda _: Waiting())
     running = asyncio.create_task(member.run(asyncio.Event()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not member.running_lanes:
             await asyncio.sleep(0.05)
     member._membership.consumer._coordinator._pending_exception = RuntimeError("no such group")
@@ -188,7 +188,7 @@ async def test_a_subscription_that_changes_while_lanes_open_breaks_nothing(
     stopping = asyncio.Event()
     running = asyncio.create_task(member.run(stopping))
     await troupe.give(10)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for work in works:
             await work.begun.wait()
             work.may_end.set()

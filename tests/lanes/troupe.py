@@ -121,7 +121,7 @@ class Troupe:
         """Return when no transaction is open any more on the topic of results."""
         tps = [TopicPartition(self.target, p) for p in range(PARTITIONS)]
         async with ClusterAdmin.open(self.settings) as admin:
-            ends = time.monotonic() + 40
+            ends = time.monotonic() + 100
             while await admin.end_offsets(tps) != await admin.end_offsets(tps, stable=True):
                 assert time.monotonic() < ends, "the broker never ended the transaction"
                 await asyncio.sleep(0.1)
@@ -146,7 +146,7 @@ class Troupe:
     def expected(self) -> dict[int, list[bytes]]:
         return {p: [v + s for v in vs for s in (b"a", b"b")] for p, vs in self.given.items()}
 
-    async def settled(self, patience: float = 40) -> dict[int, list[bytes]]:
+    async def settled(self, patience: float = 120) -> dict[int, list[bytes]]:
         """The results, once the last of each partition is there; what is missing after `patience`
         seconds is missing."""
         ends = time.monotonic() + patience
@@ -163,7 +163,7 @@ class Troupe:
 
     async def some(self, events: int) -> None:
         """Return when so many results can be read."""
-        ends = time.monotonic() + 40
+        ends = time.monotonic() + 100
         while sum(len(v) for v in (await self.results()).values()) < events:
             assert time.monotonic() < ends, f"fewer than {events} results after 40 s"
             await asyncio.sleep(0.05)
@@ -180,7 +180,7 @@ def stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-async def until(condition: Callable[[], bool], otherwise: str, patience: float = 40) -> None:
+async def until(condition: Callable[[], bool], otherwise: str, patience: float = 120) -> None:
     ends = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < ends, otherwise

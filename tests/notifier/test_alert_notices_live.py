@@ -30,7 +30,7 @@ from tests.books.stand import booked
 from tests.notifier.servers import serving
 from tests.notifier.stand import Stand, copies, subjects, texts, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("unset"), pytest.mark.timeout(600)]
 
 RUN = "a" * 13
 LATE = f"p/run/{RUN}"

@@ -97,7 +97,7 @@ def test_many_processes_create_the_table_and_load_at_once(url: str) -> None:
     assert [_says(process) for process in processes] == ["ready"] * 4
     for process in processes:
         _tell(process, "go")
-    said = [process.communicate(timeout=60)[1] for process in processes]
+    said = [process.communicate(timeout=100)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, said
     assert stored(url) == sorted(row(priced(product_id=n)) for n in range(1000))
 
@@ -112,12 +112,12 @@ def test_two_writers_of_the_same_lines_never_deadlock(url: str) -> None:
             ours = thread.submit(load, [two, one], Made())
             _until_somebody_waits_for_a_lock(url)
             other.execute(order_lines.insert().values(row(two)))
-        ours.result(timeout=30)
+        ours.result(timeout=100)
     assert len(stored(url)) == 2
 
 
 def _until_somebody_waits_for_a_lock(url: str) -> None:
-    given_up = time.monotonic() + 20
+    given_up = time.monotonic() + 60
     with psycopg.connect(url, autocommit=True) as connection:
         while not connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
             assert time.monotonic() < given_up, "nobody waits"
@@ -151,7 +151,7 @@ def _open_together(urls: list[str]) -> None:
             _tell(process, url)
         assert [_says(process) for process in processes] == ["opened"] * 4
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate(timeout=100)
 
 
 def _python(code: str, url: str) -> subprocess.Popen[str]:

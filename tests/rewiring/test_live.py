@@ -42,7 +42,7 @@ from tests.ledger.test_bookkeeper_live import bookkeeper
 from tests.rewiring.accounts import faults
 from tests.rewiring.edits import EDITS, FORKED, FUNCTION, PLAIN, ROOT_PARTITIONS, Stages, text
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
 ROOTS = "asked"
@@ -121,7 +121,7 @@ async def until(condition: Callable[[], object], otherwise: str, seconds: float 
 
 async def at_rest(settings: Settings) -> None:
     """Return when every stage of every version has read all there is."""
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 100
     while lags := await behind(settings):
         assert time.monotonic() < ends, lags
         await asyncio.sleep(0.1)

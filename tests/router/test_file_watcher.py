@@ -66,7 +66,7 @@ class World:
         """Save, and wait until the router has nothing left to do."""
         self.rested.clear()
         save()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.rested.wait()
 
 
@@ -83,7 +83,7 @@ async def routing(
             yield world, logs
         finally:
             stopping.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await running
 
 
@@ -224,7 +224,7 @@ async def test_a_pipeline_that_kafka_refuses_does_not_stop_the_others(
     with capture_logs() as logs:
         running = asyncio.create_task(follow_files([side], world, stopping))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not named(logs, "route.applied"):
                     await asyncio.sleep(0.05)
         finally:

@@ -32,7 +32,7 @@ async def killed(settings: Settings, step: str, hold: float) -> None:
         sys.executable, "-m", "tests.router.dying", settings.model_dump_json(), step, str(hold),
         cwd=ROOT, stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await child.wait() == -signal.SIGKILL
 
 

@@ -18,7 +18,7 @@ from farandole.services.service_runner import run_service
 async def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
     async def main(stopping: asyncio.Event) -> None:
         os.kill(os.getpid(), number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await stopping.wait()
 
     assert await run_service(main, ended_event="books.ended") == 0

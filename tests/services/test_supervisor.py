@@ -51,7 +51,7 @@ def alive(pid: int) -> bool:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -64,7 +64,7 @@ class Running:
 
     async def stop(self) -> bool:
         self.stopping.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.task
 
 
@@ -156,7 +156,7 @@ async def test_the_supervisor_ends_when_all_are_in_quarantine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restart_policy, "QUARANTINE_AFTER", 1)
-    async with running(service("crashes", tmp_path / "diary")) as run, asyncio.timeout(20):
+    async with running(service("crashes", tmp_path / "diary")) as run, asyncio.timeout(60):
         assert not await run.task
 
 

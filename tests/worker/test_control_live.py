@@ -25,7 +25,7 @@ from farandole.worker.stage_host import StageHost
 from tests.rewiring.edits import PLAIN
 from tests.rewiring.test_live import HERE, at_rest, edit, hosted, until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 PAUSED = PauseDocument(pipeline="rewired", stage="make")
 RESUMED = ResumeDocument(pipeline="rewired", stage="make")
@@ -84,7 +84,7 @@ async def count(settings: Settings, version: Version, event_type: str) -> int:
 
 
 async def reached(settings: Settings, version: Version, event_type: str, number: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await count(settings, version, event_type) < number:
             await asyncio.sleep(0.05)
 

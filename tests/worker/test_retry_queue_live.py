@@ -33,7 +33,7 @@ from tests.cli.conftest import environment
 from tests.ledger.test_bookkeeper_live import bookkeeper
 from tests.rewiring.test_live import behind
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 STAGES = Path(__file__).parent / "pipeline" / "stages"
 FILE = """
