@@ -47,11 +47,13 @@ class PublishedVersions:
 
     async def current(self) -> VersionsByNumber:
         """Return `versions` after everything is read that was committed when this was called.
-        Raises BrokerError."""
+        Raises BrokerError, and NewerFormatError if a newer release has published one that this
+        release cannot read."""
         return self._refresh(await self._follower.current())
 
     async def changed(self) -> VersionsByNumber:
-        """Wait until `versions` differ from what this returned the last time, and return them."""
+        """Wait until `versions` differ from what this returned the last time, and return them.
+        Raises NewerFormatError."""
         while self._refresh(self._follower.rows) is self._last_returned:
             await self._follower.next_change()
         self._last_returned = self._versions
@@ -60,8 +62,8 @@ class PublishedVersions:
     def _refresh(self, rows: Mapping[bytes, bytes]) -> VersionsByNumber:
         table = self._decoder.decode(rows)
         if table is not self._table:
-            self._table = table
             found = _by_number(table, self._pipeline)
+            self._table = table  # not before, because the next call must raise the same error
             if found != self._versions:  # a router's report also changes the table
                 self._versions = found
         return self._versions
@@ -73,7 +75,7 @@ def _by_number(table: TopologyTable, pipeline: str) -> VersionsByNumber:
 
 async def read_versions(settings: Settings, pipeline: str) -> VersionsByNumber:
     """Return all versions of a pipeline, as committed when this is called. Raises
-    NothingAppliedError, and the errors of `read_table`."""
+    NothingAppliedError, NewerFormatError, and the errors of `read_table`."""
     decoder = TopologyDecoder(pipeline, log_foreign_row)
     rows = await read_table(settings, settings.names.topology_topic)
     found = _by_number(decoder.decode(rows), pipeline)
@@ -87,8 +89,8 @@ async def read_versions(settings: Settings, pipeline: str) -> VersionsByNumber:
 
 @asynccontextmanager
 async def follow_versions(settings: Settings, pipeline: str) -> AsyncIterator[PublishedVersions]:
-    """Follow the versions of a pipeline as they are published. Raises NothingAppliedError and
-    BrokerError."""
+    """Follow the versions of a pipeline as they are published. Raises NothingAppliedError,
+    NewerFormatError and BrokerError."""
     # This comes first, because a follower expects that its topic exists.
     await read_versions(settings, pipeline)
     async with follow_table(settings, settings.names.topology_topic) as follower:

@@ -3,6 +3,10 @@
 This is the only decoder of that table. A row that no router wrote is *foreign*. The caller decides
 what to do about it: the router refuses to publish, workers and the notifier log it, all others
 skip it.
+
+A pipeline that has a version of a newer format is not read at all by those who would work its
+events or publish versions of it, because an event of that version would look like one of a version
+that was never published.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from pydantic import ValidationError
 
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
+from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import (
     INSTALLATION_KEY,
     Installation,
@@ -39,23 +44,35 @@ class TopologyTable:
     """By pipeline."""
     foreign: Mapping[bytes, str] = field(default_factory=dict)
     """By key: what is wrong with each row that no router wrote."""
+    newer: Mapping[str, NewerFormatError] = field(default_factory=dict)
+    """By pipeline: the error about a version whose format this release does not know."""
 
     def of(self, pipeline: str) -> tuple[Version, ...]:
-        """Return the versions of a pipeline, oldest first; empty if it was never published."""
+        """Return the versions of a pipeline, oldest first; empty if it was never published. Raises
+        NewerFormatError if this release does not know the format of one of them."""
+        if pipeline in self.newer:
+            raise self.newer[pipeline]
         return self._by_pipeline.get(pipeline, ())
 
     def newest(self, pipeline: str) -> Version | None:
-        """Return the newest version of a pipeline; None if it was never published."""
+        """Return the newest version of a pipeline; None if it was never published. Raises
+        NewerFormatError."""
         versions = self.of(pipeline)
         return versions[-1] if versions else None
 
+    def newest_known(self, pipeline: str) -> Version | None:
+        """Return the newest version of a pipeline whose format this release knows; None if there is
+        none. It is for readers that only report: they need not stop at a newer one."""
+        versions = self._by_pipeline.get(pipeline)
+        return versions[-1] if versions else None
+
     def newest_versions(self) -> list[Version]:
-        """Return the newest version of each pipeline."""
+        """Return the newest version of each pipeline whose format this release knows."""
         return [versions[-1] for versions in self._by_pipeline.values()]
 
     def pipelines(self) -> list[str]:
         """Return the names of all pipelines that were ever published."""
-        return list(self._by_pipeline)
+        return [*self._by_pipeline, *(name for name in self.newer if name not in self._by_pipeline)]
 
     @cached_property
     def by_name(self) -> Mapping[bytes, Version]:
@@ -70,7 +87,7 @@ class TopologyTable:
         return {pipeline: tuple(versions) for pipeline, versions in found.items()}
 
 
-_Row = Installation | Version | RouterReport | str
+_Row = Installation | Version | RouterReport | NewerFormatError | str
 """A decoded row; for a foreign row, the text of what is wrong with it."""
 
 
@@ -117,9 +134,11 @@ class TopologyDecoder:
     def _decode_row(self, key: bytes, value: bytes) -> _Row:
         try:
             return parse_topology_row(key, value)
-        except ValidationError as error:  # a foreign row must not end every reader of the table
+        except NewerFormatError as error:
+            return error
+        except ValueError as error:  # a foreign row must not end every reader of the table
             self._on_foreign(key)
-            return error.errors()[0]["msg"]
+            return error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
 
 
 def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
@@ -127,6 +146,7 @@ def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
     versions: list[Version] = []
     reports: dict[str, RouterReport] = {}
     foreign: dict[bytes, str] = {}
+    newer: dict[str, NewerFormatError] = {}
     for key, row in rows.items():
         if isinstance(row, Installation):
             installation = row
@@ -134,10 +154,12 @@ def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
             versions.append(row)
         elif isinstance(row, RouterReport):
             reports[row.pipeline] = row
+        elif isinstance(row, NewerFormatError):
+            newer[key.rpartition(b"@")[0].decode(errors="backslashreplace")] = row
         else:
             foreign[key] = row
     versions.sort(key=lambda version: (version.pipeline, version.version))
-    return TopologyTable(installation, tuple(versions), reports, foreign)
+    return TopologyTable(installation, tuple(versions), reports, foreign, newer)
 
 
 def decode_installation(rows: Mapping[bytes, bytes]) -> Installation | None:

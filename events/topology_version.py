@@ -8,13 +8,23 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
 
 from farandole.events.file_keys import FileKey, StageField
+from farandole.events.row_format import check_format
 
 Seconds = Annotated[float, Field(ge=0)]
 
 INSTALLATION_KEY = b"installation"
 """The key of the row in `farandole.topology` with the id of this installation."""
+
+VERSION_FORMAT = 2
+"""The format of the versions that this release publishes, and the newest that it knows. What
+depends on it is the same for all subscribers, also of different releases:
+
+1. versions of release 0.1
+2. all later ones
+"""
 
 
 class _FrozenModel(BaseModel):
@@ -276,6 +286,8 @@ class Version(_FrozenModel):
     """When its last event was settled: its stages need no longer be hosted for it."""
     rollback_of: int | None = None
     """The version whose content this one repeats, if it was published by a rollback."""
+    format: Annotated[int, Field(ge=1)] = 1
+    """See VERSION_FORMAT. A row keeps its format when it is written again."""
     kind: Literal["version"] = "version"
 
     @property
@@ -323,8 +335,15 @@ _ROW_ADAPTER: TypeAdapter[Version | RouterReport] = TypeAdapter(
 
 
 def parse_topology_row(key: bytes, value: bytes) -> Installation | Version | RouterReport:
-    """Return the model of one record of `farandole.topology`. Raises pydantic's ValidationError if
-    no router of ours wrote it."""
+    """Return the model of one record of `farandole.topology`.
+
+    Raises NewerFormatError if it is a version of a format that this release does not know, and
+    ValueError (pydantic's ValidationError is one) if no router of ours wrote it.
+    """
     if key == INSTALLATION_KEY:
         return Installation.model_validate_json(value)
+    # The format comes first, because the rest of a newer one may look like no version at all.
+    row = from_json(value)
+    if isinstance(row, dict) and row.get("kind", "version") == "version":
+        check_format(f"version {key.decode(errors='backslashreplace')}", row, VERSION_FORMAT)
     return _ROW_ADAPTER.validate_json(value)

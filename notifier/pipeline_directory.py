@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+import structlog
 
 from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, log_foreign_row
 from farandole.catalog.version_boundaries import event_type_of
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import AlertPolicy
+
+log = structlog.get_logger()
 
 _MAX_SCHEMAS = 1_000
 
@@ -30,11 +33,13 @@ class PipelineDirectory:
         if table is not self._table:
             self._table = table
             self._schemas.clear()
+            for error in table.newer.values():
+                log.warning("topology.newer", why=str(error))
 
     def alerts(self, pipeline: str) -> AlertPolicy:
         """Return the alert policy of a pipeline. For a pipeline that was never published, the
         policy has no routes, so that nobody is notified."""
-        newest = self._table.newest(pipeline)
+        newest = self._table.newest_known(pipeline)
         return newest.alerts if newest else AlertPolicy()
 
     def dead_topics(self) -> list[str]:
@@ -62,7 +67,7 @@ class PipelineDirectory:
     def _find_personal_schema(
         self, pipeline: str, version: str, event_type: str, topic: str
     ) -> Mapping[str, Any] | None:
-        known = self._table.by_name.get(version.encode()) or self._table.newest(pipeline)
+        known = self._table.by_name.get(version.encode()) or self._table.newest_known(pipeline)
         if known is None or known.pipeline != pipeline:
             return None
         found = event_type if event_type in known.events else event_type_of(known, topic)

@@ -92,7 +92,7 @@ class ConflictError(OperationError):
         {
             "ambiguous_run", "run_closed", "incident_resolved", "workers_alive", "offset_moved",
             "offset_taken", "offset_not_lost", "offset_out_of_range", "one_offset_for_many",
-            "not_applied",
+            "not_applied", "newer_format",
         }
     )  # fmt: skip
 
@@ -142,6 +142,7 @@ def translate_error(error: Exception) -> OperationError | None:
     # Imported only at a failure: these import clients that `lint` and completion do not need.
     from farandole.broker.broker_errors import BrokerError
     from farandole.catalog.published_versions import NothingAppliedError
+    from farandole.events.row_format import NewerFormatError
     from farandole.router.topology_store import NotAppliedError
     from farandole.stages.function_loader import FunctionNotFoundError
 
@@ -158,6 +159,8 @@ def translate_error(error: Exception) -> OperationError | None:
         return NotFoundError("nothing_applied", message, next_steps=steps)
     if isinstance(error, NotAppliedError):
         return ConflictError("not_applied", message, next_steps=steps)
+    if isinstance(error, NewerFormatError):
+        return ConflictError("newer_format", message, next_steps=steps)
     if isinstance(error, FunctionNotFoundError):
         return RefusedError("code_missing", message, next_steps=steps)
     return None

@@ -21,6 +21,7 @@ from farandole.broker.broker_errors import (
     UnreachableError,
 )
 from farandole.broker.settings import Settings
+from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import RouterReport
 from farandole.router import yaml_source
 from farandole.router.change_plan import ChangePlan
@@ -147,7 +148,7 @@ async def _handle_pending(
         except (UnreachableError, DeadlineExceededError) as error:
             router.log_unreachable(error)
             return True
-        except (BrokerError, NotAppliedError) as error:
+        except (BrokerError, NotAppliedError, NewerFormatError) as error:
             # Only this file has a problem: the other files are still handled.
             if str(error) != pending.last_error:
                 log.warning("route.retrying", file=str(file), why=str(error))

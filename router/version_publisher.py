@@ -35,7 +35,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.table_follower import follow_table
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
-from farandole.events.topology_version import Version
+from farandole.events.topology_version import VERSION_FORMAT, Version
 from farandole.router.change_plan import drifted_configs, same_content
 from farandole.router.first_offsets import first_offsets, new_retry_partitions
 from farandole.router.publish_transaction import (
@@ -227,6 +227,7 @@ async def _prepare_version(
         # Fixed when the ledger was created: the partition of a run must not move.
         ledger=existing.get(job.settings.names.ledger_topic, DEFAULT_LEDGER_PARTITIONS),
         rollback_of=job.rollback_of,
+        format=VERSION_FORMAT,
     )
     await _create_topics(job, derived, admin, existing)
     known = {event.topic for earlier in history for event in earlier.events.values()}

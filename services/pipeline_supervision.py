@@ -23,7 +23,8 @@ async def supervise_until_stopped(
     second signal ends them at once.
 
     `services` returns what a set of versions needs; `ready` is called once every process lives.
-    Raises QuarantinedError if a process is in quarantine at the end.
+    Raises QuarantinedError if a process is in quarantine at the end, and NewerFormatError if a
+    newer release has published a version: its services are drained first.
     """
     supervisor = Supervisor(services(published.versions))
     stopping = asyncio.Event()
@@ -40,8 +41,11 @@ async def supervise_until_stopped(
         loop.add_signal_handler(number, handle_signal)
     announcing = asyncio.create_task(_announce_ready(supervisor, ready))
     following = asyncio.create_task(keep_services_current(supervisor, published, services))
+    following.add_done_callback(lambda _: stopping.set())
     try:
         none_quarantined = await supervisor.run(stopping)
+        if following.done():
+            following.result()  # raises the error that has ended it
     finally:
         announcing.cancel()
         following.cancel()

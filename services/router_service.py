@@ -11,6 +11,7 @@ import structlog
 
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.settings import Settings
+from farandole.events.row_format import NewerFormatError
 from farandole.router.file_watcher import follow_files
 from farandole.router.isolated_check import CheckVerdict, IsolatedChecker
 from farandole.router.topology_store import NotAppliedError, read_topology
@@ -40,9 +41,11 @@ async def _retire_versions(invocation: Invocation) -> None:
         await asyncio.sleep(_RETIRE_INTERVAL)
         try:
             settings = await invocation.connect()
-            for pipeline in (await read_topology(settings)).pipelines():
-                await retire_versions(settings, pipeline)
-        except (BrokerError, NotAppliedError) as error:
+            table = await read_topology(settings)
+            for pipeline in table.pipelines():
+                if pipeline not in table.newer:
+                    await retire_versions(settings, pipeline)
+        except (BrokerError, NotAppliedError, NewerFormatError) as error:
             structlog.get_logger().warning("route.unretired", why=str(error))
 
 

@@ -12,6 +12,7 @@ import structlog
 from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import NothingAppliedError
+from farandole.events.row_format import NewerFormatError
 from farandole.services.restart_policy import EXIT_TEMPORARY
 from farandole.services.service_runner import run_service
 from farandole.stages.function_loader import FunctionNotFoundError, add_to_import_path
@@ -23,7 +24,7 @@ from farandole.worker.worker_process import limit_memory, run_worker, tune_garba
 log = structlog.get_logger()
 
 # Another process would fail in the same way.
-_FINAL = (NothingAppliedError, FunctionNotFoundError, InvalidSettingsError)
+_FINAL = (NothingAppliedError, NewerFormatError, FunctionNotFoundError, InvalidSettingsError)
 
 
 def main() -> int:

@@ -96,7 +96,11 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
     own = await installation.require_pipeline()
     table = await read_topology(settings)
     documents = await read_control_state(settings)
-    others = [name for name in table.pipelines() if name != own and request.others]
+    others = [
+        name
+        for name in table.pipelines()
+        if name != own and request.others and name not in table.newer
+    ]
     if table.newest(own) is None and not (own in table.reports or others):
         await read_versions(settings, own)  # raises an error that says what to do
     async with ClusterAdmin.open(settings) as admin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -13,6 +14,7 @@ from farandole.broker.table_follower import TableFollower
 from farandole.catalog import topology_table
 from farandole.catalog.published_versions import PublishedVersions
 from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, decode_installation
+from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import (
     INSTALLATION_KEY,
     Installation,
@@ -102,6 +104,47 @@ def test_a_foreign_row_is_told_once_until_it_is_written_anew() -> None:
     assert told[2:] == [b"theirs"]
 
 
+def newer(written: Version) -> tuple[bytes, bytes]:
+    """A version as a release might write it that knows a later format."""
+    key, value = row(written)
+    return key, json.dumps(json.loads(value) | {"format": 9, "events": "elsewhere"}).encode()
+
+
+def test_a_version_of_a_newer_format_is_never_taken_for_none() -> None:
+    table = TopologyDecoder().decode(ROWS | dict([newer(version(11))]))
+    for read in (table.of, table.newest):
+        with pytest.raises(
+            NewerFormatError, match=r"version p@11 has format 9, and .* formats up to 2: .* upgrade"
+        ):
+            read("p")
+    assert table.foreign == {}
+    assert table.of("q") == (Q1,)
+    assert table.newest_known("p") == P10
+    assert table.pipelines() == ["p", "q"]
+
+
+def test_a_pipeline_of_newer_versions_alone_is_published_all_the_same() -> None:
+    table = TopologyDecoder().decode(dict([newer(version(1, pipeline="r"))]))
+    assert table.pipelines() == ["r"]
+    assert table.newest_known("r") is None
+    with pytest.raises(NewerFormatError):
+        table.of("r")
+
+
+@pytest.mark.parametrize("number", [0, -1, "two", None])
+def test_a_format_that_is_no_number_is_that_of_a_foreign_row(number: object) -> None:
+    key, value = row(P1)
+    odd = json.dumps(json.loads(value) | {"format": number}).encode()
+    assert set(TopologyDecoder().decode({key: odd}).foreign) == {key}
+
+
+def test_a_version_without_a_format_has_the_first_one() -> None:
+    key, value = row(P1)
+    old = {name: each for name, each in json.loads(value).items() if name != "format"}
+    (read,) = TopologyDecoder().decode({key: json.dumps(old).encode()}).of("p")
+    assert read.format == 1
+
+
 def test_who_this_installation_is() -> None:
     assert decode_installation(ROWS) == HERE
     assert decode_installation({}) is None
@@ -130,3 +173,15 @@ async def test_versions_are_another_object_only_if_one_has_changed() -> None:
     assert await published.current() is first
     follower.rows = ROWS | dict([row(version(11))])
     assert list(await published.current()) == [1, 2, 10, 11]
+
+
+async def test_who_follows_the_versions_learns_of_one_that_it_cannot_read() -> None:
+    """A worker must not take the events of that version for those of none."""
+    follower = Follower(ROWS)
+    published = PublishedVersions(cast(TableFollower, follower), "p")
+    await published.changed()
+    follower.rows = ROWS | dict([newer(version(11))])
+    for read in (published.current, published.changed):
+        with pytest.raises(NewerFormatError, match="p@11"):
+            await read()
+    assert list(published.versions) == [1, 2, 10]

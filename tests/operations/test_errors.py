@@ -10,6 +10,7 @@ from farandole.broker.broker_errors import DeadlineExceededError, UnreachableErr
 from farandole.catalog.published_versions import NothingAppliedError
 from farandole.cli.context import CliContext
 from farandole.events.next_step import NextStep
+from farandole.events.row_format import NewerFormatError
 from farandole.operations import errors
 from farandole.operations.errors import ConflictError, NotFoundError, OperationError, RefusedError
 from farandole.operations.names import require_known
@@ -66,6 +67,7 @@ async def test_errors_of_lower_rooms_become_operation_errors() -> None:
         (UnreachableError("nobody answers"), "broker_unreachable"),
         (DeadlineExceededError("no answer"), "deadline_exceeded"),
         (NothingAppliedError("nothing"), "nothing_applied"),
+        (NewerFormatError("version p@3", 9, 2), "newer_format"),
     ):
         with pytest.raises(OperationError) as raised:
             await fails(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,8 @@ from farandole.broker.kafka_clients import make_consumer, make_producer, open_cl
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.topology_version import Version
+from farandole.events.row_format import NewerFormatError
+from farandole.events.topology_version import VERSION_FORMAT, Version
 from farandole.router import publish_transaction
 from farandole.router.first_offsets import new_input_partitions
 from farandole.router.topology_store import NotAppliedError, current_version, published_versions_of
@@ -64,6 +66,7 @@ async def test_the_first_apply_publishes_version_1(settings: Settings) -> None:
     assert applied.changed
     assert set(applied.created_topics) == set(derived(settings.names).topics)
     assert applied.version.name == "p@1"
+    assert applied.version.format == VERSION_FORMAT
     assert applied.version.published_by == "ann"
     assert await current_version(settings, "p") == applied.version
     assert applied.version.events["line.read"].boundaries == (0, 0)
@@ -275,6 +278,18 @@ async def test_a_record_that_no_router_wrote_is_told_by_its_key(settings: Settin
     async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(settings.names.topology_topic, b"nonsense", key=b"p@2")
     with pytest.raises(NotAppliedError, match="b'p@2' that no router wrote"):
+        await publish_version(settings, derived(settings.names, MORE), "ann")
+
+
+@pytest.mark.kafka
+async def test_nothing_is_published_over_a_version_of_a_newer_release(settings: Settings) -> None:
+    applied = await publish_version(settings, derived(settings.names), "ann")
+    newer = applied.version.model_dump(mode="json") | {"version": 2, "format": VERSION_FORMAT + 1}
+    async with open_client(make_producer(settings), settings) as writer:
+        await writer.send_and_wait(
+            settings.names.topology_topic, json.dumps(newer).encode(), key=b"p@2"
+        )
+    with pytest.raises(NewerFormatError, match="version p@2 has format"):
         await publish_version(settings, derived(settings.names, MORE), "ann")
 
 

@@ -18,6 +18,7 @@ from farandole.events.envelope import UnreadableEventError, attribute_header, tr
 from farandole.events.header_codec import encode_headers
 from farandole.events.outcome import Outcome
 from farandole.events.record import Header
+from farandole.events.row_format import NewerFormatError
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import OutcomeUnknownError
@@ -234,7 +235,12 @@ async def test_many_versions_that_were_never_published_are_not_looked_up_one_by_
 
 @pytest.mark.parametrize("batched", [False, True])
 @pytest.mark.parametrize(
-    "why", [DeadlineExceededError("no answer within 8 s"), NothingAppliedError("no answer")]
+    "why",
+    [
+        DeadlineExceededError("no answer within 8 s"),
+        NothingAppliedError("no answer"),
+        NewerFormatError("version p@2", 9, 2),
+    ],
 )
 async def test_no_event_dies_because_versions_could_not_be_read(
     batched: bool, why: Exception
