@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
@@ -16,6 +18,7 @@ from farandole.broker.settings import Settings
 from farandole.monitor.faust_app import MonitorApp
 
 PROBE_INTERVAL = 2.0  # seconds
+LATE_AFTER = 10.0  # seconds that an entry may wait until it counts as late
 MARKERS_ONLY_AFTER = 6.0  # seconds without progress; then only markers can be uncounted
 STALLED_AFTER = 120.0  # seconds in which no entry is counted although some wait
 
@@ -33,6 +36,9 @@ class LagStatus:
     unread: int | None = None
     """Offsets of the ledger that are not fetched, or entries that are not counted; None if it is
     not known."""
+    late: int = 0
+    """Of the unread offsets, those that were in the ledger `LATE_AFTER` seconds ago, or at the
+    first probe. While there are any, the monitor is catching up."""
     failure: str | None = None
     """Why Kafka did not answer."""
     owned_partitions: tuple[int, ...] = ()
@@ -40,6 +46,8 @@ class LagStatus:
     last_movement: dict[int, tuple[int, int, float]] = field(default_factory=dict)
     """By partition: its end offset, the offset up to which entries are counted, and since when (in
     seconds of the epoch) both are unchanged."""
+    earlier_ends: deque[tuple[float, dict[int, int]]] = field(default_factory=deque)
+    """The end offsets by partition at earlier probes, with the time of each probe."""
 
     def uncounted_offsets(self, partition: int, end: int, counted: int, now: float) -> int:
         """Return how many offsets before `end` are not counted.
@@ -50,6 +58,21 @@ class LagStatus:
         since = before[2] if before is not None and before[:2] == (end, counted) else now
         self.last_movement[partition] = end, counted, since
         return 0 if now - since >= MARKERS_ONLY_AFTER else max(0, end - counted)
+
+    def late_offsets(self, ends: Mapping[int, int], unread: Mapping[int, int], now: float) -> int:
+        """Return how many of the unread offsets were in the ledger `LATE_AFTER` seconds before
+        `now`, or at the first probe. Both arguments are by partition.
+
+        It is measured in offsets because the times in entries are of other machines' clocks."""
+        earlier = self.earlier_ends
+        earlier.append((now, dict(ends)))
+        while len(earlier) > 1 and earlier[1][0] <= now - LATE_AFTER:
+            earlier.popleft()
+        before = earlier[0][1]
+        return sum(
+            max(0, before[partition] - (ends[partition] - behind))
+            for partition, behind in unread.items()
+        )
 
 
 async def watch_lag(settings: Settings, counting: MonitorApp, lag: LagStatus) -> None:
@@ -95,7 +118,8 @@ async def _probe(
         return
     owned = {tp.partition for tp in consumer.assignment() if tp.topic == counting.ledger}
     lag.owned_partitions = tuple(sorted(owned))
-    unread = 0
+    unread: dict[int, int] = {}
+    unfetched: dict[int, int] = {}
     for tp in partitions:
         if tp.partition not in owned:
             continue
@@ -108,6 +132,13 @@ async def _probe(
             return
         # Before the first entry, the only known position is where Faust reads.
         done = counting.counted_up_to.get(tp.partition, position or 0)
-        behind = max(0, ends[tp] - (position or 0))
-        unread += behind or lag.uncounted_offsets(tp.partition, ends[tp], done, lag.answered_at)
-    lag.unread = max(unread, counting.uncounted)
+        unfetched[tp.partition] = max(0, ends[tp] - (position or 0))
+        unread[tp.partition] = unfetched[tp.partition] or lag.uncounted_offsets(
+            tp.partition, ends[tp], done, lag.answered_at
+        )
+    lag.unread = max(sum(unread.values()), counting.uncounted)
+    lag.late = lag.late_offsets(
+        {tp.partition: ends[tp] for tp in partitions},
+        unread if counting.uncounted else unfetched,  # else what is fetched can only be markers
+        time.monotonic(),
+    )

@@ -11,7 +11,9 @@ from farandole.monitor.lag_watchdog import PROBE_INTERVAL, LagStatus
 STALE_AFTER = 5 * PROBE_INTERVAL
 """Seconds without an answer of Kafka after which the figures are out of date."""
 
-StalenessCode = Literal["no_ledger", "kafka_silent", "loading", "lag_unknown", "shared_partitions"]
+StalenessCode = Literal[
+    "no_ledger", "kafka_silent", "loading", "lag_unknown", "shared_partitions", "catching_up"
+]
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class StalenessReason(NamedTuple):
     missing_partitions: int = 0
     """Partitions of the ledger that another monitor counts."""
     partitions: int = 0
+    unread: int = 0
+    """Offsets of the ledger that are not counted yet."""
 
     def text(self) -> str:
         """Return the reason as a sentence for people."""
@@ -53,6 +57,8 @@ class StalenessReason(NamedTuple):
                     f"{self.missing_partitions} of {self.partitions} partitions of the ledger are "
                     "counted by another monitor of this Kafka and namespace: let one alone run"
                 )
+            case "catching_up":
+                return f"the monitor is catching up, {self.unread:,} offsets of the ledger unread"
 
 
 def staleness_reason(
@@ -74,4 +80,6 @@ def staleness_reason(
         return StalenessReason(
             "shared_partitions", missing_partitions=missing, partitions=counting.partitions
         )
+    if lag.late:
+        return StalenessReason("catching_up", unread=lag.unread)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from farandole.monitor.committed_consumer import verify_read_committed
 from farandole.monitor.faust_app import MonitorApp, changelog_topic
 from farandole.monitor.http_api import serve_http
 from farandole.monitor.lag_watchdog import watch_lag
+from farandole.monitor.ledger_skip import skip_old_entries
 from farandole.monitor.monitor_state import MonitorState
 from farandole.monitor.settings import MonitorSettings
 
@@ -83,8 +85,8 @@ async def run_monitor(
 
 
 async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str, int]:
-    """Wait until the ledger exists, and create our changelog. Return the id of the cluster, and the
-    number of the ledger's partitions. Raises BrokerError."""
+    """Wait until the ledger exists, create our changelog, and skip what the windows do not need.
+    Return the id of the cluster, and the number of the ledger's partitions. Raises BrokerError."""
     is_logged = False
     async with ClusterAdmin.open(settings) as admin:
         while not (partitions := (await admin.topics()).get(settings.names.ledger_topic)):
@@ -98,6 +100,7 @@ async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str
         await admin.create_topics(
             {changelog_topic(settings): TopicSpec(partitions, _CHANGELOG_CONFIG)}
         )
+        await skip_old_entries(admin, settings, partitions, time.time())
         return await admin.cluster_id(), partitions
 
 

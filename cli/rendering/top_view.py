@@ -27,7 +27,7 @@ def rates_lines(rates: RatesResult, now: float) -> list[str]:
     """Return the lines of a table with a row for each stage, after lines about problems. `now` is
     in seconds of the epoch."""
     lines = [f"! {rates.trouble}"] if rates.trouble else []
-    if rates.unread:
+    if rates.unread and rates.trouble_code != "catching_up":
         lines.append(f"! {rates.unread:,} offsets of the ledger are not counted yet")
     rows = [_stage_row(stage, now) for stage in rates.stages]
     if not rows:

@@ -34,8 +34,10 @@ class RatesResult(Result):
 
     trouble: str | None
     """Why the figures are not those of now; None if they are."""
-    unread: int
-    """Offsets of the ledger that are not counted yet."""
+    trouble_code: str | None = None
+    """The reason in one word (`monitor_state.StalenessCode`)."""
+    unread: int | None
+    """Offsets of the ledger that are not counted yet; None if the monitor does not know."""
     stages: list[dict[str, Any]]
 
 

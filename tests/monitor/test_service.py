@@ -1,4 +1,4 @@
-"""Does the monitor count only committed entries, and keep the counts over a restart?"""
+"""Does the monitor count committed entries once, and only those that its windows need?"""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from aiokafka import TopicPartition
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
+from farandole.monitor.ledger_skip import KEPT_SECONDS
 from farandole.monitor.service import run_monitor
 from farandole.monitor.settings import MonitorSettings as Own
 
@@ -53,6 +55,12 @@ async def consumed(url: str, expected: int) -> int:
             await asyncio.sleep(0.1)
 
 
+async def committed_offset(settings: Settings, tp: TopicPartition) -> int:
+    async with ClusterAdmin.open(settings) as admin:
+        found = (await admin.committed_offsets(settings.names.monitor_group, [tp]))[tp]
+    return found.offset if found is not None else 0
+
+
 async def test_only_committed_entries_count_and_a_restart_keeps_the_counts(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -73,3 +81,24 @@ async def test_only_committed_entries_count_and_a_restart_keeps_the_counts(
             await writer.send_and_wait(ledger, entry(4), partition=0)
     async with running(settings, tmp_path) as url:
         assert await consumed(url, 7) == 7
+
+
+async def test_a_restart_reads_neither_old_entries_nor_counted_ones(
+    settings: Settings, tmp_path: Path
+) -> None:
+    ledger = TopicPartition(settings.names.ledger_topic, 0)
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create_topics({ledger.topic: TopicSpec(1)})
+    old = int(time.time() - KEPT_SECONDS - 60) * 1000
+    async with open_client(
+        make_producer(settings, transactional_id=f"{ledger.topic}-t"), settings
+    ) as writer:
+        async with writer.transaction():
+            for _ in range(5):
+                await writer.send_and_wait(ledger.topic, entry(1), partition=0, timestamp_ms=old)
+        for _ in range(20):  # each with a transaction marker behind it
+            async with writer.transaction():
+                last = await writer.send_and_wait(ledger.topic, entry(1), partition=0)
+    async with running(settings, tmp_path) as url:
+        assert await consumed(url, 20) == 20
+    assert await committed_offset(settings, ledger) >= last.offset + 1
