@@ -11,6 +11,9 @@ from collections import deque
 
 from farandole.events.topology_version import BreakerPolicy
 
+SILENT_SHARE = 0.1
+"""The share of the window in which no try succeeded, after which only failures count."""
+
 
 class CircuitBreaker:
     """The breaker of one lane. Times are seconds of any one clock."""
@@ -22,6 +25,10 @@ class CircuitBreaker:
     def reset(self, closed_at: float = 0.0) -> None:
         """Close it, and forget every try."""
         self._buckets: deque[list[float]] = deque()  # second, tries, failures
+        self.last_success = 0.0
+        """When a try succeeded last; 0 if none has."""
+        self.failures_in_a_row = 0
+        """How many tries have failed since then."""
         self.is_open = False
         self.closed_at = closed_at
         """When it closed last: an event that waited before then has waited for the dependency."""
@@ -32,6 +39,10 @@ class CircuitBreaker:
 
     def record_attempts(self, now: float, tries: int, failures: int = 0) -> None:
         """Count tries, of which `failures` failed; open or close accordingly."""
+        if failures:
+            self.failures_in_a_row += failures
+        else:
+            self.last_success, self.failures_in_a_row = now, 0
         if self.is_open:
             self._record_probe(now, failed=failures >= tries)
             return
@@ -45,8 +56,16 @@ class CircuitBreaker:
             return
         tried = sum(bucket[1] for bucket in self._buckets)
         failed = sum(bucket[2] for bucket in self._buckets)
-        if failed >= self._policy.failures and failed >= self._policy.share * tried:
+        if failed >= self._policy.failures and (
+            failed >= self._policy.share * tried or self._nothing_succeeds(now)
+        ):
             self.open(now)
+
+    def _nothing_succeeds(self, now: float) -> bool:
+        """Return True if tries enough to open it have failed since the last success, and that is
+        not just now. The many successes of a busy lane would hide an outage for a whole window."""
+        silent = now - self.last_success >= self._policy.window * SILENT_SHARE
+        return silent and self.failures_in_a_row >= self._policy.failures
 
     def open(self, now: float) -> None:
         """Open it; the first probe is due one probe interval later."""

@@ -23,7 +23,9 @@ QueueKey = tuple[str, bytes | int]
 """A topic, and an event's key, or its offset if it has none."""
 HOPELESS_DEATHS = 3
 """After this number of events of one key in a row used up their tries, the next ones get a single
-try."""
+try, as long as other events of the lane succeed."""
+SUCCESS_IS_RECENT = 1.0
+"""Seconds after a success during which other events of the lane count as succeeding."""
 
 
 class ParkedEvents:
@@ -49,6 +51,7 @@ class ParkedEvents:
         self.bytes = 0
         self._last_sequence = 0
         self._deaths: dict[QueueKey, int] = {}
+        self._hopeless_since: dict[QueueKey, float] = {}
         self._next_due = 0  # before then no head is due
 
     @property
@@ -91,18 +94,25 @@ class ParkedEvents:
         return retry_record.make_retry_row(event)
 
     def fails_repeatedly(self, event: Record) -> bool:
-        """Return True if HOPELESS_DEATHS events before it in its queue used up their tries, so that
-        it gets a single one: a queue that always fails empties faster than it fills the lane."""
-        return self._deaths.get(queue_key_of(event), 0) >= HOPELESS_DEATHS
+        """Return True if HOPELESS_DEATHS events before it in its queue used up their tries while
+        other events of the lane go on succeeding. It gets a single try: a queue that always fails
+        empties faster than it fills the lane. In an outage nothing succeeds, and this is False."""
+        since = self._hopeless_since.get(queue_key_of(event))
+        if since is None or self._breaker.failures_in_a_row > MAX_DUE_EVENTS:
+            return False
+        succeeded = self._breaker.last_success  # never one of this queue: it would be forgiven
+        return succeeded > since and 0 <= self._clock() - succeeded <= SUCCESS_IS_RECENT
 
     def record_death(self, event: ParkedEvent) -> None:
         """Count that an event used up its tries; it is about to be removed."""
         queue = queue_key_of(event)
         self._deaths[queue] = self._deaths.get(queue, 0) + 1
+        if self._deaths[queue] == HOPELESS_DEATHS:
+            self._hopeless_since[queue] = self._clock()
 
     def record_success(self, event: ParkedEvent) -> None:
         """Note that a try of an event of this queue succeeded."""
-        self._deaths.pop(queue_key_of(event), None)
+        self._forget_deaths(queue_key_of(event))
 
     def remove(self, event: ParkedEvent) -> OutgoingRecord | None:
         """Remove a settled event; returns the tombstone of its row, or None if it waits again."""
@@ -117,7 +127,7 @@ class ParkedEvents:
             self._next_due = min(self._next_due, queue[0].due)
         else:
             del self.queues[name]
-            self._deaths.pop(name, None)
+            self._forget_deaths(name)
         return retry_record.retry_tombstone(event)
 
     def due(self) -> Sequence[ParkedEvent]:
@@ -157,6 +167,10 @@ class ParkedEvents:
         """How many more events may be parked; at least 1, because a lane that handles an event must
         be able to park it."""
         return max(1, self._capacity - self.count)
+
+    def _forget_deaths(self, name: QueueKey) -> None:
+        self._deaths.pop(name, None)
+        self._hopeless_since.pop(name, None)
 
     def _heads(self) -> list[ParkedEvent]:
         return [queue[0] for queue in self.queues.values()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -192,14 +194,56 @@ async def test_a_key_that_always_fails_is_gone_through_with_one_try_each(
     there: Dependency, clock: Clock
 ) -> None:
     table = Table(lane_of(there, clock))
-    there.fails = lambda n: True
+    there.fails = lambda n: n <= 100
     await table.handle(*(key(n) for n in range(1, 101)))
-    for _ in range(6):
-        clock.now += 3
-        while await table.again():
-            pass
-    assert [d["attempts"] for d in table.dead] == ["3"] * 3 + ["1"] * 97
+    for n in range(200, 240):  # the other keys of the lane go on succeeding
+        clock.now += 0.5
+        await table.handle(key(n, b"other"))
+        await table.again()
+    assert [d["attempts"] for d in table.dead] == ["3"] * 3 + ["2"] + ["1"] * 96
     assert table.rows == {}
+
+
+async def test_a_key_that_fails_while_nothing_succeeds_gets_all_of_its_tries(
+    there: Dependency, clock: Clock
+) -> None:
+    table = Table(lane_of(there, clock))
+    await table.handle(key(100, b"other"))
+    there.fails = lambda n: True
+    await table.handle(*(key(n) for n in range(1, 11)))
+    while table.waiting:
+        clock.now += 0.1
+        await table.again()
+    assert [d["attempts"] for d in table.dead] == ["3"] * 10
+
+
+SHIPPED = RetryPolicy()
+
+
+async def test_a_short_outage_kills_no_event_of_a_busy_lane_after_one_try(
+    there: Dependency, clock: Clock
+) -> None:
+    table = Table(lane_of(there, clock, SHIPPED, BreakerPolicy()))
+    waits = table.lane.work.deferred
+    assert waits
+    numbers, pending = itertools.count(1), list[Any]()
+    outage = clock.now + 11, clock.now + 31
+    there.fails = lambda n: outage[0] <= clock.now < outage[1]
+    while clock.now < outage[1] + 40:
+        for _ in range(5):
+            if await table.again() == []:
+                break
+            clock.now += 0.001
+        if not waits.is_full():
+            pending = pending or [key(n, b"%d" % (n % 4)) for n in islice(numbers, 40)]
+            pending = pending[await table.handle(*pending) :]
+        else:
+            table.lane.work.on_idle()
+        clock.now += 0.05
+    assert {d["attempts"] for d in table.dead} <= {"3"}
+    assert len(table.dead) < 40, "the breaker opens within seconds, however busy the lane was"
+    assert len(table.results) + len(table.dead) + len(pending) == next(numbers) - 1
+    assert table.waiting == []
 
 
 async def test_another_process_goes_on_with_the_parked_events(
