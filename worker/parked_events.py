@@ -9,7 +9,7 @@ opened again, and restores what was committed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from itertools import chain, islice, takewhile
 
@@ -115,12 +115,15 @@ class ParkedEvents:
         self._forget_deaths(queue_key_of(event))
 
     def remove(self, event: ParkedEvent) -> OutgoingRecord | None:
-        """Remove a settled event; returns the tombstone of its row, or None if it waits again."""
+        """Remove a settled event; returns the tombstone of its row, or None if it waits again. One
+        that its function has not seen may be settled before those in front of it."""
         name = queue_key_of(event)
-        queue = self.queues[name]
-        if queue[0] is not event:
+        queue = self.queues.get(name, ())
+        place = next((n for n, waiting in enumerate(queue) if waiting is event), None)
+        if place is None:
             return None
-        queue.popleft()
+        queue = self.queues[name]
+        del queue[place]
         self.count -= 1
         self.bytes -= _memory_size(event)
         if queue:
@@ -151,6 +154,20 @@ class ParkedEvents:
     def is_head(self, event: ParkedEvent) -> bool:
         """Return True if no earlier event of its key is waiting."""
         return self.queues[queue_key_of(event)][0] is event
+
+    def in_turn(self, events: Iterable[ParkedEvent]) -> Sequence[bool]:
+        """Return for each event whether one call may handle it together with those before it:
+        whether each earlier event of its key that waits is among them."""
+        queues: dict[QueueKey, Iterator[ParkedEvent]] = {}
+        found = []
+        for event in events:
+            name = queue_key_of(event)
+            if name not in queues:
+                queues[name] = iter(self.queues.get(name, ()))
+            found.append(next(queues[name], None) is event)
+            if not found[-1]:
+                queues[name] = iter(())  # nothing behind it is in turn either
+        return found
 
     def is_full(self) -> bool:
         """Return True if no input is to be taken: the lane is at its capacity, or its breaker is

@@ -84,13 +84,15 @@ class RetryExecutor:
         Returns the number of records that are settled or parked."""
         events: list[AdmittedEvent] = []
         done = 0
-        turns = [self._retry_queue.admit(buffer, record) for record in records]
+        turns = self._retry_queue.admit_call(buffer, records)
         for record, turn in zip(records, turns, strict=True):
             if turn is Turn.BLOCKED:
                 await self.defer(buffer, record)
             elif turn is Turn.NOW:
                 event = await self._admission.admit_or_bury(buffer, record)
-                if event is not None:
+                if event is None:
+                    self._retry_queue.complete(buffer, record)
+                else:
                     if events and not _can_share_call(event, events[0]):
                         break
                     events.append(event)
@@ -98,9 +100,6 @@ class RetryExecutor:
             await self._execution.yield_to_loop()
         if events:
             await self._bisect(buffer, events, self._retry.attempts)
-        for record, turn in zip(records[:done], turns, strict=False):
-            if turn is Turn.NOW:
-                self._retry_queue.complete(buffer, record)
         return done
 
     async def defer(self, buffer: TransactionBuffer, record: Record) -> None:
@@ -115,7 +114,7 @@ class RetryExecutor:
         """Call the function with all events; where that fails, with each half, down to the failing
         events, which are parked or become dead letters. `attempts`: how often the call with all
         events is tried."""
-        events = [event for event in events if not self._defer_if_blocked(buffer, event)]
+        events = self._still_in_turn(buffer, events)
         if not events:
             return
         first_at, attempt = self._clock(), 0
@@ -128,13 +127,16 @@ class RetryExecutor:
                     raise
                 error = as_stage_error(raised)
             else:
-                self._retry_queue.succeed(events[0].record)  # one call is one try
+                self._retry_queue.succeed(*(event.record for event in events))
+                for event in events:
+                    self._retry_queue.complete(buffer, event.record)
                 return
             if self._retry_queue.can_park and len(events) == 1:
                 record = events[0].record
                 before = record.attempts if isinstance(record, ParkedEvent) else 0
                 seconds = self._fail(buffer, record, Failure(error, before + attempt, first_at))
                 if seconds is None:
+                    self._retry_queue.complete(buffer, record)
                     return
             else:
                 # The breaker does not count this: one bad event fails every call that has it.
@@ -162,12 +164,24 @@ class RetryExecutor:
             self._dead_letters.write_failed(buffer, record, *failure)
         return decision.seconds if isinstance(decision, RetryInPlace) else None
 
-    def _defer_if_blocked(self, buffer: TransactionBuffer, event: AdmittedEvent) -> bool:
-        """Park an event if it must wait; returns True if it was parked."""
-        must = self._retry_queue.must_defer(event.record)
-        if must:
-            self._defer(buffer, event)
-        return must
+    def _still_in_turn(
+        self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent]
+    ) -> Sequence[AdmittedEvent]:
+        """Return the events that are to be tried now, in one call. The others wait: those of the
+        input are parked, those that are parked stay as they are."""
+        queue, records = self._retry_queue, [event.record for event in events]
+        if isinstance(records[0], ParkedEvent):
+            if queue.is_blocking:
+                return ()
+            turns = queue.admit_call(buffer, records)
+            return [event for event, turn in zip(events, turns, strict=True) if turn is Turn.NOW]
+        tried = []
+        for event in events:
+            if queue.must_defer(event.record):
+                self._defer(buffer, event)
+            else:
+                tried.append(event)
+        return tried
 
     def _defer(self, buffer: TransactionBuffer, event: AdmittedEvent) -> None:
         """Park an event, or write its dead letter if its row would be too large."""

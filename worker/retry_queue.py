@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import structlog
 
@@ -147,6 +147,15 @@ class RetryQueue:
             return Turn.ROW
         return Turn.BLOCKED if self._parked.is_blocked(record) else Turn.NOW
 
+    def admit_call(self, buffer: TransactionBuffer, records: Sequence[Record]) -> Sequence[Turn]:
+        """Return what is to be done with records that one call may handle, all parked or none: what
+        `admit` returns, but a parked event is NOW also if those of its key before it are in the
+        call."""
+        if isinstance(records[0], ParkedEvent):
+            in_turn = self._parked.in_turn(cast(Sequence[ParkedEvent], records))
+            return [Turn.NOW if each else Turn.SKIP for each in in_turn]
+        return [self.admit(buffer, record) for record in records]
+
     def limit(self, record: Record) -> int:
         """Return how many events one call may take, from this one on."""
         if self._breaker.is_open:
@@ -156,9 +165,9 @@ class RetryQueue:
         return min(MAX_BATCH, self._parked.free_slots)
 
     def must_defer(self, record: Record) -> bool:
-        """Return True if an admitted event has to wait after all: since then an earlier one of its
-        key has begun to wait, or the breaker has opened."""
-        if not isinstance(record, ParkedEvent) and self._parked.is_blocked(record):
+        """Return True if an admitted event of the input has to wait after all: since then an
+        earlier one of its key has begun to wait, or the breaker has opened."""
+        if self._parked.is_blocked(record):
             return True
         return self.is_blocking and self._fits(to_parked_event(record))
 
@@ -173,11 +182,12 @@ class RetryQueue:
         self._park(buffer, record, lineage, event)
         return True
 
-    def succeed(self, record: Record) -> None:
-        """Count one try that succeeded; `record`: the first or only event of that call."""
+    def succeed(self, *records: Record) -> None:
+        """Count one try that succeeded; `records`: the events of that call."""
         self.count_successes(1)
-        if isinstance(record, ParkedEvent):
-            self._parked.record_success(record)
+        for record in records:
+            if isinstance(record, ParkedEvent):
+                self._parked.record_success(record)
 
     def count_successes(self, tries: int) -> None:
         """Count tries of events of the input that succeeded."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farandole.events.alert_record import Alert
@@ -424,6 +425,102 @@ async def test_a_list_function_lets_its_failing_events_wait(clock: Clock) -> Non
     while await table.again():
         pass
     assert (seen[-2:], table.rows) == ([3, 7], {})
+
+
+class BatchTable:
+    """A list stage whose events wait in a table; it fails for some events until told otherwise."""
+
+    def __init__(self, clock: Clock, cancelled: set[bytes] | None = None) -> None:
+        def load(events: list[In]) -> None:
+            self.calls.append([event.n for event in events])
+            if any(event.n in self.bad for event in events):
+                raise TimeoutError("no")
+            self.loaded += self.calls[-1]
+
+        self.bad: set[int] = set()
+        self.calls: list[list[int]] = []
+        self.loaded: list[int] = []
+        self.table = Table(
+            Lane(
+                load,
+                emits=(),
+                retry=THRICE,
+                clock=clock,
+                breaker=NEVER_OPEN,
+                cancelled=lambda: cancelled or set(),
+            )
+        )
+
+    async def park(self, records: Sequence[Any]) -> None:
+        """Let all of them wait, because the dependency is down."""
+        self.bad = {orjson.loads(record.value)["n"] for record in records}
+        while records:
+            records = records[await self.table.handle(*records) :]
+        self.bad.clear()
+        self.calls.clear()
+
+
+async def test_parked_events_of_few_keys_are_handled_by_few_calls_of_a_list_function(
+    clock: Clock,
+) -> None:
+    stage = BatchTable(clock)
+    await stage.park([key(n, b"%d" % (n % 4)) for n in range(2_000)])
+    clock.now += 9
+    turns = 0
+    while await stage.table.again():
+        turns += 1
+    assert (turns, len(stage.calls)) == (4, 4)
+    for k in range(4):
+        assert [n for n in stage.loaded if n % 4 == k] == list(range(k, 2_000, 4))
+    assert stage.table.rows == {}
+
+
+async def test_parked_events_of_cancelled_runs_are_settled_in_few_transactions(
+    clock: Clock,
+) -> None:
+    cancelled: set[bytes] = set()
+    stage = BatchTable(clock, cancelled)
+    runs = ["a" * 13, "b" * 13]
+    await stage.park([emitted(n, run=runs[n % 2], key=b"k") for n in range(1_000)])
+    cancelled.add(b"a" * 13)
+    clock.now += 9
+    stage.bad = {1}  # the first event that is not cancelled: all behind it wait
+    await stage.table.again()
+    await stage.table.again()
+    assert sorted(stage.table.waiting) == [*range(1, 500, 2), *range(500, 1_000)]
+    assert stage.loaded == []
+    stage.bad.clear()
+    clock.now += 9
+    while await stage.table.again():
+        pass
+    assert (stage.loaded, stage.table.rows) == ([*range(1, 1_000, 2)], {})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    keys=st.lists(st.sampled_from([b"a", b"b", None]), min_size=1, max_size=24),
+    failures=st.lists(st.sets(st.integers(0, 23)), max_size=6),
+    refused=st.sets(st.integers(0, 23), max_size=3),
+)
+def test_a_list_function_gets_parked_events_once_and_in_the_order_of_their_key(
+    keys: list[bytes | None], failures: list[set[int]], refused: set[int]
+) -> None:
+    async def lived() -> None:
+        clock = Clock()
+        stage = BatchTable(clock)
+        await stage.park([key(n, k) for n, k in enumerate(keys)])
+        for bad in [*failures, set()] + [set()] * len(keys):
+            stage.bad = bad | refused
+            clock.now += 9
+            await stage.table.again()
+        dead = [int(letter["offset"]) for letter in stage.table.dead]
+        assert sorted([*stage.loaded, *dead]) == list(range(len(keys)))
+        for k in (b"a", b"b"):
+            of_key = [n for n in stage.loaded if keys[n] == k]
+            assert of_key == sorted(of_key)
+        assert stage.table.rows == {}
+
+    asyncio.run(lived())
 
 
 def test_only_retryable_errors_are_tried_again() -> None:
