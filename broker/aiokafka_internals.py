@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -28,6 +28,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from farandole.broker.broker_errors import BrokerError
 
@@ -42,10 +43,11 @@ _REMEDY = "install aiokafka>=0.14,<0.15"
 try:
     # `import X as X` is for others: `cluster_admin.py` (configs of topics), `lane_assignor.py` (our
     # own assignor), `connection_diagnosis.py` (asking a server by hand why it refuses us: aiokafka
-    # only logs it), `record_batch.py` (batches whose headers are encoded once for each lane).
+    # only logs it), `record_batch.py` (batches whose headers are encoded once for each lane),
+    # `group_offsets.py` (requests that are newer than aiokafka).
     from aiokafka.admin.config_resource import ConfigResource as ConfigResource
     from aiokafka.admin.config_resource import ConfigResourceType as ConfigResourceType
-    from aiokafka.client import AIOKafkaClient
+    from aiokafka.client import AIOKafkaClient, CoordinationType
     from aiokafka.cluster import ClusterMetadata as ClusterMetadata
     from aiokafka.conn import AIOKafkaConnection
     from aiokafka.conn import collect_hosts as collect_hosts
@@ -73,8 +75,17 @@ try:
         MessageBatch,
     )
     from aiokafka.producer.sender import Sender
+    from aiokafka.producer.sender import TxnOffsetCommitHandler as TxnOffsetCommitHandler
     from aiokafka.producer.transaction_manager import TransactionManager, TransactionState
+    from aiokafka.protocol import types as types
+    from aiokafka.protocol.api import Request as Request
+    from aiokafka.protocol.api import RequestStruct as RequestStruct
+    from aiokafka.protocol.api import Response as Response
+    from aiokafka.protocol.commit import OffsetFetchRequest_v3 as OffsetFetchRequest_v3
     from aiokafka.protocol.metadata import MetadataRequest as MetadataRequest
+    from aiokafka.protocol.transaction import (
+        TxnOffsetCommitRequest_v0 as TxnOffsetCommitRequest_v0,
+    )
     from aiokafka.record.util import calc_crc32c as calc_crc32c
 except ImportError as error:
     raise UnsupportedAiokafkaError(
@@ -97,7 +108,7 @@ def _uses(reason: str, *used: tuple[type, str]) -> tuple[Use, ...]:
 
 _OWNERSHIP = "proving by a heartbeat that a partition is still ours"
 _ERRORS = "seeing coordinator errors of a group that fetches nothing"
-_METADATA = "reading the metadata of committed offsets, which contain the crash marker"
+_OFFSETS = "committing and reading offsets as a member of the group"
 _POSITIONS = "positions of the assignment that a lane has seeked in, not of a newer one"
 _UNDECODABLE = "finding the record that cannot be decoded"
 _CLOSING = "closing a client although the broker is away, when stop() does not return"
@@ -114,7 +125,23 @@ USES: tuple[Use, ...] = (
         (GroupCoordinator, "_do_heartbeat"),
     ),
     *_uses(_ERRORS, (GroupCoordinator, "check_errors")),
-    *_uses(_METADATA, (GroupCoordinator, "fetch_committed_offsets")),
+    *_uses(
+        _OFFSETS,
+        (GroupCoordinator, "member_id"),
+        (GroupCoordinator, "ensure_coordinator_known"),
+        (GroupCoordinator, "_send_req"),
+        (GroupCoordinator, "coordinator_dead"),
+        (GroupCoordinator, "request_rejoin"),
+        (Sender, "_do_txn_offset_commit"),
+        (Sender, "_find_coordinator"),
+        (Sender, "_txn_manager"),
+        (TxnOffsetCommitHandler, "create_request"),
+        (TxnOffsetCommitHandler, "handle_response"),
+        (TxnOffsetCommitHandler, "_offsets"),
+        (TxnOffsetCommitHandler, "_group_id"),
+        (TransactionManager, "producer_id"),
+        (TransactionManager, "error_transaction"),
+    ),
     *_uses(
         _POSITIONS,
         (AIOKafkaConsumer, "_subscription"),
@@ -222,14 +249,28 @@ def raise_coordinator_error(consumer: AIOKafkaConsumer) -> None:
     consumer._coordinator.check_errors()
 
 
-def committed_with_metadata(
-    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
-) -> Awaitable[Mapping[TopicPartition, Any]]:
-    """Return the committed offsets of the group, each with its `offset` and `metadata`. (The public
-    `committed()` drops the metadata.) A partition may be missing while the group is loading."""
-    found: Awaitable[Mapping[TopicPartition, Any]]
-    found = consumer._coordinator.fetch_committed_offsets(partitions)
-    return found
+def generation_and_id(consumer: AIOKafkaConsumer) -> tuple[int, str]:
+    """Return the generation in which the consumer is a member of its group, and its id there; -1
+    and an empty text if it is no member."""
+    coordinator = consumer._coordinator
+    return getattr(coordinator, "generation", -1), getattr(coordinator, "member_id", "")
+
+
+async def ask_coordinator(consumer: AIOKafkaConsumer, request: Any) -> Any:
+    """Return the answer of the group's coordinator. Raises KafkaError if it gives none."""
+    await consumer._coordinator.ensure_coordinator_known()
+    return await consumer._coordinator._send_req(request)
+
+
+def forget_coordinator(consumer: AIOKafkaConsumer) -> None:
+    """Let the consumer ask Kafka again which broker coordinates its group."""
+    consumer._coordinator.coordinator_dead()
+
+
+def rejoin_group(consumer: AIOKafkaConsumer) -> None:
+    """Let the consumer find the coordinator of its group anew and join the group again."""
+    consumer._coordinator.coordinator_dead()
+    consumer._coordinator.request_rejoin()
 
 
 # What a consumer has read
@@ -298,6 +339,36 @@ def announce_next_group(producer: AIOKafkaProducer) -> None:
     announces only that one. Made to forget it, it announces the next group as well.
     """
     producer._txn_manager._txn_consumer_group = None
+
+
+def transaction_identity(sender: Any) -> tuple[str, int, int]:
+    """Return the transactional id of a producer's sender, its producer id and its epoch."""
+    manager = sender._txn_manager
+    return manager.transactional_id, manager.producer_id, manager.producer_epoch
+
+
+def fail_transaction(sender: Any, error: Exception) -> None:
+    """Let the open transaction of a producer's sender end with this error: it can only be
+    aborted."""
+    sender._txn_manager.error_transaction(error)
+
+
+def set_offset_commit_handler(producer: AIOKafkaProducer, handler: type) -> None:
+    """Let the producer send the offsets of its transactions by `handler`, a class derived from
+    TxnOffsetCommitHandler."""
+    sender = producer._sender
+
+    async def send(offsets: Any, group: str) -> None:
+        if not offsets:
+            return
+        try:
+            node = await sender._find_coordinator(CoordinationType.GROUP, group)
+        except GroupAuthorizationFailedError as error:
+            fail_transaction(sender, error)
+            return
+        await handler(sender, offsets, group).do(node)
+
+    sender._do_txn_offset_commit = send
 
 
 # Topics

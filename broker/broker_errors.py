@@ -41,6 +41,11 @@ class ProducerFencedError(BrokerError):
     time-out: it is not committed, and this producer can write no more."""
 
 
+class MembershipOverError(BrokerError):
+    """Kafka refuses the offsets of a transaction: the consumer that sends them is no member of its
+    group in this generation. The transaction can only be aborted."""
+
+
 class RecordRejectedError(BrokerError):
     """Kafka refuses a record, and would refuse it again: it is too large."""
 

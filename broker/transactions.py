@@ -20,11 +20,13 @@ from farandole.broker import aiokafka_internals
 from farandole.broker.aiokafka_internals import force_close_client
 from farandole.broker.broker_errors import (
     DeadlineExceededError,
+    MembershipOverError,
     ProducerFencedError,
     RecordRejectedError,
     TransactionFailedError,
 )
 from farandole.broker.fencing_errors import FENCING_ERRORS, fencing_error
+from farandole.broker.group_offsets import NotAMemberError
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
@@ -37,11 +39,12 @@ Offsets = Mapping[TopicPartition, int]
 
 @contextmanager
 def translated_errors(no_answer: str) -> Iterator[None]:
-    """Raise what aiokafka and the network raise inside as one of four errors.
+    """Raise what aiokafka and the network raise inside as one of five errors.
 
     ProducerFencedError: another producer has our transactional id, or the transaction outlived its
-    time-out. RecordRejectedError: a record is too large. DeadlineExceededError, with the text
-    `no_answer`, and TransactionFailedError: what Kafka did with the request is unknown.
+    time-out. MembershipOverError: the group refuses our offsets. RecordRejectedError: a record is
+    too large. DeadlineExceededError, with the text `no_answer`, and TransactionFailedError: what
+    Kafka did with the request is unknown.
     """
     try:
         yield
@@ -51,6 +54,8 @@ def translated_errors(no_answer: str) -> Iterator[None]:
         fence = fencing_error(error)
         if fence is not None:
             raise ProducerFencedError(type(fence).__name__) from None
+        if isinstance(error, NotAMemberError):
+            raise MembershipOverError(str(error)) from None
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, _REJECTIONS):
             raise RecordRejectedError(text) from None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any
 
 import structlog
@@ -21,21 +23,29 @@ from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker.aiokafka_internals import (
     assigned_positions,
-    committed_with_metadata,
     current_assignment,
     force_close_client,
     generation,
     heartbeat,
+    rejoin_group,
 )
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
     BrokerError,
     DeadlineExceededError,
+    MembershipOverError,
     ProducerFencedError,
     RecordRejectedError,
     TransactionFailedError,
 )
 from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.group_offsets import (
+    NO_MEMBER,
+    GroupMember,
+    commit_as_member,
+    current_member,
+    stable_offsets,
+)
 from farandole.broker.kafka_clients import close_client, make_producer
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
@@ -48,6 +58,7 @@ from farandole.events.record import (
 )
 from farandole.lanes.lane_port import (
     CommittedOffset,
+    ExpelledError,
     FencedError,
     LaneStoppedError,
     OffsetLostError,
@@ -65,25 +76,25 @@ _RESTART_BACKOFF = Backoff(first=0.04, longest=5.0, jitter=0.5)
 
 @dataclass(slots=True)
 class GroupMembership:
-    """What all lanes of one consumer share: the consumer, its group, and the generation in which it
-    owns its partitions."""
+    """What all lanes of one consumer share: the consumer, its group, and as which member of it the
+    consumer owns its partitions."""
 
     settings: Settings
     consumer: AIOKafkaConsumer
     group: str
-    generation: int = -1
+    member: GroupMember = NO_MEMBER
 
     async def heartbeat(self) -> bool | None:
         """Return True if Kafka accepted a heartbeat in our generation, False if the generation is
         over, None if Kafka did not answer."""
-        if generation(self.consumer) != self.generation:
+        if generation(self.consumer) != self.member.generation:
             return False
         try:
             async with asyncio.timeout(self.settings.deadline):
                 accepted = await heartbeat(self.consumer)
         except (KafkaError, TimeoutError):
             return None
-        if generation(self.consumer) != self.generation:
+        if generation(self.consumer) != self.member.generation:
             return False
         return True if accepted else None
 
@@ -100,6 +111,8 @@ class KafkaPort:
         inputs: Sequence[Partition],
     ) -> None:
         self.membership = membership
+        # A lane that is abandoned at a rebalance must not act as the member of a later generation.
+        self._member = membership.member
         self.inputs = inputs
         self.is_open = False  # from `seek` until the producer is closed
         self.spec = spec
@@ -126,6 +139,7 @@ class KafkaPort:
         self._producer = make_producer(
             self.membership.settings, transactional_id=self.transactional_id
         )
+        commit_as_member(self._producer, self._member)
         await self._translated(self._producer.start(), self._deadline())
 
     async def read_state(self) -> StateTables:
@@ -137,11 +151,8 @@ class KafkaPort:
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
         tps = [TopicPartition(*p) for p in self.inputs]
-        asking = committed_with_metadata(self.membership.consumer, tps)
+        asking = stable_offsets(self.membership.consumer, self.membership.group, tps)
         found = await self._translated(asking, self._deadline())
-        if any(tp not in found for tp in tps):
-            found = await self._ask_admin(tps)
-        found = {tp: entry for tp, entry in found.items() if entry and entry.offset >= 0}
         if self.spec.restart_lost_input:
             found = await self._replace_lost(found)
         committed = {}
@@ -154,15 +165,6 @@ class KafkaPort:
                 )
             committed[partition] = CommittedOffset(entry.offset, entry.metadata or "")
         return committed
-
-    async def _ask_admin(self, tps: Sequence[TopicPartition]) -> Mapping[TopicPartition, Any]:
-        """Return the committed offsets by the admin client: it knows when the coordinator is still
-        loading, while the consumer then gets the answer that there is no offset."""
-        try:
-            async with ClusterAdmin.open(self.membership.settings) as admin:
-                return await admin.committed_offsets(self.membership.group, tps)
-        except BrokerError as error:
-            raise OutcomeUnknownError(str(error)) from None
 
     async def _replace_lost(
         self, found: Mapping[TopicPartition, Any]
@@ -285,6 +287,15 @@ class KafkaPort:
             # Nothing is in flight: there is nothing to wait for.
             await close_client(producer, patience=1)
 
+    async def withdraw(self) -> None:
+        producer, consumer = self._producer, self.membership.consumer
+        if producer is not None:
+            with suppress(OutcomeUnknownError, FencedError):
+                await self._translated(producer.abort_transaction(), self._deadline(at_most=1))
+        await self.force_close()
+        if current_member(consumer) == self._member:  # else it has joined again
+            rejoin_group(consumer)
+
     async def confirm_ownership(self) -> bool:
         while not self._stopping.is_set():
             answer = await self.membership.heartbeat()
@@ -302,6 +313,8 @@ class KafkaPort:
             with translated_errors(f"no answer within {self.membership.settings.deadline:g} s"):
                 async with asyncio.timeout_at(deadline):
                     return await request
+        except MembershipOverError as error:
+            raise ExpelledError(str(error)) from None
         except ProducerFencedError as error:
             raise FencedError(str(error)) from None
         except RecordRejectedError as error:
@@ -309,8 +322,9 @@ class KafkaPort:
         except (DeadlineExceededError, TransactionFailedError) as error:
             raise OutcomeUnknownError(str(error)) from None
 
-    def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self.membership.settings.deadline
+    def _deadline(self, at_most: float = inf) -> float:
+        seconds = min(self.membership.settings.deadline, at_most)
+        return asyncio.get_running_loop().time() + seconds
 
     def _started(self) -> AIOKafkaProducer:
         if self._producer is None:

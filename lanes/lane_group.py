@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 
 from farandole.broker.aiokafka_internals import (
     force_close_client,
-    generation,
     raise_coordinator_error,
 )
+from farandole.broker.group_offsets import current_member
 from farandole.broker.kafka_clients import close_client, make_consumer
 from farandole.broker.settings import Settings
 from farandole.events.record import Partition
@@ -120,7 +120,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             self._fail(f"assignment failed: {error!r}")
 
     def _start_lanes(self, assigned: set[TopicPartition]) -> None:
-        self._membership.generation = generation(self._membership.consumer)
+        self._membership.member = current_member(self._membership.consumer)
         by_index: dict[int, list[Partition]] = {}
         for topic, index in sorted(assigned):
             by_index.setdefault(index, []).append(Partition(topic, index))

@@ -30,6 +30,13 @@ class FencedError(Exception):
     published_name = "Fenced"
 
 
+class ExpelledError(FencedError):
+    """The group refuses our offsets: we are no member of it in the generation in which we got the
+    partition. Its owner is another lane, which we may have fenced by mistake."""
+
+    published_name = "Expelled"
+
+
 class OutcomeUnknownError(Exception):
     """A deadline passed or the connection broke: what Kafka did with the request is unknown."""
 
@@ -89,7 +96,7 @@ class LanePort(Protocol):
         self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
     ) -> None:
         """Write the records and add the offsets to the transaction; return when Kafka has confirmed
-        each. Raises WriteRejectedError as well."""
+        each. Raises WriteRejectedError as well, and ExpelledError."""
 
     async def commit(self) -> None:
         """Commit the transaction."""
@@ -99,6 +106,11 @@ class LanePort(Protocol):
 
     async def close(self) -> None:
         """Close the producer between transactions. Never raises."""
+
+    async def withdraw(self) -> None:
+        """Abort the open transaction, close the producer, and let the consumer join its group
+        again: if the broker that refused us is the one that is wrong, it gets the partition anew.
+        Never raises."""
 
     async def confirm_ownership(self) -> bool:
         """Return True if a heartbeat was accepted in the generation under which we own the

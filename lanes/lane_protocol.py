@@ -3,9 +3,11 @@
 The protocol makes the handling of one partition exactly once. It uses no Kafka client, clock or
 scheduler, only a LanePort, so that a simulation can drive it through every order of events.
 
-The idea is KIP-98's (one transactional id per input partition, offsets in the transaction) in the
-form that is correct without KIP-447: the next owner of the partition fences the last owner, and
-*then* reads how far it got."""
+The idea is KIP-98's (one transactional id per input partition, offsets in the transaction): the
+next owner of the partition fences the last owner, and *then* reads how far it got. KIP-447 closes
+the one hole in it. A lane whose coordinator is cut off from the other brokers still believes that
+it owns the partition: it fences the rightful owner and reads a stale offset. The group refuses what
+such a lane commits."""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ from farandole.lanes.crash_marker import CrashMarker
 from farandole.lanes.lane_observer import LaneObserver, NullObserver
 from farandole.lanes.lane_port import (
     CommittedOffset,
+    ExpelledError,
     FencedError,
     LanePort,
     LaneStoppedError,
@@ -70,6 +73,12 @@ async def run_lane(
             await session.clear_marker()  # abandoned, but the process lives: no death
             observer.lane_closed("abandoned")
             raise
+        except ExpelledError as error:
+            # Not to be opened again, even if a heartbeat is accepted: by whom?
+            await port.withdraw()
+            log("lane.expelled", detail=str(error))
+            observer.lane_closed("lost ownership")
+            return
         except (FencedError, OutcomeUnknownError) as error:
             # Only a new session may rebuild the producer and send again, after a new fence.
             await port.force_close()

@@ -18,9 +18,11 @@ from farandole.events.header_codec import decode_headers
 from farandole.events.record import Header, OutgoingRecord, Partition, PartitionWrites
 from farandole.lanes.lane_port import (
     CommittedOffset,
+    ExpelledError,
     FencedError,
     LaneStoppedError,
     OffsetLostError,
+    OutcomeUnknownError,
     StateTables,
 )
 
@@ -68,6 +70,15 @@ class _SimulatedProducer:
 
 
 @dataclass(slots=True)
+class CutOffCoordinator:
+    """A group coordinator that was cut off from the other brokers: it answers from what it knew
+    then, while another broker has taken its place."""
+
+    offsets: Mapping[tuple[str, Partition], CommittedOffset]
+    generations: Mapping[str, int]
+
+
+@dataclass(slots=True)
 class SimulatedKafka:
     """One cluster: logs, transaction coordinator, group coordinator."""
 
@@ -76,6 +87,17 @@ class SimulatedKafka:
     producers: dict[str, _SimulatedProducer] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
     """By transactional id, the generation of the member that owns the partition now."""
+
+    def cut_off(self) -> CutOffCoordinator:
+        """Return the group coordinator of now, which learns of nothing from now on."""
+        return CutOffCoordinator(dict(self.offsets), dict(self.generations))
+
+    def has_pending_offset(self, group: str, partition: Partition) -> bool:
+        """Return True if a transaction that has not ended has an offset of this partition."""
+        return any(
+            producer.transaction is not None and (group, partition) in producer.transaction.offsets
+            for producer in self.producers.values()
+        )
 
     # -- the log
 
@@ -137,8 +159,12 @@ class SimulatedKafka:
         epoch: int,
         group: str,
         offsets: Mapping[Partition, CommittedOffset],
+        generation: int = -1,
     ) -> None:
+        """`generation`: of the member that sends them; -1 for whoever is no member."""
         transaction = self._current(transactional_id, epoch)
+        if generation not in (-1, self.generations.get(transactional_id, generation)):
+            raise ExpelledError(f"{transactional_id}: generation {generation} is over")
         transaction.offsets |= {(group, p): c for p, c in offsets.items()}
 
     def commit(self, transactional_id: str, epoch: int) -> None:
@@ -201,6 +227,12 @@ class SimulatedPort:
     most: int = 3  # records a fetch
     state: Sequence[Partition] = ()
     stopping: bool = False
+    cut_off: CutOffCoordinator | None = None
+    """What answers heartbeats and offset requests of a worker whose coordinator was cut off."""
+    is_misled: bool = False
+    """The next offsets are refused by a broker that wrongly believes to be the coordinator."""
+    has_withdrawn: bool = False
+    """True once the lane wants its worker to join the group again."""
     _epoch: int = -1
     _positions: dict[Partition, int] = field(default_factory=dict)
 
@@ -226,7 +258,10 @@ class SimulatedPort:
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
         await simulation_step("committed?")
-        found = {p: self.kafka.offsets.get((self.group, p)) for p in self.inputs}
+        offsets = (self.cut_off or self.kafka).offsets
+        found = {p: offsets.get((self.group, p)) for p in self.inputs}
+        if any(self.kafka.has_pending_offset(self.group, p) for p in self.inputs):
+            raise OutcomeUnknownError("the offset is in a transaction that has not ended")
         await simulation_step("committed!")
         missing = [p for p, c in found.items() if c is None]
         if missing:
@@ -272,7 +307,12 @@ class SimulatedPort:
             self.kafka.produce(self.transactional_id, self._epoch, partition, out)
             await simulation_step("produced")
         await simulation_step("offsets")
-        self.kafka.add_offsets(self.transactional_id, self._epoch, self.group, offsets)
+        misled, self.is_misled = self.is_misled, False
+        if misled:
+            raise ExpelledError(f"{self.transactional_id}: unknown to a broker that was cut off")
+        self.kafka.add_offsets(
+            self.transactional_id, self._epoch, self.group, offsets, self.generation
+        )
         await simulation_step("offsets sent")
 
     async def commit(self) -> None:
@@ -286,6 +326,13 @@ class SimulatedPort:
     async def close(self) -> None:
         self._epoch = -1
 
+    async def withdraw(self) -> None:
+        with suppress(Exception):  # the transaction then stays open until its time-out
+            await simulation_step("abort")
+            self.kafka.abort(self.transactional_id, self._epoch)
+        self._epoch = -1
+        self.has_withdrawn = True
+
     async def confirm_ownership(self) -> bool:
         try:
             await simulation_step("heartbeat")
@@ -293,7 +340,8 @@ class SimulatedPort:
             return await self.confirm_ownership()
         return (
             not self.stopping
-            and self.kafka.generations.get(self.transactional_id) == self.generation
+            and (self.cut_off or self.kafka).generations.get(self.transactional_id)
+            == self.generation
         )
 
     async def wait_before_restart(self, failures: int) -> None:

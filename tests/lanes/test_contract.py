@@ -14,7 +14,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from farandole.broker.aiokafka_internals import rejoin_group
 from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.group_offsets import current_member
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
@@ -23,9 +25,11 @@ from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
 from farandole.lanes.lane_port import (
     CommittedOffset,
+    ExpelledError,
     FencedError,
     LanePort,
     OffsetLostError,
+    OutcomeUnknownError,
     WriteRejectedError,
 )
 from farandole.lanes.lane_spec import LaneSpec
@@ -48,6 +52,13 @@ class Simulated:
 
     async def port(self, tid: str = "t") -> LanePort:
         return SimulatedPort(self.kafka, "g", tid, [self.source], 1, most=100)
+
+    async def joined(self) -> LanePort:
+        self.kafka.generations["t"] = 1
+        return await self.port()
+
+    async def end_generation(self, port: LanePort) -> None:
+        self.kafka.generations["t"] += 1
 
     async def give(self, *values: bytes) -> None:
         for value in values:
@@ -98,6 +109,28 @@ class Real:
         await member.start()
         member.assign([TopicPartition(*self.source)])
         self.members.append(member)
+        return self._port_of(member, tid)
+
+    async def joined(self) -> LanePort:
+        """A port of a consumer that has joined the group."""
+        member = make_consumer(self.settings, group=self.group)
+        await member.start()
+        self.members.append(member)
+        member.subscribe([self.source.topic])
+        async with asyncio.timeout(60):
+            while not member.assignment():
+                await asyncio.sleep(0.01)
+        return self._port_of(member, "t")
+
+    async def end_generation(self, port: LanePort) -> None:
+        assert isinstance(port, KafkaPort)
+        before = port._member
+        rejoin_group(port.membership.consumer)
+        async with asyncio.timeout(60):
+            while current_member(port.membership.consumer).generation <= before.generation:
+                await asyncio.sleep(0.01)
+
+    def _port_of(self, member: Any, tid: str) -> LanePort:
         spec = LaneSpec(
             group=self.group,
             topics=[self.source.topic],
@@ -106,7 +139,7 @@ class Real:
             drain_seconds=5,
             lost_offset_remedy="(a test)",
         )
-        membership = GroupMembership(self.settings, member, self.group)
+        membership = GroupMembership(self.settings, member, self.group, current_member(member))
         port = KafkaPort(membership, spec, self.source.partition, [self.source])
         self.ports.append(port)
         return port
@@ -178,9 +211,41 @@ async def test_what_is_not_committed_cannot_be_read(world: World) -> None:
     await world.call(port.fence())
     await written(world, port, b"x", 1)
     second = await world.port()
-    assert await world.call(second.committed_offsets()) == {world.source: START}
     await world.call(second.fence())
+    assert await world.call(second.committed_offsets()) == {world.source: START}
     assert await world.results() == []
+
+
+async def test_the_offset_of_an_open_transaction_is_waited_for(world: World) -> None:
+    port = await world.port()
+    await world.call(port.fence())
+    await written(world, port, b"x", 1)
+    second = await world.port()
+    if isinstance(second, KafkaPort):
+        short = second.membership.settings.model_copy(update={"deadline": 0.5})
+        second.membership.settings = short
+    with pytest.raises(OutcomeUnknownError):
+        await world.call(second.committed_offsets())
+
+
+async def test_a_member_of_the_group_commits_its_offset(world: World) -> None:
+    port = await world.joined()
+    await world.call(port.fence())
+    await written(world, port, b"x", 1)
+    await world.call(port.commit())
+    assert await _readable(world, port) == [b"x"]
+
+
+async def test_the_offset_of_a_generation_that_is_over_is_refused(world: World) -> None:
+    port = await world.joined()
+    await world.call(port.fence())
+    await world.end_generation(port)
+    with pytest.raises(ExpelledError):
+        await written(world, port, b"x", 1)
+    await world.call(port.withdraw())
+    assert await world.results() == []  # and nobody waits for the transaction
+    second = await world.port()
+    assert await world.call(second.committed_offsets()) == {world.source: START}
 
 
 async def test_outputs_offset_and_metadata_become_visible_together(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farandole.events.record import Partition
+from farandole.events.record import Partition, PartitionWrites
 from farandole.lanes.lane_port import CommittedOffset
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort, simulation_step
 from tests.lanes import broken
@@ -74,6 +74,27 @@ class _Aside(broken.OffsetOutsideOfTheTransaction):
         self.port.kafka.offsets |= {(GROUP, p): c for p, c in offsets.items()}
 
 
+class _AsNobody(broken._Around):
+    """It commits offsets without its generation."""
+
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
+        ours, self.port.generation = self.port.generation, -1
+        try:
+            await self.port.send(writes, offsets)
+        finally:
+            self.port.generation = ours
+
+
+class _NoRejoin(broken._Around):
+    """Refused by its group, it waits for a rebalance that may never come."""
+
+    async def withdraw(self) -> None:
+        await self.port.withdraw()
+        self.port.has_withdrawn = False
+
+
 def _caught(mutant: type, seed: int) -> bool:
     try:
         return not exact(ran(seed, broken=mutant))
@@ -88,12 +109,16 @@ def _caught(mutant: type, seed: int) -> bool:
         broken.StateReadBeforeTheFence,
         _Aside,
         broken.RebuiltByAZombie,
+        _AsNobody,
+        _NoRejoin,
     ],
     ids=[
         "offset read before the fence",
         "state read before the fence",
         "offset outside of the transaction",
         "zombie rebuilds",
+        "offset of nobody",
+        "refused and silent",
     ],
 )
 def test_a_lane_broken_on_purpose_is_caught(mutant: type) -> None:

@@ -18,7 +18,12 @@ from farandole.lanes.lane_port import (
 )
 from farandole.lanes.lane_protocol import run_lane
 from farandole.lanes.lane_work import BatchResult, LaneWork
-from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
+from farandole.lanes.simulated_kafka import (
+    CutOffCoordinator,
+    SimulatedKafka,
+    SimulatedLock,
+    SimulatedPort,
+)
 
 GROUP = "pipeline.stage"
 LANES = 2
@@ -96,6 +101,9 @@ class Lane:
 class Worker:
     number: int
     frozen: bool = False
+    cut_off: CutOffCoordinator | None = None
+    """What answers this worker in place of the group's coordinator."""
+    wants_rejoin: bool = False
     lock: SimulatedLock = field(default_factory=SimulatedLock)
     lanes: list[Lane] = field(default_factory=list)
 
@@ -188,11 +196,18 @@ class World:
         except (StopIteration, LaneStoppedError):
             if lane in worker.lanes:
                 worker.lanes.remove(lane)
+                worker.wants_rejoin |= lane.port.has_withdrawn
 
     def _disaster(self) -> None:
         choices = [self._complete]
         if self.rebalances:
-            choices.append(self._rebalance_softly)
+            choices += [
+                self._rebalance_softly,
+                self._cut_off,
+                self._heal,
+                self._mislead,
+                self._rejoin,
+            ]
         if self.deaths:
             choices += [self._freeze, self._thaw, self._kill, self._expire]
         self.die.choice(choices)()
@@ -200,7 +215,7 @@ class World:
     def _freeze(self) -> None:
         """SIGSTOP; the session runs out, and the others take over."""
         worker = self.die.choice(self.workers)
-        if worker.frozen or sum(not w.frozen for w in self.workers) < 2:
+        if worker.frozen or not [w for w in self._members() if w is not worker]:
             return
         self.history.append(f"freeze {worker.number}")
         worker.frozen = True
@@ -229,6 +244,40 @@ class World:
         self._start()
         self._rebalance(abandon=False)
 
+    def _cut_off(self) -> None:
+        """The coordinator is cut off from the other brokers, but not from one of the workers: the
+        group goes on elsewhere, without that worker."""
+        worker = self.die.choice(self.workers)
+        if worker.frozen or len(self._members()) < 2 or worker.cut_off is not None:
+            return
+        self.history.append(f"the coordinator of {worker.number} is cut off")
+        worker.cut_off = self.kafka.cut_off()
+        for lane in worker.lanes:
+            lane.port.cut_off = worker.cut_off
+        self._rebalance(abandon=False)
+
+    def _heal(self) -> None:
+        for worker in self.workers:
+            if worker.cut_off is not None and not worker.frozen:
+                self.history.append(f"the coordinator of {worker.number} is back")
+                worker.cut_off = None
+                for lane in worker.lanes:
+                    lane.port.cut_off = None
+                self._rebalance_softly()
+                return
+
+    def _mislead(self) -> None:
+        """A lane's producer asks a broker that was cut off, and has not heard of the member."""
+        lanes = [lane for worker in self.workers for lane in worker.lanes]
+        if lanes:
+            self.die.choice(lanes).port.is_misled = True
+
+    def _rejoin(self) -> None:
+        for worker in self._members():
+            if worker.wants_rejoin:
+                self._rebalance_softly()
+                return
+
     def _expire(self) -> None:
         tid = self.die.choice(list(self.kafka.producers) or [""])
         if tid:
@@ -249,10 +298,13 @@ class World:
         self.born += 1
         self.workers.append(Worker(self.born))
 
+    def _members(self) -> list[Worker]:
+        return [w for w in self.workers if not w.frozen and w.cut_off is None]
+
     def _rebalance(self, *, abandon: bool) -> None:
         """Eager: every member ends all its lanes, then gets what is assigned, often the same."""
         self.generation += 1
-        members = [w for w in self.workers if not w.frozen]
+        members = self._members()
         self.history.append(f"rebalance among {[w.number for w in members]}")
         for worker in members:
             for lane in list(worker.lanes):
@@ -263,6 +315,7 @@ class World:
                     self._advance(worker, lane)
                 self._abandon(worker, lane)
             worker.lanes.clear()
+            worker.wants_rejoin = False
         for index in range(LANES):
             self._hold(self.die.choice(members), index)
 
@@ -296,14 +349,17 @@ class World:
 
     def _calm(self) -> None:
         self.history.append("calm")
-        if any(worker.frozen for worker in self.workers):
+        if len(self._members()) < len(self.workers):
             for worker in self.workers:
-                worker.frozen = False
+                worker.frozen, worker.cut_off = False, None
+                for lane in worker.lanes:
+                    lane.port.cut_off = None
             self._rebalance(abandon=False)  # it comes back to its group; else no rebalance comes
         for _ in range(6000):
             for worker in self.workers:
                 for lane in list(worker.lanes):
                     self._advance(worker, lane)
+            self._rejoin()
             for tid in self.kafka.producers:
                 self.kafka.complete(tid)
             if self._settled():
