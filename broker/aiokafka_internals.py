@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -28,7 +29,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
 
 from farandole.broker.broker_errors import BrokerError
 
@@ -111,6 +112,7 @@ _ERRORS = "seeing coordinator errors of a group that fetches nothing"
 _OFFSETS = "committing and reading offsets as a member of the group"
 _POSITIONS = "positions of the assignment that a lane has seeked in, not of a newer one"
 _UNDECODABLE = "finding the record that cannot be decoded"
+_CLUSTER = "speaking to the expected cluster alone"
 _CLOSING = "closing a client although the broker is away, when stop() does not return"
 _RETRIEVING = "retrieving the errors of futures that aiokafka keeps for itself"
 _BATCHES = "record batches of our own"
@@ -170,6 +172,13 @@ USES: tuple[Use, ...] = (
         (AIOKafkaConnection, "_writer"),
     ),
     *_uses(
+        _CLUSTER,
+        (AIOKafkaClient, "_get_conn"),
+        (AIOKafkaClient, "bootstrap"),
+        (AIOKafkaClient, "get_random_node"),
+        (AIOKafkaClient, "force_metadata_update"),
+    ),
+    *_uses(
         _RETRIEVING,
         (AIOKafkaProducer, "_sender"),
         (AIOKafkaProducer, "_message_accumulator"),
@@ -226,6 +235,48 @@ def _has_attribute(owner: type, attribute: str) -> bool:
     initializers = [vars(each).get("__init__") for each in owner.__mro__]
     functions = filter(inspect.isfunction, initializers)
     return any(attribute in init.__code__.co_names for init in functions)
+
+
+# Connections
+
+
+def require_cluster(
+    client: Any, cluster_id: str, refused: Callable[[str, str | None], None]
+) -> None:
+    """Let a client that has not started speak to the brokers of this cluster alone.
+
+    Each new connection is asked whose it is before anything else is sent over it: a broker's port
+    can be taken by a stranger while the client lives. `refused` is called with the address and the
+    cluster that was found there instead; for the client that broker is then away.
+    """
+    inner = _network_client(client)
+    connect, bootstrap = inner._get_conn, inner.bootstrap
+    verified: weakref.WeakSet[AIOKafkaConnection] = weakref.WeakSet()
+
+    async def connect_verified(node_id: Any, **options: Any) -> AIOKafkaConnection | None:
+        connection = await connect(node_id, **options)
+        if connection is None or connection in verified:
+            return connection
+        try:
+            found = (await connection.send(MetadataRequest([]))).cluster_id
+        except (KafkaError, TimeoutError):
+            return None
+        if found == cluster_id:
+            verified.add(connection)
+            return connection
+        connection.close()
+        refused(f"{connection.host}:{connection.port}", found)
+        inner.force_metadata_update()
+        return None
+
+    async def bootstrap_verified() -> None:
+        await bootstrap()
+        node_id = inner.get_random_node()
+        if await connect_verified("bootstrap" if node_id is None else node_id) is None:
+            raise KafkaConnectionError("no broker of the cluster answers")
+
+    inner._get_conn = connect_verified
+    inner.bootstrap = bootstrap_verified
 
 
 # The consumer's group

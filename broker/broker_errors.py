@@ -20,6 +20,17 @@ class UnreachableError(BrokerError):
     """Nobody answers at the broker's address."""
 
 
+class ForeignClusterError(UnreachableError):
+    """Another cluster answers at the address than the one that belongs there."""
+
+    def __init__(self, server: str, found: str | None, expected: str) -> None:
+        super().__init__(
+            f"what listens at {server} is not this folder's Kafka"
+            f" (cluster {found}, expected {expected})",
+            NextStep("start it", ("kafka", "start"), ", or correct FARANDOLE_CLUSTER_ID"),
+        )
+
+
 class AccessDeniedError(BrokerError):
     """The broker answers, and does not let us in."""
 

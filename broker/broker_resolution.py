@@ -15,7 +15,8 @@ async def resolve_broker(
     settings: Settings, folder: Path, *, start: bool, progress: ProgressReporter
 ) -> Settings:
     """Return the settings with `bootstrap` set: the user's own address, or that of the embedded
-    broker of `folder`. With `start` the embedded broker is started if it does not run. Raises
+    broker of `folder`. With the latter they have its `cluster_id`, because something else may
+    answer there. With `start` the embedded broker is started if it does not run. Raises
     InvalidSettingsError, UnreachableError and the errors of `start_embedded`."""
     if settings.bootstrap is not None:
         return settings
@@ -34,4 +35,10 @@ async def resolve_broker(
         raise UnreachableError("Kafka is not running", NextStep("start it", ("kafka", "start")))
     # One node cannot have more than one replica of a partition.
     factor = settings.replication_factor or 1
-    return settings.model_copy(update={"bootstrap": running.address, "replication_factor": factor})
+    return settings.model_copy(
+        update={
+            "bootstrap": running.address,
+            "cluster_id": running.cluster_id,
+            "replication_factor": factor,
+        }
+    )

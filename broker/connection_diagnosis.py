@@ -18,7 +18,12 @@ from aiokafka.errors import (
 )
 
 from farandole.broker.aiokafka_internals import MetadataRequest, collect_hosts, create_conn
-from farandole.broker.broker_errors import AccessDeniedError, BrokerError, UnreachableError
+from farandole.broker.broker_errors import (
+    AccessDeniedError,
+    BrokerError,
+    ForeignClusterError,
+    UnreachableError,
+)
 from farandole.broker.settings import ENV_PREFIX
 from farandole.events.next_step import NextStep
 
@@ -48,17 +53,18 @@ def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
 
 
 async def diagnose_connection(
-    arguments: dict[str, Any], seconds: float, error: Exception
+    arguments: dict[str, Any], seconds: float, error: Exception, cluster_id: str | None = None
 ) -> BrokerError:
     """Return an error with the most exact reason why a client with these `arguments`
-    (`kafka_clients.connection_arguments`) cannot connect. `error` is what the client raised."""
+    (`kafka_clients.connection_arguments`) cannot connect. `error` is what the client raised,
+    `cluster_id` the cluster that must answer; None for any."""
     servers = arguments["bootstrap_servers"]
     found: BrokerError | None = None
     try:
         async with asyncio.timeout(seconds):
             for host, port, _ in collect_hosts(servers, randomize=False):
-                found = await probe_server(host, port, arguments)
-                if isinstance(found, AccessDeniedError):
+                found = await probe_server(host, port, arguments, cluster_id)
+                if isinstance(found, AccessDeniedError | ForeignClusterError):
                     return found
     except TimeoutError:
         return found or no_answer_error(servers, seconds)
@@ -69,9 +75,11 @@ async def diagnose_connection(
     )
 
 
-async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> BrokerError | None:
+async def probe_server(
+    host: str, port: int, arguments: dict[str, Any], cluster_id: str | None = None
+) -> BrokerError | None:
     """Connect to one server and request its metadata. Return None if it answers, otherwise an error
-    with the reason."""
+    with the reason. ForeignClusterError: it is not of the cluster `cluster_id`."""
     server = f"{host}:{port}"
     common = {
         key: value
@@ -82,6 +90,8 @@ async def probe_server(host: str, port: int, arguments: dict[str, Any]) -> Broke
     try:
         connected = await create_conn(host, port, **common)
         answer = await connected.send(MetadataRequest([]))
+        if cluster_id is not None and answer.cluster_id != cluster_id:
+            return ForeignClusterError(server, answer.cluster_id, cluster_id)
         if not answer.brokers:
             return UnreachableError(f"{server} is still starting")
     except (KafkaError, OSError, ValueError, EOFError) as error:

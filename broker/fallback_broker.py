@@ -10,6 +10,13 @@ FALLBACK_WARNING = (
     "this is NOT Apache Kafka but noida-db: it keeps everything in memory and saves it when it is"
     " stopped in good order; killed, it loses what it had acknowledged"
 )
+FALLBACK_CLUSTER_ID = "MkU3OEVBNTctOEUyRi00"
+"""Every noida-db says that it is this cluster."""
+
+
+def listening_text(port: int) -> str:
+    """Return what it prints as soon as it has its port."""
+    return f" 127.0.0.1:{port}\n"
 
 
 def fallback_command(place: Path, port: int) -> list[str]:

@@ -8,21 +8,29 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from farandole.broker.aiokafka_internals import (
     force_close_client,
+    require_cluster,
     retrieve_exceptions,
     verify_aiokafka,
 )
-from farandole.broker.broker_errors import DeadlineExceededError, InvalidSettingsError
+from farandole.broker.broker_errors import (
+    DeadlineExceededError,
+    ForeignClusterError,
+    InvalidSettingsError,
+)
 from farandole.broker.connection_diagnosis import diagnose_connection, no_answer_error
 from farandole.broker.lane_assignor import LaneAssignor
 from farandole.broker.record_batch import MAX_BATCH_BYTES
 from farandole.broker.settings import Settings
 from farandole.events.next_step import NextStep
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
@@ -82,7 +90,7 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
 def make_consumer(settings: Settings, *, group: str | None = None, **over: Any) -> AIOKafkaConsumer:
     """Return a consumer that reads only committed records and never commits or resets offsets by
     itself. `over` overrides its arguments."""
-    return AIOKafkaConsumer(
+    consumer = AIOKafkaConsumer(
         **connection_arguments(settings)
         | {
             "group_id": group,
@@ -98,6 +106,7 @@ def make_consumer(settings: Settings, *, group: str | None = None, **over: Any) 
         }
         | over
     )
+    return pin_cluster(consumer, settings)
 
 
 def make_producer(
@@ -115,11 +124,25 @@ def make_producer(
             "transactional_id": transactional_id,
             "transaction_timeout_ms": int(settings.transaction_timeout * 1000),
         }
-    return AIOKafkaProducer(**connection_arguments(settings) | arguments | over)
+    producer = AIOKafkaProducer(**connection_arguments(settings) | arguments | over)
+    return pin_cluster(producer, settings)
 
 
 def make_admin_client(settings: Settings) -> AIOKafkaAdminClient:
-    return AIOKafkaAdminClient(**connection_arguments(settings))
+    return pin_cluster(AIOKafkaAdminClient(**connection_arguments(settings)), settings)
+
+
+def pin_cluster(client: Client, settings: Settings) -> Client:
+    """Return the client, which must not have started. It speaks to no other cluster than that of
+    the settings, if they name one."""
+    expected = settings.cluster_id
+    if expected is not None:
+
+        def refused(server: str, found: str | None) -> None:
+            log.error("kafka.foreign", why=str(ForeignClusterError(server, found, expected)))
+
+        require_cluster(client, expected, refused)
+    return client
 
 
 @asynccontextmanager
@@ -136,7 +159,7 @@ async def open_client(client: Client, settings: Settings) -> AsyncIterator[Clien
         await force_close_client(client)
         # aiokafka only logs the reason: ask the servers again, without it.
         raise await diagnose_connection(
-            connection_arguments(settings), settings.deadline, error
+            connection_arguments(settings), settings.deadline, error, settings.cluster_id
         ) from None
     except BaseException:
         await force_close_client(client)

@@ -76,6 +76,23 @@ CONTROLLER_ACTIVE_TEXT = "Performing controller activation"
 BROKER_FENCED_TEXT = "Fencing broker 1 "
 
 
+def listening_text(port: int) -> str:
+    """Return what a broker with `LISTENING_LOG` prints as soon as it has its port."""
+    return f"Awaiting socket connections on 127.0.0.1:{port}."
+
+
+LISTENING_LOG = {
+    "appender.console.type": "Console",
+    "appender.console.name": "console",
+    "appender.console.layout.type": "PatternLayout",
+    "appender.console.layout.pattern": "%m%n",
+    "logger.acceptor.name": "kafka.network.DataPlaneAcceptor",
+    "logger.acceptor.level": "info",
+    "logger.acceptor.appenderRef.console.ref": "console",
+}
+"""Added to `log4j_properties`, it has a broker print `listening_text`."""
+
+
 def log4j_properties(log: Path) -> dict[str, str]:
     """Return the log4j2.properties: warnings and errors, in 10 MB at most."""
     return {

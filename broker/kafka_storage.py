@@ -52,6 +52,16 @@ async def format_storage(place: Path, runtime: JavaRuntime, properties: Mapping[
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def read_cluster_id(place: Path) -> str | None:
+    """Return the id of the cluster that `place/data` belongs to; None if it is not formatted."""
+    try:
+        lines = (place / "data" / "meta.properties").read_text().splitlines()
+    except OSError:
+        return None
+    found = (line.removeprefix("cluster.id=") for line in lines if line.startswith("cluster.id="))
+    return next(found, None)
+
+
 def was_killed(place: Path) -> bool:
     """Return True if the last run of the broker did not end in good order."""
     begun = (place / "port.json").exists()  # written at its first start
@@ -126,7 +136,8 @@ def _storage_command(
 
 def log4j_option(place: Path) -> str:
     file = kafka_node_config.write_properties(
-        place / "log4j2.properties", kafka_node_config.log4j_properties(place / "kafka.log")
+        place / "log4j2.properties",
+        kafka_node_config.log4j_properties(place / "kafka.log") | kafka_node_config.LISTENING_LOG,
     )
     return f"-Dlog4j2.configurationFile={file}"
 

@@ -100,6 +100,9 @@ class Settings(ConfiguredSettings):
 
     bootstrap: str | None = None
     """`host:port[,host:port…]`; None for the embedded broker."""
+    cluster_id: str | None = None
+    """The only cluster that is spoken to, whatever answers at the address; None for any. It is
+    known of the embedded broker."""
     namespace: str = ""
     tls: bool = False
     tls_ca: Path | None = None

@@ -83,7 +83,9 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
                     shared, progress=lambda _: None, properties=FEW_INTERNAL_PARTITIONS
                 )
             )
-        yield Settings(bootstrap=running.address, replication_factor=1)
+        yield Settings(
+            bootstrap=running.address, cluster_id=running.cluster_id, replication_factor=1
+        )
     finally:
         with _locked(shared / "lock"):
             me.unlink(missing_ok=True)

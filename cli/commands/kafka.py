@@ -64,6 +64,8 @@ def status(context: CliContext, as_json: bool) -> None:
     from farandole.broker import embedded_kafka
 
     running = embedded_kafka.embedded_status(context.folder.resolve())
+    if running is not None:
+        run_async(embedded_kafka.require_own_answer(running, context.settings()))
     if as_json:
         print_json(
             {"running": False}
@@ -74,6 +76,7 @@ def status(context: CliContext, as_json: bool) -> None:
                 "address": running.address,
                 "pid": running.pid,
                 "log": running.log,
+                "cluster_id": running.cluster_id,
             }
         )
         if running is None:

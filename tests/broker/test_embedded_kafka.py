@@ -25,6 +25,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.embedded_kafka import RunningBroker
 from farandole.broker.java_runtime import prepare_java_runtime
 from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.kafka_ports import free_port
 from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
@@ -136,6 +137,30 @@ async def test_a_taken_port_leads_to_another_that_is_remembered(folder: Path) ->
         assert first.port != port
     await embedded_kafka.stop_embedded(folder)
     assert (await begin(folder)).port == first.port
+
+
+async def test_two_folders_with_one_recorded_port_start_at_once(
+    folder: Path, formatted: Path
+) -> None:
+    """They are copies, down to the id of the cluster: nothing but the port's owner differs."""
+    runtime = await prepare_java_runtime(quiet)
+    cached = runtime.cache.exists()
+    copy = folder / "copy"
+    shutil.copytree(embedded_kafka.kafka_home(formatted), embedded_kafka.kafka_home(copy))
+    shutil.copy(
+        embedded_kafka.kafka_home(formatted) / "port.json",
+        embedded_kafka.kafka_home(folder) / "port.json",
+    )
+    try:
+        first, second = await asyncio.gather(begin(folder), begin(copy))
+        assert first.port != second.port
+        for running in (first, second):
+            assert running.is_alive
+            async with ClusterAdmin.open(Settings(bootstrap=running.address)) as admin:
+                assert await admin.cluster_id() == running.cluster_id
+        assert runtime.cache.exists() == cached
+    finally:
+        await embedded_kafka.stop_embedded(copy)
 
 
 async def test_it_is_reached_from_this_machine_alone(folder: Path) -> None:
@@ -260,6 +285,25 @@ async def test_without_maven_central_a_stand_in_is_started_and_said_loudly(tmp_p
     finally:
         assert await embedded_kafka.stop_embedded(tmp_path)
     assert process_start_time(running.pid) is None
+
+
+@pytest.mark.usefixtures("no_maven")
+async def test_two_stand_ins_that_start_at_once_have_a_port_each(tmp_path: Path) -> None:
+    port = free_port(0)
+    folders = [tmp_path / "a", tmp_path / "b"]
+    try:
+        first, second = await asyncio.gather(
+            *(
+                embedded_kafka.start_embedded(folder, progress=quiet, port=port)
+                for folder in folders
+            )
+        )
+        assert first.port != second.port
+        assert first.is_alive
+        assert second.is_alive
+    finally:
+        for folder in folders:
+            await embedded_kafka.stop_embedded(folder)
 
 
 @pytest.mark.usefixtures("no_maven")
