@@ -29,7 +29,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    for_code,
+)
 
 from farandole.broker.broker_errors import BrokerError
 
@@ -79,6 +84,7 @@ try:
     from aiokafka.producer.sender import TxnOffsetCommitHandler as TxnOffsetCommitHandler
     from aiokafka.producer.transaction_manager import TransactionManager, TransactionState
     from aiokafka.protocol import types as types
+    from aiokafka.protocol.admin import DeleteGroupsRequest
     from aiokafka.protocol.api import Request as Request
     from aiokafka.protocol.api import RequestStruct as RequestStruct
     from aiokafka.protocol.api import Response as Response
@@ -210,6 +216,7 @@ USES: tuple[Use, ...] = (
         (AIOKafkaConsumer, "_isolation_level"),
         (Fetcher, "_isolation_level"),
     ),
+    *_uses("deleting groups, for which it has no call", (AIOKafkaAdminClient, "_send_request")),
     *_uses("creating topics with the broker's own replication", (NewTopic, "replication_factor")),
 )
 
@@ -433,6 +440,18 @@ def new_topic(
     topic = NewTopic(name, partitions, 1, topic_configs=dict(configs))
     topic.replication_factor = -1 if replication_factor is None else replication_factor
     return topic
+
+
+# Groups
+
+
+async def send_delete_group(client: AIOKafkaAdminClient, group: str) -> type[KafkaError]:
+    """Ask for the deletion of a group and return the error in the answer, NoError at success.
+    Raises KafkaError if its coordinator cannot be found."""
+    coordinator = await client.find_coordinator(group)
+    answer = await client._send_request(DeleteGroupsRequest([group]), coordinator)
+    error: type[KafkaError] = for_code(answer.results[0][1])
+    return error
 
 
 # The end of a client

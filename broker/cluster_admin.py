@@ -14,7 +14,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker import topic_creation
+from farandole.broker import removal_requests, topic_creation
 from farandole.broker.admin_calls import call_until_final
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.kafka_clients import (
@@ -80,6 +80,22 @@ class ClusterAdmin:
     async def configure_topics(self, topics: Mapping[str, Mapping[str, str]]) -> None:
         """Set configs of existing topics (`topic_creation.configure_topics`)."""
         await topic_creation.configure_topics(self._client, self._settings, topics)
+
+    async def delete_topics(self, topics: Collection[str]) -> None:
+        """Delete topics (`removal_requests.delete_topics`)."""
+        await removal_requests.delete_topics(self._client, self._settings, topics)
+
+    async def delete_group(self, group: str) -> None:
+        """Delete a consumer group and its offsets. Raises GroupInUseError if it has members."""
+        await removal_requests.delete_group(self._client, self._settings, group)
+
+    async def groups(self) -> set[str]:
+        """Return the name of every consumer group of the cluster."""
+        return await removal_requests.group_names(self._client, self._settings)
+
+    async def group_topics(self, group: str) -> set[str]:
+        """Return the topics in which a group has committed offsets."""
+        return await removal_requests.group_topics(self._client, self._settings, group)
 
     async def start_offsets(
         self, partitions: Collection[TopicPartition]

@@ -66,6 +66,13 @@ class TopologyTable:
         versions = self._by_pipeline.get(pipeline)
         return versions[-1] if versions else None
 
+    def next_number(self, pipeline: str) -> int:
+        """Return the number of the next version of a pipeline; the numbers go on after a pipeline
+        of that name was deleted."""
+        newest = self.newest(pipeline)
+        deleted = self.installation.deleted if self.installation else {}
+        return (newest.version if newest else deleted.get(pipeline, 0)) + 1
+
     def newest_versions(self) -> list[Version]:
         """Return the newest version of each pipeline whose format this release knows."""
         return [versions[-1] for versions in self._by_pipeline.values()]

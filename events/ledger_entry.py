@@ -110,6 +110,14 @@ def ledger_partition(run: bytes, partitions: int) -> int:
     return crc32(run) % partitions
 
 
+def without_deleted(entry: LedgerEntry, pipeline: str, oldest: int) -> LedgerEntry:
+    """Return an entry without its parts of the pipeline's versions before `oldest`: a pipeline that
+    had the same name wrote them, and was deleted."""
+    if entry["pipeline"] != pipeline or all(part["version"] >= oldest for part in entry["runs"]):
+        return entry
+    return {**entry, "runs": [part for part in entry["runs"] if part["version"] >= oldest]}
+
+
 def parse_ledger_entry(value: bytes | None) -> LedgerEntry | None:
     """Return the entry in a record; None if no lane of ours wrote it."""
     try:

@@ -36,6 +36,9 @@ class Installation(_FrozenModel):
 
     id: UUID
     created: datetime
+    deleted: Mapping[str, int] = {}
+    """By deleted pipeline, the number of its last version. A pipeline of that name that is applied
+    again begins with the next one, so that no number ever names two versions."""
 
 
 class RetryPolicy(_FrozenModel):

@@ -34,7 +34,7 @@ _MAX_ROW_BYTES = 8 * 1024 * 1024  # approximate limit of the rows in one transac
 _LOG_INTERVAL = 10.0  # seconds between two log lines about foreign records
 
 POSITION_KEY = b"position"
-_FIRING_PREFIX = b"firing/"  # before the key of an alert in the lane's state
+FIRING_PREFIX = b"firing/"  # before the key of an alert in the lane's state
 _ID_HEADER = length_prefixed(b"ce_id")
 
 
@@ -213,13 +213,13 @@ class BookkeeperLane:
 def _firing_record(alert: Alert) -> OutgoingRecord:
     """Return the row of an alert in the lane's state; a tombstone once it is resolved."""
     firing = alert.model_dump_json().encode() if alert.state == "firing" else None
-    return OutgoingRecord(_FIRING_PREFIX + alert.key.encode(), firing)
+    return OutgoingRecord(FIRING_PREFIX + alert.key.encode(), firing)
 
 
 def _restore_firing(state: Mapping[bytes, bytes]) -> list[Alert]:
     found = []
     for key, value in state.items():
-        if key.startswith(_FIRING_PREFIX):
+        if key.startswith(FIRING_PREFIX):
             try:
                 found.append(Alert.model_validate_json(value))
             except ValidationError:

@@ -213,10 +213,9 @@ async def _prepare_version(
     existing: Mapping[str, int],
 ) -> PreparedVersion:
     history = table.of(derived.pipeline)
-    newest = history[-1] if history else None
     version = Version(
         pipeline=derived.pipeline,
-        version=newest.version + 1 if newest else 1,
+        version=table.next_number(derived.pipeline),
         installation=table.installation.id if table.installation else uuid4(),
         published=datetime.now(UTC),
         published_by=job.by,

@@ -11,8 +11,9 @@ from aiokafka import TopicPartition
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
-from farandole.events.ledger_entry import ledger_partition
+from farandole.events.ledger_entry import ledger_partition, without_deleted
 from farandole.events.run_row import parse_run_row
+from farandole.events.topology_version import Version
 from farandole.ledger import entry_validation
 from farandole.ledger.bookkeeper_lane import POSITION_KEY
 from farandole.ledger.row_verification import RefoldCheck, RowMismatch
@@ -34,11 +35,11 @@ class RunRowAudit:
     """Compares rows with the fold of their entries, for one lane of the bookkeeper after the
     other."""
 
-    def __init__(self, settings: Settings, pipeline: str, retention_limit: int | None) -> None:
-        """`retention_limit`: retention may have deleted entries up to this time, in ms of the
-        epoch. None if it has deleted none."""
+    def __init__(self, settings: Settings, oldest: Version, retention_limit: int | None) -> None:
+        """`oldest`: the oldest version of the pipeline. `retention_limit`: retention may have
+        deleted entries up to this time, in ms of the epoch. None if it has deleted none."""
         self._settings = settings
-        self._pipeline = pipeline
+        self._oldest = oldest
         self._retention_limit = retention_limit
         self.faults: list[RowFault] = []
         self.unverifiable: list[str] = []
@@ -73,6 +74,7 @@ class RunRowAudit:
                     entry = entry_validation.parse_entry(record.value)
                     if entry is None:
                         continue
+                    entry = without_deleted(entry, self._oldest.pipeline, self._oldest.version)
                     if record.offset < position:
                         refold.add(entry)
                     else:
@@ -86,7 +88,7 @@ class RunRowAudit:
         either = mismatch.row or mismatch.refolded
         assert either is not None
         if (
-            either["pipeline"] != self._pipeline
+            either["pipeline"] != self._oldest.pipeline
             or len(self.faults) + len(self.unverifiable) >= _MAX_NAMED_RUNS
         ):
             return

@@ -17,6 +17,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
 from farandole.catalog.published_versions import VersionsByNumber
+from farandole.events.ledger_entry import without_deleted
 from farandole.events.record import Record
 from farandole.ledger import entry_validation
 from farandole.ledger.audit_comparison import (
@@ -128,7 +129,7 @@ async def audit_topics(installation: Installation, request: AuditRequest) -> Aud
         at_work = {name for name, _ in cells if name in reader.at_work}
         cells = [cell for cell in cells if cell[0] not in reader.at_work]
         ids = await reader.ids(cells[:_MAX_EXAMINED_EDGES]) if cells else {}
-    rows = RunRowAudit(settings, next(iter(versions.values())).pipeline, reader.retention.books)
+    rows = RunRowAudit(settings, versions[min(versions)], reader.retention.books)
     await rows.compare(run)
     faults: list[AuditFault] = []
     unverifiable: list[str] = []
@@ -190,6 +191,7 @@ class _AuditReader:
         self._began = began
         self._index = VersionIndex(versions.values())
         self._pipeline = versions[max(versions)].pipeline
+        self._oldest = min(versions)
         self._topics = sorted({e.topic for v in versions.values() for e in v.events.values()})
         self._emits: dict[str | None, set[str]] = {}
         for name, stage in ((n, s) for v in versions.values() for n, s in v.stages.items()):
@@ -255,6 +257,7 @@ class _AuditReader:
                 entry = entry_validation.parse_entry(record.value)
                 if entry is None or entry["pipeline"] != self._pipeline:
                     continue
+                entry = without_deleted(entry, self._pipeline, self._oldest)
                 add_entry_sums(books, entry)
                 if entry["at"] >= self._began and len(self.at_work) < _MAX_KEPT_IDS:
                     runs = (group(part["run"]) for part in entry["runs"])

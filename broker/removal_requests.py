@@ -1,0 +1,95 @@
+"""How are topics and consumer groups deleted?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+from typing import TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupIdNotFound,
+    NonEmptyGroup,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from farandole.broker.admin_calls import POLL_INTERVAL, call_until_final, raise_for_code
+from farandole.broker.aiokafka_internals import send_delete_group
+from farandole.broker.broker_errors import BrokerError
+from farandole.broker.kafka_clients import with_deadline
+from farandole.broker.settings import Settings
+
+T = TypeVar("T")
+
+
+class GroupInUseError(BrokerError):
+    """A consumer group has members, so Kafka does not delete it."""
+
+
+async def delete_topics(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Collection[str]
+) -> None:
+    """Delete topics and return when the broker knows none of them any more. Topics that do not
+    exist are skipped."""
+    if not topics:
+        return
+    patience = int(settings.deadline * 900)  # shorter than ours: Kafka can report what is late
+    answer = await _call(
+        settings,
+        lambda: client.delete_topics(list(topics), timeout_ms=patience),
+        f"deleting {len(topics)} topics",
+    )
+    for name, code in answer.topic_error_codes:
+        error = for_code(code)
+        if error is not UnknownTopicOrPartitionError:
+            raise_for_code(error, f"cannot delete the topic {name}", None)
+    await with_deadline(
+        _await_gone(client, settings, topics),
+        settings.deadline,
+        f"waiting until {len(topics)} topics are deleted",
+    )
+
+
+async def _await_gone(
+    client: AIOKafkaAdminClient, settings: Settings, topics: Collection[str]
+) -> None:
+    while True:
+        described = await _call(settings, client.describe_topics, "asking for the topics")
+        if not {topic["topic"] for topic in described} & set(topics):
+            return
+        await asyncio.sleep(POLL_INTERVAL)
+
+
+async def delete_group(client: AIOKafkaAdminClient, settings: Settings, group: str) -> None:
+    """Delete a consumer group with its offsets; a group that does not exist is skipped. Raises
+    GroupInUseError if it has members."""
+
+    async def delete() -> None:
+        error = await send_delete_group(client, group)
+        if error is NonEmptyGroup:
+            raise GroupInUseError(f"the group {group} has members")
+        if error.retriable:
+            raise error
+        if error is not GroupIdNotFound:
+            raise_for_code(error, f"cannot delete the group {group}", None)
+
+    await _call(settings, delete, f"deleting the group {group}")
+
+
+async def group_names(client: AIOKafkaAdminClient, settings: Settings) -> set[str]:
+    """Return the name of every consumer group of the cluster."""
+    listed = await _call(settings, client.list_consumer_groups, "asking for the groups")
+    return {name for name, *_ in listed}
+
+
+async def group_topics(client: AIOKafkaAdminClient, settings: Settings, group: str) -> set[str]:
+    """Return the topics in which a group has committed offsets."""
+    asking = partial(client.list_consumer_group_offsets, group)
+    found = await _call(settings, asking, f"asking for the offsets of {group}")
+    return {tp.topic for tp, committed in found.items() if committed.offset >= 0}
+
+
+async def _call(settings: Settings, call: Callable[[], Awaitable[T]], what: str) -> T:
+    return await call_until_final(call, settings.deadline, what)

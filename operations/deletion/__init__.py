@@ -1,0 +1,1 @@
+"""How is a pipeline deleted, with everything that belongs to it?"""

@@ -1,0 +1,218 @@
+"""How is a pipeline deleted, so that a deletion that was killed can be finished?
+
+Each step can be repeated, and the versions go last: until then a second call finds from them what
+is left. State that a running service holds in memory (run rows, incidents) is deleted under the
+transactional id of its lane: that fences the lane, which is born again and reads what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import orjson
+
+from farandole.broker import transactions
+from farandole.broker.backoff import Backoff
+from farandole.broker.broker_errors import (
+    BrokerError,
+    DeadlineExceededError,
+    ProducerFencedError,
+    TransactionFailedError,
+)
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import read_table
+from farandole.broker.transactions import FencedProducer, fenced_producer, uninterrupted
+from farandole.catalog.pipeline_footprint import PipelineFootprint, pipeline_footprint
+from farandole.catalog.topology_table import read_topology
+from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.topology_version import INSTALLATION_KEY
+from farandole.notifier import notifier_tables
+from farandole.operations.deletion import system_rows
+from farandole.operations.deletion.deletion_plan import plan_deletion, refuse_obstacles
+from farandole.operations.errors import operation
+from farandole.operations.installation import Installation
+from farandole.operations.results import Result
+
+MAX_TRANSACTION_ROWS = 5_000  # tombstones in one transaction
+_MAX_ATTEMPTS = 12  # a lane that is born again at the same moment fences us
+_BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
+
+Progress = Callable[[str], None]
+"""Called with the name of each step when it is done."""
+Rewrite = Callable[[FencedProducer], Awaitable[int]]
+"""Deletes rows with the producer of their owner, and returns how many."""
+
+
+class DeletionResult(Result):
+    """What this call has deleted; an earlier call that was killed may have deleted more."""
+
+    pipeline: str
+    versions: int
+    topics: int
+    groups: int
+    rows: int
+    """Rows of runs, alerts, incidents, notices and control documents."""
+
+
+@operation
+async def delete_pipeline(
+    installation: Installation, pipeline: str, progress: Progress = lambda _: None
+) -> DeletionResult:
+    """Delete a pipeline. Raises ConflictError (`workers_alive`, `subscribed_elsewhere`,
+    `books_behind`) if something stands in the way now, and NotFoundError (`pipeline_unknown`).
+
+    Called again after it was killed, it deletes the rest."""
+    settings = installation.settings
+    plan = await plan_deletion(installation, pipeline)
+    refuse_obstacles(plan)
+    versions = (await read_topology(settings)).of(pipeline)
+    footprint = pipeline_footprint(settings.names, versions)
+    await _fence_lanes(settings, pipeline, footprint)
+    progress("lanes")
+    rows = await _delete_controls(settings, pipeline)
+    progress("controls")
+    rows += await _delete_incidents(settings, pipeline)
+    progress("incidents")
+    rows += await _delete_runs(settings, pipeline)
+    progress("runs")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.delete_topics(footprint.topics & (await admin.topics()).keys())
+        progress("topics")
+        for stage in footprint.lanes:
+            await admin.delete_group(settings.names.stage_group(pipeline, stage))
+        progress("groups")
+    deleted = await _delete_versions(settings, pipeline)
+    progress("versions")
+    return DeletionResult(
+        pipeline=pipeline,
+        versions=deleted,
+        topics=len(plan.topics),
+        groups=len(plan.groups),
+        rows=rows,
+    )
+
+
+async def _fence_lanes(settings: Settings, pipeline: str, footprint: PipelineFootprint) -> None:
+    """Fence every lane: a frozen worker that wakes later can write nothing any more."""
+    for stage, lanes in footprint.lanes.items():
+        ids = [settings.names.lane_transactional_id(pipeline, stage, lane) for lane in range(lanes)]
+        await asyncio.gather(*(transactions.fence(settings, each) for each in ids))
+
+
+async def _delete_controls(settings: Settings, pipeline: str) -> int:
+    """Delete the control documents of the pipeline, before the rows that say which runs and
+    incidents are its own."""
+    names = settings.names
+    runs = system_rows.run_rows_of(await read_table(settings, names.runs_topic), pipeline)
+    incidents = await read_table(settings, names.incidents_topic)
+    ids = {i.id for i in notifier_tables.read_incidents(incidents) if i.pipeline == pipeline}
+    table = await read_table(settings, names.control_topic)
+    keys = system_rows.control_keys_of(table, pipeline, runs.keys(), ids)
+    topic = Partition(names.control_topic, 0)
+
+    async def rewrite(producer: FencedProducer) -> int:
+        return await _write_tombstones(producer, topic, keys)
+
+    return await _as_owner(settings, f"{names.prefix}farandole.deletion", rewrite) if keys else 0
+
+
+async def _delete_incidents(settings: Settings, pipeline: str) -> int:
+    names = settings.names
+
+    async def rewrite(producer: FencedProducer) -> int:
+        incidents = await read_table(settings, names.incidents_topic)
+        notices = await read_table(settings, names.outbox_topic)
+        return await _write_tombstones(
+            producer,
+            Partition(names.incidents_topic, 0),
+            system_rows.incident_keys_of(incidents, pipeline),
+        ) + await _write_tombstones(
+            producer,
+            Partition(names.outbox_topic, 0),
+            system_rows.notice_keys_of(notices, pipeline),
+        )
+
+    return await _as_owner(settings, f"{names.notifier_group}:0", rewrite)
+
+
+async def _delete_runs(settings: Settings, pipeline: str) -> int:
+    """Delete the rows of runs and of firing alerts, one lane of the bookkeeper after the other."""
+    names = settings.names
+    async with ClusterAdmin.open(settings) as admin:
+        lanes = (await admin.topics()).get(names.runs_topic, 0)
+
+    def rewrite_of(lane: int) -> Rewrite:
+        async def rewrite(producer: FencedProducer) -> int:
+            rows = await read_table(settings, names.runs_topic, lane)
+            state = await read_table(settings, names.bookkeeper_state_topic, lane)
+            return await _write_tombstones(
+                producer,
+                Partition(names.runs_topic, lane),
+                [*system_rows.run_rows_of(rows, pipeline)],
+            ) + await _write_tombstones(
+                producer,
+                Partition(names.bookkeeper_state_topic, lane),
+                system_rows.firing_keys_of(state, pipeline),
+            )
+
+        return rewrite
+
+    return sum(
+        [
+            await _as_owner(settings, f"{names.bookkeeper_group}:{lane}", rewrite_of(lane))
+            for lane in range(lanes)
+        ]
+    )
+
+
+async def _delete_versions(settings: Settings, pipeline: str) -> int:
+    """Delete the versions and the router's report, and remember the last number: a pipeline of that
+    name that is applied later begins with the next one, so no number ever means two things."""
+    names = settings.names
+    topology = Partition(names.topology_topic, 0)
+
+    async def rewrite(producer: FencedProducer) -> int:
+        rows = await read_table(settings, names.topology_topic)
+        keys = [key for key in rows if key.startswith(f"{pipeline}@".encode())]
+        numbers = [int(number) for key in keys if (number := key.rpartition(b"@")[2]).isdigit()]
+        row = orjson.loads(rows[INSTALLATION_KEY])
+        row["deleted"] = {**row.get("deleted", {}), pipeline: max(numbers, default=0)}
+        records = [
+            OutgoingRecord(INSTALLATION_KEY, orjson.dumps(row)),
+            *(OutgoingRecord(key, None) for key in keys),
+        ]
+        await uninterrupted(producer.transact({topology: records}, _now_ms()))
+        return len(numbers)
+
+    return await _as_owner(settings, names.router_transactional_id, rewrite)
+
+
+async def _write_tombstones(
+    producer: FencedProducer, partition: Partition, keys: Sequence[bytes]
+) -> int:
+    for first in range(0, len(keys), MAX_TRANSACTION_ROWS):
+        records = [OutgoingRecord(key, None) for key in keys[first : first + MAX_TRANSACTION_ROWS]]
+        await uninterrupted(producer.transact({partition: records}, _now_ms()))
+    return len(keys)
+
+
+async def _as_owner(settings: Settings, transactional_id: str, rewrite: Rewrite) -> int:
+    """Rewrite rows as the producer with this id, which fences their owner. Again if the owner, born
+    again, has fenced us. Raises BrokerError."""
+    for attempt in range(_MAX_ATTEMPTS):
+        try:
+            async with fenced_producer(settings, transactional_id) as producer:
+                return await rewrite(producer)
+        except (ProducerFencedError, TransactionFailedError, DeadlineExceededError) as error:
+            last = error
+        await asyncio.sleep(_BACKOFF.delay(attempt + 1))
+    raise BrokerError(
+        f"{transactional_id} was taken {_MAX_ATTEMPTS} times ({last}); delete again, which goes on"
+    )
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
