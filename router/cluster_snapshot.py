@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from aiokafka import TopicPartition
 
+from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, partition_lag
 from farandole.broker.settings import Settings
@@ -15,6 +18,7 @@ from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
 from farandole.events.topology_version import Version
 from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
+from farandole.router.publish_transaction import end_unfinished_publication
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_change import UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
@@ -24,13 +28,27 @@ MAX_OFFSETS_READ = (
     20_000  # offsets; if an edge lags more, unread events are not read but estimated from offsets
 )
 
+_UNBLOCKED_SECONDS = 0.5  # most plans take less; a publication holds readers back for a tenth of it
+
 
 async def plan_changes(
     settings: Settings, derived: DerivedTopology, rollback_of: int | None = None
 ) -> ChangePlan:
     """Return what publishing a file would change now. Raises TopicMismatchError, NotAppliedError
-    and BrokerError."""
-    facts, derived = await take_snapshot(settings, derived)
+    and BrokerError.
+
+    A router that died while it published holds back all readers of what the plan depends on. If
+    reading takes long, its publication is ended; a router that lives publishes again.
+    """
+    reading = asyncio.create_task(take_snapshot(settings, derived))
+    try:
+        done, _ = await asyncio.wait({reading}, timeout=_UNBLOCKED_SECONDS)
+        if not done:
+            with suppress(BrokerError):  # reading will tell, or succeed in spite of it
+                await end_unfinished_publication(settings)
+        facts, derived = await reading
+    finally:
+        reading.cancel()
     return make_plan(derived, facts, rollback_of)
 
 

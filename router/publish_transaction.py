@@ -25,8 +25,8 @@ boundary before it can read the version?
    boundary can therefore be read only when the version can be read too.
 
 If the outcome of step 7 is unknown, the producer of versions is started once more before step 9:
-that settles whatever the broker still has of us. A router that dies in between leaves its boundary
-transaction to the next router, or to the time-out.
+that settles whatever the broker still has of us. A router that dies in between leaves its
+transactions to the next plan, which ends them when they hold its readers back, or to the time-out.
 """
 
 from __future__ import annotations
@@ -106,20 +106,29 @@ async def started_producers(
 ) -> AsyncIterator[tuple[FencedProducer, FencedProducer]]:
     """Start the producer of the version, then that of the boundary markers (steps 1 and 2)."""
     async with version_producer(transaction) as publisher:
-        epoch = publisher.epoch
-        # Settling the transaction of another router takes Kafka up to two epochs more.
-        await asyncio.gather(
-            *(_end_boundary_transaction(transaction, before) for before in range(epoch - 3, epoch))
-        )
-        async with boundary_producer(transaction, epoch) as marker:
+        await _end_boundary_transactions(transaction, publisher.epoch)
+        async with boundary_producer(transaction, publisher.epoch) as marker:
             yield publisher, marker
+
+
+async def end_unfinished_publication(settings: Settings) -> None:
+    """Abort the transactions of a router that died while it published, so that readers get past
+    them. Raises the errors of `open_client`."""
+    transaction = PublishTransaction(settings, stages=0)
+    async with version_producer(transaction) as publisher:
+        await _end_boundary_transactions(transaction, publisher.epoch)
+
+
+async def _end_boundary_transactions(transaction: PublishTransaction, epoch: int) -> None:
+    # Settling the transaction of another router takes Kafka up to two epochs more.
+    earlier = range(max(0, epoch - 3), epoch)
+    await asyncio.gather(*(_end_boundary_transaction(transaction, before) for before in earlier))
 
 
 async def _end_boundary_transaction(transaction: PublishTransaction, epoch: int) -> None:
     """Abort the boundary transaction of an earlier router: starting its producer does that."""
-    if epoch >= 0:
-        async with boundary_producer(transaction, epoch):
-            pass
+    async with boundary_producer(transaction, epoch):
+        pass
 
 
 def version_producer(

@@ -16,6 +16,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.router import publish_transaction, version_publisher
+from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
 from tests.router import dying
@@ -85,6 +86,21 @@ async def test_a_router_killed_at_any_step_leaves_the_old_or_the_new(
         )
     boundary = history[1].events["asked"].boundaries[0]
     assert [at and at.offset for at in offsets.values()] == [boundary]
+
+
+async def test_a_router_that_died_while_it_published_does_not_hold_up_the_next_plan(
+    settings: Settings,
+) -> None:
+    """The next router would else wait for the time-outs: it reads the unread events first."""
+    await publish_version(settings, derived(settings.names), "ann")
+    asked = settings.names.event_topic("p", "asked")
+    assert await flows(settings, asked, b"unread") == [b"unread"]
+    await killed(settings, "_write_version", 600)
+    changed = derived(settings.names, MORE)
+    async with asyncio.timeout(_PATIENCE):  # the boundary transaction may live for 10 minutes
+        plan = await plan_changes(settings, changed)
+    assert plan.newest == 1
+    assert not await held(settings, [asked])
 
 
 async def test_a_boundary_transaction_that_no_router_ends_times_out(settings: Settings) -> None:
