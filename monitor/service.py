@@ -43,6 +43,10 @@ class MonitorRunningError(BrokerError):
     """Another monitor uses the same folder."""
 
 
+class FolderNotWritableError(BrokerError):
+    """The monitor cannot write to its folder."""
+
+
 class FaustEndedError(BrokerError):
     """Faust has stopped by itself."""
 
@@ -61,8 +65,9 @@ async def run_monitor(
     """Count ledger entries until `stopping` is set. Tables are kept under `folder`; `on_address` is
     called with the address of the HTTP server.
 
-    Raises MonitorRunningError, PortTakenError, UncommittedReadError, MonitorStalledError,
-    FaustEndedError, FaustHangsError, and the errors of a Kafka that is out of reach at the start.
+    Raises MonitorRunningError, FolderNotWritableError, PortTakenError, UncommittedReadError,
+    MonitorStalledError, FaustEndedError, FaustHangsError, and the errors of a Kafka that is out of
+    reach at the start.
     """
     data = folder / _DATA_FOLDER
     state = MonitorState()
@@ -163,8 +168,16 @@ async def _cancel_tasks(*tasks: asyncio.Task[object]) -> None:
 
 @contextmanager
 def _exclusive_folder(data: Path) -> Iterator[None]:
-    """Lock the folder while the block runs. Raises MonitorRunningError."""
-    data.mkdir(parents=True, exist_ok=True)
+    """Lock the folder while the block runs. Raises MonitorRunningError and
+    FolderNotWritableError."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        (data / "lock").touch()
+    except OSError as error:
+        raise FolderNotWritableError(
+            f"the monitor keeps its tables in {data}, which cannot be written ({error.strerror}); "
+            "FARANDOLE_MONITOR_FOLDER names another folder"
+        ) from None
     with (data / "lock").open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

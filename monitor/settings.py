@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -18,6 +19,8 @@ class MonitorSettings(ConfiguredSettings):
     """The address to listen at. There is no authentication."""
     monitor_port: int = Field(default=0, ge=0, lt=65536)
     """0 for any free port."""
+    monitor_folder: Path | None = None
+    """Where it keeps its tables and writes its address; None for the pipeline's folder."""
     monitor_url: str | None = None
     """Where `top` and `status` ask; None for the address that the monitor of the same folder has
     written to its file."""

@@ -15,12 +15,23 @@ from farandole.broker.broker_errors import InvalidSettingsError
 from farandole.broker.settings import Settings
 from farandole.monitor.committed_consumer import UncommittedReadError
 from farandole.monitor.http_api import PortTakenError
-from farandole.monitor.service import FaustHangsError, MonitorRunningError, run_monitor
+from farandole.monitor.service import (
+    FaustHangsError,
+    FolderNotWritableError,
+    MonitorRunningError,
+    run_monitor,
+)
 from farandole.monitor.settings import MonitorSettings
 from farandole.services.restart_policy import EXIT_TEMPORARY
 from farandole.services.service_runner import run_service
 
-_FINAL = (MonitorRunningError, InvalidSettingsError, PortTakenError, UncommittedReadError)
+_FINAL = (
+    MonitorRunningError,
+    FolderNotWritableError,
+    InvalidSettingsError,
+    PortTakenError,
+    UncommittedReadError,
+)
 
 
 async def run_monitor_service(

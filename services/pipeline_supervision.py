@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
 from farandole.services.errors import QuarantinedError
+from farandole.services.liveness_file import liveness_file
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
 _READY_INTERVAL = 0.2  # seconds between two checks
@@ -43,7 +44,8 @@ async def supervise_until_stopped(
     following = asyncio.create_task(keep_services_current(supervisor, published, services))
     following.add_done_callback(lambda _: stopping.set())
     try:
-        none_quarantined = await supervisor.run(stopping)
+        async with liveness_file(supervisor.healthy):
+            none_quarantined = await supervisor.run(stopping)
         if following.done():
             following.result()  # raises the error that has ended it
     finally:

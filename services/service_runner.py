@@ -11,6 +11,7 @@ import structlog
 
 from farandole.broker.broker_errors import BrokerError
 from farandole.lanes.lane_group import MembershipError
+from farandole.services.liveness_file import liveness_file
 from farandole.services.restart_policy import EXIT_TEMPORARY
 from farandole.worker.heartbeat import Heartbeat
 
@@ -56,6 +57,7 @@ async def service_lifetime(*, beats: bool = True) -> AsyncIterator[asyncio.Event
         return
     beating = asyncio.create_task(Heartbeat.from_environment().run({}, stopping))
     try:
-        yield stopping
+        async with liveness_file():
+            yield stopping
     finally:
         beating.cancel()

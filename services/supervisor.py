@@ -132,6 +132,10 @@ class Supervisor:
         """Return True once every process has written a heartbeat or is in quarantine."""
         return all(p.last_beat > 0 or p.quarantined for p in self._processes.values())
 
+    def healthy(self) -> bool:
+        """Return True if every process writes heartbeats now."""
+        return all(p.last_beat > 0 and not p.quarantined for p in self._processes.values())
+
     def pids(self) -> dict[str, int]:
         """Return the ids of the processes that run now, by their names."""
         return {p.name: p.child.pid for p in self._processes.values() if p.child and p.child.pid}

@@ -31,6 +31,6 @@ async def _run_monitor(context: CliContext) -> int:
     return await run_monitor_service(
         await context.connect(),
         monitor_settings,
-        context.folder.resolve(),
+        (monitor_settings.monitor_folder or context.folder).resolve(),
         lambda url: print_line(f"monitor at {url}"),
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,10 @@ from sqlalchemy import make_url
 
 from farandole.broker.java_runtime import KAFKA_VERSION
 from farandole.broker.kafka_node_config import server_properties
+from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.cli.__main__ import farandole
+from farandole.notifier.settings import NotifierSettings
+from farandole.services.liveness_file import LIVENESS_FILE_VARIABLE
 from farandole.services.supervisor import DRAIN_TIMEOUT
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +100,59 @@ def test_each_variable_of_a_service_is_a_documented_setting() -> None:
     for name, service in ours().items():
         for variable in service["environment"]:
             assert f"`{variable}`" in documented, f"{name}: {variable}"
+
+
+def test_every_setting_reaches_the_services_that_have_it() -> None:
+    """A setting that is not handed on is one that silently does nothing."""
+    learnt = {"bootstrap", "cluster_id"}  # one has a value here; the other a process learns itself
+    for name, service in ours().items():
+        for setting in Settings.model_fields.keys() - learnt:
+            variable = f"{ENV_PREFIX}{setting.upper()}"
+            assert variable in service["environment"], f"{name}: {variable}"
+    told = ours()["notifier"]["environment"]
+    assert {f"{ENV_PREFIX}{name.upper()}" for name in NotifierSettings.model_fields} <= told.keys()
+
+
+def test_every_service_has_a_health_check() -> None:
+    for name, service in services().items():
+        assert service["healthcheck"]["test"], name
+
+
+@pytest.mark.parametrize("service", ["kafka", "postgres", "router", "worker"])
+def test_a_slow_start_is_no_failure(service: str) -> None:
+    assert int(services()[service]["healthcheck"]["start_period"].removesuffix("s")) >= 60
+
+
+def test_the_health_checks_read_the_file_that_services_touch(tmp_path: Path) -> None:
+    for name in ("worker", "bookkeeper", "notifier", "monitor"):
+        service = ours()[name]
+        file = service["environment"][LIVENESS_FILE_VARIABLE]
+        (_, told) = service["healthcheck"]["test"]
+        check = told.replace("$$", "$").replace(file, str(tmp_path / "alive"))
+        assert file in told
+        assert subprocess.run(["sh", "-c", check], stderr=subprocess.DEVNULL).returncode == 1
+        (tmp_path / "alive").touch()
+        assert subprocess.run(["sh", "-c", check]).returncode == 0
+        old = time.time() - 60
+        os.utime(tmp_path / "alive", (old, old))
+        assert subprocess.run(["sh", "-c", check]).returncode == 1
+        (tmp_path / "alive").unlink()
+
+
+def test_the_monitor_can_write_and_be_found() -> None:
+    told = ours()["monitor"]["environment"]
+    assert told["FARANDOLE_MONITOR_FOLDER"] in ours()["monitor"]["tmpfs"]
+    assert told["FARANDOLE_MONITOR_HOST"] == "0.0.0.0"
+    asked = ours()["router"]["environment"]["FARANDOLE_MONITOR_URL"]
+    assert asked == f"http://monitor:{told['FARANDOLE_MONITOR_PORT']}"
+
+
+def test_the_page_names_every_service() -> None:
+    page = (ROOT / "docs" / "compose.md").read_text()
+    for name in services():
+        assert f"| `{name}` |" in page, name
+    with_own_kafka = next(line for line in page.splitlines() if "--no-deps" in line)
+    assert set(services()) - {"kafka"} <= set(with_own_kafka.split())
 
 
 def test_the_broker_is_of_the_embedded_ones_version() -> None:
