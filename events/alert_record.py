@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from farandole.events.envelope import constant_headers
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import OutgoingRecord
+from farandole.events.record_time import RowTime
 
 AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "ledger.lags"]
 
@@ -31,7 +32,7 @@ class Alert(BaseModel):
     """The lane, if the alert is about one lane of the stage; else None. People see one alert for a
     stage."""
     text: str
-    since: datetime
+    since: RowTime
     state: Literal["firing", "resolved"]
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from farandole.events.record_time import RowTime
 
 
 class _FrozenModel(BaseModel):
@@ -35,7 +37,7 @@ class MuteDocument(_FrozenModel):
     pipeline: str = ""
     stage: str = ""
     incident: str = ""
-    until: AwareDatetime
+    until: RowTime
     by: str = ""
 
     @property
@@ -48,7 +50,7 @@ class CancelDocument(_FrozenModel):
 
     do: Literal["cancel"] = "cancel"
     run: str
-    until: AwareDatetime | None = None
+    until: RowTime | None = None
     by: str = ""
 
     @property
@@ -60,7 +62,7 @@ class _StageDocument(_FrozenModel):
     pipeline: str
     stage: str = ""
     """Empty for all stages of the pipeline."""
-    until: AwareDatetime | None = None
+    until: RowTime | None = None
     by: str = ""
 
     @property

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from farandole.events.record_time import RowTime
 
 NoticeChannel = Literal["email", "webhook"]
 
@@ -30,7 +31,7 @@ class IncidentSample(_FrozenModel):
     message: str
     data: str
     """Indented JSON, or a word in brackets if there is nothing to show."""
-    failed: datetime
+    failed: RowTime
 
 
 class Incident(_FrozenModel):
@@ -53,19 +54,19 @@ class Incident(_FrozenModel):
     """The message with its variable parts removed."""
     version: str
     """The newest version under which it happened, `order-lines@7`."""
-    opened: datetime
-    last: datetime
+    opened: RowTime
+    last: RowTime
     count: int
     """How many events died, or alerts fired."""
     told: int = 0
     """The count in the last notice."""
     notices: int = 0
     """How many notices were written; the next one has this number."""
-    due: datetime
+    due: RowTime
     """No notice that the incident grows is sent before this time."""
-    resolved: datetime | None = None
+    resolved: RowTime | None = None
     acknowledged_by: str | None = None
-    muted_until: datetime | None = None
+    muted_until: RowTime | None = None
     samples: tuple[IncidentSample, ...] = ()
     """The first and the newest event."""
     firing: int | None = None
@@ -113,12 +114,12 @@ class Notice(_FrozenModel):
     """The JSON that is posted to the webhook."""
     channels: tuple[NoticeChannel, ...]
     """The channels, in the order in which they are tried."""
-    written: datetime
+    written: RowTime
     attempts: int = 0
     """Counted before each attempt: a notice with attempts may have been delivered already."""
-    due: datetime | None = None
+    due: RowTime | None = None
     """When it is tried again; None for now."""
-    delivered: datetime | None = None
+    delivered: RowTime | None = None
     """When it was delivered. The row is kept for an hour after that, to count notices by hour."""
     failures: Mapping[str, str] = {}
     """Why the last attempt failed, by channel or recipient."""

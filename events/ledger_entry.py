@@ -19,8 +19,6 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 HASH_MASK = 2**64 - 1
-MAX_TIME_MS = 253_402_300_799_000
-"""The end of the year 9999 in milliseconds of the epoch: no time in an entry or a row is later."""
 DEFAULT_LEDGER_PARTITIONS = 4
 """The number of partitions of a ledger that is created."""
 

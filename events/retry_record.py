@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from farandole.events.record import Header, OutgoingRecord, Record
+from farandole.events.record_time import MAX_TIME_MS, known_time_ms
 
 PARKED_PREFIX = b"parked/"
 REPLAY_PREFIX = b"replay/"
@@ -37,6 +38,7 @@ class ParkedEvent(NamedTuple):
     key: bytes | None
     headers: tuple[Header, ...]
     timestamp: int
+    """0 if the producer of the event gave it no usable time."""
     sequence: int = 0
     """Its number in the order in which the lane parked events. Events of the same key are handled
     in this order."""
@@ -72,7 +74,7 @@ def to_parked_event(record: Record, sequence: int = 0) -> ParkedEvent:
         record.value,
         record.key,
         tuple(record.headers),
-        record.timestamp,
+        known_time_ms(record.timestamp) or 0,
         sequence,
     )
 
@@ -138,7 +140,6 @@ def parse_retry_row(value: bytes) -> ParkedEvent:
 
 
 _TEXT_FIELDS = ("topic", "error", "message")
-_MAX_TIME = 253_402_300_799_000  # milliseconds of the epoch: the last second that has a date
 
 
 def _validate_account(account: dict[str, Any]) -> None:
@@ -149,7 +150,11 @@ def _validate_account(account: dict[str, Any]) -> None:
             continue
         if name in _TEXT_FIELDS:
             fits = isinstance(value, str)
+        elif name == "timestamp":
+            # Older releases wrote what the producer of the event had given.
+            fits = type(value) is int
+            account[name] = fits and (known_time_ms(value) or 0)
         else:
-            fits = type(value) is int and -(name == "timestamp") <= value <= _MAX_TIME
+            fits = type(value) is int and 0 <= value <= MAX_TIME_MS
         if not fits:
             raise ValueError(f"{name} is {value!r}")

@@ -11,8 +11,9 @@ from typing import Any, NotRequired, TypedDict, cast
 
 import orjson
 
-from farandole.events.ledger_entry import MAX_TIME_MS, RunRoot
+from farandole.events.ledger_entry import RunRoot
 from farandole.events.outcome import RECORDED, Outcome, pending_count
+from farandole.events.record_time import MAX_TIME_MS
 
 
 class RunEdge(TypedDict):

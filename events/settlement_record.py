@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import Header, OutgoingRecord
+from farandole.events.record_time import RowTime
 from farandole.events.safe_text import escape_surrogates
 
 SettlementKind = Literal["replayed", "discarded"]
@@ -39,7 +40,7 @@ class Settlement(BaseModel):
     """The offsets of the letters."""
     how: SettlementKind
     by: str
-    at: Annotated[datetime, Field(strict=False)]
+    at: Annotated[RowTime, Field(strict=False)]
     reason: str = ""
     order: str = ""
     """The id of the command that settled the letters."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import from_json
 
 from farandole.events.file_keys import FileKey, StageField
+from farandole.events.record_time import RowTime
 from farandole.events.row_format import check_format
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -35,7 +35,7 @@ class Installation(_FrozenModel):
     """Written once by the first router of a cluster and namespace."""
 
     id: UUID
-    created: datetime
+    created: RowTime
     deleted: Mapping[str, int] = {}
     """By deleted pipeline, the number of its last version. A pipeline of that name that is applied
     again begins with the next one, so that no number ever names two versions."""
@@ -276,7 +276,7 @@ class Version(_FrozenModel):
     pipeline: str
     version: Annotated[int, Field(ge=1)]
     installation: UUID
-    published: datetime
+    published: RowTime
     published_by: str
     events: Mapping[str, EventSpec]
     stages: Mapping[str, StageSpec]
@@ -285,7 +285,7 @@ class Version(_FrozenModel):
     ledger: Annotated[int, Field(ge=0)] = 0
     """Partitions of `farandole.ledger`; 0 in a version that was published before the ledger
     existed."""
-    retired: datetime | None = None
+    retired: RowTime | None = None
     """When its last event was settled: its stages need no longer be hosted for it."""
     rollback_of: int | None = None
     """The version whose content this one repeats, if it was published by a rollback."""
@@ -318,7 +318,7 @@ class RouterReport(_FrozenModel):
     router that watched the file."""
 
     pipeline: str
-    reported: datetime
+    reported: RowTime
     reported_by: str
     file: str
     findings: tuple[str, ...] = ()

@@ -143,7 +143,7 @@ class BookkeeperLane:
 
     def _fold_record(self, record: Record) -> None:
         """Fold the entry in a record into its runs; count the record if it is not an entry."""
-        entry = entry_validation.parse_entry(record.value)
+        entry = entry_validation.parse_entry(record.value, lambda: self._count_foreign(record))
         if entry is None:
             self._count_foreign(record)
             return
@@ -153,7 +153,8 @@ class BookkeeperLane:
             self._store.apply_part(each, entry, events)
 
     def _count_foreign(self, record: Record) -> None:
-        """Count a record that is not an entry, and log the count from time to time."""
+        """Count a record, or a part of one, that is not valid, and log the count from time to
+        time."""
         self._foreign_count += 1
         at = time.monotonic()
         if at - self._last_logged >= _LOG_INTERVAL:

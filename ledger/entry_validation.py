@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
 from typing import Any
 
 from farandole.events import ledger_entry
-from farandole.events.ledger_entry import HASH_MASK, MAX_TIME_MS, LedgerEntry
+from farandole.events.ledger_entry import HASH_MASK, LedgerEntry
 from farandole.events.outcome import RECORDED
+from farandole.events.record_time import MAX_TIME_MS
 
 _MAX_COUNT = 2**40  # events or lines in one part, so that sums of them stay below 64 bits
 _MAX_NAME_LENGTH = 249  # characters
@@ -17,27 +19,39 @@ _MAX_RUN_LENGTH = 64
 _OUTCOME_COUNTS = tuple(outcome.value for outcome in RECORDED)  # may be negative after a replay
 
 
-def parse_entry(value: bytes | None) -> LedgerEntry | None:
+def parse_entry(
+    value: bytes | None, on_bad_part: Callable[[], object] = lambda: None
+) -> LedgerEntry | None:
     """Return the entry in a record; None if the record is not a valid entry.
 
-    The result is complete and has the right types, so that no later code needs to check it."""
+    The result is complete and has the right types, so that no later code needs to check it. Only
+    times of events may be any number: `past_time_ms` reads them. A part of a run that is not valid
+    is left out, and `on_bad_part` is called for it: it costs no other run its part."""
     found = ledger_entry.parse_ledger_entry(value)
-    return found if found is not None and _is_valid_entry(found) else None
+    if found is None or not _is_valid(_has_valid_fields, found):
+        return None
+    parts = [part for part in found["runs"] if _is_valid(_is_valid_part, part)]
+    for _ in range(len(found["runs"]) - len(parts)):
+        on_bad_part()
+    return {**found, "runs": parts}
 
 
-def _is_valid_entry(entry: Any) -> bool:
+def _is_valid(check: Callable[[Any], bool], found: Any) -> bool:
     """Return True if all required fields are there, with values in their ranges."""
     try:
-        return (
-            _is_name(entry["pipeline"])
-            and _is_name(entry["stage"])
-            and _is_int_within(entry["lane"], 0, _MAX_COUNT)
-            and _is_int_within(entry["at"], 0, MAX_TIME_MS)
-            and _is_seconds(entry["seconds"])
-            and all(map(_is_valid_part, entry["runs"]))
-        )
+        return check(found)
     except (KeyError, TypeError, AttributeError):
         return False
+
+
+def _has_valid_fields(entry: Any) -> bool:
+    return (
+        _is_name(entry["pipeline"])
+        and _is_name(entry["stage"])
+        and _is_int_within(entry["lane"], 0, _MAX_COUNT)
+        and _is_int_within(entry["at"], 0, MAX_TIME_MS)
+        and _is_seconds(entry["seconds"])
+    )
 
 
 def _is_valid_part(part: Any) -> bool:
@@ -56,7 +70,7 @@ def _is_valid_consumed(consumed: Any) -> bool:
     return (
         _is_int_within(consumed["n"], 0, _MAX_COUNT)
         and _is_int_within(consumed["hash"], 0, HASH_MASK)
-        and _is_int_within(consumed["oldest"], 0, MAX_TIME_MS)
+        and type(consumed["oldest"]) is int
         and _is_int_within(consumed.get("lines", 0), 0, _MAX_COUNT)
         and all(
             _is_int_within(consumed.get(name, 0), -_MAX_COUNT, _MAX_COUNT)
@@ -80,7 +94,7 @@ def _is_valid_root(root: Any) -> bool:
         and _is_name(root["topic"])
         and _is_int_within(root["partition"], 0, _MAX_COUNT)
         and _is_int_within(root["offset"], 0, HASH_MASK)
-        and _is_int_within(root["at"], 0, MAX_TIME_MS)
+        and type(root["at"]) is int
         and _are_stage_names(root["to"])
         and _is_seconds(root.get("within", 0))
         and _is_seconds(root.get("fail_above", 0))

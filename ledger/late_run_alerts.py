@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from farandole.events.alert_record import Alert
+from farandole.events.record_time import MAX_TIME_MS
 from farandole.events.run_row import RunRow
 from farandole.ledger.alert_text import late_run_resolved_text, late_run_text
 from farandole.ledger.run_completion import completion_deadline
@@ -21,7 +22,7 @@ def resolved_alert(row: RunRow) -> Alert:
 
 
 def _build_alert(row: RunRow, text: str, state: str) -> Alert:
-    since = completion_deadline(row) or row["opened"]
+    since = min(completion_deadline(row) or row["opened"], MAX_TIME_MS)
     return Alert.model_validate(
         {
             "kind": "run.late",

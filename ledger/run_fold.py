@@ -18,6 +18,7 @@ from farandole.events.ledger_entry import (
     hash_event_ids,
 )
 from farandole.events.outcome import RECORDED
+from farandole.events.record_time import past_time_ms
 from farandole.events.run_row import RunEdge, RunRow, edge_name, new_edge
 from farandole.ledger.run_completion import FOREIGN_EDGE_MARK, RunTransition, update_status
 
@@ -43,7 +44,7 @@ def fold_part(
         suffix = f"{FOREIGN_EDGE_MARK}{entry['pipeline']}@{part['version']}"
     edges = new["edges"]
     if "root" in part:
-        _add_root_debt(new, part["root"], part["in"])
+        _add_root_debt(new, part["root"], part["in"], at)
     for event_type, emitted in part["out"].items():
         if not emitted["to"]:
             leaf = event_type + suffix
@@ -81,7 +82,9 @@ def _copy_row(row: RunRow) -> RunRow:
     return {**row, "edges": dict(row["edges"]), "leaves": dict(row["leaves"])}
 
 
-def _add_root_debt(row: RunRow, root: RunRoot, settled: Mapping[str, ConsumedCounts]) -> None:
+def _add_root_debt(
+    row: RunRow, root: RunRoot, settled: Mapping[str, ConsumedCounts], at: int
+) -> None:
     """Count the root as emitted once to each stage that subscribes to it.
 
     Every subscriber's entry names all of them, so this is a union of sets, not a sum."""
@@ -91,8 +94,9 @@ def _add_root_debt(row: RunRow, root: RunRoot, settled: Mapping[str, ConsumedCou
             # An entry that opens a run settles its root. This entry replays a root that was settled
             # before, and the row of the run has been deleted since.
             return
-        known = {**root, "to": []}
-        row["opened"] = root["at"]
+        # Entries of older releases may have any time here.
+        known = {**root, "at": past_time_ms(root["at"], at), "to": []}
+        row["opened"] = known["at"]
     elif _root_position(known) != _root_position(root):
         suffix = FOREIGN_EDGE_MARK + "/".join(map(str, _root_position(root)))
     new_stages = [s for s in root["to"] if suffix or s not in known["to"]]
@@ -134,7 +138,7 @@ def _add_consumed(edge: RunEdge, consumed: ConsumedCounts, at: int, seconds: flo
             counts[name] = counts.get(name, 0) + outcomes[name]  # older rows lack newer outcomes
     if "lines" in consumed:
         edge["lines"] = edge.get("lines", 0) + consumed["lines"]
-    edge["age"] = max(edge["age"], (at - consumed["oldest"]) / 1000)
+    edge["age"] = max(edge["age"], (at - past_time_ms(consumed["oldest"], at)) / 1000)
     edge["seconds"] += seconds
     edge["first"] = edge["first"] or at
     edge["last"] = max(edge["last"], at)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from farandole.events.ledger_entry import parse_ledger_entry
 from farandole.events.outcome import OutcomeCounts
+from farandole.events.record_time import past_time_ms
 
 
 class EntryMeasure(NamedTuple):
@@ -46,7 +47,7 @@ def measure_entry(value: bytes | None, now: int) -> EntryMeasure | None:
             for settled in part["in"].values():
                 consumed += settled["n"]
                 outcomes.add(OutcomeCounts.from_fields(settled))
-                oldest = min(oldest, settled["oldest"])
+                oldest = min(oldest, past_time_ms(settled["oldest"], at))
             for sent in part["out"].values():
                 emitted += sent["n"]
         seconds, age = float(entry["seconds"]), (at - oldest) / 1000

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from farandole.events.alert_record import Alert
 from farandole.events.failure_fingerprint import MAX_TITLE_LENGTH, failure_fingerprint
 from farandole.events.record import Record
+from farandole.events.record_time import past_time
 from farandole.events.safe_text import single_line
-from farandole.notifier.dead_letter_view import record_time
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ class AlertView:
         except ValidationError:
             log.warning("alert.foreign", topic=record.topic, offset=record.offset)
             return None
-        time = record_time(record.timestamp, now)
+        time = past_time(record.timestamp, now)
         text = single_line(alert.text[:MAX_ALERT_TEXT])
         stage = _clean_name(alert.stage)
         lane = alert.lane if stage and alert.lane in range(MAX_ALERT_LANES) else None

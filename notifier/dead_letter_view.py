@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ from farandole.events.failure_fingerprint import (
 from farandole.events.incident_record import IncidentSample
 from farandole.events.personal_data_masking import PERSONAL_MASK, mask_personal, personal_values
 from farandole.events.record import Record
+from farandole.events.record_time import past_time
 from farandole.events.safe_text import escape_harmful, single_line
 
 MAX_SAMPLE_DATA = 1_200  # characters
@@ -30,8 +31,6 @@ _USED_HEADERS = frozenset(
     DEAD_HEADER_PREFIX + name
     for name in ("error", "message", "version", "topic", "partition", "offset", "run")
 )
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PersonalSchema = Mapping[str, Any] | None
 SchemaLookup = Callable[[str, str, str, str], PersonalSchema]
@@ -69,7 +68,7 @@ class DeadLetterView:
         cls, record: Record, pipeline: str, stage: str, schema_lookup: SchemaLookup, now: datetime
     ) -> DeadLetterView:
         """Return the view of any record in a dead-letter topic, also of one that no worker has
-        written. A time after `now` is replaced by `now`."""
+        written. One without a usable time, or with one after `now`, gets the time `now`."""
         account = _failure_account(record)
         error = single_line(account.get("error", ""))[:100] or "unknown"
         version = single_line(account.get("version", ""))[:100]
@@ -99,7 +98,7 @@ class DeadLetterView:
             if FINGERPRINT_PATTERN.fullmatch(written_fingerprint.encode())
             else failure_fingerprint(stage, error, title),
             version=version,
-            time=record_time(record.timestamp, now),
+            time=past_time(record.timestamp, now),
             record=record,
             secrets=secrets,
         )
@@ -166,14 +165,6 @@ def _header_text(record: Record, header: str) -> str:
 
 def _decoded_text(value: bytes | None) -> str:
     return (value or b"").decode(errors="backslashreplace")
-
-
-def record_time(timestamp: int, now: datetime) -> datetime:
-    """Return the time of a record's timestamp in milliseconds, or `now` if that is earlier."""
-    try:
-        return min(_EPOCH + timedelta(milliseconds=max(timestamp, 0)), now)
-    except OverflowError:  # after the year 9999
-        return now
 
 
 def _parsed_offset(text: str) -> int:

@@ -13,6 +13,7 @@ from farandole.events import settlement_record
 from farandole.events.control_documents import MuteDocument
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record, UndecodableRecord
+from farandole.events.record_time import past_time_ms
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.quiet_clock import QuietClock
@@ -141,7 +142,9 @@ class NotifierLane:
         now = self._clock()
         now_ms = now.timestamp() * 1000
         limit = self._quiet_clock.old_before(now_ms)
-        saw_old = some_unread or any(record.timestamp < limit for record in records)
+        saw_old = some_unread or any(
+            past_time_ms(record.timestamp, int(now_ms)) < limit for record in records
+        )
         if self._quiet_clock.observe(now_ms, saw_old=saw_old):
             self._store.advance_time(now)
 

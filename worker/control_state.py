@@ -19,6 +19,7 @@ from farandole.events.control_documents import (
     parse_control_or_none,
 )
 from farandole.events.controls_in_force import TimedDocument, cancelled_runs, pause_in_force
+from farandole.events.record_time import past_time
 
 log = structlog.get_logger()
 
@@ -75,12 +76,12 @@ class ControlState:
         if self._table is None or self._table.rows is self._rows:
             return
         self._rows = rows = self._table.rows
-        written = self._table.written_at
+        written, now = self._table.written_at, self._clock()
         # A document that was parsed before is not parsed again, nor is a bad one logged again.
         read = {v: self._read[v] if v in self._read else _parse_control(v) for v in rows.values()}
         self._read = read
         self._documents = [
-            TimedDocument(control, datetime.fromtimestamp(written[key] / 1000, UTC))
+            TimedDocument(control, past_time(written[key], now))
             for key, value in rows.items()
             if (control := read[value]) is not None
         ]

@@ -19,6 +19,7 @@ from farandole.events.ledger_entry import (
 )
 from farandole.events.outcome import Outcome, OutcomeCounts
 from farandole.events.record import OutgoingRecord, Partition, Record
+from farandole.events.record_time import past_time_ms
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.worker.input_edge import ID_HEADER, ID_INDEX, InputEdge
@@ -135,7 +136,7 @@ class TransactionAccounts:
                     lane,
                     written_at,
                     each,
-                    [*map(_run_part, runs[first : first + _MAX_PARTS])],
+                    [_run_part(each, written_at) for each in runs[first : first + _MAX_PARTS]],
                 )
             ]
             for number, runs in by_partition.items()
@@ -158,7 +159,8 @@ def event_id_of(record: Record) -> bytes:
     return next((value for name, value in headers if name == ID_HEADER), b"")
 
 
-def _run_part(accounts: list[EdgeAccount]) -> RunPart:
+def _run_part(accounts: list[EdgeAccount], now: int) -> RunPart:
+    """Return what the accounts of one run say; `now`: milliseconds of the epoch."""
     consumed: dict[str, ConsumedCounts] = {}
     emitted: dict[str, EmittedCounts] = {}
     part: RunPart = {
@@ -169,7 +171,8 @@ def _run_part(accounts: list[EdgeAccount]) -> RunPart:
     }
     for account in accounts:
         edge = account.edge
-        settled = consumed[edge.event_type] = _consumed_counts(account)
+        since = past_time_ms(account.record.timestamp, now)  # its producer may give it any
+        settled = consumed[edge.event_type] = _consumed_counts(account, since)
         if account.lines:
             settled["lines"] = account.lines
         for output, ids in account.emitted_ids.items():
@@ -177,15 +180,15 @@ def _run_part(accounts: list[EdgeAccount]) -> RunPart:
                 lines = account.emitted_lines.get(output, 0)
                 _add_emitted(emitted, output, ids, lines)
         if account.is_root:
-            part["root"] = _root_entry(account)
+            part["root"] = _root_entry(account, since)
     return part
 
 
-def _consumed_counts(account: EdgeAccount) -> ConsumedCounts:
+def _consumed_counts(account: EdgeAccount, oldest: int) -> ConsumedCounts:
     settled: ConsumedCounts = {
         "n": len(account.ids),
         "hash": hash_event_ids(account.ids),
-        "oldest": account.record.timestamp,
+        "oldest": oldest,
     }
     if account.outcomes:
         settled.update(cast(ConsumedCounts, account.outcomes.nonzero()))
@@ -207,14 +210,14 @@ def _add_emitted(
         known["lines"] = known.get("lines", 0) + lines
 
 
-def _root_entry(account: EdgeAccount) -> RunRoot:
+def _root_entry(account: EdgeAccount, at: int) -> RunRoot:
     edge, record = account.edge, account.record
     root: RunRoot = {
         "type": edge.event_type,
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "at": record.timestamp,
+        "at": at,
         "to": edge.subscribers,
     }
     expect = edge.version.expect

@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from itertools import chain, islice, takewhile
 
+import structlog
+
 from farandole.events import retry_record
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import PARKED_PREFIX, ParkedEvent
 from farandole.worker.circuit_breaker import CircuitBreaker
 from farandole.worker.limits import MAX_DUE_EVENTS, MAX_PARKED_BYTES
+
+log = structlog.get_logger()
 
 QueueKey = tuple[str, bytes | int]
 """A topic, and an event's key, or its offset if it has none."""
@@ -62,16 +66,27 @@ class ParkedEvents:
         self, rows: Mapping[bytes, bytes], belongs_to_lane: Callable[[ParkedEvent], bool]
     ) -> None:
         """Load what was committed. Rows that no lane wrote, or that belong to another lane,
-        are skipped."""
+        are logged and skipped."""
         self._clear()
         found = []
         for key, value in rows.items():
             if key.startswith(PARKED_PREFIX):
                 try:
                     event = retry_record.parse_retry_row(value)
-                except ValueError:
-                    continue
-                if belongs_to_lane(event):
+                    if key != PARKED_PREFIX + event.row_name:
+                        raise ValueError("its key is that of another event")
+                    if not belongs_to_lane(event):
+                        raise ValueError(
+                            f"{event.topic}/{event.partition} is no input of this lane"
+                        )
+                except ValueError as error:
+                    topic, partition = self._retry_partition
+                    log.warning(
+                        "parked.unreadable",
+                        row=f"{topic}/{partition}/{key.decode(errors='backslashreplace')}",
+                        why=str(error),
+                    )
+                else:
                     found.append(event)
         for event in sorted(found, key=lambda event: event.sequence):
             self._append(event)

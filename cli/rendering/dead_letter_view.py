@@ -11,8 +11,6 @@ from farandole.events.next_step import CommandLine
 from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.events.safe_text import escape_harmful, single_line
 from farandole.events.time_format import format_timestamp, format_timestamp_ms
-from farandole.notifier.dead_letter_view import record_time
-from farandole.notifier.notifier_lane import utc_now
 from farandole.operations.dead_letters.discard import DiscardResult
 from farandole.operations.dead_letters.failure_kinds import FailureKind
 from farandole.operations.dead_letters.letter_queries import LetterResult
@@ -34,8 +32,8 @@ def kind_lines(kinds: Sequence[FailureKind]) -> list[str]:
             _kind_title(kind),
             f"{kind.open:,}",
             f"{kind.replayed + kind.discarded:,}",
-            _format_time(kind.first),
-            _format_time(kind.last),
+            format_timestamp_ms(kind.first),
+            format_timestamp_ms(kind.last),
         )
         for kind in kinds
     ]
@@ -45,11 +43,6 @@ def kind_lines(kinds: Sequence[FailureKind]) -> list[str]:
 def _kind_title(kind: FailureKind) -> str:
     text = single_line(f"{kind.error}: {kind.title}")
     return text if len(text) <= _MAX_TITLE_LENGTH else f"{text[: _MAX_TITLE_LENGTH - 1]}…"
-
-
-def _format_time(milliseconds: int) -> str:
-    # The writer of the letter may have given it any time.
-    return format_timestamp_ms(int(record_time(milliseconds, utc_now()).timestamp() * 1000))
 
 
 def letter_lines(letter: LetterResult) -> list[str]:

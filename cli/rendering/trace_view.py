@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from farandole.cli.rendering.tables import format_columns
 from farandole.events.record import Record
+from farandole.events.record_time import known_time
 from farandole.events.safe_text import single_line
 from farandole.events.time_format import format_day_time
 from farandole.operations.events.trace import TraceResult
@@ -36,10 +35,13 @@ def trace_lines(result: TraceResult) -> list[str]:
 def _cells(record: Record) -> tuple[str, str, str, str]:
     value = (record.value or b"").decode(errors="backslashreplace")
     key = "" if record.key is None else record.key.decode(errors="backslashreplace")
-    time = datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC)
+    time = known_time(record.timestamp)
+    shown_time = (
+        "(unknown)" if time is None else f"{format_day_time(time)}.{time.microsecond // 1000:03}"
+    )
     return (
         f"{record.topic}/{record.partition}/{record.offset}",
-        f"{format_day_time(time)}.{time.microsecond // 1000:03}",
+        shown_time,
         _shorten(key, _MAX_KEY_LENGTH),
         _shorten(value, _MAX_VALUE_LENGTH),
     )

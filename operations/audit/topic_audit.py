@@ -19,6 +19,7 @@ from farandole.catalog.ownership import VersionIndex
 from farandole.catalog.published_versions import VersionsByNumber
 from farandole.events.ledger_entry import without_deleted
 from farandole.events.record import Record
+from farandole.events.record_time import known_time_ms, past_time_ms
 from farandole.ledger import entry_validation
 from farandole.ledger.audit_comparison import (
     AuditCell,
@@ -238,9 +239,8 @@ class _AuditReader:
             start = {tp: first}
             async with aclosing(scan(self._settings, [tp.topic], start=start)) as batches:
                 async for records in batches:
-                    found[tp] = records[0].timestamp + int(
-                        1000 * self._settings.transaction_timeout
-                    )
+                    oldest = past_time_ms(records[0].timestamp, found[tp])
+                    found[tp] = oldest + int(1000 * self._settings.transaction_timeout)
                     break
         return found
 
@@ -249,7 +249,7 @@ class _AuditReader:
         topics, books = EdgeSums(group), EdgeSums(group)
 
         def add(run: str, edge: AuditEdge, hash_: int, _: str, record: Record) -> None:
-            topics.add(run, edge, 1, hash_, record.timestamp)
+            topics.add(run, edge, 1, hash_, known_time_ms(record.timestamp) or 0)
 
         await self._visit_events(add)
         async for records in scan(self._settings, [self._settings.names.ledger_topic]):

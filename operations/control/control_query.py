@@ -9,6 +9,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events.control_documents import PauseDocument, parse_control_or_none
 from farandole.events.controls_in_force import TimedDocument, pause_in_force
+from farandole.events.record_time import past_time
 from farandole.operations.results import Result
 
 
@@ -34,7 +35,7 @@ async def read_control_state(settings: Settings) -> dict[bytes, TimedDocument]:
             documents.pop(record.key, None)
             control = parse_control_or_none(record.value or b"")
             if control is not None:
-                at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+                at = past_time(record.timestamp, datetime.now(UTC))
                 documents[record.key] = TimedDocument(control, at)
     return documents
 

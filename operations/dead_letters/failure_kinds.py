@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from farandole.events.record_time import to_milliseconds
 from farandole.events.safe_text import single_line
 from farandole.events.settlement_record import SettlementKind
 from farandole.notifier.dead_letter_view import DeadLetterView
@@ -57,7 +58,7 @@ class FailureKinds:
 
     def add(self, letter: DeadLetterView, settled: SettlementKind | None) -> None:
         """Count a letter; `settled` is None while the letter is open."""
-        stage, at = letter.stage, letter.record.timestamp
+        stage, at = letter.stage, to_milliseconds(letter.time)
         key = stage, letter.fingerprint
         if key not in self._kinds and self._kinds_of_stage.get(stage, 0) >= MAX_KINDS:
             key = stage, OTHER_KINDS

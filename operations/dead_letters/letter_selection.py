@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.record import Record
+from farandole.events.record_time import to_milliseconds
 from farandole.notifier.dead_letter_view import DeadLetterView
 
 
@@ -54,7 +55,7 @@ class LetterSelection:
         """Return True if the letter is selected."""
         if self.positions:
             return letter.record.offset in self.positions.get(letter.stage, ())
-        at = letter.record.timestamp
+        at = to_milliseconds(letter.time)
         return (
             self.stage in (None, letter.stage)
             and self.fingerprint in (None, letter.fingerprint)

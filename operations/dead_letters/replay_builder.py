@@ -23,6 +23,7 @@ from farandole.events.dead_letter_truncation import approximate_record_size
 from farandole.events.header_codec import encode_headers
 from farandole.events.ledger_entry import RunPart, ledger_partition
 from farandole.events.record import OutgoingRecord, Record
+from farandole.events.record_time import known_time_ms
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.root_record import repeat_headers
 from farandole.events.run_ids import RUN_ID_PATTERN
@@ -127,7 +128,10 @@ def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) ->
         value=record.value,
         key=record.key,
         headers=tuple(h for h in record.headers if not h[0].startswith(DEAD_HEADER_PREFIX)),
-        timestamp=_number_or(_parse_number(account_field(record, "timestamp")), record.timestamp),
+        timestamp=known_time_ms(
+            _number_or(_parse_number(account_field(record, "timestamp")), record.timestamp)
+        )
+        or 0,
         before=_number_or(_parse_number(account_field(record, "attempts")), 0),
         replays=_number_or(_parse_number(account_field(record, "replays")), 0) + 1,
         first_failed=_parse_milliseconds(account_field(record, "first_failed")),

@@ -18,6 +18,7 @@ from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
 from farandole.events.kafka_names import MAX_TOPIC_LENGTH
 from farandole.events.record import Record
+from farandole.events.record_time import known_time_ms
 from farandole.events.topology_version import Version
 from farandole.ledger.event_trace import (
     CauseMatcher,
@@ -183,7 +184,7 @@ class EventTracer:
         existing = await self._admin.topics()
         topics = [t for t in (*wanted.outputs, *(wanted.dead if letters else ())) if t in existing]
         partitions = [TopicPartition(t, i) for t in topics for i in range(existing[t])]
-        since = min(record.timestamp for record in level) - _CLOCK_SKEW_MS
+        since = min(known_time_ms(record.timestamp) or 0 for record in level) - _CLOCK_SKEW_MS
         start = await self._admin.offsets_at(partitions, since)
         causes = CauseMatcher(
             version.installation, [(self.type_of(r), RecordPosition.of(r)) for r in level]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -13,6 +12,8 @@ from farandole.catalog.ownership import UnknownVersionError, VersionIndex
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.envelope import UnreadableEventError, parse_envelope
 from farandole.events.record import Record
+from farandole.events.record_time import known_time
+from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.events.topology_version import Version
 
 _NUMBER_FIELDS = ("attempts", "replays", "partition", "offset", "timestamp")
@@ -44,7 +45,8 @@ class RecordResult:
 
     def to_data(self) -> dict[str, Any]:
         """Return attributes, position and data, as data for orjson: `id`, `type`, `run`, `key`,
-        `partition`, `offset`, `time`, and `data`, which is the JSON of the event unchanged.
+        `partition`, `offset`, `time` (None if its producer gave it no usable one), and `data`,
+        which is the JSON of the event unchanged.
         `unreadable` says why the record is no event, and is absent otherwise. `dead` is the failure
         account of a dead letter, and absent otherwise; its `topic`, `partition` and `offset` are
         those of the event."""
@@ -66,7 +68,7 @@ class RecordResult:
             "key": None if record.key is None else record.key.decode(errors="backslashreplace"),
             "partition": record.partition,
             "offset": record.offset,
-            "time": attributes.get("time") or datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            "time": attributes.get("time") or known_time(record.timestamp),
         }
         if unreadable is not None:
             result["unreadable"] = unreadable
@@ -114,7 +116,9 @@ class RecordReader:
         try:
             return self._index.claimed_owner(headers, topic) is not None
         except UnknownVersionError:
-            return True
+            return RUN_ID_PATTERN.fullmatch(headers["ce_runid"]) is not None
+        except UnreadableEventError:
+            return False
 
 
 def json_line(value: bytes | None) -> bytes:

@@ -21,8 +21,8 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import retry_record
 from farandole.events.record import Record
+from farandole.events.record_time import past_time
 from farandole.events.safe_text import single_line
-from farandole.notifier.dead_letter_view import record_time
 from farandole.worker import breaker_alerts
 
 MAX_READ_ROWS = 100_000  # rows of a stage that are read, about, including old ones and tombstones
@@ -136,4 +136,4 @@ def _classify_row(record: Record, now: datetime) -> RetryRowState:
     except ValueError:
         return None
     has_time = key.startswith(retry_record.PARKED_PREFIX) and isinstance(since, int) and since > 0
-    return record_time(since if has_time else record.timestamp, now)
+    return past_time(since if has_time else record.timestamp, now)

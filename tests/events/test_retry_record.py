@@ -27,7 +27,7 @@ events = st.builds(
     value=st.none() | bits,
     key=st.none() | bits,
     headers=st.lists(st.tuples(st.text(max_size=5), bits)).map(tuple),
-    timestamp=st.integers(-1, 2**42),
+    timestamp=st.integers(0, 2**42),
     sequence=st.integers(0, 2**40),
     attempts=st.integers(0, 100),
     before=st.integers(0, 100),
@@ -50,6 +50,15 @@ def test_an_event_of_any_bytes_is_read_as_it_was_written(event: ParkedEvent) -> 
 def test_no_row_is_larger_than_its_upper_bound(event: ParkedEvent) -> None:
     key, value, _ = make_retry_row(event)
     assert len(key or b"") + len(value or b"") <= max_retry_row_size(event)
+
+
+@pytest.mark.parametrize("timestamp", [-1, -(2**63), 2**63 - 1, 1_700_000_000_000_000])
+def test_an_event_without_a_usable_time_can_wait(timestamp: int) -> None:
+    """Also one whose row an older release has written."""
+    record = SimulatedRecord("p.asked", 1, 7, b"{}", b"k", [], timestamp)
+    assert to_parked_event(record).timestamp == 0
+    written = make_retry_row(to_parked_event(record)._replace(timestamp=timestamp))
+    assert parse_retry_row(written.value or b"") == to_parked_event(record)
 
 
 def test_the_value_is_unchanged_after_a_line_of_json() -> None:

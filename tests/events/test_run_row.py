@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from farandole.events.ledger_entry import MAX_TIME_MS, ConsumedCounts
+from farandole.events.ledger_entry import ConsumedCounts
 from farandole.events.outcome import RECORDED
+from farandole.events.record_time import MAX_TIME_MS
 from farandole.events.run_row import RunEdge, new_edge, parse_run_row
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farandole.events.run_row import parse_run_row
 from farandole.ledger import entry_validation
 from farandole.ledger.run_fold import count_settled_events
 from farandole.ledger.run_store import RunStore
@@ -61,7 +62,7 @@ def _folds(value: bytes | None) -> bool:
     for each in found["runs"]:
         book.apply_part(each, found, count_settled_events(found))
     book.take_changes(0)
-    return True
+    return bool(found["runs"])
 
 
 def test_a_valid_entry_is_accepted() -> None:
@@ -112,3 +113,30 @@ def test_an_entry_with_an_invalid_value_is_rejected(path: tuple[Any, ...], wrong
         inside[key] = wrong
 
     assert not _folds(_at(whole(), path, put))
+
+
+def test_a_bad_part_costs_no_other_run_its_part() -> None:
+    good = part("b" * 13, {"asked": consumed("b" * 13)}, {}, root("a"))
+    bad = part("c" * 65, {"asked": consumed("c")})
+    value = orjson.dumps(entry("a", part(RUN, {"asked": consumed(RUN)}), bad, good))
+    bad_parts: list[None] = []
+    found = entry_validation.parse_entry(value, lambda: bad_parts.append(None))
+    assert found is not None
+    assert [each["run"] for each in found["runs"]] == [RUN, "b" * 13]
+    assert len(bad_parts) == 1
+
+
+@pytest.mark.parametrize("time", [-1, 0, -(2**63), 2**63 - 1, 1_700_000_000_000_000])
+def test_events_without_a_usable_time_are_counted(time: int) -> None:
+    """As older releases wrote them: with the time that the producer had given."""
+    settled = {**consumed(RUN), "oldest": time}
+    part_ = part(RUN, {"asked": settled}, {}, {**root("a"), "at": time})  # type: ignore[dict-item]
+    found = entry_validation.parse_entry(orjson.dumps(entry("a", part_)))
+    assert found is not None
+    book = RunStore()
+    book.apply_part(found["runs"][0], found, 1)
+    row = book[RUN.encode()]
+    assert row is not None
+    assert (row["status"], row["opened"]) == ("completed", found["at"])
+    assert row["edges"]["asked>a"]["age"] == 0
+    assert parse_run_row(orjson.dumps(row)) == row

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from farandole.events.control_documents import (
@@ -15,6 +19,19 @@ from farandole.events.control_documents import (
     serialize_control,
 )
 from farandole.worker.control_state import ControlState
+
+moments = st.sampled_from(
+    ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:00",
+     "2026-11-24T12:00:00", "99999-01-01T00:00:00Z", "1e9", "", "2027-01-01T00:00:00Z"]
+)  # fmt: skip
+documents = st.binary() | st.builds(
+    lambda **fields: orjson.dumps({k: v for k, v in fields.items() if v is not None}),
+    do=st.sampled_from(["pause", "resume", "cancel", "mute", "acknowledge", "no", None]),
+    pipeline=st.sampled_from(["p", "", None]),
+    stage=st.sampled_from(["s", "", None]),
+    run=st.sampled_from(["r", "\x00" * 65, None]),
+    until=moments | st.integers(-(2**63), 2**63) | st.none(),
+)
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -79,6 +96,29 @@ def test_a_document_expires_without_a_new_one() -> None:
     assert (asked.cancelled_runs(), asked.is_paused("s")) == ({b"2"}, False)
     table.now = T + timedelta(hours=2)
     assert asked.cancelled_runs() == frozenset()
+
+
+@pytest.mark.parametrize("timestamp", [-1, -99_999_999_999_999, 1_700_000_000_000_000, 2**63 - 1])
+def test_a_document_with_any_time_of_its_record_applies_to_its_stage_alone(timestamp: int) -> None:
+    table = Table()
+    table.say(PauseDocument(pipeline="p", stage="s"))
+    table.say(CancelDocument(run="r"))
+    table.written_at = dict.fromkeys(table.written_at, timestamp)
+    asked = table.asked()
+    assert (asked.is_paused("s"), asked.is_paused("other")) == (True, False)
+    assert asked.cancelled_runs() == {b"r"}
+
+
+@given(st.lists(st.tuples(st.binary(max_size=9), documents, st.integers(-(2**63), 2**63 - 1))))
+def test_no_document_stops_a_worker(written: list[tuple[bytes, bytes, int]]) -> None:
+    table = Table()
+    for key, value, at in written:
+        table.say(value, key)
+        table.written_at[key] = at
+    asked = table.asked()
+    asked.is_paused("s")
+    table.now += timedelta(days=400)
+    asked.cancelled_runs()
 
 
 def test_an_unknown_document_is_logged_once_and_ignored() -> None:
