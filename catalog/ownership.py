@@ -8,6 +8,9 @@ The workers decide by this rule, and all other code must follow it:
 - Any other record is a root, even if its headers claim something else. It belongs to the newest
   version that begins at or before its offset (`catalog/version_boundaries.py`), and its run id is
   computed from its position.
+- If a record counts as emitted by a stage, but its other headers cannot be used (an id without a
+  value, a run that is no run id), the event becomes a dead letter, and is counted like a root at
+  the same position.
 - If a record's source is a stage of this installation but its version is not known, a worker reads
   the versions again. If that version was never published, the event becomes a dead letter, and is
   counted like a root at the same position.
@@ -26,7 +29,12 @@ from farandole.catalog.version_boundaries import (
     version_at,
     version_starts,
 )
-from farandole.events.envelope import Envelope, UnreadableEventError, parse_envelope
+from farandole.events.envelope import (
+    Envelope,
+    UnreadableEventError,
+    check_bookkeeping,
+    parse_envelope,
+)
 from farandole.events.record import Record
 from farandole.events.run_ids import RUN_ID_LENGTH, RunIdGenerator
 from farandole.events.topology_version import EventSpec, Version
@@ -83,20 +91,22 @@ class VersionIndex:
         """Return the owner of a record that a stage of this installation emitted.
 
         None if the record is a root. Raises UnknownVersionError if its source is of this
-        installation and its version is not known.
+        installation and its version is not known, and UnreadableEventError if its headers cannot be
+        used.
         """
         source, name = headers.get("ce_source"), headers.get("ce_topologyversion")
         if not source or not name or not headers.get("ce_runid"):
             return None
         key = source, name, topic
         try:
-            return self._claims[key]
+            owner = self._claims[key]
         except KeyError:
-            pass
-        owner = self._check_claim(source, name, topic)
-        if len(self._claims) >= _MAX_CACHED_CLAIMS:
-            self._claims.clear()
-        self._claims[key] = owner
+            owner = self._check_claim(source, name, topic)
+            if len(self._claims) >= _MAX_CACHED_CLAIMS:
+                self._claims.clear()
+            self._claims[key] = owner
+        if owner is not None:
+            check_bookkeeping(headers)
         return owner
 
     def _check_claim(self, source: bytes, name: bytes, topic: str) -> Owner | None:
@@ -140,12 +150,13 @@ class VersionIndex:
     def owner_of(self, record: Record) -> Owner | None:
         """Return the owner of a record; None if no version has its topic.
 
-        A record that claims a version which is not known is treated as a root, because a worker
-        counts its dead letter as that of a root at the same position.
+        A record that claims a version which is not known, or whose headers cannot be used, is
+        treated as a root, because a worker counts its dead letter as that of a root at the same
+        position.
         """
         owner = None
         if record.headers:
-            with suppress(UnknownVersionError):
+            with suppress(UnknownVersionError, UnreadableEventError):
                 owner = self.claimed_owner(dict(record.headers), record.topic)
         return owner or self.root_owner(record.topic, record.partition, record.offset)
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pydantic_core import from_json, to_json
 
 from farandole.events.record import Header, Record, UndecodableRecord
+from farandole.events.run_ids import RUN_ID_PATTERN
 
 CONTENT_TYPE = "content-type"
 JSON_CONTENT_TYPE = b"application/json"
@@ -141,6 +142,26 @@ def _validate_attributes(attributes: Mapping[str, str]) -> None:
         if len(value) > _MAX_ATTRIBUTE_LENGTH:
             raise UnreadableEventError(
                 f"attribute {name!r} is longer than {_MAX_ATTRIBUTE_LENGTH} characters"
+            )
+
+
+def check_bookkeeping(headers: Mapping[str, bytes | None]) -> None:
+    """Check the headers by which we count an event that a stage of ours emitted, and those that its
+    descendants inherit: the id is there, the run is one, the others are short text. Raises
+    UnreadableEventError."""
+    if not headers.get("ce_id"):
+        raise UnreadableEventError("header ce_id has no value")
+    run = headers.get(f"ce_{RUN_ID}")
+    if run is None or not RUN_ID_PATTERN.fullmatch(run):
+        shown = (run or b"")[:64].decode(errors="backslashreplace")
+        raise UnreadableEventError(
+            f"header ce_runid is {shown!r}, which is no run id (13 letters a to z and digits 2 to"
+            " 7); somebody has changed the headers of an event that a stage emitted"
+        )
+    for name in (f"ce_{CORRELATION_ID}", TRACEPARENT):
+        if name in headers and len(header_text(headers[name], name)) > _MAX_ATTRIBUTE_LENGTH:
+            raise UnreadableEventError(
+                f"header {name} is longer than {_MAX_ATTRIBUTE_LENGTH} characters"
             )
 
 

@@ -73,7 +73,7 @@ def cause_position(headers: Mapping[str, bytes], version: Version) -> RecordPosi
     """Return the position of the event that caused an event of a stage, by the headers of the
     latter and its version. None if its id contains no position of a topic of this version."""
     try:
-        position = EventPosition.parse(headers.get("ce_id", b"").decode())
+        position = EventPosition.parse((headers.get("ce_id") or b"").decode())
         return RecordPosition(version.events[position.event_type].topic, *position[1:3])
     except (ValueError, KeyError):
         return None
@@ -123,13 +123,13 @@ class CauseMatcher:
         if not (event_id and source and source.startswith(self._source_prefix)):
             return False
         parts = event_id.rsplit(b"/", 3)
-        if len(parts) != 4 or not parts[1].isdigit():
+        if len(parts) != 4 or not _is_number(parts[1]):
             return False
         offsets = self._offsets.get((parts[0], int(parts[1])))
         if offsets is None:
             return False
         first, _, more = parts[2].partition(b"+")
-        if not first.isdigit() or (more and not more.isdigit()):
+        if not _is_number(first) or (more and not _is_number(more)):
             return False
         begin = int(first)
         return any(begin <= offset <= begin + int(more or 0) for offset in offsets)
@@ -148,3 +148,8 @@ class CauseMatcher:
             )
         except (KeyError, ValueError, AttributeError):
             return False
+
+
+def _is_number(text: bytes) -> bool:
+    # No offset has more digits, and Python reads no number of thousands of them.
+    return text.isdigit() and len(text) < 20

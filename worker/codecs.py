@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sized
 from enum import Enum
 from functools import partial
 from typing import Any, Protocol
@@ -173,8 +173,14 @@ def decode_json(raw: bytes) -> Any:
 
 
 def count_rows(value: Any) -> int:
-    """Return the number of lines in an event whose data are a list, or a model around one."""
-    return len(getattr(value, "root", value))
+    """Return the number of lines in an event whose data are a list, or a model around one. Raises
+    UnreadableEventError if they are neither."""
+    rows = getattr(value, "root", value)
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Sized):
+        raise UnreadableEventError(
+            f"data: a {type(rows).__name__}, where the schema of the event is a list"
+        )
+    return len(rows)
 
 
 def as_stage_error(error: BaseException) -> BaseException:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from farandole.events.envelope import UnreadableEventError
 from farandole.events.header_codec import HeaderBlock
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
@@ -62,10 +63,10 @@ class EventPath:
         """Return what the function gets beside the data."""
         return self._invoker.arguments(self.fixed_arguments, record, lineage, attempt)
 
-    def count_lines(self, account: EdgeAccount, data: Any) -> None:
-        """Count the lines of an event that was handled."""
-        if self.edge.holds_lines:
-            account.lines += count_rows(data)
+    def count_lines(self, data: Any) -> int:
+        """Return the number of lines in the data of an event; 0 if an event is no list. Raises
+        UnreadableEventError."""
+        return count_rows(data) if self.edge.holds_lines else 0
 
     def open(self, buffer: TransactionBuffer) -> OpenPath:
         """Return what writes into one transaction."""
@@ -108,13 +109,15 @@ class EventPath:
             data = prepare(record, raw, lineage)
             if data is Outcome.FILTERED:
                 return Outcome.FILTERED
+            # Counted before the result is written: what raises must leave nothing in the
+            # transaction.
+            lines = count_rows(data) if holds_lines else 0
             if takes_data_alone:
                 result = function(data)
             else:
                 result = function(data, **self.arguments(record, lineage, 1))
             outcome = finish(record, inherited, account, result)
-            if holds_lines:
-                self.count_lines(account, data)
+            account.lines += lines
             return outcome
 
         is_plain = takes_data_alone and self._router.accepts is None and not holds_lines
@@ -241,10 +244,12 @@ class EventPaths:
 
     def path_of(self, edge: InputEdge) -> EventPath | None:
         """Return the path of an edge's events; None if its version does not send them to this
-        stage."""
+        stage. Raises UnreadableEventError if the code here cannot handle them."""
         try:
             return self._by_edge[edge]
         except KeyError:
+            if edge.unbound:
+                raise UnreadableEventError(edge.unbound) from None
             path = (
                 None
                 if edge.router is None

@@ -54,6 +54,7 @@ class Execution:
         self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
     ) -> None:
         record, lineage, path, data = event
+        lines = path.count_lines(data)
         result = await self._invoker.call(data, path.arguments(record, lineage, attempt))
         outcome: Outcome | None = None
         if not self._returns_many:
@@ -62,21 +63,21 @@ class Execution:
         elif not path.discards_results:
             results = ResultBatch(path.open(buffer), record, lineage)
             outcome = await self._write(results, result, path.declares_outputs)
-        account = buffer.settle(record, lineage, outcome or Outcome.HANDLED)
-        path.count_lines(account, data)
+        buffer.settle(record, lineage, outcome or Outcome.HANDLED).lines += lines
 
     async def _handle_batch(
         self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
     ) -> None:
         record, lineage, path, _ = events[0]
+        lines = [event.path.count_lines(event.data) for event in events]
         of_one_run = all(e.lineage.run == lineage.run for e in events)
         arguments = path.arguments(None, lineage if of_one_run else None, attempt)
         result = await self._invoker.call([e.data for e in events], arguments)
         results = ResultBatch(path.open(buffer), record, lineage, len(events) - 1)
         outcome = await self._write(results, result, path.declares_outputs)
-        for event in events:
+        for event, number in zip(events, lines, strict=True):
             account = buffer.settle(event.record, event.lineage, outcome or Outcome.HANDLED)
-            event.path.count_lines(account, event.data)
+            account.lines += number
 
     async def _write(
         self, results: ResultBatch, result: Any, declares_outputs: bool

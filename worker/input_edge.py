@@ -22,7 +22,8 @@ class InputEdge:
     version: Version
     event_type: str
     router: OutputRouter | None
-    """Where the stage's results go; None if this version does not send the event to the stage."""
+    """Where the stage's results go; None if this version does not send the event to the stage, or
+    if the code here cannot handle it."""
     version_header: Header
     """The version, as every descendant carries it."""
     key_partitions: int = 0
@@ -31,6 +32,8 @@ class InputEdge:
     """The stages that subscribe to it, under this version."""
     holds_lines: bool = False
     """True if the data of one event are a list, so that it has several lines."""
+    unbound: str = ""
+    """Why the code here cannot handle events of this version; empty if it can."""
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from farandole.events.envelope import (
     TRACEPARENT,
     UnreadableEventError,
     attribute_header,
+    check_bookkeeping,
     parse_envelope,
 )
 from farandole.events.header_codec import (
@@ -135,9 +136,10 @@ class LineageResolver:
         key = version.name, topic
         if key not in self._edges:
             event_type = event_type_of(version, topic)
-            self._edges[key] = None
-            if event_type is not None:
-                router = self._bound(version, event_type)
+            if event_type is None:
+                self._edges[key] = None
+            else:
+                router, unbound = self._bound(version, event_type)
                 version_header = attribute_header(TOPOLOGY_VERSION, version.name)
                 event = version.events[event_type]
                 self._edges[key] = InputEdge(
@@ -148,17 +150,20 @@ class LineageResolver:
                     key_partitions(event),
                     list(version.subscribers(event_type)),
                     holds_lines(event),
+                    unbound,
                 )
         return self._edges[key]
 
-    def _bound(self, version: Version, event_type: str) -> OutputRouter | None:
+    def _bound(self, version: Version, event_type: str) -> tuple[OutputRouter | None, str]:
+        """Return where the results go, and why that cannot be told. Raises OutcomeUnknownError."""
         try:
-            return self._bind(version, event_type)
-        except Exception as error:
+            return self._bind(version, event_type), ""
+        except Exception as error:  # noqa: BLE001 -- whatever the stage's code raises
+            reason = f"the code of the stage does not fit {version.name}: {error}"
             if version is not self.newest:
-                raise
+                return None, reason
             # The version was made for newer code: processes with that code handle these events.
-            raise OutcomeUnknownError(f"{version.name} cannot be bound here: {error}") from None
+            raise OutcomeUnknownError(reason) from None
 
     async def find_version(self, unknown: UnknownVersionError) -> None:
         """Read the published versions again. Raises UnreadableEventError if that one is not among
@@ -208,6 +213,7 @@ class LineageResolver:
             and found[ID_INDEX + 1 :] == last.after_id
             and found[:ID_INDEX] == last.before_id
             and found[ID_INDEX][0] == ID_HEADER
+            and found[ID_INDEX][1]
             and record.topic == last.topic
         ):
             return last.lineage
@@ -224,6 +230,8 @@ class LineageResolver:
             )
             try:
                 lineage = self._lineages[key]
+                if lineage is not None and not headers.get(ID_HEADER):
+                    check_bookkeeping(headers)  # raises the error: the id is not part of the key
             except KeyError:
                 lineage = self._emitted(record, headers)
                 if len(self._lineages) >= MAX_CACHED_LINEAGES:
@@ -238,7 +246,7 @@ class LineageResolver:
 
     def _emitted(self, record: Record, headers: Mapping[str, bytes]) -> Lineage | None:
         """Return the lineage of an event that a stage of this installation emitted; None if the
-        record is a root. Raises UnknownVersionError."""
+        record is a root. Raises UnknownVersionError and UnreadableEventError."""
         owner = self._index.claimed_owner(headers, record.topic)
         if owner is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -81,12 +82,15 @@ def records(draw: st.DrawFn) -> Made:
     }
     unlikely = {
         "ce_source": st.sampled_from(forged),
-        "ce_topologyversion": st.sampled_from([b"p@9", b"", b"\xff"]),
-        "ce_runid": st.just(b""),
+        "ce_topologyversion": st.sampled_from([b"p@9", b"", b"\xff", None]),
+        "ce_runid": st.sampled_from([b"", b"\xff\xfe", b"a" * 65, b"A" * 13, None]),
+        "ce_id": st.sampled_from([b"", None]),
+        "ce_correlationid": st.sampled_from([None, b"\xff", b"x" * 5_000, b"mine"]),
+        "traceparent": st.sampled_from([None, b"\xff", b"x" * 5_000, b"00-x-y-01"]),
         "ce_specversion": st.just(b"2"),
         "content-type": st.sampled_from([b"application/json", b"text/csv"]),
     }
-    values: dict[str, bytes] = {}
+    values: dict[str, Any] = {}
     if draw(st.integers(0, 3)):
         values = {name: draw(value) for name, value in likely.items()}
         for name in draw(st.sets(st.sampled_from(sorted(unlikely)), max_size=2)):

@@ -67,6 +67,20 @@ def test_a_worker_and_all_others_agree(versions: list[Version], read: list[Made]
         assert (owner.version, owner.event_type) == (edge.version, edge.event_type)
 
 
+def usable(headers: Mapping[str, Any]) -> bool:
+    run = headers.get("ce_runid") or b""
+    return (
+        bool(headers.get("ce_id"))
+        and len(run) == 13
+        and not set(run) - set(b"abcdefghijklmnopqrstuvwxyz234567")
+        and all(
+            value is not None and len(value) <= 4096 and b"\xff" not in value
+            for name, value in headers.items()
+            if name in ("ce_correlationid", "traceparent")
+        )
+    )
+
+
 def by_the_rule(versions: list[Version], record: Made) -> tuple[int, str, str | None]:
     """Version, event type and emitting stage, as `catalog/ownership.py` describes the rule."""
     headers = dict(record.headers)
@@ -76,7 +90,7 @@ def by_the_rule(versions: list[Version], record: Made) -> tuple[int, str, str | 
             if (
                 headers.get("ce_topologyversion") == b"p@%d" % carried.version
                 and headers.get("ce_source") == OURS + stage.encode()
-                and headers.get("ce_runid")
+                and usable(headers)
                 and event_type in spec.emits
             ):
                 return carried.version, event_type, stage
@@ -106,7 +120,12 @@ VERSIONS = [
     version(1, {"asked": ASKED, "given": GIVEN}, {"s": STAGE}),
     version(2, {"asked": ASKED.model_copy(update={"boundaries": (9, 9)})}, {"s": STAGE}),
 ]
-EMITTED = [("ce_source", OURS + b"s"), ("ce_topologyversion", b"p@1"), ("ce_runid", b"r" * 13)]
+EMITTED = [
+    ("ce_source", OURS + b"s"),
+    ("ce_topologyversion", b"p@1"),
+    ("ce_runid", b"r" * 13),
+    ("ce_id", b"asked/0/1/0"),
+]
 
 
 def owner(offset: int = 0, **more: Any) -> tuple[int, str, str | None] | None:
@@ -139,8 +158,8 @@ def test_a_stages_output_belongs_to_the_version_that_it_carries() -> None:
         [("ce_source", OURS + b"t"), *EMITTED[1:]],
         [("ce_source", OURS), *EMITTED[1:]],
         [("ce_source", b"farandole://elsewhere/p/s"), *EMITTED[1:]],
-        EMITTED[:2],
-        [*EMITTED[:2], ("ce_runid", b"")],
+        [*EMITTED[:2], EMITTED[3]],
+        [*EMITTED, ("ce_runid", b"")],
         [*EMITTED[:1], *EMITTED[2:]],
     ],
 )
@@ -155,11 +174,23 @@ def test_no_stage_emits_what_it_does_not_declare() -> None:
 
 
 def test_an_unknown_version_is_a_root_in_its_place() -> None:
-    headers = [EMITTED[0], ("ce_topologyversion", b"p@7"), EMITTED[2]]
+    headers = [*EMITTED, ("ce_topologyversion", b"p@7")]
     assert owner(8, headers=headers) == (1, "asked", None)
     with pytest.raises(UnknownVersionError) as error:
         VersionIndex(VERSIONS).claimed_owner(dict(headers), "p.asked")
     assert error.value.args == (b"p@7",)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("ce_runid", b"\xff\xfe"), ("ce_runid", b"r" * 65), ("ce_id", None), ("traceparent", b"\xff")],
+    ids=str,
+)
+def test_a_stages_output_with_an_unusable_header_is_a_root_in_its_place(header: Any) -> None:
+    headers = [*EMITTED, header]
+    assert owner(99, topic="p.given", headers=headers) == (1, "given", None)
+    with pytest.raises(UnreadableEventError):
+        VersionIndex(VERSIONS).claimed_owner(dict(headers), "p.given")
 
 
 def test_a_topic_that_no_version_has_belongs_to_none() -> None:

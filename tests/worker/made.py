@@ -29,7 +29,7 @@ from farandole.worker.counters import Counters
 from farandole.worker.invoker import Invoker
 from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
-from farandole.worker.output_routing import bind_outputs
+from farandole.worker.output_routing import OutputRouter, bind_outputs
 from tests.events.made import Made
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
@@ -162,6 +162,7 @@ class Lane:
         clock: Callable[[], float] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         lane: int = 0,
+        bind: Callable[[Version, str], OutputRouter | None] | None = None,
     ) -> None:
         """With a `clock` its events are parked in `p.stage.retry`."""
         self.stage = StageSpec(
@@ -175,6 +176,7 @@ class Lane:
             breaker=breaker or BreakerPolicy(),
         )
         known = [*versions] or [version(stages={name: self.stage})]
+        self.version = known[-1]
         self.read_again = 0
         self.under_way: list[float] = []
         self.began_with: list[float] = []
@@ -205,7 +207,10 @@ class Lane:
         wiring = LineageResolver(
             {v.version: v for v in known},
             refreshed,
-            partial(bind_outputs, stage=name, signature=signature, latest=known[-1].stages[name]),
+            bind
+            or partial(
+                bind_outputs, stage=name, signature=signature, latest=known[-1].stages[name]
+            ),
         )
         self.work = LaneProcessor(
             caller,

@@ -22,7 +22,9 @@ from farandole.events.row_format import NewerFormatError
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import OutcomeUnknownError
+from farandole.stages.function_signature import read_signature
 from farandole.worker.lineage import LineageResolver
+from farandole.worker.output_routing import bind_outputs
 from tests.events.made import Made
 from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
 
@@ -185,6 +187,23 @@ async def test_a_version_is_bound_once_an_event_of_it_is_met() -> None:
     assert bound == [(2, "in")]
     assert wiring.lineage(emitted(27, of="p@1")).edge.version.version == 1
     assert bound == [(2, "in"), (1, "in")]
+
+
+async def test_an_event_of_a_version_that_the_code_does_not_fit_is_a_dead_letter() -> None:
+    def bind(asked: Version, event_type: str) -> Any:
+        if asked.version == 1:
+            raise ValueError("no field `limit`")
+        return bind_outputs(asked, event_type, "stage", read_signature(copied), STAGE)
+
+    versions = [version(1, stages={"stage": STAGE}), version(2, stages={"stage": STAGE})]
+    lane = Lane(copied, versions=versions, bind=bind)
+    for _ in range(2):  # its answer is remembered
+        outcome = await lane.handle(emitted(1, of="p@1"), emitted(2, of="p@2"))
+        assert [d["n"] for d in outcome.data()] == [2]
+        assert [(d["version"], d["message"]) for d in outcome.dead] == [
+            ("p@1", "the code of the stage does not fit p@1: no field `limit`")
+        ]
+    assert (await lane.work.give_up(emitted(1, of="p@1"), 5)).settled == 1
 
 
 def _since(boundary: int) -> EventSpec:
