@@ -20,9 +20,10 @@ from pydantic import ValidationError
 
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
-from farandole.events.row_format import NewerFormatError
+from farandole.events.row_format import NewerFormatError, check_json_format
 from farandole.events.topology_version import (
     INSTALLATION_KEY,
+    REPORT_SUFFIX,
     Installation,
     RouterReport,
     Version,
@@ -45,13 +46,15 @@ class TopologyTable:
     foreign: Mapping[bytes, str] = field(default_factory=dict)
     """By key: what is wrong with each row that no router wrote."""
     newer: Mapping[str, NewerFormatError] = field(default_factory=dict)
-    """By pipeline: the error about a version whose format this release does not know."""
+    """By pipeline: the error about a version whose format this release does not know. Under the
+    empty name: that about the installation, which concerns every pipeline."""
 
     def of(self, pipeline: str) -> tuple[Version, ...]:
         """Return the versions of a pipeline, oldest first; empty if it was never published. Raises
         NewerFormatError if this release does not know the format of one of them."""
-        if pipeline in self.newer:
-            raise self.newer[pipeline]
+        error = self.newer.get(pipeline) or self.newer.get("")
+        if error is not None:
+            raise error
         return self._by_pipeline.get(pipeline, ())
 
     def newest(self, pipeline: str) -> Version | None:
@@ -79,7 +82,7 @@ class TopologyTable:
 
     def pipelines(self) -> list[str]:
         """Return the names of all pipelines that were ever published."""
-        return [*self._by_pipeline, *(name for name in self.newer if name not in self._by_pipeline)]
+        return list(dict.fromkeys([*self._by_pipeline, *filter(None, self.newer)]))
 
     @cached_property
     def by_name(self) -> Mapping[bytes, Version]:
@@ -143,9 +146,9 @@ class TopologyDecoder:
             return parse_topology_row(key, value)
         except NewerFormatError as error:
             return error
-        except ValueError as error:  # a foreign row must not end every reader of the table
+        except ValidationError as error:  # a foreign row must not end every reader of the table
             self._on_foreign(key)
-            return error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            return error.errors()[0]["msg"]
 
 
 def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
@@ -162,6 +165,8 @@ def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
         elif isinstance(row, RouterReport):
             reports[row.pipeline] = row
         elif isinstance(row, NewerFormatError):
+            if key.endswith(REPORT_SUFFIX):
+                continue  # it only informs people, and its router will write another one
             newer[key.rpartition(b"@")[0].decode(errors="backslashreplace")] = row
         else:
             foreign[key] = row
@@ -171,9 +176,12 @@ def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
 
 def decode_installation(rows: Mapping[bytes, bytes]) -> Installation | None:
     """Return the installation's id and date; None if no router has started in it yet. Raises
-    pydantic's ValidationError if the row is foreign."""
+    NewerFormatError, and pydantic's ValidationError if the row is foreign."""
     value = rows.get(INSTALLATION_KEY)
-    return None if value is None else Installation.model_validate_json(value)
+    if value is None:
+        return None
+    check_json_format("installation", value)
+    return Installation.model_validate_json(value)
 
 
 def log_foreign_row(key: bytes) -> None:

@@ -11,6 +11,7 @@ from farandole.events.envelope import constant_headers
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import OutgoingRecord
 from farandole.events.record_time import RowTime
+from farandole.events.row_format import check_json_format
 
 AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "ledger.lags"]
 
@@ -19,7 +20,8 @@ class Alert(BaseModel):
     """The value of a record in `farandole.alerts` with the key `key`. Each change of its state is
     one record."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Fields that a newer release has added are kept when a row is written again.
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     kind: AlertKind
     key: str
@@ -44,3 +46,10 @@ def alert_to_record(alert: Alert, source: str, id_: bytes, written: datetime) ->
         alert.model_dump_json().encode(),
         encode_headers([*headers, ("ce_id", id_)]),
     )
+
+
+def parse_alert(value: bytes) -> Alert:
+    """Return the alert in a record. Raises NewerFormatError, and pydantic's ValidationError if no
+    service of ours wrote it."""
+    check_json_format("alert", value)
+    return Alert.model_validate_json(value)

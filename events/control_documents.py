@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from farandole.events.record_time import RowTime
+from farandole.events.row_format import NewerFormatError, check_json_format
 
 
 class _FrozenModel(BaseModel):
@@ -96,7 +97,9 @@ _DOCUMENT_ADAPTER: TypeAdapter[ControlDocument] = TypeAdapter(
 
 
 def parse_control(value: bytes) -> ControlDocument:
-    """Return the document in a record. Raises pydantic's ValidationError if it is none of these."""
+    """Return the document in a record. Raises NewerFormatError, and pydantic's ValidationError if
+    it is none of these."""
+    check_json_format("control document", value)
     return _DOCUMENT_ADAPTER.validate_json(value)
 
 
@@ -106,8 +109,8 @@ def serialize_control(control: ControlDocument) -> bytes:
 
 
 def parse_control_or_none(value: bytes) -> ControlDocument | None:
-    """Return the document in a record; None if it is none of these."""
+    """Return the document in a record; None if it is none of these that this release knows."""
     try:
         return parse_control(value)
-    except ValidationError:
+    except (ValidationError, NewerFormatError):
         return None

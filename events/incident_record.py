@@ -13,7 +13,8 @@ NoticeChannel = Literal["email", "webhook"]
 
 
 class _FrozenModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Fields that a newer release has added are kept when a row is written again.
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class IncidentSample(_FrozenModel):

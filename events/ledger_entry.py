@@ -18,6 +18,8 @@ from zlib import crc32
 import orjson
 from xxhash import xxh3_64_intdigest
 
+from farandole.events.row_format import check_format
+
 HASH_MASK = 2**64 - 1
 DEFAULT_LEDGER_PARTITIONS = 4
 """The number of partitions of a ledger that is created."""
@@ -117,9 +119,10 @@ def without_deleted(entry: LedgerEntry, pipeline: str, oldest: int) -> LedgerEnt
 
 
 def parse_ledger_entry(value: bytes | None) -> LedgerEntry | None:
-    """Return the entry in a record; None if no lane of ours wrote it."""
+    """Return the entry in a record; None if no lane of ours wrote it. Raises NewerFormatError."""
     try:
         entry = orjson.loads(value or b"")
+        check_format("ledger entry", entry)
         runs = entry["runs"]
         return entry if isinstance(runs, list) and isinstance(entry["stage"], str) else None
     except (orjson.JSONDecodeError, KeyError, TypeError):

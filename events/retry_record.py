@@ -11,12 +11,15 @@ reads it once, by its offset, and parks the event.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
 from farandole.events.record import Header, OutgoingRecord, Record
 from farandole.events.record_time import MAX_TIME_MS, known_time_ms
+from farandole.events.row_format import check_format
 
 PARKED_PREFIX = b"parked/"
 REPLAY_PREFIX = b"replay/"
@@ -55,6 +58,8 @@ class ParkedEvent(NamedTuple):
     due: int = 0
     error: str = ""
     message: str = ""
+    later: Mapping[str, Any] = MappingProxyType({})
+    """Fields of its row that a newer release has added: they are kept when it is parked again."""
 
     @property
     def row_name(self) -> bytes:
@@ -84,10 +89,11 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
     account = {
         name: value
         for name, value in event._asdict().items()
-        if value and name not in ("value", "key", "headers", "message")
+        if value and name not in ("value", "key", "headers", "message", "later")
     }
     # Written even if 0: 0 is a partition and an offset.
     account |= {"topic": event.topic, "partition": event.partition, "offset": event.offset}
+    account |= event.later
     if event.value is None:
         account["null"] = True
     if event.key is not None:
@@ -108,6 +114,8 @@ def max_retry_row_size(event: ParkedEvent) -> int:
     headers = sum(len(name) + len(content or b"") for name, content in event.headers)
     escaped = len(event.key or b"") + headers + len(event.error) + MAX_RETRY_MESSAGE_LENGTH
     frame = 2 * len(event.topic) + 1_000 + 20 * len(event.headers)
+    if event.later:
+        frame += len(orjson.dumps(dict(event.later)))
     return len(event.value or b"") + _ESCAPED_BYTES * escaped + frame
 
 
@@ -117,12 +125,15 @@ def retry_tombstone(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> Outgoing
 
 
 def parse_retry_row(value: bytes) -> ParkedEvent:
-    """Return the event of a row. Raises ValueError if no worker of ours wrote it."""
+    """Return the event of a row. Raises NewerFormatError, and ValueError if no worker of ours wrote
+    it."""
     encoded, newline, data = value.partition(b"\n")
     try:
         account = orjson.loads(encoded)
         if not newline or not isinstance(account, dict):
             raise ValueError
+        check_format("retry row", account)
+        later = {name: account.pop(name) for name in account.keys() - _ACCOUNT_FIELDS}
         key, null = account.pop("key", None), account.pop("null", False)
         _validate_account(account)
         headers: tuple[Any, ...] = tuple(
@@ -133,12 +144,14 @@ def parse_retry_row(value: bytes) -> ParkedEvent:
             value=None if null else data,
             key=None if key is None else key.encode("latin-1"),
             headers=headers,
+            later=later,
             **{"timestamp": 0, **account},
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"no row of a retry topic: {error}") from None
 
 
+_ACCOUNT_FIELDS = frozenset(ParkedEvent._fields) - {"value", "later"} | {"null"}
 _TEXT_FIELDS = ("topic", "error", "message")
 
 

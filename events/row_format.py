@@ -9,7 +9,29 @@ the row, and must not use it. docs/compatibility.md has the whole rule.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+
+import orjson
+
+KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
+    {
+        "version": 2,
+        "router report": 1,
+        "installation": 1,
+        "retry row": 1,
+        "breaker row": 1,
+        "ledger entry": 1,
+        "run row": 1,
+        "alert": 1,
+        "incident": 1,
+        "notice": 1,
+        "settlement": 1,
+        "control document": 1,
+        "crash marker": 1,
+    }
+)
+"""By kind of row, the newest format that this release knows."""
 
 
 class NewerFormatError(Exception):
@@ -25,9 +47,23 @@ class NewerFormatError(Exception):
         self.number = number
 
 
-def check_format(what: str, row: Mapping[str, Any], known: int) -> None:
-    """Raise NewerFormatError if the format of `row` is larger than `known`, the newest format of
-    such rows that this release knows. A `format` that is no whole number is not judged here."""
-    number = row.get("format", 1)
+def check_format(kind: str, row: Any, name: str = "") -> None:
+    """Raise NewerFormatError if this release does not know the format of a row.
+
+    `kind` is one of KNOWN_FORMATS, `name` says which row it is. A row that is no mapping, or whose
+    `format` is no whole number, is not judged here.
+    """
+    number = row.get("format", 1) if isinstance(row, Mapping) else 1
+    known = KNOWN_FORMATS[kind]
     if isinstance(number, int) and number > known:
-        raise NewerFormatError(what, number, known)
+        raise NewerFormatError(f"{kind} {name}".rstrip(), number, known)
+
+
+def check_json_format(kind: str, value: bytes, name: str = "") -> None:
+    """Check the format of a row that is JSON, as `check_format` does. Bytes that are no JSON are
+    not judged here."""
+    try:
+        row = orjson.loads(value)
+    except ValueError:
+        return
+    check_format(kind, row, name)

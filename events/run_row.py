@@ -14,6 +14,7 @@ import orjson
 from farandole.events.ledger_entry import RunRoot
 from farandole.events.outcome import RECORDED, Outcome, pending_count
 from farandole.events.record_time import MAX_TIME_MS
+from farandole.events.row_format import check_format
 
 
 class RunEdge(TypedDict):
@@ -125,13 +126,14 @@ def count_distinct_events(row: RunRow) -> int:
 def parse_run_row(value: bytes | None) -> RunRow | None:
     """Return the run row in a record of `farandole.runs`. None for a tombstone, and for a record
     that no bookkeeper wrote. The status may be none of RUN_STATUSES: a newer bookkeeper may write
-    others.
+    others. Raises NewerFormatError.
 
     An outcome that a row does not have is counted as 0: it is newer than the row."""
     if value is None:
         return None
     try:
         row: Any = orjson.loads(value)
+        check_format("run row", row)
         return row if _is_run_row(row) else None
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None

@@ -18,6 +18,7 @@ from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import Header, OutgoingRecord
 from farandole.events.record_time import RowTime
+from farandole.events.row_format import check_json_format
 from farandole.events.safe_text import escape_surrogates
 
 SettlementKind = Literal["replayed", "discarded"]
@@ -82,9 +83,11 @@ def is_settlement(headers: Sequence[Header]) -> bool:
 
 def parse_settlement(value: bytes | None, headers: Sequence[Header]) -> Settlement | None:
     """Return the settlement in a record; None if it is a letter, or if somebody else wrote
-    something that only looks like a settlement."""
+    something that only looks like a settlement. Raises NewerFormatError: what it settles is not
+    known then, and must not be settled twice."""
     if not is_settlement(headers):
         return None
+    check_json_format("settlement", value or b"")
     try:
         return Settlement.model_validate_json(value or b"")
     except ValidationError:

@@ -7,20 +7,19 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from pydantic_core import from_json
 
 from farandole.events.file_keys import FileKey, StageField
 from farandole.events.record_time import RowTime
-from farandole.events.row_format import check_format
+from farandole.events.row_format import KNOWN_FORMATS, check_json_format
 
 Seconds = Annotated[float, Field(ge=0)]
 
 INSTALLATION_KEY = b"installation"
 """The key of the row in `farandole.topology` with the id of this installation."""
 
-VERSION_FORMAT = 2
-"""The format of the versions that this release publishes, and the newest that it knows. What
-depends on it is the same for all subscribers, also of different releases:
+VERSION_FORMAT = KNOWN_FORMATS["version"]
+"""The format of the versions that this release publishes. What depends on it is the same for all
+subscribers, also of different releases:
 
 1. versions of release 0.1
 2. all later ones
@@ -28,7 +27,8 @@ depends on it is the same for all subscribers, also of different releases:
 
 
 class _FrozenModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Fields that a newer release has added are kept when a row is written again.
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Installation(_FrozenModel):
@@ -313,6 +313,10 @@ class Version(_FrozenModel):
         return tuple(name for name in self.events if not self.emitters(name))
 
 
+REPORT_SUFFIX = b"@router"
+"""The end of the key of a router's report; a version's ends with its number."""
+
+
 class RouterReport(_FrozenModel):
     """The row in `farandole.topology` under the key `pipeline@router`: the judgement of the last
     router that watched the file."""
@@ -329,7 +333,7 @@ class RouterReport(_FrozenModel):
 
     @property
     def key(self) -> bytes:
-        return f"{self.pipeline}@router".encode()
+        return self.pipeline.encode() + REPORT_SUFFIX
 
 
 _ROW_ADAPTER: TypeAdapter[Version | RouterReport] = TypeAdapter(
@@ -340,13 +344,13 @@ _ROW_ADAPTER: TypeAdapter[Version | RouterReport] = TypeAdapter(
 def parse_topology_row(key: bytes, value: bytes) -> Installation | Version | RouterReport:
     """Return the model of one record of `farandole.topology`.
 
-    Raises NewerFormatError if it is a version of a format that this release does not know, and
-    ValueError (pydantic's ValidationError is one) if no router of ours wrote it.
+    Raises NewerFormatError if this release does not know its format, and pydantic's ValidationError
+    if no router of ours wrote it.
     """
+    # The format comes first, because the rest of a newer one may look like no row at all.
     if key == INSTALLATION_KEY:
+        check_json_format("installation", value)
         return Installation.model_validate_json(value)
-    # The format comes first, because the rest of a newer one may look like no version at all.
-    row = from_json(value)
-    if isinstance(row, dict) and row.get("kind", "version") == "version":
-        check_format(f"version {key.decode(errors='backslashreplace')}", row, VERSION_FORMAT)
+    kind = "router report" if key.endswith(REPORT_SUFFIX) else "version"
+    check_json_format(kind, value, key.decode(errors="backslashreplace"))
     return _ROW_ADAPTER.validate_json(value)

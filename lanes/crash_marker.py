@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import orjson
 
+from farandole.events.row_format import NewerFormatError, check_format
+
 SUSPECT_AFTER = 2
 """Deaths after which few events are handled at a time. A first death is more often the machine's
 fault than an event's: the same batch is tried once more."""
@@ -76,9 +78,11 @@ class CrashMarker(NamedTuple):
     @classmethod
     def parse(cls, metadata: str) -> CrashMarker:
         """Return the marker in the metadata of a committed offset; one with no deaths if the
-        metadata are empty or not ours."""
+        metadata are empty or not ours. A marker of a newer format counts no deaths either: the
+        event that kills its process is then found anew."""
         try:
             document = orjson.loads(metadata)
+            check_format("crash marker", document)
             return cls(int(document["deaths"]), int(document["until"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, NewerFormatError):
             return cls()

@@ -19,6 +19,7 @@ from typing import Any
 
 from farandole.events.error_names import published_error_name
 from farandole.events.record import Partition, PartitionWrites, Record
+from farandole.events.row_format import NewerFormatError
 from farandole.lanes.crash_marker import CrashMarker
 from farandole.lanes.lane_observer import LaneObserver, NullObserver
 from farandole.lanes.lane_port import (
@@ -53,6 +54,7 @@ async def run_lane(
     observer = observer or NullObserver()
     survived: Mapping[Partition, CrashMarker] = {}
     failures = 0  # sessions in a row that settled nothing
+    told = ""  # why the lane has stopped, as it was logged last
     while True:
         session = _LaneSession(port, work, isolation, survived, observer)
         failures += 1
@@ -99,9 +101,13 @@ async def run_lane(
             observer.lane_failed(published_error_name(type(error)), str(error))
             survived = {}
             await port.wait_before_restart(failures)
-        except OffsetLostError as error:
+        except (OffsetLostError, NewerFormatError) as error:
             await port.force_close()
-            log("lane.lost", detail=str(error))
+            # A person must decide, which may take days: 1, 2, 4, 8, … tries are logged.
+            if str(error) != told or failures & (failures - 1) == 0:
+                told = str(error)
+                is_lost = isinstance(error, OffsetLostError)
+                log("lane.lost" if is_lost else "lane.outdated", detail=told)
             observer.lane_failed(published_error_name(type(error)), str(error))
             await port.wait_before_restart(failures)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from pydantic import ValidationError
 
-from farandole.events.alert_record import Alert
+from farandole.events.alert_record import Alert, parse_alert
 from farandole.events.alert_record import alert_to_record as outgoing_alert
 from farandole.events.envelope import constant_headers
 from farandole.events.header_codec import length_prefixed, make_header_block, varint_bytes
@@ -222,7 +222,7 @@ def _restore_firing(state: Mapping[bytes, bytes]) -> list[Alert]:
     for key, value in state.items():
         if key.startswith(FIRING_PREFIX):
             try:
-                found.append(Alert.model_validate_json(value))
+                found.append(parse_alert(value))
             except ValidationError:
                 log.warning("state.foreign", key=key.decode(errors="backslashreplace"))
     return found

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 import orjson
 
 from farandole.events.ledger_entry import LedgerEntry, RunPart
-from farandole.events.run_row import RUN_STATUSES, RunRow, parse_run_row
+from farandole.events.run_row import RunRow, parse_run_row
 from farandole.ledger.run_completion import RunTransition, completion_deadline
 from farandole.ledger.run_fold import fold_part
 
@@ -70,14 +70,14 @@ class RunStore:
 
     def restore(self, table: Mapping[bytes, bytes]) -> int:
         """Replace everything by the rows in a table, and return how many of them were no run
-        rows."""
+        rows. Raises NewerFormatError."""
         self._reset()
         foreign = 0
         opened: list[tuple[int, bytes]] = []
         closed: list[tuple[int, bytes]] = []
         for run, value in table.items():
             row = parse_run_row(value)
-            if row is None or row["status"] not in RUN_STATUSES:
+            if row is None:  # also one whose status only a newer bookkeeper knows is kept
                 foreign += 1
                 continue
             self._rows[run] = value

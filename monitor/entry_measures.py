@@ -7,6 +7,7 @@ from typing import NamedTuple
 from farandole.events.ledger_entry import parse_ledger_entry
 from farandole.events.outcome import OutcomeCounts
 from farandole.events.record_time import past_time_ms
+from farandole.events.row_format import NewerFormatError
 
 
 class EntryMeasure(NamedTuple):
@@ -31,11 +32,15 @@ class EntryMeasure(NamedTuple):
 
 
 def measure_entry(value: bytes | None, now: int) -> EntryMeasure | None:
-    """Return the figures of an entry; None if the record is not an entry.
+    """Return the figures of an entry; None if the record is not an entry that this release can
+    read.
 
     A time after `now`, in milliseconds of the epoch, is replaced by `now`. The clock of its worker
     is ahead, and a window in the future would replace a window that is still needed."""
-    entry = parse_ledger_entry(value)
+    try:
+        entry = parse_ledger_entry(value)
+    except NewerFormatError:
+        return None  # figures may lack an entry
     if entry is None:
         return None
     consumed = emitted = 0

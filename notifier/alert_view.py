@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import structlog
 from pydantic import ValidationError
 
-from farandole.events.alert_record import Alert
+from farandole.events.alert_record import parse_alert
 from farandole.events.failure_fingerprint import MAX_TITLE_LENGTH, failure_fingerprint
 from farandole.events.record import Record
 from farandole.events.record_time import past_time
+from farandole.events.row_format import NewerFormatError
 from farandole.events.safe_text import single_line
 
 log = structlog.get_logger()
@@ -48,9 +49,13 @@ class AlertView:
         """Return the alert in a record. None if the record is not an alert, which is logged as a
         warning. A time after `now` is replaced by `now`."""
         try:
-            alert = Alert.model_validate_json(record.value or b"")
+            alert = parse_alert(record.value or b"")
         except ValidationError:
             log.warning("alert.foreign", topic=record.topic, offset=record.offset)
+            return None
+        except NewerFormatError as error:
+            # Anyone may write an alert; all other notices must not wait for the upgrade.
+            log.error("alert.newer", topic=record.topic, offset=record.offset, why=str(error))
             return None
         time = past_time(record.timestamp, now)
         text = single_line(alert.text[:MAX_ALERT_TEXT])

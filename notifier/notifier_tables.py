@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from farandole.events import control_documents
 from farandole.events.incident_record import Incident, Notice
+from farandole.events.row_format import NewerFormatError, check_json_format
 
 log = structlog.get_logger()
 
@@ -17,13 +18,15 @@ RowModel = TypeVar("RowModel", bound=BaseModel)
 
 
 def read_incidents(table: Mapping[bytes, bytes]) -> list[Incident]:
-    """Return the incidents in `farandole.incidents`; a foreign row is logged and skipped."""
-    return _read_rows(Incident, table)
+    """Return the incidents in `farandole.incidents`; a foreign row is logged and skipped. Raises
+    NewerFormatError."""
+    return _read_rows("incident", Incident, table)
 
 
 def read_notices(table: Mapping[bytes, bytes]) -> list[Notice]:
-    """Return the notices in `farandole.outbox`; a foreign row is logged and skipped."""
-    return _read_rows(Notice, table)
+    """Return the notices in `farandole.outbox`; a foreign row is logged and skipped. Raises
+    NewerFormatError."""
+    return _read_rows("notice", Notice, table)
 
 
 def read_controls(values: Iterable[bytes]) -> list[control_documents.ControlDocument]:
@@ -32,14 +35,15 @@ def read_controls(values: Iterable[bytes]) -> list[control_documents.ControlDocu
     for value in values:
         try:
             found.append(control_documents.parse_control(value))
-        except ValidationError:
+        except (ValidationError, NewerFormatError):
             log.warning("control.unread", value=value[:200].decode(errors="backslashreplace"))
     return found
 
 
-def _read_rows(model: type[RowModel], table: Mapping[bytes, bytes]) -> list[RowModel]:
+def _read_rows(kind: str, model: type[RowModel], table: Mapping[bytes, bytes]) -> list[RowModel]:
     found = []
     for key, value in table.items():
+        check_json_format(kind, value, key.decode(errors="backslashreplace"))
         try:
             found.append(model.model_validate_json(value))
         except ValidationError:

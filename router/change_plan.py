@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from farandole.events.topology_version import Version
 from farandole.router.reason_text import describe_change
@@ -95,10 +96,23 @@ def make_plan(
 
 
 def same_content(version: Version, derived: DerivedTopology) -> bool:
-    """Return True if the version has the content of the file; its boundaries do not count."""
+    """Return True if the version has the content of the file. Its boundaries do not count, and
+    neither does what a newer release has added: otherwise two routers of different releases would
+    publish in turns."""
     events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
-    same_wiring = events == dict(derived.events) and dict(version.stages) == dict(derived.stages)
-    return same_wiring and version.alerts == derived.alerts and version.expect == derived.expect
+    return _known_fields(events, version.stages, version.alerts, version.expect) == _known_fields(
+        derived.events, derived.stages, derived.alerts, derived.expect
+    )
+
+
+def _known_fields(*parts: BaseModel | Mapping[str, BaseModel]) -> list[Any]:
+    """Return these parts of a version without the fields that this release does not know."""
+    return [
+        {name: each for name, model in part.items() for each in _known_fields(model)}
+        if isinstance(part, Mapping)
+        else type(part).model_validate(part.model_dump(), extra="ignore")
+        for part in parts
+    ]
 
 
 def dump_plan(plan: ChangePlan) -> bytes:

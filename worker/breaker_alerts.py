@@ -10,6 +10,7 @@ import orjson
 
 from farandole.events.alert_record import Alert
 from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.row_format import check_format
 from farandole.worker.circuit_breaker import CircuitBreaker
 
 BREAKER_ROW_KEY = b"held"
@@ -30,9 +31,11 @@ class BreakerRow(NamedTuple):
 
 
 def read_breaker_row(value: bytes | None) -> BreakerRow | None:
-    """Return the state in a row; None if there is no row, or none that a lane wrote."""
+    """Return the state in a row; None if there is no row, or none that a lane wrote. Raises
+    NewerFormatError."""
     try:
         row = orjson.loads(value or b"")
+        check_format("breaker row", row)
         closed = row.get("over")
         return BreakerRow(
             _parse_time(row["since"]), str(row.get("why", "")), closed and _parse_time(closed)

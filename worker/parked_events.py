@@ -66,7 +66,8 @@ class ParkedEvents:
         self, rows: Mapping[bytes, bytes], belongs_to_lane: Callable[[ParkedEvent], bool]
     ) -> None:
         """Load what was committed. Rows that no lane wrote, or that belong to another lane,
-        are logged and skipped."""
+        are logged and skipped. Raises NewerFormatError: such an event waits as well, and must not
+        be lost."""
         self._clear()
         found = []
         for key, value in rows.items():

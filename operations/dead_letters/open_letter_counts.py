@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -13,6 +13,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import settlement_record
+from farandole.events.record import Record
+from farandole.events.row_format import NewerFormatError
 
 MAX_COUNTED_LETTERS = 10_000  # letters of a stage that are read; more need no exact count
 _CONCURRENT_TOPICS = 4  # topics that are read at the same time
@@ -61,11 +63,20 @@ async def _count_topic(settings: Settings, topic: str) -> OpenLetterCount:
         async for records in batches:
             for record in records:
                 if settlement_record.is_settlement(record.headers):
-                    settled = settlement_record.parse_settlement(record.value, record.headers)
-                    letters -= set(settled.settles if settled else ())
+                    letters -= set(_settled_letters(record))
                     continue
                 read += 1
                 if read > MAX_COUNTED_LETTERS:
                     return OpenLetterCount(len(letters), more=True)
                 letters.add(record.offset)
     return OpenLetterCount(len(letters))
+
+
+def _settled_letters(record: Record) -> Sequence[int]:
+    """Return the offsets of the letters that a settlement settles; none if this release cannot read
+    it: then its letters are counted as open."""
+    try:
+        settled = settlement_record.parse_settlement(record.value, record.headers)
+    except NewerFormatError:
+        return ()
+    return settled.settles if settled else ()

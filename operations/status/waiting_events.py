@@ -22,6 +22,7 @@ from farandole.broker.topic_reader import scan
 from farandole.events import retry_record
 from farandole.events.record import Record
 from farandole.events.record_time import past_time
+from farandole.events.row_format import NewerFormatError
 from farandole.events.safe_text import single_line
 from farandole.worker import breaker_alerts
 
@@ -125,7 +126,10 @@ def _classify_row(record: Record, now: datetime) -> RetryRowState:
     if value is None:
         return None
     if key == breaker_alerts.BREAKER_ROW_KEY:
-        row = breaker_alerts.read_breaker_row(value)
+        try:
+            row = breaker_alerts.read_breaker_row(value)
+        except NewerFormatError:
+            return None
         if row is None or row.closed:
             return None
         return OpenBreakerLane(record.partition, row.since, single_line(row.reason)[:200])
@@ -135,5 +139,7 @@ def _classify_row(record: Record, now: datetime) -> RetryRowState:
         since = retry_record.parse_retry_row(value).since
     except ValueError:
         return None
+    except NewerFormatError:
+        return past_time(record.timestamp, now)  # it waits, whatever else its row says
     has_time = key.startswith(retry_record.PARKED_PREFIX) and isinstance(since, int) and since > 0
     return past_time(since if has_time else record.timestamp, now)

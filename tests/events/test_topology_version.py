@@ -46,7 +46,8 @@ def test_an_installation_is_read_as_it_was_written() -> None:
 
 def test_an_older_worker_reads_a_version_with_a_field_that_it_does_not_know() -> None:
     document = VERSION.model_dump(mode="json") | {"invented_later": 1}
-    assert Version.model_validate(document) == VERSION
+    read = Version.model_validate(document).model_dump(exclude={"invented_later"})
+    assert read == VERSION.model_dump()
 
 
 def test_a_version_has_the_name_that_events_carry() -> None:

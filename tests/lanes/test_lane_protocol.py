@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from farandole.events.record import OutgoingRecord, Partition, Record
-from farandole.lanes.lane_port import CommittedOffset
+from farandole.events.row_format import NewerFormatError
+from farandole.lanes.lane_port import CommittedOffset, StateTables
 from farandole.lanes.lane_protocol import run_lane
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import (
@@ -98,6 +99,32 @@ def lived(
             continue
         return True
     return False
+
+
+class Outdated(Settling):
+    """Its state contains a row of the next release."""
+
+    def open(self, tables: StateTables) -> None:
+        raise NewerFormatError("retry row", 9, 1)
+
+
+def test_a_lane_stops_at_state_of_a_newer_release_and_says_so_less_and_less_often() -> None:
+    kafka = kafka_of(INPUT)
+    give(kafka, INPUT, "i", 3)
+    said: list[str] = []
+    at = SimulatedPort(kafka, GROUP, "t", [INPUT], 1, most=100, state=[])
+
+    def log(event: str, **fields: object) -> None:
+        said.append(f"{event}: {fields['detail']}")
+
+    life = run_lane(at, Outdated(set()), isolation=SimulatedLock(), log=log)
+    for _ in range(400):
+        life.send(None)
+        kafka.complete("t") if "t" in kafka.producers else None
+    life.close()
+    assert kafka.offsets[GROUP, INPUT].offset == 0
+    assert set(said) == {f"lane.outdated: {NewerFormatError('retry row', 9, 1)}"}
+    assert 2 <= len(said) <= 12
 
 
 def give(kafka: SimulatedKafka, place: Partition, letter: str, events: int) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.events.ledger_entry import LedgerEntry
+from farandole.events.row_format import NewerFormatError
 from farandole.ledger.run_fold import count_settled_events
 from farandole.ledger.run_store import RunChange, RunStore
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
@@ -136,6 +138,25 @@ def test_foreign_rows_are_counted_and_not_restored() -> None:
     book = RunStore()
     assert book.restore({b"a": b"{", b"b": b"{}", b"c": b"[]", b"d": b"3"}) == 4
     assert len(book) == 0
+
+
+def test_a_row_of_the_next_release_keeps_its_fields_and_its_status() -> None:
+    (change,) = added(RunStore(), opening()).take_changes(AT)
+    row = orjson.loads(change.row or b"") | {"invented_later": 1, "status": "waiting for tea"}
+    row["edges"]["made>b"]["invented_later"] = 2
+    book = RunStore()
+    assert book.restore({RUN.encode(): orjson.dumps(row)}) == 0
+    (change,) = added(book, closing()).take_changes(AT)
+    folded = orjson.loads(change.row or b"")
+    assert (folded["status"], folded["invented_later"]) == ("completed", 1)
+    assert folded["edges"]["made>b"]["invented_later"] == 2
+
+
+def test_a_row_of_a_larger_format_is_not_folded_anew() -> None:
+    (change,) = added(RunStore(), opening()).take_changes(AT)
+    newer = orjson.dumps(orjson.loads(change.row or b"") | {"format": 9})
+    with pytest.raises(NewerFormatError, match="run row has format 9"):
+        RunStore().restore({RUN.encode(): newer})
 
 
 def test_an_open_run_becomes_late_once() -> None:

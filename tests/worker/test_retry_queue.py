@@ -25,6 +25,7 @@ from farandole.events.retry_record import (
     parse_retry_row,
     to_parked_event,
 )
+from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import BreakerPolicy, RetryPolicy, StageSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
@@ -262,6 +263,45 @@ async def test_another_process_goes_on_with_the_parked_events(
     while await after.again():
         pass
     assert (after.results, after.rows) == ([1, 2, 3], {})
+
+
+def of_the_next_release(row: bytes, **more: object) -> bytes:
+    account, _, value = row.partition(b"\n")
+    return orjson.dumps(orjson.loads(account) | more) + b"\n" + value
+
+
+async def test_an_event_that_the_next_release_has_parked_is_handled(
+    there: Dependency, clock: Clock
+) -> None:
+    table = Table(lane_of(there, clock))
+    there.fails = lambda n: True
+    await table.handle(key(1))
+    (name,) = table.rows
+    table.rows[name] = of_the_next_release(table.rows[name], invented_later=1)
+    after = table.taken_over(lane_of(there, clock))
+    clock.now += 9
+    await after.again()
+    assert orjson.loads(after.rows[name].partition(b"\n")[0])["invented_later"] == 1
+    there.fails = lambda n: False
+    clock.now += 9
+    await after.again()
+    assert (after.results, after.rows) == ([1], {})
+
+
+async def test_a_lane_does_not_open_over_an_event_that_it_cannot_read(
+    there: Dependency, clock: Clock
+) -> None:
+    """It would wait for nobody, and later events of its key would overtake it."""
+    table = Table(lane_of(there, clock))
+    there.fails = lambda n: True
+    await table.handle(key(1))
+    (name,) = table.rows
+    table.rows[name] = of_the_next_release(table.rows[name], format=9)
+    with pytest.raises(NewerFormatError, match="retry row has format 9"):
+        table.taken_over(lane_of(there, clock))
+    order = of_the_next_release(make_retry_row(to_parked_event(key(2))).value or b"", format=9)
+    with pytest.raises(NewerFormatError, match="retry row has format 9"):
+        await table.handle(SimulatedRecord(RETRY, 0, 1, order, b"replay/p.in/0/2"))
 
 
 async def test_a_parked_event_is_counted_when_it_is_parked_and_when_it_is_settled(
