@@ -89,6 +89,7 @@ try:
     from aiokafka.protocol.api import RequestStruct as RequestStruct
     from aiokafka.protocol.api import Response as Response
     from aiokafka.protocol.commit import OffsetFetchRequest_v3 as OffsetFetchRequest_v3
+    from aiokafka.protocol.group import LeaveGroupRequest
     from aiokafka.protocol.metadata import MetadataRequest as MetadataRequest
     from aiokafka.protocol.transaction import (
         TxnOffsetCommitRequest_v0 as TxnOffsetCommitRequest_v0,
@@ -451,6 +452,17 @@ async def send_delete_group(client: AIOKafkaAdminClient, group: str) -> type[Kaf
     coordinator = await client.find_coordinator(group)
     answer = await client._send_request(DeleteGroupsRequest([group]), coordinator)
     error: type[KafkaError] = for_code(answer.results[0][1])
+    return error
+
+
+async def send_leave_group(
+    client: AIOKafkaAdminClient, group: str, member_id: str
+) -> type[KafkaError]:
+    """Let a member leave its group, in its name, and return the error in the answer, NoError at
+    success. Raises KafkaError if the coordinator cannot be found."""
+    coordinator = await client.find_coordinator(group)
+    answer = await client._send_request(LeaveGroupRequest(group, member_id), coordinator)
+    error: type[KafkaError] = for_code(answer.error_code)
     return error
 
 

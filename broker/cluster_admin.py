@@ -93,6 +93,11 @@ class ClusterAdmin:
         """Return the name of every consumer group of the cluster."""
         return await removal_requests.group_names(self._client, self._settings)
 
+    async def remove_members(self, client_id: str) -> list[str]:
+        """Let the consumers of a process that is dead leave their groups, and return the groups
+        (`removal_requests.remove_members`)."""
+        return await removal_requests.remove_members(self._client, self._settings, client_id)
+
     async def group_topics(self, group: str) -> set[str]:
         """Return the topics in which a group has committed offsets."""
         return await removal_requests.group_topics(self._client, self._settings, group)

@@ -60,6 +60,8 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
         # The default of 100 ms is a visible pause in each hop of a healthy cluster.
         "retry_backoff_ms": 10,
     }
+    if settings.client_id is not None:
+        arguments["client_id"] = settings.client_id
     if settings.tls:
         arguments["ssl_context"] = _tls_context(settings)
     if settings.sasl_mechanism:

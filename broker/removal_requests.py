@@ -1,4 +1,4 @@
-"""How are topics and consumer groups deleted?"""
+"""How are topics, consumer groups and members of groups removed?"""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupIdNotFound,
     NonEmptyGroup,
+    UnknownMemberIdError,
     UnknownTopicOrPartitionError,
     for_code,
 )
 
 from farandole.broker.admin_calls import POLL_INTERVAL, call_until_final, raise_for_code
-from farandole.broker.aiokafka_internals import send_delete_group
+from farandole.broker.aiokafka_internals import send_delete_group, send_leave_group
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.kafka_clients import with_deadline
 from farandole.broker.settings import Settings
@@ -89,6 +90,39 @@ async def group_topics(client: AIOKafkaAdminClient, settings: Settings, group: s
     asking = partial(client.list_consumer_group_offsets, group)
     found = await _call(settings, asking, f"asking for the offsets of {group}")
     return {tp.topic for tp, committed in found.items() if committed.offset >= 0}
+
+
+async def remove_members(
+    client: AIOKafkaAdminClient, settings: Settings, client_id: str
+) -> list[str]:
+    """Let every consumer with this client id leave its group, and return the groups that had one.
+    Only groups of our namespace are asked."""
+
+    async def remove() -> list[str]:
+        names = [name for name, *_ in await client.list_consumer_groups()]
+        ours = [name for name in names if name.startswith(settings.names.prefix)]
+        left = []
+        for group in ours:  # one by one: aiokafka cannot decode the answer about several
+            for member_id in await _member_ids(client, group, client_id):
+                await _leave(client, group, member_id)
+                left.append(group)
+        return left
+
+    return await _call(settings, remove, f"removing {client_id} from its groups")
+
+
+async def _member_ids(client: AIOKafkaAdminClient, group: str, client_id: str) -> list[str]:
+    (answer,) = await client.describe_consumer_groups([group])
+    ((_, _, _, _, _, members, *_),) = answer.groups
+    return [member_id for member_id, its_client, *_ in members if its_client == client_id]
+
+
+async def _leave(client: AIOKafkaAdminClient, group: str, member_id: str) -> None:
+    error = await send_leave_group(client, group, member_id)
+    if error.retriable:
+        raise error
+    if error is not UnknownMemberIdError:  # its session has run out meanwhile
+        raise_for_code(error, f"cannot remove {member_id} from the group {group}", None)
 
 
 async def _call(settings: Settings, call: Callable[[], Awaitable[T]], what: str) -> T:

@@ -103,6 +103,8 @@ class Settings(ConfiguredSettings):
     cluster_id: str | None = None
     """The only cluster that is spoken to, whatever answers at the address; None for any. It is
     known of the embedded broker."""
+    client_id: str | None = None
+    """How Kafka's tools name this process; None for a name of the client library."""
     namespace: str = ""
     tls: bool = False
     tls_ca: Path | None = None

@@ -44,4 +44,4 @@ async def host_pipeline(
 
     async with follow_versions(settings, version.pipeline) as published:
         count = len(active_stages(published.versions))
-        await supervise_until_stopped(published, wanted_services, lambda: ready(count))
+        await supervise_until_stopped(settings, published, wanted_services, lambda: ready(count))

@@ -6,8 +6,11 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
+from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
+from farandole.services.dead_members import leave_groups
 from farandole.services.errors import QuarantinedError
 from farandole.services.liveness_file import liveness_file
 from farandole.services.supervisor import ServiceSpec, Supervisor
@@ -16,6 +19,7 @@ _READY_INTERVAL = 0.2  # seconds between two checks
 
 
 async def supervise_until_stopped(
+    settings: Settings,
     published: PublishedVersions,
     services: Callable[[VersionsByNumber], Sequence[ServiceSpec]],
     ready: Callable[[], None],
@@ -27,7 +31,7 @@ async def supervise_until_stopped(
     Raises QuarantinedError if a process is in quarantine at the end, and NewerFormatError if a
     newer release has published a version: its services are drained first.
     """
-    supervisor = Supervisor(services(published.versions))
+    supervisor = Supervisor(services(published.versions), partial(leave_groups, settings))
     stopping = asyncio.Event()
     task = asyncio.current_task()
     assert task is not None

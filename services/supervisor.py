@@ -6,13 +6,16 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
 
 import orjson
 import structlog
 
+from farandole.broker.settings import ENV_PREFIX
 from farandole.services.restart_policy import RestartPolicy
 from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, HeartbeatReport
 
@@ -20,6 +23,16 @@ log = structlog.get_logger()
 
 START_TIMEOUT = 60.0  # seconds until the first beat: imports, a cold disk
 DRAIN_TIMEOUT = 20.0  # seconds from SIGTERM to SIGKILL
+
+
+CLIENT_ID_VARIABLE = f"{ENV_PREFIX}CLIENT_ID"
+
+DeathHandler = Callable[[str], Coroutine[Any, Any, None]]
+"""Is called with the Kafka client id of a process that was killed or crashed; it raises nothing."""
+
+
+async def _ignore_death(_: str) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,12 @@ def silence_limit(session_timeout: float) -> float:
 class Supervisor:
     """Runs a set of services and restarts their processes; `reports` sums what they have done."""
 
-    def __init__(self, services: Sequence[ServiceSpec]) -> None:
+    def __init__(
+        self, services: Sequence[ServiceSpec], handle_death: DeathHandler = _ignore_death
+    ) -> None:
+        """`handle_death` runs beside the restart of the process."""
+        self._handle_death = handle_death
+        self._deaths: set[asyncio.Task[None]] = set()
         self._processes: dict[tuple[str, int], _SupervisedProcess] = {}
         self._retired: list[_SupervisedProcess] = []
         self._changed = asyncio.Event()
@@ -115,9 +133,9 @@ class Supervisor:
                 process.stopping.set()
             await asyncio.gather(*keepers.values())
         finally:
-            for task in (stop, *keepers.values()):
+            for task in (stop, *keepers.values(), *self._deaths):
                 task.cancel()
-            await asyncio.gather(*keepers.values(), return_exceptions=True)
+            await asyncio.gather(*keepers.values(), *self._deaths, return_exceptions=True)
         return not any(p.quarantined for p in self._processes.values())
 
     def reports(self) -> HeartbeatReport:
@@ -170,13 +188,18 @@ class Supervisor:
     async def _live(self, process: _SupervisedProcess, stopping: asyncio.Event) -> int:
         """Run a process once and return its exit code, negative for a signal."""
         service = process.service
+        client_id = f"{process.name}-{uuid4().hex[:8]}"
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         try:
             child = await asyncio.create_subprocess_exec(
                 *service.argv,
                 cwd=service.folder,
-                env={**service.environment, HEARTBEAT_FD_VARIABLE: str(writing)},
+                env={
+                    **service.environment,
+                    HEARTBEAT_FD_VARIABLE: str(writing),
+                    CLIENT_ID_VARIABLE: client_id,
+                },
                 pass_fds=(writing,),
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which drains it
                 stdin=asyncio.subprocess.DEVNULL,
@@ -203,6 +226,10 @@ class Supervisor:
             if child.returncode is None:
                 _send_signal(child, signal.SIGKILL)
                 await child.wait()
+            if child.returncode != 0:
+                death = asyncio.create_task(self._handle_death(client_id))
+                self._deaths.add(death)
+                death.add_done_callback(self._deaths.discard)
             await asyncio.wait({listener}, timeout=1)
             for task in (listener, watchdog, stop):
                 task.cancel()

@@ -59,6 +59,7 @@ async def _run_workers(
         newest = published.versions[max(published.versions)]
         hosted = ", ".join(stages) or "all stages"
         await supervise_until_stopped(
+            settings,
             published,
             wanted_services,
             lambda: click.echo(

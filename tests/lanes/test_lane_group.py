@@ -16,6 +16,7 @@ from farandole.lanes.lane_group import LaneGroup, MembershipError
 from farandole.lanes.lane_port import LanePort, StateTables
 from farandole.lanes.lane_spec import LaneSpec
 from farandole.lanes.lane_work import BatchResult
+from farandole.services.dead_members import leave_groups
 from tests.lanes.troupe import Troupe
 
 pytestmark = pytest.mark.kafka
@@ -162,6 +163,29 @@ async def test_an_error_in_coordination_ends_the_member_though_it_has_no_lanes(
     member._membership.consumer._coordinator._pending_exception = RuntimeError("no such group")
     with pytest.raises(MembershipError, match="no such group"):
         await running
+
+
+async def test_the_lanes_of_a_process_that_died_go_on_before_its_session_ends(
+    troupe: Troupe,
+) -> None:
+    dead = troupe.start(client_id="dead", session_timeout=120)
+    member = group(troupe, lambda _: Waiting())
+    stopping = asyncio.Event()
+    try:
+        await troupe.joined(dead)
+        running = asyncio.create_task(member.run(stopping))
+        async with asyncio.timeout(60):
+            while len(member.running_lanes) != 1:
+                await asyncio.sleep(0.05)
+            dead.kill()
+            dead.wait()
+            await leave_groups(troupe.settings, "dead")
+            while len(member.running_lanes) != 2:
+                await asyncio.sleep(0.05)
+    finally:
+        troupe.end()
+        stopping.set()
+    await running
 
 
 async def test_a_subscription_that_changes_while_lanes_open_breaks_nothing(

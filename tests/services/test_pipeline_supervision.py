@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
 from farandole.events.row_format import NewerFormatError
 from farandole.services.pipeline_supervision import supervise_until_stopped
@@ -27,5 +28,8 @@ async def test_services_are_drained_at_a_version_of_a_newer_release(tmp_path: Pa
     published = cast(PublishedVersions, NewerVersion())
     with pytest.raises(NewerFormatError, match="version p@2 has format 9"):
         await supervise_until_stopped(
-            published, lambda _: [service("work", tmp_path / "diary")], lambda: None
+            Settings(bootstrap="localhost:1"),
+            published,
+            lambda _: [service("work", tmp_path / "diary")],
+            lambda: None,
         )

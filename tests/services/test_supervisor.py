@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,8 +59,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Running:
-    def __init__(self, *services: ServiceSpec) -> None:
-        self.supervisor = Supervisor(services)
+    def __init__(self, *services: ServiceSpec, **how: Any) -> None:
+        self.supervisor = Supervisor(services, **how)
         self.stopping = asyncio.Event()
         self.task = asyncio.create_task(self.supervisor.run(self.stopping))
 
@@ -74,8 +76,8 @@ def consumed(run: Running) -> int:
 
 
 @asynccontextmanager
-async def running(*services: ServiceSpec) -> AsyncIterator[Running]:
-    run = Running(*services)
+async def running(*services: ServiceSpec, **how: Any) -> AsyncIterator[Running]:
+    run = Running(*services, **how)
     try:
         yield run
     finally:
@@ -122,6 +124,30 @@ async def test_a_process_that_dies_is_restarted_and_its_counts_are_summed(tmp_pa
         assert len(lives(diary)) == 3
         assert run.supervisor.reports()["load"]["dead"] == 6
         assert await run.stop()
+
+
+async def test_the_death_of_a_process_is_told_with_the_name_that_kafka_knows_it_by(
+    tmp_path: Path,
+) -> None:
+    deaths: list[str] = []
+
+    async def handle_death(client_id: str) -> None:
+        deaths.append(client_id)
+
+    diary = tmp_path / "diary"
+    async with running(service("settles", diary), handle_death=handle_death) as run:
+        await until(run.supervisor.ready)
+        name = environment_of(lives(diary)[0])[supervisor.CLIENT_ID_VARIABLE]
+        os.kill(lives(diary)[0], signal.SIGKILL)
+        await until(lambda: len(lives(diary)) == 2 and run.supervisor.ready())
+        assert await run.stop()
+    assert deaths == [name]
+    assert name.startswith("settles-")
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 async def test_one_that_only_crashes_is_quarantined_and_the_others_go_on(
