@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -99,6 +100,16 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
     def running_lanes(self) -> Sequence[int]:
         """The indexes of the lanes that are open: not those that wait to open again."""
         return sorted(index for index, (port, _) in self._lanes.items() if port.is_open)
+
+    async def confirm_lane(self, index: int) -> bool:
+        """Return True if the lane is open and Kafka has just accepted a heartbeat under which it is
+        ours. For work outside of transactions, which no fence protects; the answer is of use only
+        at once."""
+        asked = time.monotonic()
+        accepted = await self._membership.heartbeat()
+        # A process that was frozen while it waited gets the answer long after it was given.
+        is_fresh = time.monotonic() - asked < self._settings.session_timeout / 2
+        return bool(accepted) and is_fresh and index in self.running_lanes
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         try:

@@ -8,11 +8,13 @@ from datetime import datetime
 from farandole.events.incident_record import Notice, NoticeChannel
 from farandole.notifier import smtp_delivery, webhook_delivery
 from farandole.notifier.delivery_outcome import AttemptResult, DeliveryOutcome
+from farandole.notifier.delivery_tasks import OwnershipCheck
 from farandole.notifier.mail_message import named_recipients
 from farandole.notifier.settings import NotifierSettings
 
-ChannelSender = Callable[[Notice], Awaitable[DeliveryOutcome]]
+ChannelSender = Callable[[Notice, OwnershipCheck], Awaitable[DeliveryOutcome]]
 """One attempt through one channel."""
+_LANE_LOST = "another notifier has taken over"
 
 
 def build_channels(
@@ -21,12 +23,12 @@ def build_channels(
     """Return the sender of each channel. `now` is called for each post, because the signature of a
     post expires."""
 
-    async def email(notice: Notice) -> DeliveryOutcome:
+    async def email(notice: Notice, owns_lane: OwnershipCheck) -> DeliveryOutcome:
         return await smtp_delivery.deliver_mail(
-            settings, notice.mail.encode(), notice.sender, notice.recipients
+            settings, notice.mail.encode(), notice.sender, notice.recipients, owns_lane
         )
 
-    async def webhook(notice: Notice) -> DeliveryOutcome:
+    async def webhook(notice: Notice, _: OwnershipCheck) -> DeliveryOutcome:
         if notice.webhook is None:
             return DeliveryOutcome(
                 refused={webhook_delivery.WEBHOOK_RECIPIENT: "the route names no webhook"}
@@ -41,7 +43,9 @@ def build_channels(
 
 
 async def deliver_notice(
-    notice: Notice, channels: Mapping[NoticeChannel, ChannelSender]
+    notice: Notice,
+    owns_lane: OwnershipCheck,
+    channels: Mapping[NoticeChannel, ChannelSender],
 ) -> AttemptResult:
     """Try the notice's channels in their order until one of them reaches somebody.
 
@@ -55,10 +59,17 @@ async def deliver_notice(
        nobody received is never dropped.
     5. At a later attempt, the header of the mail shows all recipients. If fewer of them remain,
        somebody has the notice already, and refused recipients are given up as in 3.
+    6. `owns_lane` is asked before each channel. Once it returns False nothing more is sent, because
+       the next owner makes the same attempt.
     """
     outcomes: list[tuple[NoticeChannel, DeliveryOutcome]] = []
     for channel in notice.channels:
-        outcome = await channels[channel](notice)
+        if not await owns_lane():
+            if not outcomes:
+                return AttemptResult(notice, was_made=False)
+            outcomes.append((channel, DeliveryOutcome(deferred={channel: _LANE_LOST})))
+            break
+        outcome = await channels[channel](notice, owns_lane)
         outcomes.append((channel, outcome))
         if outcome.delivered:
             break

@@ -13,17 +13,24 @@ from farandole.notifier.delivery_outcome import AttemptResult
 
 log = structlog.get_logger()
 
-DeliverNotice = Callable[[Notice], Awaitable[AttemptResult]]
+OwnershipCheck = Callable[[], Awaitable[bool]]
+"""Returns True if the lane is ours at this moment, by the word of Kafka."""
+DeliverNotice = Callable[[Notice, OwnershipCheck], Awaitable[AttemptResult]]
+"""Makes one attempt; it sends nothing without asking the check first."""
 
 _MAX_CONCURRENT = 4
 
 
 class DeliveryTasks:
     """Runs each attempt in its own task, so that a mail server that hangs delays no other
-    notice."""
+    notice.
 
-    def __init__(self, deliver: DeliverNotice) -> None:
+    An attempt can wait for its slot for as long as a mail server hangs, and a process can be frozen
+    for any time. So `owns_lane` is asked when an attempt begins, not when it was planned."""
+
+    def __init__(self, deliver: DeliverNotice, owns_lane: OwnershipCheck) -> None:
         self._deliver = deliver
+        self._owns_lane = owns_lane
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
         self._running: dict[bytes, asyncio.Task[AttemptResult]] = {}
         self._finished: list[tuple[bytes, AttemptResult]] = []
@@ -42,6 +49,12 @@ class DeliveryTasks:
         finished, self._finished = self._finished, []
         return finished
 
+    def cancel_queued(self) -> None:
+        """Cancel the attempts that have not begun; their results say so."""
+        for key, task in self._running.items():
+            if key not in self._started:
+                task.cancel()
+
     async def stop(self, drain_seconds: float) -> None:
         """Cancel the attempts that have not begun, and wait up to `drain_seconds` for the others.
 
@@ -49,9 +62,9 @@ class DeliveryTasks:
         tasks = set(self._running.values())
         if not tasks:
             return
-        for key, task in self._running.items():
-            if key not in self._started:
-                task.cancel()
+        self.cancel_queued()
+        if self._started:
+            log.info("notifier.draining", attempts=len(self._started), seconds=drain_seconds)
         try:
             await asyncio.wait(tasks, timeout=drain_seconds)
         finally:  # also if this call is cancelled, because the next owner makes the same attempts
@@ -62,7 +75,7 @@ class DeliveryTasks:
     async def _attempt(self, notice: Notice) -> AttemptResult:
         async with self._slots:
             self._started.add(notice.key)
-            return await self._deliver(notice)
+            return await self._deliver(notice, self._owns_lane)
 
     def _on_done(self, notice: Notice, task: asyncio.Task[AttemptResult]) -> None:
         del self._running[notice.key]
@@ -79,6 +92,8 @@ class DeliveryTasks:
             attempt = _failed_attempt(notice, type(error).__name__)
         else:
             attempt = task.result()
+        if not attempt.was_made:
+            log.info("notice.not_sent", notice=notice.id, why="this notifier does not own the lane")
         self._finished.append((notice.key, attempt))
         for to, reason in attempt.failures.items():
             log.warning("notice.failed", notice=notice.id, to=to, why=reason)

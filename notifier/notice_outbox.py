@@ -63,7 +63,9 @@ class NoticeOutbox:
         if notice is None or notice.delivered is not None:
             return
         if not attempt.was_made:
-            self._store(key, notice.model_copy(update={"attempts": notice.attempts - 1}))
+            counted = attempt.remaining
+            if counted is not None and counted.attempts == notice.attempts:
+                self._store(key, notice.model_copy(update={"attempts": notice.attempts - 1}))
             return
         update: dict[str, object] = {"failures": dict(attempt.failures)}
         if attempt.remaining is None:

@@ -29,7 +29,6 @@ log = structlog.get_logger()
 _HANDLING_SECONDS = 0.5  # seconds of handling in one transaction
 _QUIET_MS = 2_000
 _OLD_LETTER_MS = 10_000
-_DRAIN_SECONDS = 2.0  # how long running attempts may take when the lane ends
 
 
 def utc_now() -> datetime:
@@ -52,12 +51,16 @@ class NotifierLane:
         deliveries: DeliveryTasks,
         schema_lookup: SchemaLookup,
         clock: Callable[[], datetime] = utc_now,
+        *,
+        drain_seconds: float,
     ) -> None:
+        """`drain_seconds`: how long running attempts may take when the lane ends."""
         self._names = names
         self._store = store
         self._deliveries = deliveries
         self._schema_lookup = schema_lookup
         self._clock = clock
+        self._drain_seconds = drain_seconds
         self._quiet_clock = QuietClock(_QUIET_MS, _OLD_LETTER_MS)
         self._uncommitted_attempts: dict[bytes, AttemptResult] = {}
         """Results of attempts that are not committed yet. They outlive a failed transaction: `open`
@@ -69,6 +72,8 @@ class NotifierLane:
 
     def open(self, tables: StateTables) -> None:
         self._quiet_clock.restart()
+        # They are of an earlier session. Meanwhile another notifier may have made these attempts.
+        self._deliveries.cancel_queued()
         names = self._names
         controls = notifier_tables.read_controls(tables[names.control_topic].values())
         self._store.restore(
@@ -113,7 +118,7 @@ class NotifierLane:
             self._deliveries.start(notice)
 
     async def close(self) -> BatchResult | None:
-        await self._deliveries.stop(_DRAIN_SECONDS)
+        await self._deliveries.stop(self._drain_seconds)
         self._take_finished_attempts()
         result = self._result(0)
         return result if result.writes else None

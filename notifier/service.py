@@ -27,7 +27,9 @@ from farandole.notifier.pipeline_directory import PipelineDirectory
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 10.0  # how long the lane may take to end
+DRAIN_SECONDS = 10.0  # how long the lane may take to end, beside the attempts that are running
+_LANE = 0
+"""The notifier has one lane: each of its inputs has one partition."""
 _TOPIC_POLL_SECONDS = 10.0  # between two searches for topics that did not exist
 
 
@@ -37,6 +39,7 @@ async def run_notifier(
     deliver: DeliverNotice,
     stopping: asyncio.Event,
     *,
+    attempt_seconds: float,
     clock: Callable[[], datetime] = utc_now,
     port: Callable[[KafkaPort], LanePort] = lambda port: port,
 ) -> None:
@@ -44,7 +47,8 @@ async def run_notifier(
     over when it ends.
 
     `sender` is the address in the From header of mails, None if none is configured. `deliver` makes
-    one attempt to deliver a notice. Tests pass a `clock` of their own, and a `port` that wraps the
+    one attempt to deliver a notice, within `attempt_seconds`; when the notifier stops it waits for
+    the attempts that have begun. Tests pass a `clock` of their own, and a `port` that wraps the
     lane's Kafka port. Raises a lane group's error or BrokerError when Kafka stays unreachable.
     """
     directory = PipelineDirectory(settings.names)
@@ -61,8 +65,17 @@ async def run_notifier(
         )
 
     store = IncidentStore(directory.alerts, compose)
+
+    async def owns_lane() -> bool:
+        return await group.confirm_lane(_LANE)
+
     notifier_lane = NotifierLane(
-        settings.names, store, DeliveryTasks(deliver), directory.personal_schema, clock
+        settings.names,
+        store,
+        DeliveryTasks(deliver, owns_lane),
+        directory.personal_schema,
+        clock,
+        drain_seconds=attempt_seconds,
     )
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
@@ -72,7 +85,7 @@ async def run_notifier(
             topics=await _existing_topics(settings, directory) or [names.control_topic],
             transactional_id=lambda lane: f"{names.notifier_group}:{lane}",
             work=lambda _: notifier_lane,
-            drain_seconds=DRAIN_SECONDS,
+            drain_seconds=attempt_seconds + DRAIN_SECONDS,
             state_topics=[names.incidents_topic, names.outbox_topic, names.control_topic],
             restart_lost_input=True,
             wrap_port=port,

@@ -46,6 +46,11 @@ class NotifierSettings(ConfiguredSettings):
     webhook_secret_file: Path | None = None
     webhook_timeout: float = Field(default=10.0, gt=0)
 
+    @property
+    def attempt_seconds(self) -> float:
+        """How long one attempt to deliver a notice takes at most, through all of its channels."""
+        return self.smtp_timeout + self.webhook_timeout
+
     @field_validator("mail_from")
     @classmethod
     def _require_plain_address(cls, address: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -24,8 +24,16 @@ _MAX_QUOTED_BYTES = 300  # of a server's answer
 _QUIT_SECONDS = 1.0  # the mail is delivered by then; QUIT is only polite
 
 
+async def _always() -> bool:
+    return True
+
+
 async def deliver_mail(
-    settings: NotifierSettings, mail: bytes, sender: str, recipients: Sequence[str]
+    settings: NotifierSettings,
+    mail: bytes,
+    sender: str,
+    recipients: Sequence[str],
+    may_send: Callable[[], Awaitable[bool]] = _always,
 ) -> DeliveryOutcome:
     """Hand one mail to the server within `smtp_timeout` seconds, and return which recipients it was
     accepted for. A failure of the server never raises an exception.
@@ -33,12 +41,13 @@ async def deliver_mail(
     *Refused*: the server answered 5xx about a recipient or this mail (MAIL, RCPT, DATA).
     *Deferred*: a 4xx answer, a lost connection, a deadline that passed; also any error about *us*
     (greeting, EHLO, STARTTLS, AUTH), because a change of the settings can correct it. The mail is
-    sent without TLS only if the settings say so.
+    sent without TLS only if the settings say so. `may_send` is asked last, right before DATA; if it
+    returns False the mail is not sent, and every recipient is deferred.
     """
     if settings.smtp_host is None:
         reason = f"no mail server is configured; set {ENV_PREFIX}SMTP_HOST"
         return DeliveryOutcome(deferred=dict.fromkeys(recipients, reason))
-    attempt = _SmtpAttempt(settings, mail, sender, recipients)
+    attempt = _SmtpAttempt(settings, mail, sender, recipients, may_send)
     try:
         async with asyncio.timeout(settings.smtp_timeout):
             await attempt.run()
@@ -57,6 +66,7 @@ class _SmtpAttempt:
     mail: bytes
     sender: str
     recipients: Sequence[str]
+    may_send: Callable[[], Awaitable[bool]]
     client: SMTP = field(init=False)
     password: str | None = None
     step: str = "connecting"
@@ -139,7 +149,11 @@ class _SmtpAttempt:
                 self._classify([recipient], error)
             else:
                 self.accepted.append(recipient)
-        if self.accepted:
+        if self.accepted and not await self.may_send():
+            self.deferred.update(
+                dict.fromkeys(self.accepted, "not sent: the mail is no longer ours")
+            )
+        elif self.accepted:
             self.step = "DATA"
             answer = await self.client.data(self.mail)
             self.answer = self._redact(f"{answer.code} {answer.message}")

@@ -27,6 +27,12 @@ async def run_notifier_service(
 
     async def main(stopping: asyncio.Event) -> None:
         deliver = partial(deliver_notice, channels=channels)
-        await run_notifier(settings, notifier_settings.mail_from, deliver, stopping)
+        await run_notifier(
+            settings,
+            notifier_settings.mail_from,
+            deliver,
+            stopping,
+            attempt_seconds=notifier_settings.attempt_seconds,
+        )
 
     return await run_service(main, ended_event="notifier.ended")

@@ -22,7 +22,7 @@ from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, HeartbeatReport
 log = structlog.get_logger()
 
 START_TIMEOUT = 60.0  # seconds until the first beat: imports, a cold disk
-DRAIN_TIMEOUT = 20.0  # seconds from SIGTERM to SIGKILL
+DRAIN_TIMEOUT = 20.0  # seconds from SIGTERM to SIGKILL, for most services
 
 
 CLIENT_ID_VARIABLE = f"{ENV_PREFIX}CLIENT_ID"
@@ -46,6 +46,8 @@ class ServiceSpec:
     patience: float
     """A process is killed after this number of seconds without a heartbeat."""
     processes: int = 1
+    drain_timeout: float = DRAIN_TIMEOUT
+    """A process that is to end is killed this number of seconds after SIGTERM."""
 
 
 @dataclass(slots=True, eq=False)
@@ -279,13 +281,14 @@ class Supervisor:
                 return
 
     async def _drain(self, process: _SupervisedProcess, child: asyncio.subprocess.Process) -> None:
-        """Send SIGTERM, so that the process drains and ends; kill it after DRAIN_TIMEOUT."""
+        """Send SIGTERM, so that the process drains and ends; kill it after its drain timeout."""
+        timeout = process.service.drain_timeout
         _send_signal(child, signal.SIGTERM)
         try:
-            async with asyncio.timeout(DRAIN_TIMEOUT):
+            async with asyncio.timeout(timeout):
                 await child.wait()
         except TimeoutError:
-            log.warning("service.killed", service=process.name, after=DRAIN_TIMEOUT)
+            log.warning("service.killed", service=process.name, after=timeout)
             _send_signal(child, signal.SIGKILL)
 
 

@@ -18,6 +18,7 @@ from farandole.lanes.lane_port import CommittedOffset
 from farandole.notifier import settings as mail
 from farandole.notifier.delivery_channels import build_channels, deliver_notice
 from farandole.notifier.delivery_outcome import AttemptResult
+from farandole.notifier.delivery_tasks import OwnershipCheck
 from farandole.notifier.notifier_lane import utc_now
 from farandole.notifier.service import run_notifier
 from farandole.worker.log_setup import configure_logging
@@ -56,8 +57,10 @@ class Dying(broken._Around):
             reached("after the commit, before the mail")
 
 
-async def attempt(notice: Notice, settings: mail.NotifierSettings) -> AttemptResult:
-    done = await deliver_notice(notice, build_channels(settings, utc_now))
+async def attempt(
+    notice: Notice, owns_lane: OwnershipCheck, settings: mail.NotifierSettings
+) -> AttemptResult:
+    done = await deliver_notice(notice, owns_lane, build_channels(settings, utc_now))
     reached("after the 250, before the mark")
     return done
 
@@ -69,7 +72,14 @@ def around(port: KafkaPort) -> Dying:
 async def main() -> None:
     settings, mailing = Settings.load(Path()), mail.NotifierSettings.load(Path())
     way = partial(attempt, settings=mailing)
-    await run_notifier(settings, mailing.mail_from, way, asyncio.Event(), port=around)
+    await run_notifier(
+        settings,
+        mailing.mail_from,
+        way,
+        asyncio.Event(),
+        attempt_seconds=mailing.attempt_seconds,
+        port=around,
+    )
 
 
 if __name__ == "__main__":

@@ -108,13 +108,15 @@ class Stand:
     async def notifying(self, server: Server, **how: Any) -> AsyncIterator[asyncio.Task[None]]:
         """Run a notifier in this process, with the real channels."""
         stopping = asyncio.Event()
-        channels = build_channels(mail.NotifierSettings(**self.mailing(server)), self.clock)
+        notifier_settings = mail.NotifierSettings(**self.mailing(server))
+        channels = build_channels(notifier_settings, self.clock)
         running = asyncio.create_task(
             run_notifier(
                 self.settings,
                 SENDER,
                 partial(deliver_notice, channels=channels),
                 stopping,
+                attempt_seconds=notifier_settings.attempt_seconds,
                 clock=self.clock,
                 **how,
             )

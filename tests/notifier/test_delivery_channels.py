@@ -16,6 +16,7 @@ from farandole.notifier.delivery_channels import (
     settle_attempt,
 )
 from farandole.notifier.delivery_outcome import AttemptResult, DeliveryOutcome
+from farandole.notifier.delivery_tasks import OwnershipCheck
 from farandole.notifier.mail_message import compose_mail, notice_message_id
 from farandole.notifier.settings import NotifierSettings
 from farandole.notifier.webhook_delivery import WEBHOOK_RECIPIENT
@@ -44,19 +45,27 @@ def notice(
 
 
 def sender_of(outcome: DeliveryOutcome, asked: list[str], name: str) -> ChannelSender:
-    async def send(_: Notice) -> DeliveryOutcome:
+    async def send(_: Notice, owns_lane: OwnershipCheck) -> DeliveryOutcome:
         asked.append(name)
         return outcome
 
     return send
 
 
+async def always() -> bool:
+    return True
+
+
 async def tried(
-    which: Notice, email: DeliveryOutcome = POSTED, hook: DeliveryOutcome = POSTED
+    which: Notice,
+    email: DeliveryOutcome = POSTED,
+    hook: DeliveryOutcome = POSTED,
+    owns_lane: OwnershipCheck = always,
 ) -> tuple[AttemptResult, list[str]]:
     asked: list[str] = []
     attempt = await deliver_notice(
         which,
+        owns_lane,
         {"email": sender_of(email, asked, "email"), "webhook": sender_of(hook, asked, "webhook")},
     )
     return attempt, asked
@@ -66,6 +75,27 @@ async def test_a_mail_that_reaches_all_recipients_finishes_the_notice() -> None:
     attempt, asked = await tried(notice(A, B), DeliveryOutcome(delivered=(A, B)))
     assert attempt == AttemptResult(None, (A, B))
     assert asked == ["email"]
+
+
+async def test_without_the_lane_nothing_is_sent_and_no_attempt_counts() -> None:
+    async def never() -> bool:
+        return False
+
+    attempt, asked = await tried(notice(A), owns_lane=never)
+    assert asked == []
+    assert not attempt.was_made
+
+
+async def test_nothing_is_posted_if_the_lane_was_lost_while_the_mail_was_tried() -> None:
+    answers = iter([True, False])
+
+    async def once() -> bool:
+        return next(answers)
+
+    attempt, asked = await tried(notice(A), DeliveryOutcome(deferred={A: "down"}), owns_lane=once)
+    assert asked == ["email"]
+    assert attempt.remaining is not None
+    assert attempt.failures["email"] == "down"
 
 
 async def test_a_notice_is_posted_in_the_same_attempt_if_the_mail_reaches_nobody() -> None:
@@ -174,7 +204,7 @@ async def test_with_real_channels_the_mail_arrives_and_nothing_is_posted() -> No
             smtp_host="127.0.0.1", smtp_port=server.port, smtp_security="none", mail_from=SENDER
         )
         attempt = await deliver_notice(
-            notice(A), build_channels(settings, lambda: datetime.now(UTC))
+            notice(A), always, build_channels(settings, lambda: datetime.now(UTC))
         )
     assert attempt.remaining is None
     assert server.got == [((A,), notice(A).mail.encode())]
@@ -183,7 +213,7 @@ async def test_with_real_channels_the_mail_arrives_and_nothing_is_posted() -> No
 @pytest.mark.usefixtures("unset")
 async def test_with_real_channels_and_no_server_everything_remains() -> None:
     attempt = await deliver_notice(
-        notice(A), build_channels(NotifierSettings(), lambda: datetime.now(UTC))
+        notice(A), always, build_channels(NotifierSettings(), lambda: datetime.now(UTC))
     )
     assert attempt.remaining is not None
     assert "FARANDOLE_SMTP_HOST" in attempt.failures["email"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from farandole.events.incident_record import Notice
-from farandole.notifier.delivery_outcome import AttemptResult
-from farandole.notifier.delivery_tasks import DeliveryTasks
+from farandole.notifier.delivery_channels import deliver_notice
+from farandole.notifier.delivery_outcome import AttemptResult, DeliveryOutcome
+from farandole.notifier.delivery_tasks import DeliveryTasks, OwnershipCheck
 from tests.notifier.made import OPENED
 
 
@@ -17,13 +19,17 @@ def notice(number: int) -> Notice:
     )  # fmt: skip
 
 
+async def always() -> bool:
+    return True
+
+
 async def test_an_attempt_cancelled_before_it_began_is_reported_as_not_made() -> None:
     """A notice without a result would count as running for ever."""
 
-    async def deliver(_: Notice) -> AttemptResult:
+    async def deliver(_: Notice, owns_lane: OwnershipCheck) -> AttemptResult:
         raise AssertionError("it was begun")
 
-    sending = DeliveryTasks(deliver)
+    sending = DeliveryTasks(deliver, always)
     sending.start(notice(0))
     await sending.stop(1)
     ((key, attempt),) = sending.take_finished()
@@ -35,12 +41,12 @@ async def test_stop_waits_for_running_attempts_and_begins_no_others() -> None:
     ending = asyncio.Event()
     tried = []
 
-    async def deliver(each: Notice) -> AttemptResult:
+    async def deliver(each: Notice, owns_lane: OwnershipCheck) -> AttemptResult:
         tried.append(each.key)
         await ending.wait()
         return AttemptResult(None)
 
-    sending = DeliveryTasks(deliver)
+    sending = DeliveryTasks(deliver, always)
     for number in range(6):
         sending.start(notice(number))
     await asyncio.sleep(0)
@@ -56,11 +62,11 @@ async def test_stop_waits_for_running_attempts_and_begins_no_others() -> None:
 
 
 async def test_stop_cancels_running_attempts_after_its_time_limit() -> None:
-    async def deliver(_: Notice) -> AttemptResult:
+    async def deliver(_: Notice, owns_lane: OwnershipCheck) -> AttemptResult:
         await asyncio.Event().wait()
         raise AssertionError
 
-    sending = DeliveryTasks(deliver)
+    sending = DeliveryTasks(deliver, always)
     sending.start(notice(0))
     await asyncio.sleep(0)
     await sending.stop(0.01)
@@ -72,14 +78,14 @@ async def test_a_cancelled_stop_cancels_all_running_attempts() -> None:
     """Otherwise it would run at the same time as the next owner's attempt."""
     over = asyncio.Event()
 
-    async def deliver(_: Notice) -> AttemptResult:
+    async def deliver(_: Notice, owns_lane: OwnershipCheck) -> AttemptResult:
         try:
             await asyncio.Event().wait()
         finally:
             over.set()
         raise AssertionError
 
-    sending = DeliveryTasks(deliver)
+    sending = DeliveryTasks(deliver, always)
     sending.start(notice(0))
     await asyncio.sleep(0)
     ending = asyncio.create_task(sending.stop(60))
@@ -87,3 +93,54 @@ async def test_a_cancelled_stop_cancels_all_running_attempts() -> None:
     ending.cancel()
     await asyncio.wait({ending})
     await asyncio.wait_for(over.wait(), 10)
+
+
+async def test_an_attempt_asks_for_its_lane_when_it_begins_and_not_when_it_is_planned() -> None:
+    """It can wait for its slot while a mail server hangs and another notifier takes over."""
+    ours = asyncio.Event()
+    ours.set()
+    ending = asyncio.Event()
+    sent = []
+
+    async def owns_lane() -> bool:
+        return ours.is_set()
+
+    async def email(each: Notice, _: OwnershipCheck) -> DeliveryOutcome:
+        sent.append(each.key)
+        await ending.wait()
+        return DeliveryOutcome(delivered=each.recipients)
+
+    sending = DeliveryTasks(partial(deliver_notice, channels={"email": email}), owns_lane)
+    for number in range(6):
+        sending.start(notice(number))
+    await asyncio.sleep(0)
+    begun = list(sent)
+    ours.clear()
+    ending.set()
+    finished: dict[bytes, AttemptResult] = {}
+    async with asyncio.timeout(10):
+        while len(finished) < 6:
+            await asyncio.sleep(0)
+            finished |= sending.take_finished()
+    assert 0 < len(begun) < 6
+    assert sent == begun
+    assert {key for key, attempt in finished.items() if attempt.was_made} == set(begun)
+
+
+async def test_a_queued_attempt_that_is_cancelled_leaves_the_others_running() -> None:
+    async def deliver(_: Notice, owns_lane: OwnershipCheck) -> AttemptResult:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    sending = DeliveryTasks(deliver, always)
+    for number in range(6):
+        sending.start(notice(number))
+    await asyncio.sleep(0)
+    sending.cancel_queued()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    cancelled = sending.take_finished()
+    await sending.stop(0)
+    assert 0 < len(cancelled) < 6
+    assert not any(attempt.was_made for _, attempt in cancelled)
+    assert all(attempt.was_made for _, attempt in sending.take_finished())

@@ -23,9 +23,13 @@ class Sending:
 
     def __init__(self) -> None:
         self.started: list[Any] = []
+        self.cancelled_queues = 0
 
     def start(self, notice: Any) -> None:
         self.started.append(notice)
+
+    def cancel_queued(self) -> None:
+        self.cancelled_queues += 1
 
     def take_finished(self) -> list[Any]:
         return []
@@ -40,11 +44,10 @@ class Notifier:
         self.sending = Sending()
         self.work = NotifierLane(
             names, IncidentStore(lambda _: ALERTS, compose), self.sending, nothing_personal,  # type: ignore[arg-type]
-            lambda: self.now,
+            lambda: self.now, drain_seconds=1,
         )  # fmt: skip
-        self.work.open(
-            {t: {} for t in (names.control_topic, names.incidents_topic, names.outbox_topic)}
-        )
+        self.tables = (names.control_topic, names.incidents_topic, names.outbox_topic)
+        self.work.open({t: {} for t in self.tables})
 
     async def handle(self, *records: Record) -> None:
         self.work.on_commit(await self.work.handle(records))
@@ -104,3 +107,10 @@ async def test_a_dead_letter_with_any_timestamp_has_a_notice(timestamp: int) -> 
     notifier.now += timedelta(seconds=6)
     notifier.on_idle()
     assert notifier.notice_log()[0] == ("opened", "1")
+
+
+async def test_a_lane_that_opens_again_makes_no_attempt_that_it_had_planned_before() -> None:
+    """Meanwhile another notifier may have had the lane, and made them."""
+    notifier = Notifier()
+    notifier.work.open({t: {} for t in notifier.tables})
+    assert notifier.sending.cancelled_queues == 2

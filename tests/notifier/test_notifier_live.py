@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import subprocess
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,60 @@ async def test_an_orderly_hand_over_loses_and_repeats_no_mail(stand: Stand) -> N
         await stand.delivered()
     assert len(copies(server)) == 50
     assert set(copies(server).values()) == {1}
+
+
+@dataclass
+class Queueing(Server):
+    """Answers to no mail before it is told to."""
+
+    waiting: int = 0
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_DATA(self, *given: Any) -> str:  # noqa: N802 -- aiosmtpd's
+        self.waiting += 1
+        await self.answers.wait()
+        return await super().handle_DATA(*given)
+
+
+async def test_a_woken_notifier_sends_nothing_that_its_successor_sends(stand: Stand) -> None:
+    """Copies of the mails that were under way when it froze cannot be prevented; those that waited
+    behind them are sent once."""
+    await stand.publish("read", alerts=ONE_BY_ONE)
+    async with serving(kind=Queueing) as server:
+        assert isinstance(server, Queueing)
+        first = stand.start(server)
+        await stand.die("read", *many("a"))
+        await until(lambda: server.waiting == 4, "nobody tells")
+        frozen = await stand.joined(first)
+        frozen.send_signal(signal.SIGSTOP)
+        stand.start(server)
+        await until(lambda: server.waiting >= 8, "nobody has taken over")
+        server.answers.set()
+        await stand.delivered(10)
+        frozen.send_signal(signal.SIGCONT)
+        await until(lambda: stand.log(frozen).count(b"group.assigned") >= 2, "it does not wake")
+        frozen.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(frozen.wait, 30) == 0
+    assert len(copies(server)) == 10
+    assert sum(copies(server).values()) <= 14
+
+
+async def test_a_stopped_notifier_waits_for_a_slow_mail_server(stand: Stand) -> None:
+    await stand.publish("read")
+    await stand.die("read", "x", "x")
+    async with serving(kind=Queueing) as server:
+        assert isinstance(server, Queueing)
+        member = stand.start(server)
+        await until(lambda: server.waiting == 1, "nobody tells")
+        member.send_signal(signal.SIGTERM)
+        await until(lambda: b"notifier.draining" in stand.log(member), "it does not drain")
+        with pytest.raises(subprocess.TimeoutExpired):
+            await asyncio.to_thread(member.wait, 3)
+        server.answers.set()
+        assert await asyncio.to_thread(member.wait, 30) == 0
+        (notice,) = await stand.notices()
+        assert notice.delivered is not None
+    assert list(copies(server).values()) == [1]
 
 
 STEPS = (

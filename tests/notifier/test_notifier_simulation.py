@@ -57,25 +57,45 @@ class Sending:
     """Like `farandole.notifier.delivery_tasks.DeliveryTasks`, driven step by step by the world."""
 
     world: World
-    under_way: list[Notice] = field(default_factory=list)
+    queued: list[Notice] = field(default_factory=list)
+    begun: list[tuple[Notice, bool]] = field(default_factory=list)
+    """With what the server will answer: True if it accepts the mail."""
     over: list[tuple[bytes, AttemptResult]] = field(default_factory=list)
 
     def start(self, notice: Notice) -> None:
-        self.under_way.append(notice)
+        self.queued.append(notice)
 
     def take_finished(self) -> list[tuple[bytes, AttemptResult]]:
         ended, self.over = self.over, []
         return ended
 
-    async def stop(self, drain_seconds: float) -> None:
-        """Finish or cancel each running attempt."""
-        while self.under_way:
-            self.attempt(broken_off=self.world.die.random() < 0.3)
+    def cancel_queued(self) -> None:
+        queued, self.queued = self.queued, []
+        self.over += [(notice.key, AttemptResult(notice, was_made=False)) for notice in queued]
 
-    def attempt(self, *, broken_off: bool = False) -> None:
-        notice = self.under_way.pop(0)
+    async def stop(self, drain_seconds: float) -> None:
+        """Finish or break off each attempt that has begun."""
+        self.cancel_queued()
+        while self.begun:
+            self.end_attempt(broken_off=self.world.die.random() < 0.3)
+
+    def advance(self) -> None:
+        """Begin an attempt, or end one."""
+        if self.begun and (not self.queued or self.world.die.random() < 0.5):
+            self.end_attempt()
+            return
+        notice = self.queued.pop(0)
+        if self.world.owns_lane(self):
+            self.begun.append((notice, self.world.accepts(notice)))
+        else:
+            self.over.append((notice.key, AttemptResult(notice, was_made=False)))
+
+    def end_attempt(self, *, broken_off: bool = False) -> None:
+        notice, is_accepted = self.begun.pop(0)
         outcome = AttemptResult(notice, failures={"ops@example.com": "451"})
-        if not broken_off and self.world.accepts(notice):
+        if is_accepted and broken_off:
+            self.world.excused[notice.id] += 1
+        elif is_accepted:
             outcome = AttemptResult(None)
         self.over.append((notice.key, outcome))
 
@@ -88,6 +108,7 @@ class Notifier:
     sending: Sending
     port: SimulatedPort | None = None
     life: Coroutine[Any, Any, None] | None = None
+    frozen: bool = False
 
 
 @dataclass(eq=False)
@@ -120,8 +141,12 @@ class World:
                 self.fail()
             elif chance < 0.13:
                 self.kill()
-            elif chance < 0.16:
+            elif chance < 0.15:
                 self.assign()
+            elif chance < 0.165:
+                self.freeze()
+            elif chance < 0.18:
+                self.wake()
             elif chance < 0.30:
                 self.seconds += self.die.choice([0.5, 2, 7, 30])
             elif chance < 0.45:
@@ -150,17 +175,13 @@ class World:
 
     def deliver(self) -> None:
         for notifier in self.notifiers:
-            if notifier.sending.under_way:
-                notifier.sending.attempt()
+            if (notifier.sending.queued or notifier.sending.begun) and not notifier.frozen:
+                notifier.sending.advance()
                 return
 
     def kill(self) -> None:
         """Kill a notifier; mails that the server has accepted may have no result."""
         victim = self.die.choice(self.notifiers)
-        for notice in victim.sending.under_way:
-            if self.die.random() < 0.5:
-                self.mailbox.append(notice)
-                self.excused[notice.id] += 1
         self._excuse(victim)
         if victim.life is not None:
             victim.life.close()
@@ -168,14 +189,49 @@ class World:
         self.notifiers.append(self._notifier())
         self.assign()
 
+    def freeze(self) -> None:
+        """Freeze the notifier that has the lane, in the middle of some attempts; the other one
+        takes over."""
+        for notifier in self.notifiers:
+            if notifier.life is not None and not any(n.frozen for n in self.notifiers):
+                notifier.frozen = True
+                self._excuse(notifier)
+                self.assign()
+                return
+
+    def wake(self) -> None:
+        """Let a frozen notifier go on, with all that it had planned. At times it has been fenced
+        and has the lane again before the mail server answers."""
+        for notifier in self.notifiers:
+            if not notifier.frozen:
+                continue
+            notifier.frozen = False
+            for _ in range(50):
+                if notifier.life is not None and not self.healthy:
+                    self._step(notifier)
+            if self.die.random() < 0.5:
+                self.assign()
+
+    def owns_lane(self, sending: Sending) -> bool:
+        """Return the answer of Kafka to a heartbeat."""
+        (notifier,) = [n for n in self.notifiers if n.sending is sending]
+        port = notifier.port
+        is_member = port is not None and port.generation == self.kafka.generations[ID]
+        return is_member and notifier.life is not None
+
     def _excuse(self, notifier: Notifier) -> None:
+        for notice, is_accepted in notifier.sending.begun:
+            self.excused[notice.id] += is_accepted
+        self._excuse_ended(notifier)
+
+    def _excuse_ended(self, notifier: Notifier) -> None:
         for key, outcome in [*notifier.sending.over, *notifier.work._uncommitted_attempts.items()]:
             self.excused[key.decode()] += outcome.remaining is None
 
     def assign(self) -> None:
         """Rebalance: the lane closes in good order, and opens in one of the two notifiers."""
         for notifier in self.notifiers:
-            if notifier.life is None or notifier.port is None:
+            if notifier.life is None or notifier.port is None or notifier.frozen:
                 continue
             notifier.port.stopping = True
             for _ in range(200):
@@ -183,10 +239,10 @@ class World:
                     break
                 self._step(notifier)
             assert notifier.life is None
-            self._excuse(notifier)  # a lane that ends before it was open can write nothing
+            self._excuse_ended(notifier)  # a lane that ends before it was open can write nothing
         self.generation += 1
         self.kafka.generations[ID] = self.generation
-        chosen = self.die.choice(self.notifiers)
+        chosen = self.die.choice([n for n in self.notifiers if not n.frozen])
         chosen.port = SimulatedPort(
             self.kafka, NAMES.notifier_group, ID, INPUTS, self.generation, state=TABLES
         )
@@ -195,7 +251,7 @@ class World:
 
     def advance(self, answer: Exception | None = None) -> None:
         for notifier in self.notifiers:
-            if notifier.life is not None:
+            if notifier.life is not None and not notifier.frozen:
                 self._step(notifier, answer)
 
     def _step(self, notifier: Notifier, answer: Exception | None = None) -> None:
@@ -210,6 +266,7 @@ class World:
     def calm(self) -> None:
         """Let the mail server accept everything, and let some hours pass."""
         self.healthy = True
+        self.wake()
         for _ in range(400):
             for _ in range(8):  # a transaction
                 self.advance()
@@ -244,12 +301,15 @@ class World:
     def _notifier(self) -> Notifier:
         sending = Sending(self)
         store = IncidentStore(lambda _: ALERTS, compose)
-        work = self.work(NAMES, store, sending, nothing_personal, self.now)  # type: ignore[arg-type]
+        work = self.work(
+            NAMES, store, sending, nothing_personal, self.now,  # type: ignore[arg-type]
+            drain_seconds=1,
+        )  # fmt: skip
         return Notifier(work, sending)
 
 
 def _silent(event: str, **fields: Any) -> None:
-    assert event in ("lane.born", "lane.died"), (event, fields)
+    assert event in ("lane.born", "lane.died", "lane.expelled"), (event, fields)
 
 
 def ran(seed: int, **how: Any) -> World:

@@ -51,6 +51,17 @@ async def test_a_mail_arrives_unchanged() -> None:
     assert server.got == [((A, B), MAIL)]
 
 
+async def test_a_mail_that_is_no_longer_ours_is_not_sent() -> None:
+    async def never() -> bool:
+        return False
+
+    async with serving() as server:
+        outcome = await deliver_mail(configured(server.port), MAIL, SENDER, (A,), never)
+    assert server.verbs[-1] == "RCPT"
+    assert server.got == []
+    assert "no longer ours" in outcome.deferred[A]
+
+
 async def test_without_a_configured_server_every_mail_is_deferred() -> None:
     outcome = await deliver_mail(NotifierSettings(), MAIL, SENDER, (A,))
     assert "FARANDOLE_SMTP_HOST" in outcome.deferred[A]

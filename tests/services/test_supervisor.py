@@ -194,12 +194,9 @@ async def test_a_process_without_heartbeats_is_killed_and_restarted(tmp_path: Pa
         assert await run.stop()
 
 
-async def test_a_process_that_does_not_drain_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervisor, "DRAIN_TIMEOUT", 0.3)
+async def test_a_process_that_does_not_drain_is_killed(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
-    async with running(service("deaf", diary)) as run:
+    async with running(replace(service("deaf", diary), drain_timeout=0.3)) as run:
         await until(run.supervisor.ready)
         assert await run.stop()
     assert not alive(lives(diary)[0])
