@@ -58,6 +58,9 @@ class ParkedEvent(NamedTuple):
     due: int = 0
     error: str = ""
     message: str = ""
+    wired_by: str = ""
+    """The name of the version whose stage handles it, with that version's settings and outputs;
+    empty for the event's own."""
     later: Mapping[str, Any] = MappingProxyType({})
     """Fields of its row that a newer release has added: they are kept when it is parked again."""
 
@@ -103,6 +106,8 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
             [name, None if content is None else content.decode("latin-1")]
             for name, content in event.headers
         ]
+    if event.wired_by:
+        account["format"] = 2  # a release that ignores it would handle the event by another version
     if event.message:
         account["message"] = event.message[:MAX_RETRY_MESSAGE_LENGTH]
     encoded = orjson.dumps(account, default=str)
@@ -133,6 +138,7 @@ def parse_retry_row(value: bytes) -> ParkedEvent:
         if not newline or not isinstance(account, dict):
             raise ValueError
         check_format("retry row", account)
+        account.pop("format", None)
         later = {name: account.pop(name) for name in account.keys() - _ACCOUNT_FIELDS}
         key, null = account.pop("key", None), account.pop("null", False)
         _validate_account(account)
@@ -152,7 +158,7 @@ def parse_retry_row(value: bytes) -> ParkedEvent:
 
 
 _ACCOUNT_FIELDS = frozenset(ParkedEvent._fields) - {"value", "later"} | {"null"}
-_TEXT_FIELDS = ("topic", "error", "message")
+_TEXT_FIELDS = ("topic", "error", "message", "wired_by")
 
 
 def _validate_account(account: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
         "version": 2,
         "router report": 1,
         "installation": 1,
-        "retry row": 1,
+        "retry row": 2,
         "breaker row": 1,
         "ledger entry": 1,
         "run row": 1,

@@ -82,6 +82,11 @@ def new_edge() -> RunEdge:
     return cast(RunEdge, dict(_NEW_EDGE))
 
 
+FOREIGN_EDGE_MARK = "@"
+"""In the name of an edge that does not belong to the run as it was opened. What follows is
+`pipeline@version` for events of another version, or the position of another root."""
+
+
 def edge_name(event_type: str, stage: str) -> str:
     """Return a name like `line.ingested>validate`."""
     return f"{event_type}>{stage}"
@@ -91,6 +96,16 @@ def split_edge_name(name: str) -> tuple[str, str]:
     """Return the event type and the stage of an edge. (Neither may contain a `>`.)"""
     event_type, _, stage = name.partition(">")
     return event_type, stage
+
+
+def edge_version(row: RunRow, name: str) -> int | None:
+    """Return the version under which the events of an edge are counted; None for an edge of another
+    root or another pipeline."""
+    _, _, mark = name.partition(FOREIGN_EDGE_MARK)
+    if not mark:
+        return row["version"]
+    pipeline, _, number = mark.rpartition("@")
+    return int(number) if pipeline == row["pipeline"] and number.isdecimal() else None
 
 
 def in_flight(edge: RunEdge) -> int:

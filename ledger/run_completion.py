@@ -16,12 +16,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from farandole.events.run_row import RunRow, count_distinct_events, edges_balance, split_edge_name
+from farandole.events.run_row import (
+    RunRow,
+    count_distinct_events,
+    edge_version,
+    edges_balance,
+    split_edge_name,
+)
 
 RunTransition = Literal["opened", "progressed", "completed", "amended"]
 """What a part of an entry does to a run."""
-FOREIGN_EDGE_MARK = "@"
-"""In the name of an edge that does not belong to the run as it was opened."""
 
 
 def update_status(row: RunRow, at: int, *, first: bool) -> RunTransition:
@@ -45,12 +49,16 @@ def update_status(row: RunRow, at: int, *, first: bool) -> RunTransition:
 
 def is_run_complete(row: RunRow) -> bool:
     """Return True if the root is known and every edge is settled, which means that the same events
-    were emitted and consumed."""
+    were emitted and consumed.
+
+    Edges of another version count like the others: a replay by the newest version emits events of
+    that version. Where versions are mixed by mistake, an event is emitted under one and consumed
+    under the other, and neither edge balances."""
     edges = row["edges"]
     return (
         row["root"] is not None
         and edges_balance(edges)
-        and not any(FOREIGN_EDGE_MARK in e for e in edges)
+        and all(edge_version(row, name) is not None for name in edges)
     )
 
 

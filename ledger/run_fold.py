@@ -1,7 +1,8 @@
 """What does a run's row contain once one more part of a ledger entry is folded into it?
 
 Events that do not belong to the run as it was opened (they have another version, or another root)
-are counted on separate edges, with an `@` in the name. A run with such an edge is never complete.
+are counted on separate edges, with an `@` in the name. A run with an edge of another root is never
+complete; those of another version, which a replay can add, must balance like all others.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from farandole.events.ledger_entry import (
 )
 from farandole.events.outcome import RECORDED
 from farandole.events.record_time import past_time_ms
-from farandole.events.run_row import RunEdge, RunRow, edge_name, new_edge
-from farandole.ledger.run_completion import FOREIGN_EDGE_MARK, RunTransition, update_status
+from farandole.events.run_row import FOREIGN_EDGE_MARK, RunEdge, RunRow, edge_name, new_edge
+from farandole.ledger.run_completion import RunTransition, update_status
 
 _OUTCOMES = tuple(outcome.value for outcome in RECORDED)
 

@@ -19,6 +19,7 @@ from farandole.ledger.run_completion import RunTransition, completion_deadline
 from farandole.ledger.run_fold import fold_part
 
 RUN_RETENTION_MS = 7 * 86_400_000  # the retention of the ledger itself
+LETTER_RETENTION_MS = 30 * 86_400_000  # the retention of dead letters
 MAX_CLOSED_RUNS = 100_000  # complete runs of one lane
 NEW_ROW_BYTES = 600  # assumed for a row that was never written
 
@@ -46,11 +47,18 @@ class RunStore:
     rows that are committed."""
 
     def __init__(
-        self, *, retention_ms: int = RUN_RETENTION_MS, max_closed: int = MAX_CLOSED_RUNS
+        self,
+        *,
+        retention_ms: int = RUN_RETENTION_MS,
+        letter_retention_ms: int = LETTER_RETENTION_MS,
+        max_closed: int = MAX_CLOSED_RUNS,
     ) -> None:
-        """A row to which nothing is added for `retention_ms` milliseconds is deleted. Of the
-        complete runs, only the newest `max_closed` are kept."""
+        """A row to which nothing is added for `retention_ms` milliseconds is deleted; that of a run
+        with dead letters after `letter_retention_ms`, because a replay of one amends it. Of the
+        complete runs, only the newest `max_closed` are kept, and as many more with dead
+        letters."""
         self._retention_ms = retention_ms
+        self._letter_retention_ms = letter_retention_ms
         self._max_closed = max_closed
         self._reset()
 
@@ -60,6 +68,9 @@ class RunStore:
         """By run: when a part was last added to it. The run with the earliest time comes first."""
         self._closed: deque[tuple[int, bytes]] = deque()
         """Pairs (time of completion, run), the earliest first."""
+        self._with_letters: list[tuple[int, bytes]] = []
+        """A heap of pairs (time of deletion, run) for rows that are kept only for the dead letters
+        of their run."""
         self._deadlines: list[tuple[int, bytes]] = []
         """A heap of pairs (deadline, run) for open runs. The pair of a run that completes stays
         until its deadline."""
@@ -180,13 +191,27 @@ class RunStore:
         """Delete the rows that are too old or too many, and yield their runs."""
         limit = now - self._retention_ms
         while self._closed and (len(self._closed) > self._max_closed or self._closed[0][0] < limit):
-            _, run = self._closed.popleft()
-            del self._rows[run]
-            yield run
+            yield from self._delete(self._closed.popleft()[1], now)
         # Nothing was added for the whole retention, so the events it waits for are deleted.
         while self._open and next(iter(self._open.values())) < limit:
-            run, _ = self._open.popitem(last=False)
-            row: RunRow = orjson.loads(self._rows.pop(run))
-            if row["late"]:
-                self._late_resolved.append(row)
-            yield run
+            yield from self._delete(self._open.popitem(last=False)[0], now)
+        kept = self._with_letters
+        while kept and (len(kept) > self._max_closed or kept[0][0] < now):
+            _, run = heappop(kept)
+            if run not in self._open:  # something was added since
+                yield from self._delete(run, now, keep=len(kept) < self._max_closed)
+
+    def _delete(self, run: bytes, now: int, *, keep: bool = True) -> Iterator[bytes]:
+        """Delete a row and yield its run; with `keep`, only if no dead letter of the run is
+        kept."""
+        if run not in self._rows:
+            return
+        row: RunRow = orjson.loads(self._rows[run])
+        ends = row["last"] + self._letter_retention_ms
+        if keep and ends >= now and any(edge["dead"] > 0 for edge in row["edges"].values()):
+            heappush(self._with_letters, (ends, run))
+            return
+        del self._rows[run]
+        if row["late"] and row["closed"] is None:
+            self._late_resolved.append(row)
+        yield run

@@ -26,6 +26,8 @@ class AdmittedEvent(NamedTuple):
     record: Record
     lineage: Lineage
     path: EventPath
+    """The path of the lineage's edge, or of another version's if the event is replayed by it: then
+    the event is settled under its own version, and its results are emitted under the other."""
     data: Any
 
 
@@ -55,6 +57,7 @@ class Admission:
         while True:
             try:
                 lineage = self._lineages.lineage(record)
+                edge = self._lineages.handling_edge(record, lineage)
                 break
             except UncheckedVersionsError:
                 await self._lineages.refresh()
@@ -63,11 +66,9 @@ class Admission:
             except MisplacedRecordError as misplaced:
                 self._forward_to_home_partition(buffer, record, misplaced)
                 return None
-        path = self._paths.path_of(lineage.edge)
+        path = self._paths.path_of(edge)
         if path is None and isinstance(record, ParkedEvent):
-            raise UnreadableEventError(
-                f"{lineage.edge.version.name} has no such input here any more"
-            )
+            raise UnreadableEventError(f"{edge.version.name} has no such input here any more")
         if path is None or self.settle_if_cancelled(buffer, record, lineage):
             return None
         raw = (record.value or b"") if lineage.data is None else lineage.data

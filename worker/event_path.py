@@ -131,10 +131,11 @@ class OpenPath:
     transaction to the garbage collector.
     """
 
-    __slots__ = ("buffer", "emitter_for", "emitters", "finish", "straight")
+    __slots__ = ("buffer", "edge", "emitter_for", "emitters", "finish", "straight")
 
     def __init__(self, path: EventPath, router: OutputRouter, buffer: TransactionBuffer) -> None:
         self.buffer = buffer
+        self.edge = path.edge
         self.emitters: dict[type, Emit] = {}
         """By the class of a result, what writes it; only classes that were met."""
         self.emitter_for = _emitter_finder(path.edge, router, buffer, self.emitters)
@@ -207,7 +208,7 @@ class ResultBatch:
         self._record = record
         self._inherited = lineage.inherited
         self._more = more
-        self._account = opened.buffer.account_for(record, lineage)
+        self._account = opened.buffer.emitting_account(record, lineage, opened.edge)
         self._journal: Journal = []
         self._bytes_before = opened.buffer.bytes
 

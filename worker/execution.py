@@ -58,7 +58,7 @@ class Execution:
         result = await self._invoker.call(data, path.arguments(record, lineage, attempt))
         outcome: Outcome | None = None
         if not self._returns_many:
-            account = buffer.account_for(record, lineage)
+            account = buffer.emitting_account(record, lineage, path.edge)
             outcome = path.open(buffer).finish(record, lineage.inherited, account, result)
         elif not path.discards_results:
             results = ResultBatch(path.open(buffer), record, lineage)

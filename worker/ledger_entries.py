@@ -54,6 +54,12 @@ class EdgeAccount:
         """The ids of emitted events by output; a list is empty if its results were taken back."""
         self.emitted_lines: Mapping[Output, int] = _NO_LINES
 
+    @property
+    def settles(self) -> bool:
+        """True if an event was settled; False if the account only has what an event that is settled
+        under another version has caused."""
+        return bool(self.ids or self.outcomes)
+
     def add_emitted_lines(self, output: Output, lines: int) -> None:
         """Count the lines of an emitted event whose data are a list."""
         counted = self.emitted_lines.get(output, 0) + lines
@@ -119,7 +125,7 @@ class TransactionAccounts:
         """
         by_partition: dict[int, list[list[EdgeAccount]]] = {}
         total = 0
-        for run, accounts in self._by_run().items():
+        for (run, _), accounts in self._by_run().items():
             total += sum(len(account.ids) for account in accounts)
             number = ledger_partition(run, accounts[0].edge.version.ledger)
             by_partition.setdefault(number, []).append(accounts)
@@ -142,13 +148,22 @@ class TransactionAccounts:
             for number, runs in by_partition.items()
         }
 
-    def _by_run(self) -> Mapping[bytes, list[EdgeAccount]]:
-        found: dict[bytes, list[EdgeAccount]] = {}
-        for runs in self._accounts.values():
+    def _by_run(self) -> Mapping[tuple[bytes, int], list[EdgeAccount]]:
+        """Return the accounts that have something to tell, by run and version.
+
+        A replay can emit events of another version than that of its run. They come first: if the
+        event were settled before its results are counted, its run could seem complete."""
+        found: dict[tuple[bytes, int], list[EdgeAccount]] = {}
+        first: list[tuple[bytes, int]] = []
+        for edge, runs in self._accounts.items():
+            version = edge.version.version
             for run, account in runs.items():
-                if account.ids or account.outcomes or any(account.emitted_ids.values()):
-                    found.setdefault(run, []).append(account)
-        return found
+                if account.settles:
+                    found.setdefault((run, version), []).append(account)
+                elif any(account.emitted_ids.values()):
+                    found.setdefault((run, version), []).append(account)
+                    first.append((run, version))
+        return {**{each: found[each] for each in first}, **found} if first else found
 
 
 def event_id_of(record: Record) -> bytes:
@@ -170,16 +185,16 @@ def _run_part(accounts: list[EdgeAccount], now: int) -> RunPart:
         "out": emitted,
     }
     for account in accounts:
-        edge = account.edge
         since = past_time_ms(account.record.timestamp, now)  # its producer may give it any
-        settled = consumed[edge.event_type] = _consumed_counts(account, since)
-        if account.lines:
-            settled["lines"] = account.lines
+        if account.settles:
+            settled = consumed[account.edge.event_type] = _consumed_counts(account, since)
+            if account.lines:
+                settled["lines"] = account.lines
         for output, ids in account.emitted_ids.items():
             if ids:
                 lines = account.emitted_lines.get(output, 0)
                 _add_emitted(emitted, output, ids, lines)
-        if account.is_root:
+        if account.is_root and account.settles:
             part["root"] = _root_entry(account, since)
     return part
 

@@ -31,6 +31,7 @@ from farandole.events.header_codec import (
     varint_bytes,
 )
 from farandole.events.record import Header, Record
+from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, RunIdGenerator
 from farandole.events.topology_version import Version
 from farandole.lanes.lane_port import OutcomeUnknownError
@@ -273,6 +274,21 @@ class LineageResolver:
             return self.lineage(record)
         except (UnreadableEventError, *LOOKUP_ERRORS):
             return self.stray(record)
+
+    def handling_edge(self, record: Record, lineage: Lineage) -> InputEdge:
+        """Return the edge by whose version a record is handled: that of its lineage, unless it was
+        replayed by another version. Raises UnknownVersionError, and UnreadableEventError if that
+        version does not have the event."""
+        name = record.wired_by if isinstance(record, ParkedEvent) else ""
+        if not name:
+            return lineage.edge
+        version = self._index.by_name.get(name.encode())
+        if version is None:
+            raise UnknownVersionError(name.encode())
+        edge = self._edge(version, record.topic)
+        if edge is None:
+            raise UnreadableEventError(f"{name} has no topic {record.topic}")
+        return edge
 
     def is_input_topic(self, topic: str) -> bool:
         """Return True if the topic is that of an event type under some version."""

@@ -195,7 +195,10 @@ class RetryExecutor:
 
 def _can_share_call(event: AdmittedEvent, first: AdmittedEvent) -> bool:
     """Return True if one call can handle both: its parameters are those of one version, and what it
-    emits belongs to one run."""
+    emits belongs to one run and version."""
     if event.path.fixed_arguments != first.path.fixed_arguments:
         return False
-    return not event.path.declares_outputs or event.lineage.run == first.lineage.run
+    if not (event.path.declares_outputs or first.path.declares_outputs):
+        return True
+    one_version = event.path.edge.version is first.path.edge.version
+    return one_version and event.lineage.run == first.lineage.run

@@ -62,6 +62,13 @@ class TransactionBuffer:
         """Return the ledger account of an event."""
         return self.accounts.account_for(lineage.edge, lineage.run, record, is_root=lineage.is_root)
 
+    def emitting_account(self, record: Record, lineage: Lineage, edge: InputEdge) -> EdgeAccount:
+        """Return the ledger account of what an event causes: that of the event, unless `edge`, of
+        the version that handles it, is another."""
+        if edge is lineage.edge:
+            return self.account_for(record, lineage)
+        return self.accounts.account_for(edge, lineage.run, record, is_root=lineage.is_root)
+
     def settle(self, record: Record, lineage: Lineage, outcome: Outcome) -> EdgeAccount:
         """Count the outcome of one event; returns its account."""
         account = self.account_for(record, lineage)

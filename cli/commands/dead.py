@@ -119,6 +119,11 @@ def show(context: CliContext, place: str, as_json: bool) -> None:
     is_flag=True,
     help="Publish roots of retired versions again, as new runs.",
 )
+@click.option(
+    "--newest",
+    is_flag=True,
+    help="Let the newest version handle them, and not that of each event.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be replayed, and end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
@@ -131,6 +136,7 @@ def replay(
     edit: bool,
     patch: Path | None,
     as_new_run: bool,
+    newest: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -155,7 +161,11 @@ def replay(
         raise click.UsageError("say either --edit or --patch")
     selection = _build_selection(places, every=every, **filters)
     document = None if patch is None else (read_patch_file(patch),)
-    request = ReplayRequest(selection, current_user(), document, as_new_run=as_new_run)
+    if newest and as_new_run:
+        raise click.UsageError("say either --newest or --as-new-run")
+    request = ReplayRequest(
+        selection, current_user(), document, as_new_run=as_new_run, by_newest=newest
+    )
     context.configure_logs()
 
     async def preview_and_replay(installation: Installation) -> ReplayPreview:

@@ -92,9 +92,11 @@ class RunRowAudit:
             or len(self.faults) + len(self.unverifiable) >= _MAX_NAMED_RUNS
         ):
             return
-        row_expired = full or either["last"] < time.time() * 1000 - RUN_RETENTION_MS
-        if mismatch.row is None and row_expired:
+        is_old = either["last"] < time.time() * 1000 - RUN_RETENTION_MS
+        if mismatch.row is None and (full or is_old):
             return  # as it must be
+        if mismatch.refolded is None and is_old:
+            return  # kept for its dead letters, longer than its entries
         limit = self._retention_limit
         if full or (limit is not None and either["opened"] <= limit):
             self.unverifiable.append(f"{mismatch.run}: its row: entries of that time may be gone")

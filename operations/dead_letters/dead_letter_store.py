@@ -41,6 +41,11 @@ class DeadLetterStore:
         self.by_name = {version.name: version for version in self.versions.values()}
 
     @property
+    def newest(self) -> Version:
+        """The newest version of the pipeline."""
+        return self.versions[max(self.versions)]
+
+    @property
     def stages(self) -> list[str]:
         """The stages of all versions, retired ones too."""
         return sorted({stage for version in self.versions.values() for stage in version.stages})

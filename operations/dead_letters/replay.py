@@ -59,6 +59,8 @@ class ReplayRequest:
     `patch`."""
     as_new_run: bool = False
     """If the version of a letter is retired and the event was a root, publish it as a new run."""
+    by_newest: bool = False
+    """The newest version handles the letters, and not that of each event."""
     letters: Mapping[str, frozenset[int]] | None = None
     """The offsets that a preview has found open, by stage. None: all selected letters that are open
     now are replayed."""
@@ -233,6 +235,7 @@ async def _order(
         await store.retry_topic(stage),
         request.amender(stage),
         request.as_new_run,
+        request.by_newest,
     )
 
 

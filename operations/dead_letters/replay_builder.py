@@ -4,9 +4,14 @@ A replay is a row in the retry topic of the stage that failed, for the lane that
 same transaction adds a ledger entry: the event is no longer dead but parked. No other stage gets
 the event again.
 
-No worker handles events of a retired version. A root that died under it can be published again as
-the root of another run: all its subscribers get it, and in the books of the old run it remains
-dead.
+Three ways out if the version of the letter is not the newest any more:
+
+- By default the event is handled under its own version. If that is retired, the replay opens it
+  again (`router/version_reopening.py`).
+- By the newest version: the event stays in the books of its own version, and what it causes is
+  emitted under the newest.
+- A root that died under a retired version can be published again as the root of another run: all
+  its subscribers get it, and in the books of the old run it remains dead.
 """
 
 from __future__ import annotations
@@ -65,9 +70,21 @@ class Replay(NamedTuple):
     version: Version
     stage: str
     event_type: str
+    handled_by: Version | None = None
+    """The newest version, if that is to handle the event; None for its own."""
     new_root: NewRunRoot | None = None
     """The root that is published instead of a row of the retry topic; None for an ordinary
     replay."""
+
+    @property
+    def handling_version(self) -> Version:
+        """The version whose stage handles the event, with its schema and its settings."""
+        return self.handled_by or self.version
+
+    @property
+    def needs_version(self) -> str:
+        """The name of the version whose stages must be hosted; empty for a new run."""
+        return "" if self.new_root is not None else self.handling_version.name
 
     @property
     def size(self) -> int:
@@ -142,8 +159,6 @@ def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) ->
 def check_replayable(replay: Replay, topic: RetryTopic) -> None:
     """Raise NotReplayableError if no lane would handle the replay, or if the row is larger than the
     retry topic allows."""
-    if replay.version.retired is not None:
-        raise NotReplayableError("letter_version_retired", version=replay.version.name)
     if replay.lane >= topic.lanes:
         raise NotReplayableError("letter_lane_gone", stage=topic.stage, lanes=topic.lanes)
     row = replay.retry_row
@@ -153,6 +168,27 @@ def check_replayable(replay: Replay, topic: RetryTopic) -> None:
         or approximate_record_size(row.key, row.value, ()) + _BATCH_OVERHEAD > topic.largest
     ):
         raise NotReplayableError("letter_too_large")
+
+
+def replay_by_newest(replay: Replay, newest: Version) -> Replay:
+    """Return the replay that the newest version handles. Raises NotReplayableError if the stage
+    does not read the event's topic any more."""
+    stage, event_type = newest.stages.get(replay.stage), replay.event_type
+    if stage is None or event_type not in stage.subscribes:
+        raise NotReplayableError(
+            "letter_not_in_newest", stage=replay.stage, event_type=event_type, newest=newest.name
+        )
+    if newest.events[event_type].topic != replay.event.topic:
+        raise NotReplayableError(
+            "letter_other_topic",
+            event_type=event_type,
+            topic=replay.event.topic,
+            newest=newest.name,
+        )
+    if newest.name == replay.version.name:
+        return replay
+    event = replay.event._replace(wired_by=newest.name)
+    return replay._replace(event=event, handled_by=newest)
 
 
 def replay_as_new_run(replay: Replay, newest: Version) -> Replay:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -52,8 +52,15 @@ from farandole.operations.dead_letters.replay_builder import (
     new_run_roots,
     parse_letter,
     replay_as_new_run,
+    replay_by_newest,
     retry_rows,
 )
+from farandole.operations.dead_letters.value_repair import (
+    UnfitValueError,
+    letter_data,
+    validate_value,
+)
+from farandole.router.version_reopening import prepare_reopening
 
 MAX_TRANSACTION_LETTERS = 500
 """Letters that one transaction settles."""
@@ -79,6 +86,8 @@ class SettlementOrder(NamedTuple):
     """Returns the value that is replayed instead of a letter's own."""
     as_new_run: bool = False
     """If a letter's version is retired and the event was a root, open a new run with it."""
+    by_newest: bool = False
+    """The newest version handles the letters, and not that of each event."""
     id: str = ""
     """Tells the settlements of this order from those of others."""
 
@@ -142,15 +151,32 @@ def prepare_ordered_replay(
         # Both rows would have the same key: compaction could delete the first one unread.
         raise NotReplayableError("letter_older_first")
     opens_run = order.as_new_run and replay.version.retired is not None
+    if order.by_newest and not opens_run:
+        replay = replay_by_newest(replay, store.newest)
     if not opens_run:
         check_replayable(replay, order.retry_topic)
     if order.amend_value is not None:
         replay = replay._replace(event=replay.event._replace(value=order.amend_value(replay)))
     if opens_run:
-        return replay_as_new_run(replay, store.versions[max(store.versions)])
+        return replay_as_new_run(replay, store.newest)
+    if replay.handled_by is not None and order.amend_value is None:
+        _check_fits(replay)
     check_replayable(replay, order.retry_topic)
     taken.add(replay.event.row_name)
     return replay
+
+
+def _check_fits(replay: Replay) -> None:
+    """Raise NotReplayableError if the stage does not take a letter's own value under the version
+    that handles it."""
+    with suppress(UnfitValueError):  # in structured mode: the worker judges
+        letter_data(replay)
+        try:
+            validate_value(replay, replay.event.value or b"")
+        except UnfitValueError as error:
+            raise NotReplayableError(
+                "letter_unfit", newest=replay.handling_version.name, problem=str(error)
+            ) from None
 
 
 async def settle_letters(
@@ -273,4 +299,8 @@ async def _write_transaction(
         writes[Partition(topic, number)] = records
     for number, entry in ledger_entries(batch.replays, store.pipeline, order.stage, at).items():
         writes[Partition(names.ledger_topic, number)] = [entry]
-    await producer.transact(writes, at)
+    older = {each.needs_version for each in batch.replays} - {"", store.newest.name}
+    reopening = await prepare_reopening(store.settings, store.pipeline, older)
+    if reopening.rows:
+        writes[Partition(names.topology_topic, 0)] = reopening.rows
+    await producer.transact(writes, at, reopening.offsets)

@@ -64,14 +64,16 @@ def values_amender(values: Mapping[int, bytes]) -> ValueAmender:
 
 
 def validate_value(replay: Replay, value: bytes) -> bytes:
-    """Return the value if the stage takes it under the event's version. Raises UnfitValueError."""
+    """Return the value if the stage takes it under the version that handles the event. Raises
+    UnfitValueError."""
     # Imported late: they take a tenth of a second, and listing letters does not need them.
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
     from referencing import Registry
 
-    event = replay.version.events[replay.event_type]
-    schema = replay.version.stages[replay.stage].accepts or event.data_schema
+    version = replay.handling_version
+    event = version.events[replay.event_type]
+    schema = version.stages[replay.stage].accepts or event.data_schema
     try:
         data = parse_json(value.decode())
     except (ValueError, RecursionError) as error:

@@ -230,3 +230,29 @@ def test_folding_does_not_change_the_given_row() -> None:
     closing = entry("b", part(RUN, {"made": consumed("x")}))
     fold_part(opened, closing["runs"][0], closing, 1)
     assert opened == before
+
+
+def test_a_replay_by_another_version_amends_a_run_once_the_edges_of_that_version_balance() -> None:
+    row, transitions = read(
+        _one_event(dead=1),
+        entry("a", part(RUN, {"asked": consumed(dead=-1, parked=1)})),
+        entry(
+            "a",
+            part(RUN, {}, {"made": emitted("x", to=["b"])}, version=3),
+            part(RUN, {"asked": consumed(parked=-1)}, {}, root("a")),
+        ),
+        entry("b", part(RUN, {"made": consumed("x")}, version=3)),
+    )
+    assert transitions[-4:] == ["progressed", "progressed", "progressed", "amended"]
+    assert (row["status"], row["version"], row["amended"]) == ("completed", 1, 1)
+    assert row["edges"]["made>b@order-lines@3"]["consumed"] == 1
+
+
+def test_events_of_another_pipeline_never_complete_a_run() -> None:
+    other = entry("b", part(RUN, {}, {"made": emitted("x", to=["b"])}))
+    more = entry("b", part(RUN, {"made": consumed("x")}))
+    asked = entry("a", part(RUN, {"asked": consumed(RUN)}, {}, root("a", "c")))
+    rest = entry("c", part(RUN, {"asked": consumed(RUN)}, {}, root("a", "c")))
+    foreign = [{**each, "pipeline": "another"} for each in (other, more)]
+    _, transitions = read(asked, *foreign, rest)  # type: ignore[arg-type]
+    assert "completed" not in transitions

@@ -106,6 +106,44 @@ def test_closed_runs_are_deleted_after_the_retention() -> None:
     assert book.take_changes(AT + 1001) == [RunChange(RUN.encode(), None, None)]
 
 
+def test_the_row_of_a_run_with_dead_letters_is_kept_as_long_as_they_are() -> None:
+    died = entry("b", part(RUN, {"made": consumed(f"{RUN}/x", dead=1)}))
+    book = added(RunStore(retention_ms=1000, letter_retention_ms=9000), opening(), died)
+    rows = table(book.take_changes(AT))
+    assert book.take_changes(AT + 8999) == []
+    replayed = entry("b", part(RUN, {"made": consumed(dead=-1)}), at=AT + 8999)
+    changes = added(book, replayed).take_changes(AT + 8999)
+    assert transitions(changes) == [(RUN, "amended")]
+    assert transitions(book.take_changes(AT + 9001)) == [(RUN, None)]
+    again = RunStore(retention_ms=1000, letter_retention_ms=9000)
+    again.restore(rows)
+    assert again.take_changes(AT + 9000) == []
+    assert transitions(again.take_changes(AT + 9001)) == [(RUN, None)]
+
+
+def test_an_open_run_with_dead_letters_is_kept_as_long_as_they_are() -> None:
+    two = {"made": emitted("x", "y", to=["b"])}
+    asked = entry("a", part(RUN, {"asked": consumed(RUN)}, two, root("a")))
+    died = entry("b", part(RUN, {"made": consumed("x", dead=1)}))
+    book = added(RunStore(retention_ms=1000, letter_retention_ms=9000), asked, died)
+    book.take_changes(AT)
+    assert book.take_changes(AT + 2000) == []
+    last = entry("b", part(RUN, {"made": consumed("y")}), at=AT + 3000)
+    assert transitions(added(book, last).take_changes(AT + 3000)) == [(RUN, "completed")]
+    assert book.take_changes(AT + 9001) == []
+    assert transitions(book.take_changes(AT + 12_001)) == [(RUN, None)]
+
+
+def test_of_the_runs_with_dead_letters_only_the_newest_are_kept() -> None:
+    book = RunStore(retention_ms=1000, max_closed=2)
+    for number in range(5):
+        run = f"r{number}"
+        died = entry("b", part(run, {"made": consumed(f"{run}/x", dead=1)}), at=AT + number)
+        added(book, opening(run), died).take_changes(AT)
+    deleted = transitions(book.take_changes(AT + 1001))
+    assert (len(book), deleted) == (2, [("r1", None), ("r2", None)])
+
+
 def test_an_open_run_without_entries_is_deleted_after_the_retention() -> None:
     book = added(RunStore(retention_ms=1000), opening())
     book.take_changes(AT)

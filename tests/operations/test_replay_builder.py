@@ -28,6 +28,7 @@ from farandole.operations.dead_letters.replay_builder import (
     parse_letter,
     prepare_replay,
     replay_as_new_run,
+    replay_by_newest,
     retry_rows,
 )
 from tests.notifier.letters import START
@@ -95,7 +96,6 @@ def test_a_letter_without_the_newer_headers_is_replayed() -> None:
         (record(value=None), "it has no value"),
         (record(run=""), "its run is not known"),
         (record(run="../etc"), "its run is not known"),
-        (record(version="p@1"), "p@1 is retired"),
         (record(version="p@9"), "its version was never published"),
         (record(version=""), "its version was never published"),
         (record(version="p@3"), "it stood in a topic that load does not take in p@3"),
@@ -137,6 +137,36 @@ def test_a_root_of_a_retired_version_opens_a_new_run_linked_to_the_old() -> None
     assert retry_rows([made]) == {}
     assert ledger_entries([made], "p", "load", 0) == {}
     assert new_run_roots([made]) == {("p.asked", 1): [made.new_root.record]}
+
+
+def test_a_letter_of_a_retired_version_is_replayed_by_that_version() -> None:
+    made = prepare_replay(record(version="p@1"), TO, VERSIONS)
+    assert (made.needs_version, made.event.wired_by) == ("p@1", "")
+
+
+def test_a_letter_replayed_by_the_newest_version_stays_in_the_books_of_its_own() -> None:
+    booked = {**VERSIONS, "p@1": VERSIONS["p@1"].model_copy(update={"ledger": 4})}
+    made = replay_by_newest(parse_letter(record(version="p@1"), "load", booked), VERSIONS["p@2"])
+    assert (made.needs_version, made.event.wired_by) == ("p@2", "p@2")
+    assert retry_record.parse_retry_row(made.retry_row.value or b"") == made.event
+    (entry,) = ledger_entries([made], "p", "load", 0).values()
+    assert sound(entry.value)["runs"][0]["version"] == 1  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("newest", "why"),
+    [
+        (VERSIONS["p@3"], "load does not take asked in p@3"),
+        (version(4).model_copy(update={"stages": {}}), "load does not take asked in p@4"),
+        (
+            version(4).model_copy(update={"events": {"asked": EventSpec(topic="q", partitions=1)}}),
+            "it stood in p.asked, and asked has another topic in p@4",
+        ),
+    ],
+)
+def test_a_letter_that_the_newest_version_does_not_take_says_why(newest: Version, why: str) -> None:
+    with pytest.raises(NotReplayableError, match=why):
+        replay_by_newest(its(), newest)
 
 
 def test_in_a_narrower_topic_a_root_takes_another_partition() -> None:

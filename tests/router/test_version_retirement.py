@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -12,11 +13,16 @@ from aiokafka import TopicPartition
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.events.run_row import parse_run_row
-from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.events.run_row import new_edge, parse_run_row
+from farandole.events.topology_version import EventSpec, RetryTopic, StageSpec, Version
 from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
-from farandole.router.version_retirement import drained_versions, retire_versions
+from farandole.router.version_reopening import inputs_to_read_again
+from farandole.router.version_retirement import (
+    drained_versions,
+    retire_versions,
+    versions_of_run,
+)
 from tests.router.made import MORE, derived
 from tests.router.test_version_publisher import commit, published
 
@@ -73,12 +79,43 @@ def test_in_a_topic_that_no_later_version_has_they_end_where_the_topic_ends() ->
     assert [v.version for v in drained_versions(versions_, offsets(s=(100, 100)), ENDS)] == [1]
 
 
-async def _row(settings: Settings, *, closed: int | None) -> None:
-    status = "running" if closed is None else "completed"
-    row = {
-        "run": "a", "pipeline": "p", "version": 1, "status": status, "opened": 1, "closed": closed,
-        "last": 1, "root": None, "amended": 0, "late": False, "edges": {}, "leaves": {},
+def row_of(*, closed: int | None, **edges: dict[str, int]) -> dict[str, Any]:
+    return {
+        "run": "a", "pipeline": "p", "version": 1, "closed": closed, "opened": 1, "last": 1,
+        "status": "running" if closed is None else "completed", "root": None, "amended": 0,
+        "late": False, "edges": {n: {**new_edge(), **e} for n, e in edges.items()}, "leaves": {},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "needs"),
+    [
+        (row_of(closed=5), {}),
+        (row_of(closed=None), {1: set()}),
+        (row_of(closed=5, **{"in>s": {"emitted": 2, "consumed": 2, "parked": 1}}), {1: {"s"}}),
+        (row_of(closed=5, **{"in>s": {"emitted": 2, "consumed": 3}}), {}),
+        (row_of(closed=5, **{"in>s@p@3": {"emitted": 1}}), {3: {"s"}}),
+        (row_of(closed=None, **{"in>s@p@3": {"emitted": 1}}), {1: set(), 3: {"s"}}),
+        (row_of(closed=5, **{"in>s@other@3": {"emitted": 1}}), {}),
+    ],
+)
+def test_a_run_needs_the_versions_of_which_something_is_in_flight(
+    row: Any, needs: dict[int, set[str]]
+) -> None:
+    assert versions_of_run(row) == needs
+
+
+def test_what_only_a_reopened_version_reads_is_read_again() -> None:
+    parking = RetryTopic(topic="p.t.retry", partitions=2)
+    t = StageSpec(run="m:f", subscribes=("in",), parking=parking)
+    old = version(1, 0, 0).model_copy(update={"retired": datetime.now(UTC)})
+    old = old.model_copy(update={"stages": {**old.stages, "t": t}})
+    versions_ = {1: old, 2: version(2, 10, 20)}
+    assert inputs_to_read_again(versions_, {1: old}) == {"t": ["p.in", "p.t.retry"]}
+
+
+async def _row(settings: Settings, *, closed: int | None, **edges: dict[str, int]) -> None:
+    row = row_of(closed=closed, **edges)
     assert parse_run_row(orjson.dumps(row)) is not None
     async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(
@@ -123,3 +160,9 @@ async def test_a_version_is_retired_once_its_roots_are_settled_and_its_runs_comp
     assert [v.version for v in await retire_versions(settings, "p")] == [1]
     assert await _retired(settings) == [1]
     assert await retire_versions(settings, "p") == []
+    # Something was replayed at the same time, whose results a stage reads that is hosted no more.
+    await _row(settings, closed=5, **{"asked>gone": {"emitted": 1}})
+    assert await retire_versions(settings, "p") == []
+    assert await _retired(settings) == []
+    await _row(settings, closed=5)
+    assert [v.version for v in await retire_versions(settings, "p")] == [1]

@@ -25,6 +25,7 @@ from farandole.operations.status.waiting_events import WaitingEvents, count_wait
 from farandole.router.topology_derivation import derive_topology
 from farandole.router.topology_file_check import check_topology_file
 from farandole.router.version_publisher import publish_version
+from farandole.router.version_retirement import retire_versions
 from farandole.services.supervisor import Supervisor
 from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, books_read, until
@@ -75,10 +76,7 @@ def test_a_dead_letter_that_is_repaired_and_replayed_is_handled_once_and_amends_
     patch.write_text('{"n": 51}')
 
     async def replayed(*words: str) -> None:
-        command = ["-m", "farandole", "-C", str(folder), "dead", "replay", "--all", "--yes", *words]
-        env = {**os.environ, **environment(settings)}
-        child = await asyncio.create_subprocess_exec(sys.executable, *command, env=env)
-        assert await child.wait() == 0
+        await commanded(settings, folder, "dead", "replay", "--all", "--yes", *words)
 
     async def lived() -> None:
         version = await put(settings, folder)
@@ -102,6 +100,75 @@ def test_a_dead_letter_that_is_repaired_and_replayed_is_handled_once_and_amends_
     ((run, row),) = found.items()
     assert (row["status"], completed[run]) == ("completed", 1)
     assert row["amended"] >= 2
+
+
+def test_letters_of_a_retired_version_are_replayed_by_it_or_by_the_newest(
+    settings: Settings, folder: Path, unset: None
+) -> None:
+    """Two events die, the stage is mended, two more versions follow, and the first one retires."""
+    patch = folder / "patch.json"
+    file = folder / "topology.yaml"
+
+    async def replayed(n: int, *words: str) -> None:
+        patch.write_text(f'{{"n": {n + 1}}}')
+        command = ["dead", "replay", "--run", runs[n], "--patch", str(patch), "--yes", *words]
+        await commanded(settings, folder, *command)
+
+    async def retired() -> list[int]:
+        await retire_versions(settings, "parked")
+        return [n for n, v in (await read_versions(settings, "parked")).items() if v.retired]
+
+    async def two_are_retired() -> bool:
+        return await retired() == [1, 2]
+
+    runs: dict[int, str] = {}
+
+    async def lived() -> None:
+        file.write_text(f"{FILE}  after: {{subscribes: done, run: 'stages.parked.steps:after'}}\n")
+        version = await put(settings, folder)
+        async with at_work(settings, folder) as (_, at_rest):
+            await give(settings, version, 50, 1)
+            await until(dies(settings, 1), "it did not die")
+            await give(settings, version, 151, 1)
+            await until(dies(settings, 2), "the other did not die")
+            first, second = await letters(settings)
+            runs.update({50: first["run"], 151: second["run"]})
+            for text in (FILE, FILE.replace("attempts: 4", "attempts: 5")):
+                file.write_text(text)
+                await put(settings, folder)
+            await until(two_are_retired, "the old versions are not retired")
+            await replayed(151, "--newest")
+            await until(at_rest, "the newest version does not handle it")
+            await books_read(settings)
+            assert await retired() == [1, 2], "nothing of the first version was needed"
+            await replayed(50)
+            assert (await read_versions(settings, "parked"))[1].retired is None
+            await until(at_rest, "the first version does not handle it")
+            await books_read(settings)
+            await until(two_are_retired, "the first version is not retired again")
+
+    asyncio.run(lived())
+    by_version = {
+        dict(r.headers)["ce_topologyversion"]: orjson.loads(r.value or b"")["n"]
+        for r in asyncio.run(records(settings, "done"))
+    }
+    assert by_version == {b"parked@1": 51, b"parked@3": 152}
+    assert_clean(settings, folder)
+    found, completed = asyncio.run(rows(settings))
+    for run in runs.values():
+        row = found[run]
+        assert (row["status"], completed[run], row["version"]) == ("completed", 1, 1)
+        assert row["amended"] >= 1
+    assert found[runs[50]]["edges"]["done>after"]["consumed"] == 1
+    assert found[runs[151]]["leaves"] == {"done@parked@3": 1}
+
+
+async def commanded(settings: Settings, folder: Path, *words: str) -> None:
+    """Run a command of ours to its end."""
+    command = ["-m", "farandole", "-C", str(folder), *words]
+    env = {**os.environ, **environment(settings)}
+    child = await asyncio.create_subprocess_exec(sys.executable, *command, env=env)
+    assert await child.wait() == 0
 
 
 def test_parked_events_and_open_breakers_can_be_counted_by_others(

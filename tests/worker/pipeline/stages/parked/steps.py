@@ -22,3 +22,7 @@ def work(item: Item, context: Context) -> Done:
     if item.n % 101 == 50 or (item.n % 7 == 0 and context.attempt < 3):
         raise TimeoutError("nobody answers")
     return Done(n=item.n, household=item.household, of="left" if item.n % 2 else "right")
+
+
+def after(done: Done) -> None:
+    pass
