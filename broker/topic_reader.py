@@ -27,17 +27,21 @@ _POLL_MS = 200  # how long a poll waits for records
 
 
 async def read_table(
-    settings: Settings, topic: str, partition: int | None = None
+    settings: Settings,
+    topic: str,
+    partition: int | None = None,
+    *,
+    admin: ClusterAdmin | None = None,
 ) -> dict[bytes, bytes]:
     """Return the newest value of each key of a compacted topic, or of one partition of it, as
     committed when this is called. The result is empty if the topic does not exist. Records without
-    a key are skipped.
+    a key are skipped. `admin`: one that is open already, which saves two connections.
 
     Raises DeadlineExceededError, also if an open transaction blocks the reader for too long.
     """
     table: dict[bytes, bytes] = {}
     start: ScanStart = "earliest" if partition is None else {TopicPartition(topic, partition): 0}
-    async for records in scan(settings, [topic], start=start):
+    async for records in scan(settings, [topic], start=start, admin=admin):
         for record in records:
             if record.key is None:
                 continue
@@ -55,6 +59,7 @@ async def scan(
     start: ScanStart = "earliest",
     until: Mapping[TopicPartition, int] | None = None,
     follow: bool = False,
+    admin: ClusterAdmin | None = None,
 ) -> AsyncGenerator[list[Record]]:
     """Yield the committed records of `topics`, in order, in batches of one partition each.
 
@@ -65,11 +70,14 @@ async def scan(
     `UndecodableRecord`. Raises DeadlineExceededError if nothing arrives for too long, and the
     errors of `open_client`. Close it (`aclosing`) if you leave the loop early.
     """
-    async with ClusterAdmin.open(settings) as admin:
-        positions, ends = await _scan_bounds(settings, admin, topics, start)
+    if admin is not None:
+        positions, ends = await _scan_bounds(admin, topics, start)
+    else:
+        async with ClusterAdmin.open(settings) as opened:
+            positions, ends = await _scan_bounds(opened, topics, start)
     if until is not None:
         ends = {p: min(end, until[p]) for p, end in ends.items()}
-    if not positions:
+    if not positions or (not follow and all(positions[p] >= ends[p] for p in positions)):
         return
     async with open_client(make_consumer(settings), settings) as reader:
         reader.assign(list(positions))
@@ -80,7 +88,7 @@ async def scan(
 
 
 async def _scan_bounds(
-    settings: Settings, admin: ClusterAdmin, topics: Sequence[str], start: ScanStart
+    admin: ClusterAdmin, topics: Sequence[str], start: ScanStart
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
     existing = await admin.topics()
     partitions = [

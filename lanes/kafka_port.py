@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any
@@ -83,6 +83,24 @@ class GroupMembership:
     consumer: AIOKafkaConsumer
     group: str
     member: GroupMember = NO_MEMBER
+    _admin: ClusterAdmin | None = None
+    _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def admin(self) -> ClusterAdmin:
+        """Return the admin client that all lanes use when they open: to connect takes longer than
+        to ask. Raises the errors of `ClusterAdmin.open`."""
+        async with self._opening:
+            if self._admin is None:
+                opening = ClusterAdmin.open(self.settings)
+                self._admin = await self._closing.enter_async_context(opening)
+            return self._admin
+
+    async def close_admin(self) -> None:
+        """Close the admin client; the next request opens another."""
+        async with self._opening:
+            self._admin = None
+            await self._closing.aclose()
 
     async def heartbeat(self) -> bool | None:
         """Return True if Kafka accepted a heartbeat in our generation, False if the generation is
@@ -143,10 +161,17 @@ class KafkaPort:
         await self._translated(self._producer.start(), self._deadline())
 
     async def read_state(self) -> StateTables:
+        if not self.state:
+            return {}
         settings = self.membership.settings
         try:
-            return {topic: await read_table(settings, topic, index) for topic, index in self.state}
+            admin = await self.membership.admin()
+            return {
+                topic: await read_table(settings, topic, index, admin=admin)
+                for topic, index in self.state
+            }
         except BrokerError as error:
+            await self.membership.close_admin()
             raise OutcomeUnknownError(str(error)) from None
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
@@ -173,9 +198,10 @@ class KafkaPort:
         log."""
         tps = [TopicPartition(*p) for p in self.inputs]
         try:
-            async with ClusterAdmin.open(self.membership.settings) as admin:
-                starts, ends = await admin.start_offsets(tps), await admin.end_offsets(tps)
+            admin = await self.membership.admin()
+            starts, ends = await admin.start_offsets(tps), await admin.end_offsets(tps)
         except BrokerError as error:
+            await self.membership.close_admin()
             raise OutcomeUnknownError(str(error)) from None
         kept = {tp: e for tp, e in found.items() if starts[tp] <= e.offset <= ends[tp]}
         for tp in found.keys() - kept.keys():

@@ -72,6 +72,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             self._leaving = True
             await self._end_lanes(self._spec.drain_seconds)
             await close_client(consumer)
+            await self._membership.close_admin()
         if self._failure.done():
             self._failure.result()
 

@@ -170,6 +170,7 @@ class Real:
     async def close(self) -> None:
         for port in self.ports:
             await port.force_close()
+            await port.membership.close_admin()
         for member in self.members:
             await member.stop()
 
