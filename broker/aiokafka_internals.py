@@ -10,7 +10,7 @@ We also rely on behaviour that no attribute shows:
 - `stop()` can raise the CancelledError of one of its own tasks (`kafka_clients.py`);
 - `ConsumerRecord` has the attributes of `farandole.events.record.Record`;
 - the admin client returns raw answers of the protocol: the tuples in `resources`, the members at
-  `groups[i][5]`, and no offsets at all for a group that is still loading (`cluster_admin.py`).
+  `groups[i][5]` (`cluster_admin.py`).
 
 The module is long because it is the only one that may do this: it shows all that a new aiokafka can
 break.
@@ -21,10 +21,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -35,8 +36,10 @@ from aiokafka.errors import (
     KafkaError,
     for_code,
 )
+from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker.broker_errors import BrokerError
+from farandole.broker.connection_gate import process_gate
 
 
 class UnsupportedAiokafkaError(BrokerError):
@@ -51,6 +54,7 @@ try:
     # own assignor), `connection_diagnosis.py` (asking a server by hand why it refuses us: aiokafka
     # only logs it), `record_batch.py` (batches whose headers are encoded once for each lane),
     # `group_offsets.py` (requests that are newer than aiokafka).
+    from aiokafka import client as network
     from aiokafka.admin.config_resource import ConfigResource as ConfigResource
     from aiokafka.admin.config_resource import ConfigResourceType as ConfigResourceType
     from aiokafka.client import AIOKafkaClient, CoordinationType
@@ -88,6 +92,7 @@ try:
     from aiokafka.protocol.api import Request as Request
     from aiokafka.protocol.api import RequestStruct as RequestStruct
     from aiokafka.protocol.api import Response as Response
+    from aiokafka.protocol.commit import OffsetFetchRequest
     from aiokafka.protocol.commit import OffsetFetchRequest_v3 as OffsetFetchRequest_v3
     from aiokafka.protocol.group import LeaveGroupRequest
     from aiokafka.protocol.metadata import MetadataRequest as MetadataRequest
@@ -105,12 +110,12 @@ except ImportError as error:
 class Use:
     """An attribute of an aiokafka class that we read, set or call."""
 
-    owner: type
+    owner: type | ModuleType
     attribute: str
     reason: str
 
 
-def _uses(reason: str, *used: tuple[type, str]) -> tuple[Use, ...]:
+def _uses(reason: str, *used: tuple[type | ModuleType, str]) -> tuple[Use, ...]:
     return tuple(Use(owner, attribute, reason) for owner, attribute in used)
 
 
@@ -178,6 +183,8 @@ USES: tuple[Use, ...] = (
         (AIOKafkaClient, "_conns"),
         (AIOKafkaConnection, "_writer"),
     ),
+    *_uses("seeing why a group has no offsets", (AIOKafkaAdminClient, "_send_request")),
+    *_uses("one gate for the connections of all clients", (network, "create_conn")),
     *_uses(
         _CLUSTER,
         (AIOKafkaClient, "_get_conn"),
@@ -237,9 +244,11 @@ def verify_aiokafka() -> None:
             )
 
 
-def _has_attribute(owner: type, attribute: str) -> bool:
+def _has_attribute(owner: type | ModuleType, attribute: str) -> bool:
     if hasattr(owner, attribute):
         return True
+    if not isinstance(owner, type):
+        return False
     initializers = [vars(each).get("__init__") for each in owner.__mro__]
     functions = filter(inspect.isfunction, initializers)
     return any(attribute in init.__code__.co_names for init in functions)
@@ -248,13 +257,28 @@ def _has_attribute(owner: type, attribute: str) -> bool:
 # Connections
 
 
+@cache
+def gate_connections() -> None:
+    """Let every client of this process connect through its gate. A client connects by a function
+    that it finds in its module."""
+    gate, opening = process_gate(), network.create_conn
+
+    async def connect(host: str, port: int, **options: Any) -> AIOKafkaConnection:
+        connection: AIOKafkaConnection = await gate.connect(
+            (host, port), partial(opening, host, port, **options)
+        )
+        return connection
+
+    network.create_conn = connect
+
+
 def require_cluster(
-    client: Any, cluster_id: str, refused: Callable[[str, str | None], None]
+    client: Any, cluster_id: str, refused: Callable[[str, int, str | None], None]
 ) -> None:
     """Let a client that has not started speak to the brokers of this cluster alone.
 
     Each new connection is asked whose it is before anything else is sent over it: a broker's port
-    can be taken by a stranger while the client lives. `refused` is called with the address and the
+    can be taken by a stranger while the client lives. `refused` is called with host, port and the
     cluster that was found there instead; for the client that broker is then away.
     """
     inner = _network_client(client)
@@ -273,7 +297,7 @@ def require_cluster(
             verified.add(connection)
             return connection
         connection.close()
-        refused(f"{connection.host}:{connection.port}", found)
+        refused(connection.host, connection.port, found)
         inner.force_metadata_update()
         return None
 
@@ -330,6 +354,28 @@ def rejoin_group(consumer: AIOKafkaConsumer) -> None:
     """Let the consumer find the coordinator of its group anew and join the group again."""
     consumer._coordinator.coordinator_dead()
     consumer._coordinator.request_rejoin()
+
+
+async def group_offsets(
+    client: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Return the committed offset of a group in each partition; offset -1 where it has none. Raises
+    KafkaError also for an error of the whole group, such as a coordinator that is still loading.
+    (The public `list_consumer_group_offsets` returns no offsets then.)"""
+    asked: dict[str, list[int]] = {}
+    for topic, partition in partitions:
+        asked.setdefault(topic, []).append(partition)
+    node = await client.find_coordinator(group)
+    answer = await client._send_request(OffsetFetchRequest(group, list(asked.items())), node)
+    if answer.error_code:
+        raise for_code(answer.error_code)(f"the offsets of the group {group}")
+    found = {}
+    for topic, offsets in answer.topics:
+        for partition, offset, metadata, code in offsets:
+            if code:
+                raise for_code(code)(f"the offset of the group {group} in {topic}/{partition}")
+            found[TopicPartition(topic, partition)] = OffsetAndMetadata(offset, metadata)
+    return found
 
 
 # What a consumer has read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import (
@@ -24,6 +25,7 @@ from farandole.broker.broker_errors import (
     ForeignClusterError,
     UnreachableError,
 )
+from farandole.broker.connection_gate import process_gate
 from farandole.broker.settings import ENV_PREFIX
 from farandole.events.next_step import NextStep
 
@@ -63,6 +65,8 @@ async def diagnose_connection(
     try:
         async with asyncio.timeout(seconds):
             for host, port, _ in collect_hosts(servers, randomize=False):
+                with suppress(KafkaError):  # it waits, whether or not another broker answers
+                    await process_gate().wait((host, port))
                 found = await probe_server(host, port, arguments, cluster_id)
                 if isinstance(found, AccessDeniedError | ForeignClusterError):
                     return found

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from farandole.broker.aiokafka_internals import (
     force_close_client,
+    gate_connections,
     require_cluster,
     retrieve_exceptions,
     verify_aiokafka,
@@ -25,6 +26,7 @@ from farandole.broker.broker_errors import (
     InvalidSettingsError,
 )
 from farandole.broker.connection_diagnosis import diagnose_connection, no_answer_error
+from farandole.broker.connection_gate import process_gate
 from farandole.broker.lane_assignor import LaneAssignor
 from farandole.broker.record_batch import MAX_BATCH_BYTES
 from farandole.broker.settings import Settings
@@ -51,6 +53,7 @@ def connection_arguments(settings: Settings) -> dict[str, Any]:
     """Return the arguments that every client of aiokafka takes. Raises InvalidSettingsError, and
     UnsupportedAiokafkaError where the installed aiokafka is not one that we know."""
     verify_aiokafka()
+    gate_connections()
     if settings.bootstrap is None:
         raise InvalidSettingsError("no broker is known", NextStep("start one", ("kafka", "start")))
     arguments: dict[str, Any] = {
@@ -140,8 +143,10 @@ def pin_cluster(client: Client, settings: Settings) -> Client:
     expected = settings.cluster_id
     if expected is not None:
 
-        def refused(server: str, found: str | None) -> None:
-            log.error("kafka.foreign", why=str(ForeignClusterError(server, found, expected)))
+        def refused(host: str, port: int, found: str | None) -> None:
+            process_gate().record_failure((host, port))
+            why = ForeignClusterError(f"{host}:{port}", found, expected)
+            log.error("kafka.foreign", why=str(why))
 
         require_cluster(client, expected, refused)
     return client

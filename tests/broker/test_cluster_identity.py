@@ -87,7 +87,7 @@ async def test_a_stranger_that_takes_the_port_later_is_away_for_the_client() -> 
     network.connection = stranger = Connection("theirs")
     assert await network._get_conn(1) is None
     assert stranger.closed
-    assert refused == [("127.0.0.1:9092", "theirs")]
+    assert refused == [("127.0.0.1", 9092, "theirs")]
 
 
 async def test_a_client_does_not_start_on_a_stranger() -> None:

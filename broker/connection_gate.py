@@ -1,0 +1,107 @@
+"""When may a process try to connect to a broker that did not answer?
+
+While all brokers are away, every client of every process would try as often as it can: their
+attempts take the processor time that the brokers need to come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Protocol, TypeVar
+
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from farandole.broker.backoff import Backoff
+
+Address = tuple[str, int]
+"""Host and port."""
+
+POLL_INTERVAL = 0.1  # seconds
+PATIENCE = 0.1  # seconds that a client waits for one broker while another one answers
+
+RETRIES = Backoff(first=0.1, longest=3.3, jitter=0.25)
+"""14 processes make 4.9 attempts a second in the long run."""
+
+
+class ConnectionPace:
+    """Decides when the next attempt at an address may start. One that has not failed is free; all
+    that have failed share one sequence of attempts. Times are of any clock that only goes on."""
+
+    def __init__(self, backoff: Backoff = RETRIES) -> None:
+        self._backoff = backoff
+        self._failures: dict[Address, int] = {}
+        self._next = 0.0
+
+    def delay(self, address: Address, now: float) -> float:
+        """Return the seconds to wait before the attempt. At 0 it must start: it is counted."""
+        failures = self._failures.get(address, 0)
+        if failures and now < self._next:
+            return self._next - now
+        if failures:
+            self._next = now + self._backoff.delay(failures + 1)
+        return 0.0
+
+    def record_failure(self, address: Address, now: float) -> None:
+        failures = self._failures[address] = self._failures.get(address, 0) + 1
+        self._next = max(self._next, now + self._backoff.delay(failures))
+
+    def record_success(self, address: Address) -> None:
+        if self._failures.pop(address, 0):
+            self._next = 0.0
+
+
+class Connection(Protocol):
+    """What is opened."""
+
+    def connected(self) -> bool: ...
+
+
+C = TypeVar("C", bound=Connection)
+
+
+class ConnectionGate:
+    """Lets the clients of a process connect at the pace that the brokers' absence allows."""
+
+    def __init__(self) -> None:
+        self._pace = ConnectionPace()
+        self._opened: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+    async def connect(self, address: Address, opening: Callable[[], Awaitable[C]]) -> C:
+        """Return what `opening` opens, as soon as it may try. Raises its errors, and
+        KafkaConnectionError if the address has failed before, its next attempt is not yet due, and
+        another broker can be asked instead."""
+        await self.wait(address)
+        try:
+            connection = await opening()
+        except (KafkaError, OSError, TimeoutError):
+            self.record_failure(address)
+            raise
+        self._pace.record_success(address)
+        self._opened.add(connection)
+        return connection
+
+    def record_failure(self, address: Address) -> None:
+        """Count an address as failed, whose connection is of no use."""
+        self._pace.record_failure(address, _now())
+
+    async def wait(self, address: Address) -> None:
+        """Return when the address may be tried. Raises KafkaConnectionError as `connect` does."""
+        began = _now()
+        while delay := self._pace.delay(address, _now()):
+            if _now() - began >= PATIENCE and any(c.connected() for c in list(self._opened)):
+                raise KafkaConnectionError(f"{address[0]}:{address[1]} did not answer before")
+            # No longer: another client's success lets all of them go on.
+            await asyncio.sleep(min(delay, POLL_INTERVAL))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@cache
+def process_gate() -> ConnectionGate:
+    """Return the gate of this process."""
+    return ConnectionGate()
