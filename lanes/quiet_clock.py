@@ -12,12 +12,11 @@ class QuietClock:
     to come while stages are at work.
     """
 
-    def __init__(self, quiet_ms: float, old_ms: float, *, reset_after_gap: bool = False) -> None:
-        """`reset_after_gap`: begin again if `observe` was not called for `old_ms`, because the
-        process or its connection was suspended."""
+    def __init__(self, quiet_ms: float, old_ms: float) -> None:
+        """It begins again if `observe` was not called for `old_ms`: the process or its connection
+        was suspended, and what was written meanwhile is unread."""
         self._quiet_ms = quiet_ms
         self._old_ms = old_ms
-        self._reset_after_gap = reset_after_gap
         self._quiet_since: float | None = None
         self._last_observed = 0.0
 
@@ -35,7 +34,7 @@ class QuietClock:
         `saw_old`: an old record was read since the last call, or some are known to be unread.
         `now` is in milliseconds of the epoch.
         """
-        was_suspended = self._reset_after_gap and now - self._last_observed > self._old_ms
+        was_suspended = now - self._last_observed > self._old_ms
         self._last_observed = now
         if saw_old:
             self._quiet_since = None

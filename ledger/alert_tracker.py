@@ -13,6 +13,11 @@ from farandole.ledger.stage_alerts import AlertCondition
 CLEAR_AFTER_MS = 5_000
 """How long a condition must be false before its alert is resolved, so that alerts do not flap."""
 
+ROUND_MS = 5_000
+"""How often conditions are observed."""
+LONGEST_ROUND_MS = 30_000
+"""A longer time between two observations counts as one round."""
+
 
 class AlertTracker:
     """The alerts that are firing.
@@ -24,6 +29,7 @@ class AlertTracker:
         """`command_line` writes the commands that the alerts' texts suggest."""
         self._command_line = command_line
         self.firing: dict[str, Alert] = {}
+        self._last_update: int | None = None
         self._changing_since: dict[str, int] = {}
         """By key: since when, in milliseconds of the epoch, the condition has differed from the
         state of its alert."""
@@ -32,11 +38,14 @@ class AlertTracker:
         """Replace all state with the alerts that are committed as firing."""
         self.firing = {alert.key: alert for alert in firing}
         self._changing_since = {}
+        self._last_update = None
 
     def update(self, conditions: Sequence[AlertCondition], at: int) -> list[Alert]:
         """Return the alerts that fire or are resolved at `at`, in milliseconds of the epoch.
 
-        `conditions` must be complete: an alert whose condition is missing is resolved."""
+        `conditions` must be complete: an alert whose condition is missing is resolved. What was not
+        observed does not count: a condition must hold for its time while somebody looks."""
+        self._discount_gap(at)
         changed = []
         for each in conditions:
             is_firing = each.key in self.firing
@@ -52,6 +61,15 @@ class AlertTracker:
         unwatched = [alert for key, alert in self.firing.items() if key not in known]
         changed += [self._resolve(alert.key, unwatched_text(alert.text)) for alert in unwatched]
         return changed
+
+    def _discount_gap(self, at: int) -> None:
+        """Let no condition have lasted through a time in which none was looked at: the process was
+        frozen, the machine suspended, or Kafka away."""
+        elapsed = 0 if self._last_update is None else at - self._last_update
+        self._last_update = at
+        if elapsed > LONGEST_ROUND_MS:
+            gap = elapsed - ROUND_MS
+            self._changing_since = {key: t + gap for key, t in self._changing_since.items()}
 
     def _change_state(self, condition: AlertCondition, since: int) -> Alert:
         if condition.key in self.firing:

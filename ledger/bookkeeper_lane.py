@@ -69,7 +69,7 @@ class BookkeeperLane:
         self._source = source
         self._store = store or RunStore()
         self._clock = clock
-        self._quiet_clock = QuietClock(_QUIET_MS, _OLD_ENTRY_MS, reset_after_gap=True)
+        self._quiet_clock = QuietClock(_QUIET_MS, _OLD_ENTRY_MS)
         self._oldest_entry = 0
         """When the earliest entry of the current batch was written."""
         self._new_alerts: list[Alert] = []

@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from farandole.broker.awake_clock import AwakeClock
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
@@ -20,6 +21,7 @@ from farandole.monitor.faust_app import MonitorApp
 PROBE_INTERVAL = 2.0  # seconds
 LATE_AFTER = 10.0  # seconds that an entry may wait until it counts as late
 MARKERS_ONLY_AFTER = 6.0  # seconds without progress; then only markers can be uncounted
+_LONGEST_PROBE = 10.0  # seconds; a longer one means that this process was frozen
 STALLED_AFTER = 120.0  # seconds in which no entry is counted although some wait
 
 
@@ -78,18 +80,17 @@ class LagStatus:
 async def watch_lag(settings: Settings, counting: MonitorApp, lag: LagStatus) -> None:
     """Probe every `PROBE_INTERVAL` seconds until cancelled. Raises MonitorStalledError."""
     partitions = [TopicPartition(counting.ledger, i) for i in range(counting.partitions)]
-    moved = time.monotonic()
+    clock = AwakeClock(_LONGEST_PROBE + PROBE_INTERVAL)
+    moved = clock.now()
     before = -1
     while True:
         try:
             async with ClusterAdmin.open(settings) as admin:
                 while True:
-                    began = time.monotonic()
                     await _probe(admin, partitions, counting, lag)
-                    now = time.monotonic()
+                    now = clock.now()
                     done = counting.entries + counting.foreign_records
-                    # If a probe took this long, the machine was suspended; Faust is not stalled.
-                    if lag.unread == 0 or done != before or now - began > STALLED_AFTER:
+                    if lag.unread == 0 or done != before:
                         moved, before = now, done
                     if now - moved > STALLED_AFTER:
                         raise MonitorStalledError(
@@ -102,7 +103,7 @@ async def watch_lag(settings: Settings, counting: MonitorApp, lag: LagStatus) ->
         except BrokerError as error:
             lag.failure = str(error)
             lag.unread = None
-            moved = time.monotonic()
+            moved = clock.now()
             await asyncio.sleep(PROBE_INTERVAL)
 
 

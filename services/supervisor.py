@@ -15,6 +15,7 @@ from uuid import uuid4
 import orjson
 import structlog
 
+from farandole.broker.awake_clock import AwakeClock
 from farandole.broker.settings import ENV_PREFIX
 from farandole.services.restart_policy import RestartPolicy
 from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, HeartbeatReport
@@ -22,6 +23,7 @@ from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, HeartbeatReport
 log = structlog.get_logger()
 
 START_TIMEOUT = 60.0  # seconds until the first beat: imports, a cold disk
+_WATCH_INTERVAL = 0.1  # seconds
 DRAIN_TIMEOUT = 20.0  # seconds from SIGTERM to SIGKILL, for most services
 
 
@@ -62,7 +64,7 @@ class _SupervisedProcess:
     past_report: HeartbeatReport = field(default_factory=dict)
     """The sums of the last reports before each restart."""
     last_beat: float = 0.0
-    """By `time.monotonic`; 0 before the first heartbeat since the last start."""
+    """By the supervisor's clock; 0 before the first heartbeat since the last start."""
     starts: int = 0
     quarantined: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,6 +95,7 @@ class Supervisor:
         self._processes: dict[tuple[str, int], _SupervisedProcess] = {}
         self._retired: list[_SupervisedProcess] = []
         self._changed = asyncio.Event()
+        self._clock = AwakeClock()
         self.set_services(services)
 
     def set_services(self, services: Sequence[ServiceSpec]) -> None:
@@ -252,7 +255,7 @@ class Supervisor:
             )
             try:
                 while line := await reader.readline():
-                    process.last_beat = time.monotonic()
+                    process.last_beat = self._clock.now()
                     with suppress(
                         orjson.JSONDecodeError
                     ):  # a full pipe truncates a long report; it still counts as a heartbeat
@@ -264,10 +267,10 @@ class Supervisor:
 
     async def _watch(self, process: _SupervisedProcess, child: asyncio.subprocess.Process) -> None:
         """Kill a process that has been silent for too long."""
-        started = time.monotonic()
+        started = self._clock.now()
         while True:
-            await asyncio.sleep(0.1)
-            now = time.monotonic()
+            await asyncio.sleep(_WATCH_INTERVAL)
+            now = self._clock.now()
             silent = now - (process.last_beat or started)
             if silent > (process.service.patience if process.last_beat else START_TIMEOUT):
                 log.error(
@@ -284,10 +287,10 @@ class Supervisor:
         """Send SIGTERM, so that the process drains and ends; kill it after its drain timeout."""
         timeout = process.service.drain_timeout
         _send_signal(child, signal.SIGTERM)
-        try:
-            async with asyncio.timeout(timeout):
-                await child.wait()
-        except TimeoutError:
+        ends = self._clock.now() + timeout
+        while child.returncode is None and self._clock.now() < ends:  # noqa: ASYNC110 -- see AwakeClock
+            await asyncio.sleep(_WATCH_INTERVAL)
+        if child.returncode is None:
             log.warning("service.killed", service=process.name, after=timeout)
             _send_signal(child, signal.SIGKILL)
 

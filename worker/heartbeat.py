@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Mapping
 
 import orjson
 import structlog
 
+from farandole.broker.awake_clock import AwakeClock
 from farandole.worker.counters import Counters
 
 log = structlog.get_logger()
@@ -34,10 +34,11 @@ HeartbeatReport = dict[str, StageReport]
 class Heartbeat:
     """The calls under way and the counts of one worker process."""
 
-    def __init__(self, fd: int | None) -> None:
+    def __init__(self, fd: int | None, clock: AwakeClock | None = None) -> None:
         self._fd = fd
         self._calls: dict[object, tuple[str, float]] = {}
         self._counters: dict[str, Counters] = {}
+        self._clock = clock or AwakeClock()
 
     def call_watch(self, stage: str) -> tuple[Callable[[float], object], Callable[[object], None]]:
         """Return `call_started(timeout in seconds) -> token` and `call_ended(token)`, by which
@@ -45,7 +46,7 @@ class Heartbeat:
 
         def call_started(timeout: float) -> object:
             token = object()
-            self._calls[token] = stage, time.monotonic() + timeout
+            self._calls[token] = stage, self._clock.now() + timeout
             return token
 
         def call_ended(token: object) -> None:
@@ -92,7 +93,7 @@ class Heartbeat:
             orphaned.set()
 
     def _overdue(self) -> str | None:
-        now = time.monotonic()
+        now = self._clock.now()
         return next((stage for stage, ends in list(self._calls.values()) if now > ends), None)
 
     def _report(self, lanes: Mapping[str, Callable[[], int]]) -> HeartbeatReport:

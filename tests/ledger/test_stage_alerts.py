@@ -67,6 +67,16 @@ def test_a_restart_of_a_worker_raises_no_alert(gaps: list[int]) -> None:
     assert alert_states(AlertTracker(), *seen) == []
 
 
+def test_a_time_in_which_nobody_looked_makes_no_condition_last() -> None:
+    """The bookkeeper, and perhaps the whole machine, was frozen for ten minutes."""
+    watch, woken = AlertTracker(), 600_000
+    assert alert_states(watch, False, True) == []
+    assert alert_states(watch, True, False, at=woken) == []
+    assert alert_states(watch, *[True] * (FIRE_AFTER_MS // STEP + 1), at=woken + 5_000) == [
+        "firing"
+    ]
+
+
 def test_a_condition_that_is_good_for_a_moment_does_not_resolve_the_alert() -> None:
     flapping = [False] * (CLEAR_AFTER_MS // STEP) + [True]
     assert alert_states(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from farandole.broker.awake_clock import AwakeClock
 from farandole.services import restart_policy, supervisor
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
@@ -191,6 +193,22 @@ async def test_a_process_without_heartbeats_is_killed_and_restarted(tmp_path: Pa
     async with running(service("silent", diary, patience=0.5)) as run:
         await until(lambda: len(lives(diary)) == 2 and run.supervisor.ready())
         assert not alive(lives(diary)[0])
+        assert await run.stop()
+
+
+async def test_a_supervisor_that_was_frozen_kills_nobody(tmp_path: Path) -> None:
+    frozen = 0.0
+    diary = tmp_path / "diary"
+    async with running(service("beats", diary)) as run:
+        run.supervisor._clock = AwakeClock(monotonic=lambda: time.monotonic() + frozen)
+        await until(run.supervisor.ready)
+        (process,) = run.supervisor._processes.values()
+        frozen = 3600.0
+        # Reading the clock is what the watchdog does first when it wakes.
+        before = run.supervisor._clock.now()
+        await until(lambda: process.last_beat > before)
+        await until(lambda: run.supervisor._clock.now() > before + 0.5)
+        assert lives(diary) == [process.child.pid if process.child else None]
         assert await run.stop()
 
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import orjson
 import pytest
 
+from farandole.broker.awake_clock import AwakeClock
 from farandole.events.outcome import Outcome, OutcomeCounts
 from farandole.worker import heartbeat as beats
 from farandole.worker.counters import Counters
@@ -147,3 +148,16 @@ async def test_a_supervisor_that_does_not_read_is_no_reason_to_end(pipe: tuple[i
 async def test_a_process_without_a_supervisor_runs() -> None:
     async with beating(Heartbeat(None)):
         await turns(3)
+
+
+def test_a_call_is_not_overdue_for_the_time_in_which_its_process_was_frozen() -> None:
+    at = 0.0
+    beat = Heartbeat(None, AwakeClock(monotonic=lambda: at))
+    started, _ = beat.call_watch("load")
+    started(10.0)
+    at += 3600
+    assert beat._overdue() is None
+    for _ in range(20):
+        at += 0.5
+        overdue = beat._overdue()
+    assert overdue == "load"

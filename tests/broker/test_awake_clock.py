@@ -1,0 +1,29 @@
+"""Does a clock stand still while nobody could have read it?"""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farandole.broker.awake_clock import AwakeClock
+from farandole.lanes.quiet_clock import QuietClock
+
+
+@given(st.lists(st.floats(0, 1), max_size=50), st.floats(2, 10**6))
+def test_a_long_round_counts_as_one_round(rounds: list[float], frozen: float) -> None:
+    at = 0.0
+    clock = AwakeClock(1.0, lambda: at)
+    began = clock.now()
+    for seconds in rounds:
+        at += seconds
+        clock.now()
+    assert abs(clock.now() - began - sum(rounds)) < 1e-6
+    before = clock.now()
+    at += frozen
+    assert clock.now() == before + 1.0
+
+
+def test_a_lane_that_was_suspended_has_not_read_everything() -> None:
+    clock = QuietClock(quiet_ms=2_000, old_ms=10_000)
+    assert [clock.observe(now) for now in (0, 1_000, 2_000)] == [False, False, True]
+    assert [clock.observe(now) for now in (600_000, 601_000, 602_000)] == [False, False, True]
