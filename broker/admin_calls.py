@@ -6,33 +6,49 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from aiokafka.errors import KafkaError, NoError
+import structlog
+from aiokafka.errors import GroupLoadInProgressError, KafkaError, NoError
 
-from farandole.broker.broker_errors import AccessDeniedError, BrokerError
+from farandole.broker.broker_errors import AccessDeniedError, BrokerError, DeadlineExceededError
 from farandole.broker.connection_diagnosis import is_access_denied
-from farandole.broker.kafka_clients import with_deadline
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
 POLL_INTERVAL = 0.02  # seconds
+LOADING_SECONDS = 120.0  # for which a coordinator may load before a deadline begins
+_NOTICE_SECONDS = 5.0
 
 
 async def call_until_final(call: Callable[[], Awaitable[T]], seconds: float, what: str) -> T:
     """Retry a request as long as its error is retriable, and return the answer. `what` is the start
     of error messages. Raises DeadlineExceededError after `seconds`, AccessDeniedError and
-    BrokerError."""
-
-    async def tries() -> T:
-        while True:
-            try:
-                return await call()
-            except KafkaError as error:
-                if not (error.retriable or isinstance(error, NoError)):
-                    raise
-            await asyncio.sleep(POLL_INTERVAL)
+    BrokerError. A coordinator that loads its state answers nothing else for a while: the deadline
+    begins when it has loaded, or after `LOADING_SECONDS`."""
+    now = asyncio.get_running_loop().time
+    began = noticed = now()
 
     try:
-        return await with_deadline(tries(), seconds, what)
+        async with asyncio.timeout(seconds) as deadline:
+            while True:
+                try:
+                    return await call()
+                except GroupLoadInProgressError:
+                    if now() - began < LOADING_SECONDS:
+                        deadline.reschedule(now() + seconds)
+                    if now() - noticed > _NOTICE_SECONDS:
+                        noticed = now()
+                        log.warning(
+                            "kafka.loading", what=what, seconds=round(noticed - began),
+                            remedy="it reads its offsets after a start; nothing need be done",
+                        )  # fmt: skip
+                except KafkaError as error:
+                    if not (error.retriable or isinstance(error, NoError)):
+                        raise
+                await asyncio.sleep(POLL_INTERVAL)
+    except TimeoutError:
+        raise DeadlineExceededError(f"{what}: no answer within {now() - began:.0f} s") from None
     except KafkaError as error:
         text = f"{what} failed: {error}"
         denied = is_access_denied(type(error))

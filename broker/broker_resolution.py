@@ -32,7 +32,7 @@ async def resolve_broker(
         else embedded_kafka.embedded_status(folder)
     )
     if running is None:
-        raise UnreachableError("Kafka is not running", NextStep("start it", ("kafka", "start")))
+        raise UnreachableError(not_running_text(folder), NextStep("start it", ("kafka", "start")))
     # One node cannot have more than one replica of a partition.
     factor = settings.replication_factor or 1
     return settings.model_copy(
@@ -42,3 +42,9 @@ async def resolve_broker(
             "replication_factor": factor,
         }
     )
+
+
+def not_running_text(folder: Path) -> str:
+    """Return that the folder's Kafka does not run, and why if it has ended by itself."""
+    reason = embedded_kafka.death_notice(folder)
+    return "Kafka is not running" if reason is None else f"Kafka has died ({reason})"

