@@ -155,6 +155,7 @@ USES: tuple[Use, ...] = (
         (TxnOffsetCommitHandler, "_group_id"),
         (TransactionManager, "producer_id"),
         (TransactionManager, "error_transaction"),
+        (TransactionManager, "_txn_partitions"),
     ),
     *_uses(
         _POSITIONS,
@@ -455,7 +456,12 @@ def transaction_identity(sender: Any) -> tuple[str, int, int]:
 def fail_transaction(sender: Any, error: Exception) -> None:
     """Let the open transaction of a producer's sender end with this error: it can only be
     aborted."""
-    sender._txn_manager.error_transaction(error)
+    manager = sender._txn_manager
+    partitions, group = set(manager._txn_partitions), manager._txn_consumer_group
+    manager.error_transaction(error)
+    # aiokafka forgets what the transaction contains, and then takes its abort for needless.
+    manager._txn_partitions.update(partitions)
+    manager._txn_consumer_group = group
 
 
 def set_offset_commit_handler(producer: AIOKafkaProducer, handler: type) -> None:

@@ -90,9 +90,11 @@ async def await_all(requests: Sequence[Awaitable[Any]]) -> None:
 
 
 def _raise_first(results: Sequence[object]) -> None:
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
+    errors = [result for result in results if isinstance(result, BaseException)]
+    # Once the offsets are refused, aiokafka takes whatever else is sent for illegal.
+    errors.sort(key=lambda error: not isinstance(error, NotAMemberError))
+    if errors:
+        raise errors[0]
 
 
 class FencedProducer:

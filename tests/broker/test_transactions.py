@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiokafka.errors import (
+    IllegalOperation,
     KafkaError,
     MessageSizeTooLargeError,
     NotLeaderForPartitionError,
@@ -19,11 +20,20 @@ from farandole.broker.broker_errors import (
 )
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.fencing_errors import FENCING_ERRORS
+from farandole.broker.group_offsets import NotAMemberError
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
-from farandole.broker.transactions import fence, fenced_producer, translated_errors
+from farandole.broker.transactions import await_all, fence, fenced_producer, translated_errors
 from farandole.events.record import OutgoingRecord, Partition
+
+
+async def test_a_refusal_of_the_offsets_counts_more_than_what_follows_from_it() -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(NotAMemberError):
+        await await_all([fail(IllegalOperation()), fail(NotAMemberError("expelled"))])
 
 
 def wrapped(cause: BaseException) -> KafkaError:

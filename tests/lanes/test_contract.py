@@ -21,6 +21,7 @@ from farandole.broker.kafka_clients import make_consumer, make_producer, open_cl
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
+from farandole.broker.transactions import send_records
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
 from farandole.lanes.lane_port import (
@@ -56,6 +57,11 @@ class Simulated:
     async def joined(self) -> LanePort:
         self.kafka.generations["t"] = 1
         return await self.port()
+
+    async def produce(self, port: LanePort, value: bytes) -> None:
+        assert isinstance(port, SimulatedPort)
+        out = [OutgoingRecord(None, value)]
+        self.kafka.produce(port.transactional_id, port._epoch, self.target, out)
 
     async def end_generation(self, port: LanePort) -> None:
         self.kafka.generations["t"] += 1
@@ -121,6 +127,10 @@ class Real:
             while not member.assignment():
                 await asyncio.sleep(0.01)
         return self._port_of(member, "t")
+
+    async def produce(self, port: LanePort, value: bytes) -> None:
+        assert isinstance(port, KafkaPort)
+        await send_records(port._started(), self.target, [OutgoingRecord(None, value)], 0)
 
     async def end_generation(self, port: LanePort) -> None:
         assert isinstance(port, KafkaPort)
@@ -239,12 +249,17 @@ async def test_a_member_of_the_group_commits_its_offset(world: World) -> None:
 
 async def test_the_offset_of_a_generation_that_is_over_is_refused(world: World) -> None:
     port = await world.joined()
+    if isinstance(port, KafkaPort):
+        settings = port.membership.settings
+        port.membership.settings = settings.model_copy(update={"transaction_timeout": 600.0})
     await world.call(port.fence())
     await world.end_generation(port)
+    await world.call(port.begin())
+    await world.produce(port, b"x")
     with pytest.raises(ExpelledError):
-        await written(world, port, b"x", 1)
+        await world.call(port.send({}, {world.source: CommittedOffset(1)}))
     await world.call(port.withdraw())
-    assert await world.results() == []  # and nobody waits for the transaction
+    assert await world.results() == []  # nobody waits for the transaction to time out
     second = await world.port()
     assert await world.call(second.committed_offsets()) == {world.source: START}
 
