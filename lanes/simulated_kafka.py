@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from farandole.events.header_codec import decode_headers
-from farandole.events.record import Header, OutgoingRecord, Partition, PartitionWrites
+from farandole.events.record import (
+    Header,
+    OutgoingRecord,
+    Partition,
+    PartitionWrites,
+    Record,
+    UndecodableRecord,
+)
 from farandole.lanes.lane_port import (
     CommittedOffset,
     ExpelledError,
@@ -49,7 +56,7 @@ class SimulatedRecord(NamedTuple):
 
 @dataclass(slots=True)
 class _LogEntry:
-    outgoing: OutgoingRecord | None  # None for a transaction marker
+    outgoing: OutgoingRecord | UndecodableRecord | None  # None for a transaction marker
     transaction: SimulatedTransaction | None = None
     timestamp: int = 0
 
@@ -108,6 +115,11 @@ class SimulatedKafka:
         """Write a record outside of any transaction."""
         self.log(partition).append(_LogEntry(outgoing, timestamp=timestamp))
 
+    def append_undecodable(self, partition: Partition) -> None:
+        """Write a record that no client of ours can decode."""
+        log = self.log(partition)
+        log.append(_LogEntry(UndecodableRecord(*partition, len(log))))
+
     def last_stable_offset(self, partition: Partition) -> int:
         log = self.log(partition)
         for offset, entry in enumerate(log):
@@ -115,20 +127,22 @@ class SimulatedKafka:
                 return offset
         return len(log)
 
-    def read_committed(self, partition: Partition, start: int = 0) -> list[SimulatedRecord]:
+    def read_committed(self, partition: Partition, start: int = 0) -> list[Record]:
         log = self.log(partition)
         return [
-            SimulatedRecord(
+            entry.outgoing
+            if isinstance(entry.outgoing, UndecodableRecord)
+            else SimulatedRecord(
                 *partition,
                 offset,
-                e.outgoing.value,
-                e.outgoing.key,
-                decode_headers(e.outgoing.headers),
-                e.timestamp,
+                entry.outgoing.value,
+                entry.outgoing.key,
+                decode_headers(entry.outgoing.headers),
+                entry.timestamp,
             )
-            for offset, e in enumerate(log[start : self.last_stable_offset(partition)], start)
-            if e.outgoing is not None
-            and (e.transaction is None or e.transaction.state == "committed")
+            for offset, entry in enumerate(log[start : self.last_stable_offset(partition)], start)
+            if entry.outgoing is not None
+            and (entry.transaction is None or entry.transaction.state == "committed")
         ]
 
     # -- transactions
@@ -248,7 +262,8 @@ class SimulatedPort:
             await simulation_step("table")
             rows: dict[bytes, bytes] = {}
             for record in self.kafka.read_committed(partition):
-                assert record.key is not None
+                if record.key is None:
+                    continue  # no row
                 if record.value is None:
                     rows.pop(record.key, None)
                 else:
@@ -278,11 +293,11 @@ class SimulatedPort:
         with suppress(Exception):  # no request, so no error
             await simulation_step("wait")
 
-    async def fetch(self, *, wait: bool = True) -> Sequence[SimulatedRecord]:
+    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         self.raise_if_stopping()
         await simulation_step("fetch")
         self.raise_if_stopping()
-        fetched = []
+        fetched: list[Record] = []
         for partition, position in self._positions.items():
             records = self.kafka.read_committed(partition, position)[: self.most]
             full = len(records) == self.most

@@ -16,7 +16,6 @@ from farandole.lanes.simulated_kafka import (
     SimulatedKafka,
     SimulatedLock,
     SimulatedPort,
-    SimulatedRecord,
 )
 from tests.lanes.test_waits import DEAD, GROUP, INPUT, OUT, PLACE, Killed, Settling, Waiting, values
 
@@ -49,7 +48,7 @@ class InAnyOrder(SimulatedPort):
 
     die = random.Random()
 
-    async def fetch(self, *, wait: bool = True) -> Sequence[SimulatedRecord]:
+    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         places = list(self._positions.items())
         self.die.shuffle(places)
         self._positions = dict(places)
@@ -57,7 +56,7 @@ class InAnyOrder(SimulatedPort):
 
 
 class OneInputAFetch(SimulatedPort):
-    async def fetch(self, *, wait: bool = True) -> Sequence[SimulatedRecord]:
+    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         every = self._positions
         for place in list(every):
             self._positions = {place: every[place]}

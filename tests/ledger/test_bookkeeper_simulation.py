@@ -27,6 +27,7 @@ from farandole.lanes.lane_protocol import run_lane
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
+from tests import foreign
 from tests.ledger.made import AT, read, story
 from tests.seeds import seeds
 
@@ -67,6 +68,9 @@ class World:
             stories.append(entries)
         while any(stories):
             chance = self.die.random()
+            if self.die.random() < 0.03:
+                place = self.die.choice([LEDGER, LEDGER, RUNS, STATE])
+                foreign.append_odd(self.kafka, self.die, place)
             if chance < 0.2:
                 entries = self.die.choice([s for s in stories if s])
                 self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(entries.pop(0))))
@@ -135,14 +139,14 @@ class World:
         return {
             record.key.decode(): orjson.loads(record.value)
             for record in self.kafka.read_committed(RUNS)
-            if record.key is not None and record.value is not None
+            if record.key not in foreign.KEYS and record.key and record.value
         }
 
     def completions(self) -> Counter[str]:
         return Counter(
             record.key.decode()
             for record in self.kafka.read_committed(RUNS)
-            if record.key is not None and dict(record.headers)["ce_type"] == b"run.completed"
+            if record.key and dict(record.headers).get("ce_type") == b"run.completed"
         )
 
 

@@ -32,6 +32,7 @@ from farandole.notifier import notifier_tables
 from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.notifier_lane import NotifierLane
+from tests import foreign
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, outgoing
 from tests.notifier.test_incident_store import compose
 from tests.seeds import seeds
@@ -136,6 +137,8 @@ class World:
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
+            if self.die.random() < 0.02:
+                self.write_odd()
             chance = self.die.random()
             if chance < 0.10:
                 self.fail()
@@ -161,6 +164,13 @@ class World:
         out = outgoing(died)
         self.kafka.append(Partition(f"p.{stage}.dead", 0), out, milliseconds(self.seconds))
         self.died += 1
+
+    def write_odd(self) -> None:
+        """A foreigner writes into a control topic or a table; or into a dead-letter topic, where
+        each record counts as a failure."""
+        place = self.die.choice([*DEAD, *TABLES])
+        foreign.append_odd(self.kafka, self.die, place)
+        self.died += place in DEAD
 
     def accepts(self, notice: Notice) -> bool:
         """Return True if the server accepts the mail. It may also accept it and lose the answer."""
@@ -282,15 +292,15 @@ class World:
     def _table(self, topic: str) -> dict[bytes, bytes]:
         table: dict[bytes, bytes] = {}
         for record in self.kafka.read_committed(Partition(topic, 0)):
-            assert record.key is not None
-            table[record.key] = record.value or b""
+            if record.key is not None:
+                table[record.key] = record.value or b""
         return {key: value for key, value in table.items() if value}
 
     def written(self) -> dict[str, Notice]:
         """Return every notice that was ever committed, in its first form."""
         found: dict[str, Notice] = {}
         for record in self.kafka.read_committed(Partition(NAMES.outbox_topic, 0)):
-            if record.value:
+            if record.value and record.key not in foreign.KEYS:
                 notice = Notice.model_validate_json(record.value)
                 found.setdefault(notice.id, notice)
         return found
@@ -319,7 +329,7 @@ def ran(seed: int, **how: Any) -> World:
     return world
 
 
-SEEDS = range(60)
+SEEDS = range(300)  # as many as a mutant may need
 SOAK_SEEDS = pytest.param(range(20, 60), marks=pytest.mark.soak)
 
 

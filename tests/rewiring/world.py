@@ -17,7 +17,7 @@ from uuid import UUID
 import orjson
 
 from farandole.catalog.active_stages import active_stages
-from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import (
     CommittedOffset,
@@ -30,7 +30,6 @@ from farandole.lanes.simulated_kafka import (
     SimulatedKafka,
     SimulatedLock,
     SimulatedPort,
-    SimulatedRecord,
     simulation_step,
 )
 from farandole.stages.function_signature import read_signature as read_signature
@@ -306,12 +305,12 @@ class World:
             self._read = len(records), {v.version: v for v in found}
         return self._read[1]
 
-    def _everything(self) -> list[SimulatedRecord]:
+    def _everything(self) -> list[Record]:
         topics = {e.topic for v in self._versions().values() for e in v.events.values()}
         return [r for p in self.kafka.logs if p.topic in topics
                 for r in self.kafka.read_committed(p)]  # fmt: skip
 
-    def _letters(self) -> list[SimulatedRecord]:
+    def _letters(self) -> list[Record]:
         return [r for p in self.kafka.logs if p.topic.endswith(".dead")
                 for r in self.kafka.read_committed(p)]  # fmt: skip
 

@@ -7,6 +7,7 @@ the input, and each event is emitted once or dead once."""
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farandole.events.header_codec import decode_headers
-from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import (
+    PARKED_PREFIX,
     REPLAY_PREFIX,
     make_retry_row,
     parse_retry_row,
@@ -27,6 +29,7 @@ from farandole.events.topology_version import BreakerPolicy, RetryPolicy
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import LaneWork
 from farandole.worker.parked_events import ParkedEvents
+from tests.foreign import append_odd
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
 from tests.seeds import parts, seeds
@@ -35,12 +38,20 @@ from tests.worker.made import In, Lane, Out
 INPUTS = ("in", "in2")
 KEYS = 3
 RETRY = "p.stage.retry"
+POSITION = ("dead_topic", "dead_partition", "dead_offset")
 POLICY = RetryPolicy(attempts=3, backoff=2, jitter=0.5, in_place=0, parked=8)
 BREAKS = BreakerPolicy(failures=4, window=5, probe=1, longest=4)
 
 
 def n_of(record: Any) -> int:
     return int(orjson.loads(record.value or b"")["n"])
+
+
+def position_of(letter: Record) -> tuple[str, int, int]:
+    """Return where the event of a dead letter stands."""
+    headers = {name: value.decode() for name, value in letter.headers if name in POSITION}
+    topic, partition, offset = (headers[name] for name in POSITION)
+    return topic, int(partition), int(offset)
 
 
 @dataclass
@@ -52,6 +63,10 @@ class Parked(World):
     poison: int = 0
     """Events below this number always fail."""
     given: dict[int, tuple[str, int, bytes | None]] = field(default_factory=dict)
+    odd: set[int] = field(default_factory=set)
+    """Which of these are no events of ours: each must die, once."""
+    odds: float = 0.15
+    places: dict[tuple[str, int, int], int] = field(default_factory=dict)
 
     def inputs(self, index: int) -> list[Partition]:
         return [Partition(f"p.{name}", index) for name in (*INPUTS, "stage.retry")]
@@ -93,6 +108,12 @@ class Parked(World):
         topic = f"p.{self.die.choice(INPUTS)}"
         key = self.die.choice([None, *(b"%d" % k for k in range(KEYS))])
         self.given[n] = topic, index, key
+        self.places[topic, index, len(self.kafka.log(Partition(topic, index)))] = n
+        if self.die.random() < self.odds:
+            self.odd.add(n)
+            append_odd(self.kafka, self.die, Partition(topic, index), key)
+            append_odd(self.kafka, self.die, Partition(RETRY, index), b"parked/%d" % n)
+            return
         value = orjson.dumps({"n": n})
         self.kafka.append(Partition(topic, index), OutgoingRecord(key, value))
 
@@ -112,11 +133,12 @@ class Parked(World):
             rows.pop(record.key or b"", None)
             if record.value is not None:
                 rows[record.key or b""] = record.value
-        return [
-            n_of(parse_retry_row(value))
-            for key, value in rows.items()
-            if key.startswith(b"parked/")
-        ]
+        parked = []
+        for key, value in rows.items():
+            with suppress(ValueError):  # what a foreigner wrote
+                if key.startswith(PARKED_PREFIX):
+                    parked.append(parse_retry_row(value))
+        return [self.places[event.topic, event.partition, event.offset] for event in parked]
 
     def emitted(self) -> list[int]:
         """Of each lane in order, whatever partition a result went to."""
@@ -124,11 +146,14 @@ class Parked(World):
         return [n_of(r) for place in places for r in self.kafka.read_committed(place)]
 
     def dead(self) -> list[int]:  # type: ignore[override]
-        return [n_of(r) for r in self.kafka.read_committed(Partition("p.stage.dead", 0))]
+        letters = self.kafka.read_committed(Partition("p.stage.dead", 0))
+        return [self.places[position_of(letter)] for letter in letters]
 
     def faults(self) -> list[str]:
         emitted, dead = self.emitted(), self.dead()
         found = []
+        if not self.odd <= {*dead}:
+            found.append(f"alive: {self.odd - {*dead}}")
         if sorted([*emitted, *dead]) != sorted(self.given):
             found.append(f"of {len(self.given)}: emitted {emitted}, dead {dead}")
         paths: dict[Any, list[int]] = {}
@@ -171,7 +196,7 @@ def test_each_event_is_settled_once_in_many_interleavings(seeds: range) -> None:
 @seeds(60, kept=20)
 def test_a_replay_is_handled_once_whichever_worker_is_killed(seeds: range) -> None:
     for seed in seeds:
-        world = Parked(random.Random(seed), failing=0.0, poison=4)
+        world = Parked(random.Random(seed), failing=0.0, poison=4, odds=0.0)
         world.lived(150, events=8)
         world.poison, dead = 0, world.dead()
         for n in dead:
@@ -215,7 +240,7 @@ def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.Mon
 
 
 def test_a_dead_letter_names_the_position_of_its_event() -> None:
-    world = lived(random.Random(1), 400, failing=0.0, poison=2)
+    world = lived(random.Random(1), 400, failing=0.0, poison=2, odds=0.0)
     for record in world.kafka.read_committed(Partition("p.stage.dead", 0)):
         letter_headers = dict(record.headers)
         topic, index, _ = world.given[n_of(record)]
