@@ -14,6 +14,7 @@ from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.undecodable_records import Batches, UndecodableSkipper
+from farandole.events.record import Record
 
 log = structlog.get_logger()
 
@@ -24,9 +25,18 @@ _RETRY_PAUSE = 1.0  # seconds after a failed poll; the client reconnects by itse
 class TableFollower:
     """Keeps the newest value of each key of a compacted topic with one partition up to date."""
 
-    def __init__(self, settings: Settings, reader: AIOKafkaConsumer, topic: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reader: AIOKafkaConsumer,
+        topic: str,
+        is_readable: Callable[[Record], bool] = lambda record: True,
+    ) -> None:
+        """A record with a value for which `is_readable` returns False is skipped: the row that was
+        there before stays."""
         self._settings = settings
         self._reader = reader
+        self._is_readable = is_readable
         self._partition = TopicPartition(topic, 0)
         self._rows: dict[bytes, bytes] = {}
         self._written_at: dict[bytes, int] = {}
@@ -93,7 +103,12 @@ class TableFollower:
         found = await self._skipper.poll([self._partition], self._get_records)
         position = self._handed_over = await self._read_position()
         # An undecodable record has no key: no process of ours wrote it.
-        records = [r for batch in found.values() for r in batch if r.key is not None]
+        records = [
+            record
+            for batch in found.values()
+            for record in batch
+            if record.key is not None and (record.value is None or self._is_readable(record))
+        ]
         if not records and position == self._position:
             return
         if records:
@@ -129,11 +144,13 @@ class TableFollower:
 
 
 @asynccontextmanager
-async def follow_table(settings: Settings, topic: str) -> AsyncIterator[TableFollower]:
-    """Yield a follower that has read what is in the topic now. Raises the errors of `open_client`
-    and `current`."""
+async def follow_table(
+    settings: Settings, topic: str, is_readable: Callable[[Record], bool] = lambda record: True
+) -> AsyncIterator[TableFollower]:
+    """Yield a follower that has read what is in the topic now; `is_readable` is that of
+    TableFollower. Raises the errors of `open_client` and `current`."""
     async with open_client(make_consumer(settings), settings) as reader:
-        follower = TableFollower(settings, reader, topic)
+        follower = TableFollower(settings, reader, topic, is_readable)
         reading = asyncio.create_task(follower.run())
         try:
             await follower.current()

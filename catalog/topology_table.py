@@ -146,9 +146,9 @@ class TopologyDecoder:
             return parse_topology_row(key, value)
         except NewerFormatError as error:
             return error
-        except ValidationError as error:  # a foreign row must not end every reader of the table
+        except ValueError as error:  # a foreign row must not end every reader of the table
             self._on_foreign(key)
-            return error.errors()[0]["msg"]
+            return error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
 
 
 def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
@@ -175,13 +175,17 @@ def _make_table(rows: Mapping[bytes, _Row]) -> TopologyTable:
 
 
 def decode_installation(rows: Mapping[bytes, bytes]) -> Installation | None:
-    """Return the installation's id and date; None if no router has started in it yet. Raises
-    NewerFormatError, and pydantic's ValidationError if the row is foreign."""
+    """Return the installation's id and date; None if no router has started in it yet, or if the row
+    is foreign, which is logged. Raises NewerFormatError."""
     value = rows.get(INSTALLATION_KEY)
     if value is None:
         return None
-    check_json_format("installation", value)
-    return Installation.model_validate_json(value)
+    try:
+        check_json_format("installation", value)
+        return Installation.model_validate_json(value)
+    except ValidationError:
+        log_foreign_row(INSTALLATION_KEY)
+        return None
 
 
 def log_foreign_row(key: bytes) -> None:

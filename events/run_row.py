@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from operator import itemgetter
 from typing import Any, NotRequired, TypedDict, cast
 
 import orjson
 
-from farandole.events.ledger_entry import RunRoot
+from farandole.events.ledger_entry import HASH_MASK, RunRoot
 from farandole.events.outcome import RECORDED, Outcome, pending_count
 from farandole.events.record_time import MAX_TIME_MS
 from farandole.events.row_format import check_format
@@ -158,8 +159,12 @@ _row_fields = itemgetter(
     "run", "pipeline", "version", "status", "opened", "last", "amended", "late", "edges", "leaves",
 )  # fmt: skip
 _ROW_TYPES = (str, str, int, str, int, int, int, bool, dict, dict)
-_edge_integers = itemgetter("emitted", "consumed", "differs", "first", "last", *_OUTCOMES)
+_root_fields = itemgetter("type", "topic", "partition", "offset", "at", "to")
+_ROOT_TYPES = (str, str, int, int, int, list)
+_edge_counts = itemgetter("emitted", "consumed", "first", "last", *_OUTCOMES)
 _NUMBERS = (int, float)
+_MAX_INTEGER = 2**62
+"""What is added to an integer of a row leaves it below 2^64, beyond which JSON has no integers."""
 
 
 def _is_run_row(row: Any) -> bool:
@@ -171,27 +176,56 @@ def _is_run_row(row: Any) -> bool:
         and 0 <= row["opened"] <= MAX_TIME_MS
         and 0 <= row["last"] <= MAX_TIME_MS
         and (closed is None or (type(closed) is int and 0 <= closed <= MAX_TIME_MS))
-        and (
-            root is None or (type(root["type"]) is str and type(root.get("within", 0)) in _NUMBERS)
-        )
-        and type(sum(row["leaves"].values())) is int
+        and 0 <= row["amended"] <= _MAX_INTEGER
+        and (root is None or _is_root(root))
+        and _are_bounded([*row["leaves"].values()])
         and _are_edges(row["edges"])
+    )
+
+
+def _is_root(root: Any) -> bool:
+    within, fail_above = root.get("within", 0), root.get("fail_above", 0)
+    return (
+        tuple(map(type, _root_fields(root))) == _ROOT_TYPES
+        and 0 <= root["at"] <= MAX_TIME_MS
+        and all(type(stage) is str for stage in root["to"])
+        and type(within) in _NUMBERS
+        and 0 <= within <= MAX_TIME_MS
+        and type(fail_above) in _NUMBERS
+    )
+
+
+def _are_bounded(
+    integers: Sequence[Any], least: int = -_MAX_INTEGER, most: int = _MAX_INTEGER
+) -> bool:
+    return type(sum(integers)) is int and (
+        not integers or (least <= min(integers) and max(integers) <= most)
     )
 
 
 def _are_edges(edges: dict[str, Any]) -> bool:
     # A bookkeeper checks all rows of a lane, 100,000 and more, before it starts. So this checks
-    # sums instead of fields: a sum is an integer only if all of its terms are integers (or bool,
-    # which does no harm), and text or None cannot be added at all.
-    integers, numbers = 0, 0.0
+    # sums and extremes instead of fields: a sum is an integer only if all of its terms are integers
+    # (or bool, which does no harm), and text or None cannot be added at all.
+    counts: list[Any] = []
+    hashes: list[Any] = []
+    numbers = 0.0
     for name, edge in edges.items():
         if ">" not in name:
             return False
         try:
-            integers = sum(_edge_integers(edge), integers)
+            counts += _edge_counts(edge)
         except KeyError:
             for outcome in _OUTCOMES:
                 edge.setdefault(outcome, 0)
-            integers = sum(_edge_integers(edge), integers)
+            counts += _edge_counts(edge)
+        if "lines" in edge:
+            counts.append(edge["lines"])
+        hashes.append(edge["differs"])
         numbers += edge["age"] + edge["seconds"]
-    return type(integers) is int and type(numbers) is float
+    return (
+        _are_bounded(counts)
+        and _are_bounded(hashes, 0, HASH_MASK)
+        and type(numbers) is float
+        and isfinite(numbers)
+    )

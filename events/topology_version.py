@@ -298,6 +298,10 @@ class Version(_FrozenModel):
         """The value of `ce_topologyversion`, for example `order-lines@7`."""
         return f"{self.pipeline}@{self.version}"
 
+    @property
+    def key(self) -> bytes:
+        return self.name.encode()
+
     def source(self, stage: str) -> str:
         """Return the `ce_source` of the events of a stage: installation, pipeline and stage."""
         return f"farandole://{self.installation}/{self.pipeline}/{stage}"
@@ -344,8 +348,8 @@ _ROW_ADAPTER: TypeAdapter[Version | RouterReport] = TypeAdapter(
 def parse_topology_row(key: bytes, value: bytes) -> Installation | Version | RouterReport:
     """Return the model of one record of `farandole.topology`.
 
-    Raises NewerFormatError if this release does not know its format, and pydantic's ValidationError
-    if no router of ours wrote it.
+    Raises NewerFormatError if this release does not know its format, and ValueError (pydantic's
+    ValidationError is one) if no router of ours wrote it.
     """
     # The format comes first, because the rest of a newer one may look like no row at all.
     if key == INSTALLATION_KEY:
@@ -353,4 +357,17 @@ def parse_topology_row(key: bytes, value: bytes) -> Installation | Version | Rou
         return Installation.model_validate_json(value)
     kind = "router report" if key.endswith(REPORT_SUFFIX) else "version"
     check_json_format(kind, value, key.decode(errors="backslashreplace"))
-    return _ROW_ADAPTER.validate_json(value)
+    found = _ROW_ADAPTER.validate_json(value)
+    if found.key != key:
+        raise ValueError(f"its key is not {found.key.decode()}")
+    if isinstance(found, Version):
+        _check_references(found)
+    return found
+
+
+def _check_references(version: Version) -> None:
+    """Raise ValueError if a stage of a version names an event type that the version lacks."""
+    for name, stage in version.stages.items():
+        for event_type in (*stage.subscribes, *stage.emits):
+            if event_type not in version.events:
+                raise ValueError(f"its stage {name} names {event_type}, which is no event of it")

@@ -20,6 +20,7 @@ SINGLE_EVENT_AFTER = 3
 """Deaths after which one event is handled at a time."""
 GIVE_UP_AFTER = 5
 """Deaths at which the event is given up; in the last two it was handled alone."""
+_NO_NUMBER = 2**62  # no offset, and no number of deaths
 _SUSPECT_FRACTION = 16
 """About one sixteenth of the suspects is handled at a time. So one bad event delays its lane
 little, and the lanes of a process that was killed from outside soon handle whole batches again."""
@@ -83,6 +84,8 @@ class CrashMarker(NamedTuple):
         try:
             document = orjson.loads(metadata)
             check_format("crash marker", document)
-            return cls(int(document["deaths"]), int(document["until"]))
+            deaths, until = document["deaths"], document["until"]
+            fits = type(deaths) is type(until) is int and deaths >= 0 and until >= -1
+            return cls(deaths, until) if fits and max(deaths, until) < _NO_NUMBER else cls()
         except (ValueError, KeyError, TypeError, NewerFormatError):
             return cls()

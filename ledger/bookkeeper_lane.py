@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
-from pydantic import ValidationError
 
 from farandole.events.alert_record import Alert, parse_alert
 from farandole.events.alert_record import alert_to_record as outgoing_alert
@@ -93,7 +92,7 @@ class BookkeeperLane:
         if foreign:
             log.warning("books.foreign", topic=self._runs.topic, rows=foreign)
         state = tables[self._state.topic]
-        self._position = int(state.get(POSITION_KEY, b"0"))
+        self._position = _restore_position(state)
         self._alert_tracker.restore(_restore_firing(state))
         self._take_conditions()  # discarded, because they are older than the state
 
@@ -211,6 +210,16 @@ class BookkeeperLane:
         }
 
 
+def _restore_position(state: Mapping[bytes, bytes]) -> int:
+    """Return the position in the lane's state. 0 if it has none that a bookkeeper wrote: then the
+    committed offset alone says what is folded."""
+    position = state.get(POSITION_KEY, b"0")
+    if position.isdigit() and len(position) < 20:
+        return int(position)
+    log.warning("state.foreign", key=POSITION_KEY.decode())
+    return 0
+
+
 def _firing_record(alert: Alert) -> OutgoingRecord:
     """Return the row of an alert in the lane's state; a tombstone once it is resolved."""
     firing = alert.model_dump_json().encode() if alert.state == "firing" else None
@@ -222,7 +231,11 @@ def _restore_firing(state: Mapping[bytes, bytes]) -> list[Alert]:
     for key, value in state.items():
         if key.startswith(FIRING_PREFIX):
             try:
-                found.append(parse_alert(value))
-            except ValidationError:
+                alert = parse_alert(value)
+                if key != FIRING_PREFIX + alert.key.encode():
+                    raise ValueError("the alert has another key")
+            except ValueError:  # pydantic's ValidationError is one
                 log.warning("state.foreign", key=key.decode(errors="backslashreplace"))
+            else:
+                found.append(alert)
     return found

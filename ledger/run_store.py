@@ -88,7 +88,8 @@ class RunStore:
         closed: list[tuple[int, bytes]] = []
         for run, value in table.items():
             row = parse_run_row(value)
-            if row is None:  # also one whose status only a newer bookkeeper knows is kept
+            # A row whose status only a newer bookkeeper knows is kept.
+            if row is None or row["run"].encode() != run:
                 foreign += 1
                 continue
             self._rows[run] = value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from farandole.events.ledger_entry import parse_ledger_entry
 from farandole.events.outcome import OutcomeCounts
 from farandole.events.record_time import past_time_ms
 from farandole.events.row_format import NewerFormatError
+
+_MAX_NUMBER = 2**50
 
 
 class EntryMeasure(NamedTuple):
@@ -46,17 +48,19 @@ def measure_entry(value: bytes | None, now: int) -> EntryMeasure | None:
     consumed = emitted = 0
     outcomes = OutcomeCounts()
     try:
-        at = entry["at"]
+        at, pipeline, stage = _bounded(entry["at"]), entry["pipeline"], entry["stage"]
+        if type(pipeline) is not str or "/" in pipeline or "/" in stage:
+            return None  # a slash has a meaning in the key of a window
         oldest = at
         for part in entry["runs"]:
             for settled in part["in"].values():
-                consumed += settled["n"]
+                consumed += _bounded(settled["n"])
                 outcomes.add(OutcomeCounts.from_fields(settled))
                 oldest = min(oldest, past_time_ms(settled["oldest"], at))
             for sent in part["out"].values():
-                emitted += sent["n"]
-        seconds, age = float(entry["seconds"]), (at - oldest) / 1000
-        pipeline, stage, at = entry["pipeline"], entry["stage"], min(int(at), now)
+                emitted += _bounded(sent["n"])
+        seconds, age, at = float(entry["seconds"]), (at - oldest) / 1000, min(at, now)
+        counted = {name: _bounded(n) for name, n in outcomes.complete().items()}
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return EntryMeasure(
@@ -67,5 +71,13 @@ def measure_entry(value: bytes | None, now: int) -> EntryMeasure | None:
         emitted=emitted,
         seconds=seconds,
         age=age,
-        **outcomes.complete(),
+        **counted,
     )
+
+
+def _bounded(number: Any) -> int:
+    """Return a count or a time. Raises ValueError if it is none of an entry: sums of them must stay
+    below 64 bits."""
+    if type(number) is not int or not -_MAX_NUMBER <= number <= _MAX_NUMBER:
+        raise ValueError(number)
+    return number

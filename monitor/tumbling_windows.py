@@ -81,8 +81,16 @@ class Window:
 
     @classmethod
     def from_bytes(cls, value: bytes) -> Window:
-        """Return the window in a row; one of an older version has fewer fields."""
-        return cls(*orjson.loads(value))
+        """Return the window in a row; one of an older version has fewer fields. Raises ValueError
+        if no monitor wrote the row."""
+        fields = orjson.loads(value)
+        if (
+            not isinstance(fields, list)
+            or not 2 <= len(fields) <= len(cls.__slots__)
+            or not all(type(field) in (int, float) for field in fields)
+        ):
+            raise ValueError("no row of a window")
+        return cls(*fields)
 
 
 class SpanFigures(TypedDict):

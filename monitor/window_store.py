@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import structlog
+
 from farandole.monitor.entry_measures import EntryMeasure
 from farandole.monitor.tumbling_windows import (
     FINE_RING,
@@ -18,6 +20,8 @@ from farandole.monitor.tumbling_windows import (
     minute_figures,
     span_figures,
 )
+
+log = structlog.get_logger()
 
 
 class WindowKey(NamedTuple):
@@ -36,7 +40,7 @@ class WindowKey(NamedTuple):
 
     @classmethod
     def from_bytes(cls, key: bytes) -> WindowKey:
-        """Return the key of a row in the table."""
+        """Return the key of a row in the table. Raises ValueError if it is none."""
         partition, pipeline, stage, ring, slot = key.decode().split("/")
         return cls(int(partition), pipeline, stage, int(ring), int(slot))
 
@@ -54,9 +58,14 @@ class WindowStore:
     unsaved: set[WindowKey] = field(default_factory=set)
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Replace everything by the rows of the table."""
-        self.windows = {WindowKey.from_bytes(key): Window.from_bytes(value) for key, value in rows}
-        self.unsaved = set()
+        """Replace everything by the rows of the table; a row that no monitor wrote is logged and
+        skipped."""
+        self.windows, self.unsaved = {}, set()
+        for key, value in rows:
+            try:
+                self.windows[WindowKey.from_bytes(key)] = Window.from_bytes(value)
+            except ValueError:
+                log.warning("window.foreign", key=key.decode(errors="backslashreplace"))
 
     def add(self, partition: int, offset: int, measure: EntryMeasure) -> None:
         """Count an entry in one window of each ring."""

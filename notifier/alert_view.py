@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from pydantic import ValidationError
@@ -61,7 +61,6 @@ class AlertView:
         text = single_line(alert.text[:MAX_ALERT_TEXT])
         stage = _clean_name(alert.stage)
         lane = alert.lane if stage and alert.lane in range(MAX_ALERT_LANES) else None
-        since = alert.since if alert.since.tzinfo else alert.since.replace(tzinfo=UTC)
         return cls(
             pipeline=_clean_name(alert.pipeline),
             stage=stage,
@@ -74,7 +73,7 @@ class AlertView:
                 stage, alert.kind, alert.key if lane is None else "lanes"
             ),
             firing=alert.state == "firing",
-            since=min(since, time),
+            since=min(alert.since, time),
             time=time,
             record=record,
         )

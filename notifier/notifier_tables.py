@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from farandole.events import control_documents
 from farandole.events.incident_record import Incident, Notice
@@ -14,7 +14,7 @@ from farandole.events.row_format import NewerFormatError, check_json_format
 
 log = structlog.get_logger()
 
-RowModel = TypeVar("RowModel", bound=BaseModel)
+RowModel = TypeVar("RowModel", Incident, Notice)
 
 
 def read_incidents(table: Mapping[bytes, bytes]) -> list[Incident]:
@@ -45,7 +45,11 @@ def _read_rows(kind: str, model: type[RowModel], table: Mapping[bytes, bytes]) -
     for key, value in table.items():
         check_json_format(kind, value, key.decode(errors="backslashreplace"))
         try:
-            found.append(model.model_validate_json(value))
-        except ValidationError:
+            row = model.model_validate_json(value)
+            if row.key != key:
+                raise ValueError("the row has another key")
+        except ValueError:  # pydantic's ValidationError is one
             log.warning("row.foreign", key=key.decode(errors="backslashreplace"))
+        else:
+            found.append(row)
     return found

@@ -10,6 +10,7 @@ import orjson
 
 from farandole.events.alert_record import Alert
 from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.record_time import parse_row_time
 from farandole.events.row_format import check_format
 from farandole.worker.circuit_breaker import CircuitBreaker
 
@@ -38,7 +39,9 @@ def read_breaker_row(value: bytes | None) -> BreakerRow | None:
         check_format("breaker row", row)
         closed = row.get("over")
         return BreakerRow(
-            _parse_time(row["since"]), str(row.get("why", "")), closed and _parse_time(closed)
+            parse_row_time(row["since"]),
+            str(row.get("why", "")),
+            None if closed is None else parse_row_time(closed),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -98,8 +101,3 @@ class BreakerAlerts:
                 "state": state,
             }
         )
-
-
-def _parse_time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -19,6 +19,7 @@ from farandole.events.control_documents import (
     parse_control_or_none,
 )
 from farandole.events.controls_in_force import TimedDocument, cancelled_runs, pause_in_force
+from farandole.events.record import Record
 from farandole.events.record_time import past_time
 
 log = structlog.get_logger()
@@ -106,6 +107,19 @@ def _parse_control(value: bytes) -> ControlDocument | None:
     return control
 
 
+def _is_control(record: Record) -> bool:
+    """Return True if a record has a control document; log it if not. What was in force under its
+    key stays in force."""
+    if parse_control_or_none(record.value or b"") is not None:
+        return True
+    log.warning(
+        "control.unread",
+        position=f"{record.topic}/{record.partition}/{record.offset}",
+        value=(record.value or b"")[:200].decode(errors="backslashreplace"),
+    )
+    return False
+
+
 @asynccontextmanager
 async def follow_control_state(settings: Settings, pipeline: str) -> AsyncIterator[ControlState]:
     """Yield the control state, kept up to date; it starts with all documents that there are. If the
@@ -117,5 +131,5 @@ async def follow_control_state(settings: Settings, pipeline: str) -> AsyncIterat
     if not exists:
         yield ControlState(None, pipeline)
         return
-    async with follow_table(settings, topic) as follower:
+    async with follow_table(settings, topic, _is_control) as follower:
         yield ControlState(follower, pipeline)

@@ -10,6 +10,7 @@ from farandole.cli.rendering.tables import format_columns
 from farandole.events.failure_fingerprint import failure_title
 from farandole.events.next_step import CommandLine
 from farandole.events.number_ranges import format_ranges
+from farandole.events.safe_text import single_line
 from farandole.events.time_format import utc_timestamp
 from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
 from farandole.operations.reason_text import reason_text
@@ -30,6 +31,11 @@ def status_lines(
     problem = status.ledger.problem()
     if problem is not None:
         yield reason_text(problem, command_line)
+    for control in status.unreadable_controls:
+        yield single_line(
+            f"{control.position} (key {control.key}) is no control document and changes nothing:"
+            f" {control.why}"
+        )
     yield monitor_line
     yield from _notification_lines(status.notifier, command_line)
 

@@ -18,8 +18,9 @@ from farandole.catalog.topology_table import TopologyTable
 from farandole.events.controls_in_force import TimedDocument
 from farandole.operations.control.control_query import (
     PauseState,
+    UnreadableControl,
     active_pauses,
-    read_control_state,
+    read_control_table,
 )
 from farandole.operations.dead_letters.open_letter_counts import (
     OpenLetterCount,
@@ -76,6 +77,8 @@ class StatusResult(PipelineStatus):
     others: list[PipelineStatus]
     notifier: NotificationBacklog
     ledger: BookkeeperLag
+    unreadable_controls: list[UnreadableControl]
+    """Records of the control topic that are no documents."""
 
     def to_data(self) -> dict[str, Any]:
         """Return the JSON data; the address of Kafka comes first, for people who read it, and the
@@ -95,7 +98,7 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
     settings = installation.settings
     own = await installation.require_pipeline()
     table = await read_topology(settings)
-    documents = await read_control_state(settings)
+    documents, unreadable = await read_control_table(settings)
     others = [
         name
         for name in table.pipelines()
@@ -116,6 +119,7 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
         others=rest,
         notifier=backlog,
         ledger=await read_bookkeeper_lag(settings),
+        unreadable_controls=[*unreadable],
     )
 
 

@@ -103,7 +103,7 @@ async def _count_stage(
                 for record in records:
                     size += len(record.value or b"")
                     if record.key is not None:
-                        older[record.partition, record.key] = _classify_row(record, now)
+                        older[record.partition, record.key] = classify_row(record, now)
         newest = older | newest
         offsets += sum(until[tp] - first for tp, first in start.items())
         until = {tp: first for tp, first in start.items() if first > firsts[tp]}
@@ -120,7 +120,7 @@ async def _count_stage(
     )
 
 
-def _classify_row(record: Record, now: datetime) -> RetryRowState:
+def classify_row(record: Record, now: datetime) -> RetryRowState:
     """Return what a row says; None also if a lane would skip it."""
     key, value = record.key or b"", record.value
     if value is None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
-from pydantic import ValidationError
 
 from farandole.broker.table_follower import TableFollower
 from farandole.catalog import topology_table
@@ -148,8 +147,18 @@ def test_a_version_without_a_format_has_the_first_one() -> None:
 def test_who_this_installation_is() -> None:
     assert decode_installation(ROWS) == HERE
     assert decode_installation({}) is None
-    with pytest.raises(ValidationError):
-        decode_installation({INSTALLATION_KEY: b"{}"})
+    assert decode_installation({INSTALLATION_KEY: b"{}"}) is None
+
+
+def test_a_version_under_another_key_or_with_an_unknown_event_is_foreign() -> None:
+    key, value = row(P1)
+    renamed = TopologyDecoder().decode({b"p@9": value})
+    assert renamed.foreign == {b"p@9": f"its key is not {key.decode()}"}
+    stage = {**json.loads(value)["stages"], "s": {"run": "m:f", "subscribes": ["no"]}}
+    broken = TopologyDecoder().decode(
+        {key: json.dumps({**json.loads(value), "stages": stage}).encode()}
+    )
+    assert broken.foreign == {key: "its stage s names no, which is no event of it"}
 
 
 class Follower:

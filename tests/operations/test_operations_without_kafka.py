@@ -17,7 +17,7 @@ from farandole.events.control_documents import PauseDocument
 from farandole.events.controls_in_force import TimedDocument
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.next_step import plain_command_line
-from farandole.operations.control.control_query import active_pauses
+from farandole.operations.control.control_query import UnreadableControl, active_pauses
 from farandole.operations.control.seek import InputPosition, MovedOffset
 from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
 from farandole.operations.errors import (
@@ -158,6 +158,7 @@ async def test_a_monitor_that_is_not_there_is_an_error_with_a_code(tmp_path: Pat
 def test_keys_of_a_newer_monitor_are_passed_through() -> None:
     document: dict[str, Any] = {
         "trouble": None,
+        "trouble_code": None,
         "unread": 0,
         "stages": [],
         "at": 1.5,
@@ -178,6 +179,9 @@ def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None
         published_by=None, rollback_of=None, stages={}, draining={},
         waiting={"load": WaitingEvents(2, NOW)}, dead={"load": OpenLetterCount(3)}, paused={},
         router=None, others=[], ledger=BookkeeperLag(True, 0, 7),
+        unreadable_controls=[
+            UnreadableControl(position="farandole.control/0/3", key="a\x1b", why="do: missing")
+        ],
         notifier=NotificationBacklog(
             open=0, unread=0, waiting=0, waiting_since=None, failures={}
         ),
@@ -192,8 +196,10 @@ def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None
     assert data["dead"]["load"] == {"count": 3, "more": False}
     lines = [*status_lines(status, "no monitor", plain_command_line)]
     assert lines[:2] == ["Kafka at kafka:1", "p, nothing published yet"]
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "the ledger is not running, and 7 offsets behind: its figures are those of when it ended; "
         "farandole up runs it",
+        "farandole.control/0/3 (key a\\x1b) is no control document and changes nothing: do: "
+        "missing",
         "no monitor",
     ]
