@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
+from farandole.events.json_text import compact_json, indent_json, parse_json
 from farandole.operations.dead_letters.replay_builder import Replay
 from farandole.operations.dead_letters.value_repair import (
     UnfitValueError,
-    encode_json,
-    format_json,
-    letter_data,
-    parse_json,
+    letter_text,
     validate_value,
 )
 
@@ -21,23 +18,25 @@ from farandole.operations.dead_letters.value_repair import (
 def edit_value(replay: Replay) -> bytes:
     """Return the value as a person saves it in `$EDITOR`; the same value if nothing was changed.
     Raises UnfitValueError if the stage does not take it."""
-    text = format_json(letter_data(replay))
+    text = indent_json(letter_text(replay))
     saved = click.edit(text, extension=".json")
     if saved is None or saved.strip() == text.strip():
         assert replay.event.value is not None
         return replay.event.value
     try:
-        data = parse_json(saved)
+        parse_json(saved)
     except ValueError as error:
         raise UnfitValueError(f"what was saved is no JSON: {error}") from None
-    return validate_value(replay, encode_json(data))
+    return validate_value(replay, compact_json(saved).encode())
 
 
-def read_patch_file(file: Path) -> Any:
-    """Return the JSON document in a patch file, which may be null. Raises UsageError."""
+def read_patch_file(file: Path) -> str:
+    """Return the JSON text in a patch file. Raises UsageError."""
     try:
-        return parse_json(file.read_text())
+        text = file.read_text()
+        parse_json(text)
     except OSError as error:
         raise click.UsageError(f"--patch {file}: {error.strerror}") from None
     except ValueError as error:
         raise click.UsageError(f"--patch {file} is no JSON: {error}") from None
+    return text

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic_core import from_json, to_json
-
+from farandole.events.json_text import member_text, parse_json
 from farandole.events.record import Header, Record, UndecodableRecord
 from farandole.events.run_ids import RUN_ID_PATTERN
 
@@ -91,8 +90,7 @@ def parse_envelope(record: Record) -> Envelope:
 
 def _parse_structured(value: bytes, headers: Mapping[str, bytes]) -> Envelope:
     try:
-        # Not orjson: it makes a float of an integer beyond 64 bits.
-        document = from_json(value, allow_inf_nan=False)
+        document = parse_json(value)
     except ValueError as error:
         raise UnreadableEventError(f"structured event is not JSON: {error}") from None
     if not isinstance(document, dict):
@@ -101,10 +99,10 @@ def _parse_structured(value: bytes, headers: Mapping[str, bytes]) -> Envelope:
         raise UnreadableEventError("data_base64 is not supported; send JSON in 'data'")
     if "data" not in document:
         raise UnreadableEventError("structured event has no 'data'")
-    data = to_json(document.pop("data"))
+    data = member_text(value.decode(), "data") or ""
     attributes = {}
     for name, attribute in document.items():
-        if attribute is None:
+        if attribute is None or name == "data":
             continue  # the spec: null means unset
         if not isinstance(attribute, str | int | bool):
             raise UnreadableEventError(
@@ -113,7 +111,7 @@ def _parse_structured(value: bytes, headers: Mapping[str, bytes]) -> Envelope:
         attributes[name] = str(attribute).lower() if isinstance(attribute, bool) else str(attribute)
     _validate_attributes(attributes)
     content_type = attributes.pop("datacontenttype", "application/json")
-    return Envelope(attributes, data, content_type, _traceparent_of(headers))
+    return Envelope(attributes, data.encode(), content_type, _traceparent_of(headers))
 
 
 def _traceparent_of(headers: Mapping[str, bytes]) -> str | None:

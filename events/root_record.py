@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
-import orjson
-
 from farandole.events.envelope import REPEATED_RUN_HEADER, trigger_headers
 from farandole.events.event_key import output_key
+from farandole.events.json_text import parse_json
 from farandole.events.record import Header, Record
 from farandole.events.topology_version import EventSpec, Version
 
@@ -46,7 +45,7 @@ def new_root(
     """Return the record of a new root of this type; `data` are its JSON. The event gets a new id
     and the time of now."""
     event = version.events[event_type]
-    key = None if event.key is None else output_key(orjson.loads(data), event.key)
+    key = None if event.key is None else output_key(parse_json(data), event.key)
     return RootRecord(event.topic, key, data, new_root_headers(event_type, source))
 
 

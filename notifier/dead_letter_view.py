@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-import orjson
 
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.envelope import STRUCTURED_CONTENT_TYPE, UnreadableEventError
@@ -17,6 +16,7 @@ from farandole.events.failure_fingerprint import (
     failure_title,
 )
 from farandole.events.incident_record import IncidentSample
+from farandole.events.json_text import indent_json, parse_json, rewrite_json
 from farandole.events.personal_data_masking import PERSONAL_MASK, mask_personal, personal_values
 from farandole.events.record import Record
 from farandole.events.record_time import past_time
@@ -133,10 +133,10 @@ def _personal_data(
     content = _parsed_json(value)
     if content is None or is_misplaced:
         return PersonalData(schema, hides_all=True)
-    return PersonalData(
-        schema,
-        frozenset(v for v in personal_values(content, schema) if len(v) >= _MIN_REDACTED_LENGTH),
-    )
+    # A number may be in a message as in the data or as in the text: 19.99, 19.990.
+    as_written = json.loads(value or b"", parse_float=str, parse_int=str)
+    secrets = personal_values(content, schema) | personal_values(as_written, schema)
+    return PersonalData(schema, frozenset(v for v in secrets if len(v) >= _MIN_REDACTED_LENGTH))
 
 
 def _parsed_json(value: bytes | None) -> Any:
@@ -144,8 +144,8 @@ def _parsed_json(value: bytes | None) -> Any:
     if value is None or len(value) > MAX_PARSED_BYTES:
         return None
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return parse_json(value)
+    except ValueError:
         return None
 
 
@@ -180,7 +180,7 @@ def _sample_data(value: bytes | None, secrets: PersonalData) -> str:
     if content is None:
         return f"(no JSON, or a lot of it: {len(value):,} bytes)"
     shown = mask_personal(content, secrets.schema) if secrets.schema is not None else content
-    text = orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+    text = indent_json(rewrite_json(value, shown).decode()).rstrip("\n")
     return _truncated_text(escape_harmful(text), MAX_SAMPLE_DATA)
 
 

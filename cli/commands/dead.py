@@ -160,11 +160,11 @@ def replay(
     if edit and patch is not None:
         raise click.UsageError("say either --edit or --patch")
     selection = _build_selection(places, every=every, **filters)
-    document = None if patch is None else (read_patch_file(patch),)
+    patch_text = None if patch is None else read_patch_file(patch)
     if newest and as_new_run:
         raise click.UsageError("say either --newest or --as-new-run")
     request = ReplayRequest(
-        selection, current_user(), document, as_new_run=as_new_run, by_newest=newest
+        selection, current_user(), patch_text, as_new_run=as_new_run, by_newest=newest
     )
     context.configure_logs()
 

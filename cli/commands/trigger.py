@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import click
-import orjson
 
 from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
+from farandole.events.json_text import compact_json, parse_json
 
 
 @click.command()
@@ -48,8 +48,9 @@ def _read_data(option: str) -> bytes:
             raw = Path(option[1:]).read_bytes()
         else:
             raw = option.encode("utf-8", "surrogateescape")
-        return orjson.dumps(orjson.loads(raw))
+        parse_json(raw)
+        return compact_json(raw.decode()).encode()
     except OSError as error:
         raise click.UsageError(f"--data {option}: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         raise click.UsageError(f"--data is not JSON: {error}") from None

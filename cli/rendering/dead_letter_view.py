@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.tables import format_columns
+from farandole.events.json_text import indent_json, parse_json
 from farandole.events.next_step import CommandLine
 from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.events.safe_text import escape_harmful, single_line
@@ -16,7 +17,6 @@ from farandole.operations.dead_letters.failure_kinds import FailureKind
 from farandole.operations.dead_letters.letter_queries import LetterResult
 from farandole.operations.dead_letters.refusals import Refusal
 from farandole.operations.dead_letters.replay import ReplayPreview, ReplayResult
-from farandole.operations.dead_letters.value_repair import format_json, parse_json
 from farandole.operations.reason_text import reason_text
 
 _MAX_TITLE_LENGTH = 60  # characters of a kind's error and title
@@ -165,6 +165,7 @@ def _decode_text(raw: bytes | None) -> str:
 def _format_value(value: bytes | None) -> str:
     """Return a value as indented JSON, or as text if it is no JSON."""
     try:
-        return format_json(parse_json((value or b"").decode())).rstrip("\n")
-    except (ValueError, RecursionError):
+        parse_json(value or b"")
+    except ValueError:
         return "(no value)" if value is None else _decode_text(value)
+    return indent_json((value or b"").decode()).rstrip("\n")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from pydantic import Field, SkipValidation
 
@@ -51,9 +50,8 @@ class ReplayRequest:
 
     selection: LetterSelection
     by: str
-    patch: tuple[Any] | None = None
-    """The JSON merge patch (RFC 7396) for each value, in a tuple because it may be null. None: no
-    patch."""
+    patch: str | None = None
+    """The text of the JSON merge patch (RFC 7396) for each value; None: no patch."""
     values: LetterValues | None = None
     """The values of all letters, if each was edited. None: not edited. Not together with
     `patch`."""
@@ -76,7 +74,7 @@ class ReplayRequest:
         """Return the function that changes the values of a stage's letters; None if they stay
         unchanged."""
         if self.patch is not None:
-            return patch_amender(self.patch[0])
+            return patch_amender(self.patch)
         return None if self.values is None else values_amender(self.values.get(stage, {}))
 
 

@@ -57,7 +57,7 @@ from farandole.operations.dead_letters.replay_builder import (
 )
 from farandole.operations.dead_letters.value_repair import (
     UnfitValueError,
-    letter_data,
+    letter_text,
     validate_value,
 )
 from farandole.router.version_reopening import prepare_reopening
@@ -170,7 +170,7 @@ def _check_fits(replay: Replay) -> None:
     """Raise NotReplayableError if the stage does not take a letter's own value under the version
     that handles it."""
     with suppress(UnfitValueError):  # in structured mode: the worker judges
-        letter_data(replay)
+        letter_text(replay)
         try:
             validate_value(replay, replay.event.value or b"")
         except UnfitValueError as error:

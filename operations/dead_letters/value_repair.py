@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from farandole.events.envelope import UnreadableEventError, parse_envelope
 from farandole.events.event_key import output_key
+from farandole.events.json_text import merge_patch_text, parse_json
 from farandole.events.safe_text import single_line
 
 if TYPE_CHECKING:
@@ -26,26 +26,12 @@ ValueAmender = Callable[["Replay"], bytes]
 """Returns the value with which a letter is replayed. Raises UnfitValueError."""
 
 
-def apply_merge_patch(document: Any, patch: Any) -> Any:
-    """Apply a merge patch (RFC 7396) to a JSON document and return the result: values of the patch
-    replace those of the document, objects are merged, and null removes a member."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(document) if isinstance(document, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = apply_merge_patch(result.get(name), value)
-    return result
-
-
-def patch_amender(patch: Any) -> ValueAmender:
-    """Return a function that changes each letter by the same JSON merge patch."""
+def patch_amender(patch: str) -> ValueAmender:
+    """Return a function that changes each letter by the same JSON merge patch. What the patch does
+    not name keeps its text, digit for digit."""
 
     def amend(replay: Replay) -> bytes:
-        data = letter_data(replay)
-        return validate_value(replay, encode_json(apply_merge_patch(data, patch)))
+        return validate_value(replay, merge_patch_text(letter_text(replay), patch).encode())
 
     return amend
 
@@ -75,13 +61,13 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
     event = version.events[replay.event_type]
     schema = version.stages[replay.stage].accepts or event.data_schema
     try:
-        data = parse_json(value.decode())
-    except (ValueError, RecursionError) as error:
+        data = parse_json(value)
+    except ValueError as error:
         raise UnfitValueError(
             f"the value is no JSON: {single_line(str(error))[:_MAX_REASON_LENGTH]}"
         ) from None
     if event.key is not None and output_key(data, event.key) != output_key(
-        letter_data(replay), event.key
+        parse_json(letter_text(replay)), event.key
     ):
         raise UnfitValueError(
             f"{event.key}: the event's key must stay as it was, its order goes by it"
@@ -96,23 +82,8 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
     return value
 
 
-def parse_json(text: str) -> Any:
-    """Return the data of a JSON text, with integers of any size. Raises ValueError."""
-    return json.loads(text, parse_constant=_refuse_constant)
-
-
-def format_json(data: Any) -> str:
-    """Return data as indented JSON, with a newline at the end."""
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def encode_json(data: Any) -> bytes:
-    """Return data as JSON without white space."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
-
-
-def letter_data(replay: Replay) -> Any:
-    """Return the JSON data of a letter's event. Raises UnfitValueError if it cannot be edited,
+def letter_text(replay: Replay) -> str:
+    """Return the JSON text of a letter's event. Raises UnfitValueError if it cannot be edited,
     because it is no JSON or in CloudEvents' structured mode."""
     try:
         envelope = parse_envelope(replay.event)
@@ -124,12 +95,9 @@ def letter_data(replay: Replay) -> Any:
             "it is in CloudEvents' structured mode, which can be replayed but not edited"
         )
     try:
-        return parse_json(value.decode())
-    except (ValueError, RecursionError) as error:
+        parse_json(value)
+    except ValueError as error:
         raise UnfitValueError(
             f"its value is no JSON: {single_line(str(error))[:_MAX_REASON_LENGTH]}"
         ) from None
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no JSON")
+    return value.decode()

@@ -11,6 +11,7 @@ import orjson
 from farandole.catalog.ownership import UnknownVersionError, VersionIndex
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.envelope import UnreadableEventError, parse_envelope
+from farandole.events.json_text import compact_json, parse_json
 from farandole.events.record import Record
 from farandole.events.record_time import known_time
 from farandole.events.run_ids import RUN_ID_PATTERN
@@ -123,11 +124,13 @@ class RecordReader:
 
 def json_line(value: bytes | None) -> bytes:
     """Return a value as one line of JSON: unchanged if it is one, otherwise the nearest JSON."""
+    if not value:
+        return b"null"
     try:
-        content = orjson.loads(value or b"null")
-    except orjson.JSONDecodeError:
-        return orjson.dumps((value or b"").decode(errors="backslashreplace"))
-    return value if value and b"\n" not in value else orjson.dumps(content)
+        parse_json(value)
+    except ValueError:
+        return orjson.dumps(value.decode(errors="backslashreplace"))
+    return compact_json(value.decode()).encode() if b"\n" in value else value
 
 
 def _failure_account(record: Record) -> dict[str, Any]:

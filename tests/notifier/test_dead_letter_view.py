@@ -79,6 +79,19 @@ def test_a_structured_event_with_personal_fields_is_not_shown() -> None:
     assert "Ann" not in build_sample(letter).data
 
 
+def test_numbers_are_shown_as_they_are_written() -> None:
+    value = b'{"name":"Ann","amount":1234.123456789012345678,"price":19.990}'
+    shown = build_sample(read(Died(0, value=value))).data
+    assert '"amount": 1234.123456789012345678' in shown
+    assert '"price": 19.990' in shown
+
+
+def test_a_personal_number_is_in_no_message_however_it_is_written() -> None:
+    value = b'{"name":12345678901234567890.1234567890}'
+    letter = read(Died(0, value=value, message="cannot book 12345678901234567890.1234567890"))
+    assert "1234567890" not in build_sample(letter).model_dump_json()
+
+
 def test_long_data_are_cut() -> None:
     died = record(Died(0, value=b'{"x": "%s"}' % (b"x" * 5000)), 0)
     assert (
