@@ -85,7 +85,7 @@ async def _replay(
     console: Console, installation: Installation, selection: LetterSelection
 ) -> ReplayResult:
     """Replay the selected letters, and print the same lines as the command."""
-    request = ReplayRequest(selection, current_user(), (REPAIR_PATCH,))
+    request = ReplayRequest(selection, current_user(), orjson.dumps(REPAIR_PATCH).decode())
     preview = await preview_replay(installation, request)
     for each in preview.stages:
         print_line(console, f"{each.stage}: {_letters(each.replayable)} can be replayed")

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from json.decoder import scanstring
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-_SPACES = re.compile(r"[ \t\n\r]*")
 _STRING = r'"(?:[^"\\]|\\.)*"'
-_STRING_OR_SPACES = re.compile(rf"({_STRING})|[ \t\n\r]+")
-_TOKEN = re.compile(rf"[{{\[][}}\]]|[{{}}\[\],:]|{_STRING}|[^\s{{}}\[\],:\"]+")
+_SCALAR = rf"({_STRING}|[-+.\w]+)?"  # an array or an object follows where it is not there
+_MEMBER = re.compile(rf"[\s,]*({_STRING})\s*:\s*{_SCALAR}")
+_ITEM = re.compile(rf"[\s,]*+(?!\]){_SCALAR}")
+_STRING_OR_SPACES = re.compile(rf"({_STRING})|\s+")
+_TOKEN = re.compile(rf"[{{\[][}}\]]|[{{}}\[\],:]|{_STRING}|[-+.\w]+")
 _INDENT = "  "
-# It finds the ends of values. Their numbers are not read: one can have any number of digits.
-_skip_value = json.JSONDecoder(parse_float=len, parse_int=len).scan_once
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+# It finds the ends of arrays and objects. Numbers in them may have any number of digits.
+_decode_at = json.JSONDecoder(parse_float=len, parse_int=len).raw_decode
 
 
 class _Member(NamedTuple):
@@ -64,115 +66,113 @@ def indent_json(text: str) -> str:
 def member_text(text: str, name: str) -> str | None:
     """Return the text of the value of a member of an object; None if there is no such member. Of
     several with one name the last counts, as for every reader of JSON."""
-    found = {member.name: member for member in _members(text, _start_of(text))}.get(name)
+    found = {member.name: member for member in _members(text)}.get(name)
     return None if found is None else text[found.value_start : found.end]
 
 
 def merge_patch_text(text: str, patch: str) -> str:
     """Apply a merge patch (RFC 7396) to a JSON text and return the result. What the patch does not
     name stays as it is written; what it names is written as in the patch."""
-    patch = patch.strip()
-    if not patch.startswith("{"):
-        return patch
+    if not patch.lstrip().startswith("{"):
+        return patch.strip()
     if not text.lstrip().startswith("{"):
         text = "{}"
-    present = {m.name: text[m.value_start : m.end] for m in _members(text, _start_of(text))}
+    members = _members(text)
+    present = {m.name: text[m.value_start : m.end] for m in members}
     changes: dict[str, str | None] = {}
-    for member in _members(patch, 0):
+    for member in _members(patch):
         value = patch[member.value_start : member.end]
         if value == "null":
             changes[member.name] = None
         else:
             changes[member.name] = merge_patch_text(present.get(member.name, "null"), value)
-    return _with_members(text, changes)
+    return _with_changes(text, members, changes)
 
 
 def rewrite_json(raw: bytes, data: Any) -> bytes:
     """Return the JSON of `data`, in which each part that has the same value as in `raw` is written
-    as in `raw`. The members of an object are in the order in which they are there. Raises
-    PydanticSerializationError for data that are not JSON; NaN and Infinity are written by name."""
-    return _rewritten(raw.decode(), from_json(raw), data).encode()
+    as in `raw`. Raises PydanticSerializationError for data that are not JSON; NaN and Infinity are
+    written by name."""
+    before = from_json(raw)
+    if to_json(before) == raw:  # as our stages write it: then each part is written so, too
+        return to_json(data)
+    return _rewritten(raw.decode(), before, data).encode()
 
 
 def _rewritten(text: str, before: Any, after: Any) -> str:
     """Return the text of `after`; `text` is that of `before`."""
     if isinstance(before, dict) and isinstance(after, dict) and set(map(type, after)) <= {str}:
         # Also where nothing has changed: the first of two members with one name must not stay.
-        found = {m.name: text[m.value_start : m.end] for m in _members(text, _start_of(text))}
+        members = _members(text)
         changes: dict[str, str | None] = dict.fromkeys(before.keys() - after.keys())
-        for name, value in after.items():
-            if name in found:
-                changes[name] = _rewritten(found[name], before[name], value)
-            else:
-                changes[name] = to_json(value).decode()
-        return _with_members(text, changes)
+        for name, _, value_start, end in {m.name: m for m in members}.values():
+            if name in after and not _is_same_scalar(before[name], after[name]):
+                changes[name] = _rewritten(text[value_start:end], before[name], after[name])
+        for name in after.keys() - before.keys():
+            changes[name] = to_json(after[name]).decode()
+        return _with_changes(text, members, changes)
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return _with_items(text, before, after)
     written = to_json(after)
     return text if written == to_json(before) else written.decode()
 
 
+def _is_same_scalar(before: Any, after: Any) -> bool:
+    kind = type(after)
+    if kind is not type(before) or kind not in _SCALARS:
+        return False
+    return before == after and (kind is not float or repr(before) == repr(after))  # -0.0 is not 0.0
+
+
 def _with_items(text: str, before: list[Any], after: list[Any]) -> str:
     parts: list[str] = []
     copied = 0
-    for (start, end), old, new in zip(_items(text, _start_of(text)), before, after, strict=True):
-        parts += text[copied:start], _rewritten(text[start:end], old, new)
-        copied = end
+    for (start, end), old, new in zip(_items(text), before, after, strict=True):
+        if not _is_same_scalar(old, new):
+            parts += text[copied:start], _rewritten(text[start:end], old, new)
+            copied = end
     return "".join((*parts, text[copied:]))
 
 
-def _with_members(text: str, changes: Mapping[str, str | None]) -> str:
-    """Return the text of an object with other values for some members: None removes a member, and a
-    new name is added at the end. Of several members with one name only the last stays."""
-    members = list(_members(text, _start_of(text)))
+def _with_changes(text: str, members: Sequence[_Member], changes: Mapping[str, str | None]) -> str:
+    """Return the text of an object, whose members are given, with other values for some of them:
+    None removes a member, and a new name is added at the end. Of several members with one name only
+    the last stays."""
     last = {member.name: member for member in members}
-    copied = _start_of(text) + 1
-    parts: list[str] = []  # each member with the white space and the comma before it
+    copied = text.index("{") + 1
+    parts = [text[:copied]]  # and each member with the white space and the comma before it
     for member in members:
-        before = text[copied : member.start]
-        copied = member.end
-        if not parts:
-            before = before.replace(",", "", 1)
-        value = changes.get(member.name, text[member.value_start : member.end])
-        if member is last[member.name] and value is not None:
-            parts.append(before + text[member.start : member.value_start] + value)
+        name, start, value_start, end = member
+        before = text[copied:start]
+        copied = end
+        value = changes.get(name, text[value_start:end])
+        if member is last[name] and value is not None:
+            before = before if len(parts) > 1 else before.replace(",", "", 1)
+            parts.append(f"{before}{text[start:value_start]}{value}")
     for name, value in changes.items():
         if name not in last and value is not None:
-            parts.append(f"{',' if parts else ''}{to_json(name).decode()}:{value}")
-    return text[: _start_of(text) + 1] + "".join(parts) + text[copied:]
+            parts.append(f"{',' if len(parts) > 1 else ''}{to_json(name).decode()}:{value}")
+    return "".join((*parts, text[copied:]))
 
 
-def _start_of(text: str) -> int:
-    return _after_spaces(text, 0)
+def _members(text: str) -> list[_Member]:
+    """Return the members of the object that a text is."""
+    found: list[_Member] = []
+    at = text.index("{") + 1
+    while member := _MEMBER.match(text, at):
+        name = member[1][1:-1] if "\\" not in member[1] else json.loads(member[1])
+        end = member.end(2) if member[2] else _decode_at(text, member.end())[1]
+        found.append(_Member(name, member.start(1), member.end() - len(member[2] or ""), end))
+        at = end
+    return found
 
 
-def _members(text: str, start: int) -> Iterator[_Member]:
-    """Yield the members of the object that starts at `start`."""
-    at = _after_spaces(text, start + 1)
-    while text[at] != "}":
-        begins = at
-        name, at = scanstring(text, at + 1)
-        at = _after_spaces(text, _after_spaces(text, at) + 1)
-        _, end = _skip_value(text, at)
-        yield _Member(name, begins, at, end)
-        at = _after_comma(text, end)
-
-
-def _items(text: str, start: int) -> Iterator[tuple[int, int]]:
-    """Yield where the items of the array that starts at `start` begin and end."""
-    at = _after_spaces(text, start + 1)
-    while text[at] != "]":
-        _, end = _skip_value(text, at)
-        yield at, end
-        at = _after_comma(text, end)
-
-
-def _after_comma(text: str, at: int) -> int:
-    at = _after_spaces(text, at)
-    return _after_spaces(text, at + 1) if text[at] == "," else at
-
-
-def _after_spaces(text: str, at: int) -> int:
-    found = _SPACES.match(text, at)
-    assert found is not None
-    return found.end()
+def _items(text: str) -> list[tuple[int, int]]:
+    """Return where the items of the array that a text is begin and end."""
+    found: list[tuple[int, int]] = []
+    at = text.index("[") + 1
+    while item := _ITEM.match(text, at):
+        end = item.end() if item[1] else _decode_at(text, item.end())[1]
+        found.append((item.end() - len(item[1] or ""), end))
+        at = end
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -26,6 +26,13 @@ class To(Generic[T]):
 
     event: str
     data: T
+
+
+UNCHANGED_MARK = object()
+
+Unchanged = Annotated[T, UNCHANGED_MARK]
+"""What a function of a TypeVar returns if it only decides whether the event goes on: the event is
+passed on byte for byte, whatever the function did to its data."""
 
 
 class Logger(Protocol):

@@ -8,9 +8,9 @@ import typing
 from collections import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from farandole.stages.contract import Context, To
+from farandole.stages.contract import UNCHANGED_MARK, Context, To
 from farandole.stages.stage_parameters import is_parameter_model
 
 if not __name__.startswith("farandole."):
@@ -54,6 +54,10 @@ class StageSignature:
     """The model of its parameter `params`; None if it has none."""
     is_passthrough: bool = False
     """True if it returns the event that it takes, of whatever type: its annotation is a TypeVar."""
+    keeps_bytes: bool = False
+    """True if such an event is passed on byte for byte: the function returns `Unchanged`."""
+    may_give_nothing: bool = False
+    """True if its annotation allows None: of the result or, if it returns several, of each."""
 
 
 def read_signature(function: Callable[..., Any]) -> StageSignature:
@@ -114,6 +118,9 @@ def read_signature(function: Callable[..., Any]) -> StageSignature:
             raise UnbindableError(f"{name}: say of what: `{parameter}: list[Line]`")
         (takes,) = get_args(takes)
     gives, many, named = _result_schemas(name, hints["return"])
+    keeps = any(_is_unchanged(given) for given in gives)
+    if keeps:
+        gives = _kept_schemas(name, takes, gives)
     passes = _is_passthrough(name, takes, gives, several=batch or many)
     if passes:
         takes, gives = Any, (Any,) * len(gives)
@@ -131,6 +138,8 @@ def read_signature(function: Callable[..., Any]) -> StageSignature:
         kind=kind,
         parameter_model=params,
         is_passthrough=passes,
+        keeps_bytes=keeps,
+        may_give_nothing=_may_give_nothing(hints["return"]),
     )
 
 
@@ -143,6 +152,21 @@ def _parameter_model(name: str, parameter: inspect.Parameter, hints: dict[str, A
     if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
         raise UnbindableError(f"{name}: `{PARAMS_NAME}` is handed over by its name")
     return hints[parameter.name]
+
+
+def _is_unchanged(annotation: Any) -> bool:
+    return get_origin(annotation) is Annotated and annotation.__metadata__[-1] is UNCHANGED_MARK
+
+
+def _kept_schemas(name: str, takes: Any, gives: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the types in `Unchanged[...]`. Raises UnbindableError if the function also returns
+    something else, or reads its event."""
+    if not isinstance(takes, TypeVar) or not all(_is_unchanged(given) for given in gives):
+        raise UnbindableError(
+            f"{name}: only what takes any event and gives nothing else passes it on `Unchanged`: "
+            "`event: T`, `-> Unchanged[T] | None`"
+        )
+    return tuple(given.__origin__ for given in gives)
 
 
 def _is_passthrough(name: str, takes: Any, gives: tuple[Any, ...], *, several: bool) -> bool:
@@ -202,6 +226,12 @@ def _result_schemas(name: str, annotation: Any) -> tuple[tuple[Any, ...], bool, 
             raise UnbindableError(f"{name}: say what `To` holds: `To[Line]`")
         gives += [g for g in _union_members(get_args(member)[0]) if g not in gives]
     return tuple(gives), many, True
+
+
+def _may_give_nothing(annotation: Any) -> bool:
+    members = _union_members(annotation)
+    members += tuple(e for m in members if get_origin(m) in _ITERABLES for e in _element_schemas(m))
+    return any(member in (None, type(None), Any, object) for member in members)
 
 
 def _element_schemas(iterable: Any) -> list[Any]:

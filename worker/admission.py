@@ -29,6 +29,8 @@ class AdmittedEvent(NamedTuple):
     """The path of the lineage's edge, or of another version's if the event is replayed by it: then
     the event is settled under its own version, and its results are emitted under the other."""
     data: Any
+    raw: bytes
+    """The JSON text of the data."""
 
 
 class Admission:
@@ -76,7 +78,7 @@ class Admission:
         if data is Outcome.FILTERED:
             buffer.settle(record, lineage, Outcome.FILTERED)
             return None
-        return AdmittedEvent(record, lineage, path, data)
+        return AdmittedEvent(record, lineage, path, data, raw)
 
     async def admit_or_bury(
         self, buffer: TransactionBuffer, record: Record

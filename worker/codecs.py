@@ -12,18 +12,21 @@ import typing
 from collections.abc import Callable, Mapping, Sized
 from enum import Enum
 from functools import partial
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError
 
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.event_key import output_key
+from farandole.events.json_text import parse_json, rewrite_json
 from farandole.events.topology_version import Version
 from farandole.stages import json_schema
 from farandole.stages.function_signature import StageSignature
 
 _MAX_ERRORS_SHOWN = 3
+_JSON_CLASSES = (dict, list, str, int, float, bool, type(None))
 
 
 class InvalidResultError(TypeError):
@@ -60,18 +63,23 @@ class Codec(Protocol):
         None if the field is absent or null."""
 
 
-def codec_for(annotation: Any, *, is_passthrough: bool = False) -> Codec:
-    """Return the codec of an annotation; `is_passthrough`: of a function that takes any JSON and
-    returns it."""
-    if is_passthrough:
-        return AnyJsonCodec()
+class PassedEvent(NamedTuple):
+    """What a pass-through returned for an event, and the JSON text of that event."""
+
+    raw: bytes
+    data: Any
+
+
+def codec_for(annotation: Any) -> Codec:
+    """Return the codec of an annotation."""
     return next(codec for factory in FACTORIES if (codec := factory(annotation)) is not None)
 
 
 def input_decoder(signature: StageSignature) -> Callable[[bytes], Any]:
     """Return what reads the argument of a stage's function."""
-    codec = codec_for(signature.input_schema, is_passthrough=signature.is_passthrough)
-    return codec.decoder()
+    if signature.is_passthrough:
+        return decode_json
+    return codec_for(signature.input_schema).decoder()
 
 
 def member_decoder(
@@ -93,22 +101,26 @@ def _json_schemas(schema: Any) -> list[Any]:
         return []
 
 
-class AnyJsonCodec:
-    """Any JSON, written as it was read."""
+class PassthroughCodec:
+    """The events of a pass-through, any JSON: what it did not change keeps its text. With
+    `keeps_bytes` nothing is changed."""
 
-    classes: tuple[type, ...] = (dict, list, str, int, float, bool)
+    classes: tuple[type, ...] = (PassedEvent,)
+
+    def __init__(self, *, keeps_bytes: bool) -> None:
+        self._keeps_bytes = keeps_bytes
 
     def decoder(self) -> Callable[[bytes], Any]:
         return decode_json
 
     def encoder(self) -> Callable[[Any], bytes]:
-        return _encode_json
+        return _raw_of if self._keeps_bytes else _encode_changed
 
     def count_rows(self, value: Any) -> int:
-        return count_rows(value)
+        return count_rows(value.data)
 
     def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
-        return partial(output_key, field=key)
+        return lambda value: output_key(value.data, key)
 
 
 class PydanticCodec:
@@ -167,7 +179,7 @@ support; the last one supports all."""
 def decode_json(raw: bytes) -> Any:
     """Return the JSON value in the bytes. Raises UnreadableEventError."""
     try:
-        return from_json(raw, allow_inf_nan=False)
+        return parse_json(raw)
     except ValueError as error:
         raise UnreadableEventError(f"data: invalid JSON: {error}") from None
 
@@ -207,8 +219,15 @@ def _describe_validation(error: ValidationError) -> str:
     return "; ".join(reasons)
 
 
-def _encode_json(value: Any) -> bytes:
-    return to_json(value)
+_raw_of: Callable[[Any], bytes] = attrgetter("raw")
+
+
+def _encode_changed(value: PassedEvent) -> bytes:
+    if not isinstance(value.data, _JSON_CLASSES):
+        raise InvalidResultError(
+            f"it gave a {type(value.data).__name__}, where it says that it gives the event"
+        )
+    return rewrite_json(value.raw, value.data)
 
 
 def _classes_of(annotation: Any) -> list[type]:

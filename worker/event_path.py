@@ -15,7 +15,8 @@ from farandole.events.header_codec import HeaderBlock
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.stages.contract import To
-from farandole.worker.codecs import count_rows, input_decoder
+from farandole.stages.json_schema import type_title
+from farandole.worker.codecs import InvalidResultError, PassedEvent, count_rows, input_decoder
 from farandole.worker.emitter import Emit, Journal, make_emitter, take_back
 from farandole.worker.input_edge import InputEdge, Lineage
 from farandole.worker.invoker import Invoker, event_attributes
@@ -24,9 +25,10 @@ from farandole.worker.limits import MAX_EVENT_BYTES
 from farandole.worker.output_routing import Output, OutputRouter, UndeclaredOutputError
 from farandole.worker.transaction_buffer import OutputTooLargeError, TransactionBuffer
 
-Finish = Callable[[Record, HeaderBlock, EdgeAccount, Any], Outcome | None]
-"""`finish(record, inherited, account, result)` writes the one result of an event. Returns its
-outcome if that is not HANDLED. Raises what `Emit` does, and InvalidResultError."""
+Finish = Callable[[Record, bytes, HeaderBlock, EdgeAccount, Any], Outcome | None]
+"""`finish(record, raw, inherited, account, result)` writes the one result of an event whose data
+are `raw`. Returns its outcome if that is not HANDLED. Raises what `Emit` does, and
+InvalidResultError."""
 
 Straight = Callable[[Record, bytes, Lineage | None, HeaderBlock, EdgeAccount], Outcome | None]
 """`straight(record, raw, lineage, inherited, account)` handles an event from its bytes to its
@@ -48,8 +50,11 @@ class EventPath:
         self.edge = edge
         self.declares_outputs = bool(router.by_event_type)
         self.fixed_arguments = router.fixed_arguments
+        self.is_passthrough = invoker.signature.is_passthrough
         self.discards_results = invoker.signature.is_passthrough and not self.declares_outputs
         """The stage is the last of its path: what the function passes through goes nowhere."""
+        self.owes_result = self.declares_outputs and not invoker.signature.may_give_nothing
+        """The function says that it returns an event: None is an error, not a dropped event."""
         self._router = router
         self._invoker = invoker
         self._decode = router.member_decode or decode
@@ -67,6 +72,15 @@ class EventPath:
         """Return the number of lines in the data of an event; 0 if an event is no list. Raises
         UnreadableEventError."""
         return count_rows(data) if self.edge.holds_lines else 0
+
+    def missing_result(self) -> InvalidResultError:
+        """Return the error of a function that returned None and `owes_result`."""
+        schemas = self._invoker.signature.output_schemas
+        promised = "the event" if self.is_passthrough else " | ".join(map(type_title, schemas))
+        return InvalidResultError(
+            f"it gave nothing, where it says that it gives {promised}; return None only where the "
+            "annotation says `| None`"
+        )
 
     def open(self, buffer: TransactionBuffer) -> OpenPath:
         """Return what writes into one transaction."""
@@ -95,7 +109,7 @@ class EventPath:
             result = function(decode(raw))
             emit = emitters.get(type(result))
             if emit is None:
-                return finish(record, inherited, account, result)
+                return finish(record, raw, inherited, account, result)
             emit(record, inherited, account, result)
             return None
 
@@ -116,12 +130,12 @@ class EventPath:
                 result = function(data)
             else:
                 result = function(data, **self.arguments(record, lineage, 1))
-            outcome = finish(record, inherited, account, result)
+            outcome = finish(record, raw, inherited, account, result)
             account.lines += lines
             return outcome
 
         is_plain = takes_data_alone and self._router.accepts is None and not holds_lines
-        return plain if is_plain else with_everything
+        return plain if is_plain and not self.is_passthrough else with_everything
 
 
 class OpenPath:
@@ -181,14 +195,20 @@ def _emitter_finder(
 
 def _finisher(path: EventPath, emitter_for: Callable[[Any], tuple[Emit, Any]]) -> Finish:
     discards, missing = path.discards_results, Outcome.DROPPED if path.declares_outputs else None
+    is_passthrough, owes_result = path.is_passthrough, path.owes_result
+    missing_result = path.missing_result
 
     def finish(
-        record: Record, inherited: HeaderBlock, account: EdgeAccount, result: Any
+        record: Record, raw: bytes, inherited: HeaderBlock, account: EdgeAccount, result: Any
     ) -> Outcome | None:
         if discards:
             return None
-        if result is None:
+        if result is None and not (is_passthrough and owes_result and raw.strip() == b"null"):
+            if owes_result:
+                raise missing_result()
             return missing
+        if is_passthrough:
+            result = _passed_on(raw, result)
         try:
             emit, data = emitter_for(result)
         except UndeclaredOutputError:
@@ -199,12 +219,27 @@ def _finisher(path: EventPath, emitter_for: Callable[[Any], tuple[Emit, Any]]) -
     return finish
 
 
+def _passed_on(raw: bytes, result: Any) -> Any:
+    if type(result) is To:
+        return To(result.event, PassedEvent(raw, result.data))
+    return PassedEvent(raw, result)
+
+
 class ResultBatch:
     """Several results of one call: all of them are written, or, after `undo`, none."""
 
-    def __init__(self, opened: OpenPath, record: Record, lineage: Lineage, more: int = 0) -> None:
+    def __init__(
+        self,
+        path: EventPath,
+        buffer: TransactionBuffer,
+        record: Record,
+        lineage: Lineage,
+        more: int = 0,
+    ) -> None:
         """`record`, together with `more` events after it, caused the results."""
+        opened = path.open(buffer)
         self._opened = opened
+        self._path = path
         self._record = record
         self._inherited = lineage.inherited
         self._more = more
@@ -216,8 +251,13 @@ class ResultBatch:
         return len(self._journal)
 
     def add(self, result: object) -> None:
-        """Write one more result; one that the event's version does not declare is skipped. Raises
-        InvalidResultError and OutputTooLargeError."""
+        """Write one more result; None, and one that the event's version does not declare, is
+        skipped. Raises InvalidResultError, also for None if the function does not say that it may
+        return that, and OutputTooLargeError."""
+        if result is None:
+            if self._path.owes_result:
+                raise self._path.missing_result()
+            return
         try:
             emit, data = self._opened.emitter_for(result)
         except UndeclaredOutputError:

@@ -53,27 +53,27 @@ class Execution:
     async def _handle_one(
         self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
     ) -> None:
-        record, lineage, path, data = event
+        record, lineage, path, data, raw = event
         lines = path.count_lines(data)
         result = await self._invoker.call(data, path.arguments(record, lineage, attempt))
         outcome: Outcome | None = None
         if not self._returns_many:
             account = buffer.emitting_account(record, lineage, path.edge)
-            outcome = path.open(buffer).finish(record, lineage.inherited, account, result)
+            outcome = path.open(buffer).finish(record, raw, lineage.inherited, account, result)
         elif not path.discards_results:
-            results = ResultBatch(path.open(buffer), record, lineage)
+            results = ResultBatch(path, buffer, record, lineage)
             outcome = await self._write(results, result, path.declares_outputs)
         buffer.settle(record, lineage, outcome or Outcome.HANDLED).lines += lines
 
     async def _handle_batch(
         self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
     ) -> None:
-        record, lineage, path, _ = events[0]
+        record, lineage, path, *_ = events[0]
         lines = [event.path.count_lines(event.data) for event in events]
         of_one_run = all(e.lineage.run == lineage.run for e in events)
         arguments = path.arguments(None, lineage if of_one_run else None, attempt)
         result = await self._invoker.call([e.data for e in events], arguments)
-        results = ResultBatch(path.open(buffer), record, lineage, len(events) - 1)
+        results = ResultBatch(path, buffer, record, lineage, len(events) - 1)
         outcome = await self._write(results, result, path.declares_outputs)
         for event, number in zip(events, lines, strict=True):
             account = buffer.settle(event.record, event.lineage, outcome or Outcome.HANDLED)
@@ -85,9 +85,9 @@ class Execution:
         """Write all that the function returned, or nothing; returns the outcome of the events that
         caused it, None if they were handled."""
         try:
-            if self._returns_many:
+            if self._returns_many and result is not None:
                 await self._add_each(result, results.add)
-            elif result is not None:
+            else:
                 results.add(result)
         except BaseException:
             results.undo()
@@ -105,14 +105,10 @@ class Execution:
             raise failure
 
     async def _add_each(self, results: Any, add: Callable[[Any], None]) -> None:
-        """Add each result that is not None, and let the event loop run in between. Raises
-        InvalidResultError."""
-        if results is None:
-            return
+        """Add each result, and let the event loop run in between. Raises InvalidResultError."""
         if hasattr(results, "__aiter__"):
             async for result in results:
-                if result is not None:
-                    add(result)
+                add(result)
                 await self.yield_to_loop()
             return
         try:
@@ -122,8 +118,7 @@ class Execution:
                 f"it gave a {type(results).__name__}, where it says that it gives several events"
             ) from None
         for result in iterator:
-            if result is not None:
-                add(result)
+            add(result)
             if self._monotonic() >= self._slice_ends:
                 await self.yield_to_loop()
 

@@ -12,7 +12,14 @@ from farandole.stages.cel_expression import compile_expression
 from farandole.stages.contract import To
 from farandole.stages.function_signature import PARAMS_NAME, StageSignature
 from farandole.stages.stage_parameters import build_parameters
-from farandole.worker.codecs import InvalidResultError, codec_for, decode_json, member_decoder
+from farandole.worker.codecs import (
+    Codec,
+    InvalidResultError,
+    PassthroughCodec,
+    codec_for,
+    decode_json,
+    member_decoder,
+)
 
 
 class UndeclaredOutputError(Exception):
@@ -71,7 +78,9 @@ class OutputRouter:
             schemas = [typing.Union[tuple(schemas)]]  # noqa: UP007 -- made at run time
         self._undeclared: tuple[type, ...] = ()
         self._declared_elsewhere = frozenset(newest_emits) - frozenset(emits)
-        self._named = codec_for(schemas[0]).classes if signature.names_outputs else ()
+        self._named = (
+            _output_codec(schemas[0], signature).classes if signature.names_outputs else ()
+        )
         if len(schemas) == 1:
             schemas = schemas * len(emits)
         elif len(schemas) != len(emits):
@@ -85,7 +94,7 @@ class OutputRouter:
         self._others: list[Output] = []
         for event_type, schema in zip(emits, schemas, strict=False):
             event = version.events[event_type]
-            codec = codec_for(schema, is_passthrough=signature.is_passthrough)
+            codec = _output_codec(schema, signature)
             output = Output(
                 event_type,
                 event.topic,
@@ -136,6 +145,12 @@ class OutputRouter:
                 f"that it gives To[{' | '.join(c.__name__ for c in self._named)}]"
             )
         return output, result.data
+
+
+def _output_codec(schema: Any, signature: StageSignature) -> Codec:
+    if signature.is_passthrough:
+        return PassthroughCodec(keeps_bytes=signature.keeps_bytes)
+    return codec_for(schema)
 
 
 def holds_lines(event: EventSpec) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from farandole.stages.cel_expression import EXPRESSION_FORMAT, CompiledCondition, compile_expression
-from farandole.stages.contract import Context
+from farandole.stages.contract import Context, Unchanged
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -38,7 +38,7 @@ class FilterParams(BaseModel):
         return compile_expression(self.when)
 
 
-def filter(event: T, context: Context, params: FilterParams) -> T | None:  # noqa: A001 -- its name in a topology
+def filter(event: T, context: Context, params: FilterParams) -> Unchanged[T] | None:  # noqa: A001 -- its name in a topology
     """Return the event if the expression is true for it, else None. Raises Undecided if it is
     neither true nor false: the event becomes a dead letter."""
     return event if params.condition(event, context.attributes) else None

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from farandole.stages.contract import Context
+from farandole.stages.contract import Context, Unchanged
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -25,7 +25,7 @@ class LogParams(BaseModel):
     """The fields that are logged; None logs all of them. Leave out secret ones."""
 
 
-def log(event: T, context: Context, params: LogParams) -> T:
+def log(event: T, context: Context, params: LogParams) -> Unchanged[T]:
     """Log an event and return it. If the stage emits nothing, the event ends here."""
     write = getattr(context.log, params.level)
     write(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from farandole.stages.contract import Context, Reject
+from farandole.stages.contract import Context, Reject, Unchanged
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -28,7 +28,7 @@ class SampleParams(BaseModel):
     """The name of a field: all events with the same value are passed on, or none is."""
 
 
-def sample(event: T, context: Context, params: SampleParams) -> T | None:
+def sample(event: T, context: Context, params: SampleParams) -> Unchanged[T] | None:
     """Return the event if it belongs to the share, else None. The result for an event is always the
     same: it depends on the field `key` or, without a key, on the event's source and id. Raises
     Reject if the event has no such field."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NewType
 import pytest
 from pydantic import BaseModel
 
-from farandole.stages.contract import Context, To
+from farandole.stages.contract import Context, To, Unchanged
 from farandole.stages.function_signature import StageSignature, UnbindableError, read_signature
 
 
@@ -66,22 +66,26 @@ def of_anything(event: Any) -> dict[str, Any]: ...
 def alias(event: Cents) -> Cents: ...
 
 
+MAYBE: Any = {"may_give_nothing": True}
 GOOD: list[tuple[Callable[..., Any], StageSignature]] = [
     (plain, StageSignature(A, False, None, (B,), False, False, "plain")),
-    (silent, StageSignature(A, False, None, (), False, False, "plain")),
-    (perhaps, StageSignature(A, False, None, (B,), False, False, "plain")),
-    (either, StageSignature(A, False, None, (A, B), False, False, "plain")),
-    (old_union, StageSignature(A, False, None, (A, B), False, False, "plain")),
+    (silent, StageSignature(A, False, None, (), False, False, "plain", **MAYBE)),
+    (perhaps, StageSignature(A, False, None, (B,), False, False, "plain", **MAYBE)),
+    (either, StageSignature(A, False, None, (A, B), False, False, "plain", **MAYBE)),
+    (
+        old_union,
+        StageSignature(A, False, None, (A, B), False, False, "plain", **MAYBE),
+    ),
     (awaited, StageSignature(A, False, None, (B,), False, False, "async")),
     (generated, StageSignature(A, False, None, (B,), True, False, "generator")),
     (generated_long, StageSignature(A, False, None, (A, B), True, False, "generator")),
-    (streamed, StageSignature(A, False, None, (B,), True, False, "async generator")),
+    (streamed, StageSignature(A, False, None, (B,), True, False, "async generator", **MAYBE)),
     (listed, StageSignature(A, False, None, (B,), True, False, "plain")),
     (paired, StageSignature(A, False, None, (A, B), True, False, "plain")),
     (tupled, StageSignature(A, False, None, (B,), True, False, "plain")),
-    (batched, StageSignature(A, True, None, (), False, False, "plain")),
+    (batched, StageSignature(A, True, None, (), False, False, "plain", **MAYBE)),
     (told, StageSignature(A, False, None, (B,), False, True, "plain")),
-    (told_many, StageSignature(A, False, None, (A, B), True, True, "plain")),
+    (told_many, StageSignature(A, False, None, (A, B), True, True, "plain", **MAYBE)),
     (told_union, StageSignature(A, False, None, (A, B), False, True, "plain")),
     (context_second, StageSignature(A, False, "context", (B,), False, False, "plain")),
     (context_named, StageSignature(A, False, "said", (B,), False, False, "plain")),
@@ -114,6 +118,8 @@ def test_a_wrapped_function_is_read_as_what_it_wraps() -> None:
 
 
 def passes(event: T, params: B, context: Context) -> T | None: ...
+def keeps(event: T) -> Unchanged[T] | None: ...
+def keeps_and_tells(event: T) -> To[Unchanged[T]]: ...
 def ends(event: T) -> None: ...
 def tells_which(event: T, *, params: B) -> To[T]: ...
 
@@ -128,6 +134,17 @@ def test_a_type_variable_makes_a_pass_through(
     signature = read_signature(function)
     assert (signature.is_passthrough, signature.input_schema) == (True, Any)
     assert (signature.output_schemas, signature.parameter_model) == (gives, params)
+
+
+@pytest.mark.parametrize(
+    ("function", "keeps_bytes"),
+    [(keeps, True), (keeps_and_tells, True), (passes, False), (tells_which, False)],
+)
+def test_what_is_returned_unchanged_keeps_its_bytes(
+    function: Callable[..., Any], keeps_bytes: bool
+) -> None:
+    signature = read_signature(function)
+    assert (signature.is_passthrough, signature.keeps_bytes) == (True, keeps_bytes)
 
 
 def test_params_with_a_name_of_its_own_model_are_read() -> None:
@@ -174,6 +191,8 @@ def tells_nothing(event: A) -> To: ...
 def passes_batches(events: list[T]) -> None: ...
 def passes_many(event: T) -> Iterator[T]: ...
 def passes_and_more(event: T) -> T | B: ...
+def keeps_typed(event: A) -> Unchanged[A]: ...
+def keeps_or_passes(event: T) -> Unchanged[T] | T: ...
 def bounded(event: Bounded) -> Bounded: ...
 def out_of_nowhere(event: A) -> T: ...  # type: ignore[type-var]
 def untyped_params(event: A, params) -> B: ...
@@ -221,6 +240,8 @@ BAD: list[tuple[Any, str]] = [
     (passes_batches, "`event: T`, `-> T | None`"),
     (passes_many, "`event: T`, `-> T | None`"),
     (passes_and_more, "gives that one or none"),
+    (keeps_typed, "takes any event and gives nothing else"),
+    (keeps_or_passes, "takes any event and gives nothing else"),
     (bounded, "Bounded has a bound"),
     (out_of_nowhere, "it gives T, but does not take it"),
     (untyped_params, "annotate `params` with a pydantic model"),

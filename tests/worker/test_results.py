@@ -7,7 +7,7 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from cloudevents.core.bindings import kafka
@@ -35,6 +35,7 @@ from tests.worker.made import (
     version,
 )
 
+T = TypeVar("T")
 RUN = RunIdGenerator(INSTALLATION, "p.in")
 
 
@@ -385,3 +386,75 @@ async def test_a_transactions_records_are_freed_without_the_garbage_collector() 
     finally:
         gc.enable()
     assert left == []
+
+
+def forgets(event: In) -> Out:  # type: ignore[return]
+    Out(n=event.n)
+
+
+async def forgets_awaited(event: In) -> Out:  # type: ignore[return]
+    Out(n=event.n)
+
+
+def forgets_all(event: In) -> list[Out]:  # type: ignore[return]
+    listed(event)
+
+
+def forgets_of_batch(events: list[In]) -> Out:  # type: ignore[return]
+    Out(n=events[0].n)
+
+
+def forgets_some(event: In) -> list[Out]:
+    return [Out(n=event.n), None]  # type: ignore[list-item]
+
+
+def forgets_to_yield(event: In) -> Iterator[Out]:
+    yield Out(n=event.n)
+    yield  # type: ignore[misc]
+
+
+def forgets_any(event: T) -> T:  # type: ignore[return]
+    str(event)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        forgets,
+        forgets_awaited,
+        forgets_all,
+        forgets_of_batch,
+        forgets_some,
+        forgets_to_yield,
+        forgets_any,
+    ],
+)
+async def test_a_forgotten_return_is_an_error(function: Callable[..., Any]) -> None:
+    outcome = await Lane(function).handle(bare(offset=5))
+    assert [letter["error"] for letter in outcome.dead] == ["WrongResult"]
+    assert "it gave nothing, where it says that it gives" in outcome.dead[0]["message"]
+    assert outcome.of("p.out") == []
+
+
+def may_forget(event: In) -> Out | None:
+    return None
+
+
+def may_forget_some(event: In) -> list[Out | None]:
+    return [None]
+
+
+def may_forget_all(event: In) -> list[Out] | None:
+    return None
+
+
+def yields_nothing(event: In) -> Iterator[Out]:
+    yield from ()
+
+
+@pytest.mark.parametrize("function", [may_forget, may_forget_some, may_forget_all, yields_nothing])
+async def test_nothing_is_dropped_where_the_annotation_allows_it(
+    function: Callable[..., Any],
+) -> None:
+    outcome = await Lane(function).handle(bare(offset=5))
+    assert (outcome.dead, outcome.count(Outcome.DROPPED)) == ([], 1)
