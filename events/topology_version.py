@@ -22,7 +22,7 @@ VERSION_FORMAT = KNOWN_FORMATS["version"]
 subscribers, also of different releases:
 
 1. versions of release 0.1
-2. all later ones
+2. all later ones: a `Decimal` is written as a JSON number, not as text
 """
 
 

@@ -7,8 +7,8 @@ letter. A stage that wants to refuse events raises `Reject` instead.
 
 The comparison is lenient if a schema says nothing, because this is only known at run time: a writer
 of `Any` fits every reader, and a `dict` may have every field that a reader requires. A schema does
-not show custom validators, the bounds of a `Decimal` (it is written as text), keys of a `dict` that
-are not text, and which kind of URL a text is.
+not show custom validators, the bounds of a `Decimal` that is written, keys of a `dict` that are
+not text, and which kind of URL a text is.
 """
 
 from __future__ import annotations

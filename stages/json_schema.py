@@ -20,8 +20,9 @@ class NoSchemaError(TypeError):
     """Pydantic cannot make a JSON Schema of a type; the message is its reason in one line."""
 
 
-class _WriterSchemaGenerator(GenerateJsonSchema):
-    """Makes the schemas. A field with a default is always written, so a reader may require it."""
+class _DigestSchemaGenerator(GenerateJsonSchema):
+    """Makes the schemas. A field with a default is always written, so a reader may require it. A
+    `Decimal` is text, as release 0.1 wrote it: digests of schemas must not change."""
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         if self.mode == "serialization" and field["type"] != "typed-dict-field":
@@ -37,6 +38,14 @@ class _WriterSchemaGenerator(GenerateJsonSchema):
         return converted
 
 
+class _WriterSchemaGenerator(_DigestSchemaGenerator):
+    def decimal_schema(self, schema: Any) -> dict[str, Any]:
+        """Return the schema of a `Decimal`, which is written as a number."""
+        if self.mode == "serialization":
+            return {"type": "number"}
+        return super().decimal_schema(schema)
+
+
 def type_title(type_: Any) -> str:
     """Return the name of a type for people: `Line`, `list[int]`."""
     if get_origin(type_) is None and isinstance(type_, type):
@@ -46,17 +55,21 @@ def type_title(type_: Any) -> str:
 
 def written_schema(type_: Any) -> JsonSchema:
     """Return the JSON Schema of what is written for the type. Raises NoSchemaError."""
-    return _make_schema(type_, "serialization")
+    return _make_schema(type_, "serialization", _WriterSchemaGenerator)
 
 
 def accepted_schema(type_: Any) -> JsonSchema:
     """Return the JSON Schema of what the type is read from. Raises NoSchemaError."""
-    return _make_schema(type_, "validation")
+    return _make_schema(type_, "validation", _WriterSchemaGenerator)
 
 
-def _make_schema(type_: Any, mode: Literal["serialization", "validation"]) -> JsonSchema:
+def _make_schema(
+    type_: Any,
+    mode: Literal["serialization", "validation"],
+    generator: type[GenerateJsonSchema],
+) -> JsonSchema:
     try:
-        return TypeAdapter(type_).json_schema(mode=mode, schema_generator=_WriterSchemaGenerator)
+        return TypeAdapter(type_).json_schema(mode=mode, schema_generator=generator)
     except Exception as error:  # noqa: BLE001 -- a schema may run user code
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise NoSchemaError(reason.rstrip(".")) from None
@@ -65,6 +78,9 @@ def _make_schema(type_: Any, mode: Literal["serialization", "validation"]) -> Js
 def schema_digest(input_type: Any, output_types: Sequence[Any]) -> str:
     """Return a short digest of a function's schemas. It is published as `StageSpec.code`, so its
     bytes must not change. Raises NoSchemaError."""
-    schemas = [accepted_schema(input_type), *map(written_schema, output_types)]
+    schemas = [
+        _make_schema(input_type, "validation", _DigestSchemaGenerator),
+        *(_make_schema(t, "serialization", _DigestSchemaGenerator) for t in output_types),
+    ]
     text = json.dumps(schemas, sort_keys=True, default=str).encode()
     return blake2b(text, digest_size=8).hexdigest()

@@ -24,6 +24,12 @@ from farandole.events.json_text import parse_json, rewrite_json
 from farandole.events.topology_version import Version
 from farandole.stages import json_schema
 from farandole.stages.function_signature import StageSignature
+from farandole.worker.exact_numbers import (
+    NotFiniteError,
+    number_reader,
+    number_writer,
+    require_finite,
+)
 
 _MAX_ERRORS_SHOWN = 3
 _JSON_CLASSES = (dict, list, str, int, float, bool, type(None))
@@ -51,9 +57,9 @@ class Codec(Protocol):
         """Return what reads a record's value. It raises UnreadableEventError, or an error that
         `as_stage_error` turns into that."""
 
-    def encoder(self) -> Callable[[Any], bytes]:
-        """Return what writes a result. It raises InvalidResultError, or an error that
-        `as_stage_error` turns into that."""
+    def encoder(self, version_format: int) -> Callable[[Any], bytes]:
+        """Return what writes a result under a version of this format. It raises InvalidResultError,
+        or an error that `as_stage_error` turns into that."""
 
     def count_rows(self, value: Any) -> int:
         """Return the number of lines in an event whose data are a list."""
@@ -113,7 +119,7 @@ class PassthroughCodec:
     def decoder(self) -> Callable[[bytes], Any]:
         return decode_json
 
-    def encoder(self) -> Callable[[Any], bytes]:
+    def encoder(self, version_format: int) -> Callable[[Any], bytes]:
         return _raw_of if self._keeps_bytes else _encode_changed
 
     def count_rows(self, value: Any) -> int:
@@ -131,14 +137,13 @@ class PydanticCodec:
         self.classes = tuple(_classes_of(annotation))
 
     def decoder(self) -> Callable[[bytes], Any]:
-        decode: Callable[[bytes], Any] = TypeAdapter(self._annotation).validator.validate_json
-        return decode
+        return number_reader(TypeAdapter(self._annotation))
 
-    def encoder(self) -> Callable[[Any], bytes]:
+    def encoder(self, version_format: int) -> Callable[[Any], bytes]:
         """Return what writes JSON with the aliases of fields, which are also read."""
         annotation = self._annotation
         adapter = TypeAdapter(annotation)
-        write: Callable[..., bytes] = adapter.serializer.to_json
+        write = number_writer(adapter, decimals_are_numbers=version_format >= 2)
         if self.classes:
             # `by_alias` costs time for every event, so it is left out where there is no alias.
             return partial(write, by_alias=True) if _has_aliases(adapter) else write
@@ -203,6 +208,8 @@ def as_stage_error(error: BaseException) -> BaseException:
     """
     if isinstance(error, ValidationError):
         return UnreadableEventError(_describe_validation(error))
+    if isinstance(error, NotFiniteError):
+        return InvalidResultError(str(error))
     if isinstance(error, PydanticSerializationError):
         return InvalidResultError(f"its result cannot be written as JSON: {error}")
     return error
@@ -227,7 +234,9 @@ def _encode_changed(value: PassedEvent) -> bytes:
         raise InvalidResultError(
             f"it gave a {type(value.data).__name__}, where it says that it gives the event"
         )
-    return rewrite_json(value.raw, value.data)
+    written = rewrite_json(value.raw, value.data)
+    require_finite(written)
+    return written
 
 
 def _classes_of(annotation: Any) -> list[type]:

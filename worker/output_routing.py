@@ -99,7 +99,7 @@ class OutputRouter:
                 event_type,
                 event.topic,
                 event.partitions,
-                codec.encoder(),
+                codec.encoder(version.format),
                 codec.key_reader(event.key) if event.key else None,
                 codec.count_rows if holds_lines(event) else None,
                 list(version.subscribers(event_type)),

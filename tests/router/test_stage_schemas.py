@@ -93,7 +93,7 @@ class Dog(BaseModel):
         (Line, Line), (Wider, Line), (Line, Plain), (Plain, Line), (Line, Maybe),
         (Line, Floating), (Line, dict[str, Any]), (dict[str, Any], Line), (Any, Line),
         (Line, Any), (Colour, str), (Literal["red"], Colour), (Decimal, Decimal),
-        (Decimal, str), (datetime, str), (Leafy, Tree), (list[int], list[float]),
+        (Decimal, float), (datetime, str), (Leafy, Tree), (list[int], list[float]),
         (Cat | Dog, Dog | Cat), (Cat, Cat | Dog), (WideBasket, Basket),
         (dict[str, int], dict[str, float]), (int, int | None),
     ],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
+from pydantic import BaseModel
 
+from farandole.events.topology_version import Version
 from farandole.stages.contract import To, Unchanged
 from farandole.stages.generic.filter import filter as filter_events
 from farandole.stages.generic.log import log
 from farandole.stages.generic.mask import mask
 from farandole.stages.generic.sample import sample
-from tests.worker.made import Lane, bare
+from tests.worker.made import Lane, bare, version
 
 T = TypeVar("T")
 EXACT = (
@@ -89,4 +92,67 @@ async def test_an_event_that_is_null_is_passed_on() -> None:
 async def test_what_is_no_json_is_not_passed_on(data: bytes) -> None:
     outcome = await Lane(log).handle(bare(data))
     assert [letter["error"] for letter in outcome.dead] == ["Unreadable"]
+    assert outcome.of("p.out") == []
+
+
+class Amount(BaseModel):
+    amount: Decimal
+    n: int = 0
+    ratio: float | None = None
+    loose: Any = None
+
+
+def same(event: Amount) -> Amount:
+    return event
+
+
+def divides_by_nothing(event: Amount) -> Amount:
+    return Amount(amount=event.amount, ratio=float("nan"))
+
+
+def divides_inside(event: Amount) -> dict[str, Any]:
+    return {"of": [{"ratio": float("inf")}]}
+
+
+def divides_any(event: T) -> T:
+    return {**event, "ratio": float("-inf")}  # type: ignore[dict-item, return-value]
+
+
+def _in_format(number: int) -> Version:
+    return version(stages={"stage": Lane(same).stage}).model_copy(update={"format": number})
+
+
+@pytest.mark.parametrize(
+    "number", ["1234.123456789012345678", "19.990", "12345678901234567890.123456789", "1E+400"]
+)
+async def test_a_decimal_goes_through_a_stage_digit_for_digit(number: str) -> None:
+    data = b'{"amount":%b,"n":123456789012345678901234567890}' % number.encode()
+    value = await _value(same, data, versions=[_in_format(2)])
+    assert value == data[:-1] + b',"ratio":null,"loose":null}'
+
+
+async def test_a_version_of_release_0_1_gets_decimals_as_text() -> None:
+    value = await _value(same, b'{"amount":19.990}', versions=[_in_format(1)])
+    assert value == b'{"amount":"19.990","n":0,"ratio":null,"loose":null}'
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1E400"])
+@pytest.mark.parametrize("field", ["ratio", "loose"])
+async def test_a_number_that_a_float_cannot_hold_is_unreadable(field: str, number: str) -> None:
+    data = f'{{"amount":1,"{field}":{number}}}'.encode()
+    outcome = await Lane(same).handle(bare(data))
+    assert [letter["error"] for letter in outcome.dead] == ["Unreadable"]
+    assert outcome.dead[0]["message"].startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("function", "field"),
+    [(divides_by_nothing, "ratio"), (divides_inside, "of.0.ratio"), (divides_any, "ratio")],
+)
+async def test_a_result_that_json_cannot_hold_is_an_error_of_its_stage(
+    function: Any, field: str
+) -> None:
+    outcome = await Lane(function).handle(bare(b'{"amount":1}'))
+    assert [letter["error"] for letter in outcome.dead] == ["WrongResult"]
+    assert outcome.dead[0]["message"].startswith(f"{field}: JSON has no number for ")
     assert outcome.of("p.out") == []
