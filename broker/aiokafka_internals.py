@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import random
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
@@ -184,13 +186,13 @@ USES: tuple[Use, ...] = (
         (AIOKafkaClient, "_conns"),
         (AIOKafkaConnection, "_writer"),
     ),
-    *_uses("seeing why a group has no offsets", (AIOKafkaAdminClient, "_send_request")),
     *_uses("one gate for the connections of all clients", (network, "create_conn")),
     *_uses(
         _CLUSTER,
         (AIOKafkaClient, "_get_conn"),
         (AIOKafkaClient, "bootstrap"),
-        (AIOKafkaClient, "get_random_node"),
+        (AIOKafkaClient, "cluster"),
+        (ClusterMetadata, "brokers"),
         (AIOKafkaClient, "force_metadata_update"),
     ),
     *_uses(
@@ -225,7 +227,10 @@ USES: tuple[Use, ...] = (
         (AIOKafkaConsumer, "_isolation_level"),
         (Fetcher, "_isolation_level"),
     ),
-    *_uses("deleting groups, for which it has no call", (AIOKafkaAdminClient, "_send_request")),
+    *_uses(
+        "admin requests for which it has no call, or drops errors",
+        (AIOKafkaAdminClient, "_send_request"),
+    ),
     *_uses("creating topics with the broker's own replication", (NewTopic, "replication_factor")),
 )
 
@@ -273,6 +278,29 @@ def gate_connections() -> None:
     network.create_conn = connect
 
 
+_NODE_PATIENCE = 2.0  # seconds for one of several brokers
+
+
+def require_brokers(client: Any) -> None:
+    """Let a client start only if it can connect to one of the brokers that the cluster advertises.
+    It would otherwise start, because the bootstrap servers answer, and then wait for ever."""
+    inner = _network_client(client)
+    bootstrap = inner.bootstrap
+
+    async def bootstrap_and_connect() -> None:
+        await bootstrap()
+        nodes = [broker.nodeId for broker in inner.cluster.brokers()] or ["bootstrap"]
+        random.shuffle(nodes)
+        for node in nodes:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_NODE_PATIENCE):
+                    if await inner._get_conn(node) is not None:
+                        return
+        raise KafkaConnectionError("no broker of the cluster can be reached")
+
+    inner.bootstrap = bootstrap_and_connect
+
+
 def require_cluster(
     client: Any, cluster_id: str, refused: Callable[[str, int, str | None], None]
 ) -> None:
@@ -283,7 +311,7 @@ def require_cluster(
     cluster that was found there instead; for the client that broker is then away.
     """
     inner = _network_client(client)
-    connect, bootstrap = inner._get_conn, inner.bootstrap
+    connect = inner._get_conn
     verified: weakref.WeakSet[AIOKafkaConnection] = weakref.WeakSet()
 
     async def connect_verified(node_id: Any, **options: Any) -> AIOKafkaConnection | None:
@@ -302,14 +330,7 @@ def require_cluster(
         inner.force_metadata_update()
         return None
 
-    async def bootstrap_verified() -> None:
-        await bootstrap()
-        node_id = inner.get_random_node()
-        if await connect_verified("bootstrap" if node_id is None else node_id) is None:
-            raise KafkaConnectionError("no broker of the cluster answers")
-
     inner._get_conn = connect_verified
-    inner.bootstrap = bootstrap_verified
 
 
 # The consumer's group

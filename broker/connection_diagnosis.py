@@ -62,14 +62,19 @@ async def diagnose_connection(
     `cluster_id` the cluster that must answer; None for any."""
     servers = arguments["bootstrap_servers"]
     found: BrokerError | None = None
+    answering: tuple[str, int] | None = None
     try:
         async with asyncio.timeout(seconds):
             for host, port, _ in collect_hosts(servers, randomize=False):
                 with suppress(KafkaError):  # it waits, whether or not another broker answers
                     await process_gate().wait((host, port))
-                found = await probe_server(host, port, arguments, cluster_id)
-                if isinstance(found, AccessDeniedError | ForeignClusterError):
-                    return found
+                problem = await probe_server(host, port, arguments, cluster_id)
+                if isinstance(problem, AccessDeniedError | ForeignClusterError):
+                    return problem
+                found = problem or found
+                answering = answering if problem else (host, port)
+            if answering is not None:
+                found = await _probe_advertised(*answering, arguments, cluster_id)
     except TimeoutError:
         return found or no_answer_error(servers, seconds)
     if found is None and is_access_denied(type(error)):
@@ -79,20 +84,47 @@ async def diagnose_connection(
     )
 
 
+async def _probe_advertised(
+    host: str, port: int, arguments: dict[str, Any], cluster_id: str | None
+) -> BrokerError | None:
+    """Connect to each broker that a server advertises. Return None if all answer, otherwise an
+    error that names one that does not."""
+    try:
+        connected = await _connect(host, port, arguments)
+        brokers = (await connected.send(MetadataRequest([]))).brokers
+        connected.close()
+    except (KafkaError, OSError):
+        return None
+    for number, name, advertised_port, *_ in brokers:
+        problem = await probe_server(name, advertised_port, arguments, cluster_id)
+        if problem is not None:
+            return UnreachableError(
+                f"Kafka at {host}:{port} answers, and advertises {name}:{advertised_port} for its"
+                f" broker {number}, which cannot be reached from here ({problem.message}): make"
+                " that name known here, or correct advertised.listeners of the broker"
+            )
+    return None
+
+
+async def _connect(host: str, port: int, arguments: dict[str, Any]) -> Any:
+    """Return a connection to one server."""
+    common = {
+        key: value
+        for key, value in arguments.items()
+        if key not in ("bootstrap_servers", "retry_backoff_ms")
+    }
+    return await create_conn(host, port, **common)
+
+
 async def probe_server(
     host: str, port: int, arguments: dict[str, Any], cluster_id: str | None = None
 ) -> BrokerError | None:
     """Connect to one server and request its metadata. Return None if it answers, otherwise an error
     with the reason. ForeignClusterError: it is not of the cluster `cluster_id`."""
     server = f"{host}:{port}"
-    common = {
-        key: value
-        for key, value in arguments.items()
-        if key not in ("bootstrap_servers", "retry_backoff_ms")
-    }
     connected = None
     try:
-        connected = await create_conn(host, port, **common)
+        connected = await _connect(host, port, arguments)
         answer = await connected.send(MetadataRequest([]))
         if cluster_id is not None and answer.cluster_id != cluster_id:
             return ForeignClusterError(server, answer.cluster_id, cluster_id)

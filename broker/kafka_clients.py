@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from farandole.broker.aiokafka_internals import (
     force_close_client,
     gate_connections,
+    require_brokers,
     require_cluster,
     retrieve_exceptions,
     verify_aiokafka,
@@ -149,6 +150,7 @@ def pin_cluster(client: Client, settings: Settings) -> Client:
             log.error("kafka.foreign", why=str(why))
 
         require_cluster(client, expected, refused)
+    require_brokers(client)
     return client
 
 

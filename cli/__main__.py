@@ -14,6 +14,7 @@ import click
 from farandole.cli.command_groups import COMMANDS, load_command, sections
 from farandole.cli.context import CliContext
 from farandole.cli.rendering.errors import CommandError, report_errors
+from farandole.cli.standard_streams import make_streams_usable
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -121,6 +122,7 @@ def farandole(
 
 
 def main() -> None:
+    make_streams_usable()
     farandole(prog_name="farandole")
 
 

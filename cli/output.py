@@ -8,10 +8,20 @@ from typing import Any
 import click
 import orjson
 
+from farandole.cli.rendering.errors import discard_stdout
+
 
 def print_line(line: str) -> None:
     """Print one line."""
     click.echo(line)
+
+
+def print_notice(line: str) -> None:
+    """Print a line about a service that goes on, also when nobody reads it any more."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        discard_stdout()
 
 
 def print_json(data: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from farandole.cli.context import CliContext
-from farandole.cli.output import print_line
+from farandole.cli.output import print_notice
 from farandole.operations.current_user import current_user
 from farandole.services.async_runner import run_async
 
@@ -36,13 +36,13 @@ async def _run_everything(context: CliContext, level: str) -> None:
     from farandole.services.pipeline_host import host_pipeline
 
     def announce_ready(stages: int) -> None:
-        print_line(
+        print_notice(
             f"every stage is at work ({stages}), and a save of {context.file.name} is followed; "
             "Ctrl-C ends them"
         )
 
     derivation = context.derive()  # first: a mistake in the file costs no start of a broker
-    async with running_kafka(context.invocation, print_line) as settings:
+    async with running_kafka(context.invocation, print_notice) as settings:
         version = await _start_version(context, settings, derivation)
         _print_introduction(context, settings, version)
         await host_pipeline(
@@ -53,7 +53,7 @@ async def _run_everything(context: CliContext, level: str) -> None:
             pretty=sys.stderr.isatty(),
             ready=announce_ready,
         )
-        print_line(f"{_newline_after_ctrl_c()}all stages have ended")
+        print_notice(f"{_newline_after_ctrl_c()}all stages have ended")
 
 
 async def _start_version(
@@ -66,24 +66,24 @@ async def _start_version(
     request = StartRequest(derivation, current_user())
     start = await start_version(context.installation_of(settings), request)
     if start.kept_because:
-        print_line(render_reason(start.kept_because))
+        print_notice(render_reason(start.kept_because))
     if start.refused:
         for line in change_lines(start.refused):
-            print_line(line)
+            print_notice(line)
         allow = context.command_line("apply", *(f"--allow {danger}" for danger in start.dangers))
-        print_line(f"{start.version.name} stays in force; to apply the file: {allow}")
+        print_notice(f"{start.version.name} stays in force; to apply the file: {allow}")
     return start.version
 
 
 def _print_introduction(context: CliContext, settings: Settings, version: Version) -> None:
     from farandole.cli.rendering.introduction import introduction_lines
 
-    print_line(f"{version.name} is in force on Kafka at {settings.bootstrap}")
-    print_line("")
-    print_line("In another terminal:")
+    print_notice(f"{version.name} is in force on Kafka at {settings.bootstrap}")
+    print_notice("")
+    print_notice("In another terminal:")
     for line in introduction_lines(settings, version, context.command_line):
-        print_line(f"  {line}")
-    print_line("")
+        print_notice(f"  {line}")
+    print_notice("")
     sys.stdout.flush()
 
 

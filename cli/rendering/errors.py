@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -41,7 +42,7 @@ def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[No
     except (KeyboardInterrupt, click.Abort):
         _exit_with(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        _discard_stdout()
+        discard_stdout()
         _exit_with(EXIT_BROKEN_PIPE)
     except click.UsageError as error:
         help_ = f"; see: {error.ctx.command_path} --help" if error.ctx else ""
@@ -55,6 +56,8 @@ def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[No
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
+        if isinstance(error, OSError) and error.errno is not None:
+            _exit_with(1, f"farandole: {_file_problem(error)}")
         operation_error = translate_error(error)
         if operation_error is not None:
             code = EXIT_USAGE if isinstance(operation_error, InvalidRequestError) else 1
@@ -64,6 +67,16 @@ def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[No
             f"farandole: unexpected {type(error).__name__}: {error} "
             f"(a mistake of ours: {DEBUG_VARIABLE}=1 shows the traceback)",
         )
+
+
+def _file_problem(error: OSError) -> str:
+    """Return what is wrong with a file, in one line."""
+    from farandole.broker.kafka_death import disk_full_text, is_disk_full
+
+    if is_disk_full(error):
+        return disk_full_text(error.filename or Path.cwd())
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}"
 
 
 def error_text(error: OperationError, command_line: CommandLine = plain_command_line) -> str:
@@ -80,10 +93,11 @@ def exit_unless_zero(code: int) -> None:
 def _exit_with(code: int, *lines: str) -> NoReturn:
     try:
         _flush_stdout()
+    except OSError:  # its reader has gone, or its disk is full
+        discard_stdout()
+    with suppress(BrokenPipeError):
         for line in lines:
             print(" ".join(line.split()), file=sys.stderr)
-    except BrokenPipeError:
-        _discard_stdout()
     sys.exit(code)
 
 
@@ -91,7 +105,7 @@ def _flush_stdout() -> None:
     sys.stdout.flush()
 
 
-def _discard_stdout() -> None:
+def discard_stdout() -> None:
     """Discard the rest of the output, since its reader has gone: Python flushes again at exit, and
     that must not fail."""
     with suppress(OSError):

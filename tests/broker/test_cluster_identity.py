@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaConnectionError
 from click.testing import CliRunner
 
 from farandole.broker import embedded_kafka
-from farandole.broker.aiokafka_internals import require_cluster
+from farandole.broker.aiokafka_internals import require_brokers, require_cluster
 from farandole.broker.broker_errors import ForeignClusterError
 from farandole.broker.broker_resolution import resolve_broker
 from farandole.broker.embedded_kafka import RunningBroker
@@ -61,15 +61,18 @@ class Network:
 
     async def bootstrap(self) -> None: ...
 
-    def get_random_node(self) -> int:
-        return 1
+    @property
+    def cluster(self) -> Any:
+        return SimpleNamespace(brokers=lambda: [SimpleNamespace(nodeId=1)])
 
     def force_metadata_update(self) -> None: ...
 
 
 def pinned(connection: Connection, refused: list[object]) -> Network:
     network = Network(connection)
-    require_cluster(SimpleNamespace(_client=network), "ours", lambda *w: refused.append(w))
+    client = SimpleNamespace(_client=network)
+    require_cluster(client, "ours", lambda *w: refused.append(w))
+    require_brokers(client)
     return network
 
 
