@@ -42,6 +42,11 @@ def active_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
     return found
 
 
+def hosted_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
+    """Return those of the active stages that workers of ours host: all but the external ones."""
+    return {name: s for name, s in active_stages(versions).items() if not s.stage.external}
+
+
 def _widest_retry_topic(older: RetryTopic | None, stage: StageSpec) -> RetryTopic | None:
     known = [topic for topic in (stage.parking, older) if topic is not None]
     return max(known, key=lambda topic: topic.partitions, default=None)

@@ -202,6 +202,9 @@ class StageSpec(_FrozenModel):
     """`with:` in the file; the parameter model of the function reads it."""
     accepts: Annotated[dict[str, Any] | None, StageField(restarts_lanes=False)] = None
     """JSON Schema (2020-12) of what the function reads; None if it takes anything."""
+    external: Annotated[bool, StageField()] = False
+    """A program of somebody else works this stage by the contract of docs/wire.md: no worker hosts
+    it, `run` is empty, and it has no retry topic."""
     code: Annotated[str, StageField(restarts_lanes=False)] = ""
     """A digest of the schemas of the function. A worker compares it with the code that it has
     imported, which may not be the code that this version was made for."""

@@ -199,7 +199,7 @@ def _operation_object(
         "channel": {"$ref": f"#/channels/{event_type}"},
         "messages": [{"$ref": f"#/channels/{event_type}/messages/{event_type}"}],
         "summary": summary,
-        "x-run": stage.run,
+        **({"x-external": True} if stage.external else {"x-run": stage.run}),
     }
 
 

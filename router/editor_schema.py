@@ -70,6 +70,7 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "partitions": "Partitions of this event's topic.",
         "key": "The field whose value is the key: events of one key keep their order.",
         "retention": "How long this event is kept, for example 2d.",
+        "schema": "The JSON Schema of an external stage's event, or a .json file that contains it.",
     },
     StageSection: {
         "subscribes": "The event type that the stage handles, or several, each with its filter.",
@@ -78,6 +79,8 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "with": "The parameters of the function, as its parameter `params` declares them.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
         "breaker": "When a lane stops taking input, because a service that it depends on is down.",
+        "external": "A program of your own, in any language, works the stage; see docs/wire.md.",
+        "accepts": "The JSON Schema of what an external stage reads, or a .json file with it.",
     },
     SubscriptionSection: {
         "when": "A CEL expression over data and attributes: if it is false, the event is filtered.",
@@ -156,6 +159,10 @@ _DURATION_SCHEMA = {
     "pattern": VALIDATOR_PATTERNS[file_values.parse_positive_duration],
 }
 
+_DECLARED_SCHEMA = {
+    "anyOf": [{"type": "object", "minProperties": 1}, {"type": "string", "pattern": r"\.json$"}]
+}
+
 KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     (TopologyFile, "pipeline"): {"type": "string", "pattern": _PIPELINE_PATTERN},
     (TopologyFile, "package"): {
@@ -191,6 +198,8 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
         ]
     },
     (StageSection, "with"): {"type": ["object", "null"]},
+    (EventSection, "schema"): _DECLARED_SCHEMA,
+    (StageSection, "accepts"): _DECLARED_SCHEMA,
     (SubscriptionSection, "when"): {"type": "string", "pattern": r"\S"},
     (StageSection, "emits"): {"anyOf": [_EVENT_TYPE_SCHEMA, _EVENT_TYPE_LIST_SCHEMA]},
     (StageSection, "run"): {
@@ -257,14 +266,19 @@ def topology_json_schema() -> dict[str, Any]:
         "$schema": JSON_SCHEMA_DIALECT,
         "title": "A topology of Farandole",
         **generated,
-        # Without `package:`, each stage must name its function.
+        # Without `package:`, each stage of ours must name its function.
         "anyOf": [
             {"required": ["package"], "properties": {"package": {"type": "string"}}},
             {"properties": {"stages": {"additionalProperties": {"$ref": "#/$defs/HasRun"}}}},
         ],
         "$defs": {
             **definitions,
-            "HasRun": {"required": ["run"], "properties": {"run": {"type": "string"}}},
+            "HasRun": {
+                "anyOf": [
+                    {"required": ["run"], "properties": {"run": {"type": "string"}}},
+                    {"required": ["external"], "properties": {"external": {"const": True}}},
+                ]
+            },
         },
     }
 

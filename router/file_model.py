@@ -35,6 +35,7 @@ from farandole.router.file_values import (
     SubscribedType,
     WordList,
     check_condition,
+    check_declared_schema,
     check_function,
     check_package,
     check_routes,
@@ -102,10 +103,15 @@ class DefaultsSection(FileSection):
     breaker: BreakerSection = BreakerSection()
 
 
+DeclaredSchema = Annotated[dict[str, Any] | str, BeforeValidator(check_declared_schema)]
+"""A JSON Schema, or the path of a file with one, relative to the pipeline's folder."""
+
+
 class EventSection(FileSection):
     partitions: Partitions | None = None
     key: str | None = None
     retention: PositiveDuration | None = None
+    declared_schema: DeclaredSchema | None = Field(default=None, alias="schema")
 
 
 class SubscriptionSection(FileSection):
@@ -129,6 +135,8 @@ class StageSection(FileSection):
     )
     retry: RetrySection = RetrySection()
     breaker: BreakerSection = BreakerSection()
+    external: bool = False
+    accepts: DeclaredSchema | None = None
 
     @property
     def subscribes(self) -> tuple[str, ...]:
@@ -212,7 +220,10 @@ class TopologyFile(FileSection):
         return tuple(name for name, stage in self.stages.items() if event_type in stage.subscribes)
 
     def function(self, stage: str) -> str | None:
-        """Return `package.module:function`; None if the file names neither `run` nor a package."""
+        """Return `package.module:function`; None if the file names neither `run` nor a package,
+        and for an external stage."""
+        if self.stages[stage].external:
+            return None
         written = self.stages[stage].run
         if written is not None:
             return written

@@ -126,6 +126,17 @@ def check_function(written: str) -> str:
     return written
 
 
+def check_declared_schema(written: object) -> object:
+    if isinstance(written, str) and written.endswith(".json"):
+        return written
+    if isinstance(written, dict) and written:
+        return written
+    raise _value_error(
+        "this is neither a JSON Schema nor the name of a .json file with one",
+        "write for example schemas/line.json, or {type: object, properties: …}",
+    )
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[float, BeforeValidator(parse_positive_duration)]
 Share = Annotated[float, BeforeValidator(parse_share)]

@@ -14,7 +14,14 @@ from farandole.events.kafka_names import (
     KafkaNames,
 )
 from farandole.events.topology_version import RetryPolicy
-from farandole.router import alert_lint, condition_lint, function_lint, parameter_lint, wiring_lint
+from farandole.router import (
+    alert_lint,
+    condition_lint,
+    external_lint,
+    function_lint,
+    parameter_lint,
+    wiring_lint,
+)
 from farandole.router.file_model import TopologyFile
 from farandole.router.lint_context import LintContext, LintRule
 from farandole.router.lint_finding import Finding, sorted_findings, with_code
@@ -162,5 +169,6 @@ _LINT_RULES: Mapping[str, LintRule] = {
     "conditions": condition_lint.lint_conditions,
     "parameters": parameter_lint.lint_parameters,
     "alerts": alert_lint.lint_alerts,
+    "external": external_lint.lint_external_stages,
     **function_lint.FUNCTION_RULES,
 }

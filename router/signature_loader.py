@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from farandole.router.declared_schemas import external_signature
 from farandole.router.file_model import TopologyFile
 from farandole.router.lint_finding import Finding, did_you_mean
 from farandole.router.yaml_source import YamlDocument
@@ -40,6 +41,10 @@ def load_signatures(
         written = topology.stages[stage].run is not None
         path = ("stages", stage, "run") if written else ("stages", stage)
         run = topology.function(stage)
+        if topology.stages[stage].external:
+            signatures[stage], problems = external_signature(document, topology, stage, folder)
+            findings += problems
+            continue
         try:
             if run is None:
                 raise _FunctionProblemError(

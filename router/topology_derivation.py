@@ -125,7 +125,8 @@ def _derive_stage(
         when=written.when,
         parameters=written.parameters or {},
         accepts=_accepted_by_function(signature),
-        code=_function_digest(signature),
+        code="" if written.external else _function_digest(signature),
+        external=written.external,
         **values,
     )
 
@@ -185,9 +186,11 @@ def _with_retry_topics(
     pipeline: str,
     names: KafkaNames,
 ) -> dict[str, StageSpec]:
-    """Return the stages with their retry topics."""
+    """Return the stages with their retry topics; an external stage has none."""
     return {
-        name: stage.model_copy(
+        name: stage
+        if stage.external
+        else stage.model_copy(
             update={
                 "parking": RetryTopic(
                     topic=names.retry_topic(pipeline, name),

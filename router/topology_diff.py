@@ -98,6 +98,7 @@ def _stage_reasons(old: StageSpec, new: StageSpec) -> Iterator[Reason]:
         *_changed_setting("subscribes", "event_types", list(old.subscribes), list(new.subscribes)),
         *_changed_setting("emits", "event_types", list(old.emits), list(new.emits)),
         *_changed_setting("run", "plain", old.run, new.run),
+        *_changed_setting("external", "plain", old.external, new.external),
         *_changed_keys(StageSpec, old, new),
         *_changed_keys(RetryPolicy, old.retry, new.retry),
         # The keys of a breaker are read together.

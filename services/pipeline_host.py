@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from farandole.broker.settings import Settings
-from farandole.catalog.active_stages import active_stages
+from farandole.catalog.active_stages import hosted_stages
 from farandole.catalog.published_versions import VersionsByNumber, follow_versions
 from farandole.events.topology_version import Version
 from farandole.services.companion_services import COMPANION_COMMANDS, companion_service
@@ -43,5 +43,5 @@ async def host_pipeline(
         ]
 
     async with follow_versions(settings, version.pipeline) as published:
-        count = len(active_stages(published.versions))
+        count = len(hosted_stages(published.versions))
         await supervise_until_stopped(settings, published, wanted_services, lambda: ready(count))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from farandole.broker.settings import ENV_PREFIX, Settings
-from farandole.catalog.active_stages import active_stages
+from farandole.catalog.active_stages import hosted_stages
 from farandole.catalog.published_versions import VersionsByNumber
 from farandole.services.supervisor import ServiceSpec, silence_limit
 
@@ -28,10 +28,11 @@ def worker_services(
     """Return a service for each stage, with as many processes as the file says, so that a stage
     that crashes takes no other with it; or, `together`, one service that hosts all of them.
 
-    Empty `stages` means all stages that events can still come to. `processes` overrides the file.
-    `memory` is how many MiB of data each process may use; None for the worker's own default.
+    Empty `stages` means all stages that events can still come to, without external ones.
+    `processes` overrides the file. `memory` is how many MiB of data each process may use; None
+    for the worker's own default.
     """
-    every = active_stages(versions)
+    every = hosted_stages(versions)
     pipeline = versions[max(versions)].pipeline
     wanted = list(stages) or list(every)
     hosts = [list(stages)] if together else [[stage] for stage in wanted]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from farandole.broker.settings import Settings
-from farandole.catalog.active_stages import ActiveStage, active_stages
+from farandole.catalog.active_stages import ActiveStage, active_stages, hosted_stages
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
 from farandole.events.file_keys import restarting_fields
 from farandole.events.next_step import NextStep
@@ -109,7 +109,7 @@ class StageHost:
     async def _apply_versions(self, versions: VersionsByNumber, *, first: bool = False) -> None:
         """Start, change and stop stages, so that the stages of these versions are hosted."""
         newest = versions[max(versions)]
-        stages = active_stages(versions)
+        stages = hosted_stages(versions)
         if first:
             missing = [name for name in self._stages if name not in stages]
             if missing:

@@ -80,6 +80,8 @@ def _require_importable(folder: Path, version: Version) -> None:
     add_to_import_path(folder)
     missing: dict[str, str] = {}
     for name, stage in version.stages.items():
+        if stage.external:
+            continue
         try:
             load_function(stage.run)
         except FunctionNotFoundError as error:

@@ -75,7 +75,7 @@ def test_a_default_in_the_file_is_the_published_default() -> None:
     [
         (("stages", "load", "subscribes", "line.read"), ["when"]),
         (("stages", "load", "subscribes", 0, "line.read"), ["when"]),
-        (("events", "line.read"), ["partitions", "key", "retention"]),
+        (("events", "line.read"), ["partitions", "key", "retention", "schema"]),
         (("alerts", "routes", 0), ["email", "webhook", "stages", "errors"]),
         (("defaults", "retry"), list(RetrySection.model_fields)),
         (("stages", "load", "retry"), list(RetrySection.model_fields)),
