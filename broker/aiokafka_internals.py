@@ -36,6 +36,7 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaConnectionError,
     KafkaError,
+    NodeNotReadyError,
     for_code,
 )
 from aiokafka.structs import OffsetAndMetadata
@@ -55,7 +56,7 @@ try:
     # `import X as X` is for others: `cluster_admin.py` (configs of topics), `lane_assignor.py` (our
     # own assignor), `connection_diagnosis.py` (asking a server by hand why it refuses us: aiokafka
     # only logs it), `record_batch.py` (batches whose headers are encoded once for each lane),
-    # `group_offsets.py` (requests that are newer than aiokafka).
+    # `group_offsets.py`, `topic_ids.py` (requests that are newer than aiokafka).
     from aiokafka import client as network
     from aiokafka.admin.config_resource import ConfigResource as ConfigResource
     from aiokafka.admin.config_resource import ConfigResourceType as ConfigResourceType
@@ -514,6 +515,22 @@ def new_topic(
     topic = NewTopic(name, partitions, 1, topic_configs=dict(configs))
     topic.replication_factor = -1 if replication_factor is None else replication_factor
     return topic
+
+
+async def send_admin_request(client: AIOKafkaAdminClient, request: Any) -> Any:
+    """Return the answer of a broker to a request. Raises KafkaError, and NotImplementedError if the
+    broker knows none of its versions."""
+    return await client._send_request(request)
+
+
+async def send_consumer_request(consumer: AIOKafkaConsumer, request: Any) -> Any:
+    """Return the answer of a broker to a request over a connection of the consumer. Raises as
+    `send_admin_request`."""
+    client = consumer._client
+    node = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError("no broker is known")
+    return await client.send(node, request)
 
 
 # Groups

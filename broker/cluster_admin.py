@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker import removal_requests, topic_creation
+from farandole.broker import removal_requests, topic_creation, topic_ids
 from farandole.broker.admin_calls import call_until_final
 from farandole.broker.aiokafka_internals import group_offsets
 from farandole.broker.broker_errors import BrokerError
@@ -62,6 +62,10 @@ class ClusterAdmin:
             lambda: self._client.describe_topics(), "asking for the topics"
         )
         return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+    async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        """Return Kafka's id of each topic that exists (`topic_ids.topic_ids`)."""
+        return await topic_ids.topic_ids(self._client, self._settings, topics)
 
     async def cluster_id(self) -> str:
         """Return the id that the cluster got when it was formatted."""

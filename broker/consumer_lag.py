@@ -24,10 +24,17 @@ class InputLag:
     end: int
 
     @property
+    def position(self) -> int:
+        """The next offset to handle; 0 if none is committed, or one behind the end, which was
+        committed in an earlier topic of this name."""
+        committed = self.committed
+        return committed if committed is not None and committed <= self.end else 0
+
+    @property
     def lag(self) -> int:
         """The lag in offsets, not events: transaction markers take offsets too. It is 0 for an idle
         stage."""
-        return self.end - (self.committed or 0)
+        return self.end - self.position
 
 
 LagByStage = Mapping[str, list[InputLag]]
@@ -84,7 +91,7 @@ async def unread_ranges(admin: ClusterAdmin, found: Iterable[InputLag]) -> Unrea
     """Return the ranges of offsets in these partitions that are still to be read."""
     behind = {each.partition: each for each in found if each.lag > 0}
     firsts = await admin.start_offsets(list(behind)) if behind else {}
-    begin = {tp: max(firsts[tp], each.committed or 0) for tp, each in behind.items()}
+    begin = {tp: max(firsts[tp], each.position) for tp, each in behind.items()}
     return {tp: (first, behind[tp].end) for tp, first in begin.items() if first < behind[tp].end}
 
 

@@ -38,6 +38,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient)
 
+# A group learns only from metadata that a topic exists again or has more partitions. The default of
+# five minutes would be five minutes of silence.
+_GROUP_METADATA_AGE_MS = 10_000
 _NO_POLL_LIMIT_MS = 2**53  # ms: a member that fetches nothing is idle, not dead
 
 
@@ -110,6 +113,7 @@ def make_consumer(settings: Settings, *, group: str | None = None, **over: Any) 
             "max_poll_interval_ms": _NO_POLL_LIMIT_MS,
             "fetch_max_wait_ms": 100,
         }
+        | ({} if group is None else {"metadata_max_age_ms": _GROUP_METADATA_AGE_MS})
         | over
     )
     return pin_cluster(consumer, settings)

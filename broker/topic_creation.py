@@ -189,5 +189,6 @@ def check_partition_counts(wanted: Mapping[str, TopicSpec], existing: Mapping[st
         if not spec.grows and count != spec.partitions:
             raise TopicMismatchError(
                 f"the topic {name} has {count} partitions and should have {spec.partitions};"
-                " change its partitions in topology.yaml, or give the event another name"
+                f" write `partitions: {count}` for its event in topology.yaml to take it as it is,"
+                " or give the event another name"
             )

@@ -136,6 +136,12 @@ class VersionIndex:
         """Return True if the topic is that of an event type under some version."""
         return bool(self.starts(topic, 0))
 
+    def life(self, topic: str) -> int:
+        """Return the life of a topic: that which the newest version with the topic says; 1 if no
+        version has it."""
+        starts = self.starts(topic, 0)
+        return starts[0].version.events[starts[0].event_type].life if starts else 1
+
     def root_owner(self, topic: str, partition: int, offset: int) -> Owner | None:
         """Return the owner of a root at this position; None if no version has the topic."""
         starts = self.starts(topic, partition)
@@ -189,7 +195,8 @@ class VersionIndex:
         """Return the run that a root at this position opens."""
         reader = self._run_ids.get(topic)
         if reader is None:
-            reader = _RunIdReader(RunIdGenerator(self.newest.installation, topic))
+            generator = RunIdGenerator(self.newest.installation, topic, self.life(topic))
+            reader = _RunIdReader(generator)
             self._run_ids[topic] = reader
         return reader.run_id(partition, offset)
 

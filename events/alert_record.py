@@ -13,7 +13,10 @@ from farandole.events.record import OutgoingRecord
 from farandole.events.record_time import RowTime
 from farandole.events.row_format import check_json_format
 
-AlertKind = Literal["run.late", "stage.unworked", "stage.age", "stage.held", "ledger.lags"]
+AlertKind = Literal[
+    "run.late", "stage.unworked", "stage.age", "stage.held", "stage.lost", "topic.changed",
+    "ledger.lags",
+]  # fmt: skip
 
 
 class Alert(BaseModel):

@@ -8,6 +8,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
 
+from farandole.events.event_position import living_name
+
 _ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"  # RFC 4648 base32, lowercase, no padding
 _LETTERS = bytes.maketrans(bytes(range(32)), _ALPHABET)
 
@@ -56,11 +58,13 @@ class RunIdGenerator:
     A run id is the base32 of 64 bits: a BLAKE2b of (installation id, topic, partition), and to it
     the offset as a Weyl sequence (odd steps of 2^64 / golden ratio), so that no two offsets of a
     partition share one and neighbours do not look alike. Short enough to type, and never the same
-    in a broker that was wiped, because the installation differs.
+    in a broker that was wiped, because the installation differs; nor in a topic that was created
+    again, because its life differs.
     """
 
-    def __init__(self, installation: UUID, topic: str) -> None:
-        self._origin = installation.bytes + topic.encode()
+    def __init__(self, installation: UUID, topic: str, life: int = 1) -> None:
+        """`life` is that of the topic, as the published version says."""
+        self._origin = installation.bytes + living_name(topic, life).encode()
         self._seeds: dict[int, int] = {}
 
     def run_id(self, partition: int, offset: int) -> str:

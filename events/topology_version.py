@@ -22,7 +22,8 @@ VERSION_FORMAT = KNOWN_FORMATS["version"]
 subscribers, also of different releases:
 
 1. versions of release 0.1
-2. all later ones: a `Decimal` is written as a JSON number, not as text
+2. a `Decimal` is written as a JSON number, not as text; the life of a topic is part of the ids of
+   runs and events
 """
 
 
@@ -151,6 +152,16 @@ class EventSpec(_FrozenModel):
     boundaries: tuple[int, ...] = ()
     """Per partition, the end offset when this version was published: a record without a version
     belongs to the newest version whose boundary is at or below its offset."""
+    topic_id: str | None = None
+    """Kafka's id of the topic when this version was published; None if it was not known."""
+    life: Annotated[int, Field(ge=1)] = 1
+    """How many topics of this name the pipeline has had, this one included. From the second one on
+    it is part of the ids of runs and events (`router/topic_lives.py`)."""
+
+    @property
+    def as_described(self) -> EventSpec:
+        """The event type as a file describes it: without what publishing adds."""
+        return self.model_copy(update={"boundaries": (), "topic_id": None, "life": 1})
 
 
 class StageSpec(_FrozenModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,6 +48,7 @@ from farandole.broker.group_offsets import (
 )
 from farandole.broker.kafka_clients import close_client, make_producer
 from farandole.broker.settings import Settings
+from farandole.broker.topic_ids import consumer_topic_ids
 from farandole.broker.topic_reader import read_table
 from farandole.broker.transactions import await_all, send_records, translated_errors
 from farandole.broker.undecodable_records import Batches, UndecodableSkipper
@@ -83,9 +84,15 @@ class GroupMembership:
     consumer: AIOKafkaConsumer
     group: str
     member: GroupMember = NO_MEMBER
+    topic_ids: dict[str, str] = field(default_factory=dict)
+    """Kafka's ids of the topics that were asked for, as of the last answer."""
     _admin: ClusterAdmin | None = None
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def read_topic_ids(self, topics: Collection[str]) -> None:
+        """Ask for the ids of topics. Raises BrokerError."""
+        self.topic_ids |= await consumer_topic_ids(self.consumer, self.settings, topics)
 
     async def admin(self) -> ClusterAdmin:
         """Return the admin client that all lanes use when they open: to connect takes longer than
@@ -154,6 +161,7 @@ class KafkaPort:
 
     async def fence(self) -> None:
         self.raise_if_stopping()
+        self._require_known_partitions()
         self._producer = make_producer(
             self.membership.settings, transactional_id=self.transactional_id
         )
@@ -175,6 +183,7 @@ class KafkaPort:
             raise OutcomeUnknownError(str(error)) from None
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
+        await self._ask_for_topics()
         tps = [TopicPartition(*p) for p in self.inputs]
         asking = stable_offsets(self.membership.consumer, self.membership.group, tps)
         found = await self._translated(asking, self._deadline())
@@ -190,6 +199,37 @@ class KafkaPort:
                 )
             committed[partition] = CommittedOffset(entry.offset, entry.metadata or "")
         return committed
+
+    def _require_known_partitions(self) -> None:
+        """Raise OffsetLostError if an input is a partition that somebody else has added."""
+        known = self.spec.known_topics()
+        for topic, index in self.inputs:
+            if topic in known and index >= known[topic].partitions:
+                raise OffsetLostError(
+                    f"the topic {topic} has a partition {index}, and the published version knows"
+                    f" {known[topic].partitions} partitions; {self.spec.changed_topic_remedy}"
+                )
+
+    async def _ask_for_topics(self) -> None:
+        """Raise OffsetLostError if an input topic is not the one that it should be now."""
+        topics = self.spec.known_topics().keys() & {partition.topic for partition in self.inputs}
+        try:
+            await self.membership.read_topic_ids(topics)
+        except BrokerError as error:
+            raise OutcomeUnknownError(str(error)) from None
+        self._require_known_topics()
+
+    def _require_known_topics(self) -> None:
+        """Raise OffsetLostError if an input topic is another one, by the ids that were read last:
+        its offsets are not those that the lane knows."""
+        known, found = self.spec.known_topics(), self.membership.topic_ids
+        for topic, _ in self.inputs:
+            expected = known[topic].id if topic in known else None
+            if expected is not None and found.get(topic, expected) != expected:
+                raise OffsetLostError(
+                    f"the topic {topic} was deleted and created again: its offsets begin anew;"
+                    f" {self.spec.changed_topic_remedy}"
+                )
 
     async def _replace_lost(
         self, found: Mapping[TopicPartition, Any]
@@ -223,6 +263,7 @@ class KafkaPort:
         self.is_open = True
 
     async def wait_if_paused(self) -> bool:
+        self._require_known_topics()
         # The consumer stays in the group without a fetch: heartbeats are sent all the same.
         if not self.spec.is_paused():
             return False

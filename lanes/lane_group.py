@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from farandole.broker.aiokafka_internals import (
     force_close_client,
     raise_coordinator_error,
 )
+from farandole.broker.broker_errors import BrokerError
 from farandole.broker.group_offsets import current_member
 from farandole.broker.kafka_clients import close_client, make_consumer
 from farandole.broker.settings import Settings
@@ -24,6 +26,8 @@ from farandole.lanes.lane_protocol import LaneLog, run_lane
 from farandole.lanes.lane_spec import LaneSpec
 
 log = structlog.get_logger()
+
+_TOPIC_WATCH_SECONDS = 5.0
 
 
 class MembershipError(Exception):
@@ -63,12 +67,14 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._started = True
         consumer.subscribe(self._topics, listener=self)
         stop = asyncio.ensure_future(stopping.wait())
+        watch = asyncio.create_task(self._watch_topics())
         ends: set[asyncio.Future[Any]] = {stop, self._failure}
         try:
             while not (await asyncio.wait(ends, timeout=1, return_when=asyncio.FIRST_COMPLETED))[0]:
                 self._check_coordinator(consumer)
         finally:
             stop.cancel()
+            watch.cancel()
             self._leaving = True
             await self._end_lanes(self._spec.drain_seconds)
             await close_client(consumer)
@@ -84,6 +90,15 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._log.info("group.resubscribed", topics=self._topics)
         if self._started:
             self._membership.consumer.subscribe(self._topics, listener=self)
+
+    async def _watch_topics(self) -> None:
+        """Read the ids of the input topics every few seconds, until cancelled: aiokafka goes on in
+        a topic that was created again, at the offset that it had in the earlier one."""
+        while True:
+            await asyncio.sleep(_TOPIC_WATCH_SECONDS)
+            with suppress(BrokerError):  # what is away may come back
+                known = self._spec.known_topics()
+                await self._membership.read_topic_ids(known.keys() & set(self._topics))
 
     def _check_coordinator(self, consumer: Any) -> None:
         """End the membership if its coordination has failed. aiokafka raises such an error

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from farandole.lanes.lane_observer import LaneObserver, NullObserver
 from farandole.lanes.lane_port import LanePort
@@ -21,6 +21,18 @@ def _unwrapped(port: LanePort) -> LanePort:
 
 def _unobserved(_: int) -> LaneObserver:
     return NullObserver()
+
+
+class KnownTopic(NamedTuple):
+    """An input topic as whoever hosts the lanes knows it."""
+
+    partitions: int
+    id: str | None
+    """Kafka's id of the topic; None if it is not known."""
+
+
+def _no_topics() -> Mapping[str, KnownTopic]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,11 @@ class LaneSpec:
     """Compacted topics with the state of the lanes."""
     lost_offset_remedy: str = ""
     """What a person can do if the committed offset of a lane is lost; appended to that error."""
+    known_topics: Callable[[], Mapping[str, KnownTopic]] = _no_topics
+    """Returns what is known now of the input topics. A lane stops at a topic that is another one,
+    and at partitions that its topic did not have; topics that are not in the result may be any."""
+    changed_topic_remedy: str = ""
+    """What a person can do about such a topic; appended to that error."""
     restart_lost_input: bool = False
     """Read an input whose offset is lost from its start, instead of stopping the lane."""
     is_paused: Callable[[], bool] = _never

@@ -22,6 +22,9 @@ def firing_text(condition: AlertCondition, command_line: CommandLine = plain_com
                 f"`{stage}` is behind: it has not settled what is older than {condition.age:g} s;"
                 f" {unread} unread"
             )
+        case "stage.lost" | "topic.changed":
+            assert condition.step is not None  # both have one
+            return f"{condition.detail}; {condition.step.text(command_line)}"
         case "ledger.lags":
             return (
                 f"the ledger lags: entries older than {condition.age:g} s are unread ({unread});"
@@ -37,6 +40,10 @@ def resolved_text(condition: AlertCondition) -> str:
             return f"`{stage}` is worked again" if condition.members else f"`{stage}` has read all"
         case "stage.age":
             return f"`{stage}` has caught up: nothing unread is older than {condition.age:g} s"
+        case "stage.lost":
+            return f"`{stage}` has all of its offsets again"
+        case "topic.changed":
+            return f"the topic of {condition.key.rpartition('/')[2]} is as its version says"
         case "ledger.lags":
             return "the ledger has caught up"
 

@@ -41,6 +41,9 @@ class TraceTarget(NamedTuple):
     id: str | None = None
     """The id of the event; the position is then that of its cause. None if the position is that of
     the event itself."""
+    life: int | None = None
+    """The life of the topic that the id names; None if there is no id, which means the topic as it
+    is now."""
 
 
 def parse_trace_target(text: str) -> TraceTarget:
@@ -49,7 +52,9 @@ def parse_trace_target(text: str) -> TraceTarget:
     parts = text.rsplit("/", 3)
     if len(parts) == 4:
         position = EventPosition.parse(text)
-        found = TraceTarget(position.event_type, position.partition, position.offset, text)
+        found = TraceTarget(
+            position.event_type, position.partition, position.offset, text, position.life
+        )
     else:
         name, partition, offset = parts
         found = TraceTarget(name, int(partition), int(offset))
@@ -69,12 +74,16 @@ def event_topics(versions: Iterable[Version], name: str) -> list[str]:
     return [*found]
 
 
-def cause_position(headers: Mapping[str, bytes], version: Version) -> RecordPosition | None:
-    """Return the position of the event that caused an event of a stage, by the headers of the
-    latter and its version. None if its id contains no position of a topic of this version."""
+def cause_position(
+    headers: Mapping[str, bytes], version: Version
+) -> tuple[RecordPosition, int] | None:
+    """Return the position of the event that caused an event of a stage, and the life of its topic,
+    by the headers of the latter and its version. None if its id contains no position of a topic of
+    this version."""
     try:
         position = EventPosition.parse((headers.get("ce_id") or b"").decode())
-        return RecordPosition(version.events[position.event_type].topic, *position[1:3])
+        topic = version.events[position.event_type].topic
+        return RecordPosition(topic, position.partition, position.offset), position.life
     except (ValueError, KeyError):
         return None
 
@@ -102,11 +111,11 @@ class CauseMatcher:
     """Finds the effects and the dead letters of given events among other records."""
 
     def __init__(self, installation: UUID, events: Iterable[tuple[str, RecordPosition]]) -> None:
-        """`events` are pairs (event type, position)."""
+        """`events` are pairs of the name that stands in ids for the event type, and a position."""
         self._source_prefix = f"farandole://{installation}/".encode()
         self._positions = {position for _, position in events}
         self._offsets: dict[tuple[bytes, int], list[int]] = {}
-        """By event type and partition."""
+        """By that name and partition."""
         for event_type, position in events:
             key = event_type.encode(), position.partition
             self._offsets.setdefault(key, []).append(position.offset)

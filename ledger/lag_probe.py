@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
@@ -19,13 +20,26 @@ from farandole.broker.consumer_lag import (
     unread_ranges,
 )
 from farandole.broker.settings import Settings
+from farandole.catalog.input_faults import (
+    ChangedTopic,
+    changed_topics,
+    lost_input_text,
+    lost_inputs,
+)
 from farandole.catalog.topology_table import TopologyDecoder
 from farandole.events.topology_version import Version
-from farandole.ledger.stage_alerts import LEDGER_LAG_SECONDS, LagSample
+from farandole.ledger.stage_alerts import LEDGER_LAG_SECONDS, LagSample, TopicSample
 
 log = structlog.get_logger()
 
 PROBE_INTERVAL = 5.0  # seconds between two probes
+
+
+class ProbeResult(NamedTuple):
+    """What one probe of everything has measured."""
+
+    stages: Sequence[LagSample]
+    topics: Sequence[TopicSample]
 
 
 class LagProbe:
@@ -43,10 +57,10 @@ class LagProbe:
         self._settings = settings
         self._rows = rows
         self._is_wanted = is_wanted
-        self._latest: list[LagSample] | None = None
+        self._latest: ProbeResult | None = None
         self._decoder = TopologyDecoder()
 
-    def take_latest(self) -> Sequence[LagSample] | None:
+    def take_latest(self) -> ProbeResult | None:
         """Return the newest result; None if nothing was measured since the last call."""
         latest, self._latest = self._latest, None
         return latest
@@ -63,23 +77,47 @@ class LagProbe:
                 log.warning("watching.unanswered", why=str(error))
                 await asyncio.sleep(PROBE_INTERVAL)
 
-    async def _probe_all(self, admin: ClusterAdmin) -> list[LagSample]:
+    async def _probe_all(self, admin: ClusterAdmin) -> ProbeResult:
+        stages: list[LagSample] = []
+        topics: list[TopicSample] = []
         versions = self._decoder.decode(self._rows()).newest_versions()
-        found = [await self._probe_stage(admin, v, stage) for v in versions for stage in v.stages]
+        for version in versions:
+            changed = await changed_topics(admin, version)
+            stages += [await self._probe_stage(admin, version, s, changed) for s in version.stages]
+            topics += [
+                TopicSample(version.pipeline, name, each and each.message, each and each.next_step)
+                for name, each in changed.items()
+            ]
         if versions:
             ledger = await self._probe_ledger(admin)
-            found += [ledger._replace(pipeline=v.pipeline) for v in versions]
-        return found
+            stages += [ledger._replace(pipeline=v.pipeline) for v in versions]
+        return ProbeResult(stages, topics)
 
-    async def _probe_stage(self, admin: ClusterAdmin, version: Version, stage: str) -> LagSample:
+    async def _probe_stage(
+        self,
+        admin: ClusterAdmin,
+        version: Version,
+        stage: str,
+        changed: Mapping[str, ChangedTopic | None],
+    ) -> LagSample:
         names, age = self._settings.names, version.stages[stage].age
         try:
-            unread = await unread_ranges(admin, await stage_input_lag(admin, names, version, stage))
+            lags = await stage_input_lag(admin, names, version, stage)
+            lost = await lost_inputs(admin, lags, changed)
+            unread = await unread_ranges(admin, lags)
             old = age is not None and await _has_older_unread(admin, unread, age)
         except TopicMissingError:
-            return LagSample(version.pipeline, stage, 0, 0, age=age, measured=False)
+            return LagSample(version.pipeline, stage, 0, 0, age=age, measured=False, lost="")
         members = await admin.count_members(names.stage_group(version.pipeline, stage))
-        return LagSample(version.pipeline, stage, members, total_unread(unread), old, age)
+        return LagSample(
+            version.pipeline,
+            stage,
+            members,
+            total_unread(unread),
+            old,
+            age,
+            lost=lost_input_text(stage, lost) if lost else "",
+        )
 
     async def _probe_ledger(self, admin: ClusterAdmin) -> LagSample:
         names = self._settings.names

@@ -14,7 +14,7 @@ from farandole.lanes.lane_group import LaneGroup, run_with_companion
 from farandole.lanes.lane_spec import LaneSpec
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.lag_probe import LagProbe
-from farandole.ledger.stage_alerts import AlertCondition, alert_conditions
+from farandole.ledger.stage_alerts import AlertCondition, alert_conditions, topic_conditions
 
 DRAIN_SECONDS = 10.0  # how long the lanes may take to end
 _ALERTING_LANE = 0  # the only lane that writes alerts about stages
@@ -33,10 +33,10 @@ async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
         )
 
         def take_conditions() -> Sequence[AlertCondition] | None:
-            samples = probe.take_latest()
-            if samples is None:
+            latest = probe.take_latest()
+            if latest is None:
                 return None
-            return [*alert_conditions(samples)]
+            return [*alert_conditions(latest.stages), *topic_conditions(latest.topics)]
 
         def make_lane(lane: int) -> BookkeeperLane:
             if lane != _ALERTING_LANE:

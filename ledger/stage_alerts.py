@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from farandole.catalog.input_faults import lost_input_step
+from farandole.events.next_step import NextStep
+
 LEDGER_LAG_SECONDS = 60.0
 """The ledger lags if an entry is unread for longer than this."""
 FIRE_AFTER_MS = 15_000
 """How long a stage may be without a worker before the alert fires; a restart takes seconds."""
+LOST_AFTER_MS = 5_000
+"""How long an offset may be lost, or a topic changed, before the alert fires: Kafka acknowledges a
+version before everybody can read the offsets that it brings."""
 
 
 class LagSample(NamedTuple):
@@ -27,9 +33,22 @@ class LagSample(NamedTuple):
     """The age that is allowed, in seconds; None if unread events may have any age."""
     measured: bool = True
     """False if Kafka did not give the numbers, so that nothing is known."""
+    lost: str | None = None
+    """What is lost of its inputs, as text; empty if nothing is. None for the ledger."""
 
 
-ConditionKind = Literal["stage.unworked", "stage.age", "ledger.lags"]
+class TopicSample(NamedTuple):
+    """What a probe has found about the topic of an event type."""
+
+    pipeline: str
+    event_type: str
+    change: str | None
+    """How it differs from what the version in force says, as text; None if it does not."""
+    step: NextStep | None = None
+    """What a person can do about it."""
+
+
+ConditionKind = Literal["stage.unworked", "stage.age", "stage.lost", "topic.changed", "ledger.lags"]
 """The kinds of alerts that a condition can raise."""
 
 
@@ -52,6 +71,20 @@ class AlertCondition(NamedTuple):
     """Processes that work on it."""
     age: float | None
     """The age that is allowed, in seconds; None if unread events may have any age."""
+    detail: str = ""
+    """What is lost or changed, as text."""
+    step: NextStep | None = None
+    """What a person can do about that."""
+
+
+def topic_conditions(samples: Iterable[TopicSample]) -> Iterator[AlertCondition]:
+    """Yield a condition for the topic of each event type, true or not."""
+    for each in samples:
+        sample = LagSample(each.pipeline, None, 0, 0)
+        name = f"topic/{each.event_type}"
+        yield _condition(name, "topic.changed", sample, bool(each.change), LOST_AFTER_MS)._replace(
+            detail=each.change or "", step=each.step
+        )
 
 
 def alert_conditions(samples: Iterable[LagSample]) -> Iterator[AlertCondition]:
@@ -62,6 +95,9 @@ def alert_conditions(samples: Iterable[LagSample]) -> Iterator[AlertCondition]:
             continue
         is_unworked = not each.members and each.unread > 0
         yield _stage_condition("unworked", "stage.unworked", each, is_unworked, FIRE_AFTER_MS)
+        if each.lost is not None:
+            lost = _stage_condition("lost", "stage.lost", each, bool(each.lost), LOST_AFTER_MS)
+            yield lost._replace(detail=each.lost, step=lost_input_step(each.stage))
         if each.age is not None:
             # If there is no worker, `stage.unworked` fires for that; this alert stays as it is.
             is_behind = each.has_old if each.members or not each.has_old else None

@@ -61,6 +61,11 @@ def _alert_steps(incident: Incident) -> list[NextStep]:
         steps.append(NextStep("what the run did, and what it waits for", ("run", incident.run)))
     if incident.error == "stage.unworked" and incident.firing:
         steps.append(NextStep("start a worker", ("work", incident.stage)))
+    if incident.error == "stage.lost" and incident.firing:
+        words = ("seek", shlex.quote(incident.stage), "--to earliest|latest|OFFSET")
+        steps.append(NextStep("decide where it goes on", words))
+    if incident.error == "topic.changed" and incident.firing:
+        steps.append(NextStep("see what applying the file would change", ("plan",)))
     steps.append(NextStep("how far every stage is", ("status",)))
     if incident.firing:
         steps.append(_mute_step(incident))

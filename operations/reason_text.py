@@ -119,6 +119,7 @@ _TEMPLATES: Mapping[str, str] = {
     "row_without_entries": "it has a row, and no entry",
     "partition_missing": "there is no {partition}",
     "record_gone": "{position} is gone: retention has taken everything before {first}",
+    "topic_recreated": "{position} is gone: its topic was created again since",
     "record_not_written": "{position} is not written yet: the partition ends at {end}",
     "record_no_event": "{position} is no event: a transaction's marker, or a record that was "
     "aborted",

@@ -34,6 +34,8 @@ class ClusterSnapshot:
     configs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The configs of the topics that the file needs and that exist."""
     unread: tuple[UnreadEvents, ...] = ()
+    recreated: frozenset[str] = frozenset()
+    """The topics of the file that are not the ones of the versions (`router/topic_lives.py`)."""
 
     @property
     def newest(self) -> Version | None:
@@ -82,6 +84,7 @@ def make_plan(
     edges = {(n, each.stage, each.event_type) for each in snapshot.unread for n in each.versions}
     changes = [
         *diff_topologies(newest, derived, snapshot.unread, derived.topics),
+        *_recreated_changes(derived, snapshot),
         *_schema_changes(derived, snapshot, edges),
         *_config_changes(derived, snapshot),
     ]
@@ -90,7 +93,7 @@ def make_plan(
         newest=newest.version if newest else None,
         topics={name: snapshot.topics[name] for name in derived.topics if name in snapshot.topics},
         changes=tuple(changes),
-        publishes=newest is None or not same_content(newest, derived),
+        publishes=newest is None or bool(snapshot.recreated) or not same_content(newest, derived),
         rollback_of=rollback_of,
     )
 
@@ -99,7 +102,7 @@ def same_content(version: Version, derived: DerivedTopology) -> bool:
     """Return True if the version has the content of the file. Its boundaries do not count, and
     neither does what a newer release has added: otherwise two routers of different releases would
     publish in turns."""
-    events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
+    events = {name: event.as_described for name, event in version.events.items()}
     return _known_fields(events, version.stages, version.alerts, version.expect) == _known_fields(
         derived.events, derived.stages, derived.alerts, derived.expect
     )
@@ -133,6 +136,14 @@ def load_plan(raw: bytes) -> ChangePlan:
 
 def _saved_reason(change: Change) -> Reason:
     return Reason("text", {"text": change.said})
+
+
+def _recreated_changes(derived: DerivedTopology, snapshot: ClusterSnapshot) -> Iterator[Change]:
+    for event in derived.events.values():
+        if event.topic in snapshot.recreated:
+            found = snapshot.topics.get(event.topic, 0)
+            fields = {"exists": found > 0, "added": max(0, event.partitions - found)}
+            yield describe_change("~", "topic", event.topic, [Reason("topic_recreated", fields)])
 
 
 def _schema_changes(

@@ -19,6 +19,7 @@ from farandole.catalog.ownership import VersionIndex
 from farandole.events.topology_version import Version
 from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
 from farandole.router.publish_transaction import end_unfinished_publication
+from farandole.router.topic_lives import recreated_topics
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_change import UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
@@ -63,10 +64,13 @@ async def take_snapshot(
         existing = await admin.topics()
         derived = resolve_topics(derived, versions, existing, settings.names)
         check_partition_counts(derived.topics, existing)
+        topics = [event.topic for event in derived.events.values()]
+        ids = await admin.topic_ids([topic for topic in topics if topic in existing])
+        recreated = recreated_topics(topics, versions, existing, ids)
         configs = await admin.topic_configs([name for name in derived.topics if name in existing])
         found = await stage_input_lags(admin, settings, versions, existing)
     waiting = await unread_events(settings, versions, found)
-    return ClusterSnapshot(versions, existing, configs, tuple(waiting)), derived
+    return ClusterSnapshot(versions, existing, configs, tuple(waiting), recreated), derived
 
 
 async def stage_input_lags(
@@ -121,7 +125,7 @@ async def _count_unread(
         edge = UnreadEvents(
             stage, each.event_type, topic, _versions_reading(versions, stage, topic), 0
         )
-        readers.setdefault(each.partition, []).append((each.committed or 0, edge))
+        readers.setdefault(each.partition, []).append((each.position, edge))
     start = {tp: min(offset for offset, _ in of) for tp, of in readers.items()}
     topics = list(dict.fromkeys(tp.topic for tp in readers))
     index = VersionIndex(versions)

@@ -233,6 +233,13 @@ def _partitions_changed(fields: Fields) -> str:
     return f"{text}{_KEYS_MOVE}" if fields["moves_keys"] else text
 
 
+def _topic_recreated(fields: Fields) -> str:
+    if not fields["exists"]:
+        return "is gone: it is created again, and what it held is lost"
+    added = f"; {fields['added']} missing partitions are added" if fields["added"] else ""
+    return f"was created again: it is read from its beginning, and its events get new ids{added}"
+
+
 def _key_changed(fields: Fields) -> str:
     text = f"key {fields['was'] or 'none'} → {fields['now'] or 'none'}"
     return f"{text}{_KEYS_MOVE}" if fields["was"] else text
@@ -279,6 +286,7 @@ _TEXTS: Mapping[str, Callable[[Fields], str]] = {
     "function_schemas_changed": lambda _: "its function has other schemas",
     "topic_added": _topic_added,
     "partitions_changed": _partitions_changed,
+    "topic_recreated": _topic_recreated,
     "key_changed": _key_changed,
     "data_schema_changed": lambda f: f"schema: {_schema_difference(f)}",
     "event_removed": _event_removed,

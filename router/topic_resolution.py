@@ -21,22 +21,31 @@ def resolve_topics(
     Partitions are never added to a topic, because that would move its keys: another partition count
     is another topic. The first topic of an event type keeps the plain name. A file that goes back
     to an earlier partition count uses that earlier topic again. `existing` has the partition count
-    of each topic of the cluster; it is used if no version contains the topic.
+    of each topic of the cluster.
+
+    Somebody else may have added partitions to a topic. A file that says the new number accepts it,
+    and keeps the topic. A topic that has lost partitions was created again: the missing ones may be
+    added, because no earlier event stands in it.
     """
-    published = {
-        event.topic: event.partitions for version in versions for event in version.events.values()
-    }
+    published: dict[str, int] = {}
+    current: dict[str, str] = {}
+    for version in versions:
+        published |= {event.topic: event.partitions for event in version.events.values()}
+        current |= {event_type: event.topic for event_type, event in version.events.items()}
     events, topics = {}, dict(derived.topics)
     for event_type, event in derived.events.items():
         plain = names.event_topic(derived.pipeline, event_type)
         wide = names.widened_topic(derived.pipeline, event_type, event.partitions)
         differs = existing.get(plain, event.partitions) != event.partitions
-        other = (
-            published[plain] != event.partitions
-            if plain in published
-            else differs and wide in existing
-        )
-        topic = wide if other else plain
+        newest = current.get(event_type, "")
+        if existing.get(newest) == event.partitions:
+            topic = newest
+        elif plain in published:
+            topic = wide if published[plain] != event.partitions else plain
+        else:
+            topic = wide if differs and wide in existing else plain
         events[event_type] = event.model_copy(update={"topic": topic})
-        topics[topic] = topics.pop(event.topic)
+        spec = topics.pop(event.topic)
+        lost_partitions = existing.get(topic, spec.partitions) < published.get(topic, 0)
+        topics[topic] = replace(spec, grows=True) if lost_partitions else spec
     return replace(derived, events=events, topics=topics)

@@ -27,6 +27,7 @@ ReasonCode = Literal[
     "function_schemas_changed",
     "topic_added",  # partitions, key, retention_ms
     "partitions_changed",  # was, now, topic, moves_keys
+    "topic_recreated",  # exists, added
     "key_changed",  # was, now
     "data_schema_changed",  # added, removed, changed, was, now
     "event_removed",  # unread

@@ -93,7 +93,7 @@ def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
         for stage in version.stages
     }
     topics |= system_topic_specs(names) | retry_topic_specs(stages)
-    events = {n: e.model_copy(update={"boundaries": ()}) for n, e in version.events.items()}
+    events = {name: event.as_described for name, event in version.events.items()}
     return DerivedTopology(
         version.pipeline,
         events,

@@ -12,7 +12,7 @@ The steps are those of `farandole.router.publish_transaction`; these two are don
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from farandole.broker.broker_errors import (
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import follow_table
+from farandole.broker.transactions import fenced_producer
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.topology_version import VERSION_FORMAT, Version
@@ -45,6 +46,7 @@ from farandole.router.publish_transaction import (
     publish_prepared,
     started_producers,
 )
+from farandole.router.topic_lives import newest_spec, recreated_topics, with_lives
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.topology_store import NotAppliedError, read_topology
@@ -158,9 +160,11 @@ async def _try_publish(job: _PublishJob) -> ApplyResult:
             existing = await admin.topics()
             versions = table.of(job.derived.pipeline)
             derived = resolve_topics(job.derived, versions, existing, job.settings.names)
-            if newest is None or not same_content(newest, derived):
+            recreated = await _recreated_topics(job, derived, versions, admin, existing)
+            if newest is None or recreated or not same_content(newest, derived):
                 _check_expected_state(job, derived, newest, existing)
-                prepared = await _prepare_version(job, derived, table, admin, existing)
+                prepared = await _prepare_version(job, derived, table, admin, existing, recreated)
+                await _fence_readers(job.settings, versions, recreated)
                 blocked_ms = await publish_prepared(
                     job.transaction, prepared, publisher, marker, job.attempts
                 )
@@ -211,6 +215,7 @@ async def _prepare_version(
     table: TopologyTable,
     admin: ClusterAdmin,
     existing: Mapping[str, int],
+    recreated: frozenset[str],
 ) -> PreparedVersion:
     history = table.of(derived.pipeline)
     version = Version(
@@ -229,18 +234,26 @@ async def _prepare_version(
         format=VERSION_FORMAT,
     )
     await _create_topics(job, derived, admin, existing)
-    known = {event.topic for earlier in history for event in earlier.events.values()}
-    # A topic that was created again contains nothing of an earlier version.
-    known -= set(job.created)
+    ids = await admin.topic_ids([event.topic for event in derived.events.values()])
+    events = with_lives(derived.events, history, recreated, ids)
+    version = version.model_copy(update={"events": events})
+    known: dict[str, int] = {}
+    for event in (event for earlier in history for event in earlier.events.values()):
+        # A topic that was created again contains nothing of an earlier version.
+        if event.topic not in recreated:
+            known[event.topic] = max(known.get(event.topic, 0), event.partitions)
     partitions = [
         TopicPartition(event.topic, index)
         for event in derived.events.values()
         for index in range(event.partitions)
     ]
-    new = [tp for tp in partitions if tp.topic not in known]
-    marked = [tp for tp in partitions if tp.topic in known]
+    # Of a topic to which somebody has added partitions, these alone are new.
+    new = [tp for tp in partitions if tp.partition >= known.get(tp.topic, 0)]
+    marked = [tp for tp in partitions if tp.partition < known.get(tp.topic, 0)]
     table_end = TopicPartition(job.settings.names.topology_topic, 0)
-    retries = [tp for tps in new_retry_partitions(version, history).values() for tp in tps]
+    emptied = recreated.union(job.created)
+    added = new_retry_partitions(version, history, emptied)
+    retries = [tp for tps in added.values() for tp in tps]
     starts = await admin.start_offsets([*new, *retries]) if new or retries else {}
     ends = await admin.end_offsets([table_end, *marked])
     return PreparedVersion(
@@ -249,10 +262,50 @@ async def _prepare_version(
         starts=starts,
         marked=tuple(marked),
         first_offsets=await first_offsets(
-            job.settings, admin, version, history, {**starts, **ends}
+            job.settings, admin, version, history, {**starts, **ends}, emptied
         ),
         topology_end=ends[table_end],
     )
+
+
+async def _recreated_topics(
+    job: _PublishJob,
+    derived: DerivedTopology,
+    versions: Sequence[Version],
+    admin: ClusterAdmin,
+    existing: Mapping[str, int],
+) -> frozenset[str]:
+    """Return the topics that are gone or were created again since the newest version, by somebody
+    else or by an earlier attempt of ours that has not published."""
+    topics = [event.topic for event in derived.events.values()]
+    ids = await admin.topic_ids([topic for topic in topics if topic in existing])
+    found = recreated_topics(topics, versions, existing, ids)
+    if versions and versions[-1] in job.attempts:
+        return found
+    return found.union(t for t in topics if t in job.created and newest_spec(versions, t))
+
+
+async def _fence_readers(
+    settings: Settings, versions: Sequence[Version], recreated: frozenset[str]
+) -> None:
+    """End the transactions of all lanes that read a topic which was created again. Otherwise a lane
+    that has not noticed it could commit an offset of the earlier topic over the first offset that
+    the version brings. Until it can read the version, a lane does not open over such a topic."""
+    names = settings.names
+    lanes = {
+        names.lane_transactional_id(version.pipeline, stage, index)
+        for version in versions
+        for stage, spec in version.stages.items()
+        for event in (version.events[event_type] for event_type in spec.subscribes)
+        if event.topic in recreated and version.retired is None
+        for index in range(event.partitions)
+    }
+    await asyncio.gather(*(_fence(settings, lane) for lane in sorted(lanes)))
+
+
+async def _fence(settings: Settings, transactional_id: str) -> None:
+    async with fenced_producer(settings, transactional_id):
+        pass
 
 
 async def _create_topics(

@@ -78,7 +78,7 @@ def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> 
         SMALL_VARINTS[count + 1 + inherited] + constant + _ID_HEADER
         for inherited in range(_MAX_INHERITED)
     ]
-    cause = event_type.encode() + b"/"
+    cause = edge.id_name.encode() + b"/"
     encode, read_key, count_rows = output.encode, output.read_key, output.count_rows
     partitions = output.partitions
     by_partition = buffer.partition_lists(output.topic, partitions)
@@ -111,7 +111,7 @@ def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> 
         if size > MAX_RECORD_BYTES:
             raise _record_too_large(output, size)
         if more:
-            event_id = str(EventPosition(event_type, number, offset, index, more)).encode()
+            event_id = str(EventPosition(edge.id_name, number, offset, index, more)).encode()
         else:
             event_id = b"%b%d/%d/%d" % (cause, number, offset, index)
         inherited_count, handed_down = inherited

@@ -34,6 +34,8 @@ class InputEdge:
     """True if the data of one event are a list, so that it has several lines."""
     unbound: str = ""
     """Why the code here cannot handle events of this version; empty if it can."""
+    id_name: str = ""
+    """The event type as it stands in the ids of what its events cause."""
 
 
 @dataclass(slots=True)

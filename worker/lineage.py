@@ -24,6 +24,7 @@ from farandole.events.envelope import (
     check_bookkeeping,
     parse_envelope,
 )
+from farandole.events.event_position import living_name
 from farandole.events.header_codec import (
     HeaderBlock,
     length_prefixed,
@@ -117,7 +118,7 @@ class LineageResolver:
         self._bind = bind
         self._monotonic = monotonic
         self._not_found: dict[bytes, float] = {}
-        self._edges: dict[tuple[str, str], InputEdge | None] = {}
+        self._edges: dict[tuple[str, str, int], InputEdge | None] = {}
         self._checked = False
         self._set_versions(versions)
 
@@ -134,7 +135,9 @@ class LineageResolver:
     def _edge(self, version: Version, topic: str) -> InputEdge | None:
         """Return the edge of a topic under a version; None if the version has no such topic. It is
         made at first use: few published versions occur, and binding one takes milliseconds."""
-        key = version.name, topic
+        # Not the life that this version says: its events may stand in a topic that is newer.
+        life = self._index.life(topic)
+        key = version.name, topic, life
         if key not in self._edges:
             event_type = event_type_of(version, topic)
             if event_type is None:
@@ -152,6 +155,7 @@ class LineageResolver:
                     list(version.subscribers(event_type)),
                     holds_lines(event),
                     unbound,
+                    living_name(event_type, life),
                 )
         return self._edges[key]
 
@@ -353,7 +357,8 @@ class LineageResolver:
         try:
             return self._places[key]
         except KeyError:
-            run_ids = RunIdGenerator(self.newest.installation, record.topic)
+            life = self._index.life(record.topic)
+            run_ids = RunIdGenerator(self.newest.installation, record.topic, life)
             place = _InputPartition(run_ids, self._index.starts(*key))
             self._places[key] = place
             return place

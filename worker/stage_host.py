@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -18,7 +18,7 @@ from farandole.events.file_keys import restarting_fields
 from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
-from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_spec import KnownTopic, LaneSpec
 from farandole.stages.function_loader import FunctionNotFoundError, load_function
 from farandole.stages.function_signature import StageSignature, UnbindableError
 from farandole.stages.function_signature import read_signature as read_signature
@@ -75,8 +75,17 @@ class StageHost:
         self._isolation_lock = asyncio.Lock()
         self._hosted: dict[str, _HostedStage] = {}
         self._ending = asyncio.Event()
+        self._topics_of: VersionsByNumber | None = None
+        self._topics: Mapping[str, KnownTopic] = {}
         self.lanes: dict[str, Callable[[], int]] = {}
         """By stage, what returns the number of its lanes that are open in this process now."""
+
+    def _input_topics(self) -> Mapping[str, KnownTopic]:
+        """Return the topics of all event types, as the published versions know them."""
+        versions = self._published.versions
+        if self._topics_of is not versions:
+            self._topics_of, self._topics = versions, known_topics(versions)
+        return self._topics
 
     def drain(self) -> None:
         """Let every lane end between transactions; `run` returns when that is done."""
@@ -266,12 +275,23 @@ class StageHost:
             work=processor_of,
             drain_seconds=DRAIN_SECONDS,
             state_topics=[parking.topic] if parking else [],
+            known_topics=self._input_topics,
+            changed_topic_remedy=str(NextStep("see what to do with", ("plan",))),
             lost_offset_remedy=str(
                 NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
             ),
             is_paused=partial(self._control.is_paused, name),
         )
         return LaneGroup(self._settings, spec, isolation=self._isolation_lock)
+
+
+def known_topics(versions: VersionsByNumber) -> dict[str, KnownTopic]:
+    """Return the topics of the event types, each as the newest version with it knows it."""
+    return {
+        event.topic: KnownTopic(event.partitions, event.topic_id)
+        for _, version in sorted(versions.items())
+        for event in version.events.values()
+    }
 
 
 def _schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:

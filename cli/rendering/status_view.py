@@ -16,7 +16,7 @@ from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
 from farandole.operations.reason_text import reason_text
 from farandole.operations.status.lag import InputState
 from farandole.operations.status.notification_backlog import NotificationBacklog
-from farandole.operations.status.pipeline_status import PipelineStatus, StatusResult
+from farandole.operations.status.pipeline_status import LostInput, PipelineStatus, StatusResult
 from farandole.operations.status.waiting_events import OpenBreakerLane, WaitingEvents
 
 
@@ -27,7 +27,7 @@ def status_lines(
     are none."""
     yield f"Kafka at {status.bootstrap}"
     for pipeline in (status, *status.others):
-        yield from _pipeline_lines(pipeline)
+        yield from _pipeline_lines(pipeline, command_line)
     problem = status.ledger.problem()
     if problem is not None:
         yield reason_text(problem, command_line)
@@ -40,7 +40,7 @@ def status_lines(
     yield from _notification_lines(status.notifier, command_line)
 
 
-def _pipeline_lines(status: PipelineStatus) -> Iterator[str]:
+def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterator[str]:
     if status.version is None or status.published is None:
         yield f"{status.pipeline}, nothing published yet"
     else:
@@ -56,8 +56,18 @@ def _pipeline_lines(status: PipelineStatus) -> Iterator[str]:
             yield f"{stage} is {pause_text(pause)}"
         for stage, waiting in status.waiting.items():
             yield from waiting_lines(stage, waiting)
+        for stage, inputs in status.lost.items():
+            yield _lost_line(stage, inputs, command_line)
+        for topic in status.changed_topics:
+            yield topic.said
     yield ""
     yield from _router_lines(status.router)
+
+
+def _lost_line(stage: str, inputs: Sequence[LostInput], command_line: CommandLine) -> str:
+    places = ", ".join(f"{each.event}/{each.partition}" for each in inputs)
+    decide = command_line("seek", stage, "--to earliest|latest|OFFSET")
+    return f"{stage} has stopped: its offset is lost at {places}; decide where it goes on: {decide}"
 
 
 def _router_lines(report: Mapping[str, Any] | None) -> Iterator[str]:

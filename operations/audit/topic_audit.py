@@ -17,6 +17,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
 from farandole.catalog.published_versions import VersionsByNumber
+from farandole.events.event_position import living_name
 from farandole.events.ledger_entry import without_deleted
 from farandole.events.record import Record
 from farandole.events.record_time import known_time_ms, past_time_ms
@@ -282,7 +283,8 @@ class _AuditReader:
             for output in self._emits.get(edge.stage, ()):
                 cell = run, AuditEdge(output, None)
                 if cell in wanted:
-                    possible = f"{edge.event_type}/{record.partition}/{record.offset}/0"
+                    name = living_name(edge.event_type, self._index.life(record.topic))
+                    possible = f"{name}/{record.partition}/{record.offset}/0"
                     found[cell][xxh3_64_intdigest(possible.encode())] = possible
                     kept += 1
 

@@ -16,6 +16,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
+from farandole.events.event_position import living_name
 from farandole.events.kafka_names import MAX_TOPIC_LENGTH
 from farandole.events.record import Record
 from farandole.events.record_time import known_time_ms
@@ -82,6 +83,9 @@ class EventTracer:
         owner = self._index.owner_of(record)
         return record.topic if owner is None else owner.event_type
 
+    def _id_name(self, record: Record) -> str:
+        return living_name(self.type_of(record), self._index.life(record.topic))
+
     def _version_of(self, record: Record) -> Version | None:
         owner = self._index.owner_of(record)
         return None if owner is None else owner.version
@@ -100,18 +104,23 @@ class EventTracer:
             )
         for topic in topics:
             position = RecordPosition(topic, target.partition, target.offset)
-            found = await self.record_or_reason(position)
+            found = await self.record_or_reason(position, target.life)
             if not isinstance(found, Reason):
                 return found
             reason = found
-        if reason.code == "record_gone":
+        if reason.code in ("record_gone", "topic_recreated"):
             raise GoneError("event_gone", reason_text(reason), reason=reason.to_data())
         raise NotFoundError("unknown_event", reason_text(reason), reason=reason.to_data())
 
-    async def record_or_reason(self, position: RecordPosition) -> Record | Reason:
-        """Return the record at a position, or the reason why there is none."""
+    async def record_or_reason(
+        self, position: RecordPosition, life: int | None = None
+    ) -> Record | Reason:
+        """Return the record at a position, or the reason why there is none. `life` is the life of
+        the topic; None for the topic as it is now."""
         tp = TopicPartition(position.topic, position.partition)
         subject = {"position": str(position)}
+        if life not in (None, self._index.life(position.topic)):
+            return Reason("topic_recreated", subject)
         if position.partition >= (await self._admin.topics()).get(position.topic, 0):
             return Reason("partition_missing", {"partition": f"{tp.topic}/{tp.partition}"})
         first = (await self._admin.start_offsets([tp]))[tp]
@@ -130,11 +139,11 @@ class EventTracer:
             version = self._version_of(record)
             assert version is not None  # it has a stage
             subject = {"position": str(RecordPosition.of(record))}
-            position = cause_position(dict(record.headers), version)
-            if position is None:
+            named = cause_position(dict(record.headers), version)
+            if named is None:
                 found.notes.append(Reason("cause_not_named", subject))
                 return
-            cause = await self.record_or_reason(position)
+            cause = await self.record_or_reason(*named)
             if isinstance(cause, Reason):
                 found.notes.append(Reason("cause_missing", {**subject, "reason": cause}))
                 return
@@ -187,7 +196,7 @@ class EventTracer:
         since = min(known_time_ms(record.timestamp) or 0 for record in level) - _CLOCK_SKEW_MS
         start = await self._admin.offsets_at(partitions, since)
         causes = CauseMatcher(
-            version.installation, [(self.type_of(r), RecordPosition.of(r)) for r in level]
+            version.installation, [(self._id_name(r), RecordPosition.of(r)) for r in level]
         )
         effects: list[Record] = []
         if topics:

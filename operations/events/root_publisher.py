@@ -8,8 +8,8 @@ from aiokafka.errors import KafkaError
 
 from farandole.broker.kafka_clients import make_producer, open_client, with_deadline
 from farandole.broker.settings import Settings
+from farandole.catalog.ownership import VersionIndex
 from farandole.events.root_record import RootRecord
-from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
 from farandole.operations.errors import RefusedError
 
@@ -49,5 +49,5 @@ async def publish_root(settings: Settings, version: Version, root: RootRecord) -
             raise RefusedError(
                 "record_refused", f"Kafka refuses the event: {error}", topic=root.topic
             ) from None
-    run_id = RunIdGenerator(version.installation, root.topic).run_id(sent.partition, sent.offset)
+    run_id = VersionIndex([version]).root_run(root.topic, sent.partition, sent.offset).decode()
     return PublishedRoot(root.event_id, run_id, root.topic, sent.partition, sent.offset)

@@ -9,10 +9,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import TopicPartition
+from pydantic import Field
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, ordered_lag_pass, partition_lag
 from farandole.broker.settings import Settings
+from farandole.catalog.input_faults import (
+    ChangedTopic,
+    TopicChange,
+    changed_topics,
+    lost_inputs,
+)
 from farandole.catalog.published_versions import read_versions
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.controls_in_force import TimedDocument
@@ -48,6 +55,29 @@ class StatusRequest:
     """Also the other pipelines of the same Kafka and namespace."""
 
 
+class LostInput(Result):
+    """An input partition at which a stage has stopped: a person must decide where it goes on."""
+
+    event: str
+    partition: int
+    committed: int | None
+    """The offset that is outside of the records that are kept; None if there is none."""
+
+
+class TopicDifference(Result):
+    """A topic that is not the one that the version in force knows."""
+
+    event: str
+    topic: str
+    change: TopicChange
+    known: int
+    """Partitions that the version knows."""
+    found: int
+    """Partitions that it has."""
+    said: str
+    """The same in words, with the command that decides."""
+
+
 class PipelineStatus(Result):
     """The state of one pipeline."""
 
@@ -67,6 +97,9 @@ class PipelineStatus(Result):
     paused: dict[str, PauseState]
     router: dict[str, Any] | None
     """The report of the router; None if it has written none."""
+    lost: dict[str, list[LostInput]] = Field(default_factory=dict)
+    """By stage; without the stages that have all of their offsets."""
+    changed_topics: list[TopicDifference] = Field(default_factory=list)
 
 
 class StatusResult(PipelineStatus):
@@ -131,7 +164,12 @@ async def _read_pipeline(
     name: str,
 ) -> PipelineStatus:
     version = table.newest(name)
-    lags = await ordered_lag_pass(admin, settings.names, version) if version else {}
+    changed = await changed_topics(admin, version) if version else {}
+    if version is not None and any(each and each.change == "gone" for each in changed.values()):
+        lags: Mapping[str, list[InputLag]] = {}  # a topic that is gone has no offsets
+    else:
+        lags = await ordered_lag_pass(admin, settings.names, version) if version else {}
+    lost = {stage: await lost_inputs(admin, of, changed) for stage, of in lags.items()}
     draining = await _draining_stages(admin, settings, table, name)
     stages = [*lags, *draining]
     report = table.reports.get(name)
@@ -147,6 +185,25 @@ async def _read_pipeline(
         waiting=await count_waiting_events(admin, settings, name, stages),
         paused=active_pauses(documents, name, stages, datetime.now(UTC)),
         router=report.model_dump(mode="json", exclude={"kind", "pipeline"}) if report else None,
+        lost={stage: [*map(_lost_input, inputs)] for stage, inputs in lost.items() if inputs},
+        changed_topics=[_topic_difference(each) for each in changed.values() if each is not None],
+    )
+
+
+def _lost_input(lag: InputLag) -> LostInput:
+    return LostInput(
+        event=lag.event_type, partition=lag.partition.partition, committed=lag.committed
+    )
+
+
+def _topic_difference(changed: ChangedTopic) -> TopicDifference:
+    return TopicDifference(
+        event=changed.event_type,
+        topic=changed.topic,
+        change=changed.change,
+        known=changed.known,
+        found=changed.found,
+        said=f"{changed.message}; {changed.next_step}",
     )
 
 

@@ -95,3 +95,17 @@ async def test_a_topic_that_grows_gets_more_partitions_and_never_has_too_many(
         for wanted, there in ((2, 2), (5, 5), (3, 5)):
             await admin.create_topics({name: TopicSpec(wanted, grows=True)})
             assert (await admin.topics())[name] == there
+
+
+async def test_a_topic_that_is_created_again_has_another_id(settings: Settings) -> None:
+    topic, other = settings.names.event_topic("p", "a"), settings.names.event_topic("p", "b")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create_topics({topic: TopicSpec(1), other: TopicSpec(2)})
+        first = await admin.topic_ids([topic, other, "missing"])
+        assert set(first) == {topic, other}
+        await admin.delete_topics([topic])
+        assert set(await admin.topic_ids([topic, other])) == {other}
+        await admin.create_topics({topic: TopicSpec(1)})
+        second = await admin.topic_ids([topic, other])
+    assert second[topic] != first[topic]
+    assert second[other] == first[other]

@@ -105,3 +105,18 @@ def test_an_id_names_its_position(position: EventPosition) -> None:
 def test_an_id_of_somebody_else_names_no_position(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- ids of others are of any form
         EventPosition.parse(text)
+
+
+def test_a_topic_that_was_created_again_repeats_no_id() -> None:
+    lives = [RunIdGenerator(UUID(int=1), "p.asked", life) for life in (1, 2, 3)]
+    ids = [ids_.run_id(partition, n) for ids_ in lives for partition in (0, 1) for n in range(300)]
+    assert len(set(ids)) == len(ids)
+    assert RunIdGenerator(UUID(int=1), "p.asked").run_id(0, 7) == lives[0].run_id(0, 7)
+
+
+@pytest.mark.parametrize("text", ["a/0/7/1", "a/0/7+3/12", "a.b~2/0/7/1", "a~13/4/7+3/12"])
+def test_the_id_of_an_event_says_the_life_of_the_topic(text: str) -> None:
+    position = EventPosition.parse(text)
+    assert str(position) == text
+    assert position.event_type in ("a", "a.b")
+    assert position.life == {"a.b~2": 2, "a~13": 13}.get(text.split("/")[0], 1)

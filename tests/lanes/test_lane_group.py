@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from structlog.testing import capture_logs
 
+from farandole.broker import kafka_clients
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.record import Partition, Record
+from farandole.lanes import lane_group
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.lane_group import LaneGroup, MembershipError
 from farandole.lanes.lane_port import LanePort, StateTables
-from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_spec import KnownTopic, LaneSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.services.dead_members import leave_groups
 from tests.lanes.troupe import Troupe
@@ -61,6 +66,7 @@ def group(
     work: Callable[[int], Any],
     port: Callable[[KafkaPort], LanePort] = lambda port: port,
     is_paused: Callable[[], bool] = lambda: False,
+    topics: Callable[[], Mapping[str, KnownTopic]] = dict,
 ) -> LaneGroup:
     spec = LaneSpec(
         group=troupe.group,
@@ -71,6 +77,8 @@ def group(
         lost_offset_remedy="(a test)",
         wrap_port=port,
         is_paused=is_paused,
+        known_topics=topics,
+        changed_topic_remedy="(another test)",
     )
     return LaneGroup(troupe.settings, spec, isolation=asyncio.Lock())
 
@@ -217,5 +225,66 @@ async def test_a_subscription_that_changes_while_lanes_open_breaks_nothing(
             await work.begun.wait()
             work.may_end.set()
     assert len(ports) > 2
+    stopping.set()
+    await running
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not is_true():
+            await asyncio.sleep(0.02)
+
+
+async def id_of(admin: ClusterAdmin, topic: str) -> str:
+    return (await admin.topic_ids([topic]))[topic]
+
+
+async def test_a_lane_stops_at_a_topic_that_was_created_again(
+    troupe: Troupe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its position lies within the new topic, too: it would skip what stands before it."""
+    monkeypatch.setattr(kafka_clients, "_GROUP_METADATA_AGE_MS", 200)
+    monkeypatch.setattr(lane_group, "_TOPIC_WATCH_SECONDS", 0.1)
+    async with ClusterAdmin.open(troupe.settings) as admin:
+        known = {
+            troupe.source: KnownTopic(2, (await admin.topic_ids([troupe.source]))[troupe.source])
+        }
+        works = [Waiting(), Waiting()]
+        for work in works:
+            work.may_end.set()
+        member = group(troupe, works.__getitem__, topics=lambda: known)
+        stopping = asyncio.Event()
+        running = asyncio.create_task(member.run(stopping))
+        await troupe.give(4)
+        await until(lambda: [work.handled for work in works] == [2, 2])
+        with capture_logs() as logs:
+            await admin.delete_topics([troupe.source])
+            await admin.create_topics({troupe.source: TopicSpec(2)})
+            await troupe.give(10)
+            again = "was deleted and created again: its offsets begin anew; (another test)"
+            await until(lambda: {n["lane"] for n in logs if again in n.get("detail", "")} == {0, 1})
+        handled = [work.handled for work in works]
+        await troupe.prepare()  # as the router does when it publishes the version with the new id
+        known = {
+            troupe.source: KnownTopic(2, (await admin.topic_ids([troupe.source]))[troupe.source])
+        }
+        await until(lambda: all(w.handled >= n + 5 for w, n in zip(works, handled, strict=True)))
+    stopping.set()
+    await running
+
+
+async def test_no_lane_opens_over_a_partition_that_others_have_added(troupe: Troupe) -> None:
+    works = [Waiting(), Waiting()]
+    for work in works:
+        work.may_end.set()
+    member = group(troupe, works.__getitem__, topics=lambda: {troupe.source: KnownTopic(1, None)})
+    stopping = asyncio.Event()
+    with capture_logs() as logs:
+        running = asyncio.create_task(member.run(stopping))
+        await troupe.give(4)
+        said = f"{troupe.source} has a partition 1, and the published version knows 1 partitions"
+        await until(lambda: any(said in note.get("detail", "") for note in logs))
+        await until(lambda: works[0].handled == 2)
+    assert works[1].handled == 0
     stopping.set()
     await running

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.broker.consumer_lag import InputLag
+from farandole.catalog.input_faults import ChangedTopic, TopicChange, lost_input_text
+from farandole.events.alert_record import Alert
 from farandole.events.next_step import command_line_with
 from farandole.ledger.alert_text import firing_text
 from farandole.ledger.alert_tracker import CLEAR_AFTER_MS, AlertTracker
 from farandole.ledger.stage_alerts import (
     FIRE_AFTER_MS,
+    LOST_AFTER_MS,
     AlertCondition,
     LagSample,
+    TopicSample,
     alert_conditions,
+    topic_conditions,
 )
 
 STEP = 1_000
@@ -75,6 +84,46 @@ def test_a_time_in_which_nobody_looked_makes_no_condition_last() -> None:
     assert alert_states(watch, *[True] * (FIRE_AFTER_MS // STEP + 1), at=woken + 5_000) == [
         "firing"
     ]
+
+
+def alerts_of(conditions: list[AlertCondition], seconds: int) -> list[Alert]:
+    watch = AlertTracker()
+    return [a for second in range(seconds) for a in watch.update(conditions, STEP * second)]
+
+
+def test_a_stage_whose_offset_is_lost_raises_an_alert_with_the_command_that_decides() -> None:
+    where = InputLag("asked", TopicPartition("p.asked", 3), 70, 12)
+    sample = LagSample("p", "enrich", 1, 7, lost=lost_input_text("enrich", [where]))
+    conditions = [*alert_conditions([sample])]
+    assert alerts_of(conditions, LOST_AFTER_MS // STEP) == []
+    (alert,) = alerts_of(conditions, LOST_AFTER_MS // STEP + 1)
+    assert (alert.key, alert.kind, alert.stage) == ("p/stage/enrich/lost", "stage.lost", "enrich")
+    assert alert.text == (
+        "`enrich` has stopped at asked/3: its offset there is missing, or outside of the records"
+        " that are kept; decide where it goes on with: farandole seek enrich --to"
+        " earliest|latest|OFFSET"
+    )
+    found = [*alert_conditions([sample._replace(lost="")])]
+    assert alerts_of(found, 60) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "found", "said"),
+    [
+        ("widened", 6, "partitions, and the version in force knows 4: .* `partitions: 6` for"),
+        ("recreated", 4, "was deleted and created again: .* farandole apply"),
+        ("gone", 0, "is gone, .* farandole apply"),
+    ],
+)
+def test_a_topic_that_is_not_as_its_version_says_raises_an_alert(
+    change: TopicChange, found: int, said: str
+) -> None:
+    changed = ChangedTopic("line", "p.line", change, 4, found)
+    sample = TopicSample("p", "line", changed.message, changed.next_step)
+    (alert,) = alerts_of([*topic_conditions([sample])], 60)
+    assert (alert.key, alert.kind, alert.stage) == ("p/topic/line", "topic.changed", None)
+    assert re.search(f"the topic p.line .*{said}", alert.text)
+    assert alerts_of([*topic_conditions([TopicSample("p", "line", None)])], 60) == []
 
 
 def test_a_condition_that_is_good_for_a_moment_does_not_resolve_the_alert() -> None:

@@ -31,7 +31,11 @@ from farandole.operations.incidents.incidents import ShownIncident
 from farandole.operations.incidents.mail_test import TestMailRequest, send_test_mail
 from farandole.operations.runs.bookkeeper_lag import BookkeeperLag
 from farandole.operations.status.notification_backlog import NotificationBacklog
-from farandole.operations.status.pipeline_status import StatusResult
+from farandole.operations.status.pipeline_status import (
+    LostInput,
+    StatusResult,
+    TopicDifference,
+)
 from farandole.operations.status.stage_rates import (
     RatesRequest,
     RatesResult,
@@ -171,6 +175,32 @@ async def test_a_mail_needs_a_server(tmp_path: Path, unset: None) -> None:
     with fails("settings_invalid", UnavailableError) as raised:
         await send_test_mail(tmp_path, TestMailRequest("a@example.com", "me"))
     assert raised.value.lines()[0].endswith("; farandole mail-catcher is a server for trying")
+
+
+def test_a_status_says_where_a_stage_has_stopped_and_which_topic_has_changed() -> None:
+    status = StatusResult(
+        bootstrap="kafka:1", namespace="", pipeline="p", version="p@1", published=NOW,
+        published_by="ann", rollback_of=None, stages={}, draining={}, waiting={}, dead={},
+        paused={}, router=None, others=[], ledger=BookkeeperLag(True, 1, 0), unreadable_controls=[],
+        lost={"load": [LostInput(event="line", partition=n, committed=None) for n in (0, 3)]},
+        changed_topics=[
+            TopicDifference(
+                event="line", topic="p.line", change="gone", known=4, found=0, said="it is gone"
+            )
+        ],
+        notifier=NotificationBacklog(
+            open=0, unread=0, waiting=0, waiting_since=None, failures={}
+        ),
+    )  # fmt: skip
+    lines = [*status_lines(status, "no monitor", plain_command_line)]
+    assert (
+        "load has stopped: its offset is lost at line/0, line/3; decide where it goes on:"
+        " farandole seek load --to earliest|latest|OFFSET"
+    ) in lines
+    assert "it is gone" in lines
+    assert status.to_data()["lost"]["load"][1] == {
+        "event": "line", "partition": 3, "committed": None,
+    }  # fmt: skip
 
 
 def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None:

@@ -36,10 +36,11 @@ def by(event_id: bytes, source: bytes = SOURCE) -> list[tuple[str, bytes]]:
     [
         (
             "line.ingested/3/10482/0",
-            TraceTarget("line.ingested", 3, 10482, "line.ingested/3/10482/0"),
+            TraceTarget("line.ingested", 3, 10482, "line.ingested/3/10482/0", 1),
         ),
         ("line.ingested/3/10482", TraceTarget("line.ingested", 3, 10482)),
-        ("a/0/7+3/12", TraceTarget("a", 0, 7, "a/0/7+3/12")),
+        ("a/0/7+3/12", TraceTarget("a", 0, 7, "a/0/7+3/12", 1)),
+        ("a~2/0/7/0", TraceTarget("a", 0, 7, "a~2/0/7/0", 2)),
     ],
 )
 def test_a_trace_target_is_an_id_or_a_position(text: str, found: TraceTarget) -> None:

@@ -52,6 +52,26 @@ def test_a_topic_that_an_operator_has_widened_stays_the_one_of_the_versions() ->
     assert found.events["a"].topic == "t.p.a"
 
 
+def test_a_file_that_says_the_number_of_an_operator_accepts_the_widened_topic() -> None:
+    found = resolve_topics(wanting(4), [published(wanting(2), 1)], {"t.p.a": 4}, NAMES)
+    assert (found.events["a"].topic, found.events["a"].partitions) == ("t.p.a", 4)
+
+
+def test_a_wide_topic_that_an_operator_has_widened_is_accepted_too() -> None:
+    wide = resolve_topics(wanting(4), [published(wanting(2), 1)], {"t.p.a": 2}, NAMES)
+    history = [published(wanting(2), 1), published(wide, 2)]
+    found = resolve_topics(wanting(6), history, {"t.p.a": 2, "t.p.a--4": 6}, NAMES)
+    assert found.events["a"].topic == "t.p.a--4"
+
+
+def test_only_a_topic_that_was_created_again_may_get_its_missing_partitions() -> None:
+    history = [published(wanting(4), 1)]
+    assert resolve_topics(wanting(4), history, {"t.p.a": 2}, NAMES).topics["t.p.a"].grows
+    assert not resolve_topics(wanting(4), history, {"t.p.a": 4}, NAMES).topics["t.p.a"].grows
+    assert not resolve_topics(wanting(4), history, {"t.p.a": 6}, NAMES).topics["t.p.a"].grows
+    assert not resolve_topics(wanting(4), [], {"t.p.a": 2}, NAMES).topics["t.p.a"].grows
+
+
 def test_an_existing_topic_that_no_version_names_is_used() -> None:
     """Otherwise its roots, published before the first apply, would be lost without a message."""
     assert resolve_topics(wanting(4), [], {"t.p.a": 2}, NAMES).events["a"].topic == "t.p.a"

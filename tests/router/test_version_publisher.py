@@ -16,10 +16,12 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_creation import TopicSpec
+from farandole.catalog.input_faults import ChangedTopic, changed_topics
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import VERSION_FORMAT, Version
 from farandole.router import publish_transaction
+from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.first_offsets import new_input_partitions
 from farandole.router.topology_store import NotAppliedError, current_version, published_versions_of
 from farandole.router.version_publisher import ExpectedState, publish_version
@@ -226,6 +228,64 @@ async def test_a_topic_that_others_have_grown_is_refused_before_anything_is_done
             await publish_version(settings, file, "ann")
         assert await published_versions_of(settings, "p") == []
         assert settings.names.event_topic("p", "asked.masked") not in await admin.topics()
+
+
+@pytest.mark.kafka
+async def test_partitions_that_others_have_added_are_taken_as_they_are(settings: Settings) -> None:
+    """Nothing in them is lost: a version that knows them begins at their first offsets."""
+    await publish_version(settings, derived(settings.names), "ann")
+    topic = settings.names.event_topic("p", "line.read")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create_topics({topic: TopicSpec(4, grows=True)})
+        version = await current_version(settings, "p")
+        assert version is not None
+        assert await changed_topics(admin, version) == {
+            "asked": None,
+            "line.read": ChangedTopic("line.read", topic, "widened", 2, 4),
+        }
+    await published(settings, topic, 1, 2)
+    await published(settings, topic, 3, 5)
+    with pytest.raises(TopicMismatchError, match="write `partitions: 4` for its event"):
+        await publish_version(settings, derived(settings.names), "ann")
+    file = derived(settings.names, FILE.replace("asked: {", "line.read: {partitions: 4}, asked: {"))
+    applied = await publish_version(settings, file, "ann")
+    event = applied.version.events["line.read"]
+    assert (event.topic, event.boundaries, event.life) == (topic, (0, 2, 0, 0), 1)
+    assert await committed(settings, "load", "line.read") == [0, 0, 0, 0]
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_was_created_again_begins_another_life(settings: Settings) -> None:
+    names, file = settings.names, derived(settings.names)
+    first = (await publish_version(settings, file, "ann")).version
+    asked, lines = names.event_topic("p", "asked"), names.event_topic("p", "line.read")
+    await commit(settings, "load", "line.read", [1, 7])
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.delete_topics([asked, lines])
+        await admin.create_topics({lines: TopicSpec(1)})
+        await published(settings, lines, 0, 4)
+        changed = await changed_topics(admin, first)
+        assert {name: each and each.change for name, each in changed.items()} == {
+            "asked": "gone", "line.read": "recreated",
+        }  # fmt: skip
+    plan = await plan_changes(settings, file)
+    assert plan.publishes
+    # (Its configs differ as well.)
+    assert [str(change) for change in plan.changes][:2] == [
+        f"~ topic {asked}: is gone: it is created again, and what it held is lost",
+        f"~ topic {lines}: was created again: it is read from its beginning, and its events get"
+        " new ids; 1 missing partitions are added",
+    ]
+    second = (await publish_version(settings, file, "ann")).version
+    for event_type in ("asked", "line.read"):
+        before, after = first.events[event_type], second.events[event_type]
+        assert (before.life, after.life) == (1, 2)
+        assert before.topic_id != after.topic_id
+        assert set(after.boundaries) == {0}
+    assert await committed(settings, "read", "asked") == [0]
+    assert await committed(settings, "load", "line.read") == [0, 0]
+    again = await publish_version(settings, file, "ann")
+    assert (again.changed, again.version) == (False, second)
 
 
 @pytest.mark.kafka

@@ -137,7 +137,7 @@ def any_records(draw: st.DrawFn) -> list[Record]:
 
 def caused_by(event_id: str) -> Iterator[Position]:
     """Yield the positions of the events that caused an output."""
-    event_type, partition, offset, _, more = EventPosition.parse(event_id)
+    event_type, partition, offset, _, more, _ = EventPosition.parse(event_id)
     for cause in range(offset, offset + more + 1):
         yield f"p.{event_type}", partition, cause
 

@@ -392,3 +392,28 @@ def test_the_lineage_of_an_event_does_not_depend_on_the_ones_before_it(kinds: li
     for n, kind in enumerate(kinds):
         record = KINDS[kind](n)
         assert found(one, record) == found(resolver(), record), kind
+
+
+AGAIN = EventSpec(topic="p.in", partitions=4, boundaries=(0, 0, 0, 0), life=2)
+
+
+async def test_events_of_a_topic_that_was_created_again_repeat_no_id() -> None:
+    """The old versions still exist, and events of their runs may be written into the new topic."""
+    first = version(1, stages={"stage": STAGE})
+    second = version(2, stages={"stage": STAGE}, events={"in": AGAIN})
+    old = await headers_of(Lane(copied, versions=[first]), bare(offset=3), emitted(4))
+    new = await headers_of(Lane(copied, versions=[first, second]), bare(offset=3), emitted(4))
+    assert [headers["ce_id"] for headers in old] == ["in/0/3/0", "in/0/4/0"]
+    assert [headers["ce_id"] for headers in new] == ["in~2/0/3/0", "in~2/0/4/0"]
+    assert old[0]["ce_runid"] == RUN.run_id(0, 3)
+    assert new[0]["ce_runid"] == RunIdGenerator(INSTALLATION, "p.in", 2).run_id(0, 3)
+    assert new[1]["ce_runid"] == old[1]["ce_runid"]
+
+
+async def test_a_lane_that_learns_of_another_life_names_events_by_it() -> None:
+    first = version(1, stages={"stage": STAGE})
+    second = version(2, stages={"stage": STAGE}, events={"in": AGAIN})
+    lane = Lane(copied, versions=[first], later=[second])
+    assert [h["ce_id"] for h in await headers_of(lane, emitted(4))] == ["in/0/4/0"]
+    later = await headers_of(lane, emitted(5, of="p@2"), emitted(6))
+    assert [headers["ce_id"] for headers in later] == ["in~2/0/5/0", "in~2/0/6/0"]

@@ -1,0 +1,64 @@
+"""Which topics of a pipeline are not those that its versions know, although the name is the same?
+
+A topic that was deleted and created again counts its offsets from 0 again. Ids are positions, so
+its events would repeat the ids of earlier ones. So each time that a topic is created again it
+begins another *life*, whose number is mixed into the ids (`events/run_ids.py`,
+`events/event_position.py`). The life is a property of the published version: all readers take it
+from there, and agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from farandole.events.topology_version import EventSpec, Version
+
+
+def newest_spec(versions: Sequence[Version], topic: str) -> EventSpec | None:
+    """Return the event type that has this topic in the newest of these versions (oldest first) that
+    knows the topic; None if none does."""
+    for version in reversed(versions):
+        for event in version.events.values():
+            if event.topic == topic:
+                return event
+    return None
+
+
+def recreated_topics(
+    topics: Iterable[str],
+    versions: Sequence[Version],
+    existing: Mapping[str, int],
+    ids: Mapping[str, str],
+) -> frozenset[str]:
+    """Return those of `topics` that are not the ones that the versions know: topics that are gone,
+    that have another id, or fewer partitions, which Kafka never takes from a topic.
+
+    `existing` has the partition count of each topic of the cluster, `ids` Kafka's ids of topics. An
+    id that is not known, or was not when the version was published, is compared with nothing.
+    """
+
+    def is_another(topic: str) -> bool:
+        known = newest_spec(versions, topic)
+        if known is None:
+            return False
+        if existing.get(topic, 0) < known.partitions:
+            return True
+        return known.topic_id is not None and ids.get(topic, known.topic_id) != known.topic_id
+
+    return frozenset(filter(is_another, topics))
+
+
+def with_lives(
+    events: Mapping[str, EventSpec],
+    versions: Sequence[Version],
+    recreated: frozenset[str],
+    ids: Mapping[str, str],
+) -> dict[str, EventSpec]:
+    """Return the event types with the ids and the lives of their topics, for a new version."""
+
+    def living(event: EventSpec) -> EventSpec:
+        known = newest_spec(versions, event.topic)
+        life = (known.life if known is not None else 1) + (event.topic in recreated)
+        return event.model_copy(update={"topic_id": ids.get(event.topic), "life": life})
+
+    return {name: living(event) for name, event in events.items()}

@@ -1,0 +1,49 @@
+"""Is a topic that was created again told from the one that the versions know?"""
+
+from __future__ import annotations
+
+import pytest
+
+from farandole.events.topology_version import EventSpec, Version
+from farandole.router.topic_lives import recreated_topics, with_lives
+from tests.catalog.made import version
+
+A = EventSpec(topic="p.a", partitions=2, topic_id="one")
+NONE: frozenset[str] = frozenset()
+
+
+def history(*events: EventSpec) -> list[Version]:
+    return [version(number, {"a": event}) for number, event in enumerate(events, 1)]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "id_"), [(0, None), (2, "two"), (1, "one"), (1, None), (3, "two")]
+)
+def test_a_topic_is_another_one_if_it_is_gone_narrower_or_has_another_id(
+    partitions: int, id_: str | None
+) -> None:
+    existing = {"p.a": partitions} if partitions else {}
+    ids = {"p.a": id_} if id_ else {}
+    assert recreated_topics(["p.a"], history(A), existing, ids) == {"p.a"}
+
+
+@pytest.mark.parametrize("id_", ["one", None])
+def test_a_topic_that_others_have_widened_is_the_same_one(id_: str | None) -> None:
+    ids = {"p.a": id_} if id_ else {}
+    assert recreated_topics(["p.a"], history(A), {"p.a": 5}, ids) == NONE
+
+
+def test_nothing_is_said_of_a_topic_whose_id_no_version_knows() -> None:
+    old = A.model_copy(update={"topic_id": None})
+    assert recreated_topics(["p.a"], history(old), {"p.a": 2}, {"p.a": "two"}) == NONE
+    assert recreated_topics(["p.b"], history(A), {"p.b": 2}, {"p.b": "two"}) == NONE
+
+
+def test_each_time_that_a_topic_is_created_again_begins_another_life() -> None:
+    versions, lives = history(A), []
+    for again in (NONE, frozenset({"p.a"}), NONE, frozenset({"p.a"})):
+        event = with_lives({"a": A.as_described}, versions, again, {"p.a": "now"})["a"]
+        assert event.topic_id == "now"
+        lives.append(event.life)
+        versions.append(version(len(versions) + 1, {"a": event}))
+    assert lives == [1, 2, 2, 3]
