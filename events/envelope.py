@@ -163,6 +163,37 @@ def check_bookkeeping(headers: Mapping[str, bytes | None]) -> None:
             )
 
 
+def check_type(attributes: Mapping[str, str], event_type: str) -> None:
+    """Check that a foreign event is one of the type that its topic has; a bare record is. Raises
+    UnreadableEventError."""
+    if attributes and attributes["type"] != event_type:
+        raise UnreadableEventError(
+            f"its CloudEvents type is {attributes['type'][:200]!r}, and this is the topic of"
+            f" {event_type!r}; send it with that type, or without CloudEvents attributes"
+        )
+
+
+def structured_hint(record: Record) -> str:
+    """Return what to say about a record that cannot be read and is a CloudEvent in structured mode
+    by its value, but not by its content type; empty if it is none."""
+    try:
+        media_type = header_text(dict(record.headers).get(CONTENT_TYPE, b""), CONTENT_TYPE)
+        document = parse_json(record.value or b"")
+    except ValueError:  # UnreadableEventError is one
+        return ""
+    required = {"specversion", "id", "source", "type"}
+    if (
+        media_type.strip().lower().startswith("application/cloudevents")
+        or not isinstance(document, dict)
+        or not required <= document.keys()
+    ):
+        return ""
+    return (
+        "; the value is a CloudEvent in structured mode, which needs the header"
+        f" {CONTENT_TYPE}: {STRUCTURED_CONTENT_TYPE} (it has {media_type[:100] or 'none'})"
+    )
+
+
 def attribute_header(attribute: str, value: str) -> Header:
     """Return a CloudEvents attribute as a Kafka header."""
     return f"ce_{attribute}", value.encode()

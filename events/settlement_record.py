@@ -1,9 +1,9 @@
 """What does the record look like that says that dead letters were replayed or discarded?
 
 It is written to the dead-letter topic itself. That has one partition, so the record comes after the
-letters that it settles, and is kept as long as they are. It is no letter: its header
-`dead_settlement` marks it. No letter has that header, because headers of an event that begin with
-`dead_` are removed.
+letters that it settles, and is kept as long as they are. It is a CloudEvent, as the letters around
+it mostly are. It is no letter: its header `dead_settlement` marks it. No letter has that header,
+because headers of an event that begin with `dead_` are removed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
+from farandole.events.envelope import attribute_header, constant_headers
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import Header, OutgoingRecord
 from farandole.events.record_time import RowTime
@@ -24,6 +26,8 @@ from farandole.events.safe_text import escape_surrogates
 SettlementKind = Literal["replayed", "discarded"]
 
 SETTLEMENT_HEADER = f"{DEAD_HEADER_PREFIX}settlement"
+SETTLEMENT_SOURCE = "urn:farandole:settlement"
+"""Not under our own scheme `farandole://`: no stage emits it."""
 MAX_SETTLED_LETTERS = 1_000
 """How many letters one record settles at most."""
 MAX_REASON_LENGTH = 1_000  # characters
@@ -57,6 +61,11 @@ def make_settlements(
     order: str = "",
 ) -> list[OutgoingRecord]:
     """Return the records that settle all these letters, as few as possible."""
+    headers = [
+        *constant_headers(SETTLEMENT_SOURCE, f"letters.{how}", at),
+        (SETTLEMENT_HEADER, how.encode()),
+    ]
+    id_ = order or uuid4().hex
     return [
         OutgoingRecord(
             None,
@@ -70,7 +79,7 @@ def make_settlements(
             )
             .model_dump_json()
             .encode(),
-            encode_headers([(SETTLEMENT_HEADER, how.encode())]),
+            encode_headers([*headers, attribute_header("id", f"{id_}/{letters[first]}")]),
         )
         for first in range(0, len(letters), MAX_SETTLED_LETTERS)
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
+from farandole.events.envelope import UnreadableEventError, structured_hint
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
@@ -44,6 +45,8 @@ class DeadLetterWriter:
         """Write the dead letter of an event that failed `attempts` times, and was first tried at
         `first_at`, in seconds of the epoch."""
         lineage = self._lineages.lineage_or_stray(record)
+        if isinstance(error, UnreadableEventError) and lineage.is_root:
+            error = UnreadableEventError(f"{error}{structured_hint(record)}")
         replays = 0
         if isinstance(record, ParkedEvent):
             attempts += record.before

@@ -22,6 +22,7 @@ from farandole.events.envelope import (
     UnreadableEventError,
     attribute_header,
     check_bookkeeping,
+    check_type,
     parse_envelope,
 )
 from farandole.events.event_position import living_name
@@ -344,6 +345,9 @@ class LineageResolver:
         run = root_run_id(inherited)
         handed_down = [(RUN_HEADER, run)]
         attributes = envelope.attributes
+        # An event that waits was let in already: by a person who replays it, or an older release.
+        if not isinstance(record, ParkedEvent):
+            check_type(attributes, edge.event_type)
         correlation = attributes.get(CORRELATION_ID) or attributes.get(RUN_ID)
         if correlation:
             handed_down.append(attribute_header(CORRELATION_ID, correlation))

@@ -17,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.events.envelope import Envelope, attribute_header, parse_envelope, trigger_headers
+from farandole.events.header_codec import decode_headers
+from farandole.events.settlement_record import make_settlements
 from tests.events.made import Made
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, 4, tzinfo=UTC)
@@ -73,3 +75,17 @@ def test_an_old_sdk_that_does_not_name_structured_mode_sends_a_bare_record() -> 
     event = OldCloudEvent({"id": "1", "source": "/them", "type": "feed"}, DATA)
     message: Any = old_to_structured(event)
     assert parse_envelope(Made(message.value, list(message.headers.items()))).attributes == {}
+
+
+def test_the_sdk_reads_a_settlement_among_dead_letters() -> None:
+    one, other = make_settlements(list(range(1_500)), "discarded", by="ann", at=NOW, order="o")
+    read = [
+        kafka.from_binary_event(
+            KafkaMessage(dict(decode_headers(out.headers)), None, out.value or b"")
+        )
+        for out in (one, other)
+    ]
+    assert [event.get_type() for event in read] == ["letters.discarded"] * 2
+    assert [event.get_id() for event in read] == ["o/0", "o/1000"]
+    data: Any = read[1].get_data()
+    assert data["settles"] == list(range(1_000, 1_500))

@@ -68,10 +68,11 @@ class Stand:
         *,
         key: bytes | None = None,
         partition: int = 0,
+        timestamp: int | None = None,
     ) -> Position:
         """A record of whatever kind."""
         batch = self._writer.create_batch()  # `send` takes no record that is all empty
-        batch.append(key=key, value=value, timestamp=None, headers=list(headers))
+        batch.append(key=key, value=value, timestamp=timestamp, headers=list(headers))
         return await self._sent(batch, event_type, partition)
 
     async def ask(self, stage: str, do: str = "answer", partition: int = 0) -> Position:

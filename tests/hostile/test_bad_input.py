@@ -45,7 +45,7 @@ async def stand(kafka: Settings) -> AsyncIterator[Stand]:
 
 def cloud(**attributes: bytes | None) -> list[Header]:
     """The headers of somebody's CloudEvent, some of them different or absent."""
-    whole = {"specversion": b"1.0", "id": b"1", "source": b"//somebody", "type": b"asked"}
+    whole = {"specversion": b"1.0", "id": b"1", "source": b"//somebody", "type": b"act.asked"}
     return [(f"ce_{n}", v) for n, v in {**whole, **attributes}.items() if v is not None]
 
 
@@ -102,6 +102,18 @@ BYTES = [
         headers=(*cloud(specversion=b"0.3"),),
     ),
     Bytes("no ce_id", "Unreadable", "'id' is missing", headers=(*cloud(id=None),)),
+    Bytes(
+        "an event of another type",
+        "Unreadable",
+        "CloudEvents type is 'com.acme.order', and this is the topic of 'act.asked'",
+        headers=(*cloud(type=b"com.acme.order"),),
+    ),
+    Bytes(
+        "structured, without its content type",
+        "Unreadable",
+        "needs the header content-type: application/cloudevents+json",
+        b'{"specversion":"1.0","id":"1","source":"s","type":"act.asked","data":{"n":1}}',
+    ),
     Bytes("an empty ce_type", "Unreadable", "'type' is missing", headers=(*cloud(type=b""),)),
     Bytes("structured, not JSON", "Unreadable", "is not JSON", b"{", STRUCTURED),
     Bytes("structured, a list", "Unreadable", "is not a JSON object", b"[]", STRUCTURED),
@@ -215,6 +227,14 @@ async def test_what_is_merely_odd_is_handled(
 ) -> None:
     before = len(stand.letters())
     given = await stand.give("act.asked", value, headers)
+    await until(lambda: stand.answers(given), "it was not handled")
+    assert len(stand.letters()) == before
+
+
+@pytest.mark.parametrize("timestamp", [-1, 0, -99_999_999_999_999, 1_700_000_000])
+async def test_an_event_with_any_time_is_handled(stand: Stand, timestamp: int) -> None:
+    before = len(stand.letters())
+    given = await stand.give("act.asked", GOOD, timestamp=timestamp)
     await until(lambda: stand.answers(given), "it was not handled")
     assert len(stand.letters()) == before
 

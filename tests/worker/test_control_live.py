@@ -15,12 +15,18 @@ from structlog.testing import capture_logs
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
-from farandole.events.control_documents import CancelDocument, PauseDocument, ResumeDocument
+from farandole.events.control_documents import (
+    CancelDocument,
+    PauseDocument,
+    ResumeDocument,
+    serialize_control,
+)  # fmt: skip
 from farandole.events.ledger_entry import HASH_MASK, hash_event_ids
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import Version
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.operations.control.control_publisher import publish_control
+from farandole.operations.control.control_query import read_control_table
 from farandole.worker.stage_host import StageHost
 from tests.rewiring.edits import PLAIN
 from tests.rewiring.test_live import HERE, at_rest, edit, hosted, until
@@ -115,6 +121,28 @@ async def test_a_paused_stage_keeps_its_offsets_and_goes_on_when_resumed(
         assert not {log["event"] for log in logs if log["event"].startswith(("group.", "lane."))}
         await at_rest(settings)
     assert await count(settings, version, "given") == 40
+
+
+async def test_a_record_that_is_no_document_leaves_a_stage_paused(
+    settings: Settings, folder: Path, pauses: Pauses
+) -> None:
+    version = await edit(settings, folder, PLAIN)
+    await publish_control(settings, PAUSED)
+    topic = settings.names.control_topic
+    other = PauseDocument(pipeline="other")
+    async with open_client(make_producer(settings), settings) as client:
+        await client.send_and_wait(topic, b"pause, please", key=PAUSED.key)
+        await client.send_and_wait(
+            topic, serialize_control(other), key=other.key, timestamp_ms=-99_999_999_999_999
+        )
+    async with working(settings):
+        await give(settings, version, 3)
+        await reached(settings, version, "taken", 3)
+        await paused_twice(pauses)
+        assert await count(settings, version, "made") == 0
+    documents, (unreadable,) = await read_control_table(settings)
+    assert [each.control for each in documents.values()] == [PAUSED, other]
+    assert unreadable.key == PAUSED.key.decode()
 
 
 async def test_a_paused_stage_stays_so_over_a_restart_and_a_rebalance(

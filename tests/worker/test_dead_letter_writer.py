@@ -196,7 +196,7 @@ HOSTILE: list[tuple[str, Made | UndecodableRecord, str]] = [
     ("large", bare(b'{"n":"' + b"x" * 1_000_000 + b'"}'), "n: Input should be a valid integer"),
     ("undecodable", UndecodableRecord("p.in", 0, 0), "not UTF-8"),
     ("header of no value", bare({"n": 1}, headers=[("ce_id", None)]), "no value"),
-    ("forged and broken", emitted(1, headers=[("ce_runid", b"\xff")]), ""),
+    ("forged and broken", emitted(1, headers=[("ce_runid", b"\xff")]), "no run id"),
     ("ours and null", emitted(1, headers=[("ce_subject", None)]), ""),
 ]
 

@@ -17,7 +17,8 @@ from farandole.catalog.published_versions import NothingAppliedError
 from farandole.events.envelope import UnreadableEventError, attribute_header, trigger_headers
 from farandole.events.header_codec import encode_headers
 from farandole.events.outcome import Outcome
-from farandole.events.record import Header
+from farandole.events.record import Header, Partition
+from farandole.events.retry_record import REPLAY_PREFIX, make_retry_row, to_parked_event
 from farandole.events.row_format import NewerFormatError
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec, Version
@@ -26,8 +27,19 @@ from farandole.stages.function_signature import read_signature
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs
 from tests.events.made import Made
-from tests.worker.made import INSTALLATION, In, Lane, Out, bare, emitted, text_headers, version
+from tests.worker.made import (
+    INSTALLATION,
+    RETRY,
+    In,
+    Lane,
+    Out,
+    bare,
+    emitted,
+    text_headers,
+    version,
+)
 
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
 RUN = RunIdGenerator(INSTALLATION, "p.in")
 STAGE = StageSpec(run="m:f", subscribes=("in",), emits=("out",))
 ELSEWHERE = StageSpec(run="m:f", subscribes=("in",), emits=("keyed",))
@@ -86,6 +98,42 @@ async def test_the_data_of_a_structured_event_are_handled() -> None:
     value = b'{"specversion":"1.0","id":"1","source":"s","type":"in","data":{"n":42}}'
     record = bare(value, headers=[("content-type", b"application/cloudevents+json")])
     assert (await Lane(copied).handle(record)).data() == [{"n": 42, "household": 1}]
+
+
+async def test_a_foreign_event_of_another_type_opens_no_run() -> None:
+    record = bare(offset=1, headers=trigger_headers("/them", "com.acme.order", "1", NOW))
+    outcome = await Lane(copied).handle(record)
+    assert not outcome.of("p.out")
+    assert [d["message"] for d in outcome.dead] == [
+        "its CloudEvents type is 'com.acme.order', and this is the topic of 'in'; send it with that"
+        " type, or without CloudEvents attributes"
+    ]
+    assert [d["run"] for d in outcome.dead] == [RUN.run_id(0, 1)]
+
+
+async def test_an_event_of_another_type_that_was_let_in_is_handled() -> None:
+    """A person has replayed it, or a release has parked it that did not compare types."""
+    record = bare(offset=1, headers=trigger_headers("/them", "com.acme.order", "1", NOW))
+    lane = Lane(copied, clock=lambda: 1_700_000_000.0)
+    row = make_retry_row(to_parked_event(record), REPLAY_PREFIX)
+    await lane.work.handle([Made(row.value, key=row.key, topic=RETRY, partition=0, offset=0)])
+    assert lane.work.deferred is not None
+    done = await lane.work.handle(lane.work.deferred.due())
+    assert [len(done.writes[Partition("p.out", 0)])] == [1]
+
+
+@pytest.mark.parametrize("content_type", [[], [("content-type", b"application/json")]])
+async def test_a_structured_event_without_its_content_type_is_told_as_such(
+    content_type: list[Header],
+) -> None:
+    value = b'{"specversion":"1.0","id":"1","source":"s","type":"in","data":{"n":42}}'
+    outcome = await Lane(copied).handle(bare(value, headers=content_type))
+    (letter,) = outcome.dead
+    has = "application/json" if content_type else "none"
+    assert letter["message"] == (
+        "n: Field required; the value is a CloudEvent in structured mode, which needs the header"
+        f" content-type: application/cloudevents+json (it has {has})"
+    )
 
 
 async def test_data_that_is_no_json_is_refused_by_its_content_type() -> None:
