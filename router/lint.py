@@ -17,6 +17,7 @@ from farandole.events.topology_version import RetryPolicy
 from farandole.router import (
     alert_lint,
     condition_lint,
+    data_lint,
     external_lint,
     function_lint,
     parameter_lint,
@@ -171,4 +172,5 @@ _LINT_RULES: Mapping[str, LintRule] = {
     "alerts": alert_lint.lint_alerts,
     "external": external_lint.lint_external_stages,
     **function_lint.FUNCTION_RULES,
+    **data_lint.DATA_RULES,
 }
