@@ -13,8 +13,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from farandole.events.envelope import REPEATED_RUN_HEADER, trigger_headers
-from farandole.events.event_key import output_key
-from farandole.events.json_text import parse_json
+from farandole.events.event_key import event_key
 from farandole.events.record import Header, Record
 from farandole.events.topology_version import EventSpec, Version
 
@@ -45,7 +44,7 @@ def new_root(
     """Return the record of a new root of this type; `data` are its JSON. The event gets a new id
     and the time of now."""
     event = version.events[event_type]
-    key = None if event.key is None else output_key(parse_json(data), event.key)
+    key = None if event.key is None else event_key(data, event.key, version.format)
     return RootRecord(event.topic, key, data, new_root_headers(event_type, source))
 
 

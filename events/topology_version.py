@@ -22,8 +22,9 @@ VERSION_FORMAT = KNOWN_FORMATS["version"]
 subscribers, also of different releases:
 
 1. versions of release 0.1
-2. a `Decimal` is written as a JSON number, not as text; the life of a topic is part of the ids of
-   runs and events
+2. keys are those in the JSON (`events/event_key.py`), the results of a list of events have no key
+   of their causes, and a `Decimal` is written as a JSON number, not as text; the life of a topic
+   is part of the ids of runs and events
 """
 
 

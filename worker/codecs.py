@@ -10,16 +10,15 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping, Sized
-from enum import Enum
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PlainSerializer, TypeAdapter, ValidationError, WrapSerializer
 from pydantic_core import PydanticSerializationError
 
 from farandole.events.envelope import UnreadableEventError
-from farandole.events.event_key import output_key
+from farandole.events.event_key import JSON_KEYS, event_key, python_key
 from farandole.events.json_text import parse_json, rewrite_json
 from farandole.events.topology_version import Version
 from farandole.stages import json_schema
@@ -64,9 +63,9 @@ class Codec(Protocol):
     def count_rows(self, value: Any) -> int:
         """Return the number of lines in an event whose data are a list."""
 
-    def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
-        """Return what reads the key of a value from the field that its JSON calls `key`. It returns
-        None if the field is absent or null."""
+    def key_reader(self, key: str, version_format: int) -> Callable[[Any], bytes | None]:
+        """Return what reads the key of a result from the field that its JSON calls `key`, under a
+        version of this format. It returns None if the field is absent or null."""
 
 
 class PassedEvent(NamedTuple):
@@ -125,8 +124,15 @@ class PassthroughCodec:
     def count_rows(self, value: Any) -> int:
         return count_rows(value.data)
 
-    def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
-        return lambda value: output_key(value.data, key)
+    def key_reader(self, key: str, version_format: int) -> Callable[[Any], bytes | None]:
+        def data_of(value: PassedEvent) -> Any:
+            return value.data if isinstance(value.data, dict) else {}
+
+        if version_format < JSON_KEYS:
+            return lambda value: python_key(value.data, key)
+        return _json_key_reader(
+            key, lambda value: data_of(value).get(key), self.encoder(version_format)
+        )
 
 
 class PydanticCodec:
@@ -161,19 +167,43 @@ class PydanticCodec:
     def count_rows(self, value: Any) -> int:
         return count_rows(value)
 
-    def key_reader(self, key: str) -> Callable[[Any], bytes | None]:
+    def key_reader(self, key: str, version_format: int) -> Callable[[Any], bytes | None]:
         field = _field_name(self.classes, key)
-        if not all(hasattr(each, "model_fields") for each in self.classes) or not self.classes:
-            return partial(output_key, field=field)
+        are_models = bool(self.classes) and all(hasattr(c, "model_fields") for c in self.classes)
+        if version_format < JSON_KEYS:
+            return partial(python_key, field=field)
+        encode = self.encoder(version_format)
+        if not are_models or not all(_is_written_as_it_is(c, field) for c in self.classes):
+            return lambda value: event_key(encode(value), key, version_format)
+        return _json_key_reader(key, lambda value: getattr(value, field, None), encode)
 
-        def read(value: Any) -> bytes | None:
-            # As `output_key`, without asking whether it is a dict: this runs for every event.
-            found = getattr(value, field, None)
-            if isinstance(found, Enum):
-                found = found.value
-            return None if found is None else str(found).encode()
 
-        return read
+def _json_key_reader(
+    key: str, value_of: Callable[[Any], Any], encode: Callable[[Any], bytes]
+) -> Callable[[Any], bytes | None]:
+    """Return what reads a key as it is in the JSON that `encode` writes, without writing it where
+    the value in the field, `value_of`, is text or an integer."""
+
+    def read(value: Any) -> bytes | None:
+        found = value_of(value)  # this runs for every event
+        if type(found) is int:
+            return b"%d" % found
+        if type(found) is str:
+            return found.encode()
+        return None if found is None else event_key(encode(value), key, JSON_KEYS)
+
+    return read
+
+
+def _is_written_as_it_is(model: Any, field: str) -> bool:
+    """Return True if nothing changes the text of a field on its way into the JSON."""
+    decorators, found = model.__pydantic_decorators__, model.model_fields.get(field)
+    if decorators.field_serializers or decorators.model_serializers:
+        return False
+    if found is None:
+        return False  # a computed field
+    serializers = PlainSerializer | WrapSerializer
+    return not any(isinstance(each, serializers) for each in found.metadata)
 
 
 FACTORIES: tuple[Callable[[Any], Codec | None], ...] = (PydanticCodec,)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from farandole.events.event_key import JSON_KEYS
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.stages.cel_expression import compile_expression
 from farandole.stages.contract import To
@@ -38,7 +39,7 @@ class Output:
     """Writes a result; raises the errors of `Codec.encoder`."""
     read_key: Callable[[Any], bytes | None] | None
     """Reads the key of a result; None if the event type declares no key: a result then inherits the
-    key of its cause."""
+    key of its cause, unless that is a list of events."""
     count_rows: Callable[[Any], int] | None
     """Counts the lines of a result; None if its data are no list."""
     subscribers: list[str]
@@ -100,7 +101,7 @@ class OutputRouter:
                 event.topic,
                 event.partitions,
                 codec.encoder(version.format),
-                codec.key_reader(event.key) if event.key else None,
+                _key_reader(codec, event.key, version, signature),
                 codec.count_rows if holds_lines(event) else None,
                 list(version.subscribers(event_type)),
             )
@@ -151,6 +152,20 @@ def _output_codec(schema: Any, signature: StageSignature) -> Codec:
     if signature.is_passthrough:
         return PassthroughCodec(keeps_bytes=signature.keeps_bytes)
     return codec_for(schema)
+
+
+def _key_reader(
+    codec: Codec, key: str | None, version: Version, signature: StageSignature
+) -> Callable[[Any], bytes | None] | None:
+    if key is not None:
+        return codec.key_reader(key, version.format)
+    if signature.takes_batch and version.format >= JSON_KEYS:
+        return _no_key  # its causes may have several
+    return None
+
+
+def _no_key(_: Any) -> None:
+    return None
 
 
 def holds_lines(event: EventSpec) -> bool:

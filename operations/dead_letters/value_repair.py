@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from farandole.events.envelope import UnreadableEventError, parse_envelope
-from farandole.events.event_key import output_key
+from farandole.events.event_key import event_key
 from farandole.events.json_text import merge_patch_text, parse_json
 from farandole.events.safe_text import single_line
 
@@ -66,8 +66,8 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
         raise UnfitValueError(
             f"the value is no JSON: {single_line(str(error))[:_MAX_REASON_LENGTH]}"
         ) from None
-    if event.key is not None and output_key(data, event.key) != output_key(
-        parse_json(letter_text(replay)), event.key
+    if event.key is not None and event_key(value, event.key, version.format) != event_key(
+        letter_text(replay).encode(), event.key, version.format
     ):
         raise UnfitValueError(
             f"{event.key}: the event's key must stay as it was, its order goes by it"

@@ -18,6 +18,7 @@ from farandole.events.header_codec import decode_headers
 from farandole.events.outcome import Outcome
 from farandole.events.record import Header, OutgoingRecord, Partition, Record
 from farandole.events.topology_version import (
+    VERSION_FORMAT,
     BreakerPolicy,
     EventSpec,
     RetryPolicy,
@@ -67,8 +68,10 @@ def version(
     *,
     stages: Mapping[str, StageSpec] | None = None,
     events: Mapping[str, EventSpec] | None = None,
+    format: int = VERSION_FORMAT,  # noqa: A002 -- its name in a version
 ) -> Version:
     return Version(
+        format=format,
         pipeline="p",
         version=number,
         installation=INSTALLATION,

@@ -119,7 +119,7 @@ def divides_any(event: T) -> T:
 
 
 def _in_format(number: int) -> Version:
-    return version(stages={"stage": Lane(same).stage}).model_copy(update={"format": number})
+    return version(stages={"stage": Lane(same).stage}, format=number)
 
 
 @pytest.mark.parametrize(
