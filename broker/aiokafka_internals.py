@@ -56,6 +56,7 @@ try:
     # `import X as X` is for others: `cluster_admin.py` (configs of topics), `lane_assignor.py` (our
     # own assignor), `connection_diagnosis.py` (asking a server by hand why it refuses us: aiokafka
     # only logs it), `record_batch.py` (batches whose headers are encoded once for each lane),
+    # `fetched_batches.py` (batches that are too large when they are decompressed),
     # `group_offsets.py`, `topic_ids.py` (requests that are newer than aiokafka).
     from aiokafka import client as network
     from aiokafka.admin.config_resource import ConfigResource as ConfigResource
@@ -65,6 +66,7 @@ try:
     from aiokafka.conn import AIOKafkaConnection
     from aiokafka.conn import collect_hosts as collect_hosts
     from aiokafka.conn import create_conn as create_conn
+    from aiokafka.consumer import fetcher as _fetcher_module
     from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
     from aiokafka.consumer.group_coordinator import GroupCoordinator
     from aiokafka.consumer.subscription_state import (
@@ -102,6 +104,7 @@ try:
     from aiokafka.protocol.transaction import (
         TxnOffsetCommitRequest_v0 as TxnOffsetCommitRequest_v0,
     )
+    from aiokafka.record.memory_records import MemoryRecords as MemoryRecords
     from aiokafka.record.util import calc_crc32c as calc_crc32c
 except ImportError as error:
     raise UnsupportedAiokafkaError(
@@ -430,6 +433,12 @@ def undecodable_offset(consumer: AIOKafkaConsumer, partition: TopicPartition) ->
     fetched = consumer._fetcher._records.get(partition)
     decoded = getattr(fetched, "_partition_records", None)
     return max(position, decoded.next_fetch_offset if decoded is not None else position)
+
+
+def read_fetches_by(make: Callable[[bytes], Any]) -> None:
+    """Let the consumers of this process read what they have fetched by `make(raw)`, an object with
+    the methods of MemoryRecords. The name is looked up for each fetch."""
+    _fetcher_module.MemoryRecords = make
 
 
 def set_read_committed(consumer: AIOKafkaConsumer) -> None:

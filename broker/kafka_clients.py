@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from farandole.broker.aiokafka_internals import (
     force_close_client,
     gate_connections,
+    read_fetches_by,
     require_brokers,
     require_cluster,
     retrieve_exceptions,
@@ -28,6 +29,7 @@ from farandole.broker.broker_errors import (
 )
 from farandole.broker.connection_diagnosis import diagnose_connection, no_answer_error
 from farandole.broker.connection_gate import process_gate
+from farandole.broker.fetched_batches import BoundedRecords
 from farandole.broker.lane_assignor import LaneAssignor
 from farandole.broker.record_batch import MAX_BATCH_BYTES
 from farandole.broker.settings import Settings
@@ -99,6 +101,7 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
 def make_consumer(settings: Settings, *, group: str | None = None, **over: Any) -> AIOKafkaConsumer:
     """Return a consumer that reads only committed records and never commits or resets offsets by
     itself. `over` overrides its arguments."""
+    read_fetches_by(BoundedRecords)
     consumer = AIOKafkaConsumer(
         **connection_arguments(settings)
         | {

@@ -64,9 +64,7 @@ def parse_envelope(record: Record) -> Envelope:
     """Return the event in a record: CloudEvents binary mode, structured mode, or a bare record.
     Raises UnreadableEventError and nothing else."""
     if isinstance(record, UndecodableRecord):
-        raise UnreadableEventError(
-            "a header's name is not UTF-8; the record itself stays in its topic"
-        )
+        raise UnreadableEventError(f"{record.why}; the record itself stays in its topic")
     if record.value is None:
         raise UnreadableEventError("the record has no value (a tombstone is no event)")
     headers = dict(record.headers)

@@ -47,6 +47,10 @@ PartitionWrites = Mapping[Partition, Sequence[OutgoingRecord]]
 """The records that one transaction writes, by the partition that they go to."""
 
 
+NOT_UTF8 = "a header's name is not UTF-8"
+"""Why aiokafka cannot decode a record."""
+
+
 class UndecodableRecord(NamedTuple):
     """A record that the client cannot decode: only its position is known."""
 
@@ -57,3 +61,4 @@ class UndecodableRecord(NamedTuple):
     key: bytes | None = None
     value: bytes | None = None
     headers: Sequence[Header] = ()
+    why: str = NOT_UTF8

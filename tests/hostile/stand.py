@@ -90,6 +90,21 @@ class Stand:
             written = await client.send_and_wait(topic, value, partition=0)
         return Position(event_type, 0, written.offset)
 
+    async def give_bomb(self, event_type: str, records: int, size: int) -> Position:
+        """A batch of a few kilobytes whose records become `records` times `size` bytes; the
+        position of the first."""
+        large = 2 * records * size
+        client = make_producer(
+            self._settings, compression_type="gzip", max_batch_size=large, max_request_size=large
+        )
+        async with open_client(client, self._settings):
+            batch = client.create_batch()
+            for _ in range(records):
+                batch.append(key=None, value=bytes(size), timestamp=None)
+            topic = self.version.events[event_type].topic
+            written = await (await client.send_batch(batch, topic, partition=0))
+        return Position(event_type, 0, written.offset)
+
     async def give_undecodable(self, event_type: str) -> Position:
         """A record one of whose headers has a name that is not UTF-8."""
         batch = undecodable(self._writer, b'{"n": 1}')

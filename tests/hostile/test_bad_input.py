@@ -166,6 +166,18 @@ async def test_a_header_whose_name_is_not_utf_8_is_one_dead_letter(stand: Stand)
     assert "a header's name is not UTF-8" in text_headers(letter)["dead_message"]
 
 
+async def test_a_compression_bomb_is_a_dead_letter_for_each_of_its_records(stand: Stand) -> None:
+    """Its process may hold 192 MiB; decompressed the batch has 300."""
+    pids = stand.supervisor.pids()
+    first = await stand.give_bomb("act.asked", 3, 100 * 2**20)
+    for offset in range(first.offset, first.offset + 3):
+        letter = await one_dies(stand, "act", first._replace(offset=offset))
+        said = text_headers(letter)
+        assert f"of the offsets {first.offset} to {first.offset + 2}" in said["dead_message"]
+        assert (said["dead_partition"], said["dead_offset"]) == ("0", str(offset))
+    assert stand.supervisor.pids()["act"] == pids["act"], "its process did not survive"
+
+
 async def test_the_largest_record_of_all_has_a_dead_letter_that_fits(stand: Stand) -> None:
     """Value, key and headers as large as the topic takes them; the account comes on top."""
     room = 1024 * 1024 - 400
