@@ -169,8 +169,22 @@ class KafkaPort:
         await self._translated(self._producer.start(), self._deadline())
 
     async def read_state(self) -> StateTables:
+        room = self.spec.state_room
         if not self.state:
             return {}
+        if room is None:
+            return await self._read_tables()
+        if not room.reserve():
+            log.warning("lane.waits", lane=self.transactional_id, why="no memory for its state")
+            while not room.reserve():
+                await self.wait()
+                self.raise_if_stopping()
+        try:
+            return await self._read_tables()
+        finally:
+            room.release()
+
+    async def _read_tables(self) -> StateTables:
         settings = self.membership.settings
         try:
             admin = await self.membership.admin()

@@ -24,6 +24,7 @@ from farandole.events.record import Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
 from farandole.lanes.lane_protocol import LaneLog, run_lane
 from farandole.lanes.lane_spec import LaneSpec
+from farandole.lanes.lane_work import DeferredEvents
 
 log = structlog.get_logger()
 
@@ -161,10 +162,13 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
 
     async def _lane(self, port: KafkaPort, index: int) -> None:
         bound = self._log.bind(lane=index)
+        deferred: DeferredEvents | None = None
         try:
+            work = self._spec.work(index)
+            deferred = work.deferred
             await run_lane(
                 self._spec.wrap_port(port),
-                self._spec.work(index),
+                work,
                 isolation=self._isolation,
                 log=_lane_log(bound),
                 observer=self._spec.observer(index),
@@ -176,6 +180,9 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             self._fail(f"lane {index}: {error!r}")
         finally:
             await port.force_close()
+            # A lane that has come back meanwhile may have the same work.
+            if deferred is not None and self._lanes.get(index, (port, None))[0] is port:
+                deferred.clear()
 
     async def _end_lanes(self, patience: float) -> None:
         """Let each lane end between two transactions. After `patience` seconds it is abandoned; the

@@ -16,7 +16,7 @@ class CommittedOffset(NamedTuple):
     metadata: str = ""
 
 
-StateTables = Mapping[str, Mapping[bytes, bytes]]
+StateTables = Mapping[str, dict[bytes, bytes]]
 """By compacted topic, the newest value of each key in the lane's partition of it."""
 
 

@@ -142,6 +142,8 @@ class _LaneSession:
         """Fence the last owner, then read the state and the offsets. (The group has paused the
         inputs before.)"""
         await self._port.fence()
+        if self._work.deferred is not None:
+            self._work.deferred.clear()
         # Only now: read earlier, state and offset can be older than the last owner's last commit.
         self._work.open(await self._port.read_state())
         committed = await self._port.committed_offsets()

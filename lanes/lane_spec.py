@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from farandole.lanes.lane_observer import LaneObserver, NullObserver
 from farandole.lanes.lane_port import LanePort
@@ -35,6 +35,16 @@ def _no_topics() -> Mapping[str, KnownTopic]:
     return {}
 
 
+class StateRoom(Protocol):
+    """What limits the memory that the states of all lanes of a process take."""
+
+    def reserve(self) -> bool:
+        """Return True if a lane may read its state now; then it calls `release` when it has."""
+
+    def release(self) -> None:
+        """Note that a lane has read its state; the memory of it is counted by the lane's work."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneSpec:
     """The lanes of one consumer group. A lane has an index: it reads the partition of that index of
@@ -62,6 +72,8 @@ class LaneSpec:
     """Read an input whose offset is lost from its start, instead of stopping the lane."""
     is_paused: Callable[[], bool] = _never
     """While it returns True the lanes take no event, and keep their partitions."""
+    state_room: StateRoom | None = None
+    """Says when a lane may read its state; None: at any time."""
     wrap_port: Callable[[Any], LanePort] = _unwrapped
     """Wraps the Kafka port of each lane: a test breaks the protocol on purpose with it."""
     observer: Callable[[int], LaneObserver] = _unobserved

@@ -35,6 +35,9 @@ class DeferredEvents(Protocol):
     def is_full(self) -> bool:
         """Return True if the lane must take no further input for now."""
 
+    def clear(self) -> None:
+        """Free the memory of the events: the lane has ended, or reads its state anew."""
+
 
 class LaneWork(Protocol):
     """What a lane does with its events. No method touches Kafka."""
@@ -44,7 +47,8 @@ class LaneWork(Protocol):
         """The events that wait in the state; None if this work settles every event at once."""
 
     def open(self, tables: StateTables) -> None:
-        """Begin with this state; forget everything that was not committed."""
+        """Begin with this state; forget everything that was not committed. The tables may be
+        emptied, so that their memory is free at once."""
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
         """Settle the first record and as many more as fit into one transaction. Settle none if

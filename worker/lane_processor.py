@@ -21,6 +21,7 @@ from farandole.worker.ledger_entries import EdgeAccount, event_id_of
 from farandole.worker.limits import MAX_TRANSACTION_AGE, MAX_TRANSACTION_BYTES, TIME_SLICE
 from farandole.worker.lineage import LOOKUP_ERRORS, LineageResolver, root_run_id
 from farandole.worker.parked_events import queue_key_of
+from farandole.worker.parked_memory import ParkedMemory
 from farandole.worker.retry_executor import RetryExecutor
 from farandole.worker.retry_queue import RetryQueue, Turn
 from farandole.worker.transaction_buffer import TransactionBuffer
@@ -49,11 +50,13 @@ class LaneProcessor:
         *,
         on_committed: Callable[[Counters], None],
         cancelled_runs: Callable[[], Set[bytes]] = frozenset,
+        parked_memory: ParkedMemory | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_committed` gets the counts of each committed transaction; `cancelled_runs` returns
-        the runs of which no event is handled. `clock` returns seconds of the epoch. `monotonic`
+        the runs of which no event is handled; `parked_memory` is shared by the lanes of a process.
+        `clock` returns seconds of the epoch. `monotonic`
         returns seconds that never go back; it ends slices of time and transactions, so a simulation
         passes a fixed one."""
         self._stage = invoker.stage
@@ -65,7 +68,10 @@ class LaneProcessor:
         self._cancelled_runs = cancelled_runs
         self._monotonic = monotonic
         retry_partition = None if topics.retry is None else Partition(topics.retry, lane)
-        self._retry_queue = RetryQueue(invoker, lineages, retry_partition, topics.alerts, clock)
+        memory = parked_memory or ParkedMemory()
+        self._retry_queue = RetryQueue(
+            invoker, lineages, retry_partition, topics.alerts, clock, memory
+        )
         self._dead_letters = DeadLetterWriter(invoker.stage, topics.dead, lineages)
         self._paths = EventPaths(invoker)
         self._admission = Admission(

@@ -24,5 +24,10 @@ MAX_RETRY_ROW_BYTES = MAX_DEAD_LETTER_BYTES
 """Bytes of the row of a parked event. An event with a larger row is only tried in place."""
 MAX_PARKED_BYTES = 64 * 1024 * 1024
 """Bytes of the parked events of one lane. At this size the lane takes no further input."""
+MAX_PROCESS_PARKED_BYTES = 512 * 1024 * 1024
+"""Bytes of the parked events of all lanes of a process. At this size none of them takes further
+input, and a lane that begins waits until there is room for its own."""
+PARKED_MEMORY_SHARE = 0.25
+"""The share of the memory of a process at which that size is reached, if that is less."""
 MAX_DUE_EVENTS = 500
 """Parked events that are tried again in one batch."""

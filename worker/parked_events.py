@@ -9,7 +9,7 @@ opened again, and restores what was committed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nsmallest
 from itertools import chain, islice, takewhile
 
@@ -20,11 +20,13 @@ from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import PARKED_PREFIX, ParkedEvent
 from farandole.worker.circuit_breaker import CircuitBreaker
 from farandole.worker.limits import MAX_DUE_EVENTS, MAX_PARKED_BYTES
+from farandole.worker.parked_memory import ParkedMemory
 
 log = structlog.get_logger()
 
 QueueKey = tuple[str, bytes | int]
 """A topic, and an event's key, or its offset if it has none."""
+_HEADER_OBJECTS, _EVENT_OBJECTS = 150, 750  # bytes of memory besides the contents, measured
 HOPELESS_DEATHS = 3
 """After this number of events of one key in a row used up their tries, the next ones get a single
 try, as long as other events of the lane succeed."""
@@ -40,19 +42,22 @@ class ParkedEvents:
         self,
         retry_partition: Partition,
         capacity: int,
+        memory: ParkedMemory,
         breaker: CircuitBreaker,
         clock: Callable[[], float],
     ) -> None:
         self._retry_partition = retry_partition
         self._capacity = capacity
+        self._memory = memory
         self._breaker = breaker
         self._clock = clock
-        self._clear()
-
-    def _clear(self) -> None:
-        self.queues: dict[QueueKey, deque[ParkedEvent]] = {}
-        self.count = 0
         self.bytes = 0
+        self.clear()
+
+    def clear(self) -> None:
+        self.queues: dict[QueueKey, deque[ParkedEvent]] = {}
+        self._count_bytes(-self.bytes)
+        self.count = 0
         self._last_sequence = 0
         self._deaths: dict[QueueKey, int] = {}
         self._hopeless_since: dict[QueueKey, float] = {}
@@ -63,14 +68,15 @@ class ParkedEvents:
         return self._retry_partition
 
     def restore(
-        self, rows: Mapping[bytes, bytes], belongs_to_lane: Callable[[ParkedEvent], bool]
+        self, rows: dict[bytes, bytes], belongs_to_lane: Callable[[ParkedEvent], bool]
     ) -> None:
-        """Load what was committed. Rows that no lane wrote, or that belong to another lane,
-        are logged and skipped. Raises NewerFormatError: such an event waits as well, and must not
-        be lost."""
-        self._clear()
+        """Load what was committed, and empty `rows`: both together would take twice the memory.
+        Rows that no lane wrote, or that belong to another lane, are logged and skipped. Raises
+        NewerFormatError: such an event waits as well, and must not be lost."""
+        self.clear()
         found = []
-        for key, value in rows.items():
+        while rows:
+            key, value = rows.popitem()
             if key.startswith(PARKED_PREFIX):
                 try:
                     event = retry_record.parse_retry_row(value)
@@ -100,7 +106,7 @@ class ParkedEvents:
         """Append an event to its queue, or replace the head if it is that; returns its row."""
         queue = self.queues.get(queue_key_of(event))
         if event.sequence and queue is not None and queue[0].sequence == event.sequence:
-            self.bytes += _memory_size(event) - _memory_size(queue[0])
+            self._count_bytes(_memory_size(event) - _memory_size(queue[0]))
             queue[0] = event
             self._next_due = min(self._next_due, event.due)
         else:
@@ -141,7 +147,7 @@ class ParkedEvents:
         queue = self.queues[name]
         del queue[place]
         self.count -= 1
-        self.bytes -= _memory_size(event)
+        self._count_bytes(-_memory_size(event))
         if queue:
             self._next_due = min(self._next_due, queue[0].due)
         else:
@@ -192,14 +198,20 @@ class ParkedEvents:
 
     @property
     def at_capacity(self) -> bool:
-        """True if the number or the bytes of the parked events have reached their limit."""
-        return self.count >= self._capacity or self.bytes >= MAX_PARKED_BYTES
+        """True if the number or the bytes of the parked events have reached their limit, of this
+        lane or of all lanes of the process."""
+        full = self.count >= self._capacity or self.bytes >= MAX_PARKED_BYTES
+        return full or self._memory.is_full
 
     @property
     def free_slots(self) -> int:
         """How many more events may be parked; at least 1, because a lane that handles an event must
         be able to park it."""
         return max(1, self._capacity - self.count)
+
+    def _count_bytes(self, more: int) -> None:
+        self.bytes += more
+        self._memory.used += more
 
     def _forget_deaths(self, name: QueueKey) -> None:
         self._deaths.pop(name, None)
@@ -211,7 +223,7 @@ class ParkedEvents:
     def _append(self, event: ParkedEvent) -> None:
         self.queues.setdefault(queue_key_of(event), deque()).append(event)
         self.count += 1
-        self.bytes += _memory_size(event)
+        self._count_bytes(_memory_size(event))
         self._last_sequence = max(self._last_sequence, event.sequence)
         self._next_due = min(self._next_due, event.due)
 
@@ -226,5 +238,5 @@ def queue_key_of(record: Record) -> QueueKey:
 
 
 def _memory_size(event: ParkedEvent) -> int:
-    headers = sum(len(name) + len(value or b"") for name, value in event.headers)
-    return len(event.value or b"") + len(event.key or b"") + headers + 500
+    headers = sum(len(name) + len(value or b"") + _HEADER_OBJECTS for name, value in event.headers)
+    return len(event.value or b"") + len(event.key or b"") + headers + _EVENT_OBJECTS

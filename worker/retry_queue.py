@@ -38,6 +38,7 @@ from farandole.worker.limits import MAX_BATCH, MAX_RETRY_ROW_BYTES
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.log_throttle import LogThrottle
 from farandole.worker.parked_events import ParkedEvents, QueueKey
+from farandole.worker.parked_memory import ParkedMemory
 from farandole.worker.retry_policy import (
     FailedTry,
     GiveUp,
@@ -86,6 +87,7 @@ class RetryQueue:
         retry_partition: Partition | None,
         alerts_topic: str,
         clock: Callable[[], float],
+        memory: ParkedMemory,
     ) -> None:
         """`retry_partition`: where the rows are written; None if no event can be parked, and every
         try is made in place. `alerts_topic`: where breaker alerts are written. `clock` returns
@@ -98,7 +100,9 @@ class RetryQueue:
         self._alerts_topic = alerts_topic
         self._clock = clock
         self._breaker = CircuitBreaker(invoker.settings.breaker)
-        self._parked = ParkedEvents(self._retry_partition, self._retry.parked, self._breaker, clock)
+        self._parked = ParkedEvents(
+            self._retry_partition, self._retry.parked, memory, self._breaker, clock
+        )
         self._alerts = BreakerAlerts(
             self._breaker, invoker.pipeline, invoker.stage, self._retry_partition
         )
@@ -112,10 +116,10 @@ class RetryQueue:
         """The parked events; None if no event can be parked."""
         return self._parked if self.can_park else None
 
-    def restore(self, rows: Mapping[bytes, bytes]) -> None:
-        """Load what was committed."""
-        self._parked.restore(rows, self._belongs_to_lane)
+    def restore(self, rows: dict[bytes, bytes]) -> None:
+        """Load what was committed, and empty `rows`."""
         self._alerts.restore(rows, self._clock())
+        self._parked.restore(rows, self._belongs_to_lane)
 
     def input_idle(self) -> None:
         """Note that no input came: if a probe is due, it is an event that has waited."""

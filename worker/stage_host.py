@@ -29,6 +29,7 @@ from farandole.worker.invoker import Invoker
 from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs, signature_mismatch
+from farandole.worker.parked_memory import ParkedMemory
 
 log = structlog.get_logger()
 
@@ -73,6 +74,7 @@ class StageHost:
         self._stages = stages
         self._beat = beat
         self._isolation_lock = asyncio.Lock()
+        self._parked_memory = ParkedMemory.of_process()
         self._hosted: dict[str, _HostedStage] = {}
         self._ending = asyncio.Event()
         self._topics_of: VersionsByNumber | None = None
@@ -266,6 +268,7 @@ class StageHost:
                 lane,
                 on_committed=self._beat.counters(name).add,
                 cancelled_runs=self._control.cancelled_runs,
+                parked_memory=self._parked_memory,
             )
 
         spec = LaneSpec(
@@ -281,6 +284,7 @@ class StageHost:
                 NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
             ),
             is_paused=partial(self._control.is_paused, name),
+            state_room=self._parked_memory,
         )
         return LaneGroup(self._settings, spec, isolation=self._isolation_lock)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -103,7 +102,7 @@ ALERT = Alert(
     entries=st.lists(changed(ENTRY), max_size=2),
 )
 def test_a_bookkeeper_opens_and_works_with_any_rows(
-    rows: Mapping[bytes, bytes], state: Mapping[bytes, bytes], entries: list[bytes]
+    rows: dict[bytes, bytes], state: dict[bytes, bytes], entries: list[bytes]
 ) -> None:
     lane = BookkeeperLane(NAMES, 0, "here", clock=lambda: AT, take_conditions=lambda: ())
     lane.open({NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: state})
@@ -258,7 +257,7 @@ HELD = {"since": "2026-11-24T12:00:00+00:00", "why": "x", "over": "2026-11-24T12
     replays=st.lists(changed(PARKED).map(lambda account: account + b'\n{"n":1}'), max_size=2),
 )
 def test_a_lane_opens_and_works_with_any_rows_of_its_retry_topic(
-    rows: Mapping[bytes, bytes], replays: list[bytes]
+    rows: dict[bytes, bytes], replays: list[bytes]
 ) -> None:
     now = START.timestamp()
     lane = Lane(copied, clock=lambda: now)

@@ -40,6 +40,9 @@ class Waiting:
     def is_full(self) -> bool:
         return False
 
+    def clear(self) -> None:
+        self.rows = {}
+
 
 @dataclass
 class Settling:

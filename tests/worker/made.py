@@ -31,6 +31,7 @@ from farandole.worker.invoker import Invoker
 from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import OutputRouter, bind_outputs
+from farandole.worker.parked_memory import ParkedMemory
 from tests.events.made import Made
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
@@ -165,6 +166,7 @@ class Lane:
         clock: Callable[[], float] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         lane: int = 0,
+        parked_memory: ParkedMemory | None = None,
         bind: Callable[[Version, str], OutputRouter | None] | None = None,
     ) -> None:
         """With a `clock` its events are parked in `p.stage.retry`."""
@@ -222,6 +224,7 @@ class Lane:
             lane,
             on_committed=self.committed.append,
             cancelled_runs=cancelled,
+            parked_memory=parked_memory,
             clock=clock or time.time,
             monotonic=monotonic,
         )

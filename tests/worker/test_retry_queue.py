@@ -29,7 +29,8 @@ from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import BreakerPolicy, RetryPolicy, StageSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
-from farandole.worker.limits import MAX_RECORD_BYTES
+from farandole.worker.limits import MAX_PARKED_BYTES, MAX_RECORD_BYTES
+from farandole.worker.parked_memory import ParkedMemory
 from farandole.worker.retry_policy import backoff_seconds, is_exhausted, is_retryable
 from tests.worker.made import RETRY, In, Lane, Out, account, bare, emitted, version
 
@@ -86,7 +87,7 @@ class Table:
         """By another process, which reads what was committed."""
         after = Table(lane)
         after.rows, after.written = self.rows, self.written
-        lane.work.open({RETRY: self.rows})
+        lane.work.open({RETRY: dict(self.rows)})
         return after
 
     @property
@@ -786,3 +787,69 @@ async def test_an_event_that_an_unknown_version_is_to_handle_dies(
     await table.handle(SimulatedRecord(RETRY, 0, 0, order.value, order.key))
     await table.again()
     assert ["p@9" in letter["message"] for letter in table.dead] == [True]
+
+
+async def test_a_lane_takes_no_input_while_the_lanes_of_its_process_hold_too_much(
+    there: Dependency, clock: Clock
+) -> None:
+    memory = ParkedMemory(limit=100_000)
+
+    def another(number: int) -> Table:
+        lane = Lane(
+            there.function, retry=THRICE, clock=clock, breaker=NEVER_OPEN, parked_memory=memory
+        )
+        return Table(lane)
+
+    first, second = another(0), another(1)
+    there.fails = lambda n: n < 1000
+    waits = second.lane.work.deferred
+    assert waits
+    left = [key(n, b"%d" % n) for n in range(1000)]
+    while not waits.is_full():
+        left = left[await first.handle(*left[:10]) :]
+    assert 0 < len(first.rows) < 200
+    assert await second.handle(key(1000), key(1001)) == 1, "what it handles it must be able to park"
+    assert not memory.reserve(), "no further lane reads its state now"
+    there.fails = lambda n: False
+    clock.now += 9
+    while await first.again():
+        pass
+    assert not waits.is_full()
+    assert memory.reserve()
+
+
+async def test_the_memory_of_a_lane_that_has_ended_is_free(there: Dependency, clock: Clock) -> None:
+    memory = ParkedMemory()
+    table = Table(Lane(there.function, retry=THRICE, clock=clock, parked_memory=memory))
+    there.fails = lambda n: True
+    await table.handle(key(1))
+    assert memory.used > 0
+    assert table.lane.work.deferred
+    table.lane.work.deferred.clear()
+    assert (memory.used, table.lane.work.deferred.due()) == (0, ())
+
+
+def test_a_lane_that_begins_frees_each_row_that_it_has_read(
+    there: Dependency, clock: Clock
+) -> None:
+    rows = {}
+    for n in range(200):
+        row = make_retry_row(to_parked_event(key(n))._replace(sequence=n + 1))
+        rows[row.key or b""] = row.value or b""
+    lane = lane_of(there, clock)
+    lane.work.open({RETRY: rows})
+    assert rows == {}
+    clock.now += 9
+    assert lane.work.deferred
+    assert [event.offset for event in lane.work.deferred.due()] == list(range(200))
+
+
+def test_lanes_read_their_states_one_after_the_other_where_memory_is_short() -> None:
+    short, ample = ParkedMemory(limit=MAX_PARKED_BYTES), ParkedMemory(limit=3 * MAX_PARKED_BYTES)
+    assert [short.reserve() for _ in range(2)] == [True, False]
+    short.release()
+    assert short.reserve()
+    assert [ample.reserve() for _ in range(4)] == [True, True, True, False]
+    ample.release()
+    ample.used = MAX_PARKED_BYTES
+    assert not ample.reserve()

@@ -233,7 +233,7 @@ def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.Mon
     else:
 
         def forgets(self: ParkedEvents, rows: StateTables, ours: object) -> None:
-            self._clear()
+            self.clear()
 
         monkeypatch.setattr(ParkedEvents, "restore", forgets)
     assert _caught()
