@@ -133,6 +133,7 @@ _UNDECODABLE = "finding the record that cannot be decoded"
 _CLUSTER = "speaking to the expected cluster alone"
 _CLOSING = "closing a client although the broker is away, when stop() does not return"
 _RETRIEVING = "retrieving the errors of futures that aiokafka keeps for itself"
+_UNANSWERED = "saying which broker a lane waits for"
 _BATCHES = "record batches of our own"
 _TRANSACTIONS = "transactions of the router"
 _ISOLATION = "Faust's consumer, which would read what was never committed"
@@ -154,6 +155,7 @@ USES: tuple[Use, ...] = (
         (GroupCoordinator, "request_rejoin"),
         (Sender, "_do_txn_offset_commit"),
         (Sender, "_find_coordinator"),
+        (Sender, "_retry_backoff"),
         (Sender, "_txn_manager"),
         (TxnOffsetCommitHandler, "create_request"),
         (TxnOffsetCommitHandler, "handle_response"),
@@ -211,6 +213,15 @@ USES: tuple[Use, ...] = (
         (MessageBatch, "_drain_waiter"),
         (TransactionManager, "_transaction_waiter"),
         (TransactionManager, "_pid_waiter"),
+    ),
+    *_uses(
+        _UNANSWERED,
+        (Sender, "_coordinators"),
+        (Sender, "_muted_partitions"),
+        (TransactionManager, "has_pid"),
+        (TransactionManager, "_pending_txn_partitions"),
+        (TransactionManager, "_pending_txn_offsets"),
+        (TransactionManager, "needs_transaction_commit"),
     ),
     *_uses(
         _BATCHES,
@@ -495,6 +506,35 @@ def fail_transaction(sender: Any, error: Exception) -> None:
     manager._txn_consumer_group = group
 
 
+def unanswered_requests(producer: AIOKafkaProducer) -> list[str]:
+    """Return what a transactional producer waits for, and from which broker, for a person."""
+    sender, manager = producer._sender, producer._txn_manager
+
+    def coordinator(kind: CoordinationType) -> str:
+        node = sender._coordinators.get(kind)
+        return "a coordinator that is not known yet" if node is None else f"broker {node}"
+
+    transactions = coordinator(CoordinationType.TRANSACTION)
+    waits = []
+    if not manager.has_pid():
+        waits.append(f"its producer id, from {transactions}")
+    if manager._pending_txn_partitions:
+        waits.append(f"a place in its transaction, from {transactions}")
+    leaders: dict[Any, list[str]] = {}
+    for tp in sorted(sender._muted_partitions):
+        leader = producer.client.cluster.leader_for_partition(tp)
+        leaders.setdefault(leader, []).append(f"{tp.topic}/{tp.partition}")
+    for leader, names in leaders.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        waits.append(f"records of {names[0]}{more}, from broker {leader}")
+    groups = dict.fromkeys(group for group, _, _ in manager._pending_txn_offsets)
+    offsets = coordinator(CoordinationType.GROUP)
+    waits += [f"offsets of {group}, from {offsets}" for group in groups]
+    if manager.needs_transaction_commit() is not None:
+        waits.append(f"the end of its transaction, from {transactions}")
+    return waits
+
+
 def set_offset_commit_handler(producer: AIOKafkaProducer, handler: type) -> None:
     """Let the producer send the offsets of its transactions by `handler`, a class derived from
     TxnOffsetCommitHandler."""
@@ -507,6 +547,9 @@ def set_offset_commit_handler(producer: AIOKafkaProducer, handler: type) -> None
             node = await sender._find_coordinator(CoordinationType.GROUP, group)
         except GroupAuthorizationFailedError as error:
             fail_transaction(sender, error)
+            return
+        except KafkaError:  # the broker that was asked has just died: the sender asks again
+            await asyncio.sleep(sender._retry_backoff)
             return
         await handler(sender, offsets, group).do(node)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -61,22 +62,29 @@ async def diagnose_connection(
     (`kafka_clients.connection_arguments`) cannot connect. `error` is what the client raised,
     `cluster_id` the cluster that must answer; None for any."""
     servers = arguments["bootstrap_servers"]
+    hosts = collect_hosts(servers, randomize=False)
     found: BrokerError | None = None
+    reasons: list[str] = []
     answering: tuple[str, int] | None = None
     try:
         async with asyncio.timeout(seconds):
-            for host, port, _ in collect_hosts(servers, randomize=False):
+            for host, port, _ in hosts:
                 with suppress(KafkaError):  # it waits, whether or not another broker answers
                     await process_gate().wait((host, port))
                 problem = await probe_server(host, port, arguments, cluster_id)
                 if isinstance(problem, AccessDeniedError | ForeignClusterError):
                     return problem
                 found = problem or found
+                reasons += [problem.message] if problem else []
                 answering = answering if problem else (host, port)
             if answering is not None:
                 found = await _probe_advertised(*answering, arguments, cluster_id)
     except TimeoutError:
-        return found or no_answer_error(servers, seconds)
+        if len(hosts) > 1 or found is None:
+            return no_answer_error(servers, seconds)
+        return found
+    if len(reasons) == len(hosts) > 1:
+        return _none_answers_error(reasons)
     if found is None and is_access_denied(type(error)):
         return AccessDeniedError(f"Kafka at {servers} refuses us: {_one_line(error)}")
     return found or UnreachableError(
@@ -114,6 +122,13 @@ async def _connect(host: str, port: int, arguments: dict[str, Any]) -> Any:
         if key not in ("bootstrap_servers", "retry_backoff_ms")
     }
     return await create_conn(host, port, **common)
+
+
+def _none_answers_error(reasons: Sequence[str]) -> UnreachableError:
+    return UnreachableError(
+        f"none of the {len(reasons)} servers takes us: {'; '.join(reasons)};"
+        f" are they up, and is {ENV_PREFIX}BOOTSTRAP right?"
+    )
 
 
 async def probe_server(

@@ -8,7 +8,7 @@ producer can commit. A program that reads before it writes therefore starts the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -38,7 +38,7 @@ Offsets = Mapping[TopicPartition, int]
 
 
 @contextmanager
-def translated_errors(no_answer: str) -> Iterator[None]:
+def translated_errors(no_answer: str | Callable[[], str]) -> Iterator[None]:
     """Raise what aiokafka and the network raise inside as one of five errors.
 
     ProducerFencedError: another producer has our transactional id, or the transaction outlived its
@@ -49,7 +49,8 @@ def translated_errors(no_answer: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise DeadlineExceededError(no_answer) from None
+        text = no_answer if isinstance(no_answer, str) else no_answer()
+        raise DeadlineExceededError(text) from None
     except (KafkaError, OSError, *FENCING_ERRORS) as error:
         fence = fencing_error(error)
         if fence is not None:

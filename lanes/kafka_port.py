@@ -28,6 +28,7 @@ from farandole.broker.aiokafka_internals import (
     generation,
     heartbeat,
     rejoin_group,
+    unanswered_requests,
 )
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
@@ -391,7 +392,7 @@ class KafkaPort:
     async def _translated(self, request: Awaitable[Any], deadline: float) -> Any:
         """Return the answer to a request, or raise one of the port's errors."""
         try:
-            with translated_errors(f"no answer within {self.membership.settings.deadline:g} s"):
+            with translated_errors(self._no_answer):
                 async with asyncio.timeout_at(deadline):
                     return await request
         except MembershipOverError as error:
@@ -402,6 +403,11 @@ class KafkaPort:
             raise WriteRejectedError(str(error)) from None
         except (DeadlineExceededError, TransactionFailedError) as error:
             raise OutcomeUnknownError(str(error)) from None
+
+    def _no_answer(self) -> str:
+        waits = unanswered_requests(self._producer) if self._producer is not None else ()
+        about = f": it waits for {'; '.join(waits)}" if waits else ""
+        return f"no answer within {self.membership.settings.deadline:g} s{about}"
 
     def _deadline(self, at_most: float = inf) -> float:
         seconds = min(self.membership.settings.deadline, at_most)

@@ -12,6 +12,7 @@ The steps are those of `farandole.router.publish_transaction`; these two are don
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from farandole.broker.broker_errors import (
     ProducerFencedError,
     RecordRejectedError,
     TransactionFailedError,
+    UnreachableError,
 )
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
@@ -55,6 +57,7 @@ log = structlog.get_logger()
 
 _MAX_ATTEMPTS = 10  # an attempt fails if another router publishes at the same time
 _RETRY_BACKOFF = Backoff(first=0.1, longest=1.6, jitter=1.0)
+_NOT_READY_SECONDS = 40.0  # for a new cluster, which first creates its internal topics
 _OTHER_ROUTER_SECONDS = 2.0  # seconds for a router that has fenced us, before we fence it
 
 
@@ -98,17 +101,26 @@ async def publish_version(
     than the versions say; and the errors of `farandole.broker.kafka_clients.open_client`.
     """
     job = _PublishJob(settings, derived, by, expected, rollback_of)
+    not_ready_until = time.monotonic() + _NOT_READY_SECONDS
     for attempt in range(_MAX_ATTEMPTS):
+        written = len(job.attempts)
         try:
             return await _try_publish(job)
         except TooSlowError as slow:
             log.warning(
                 "router.slow", pipeline=derived.pipeline, why=str(slow), attempt=attempt + 1
             )
-        except DeadlineExceededError as error:
-            raise NotAppliedError(
-                f"{error}: whether the version was published is unknown; apply again, which tells"
-            ) from None
+        except (DeadlineExceededError, UnreachableError) as error:
+            late = time.monotonic() > not_ready_until or attempt + 1 == _MAX_ATTEMPTS
+            if len(job.attempts) > written:
+                raise NotAppliedError(
+                    f"{error}: whether the version was published is unknown; apply again, which"
+                    " tells"
+                ) from None
+            if late:
+                raise
+            # The coordinators of a cluster whose internal topics are just being created.
+            log.warning("router.waiting", pipeline=derived.pipeline, why=str(error))
         except (RecordRejectedError, TransactionFailedError, KafkaError) as error:
             raise NotAppliedError(f"Kafka refused the version: {error}; apply again") from None
         except ProducerFencedError:
@@ -311,11 +323,11 @@ async def _fence(settings: Settings, transactional_id: str) -> None:
 async def _create_topics(
     job: _PublishJob, derived: DerivedTopology, admin: ClusterAdmin, existing: Mapping[str, int]
 ) -> None:
+    missing = [name for name in derived.topics if name not in existing]
+    job.created += tuple(missing)  # also if we do not hear that they are created
     await admin.create_topics(derived.topics)
-    for name in derived.topics:
-        if name not in existing:
-            job.created += (name,)
-            log.info("topic.created", topic=name, partitions=derived.topics[name].partitions)
+    for name in missing:
+        log.info("topic.created", topic=name, partitions=derived.topics[name].partitions)
 
 
 async def _repair_configs(derived: DerivedTopology, admin: ClusterAdmin) -> tuple[str, ...]:

@@ -75,6 +75,15 @@ async def test_nobody_listens() -> None:
     assert "farandole kafka start" in text
 
 
+async def test_none_of_three_servers_listens() -> None:
+    servers = "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3"
+    text = await reason(UnreachableError, Settings(bootstrap=servers, deadline=5))
+    assert text.startswith("none of the 3 servers takes us: ")
+    assert all(f"no broker answers at 127.0.0.1:{port}" in text for port in (1, 2, 3))
+    assert "FARANDOLE_BOOTSTRAP" in text
+    assert "kafka start" not in text
+
+
 async def test_an_address_that_does_not_exist() -> None:
     text = await reason(UnreachableError, Settings(bootstrap="nowhere.invalid:9092", deadline=2))
     assert "nowhere.invalid:9092" in text
