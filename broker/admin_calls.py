@@ -11,6 +11,7 @@ from aiokafka.errors import GroupLoadInProgressError, KafkaError, NoError
 
 from farandole.broker.broker_errors import AccessDeniedError, BrokerError, DeadlineExceededError
 from farandole.broker.connection_diagnosis import is_access_denied
+from farandole.broker.missing_rights import Right, denial_text, missing_right
 
 log = structlog.get_logger()
 
@@ -50,14 +51,20 @@ async def call_until_final(call: Callable[[], Awaitable[T]], seconds: float, wha
     except TimeoutError:
         raise DeadlineExceededError(f"{what}: no answer within {now() - began:.0f} s") from None
     except KafkaError as error:
+        right = missing_right(error)
+        if right is not None:
+            raise AccessDeniedError(f"{what}: {denial_text(right)}") from None
         text = f"{what} failed: {error}"
         denied = is_access_denied(type(error))
         raise (AccessDeniedError(text) if denied else BrokerError(text)) from None
 
 
-def raise_for_code(error: type[KafkaError], what: str, message: str | None) -> None:
-    """Raise AccessDeniedError or BrokerError for an error in an answer; return for NoError."""
+def raise_for_code(error: type[KafkaError], what: str, message: str | None, right: Right) -> None:
+    """Raise AccessDeniedError or BrokerError for an error in an answer; return for NoError. `right`
+    is what the request needs."""
     if error is NoError:
         return
+    if missing_right(error()) is not None:
+        raise AccessDeniedError(f"{what}: {denial_text(right)}")
     text = f"{what}: {message or error.description}"
     raise AccessDeniedError(text) if is_access_denied(error) else BrokerError(text)

@@ -37,6 +37,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     NodeNotReadyError,
+    TopicAuthorizationFailedError,
     for_code,
 )
 from aiokafka.structs import OffsetAndMetadata
@@ -393,6 +394,19 @@ def rejoin_group(consumer: AIOKafkaConsumer) -> None:
     consumer._coordinator.request_rejoin()
 
 
+async def require_description(client: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
+    """Raise TopicAuthorizationFailedError for those of `topics` that Kafka may not describe to us;
+    return if they are visible or do not exist. (The public `describe_topics` would let a cluster
+    create them.)"""
+    asked = MetadataRequest(list(topics), allow_auto_topic_creation=False)
+    answer = await client._send_request(asked)
+    denied = {
+        name for code, name, *_ in answer.topics if for_code(code) is TopicAuthorizationFailedError
+    }
+    if denied:
+        raise TopicAuthorizationFailedError(denied)
+
+
 async def group_offsets(
     client: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
@@ -405,12 +419,12 @@ async def group_offsets(
     node = await client.find_coordinator(group)
     answer = await client._send_request(OffsetFetchRequest(group, list(asked.items())), node)
     if answer.error_code:
-        raise for_code(answer.error_code)(f"the offsets of the group {group}")
+        raise for_code(answer.error_code)(group)
     found = {}
     for topic, offsets in answer.topics:
         for partition, offset, metadata, code in offsets:
             if code:
-                raise for_code(code)(f"the offset of the group {group} in {topic}/{partition}")
+                raise for_code(code)(topic)
             found[TopicPartition(topic, partition)] = OffsetAndMetadata(offset, metadata)
     return found
 

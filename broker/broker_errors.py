@@ -63,3 +63,7 @@ class RecordRejectedError(BrokerError):
 
 class TransactionFailedError(BrokerError):
     """The client or the broker failed within a transaction: whether it is committed is unknown."""
+
+
+class WriteDeniedError(TransactionFailedError, AccessDeniedError):
+    """Kafka refuses a record, or an offset, of a transaction for want of a right."""

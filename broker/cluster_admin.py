@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker import removal_requests, topic_creation, topic_ids
 from farandole.broker.admin_calls import call_until_final
-from farandole.broker.aiokafka_internals import group_offsets
+from farandole.broker.aiokafka_internals import group_offsets, require_description
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.kafka_clients import (
     make_admin_client,
@@ -56,12 +56,18 @@ class ClusterAdmin:
             )
             yield cls(settings, client, stack)
 
-    async def topics(self) -> dict[str, int]:
-        """Return every topic with its number of partitions."""
+    async def topics(self, expected: Iterable[str] = ()) -> dict[str, int]:
+        """Return every topic with its number of partitions. Kafka does not show a topic whose
+        description it denies us. Raises AccessDeniedError if one of `expected` is missing for this
+        reason, and not because it does not exist."""
         described = await self._call(
             lambda: self._client.describe_topics(), "asking for the topics"
         )
-        return {topic["topic"]: len(topic["partitions"]) for topic in described}
+        found = {topic["topic"]: len(topic["partitions"]) for topic in described}
+        hidden = [name for name in expected if name not in found]
+        if hidden:
+            await self._call(lambda: require_description(self._client, hidden), "asking for topics")
+        return found
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """Return Kafka's id of each topic that exists (`topic_ids.topic_ids`)."""
@@ -194,7 +200,7 @@ class ClusterAdmin:
 
     async def _require_partitions(self, partitions: Collection[TopicPartition]) -> None:
         # aiokafka would wait for a missing partition until the deadline.
-        topics = await self.topics()
+        topics = await self.topics({topic for topic, _ in partitions})
         for topic, partition in partitions:
             if partition >= topics.get(topic, 0):
                 raise TopicMissingError(

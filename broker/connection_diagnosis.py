@@ -27,6 +27,7 @@ from farandole.broker.broker_errors import (
     UnreachableError,
 )
 from farandole.broker.connection_gate import process_gate
+from farandole.broker.missing_rights import denial_text, missing_right
 from farandole.broker.settings import ENV_PREFIX
 from farandole.events.next_step import NextStep
 
@@ -86,6 +87,9 @@ async def diagnose_connection(
     if len(reasons) == len(hosts) > 1:
         return _none_answers_error(reasons)
     if found is None and is_access_denied(type(error)):
+        right = missing_right(error) if isinstance(error, KafkaError) else None
+        if right is not None:
+            return AccessDeniedError(f"{denial_text(right)}, at {servers}")
         return AccessDeniedError(f"Kafka at {servers} refuses us: {_one_line(error)}")
     return found or UnreachableError(
         f"Kafka at {servers} answers and then fails: {_one_line(error)}"

@@ -20,6 +20,7 @@ from farandole.broker.admin_calls import POLL_INTERVAL, call_until_final, raise_
 from farandole.broker.aiokafka_internals import send_delete_group, send_leave_group
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.kafka_clients import with_deadline
+from farandole.broker.missing_rights import Right
 from farandole.broker.settings import Settings
 
 T = TypeVar("T")
@@ -45,7 +46,8 @@ async def delete_topics(
     for name, code in answer.topic_error_codes:
         error = for_code(code)
         if error is not UnknownTopicOrPartitionError:
-            raise_for_code(error, f"cannot delete the topic {name}", None)
+            right = Right("Delete", "topic", name)
+            raise_for_code(error, f"cannot delete the topic {name}", None, right)
     await with_deadline(
         _await_gone(client, settings, topics),
         settings.deadline,
@@ -74,7 +76,8 @@ async def delete_group(client: AIOKafkaAdminClient, settings: Settings, group: s
         if error.retriable:
             raise error
         if error is not GroupIdNotFound:
-            raise_for_code(error, f"cannot delete the group {group}", None)
+            right = Right("Delete", "group", group)
+            raise_for_code(error, f"cannot delete the group {group}", None, right)
 
     await _call(settings, delete, f"deleting the group {group}")
 
@@ -122,7 +125,8 @@ async def _leave(client: AIOKafkaAdminClient, group: str, member_id: str) -> Non
     if error.retriable:
         raise error
     if error is not UnknownMemberIdError:  # its session has run out meanwhile
-        raise_for_code(error, f"cannot remove {member_id} from the group {group}", None)
+        right = Right("Read", "group", group)
+        raise_for_code(error, f"cannot remove {member_id} from the group {group}", None, right)
 
 
 async def _call(settings: Settings, call: Callable[[], Awaitable[T]], what: str) -> T:

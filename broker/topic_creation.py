@@ -21,6 +21,7 @@ from farandole.broker.admin_calls import POLL_INTERVAL, call_until_final, raise_
 from farandole.broker.aiokafka_internals import ConfigResource, ConfigResourceType, new_topic
 from farandole.broker.broker_errors import TopicMismatchError
 from farandole.broker.kafka_clients import with_deadline
+from farandole.broker.missing_rights import Right
 from farandole.broker.settings import Settings
 
 T = TypeVar("T")
@@ -94,7 +95,8 @@ async def _create_missing(
         error = for_code(code)
         # Another process has created it; `_await_leaders` compares the topic.
         if error is not TopicAlreadyExistsError:
-            raise_for_code(error, f"cannot create the topic {name}", message)
+            right = Right("Create", "topic", name)
+            raise_for_code(error, f"cannot create the topic {name}", message, right)
 
 
 async def _await_leaders(
@@ -133,7 +135,8 @@ async def topic_configs(
             error = for_code(code)
             if error is UnknownTopicOrPartitionError:
                 continue
-            raise_for_code(error, f"cannot read the configs of the topic {topic}", message)
+            right = Right("DescribeConfigs", "topic", topic)
+            raise_for_code(error, f"cannot read the configs of the topic {topic}", message, right)
             found[topic] = {
                 name: value
                 for name, value, _, source, *_ in entries
@@ -159,7 +162,8 @@ async def configure_topics(
     )
     for answer in answers:
         for code, message, _, topic in answer.resources:
-            raise_for_code(for_code(code), f"cannot configure the topic {topic}", message)
+            right = Right("AlterConfigs", "topic", topic)
+            raise_for_code(for_code(code), f"cannot configure the topic {topic}", message, right)
     with suppress(TimeoutError):
         async with asyncio.timeout(_CONFIG_VISIBLE_SECONDS):
             await _await_configs(client, settings, topics)

@@ -15,6 +15,7 @@ from farandole.broker.broker_errors import AccessDeniedError, BrokerError, Deadl
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.connection_diagnosis import is_access_denied
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
+from farandole.broker.missing_rights import denial_text, missing_right
 from farandole.broker.settings import Settings
 from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 from farandole.events.record import Record
@@ -90,7 +91,7 @@ async def scan(
 async def _scan_bounds(
     admin: ClusterAdmin, topics: Sequence[str], start: ScanStart
 ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    existing = await admin.topics()
+    existing = await admin.topics(topics)
     partitions = [
         TopicPartition(topic, i) for topic in topics for i in range(existing.get(topic, 0))
     ]
@@ -168,7 +169,9 @@ async def _poll_batches(
             )
         return {}
     except KafkaError as error:
-        text = f"reading {', '.join(sorted({p.topic for p in partitions}))} failed: {error}"
+        what = f"reading {', '.join(sorted({p.topic for p in partitions}))}"
+        right = missing_right(error, "Read")
+        text = f"{what} failed: {error}" if right is None else f"{what}: {denial_text(right)}"
         raise (
             AccessDeniedError(text) if is_access_denied(type(error)) else BrokerError(text)
         ) from None

@@ -24,10 +24,12 @@ from farandole.broker.broker_errors import (
     ProducerFencedError,
     RecordRejectedError,
     TransactionFailedError,
+    WriteDeniedError,
 )
 from farandole.broker.fencing_errors import FENCING_ERRORS, fencing_error
 from farandole.broker.group_offsets import NotAMemberError
 from farandole.broker.kafka_clients import make_producer, open_client
+from farandole.broker.missing_rights import denial_text, missing_right
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
 from farandole.events.record import OutgoingRecord, PartitionWrites
@@ -60,6 +62,9 @@ def translated_errors(no_answer: str | Callable[[], str]) -> Iterator[None]:
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, _REJECTIONS):
             raise RecordRejectedError(text) from None
+        right = missing_right(error, "Write") if isinstance(error, KafkaError) else None
+        if right is not None:
+            raise WriteDeniedError(denial_text(right)) from None
         raise TransactionFailedError(text) from None
     except AssertionError as error:
         # aiokafka asserts its transaction states; a fatal error in its sender leaves one wrong

@@ -48,6 +48,7 @@ from farandole.broker.group_offsets import (
     stable_offsets,
 )
 from farandole.broker.kafka_clients import close_client, make_producer
+from farandole.broker.missing_rights import denial_text, missing_right
 from farandole.broker.settings import Settings
 from farandole.broker.topic_ids import consumer_topic_ids
 from farandole.broker.topic_reader import read_table
@@ -322,7 +323,9 @@ class KafkaPort:
         except IllegalStateError:
             raise LaneStoppedError from None
         except KafkaError as error:
-            raise OutcomeUnknownError(f"{type(error).__name__}: {error}") from None
+            right = missing_right(error, "Read")
+            text = f"{type(error).__name__}: {error}" if right is None else denial_text(right)
+            raise OutcomeUnknownError(text) from None
         finally:
             self._fetching = None
 

@@ -19,6 +19,7 @@ from farandole.broker.aiokafka_internals import (
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.group_offsets import current_member
 from farandole.broker.kafka_clients import close_client, make_consumer
+from farandole.broker.missing_rights import denial_text, missing_right
 from farandole.broker.settings import Settings
 from farandole.events.record import Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
@@ -107,7 +108,8 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         try:
             raise_coordinator_error(consumer)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the membership has ended
-            self._fail(f"coordination failed: {error!r}")
+            right = missing_right(error) if isinstance(error, KafkaError) else None
+            self._fail(f"coordination failed: {error!r}" if right is None else denial_text(right))
 
     def _fail(self, reason: str) -> None:
         if not self._failure.done():

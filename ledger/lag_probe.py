@@ -121,7 +121,7 @@ class LagProbe:
 
     async def _probe_ledger(self, admin: ClusterAdmin) -> LagSample:
         names = self._settings.names
-        width = (await admin.topics()).get(names.ledger_topic, 0)
+        width = (await admin.topics([names.ledger_topic])).get(names.ledger_topic, 0)
         if not width:
             return LagSample("", None, 0, 0, age=LEDGER_LAG_SECONDS, measured=False)
         partitions = {TopicPartition(names.ledger_topic, index): "" for index in range(width)}

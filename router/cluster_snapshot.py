@@ -61,7 +61,7 @@ async def take_snapshot(
     table = await read_topology(settings)
     versions = table.of(derived.pipeline)
     async with ClusterAdmin.open(settings) as admin:
-        existing = await admin.topics()
+        existing = await admin.topics(derived.topics)
         derived = resolve_topics(derived, versions, existing, settings.names)
         check_partition_counts(derived.topics, existing)
         topics = [event.topic for event in derived.events.values()]

@@ -169,7 +169,7 @@ async def _try_publish(job: _PublishJob) -> ApplyResult:
         table = await read_topology(job.settings)
         newest = table.newest(job.derived.pipeline)
         async with ClusterAdmin.open(job.settings) as admin:
-            existing = await admin.topics()
+            existing = await admin.topics(job.derived.topics)
             versions = table.of(job.derived.pipeline)
             derived = resolve_topics(job.derived, versions, existing, job.settings.names)
             recreated = await _recreated_topics(job, derived, versions, admin, existing)
@@ -246,6 +246,8 @@ async def _prepare_version(
         format=VERSION_FORMAT,
     )
     await _create_topics(job, derived, admin, existing)
+    # They are compared after the version is published: what is denied us must be told before.
+    await admin.topic_configs(list(derived.topics))
     ids = await admin.topic_ids([event.topic for event in derived.events.values()])
     events = with_lives(derived.events, history, recreated, ids)
     version = version.model_copy(update={"events": events})

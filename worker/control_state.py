@@ -127,7 +127,7 @@ async def follow_control_state(settings: Settings, pipeline: str) -> AsyncIterat
     BrokerError."""
     topic = settings.names.control_topic
     async with ClusterAdmin.open(settings) as admin:
-        exists = topic in await admin.topics()
+        exists = topic in await admin.topics([topic])
     if not exists:
         yield ControlState(None, pipeline)
         return

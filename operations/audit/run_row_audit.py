@@ -51,7 +51,7 @@ class RunRowAudit:
         """Compare the rows of all runs, or of one. Raises BrokerError."""
         names = self._settings.names
         async with ClusterAdmin.open(self._settings) as admin:
-            width = (await admin.topics()).get(names.ledger_topic, 0)
+            width = (await admin.topics([names.ledger_topic])).get(names.ledger_topic, 0)
         positions = dict.fromkeys(range(width), 0)
         # Read first: rows that are read later contain all entries before these positions.
         async for records in scan(self._settings, [names.bookkeeper_state_topic]):

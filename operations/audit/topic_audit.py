@@ -208,7 +208,7 @@ class _AuditReader:
     async def prepare(self) -> None:
         """Read the committed offsets. This comes first, so that the books, which are read later,
         contain everything before these offsets."""
-        existing = await self._admin.topics()
+        existing = await self._admin.topics(self._topics)
         names = self._settings.names
         tps = [TopicPartition(t, i) for t in self._topics for i in range(existing.get(t, 0))]
         for stage in {s for v in self._versions.values() for s in v.stages}:

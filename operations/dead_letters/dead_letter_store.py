@@ -95,7 +95,7 @@ class DeadLetterStore:
         if the stage has no retry topic."""
         topic = self.settings.names.retry_topic(self.pipeline, stage)
         async with ClusterAdmin.open(self.settings) as admin:
-            lanes = (await admin.topics()).get(topic)
+            lanes = (await admin.topics([topic])).get(topic)
             if lanes is None:
                 raise BrokerError(f"there is no topic {topic} yet", NextStep("run", ("apply",)))
             configs = (await admin.topic_configs([topic])).get(topic, {})

@@ -38,8 +38,8 @@ async def count_open_letters(
 ) -> dict[str, OpenLetterCount]:
     """Return by stage how many of the first MAX_COUNTED_LETTERS letters are open. They are read and
     counted, because offsets also count transaction markers. Raises BrokerError."""
-    existing = await admin.topics()
     topics = {stage: settings.names.dead_topic(pipeline, stage) for stage in stages}
+    existing = await admin.topics(topics.values())
     partitions = {
         stage: TopicPartition(topic, 0) for stage, topic in topics.items() if topic in existing
     }

@@ -121,7 +121,9 @@ class EventTracer:
         subject = {"position": str(position)}
         if life not in (None, self._index.life(position.topic)):
             return Reason("topic_recreated", subject)
-        if position.partition >= (await self._admin.topics()).get(position.topic, 0):
+        if position.partition >= (await self._admin.topics([position.topic])).get(
+            position.topic, 0
+        ):
             return Reason("partition_missing", {"partition": f"{tp.topic}/{tp.partition}"})
         first = (await self._admin.start_offsets([tp]))[tp]
         end = (await self._admin.end_offsets([tp]))[tp]

@@ -37,7 +37,7 @@ async def read_bookkeeper_lag(settings: Settings) -> BookkeeperLag:
     """Return the members and the lag of the bookkeeper. Raises BrokerError."""
     names = settings.names
     async with ClusterAdmin.open(settings) as admin:
-        width = (await admin.topics()).get(names.ledger_topic, 0)
+        width = (await admin.topics([names.ledger_topic])).get(names.ledger_topic, 0)
         partitions = [TopicPartition(names.ledger_topic, i) for i in range(width)]
         ends = await admin.end_offsets(partitions, stable=True)
         first = await admin.start_offsets(partitions)

@@ -57,7 +57,7 @@ async def first_matching_row(
 async def run_rows_exist(settings: Settings) -> bool:
     """Return True if a bookkeeper has ever run. Raises BrokerError."""
     async with ClusterAdmin.open(settings) as admin:
-        return settings.names.runs_topic in await admin.topics()
+        return settings.names.runs_topic in await admin.topics([settings.names.runs_topic])
 
 
 async def read_run_row(settings: Settings, run: str) -> RunRow:

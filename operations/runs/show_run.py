@@ -132,7 +132,7 @@ async def _find_run(settings: Settings, beginning: str) -> RunRecord | None:
 async def _run_topic_ends(settings: Settings) -> dict[TopicPartition, int]:
     topic = settings.names.runs_topic
     async with ClusterAdmin.open(settings) as admin:
-        width = (await admin.topics())[topic]
+        width = (await admin.topics([topic]))[topic]
         return await admin.end_offsets([TopicPartition(topic, i) for i in range(width)])
 
 

@@ -40,12 +40,9 @@ async def read_notification_backlog(
     incidents = await read_incident_rows(settings)
     notices = await read_notice_rows(settings)
     waiting = [notice for notice in notices if notice.delivered is None]
-    existing = await admin.topics()
-    dead = {
-        TopicPartition(topic, 0): ""
-        for topic in {names.dead_topic(*stage) for stage in stages}
-        if topic in existing
-    }
+    topics = {names.dead_topic(*stage) for stage in stages}
+    existing = await admin.topics(topics)
+    dead = {TopicPartition(topic, 0): "" for topic in topics if topic in existing}
     left = await unread_ranges(
         admin, await consumer_lag.partition_lag(admin, names.notifier_group, dead)
     )

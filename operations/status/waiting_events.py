@@ -68,8 +68,8 @@ async def count_waiting_events(
     admin: ClusterAdmin, settings: Settings, pipeline: str, stages: Iterable[str]
 ) -> dict[str, WaitingEvents]:
     """Return by stage the events that waited at the time of the call. Raises BrokerError."""
-    existing = await admin.topics()
     topics = {stage: settings.names.retry_topic(pipeline, stage) for stage in stages}
+    existing = await admin.topics(topics.values())
     lanes = [TopicPartition(t, i) for t in topics.values() for i in range(existing.get(t, 0))]
     firsts = await admin.start_offsets(lanes)
     ends = await admin.end_offsets(lanes)
