@@ -68,7 +68,14 @@ try:
     from aiokafka.conn import collect_hosts as collect_hosts
     from aiokafka.conn import create_conn as create_conn
     from aiokafka.consumer import fetcher as _fetcher_module
-    from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+    from aiokafka.consumer.fetcher import (
+        ABORT_MARKER,
+        READ_COMMITTED,
+        ControlRecord,
+        Fetcher,
+        FetchResult,
+        PartitionRecords,
+    )
     from aiokafka.consumer.group_coordinator import GroupCoordinator
     from aiokafka.consumer.subscription_state import (
         Assignment,
@@ -131,6 +138,7 @@ _ERRORS = "seeing coordinator errors of a group that fetches nothing"
 _OFFSETS = "committing and reading offsets as a member of the group"
 _POSITIONS = "positions of the assignment that a lane has seeked in, not of a newer one"
 _UNDECODABLE = "finding the record that cannot be decoded"
+_EMPTY_CONTROL = "reading past control batches that compaction has emptied"
 _CLUSTER = "speaking to the expected cluster alone"
 _CLOSING = "closing a client although the broker is away, when stop() does not return"
 _RETRIEVING = "retrieving the errors of futures that aiokafka keeps for itself"
@@ -182,6 +190,7 @@ USES: tuple[Use, ...] = (
         (FetchResult, "_partition_records"),
         (PartitionRecords, "next_fetch_offset"),
     ),
+    *_uses(_EMPTY_CONTROL, (PartitionRecords, "_contains_abort_marker")),
     *_uses(
         _CLOSING,
         (AIOKafkaConsumer, "_client"),
@@ -274,6 +283,21 @@ def _has_attribute(owner: type | ModuleType, attribute: str) -> bool:
     initializers = [vars(each).get("__init__") for each in owner.__mro__]
     functions = filter(inspect.isfunction, initializers)
     return any(attribute in init.__code__.co_names for init in functions)
+
+
+# A correction
+
+
+def _is_abort_marker(_: PartitionRecords, batch: Any) -> bool:
+    """Return True if the control batch ends an aborted transaction; False if it has no record.
+
+    Compaction can leave a control batch without a record. aiokafka raises KafkaError at each fetch
+    that contains one, until the next compaction; Kafka's own consumer takes it for no marker."""
+    record = next(batch, None)
+    return record is not None and ControlRecord.parse(record.key) == ABORT_MARKER
+
+
+PartitionRecords._contains_abort_marker = _is_abort_marker
 
 
 # Connections

@@ -44,6 +44,8 @@ class TableFollower:
         self._handed_over: int | None = None
         self._skipper = UndecodableSkipper(reader, self._rewind)
         self._moved = asyncio.Condition()
+        self._failures = 0
+        self._failure: Exception | None = None
         self._seen: Mapping[bytes, bytes] | None = None
 
     @property
@@ -77,28 +79,49 @@ class TableFollower:
         return self._rows
 
     async def next_change(self) -> Mapping[bytes, bytes]:
-        """Wait until `rows` differ from what the last call returned, and return them."""
+        """Wait until `rows` differ from what the last call returned, and return them. Raises
+        BrokerError if reading fails meanwhile for a reason that does not go away by itself."""
         await self._until(lambda: self._rows is not self._seen)
         self._seen = self._rows
         return self._rows
 
     async def _until(self, met: Callable[[], bool]) -> None:
+        before = self._failures
         async with self._moved:
-            await self._moved.wait_for(met)
+            await self._moved.wait_for(lambda: met() or self._failures > before)
+        if not met():
+            raise BrokerError(f"reading {self._partition.topic}: {self._failure!r}")
 
     async def run(self) -> None:
-        """Follow the topic until cancelled. The other methods wait for this one."""
+        """Follow the topic until cancelled. The other methods wait for this one. After any error it
+        tries again; they raise one that is not Kafka's."""
         self._reader.assign([self._partition])
-        await self._reader.seek_to_beginning(self._partition)
         while True:
             try:
                 await self._poll()
             except (KafkaError, DeadlineExceededError) as error:
                 log.warning("table.unread", topic=self._partition.topic, why=str(error))
-                await asyncio.sleep(_RETRY_PAUSE)
+            except Exception as error:
+                log.exception("table.broken", topic=self._partition.topic)
+                await self._report(error)
+            else:
+                continue
+            # Records that were decoded before the error, in the same fetch, are read again.
+            self._rewind()
+            await asyncio.sleep(_RETRY_PAUSE)
+
+    async def _report(self, error: Exception) -> None:
+        """Let whoever waits raise this error."""
+        async with self._moved:
+            self._failure = error
+            self._failures += 1
+            self._moved.notify_all()
 
     async def _poll(self) -> None:
         if self._handed_over is None:
+            await with_deadline(
+                self._reader.seek_to_beginning(self._partition), self._settings.deadline, "seeking"
+            )
             self._handed_over = await self._read_position()
         found = await self._skipper.poll([self._partition], self._get_records)
         position = self._handed_over = await self._read_position()
@@ -140,7 +163,8 @@ class TableFollower:
         return position
 
     def _rewind(self) -> None:
-        self._reader.seek(self._partition, self._handed_over)
+        if self._handed_over is not None:
+            self._reader.seek(self._partition, self._handed_over)
 
 
 @asynccontextmanager
