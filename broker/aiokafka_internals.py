@@ -182,6 +182,8 @@ USES: tuple[Use, ...] = (
         (Assignment, "active"),
         (Assignment, "state_value"),
         (TopicPartitionState, "position"),
+        (TopicPartitionState, "lso"),
+        (TopicPartitionState, "timestamp"),
     ),
     *_uses(
         _UNDECODABLE,
@@ -468,6 +470,18 @@ def assigned_positions(assignment: Any, partitions: Sequence[tuple[str, int]]) -
     if assignment is None or not assignment.active:
         return None
     return [assignment.state_value(TopicPartition(*p)).position for p in partitions]
+
+
+def stable_end_reached_at(assignment: Any, partitions: Sequence[tuple[str, int]]) -> float | None:
+    """Return when the consumer had read every partition to its last stable offset, in seconds of
+    the epoch by our clock: the time of the oldest of the last fetches. None if it has not read one
+    to there, or has not fetched from it yet."""
+    if assignment is None or not assignment.active:
+        return None
+    states = [assignment.state_value(TopicPartition(*p)) for p in partitions]
+    if any(state.lso is None or state.position < state.lso for state in states):
+        return None
+    return float(min(state.timestamp for state in states)) / 1000
 
 
 def undecodable_offset(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:

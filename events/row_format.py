@@ -25,6 +25,7 @@ KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
         "run row": 1,
         "alert": 1,
         "incident": 1,
+        "notifier position": 1,
         "notice": 1,
         "settlement": 1,
         "control document": 1,

@@ -28,6 +28,7 @@ from farandole.broker.aiokafka_internals import (
     generation,
     heartbeat,
     rejoin_group,
+    stable_end_reached_at,
     unanswered_requests,
 )
 from farandole.broker.backoff import Backoff
@@ -335,6 +336,14 @@ class KafkaPort:
         if positions is None:
             raise LaneStoppedError
         return dict(zip(self.inputs, positions, strict=True))
+
+    def read_age(self) -> float | None:
+        """Return how many seconds ago every input had been handed over to its end; None if one has
+        not. The age is that of the oldest last fetch, by our own clock."""
+        if not self.is_open:
+            return None
+        reached_at = stable_end_reached_at(self._assignment, self.inputs)
+        return None if reached_at is None else max(0.0, time.time() - reached_at)
 
     async def begin(self) -> None:
         # One deadline for the whole transaction, below its time-out, after which it may be aborted.

@@ -120,6 +120,12 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         """The indexes of the lanes that are open: not those that wait to open again."""
         return sorted(index for index, (port, _) in self._lanes.items() if port.is_open)
 
+    def read_age(self, index: int) -> float | None:
+        """Return how many seconds ago the lane had been handed everything that could be read; None
+        if something is fetched and not handed over, or the lane is not open."""
+        lane = self._lanes.get(index)
+        return lane[0].read_age() if lane is not None else None
+
     async def confirm_lane(self, index: int) -> bool:
         """Return True if the lane is open and Kafka has just accepted a heartbeat under which it is
         ours. For work outside of transactions, which no fence protects; the answer is of use only

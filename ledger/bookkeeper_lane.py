@@ -17,7 +17,6 @@ from farandole.events.next_step import CommandLine, plain_command_line
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import BatchResult
-from farandole.lanes.quiet_clock import QuietClock
 from farandole.ledger import entry_validation, late_run_alerts
 from farandole.ledger.alert_tracker import AlertTracker
 from farandole.ledger.run_fold import count_settled_events
@@ -26,8 +25,6 @@ from farandole.ledger.stage_alerts import AlertCondition
 
 log = structlog.get_logger()
 
-_QUIET_MS = 2_000
-_OLD_ENTRY_MS = 10_000
 _FOLD_SECONDS = 0.5  # the longest time of folding in one transaction
 _MAX_ROW_BYTES = 8 * 1024 * 1024  # approximate limit of the rows in one transaction
 _LOG_INTERVAL = 10.0  # seconds between two log lines about foreign records
@@ -57,20 +54,21 @@ class BookkeeperLane:
         clock: Callable[[], int] = now_ms,
         take_conditions: Callable[[], Sequence[AlertCondition] | None] = lambda: None,
         command_line: CommandLine = plain_command_line,
+        *,
+        read_age: Callable[[], float | None],
     ) -> None:
         """`source` is the `ce_source` of what the lane writes; `clock` returns milliseconds of the
-        epoch. `take_conditions` returns the newest conditions of all stages, None if there are none
-        since its last call; only one lane of the installation may have it. `command_line` writes
-        the commands in the alerts' texts."""
+        epoch. `read_age` returns how many seconds ago the ledger had been read to its end; None if
+        entries are unread. `take_conditions` returns the newest conditions of all stages, None if
+        there are none since its last call; only one lane of the installation may have it.
+        `command_line` writes the commands in the alerts' texts."""
         self._runs = Partition(names.runs_topic, index)
         self._state = Partition(names.bookkeeper_state_topic, index)
         self._alerts = Partition(names.alerts_topic, 0)
         self._source = source
         self._store = store or RunStore()
         self._clock = clock
-        self._quiet_clock = QuietClock(_QUIET_MS, _OLD_ENTRY_MS)
-        self._oldest_entry = 0
-        """When the earliest entry of the current batch was written."""
+        self._read_age = read_age
         self._new_alerts: list[Alert] = []
         self._take_conditions = take_conditions
         self._alert_tracker = AlertTracker(command_line)
@@ -86,7 +84,6 @@ class BookkeeperLane:
         return None
 
     def open(self, tables: StateTables) -> None:
-        self._quiet_clock.restart()
         self._new_alerts = []
         foreign = self._store.restore(tables[self._runs.topic])
         if foreign:
@@ -99,7 +96,6 @@ class BookkeeperLane:
     async def handle(self, records: Sequence[Record]) -> BatchResult:
         ends = time.monotonic() + _FOLD_SECONDS
         settled = 0
-        self._oldest_entry = self._clock()
         for record in records:
             if record.offset >= self._position:
                 self._fold_record(record)
@@ -107,11 +103,8 @@ class BookkeeperLane:
             settled += 1
             if self._store.changed_bytes >= _MAX_ROW_BYTES or time.monotonic() >= ends:
                 break
-        at = self._clock()
-        saw_old = self._oldest_entry < self._quiet_clock.old_before(at)
-        if self._quiet_clock.observe(at, saw_old=saw_old):
-            # Entries of the last seconds may be unread, so only runs due before them are late.
-            self._mark_late_runs(at - _OLD_ENTRY_MS)
+        if settled == len(records):
+            self._mark_late_runs()
         return BatchResult(
             settled, self._writes(f"{record.topic}/{record.partition}/{record.offset}")
         )
@@ -124,10 +117,8 @@ class BookkeeperLane:
         return BatchResult(1, self._writes(""))
 
     def on_idle(self) -> BatchResult | None:
-        at = self._clock()
-        if self._quiet_clock.observe(at):
-            self._mark_late_runs(at)  # everything is read, so no completion can be unread
-        writes = self._writes(f"{self._runs.topic}/{self._runs.partition}/{at}")
+        self._mark_late_runs()
+        writes = self._writes(f"{self._runs.topic}/{self._runs.partition}/{self._clock()}")
         return BatchResult(0, writes) if writes[self._runs] or writes[self._alerts] else None
 
     def on_commit(self, done: BatchResult) -> None:
@@ -136,8 +127,13 @@ class BookkeeperLane:
     async def close(self) -> BatchResult | None:
         return None
 
-    def _mark_late_runs(self, due: int) -> None:
-        """Mark the runs as late that should have been complete before `due`."""
+    def _mark_late_runs(self) -> None:
+        """Mark the runs as late that should have been complete when everything was read, if nothing
+        is unread now. The times in entries play no part: they are of other machines' clocks."""
+        age = self._read_age()
+        if age is None:
+            return
+        due = self._clock() - int(age * 1000)
         self._new_alerts = [late_run_alerts.firing_alert(row) for row in self._store.mark_late(due)]
 
     def _fold_record(self, record: Record) -> None:
@@ -146,7 +142,6 @@ class BookkeeperLane:
         if entry is None:
             self._count_foreign(record)
             return
-        self._oldest_entry = min(self._oldest_entry, entry["at"])
         events = count_settled_events(entry)
         for each in entry["runs"]:
             self._store.apply_part(each, entry, events)

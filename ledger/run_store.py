@@ -149,7 +149,8 @@ class RunStore:
         while self._deadlines and self._deadlines[0][0] < now:
             _, run = heappop(self._deadlines)
             row = self[run] if run in self._open else None
-            if row is not None and not row["late"]:
+            # A run is among the open ones until the changes are taken, also if it has completed.
+            if row is not None and not row["late"] and row["closed"] is None:
                 transition: RunTransition = (
                     self._changed[run][1] if run in self._changed else "progressed"
                 )

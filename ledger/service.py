@@ -39,12 +39,16 @@ async def run_bookkeeper(settings: Settings, stopping: asyncio.Event) -> None:
             return [*alert_conditions(latest.stages), *topic_conditions(latest.topics)]
 
         def make_lane(lane: int) -> BookkeeperLane:
+            def read_age() -> float | None:
+                return group.read_age(lane)
+
             if lane != _ALERTING_LANE:
-                return BookkeeperLane(names, lane, source)
+                return BookkeeperLane(names, lane, source, read_age=read_age)
             return BookkeeperLane(
                 names,
                 lane,
                 source,
+                read_age=read_age,
                 take_conditions=take_conditions,
                 command_line=command_line_with(settings.command_options),
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from pydantic import BaseModel
@@ -13,22 +14,22 @@ from farandole.events import settlement_record
 from farandole.events.control_documents import MuteDocument
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record, UndecodableRecord
-from farandole.events.record_time import past_time_ms
+from farandole.events.record_time import to_milliseconds
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import BatchResult
-from farandole.lanes.quiet_clock import QuietClock
 from farandole.notifier import notifier_tables
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView, SchemaLookup
 from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.delivery_tasks import DeliveryTasks
 from farandole.notifier.incident_store import IncidentChanges, IncidentStore
+from farandole.notifier.read_positions import ReadPositions
 
 log = structlog.get_logger()
 
 _HANDLING_SECONDS = 0.5  # seconds of handling in one transaction
-_QUIET_MS = 2_000
-_OLD_LETTER_MS = 10_000
+_LONGEST_TRANSACTION = timedelta(seconds=10)
+"""A letter can be read this long after it was written, because its transaction was open."""
 
 
 def utc_now() -> datetime:
@@ -52,16 +53,22 @@ class NotifierLane:
         schema_lookup: SchemaLookup,
         clock: Callable[[], datetime] = utc_now,
         *,
+        read_age: Callable[[], float | None],
         drain_seconds: float,
     ) -> None:
-        """`drain_seconds`: how long running attempts may take when the lane ends."""
+        """`read_age` returns how many seconds ago all inputs had been read to their ends; None if
+        something is unread. `drain_seconds`: how long running attempts may take when the lane
+        ends."""
         self._names = names
         self._store = store
         self._deliveries = deliveries
         self._schema_lookup = schema_lookup
         self._clock = clock
         self._drain_seconds = drain_seconds
-        self._quiet_clock = QuietClock(_QUIET_MS, _OLD_LETTER_MS)
+        self._read_age = read_age
+        self._read_up_to: datetime | None = None
+        """When everything was read for the last time; None before the first time."""
+        self._positions = ReadPositions()
         self._uncommitted_attempts: dict[bytes, AttemptResult] = {}
         """Results of attempts that are not committed yet. They outlive a failed transaction: `open`
         applies them again to the restored state."""
@@ -71,7 +78,7 @@ class NotifierLane:
         return None
 
     def open(self, tables: StateTables) -> None:
-        self._quiet_clock.restart()
+        self._read_up_to = None
         # They are of an earlier session. Meanwhile another notifier may have made these attempts.
         self._deliveries.cancel_queued()
         names = self._names
@@ -81,6 +88,7 @@ class NotifierLane:
             notifier_tables.read_notices(tables[names.outbox_topic]),
             [control for control in controls if isinstance(control, MuteDocument)],
         )
+        self._positions.restore(notifier_tables.read_positions(tables[names.incidents_topic]))
         self._apply_attempts(self._uncommitted_attempts)
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
@@ -91,7 +99,8 @@ class NotifierLane:
             settled += 1
             if time.monotonic() >= ends:
                 break
-        self._advance_time(records, some_unread=settled < len(records))
+        if settled == len(records):
+            self._advance_time()
         self._retry_notices()
         return self._result(settled)
 
@@ -104,7 +113,7 @@ class NotifierLane:
         return self._result(1)
 
     def on_idle(self) -> BatchResult | None:
-        self._advance_time(())
+        self._advance_time()
         self._retry_notices()
         result = self._result(0)
         return result if result.writes else None
@@ -128,30 +137,35 @@ class NotifierLane:
             for control in notifier_tables.read_controls([record.value] if record.value else []):
                 self._store.apply_control(control)
             return
+        now = self._clock()
+        if self._positions.was_read(record, to_milliseconds(now)):
+            return
+        self._positions.note(record, to_milliseconds(now))
         if record.topic == self._names.alerts_topic:
-            alert = AlertView.from_record(record, self._clock())
+            alert = AlertView.from_record(record, now)
             if alert is not None:
-                self._store.add_alert(alert)
+                self._store.add_alert(replace(alert, time=self._plausible_time(alert.time)))
             return
         origin = self._names.parse_dead_topic(record.topic)
         if origin is not None and not settlement_record.is_settlement(record.headers):
-            self._store.add_dead_letter(
-                DeadLetterView.from_record(record, *origin, self._schema_lookup, self._clock())
-            )
+            letter = DeadLetterView.from_record(record, *origin, self._schema_lookup, now)
+            self._store.add_dead_letter(replace(letter, time=self._plausible_time(letter.time)))
 
-    def _advance_time(self, records: Sequence[Record], *, some_unread: bool = False) -> None:
-        """Advance the store's time to now, if no earlier dead letter can be unread.
+    def _plausible_time(self, time: datetime) -> datetime:
+        """Return the time of a record that was just read, by our clock: not before everything was
+        read for the last time, unless its transaction was open then. So a letter from a machine
+        whose clock is behind does not look like one of a failure that is over."""
+        if self._read_up_to is None:
+            return time
+        return max(time, self._read_up_to - _LONGEST_TRANSACTION)
 
-        `records` are those read since the last call. `some_unread` is True if more records are
-        already fetched."""
-        now = self._clock()
-        now_ms = now.timestamp() * 1000
-        limit = self._quiet_clock.old_before(now_ms)
-        saw_old = some_unread or any(
-            past_time_ms(record.timestamp, int(now_ms)) < limit for record in records
-        )
-        if self._quiet_clock.observe(now_ms, saw_old=saw_old):
-            self._store.advance_time(now)
+    def _advance_time(self) -> None:
+        """Advance the store's time to when everything was read, if nothing is unread now. The times
+        in letters play no part: they are of other machines' clocks."""
+        age = self._read_age()
+        if age is not None:
+            self._read_up_to = self._clock() - timedelta(seconds=age)
+            self._store.advance_time(self._read_up_to)
 
     def _take_finished_attempts(self) -> None:
         finished = dict(self._deliveries.take_finished())
@@ -173,7 +187,10 @@ class NotifierLane:
         writes = {
             Partition(topic, 0): [OutgoingRecord(key, _row_value(row)) for key, row in rows.items()]
             for topic, rows in (
-                (self._names.incidents_topic, changes.incidents),
+                (
+                    self._names.incidents_topic,
+                    {**changes.incidents, **self._positions.take_changes()},
+                ),
                 (self._names.outbox_topic, changes.notices),
             )
             if rows

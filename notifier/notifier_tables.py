@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from farandole.events import control_documents
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.row_format import NewerFormatError, check_json_format
+from farandole.notifier.read_positions import ReadPosition
 
 log = structlog.get_logger()
 
@@ -20,7 +21,15 @@ RowModel = TypeVar("RowModel", Incident, Notice)
 def read_incidents(table: Mapping[bytes, bytes]) -> list[Incident]:
     """Return the incidents in `farandole.incidents`; a foreign row is logged and skipped. Raises
     NewerFormatError."""
-    return _read_rows("incident", Incident, table)
+    rows = {key: value for key, value in table.items() if not ReadPosition.is_key(key)}
+    return _read_rows("incident", Incident, rows)
+
+
+def read_positions(table: Mapping[bytes, bytes]) -> list[ReadPosition]:
+    """Return how far each input is read, from the rows in `farandole.incidents`; a foreign row is
+    logged and skipped. Raises NewerFormatError."""
+    rows = {key: value for key, value in table.items() if ReadPosition.is_key(key)}
+    return _read_rows("notifier position", ReadPosition, rows)
 
 
 def read_notices(table: Mapping[bytes, bytes]) -> list[Notice]:

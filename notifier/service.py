@@ -75,6 +75,7 @@ async def run_notifier(
         DeliveryTasks(deliver, owns_lane),
         directory.personal_schema,
         clock,
+        read_age=lambda: group.read_age(_LANE),
         drain_seconds=attempt_seconds,
     )
     names = settings.names

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.broker.awake_clock import AwakeClock
-from farandole.lanes.quiet_clock import QuietClock
 
 
 @given(st.lists(st.floats(0, 1), max_size=50), st.floats(2, 10**6))

@@ -87,7 +87,7 @@ class World:
             self.kafka.complete(ID)
 
     def _process(self) -> Process:
-        return Process(self.work(NAMES, 0, "here", clock=lambda: AT))
+        return Process(self.work(NAMES, 0, "here", clock=lambda: AT, read_age=lambda: 0.0))
 
     def _kill(self) -> None:
         victim = self.die.choice(self.processes)

@@ -41,10 +41,12 @@ class Notifier:
     def __init__(self) -> None:
         names = KafkaNames()
         self.now = START
+        self.read_age: float | None = 0.0
         self.sending = Sending()
+        self.store = IncidentStore(lambda _: ALERTS, compose)
         self.work = NotifierLane(
-            names, IncidentStore(lambda _: ALERTS, compose), self.sending, nothing_personal,  # type: ignore[arg-type]
-            lambda: self.now, drain_seconds=1,
+            names, self.store, self.sending, nothing_personal,  # type: ignore[arg-type]
+            lambda: self.now, read_age=lambda: self.read_age, drain_seconds=1,
         )  # fmt: skip
         self.tables = (names.control_topic, names.incidents_topic, names.outbox_topic)
         self.work.open({t: {} for t in self.tables})
@@ -87,12 +89,12 @@ async def test_time_does_not_advance_while_a_backlog_is_read() -> None:
     """Otherwise an old unread letter would be counted after its incident was resolved."""
     notifier = Notifier()
     notifier.now = START + timedelta(hours=9)
+    notifier.read_age = None
     for number in range(9):
         notifier.now += timedelta(seconds=1)
         await notifier.handle(record(Died(0), number))
     assert notifier.notice_log() == []
-    notifier.on_idle()
-    notifier.now += timedelta(seconds=2)
+    notifier.read_age = 0.0
     notifier.on_idle()
     assert notifier.notice_log() == [("opened", "9")]
 
@@ -114,3 +116,56 @@ async def test_a_lane_that_opens_again_makes_no_attempt_that_it_had_planned_befo
     notifier = Notifier()
     notifier.work.open({t: {} for t in notifier.tables})
     assert notifier.sending.cancelled_queues == 2
+
+
+async def test_letters_of_a_slow_clock_do_not_hold_up_the_notices_of_others() -> None:
+    """An hour behind: each of them looks like one of a backlog."""
+    notifier = Notifier()
+    notifier.now = START + timedelta(hours=1)
+    await notifier.handle(record(Died(3600, stage="load"), 0))
+    for second in range(1, 9):
+        notifier.now = START + timedelta(hours=1, seconds=second)
+        await notifier.handle(record(Died(second), second))
+    assert {notice.incident for notice in notifier.sending.started} == {
+        incident.id for incident in notifier.store.incidents.values()
+    }
+
+
+async def test_a_steady_failure_on_a_machine_with_a_slow_clock_is_one_incident() -> None:
+    """By its own times each failure was over before it was read."""
+    notifier = Notifier()
+    notifier.now = START + timedelta(hours=9)
+    notifier.on_idle()
+    for number in range(20):
+        notifier.now += timedelta(seconds=5)
+        await notifier.handle(record(Died(5 * number), number))
+    assert [kind for kind, _ in notifier.notice_log()] == ["opened"]
+    assert len(notifier.store.incidents) == 1
+
+
+# -- positions
+
+
+async def test_letters_that_were_read_before_kafka_forgot_the_offsets_are_not_told_again() -> None:
+    notifier = Notifier()
+    letters = [record(Died(n), n) for n in range(3)]
+    done = await notifier.work.handle(letters)
+    rows = {
+        out.key: out.value
+        for partition, written in done.writes.items()
+        if partition.topic == notifier.tables[1]
+        for out in written
+    }
+    positions = {key: value for key, value in rows.items() if key and value and b"/" not in key}
+    notifier.now += timedelta(days=9)
+    later = Notifier()
+    later.now = notifier.now
+    later.work.open({table: {} for table in later.tables} | {later.tables[1]: positions})
+    await later.handle(*letters)
+    later.now += timedelta(seconds=6)
+    later.on_idle()
+    assert later.notice_log() == []
+    await later.handle(record(Died(9 * 86_400), 3))
+    later.now += timedelta(seconds=6)
+    later.on_idle()
+    assert later.notice_log() == [("opened", "1")]

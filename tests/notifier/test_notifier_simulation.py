@@ -222,6 +222,14 @@ class World:
             if self.die.random() < 0.5:
                 self.assign()
 
+    def read_age(self, sending: Sending) -> float | None:
+        """Return 0 if the lane has read its inputs to their ends; None if not."""
+        (notifier,) = [n for n in self.notifiers if n.sending is sending]
+        assert notifier.port is not None
+        at = notifier.port.positions()
+        ends = {partition: self.kafka.last_stable_offset(partition) for partition in at}
+        return 0.0 if all(at[partition] >= end for partition, end in ends.items()) else None
+
     def owns_lane(self, sending: Sending) -> bool:
         """Return the answer of Kafka to a heartbeat."""
         (notifier,) = [n for n in self.notifiers if n.sending is sending]
@@ -314,7 +322,7 @@ class World:
         store = IncidentStore(lambda _: ALERTS, compose)
         work = self.work(
             NAMES, store, sending, nothing_personal, self.now,  # type: ignore[arg-type]
-            drain_seconds=1,
+            read_age=lambda: self.read_age(sending), drain_seconds=1,
         )  # fmt: skip
         return Notifier(work, sending)
 
