@@ -1,19 +1,24 @@
 """Which runs does a lane of the bookkeeper keep, and for how long?
 
 Rows are kept as the bytes of their records in `farandole.runs`. That topic is the lane's state, and
-it is what all readers read. A row is decoded only while entries are folded into it.
+it is what all readers read. A row is decoded only while entries are folded into it. So the row of a
+run that is complete is validated only if another entry comes for it: a lane has up to 100,000 of
+them, and whoever takes it over must not need seconds to look at each.
 """
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import orjson
+import structlog
 
 from farandole.events.ledger_entry import LedgerEntry, RunPart
+from farandole.events.record_time import MAX_TIME_MS
 from farandole.events.run_row import RunRow, parse_run_row
 from farandole.ledger.run_completion import RunTransition, completion_deadline
 from farandole.ledger.run_fold import fold_part
@@ -22,6 +27,11 @@ RUN_RETENTION_MS = 7 * 86_400_000  # the retention of the ledger itself
 LETTER_RETENTION_MS = 30 * 86_400_000  # the retention of dead letters
 MAX_CLOSED_RUNS = 100_000  # complete runs of one lane
 NEW_ROW_BYTES = 600  # assumed for a row that was never written
+
+log = structlog.get_logger()
+
+_CLOSED = re.compile(rb'"closed":(\d{1,15}),')  # not inside a text: its quotes would be escaped
+_FORMAT = b'"format":'
 
 _TRANSITION_RANK: Mapping[RunTransition, int] = {
     "progressed": 0,
@@ -80,13 +90,18 @@ class RunStore:
         """The approximate size of the rows that have changed."""
 
     def restore(self, table: Mapping[bytes, bytes]) -> int:
-        """Replace everything by the rows in a table, and return how many of them were no run
-        rows. Raises NewerFormatError."""
+        """Replace everything by the rows in a table, and return how many of them are seen to be no
+        run rows. Raises NewerFormatError."""
         self._reset()
         foreign = 0
         opened: list[tuple[int, bytes]] = []
         closed: list[tuple[int, bytes]] = []
         for run, value in table.items():
+            completed = _completion_time(value)
+            if completed is not None:
+                self._rows[run] = value
+                closed.append((completed, run))
+                continue
             row = parse_run_row(value)
             # A row whose status only a newer bookkeeper knows is kept.
             if row is None or row["run"].encode() != run:
@@ -114,8 +129,21 @@ class RunStore:
         """Return the row of a run after the last part that was added; None if there is none."""
         if run in self._changed:
             return self._changed[run][0]
+        return self._decode_row(run)
+
+    def _decode_row(self, run: bytes) -> RunRow | None:
+        """Return the row of a run as it was last written; None if there is none. What turns out to
+        be no run row is logged and forgotten."""
         value = self._rows.get(run)
-        return None if value is None else cast(RunRow, orjson.loads(value))
+        if value is None:
+            return None
+        row = parse_run_row(value)
+        if row is None or row["run"].encode() != run:
+            log.warning("books.foreign", run=run.decode(errors="backslashreplace"))
+            del self._rows[run]
+            self._closed = deque(each for each in self._closed if each[1] != run)
+            return None
+        return row
 
     def apply_part(self, part: RunPart, entry: LedgerEntry, events: int) -> None:
         """Fold a part of a valid entry into its run. `events` is how many events the whole entry
@@ -127,10 +155,8 @@ class RunStore:
         if found is not None:
             row, before = found
         else:
-            value = self._rows.get(run)
-            if value is not None:
-                row = orjson.loads(value)
-            self.changed_bytes += NEW_ROW_BYTES if value is None else len(value)
+            row = self._decode_row(run)
+            self.changed_bytes += len(self._rows.get(run, b"")) or NEW_ROW_BYTES
         was_late = row is not None and row["late"]
         row, transition = fold_part(row, part, entry, events)
         if transition == "completed" and was_late:
@@ -206,9 +232,9 @@ class RunStore:
     def _delete(self, run: bytes, now: int, *, keep: bool = True) -> Iterator[bytes]:
         """Delete a row and yield its run; with `keep`, only if no dead letter of the run is
         kept."""
-        if run not in self._rows:
+        row = self._decode_row(run)
+        if row is None:
             return
-        row: RunRow = orjson.loads(self._rows[run])
         ends = row["last"] + self._letter_retention_ms
         if keep and ends >= now and any(edge["dead"] > 0 for edge in row["edges"].values()):
             heappush(self._with_letters, (ends, run))
@@ -217,3 +243,14 @@ class RunStore:
         if row["late"] and row["closed"] is None:
             self._late_resolved.append(row)
         yield run
+
+
+def _completion_time(value: bytes) -> int | None:
+    """Return when the run of a row was completed, in milliseconds of the epoch, without decoding
+    the row. None if that cannot be seen: the run is open, the row is none of ours or has a format,
+    which must be judged."""
+    found = _CLOSED.search(value)
+    if found is None or _FORMAT in value:
+        return None
+    completed = int(found[1])
+    return completed if completed <= MAX_TIME_MS else None

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.row_format import NewerFormatError
+from farandole.events.run_row import RunRow, parse_run_row
+from farandole.ledger import run_store
 from farandole.ledger.run_fold import count_settled_events
 from farandole.ledger.run_store import RunChange, RunStore
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
@@ -176,6 +178,40 @@ def test_foreign_rows_are_counted_and_not_restored() -> None:
     book = RunStore()
     assert book.restore({b"a": b"{", b"b": b"{}", b"c": b"[]", b"d": b"3"}) == 4
     assert len(book) == 0
+
+
+def test_rows_of_complete_runs_are_not_decoded_at_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane has up to 100,000 of them."""
+    changes = added(RunStore(), opening(), closing(), opening("open")).take_changes(AT)
+    decoded = []
+
+    def decode(value: bytes) -> RunRow | None:
+        decoded.append(value)
+        return parse_run_row(value)
+
+    monkeypatch.setattr(run_store, "parse_run_row", decode)
+    book = RunStore()
+    assert book.restore(table(changes)) == 0
+    assert [orjson.loads(value)["run"] for value in decoded] == ["open"]
+    assert len(book) == 2
+
+
+@pytest.mark.parametrize("damage", ["{", '{"closed":7,"edges":5}', '{"closed":7,"root":5}'])
+def test_a_foreign_row_that_looks_complete_is_as_if_it_were_not_there(damage: str) -> None:
+    book, fresh = RunStore(), RunStore()
+    book.restore({RUN.encode(): damage.encode()})
+    assert book[RUN.encode()] is None
+    entries = (opening(), closing())
+    assert added(book, *entries).take_changes(AT) == added(fresh, *entries).take_changes(AT)
+
+
+@given(st.integers(0, 2**60), st.text())
+def test_a_text_in_a_row_does_not_make_its_run_complete(number: int, text: str) -> None:
+    (change,) = added(RunStore(), opening()).take_changes(AT)
+    row = orjson.loads(change.row or b"") | {"pipeline": f'{text}"closed":{number},'}
+    book = RunStore()
+    book.restore({RUN.encode(): orjson.dumps(row)})
+    assert book.open_count == 1
 
 
 def test_a_row_of_the_next_release_keeps_its_fields_and_its_status() -> None:
