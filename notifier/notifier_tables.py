@@ -15,7 +15,7 @@ from farandole.notifier.read_positions import ReadPosition
 
 log = structlog.get_logger()
 
-RowModel = TypeVar("RowModel", Incident, Notice)
+RowModel = TypeVar("RowModel", Incident, Notice, ReadPosition)
 
 
 def read_incidents(table: Mapping[bytes, bytes]) -> list[Incident]:

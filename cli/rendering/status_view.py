@@ -28,6 +28,11 @@ def status_lines(
     yield f"Kafka at {status.bootstrap}"
     for pipeline in (status, *status.others):
         yield from _pipeline_lines(pipeline, command_line)
+    if status.publishing:
+        yield (
+            "a version is being published; if no router runs, one has died in between, and the "
+            f"next one ends it: {command_line('up')}"
+        )
     problem = status.ledger.problem()
     if problem is not None:
         yield reason_text(problem, command_line)
@@ -52,6 +57,10 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
         # `waiting` and `dead` have the stages in this order.
         counts = [*zip(status.waiting.values(), status.dead.values(), strict=True)]
         yield from format_columns(_stage_rows({**status.stages, **draining}, counts), left=2)
+        without = [stage for stage, workers in status.workers.items() if not workers]
+        if without:
+            every = "any stage" if len(without) == len(status.workers) else ", ".join(without)
+            yield f"no worker is running for {every}: {command_line('up')}"
         for stage, pause in status.paused.items():
             yield f"{stage} is {pause_text(pause)}"
         for stage, waiting in status.waiting.items():

@@ -42,9 +42,9 @@ from farandole.operations.status.notification_backlog import (
     NotificationBacklog,
     read_notification_backlog,
 )
+from farandole.operations.status.publication import read_publication_state
 from farandole.operations.status.waiting_events import WaitingEvents, count_waiting_events
 from farandole.router.cluster_snapshot import unread_events
-from farandole.router.topology_store import read_topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ class PipelineStatus(Result):
     """By stage, first those of `stages`, then those of `draining`."""
     dead: dict[str, OpenLetterCount]
     """The same stages in the same order."""
+    workers: dict[str, int]
+    """By stage, in the same order: the number of worker processes that are members of its group."""
     paused: dict[str, PauseState]
     router: dict[str, Any] | None
     """The report of the router; None if it has written none."""
@@ -107,6 +109,9 @@ class StatusResult(PipelineStatus):
 
     bootstrap: str | None
     namespace: str
+    publishing: bool
+    """True while the topology topic has an open transaction: a version is being published, or its
+    router has died meanwhile."""
     others: list[PipelineStatus]
     notifier: NotificationBacklog
     ledger: BookkeeperLag
@@ -130,14 +135,15 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
     (`nothing_applied`) if there is nothing to show, and UnavailableError."""
     settings = installation.settings
     own = await installation.require_pipeline()
-    table = await read_topology(settings)
+    async with ClusterAdmin.open(settings) as admin:
+        table, publishing = await read_publication_state(admin, settings)
     documents, unreadable = await read_control_table(settings)
     others = [
         name
         for name in table.pipelines()
         if name != own and request.others and name not in table.newer
     ]
-    if table.newest(own) is None and not (own in table.reports or others):
+    if table.newest(own) is None and not (own in table.reports or others or publishing):
         await read_versions(settings, own)  # raises an error that says what to do
     async with ClusterAdmin.open(settings) as admin:
         first, *rest = [
@@ -149,6 +155,7 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
         bootstrap=settings.bootstrap,
         namespace=settings.namespace,
         **{name: getattr(first, name) for name in PipelineStatus.model_fields},
+        publishing=publishing,
         others=rest,
         notifier=backlog,
         ledger=await read_bookkeeper_lag(settings),
@@ -183,6 +190,10 @@ async def _read_pipeline(
         draining=input_states(draining),
         dead=await count_open_letters(admin, settings, name, stages),
         waiting=await count_waiting_events(admin, settings, name, stages),
+        workers={
+            stage: await admin.count_members(settings.names.stage_group(name, stage))
+            for stage in stages
+        },
         paused=active_pauses(documents, name, stages, datetime.now(UTC)),
         router=report.model_dump(mode="json", exclude={"kind", "pipeline"}) if report else None,
         lost={stage: [*map(_lost_input, inputs)] for stage, inputs in lost.items() if inputs},

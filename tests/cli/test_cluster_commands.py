@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from farandole.broker.aiokafka_internals import force_close_client
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
@@ -157,7 +158,26 @@ def test_status_shows_what_waits(applied: Call) -> None:
     message = applied("status").stdout
     assert "plan" in message
     assert "the ledger is not running" in message
+    assert "no worker is running for any stage: farandole" in message
+    assert set(status["workers"].values()) == {0}
+    assert not status["publishing"]
     assert (status["ledger"]["members"], status["ledger"]["behind"]) == (0, 0)
+
+
+def test_status_names_a_publication_that_does_not_end(applied: Call, settings: Settings) -> None:
+    async def die_while_publishing() -> None:
+        client = make_producer(
+            settings, transactional_id=f"{settings.namespace}.router", transaction_timeout_ms=60_000
+        )
+        await client.start()
+        await client.begin_transaction()
+        await client.send_and_wait(settings.names.topology_topic, b"{}", key=b"order-lines@2")
+        await force_close_client(client)
+
+    asyncio.run(die_while_publishing())
+    assert "a version is being published" in applied("status").stdout
+    status = json.loads(applied("status", "--json").stdout)
+    assert (status["version"], status["publishing"]) == ("order-lines@1", True)
 
 
 def die(settings: Settings, stage: str, letters: int) -> None:

@@ -104,7 +104,9 @@ ALERT = Alert(
 def test_a_bookkeeper_opens_and_works_with_any_rows(
     rows: dict[bytes, bytes], state: dict[bytes, bytes], entries: list[bytes]
 ) -> None:
-    lane = BookkeeperLane(NAMES, 0, "here", clock=lambda: AT, take_conditions=lambda: ())
+    lane = BookkeeperLane(
+        NAMES, 0, "here", clock=lambda: AT, take_conditions=lambda: (), read_age=lambda: 0.0
+    )
     lane.open({NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: state})
     written = [*entries, orjson.dumps(opening(within=1)), orjson.dumps(closing())]
     records = [SimulatedRecord(NAMES.ledger_topic, 0, 10 + n, v) for n, v in enumerate(written)]

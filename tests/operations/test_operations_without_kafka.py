@@ -182,6 +182,7 @@ def test_a_status_says_where_a_stage_has_stopped_and_which_topic_has_changed() -
         bootstrap="kafka:1", namespace="", pipeline="p", version="p@1", published=NOW,
         published_by="ann", rollback_of=None, stages={}, draining={}, waiting={}, dead={},
         paused={}, router=None, others=[], ledger=BookkeeperLag(True, 1, 0), unreadable_controls=[],
+        workers={"load": 1}, publishing=False,
         lost={"load": [LostInput(event="line", partition=n, committed=None) for n in (0, 3)]},
         changed_topics=[
             TopicDifference(
@@ -208,6 +209,7 @@ def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None
         bootstrap="kafka:1", namespace="", pipeline="p", version=None, published=None,
         published_by=None, rollback_of=None, stages={}, draining={},
         waiting={"load": WaitingEvents(2, NOW)}, dead={"load": OpenLetterCount(3)}, paused={},
+        workers={"load": 0}, publishing=True,
         router=None, others=[], ledger=BookkeeperLag(True, 0, 7),
         unreadable_controls=[
             UnreadableControl(position="farandole.control/0/3", key="a\x1b", why="do: missing")
@@ -226,7 +228,9 @@ def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None
     assert data["dead"]["load"] == {"count": 3, "more": False}
     lines = [*status_lines(status, "no monitor", plain_command_line)]
     assert lines[:2] == ["Kafka at kafka:1", "p, nothing published yet"]
-    assert lines[-3:] == [
+    assert lines[-4:] == [
+        "a version is being published; if no router runs, one has died in between, and the next "
+        "one ends it: farandole up",
         "the ledger is not running, and 7 offsets behind: its figures are those of when it ended; "
         "farandole up runs it",
         "farandole.control/0/3 (key a\\x1b) is no control document and changes nothing: do: "
