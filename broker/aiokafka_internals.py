@@ -484,6 +484,17 @@ def stable_end_reached_at(assignment: Any, partitions: Sequence[tuple[str, int]]
     return float(min(state.timestamp for state in states)) / 1000
 
 
+def valid_positions(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the positions in those of the partitions that are assigned and have one."""
+    assignment = current_assignment(consumer)
+    if assignment is None:
+        return {}
+    states = {tp: assignment.state_value(tp) for tp in partitions if tp in assignment.tps}
+    return {tp: state.position for tp, state in states.items() if state.has_valid_position}
+
+
 def undecodable_offset(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
     """Return the offset of the record at which decoding has just failed, while reading one record
     at a time.

@@ -1,4 +1,5 @@
-"""How is Faust kept from reading uncommitted records, and made to commit what it has read?
+"""How is Faust kept from reading uncommitted records, made to commit what it has read, and led past
+records that cannot be decoded?
 
 Faust reads at `read_uncommitted` unless its exactly-once mode is on, which is not reliable. It
 would count entries of aborted transactions. So we override the method of its consumer thread that
@@ -14,16 +15,26 @@ the newest acknowledged entry is counted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaConsumer
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
-from farandole.broker.aiokafka_internals import reads_committed, set_read_committed
+from farandole.broker.aiokafka_internals import (
+    reads_committed,
+    set_read_committed,
+    valid_positions,
+)
 from farandole.broker.broker_errors import BrokerError
+from farandole.broker.undecodable_records import Batches, UndecodableSkipper
+from farandole.events.record import UndecodableRecord
+
+log = structlog.get_logger()
 
 
 class UncommittedReadError(BrokerError):
@@ -31,10 +42,48 @@ class UncommittedReadError(BrokerError):
 
 
 class CommittedThread(AIOKafkaConsumerThread):
+    _skipper: UndecodableSkipper
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         set_read_committed(consumer)
+        self._skipper = UndecodableSkipper(consumer, self._rewind)
+        self._positions: Mapping[TopicPartition, int] = {}
         return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP] | None,
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> dict[TP, list[Any]]:
+        """Return the next records by partition. One that cannot be decoded is logged and left out;
+        Faust would crash at it, and again after each restart."""
+        fetch = super()._fetch_records
+        partitions = [TopicPartition(*tp) for tp in sorted(active_partitions or ())]
+        self._positions = valid_positions(consumer, partitions)
+
+        async def poll(some: Sequence[TopicPartition], limit: int | None) -> Batches:
+            wanted = {TP(*tp) for tp in some}
+            found: Batches = await fetch(consumer, wanted, timeout, limit or max_records)
+            return found
+
+        if not partitions:
+            return {}
+        batches = await self._skipper.poll(partitions, poll)
+        found: dict[TP, list[Any]] = {}
+        for tp, records in batches.items():
+            if isinstance(records[0], UndecodableRecord):  # it comes alone
+                log.warning("record.undecodable", topic=tp.topic, partition=tp.partition,
+                            offset=records[0].offset)  # fmt: skip
+            else:
+                found[TP(*tp)] = [*records]
+        return found
+
+    def _rewind(self) -> None:
+        for tp, position in self._positions.items():
+            self._ensure_consumer().seek(tp, position)
 
 
 class CommittedConsumer(Consumer):

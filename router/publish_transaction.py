@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
@@ -44,6 +44,7 @@ from farandole.broker.broker_errors import BrokerError, ProducerFencedError
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.transactions import FencedProducer, fenced_producer
+from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.topology_version import INSTALLATION_KEY, EventSpec, Installation, Version
 
@@ -160,9 +161,8 @@ async def publish_prepared(
     version is added to `attempts` before it is written."""
     settings = transaction.settings
     topology = settings.names.topology_topic
-    async with _topology_reader(
-        settings, TopicPartition(topology, 0), prepared.topology_end
-    ) as reader:
+    place = TopicPartition(topology, 0)
+    async with _topology_reader(settings, place, prepared.topology_end) as reader:
         # Loaded before any reader has to wait.
         await publisher.learn_topics([topology])
         await marker.learn_topics(sorted({tp.topic for tp in prepared.marked}))
@@ -185,7 +185,7 @@ async def publish_prepared(
                 raise TooSlowError("this process stood still")
             await publisher.commit(within=_ANSWER_TIMEOUT_SECONDS)
             await with_deadline(
-                _read_back(reader, version), _ANSWER_TIMEOUT_SECONDS, "read the version back"
+                _read_back(reader, place, version), _ANSWER_TIMEOUT_SECONDS, "read the version back"
             )
             settled = True
         except ProducerFencedError:
@@ -251,12 +251,21 @@ async def _topology_reader(
         yield reader
 
 
-async def _read_back(reader: AIOKafkaConsumer, version: Version) -> None:
+async def _read_back(reader: AIOKafkaConsumer, place: TopicPartition, version: Version) -> None:
+    """Read until the version comes, whatever else others have written meanwhile."""
     wanted = version.name.encode()
+    position: int = await reader.position(place)
+    skipper = UndecodableSkipper(reader, lambda: reader.seek(place, position))
+
+    async def poll(partitions: Sequence[TopicPartition], limit: int | None) -> Batches:
+        found: Batches = await reader.getmany(*partitions, timeout_ms=100, max_records=limit)
+        return found
+
     while True:
-        for records in (await reader.getmany(timeout_ms=100)).values():
-            if any(record.key == wanted for record in records):
-                return
+        batches = await skipper.poll([place], poll)
+        position = await reader.position(place)
+        if any(record.key == wanted for records in batches.values() for record in records):
+            return
 
 
 async def _settle_version_transaction(transaction: PublishTransaction) -> bool:

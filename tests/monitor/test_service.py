@@ -20,6 +20,7 @@ from farandole.broker.topic_creation import TopicSpec
 from farandole.monitor.ledger_skip import KEPT_SECONDS
 from farandole.monitor.service import run_monitor
 from farandole.monitor.settings import MonitorSettings as Own
+from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka
 
@@ -81,6 +82,23 @@ async def test_only_committed_entries_count_and_a_restart_keeps_the_counts(
             await writer.send_and_wait(ledger, entry(4), partition=0)
     async with running(settings, tmp_path) as url:
         assert await consumed(url, 7) == 7
+
+
+async def test_a_record_that_cannot_be_decoded_is_left_out(
+    settings: Settings, tmp_path: Path
+) -> None:
+    ledger = settings.names.ledger_topic
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create_topics({ledger: TopicSpec(2)})
+    writer = make_producer(settings, enable_idempotence=False)
+    async with open_client(writer, settings):
+        for n in range(4):
+            await writer.send_and_wait(ledger, entry(1), partition=n % 2)
+            batch = undecodable(writer, entry(1))
+            await (await writer.send_batch(batch, ledger, partition=0))
+        await writer.send_and_wait(ledger, entry(1), partition=0)
+    async with running(settings, tmp_path) as url:
+        assert await consumed(url, 5) == 5
 
 
 async def test_a_restart_reads_neither_old_entries_nor_counted_ones(

@@ -21,6 +21,7 @@ from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
 from tests.router import dying
 from tests.router.made import FILE, MORE, derived
+from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka
 
@@ -49,6 +50,23 @@ async def flows(settings: Settings, topic: str, sent: bytes) -> list[bytes]:
             for records in (await reader.getmany(timeout_ms=100)).values():
                 found += [record.value for record in records]
     return found
+
+
+async def test_a_version_is_read_back_behind_a_record_that_cannot_be_decoded(
+    settings: Settings,
+) -> None:
+    version = (await publish_version(settings, derived(settings.names), "ann")).version
+    topology = TopicPartition(settings.names.topology_topic, 0)
+    writer = make_producer(settings, enable_idempotence=False)
+    async with open_client(writer, settings), open_client(make_consumer(settings), settings) as r:
+        for _ in range(2):
+            batch = undecodable(writer, b"{}", key=b"k")
+            await (await writer.send_batch(batch, topology.topic, partition=0))
+        last = await writer.send_and_wait(topology.topic, b"{}", key=version.name.encode())
+        r.assign([topology])
+        r.seek(topology, last.offset - 2)
+        async with asyncio.timeout(_PATIENCE):
+            await publish_transaction._read_back(r, topology, version)
 
 
 async def held(settings: Settings, topics: list[str]) -> bool:
