@@ -131,6 +131,7 @@ _TEMPLATES: Mapping[str, str] = {
     "missing",
     "letter_no_position": "it does not say where the event stood",
     "letter_cut": "it was cut to fit into its topic",
+    "letter_unreadable_row": "its account makes a row that no lane can read: {problem}",
     "letter_no_value": "it has no value: a tombstone is no event",
     "letter_run_unknown": "its run is not known",
     "letter_version_unknown": "its version was never published here",

@@ -158,7 +158,7 @@ def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) ->
 
 def check_replayable(replay: Replay, topic: RetryTopic) -> None:
     """Raise NotReplayableError if no lane would handle the replay, or if the row is larger than the
-    retry topic allows."""
+    retry topic allows, or no lane could read it."""
     if replay.lane >= topic.lanes:
         raise NotReplayableError("letter_lane_gone", stage=topic.stage, lanes=topic.lanes)
     row = replay.retry_row
@@ -168,6 +168,11 @@ def check_replayable(replay: Replay, topic: RetryTopic) -> None:
         or approximate_record_size(row.key, row.value, ()) + _BATCH_OVERHEAD > topic.largest
     ):
         raise NotReplayableError("letter_too_large")
+    try:
+        retry_record.parse_retry_row(row.value or b"")
+    except ValueError as error:
+        # Before it is settled: the lane would skip the row, and nothing would be replayed.
+        raise NotReplayableError("letter_unreadable_row", problem=str(error)) from None
 
 
 def replay_by_newest(replay: Replay, newest: Version) -> Replay:
@@ -283,6 +288,6 @@ def _number_or(number: int | None, other: int) -> int:
 
 def _parse_milliseconds(text: str) -> int:
     try:
-        return max(0, int(datetime.fromisoformat(text).timestamp() * 1000))
+        return known_time_ms(int(datetime.fromisoformat(text).timestamp() * 1000)) or 0
     except (ValueError, OverflowError):
         return 0

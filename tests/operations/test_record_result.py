@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from farandole.operations.events.record_result import json_line
+from farandole.cli.rendering.trace_view import trace_lines
+from farandole.operations.events.record_result import RecordReader, json_line
+from farandole.operations.events.trace import TracedRecord, TraceResult
+from tests.events.made import Made, records
+from tests.worker.made import version
 
 
 @pytest.mark.parametrize(
@@ -20,3 +27,32 @@ from farandole.operations.events.record_result import json_line
 )
 def test_a_value_is_one_line_of_json_with_every_digit(value: bytes | None, line: bytes) -> None:
     assert json_line(value) == line
+
+
+any_record = records.flatmap(
+    lambda record: st.builds(
+        lambda topic, timestamp: record._replace(
+            topic=topic, partition=3, offset=7, timestamp=timestamp
+        ),
+        st.sampled_from(["p.in", "p.out", "p.other.dead"]),
+        st.integers(-(2**63), 2**63 - 1)
+        | st.sampled_from([-1, 1_700_000_000_000_000, 253_402_300_799_001]),
+    )
+)
+READER = RecordReader([version()])
+
+
+@given(any_record)
+def test_any_record_can_be_shown(record: Made) -> None:
+    """By `tail`, by `dead show` and by `trace`."""
+    shown = READER.read(record)
+    assert orjson.loads(orjson.dumps(shown.to_data()))["offset"] == record.offset
+    orjson.dumps(shown.failure_data())
+    traced = TracedRecord(result=shown, event_type="in", stage=None)
+    result = TraceResult(causes=[], event=traced, effects=[traced], dead=[traced], reasons=[])
+    assert trace_lines(result)
+
+
+@pytest.mark.parametrize("timestamp", [-1, 0, 1_700_000_000_000_000, 253_402_300_799_001])
+def test_a_record_without_a_usable_time_has_none(timestamp: int) -> None:
+    assert READER.read(Made(b"{}", topic="p.in", timestamp=timestamp)).to_data()["time"] is None

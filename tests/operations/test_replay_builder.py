@@ -56,13 +56,15 @@ VERSIONS = {
 
 
 def record(**more: Any) -> SimulatedRecord:
-    original: dict[str, Any] = {"value": b"{}", "topic": "p.asked", "partition": 1, "headers": []}
+    original: dict[str, Any] = {
+        "value": b"{}", "topic": "p.asked", "partition": 1, "headers": [], "timestamp": 123,
+    }  # fmt: skip
     original |= {name: more.pop(name) for name in original.keys() & more.keys()}
     largest = more.pop("largest", 1_000_000)
     fields: dict[str, Any] = {"version": "p@2", "run": RUN, "attempts": 4, "replays": 2} | more
     it = SimulatedRecord(
         original["topic"], original["partition"], 7, original["value"], b"k",
-        original["headers"], 123,
+        original["headers"], original["timestamp"],
     )  # fmt: skip
     out = build_dead_letter(
         it, FailureAccount("load", error="E", message="m", **fields), largest=largest
@@ -89,6 +91,13 @@ def test_a_letter_without_the_newer_headers_is_replayed() -> None:
     assert (event.timestamp, event.replays, event.first_failed) == (9, 1, 0)
 
 
+@pytest.mark.parametrize("timestamp", [-1, 1_700_000_000_000_000, -(2**63), 2**63 - 1])
+def test_a_letter_of_an_event_with_any_time_becomes_a_row_that_can_be_read(timestamp: int) -> None:
+    its = record(timestamp=timestamp)._replace(timestamp=timestamp)
+    row = prepare_replay(its, TO, VERSIONS).retry_row
+    assert retry_record.parse_retry_row(row.value or b"").timestamp == 0
+
+
 @pytest.mark.parametrize(
     ("letter", "why"),
     [
@@ -103,6 +112,7 @@ def test_a_letter_without_the_newer_headers_is_replayed() -> None:
         (record(partition=2), "its lane is gone: load has 2"),
         (record(headers=[("h", b"\x00" * 100_000)]), "too large for the retry topic"),
         (SimulatedRecord("p.load.dead", 0, 5, b"{}"), "it does not say where the event stood"),
+        (record(attempts=10**17), "a row that no lane can read: no row of a retry topic: before"),
     ],
 )
 def test_what_cannot_be_replayed_says_why(letter: SimulatedRecord, why: str) -> None:
