@@ -22,6 +22,8 @@ class InputLag:
     committed: int | None
     """The next offset to handle; None if the group has committed none."""
     end: int
+    metadata: str = ""
+    """Of the committed offset."""
 
     @property
     def position(self) -> int:
@@ -77,7 +79,9 @@ async def partition_lag(
     ends = await admin.end_offsets(list(partitions))
     committed = await admin.committed_offsets(group, list(partitions))
     return [
-        InputLag(event_type, tp, found.offset if (found := committed[tp]) else None, ends[tp])
+        InputLag(event_type, tp, found.offset, ends[tp], found.metadata or "")
+        if (found := committed[tp])
+        else InputLag(event_type, tp, None, ends[tp])
         for tp, event_type in partitions.items()
     ]
 

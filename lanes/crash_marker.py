@@ -20,6 +20,8 @@ SINGLE_EVENT_AFTER = 3
 """Deaths after which one event is handled at a time."""
 GIVE_UP_AFTER = 5
 """Deaths at which the event is given up; in the last two it was handled alone."""
+_TROUBLE_KEY = "why"
+_LONGEST_TROUBLE = 500  # letters; Kafka takes 4,096 bytes of metadata
 _NO_NUMBER = 2**62  # no offset, and no number of deaths
 _SUSPECT_FRACTION = 16
 """About one sixteenth of the suspects is handled at a time. So one bad event delays its lane
@@ -76,6 +78,12 @@ class CrashMarker(NamedTuple):
     def __str__(self) -> str:
         return orjson.dumps(self._asdict()).decode() if self.deaths else ""
 
+    def with_trouble(self, trouble: str) -> str:
+        """Return the metadata that say besides why the lane has failed before: it stands there
+        until the lane commits something."""
+        document = {**self._asdict(), _TROUBLE_KEY: trouble[:_LONGEST_TROUBLE]}
+        return orjson.dumps(document).decode() if trouble else str(self)
+
     @classmethod
     def parse(cls, metadata: str) -> CrashMarker:
         """Return the marker in the metadata of a committed offset; one with no deaths if the
@@ -89,3 +97,13 @@ class CrashMarker(NamedTuple):
             return cls(deaths, until) if fits and max(deaths, until) < _NO_NUMBER else cls()
         except (ValueError, KeyError, TypeError, NewerFormatError):
             return cls()
+
+
+def lane_trouble(metadata: str) -> str | None:
+    """Return why the last try of the lane failed whose committed offset has these metadata; None if
+    it has succeeded since."""
+    try:
+        trouble = orjson.loads(metadata)[_TROUBLE_KEY]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return trouble if isinstance(trouble, str) and trouble else None

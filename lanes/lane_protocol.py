@@ -54,9 +54,10 @@ async def run_lane(
     observer = observer or NullObserver()
     survived: Mapping[Partition, CrashMarker] = {}
     failures = 0  # sessions in a row that settled nothing
+    trouble = ""  # why the last session failed, for those who look at the committed offset
     told = ""  # why the lane has stopped, as it was logged last
     while True:
-        session = _LaneSession(port, work, isolation, survived, observer)
+        session = _LaneSession(port, work, isolation, survived, observer, trouble)
         failures += 1
         try:
             await session.open()
@@ -65,7 +66,7 @@ async def run_lane(
             while True:
                 await session.step()
                 if session.settled_something:
-                    failures = 0
+                    failures, trouble = 0, ""
         except LaneStoppedError:
             await session.close()
             await port.close()
@@ -90,6 +91,7 @@ async def run_lane(
             reason = published_error_name(type(error))
             log("lane.died", why=reason, detail=str(error))
             observer.lane_failed(reason, str(error))
+            trouble = str(error) if isinstance(error, OutcomeUnknownError) else ""
             # A session that failed to open has read no markers: the last one's are still valid.
             survived = session.markers or survived
             await port.wait_before_restart(failures)
@@ -122,8 +124,10 @@ class _LaneSession:
         isolation: IsolationLock,
         survived: Mapping[Partition, CrashMarker],
         observer: LaneObserver,
+        trouble: str,
     ) -> None:
         self._port = port
+        self._trouble = trouble
         self._work = work
         self._isolation = isolation
         self._survived = survived
@@ -341,7 +345,12 @@ class _LaneSession:
         await self._port.send(
             writes,
             {
-                p: CommittedOffset(o, str((started or {}).get(p, markers[p])))
+                p: CommittedOffset(
+                    o,
+                    started[p].with_trouble(self._trouble)
+                    if started and p in started
+                    else str(markers[p]),
+                )
                 for p, o in offsets.items()
             },
         )

@@ -65,12 +65,24 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
             yield f"{stage} is {pause_text(pause)}"
         for stage, waiting in status.waiting.items():
             yield from waiting_lines(stage, waiting)
+        for stage, states in {**status.stages, **draining}.items():
+            yield from _trouble_lines(stage, states)
         for stage, inputs in status.lost.items():
             yield _lost_line(stage, inputs, command_line)
         for topic in status.changed_topics:
             yield topic.said
     yield ""
     yield from _router_lines(status.router)
+
+
+def _trouble_lines(stage: str, inputs: Sequence[InputState]) -> Iterator[str]:
+    """Yield a line for each reason why lanes fail and try again."""
+    places: dict[str, list[str]] = {}
+    for each in inputs:
+        if each.trouble:
+            places.setdefault(each.trouble, []).append(f"{each.event}/{each.partition}")
+    for trouble, at in places.items():
+        yield single_line(f"the last try of {stage} at {', '.join(at)} failed: {trouble}")
 
 
 def _lost_line(stage: str, inputs: Sequence[LostInput], command_line: CommandLine) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, ordered_lag_pass
+from farandole.lanes.crash_marker import lane_trouble
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
@@ -32,6 +33,8 @@ class InputState(Result):
     end: int
     lag: int
     """In offsets: the markers of transactions take offsets too."""
+    trouble: str | None = None
+    """Why the last try of the lane failed; None if it has succeeded since."""
 
 
 class LagResult(Result):
@@ -64,6 +67,7 @@ def input_states(lags: Mapping[str, Iterable[InputLag]]) -> dict[str, list[Input
                 committed=lag.committed,
                 end=lag.end,
                 lag=lag.lag,
+                trouble=lane_trouble(lag.metadata) if lag.lag else None,
             )
             for lag in of_stage
         ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.lanes.crash_marker import CrashMarker
+from farandole.lanes.crash_marker import CrashMarker, lane_trouble
 
 
 class Outcome:
@@ -50,3 +51,19 @@ def test_a_process_killed_from_outside_soon_handles_whole_batches_again(count: i
 
 def test_a_first_death_makes_no_event_suspect() -> None:
     assert not CrashMarker(1, 100).is_suspect
+
+
+@given(st.integers(0, 9), st.integers(-1, 2**40), st.text(max_size=900))
+def test_a_marker_is_read_whatever_trouble_stands_beside_it(
+    deaths: int, until: int, trouble: str
+) -> None:
+    text = CrashMarker(deaths, until).with_trouble(trouble)
+    assert CrashMarker.parse(text).deaths == deaths
+    assert (lane_trouble(text) or "") == trouble[:500]
+    assert lane_trouble(str(CrashMarker(deaths, until))) is None
+    assert len(text.encode()) < 4096
+
+
+@pytest.mark.parametrize("metadata", ["", "[]", "null", "7", '{"why":7}', '{"why":""}', "\udcff"])
+def test_foreign_metadata_tell_no_trouble(metadata: str) -> None:
+    assert lane_trouble(metadata) is None

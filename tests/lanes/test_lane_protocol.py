@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from farandole.events.record import OutgoingRecord, Partition, Record
+from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.events.row_format import NewerFormatError
-from farandole.lanes.lane_port import CommittedOffset, StateTables
+from farandole.lanes.crash_marker import CrashMarker, lane_trouble
+from farandole.lanes.lane_port import CommittedOffset, OutcomeUnknownError, StateTables
 from farandole.lanes.lane_protocol import run_lane
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import (
@@ -124,6 +125,45 @@ def test_a_lane_stops_at_state_of_a_newer_release_and_says_so_less_and_less_ofte
     assert kafka.offsets[GROUP, INPUT].offset == 0
     assert set(said) == {f"lane.outdated: {NewerFormatError('retry row', 9, 1)}"}
     assert 2 <= len(said) <= 12
+
+
+class Denied(SimulatedPort):
+    """Kafka takes no record until it is `allowed`."""
+
+    allowed = False
+
+    async def send(
+        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
+    ) -> None:
+        if any(writes.values()) and not self.allowed:
+            raise OutcomeUnknownError("Kafka denies us Write on the topic out")
+        await super().send(writes, offsets)
+
+
+def test_why_a_lane_fails_stands_beside_its_offset_until_it_succeeds() -> None:
+    kafka = kafka_of(INPUT)
+    give(kafka, INPUT, "i", 3)
+    kafka.generations["t"] = 1
+    at = Denied(kafka, GROUP, "t", [INPUT], 1, most=100, state=[PLACE])
+    life = run_lane(at, Settling(set()), isolation=SimulatedLock(), log=lambda *_, **__: None)
+
+    def trouble() -> str | None:
+        return lane_trouble(kafka.offsets[GROUP, INPUT].metadata)
+
+    def step() -> None:
+        life.send(None)
+        kafka.complete("t") if "t" in kafka.producers else None
+
+    for _ in range(400):
+        step()
+    assert trouble() == "Kafka denies us Write on the topic out"
+    assert CrashMarker.parse(kafka.offsets[GROUP, INPUT].metadata).deaths == 1
+    at.allowed = True
+    for _ in range(400):
+        step()
+    life.close()
+    assert kafka.offsets[GROUP, INPUT].offset == 3
+    assert trouble() is None
 
 
 def give(kafka: SimulatedKafka, place: Partition, letter: str, events: int) -> None:
