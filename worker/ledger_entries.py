@@ -125,7 +125,7 @@ class TransactionAccounts:
         """
         by_partition: dict[int, list[list[EdgeAccount]]] = {}
         total = 0
-        for (run, _), accounts in self._by_run().items():
+        for run, accounts in self._by_run():
             total += sum(len(account.ids) for account in accounts)
             number = ledger_partition(run, accounts[0].edge.version.ledger)
             by_partition.setdefault(number, []).append(accounts)
@@ -148,22 +148,19 @@ class TransactionAccounts:
             for number, runs in by_partition.items()
         }
 
-    def _by_run(self) -> Mapping[tuple[bytes, int], list[EdgeAccount]]:
-        """Return the accounts that have something to tell, by run and version.
+    def _by_run(self) -> Iterator[tuple[bytes, list[EdgeAccount]]]:
+        """Yield each run with those of its accounts that have something to tell, of one version.
 
-        A replay can emit events of another version than that of its run. They come first: if the
-        event were settled before its results are counted, its run could seem complete."""
-        found: dict[tuple[bytes, int], list[EdgeAccount]] = {}
-        first: list[tuple[bytes, int]] = []
+        A replay can emit events of a newer version than that of its run. Newer versions come first:
+        if the event were settled before its results are counted, its run could seem complete."""
+        found: dict[int, dict[bytes, list[EdgeAccount]]] = {}
         for edge, runs in self._accounts.items():
-            version = edge.version.version
+            of_version = found.setdefault(edge.version.version, {})
             for run, account in runs.items():
-                if account.settles:
-                    found.setdefault((run, version), []).append(account)
-                elif any(account.emitted_ids.values()):
-                    found.setdefault((run, version), []).append(account)
-                    first.append((run, version))
-        return {**{each: found[each] for each in first}, **found} if first else found
+                if account.ids or account.outcomes or any(account.emitted_ids.values()):
+                    of_version.setdefault(run, []).append(account)
+        for version in sorted(found, reverse=True):
+            yield from found[version].items()
 
 
 def event_id_of(record: Record) -> bytes:
