@@ -92,7 +92,7 @@ class ConflictError(OperationError):
         {
             "ambiguous_run", "run_closed", "incident_resolved", "workers_alive", "offset_moved",
             "offset_taken", "offset_not_lost", "offset_out_of_range", "one_offset_for_many",
-            "not_applied", "newer_format",
+            "topic_changed", "not_applied", "newer_format",
             "subscribed_elsewhere", "books_behind",
         }
     )  # fmt: skip

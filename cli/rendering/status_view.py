@@ -70,7 +70,7 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
         for stage, inputs in status.lost.items():
             yield _lost_line(stage, inputs, command_line)
         for topic in status.changed_topics:
-            yield topic.said
+            yield topic.text(command_line)
     yield ""
     yield from _router_lines(status.router)
 

@@ -32,6 +32,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, partition_lag, stage_input_lag
 from farandole.broker.settings import Settings
 from farandole.broker.transactions import fenced_producer
+from farandole.catalog.input_faults import ChangedTopic, changed_topics
 from farandole.events.next_step import NextStep
 from farandole.events.topology_version import Version
 from farandole.operations.errors import (
@@ -104,8 +105,9 @@ class InputPosition:
 async def seek(installation: Installation, request: SeekRequest) -> list[MovedOffset]:
     """Move offsets of a stage and return the moved ones. Raises NotFoundError (`unknown_stage`,
     `unknown_event_type`, `unknown_partition`), ConflictError (`offset_not_lost`,
-    `offset_out_of_range`, `one_offset_for_many`, `workers_alive`, `offset_moved`, `offset_taken`)
-    and UnavailableError (`deadline_exceeded`: it is unknown whether it was moved)."""
+    `offset_out_of_range`, `topic_changed`, `one_offset_for_many`, `workers_alive`, `offset_moved`,
+    `offset_taken`), and UnavailableError (`deadline_exceeded`: it is unknown whether it was
+    moved)."""
     if request.every and request.partition is not None:
         raise InvalidRequestError("invalid_request", "--all and --partition exclude each other")
     settings, stage = installation.settings, request.stage
@@ -115,7 +117,18 @@ async def seek(installation: Installation, request: SeekRequest) -> list[MovedOf
         inputs = version.stages[stage].subscribes
         require_known(request.event_type, inputs, f"input of {stage}", "unknown_event_type")
     async with ClusterAdmin.open(settings) as admin:
+        topics = await changed_topics(admin, version)
+        found = [each for t in version.stages[stage].subscribes if (each := topics[t]) is not None]
+        _refuse_changed_topics(stage, [each for each in found if each.change != "widened"])
         targets, chosen = await _choose_targets(admin, settings, version, request)
+        if not targets:
+            _refuse_changed_topics(stage, found)
+            raise ConflictError(
+                "offset_not_lost",
+                f"no offset of {stage} is lost, nothing was moved; "
+                "--partition N or --all moves one that is not",
+                stage=stage,
+            )
         await _refuse_live_workers(admin, settings, version, stage, chosen)
         for position, target in targets.items():
             await _commit_offset(settings, admin, version, stage, position, target)
@@ -129,6 +142,20 @@ async def seek(installation: Installation, request: SeekRequest) -> list[MovedOf
         )
         for position, target in targets.items()
     ]
+
+
+def _refuse_changed_topics(stage: str, changed: Sequence[ChangedTopic]) -> None:
+    """Raise ConflictError about the first of these topics: what a lane waits for is not an offset,
+    but a version that knows the topic."""
+    for each in changed:
+        raise ConflictError(
+            "topic_changed",
+            f"{each.message}; no offset of {stage} was moved",
+            next_steps=[each.next_step],
+            stage=stage,
+            topic=each.topic,
+            change=each.change,
+        )
 
 
 async def _choose_targets(
@@ -159,13 +186,6 @@ async def _choose_targets(
         and request.event_type is None
         and request.partition in (None, position.lane)
     ]
-    if not chosen and not retry:
-        raise ConflictError(
-            "offset_not_lost",
-            f"no offset of {stage} is lost, nothing was moved; "
-            "--partition N or --all moves one that is not",
-            stage=stage,
-        )
     if isinstance(request.to, int) and len(chosen) > 1:
         labels = [position.label for position in chosen]
         raise ConflictError(

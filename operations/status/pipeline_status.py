@@ -23,6 +23,7 @@ from farandole.catalog.input_faults import (
 from farandole.catalog.published_versions import read_versions
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.controls_in_force import TimedDocument
+from farandole.events.next_step import CommandLine
 from farandole.operations.control.control_query import (
     PauseState,
     UnreadableControl,
@@ -74,8 +75,11 @@ class TopicDifference(Result):
     """Partitions that the version knows."""
     found: int
     """Partitions that it has."""
-    said: str
-    """The same in words, with the command that decides."""
+
+    def text(self, command_line: CommandLine) -> str:
+        """Return the same in words, with the command that decides as `command_line` writes it."""
+        changed = ChangedTopic(self.event, self.topic, self.change, self.known, self.found)
+        return f"{changed.message}; {changed.next_step.text(command_line)}"
 
 
 class PipelineStatus(Result):
@@ -214,7 +218,6 @@ def _topic_difference(changed: ChangedTopic) -> TopicDifference:
         change=changed.change,
         known=changed.known,
         found=changed.found,
-        said=f"{changed.message}; {changed.next_step}",
     )
 
 

@@ -13,8 +13,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from farandole.broker.aiokafka_internals import force_close_client
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
+from farandole.broker.topic_creation import TopicSpec
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.header_codec import decode_headers
 from farandole.events.run_ids import RunIdGenerator
@@ -49,6 +51,29 @@ def send(settings: Settings, to: str, value: bytes, **more: Any) -> None:
             await client.send_and_wait(to, value, **more)
 
     asyncio.run(sent())
+
+
+def test_a_topic_that_others_have_changed_is_told_with_the_command_that_decides(
+    applied: Call, settings: Settings
+) -> None:
+    """Moving an offset would not help: the lane waits for a version that knows the topic."""
+    widened, again = topic(settings, "line.ingested"), topic(settings, "chunk.planned")
+
+    async def change() -> None:
+        async with ClusterAdmin.open(settings) as admin:
+            await admin.create_topics({widened: TopicSpec(6, grows=True)})
+            await admin.delete_topics([again])
+            await admin.create_topics({again: TopicSpec(4)})
+
+    asyncio.run(change())
+    status = json.loads(applied("status", "--json").stdout)
+    changes = {each["event"]: each["change"] for each in status["changed_topics"]}
+    assert changes == {"line.ingested": "widened", "chunk.planned": "recreated"}
+    assert "write `partitions: 6` for line.ingested" in applied("status").stdout
+    for stage, said in (("validate", "has 6 partitions"), ("ingest", "was deleted and created")):
+        result = applied("seek", stage, "--to", "earliest")
+        assert result.exit_code == 1
+        assert said in one_line(result)
 
 
 def test_a_second_apply_changes_nothing(unchanged: Call) -> None:

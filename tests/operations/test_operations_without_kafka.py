@@ -186,7 +186,7 @@ def test_a_status_says_where_a_stage_has_stopped_and_which_topic_has_changed() -
         lost={"load": [LostInput(event="line", partition=n, committed=None) for n in (0, 3)]},
         changed_topics=[
             TopicDifference(
-                event="line", topic="p.line", change="gone", known=4, found=0, said="it is gone"
+                event="line", topic="p.line", change="gone", known=4, found=0
             )
         ],
         notifier=NotificationBacklog(
@@ -198,7 +198,9 @@ def test_a_status_says_where_a_stage_has_stopped_and_which_topic_has_changed() -
         "load has stopped: its offset is lost at line/0, line/3; decide where it goes on:"
         " farandole seek load --to earliest|latest|OFFSET"
     ) in lines
-    assert "it is gone" in lines
+    assert (
+        "the topic p.line is gone, with all that was in it; create it again with: farandole apply"
+    ) in lines
     assert status.to_data()["lost"]["load"][1] == {
         "event": "line", "partition": 3, "committed": None,
     }  # fmt: skip
