@@ -1,21 +1,24 @@
 """How is a pipeline described in AsyncAPI?
 
-AsyncAPI 3.0 with the Kafka bindings 0.5.0. Its schemas are those of JSON Schema draft 7, so ours
-(2020-12) are converted. https://www.asyncapi.com/docs/reference/specification/v3.0.0
+AsyncAPI 3.1 with the Kafka bindings 0.5.0. Its schemas are those of JSON Schema draft 7, so ours
+(2020-12) are converted, and say what generators of models need: which integers need 64 bits, and
+what a union is called. https://www.asyncapi.com/docs/reference/specification/v3.1.0
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import orjson
+from pydantic_core import to_json
 
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.router.topology_derivation import DerivedTopology
 
+_VERSION = "3.1.0"
 _BINDING = "0.5.0"
 _JSON = "application/json"
 
@@ -54,10 +57,14 @@ class KafkaServer(NamedTuple):
 
 
 def asyncapi_document(
-    derived: DerivedTopology, names: KafkaNames, server: KafkaServer | None = None
+    derived: DerivedTopology,
+    names: KafkaNames,
+    server: KafkaServer | None = None,
+    *,
+    licence: str = "proprietary",
 ) -> dict[str, Any]:
     """Return the AsyncAPI document of a derived file. The same file always gives the same
-    document."""
+    document. `licence`: the name of the licence of what it describes."""
     servers = _server_objects(server)
     emitted = {event_type for stage in derived.stages.values() for event_type in stage.emits}
     described = {
@@ -86,8 +93,20 @@ def asyncapi_document(
         "version": _content_version(derived),
         "description": f"The events of the pipeline {derived.pipeline}, CloudEvents 1.0 in binary"
         " mode, and the stages that receive and send them.",
+        "contact": _contact(derived),
+        "license": {"name": licence},
+        "tags": [
+            {"name": "farandole", "description": "A pipeline of Farandole."},
+            {"name": "kafka", "description": "Its channels are Kafka topics."},
+        ],
     }
-    return {"asyncapi": "3.0.0", "info": about, **described}
+    return {"asyncapi": _VERSION, "info": about, **described}
+
+
+def _contact(derived: DerivedTopology) -> dict[str, str]:
+    """Return whom to ask: who is notified of failures, if that is a mailbox."""
+    mailboxes = [mailbox for route in derived.alerts.routes for mailbox in route.email]
+    return {"name": derived.pipeline, **({"email": mailboxes[0]} if mailboxes else {})}
 
 
 def _content_version(derived: DerivedTopology) -> str:
@@ -97,7 +116,7 @@ def _content_version(derived: DerivedTopology) -> str:
         for part in (derived.events, derived.stages)
         for name, described in part.items()
     ]
-    return hashlib.sha256(orjson.dumps([derived.pipeline, named])).hexdigest()[:12]
+    return hashlib.sha256(to_json([derived.pipeline, named])).hexdigest()[:12]
 
 
 def _server_objects(server: KafkaServer | None) -> dict[str, Any]:
@@ -180,25 +199,28 @@ def _operation_objects(
             condition = stage.when.get(event_type)
             yield (
                 f"{name}.receive.{event_type}",
-                _operation_object("receive", event_type, stage, f"{name} receives {event_type}")
+                _operation_object("receive", event_type, name, stage)
                 | ({"x-when": condition} if condition else {})
                 | {"bindings": bindings},
             )
         for event_type in stage.emits:
             yield (
                 f"{name}.send.{event_type}",
-                _operation_object("send", event_type, stage, f"{name} sends {event_type}"),
+                _operation_object("send", event_type, name, stage),
             )
 
 
-def _operation_object(
-    action: str, event_type: str, stage: StageSpec, summary: str
-) -> dict[str, Any]:
+def _operation_object(action: str, event_type: str, name: str, stage: StageSpec) -> dict[str, Any]:
+    worker = "A program of another language" if stage.external else f"The function {stage.run}"
+    condition = stage.when.get(event_type) if action == "receive" else None
+    described = f"{worker} {action}s {event_type} as the stage {name}"
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{event_type}"},
         "messages": [{"$ref": f"#/channels/{event_type}/messages/{event_type}"}],
-        "summary": summary,
+        "summary": f"{name} {action}s {event_type}",
+        "description": f"{described}, if {condition}." if condition else f"{described}.",
+        "tags": [{"name": name, "description": f"The stage {name}."}],
         **({"x-external": True} if stage.external else {"x-run": stage.run}),
     }
 
@@ -223,6 +245,32 @@ def _component_schemas(events: Mapping[str, EventSpec]) -> Iterable[tuple[str, A
             yield f"{event_type}{_DEFINITION_SEPARATOR}{name}", _to_draft_7(definition, event_type)
 
 
+def _needs_64_bits(schema: Mapping[str, Any]) -> bool:
+    """Return True for an integer that does not fit into 32 bits by what its schema says, but into
+    64 bits: generators of models would make an `int` of it."""
+    if schema.get("type") != "integer" or "format" in schema:
+        return False
+    lowest = schema.get("minimum", schema.get("exclusiveMinimum"))
+    highest = schema.get("maximum", schema.get("exclusiveMaximum"))
+    known = schema.get("enum") or ([schema["const"]] if "const" in schema else [lowest, highest])
+    if any(value is not None and not -(2**63) <= value < 2**63 for value in known):
+        return False
+    return any(value is None or not -(2**31) <= value < 2**31 for value in known)
+
+
+def _titled_unions(schema: Any, title: str) -> Any:
+    """Return a schema in which each union without a title has one: generators of models would
+    number them."""
+    if not isinstance(schema, dict):
+        return schema
+    if "items" in schema:
+        schema = {**schema, "items": _titled_unions(schema["items"], f"{title} item")}
+    if "title" in schema or not ("anyOf" in schema or "oneOf" in schema):
+        return schema
+    words = re.findall(r"\w+", title.replace("_", " "))
+    return {"title": "".join(word[:1].upper() + word[1:] for word in words), **schema}
+
+
 def _to_draft_7(schema: Any, owner: str) -> Any:
     """Return a schema of 2020-12 in draft 7, with its `$defs` in `#/components/schemas`.
 
@@ -234,9 +282,15 @@ def _to_draft_7(schema: Any, owner: str) -> Any:
     for word, value in schema.items():
         if word in ("$defs", "$schema", "prefixItems", "$ref"):
             continue
-        if word in ("default", "examples") and b'"$ref"' in orjson.dumps(value):
+        if word in ("default", "examples") and b'"$ref"' in to_json(value):
             continue  # this is data, but readers would follow the reference
-        if word in _SCHEMA_MAP_KEYWORDS:
+        if word == "properties":
+            title = schema.get("title", owner)
+            converted[word] = {
+                name: _titled_unions(_to_draft_7(inner, owner), f"{title} {name}")
+                for name, inner in value.items()
+            }
+        elif word in _SCHEMA_MAP_KEYWORDS:
             converted[word] = {name: _to_draft_7(inner, owner) for name, inner in value.items()}
         elif word in _SCHEMA_LIST_KEYWORDS:
             converted[word] = [_to_draft_7(inner, owner) for inner in value]
@@ -247,6 +301,8 @@ def _to_draft_7(schema: Any, owner: str) -> Any:
             converted[word] = value["propertyName"]
         else:
             converted[word] = value
+    if _needs_64_bits(schema):
+        converted["format"] = "int64"
     if "prefixItems" in schema:
         if "items" in converted:
             converted["additionalItems"] = converted["items"]

@@ -106,9 +106,12 @@ def draw_dot(topology: TopologyView) -> str:
     edges."""
     # Events and stages may have the same name, so their identifiers are numbers.
     events = {event_type: f"e{i}" for i, event_type in enumerate(topology.events)}
-    lines = [f"digraph {_dot_text(topology.pipeline)} {{", "    rankdir=LR;"]
+    # From top to bottom, and with details in a line of their own: a chain of stages fits a page.
+    layout = '    rankdir=TB; ranksep=0.25; nodesep=0.3; node [height=0.4, margin="0.1,0.03"];'
+    lines = [f"digraph {_dot_text(topology.pipeline)} {{", layout]
     for event_type, node in events.items():
-        label = _dot_text(_event_label(event_type, topology.events[event_type]))
+        details = _event_details(topology.events[event_type])
+        label = _dot_text(event_type)[:-1] + r"\n" + _dot_text(details)[1:]
         lines.append(f"    {node} [label={label}, shape=ellipse];")
     for i, (name, stage) in enumerate(topology.stages.items()):
         lines.append(f"    s{i} [label={_dot_text(name)}, shape=box];")
@@ -164,8 +167,12 @@ def graph_data(topology: TopologyView) -> dict[str, Any]:
 
 
 def _event_label(event_type: str, event: EventSpec) -> str:
+    return f"{event_type} ({_event_details(event)})"
+
+
+def _event_details(event: EventSpec) -> str:
     count = f"{event.partitions} partition{'s' if event.partitions > 1 else ''}"
-    return f"{event_type} ({count}{f', key {event.key}' if event.key else ''})"
+    return f"{count}{f', key {event.key}' if event.key else ''}"
 
 
 def _root_events(topology: TopologyView) -> list[str]:

@@ -10,7 +10,7 @@ import click
 
 from farandole.cli.context import CliContext
 from farandole.cli.options import file_argument
-from farandole.cli.output import print_json, print_line
+from farandole.cli.output import print_line
 
 if TYPE_CHECKING:
     from farandole.router.asyncapi import KafkaServer
@@ -19,20 +19,34 @@ if TYPE_CHECKING:
 @click.command()
 @file_argument
 @click.option("--yaml", "as_yaml", is_flag=True, help="YAML instead of JSON.")
+@click.option(
+    "--license",
+    "licence",
+    default="proprietary",
+    show_default=True,
+    metavar="NAME",
+    help="The licence of what it describes.",
+)
 @click.pass_obj
-def asyncapi(context: CliContext, file: Path | None, as_yaml: bool) -> None:
-    """Print an AsyncAPI 3.0 document of a topology file.
+def asyncapi(context: CliContext, file: Path | None, as_yaml: bool, licence: str) -> None:
+    """Print an AsyncAPI 3.1 document of a topology file.
 
     FILE is by default the folder's topology.yaml. No broker is needed; the document names the one
-    in use if it is known.
+    in use if it is known, and the first address of `alerts:` as the contact.
     """
+    from pydantic_core import to_json
+
     from farandole.router.asyncapi import asyncapi_document
 
     document = asyncapi_document(
-        context.derive_topology(file), context.settings().names, _known_server(context)
+        context.derive_topology(file),
+        context.settings().names,
+        _known_server(context),
+        licence=licence,
     )
     if not as_yaml:
-        print_json(document)
+        # Not orjson: a schema may have bounds beyond 64 bits.
+        print_line(to_json(document, indent=2).decode())
         return
     from ruamel.yaml import YAML
 

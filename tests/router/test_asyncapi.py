@@ -183,3 +183,56 @@ def test_another_file_has_another_version_and_another_broker_has_not(folder: Fol
     assert asyncapi_document(derived(folder), NAMES, KafkaServer("a:1"))["info"]["version"] == made
     changed = GOOD.replace("{partitions: 1}", "{partitions: 2}")
     assert asyncapi_document(derived(folder, changed), NAMES)["info"]["version"] != made
+
+
+NUMBERS = """\
+from typing import Literal
+from pydantic import Field
+
+class Small(BaseModel):
+    few: int = 0
+
+class Line(BaseModel):
+    id: int
+    cents: int = Field(ge=0)
+    week: int = Field(ge=1, le=53)
+    any: int = Field(ge=-(10**30))
+    one: Literal[7]
+    big: Literal[31281125463]
+    small: Small | None
+    many: list[Small | int]
+
+def ingest(feed: Feed) -> Iterator[Line]: ...
+"""
+
+
+def numbers(folder: Folder) -> dict[str, Any]:
+    without_key = GOOD.replace("{key: household}", "")
+    wired = derived(folder, without_key, ingest=NUMBERS, load=NESTED_LOAD)
+    made = asyncapi_document(wired, NAMES)["components"]["schemas"]
+    properties: dict[str, Any] = made["line.ingested"]["properties"]
+    return properties
+
+
+def test_integers_that_may_need_64_bits_say_so(folder: Folder) -> None:
+    formats = {name: schema.get("format") for name, schema in numbers(folder).items()}
+    assert [name for name, form in formats.items() if form == "int64"] == ["id", "cents", "big"]
+
+
+def test_a_union_has_a_title_for_generators_of_models(folder: Folder) -> None:
+    properties = numbers(folder)
+    assert properties["small"]["title"] == "LineSmall"
+    assert properties["many"]["items"]["title"] == "LineManyItem"
+
+
+def test_the_document_has_what_linters_of_asyncapi_ask_for(folder: Folder) -> None:
+    alerts = "alerts: {email: [ops@example.com]}\n"
+    made = asyncapi_document(derived(folder, GOOD + alerts), NAMES, licence="Apache-2.0")
+    assert made["asyncapi"] == "3.1.0"
+    assert made["info"]["contact"] == {"name": "order-lines", "email": "ops@example.com"}
+    assert made["info"]["license"] == {"name": "Apache-2.0"}
+    tags = [tag["name"] for tag in made["info"]["tags"]]
+    assert tags == sorted(tags)
+    for operation in made["operations"].values():
+        assert operation["description"].endswith(".")
+        assert operation["tags"][0]["description"]

@@ -80,8 +80,10 @@ def filtered() -> DerivedTopology:
 
 
 def test_the_graph_for_graphviz_has_every_node_and_edge_once() -> None:
-    first, direction, *lines, last = topology_graph.draw_dot(wired()).splitlines()
-    assert (first, direction, last) == ('digraph "order-lines" {', "    rankdir=LR;", "}")
+    first, layout, *lines, last = topology_graph.draw_dot(wired()).splitlines()
+    assert (first, last) == ('digraph "order-lines" {', "}")
+    assert layout.startswith("    rankdir=TB;")
+    assert any(r'e1 [label="line.ingested\n4 partitions, key household_id", ' in s for s in lines)
     assert '    s0 [label="ingest", shape=box];' in lines
     edges = [line for line in lines if "->" in line]
     assert len(edges) == len(set(edges)) == 8
