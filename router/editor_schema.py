@@ -112,32 +112,53 @@ def _whole_text_pattern(pattern: str, *, but: str = "") -> str:
     return f"^{f'(?!{but})' if but else ''}(?:{ascii_only})$(?!\\n)"
 
 
+def _text(pattern: str, message: str) -> dict[str, Any]:
+    """Return the schema of a text, with what an editor says of another one: without it, the YAML
+    language server shows the pattern."""
+    return {"type": "string", "pattern": pattern, "errorMessage": message}
+
+
 _RESERVED_ENDINGS = "|".join(suffix.removeprefix(".") for suffix in RESERVED_SUFFIXES)
 _PIPELINE_PATTERN = _whole_text_pattern(PIPELINE_PATTERN.pattern, but=f"{RESERVED_PIPELINE}$")
 _EVENT_TYPE_PATTERN = _whole_text_pattern(
     EVENT_TYPE_PATTERN.pattern, but=rf"(?:.*\.)?(?:{_RESERVED_ENDINGS})$"
 )
-_EVENT_TYPE_SCHEMA = {"type": "string", "pattern": _EVENT_TYPE_PATTERN}
-_EVENT_TYPE_LIST_SCHEMA = {"type": "array", "items": _EVENT_TYPE_SCHEMA, "uniqueItems": True}
+_EVENT_TYPE_SCHEMA = _text(
+    _EVENT_TYPE_PATTERN,
+    "An event type is lowercase words with dots or dashes between them, for example line.priced; "
+    f"none ends in {', '.join(RESERVED_SUFFIXES)}.",
+)
+_STAGE_SCHEMA = _text(
+    _whole_text_pattern(STAGE_PATTERN.pattern),
+    "A stage's name is lowercase letters, digits, underscores and dashes; it begins with a letter.",
+)
 _NULL_SCHEMA = {"type": "null"}
 _MAILBOX_SCHEMA = {
-    "type": "string",
-    "pattern": _whole_text_pattern(alert_lint.MAILBOX_PATTERN.pattern),
+    **_text(
+        _whole_text_pattern(alert_lint.MAILBOX_PATTERN.pattern),
+        "A mail address is written without a name: ops@example.com.",
+    ),
     "maxLength": alert_lint.MAX_MAILBOX_LENGTH,
 }
 _WEBHOOK_SCHEMA = {
+    **_text(
+        _whole_text_pattern(alert_lint.WEBHOOK_PATTERN.pattern),
+        "A webhook is a URL that begins with http:// or https://, without user and password.",
+    ),
     "type": ["string", "null"],
-    "pattern": _whole_text_pattern(alert_lint.WEBHOOK_PATTERN.pattern),
 }
 
 
-def _one_or_several(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, "uniqueItems": True}]}
+def _one_or_several(one: Mapping[str, Any], *, at_least: int = 1) -> dict[str, Any]:
+    # Not `anyOf`: editors would show each of its schemas in a hover.
+    items = {"items": one, "minItems": at_least, "uniqueItems": True}
+    return {**one, "type": ["string", "array"], **items}
 
 
-_FILTERED_SUBSCRIPTION_SCHEMA = {
-    "type": "object",
-    "propertyNames": {"pattern": _EVENT_TYPE_PATTERN},
+_SUBSCRIPTION_SCHEMA = {
+    **_EVENT_TYPE_SCHEMA,
+    "type": ["string", "object"],
+    "propertyNames": _EVENT_TYPE_SCHEMA,
     "additionalProperties": {
         "anyOf": [{"$ref": f"#/$defs/{SubscriptionSection.__name__}"}, _NULL_SCHEMA]
     },
@@ -154,57 +175,71 @@ VALIDATOR_PATTERNS: Mapping[Callable[..., Any], str] = {
     file_values.parse_share: _whole_text_pattern(file_values.SHARE_PATTERN.pattern),
 }
 
-_DURATION_SCHEMA = {
-    "type": "string",
-    "pattern": VALIDATOR_PATTERNS[file_values.parse_positive_duration],
+_DURATION = "A duration is a number with its unit: 200ms, 10s, 5m, 2h or 7d"
+VALIDATOR_MESSAGES: Mapping[Callable[..., Any], str] = {
+    file_values.parse_duration: f"{_DURATION}.",
+    file_values.parse_positive_duration: f"{_DURATION}, and more than 0.",
+    file_values.parse_share: "A share is a percentage with its sign: 50%.",
 }
 
+
+def _validated_text(validator: Callable[..., Any]) -> dict[str, Any]:
+    return _text(VALIDATOR_PATTERNS[validator], VALIDATOR_MESSAGES[validator])
+
+
+_DURATION_SCHEMA = _validated_text(file_values.parse_positive_duration)
+
 _DECLARED_SCHEMA = {
-    "anyOf": [{"type": "object", "minProperties": 1}, {"type": "string", "pattern": r"\.json$"}]
+    "anyOf": [
+        {"type": "object", "minProperties": 1},
+        _text(r"\.json$", "A schema is written here, or in a file whose name ends in .json."),
+    ]
 }
 
 KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
-    (TopologyFile, "pipeline"): {"type": "string", "pattern": _PIPELINE_PATTERN},
+    (TopologyFile, "pipeline"): _text(
+        _PIPELINE_PATTERN,
+        "A pipeline's name is lowercase letters, digits and single dashes, for example order-lines;"
+        f" {RESERVED_PIPELINE} is taken.",
+    ),
     (TopologyFile, "package"): {
+        **_text(
+            _whole_text_pattern(file_values.PACKAGE_PATTERN.pattern),
+            "A package is written as Python imports it: stages.shop.",
+        ),
         "type": ["string", "null"],
-        "pattern": _whole_text_pattern(file_values.PACKAGE_PATTERN.pattern),
     },
     (TopologyFile, "events"): {
         "type": ["object", "null"],
-        "propertyNames": {"pattern": _EVENT_TYPE_PATTERN},
+        "propertyNames": _EVENT_TYPE_SCHEMA,
         "additionalProperties": _EVENT_SCHEMA,
     },
     (TopologyFile, "stages"): {
         "type": "object",
-        "propertyNames": {"pattern": _whole_text_pattern(STAGE_PATTERN.pattern)},
+        "propertyNames": _STAGE_SCHEMA,
         "additionalProperties": {"$ref": f"#/$defs/{StageSection.__name__}"},
         "minProperties": 1,
     },
     (StageSection, "subscribes"): {
-        "anyOf": [
-            _EVENT_TYPE_SCHEMA,
-            {
-                "type": "array",
-                "items": {
-                    "anyOf": [
-                        _EVENT_TYPE_SCHEMA,
-                        {**_FILTERED_SUBSCRIPTION_SCHEMA, "maxProperties": 1},
-                    ]
-                },
-                "minItems": 1,
-                "uniqueItems": True,
-            },
-            _FILTERED_SUBSCRIPTION_SCHEMA,
-        ]
+        **_SUBSCRIPTION_SCHEMA,
+        "type": ["string", "array", "object"],
+        "items": {**_SUBSCRIPTION_SCHEMA, "maxProperties": 1},
+        "minItems": 1,
+        "uniqueItems": True,
     },
     (StageSection, "with"): {"type": ["object", "null"]},
     (EventSection, "schema"): _DECLARED_SCHEMA,
     (StageSection, "accepts"): _DECLARED_SCHEMA,
-    (SubscriptionSection, "when"): {"type": "string", "pattern": r"\S"},
-    (StageSection, "emits"): {"anyOf": [_EVENT_TYPE_SCHEMA, _EVENT_TYPE_LIST_SCHEMA]},
+    (SubscriptionSection, "when"): _text(
+        r"\S", "A condition is an expression, for example data.quantity > 0."
+    ),
+    (StageSection, "emits"): _one_or_several(_EVENT_TYPE_SCHEMA, at_least=0),
     (StageSection, "run"): {
+        **_text(
+            _whole_text_pattern(file_values.FUNCTION_PATTERN.pattern),
+            "A function is written as package.module:function.",
+        ),
         "type": ["string", "null"],
-        "pattern": _whole_text_pattern(file_values.FUNCTION_PATTERN.pattern),
     },
     (AlertsSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (AlertsSection, "webhook"): _WEBHOOK_SCHEMA,
@@ -214,17 +249,17 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
         "minItems": 1,
     },
     (AlertsSection, "digests"): {
-        "anyOf": [
-            _DURATION_SCHEMA,
-            {"type": "array", "items": _DURATION_SCHEMA, "minItems": 1},
-            _NULL_SCHEMA,
-        ]
+        **_DURATION_SCHEMA,
+        "type": ["string", "array", "null"],
+        "items": _DURATION_SCHEMA,
+        "minItems": 1,
     },
-    (RouteSection, "stages"): _one_or_several(
-        {"type": "string", "pattern": _whole_text_pattern(STAGE_PATTERN.pattern)}
-    ),
+    (RouteSection, "stages"): _one_or_several(_STAGE_SCHEMA),
     (RouteSection, "errors"): _one_or_several(
-        {"type": "string", "pattern": _whole_text_pattern(alert_lint.ERROR_NAME_PATTERN.pattern)}
+        _text(
+            _whole_text_pattern(alert_lint.ERROR_NAME_PATTERN.pattern),
+            "An exception is named by its class, for example ConnectionError.",
+        )
     ),
     (RouteSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (RouteSection, "webhook"): _WEBHOOK_SCHEMA,
@@ -235,10 +270,16 @@ has the schema of its annotation in the model."""
 
 class _EditorSchemaGenerator(GenerateJsonSchema):
     def function_before_schema(self, schema: Any) -> dict[str, Any]:
-        pattern = VALIDATOR_PATTERNS.get(schema["function"]["function"])
-        if pattern is not None:
-            return {"type": "string", "pattern": pattern}
+        validator = schema["function"]["function"]
+        if validator in VALIDATOR_PATTERNS:
+            return _validated_text(validator)
         return super().function_before_schema(schema)
+
+    def nullable_schema(self, schema: Any) -> dict[str, Any]:
+        """Return one schema of a text or null, so that its message is shown for any other type."""
+        nullable = super().nullable_schema(schema)
+        text = next((one for one in nullable.get("anyOf", ()) if "errorMessage" in one), None)
+        return nullable if text is None else {**text, "type": ["string", "null"]}
 
 
 def topology_json_schema() -> dict[str, Any]:
@@ -262,25 +303,47 @@ def topology_json_schema() -> dict[str, Any]:
         }
     definitions[AlertsSection.__name__]["anyOf"] = _at_least_one("email", "webhook", "routes")
     definitions[RouteSection.__name__]["anyOf"] = _at_least_one("email", "webhook")
-    return {
+    whole = {
         "$schema": JSON_SCHEMA_DIALECT,
-        "title": "A topology of Farandole",
+        # No title: the YAML language server would show it in the hover of every key. It takes the
+        # name for a completion from the id.
+        "$id": "topology",
         **generated,
         # Without `package:`, each stage of ours must name its function.
         "anyOf": [
             {"required": ["package"], "properties": {"package": {"type": "string"}}},
-            {"properties": {"stages": {"additionalProperties": {"$ref": "#/$defs/HasRun"}}}},
+            {"properties": {"stages": {"additionalProperties": _HAS_FUNCTION}}},
         ],
-        "$defs": {
-            **definitions,
-            "HasRun": {
-                "anyOf": [
-                    {"required": ["run"], "properties": {"run": {"type": "string"}}},
-                    {"required": ["external"], "properties": {"external": {"const": True}}},
-                ]
-            },
-        },
+        "$defs": {_section_name(name): section for name, section in definitions.items()},
     }
+    named: dict[str, Any] = _with_section_names(whole)
+    return named
+
+
+_HAS_FUNCTION = {
+    "anyOf": [
+        {"required": ["run"], "properties": {"run": {"type": "string"}}},
+        {"required": ["external"], "properties": {"external": {"const": True}}},
+    ]
+}
+
+
+def _section_name(model: str) -> str:
+    """Return what a person calls the section of this model: editors offer it as a completion."""
+    return model.removesuffix("Section").lower()
+
+
+def _with_section_names(part: Any) -> Any:
+    """Return a part of the schema whose references name sections as people do."""
+    if isinstance(part, list):
+        return [_with_section_names(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    renamed = {key: _with_section_names(value) for key, value in part.items()}
+    if isinstance(part.get("$ref"), str):
+        path, _, model = part["$ref"].rpartition("/")
+        renamed["$ref"] = f"{path}/{_section_name(model)}"
+    return renamed
 
 
 def _at_least_one(*keys: str) -> list[dict[str, Any]]:

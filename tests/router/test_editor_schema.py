@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,9 @@ def test_every_key_has_one_sentence_that_explains_it() -> None:
 
 
 def test_no_part_of_the_form_is_left_undescribed() -> None:
-    forms = {model.__name__ for model in editor_schema.SECTIONS}
-    assert set(editor_schema.topology_json_schema()["$defs"]) <= {*forms, "HasRun"}
+    schema = editor_schema.topology_json_schema()
+    sections = {model.__name__.removesuffix("Section").lower() for model in editor_schema.SECTIONS}
+    assert set(schema["$defs"]) <= sections
 
 
 @pytest.mark.parametrize("file", ["topology.yaml", "examples/shop/topology.yaml"])
@@ -107,3 +109,23 @@ def test_the_files_that_ship_name_their_schema(file: str) -> None:
     _, _, place = first.partition("# yaml-language-server: $schema=")
     assert ((TOP / file).parent / place).resolve() == TOP / "topology.schema.json"
     assert underlined(TOP / file) == []
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+    for inner in schema.values() if isinstance(schema, dict) else schema:
+        if isinstance(inner, dict | list):
+            yield from parts(inner)
+
+
+def test_what_editors_show_is_for_people() -> None:
+    schema = editor_schema.topology_json_schema()
+    for part in parts(schema):
+        # Without a message, the YAML language server shows the pattern.
+        if isinstance(part.get("pattern"), str):
+            assert part["errorMessage"].endswith("."), part
+        # It offers the last word of a reference as a completion, and repeats a title in hovers.
+        if isinstance(part.get("$ref"), str):
+            assert part["$ref"].rpartition("/")[2].islower()
+        assert not isinstance(part.get("title"), str), part
