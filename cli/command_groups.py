@@ -23,7 +23,10 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Look at it": (
         "status", "runs", "run", "dead", "tail", "trace", "top", "incidents", "audit",
     ),
-    "Act on it": ("pause", "resume", "cancel", "ack", "mute", "seek", "delete", "test-mail"),
+    "Act on it": (
+        "pause", "resume", "cancel", "ack", "mute", "seek", "delete", "backup", "restore",
+        "test-mail",
+    ),
     "Services": (
         "work", "route", "keep-books", "notify", "monitor", "mail-catcher", "completion",
     ),

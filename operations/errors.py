@@ -92,8 +92,8 @@ class ConflictError(OperationError):
         {
             "ambiguous_run", "run_closed", "incident_resolved", "workers_alive", "offset_moved",
             "offset_taken", "offset_not_lost", "offset_out_of_range", "one_offset_for_many",
-            "topic_changed", "not_applied", "newer_format",
-            "subscribed_elsewhere", "books_behind",
+            "topic_changed", "not_applied", "newer_format", "subscribed_elsewhere", "books_behind",
+            "not_empty", "offsets_differ",
         }
     )  # fmt: skip
 
@@ -105,7 +105,7 @@ class RefusedError(OperationError):
         {
             "findings", "dangerous_changes", "code_missing", "event_type_emitted", "data_invalid",
             "unfit_value", "too_many_to_edit", "no_subscriber", "no_root", "record_refused",
-            "plan_file_unusable", "confirmation_missing", "mail_refused",
+            "plan_file_unusable", "file_unusable", "confirmation_missing", "mail_refused",
         }
     )  # fmt: skip
 

@@ -14,17 +14,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import orjson
 
 from farandole.broker import transactions
-from farandole.broker.backoff import Backoff
-from farandole.broker.broker_errors import (
-    BrokerError,
-    DeadlineExceededError,
-    ProducerFencedError,
-    TransactionFailedError,
-)
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
-from farandole.broker.transactions import FencedProducer, fenced_producer, uninterrupted
+from farandole.broker.transactions import FencedProducer, uninterrupted
 from farandole.catalog.pipeline_footprint import PipelineFootprint, pipeline_footprint
 from farandole.catalog.topology_table import read_topology
 from farandole.events.record import OutgoingRecord, Partition
@@ -35,10 +28,9 @@ from farandole.operations.deletion.deletion_plan import plan_deletion, refuse_ob
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
+from farandole.operations.row_ownership import as_owner
 
 MAX_TRANSACTION_ROWS = 5_000  # tombstones in one transaction
-_MAX_ATTEMPTS = 12  # a lane that is born again at the same moment fences us
-_BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
 
 Progress = Callable[[str], None]
 """Called with the name of each step when it is done."""
@@ -116,7 +108,7 @@ async def _delete_controls(settings: Settings, pipeline: str) -> int:
     async def rewrite(producer: FencedProducer) -> int:
         return await _write_tombstones(producer, topic, keys)
 
-    return await _as_owner(settings, f"{names.prefix}farandole.deletion", rewrite) if keys else 0
+    return await as_owner(settings, f"{names.prefix}farandole.deletion", rewrite) if keys else 0
 
 
 async def _delete_incidents(settings: Settings, pipeline: str) -> int:
@@ -135,7 +127,7 @@ async def _delete_incidents(settings: Settings, pipeline: str) -> int:
             system_rows.notice_keys_of(notices, pipeline),
         )
 
-    return await _as_owner(settings, f"{names.notifier_group}:0", rewrite)
+    return await as_owner(settings, f"{names.notifier_group}:0", rewrite)
 
 
 async def _delete_runs(settings: Settings, pipeline: str) -> int:
@@ -162,7 +154,7 @@ async def _delete_runs(settings: Settings, pipeline: str) -> int:
 
     return sum(
         [
-            await _as_owner(settings, f"{names.bookkeeper_group}:{lane}", rewrite_of(lane))
+            await as_owner(settings, f"{names.bookkeeper_group}:{lane}", rewrite_of(lane))
             for lane in range(lanes)
         ]
     )
@@ -187,7 +179,7 @@ async def _delete_versions(settings: Settings, pipeline: str) -> int:
         await uninterrupted(producer.transact({topology: records}, _now_ms()))
         return len(numbers)
 
-    return await _as_owner(settings, names.router_transactional_id, rewrite)
+    return await as_owner(settings, names.router_transactional_id, rewrite)
 
 
 async def _write_tombstones(
@@ -197,21 +189,6 @@ async def _write_tombstones(
         records = [OutgoingRecord(key, None) for key in keys[first : first + MAX_TRANSACTION_ROWS]]
         await uninterrupted(producer.transact({partition: records}, _now_ms()))
     return len(keys)
-
-
-async def _as_owner(settings: Settings, transactional_id: str, rewrite: Rewrite) -> int:
-    """Rewrite rows as the producer with this id, which fences their owner. Again if the owner, born
-    again, has fenced us. Raises BrokerError."""
-    for attempt in range(_MAX_ATTEMPTS):
-        try:
-            async with fenced_producer(settings, transactional_id) as producer:
-                return await rewrite(producer)
-        except (ProducerFencedError, TransactionFailedError, DeadlineExceededError) as error:
-            last = error
-        await asyncio.sleep(_BACKOFF.delay(attempt + 1))
-    raise BrokerError(
-        f"{transactional_id} was taken {_MAX_ATTEMPTS} times ({last}); delete again, which goes on"
-    )
 
 
 def _now_ms() -> int:
