@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -36,6 +36,9 @@ class TableFollower:
         there before stays."""
         self._settings = settings
         self._reader = reader
+        self._clients = AsyncExitStack()
+        self._end_reader: AIOKafkaConsumer | None = None
+        self._opening = asyncio.Lock()
         self._is_readable = is_readable
         self._partition = TopicPartition(topic, 0)
         self._rows: dict[bytes, bytes] = {}
@@ -61,10 +64,28 @@ class TableFollower:
     async def current(self) -> Mapping[bytes, bytes]:
         """Return `rows` once they contain everything that could be read when this was called.
         Raises DeadlineExceededError and BrokerError."""
+        # For a reader of committed records the end is the last stable offset.
+        return await self._read_to_end(self._reader)
+
+    async def settled(self) -> Mapping[bytes, bytes]:
+        """Return `rows` once they contain everything that was written when this was called, also in
+        transactions that had not ended then: wait for their end. Raises DeadlineExceededError and
+        BrokerError."""
+        async with self._opening:
+            if self._end_reader is None:
+                uncommitted = make_consumer(self._settings, isolation_level="read_uncommitted")
+                opening = open_client(uncommitted, self._settings)
+                self._end_reader = await self._clients.enter_async_context(opening)
+        return await self._read_to_end(self._end_reader)
+
+    async def close(self) -> None:
+        """Close what `settled` has opened."""
+        await self._clients.aclose()
+
+    async def _read_to_end(self, end_reader: AIOKafkaConsumer) -> Mapping[bytes, bytes]:
         try:
             ends = await with_deadline(
-                # For a reader of committed records this is the last stable offset.
-                self._reader.end_offsets([self._partition]),
+                end_reader.end_offsets([self._partition]),
                 self._settings.deadline,
                 f"asking for the end of {self._partition.topic}",
             )
@@ -182,3 +203,4 @@ async def follow_table(
         finally:
             reading.cancel()
             await asyncio.wait({reading})
+            await follower.close()

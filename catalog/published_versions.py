@@ -46,10 +46,12 @@ class PublishedVersions:
         return self._versions
 
     async def current(self) -> VersionsByNumber:
-        """Return `versions` after everything is read that was committed when this was called.
-        Raises BrokerError, and NewerFormatError if a newer release has published one that this
-        release cannot read."""
-        return self._refresh(await self._follower.current())
+        """Return `versions` after everything is read that was written when this was called.
+
+        A version counts as soon as Kafka has acknowledged it: readers may pass its boundaries
+        before it can be read, if its coordinator is away meanwhile. Raises BrokerError, and
+        NewerFormatError if a newer release has published one that this release cannot read."""
+        return self._refresh(await self._follower.settled())
 
     async def changed(self) -> VersionsByNumber:
         """Wait until `versions` differ from what this returned the last time, and return them.

@@ -100,6 +100,23 @@ async def test_an_uncommitted_record_is_not_read_and_blocks_nobody(
         await writer.abort_transaction()
 
 
+async def test_what_is_written_and_not_yet_committed_can_be_waited_for(
+    settings: Settings, topic: str
+) -> None:
+    async with (
+        follow_table(settings, topic) as follower,
+        open_client(
+            make_producer(settings, transactional_id=f"{settings.namespace}.w"), settings
+        ) as writer,
+    ):
+        await writer.begin_transaction()
+        await writer.send_and_wait(topic, key=b"a", value=b"1")
+        asking = asyncio.create_task(follower.settled())
+        assert await follower.current() == {}
+        await writer.commit_transaction()
+        assert await asking == {b"a": b"1"}
+
+
 async def test_rows_fetched_together_with_an_undecodable_record_are_not_lost(
     settings: Settings, topic: str
 ) -> None:

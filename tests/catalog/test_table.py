@@ -167,7 +167,7 @@ class Follower:
     def __init__(self, rows: Mapping[bytes, bytes]) -> None:
         self.rows = rows
 
-    async def current(self) -> Mapping[bytes, bytes]:
+    async def settled(self) -> Mapping[bytes, bytes]:
         return self.rows
 
 

@@ -87,10 +87,10 @@ TestMoreRewiring = pytest.mark.soak(MoreRewiring.TestCase)
 TestMoreRewiring.settings = settings(FEW_EXAMPLES, max_examples=60)
 
 
-def ran(seed: int, *, hold: bool = True, ask: bool = True) -> list[str]:
+def ran(seed: int, *, hold: bool = True, ask: bool = True, wait: bool = True) -> list[str]:
     """Edits between the same few topologies, at random moments."""
     die = random.Random(seed)
-    world = World(die, hold, ask)
+    world = World(die, hold, ask, wait)
     world.edit(PLAIN, {})
     while world.routers:
         world.advance(1)
@@ -121,6 +121,12 @@ def test_hundreds_of_edits_lose_and_double_nothing(seeds: range) -> None:
 
 def test_a_router_that_does_not_hold_its_readers_is_caught() -> None:
     assert any(ran(seed, hold=False) for seed in range(100))
+
+
+def test_a_worker_that_does_not_wait_for_a_version_in_its_last_step_is_caught() -> None:
+    """Kafka has acknowledged the version, its coordinator has not yet marked it as committed, and
+    meanwhile the hold of its boundaries has timed out."""
+    assert any(ran(seed, wait=False) for seed in range(100))
 
 
 def test_a_worker_that_does_not_ask_for_new_versions_is_caught() -> None:

@@ -69,11 +69,14 @@ class Worker:
 
 @dataclass
 class World:
-    """Two workers, a router, and a die. `hold` and `ask` are what is taken away to see it fail."""
+    """Two workers, a router, and a die. `hold`, `ask` and `wait` are what is taken away to see it
+    fail."""
 
     die: random.Random
     hold: bool = True
     ask: bool = True
+    wait: bool = True
+    """A worker waits for the end of a version's transaction that has begun when it asks."""
     kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
     workers: list[Worker] = field(default_factory=list)
     routers: list[Life] = field(default_factory=list)
@@ -109,6 +112,8 @@ class World:
                 self._route(self.die.choice(self.routers))
             elif what < 0.1:
                 self.adopt(self.die.choice(self.workers))
+            elif what < 0.11 and self._versions():
+                self._expire_hold()
             elif what < 0.25:
                 self._complete()
             elif lanes:
@@ -253,6 +258,9 @@ class World:
 
         async def current() -> Versions:
             await simulation_step("versions?")
+            written = len(self.kafka.log(TOPOLOGY))
+            while self.wait and self.kafka.last_stable_offset(TOPOLOGY) < written:
+                await simulation_step("undecided")
             return self._versions() if self.ask else worker.versions
 
         bound = active_stages(worker.versions)[stage].stage
@@ -291,6 +299,16 @@ class World:
             lane.life.close()
 
     # -- Kafka
+
+    def _expire_hold(self) -> None:
+        """A hold outlives its time-out. That of the version is shorter: its transaction is aborted
+        by then, or its commit is acknowledged, however long the coordinator takes for the end."""
+        for tid, producer in self.kafka.producers.items():
+            if tid.startswith("hold-") and producer.transaction is not None:
+                self.history.append(f"{tid} expires")
+                self.kafka.expire("router")
+                self.kafka.expire(tid)
+                return
 
     def _complete(self, *, always: bool = False) -> None:
         for tid in self.kafka.producers:
