@@ -19,7 +19,7 @@ import orjson
 
 from farandole.events.record import Header, OutgoingRecord, Record
 from farandole.events.record_time import MAX_TIME_MS, known_time_ms
-from farandole.events.row_format import check_format
+from farandole.events.row_format import can_be_written_again, check_format
 
 PARKED_PREFIX = b"parked/"
 REPLAY_PREFIX = b"replay/"
@@ -137,6 +137,8 @@ def parse_retry_row(value: bytes) -> ParkedEvent:
         account = orjson.loads(encoded)
         if not newline or not isinstance(account, dict):
             raise ValueError
+        if not can_be_written_again(encoded):
+            raise ValueError("a field is nested too deeply")
         check_format("retry row", account)
         account.pop("format", None)
         later = {name: account.pop(name) for name in account.keys() - _ACCOUNT_FIELDS}

@@ -35,6 +35,9 @@ KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
 """By kind of row, the newest format that this release knows."""
 
 
+_CERTAINLY_WRITTEN = 200  # brackets, below orjson's limit of 254 levels
+
+
 class NewerFormatError(Exception):
     """A row or a record has a format that only a newer release of Farandole knows."""
 
@@ -68,3 +71,15 @@ def check_json_format(kind: str, value: bytes, name: str = "") -> None:
     except ValueError:
         return
     check_format(kind, row, name)
+
+
+def can_be_written_again(encoded: bytes) -> bool:
+    """Return True if what orjson reads from a row can be written with it: it reads values that are
+    nested more deeply than those that it writes, and unknown fields of a row are kept."""
+    if encoded.count(b"[") + encoded.count(b"{") < _CERTAINLY_WRITTEN:
+        return True
+    try:
+        orjson.dumps(orjson.loads(encoded))
+    except TypeError:
+        return False
+    return True

@@ -15,7 +15,7 @@ import orjson
 from farandole.events.ledger_entry import HASH_MASK, RunRoot
 from farandole.events.outcome import RECORDED, Outcome, pending_count
 from farandole.events.record_time import MAX_TIME_MS
-from farandole.events.row_format import check_format
+from farandole.events.row_format import can_be_written_again, check_format
 
 
 class RunEdge(TypedDict):
@@ -150,7 +150,7 @@ def parse_run_row(value: bytes | None) -> RunRow | None:
     try:
         row: Any = orjson.loads(value)
         check_format("run row", row)
-        return row if _is_run_row(row) else None
+        return row if _is_run_row(row) and can_be_written_again(value) else None
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
 
