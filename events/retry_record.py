@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from farandole.events.event_position import living_name
 from farandole.events.record import Header, OutgoingRecord, Record
 from farandole.events.record_time import MAX_TIME_MS, known_time_ms
 from farandole.events.row_format import can_be_written_again, check_format
@@ -61,13 +62,16 @@ class ParkedEvent(NamedTuple):
     wired_by: str = ""
     """The name of the version whose stage handles it, with that version's settings and outputs;
     empty for the event's own."""
+    life: int = 1
+    """The life of its topic when it was parked: a topic that was created again has an event at the
+    same position."""
     later: Mapping[str, Any] = MappingProxyType({})
     """Fields of its row that a newer release has added: they are kept when it is parked again."""
 
     @property
     def row_name(self) -> bytes:
         """The key of its row without the prefix of the kind of row."""
-        return f"{self.topic}/{self.partition}/{self.offset}".encode()
+        return f"{living_name(self.topic, self.life)}/{self.partition}/{self.offset}".encode()
 
 
 def to_parked_event(record: Record, sequence: int = 0) -> ParkedEvent:
@@ -92,7 +96,7 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
     account = {
         name: value
         for name, value in event._asdict().items()
-        if value and name not in ("value", "key", "headers", "message", "later")
+        if value and name not in ("value", "key", "headers", "message", "life", "later")
     }
     # Written even if 0: 0 is a partition and an offset.
     account |= {"topic": event.topic, "partition": event.partition, "offset": event.offset}
@@ -106,8 +110,12 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
             [name, None if content is None else content.decode("latin-1")]
             for name, content in event.headers
         ]
-    if event.wired_by:
-        account["format"] = 2  # a release that ignores it would handle the event by another version
+    if event.life > 1:
+        account["life"] = event.life
+    if event.wired_by or event.life > 1:
+        # A release that ignores these would handle the event by another version, or remove another
+        # row than this one when it is settled.
+        account["format"] = 2
     if event.message:
         account["message"] = event.message[:MAX_RETRY_MESSAGE_LENGTH]
     encoded = orjson.dumps(account, default=str)

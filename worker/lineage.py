@@ -295,6 +295,10 @@ class LineageResolver:
             raise UnreadableEventError(f"{name} has no topic {record.topic}")
         return edge
 
+    def life(self, topic: str) -> int:
+        """Return the life of a topic, by the newest version with it."""
+        return self._index.life(topic)
+
     def is_input_topic(self, topic: str) -> bool:
         """Return True if the topic is that of an event type under some version."""
         return self._index.has_topic(topic)

@@ -289,9 +289,10 @@ class RetryQueue:
     def _park(
         self, buffer: TransactionBuffer, record: Record, lineage: Lineage, event: ParkedEvent
     ) -> None:
-        self._write(buffer, self._parked.park(event))
         if not isinstance(record, ParkedEvent):
+            event = event._replace(life=self._lineages.life(event.topic))
             buffer.settle(record, lineage, Outcome.PARKED)
+        self._write(buffer, self._parked.park(event))
 
     def _fits(self, event: ParkedEvent) -> bool:
         """Return True if an event can wait: there is a retry topic, and its row is small enough."""

@@ -38,6 +38,7 @@ events = st.builds(
     due=st.integers(0, 2**42),
     error=st.text(max_size=9),
     message=st.text(max_size=9),
+    life=st.integers(1, 3),
     later=st.dictionaries(st.just("invented_later"), st.integers(0, 9)),
 )
 

@@ -26,7 +26,7 @@ from farandole.events.retry_record import (
     to_parked_event,
 )
 from farandole.events.row_format import NewerFormatError
-from farandole.events.topology_version import BreakerPolicy, RetryPolicy, StageSpec
+from farandole.events.topology_version import BreakerPolicy, EventSpec, RetryPolicy, StageSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.worker.limits import MAX_PARKED_BYTES, MAX_RECORD_BYTES
@@ -287,6 +287,31 @@ async def test_an_event_that_the_next_release_has_parked_is_handled(
     clock.now += 9
     await after.again()
     assert (after.results, after.rows) == ([1], {})
+
+
+async def test_an_event_of_a_topic_that_was_created_again_replaces_no_waiting_one(
+    there: Dependency, clock: Clock
+) -> None:
+    """Both stand at the same position, each in its topic of that name."""
+    table = Table(lane_of(there, clock))
+    there.fails = lambda n: True
+    await table.handle(bare({"n": 1}, offset=5, key=b"a"))
+    stage = table.lane.stage
+    again = EventSpec(topic="p.in", partitions=4, boundaries=(0, 0, 0, 0), life=2)
+    versions = [
+        version(1, stages={"stage": stage}),
+        version(2, stages={"stage": stage}, events={"in": again}),
+    ]
+    lane = Lane(there.function, retry=THRICE, clock=clock, versions=versions)
+    after = table.taken_over(lane)
+    await after.handle(bare({"n": 2}, offset=5, key=b"b"))
+    assert sorted(after.rows) == [b"parked/p.in/0/5", b"parked/p.in~2/0/5"]
+    there.fails = lambda n: False
+    clock.now += 9
+    last = after.taken_over(Lane(there.function, retry=THRICE, clock=clock, versions=versions))
+    while await last.again():
+        pass
+    assert (sorted(last.results), last.rows) == ([1, 2], {})
 
 
 async def test_a_lane_does_not_open_over_an_event_that_it_cannot_read(
