@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     IllegalSaslStateError,
+    KafkaConnectionError,
     KafkaError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
@@ -70,9 +70,7 @@ async def diagnose_connection(
     try:
         async with asyncio.timeout(seconds):
             for host, port, _ in hosts:
-                with suppress(KafkaError):  # it waits, whether or not another broker answers
-                    await process_gate().wait((host, port))
-                problem = await probe_server(host, port, arguments, cluster_id)
+                problem = await _probe_in_turn(host, port, arguments, cluster_id)
                 if isinstance(problem, AccessDeniedError | ForeignClusterError):
                     return problem
                 found = problem or found
@@ -94,6 +92,20 @@ async def diagnose_connection(
     return found or UnreachableError(
         f"Kafka at {servers} answers and then fails: {_one_line(error)}"
     )
+
+
+async def _probe_in_turn(
+    host: str, port: int, arguments: dict[str, Any], cluster_id: str | None
+) -> BrokerError | None:
+    """Return what `probe_server` returns or, if the server has just failed, why."""
+    try:
+        await process_gate().wait((host, port))
+    except KafkaConnectionError as error:
+        known = error.__cause__ or error
+        if isinstance(known, BrokerError):
+            return known
+        return _explain_error(f"{host}:{port}", arguments, known)
+    return await probe_server(host, port, arguments, cluster_id)
 
 
 async def _probe_advertised(

@@ -68,31 +68,44 @@ class ConnectionGate:
     def __init__(self) -> None:
         self._pace = ConnectionPace()
         self._opened: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._last_errors: dict[Address, tuple[int, Exception]] = {}
+        """By address that has failed: how often, and how it failed last."""
 
     async def connect(self, address: Address, opening: Callable[[], Awaitable[C]]) -> C:
         """Return what `opening` opens, as soon as it may try. Raises its errors, and
-        KafkaConnectionError if the address has failed before, its next attempt is not yet due, and
-        another broker can be asked instead."""
+        KafkaConnectionError as `wait` does."""
         await self.wait(address)
         try:
             connection = await opening()
-        except (KafkaError, OSError, TimeoutError):
-            self.record_failure(address)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self.record_failure(address, error)
             raise
         self._pace.record_success(address)
+        self._last_errors.pop(address, None)
         self._opened.add(connection)
         return connection
 
-    def record_failure(self, address: Address) -> None:
-        """Count an address as failed, whose connection is of no use."""
+    def record_failure(self, address: Address, error: Exception) -> None:
+        """Count an address as failed: it cannot be reached, or its connection is of no use."""
         self._pace.record_failure(address, _now())
+        failures, _ = self._last_errors.get(address, (0, error))
+        self._last_errors[address] = failures + 1, error.with_traceback(None)
 
     async def wait(self, address: Address) -> None:
-        """Return when the address may be tried. Raises KafkaConnectionError as `connect` does."""
+        """Return when the address may be tried. Raises KafkaConnectionError, caused by the last
+        error, if another client's attempt has failed meanwhile, or if another broker can be asked
+        instead."""
         began = _now()
+        failures, _ = self._last_errors.get(address, (0, None))
         while delay := self._pace.delay(address, _now()):
-            if _now() - began >= PATIENCE and any(c.connected() for c in list(self._opened)):
-                raise KafkaConnectionError(f"{address[0]}:{address[1]} did not answer before")
+            failed, error = self._last_errors.get(address, (0, None))
+            is_waiting_in_vain = failed > failures or (
+                _now() - began >= PATIENCE and any(c.connected() for c in list(self._opened))
+            )
+            if is_waiting_in_vain:
+                raise KafkaConnectionError(
+                    f"{address[0]}:{address[1]} did not answer before"
+                ) from error
             # No longer: another client's success lets all of them go on.
             await asyncio.sleep(min(delay, POLL_INTERVAL))
 

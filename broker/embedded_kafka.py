@@ -158,7 +158,7 @@ async def start_embedded(
         if error.errno is None:  # no file: a time-out is an OSError, too
             raise
         if is_disk_full(error):
-            raise UnreachableError(disk_full_text(place)) from None
+            raise UnreachableError(f"{disk_full_text(place)}, then try again") from None
         raise UnreachableError(f"Kafka cannot keep its data in {place}: {error.strerror}") from None
 
 

@@ -152,8 +152,8 @@ def pin_cluster(client: Client, settings: Settings) -> Client:
     if expected is not None:
 
         def refused(host: str, port: int, found: str | None) -> None:
-            process_gate().record_failure((host, port))
             why = ForeignClusterError(f"{host}:{port}", found, expected)
+            process_gate().record_failure((host, port), why)
             log.error("kafka.foreign", why=str(why))
 
         require_cluster(client, expected, refused)

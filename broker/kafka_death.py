@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 _DISK_FULL_TEXTS = ("No space left on device", "Disk quota exceeded")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TIME_FORMAT = "%Y-%m-%d %H:%M:%S"  # of this machine
 _TAIL_BYTES = 64 * 1024
 
 
@@ -19,19 +21,15 @@ def is_disk_full(error: OSError) -> bool:
 
 def disk_full_text(place: object) -> str:
     """Return what is to be done about the disk that holds `place`."""
-    return f"the disk that holds {place} is full: free some space, then try again"
+    return f"the disk that holds {place} is full: free some space"
 
 
 def death_reason(place: Path, output: Path, started: float) -> str:
     """Return why the broker whose files are in `place` has ended: the last error in its `output`
     and in `kafka.out`, or the last line if there is no error. `started` is when it was started, in
     seconds of the epoch: the log may go further back."""
-    lines = [
-        line
-        for file in {place / "kafka.out", output}
-        for line in read_text(file)[-_TAIL_BYTES:].splitlines()
-        if line and not _is_older(line, started)
-    ]
+    files = dict.fromkeys((place / "kafka.out", output))
+    lines = [line for file in files for line in _lines_since(file, started)]
     if any(text in line for line in lines for text in _DISK_FULL_TEXTS):
         return disk_full_text(place)
     complaints = [
@@ -41,13 +39,17 @@ def death_reason(place: Path, output: Path, started: float) -> str:
     return found[:300]
 
 
-def _is_older(line: str, started: float) -> bool:
-    """Return True if a line of Kafka's log begins with an earlier time."""
-    try:
-        at = datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S")
-    except ValueError:
-        return False
-    return at.timestamp() < int(started)
+def _lines_since(file: Path, started: float) -> list[str]:
+    """Return the last lines of a file, without those of a time before `started`. A line without a
+    time, as of a stack trace, belongs to the one before it."""
+    lines = []
+    is_older = False
+    for line in read_text(file)[-_TAIL_BYTES:].splitlines():
+        with suppress(ValueError):
+            is_older = datetime.strptime(line[:19], _TIME_FORMAT).timestamp() < int(started)
+        if line and not is_older:
+            lines.append(line)
+    return lines
 
 
 def read_text(file: Path) -> str:

@@ -74,7 +74,7 @@ def _file_problem(error: OSError) -> str:
     from farandole.broker.kafka_death import disk_full_text, is_disk_full
 
     if is_disk_full(error):
-        return disk_full_text(error.filename or Path.cwd())
+        return f"{disk_full_text(error.filename or Path.cwd())}, then try again"
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror}"
 

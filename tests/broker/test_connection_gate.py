@@ -74,7 +74,7 @@ async def refused() -> Opened:
 async def fail(gate: ConnectionGate, *addresses: tuple[str, int]) -> None:
     for address in addresses:
         for _ in range(8):
-            gate.record_failure(address)
+            gate.record_failure(address, ConnectionRefusedError("nobody there"))
 
 
 async def test_all_clients_go_on_as_soon_as_one_has_got_through() -> None:
@@ -96,6 +96,19 @@ async def test_a_dead_broker_does_not_keep_a_client_from_a_living_one() -> None:
     with pytest.raises(KafkaConnectionError, match="kafka-1:9092 did not answer before"):
         async with asyncio.timeout(2):
             await gate.connect(BROKERS[0], opened)
+
+
+async def test_clients_that_wait_for_one_attempt_learn_how_it_failed() -> None:
+    gate = ConnectionGate()
+    await fail(gate, BROKERS[0])
+    waiting = [asyncio.create_task(gate.connect(BROKERS[0], opened)) for _ in range(5)]
+    await asyncio.sleep(0)
+    gate.record_failure(BROKERS[0], ConnectionRefusedError("still nobody"))
+    async with asyncio.timeout(1):
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {str(e.__cause__) for e in found if isinstance(e, KafkaConnectionError)} == {
+        "still nobody"
+    }
 
 
 async def test_an_attempt_that_fails_delays_the_next_one() -> None:
