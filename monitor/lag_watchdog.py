@@ -12,7 +12,6 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from farandole.broker.awake_clock import AwakeClock
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
@@ -21,8 +20,8 @@ from farandole.monitor.faust_app import MonitorApp
 PROBE_INTERVAL = 2.0  # seconds
 LATE_AFTER = 10.0  # seconds that an entry may wait until it counts as late
 MARKERS_ONLY_AFTER = 6.0  # seconds without progress; then only markers can be uncounted
-_LONGEST_PROBE = 10.0  # seconds; a longer one means that this process was frozen
 STALLED_AFTER = 120.0  # seconds in which no entry is counted although some wait
+STALLED_WHEN_WOKEN = 20.0  # the same, after the process was frozen
 
 
 class MonitorStalledError(BrokerError):
@@ -77,24 +76,54 @@ class LagStatus:
         )
 
 
+@dataclass(slots=True)
+class StallWatch:
+    """Judges whether Faust has ceased to count. All times are of one monotonic clock."""
+
+    longest_round: float
+    """In seconds. If more pass between two calls, the process was frozen: Kafka has given its
+    partitions away, and Faust must join its group again."""
+    patience: float = STALLED_AFTER
+    """Seconds in which something must be counted; less after the process was frozen, because a new
+    process counts again within seconds."""
+    _called_at: float | None = None
+    _moved: float = 0.0
+    _counted: int | None = None
+
+    def is_stalled(self, now: float, counted: int, unread: int | None) -> bool:
+        """Return True if nothing was counted for too long although entries are `unread`, or it is
+        not known how many. `counted` grows with each entry."""
+        if self._called_at is None:
+            self._moved = now
+        elif now - self._called_at > self.longest_round:
+            self._moved, self.patience = now, STALLED_WHEN_WOKEN
+        self._called_at = now
+        if counted != self._counted:
+            if self._counted is not None:
+                self.patience = STALLED_AFTER
+            self._moved, self._counted = now, counted
+        elif unread == 0:
+            self._moved = now
+        return now - self._moved > self.patience
+
+    def restart(self, now: float) -> None:
+        """Judge from now on: Kafka did not answer until now."""
+        self._called_at = self._moved = now
+
+
 async def watch_lag(settings: Settings, counting: MonitorApp, lag: LagStatus) -> None:
     """Probe every `PROBE_INTERVAL` seconds until cancelled. Raises MonitorStalledError."""
     partitions = [TopicPartition(counting.ledger, i) for i in range(counting.partitions)]
-    clock = AwakeClock(_LONGEST_PROBE + PROBE_INTERVAL)
-    moved = clock.now()
-    before = -1
+    stall = StallWatch(settings.session_timeout + PROBE_INTERVAL)
     while True:
         try:
             async with ClusterAdmin.open(settings) as admin:
                 while True:
                     await _probe(admin, partitions, counting, lag)
-                    now = clock.now()
                     done = counting.entries + counting.foreign_records
-                    if lag.unread == 0 or done != before:
-                        moved, before = now, done
-                    if now - moved > STALLED_AFTER:
+                    if stall.is_stalled(time.monotonic(), done, lag.unread):
                         raise MonitorStalledError(
-                            f"Kafka answers, and for {STALLED_AFTER:g} s no entry of "
+                            f"Kafka answers, and for {stall.patience:g} s no entry of "
                             f"{counting.ledger} was counted though some wait"
                         )
                     await asyncio.sleep(PROBE_INTERVAL)
@@ -103,7 +132,7 @@ async def watch_lag(settings: Settings, counting: MonitorApp, lag: LagStatus) ->
         except BrokerError as error:
             lag.failure = str(error)
             lag.unread = None
-            moved = clock.now()
+            stall.restart(time.monotonic())
             await asyncio.sleep(PROBE_INTERVAL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -182,8 +183,13 @@ def _exclusive_folder(data: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            holder = (data / "lock").read_text().strip()
             raise MonitorRunningError(
-                f"a monitor runs for this folder already (it keeps {data})",
+                f"a monitor runs for this folder already: process {holder} keeps {data}; if it "
+                "gives no answer it is frozen, and may be killed: nothing is lost",
                 NextStep("look at it", ("top",)),
             ) from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
         yield

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from farandole.monitor.lag_watchdog import LATE_AFTER, MARKERS_ONLY_AFTER, LagStatus
+import pytest
+
+from farandole.monitor.lag_watchdog import (
+    LATE_AFTER,
+    MARKERS_ONLY_AFTER,
+    STALLED_AFTER,
+    STALLED_WHEN_WOKEN,
+    LagStatus,
+    StallWatch,
+)
 
 
 def test_offsets_that_are_not_counted_are_uncounted() -> None:
@@ -46,3 +55,54 @@ def test_what_another_monitor_has_not_counted_is_late_after_a_take_over() -> Non
     lag = LagStatus()
     lag.late_offsets({0: 100, 1: 40}, {0: 0}, now=0.0)
     assert lag.late_offsets({0: 100, 1: 40}, {0: 0, 1: 15}, now=1.0) == 15
+
+
+def stalls_after(watch: StallWatch, *, since: float, counted: int, unread: int | None) -> float:
+    """Return how many seconds pass until the watch, asked every two seconds, sees a stall."""
+    at = since
+    while not watch.is_stalled(at, counted, unread):
+        at += 2.0
+        assert at - since < 10 * STALLED_AFTER
+    return at - since
+
+
+@pytest.mark.parametrize("unread", [7, None])
+def test_faust_has_stalled_if_it_counts_nothing_while_entries_wait(unread: int | None) -> None:
+    watch = StallWatch(8.0)
+    assert not watch.is_stalled(0.0, 5, 0)
+    seconds = stalls_after(watch, since=2.0, counted=5, unread=unread)
+    assert abs(seconds - STALLED_AFTER) <= 2.0
+
+
+def test_an_idle_ledger_is_no_stall() -> None:
+    watch = StallWatch(8.0)
+    assert not any(watch.is_stalled(float(at), 5, 0) for at in range(0, 1000, 2))
+
+
+def test_the_time_in_which_the_process_was_frozen_is_no_stall() -> None:
+    watch = StallWatch(8.0)
+    watch.is_stalled(0.0, 5, 7)
+    assert not watch.is_stalled(3600.0, 5, 7)
+
+
+def test_a_woken_monitor_that_counts_nothing_ends_within_seconds() -> None:
+    """Its supervisor starts another one, which counts again at once."""
+    watch = StallWatch(8.0)
+    watch.is_stalled(0.0, 5, 7)
+    seconds = stalls_after(watch, since=60.0, counted=5, unread=None)
+    assert abs(seconds - STALLED_WHEN_WOKEN) <= 2.0
+
+
+def test_a_woken_monitor_that_counts_again_is_as_patient_as_before() -> None:
+    watch = StallWatch(8.0)
+    watch.is_stalled(0.0, 5, 7)
+    watch.is_stalled(60.0, 5, 7)
+    watch.is_stalled(62.0, 6, 7)
+    assert stalls_after(watch, since=64.0, counted=6, unread=7) >= STALLED_AFTER - 2.0
+
+
+def test_an_outage_of_kafka_is_no_stall() -> None:
+    watch = StallWatch(8.0)
+    watch.is_stalled(0.0, 5, 7)
+    watch.restart(500.0)
+    assert not watch.is_stalled(502.0, 5, 7)
