@@ -104,7 +104,8 @@ def test_each_variable_of_a_service_is_a_documented_setting() -> None:
 
 def test_every_setting_reaches_the_services_that_have_it() -> None:
     """A setting that is not handed on is one that silently does nothing."""
-    learnt = {"bootstrap", "cluster_id"}  # one has a value here; the other a process learns itself
+    # One has a value here, one a process learns itself, one its supervisor gives it.
+    learnt = {"bootstrap", "cluster_id", "client_id"}
     for name, service in ours().items():
         for setting in Settings.model_fields.keys() - learnt:
             variable = f"{ENV_PREFIX}{setting.upper()}"

@@ -33,9 +33,9 @@ class Watching:
         self.seen.append(("closed", reason))
 
 
-def watched(generation: int) -> tuple[Watching, SimulatedKafka, SimulatedPort, Any]:
-    """A lane with two events to settle; `generation` is the one in which Kafka knows its owner."""
-    kafka = SimulatedKafka(generations={"t": generation})
+def watched() -> tuple[Watching, SimulatedKafka, SimulatedPort, Any]:
+    """A lane with two events to settle, whose worker owns its partition."""
+    kafka = SimulatedKafka(generations={"t": 1})
     kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = CommittedOffset(0)
     for n in range(2):
         kafka.append(INPUT, OutgoingRecord(None, b"i%d" % n))
@@ -62,7 +62,7 @@ def step(kafka: SimulatedKafka, lane: Any, label: str) -> None:
 
 
 def test_a_lane_that_is_stopped() -> None:
-    watching, kafka, port, lane = watched(1)
+    watching, kafka, port, lane = watched()
     while ("committed", 2) not in watching.seen:
         step(kafka, lane, "committing")
         lane.send(None)
@@ -73,7 +73,7 @@ def test_a_lane_that_is_stopped() -> None:
 
 
 def test_a_lane_that_fails_opens_again() -> None:
-    watching, kafka, _, lane = watched(1)
+    watching, kafka, _, lane = watched()
     step(kafka, lane, "commit")
     lane.throw(OutcomeUnknownError("no answer"))
     step(kafka, lane, "fetch")
@@ -81,8 +81,9 @@ def test_a_lane_that_fails_opens_again() -> None:
 
 
 def test_a_lane_whose_partition_another_owns() -> None:
-    watching, kafka, _, lane = watched(2)
+    watching, kafka, _, lane = watched()
     step(kafka, lane, "commit")
+    kafka.generations["t"] = 2
     lane.throw(OutcomeUnknownError("no answer"))
     with pytest.raises(StopIteration):
         step(kafka, lane, "never")
@@ -90,7 +91,7 @@ def test_a_lane_whose_partition_another_owns() -> None:
 
 
 def test_a_lane_that_is_abandoned() -> None:
-    watching, kafka, _, lane = watched(1)
+    watching, kafka, _, lane = watched()
     step(kafka, lane, "fetch")
     with pytest.raises(asyncio.CancelledError):
         lane.throw(asyncio.CancelledError())
