@@ -175,7 +175,7 @@ class PydanticCodec:
         encode = self.encoder(version_format)
         if not are_models or not all(_is_written_as_it_is(c, field) for c in self.classes):
             return lambda value: event_key(encode(value), key, version_format)
-        return _json_key_reader(key, lambda value: getattr(value, field, None), encode)
+        return _json_key_reader(key, attrgetter(field), encode)
 
 
 def _json_key_reader(
