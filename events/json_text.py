@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-_STRING = r'"(?:[^"\\]|\\.)*"'
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _SCALAR = rf"({_STRING}|[-+.\w]+)?"  # an array or an object follows where it is not there
 _MEMBER = re.compile(rf"[\s,]*({_STRING})\s*:\s*{_SCALAR}")
 _ITEM = re.compile(rf"[\s,]*+(?!\]){_SCALAR}")
@@ -118,6 +118,8 @@ def _rewritten(text: str, before: Any, after: Any) -> str:
 
 
 def _is_same_scalar(before: Any, after: Any) -> bool:
+    if before is after:
+        return True
     kind = type(after)
     if kind is not type(before) or kind not in _SCALARS:
         return False
@@ -160,10 +162,14 @@ def _members(text: str) -> list[_Member]:
     found: list[_Member] = []
     at = text.index("{") + 1
     while member := _MEMBER.match(text, at):
-        name = member[1][1:-1] if "\\" not in member[1] else json.loads(member[1])
-        end = member.end(2) if member[2] else _decode_at(text, member.end())[1]
-        found.append(_Member(name, member.start(1), member.end() - len(member[2] or ""), end))
-        at = end
+        quoted, scalar = member.groups()
+        name = json.loads(quoted) if "\\" in quoted else quoted[1:-1]
+        at = value_start = member.end()
+        if scalar is None:
+            at = _decode_at(text, at)[1]
+        else:
+            value_start -= len(scalar)
+        found.append(_Member(name, member.start(1), value_start, at))
     return found
 
 

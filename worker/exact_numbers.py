@@ -27,7 +27,7 @@ schema."""
 _MARK = f"~{secrets.randbits(128)}~"
 _MARKED = re.compile(rb'"%b([^"]*)"(:?)' % _MARK.encode())
 _FRACTION = re.compile(rb"\d[.eE]")
-_STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?')
+_STRING_OR_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?')
 
 _SCHEMA_KEYS = frozenset((
     "arguments_schema", "choices", "computed_fields", "definitions", "extras_schema", "fields",
