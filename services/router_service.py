@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 from farandole.broker.broker_errors import BrokerError
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.catalog.input_faults import ChangedTopic, changed_topics
 from farandole.events.row_format import NewerFormatError
+from farandole.events.topology_version import Version
 from farandole.router.file_watcher import follow_files
 from farandole.router.isolated_check import CheckVerdict, IsolatedChecker
 from farandole.router.topology_store import NotAppliedError, read_topology
@@ -26,7 +29,7 @@ async def run_router_service(invocation: Invocation, paths: Sequence[Path], by: 
     """Follow the files until Ctrl-C or SIGTERM, and retire versions whose last event is settled.
     `by` is who publishes. Raises InvalidSettingsError."""
     environment = RouterEnvironment.of(invocation, by)
-    retiring = asyncio.create_task(_retire_versions(invocation))
+    retiring = asyncio.create_task(_look_after_versions(invocation))
     try:
         async with service_lifetime() as stopping:
             await follow_files(paths, environment, stopping)
@@ -35,8 +38,10 @@ async def run_router_service(invocation: Invocation, paths: Sequence[Path], by: 
         await environment.checker.close()
 
 
-async def _retire_versions(invocation: Invocation) -> None:
-    """Every _RETIRE_INTERVAL, retire the versions whose last event is settled, until cancelled."""
+async def _look_after_versions(invocation: Invocation) -> None:
+    """Every _RETIRE_INTERVAL, retire the versions whose last event is settled, and report topics
+    that others have changed, until cancelled."""
+    reported: frozenset[ChangedTopic] = frozenset()
     while True:
         await asyncio.sleep(_RETIRE_INTERVAL)
         try:
@@ -45,8 +50,34 @@ async def _retire_versions(invocation: Invocation) -> None:
             for pipeline in table.pipelines():
                 if pipeline not in table.newer:
                     await retire_versions(settings, pipeline)
+            async with ClusterAdmin.open(settings) as admin:
+                known = [v for v in table.newest_versions() if v.pipeline not in table.newer]
+                reported = await report_changed_topics(admin, known, reported)
         except (BrokerError, NotAppliedError, NewerFormatError) as error:
             structlog.get_logger().warning("route.unretired", why=str(error))
+
+
+async def report_changed_topics(
+    admin: ClusterAdmin, versions: Sequence[Version], reported: Set[ChangedTopic]
+) -> frozenset[ChangedTopic]:
+    """Log the topics of these versions, the newest of each pipeline, that others have changed, and
+    return them. Those in `reported`, the result of the last call, are not logged again. Raises
+    BrokerError."""
+    found = {
+        each: version
+        for version in versions
+        for each in (await changed_topics(admin, version)).values()
+        if each is not None
+    }
+    for each, version in found.items():
+        if each not in reported:
+            structlog.get_logger().warning(
+                "topic.changed",
+                version=version.name,
+                why=each.message,
+                remedy=str(each.next_step),
+            )
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
