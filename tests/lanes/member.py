@@ -17,6 +17,8 @@ from typing import Any
 import orjson
 from aiokafka import TopicPartition
 
+from farandole.broker.cluster_admin import ClusterAdmin
+from farandole.broker.group_offsets import NO_MEMBER
 from farandole.broker.settings import Settings
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
@@ -100,9 +102,24 @@ def _has_read(port: Any) -> None:
     (FOLDER / f"{os.getpid()}.{port.inputs[0].partition}.read").touch()
 
 
+def _as_nobody(port: KafkaPort) -> KafkaPort:
+    """Let a port commit its offsets without the generation in which it owns its partitions."""
+    port._member = NO_MEMBER
+    return port
+
+
 class EarlyOffset(broken.OffsetReadBeforeTheFence):
     async def fence(self) -> None:
-        self._early = await self.port.committed_offsets()
+        membership = self.port.port.membership
+        tps = [TopicPartition(*p) for p in self.port.inputs]
+        # Without `require_stable`, which would wait for the last owner's transaction.
+        async with ClusterAdmin.open(membership.settings) as admin:
+            found = await admin.committed_offsets(membership.group, tps)
+        self._early = {
+            Partition(*tp): CommittedOffset(at.offset, at.metadata)
+            for tp, at in found.items()
+            if at is not None
+        }
         _has_read(self.port)
         while not (FOLDER / "go on").exists():
             await asyncio.sleep(0.01)
@@ -139,6 +156,7 @@ class CommitPoint(broken._Around):
 PORTS: Mapping[str, Any] = {
     "healthy": Suffering,
     "rebuilt by a zombie": lambda port: broken.RebuiltByAZombie(Suffering(port)),
+    "rebuilt as nobody": lambda port: broken.RebuiltByAZombie(Suffering(_as_nobody(port))),
     "early offset": lambda port: EarlyOffset(Suffering(port)),
     "slow": lambda port: HealthyButSlow(Suffering(port)),
     "offset aside": lambda port: OffsetAside(Suffering(port)),

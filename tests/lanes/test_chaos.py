@@ -66,10 +66,22 @@ async def test_a_zombie_that_wakes_after_a_take_over_changes_nothing(
     assert await troupe.settled() == troupe.expected()
 
 
-async def test_a_zombie_that_rebuilds_its_producer_is_caught(troupe: Troupe) -> None:
+async def test_a_zombie_that_rebuilds_its_producer_is_refused_by_its_group(troupe: Troupe) -> None:
+    """It fences the rightful owner, and cannot commit."""
+    zombie = troupe.start("rebuilt by a zombie")
+    await troupe.give(400)
+    await _frozen(troupe, zombie, "inside the transaction")
+    troupe.start()
+    await troupe.settled(patience=10)
+    wake(zombie)
+    await troupe.give(400)
+    assert await troupe.settled() == troupe.expected()
+
+
+async def test_a_zombie_whose_group_does_not_check_its_offsets_is_caught(troupe: Troupe) -> None:
     """It does harm only if its lane hears of the fence before its group stops it: several try."""
     for _ in range(5):
-        zombie = troupe.start("rebuilt by a zombie")
+        zombie = troupe.start("rebuilt as nobody")
         await troupe.give(400)
         await _frozen(troupe, zombie, "inside the transaction")
         successor = troupe.start()
