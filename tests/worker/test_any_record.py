@@ -204,6 +204,16 @@ def test_no_record_stops_a_lane_and_all_it_writes_can_be_read(
     check_nothing_is_left(outcome)
 
 
+async def test_a_value_that_is_no_list_leaves_no_output_behind() -> None:
+    """In a stage that passes on whatever it gets; each attempt emitted it once."""
+    lane = given_to(passed, parks=False)
+    outcome = await lane.handle(Made(b"7", topic="p.in2", partition=0, offset=0, timestamp=1))
+    assert outcome.of("p.out") == []
+    assert [(dead["attempts"], dead["message"]) for dead in outcome.dead] == [
+        ("1", "data: a int, where the schema of the event is a list")
+    ]
+
+
 @given(records=any_records())
 def test_any_record_that_kills_its_process_can_be_given_up(records: list[Record]) -> None:
     lane = given_to(plain, parks=True)
