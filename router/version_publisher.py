@@ -49,6 +49,7 @@ from farandole.router.publish_transaction import (
     started_producers,
 )
 from farandole.router.topic_lives import newest_spec, recreated_topics, with_lives
+from farandole.router.topic_owners import require_own_topics
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.topology_store import NotAppliedError, read_topology
@@ -172,6 +173,7 @@ async def _try_publish(job: _PublishJob) -> ApplyResult:
             existing = await admin.topics(job.derived.topics)
             versions = table.of(job.derived.pipeline)
             derived = resolve_topics(job.derived, versions, existing, job.settings.names)
+            await require_own_topics(job.settings, derived, versions, admin)
             recreated = await _recreated_topics(job, derived, versions, admin, existing)
             if newest is None or recreated or not same_content(newest, derived):
                 _check_expected_state(job, derived, newest, existing)

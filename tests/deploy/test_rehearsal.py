@@ -60,6 +60,14 @@ def test_a_shell_understands_the_script(script: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_the_program_that_tries_the_image_runs() -> None:
+    """What the image's build imports, after it has removed files, is there at all."""
+    lines = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
+    (source,) = re.findall(r'/venv/bin/python -c "(.*?)"', lines)
+    ran = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_there_are_programs_and_commands_to_check() -> None:
     assert {name for name, _ in python_parts()} == {"rehearse", "build"}
     assert {words[0] for words in commands()} >= {"history", "tail", "trigger", "top"}
