@@ -31,10 +31,11 @@ async function work({ batch, resolveOffset, isStale }) {
   const { topic, partition } = batch, at = Date.now(), parts = {}, writes = { [ledger]: [] }
   if (!lanes.has(partition)) consumer.seek({ topic, partition, offset: await open(topic, partition) })
   if (isStale()) return // it was fetched before the fence
+  const life = Math.max(...[...versions.values()].map(({ events: { [input]: e } }) => (e?.topic === topic && e.life) || 1))
   for (const { headers: raw, key, value, offset, timestamp } of batch.messages) {
     const headers = Object.fromEntries(Object.entries(raw).map(([name, bytes]) => [name, String(bytes)]))
     const version = versions.get(headers.ce_topologyversion), event = version.events[output] // unknown: start again
-    const ce_id = `${input}/${partition}/${offset}/0`, ce_time = new Date().toISOString()
+    const ce_id = `${input}${life > 1 ? `~${life}` : ''}/${partition}/${offset}/0`, ce_time = new Date().toISOString()
     const own = { ce_id, ce_time, ce_type: output, ce_source: `farandole://${version.installation}/${pipeline}/${stage}` }
     const result = score(JSON.parse(value)), message = { value: JSON.stringify(result), headers: { ...headers, ...own } }
     const place = event.key ? { key: String(result[event.key]) } : key ? { key } : { partition }

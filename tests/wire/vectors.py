@@ -9,6 +9,7 @@ from uuid import UUID
 from zlib import crc32
 
 from farandole.broker.key_partitioner import partition_for_key
+from farandole.events.event_key import event_key
 from farandole.events.event_position import EventPosition
 from farandole.events.ledger_entry import hash_event_ids, ledger_partition
 from farandole.events.run_ids import RunIdGenerator
@@ -20,13 +21,18 @@ Vector = dict[str, Any]
 
 
 def run_id(vector: Vector) -> Mapping[str, Any]:
-    generator = RunIdGenerator(UUID(vector["installation"]), vector["topic"])
+    generator = RunIdGenerator(UUID(vector["installation"]), vector["topic"], vector["life"])
     return {"run": generator.run_id(vector["partition"], vector["offset"])}
 
 
 def event_id(vector: Vector) -> Mapping[str, Any]:
     cause = (vector["cause_type"], vector["partition"], vector["offset"], vector["index"])
-    return {"id": str(EventPosition(*cause, vector.get("more", 0)))}
+    return {"id": str(EventPosition(*cause, vector["more"], vector["life"]))}
+
+
+def key_of_data(vector: Vector) -> Mapping[str, Any]:
+    key = event_key(vector["data"].encode(), vector["field"], vector["format"])
+    return {"key": None if key is None else key.decode()}
 
 
 def key_partition(vector: Vector) -> Mapping[str, Any]:
@@ -103,6 +109,7 @@ def _without_times(value: Any) -> Any:
 PURE: Mapping[str, Callable[[Vector], Mapping[str, Any]]] = {
     "run-ids": run_id,
     "event-ids": event_id,
+    "event-keys": key_of_data,
     "key-partitions": key_partition,
     "id-hashes": ids_hash,
     "ledger-partitions": run_partition,
