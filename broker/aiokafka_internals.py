@@ -182,6 +182,7 @@ USES: tuple[Use, ...] = (
         (Assignment, "active"),
         (Assignment, "state_value"),
         (TopicPartitionState, "position"),
+        (TopicPartitionState, "has_valid_position"),
         (TopicPartitionState, "lso"),
         (TopicPartitionState, "timestamp"),
     ),
@@ -479,7 +480,9 @@ def stable_end_reached_at(assignment: Any, partitions: Sequence[tuple[str, int]]
     if assignment is None or not assignment.active:
         return None
     states = [assignment.state_value(TopicPartition(*p)) for p in partitions]
-    if any(state.lso is None or state.position < state.lso for state in states):
+    if not all(s.has_valid_position and s.lso is not None for s in states):
+        return None
+    if any(s.position < s.lso for s in states):
         return None
     return float(min(state.timestamp for state in states)) / 1000
 
