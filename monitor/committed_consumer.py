@@ -31,6 +31,8 @@ from farandole.broker.aiokafka_internals import (
     valid_positions,
 )
 from farandole.broker.broker_errors import BrokerError
+from farandole.broker.kafka_clients import pin_cluster
+from farandole.broker.settings import Settings
 from farandole.broker.undecodable_records import Batches, UndecodableSkipper
 from farandole.events.record import UndecodableRecord
 
@@ -47,6 +49,7 @@ class CommittedThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         set_read_committed(consumer)
+        pin_cluster(consumer, transport.app.kafka_settings)
         self._skipper = UndecodableSkipper(consumer, self._rewind)
         self._positions: Mapping[TopicPartition, int] = {}
         return consumer
@@ -109,7 +112,10 @@ class CommittedTransport(Transport):
 
 
 class CommittedApp(faust.App):
-    """A Faust app whose consumer reads only committed records."""
+    """A Faust app whose consumer reads only committed records, and those of its own cluster."""
+
+    kafka_settings: Settings
+    """Set before the app starts."""
 
     def _new_transport(self) -> CommittedTransport:
         return CommittedTransport(self.conf.broker_consumer, self)

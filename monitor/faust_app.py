@@ -61,6 +61,7 @@ class MonitorApp:
             datadir=data,
             topic_partitions=partitions,
         )
+        self.app.kafka_settings = settings
         self._table = self.app.Table(
             TABLE_NAME,
             key_type=bytes,
