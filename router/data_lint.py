@@ -25,13 +25,14 @@ def _lint_masked_keys(context: LintContext) -> Iterator[Finding]:
             continue
         keys = {k for e in stage.subscribes for k in _inherited_keys(context, e, set())}
         shown = [e for e in stage.emits if _declared_key(context, e) is None]
-        for field in sorted(keys & masked.keys()):
-            for event_type in shown:
+        for path in masked:
+            key = str(path).partition(".")[0]  # an object is a key with all that is in it
+            for event_type in shown if key in keys else ():
                 yield context.finding(
-                    ("stages", name, "with", "fields", field),
-                    f"{field!r} is masked, but it is the Kafka key that {event_type!r} inherits, "
-                    "where it stays readable",
-                    f"give {event_type!r} a `key` of its own; {field!r} itself is the masked value,"
+                    ("stages", name, "with", "fields", path),
+                    f"{path!r} is masked, but {key!r} is the Kafka key that {event_type!r} "
+                    "inherits, where it stays readable",
+                    f"give {event_type!r} a `key` of its own; {key!r} itself is the masked value,"
                     " with `hash` one for each value",
                     on_key=True,
                 )

@@ -15,7 +15,12 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import SchemaSerializer, SchemaValidator, from_json
+from pydantic_core import (
+    PydanticSerializationUnexpectedValue,
+    SchemaSerializer,
+    SchemaValidator,
+    from_json,
+)
 
 Schema = dict[str, Any]
 Change = Callable[[Schema, Mapping[str, Any]], Schema]
@@ -35,10 +40,17 @@ _SCHEMA_KEYS = frozenset((
     "schema", "steps", "strict_schema", "values_schema",
 ))  # fmt: skip
 _CONTAINERS = frozenset((
-    "chain", "computed-field", "custom-error", "dataclass", "dataclass-args", "dataclass-field",
-    "default", "definition-ref", "definitions", "dict", "frozenset", "function-after", "generator",
-    "json-or-python", "lax-or-strict", "list", "model", "model-field", "model-fields", "nullable",
-    "set", "tagged-union", "tuple", "typed-dict", "typed-dict-field", "union",
+    "arguments", "arguments-v3", "call", "chain", "computed-field", "counter", "custom-error",
+    "dataclass", "dataclass-args", "dataclass-field", "default", "definition-ref", "definitions",
+    "deque", "dict", "frozendict", "frozenset", "function-after", "generator", "json-or-python",
+    "lax-or-strict", "list", "model", "model-field", "model-fields", "named-tuple",
+    "named-tuple-field", "nullable", "ordered-dict", "set", "tagged-union", "tuple", "typed-dict",
+    "typed-dict-field", "union",
+))  # fmt: skip
+_MAY_BE_NUMBERS = frozenset((
+    "bool", "complex", "date", "datetime", "decimal", "enum", "float", "fraction",
+    "function-before", "function-plain", "function-wrap", "int", "literal", "none", "time",
+    "timedelta", "url", "uuid",
 ))  # fmt: skip
 _FINITE = _CONTAINERS | {
     "bool", "bytes", "date", "datetime", "decimal", "int", "literal", "missing-sentinel",
@@ -88,8 +100,9 @@ def number_reader(adapter: TypeAdapter[Any]) -> Callable[[bytes], Any]:
         try:
             return read_marked(marked)
         except ValidationError:
-            read(raw)  # raises the error with the place in the text as it is
-            raise
+            # Raises the error with the place in the text as it is. What is refused only for its
+            # marks, by a class that pydantic does not know, is read as pydantic reads it.
+            return read(raw)
 
     return read_exactly
 
@@ -213,12 +226,12 @@ def _require_finite_data(value: Any) -> Any:
 
 def _takes_marked(part: Schema, _: Mapping[str, Any]) -> Schema:
     kind = part["type"]
-    if kind in _CONTAINERS:
-        return part
     if kind == "any":
         return _after(part, _unmarked_data)
     if kind in ("str", "bytes"):
         return _after(part, _refuse_marked)
+    if kind not in _MAY_BE_NUMBERS:
+        return part
     number: Callable[[str], Any] = float
     if kind == "decimal":
         number = _as_decimal
@@ -280,11 +293,17 @@ def _marks_decimals(part: Schema, _: Mapping[str, Any]) -> Schema:
         return part
     marked = {
         "type": "function-plain",
-        "function": lambda value: f"{_MARK}{value}",
+        "function": _marked_decimal,
         "when_used": "json",
         "return_schema": {"type": "str"},
     }
     return {**part, "serialization": marked}
+
+
+def _marked_decimal(value: Any) -> str:
+    if not isinstance(value, Decimal):  # another member of a union takes it
+        raise PydanticSerializationUnexpectedValue(f"{type(value).__name__} is no Decimal")
+    return f"{_MARK}{value}"
 
 
 # -- marks in JSON
@@ -295,7 +314,7 @@ def _mark_inexact(found: re.Match[bytes]) -> bytes:
     token = found[0]
     if token.startswith(b'"') or not _FRACTION.search(token):
         return token
-    if repr(float(token)).encode() == token and not token.endswith(b".0"):
+    if re.fullmatch(rb"-?\d+\.\d*[1-9]", token) and repr(float(token)).encode() == token:
         return token  # pydantic makes the Decimal of this text
     return b'"%b%b"' % (_MARK.encode(), token)
 

@@ -71,7 +71,7 @@ def test_the_schema_for_editors_is_the_file_at_the_top(call: Call) -> None:
 
 def test_asyncapi_says_the_same_as_json_and_as_yaml(call: Call) -> None:
     made = json.loads(call("asyncapi").stdout)
-    assert made["asyncapi"] == "3.0.0"
+    assert made["asyncapi"] == "3.1.0"
     assert made["info"]["title"] == "order-lines"
     assert "servers" not in made
     assert YAML(typ="safe", pure=True).load(call("asyncapi", "--yaml").stdout) == made

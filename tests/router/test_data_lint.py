@@ -49,9 +49,15 @@ def findings(folder: Folder, topology: str, **functions: str) -> list[str]:
 
 def test_a_masked_field_that_an_event_inherits_as_its_key_is_an_error(folder: Folder) -> None:
     (found,) = findings(folder, MASKED % ("household", ""))
-    assert "'household' is masked, but it is the Kafka key that 'line.hidden' inherits" in found
+    assert "'household' is masked, but 'household' is the Kafka key that 'line.hidden'" in found
     assert "give 'line.hidden' a `key` of its own" in found
     assert found.startswith("12:")
+
+
+def test_a_part_of_an_object_that_is_a_key_is_in_the_key(folder: Folder) -> None:
+    masked = MASKED.replace("household: redact", "household.mail: redact")
+    (found,) = findings(folder, masked % ("household", ""))
+    assert "'household.mail' is masked, but 'household' is the Kafka key" in found
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -128,6 +128,40 @@ def test_a_decimal_in_a_model_of_itself_is_exact() -> None:
 
 def test_a_decimal_that_is_a_key_stays_text() -> None:
     assert write({Decimal("1.10"): Decimal("2.20")}, dict[Decimal, Decimal]) == '{"1.10":2.20}'
+
+
+class Pair(NamedTuple):
+    amount: Decimal
+    n: int
+
+
+class Leaf(BaseModel):
+    kind: Literal["leaf"] = "leaf"
+    amount: Decimal
+
+
+class Tree(BaseModel):
+    kind: Literal["tree"] = "tree"
+    parts: list[Annotated[Tree | Leaf, Field(discriminator="kind")]]
+
+
+@pytest.mark.parametrize(
+    ("type_", "text"),
+    [
+        (Pair, f"[{LONG},2]"),
+        (dict[str, Decimal | list[Decimal]], f'{{"a":[{LONG}],"b":1.10}}'),
+        (dict[str, list[Decimal] | Decimal], f'{{"a":[{LONG}],"b":1.10}}'),
+        (
+            Tree,
+            f'{{"kind":"tree","parts":[{{"kind":"leaf","amount":{LONG}}},'
+            '{"kind":"tree","parts":[{"kind":"leaf","amount":1.10}]}]}',
+        ),
+        (Decimal | None, LONG),
+        (tuple[Decimal, str, float], f'[{LONG},"a",1.5]'),
+    ],
+)
+def test_a_decimal_is_exact_wherever_it_stands(type_: Any, text: str) -> None:
+    assert write(read(type_, text), type_) == text
 
 
 def test_release_0_1_wrote_a_decimal_as_text() -> None:
