@@ -95,7 +95,7 @@ async def plan_deletion(installation: Installation, pipeline: str) -> DeletionPl
         waiting = await count_waiting_events(admin, settings, pipeline, footprint.lanes)
         letters = await count_open_letters(admin, settings, pipeline, footprint.lanes)
         topics = await _deleted_topics(admin, footprint, existing)
-        busy, idle = await _foreign_readers(admin, settings, footprint, groups)
+        busy, idle = await _foreign_readers(admin, settings, footprint, table, groups)
         obstacles = [
             *await _live_workers(admin, settings, pipeline, footprint),
             *_other_subscribers(footprint, pipeline, table, busy),
@@ -194,13 +194,18 @@ async def _live_workers(
 
 
 async def _foreign_readers(
-    admin: ClusterAdmin, settings: Settings, footprint: PipelineFootprint, groups: set[str]
+    admin: ClusterAdmin,
+    settings: Settings,
+    footprint: PipelineFootprint,
+    table: TopologyTable,
+    groups: set[str],
 ) -> tuple[list[str], list[str]]:
     """Return the groups of other programs that have committed offsets in the topics: those that
     have members, and those that have none."""
     names = settings.names
     ours = {names.bookkeeper_group, names.notifier_group, names.monitor_group}
-    foreign = [group for group in sorted(groups - ours) if not _is_stage_group(settings, group)]
+    ours |= {names.stage_group(v.pipeline, stage) for v in table.versions for stage in v.stages}
+    foreign = sorted(groups - ours)
     slots = asyncio.Semaphore(_CONCURRENT_GROUPS)
 
     async def members(group: str) -> int | None:
@@ -211,12 +216,6 @@ async def _foreign_readers(
 
     found = dict(zip(foreign, await asyncio.gather(*map(members, foreign)), strict=True))
     return [g for g, count in found.items() if count], [g for g, n in found.items() if n == 0]
-
-
-def _is_stage_group(settings: Settings, group: str) -> bool:
-    """Return True if a stage of some pipeline of this installation has a group of that name."""
-    words = group.removeprefix(settings.names.prefix).split(".")
-    return group.startswith(settings.names.prefix) and len(words) == 2
 
 
 def _other_subscribers(
