@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -40,11 +41,11 @@ records = st.builds(
 
 @given(st.lists(records))
 def test_every_record_comes_back_byte_for_byte(saved: list[SavedRecord]) -> None:
-    file = Path("/tmp") / "farandole-backup-roundtrip.gz"
     backup = CONTENT._replace(records=saved)
-    write_backup(file, backup)
-    assert read_backup(file) == backup
-    file.unlink()
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "backup.gz"
+        write_backup(file, backup)
+        assert read_backup(file) == backup
 
 
 @pytest.mark.parametrize(
