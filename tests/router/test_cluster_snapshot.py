@@ -59,7 +59,12 @@ OURS = f"farandole://{UUID(int=0)}/p/read".encode()
 
 def carrying(version: str, source: bytes = OURS) -> list[tuple[str, bytes]]:
     """The headers by which a stage's output names its version and its run."""
-    return [("ce_source", source), ("ce_topologyversion", version.encode()), ("ce_runid", b"r")]
+    return [
+        ("ce_id", b"asked/0/1/0"),
+        ("ce_source", source),
+        ("ce_topologyversion", version.encode()),
+        ("ce_runid", b"a" * 13),
+    ]
 
 
 @pytest.fixture
