@@ -108,10 +108,6 @@ class ClusterAdmin:
         (`removal_requests.remove_members`)."""
         return await removal_requests.remove_members(self._client, self._settings, client_id)
 
-    async def group_topics(self, group: str) -> set[str]:
-        """Return the topics in which a group has committed offsets."""
-        return await removal_requests.group_topics(self._client, self._settings, group)
-
     async def start_offsets(
         self, partitions: Collection[TopicPartition]
     ) -> dict[TopicPartition, int]:

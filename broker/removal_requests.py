@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from functools import partial
 from typing import TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -86,13 +85,6 @@ async def group_names(client: AIOKafkaAdminClient, settings: Settings) -> set[st
     """Return the name of every consumer group of the cluster."""
     listed = await _call(settings, client.list_consumer_groups, "asking for the groups")
     return {name for name, *_ in listed}
-
-
-async def group_topics(client: AIOKafkaAdminClient, settings: Settings, group: str) -> set[str]:
-    """Return the topics in which a group has committed offsets."""
-    asking = partial(client.list_consumer_group_offsets, group)
-    found = await _call(settings, asking, f"asking for the offsets of {group}")
-    return {tp.topic for tp, committed in found.items() if committed.offset >= 0}
 
 
 async def remove_members(

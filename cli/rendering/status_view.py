@@ -16,7 +16,12 @@ from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
 from farandole.operations.reason_text import reason_text
 from farandole.operations.status.lag import InputState
 from farandole.operations.status.notification_backlog import NotificationBacklog
-from farandole.operations.status.pipeline_status import LostInput, PipelineStatus, StatusResult
+from farandole.operations.status.pipeline_status import (
+    LostInput,
+    PipelineStatus,
+    StatusResult,
+    UncountedReader,
+)
 from farandole.operations.status.waiting_events import OpenBreakerLane, WaitingEvents
 
 
@@ -71,6 +76,8 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
             yield _lost_line(stage, inputs, command_line)
         for topic in status.changed_topics:
             yield topic.text(command_line)
+        for reader in status.uncounted_readers:
+            yield _reader_line(reader)
     yield ""
     yield from _router_lines(status.router)
 
@@ -89,6 +96,15 @@ def _lost_line(stage: str, inputs: Sequence[LostInput], command_line: CommandLin
     places = ", ".join(f"{each.event}/{each.partition}" for each in inputs)
     decide = command_line("seek", stage, "--to earliest|latest|OFFSET")
     return f"{stage} has stopped: its offset is lost at {places}; decide where it goes on: {decide}"
+
+
+def _reader_line(reader: UncountedReader) -> str:
+    now = "" if reader.members else " (it has no member now)"
+    return single_line(
+        f"the group {reader.group}{now} reads {reader.event}, to which no stage subscribes: its"
+        " work is in no books, and runs are complete without it; if it belongs to the pipeline,"
+        " declare it as a stage with `external: true` (docs/wire.md)"
+    )
 
 
 def _router_lines(report: Mapping[str, Any] | None) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table
+from farandole.catalog.foreign_readers import foreign_groups, foreign_readers
 from farandole.catalog.pipeline_footprint import (
     PipelineFootprint,
     pipeline_footprint,
@@ -31,7 +32,6 @@ from farandole.router.cluster_snapshot import stage_input_lags
 
 _BOOKS_SECONDS = 10.0  # how long a bookkeeper that is at work may take to read what is written
 _BOOKS_POLL_SECONDS = 0.1
-_CONCURRENT_GROUPS = 8  # groups that are asked for at the same time
 
 ObstacleCode = Literal["workers_alive", "subscribed_elsewhere", "books_behind"]
 
@@ -95,7 +95,7 @@ async def plan_deletion(installation: Installation, pipeline: str) -> DeletionPl
         waiting = await count_waiting_events(admin, settings, pipeline, footprint.lanes)
         letters = await count_open_letters(admin, settings, pipeline, footprint.lanes)
         topics = await _deleted_topics(admin, footprint, existing)
-        busy, idle = await _foreign_readers(admin, settings, footprint, table, groups)
+        busy, idle = await _foreign_readers(admin, settings, footprint, table, groups, existing)
         obstacles = [
             *await _live_workers(admin, settings, pipeline, footprint),
             *_other_subscribers(footprint, pipeline, table, busy),
@@ -199,23 +199,18 @@ async def _foreign_readers(
     footprint: PipelineFootprint,
     table: TopologyTable,
     groups: set[str],
+    existing: Mapping[str, int],
 ) -> tuple[list[str], list[str]]:
     """Return the groups of other programs that have committed offsets in the topics: those that
     have members, and those that have none."""
-    names = settings.names
-    ours = {names.bookkeeper_group, names.notifier_group, names.monitor_group}
-    ours |= {names.stage_group(v.pipeline, stage) for v in table.versions for stage in v.stages}
-    foreign = sorted(groups - ours)
-    slots = asyncio.Semaphore(_CONCURRENT_GROUPS)
-
-    async def members(group: str) -> int | None:
-        async with slots:
-            if not await admin.group_topics(group) & footprint.event_topics:
-                return None
-            return await admin.count_members(group)
-
-    found = dict(zip(foreign, await asyncio.gather(*map(members, foreign)), strict=True))
-    return [g for g, count in found.items() if count], [g for g, n in found.items() if n == 0]
+    partitions = [
+        TopicPartition(topic, index)
+        for topic in sorted(footprint.event_topics & existing.keys())
+        for index in range(existing[topic])
+    ]
+    foreign = foreign_groups(settings.names, table.versions, groups)
+    readers = await foreign_readers(admin, foreign, partitions)
+    return [r.group for r in readers if r.members], [r.group for r in readers if not r.members]
 
 
 def _other_subscribers(

@@ -3,7 +3,7 @@ for?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic import Field
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, ordered_lag_pass, partition_lag
 from farandole.broker.settings import Settings
+from farandole.catalog.foreign_readers import ForeignReader, foreign_groups, foreign_readers
 from farandole.catalog.input_faults import (
     ChangedTopic,
     TopicChange,
@@ -24,6 +25,7 @@ from farandole.catalog.published_versions import read_versions
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.controls_in_force import TimedDocument
 from farandole.events.next_step import CommandLine
+from farandole.events.topology_version import Version
 from farandole.operations.control.control_query import (
     PauseState,
     UnreadableControl,
@@ -82,6 +84,15 @@ class TopicDifference(Result):
         return f"{changed.message}; {changed.next_step.text(command_line)}"
 
 
+class UncountedReader(Result):
+    """A consumer group of another program that reads an event to which no stage subscribes."""
+
+    event: str
+    group: str
+    members: int
+    """0: it has committed offsets, and reads nothing now."""
+
+
 class PipelineStatus(Result):
     """The state of one pipeline."""
 
@@ -106,6 +117,8 @@ class PipelineStatus(Result):
     lost: dict[str, list[LostInput]] = Field(default_factory=dict)
     """By stage; without the stages that have all of their offsets."""
     changed_topics: list[TopicDifference] = Field(default_factory=list)
+    uncounted_readers: list[UncountedReader] = Field(default_factory=list)
+    """Their work is in no books: a run is complete without it."""
 
 
 class StatusResult(PipelineStatus):
@@ -150,8 +163,10 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
     if table.newest(own) is None and not (own in table.reports or others or publishing):
         await read_versions(settings, own)  # raises an error that says what to do
     async with ClusterAdmin.open(settings) as admin:
+        readers = await _leaf_readers(admin, settings, table, [own, *others])
         first, *rest = [
-            await _read_pipeline(admin, settings, table, documents, name) for name in (own, *others)
+            await _read_pipeline(admin, settings, table, documents, readers, name)
+            for name in (own, *others)
         ]
         stages = {(v.pipeline, stage) for v in table.versions for stage in v.stages}
         backlog = await read_notification_backlog(admin, settings, stages)
@@ -172,6 +187,7 @@ async def _read_pipeline(
     settings: Settings,
     table: TopologyTable,
     documents: Mapping[bytes, TimedDocument],
+    readers: Sequence[ForeignReader],
     name: str,
 ) -> PipelineStatus:
     version = table.newest(name)
@@ -202,7 +218,44 @@ async def _read_pipeline(
         router=report.model_dump(mode="json", exclude={"kind", "pipeline"}) if report else None,
         lost={stage: [*map(_lost_input, inputs)] for stage, inputs in lost.items() if inputs},
         changed_topics=[_topic_difference(each) for each in changed.values() if each is not None],
+        uncounted_readers=[
+            UncountedReader(event=event, group=reader.group, members=reader.members)
+            for event, topic in _leaves(version).items()
+            for reader in readers
+            if topic in reader.topics
+        ],
     )
+
+
+def _leaves(version: Version | None) -> dict[str, str]:
+    """Return the topics of the events to which no stage subscribes, by event type."""
+    if version is None:
+        return {}
+    return {
+        event_type: event.topic
+        for event_type, event in version.events.items()
+        if not version.subscribers(event_type)
+    }
+
+
+async def _leaf_readers(
+    admin: ClusterAdmin, settings: Settings, table: TopologyTable, pipelines: Sequence[str]
+) -> list[ForeignReader]:
+    """Return the groups of other programs that have read a leaf of one of the pipelines."""
+    leaves = {topic for name in pipelines for topic in _leaves(table.newest(name)).values()}
+    if not leaves:
+        return []
+    existing = await admin.topics()
+    partitions = [
+        TopicPartition(topic, index)
+        for topic in sorted(leaves)
+        for index in range(existing.get(topic, 0))
+    ]
+    # The stages of a pipeline that this release cannot read are unknown; their groups are not.
+    unknown = tuple(f"{settings.names.prefix}{name}." for name in table.newer)
+    groups = [group for group in await admin.groups() if not group.startswith(unknown)]
+    foreign = foreign_groups(settings.names, table.versions, groups)
+    return await foreign_readers(admin, foreign, partitions, skip_denied=True)
 
 
 def _lost_input(lag: InputLag) -> LostInput:

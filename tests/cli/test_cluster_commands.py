@@ -189,6 +189,27 @@ def test_status_shows_what_waits(applied: Call) -> None:
     assert (status["ledger"]["members"], status["ledger"]["behind"]) == (0, 0)
 
 
+def test_status_names_readers_whose_work_no_books_count(applied: Call, settings: Settings) -> None:
+    """Such a program may be a stage that nobody has declared: the runs complete without it."""
+    billing, archive = (f"{settings.names.prefix}{name}" for name in ("my.billing", "archive"))
+
+    async def read(group: str, event_type: str) -> None:
+        async with open_client(make_consumer(settings, group=group), settings) as client:
+            partition = TopicPartition(topic(settings, event_type), 1)
+            client.assign([partition])
+            await client.commit({partition: 0})
+
+    asyncio.run(read(billing, "coupon.exceeded"))
+    asyncio.run(read(archive, "line.priced"))  # which two stages read: runs wait for those
+    status = json.loads(applied("status", "--json").stdout)
+    assert status["uncounted_readers"] == [
+        {"event": "coupon.exceeded", "group": billing, "members": 0}
+    ]
+    assert f"the group {billing} (it has no member now) reads coupon.exceeded" in (
+        applied("status").stdout
+    )
+
+
 def test_status_names_a_publication_that_does_not_end(applied: Call, settings: Settings) -> None:
     async def die_while_publishing() -> None:
         client = make_producer(

@@ -35,6 +35,7 @@ from farandole.operations.status.pipeline_status import (
     LostInput,
     StatusResult,
     TopicDifference,
+    UncountedReader,
 )
 from farandole.operations.status.stage_rates import (
     RatesRequest,
@@ -204,6 +205,24 @@ def test_a_status_says_where_a_stage_has_stopped_and_which_topic_has_changed() -
     assert status.to_data()["lost"]["load"][1] == {
         "event": "line", "partition": 3, "committed": None,
     }  # fmt: skip
+
+
+def test_a_status_says_how_a_readers_work_gets_into_the_books() -> None:
+    status = StatusResult(
+        bootstrap="kafka:1", namespace="", pipeline="p", version="p@1", published=NOW,
+        published_by="ann", rollback_of=None, stages={}, draining={}, waiting={}, dead={},
+        paused={}, router=None, others=[], ledger=BookkeeperLag(True, 1, 0), unreadable_controls=[],
+        workers={"load": 1}, publishing=False,
+        uncounted_readers=[UncountedReader(event="order.accepted", group="score", members=2)],
+        notifier=NotificationBacklog(
+            open=0, unread=0, waiting=0, waiting_since=None, failures={}
+        ),
+    )  # fmt: skip
+    assert (
+        "the group score reads order.accepted, to which no stage subscribes: its work is in no"
+        " books, and runs are complete without it; if it belongs to the pipeline, declare it as a"
+        " stage with `external: true` (docs/wire.md)"
+    ) in [*status_lines(status, "no monitor", plain_command_line)]
 
 
 def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None:
