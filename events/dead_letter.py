@@ -17,8 +17,6 @@ from farandole.events.header_codec import encode_headers
 from farandole.events.record import OutgoingRecord, Record
 
 DEAD_HEADER_PREFIX = "dead_"
-DEAD_LETTER_HEADROOM = 256 * 1024
-"""By how many bytes `max.message.bytes` of a dead-letter topic exceeds that of data topics."""
 MAX_ERROR_NAME_LENGTH = 200  # characters
 MAX_DEAD_MESSAGE_LENGTH = 2_000  # characters
 MAX_TRACEBACK_LENGTH = 8_000  # characters from its end: the last frames matter most
