@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.events.ledger_entry import LedgerEntry, hash_event_ids
+from farandole.events.run_row import in_flight
 from farandole.ledger.run_fold import count_settled_events, fold_part
 from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
 
@@ -100,6 +101,22 @@ def test_an_event_type_without_subscribers_is_a_leaf() -> None:
 
 def _one_event(out=None, **kinds: int) -> LedgerEntry:  # type: ignore[no-untyped-def]
     return entry("a", part(RUN, {"asked": consumed(RUN, **kinds)}, out, root("a")))
+
+
+def test_a_run_through_a_program_that_writes_no_entries_is_never_complete() -> None:
+    row, transitions = read(
+        entry(
+            "plan",
+            part(RUN, {"asked": consumed("r")}, {"made": emitted("a", to=["score"])}, root("plan")),
+        ),
+        entry("report", part(RUN, {"scored": consumed("s")})),
+    )
+    assert (row["status"], transitions) == ("running", ["opened", "progressed"])
+    assert {name: in_flight(edge) for name, edge in row["edges"].items()} == {
+        "asked>plan": 0, "made>score": 1, "scored>report": -1,
+    }  # fmt: skip
+    alone, _ = read(entry("report", part(RUN, {"scored": consumed("s")})))
+    assert alone["status"] == "unopened"
 
 
 def test_a_run_whose_root_died_has_failed() -> None:
