@@ -33,8 +33,8 @@ async def resolve_broker(
     )
     if running is None:
         raise UnreachableError(not_running_text(folder), NextStep("start it", ("kafka", "start")))
-    # One node cannot have more than one replica of a partition.
-    factor = settings.replication_factor or 1
+    # One node cannot have more than one replica of a partition; of three, each has one.
+    factor = settings.replication_factor or running.size
     return settings.model_copy(
         update={
             "bootstrap": running.address,

@@ -148,10 +148,11 @@ def _none_answers_error(reasons: Sequence[str]) -> UnreachableError:
 
 
 async def probe_server(
-    host: str, port: int, arguments: dict[str, Any], cluster_id: str | None = None
+    host: str, port: int, arguments: dict[str, Any], cluster_id: str | None = None, brokers: int = 1
 ) -> BrokerError | None:
-    """Connect to one server and request its metadata. Return None if it answers, otherwise an error
-    with the reason. ForeignClusterError: it is not of the cluster `cluster_id`."""
+    """Connect to one server and request its metadata. Return None if it answers and knows so many
+    brokers, otherwise an error with the reason. ForeignClusterError: it is not of the cluster
+    `cluster_id`."""
     server = f"{host}:{port}"
     connected = None
     try:
@@ -159,7 +160,7 @@ async def probe_server(
         answer = await connected.send(MetadataRequest([]))
         if cluster_id is not None and answer.cluster_id != cluster_id:
             return ForeignClusterError(server, answer.cluster_id, cluster_id)
-        if not answer.brokers:
+        if len(answer.brokers) < brokers:
             return UnreachableError(f"{server} is still starting")
     except (KafkaError, OSError, ValueError, EOFError) as error:
         # aiokafka wraps the cause of a broken connection.

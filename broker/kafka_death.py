@@ -10,6 +10,7 @@ from pathlib import Path
 
 _DISK_FULL_TEXTS = ("No space left on device", "Disk quota exceeded")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_STARTED_TEXT = "Awaiting socket connections"
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"  # of this machine
 _TAIL_BYTES = 64 * 1024
 
@@ -29,7 +30,12 @@ def death_reason(place: Path, output: Path, started: float) -> str:
     and in `kafka.out`, or the last line if there is no error. `started` is when it was started, in
     seconds of the epoch: the log may go further back."""
     files = dict.fromkeys((place / "kafka.out", output))
-    lines = [line for file in files for line in _lines_since(file, started)]
+    lines = [
+        line
+        for file in files
+        for line in _lines_since(file, started)
+        if _STARTED_TEXT not in line  # it explains nothing
+    ]
     if any(text in line for line in lines for text in _DISK_FULL_TEXTS):
         return disk_full_text(place)
     complaints = [

@@ -1,4 +1,4 @@
-"""How is a Kafka of one node configured, so that it is safe, starts fast and logs little?"""
+"""How is a node of the embedded Kafka configured, so that it is safe, quick to start and quiet?"""
 
 from __future__ import annotations
 
@@ -17,12 +17,22 @@ JVM_FLAGS = (
 )
 
 
-def server_properties(data: Path, port: int, controller: int) -> dict[str, str]:
-    """Return the server.properties of a node that listens on this machine only."""
-    return {
+def server_properties(data: Path, port: int, *controllers: int, number: int = 1) -> dict[str, str]:
+    """Return the server.properties of a node that listens on this machine only. `controllers` are
+    the ports at which the controllers of all nodes listen, by the numbers of the nodes, `number` is
+    its own."""
+    nodes = len(controllers)
+    controller = controllers[number - 1]
+    replicas = str(nodes)
+    in_sync = str(nodes // 2 + 1)  # what is acknowledged survives the death of the other nodes
+    if nodes == 1:
+        quorum = {"controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}"}
+    else:
+        voters = (f"{i}@127.0.0.1:{voter}" for i, voter in enumerate(controllers, 1))
+        quorum = {"controller.quorum.voters": ",".join(voters)}
+    return quorum | {
         "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+        "node.id": str(number),
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
@@ -30,13 +40,13 @@ def server_properties(data: Path, port: int, controller: int) -> dict[str, str]:
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
-        "offsets.topic.replication.factor": "1",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        "default.replication.factor": "1",
-        "min.insync.replicas": "1",
+        "offsets.topic.replication.factor": replicas,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
         "offsets.topic.num.partitions": "8",
         "transaction.state.log.num.partitions": "8",
         # A month: an installation that is off for the holidays keeps its offsets.
@@ -73,7 +83,11 @@ FENCING_LOG_LEVELS = {
 }
 """Added to `log4j_properties`, these let the controller log the two texts below."""
 CONTROLLER_ACTIVE_TEXT = "Performing controller activation"
-BROKER_FENCED_TEXT = "Fencing broker 1 "
+
+
+def broker_fenced_text(number: int) -> str:
+    """Return what a controller with these log levels writes when it fences a broker."""
+    return f"Fencing broker {number} "
 
 
 def listening_text(port: int) -> str:

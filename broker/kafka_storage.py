@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import structlog
 from farandole.broker import kafka_node_config
 from farandole.broker.broker_errors import UnreachableError
 from farandole.broker.java_runtime import JavaRuntime
+from farandole.broker.kafka_death import read_text
 
 log = structlog.get_logger()
 
@@ -25,31 +26,66 @@ STORAGE_TIMEOUT = 60.0  # seconds
 _FENCING_SECONDS = 2.0  # after which a controller has certainly fenced a dead broker
 
 
-async def format_storage(place: Path, runtime: JavaRuntime, properties: Mapping[str, str]) -> None:
-    """Create `place/data`, completely or not at all: Kafka would never start on a half-formatted
-    folder. Raises UnreachableError."""
-    draft = place / "data.draft"
+async def format_storage(home: Path, runtime: JavaRuntime, properties: Mapping[str, str]) -> None:
+    """Create `home/data`, the storage of a node that is alone, completely or not at all: Kafka
+    would never start on a half-formatted folder. Raises UnreachableError."""
+    draft = home / "data.draft"
+    node_properties = kafka_node_config.server_properties(draft, 9092, 9093) | dict(properties)
+    try:
+        await _format(home, draft, runtime, node_properties, "--standalone", "-t", _new_id())
+        draft.rename(home / "data")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+async def format_nodes(
+    home: Path, runtime: JavaRuntime, properties: Mapping[str, str], nodes: int
+) -> None:
+    """Create `home/nodes/N/data` for several nodes of one cluster, for all of them or none. Raises
+    UnreachableError."""
+    draft = home / "nodes.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    cluster = _new_id()
+    controllers = range(9093, 9093 + nodes)  # any: the storage does not contain them
+    try:
+        for number in range(1, nodes + 1):
+            place = draft / str(number)
+            place.mkdir(parents=True)
+            node_properties = kafka_node_config.server_properties(
+                place / "data", 9092, *controllers, number=number
+            ) | dict(properties)
+            await _format(place, place / "data", runtime, node_properties, "-t", cluster)
+        draft.rename(home / "nodes")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _new_id() -> str:
     cluster = "-"
     while cluster.startswith("-"):  # the tool takes such an id for an option
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    node_properties = kafka_node_config.server_properties(draft, 9092, 9093) | dict(properties)
-    file = kafka_node_config.write_properties(place / "format.properties", node_properties)
+    return cluster
+
+
+async def _format(
+    place: Path, data: Path, runtime: JavaRuntime, properties: Mapping[str, str], *options: str
+) -> None:
+    """Format the folder `data` of a node in `place`. Raises UnreachableError."""
+    file = kafka_node_config.write_properties(place / "format.properties", properties)
     tool = "kafka.tools.StorageTool"
-    arguments = ["format", "--standalone", "-t", cluster, "-c", str(file)]
+    arguments = ["format", *options, "-c", str(file)]
     try:
         for cached in [True, False] if runtime.cache.exists() else [False]:
-            shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(data, ignore_errors=True)
             command = _storage_command(place, runtime, cached, tool, arguments)
             complaint = await _run_to_end(command, place)
             if complaint is None:
-                draft.rename(place / "data")
                 return
             if cached:
                 runtime.cache.unlink(missing_ok=True)  # it may be damaged
         raise UnreachableError(f"Kafka's storage cannot be prepared: {complaint}")
     finally:
         file.unlink(missing_ok=True)
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def read_cluster_id(place: Path) -> str | None:
@@ -68,8 +104,11 @@ def was_killed(place: Path) -> bool:
     return begun and not (place / "data" / ".kafka_cleanshutdown").exists()
 
 
-async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: int) -> None:
-    """Run a controller alone until it has fenced the broker that was killed.
+async def settle_killed_brokers(
+    places: Sequence[Path], runtime: JavaRuntime, controllers: Sequence[int]
+) -> None:
+    """Run the controllers of all nodes alone until they have fenced the brokers that were killed.
+    `places` are the folders of the nodes, `controllers` the ports of their controllers.
 
     Without this a transaction that Kafka has acknowledged, but not yet marked as committed in its
     partitions, may hang for ever (seen in Kafka 4.3.1). The restarted broker leads the partitions
@@ -77,12 +116,36 @@ async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: in
     partition has a leader; the transaction coordinator takes them for deleted and drops the
     markers. An error in this function is not reported: the start that follows fails too, and
     reports it."""
+    log_files = [place / "settle.log" for place in places]
+    for log_file in log_files:
+        log_file.unlink(missing_ok=True)
+    killed = [number for number, place in enumerate(places, 1) if was_killed(place)]
+
+    def fenced(text: str) -> bool:
+        return all(kafka_node_config.broker_fenced_text(number) in text for number in killed)
+
+    await asyncio.gather(
+        *(
+            _run_controller(place, number, runtime, controllers, log_files, fenced)
+            for number, place in enumerate(places, 1)
+        )
+    )
+
+
+async def _run_controller(
+    place: Path,
+    number: int,
+    runtime: JavaRuntime,
+    controllers: Sequence[int],
+    log_files: Sequence[Path],
+    fenced: Callable[[str], bool],
+) -> None:
+    """Run the controller of one node until the log of the active one says that all is `fenced`."""
     node_properties = kafka_node_config.controller_only_properties(
-        kafka_node_config.server_properties(place / "data", 9092, controller)
+        kafka_node_config.server_properties(place / "data", 9092, *controllers, number=number)
     )
     file = kafka_node_config.write_properties(place / "settle.properties", node_properties)
-    log_file = place / "settle.log"
-    log_file.unlink(missing_ok=True)
+    log_file = log_files[number - 1]
     logging = kafka_node_config.write_properties(
         place / "settle-log4j2.properties",
         kafka_node_config.log4j_properties(log_file) | kafka_node_config.FENCING_LOG_LEVELS,
@@ -96,11 +159,11 @@ async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: in
     )
     try:
         async with _child_process(command, place) as child, asyncio.timeout(STORAGE_TIMEOUT):
-            fenced = await _wait_until_fenced(child, log_file)
+            done = await _wait_until_fenced(child, log_files, fenced)
             if child.returncode is None:
                 child.send_signal(signal.SIGTERM)
                 await child.wait()
-        log.debug("kafka.settled", fenced=fenced, exit=child.returncode)
+        log.debug("kafka.settled", fenced=done, exit=child.returncode)
     except TimeoutError:
         log.warning("kafka.unsettled", log=str(log_file))
     finally:
@@ -108,16 +171,16 @@ async def settle_killed_broker(place: Path, runtime: JavaRuntime, controller: in
         logging.unlink(missing_ok=True)
 
 
-async def _wait_until_fenced(child: asyncio.subprocess.Process, log_file: Path) -> bool:
-    """Wait until the controller has fenced the dead broker, and return True. Return False if it
-    ended, or was active for _FENCING_SECONDS, without doing so."""
+async def _wait_until_fenced(
+    child: asyncio.subprocess.Process, log_files: Sequence[Path], fenced: Callable[[str], bool]
+) -> bool:
+    """Wait until a controller has fenced the dead brokers, and return True. Return False if the
+    child ended, or a controller was active for _FENCING_SECONDS, without that."""
     now = asyncio.get_running_loop().time
     ends = None
     while child.returncode is None and (ends is None or now() < ends):
-        text = ""
-        with contextlib.suppress(FileNotFoundError):
-            text = log_file.read_text(errors="replace")  # noqa: ASYNC240 -- a few lines
-        if kafka_node_config.BROKER_FENCED_TEXT in text:
+        text = "".join(read_text(file) for file in log_files)  # a few lines
+        if fenced(text):
             return True
         if ends is None and kafka_node_config.CONTROLLER_ACTIVE_TEXT in text:
             ends = now() + _FENCING_SECONDS

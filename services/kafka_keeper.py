@@ -11,7 +11,7 @@ from pathlib import Path
 from farandole.broker import embedded_kafka
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import BrokerError
-from farandole.broker.embedded_kafka import RunningBroker
+from farandole.broker.embedded_kafka import RunningKafka
 from farandole.broker.kafka_ports import free_port
 from farandole.broker.settings import Settings
 from farandole.services.invocation import Invocation
@@ -66,7 +66,7 @@ class KafkaKeeper:
     """Keeps a folder's Kafka running that this process has started."""
 
     def __init__(
-        self, folder: Path, started: RunningBroker, announce: Callable[[str], None]
+        self, folder: Path, started: RunningKafka, announce: Callable[[str], None]
     ) -> None:
         self._folder = folder
         self._started = started
@@ -80,37 +80,39 @@ class KafkaKeeper:
         stopped = False
         while True:
             await asyncio.sleep(_CHECK_INTERVAL)
-            if embedded_kafka.embedded_status(self._folder) is not None:
-                stopped = False
-                if time.monotonic() - since > _STABLE_SECONDS:
-                    deaths = 0
-                continue
+            running = embedded_kafka.embedded_status(self._folder)
             reason = embedded_kafka.death_notice(self._folder)
             if reason is None:
-                if not stopped:
+                if running is None and not stopped:
                     self._announce("Kafka was stopped: the stages wait until it is started again")
-                stopped = True
+                stopped = running is None
+                if not stopped and time.monotonic() - since > _STABLE_SECONDS:
+                    deaths = 0
                 continue
             deaths += 1
             wait = _RESTARTS.longest_delay(deaths)
-            self._announce(f"Kafka has died ({reason}); it is started again in {wait:g} s")
+            what = "Kafka" if running is None or running.size == 1 else "a node of Kafka"
+            self._announce(f"{what} has died ({reason}); it is started again in {wait:g} s")
             await asyncio.sleep(wait)
             await self._start_again()
             since = time.monotonic()
 
     async def stop(self) -> None:
-        """Stop the process that was started here, and no other."""
+        """Stop what was started here, and nothing that somebody else has started since."""
         if await embedded_kafka.stop_embedded(self._folder, only=self._started):
             self._announce("Kafka has ended; its data are kept")
 
     async def _start_again(self) -> None:
-        port = self._started.port
-        if free_port(port) != port:  # its clients know no other
-            self._announce(f"Kafka: another program listens at port {port}")
-            return
+        running = embedded_kafka.embedded_status(self._folder)
+        alive = {} if running is None else running.nodes
+        for number, node in self._started.nodes.items():
+            # Its clients know no other port.
+            if number not in alive and free_port(node.port) != node.port:
+                self._announce(f"Kafka: another program listens at port {node.port}")
+                return
         try:
             again = await embedded_kafka.start_embedded(
-                self._folder, progress=lambda state: self._announce(f"Kafka: {state}"), port=port
+                self._folder, progress=lambda state: self._announce(f"Kafka: {state}")
             )
         except BrokerError as error:
             self._announce(f"Kafka: {error}")

@@ -19,7 +19,7 @@ from farandole.broker import embedded_kafka
 from farandole.broker.aiokafka_internals import require_brokers, require_cluster
 from farandole.broker.broker_errors import ForeignClusterError
 from farandole.broker.broker_resolution import resolve_broker
-from farandole.broker.embedded_kafka import RunningBroker
+from farandole.broker.embedded_node import RunningBroker, write_json
 from farandole.broker.kafka_clients import (
     make_admin_client,
     make_consumer,
@@ -127,7 +127,7 @@ def robbed(kafka: Settings, tmp_path: Path) -> Iterator[Path]:
     starting = RunningBroker(
         kafka.bootstrap, child.pid, started, str(place / "kafka.log"), cluster_id="own"
     )
-    embedded_kafka._write_json(place / "running.json", asdict(starting))
+    write_json(place / "running.json", asdict(starting))
     yield tmp_path
     child.kill()
     child.wait()

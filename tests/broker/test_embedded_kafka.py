@@ -22,7 +22,8 @@ from farandole.broker import embedded_kafka
 from farandole.broker.broker_errors import BrokerError, InvalidSettingsError, UnreachableError
 from farandole.broker.broker_resolution import resolve_broker
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.embedded_kafka import RunningBroker
+from farandole.broker.embedded_kafka import RunningKafka
+from farandole.broker.embedded_node import RunningBroker, write_json
 from farandole.broker.java_runtime import prepare_java_runtime
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.kafka_ports import free_port
@@ -42,7 +43,7 @@ MANY = 16
 def quiet(_: str) -> None: ...
 
 
-async def begin(folder: Path, **how: object) -> RunningBroker:
+async def begin(folder: Path, **how: object) -> RunningKafka:
     return await embedded_kafka.start_embedded(folder, progress=quiet, properties=FEW, **how)  # type: ignore[arg-type]
 
 
@@ -65,7 +66,7 @@ async def folder(formatted: Path, tmp_path: Path) -> AsyncIterator[Path]:
     await embedded_kafka.stop_embedded(tmp_path)
 
 
-def of(running: RunningBroker) -> Settings:
+def of(running: RunningKafka) -> Settings:
     return Settings(bootstrap=running.address, namespace=f"t{secrets.token_hex(4)}")
 
 
@@ -88,7 +89,7 @@ async def test_any_process_may_stop_it(folder: Path) -> None:
         sys.executable, "-c", code, str(folder), stdout=subprocess.DEVNULL
     )
     assert await stopper.wait() == 0
-    assert process_start_time(running.pid) is None
+    assert process_start_time(running.first.pid) is None
     assert embedded_kafka.embedded_status(folder) is None
 
 
@@ -114,9 +115,9 @@ async def test_what_was_acknowledged_survives_a_kill(folder: Path) -> None:
             await writer.begin_transaction()
             await writer.send_and_wait(topic, b"1", key=b"%d" % i, partition=i)
         await asyncio.gather(*(writer.commit_transaction() for writer in writers))
-        os.kill(running.pid, signal.SIGKILL)
+        os.kill(running.first.pid, signal.SIGKILL)
     controller = _controller(folder)
-    assert await end_process(running.pid, running.started, (signal.SIGKILL, 5.0))
+    assert await end_process(running.first.pid, running.first.started, (signal.SIGKILL, 5.0))
     again = await begin(folder)
     after = before.model_copy(update={"bootstrap": again.address})
     assert await read_table(after, topic) == {b"%d" % i: b"1" for i in range(MANY)}
@@ -134,9 +135,9 @@ async def test_a_taken_port_leads_to_another_that_is_remembered(folder: Path) ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         first = await begin(folder, port=port)
-        assert first.port != port
+        assert first.first.port != port
     await embedded_kafka.stop_embedded(folder)
-    assert (await begin(folder)).port == first.port
+    assert (await begin(folder)).first.port == first.first.port
 
 
 async def test_two_folders_with_one_recorded_port_start_at_once(
@@ -153,9 +154,9 @@ async def test_two_folders_with_one_recorded_port_start_at_once(
     )
     try:
         first, second = await asyncio.gather(begin(folder), begin(copy))
-        assert first.port != second.port
+        assert first.first.port != second.first.port
         for running in (first, second):
-            assert running.is_alive
+            assert running.first.is_alive
             async with ClusterAdmin.open(Settings(bootstrap=running.address)) as admin:
                 assert await admin.cluster_id() == running.cluster_id
         assert runtime.cache.exists() == cached
@@ -165,8 +166,8 @@ async def test_two_folders_with_one_recorded_port_start_at_once(
 
 async def test_a_dead_broker_is_told_from_one_that_was_stopped(folder: Path) -> None:
     running = await begin(folder)
-    os.kill(running.pid, signal.SIGKILL)
-    assert await end_process(running.pid, running.started, (signal.SIGKILL, 5.0))
+    os.kill(running.first.pid, signal.SIGKILL)
+    assert await end_process(running.first.pid, running.first.started, (signal.SIGKILL, 5.0))
     assert embedded_kafka.death_notice(folder) is not None
     with pytest.raises(UnreachableError, match=r"Kafka has died .*farandole kafka start"):
         await resolve_broker(Settings(), folder, start=False, progress=quiet)
@@ -178,9 +179,9 @@ async def test_it_is_reached_from_this_machine_alone(folder: Path) -> None:
     """Where somebody listens on every address, no other address can be had at that port."""
     running = await begin(folder)
     with socket.socket() as other:
-        other.bind(("127.0.0.2", running.port))
+        other.bind(("127.0.0.2", running.first.port))
     for host in ("localhost", "127.0.0.1"):
-        async with ClusterAdmin.open(Settings(bootstrap=f"{host}:{running.port}")) as admin:
+        async with ClusterAdmin.open(Settings(bootstrap=f"{host}:{running.first.port}")) as admin:
             assert await admin.topics()
 
 
@@ -201,7 +202,7 @@ async def test_an_interrupted_start_leaves_nothing_behind(folder: Path) -> None:
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert process_start_time(running.pid) is None
+    assert process_start_time(running.first.pid) is None
     assert not (embedded_kafka.kafka_home(folder) / "running.json").exists()
 
 
@@ -222,7 +223,7 @@ async def test_a_damaged_class_cache_does_not_prevent_a_start(
     else:
         damaged.write_bytes(b"no cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert (await begin(folder)).is_alive
+    assert (await begin(folder)).first.is_alive
 
 
 async def test_a_setting_that_kafka_refuses_is_one_line(tmp_path: Path) -> None:
@@ -245,7 +246,7 @@ async def test_a_pid_that_now_is_another_process_is_not_the_broker(tmp_path: Pat
     place = embedded_kafka.kafka_home(tmp_path)
     place.mkdir(parents=True)
     ours = RunningBroker("localhost:1", os.getpid(), -1.0, "log")
-    embedded_kafka._write_json(place / "running.json", asdict(ours))
+    write_json(place / "running.json", asdict(ours))
     assert embedded_kafka.embedded_status(tmp_path) is None
     assert not await embedded_kafka.stop_embedded(tmp_path)
 
@@ -295,7 +296,7 @@ async def test_without_maven_central_a_stand_in_is_started_and_said_loudly(tmp_p
             await admin.create_topics({"t": TopicSpec(1)})
     finally:
         assert await embedded_kafka.stop_embedded(tmp_path)
-    assert process_start_time(running.pid) is None
+    assert process_start_time(running.first.pid) is None
 
 
 @pytest.mark.usefixtures("no_maven")
@@ -309,9 +310,9 @@ async def test_two_stand_ins_that_start_at_once_have_a_port_each(tmp_path: Path)
                 for folder in folders
             )
         )
-        assert first.port != second.port
-        assert first.is_alive
-        assert second.is_alive
+        assert first.first.port != second.first.port
+        assert first.first.is_alive
+        assert second.first.is_alive
     finally:
         for folder in folders:
             await embedded_kafka.stop_embedded(folder)

@@ -24,7 +24,7 @@ from farandole.broker.broker_errors import (
     UnreachableError,
 )
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.embedded_kafka import RunningBroker
+from farandole.broker.embedded_kafka import RunningKafka
 from farandole.broker.kafka_clients import (
     make_consumer,
     make_producer,
@@ -154,7 +154,7 @@ async def test_tls_is_not_spoken_there(kafka: Settings) -> None:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningKafka]:
     """A Kafka that may be frozen."""
     folder = tmp_path_factory.mktemp("own")
     try:
@@ -175,7 +175,7 @@ def complaints() -> Iterator[list[dict[str, Any]]]:
 @pytest.mark.kafka
 @pytest.mark.parametrize("leave", ["close_hard", "opened"])
 async def test_the_end_of_a_client_does_not_wait_for_a_frozen_broker(
-    own: RunningBroker, leave: str, complaints: list[dict[str, Any]]
+    own: RunningKafka, leave: str, complaints: list[dict[str, Any]]
 ) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     settings = Settings(bootstrap=own.address, replication_factor=1, deadline=5)
@@ -193,7 +193,7 @@ async def test_the_end_of_a_client_does_not_wait_for_a_frozen_broker(
             reader.subscribe([topic])
             await writer.begin_transaction()
             await writer.send_and_wait(topic, b"heard of")
-            os.kill(own.pid, signal.SIGSTOP)
+            os.kill(own.first.pid, signal.SIGSTOP)
             await writer.send(topic, b"never heard of")
             began = loop.time()
             await force_close_client(writer)
@@ -202,13 +202,13 @@ async def test_the_end_of_a_client_does_not_wait_for_a_frozen_broker(
             async with open_client(writer, settings):
                 await writer.begin_transaction()
                 await writer.send_and_wait(topic, b"heard of")
-                os.kill(own.pid, signal.SIGSTOP)
+                os.kill(own.first.pid, signal.SIGSTOP)
                 await writer.send(topic, b"never heard of")
                 began = loop.time()
         assert loop.time() - began < 5
         assert asyncio.all_tasks() == before
     finally:
-        os.kill(own.pid, signal.SIGCONT)
+        os.kill(own.first.pid, signal.SIGCONT)
 
 
 @pytest.mark.kafka

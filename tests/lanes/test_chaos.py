@@ -189,7 +189,7 @@ async def test_a_broker_killed_and_started_again_loses_and_doubles_nothing(tmp_p
         troupe.start()
         await troupe.give(2000)
         await troupe.some(500)
-        os.kill(running.pid, signal.SIGKILL)
+        os.kill(running.first.pid, signal.SIGKILL)
         await until(lambda: embedded_kafka.embedded_status(home) is None, "it survived kill -9")
         await embedded_kafka.start_embedded(home, progress=lambda _: None)
         await troupe.give(500)

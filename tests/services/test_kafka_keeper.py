@@ -13,7 +13,8 @@ import pytest
 
 from farandole.broker import embedded_kafka
 from farandole.broker.broker_errors import BrokerError, UnreachableError
-from farandole.broker.embedded_kafka import RunningBroker
+from farandole.broker.embedded_kafka import RunningKafka
+from farandole.broker.embedded_node import RunningBroker, write_json
 from farandole.broker.kafka_ports import free_port
 from farandole.broker.process_control import process_start_time
 from farandole.broker.settings import Settings
@@ -36,21 +37,25 @@ class Stand:
         self.said: list[str] = []
         self.problems: list[BrokerError] = []
 
-    def spawn(self) -> RunningBroker:
+    def spawn(self, place: Path | None = None) -> None:
+        place = place or self.place
         child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         self.children.append(child)
         started = process_start_time(child.pid)
         assert started is not None
         running = RunningBroker(
-            f"127.0.0.1:{self.port}", child.pid, started, str(self.place / "kafka.log")
+            f"127.0.0.1:{self.port}", child.pid, started, str(place / "kafka.log")
         )
-        embedded_kafka._write_json(self.place / "running.json", asdict(running))
-        return running
+        write_json(place / "running.json", asdict(running))
 
-    async def start(self, folder: Path, **_: object) -> RunningBroker:
+    async def start(self, folder: Path, **_: object) -> RunningKafka:
         if self.problems:
             raise self.problems.pop()
-        return embedded_kafka.embedded_status(folder) or self.spawn()
+        if embedded_kafka.embedded_status(folder) is None:
+            self.spawn()
+        running = embedded_kafka.embedded_status(folder)
+        assert running is not None
+        return running
 
     def kill(self) -> None:
         """The broker dies by itself."""
@@ -91,6 +96,32 @@ async def test_one_that_dies_is_started_again(stand: Stand) -> None:
     assert stand.said[0].startswith(
         "Kafka has died (java.lang.OutOfMemoryError: Java heap space); it is started again"
     )
+
+
+async def test_a_node_of_several_that_dies_is_started_again(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one goes on meanwhile, and both are stopped at the end."""
+    places = [stand.place / "nodes" / number for number in ("1", "2")]
+    for place in places:
+        place.mkdir(parents=True)
+
+    async def start(folder: Path, **_: object) -> RunningKafka:
+        running = embedded_kafka.embedded_status(folder)
+        for number, place in enumerate(places, 1):
+            if running is None or number not in running.nodes:
+                stand.spawn(place)
+        started = embedded_kafka.embedded_status(folder)
+        assert started is not None
+        return started
+
+    monkeypatch.setattr(embedded_kafka, "start_embedded", start)
+    async with running_kafka(Invocation(stand.folder), stand.said.append):
+        stand.kill()
+        await until(lambda: len(stand.children) == 3)
+        assert stand.alive() == [True, False, True]
+    assert stand.alive() == [False, False, False]
+    assert stand.said[0].startswith("a node of Kafka has died (node 2: ")
 
 
 async def test_it_is_tried_again_until_there_is_space_on_the_disk(stand: Stand) -> None:

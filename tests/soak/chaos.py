@@ -46,6 +46,7 @@ class Chaos:
     freezes: int = 0
     outages: int = 0
     _spared: set[int] = field(default_factory=set)
+    _outage: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def kill(self) -> None:
         name, pid = self._victim()
@@ -68,20 +69,23 @@ class Chaos:
         self.freezes += 1
         log.info("soak.woken", process=name, at=self.consumed())
 
-    def outage(self, home: Path) -> Callable[[], Awaitable[None]]:
-        """Kill the broker of a folder and start it again."""
+    def outage(self, home: Path, node: int = 1) -> Callable[[], Awaitable[None]]:
+        """Kill a node of a folder's Kafka and start it again, once no other one is dead."""
 
         async def kill_and_start() -> None:
-            running = embedded_kafka.embedded_status(home)
-            assert running
-            log.info("soak.broker_killed", at=self.consumed())
-            os.kill(running.pid, signal.SIGKILL)
-            # A large process is a zombie for a while before the kernel closes what it listened on.
-            await until(lambda: _free(running.port), 20, "its port was not given back")
-            again = await embedded_kafka.start_embedded(home, progress=lambda _: None)
-            assert again.address == running.address
-            self.outages += 1
-            log.info("soak.broker_back", at=self.consumed())
+            async with self._outage:
+                running = embedded_kafka.embedded_status(home)
+                assert running
+                broker = running.nodes[node]
+                log.info("soak.broker_killed", node=node, at=self.consumed())
+                os.kill(broker.pid, signal.SIGKILL)
+                # A large process is a zombie for a while before the kernel closes what it listened
+                # on.
+                await until(lambda: _free(broker.port), 20, "its port was not given back")
+                again = await embedded_kafka.start_embedded(home, progress=lambda _: None)
+                assert again.address == running.address
+                self.outages += 1
+                log.info("soak.broker_back", node=node, at=self.consumed())
 
         return kill_and_start
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,9 +58,10 @@ def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
     )
 
     async def run() -> None:
+        chaos = await prepared(settings, SEED)
         await survived(
-            await prepared(settings, SEED), weeks_of(LINES), table(tmp_path),
-            kills=KILLS, freezes=FREEZES, broker=home, patience=300 + LINES / 100,
+            chaos, weeks_of(LINES), table(tmp_path), kills=KILLS, freezes=FREEZES,
+            outages=[chaos.outage(home)], patience=300 + LINES / 100,
         )  # fmt: skip
 
     try:
@@ -68,6 +69,36 @@ def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
         began = time.monotonic()
         assert_clean(settings, ROOT)
         log.info("soak.audited", seconds=round(time.monotonic() - began, 1))
+    finally:
+        asyncio.run(embedded_kafka.stop_embedded(home))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_all_lines_arrive_once_though_each_of_three_brokers_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replicas of the others go on meanwhile. SOAK_LINES and SOAK_SEED say how much of it."""
+    home = tmp_path / "three brokers"
+    home.mkdir()
+    monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
+    try:
+        running = asyncio.run(
+            embedded_kafka.start_embedded(home, progress=lambda _: None, port=19292, nodes=3)
+        )
+        settings = Settings(bootstrap=running.address, session_timeout=3, heartbeat_interval=0.5)
+
+        async def run() -> None:
+            chaos = await prepared(settings, SEED)
+            outages = [chaos.outage(home, node) for node in running.nodes]
+            await survived(
+                chaos, weeks_of(LINES), table(tmp_path), kills=0,
+                outages=outages, patience=300 + LINES / 100,
+            )  # fmt: skip
+            assert chaos.outages == len(outages)
+
+        asyncio.run(run())
+        assert_clean(settings, ROOT)
     finally:
         asyncio.run(embedded_kafka.stop_embedded(home))
 
@@ -80,7 +111,7 @@ async def survived(
     kills: int,
     patience: float,
     freezes: int = 0,
-    broker: Path | None = None,
+    outages: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> None:
     """One run over the weeks under all these faults, and its books, which must balance."""
     wanted = await asyncio.to_thread(expected_figures, weeks)
@@ -92,8 +123,7 @@ async def survived(
         if name != "plan"
     )
     faults = [chaos.kill] * kills + [chaos.freeze] * freezes
-    if broker is not None:
-        faults.append(chaos.outage(broker))  # type: ignore[arg-type]
+    faults += outages  # type: ignore[arg-type]  # of other callables
     chaos.die.shuffle(faults)
     stopping = asyncio.Event()
     running = asyncio.create_task(chaos.supervisor.run(stopping))
