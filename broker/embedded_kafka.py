@@ -101,7 +101,7 @@ def kafka_home(folder: Path) -> Path:
 
 def _places(home: Path) -> list[Path]:
     """Return the folders of the nodes, in the order of their numbers."""
-    several = home / "nodes"
+    several = home / embedded_node.NODES_FOLDER
     if not several.is_dir():
         return [home]
     return [several / str(number) for number in range(1, len(list(several.iterdir())) + 1)]
@@ -184,7 +184,7 @@ async def start_embedded(
 
 
 def _is_formatted(home: Path) -> bool:
-    return (home / "data").exists() or (home / "nodes").exists()
+    return (home / "data").exists() or (home / embedded_node.NODES_FOLDER).exists()
 
 
 def _require_size(home: Path, nodes: int | None) -> None:

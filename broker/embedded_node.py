@@ -42,6 +42,8 @@ START_TIMEOUT = 60.0  # seconds
 STOP_TIMEOUT = 30.0  # seconds from SIGTERM to SIGKILL
 _PROBE_TIMEOUT = 2.0  # seconds
 _MAX_STARTS = 3
+NODES_FOLDER = "nodes"
+"""The folder of the nodes' places if there are several."""
 SETTLING = "it was killed: settling what it left behind"
 
 
@@ -117,7 +119,8 @@ def node_death(place: Path) -> str | None:
     output = Path(str(state.get("log")))
     if output.parent != place or running_node(place) is not None:
         return None
-    return death_reason(place, output, _begun(place))
+    alone = place.parent.name != NODES_FOLDER
+    return death_reason(place, output, _begun(place), alone=alone)
 
 
 def _begun(place: Path) -> float:

@@ -25,23 +25,23 @@ def disk_full_text(place: object) -> str:
     return f"the disk that holds {place} is full: free some space"
 
 
-def death_reason(place: Path, output: Path, started: float) -> str:
+def death_reason(place: Path, output: Path, started: float, *, alone: bool = True) -> str:
     """Return why the broker whose files are in `place` has ended: the last error in its `output`
     and in `kafka.out`, or the last line if there is no error. `started` is when it was started, in
-    seconds of the epoch: the log may go further back."""
-    files = dict.fromkeys((place / "kafka.out", output))
-    lines = [
-        line
-        for file in files
-        for line in _lines_since(file, started)
-        if _STARTED_TEXT not in line  # it explains nothing
-    ]
-    if any(text in line for line in lines for text in _DISK_FULL_TEXTS):
+    seconds of the epoch: the log may go further back. Unless it is `alone`, its `output` only says
+    whether the disk is full: there is always an error about another node in it."""
+    printed = place / "kafka.out"
+    lines = {
+        file: [line for line in _lines_since(file, started) if _STARTED_TEXT not in line]
+        for file in (printed, output)
+    }
+    if any(text in line for said in lines.values() for line in said for text in _DISK_FULL_TEXTS):
         return disk_full_text(place)
+    reasons = [line for said in lines.values() for line in said] if alone else lines[printed]
     complaints = [
-        line for line in lines if re.match(r"(Caused by: )?[\w.]+(Exception|Error): ", line)
+        line for line in reasons if re.match(r"(Caused by: )?[\w.]+(Exception|Error): ", line)
     ]
-    found = (complaints or lines or ["it said nothing"])[-1]
+    found = (complaints or reasons or ["it said nothing"])[-1]
     return found[:300]
 
 

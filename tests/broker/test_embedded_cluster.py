@@ -145,6 +145,13 @@ def test_status_names_a_dead_node_and_what_to_do(stand: Stand) -> None:
     assert nodes[1] == {"node": 2, "running": False, "reason": "java.lang.Error: no luck"}
 
 
+def test_an_error_about_another_node_is_no_reason_of_a_death(stand: Stand) -> None:
+    log = "java.io.IOException: Connection to 127.0.0.1:9092 (id: 1) failed.\n"
+    (stand.nodes / "2" / "kafka.log").write_text(log)
+    stand.kill(2)
+    assert "node 2 has died (it said nothing)" in stand.status().stdout
+
+
 def test_one_node_of_three_is_too_few(stand: Stand) -> None:
     stand.kill(1)
     stand.kill(3)
