@@ -13,7 +13,9 @@ import click
 import pytest
 
 from farandole.cli.__main__ import farandole
+from farandole.cli.rendering.top_view import rates_lines
 from farandole.events.kafka_names import KafkaNames
+from farandole.operations.status.stage_rates import RatesResult
 from farandole.router.topology_file_check import check_topology_file
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,14 @@ def test_the_program_that_tries_the_image_runs() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_the_stand_in_has_the_programs_of_the_base_image_that_the_build_runs() -> None:
+    runs = re.findall(r"(?:^RUN|&&) (python|pip) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    stand_in = (ROOT / "deploy" / "stand-in" / "python.Dockerfile").read_text()
+    assert set(runs) == {"python", "pip"}
+    for name in set(runs):
+        assert f" /usr/local/bin/{name}\n" in stand_in.replace(" \\\n", "\n"), name
+
+
 def test_there_are_programs_and_commands_to_check() -> None:
     assert {name for name, _ in python_parts()} == {"rehearse", "build"}
     assert {words[0] for words in commands()} >= {"history", "tail", "trigger", "top"}
@@ -89,6 +99,16 @@ def test_each_command_that_it_runs_is_there_with_its_options(words: list[str]) -
         command = farandole.get_command(context, words[0])
     assert command is not None, words
     command.make_context(words[0], words[1:])  # a usage error is the failure
+
+
+def test_it_finds_the_stage_in_the_table_of_rates() -> None:
+    (pattern,) = re.findall(r"farandole top .*grep -q '(.*)'", REHEARSAL)
+    span = {"rate": 1.0, "handling_ms": None, "age": None, "dead_share": None}
+    stage = {"pipeline": "order-lines", "stage": "load", "last": 0.0}
+    rates = RatesResult(
+        trouble=None, unread=0, stages=[{**stage, "10s": span, "1m": span, "10m": span}]
+    )
+    assert [line for line in rates_lines(rates, now=1.0) if re.search(pattern, line)]
 
 
 def test_the_file_that_it_saves_can_be_applied(tmp_path: Path) -> None:
