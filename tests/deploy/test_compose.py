@@ -21,6 +21,12 @@ from farandole.broker.kafka_node_config import server_properties
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.cli.__main__ import farandole
 from farandole.notifier.settings import NotifierSettings
+from farandole.services.companion_services import (
+    COMPANION_COMMANDS,
+    CompanionCommand,
+    companion_service,
+)
+from farandole.services.invocation import Invocation
 from farandole.services.liveness_file import LIVENESS_FILE_VARIABLE
 from farandole.services.supervisor import DRAIN_TIMEOUT
 
@@ -36,6 +42,11 @@ ITS_OWN = {
     "listeners",
     "log.dirs",
 }
+
+
+def grace_seconds(service: str) -> float:
+    """How long a container may take from SIGTERM on; Compose's own default is 10 s."""
+    return float(ours()[service].get("stop_grace_period", "10s").removesuffix("s"))
 
 
 def unset(text: str) -> str:
@@ -125,11 +136,12 @@ def test_a_slow_start_is_no_failure(service: str) -> None:
 
 
 def test_the_health_checks_read_the_file_that_services_touch(tmp_path: Path) -> None:
-    for name in ("worker", "bookkeeper", "notifier", "monitor"):
+    (tmp_path / "in-force").touch()  # the router need not ask Kafka
+    for name in ("router", "worker", "bookkeeper", "notifier", "monitor"):
         service = ours()[name]
         file = service["environment"][LIVENESS_FILE_VARIABLE]
         (_, told) = service["healthcheck"]["test"]
-        check = told.replace("$$", "$").replace(file, str(tmp_path / "alive"))
+        check = told.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")
         assert file in told
         assert subprocess.run(["sh", "-c", check], stderr=subprocess.DEVNULL).returncode == 1
         (tmp_path / "alive").touch()
@@ -138,6 +150,13 @@ def test_the_health_checks_read_the_file_that_services_touch(tmp_path: Path) -> 
         os.utime(tmp_path / "alive", (old, old))
         assert subprocess.run(["sh", "-c", check]).returncode == 1
         (tmp_path / "alive").unlink()
+
+
+def test_a_hang_is_seen_within_half_a_minute() -> None:
+    for name in ("router", "worker", "bookkeeper", "notifier", "monitor"):
+        check = ours()[name]["healthcheck"]
+        (stale,) = re.findall(r"(\d+) seconds ago", " ".join(check["test"]))
+        assert int(stale) + check["retries"] * int(check["interval"].removesuffix("s")) <= 30, name
 
 
 def test_the_monitor_can_write_and_be_found() -> None:
@@ -230,8 +249,16 @@ def test_the_catcher_may_write_where_it_keeps_its_mails() -> None:
 
 
 def test_a_worker_is_given_the_time_to_drain() -> None:
-    grace = ours()["worker"]["stop_grace_period"]
-    assert int(grace.removesuffix("s")) > DRAIN_TIMEOUT
+    assert grace_seconds("worker") > DRAIN_TIMEOUT
+
+
+@pytest.mark.parametrize("command", COMPANION_COMMANDS)
+def test_a_service_is_given_the_time_that_a_supervisor_gives_it(
+    command: CompanionCommand, tmp_path: Path
+) -> None:
+    (name,) = (name for name, of in ours().items() if of["command"] == [command])
+    supervised = companion_service(Invocation(tmp_path), Settings(), command, level="info")
+    assert grace_seconds(name) >= supervised.drain_timeout
 
 
 def test_each_of_our_packages_is_let_into_the_image() -> None:
