@@ -11,9 +11,6 @@ from collections import deque
 
 from farandole.events.topology_version import BreakerPolicy
 
-SILENT_SHARE = 0.1
-"""The share of the window in which no try succeeded, after which only failures count."""
-
 
 class CircuitBreaker:
     """The breaker of one lane. Times are seconds of any one clock."""
@@ -56,16 +53,8 @@ class CircuitBreaker:
             return
         tried = sum(bucket[1] for bucket in self._buckets)
         failed = sum(bucket[2] for bucket in self._buckets)
-        if failed >= self._policy.failures and (
-            failed >= self._policy.share * tried or self._nothing_succeeds(now)
-        ):
+        if failed >= self._policy.failures and failed >= self._policy.share * tried:
             self.open(now)
-
-    def _nothing_succeeds(self, now: float) -> bool:
-        """Return True if tries enough to open it have failed since the last success, and that is
-        not just now. The many successes of a busy lane would hide an outage for a whole window."""
-        silent = now - self.last_success >= self._policy.window * SILENT_SHARE
-        return silent and self.failures_in_a_row >= self._policy.failures
 
     def open(self, now: float) -> None:
         """Open it; the first probe is due one probe interval later."""
