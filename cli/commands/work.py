@@ -33,7 +33,7 @@ def work(
 async def _run_workers(
     context: CliContext, stages: tuple[str, ...], processes: int | None, together: bool, level: str
 ) -> None:
-    from farandole.catalog.active_stages import hosted_stages
+    from farandole.catalog.active_stages import active_stages, hosted_stages
     from farandole.catalog.published_versions import VersionsByNumber, follow_versions
     from farandole.services.pipeline_supervision import supervise_until_stopped
     from farandole.services.supervisor import ServiceSpec
@@ -55,6 +55,7 @@ async def _run_workers(
 
     async with follow_versions(settings, await context.pipeline(settings)) as published:
         for stage in stages:
+            require_known(stage, active_stages(published.versions), "stage")
             require_known(stage, hosted_stages(published.versions), "stage that workers host")
         newest = published.versions[max(published.versions)]
         hosted = ", ".join(stages) or "all stages"
