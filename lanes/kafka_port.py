@@ -177,11 +177,13 @@ class KafkaPort:
             return {}
         if room is None:
             return await self._read_tables()
-        if not room.reserve():
-            log.warning("lane.waits", lane=self.transactional_id, why="no memory for its state")
-            while not room.reserve():
-                await self.wait()
-                self.raise_if_stopping()
+        said = False
+        while not room.reserve():
+            if room.is_full and not said:
+                log.warning("lane.waits", lane=self.transactional_id, why="no memory for its state")
+                said = True
+            await self.wait()
+            self.raise_if_stopping()
         try:
             return await self._read_tables()
         finally:

@@ -38,6 +38,10 @@ def _no_topics() -> Mapping[str, KnownTopic]:
 class StateRoom(Protocol):
     """What limits the memory that the states of all lanes of a process take."""
 
+    @property
+    def is_full(self) -> bool:
+        """True if there is no room until lanes have drained; otherwise lanes only take turns."""
+
     def reserve(self) -> bool:
         """Return True if a lane may read its state now; then it calls `release` when it has."""
 
