@@ -29,6 +29,7 @@ from farandole.broker.aiokafka_internals import (
     TxnOffsetCommitRequest_v0,
     types,
 )
+from farandole.broker.flexible_types import NO_TAGS, TAGS, TEXT
 
 log = structlog.get_logger()
 
@@ -153,16 +154,13 @@ def _warn_of_old_broker() -> None:
     )
 
 
-# The requests. From version 3 of the one and 6 of the other on, they are "flexible": lengths are
-# variable-length integers, and each structure ends in tagged fields, of which there are none.
+# The requests. From version 3 of the one and 6 of the other on, they are flexible.
 
-_TEXT = types.CompactString("utf-8")
-_NO_TAGS: dict[int, bytes] = {}
-_END = types.TaggedFields.encode(_NO_TAGS)
+_END = types.TaggedFields.encode(NO_TAGS)
 _OFFSET = Struct(">iqi")  # partition, offset, leader epoch
 
 # What is the same in each transaction of a lane is encoded once.
-_text = lru_cache(4096)(_TEXT.encode)
+_text = lru_cache(4096)(TEXT.encode)
 _count = lru_cache(256)(lambda items: types.UnsignedVarInt32.encode(items + 1))
 
 
@@ -178,7 +176,7 @@ def _sender_part(
             types.Int16.encode(epoch),
             types.Int32.encode(member.generation),
             _text(member.member_id),
-            _TEXT.encode(None),  # no instance id
+            TEXT.encode(None),  # no instance id
         )
     )
 
@@ -188,7 +186,7 @@ def _offsets_part(topics: _Offsets) -> bytes:
     for topic, of_topic in topics.items():
         parts += [_text(topic), _count(len(of_topic))]
         for partition, offset, metadata in of_topic:
-            parts += [_OFFSET.pack(partition, offset, -1), _TEXT.encode(metadata), _END]
+            parts += [_OFFSET.pack(partition, offset, -1), TEXT.encode(metadata), _END]
         parts.append(_END)
     parts.append(_END)
     return b"".join(parts)
@@ -208,19 +206,19 @@ class _TxnOffsetCommitResponseV3(Response):  # type: ignore[misc]
         (
             "errors",
             types.CompactArray(
-                ("topic", _TEXT),
+                ("topic", TEXT),
                 (
                     "partition_errors",
                     types.CompactArray(
                         ("partition", types.Int32),
                         ("error_code", types.Int16),
-                        ("tags", types.TaggedFields),
+                        TAGS,
                     ),
                 ),
-                ("tags", types.TaggedFields),
+                TAGS,
             ),
         ),
-        ("tags", types.TaggedFields),
+        TAGS,
     )
 
 
@@ -259,23 +257,23 @@ class _OffsetFetchResponseV7(Response):  # type: ignore[misc]
         (
             "topics",
             types.CompactArray(
-                ("topic", _TEXT),
+                ("topic", TEXT),
                 (
                     "partitions",
                     types.CompactArray(
                         ("partition", types.Int32),
                         ("offset", types.Int64),
                         ("leader_epoch", types.Int32),
-                        ("metadata", _TEXT),
+                        ("metadata", TEXT),
                         ("error_code", types.Int16),
-                        ("tags", types.TaggedFields),
+                        TAGS,
                     ),
                 ),
-                ("tags", types.TaggedFields),
+                TAGS,
             ),
         ),
         ("error_code", types.Int16),
-        ("tags", types.TaggedFields),
+        TAGS,
     )
 
 
@@ -285,17 +283,17 @@ class _OffsetFetchV7(RequestStruct):  # type: ignore[misc]
     API_VERSION = 7
     RESPONSE_TYPE = _OffsetFetchResponseV7
     SCHEMA = types.Schema(
-        ("group_id", _TEXT),
+        ("group_id", TEXT),
         (
             "topics",
             types.CompactArray(
-                ("topic", _TEXT),
+                ("topic", TEXT),
                 ("partitions", types.CompactArray(types.Int32)),
-                ("tags", types.TaggedFields),
+                TAGS,
             ),
         ),
         ("require_stable", types.Boolean),
-        ("tags", types.TaggedFields),
+        TAGS,
     )
 
 
@@ -309,5 +307,5 @@ class _OffsetFetch(Request[OffsetFetchRequest_v3 | _OffsetFetchV7]):  # type: ig
     def build(self, struct: Any) -> Any:
         if struct.API_VERSION < 7:
             return struct(self._group, list(self._topics.items()))
-        topics = [(topic, partitions, _NO_TAGS) for topic, partitions in self._topics.items()]
-        return struct(self._group, topics, True, _NO_TAGS)
+        topics = [(topic, partitions, NO_TAGS) for topic, partitions in self._topics.items()]
+        return struct(self._group, topics, True, NO_TAGS)

@@ -24,6 +24,7 @@ from farandole.broker.aiokafka_internals import (
     send_consumer_request,
     types,
 )
+from farandole.broker.flexible_types import NO_TAGS, TAGS, TEXT
 from farandole.broker.settings import Settings
 
 _NO_ID = bytes(16)
@@ -72,9 +73,7 @@ class _Uuid(types.AbstractType):  # type: ignore[misc]
         return read
 
 
-_TEXT = types.CompactString("utf-8")
 _NUMBERS = types.CompactArray(types.Int32)
-_TAGS = ("tags", types.TaggedFields)
 
 
 class _TopicMetadataResponseV10(Response):  # type: ignore[misc]
@@ -86,19 +85,19 @@ class _TopicMetadataResponseV10(Response):  # type: ignore[misc]
             "brokers",
             types.CompactArray(
                 ("node_id", types.Int32),
-                ("host", _TEXT),
+                ("host", TEXT),
                 ("port", types.Int32),
-                ("rack", _TEXT),
-                _TAGS,
+                ("rack", TEXT),
+                TAGS,
             ),
         ),
-        ("cluster_id", _TEXT),
+        ("cluster_id", TEXT),
         ("controller_id", types.Int32),
         (
             "topics",
             types.CompactArray(
                 ("error_code", types.Int16),
-                ("topic", _TEXT),
+                ("topic", TEXT),
                 ("topic_id", _Uuid),
                 ("is_internal", types.Boolean),
                 (
@@ -111,15 +110,15 @@ class _TopicMetadataResponseV10(Response):  # type: ignore[misc]
                         ("replicas", _NUMBERS),
                         ("isr", _NUMBERS),
                         ("offline_replicas", _NUMBERS),
-                        _TAGS,
+                        TAGS,
                     ),
                 ),
                 ("authorized_operations", types.Int32),
-                _TAGS,
+                TAGS,
             ),
         ),
         ("cluster_authorized_operations", types.Int32),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -129,11 +128,11 @@ class _TopicMetadataV10(RequestStruct):  # type: ignore[misc]
     API_VERSION = 10
     RESPONSE_TYPE = _TopicMetadataResponseV10
     SCHEMA = types.Schema(
-        ("topics", types.CompactArray(("topic_id", _Uuid), ("topic", _TEXT), _TAGS)),
+        ("topics", types.CompactArray(("topic_id", _Uuid), ("topic", TEXT), TAGS)),
         ("allow_auto_topic_creation", types.Boolean),
         ("include_cluster_authorized_operations", types.Boolean),
         ("include_topic_authorized_operations", types.Boolean),
-        _TAGS,
+        TAGS,
     )
 
 
@@ -144,5 +143,5 @@ class _TopicMetadata(Request[_TopicMetadataV10]):  # type: ignore[misc]
         self._topics = topics
 
     def build(self, struct: Any) -> Any:
-        asked: list[Any] = [(_NO_ID, topic, {}) for topic in self._topics]
-        return struct(asked, False, False, False, {})
+        asked: list[Any] = [(_NO_ID, topic, NO_TAGS) for topic in self._topics]
+        return struct(asked, False, False, False, NO_TAGS)
