@@ -41,20 +41,17 @@ async def running_kafka(
         return
     keeper = KafkaKeeper(folder, started, announce)
     keeping = asyncio.create_task(keeper.run())
+    goes_on = False
     try:
         yield settings
     except BrokerError:
+        goes_on = True
         announce("Kafka goes on; to stop it: " + invocation.command_line("kafka", "stop"))
         raise
-    except BaseException:
-        await _end(keeping)
-        await keeper.stop()
-        raise
-    else:
-        await _end(keeping)
-        await keeper.stop()
     finally:
         await _end(keeping)
+        if not goes_on:
+            await keeper.stop()
 
 
 async def _end(task: asyncio.Task[None]) -> None:
