@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.table_follower import follow_table
+from farandole.broker.table_follower import TableFollower, follow_table
 from farandole.broker.topic_creation import TopicSpec
 from tests.undecodable import undecodable
 
@@ -85,9 +88,11 @@ async def test_the_newest_stands_last_with_its_time(settings: Settings, topic: s
         assert follower.written_at[b"b"] == before[b"b"]
 
 
-async def test_an_uncommitted_record_is_not_read_and_blocks_nobody(
+@asynccontextmanager
+async def uncommitted_row(
     settings: Settings, topic: str
-) -> None:
+) -> AsyncIterator[tuple[TableFollower, AIOKafkaProducer]]:
+    """A follower, and who has written a row in a transaction that is open."""
     async with (
         follow_table(settings, topic) as follower,
         open_client(
@@ -96,6 +101,13 @@ async def test_an_uncommitted_record_is_not_read_and_blocks_nobody(
     ):
         await writer.begin_transaction()
         await writer.send_and_wait(topic, key=b"a", value=b"1")
+        yield follower, writer
+
+
+async def test_an_uncommitted_record_is_not_read_and_blocks_nobody(
+    settings: Settings, topic: str
+) -> None:
+    async with uncommitted_row(settings, topic) as (follower, writer):
         assert await follower.current() == {}
         await writer.abort_transaction()
 
@@ -103,14 +115,7 @@ async def test_an_uncommitted_record_is_not_read_and_blocks_nobody(
 async def test_what_is_written_and_not_yet_committed_can_be_waited_for(
     settings: Settings, topic: str
 ) -> None:
-    async with (
-        follow_table(settings, topic) as follower,
-        open_client(
-            make_producer(settings, transactional_id=f"{settings.namespace}.w"), settings
-        ) as writer,
-    ):
-        await writer.begin_transaction()
-        await writer.send_and_wait(topic, key=b"a", value=b"1")
+    async with uncommitted_row(settings, topic) as (follower, writer):
         asking = asyncio.create_task(follower.settled())
         assert await follower.current() == {}
         await writer.commit_transaction()
