@@ -31,6 +31,8 @@ from farandole.worker.exact_numbers import (
 )
 
 _MAX_ERRORS_SHOWN = 3
+DECIMAL_NUMBERS = 2
+"""The first format of versions under which a Decimal is written as a JSON number, not as text."""
 _JSON_CLASSES = (dict, list, str, int, float, bool, type(None))
 
 
@@ -149,7 +151,7 @@ class PydanticCodec:
         """Return what writes JSON with the aliases of fields, which are also read."""
         annotation = self._annotation
         adapter = TypeAdapter(annotation)
-        write = number_writer(adapter, decimals_are_numbers=version_format >= 2)
+        write = number_writer(adapter, decimals_are_numbers=version_format >= DECIMAL_NUMBERS)
         if self.classes:
             # `by_alias` costs time for every event, so it is left out where there is no alias.
             return partial(write, by_alias=True) if _has_aliases(adapter) else write
