@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-import orjson
 
 from farandole.cli.rendering.errors import discard_stdout
 
@@ -26,7 +25,16 @@ def print_notice(line: str) -> None:
 
 def print_json(data: Any) -> None:
     """Print one JSON document, indented."""
+    import orjson
+
     click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_json_line(data: Any) -> None:
+    """Print one JSON document in one line, at once."""
+    import orjson
+
+    print_byte_lines([orjson.dumps(data)])
 
 
 def print_byte_lines(lines: Iterable[bytes]) -> None:

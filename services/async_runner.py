@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ T = TypeVar("T")
 def run_async(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine and return its result. SIGTERM cancels it like Ctrl-C, so that it can clean
     up. Raises KeyboardInterrupt if it was cancelled."""
+    import asyncio  # takes long to import, and each command imports this module
 
     async def interruptible() -> T:
         task = asyncio.current_task()

@@ -18,7 +18,6 @@ from farandole.cli.parameters import MomentParameter
 from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.errors import CommandError
 from farandole.operations.current_user import current_user
-from farandole.operations.dead_letters.value_repair import MAX_EDITED_LETTERS
 
 if TYPE_CHECKING:
     from farandole.operations.dead_letters.letter_selection import LetterSelection
@@ -106,7 +105,7 @@ def show(context: CliContext, place: str, as_json: bool) -> None:
 
 @dead.command()
 @_selection_options
-@click.option("--edit", is_flag=True, help=f"Edit each in $EDITOR, {MAX_EDITED_LETTERS} at most.")
+@click.option("--edit", is_flag=True, help="Edit each in $EDITOR, 20 at most.")
 @click.option(
     "--patch",
     "patch",

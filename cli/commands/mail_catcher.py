@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
-from farandole.cli.output import print_byte_lines, print_json, print_line
+from farandole.cli.output import print_json, print_json_line, print_line
 from farandole.cli.rendering.errors import CommandError
 from farandole.cli.rendering.tables import format_columns
 from farandole.services.async_runner import run_async
@@ -68,6 +66,8 @@ def _list_mails(folder: Path, as_json: bool) -> None:
 
 
 async def _catch_mails(folder: Path, host: str, port: int, as_json: bool) -> None:
+    import asyncio
+
     from farandole.notifier.mail_catcher import serve_mail_catcher
 
     stopping = asyncio.Event()
@@ -77,7 +77,7 @@ async def _catch_mails(folder: Path, host: str, port: int, as_json: bool) -> Non
 
     def print_mail(mail: CaughtMail) -> None:
         if as_json:
-            print_byte_lines([orjson.dumps(_mail_data(mail))])  # a line for each
+            print_json_line(_mail_data(mail))
         else:
             print_line("  ".join(_mail_row(mail)))
 

@@ -9,11 +9,10 @@ from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
-import orjson
 
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
-from farandole.cli.output import print_byte_lines, print_json, print_line
+from farandole.cli.output import print_json, print_json_line, print_line
 
 if TYPE_CHECKING:
     from farandole.operations.installation import Installation
@@ -96,7 +95,7 @@ async def _watch_run(
                     continue
                 printed, pending = now, False
                 if as_json:
-                    print_byte_lines([orjson.dumps(sheet.to_data())])
+                    print_json_line(sheet.to_data())
                 elif not over:
                     print_line(progress_line(sheet))
     if sheet is not None and not (drawn or as_json):

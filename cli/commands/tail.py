@@ -6,7 +6,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
 from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
@@ -73,4 +72,6 @@ async def _print_records(installation: Installation, request: ReadRequest, full:
 
 
 def _dump_json(data: Any) -> bytes:
+    import orjson
+
     return orjson.dumps(data, option=orjson.OPT_UTC_Z)

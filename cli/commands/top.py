@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -50,6 +49,8 @@ def top(context: CliContext, once: bool, url: str | None, as_json: bool) -> None
 
 async def _show_live(context: CliContext, url: str | None) -> None:
     """Show the table until Ctrl-C. A monitor that ends may come back at another port."""
+    import asyncio
+
     from rich.live import Live
 
     from farandole.cli.rendering.top_view import rates_lines

@@ -11,7 +11,6 @@ from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
-from farandole.events.json_text import compact_json, parse_json
 
 
 @click.command()
@@ -41,6 +40,8 @@ def trigger(context: CliContext, event_type: str, data: str, force: bool, as_jso
 
 def _read_data(option: str) -> bytes:
     """Return the data as one line of JSON. Raises UsageError."""
+    from farandole.events.json_text import compact_json, parse_json
+
     try:
         if option == "-":
             raw = sys.stdin.buffer.read()

@@ -8,7 +8,6 @@ import click
 
 from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
-from farandole.operations.names import require_known
 from farandole.services.async_runner import run_async
 
 
@@ -35,6 +34,7 @@ async def _run_workers(
 ) -> None:
     from farandole.catalog.active_stages import active_stages, hosted_stages
     from farandole.catalog.published_versions import VersionsByNumber, follow_versions
+    from farandole.operations.names import require_known
     from farandole.services.pipeline_supervision import supervise_until_stopped
     from farandole.services.supervisor import ServiceSpec
     from farandole.services.worker_services import worker_services

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import click
@@ -55,3 +57,21 @@ def test_a_command_of_ours_needs_no_entry_point(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(command_groups, "registered_commands", dict)
     assert isinstance(load_command("keep-books"), click.Command)
     assert load_command("nothing") is None
+
+
+def test_the_help_imports_nothing_that_is_slow() -> None:
+    """Each command is imported to show its first sentence; what it works with is not."""
+    code = (
+        "import sys; from farandole.cli.__main__ import main\n"
+        "sys.argv = ['farandole', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Run it:" in ended.stdout
+    modules = ended.stderr.split()
+    packages = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
+    assert packages - {"__main__", "sitecustomize"} == {"click", "farandole"}
+    assert "asyncio" not in modules
+    rooms = {module.split(".")[1] for module in modules if module.startswith("farandole.")}
+    assert rooms.isdisjoint({"lanes", "ledger", "monitor", "notifier", "router", "worker"})
