@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -35,11 +36,24 @@ class _SettingsFileSource(TomlConfigSettingsSource):
             self.init_kwargs = self.toml_data.get(table, {})
         if not isinstance(self.init_kwargs, dict):
             raise ValueError(f"{table} is no table; write [{table}] above its settings")
+        file = settings_cls.model_config.get("toml_file")
+        if isinstance(file, Path):
+            self.init_kwargs = {
+                name: file.parent / value if _is_path(settings_cls, name, value) else value
+                for name, value in self.init_kwargs.items()
+            }
+
+
+def _is_path(model: type[BaseSettings], name: str, value: object) -> bool:
+    """Return True if a value of the file is a path: a relative one begins at the file's folder."""
+    field = model.model_fields.get(name)
+    return field is not None and Path in get_args(field.annotation) and isinstance(value, str)
 
 
 class ConfiguredSettings(BaseSettings):
     """Settings from the environment (`FARANDOLE_…`), else from `farandole.toml` in the pipeline's
-    folder. It is a base class because pydantic-settings asks the class for its sources."""
+    folder. Every float is a time in seconds. It is a base class because pydantic-settings asks the
+    class for its sources."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
     table: ClassVar[str | None] = None
@@ -57,15 +71,31 @@ class ConfiguredSettings(BaseSettings):
         return init_settings, env_settings, _SettingsFileSource(settings_cls, cls.table)
 
     @classmethod
+    def origins(cls, folder: Path) -> dict[str, Literal["environment", "file"]]:
+        """Return where each setting is given that has not its default. Raises what `load`
+        raises."""
+        model = cls._of_folder(folder)
+        given: dict[str, Literal["environment", "file"]] = {}
+        given.update(dict.fromkeys(_SettingsFileSource(model, cls.table)(), "file"))
+        given.update(dict.fromkeys(EnvSettingsSource(model)(), "environment"))
+        return given
+
+    @classmethod
+    def _of_folder(cls, folder: Path) -> type[Self]:
+        """Return the class that reads the file of a folder: pydantic-settings names files by
+        class."""
+
+        class _FolderSettings(cls):  # type: ignore[misc, valid-type]
+            model_config = SettingsConfigDict(toml_file=folder / SETTINGS_FILE)
+
+        return _FolderSettings
+
+    @classmethod
     def load(cls, folder: Path, **overrides: Any) -> Self:
         """Return the settings of a pipeline's folder. Raises InvalidSettingsError."""
         file = folder / SETTINGS_FILE
-
-        class _FolderSettings(cls):  # type: ignore[misc, valid-type]  # pydantic-settings names files by class
-            model_config = SettingsConfigDict(toml_file=file)
-
         try:
-            return _FolderSettings(
+            return cls._of_folder(folder)(
                 **{name: value for name, value in overrides.items() if value is not None}
             )
         except ValidationError as error:

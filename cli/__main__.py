@@ -115,10 +115,13 @@ def farandole(
 ) -> None:
     """Run event-driven pipelines over Apache Kafka, without a controller and exactly once.
 
-    Settings can also be given in FARANDOLE_… variables, or in farandole.toml in the pipeline's
-    folder.
+    Settings can also be given in FARANDOLE_… variables, and in .env or farandole.toml in the
+    pipeline's folder: `farandole config` shows them.
     """
-    context.obj = CliContext(folder, bootstrap, namespace, log_level, file)
+    from farandole.broker.env_file import load_env_file
+
+    variables = load_env_file(folder)
+    context.obj = CliContext(folder, bootstrap, namespace, log_level, file, tuple(variables))
 
 
 def main() -> None:

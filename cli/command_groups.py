@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "lint", "plan", "apply", "diff", "history", "rollback", "graph", "asyncapi", "schema",
     ),
     "Look at it": (
-        "status", "runs", "run", "dead", "tail", "trace", "top", "incidents", "audit",
+        "status", "runs", "run", "dead", "tail", "trace", "top", "incidents", "audit", "config",
     ),
     "Act on it": (
         "pause", "resume", "cancel", "ack", "mute", "seek", "delete", "backup", "restore",

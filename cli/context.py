@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -37,6 +37,8 @@ class CliContext:
     log_level: str | None = None
     topology_override: Path | None = None
     """Another topology file than the folder's; its functions are imported from the folder too."""
+    env_file_variables: Collection[str] = ()
+    """The environment variables that the folder's `.env` has added."""
 
     @property
     def file(self) -> Path:

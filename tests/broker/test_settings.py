@@ -102,3 +102,9 @@ def test_a_password_is_read_from_its_file(tmp_path: Path) -> None:
         tmp_path, sasl_mechanism="PLAIN", sasl_username="u", sasl_password_file=file
     )
     assert loaded.password() == SECRET
+
+
+def test_a_relative_path_in_the_file_begins_at_its_folder(tmp_path: Path) -> None:
+    written = 'tls_ca = "ca.pem"\ntls_key = "/etc/key.pem"\ntls_cert = "/etc/cert.pem"'
+    loaded = Settings.load(write(tmp_path, written))
+    assert (loaded.tls_ca, loaded.tls_key) == (tmp_path / "ca.pem", Path("/etc/key.pem"))

@@ -1,0 +1,1 @@
+"""What is needed before and around a run: new pipelines and stages, settings, a diagnosis."""
