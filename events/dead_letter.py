@@ -6,7 +6,6 @@ event dies."""
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,6 +34,8 @@ class FailureAccount:
     """The name of the exception's class; `ProcessDied` if there was no exception."""
     message: str
     traceback: str = ""
+    place: str = ""
+    """The last line of the user's code at which the error was; empty if none is known."""
     attempts: int = 1
     """All tries, also those before the event was replayed."""
     first_failed: datetime | None = None
@@ -53,7 +54,8 @@ class FailureAccount:
         attempts: int,
         first: datetime,
         replays: int = 0,
-        traced: bool = True,
+        traceback: str = "",
+        place: str = "",
     ) -> FailureAccount:
         return cls(
             stage=stage,
@@ -61,7 +63,8 @@ class FailureAccount:
             run=run,
             error=_truncate_text(published_error_name(type(error)), MAX_ERROR_NAME_LENGTH),
             message=safe_error_message(error),
-            traceback=_format_traceback(error) if traced else "",
+            traceback=_truncate_lines(traceback),
+            place=place,
             attempts=attempts,
             first_failed=first,
             last_failed=datetime.now(UTC),
@@ -77,12 +80,9 @@ def safe_error_message(error: BaseException) -> str:
         return f"(its message cannot be read: {type(second_error).__name__})"
 
 
-def _format_traceback(error: BaseException) -> str:
-    try:
-        lines = traceback.format_exception(error, limit=-20, chain=True)
-        return "".join(_truncate_text(line, MAX_DEAD_MESSAGE_LENGTH) for line in lines)
-    except BaseException as second_error:  # noqa: BLE001 -- as above
-        return f"(its traceback cannot be read: {type(second_error).__name__})"
+def _truncate_lines(traceback: str) -> str:
+    lines = traceback.splitlines(keepends=True)
+    return "".join(_truncate_text(line, MAX_DEAD_MESSAGE_LENGTH) for line in lines)
 
 
 def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) -> OutgoingRecord:
@@ -113,6 +113,8 @@ def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) ->
         account.append(("first_failed", death.first_failed.isoformat()))
     if death.last_failed:
         account.append(("last_failed", death.last_failed.isoformat()))
+    if death.place:
+        account.append(("place", _truncate_text(death.place, MAX_ERROR_NAME_LENGTH)))
     if death.traceback:
         account.append(("traceback", death.traceback[-MAX_TRACEBACK_LENGTH:]))
     account_headers = [(DEAD_HEADER_PREFIX + name, _encode_text(text)) for name, text in account]

@@ -145,7 +145,7 @@ def translate_error(error: Exception) -> OperationError | None:
     from farandole.catalog.published_versions import NothingAppliedError
     from farandole.events.row_format import NewerFormatError
     from farandole.router.topology_store import NotAppliedError
-    from farandole.stages.function_loader import FunctionNotFoundError
+    from farandole.stages.function_loader import UnusableFunctionError
 
     if isinstance(error, OperationError):
         return error
@@ -162,7 +162,7 @@ def translate_error(error: Exception) -> OperationError | None:
         return ConflictError("not_applied", message, next_steps=steps)
     if isinstance(error, NewerFormatError):
         return ConflictError("newer_format", message, next_steps=steps)
-    if isinstance(error, FunctionNotFoundError):
+    if isinstance(error, UnusableFunctionError):
         return RefusedError("code_missing", message, next_steps=steps)
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from farandole.operations.errors import NotFoundError
-from farandole.router.lint_finding import did_you_mean
+from farandole.stages.nearest_name import did_you_mean
 
 
 def require_known(name: str, known: Iterable[str], kind: str, code: str = "unknown_stage") -> str:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from farandole.router.file_model import AlertsSection, RouteSection
 from farandole.router.lint_context import LintContext
-from farandole.router.lint_finding import Finding, did_you_mean
+from farandole.router.lint_finding import Finding
 from farandole.router.yaml_source import KeyPath
+from farandole.stages.nearest_name import did_you_mean
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from farandole.router import schema_propagation, stage_schemas
 from farandole.router.lint_context import LintContext
-from farandole.router.lint_finding import Finding, did_you_mean, nearest_name
+from farandole.router.lint_finding import Finding
 from farandole.router.yaml_source import KeyPath
 from farandole.stages.cel_expression import (
     EXPRESSION_VARIABLES,
@@ -15,6 +15,7 @@ from farandole.stages.cel_expression import (
     expression_fields,
 )
 from farandole.stages.json_schema import NoSchemaError, written_schema
+from farandole.stages.nearest_name import did_you_mean, nearest_name
 
 
 def lint_conditions(context: LintContext) -> Iterator[Finding]:

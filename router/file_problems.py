@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from farandole.events.file_keys import ValueKind, file_keys
 from farandole.router.file_values import FILE_VALUE_ERROR
-from farandole.router.lint_finding import Finding, did_you_mean, nearest_name
+from farandole.router.lint_finding import Finding
 from farandole.router.yaml_source import KeyPath, YamlDocument
+from farandole.stages.nearest_name import did_you_mean, nearest_name
 
 
 def without_consequences(model: type[BaseModel], problems: Sequence[Any]) -> list[Any]:

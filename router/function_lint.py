@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from farandole.router import schema_propagation, stage_schemas
 from farandole.router.lint_context import LintContext, LintRule
-from farandole.router.lint_finding import Finding, did_you_mean
+from farandole.router.lint_finding import Finding
 from farandole.router.reason_text import misfit_summary
 from farandole.router.yaml_source import KeyPath
 from farandole.stages.json_schema import (
@@ -16,6 +16,7 @@ from farandole.stages.json_schema import (
     type_title,
     written_schema,
 )
+from farandole.stages.nearest_name import did_you_mean
 
 
 def _lint_threads(context: LintContext) -> Iterator[Finding]:

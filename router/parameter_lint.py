@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from farandole.router import condition_lint
 from farandole.router.lint_context import LintContext
-from farandole.router.lint_finding import Finding, did_you_mean, nearest_name
+from farandole.router.lint_finding import Finding
 from farandole.router.yaml_source import KeyPath
 from farandole.stages.cel_expression import EXPRESSION_FORMAT
 from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import NoSchemaError, accepted_schema, type_title
+from farandole.stages.nearest_name import did_you_mean, nearest_name
 from farandole.stages.stage_parameters import build_parameters
 
 _EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")

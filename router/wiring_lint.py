@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from farandole.router.file_model import TopologyFile
 from farandole.router.lint_context import LintContext, LintRule
-from farandole.router.lint_finding import Finding, did_you_mean
+from farandole.router.lint_finding import Finding
+from farandole.stages.nearest_name import did_you_mean
 
 
 def _lint_repeated_types(context: LintContext) -> Iterator[Finding]:

@@ -15,16 +15,16 @@ from farandole.catalog.published_versions import NothingAppliedError
 from farandole.events.row_format import NewerFormatError
 from farandole.services.restart_policy import EXIT_TEMPORARY
 from farandole.services.service_runner import run_service
-from farandole.stages.function_loader import FunctionNotFoundError, add_to_import_path
+from farandole.stages.function_loader import add_to_import_path
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.log_setup import configure_logging
-from farandole.worker.stage_host import OutdatedCodeError
+from farandole.worker.stage_host import NothingToHostError, OutdatedCodeError
 from farandole.worker.worker_process import limit_memory, run_worker, tune_garbage_collector
 
 log = structlog.get_logger()
 
 # Another process would fail in the same way.
-_FINAL = (NothingAppliedError, NewerFormatError, FunctionNotFoundError, InvalidSettingsError)
+_FINAL = (NothingAppliedError, NewerFormatError, NothingToHostError, InvalidSettingsError)
 
 
 def main() -> int:

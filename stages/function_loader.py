@@ -1,4 +1,4 @@
-"""Which function does `package.module:function` name?"""
+"""Which function does `package.module:function` name, and what is its signature?"""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
+from farandole.stages.function_signature import StageSignature, UnbindableError, read_signature
 from farandole.stages.moved_names import explain_moved_names, moved_name_message
+from farandole.stages.nearest_name import did_you_mean
+from farandole.stages.user_traceback import error_place, function_place, shown_path
 
 if not __name__.startswith("farandole."):
     raise ImportError("stages.function_loader is a part of farandole: import farandole.stages")
@@ -18,15 +21,29 @@ if not __name__.startswith("farandole."):
 _GENERIC = "stages.generic."
 
 
-class FunctionNotFoundError(ImportError):
-    """The function does not exist, or its module cannot be imported; the message says why."""
+class UnusableFunctionError(Exception):
+    """A stage cannot run its function: it does not exist, its module cannot be imported, or it
+    cannot be a stage. `problem` says what is wrong and where, `remedy` what helps."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class StageFunction(NamedTuple):
+    """A function that a stage can run."""
+
+    function: Callable[..., Any]
+    signature: StageSignature
 
 
 def add_to_import_path(folder: Path) -> None:
     """Let imports find the modules in the pipeline's folder, before all others."""
     place = str(folder.resolve())
-    if place not in sys.path:
-        sys.path.insert(0, place)
+    if place in sys.path:
+        sys.path.remove(place)
+    sys.path.insert(0, place)
     explain_moved_names()
     importlib.invalidate_caches()
 
@@ -45,16 +62,67 @@ def own_module(module: str) -> str | None:
     return name if module.startswith(_GENERIC) and find_spec(name) is not None else None
 
 
-def load_function(run: str) -> Callable[..., Any]:
-    """Import and return the function that `run` names. Raises FunctionNotFoundError."""
+def load_stage_function(run: str) -> StageFunction:
+    """Import the function that `run` names, and read its signature. Raises UnusableFunctionError:
+    lint, workers and `try` say the same of the same mistake."""
+    function = _import_function(run)
+    try:
+        return StageFunction(function, read_signature(function))
+    except UnbindableError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 -- what inspect says of an odd callable
+        reason = (
+            f"write a plain `def` with annotations: its signature cannot be read "
+            f"({type(error).__name__}: {error})"
+        )
+    place = function_place(function)
+    raise UnusableFunctionError(f"{f'{place}: ' if place else ''}{run} cannot be a stage", reason)
+
+
+def _import_function(run: str) -> Callable[..., Any]:
     module_name, _, name = run.partition(":")
     try:
         module = import_named(module_name)
-    except (Exception, SystemExit) as error:  # a script may exit when it is imported
-        why = moved_name_message(error) or repr(error)
-        raise FunctionNotFoundError(f"{module_name} cannot be imported: {why}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- a module may raise anything, or exit
+        raise _import_problem(module_name, error) from None
     function = getattr(module, name, None)
+    file = shown_path(getattr(module, "__file__", None) or module_name)
+    if function is None:
+        known = [each for each, value in vars(module).items() if callable(value)]
+        raise UnusableFunctionError(
+            f"{file} has no function {name!r}",
+            did_you_mean(name, known, f"write `def {name}(...)` in it"),
+        )
     if not callable(function):
-        raise FunctionNotFoundError(f"{module_name} has no function {name!r}")
+        raise UnusableFunctionError(
+            f"{name!r} in {file} is no function but {type(function).__name__}",
+            f"write `def {name}(...)` in it",
+        )
     typed: Callable[..., Any] = function
     return typed
+
+
+def _import_problem(module: str, error: BaseException) -> UnusableFunctionError:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and f"{module}.".startswith(f"{missing}."):
+        *above, last = module.split(".")
+        siblings = [file.stem for file in Path(sys.path[0]).joinpath(*above).glob("*.py")]
+        return UnusableFunctionError(
+            f"there is no {'/'.join([*above, last])}.py",
+            did_you_mean(last, siblings, "create it, or say where the function is with `run:`"),
+        )
+    moved = moved_name_message(error)
+    what = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else _first_line(error)
+    place = error_place(error)
+    remedy = "correct that line"
+    if missing and moved is None:
+        remedy = f"install {missing.partition('.')[0]!r} where the stages run, or {remedy}"
+    return UnusableFunctionError(
+        f"{module} cannot be imported: {f'{place}: ' if place else ''}{moved or what}", remedy
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
@@ -13,6 +12,8 @@ from farandole.events.envelope import UnreadableEventError, structured_hint
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
+from farandole.stages.user_traceback import error_place, format_user_traceback
+from farandole.worker.event_facts import event_id
 from farandole.worker.input_edge import Lineage
 from farandole.worker.limits import MAX_DEAD_LETTER_BYTES
 from farandole.worker.lineage import LineageResolver
@@ -21,8 +22,6 @@ from farandole.worker.retry_policy import FINAL_ERRORS
 from farandole.worker.transaction_buffer import TransactionBuffer
 
 log = structlog.get_logger()
-
-_OWN_FOLDER = str(Path(__file__).parent)
 
 
 class DeadLetterWriter:
@@ -53,14 +52,15 @@ class DeadLetterWriter:
             first_at = record.first_failed / 1000 or first_at
             replays = record.replays
         account = FailureAccount.from_error(
-            _strip_own_frames(error),
+            error,
             stage=self._stage,
             version=lineage.edge.version.name,
             run=lineage.run.decode(errors="replace"),
             attempts=attempts,
             first=datetime.fromtimestamp(first_at, UTC),
             replays=replays,
-            traced=not isinstance(error, FINAL_ERRORS),
+            traceback="" if isinstance(error, FINAL_ERRORS) else format_user_traceback(error),
+            place=error_place(error) or "",
         )
         self._write(buffer, record, lineage, account)
 
@@ -95,15 +95,10 @@ class DeadLetterWriter:
                 "event.dead",
                 stage=self._stage,
                 position=f"{record.topic}/{record.partition}/{record.offset}",
+                id=event_id(record, lineage),
+                run=account.run or None,
+                place=account.place or None,
                 error=account.error,
                 message=account.message[:200],
                 unsaid=suppressed,
             )
-
-
-def _strip_own_frames(error: BaseException) -> BaseException:
-    """Drop our own frames from the top of the traceback: they do not help the function's author."""
-    trace = error.__traceback__
-    while trace and trace.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER) and trace.tb_next:
-        trace = trace.tb_next
-    return error.with_traceback(trace)

@@ -18,8 +18,9 @@ from farandole.stages.contract import To
 from farandole.stages.json_schema import type_title
 from farandole.worker.codecs import InvalidResultError, PassedEvent, count_rows, input_decoder
 from farandole.worker.emitter import Emit, Journal, make_emitter, take_back
+from farandole.worker.event_facts import event_attributes
 from farandole.worker.input_edge import InputEdge, Lineage
-from farandole.worker.invoker import Invoker, event_attributes
+from farandole.worker.invoker import Invoker
 from farandole.worker.ledger_entries import EdgeAccount
 from farandole.worker.limits import MAX_EVENT_BYTES
 from farandole.worker.output_routing import Output, OutputRouter, UndeclaredOutputError

@@ -17,6 +17,7 @@ from farandole.events.record import Record
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_port import OutcomeUnknownError
 from farandole.stages.function_signature import StageSignature
+from farandole.worker.event_facts import event_attributes
 from farandole.worker.input_edge import Lineage
 from farandole.worker.limits import MAX_EVENT_RESULTS
 from farandole.worker.transaction_buffer import OutputTooLargeError
@@ -150,17 +151,6 @@ class Invoker:
         return TimeoutError(
             f"no result within {self.settings.timeout:g} s (the stage's `timeout:`)"
         )
-
-
-def event_attributes(record: Record | None, lineage: Lineage | None) -> Mapping[str, str]:
-    """Return the CloudEvents attributes of an event."""
-    if lineage is not None and lineage.attributes is not None:
-        return lineage.attributes
-    return {
-        name[3:]: (value or b"").decode(errors="replace")
-        for name, value in (record.headers if record else ())
-        if name.startswith("ce_")
-    }
 
 
 def _call_in_thread(function: Callable[..., Any], data: Any, arguments: Mapping[str, Any]) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, NamedTuple
 
 import structlog
 
@@ -19,9 +18,12 @@ from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
 from farandole.lanes.lane_spec import KnownTopic, LaneSpec
-from farandole.stages.function_loader import FunctionNotFoundError, load_function
-from farandole.stages.function_signature import StageSignature, UnbindableError
-from farandole.stages.function_signature import read_signature as read_signature
+from farandole.stages.function_loader import (
+    StageFunction,
+    UnusableFunctionError,
+    load_stage_function,
+)
+from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import NoSchemaError, schema_digest
 from farandole.worker.control_state import ControlState
 from farandole.worker.heartbeat import Heartbeat
@@ -36,14 +38,13 @@ log = structlog.get_logger()
 DRAIN_SECONDS = 10.0  # seconds that a lane has to end between two transactions
 
 
+class NothingToHostError(Exception):
+    """This process can host none of the stages that it is to host; the message says why."""
+
+
 class OutdatedCodeError(Exception):
     """A version was made for other code than this process has imported: a new process, which
     imports the code that is on disk now, must replace it."""
-
-
-class _StageCode(NamedTuple):
-    function: Callable[..., Any]
-    signature: StageSignature
 
 
 @dataclass(slots=True)
@@ -95,8 +96,8 @@ class StageHost:
 
     async def run(self) -> None:
         """Host the stages of each version until `drain` is called, and return when all lanes have
-        ended. Raises MembershipError, OutdatedCodeError, and FunctionNotFoundError if no stage of
-        the newest version can be hosted."""
+        ended. Raises MembershipError, OutdatedCodeError, and NothingToHostError if no stage of the
+        newest version can be hosted."""
         ending = asyncio.create_task(self._ending.wait())
         changed = asyncio.create_task(self._published.changed())
         try:
@@ -124,12 +125,12 @@ class StageHost:
         if first:
             missing = [name for name in self._stages if name not in stages]
             if missing:
-                raise FunctionNotFoundError(
+                raise NothingToHostError(
                     f"{newest.name} has no stage {missing[0]!r}: {', '.join(stages)}"
                 )
         wanted = {n: s for n, s in stages.items() if not self._stages or n in self._stages}
         missing_code: list[str] = []
-        codes: dict[str, _StageCode] = {}
+        codes: dict[str, StageFunction] = {}
         for name, wanted_stage in wanted.items():
             code = self._load_code(name, wanted_stage.stage, versions)
             if not isinstance(code, str) and _schemas_differ(code.signature, wanted_stage.stage):
@@ -153,7 +154,7 @@ class StageHost:
                 codes[name] = code
         if missing_code and not codes:
             # Python imports code once: only the next process can load code that fits.
-            raise FunctionNotFoundError(missing_code[0])
+            raise NothingToHostError(missing_code[0])
         await self._stop_stages(
             [
                 name
@@ -168,26 +169,25 @@ class StageHost:
 
     def _load_code(
         self, name: str, stage: StageSpec, versions: VersionsByNumber
-    ) -> _StageCode | str:
+    ) -> StageFunction | str:
         """Return the function of a stage; the reason as text if this process's code does not
         fit."""
         version = max((v for v in versions.values() if name in v.stages), key=lambda v: v.version)
         try:
-            function = load_function(stage.run)
-            signature = read_signature(function)
-            why = signature_mismatch(stage, signature)
+            code = load_stage_function(stage.run)
+            why = signature_mismatch(stage, code.signature)
             for event_type in () if why else stage.subscribes:
-                bind_outputs(version, event_type, name, signature)
-        except (FunctionNotFoundError, UnbindableError) as error:
+                bind_outputs(version, event_type, name, code.signature)
+        except UnusableFunctionError as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 -- for example from the model of its parameters
             why = f"{stage.run}: {error}"
         if why is not None:
             return f"{why}; start a worker with the code that {version.name} was made for"
-        return _StageCode(function, signature)
+        return code
 
     def _start_stage(
-        self, name: str, code: _StageCode, wanted_stage: ActiveStage, versions: VersionsByNumber
+        self, name: str, code: StageFunction, wanted_stage: ActiveStage, versions: VersionsByNumber
     ) -> None:
         if name in self._hosted:
             self._hosted[name].group.subscribe(wanted_stage.topics)
@@ -219,7 +219,7 @@ class StageHost:
     def _group(
         self,
         name: str,
-        code: _StageCode,
+        code: StageFunction,
         wanted_stage: ActiveStage,
         versions: VersionsByNumber,
         pool: ThreadPoolExecutor | None,

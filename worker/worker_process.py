@@ -24,7 +24,7 @@ async def run_worker(
     """Host the lanes of these stages until `stopping` is set. Empty `stages` means all stages, also
     those of later versions.
 
-    Raises NothingAppliedError, FunctionNotFoundError if none of them can be hosted at the start,
+    Raises NothingAppliedError, NothingToHostError if none of them can be hosted at the start,
     OutdatedCodeError, and MembershipError or BrokerError when Kafka cannot be reached.
     """
     async with (

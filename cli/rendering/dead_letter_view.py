@@ -59,10 +59,13 @@ def letter_lines(letter: LetterResult) -> list[str]:
         *_indented(letter.account("message") or "(no message)"),
         "",
         f"event    {word('topic')}/{word('partition')}/{word('offset')}, key {key}",
+        *_event_id_lines(letter),
         f"run      {word('run')}, wired by {word('version')}",
         f"tried    {word('attempts')} times, from {first} to {last}; replayed "
         f"{word('replays', '0')} times before",
     ]
+    if letter.account("place"):
+        lines.append(f"at       {word('place')}")
     if letter.account("cut"):
         lines.append(f"cut      {word('cut')}")
     if settlement is None:
@@ -79,6 +82,12 @@ def letter_lines(letter: LetterResult) -> list[str]:
         headers = (f"{name}: {_decode_text(value)}" for name, value in letter.headers)
         lines += ["", *map(single_line, headers)]
     return [*lines, "", *_indented(_format_value(record.value))]
+
+
+def _event_id_lines(letter: LetterResult) -> list[str]:
+    """Return the line with the event's id; none for a bare record, whose position is its name."""
+    ids = (value for name, value in letter.headers if name == "ce_id")
+    return [f"id       {single_line(_decode_text(each))}" for each in ids]
 
 
 def letter_commands(letter: LetterResult, command_line: CommandLine) -> list[str]:

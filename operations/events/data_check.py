@@ -14,8 +14,7 @@ from farandole.events.root_record import TRIGGER_SOURCE
 from farandole.events.topology_version import Version
 from farandole.operations.errors import RefusedError
 from farandole.stages.cel_expression import Undecided
-from farandole.stages.function_loader import add_to_import_path, load_function
-from farandole.stages.function_signature import read_signature
+from farandole.stages.function_loader import add_to_import_path, load_stage_function
 from farandole.worker.codecs import input_decoder
 from farandole.worker.output_routing import bind_outputs
 
@@ -25,7 +24,7 @@ _FORCE = "(--force publishes it all the same)"
 def require_valid_data(folder: Path, version: Version, event_type: str, data: bytes) -> None:
     """Decode the data as each subscriber will. Data that are refused here would become a dead
     letter there. `folder` is where the stages' functions are imported from. Raises RefusedError
-    (`data_invalid`) and FunctionNotFoundError."""
+    (`data_invalid`) and UnusableFunctionError."""
     add_to_import_path(folder)
     attributes = {
         name.removeprefix("ce_"): value.decode()
@@ -37,7 +36,7 @@ def require_valid_data(folder: Path, version: Version, event_type: str, data: by
     for stage in version.subscribers(event_type):
         if version.stages[stage].external:
             continue  # its code is elsewhere
-        signature = read_signature(load_function(version.stages[stage].run))
+        signature = load_stage_function(version.stages[stage].run).signature
         bound = bind_outputs(version, event_type, stage, signature)
         assert bound is not None  # it subscribes
         try:

@@ -17,9 +17,9 @@ from farandole.router.cluster_snapshot import plan_changes, take_snapshot
 from farandole.router.topology_derivation import derive_from_version, derive_topology
 from farandole.router.topology_store import published_versions_of
 from farandole.stages.function_loader import (
-    FunctionNotFoundError,
+    UnusableFunctionError,
     add_to_import_path,
-    load_function,
+    load_stage_function,
 )
 
 
@@ -83,8 +83,8 @@ def _require_importable(folder: Path, version: Version) -> None:
         if stage.external:
             continue
         try:
-            load_function(stage.run)
-        except FunctionNotFoundError as error:
+            load_stage_function(stage.run)
+        except UnusableFunctionError as error:
             missing[name] = str(error)
     if missing:
         raise RefusedError(

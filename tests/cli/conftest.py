@@ -123,6 +123,7 @@ def die(settings: Settings) -> Bury:
                 "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
                 "run": RunIdGenerator(version.installation, root).run_id(0, 0),
                 "first_failed": FIRST,
+                "place": "validate.py:3",
                 "traceback": "Traceback:\n  File \"validate.py\", line 3\n",
             } | more  # fmt: skip
             written: list[OutgoingRecord] = []

@@ -111,6 +111,7 @@ def test_one_letter_is_shown_with_all_that_is_known(
     for part in (
         "validate/0: Reject, kind ", "  nothing was sold", f"event    {topic}/1/0, key 7",
         "tried    3 times", 'File "validate.py", line 3', "ce_id: chunk.planned/0/0/0",
+        "id       chunk.planned/0/0/0", "at       validate.py:3",
         '  "household_id": 7,', "settled  no: it is open", "kcat -C -b ", "-p 0 -o 0 -c 1",
         "dead replay validate/0",
     ):  # fmt: skip

@@ -202,7 +202,7 @@ def test_a_version_whose_code_is_gone_is_not_rolled_back_to(
     child = process("-C", str(folder), "rollback", "2", env=environment(settings))
     _, errors = child.communicate(timeout=100)
     assert child.returncode == 1
-    assert "stage load of order-lines@2 cannot be hosted: gone cannot be imported" in errors
+    assert "stage load of order-lines@2 cannot be hosted: there is no gone.py; create it" in errors
     assert len(history(settings)) == 3
 
 

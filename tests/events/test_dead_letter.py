@@ -14,6 +14,7 @@ from farandole.events.dead_letter import DEAD_HEADER_PREFIX, FailureAccount, bui
 from farandole.events.failure_fingerprint import failure_fingerprint
 from farandole.events.header_codec import decode_headers
 from farandole.events.record import Header, OutgoingRecord
+from farandole.stages.user_traceback import format_user_traceback
 from tests.events.made import Made, header_names
 
 LARGEST = 1024 * 1024 + 192 * 1024
@@ -26,6 +27,7 @@ def died(error: BaseException | None = None, **more: Any) -> FailureAccount:
     except BaseException as caught:  # noqa: BLE001 -- functions raise anything
         death = {"stage": "validate", "version": "order-lines@7", "run": "abc", "attempts": 3}
         death["first"] = NOW
+        death["traceback"] = format_user_traceback(caught)
         return FailureAccount.from_error(caught, **{**death, **more})
 
 

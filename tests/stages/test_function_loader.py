@@ -12,9 +12,9 @@ import pytest
 import farandole
 from farandole.stages.contract import Reject
 from farandole.stages.function_loader import (
-    FunctionNotFoundError,
+    UnusableFunctionError,
     add_to_import_path,
-    load_function,
+    load_stage_function,
 )
 
 
@@ -28,9 +28,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_function_is_found_in_the_pipelines_folder(folder: Path) -> None:
-    (folder / "found_here.py").write_text("def work(x): return x + 1\n")
+    (folder / "found_here.py").write_text("def work(x: int) -> int: return x + 1\n")
     add_to_import_path(folder)
-    assert load_function("found_here:work")(1) == 2
+    assert load_stage_function("found_here:work").function(1) == 2
 
 
 def test_a_folder_is_put_on_the_path_once(folder: Path) -> None:
@@ -41,11 +41,11 @@ def test_a_folder_is_put_on_the_path_once(folder: Path) -> None:
 
 def test_a_module_that_appears_later_is_found(folder: Path) -> None:
     add_to_import_path(folder)
-    with pytest.raises(FunctionNotFoundError):
-        load_function("appears_later:work")
-    (folder / "appears_later.py").write_text("def work(x): return x\n")
+    with pytest.raises(UnusableFunctionError):
+        load_stage_function("appears_later:work")
+    (folder / "appears_later.py").write_text("def work(x: int) -> int: return x\n")
     add_to_import_path(folder)
-    assert load_function("appears_later:work")(1) == 1
+    assert load_stage_function("appears_later:work").function(1) == 1
 
 
 @pytest.mark.parametrize("package", [False, True])
@@ -55,17 +55,17 @@ def test_a_users_folder_may_be_called_stages(folder: Path, package: bool) -> Non
     if package:
         (folder / "stages" / "__init__.py").touch()
     (folder / "stages" / own / "work.py").write_text(
-        "from farandole import Reject\ndef work(x): raise Reject(x)\n"
+        "from farandole import Reject\ndef work(x: int) -> None: raise Reject(x)\n"
     )
     add_to_import_path(folder)
     sys.modules.pop("stages", None)
     with pytest.raises(Reject):
-        load_function(f"stages.{own}.work:work")(1)
+        load_stage_function(f"stages.{own}.work:work").function(1)
 
 
 @pytest.mark.parametrize("name", ["filter", "log", "mask", "sample"])
 def test_a_generic_stage_is_found_by_its_old_name(name: str) -> None:
-    assert load_function(f"stages.generic.{name}:{name}") is load_function(
+    assert load_stage_function(f"stages.generic.{name}:{name}") == load_stage_function(
         f"farandole.stages.generic.{name}:{name}"
     )
 
@@ -74,13 +74,13 @@ def test_an_import_of_the_old_contract_names_the_new_one(folder: Path) -> None:
     (folder / "old_import.py").write_text("from stages.contract import Reject\n")
     add_to_import_path(folder)
     with pytest.raises(
-        FunctionNotFoundError, match="write `from farandole import Context, Reject, To`"
+        UnusableFunctionError, match="write `from farandole import Context, Reject, To`"
     ):
-        load_function("old_import:work")
+        load_stage_function("old_import:work")
 
 
 _OLD_IMPORTS = """\
-def work(event):
+def work(event: int) -> None:
     from {name} import Reject
     raise Reject(event)
 """
@@ -127,9 +127,9 @@ def _outside(folder: Path, module: str) -> str:
     (elsewhere / "farandole").symlink_to(Path(farandole.__path__[0]))
     code = (
         "import sys; from pathlib import Path;"
-        "from farandole.stages.function_loader import add_to_import_path, load_function;"
+        "from farandole.stages.function_loader import add_to_import_path, load_stage_function;"
         f"add_to_import_path(Path({str(folder)!r}));"
-        f"load_function('{module}:work')(1)"
+        f"load_stage_function('{module}:work').function(1)"
     )
     root = Path(farandole.__path__[0]).parent
     # Without the clone, which an editable installation puts on the path.
@@ -140,32 +140,45 @@ def _outside(folder: Path, module: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("run", "said"),
+    ("run", "problem", "remedy"),
     [
-        ("no_such_module:work", "no_such_module cannot be imported: ModuleNotFoundError"),
-        ("json:wrok", "json has no function 'wrok'"),
-        ("json:__name__", "json has no function"),
-        ("json", "json has no function ''"),
-        ("", "cannot be imported"),
-        (":work", "cannot be imported"),
-        (".relative:work", "cannot be imported"),
+        ("no_such_module:work", "there is no no_such_module.py", "create it"),
+        ("json:lods", "json/__init__.py has no function 'lods'", "did you mean 'loads'?"),
+        ("json:__name__", "'__name__' in json/__init__.py is no function but str", "write `def"),
+        ("json", "has no function ''", "write `def"),
+        ("", "cannot be imported: ValueError", "correct"),
+        (":work", "cannot be imported: ValueError", "correct"),
+        (".relative:work", "cannot be imported: TypeError", "correct"),
     ],
 )
-def test_a_missing_function_is_named(run: str, said: str) -> None:
-    with pytest.raises(FunctionNotFoundError, match=said):
-        load_function(run)
+def test_a_missing_function_is_named(run: str, problem: str, remedy: str) -> None:
+    with pytest.raises(UnusableFunctionError) as caught:
+        load_stage_function(run)
+    assert problem in caught.value.problem
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "problem", "remedy"),
     [
-        ("1/0", "ZeroDivisionError"),
-        ("def work(:", "SyntaxError"),
-        ("import sys; sys.exit(3)", "SystemExit"),
+        ("\n1/0", "fails:2: ZeroDivisionError: division by zero", "correct that line"),
+        ("def work(:", "fails:1: SyntaxError: invalid syntax", "correct that line"),
+        ("import sys; sys.exit(3)", "fails:1: SystemExit: 3", "correct that line"),
+        ("import json\njson.loads('{')", "fails:2: JSONDecodeError", "correct that line"),
+        ("import nowhere.at_all", "fails:1: ModuleNotFoundError: No module named 'nowhere'",
+         "install 'nowhere' where the stages run, or correct that line"),
+        ("def work(x): ...", "fails:1: fails:work cannot be a stage", "annotate `x`"),
+        ("\ndef work(x: 'Order') -> None: ...", "fails:2: fails:work cannot be a stage",
+         "its annotations cannot be resolved: name 'Order' is not defined"),
     ],
-)
-def test_a_module_that_fails_at_its_import_says_how(folder: Path, source: str, said: str) -> None:
-    (folder / "fails_early.py").write_text(source)
+)  # fmt: skip
+def test_a_function_that_cannot_be_used_says_where_and_what_to_do(
+    folder: Path, source: str, problem: str, remedy: str
+) -> None:
+    (folder / "fails.py").write_text(source)
     add_to_import_path(folder)
-    with pytest.raises(FunctionNotFoundError, match=f"fails_early cannot be imported: {said}"):
-        load_function("fails_early:work")
+    with pytest.raises(UnusableFunctionError) as caught:
+        load_stage_function("fails:work")
+    assert problem in caught.value.problem.replace("fails.py", "fails")
+    assert remedy in caught.value.remedy
+    assert str(caught.value) == f"{caught.value.problem}; {caught.value.remedy}"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from farandole.events.dead_letter_truncation import approximate_record_size
 from farandole.events.header_codec import decode_headers
@@ -154,6 +155,27 @@ async def test_one_event_dies_and_its_neighbours_are_handled(
 
 def _ns(data: list[Any]) -> set[int]:
     return {d["n"] for d in data}
+
+
+@pytest.mark.parametrize("function", [fails_late, raises(ValueError("no"))])
+async def test_a_letter_and_its_log_line_name_the_line_of_the_users_code(
+    function: Callable[[In], Any],
+) -> None:
+    with capture_logs() as lines:
+        outcome = await Lane(function).handle(emitted(BAD))
+    (dead,) = outcome.dead
+    (line,) = [line for line in lines if line["event"] == "event.dead"]
+    assert dead["place"].startswith("tests/worker/test_dead_letter_writer.py:")
+    assert line["place"] == dead["place"]
+    assert line["id"] == "asked/0/1/1"
+    assert "/worker/test_dead_letter_writer.py" in dead["traceback"]
+    assert dead["traceback"].count("File") == 1
+
+
+async def test_a_bare_event_is_named_by_its_position() -> None:
+    with capture_logs() as lines:
+        await Lane(raises(Reject("no"))).handle(bare(offset=BAD))
+    assert [line["id"] for line in lines if line["event"] == "event.dead"] == ["in/0/1"]
 
 
 async def test_a_result_that_is_too_large_dies() -> None:
