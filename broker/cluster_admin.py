@@ -23,7 +23,7 @@ from farandole.broker.kafka_clients import (
     with_deadline,
 )
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from farandole.broker.admin_calls import POLL_INTERVAL
 from farandole.broker.broker_errors import DeadlineExceededError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 
 LOADING_TIMEOUT = 300.0  # seconds
 _NOTICE_INTERVAL = 5.0  # seconds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -23,26 +22,12 @@ from farandole.broker.broker_errors import TopicMismatchError
 from farandole.broker.kafka_clients import with_deadline
 from farandole.broker.missing_rights import Right
 from farandole.broker.settings import Settings
+from farandole.broker.topic_spec import TopicSpec
 
 T = TypeVar("T")
 
 _CONFIG_VISIBLE_SECONDS = 2.0  # within which a config that was set can be read
 _TOPIC_CONFIG_SOURCE = 1  # the source of a config that is set on the topic itself
-
-
-@dataclass(frozen=True, slots=True)
-class TopicSpec:
-    """The wanted form of a topic; `configs` by Kafka's own names."""
-
-    partitions: int
-    configs: Mapping[str, str] = field(default_factory=dict)
-    grows: bool = False
-    """Partitions may be added, and there can be more of them: no key decides in which partition a
-    record is."""
-
-    def accepts_width(self, partitions: int) -> bool:
-        """Return True if an existing topic with this number of partitions is as wanted."""
-        return partitions == self.partitions or (self.grows and partitions > self.partitions)
 
 
 async def create_topics(

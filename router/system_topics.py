@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 

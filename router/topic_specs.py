@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events import retry_record
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import EventSpec, StageSpec

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import (

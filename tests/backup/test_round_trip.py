@@ -13,8 +13,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.removal_requests import GroupInUseError
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
+from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.topology_table import read_topology
 from farandole.cli.context import CliContext
 from farandole.events.control_documents import PauseDocument, ResumeDocument

@@ -15,7 +15,7 @@ from benchmarks.peers.lines import fill
 from benchmarks.peers.run import Source, run
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 
 LINES = 4000
 NO_HOME = Home((), {})

@@ -10,7 +10,7 @@ from farandole.broker.broker_errors import BrokerError, TopicMismatchError
 from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 
 pytestmark = pytest.mark.kafka
 

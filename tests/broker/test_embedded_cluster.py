@@ -25,8 +25,8 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.kafka_ports import free_ports
 from farandole.broker.process_control import end_process, process_start_time
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
+from farandole.broker.topic_spec import TopicSpec
 from farandole.cli.__main__ import farandole
 from tests.conftest import FEW_INTERNAL_PARTITIONS
 

@@ -31,8 +31,8 @@ from farandole.broker.kafka_clients import (
     open_client,
 )
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
+from farandole.broker.topic_spec import TopicSpec
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -22,8 +22,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_admin_client, make_producer, open_client
 from farandole.broker.missing_rights import Right, missing_right
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table
+from farandole.broker.topic_spec import TopicSpec
 from farandole.broker.transactions import translated_errors
 from farandole.catalog.published_versions import read_versions
 

@@ -18,8 +18,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import MAX_BATCH_BYTES, build_batches
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import Header, OutgoingRecord
 from tests.events.made import headers

@@ -13,7 +13,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.table_follower import TableFollower, follow_table
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka

@@ -14,8 +14,8 @@ from farandole.broker.broker_errors import DeadlineExceededError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table, scan
+from farandole.broker.topic_spec import TopicSpec
 
 pytestmark = pytest.mark.kafka
 

@@ -22,8 +22,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.fencing_errors import FENCING_ERRORS
 from farandole.broker.group_offsets import NotAMemberError
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
+from farandole.broker.topic_spec import TopicSpec
 from farandole.broker.transactions import await_all, fence, fenced_producer, translated_errors
 from farandole.events.record import OutgoingRecord, Partition
 

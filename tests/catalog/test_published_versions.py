@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.published_versions import read_versions
 from tests.worker.made import version
 

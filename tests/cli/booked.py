@@ -11,7 +11,7 @@ import orjson
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.run_row import RunEdge, RunRow
 
 AT = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC

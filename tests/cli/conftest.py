@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import ENV_PREFIX, Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.cli.__main__ import farandole
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.record import OutgoingRecord

@@ -16,7 +16,7 @@ from farandole.broker.aiokafka_internals import force_close_client
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.header_codec import decode_headers
 from farandole.events.run_ids import RunIdGenerator

@@ -12,8 +12,8 @@ import pytest
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import read_table, scan
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.control_documents import CancelDocument, PauseDocument
 from farandole.events.controls_in_force import TimedDocument
 from farandole.events.envelope import REPEATED_RUN_HEADER

@@ -19,8 +19,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.group_offsets import current_member
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
+from farandole.broker.topic_spec import TopicSpec
 from farandole.broker.transactions import send_records
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort

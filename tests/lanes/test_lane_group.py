@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from farandole.broker import kafka_clients
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.record import Partition, Record
 from farandole.lanes import lane_group
 from farandole.lanes.kafka_port import KafkaPort

@@ -20,8 +20,8 @@ from aiokafka.structs import OffsetAndMetadata
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
+from farandole.broker.topic_spec import TopicSpec
 
 PARTITIONS = 2
 

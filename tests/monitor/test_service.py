@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.monitor.ledger_skip import KEPT_SECONDS
 from farandole.monitor.service import run_monitor
 from farandole.monitor.settings import MonitorSettings as Own

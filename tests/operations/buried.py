@@ -12,8 +12,8 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
 from farandole.broker.topic_reader import scan
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events import ledger_entry, retry_record, settlement_record
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.ledger_entry import LedgerEntry

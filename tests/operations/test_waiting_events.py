@@ -17,7 +17,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.record_batch import build_batches
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.cli.rendering.status_view import waiting_lines
 from farandole.events import retry_record
 from farandole.events.number_ranges import format_ranges

@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.router.topic_resolution import resolve_topics

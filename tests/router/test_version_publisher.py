@@ -15,7 +15,7 @@ from farandole.broker.broker_errors import TopicMismatchError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.input_faults import ChangedTopic, changed_topics
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.row_format import NewerFormatError
