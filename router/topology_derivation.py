@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -12,6 +14,7 @@ from farandole.broker.topic_spec import TopicSpec
 from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import (
+    VERSION_FORMAT,
     AlertPolicy,
     AlertRoute,
     BreakerPolicy,
@@ -77,6 +80,33 @@ def derive_topology(
         topics,
         _derive_alerts(topology.alerts),
         RunExpectation(**topology.expect.model_dump(exclude_none=True)),
+    )
+
+
+def make_version(
+    derived: DerivedTopology,
+    *,
+    number: int,
+    installation: UUID,
+    published_by: str,
+    ledger: int,
+    rollback_of: int | None = None,
+) -> Version:
+    """Return a derived topology as the version of this number, published now, without the
+    boundaries of its topics."""
+    return Version(
+        pipeline=derived.pipeline,
+        version=number,
+        installation=installation,
+        published=datetime.now(UTC),
+        published_by=published_by,
+        events=dict(derived.events),
+        stages=dict(derived.stages),
+        alerts=derived.alerts,
+        expect=derived.expect,
+        ledger=ledger,
+        rollback_of=rollback_of,
+        format=VERSION_FORMAT,
     )
 
 

@@ -16,7 +16,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
@@ -38,7 +37,7 @@ from farandole.broker.table_follower import follow_table
 from farandole.broker.transactions import fenced_producer
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
-from farandole.events.topology_version import VERSION_FORMAT, Version
+from farandole.events.topology_version import Version
 from farandole.router.change_plan import drifted_configs, same_content
 from farandole.router.first_offsets import first_offsets, new_retry_partitions
 from farandole.router.publish_transaction import (
@@ -51,7 +50,7 @@ from farandole.router.publish_transaction import (
 from farandole.router.topic_lives import newest_spec, recreated_topics, with_lives
 from farandole.router.topic_owners import require_own_topics
 from farandole.router.topic_resolution import resolve_topics
-from farandole.router.topology_derivation import DerivedTopology
+from farandole.router.topology_derivation import DerivedTopology, make_version
 from farandole.router.topology_store import NotAppliedError, read_topology
 
 log = structlog.get_logger()
@@ -232,20 +231,14 @@ async def _prepare_version(
     recreated: frozenset[str],
 ) -> PreparedVersion:
     history = table.of(derived.pipeline)
-    version = Version(
-        pipeline=derived.pipeline,
-        version=table.next_number(derived.pipeline),
+    version = make_version(
+        derived,
+        number=table.next_number(derived.pipeline),
         installation=table.installation.id if table.installation else uuid4(),
-        published=datetime.now(UTC),
         published_by=job.by,
-        events=dict(derived.events),
-        stages=dict(derived.stages),
-        alerts=derived.alerts,
-        expect=derived.expect,
         # Fixed when the ledger was created: the partition of a run must not move.
         ledger=existing.get(job.settings.names.ledger_topic, DEFAULT_LEDGER_PARTITIONS),
         rollback_of=job.rollback_of,
-        format=VERSION_FORMAT,
     )
     await _create_topics(job, derived, admin, existing)
     # They are compared after the version is published: what is denied us must be told before.
