@@ -1,17 +1,19 @@
 """How does Kafka behave in one exact order of events, without a broker?
 
 A model of the parts of Kafka that the lane protocol relies on: producer epochs, transactions with
-their two-phase end, the last stable offset, committed offsets, group generations. It has no clock
-and no threads: every call of a SimulatedPort is one or more steps, and the driver of the coroutine
-decides what happens between two of them. Contract tests compare the model with the real broker.
+their two-phase end, the last stable offset, committed offsets, group generations. It has no threads
+and no clock of its own: every call of a SimulatedPort is one or more steps, and whoever drives the
+port decides what happens between two of them. Simulations let lanes die there; `farandole.testing`
+runs whole pipelines over it. Contract tests compare the model with the real broker.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from farandole.events.header_codec import decode_headers
@@ -34,6 +36,9 @@ from farandole.lanes.lane_port import (
 )
 
 SimulationStep = Generator[str, BaseException | None, None]
+
+TakeStep = Callable[[str], Awaitable[None]]
+"""Called with the name of each step of a port, before the step is taken."""
 
 
 @types.coroutine
@@ -59,6 +64,8 @@ class _LogEntry:
     outgoing: OutgoingRecord | UndecodableRecord | None  # None for a transaction marker
     transaction: SimulatedTransaction | None = None
     timestamp: int = 0
+    decoded: Record | None = None
+    """The record as readers get it, once one has read it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +92,10 @@ class CutOffCoordinator:
     generations: Mapping[str, int]
 
 
+def _no_time() -> int:
+    return 0
+
+
 @dataclass(slots=True)
 class SimulatedKafka:
     """One cluster: logs, transaction coordinator, group coordinator."""
@@ -94,6 +105,10 @@ class SimulatedKafka:
     producers: dict[str, _SimulatedProducer] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
     """By transactional id, the generation of the member that owns the partition now."""
+    clock: Callable[[], int] = _no_time
+    """Returns the time that transactions give their records, in milliseconds of the epoch."""
+    _unstable: dict[Partition, dict[SimulatedTransaction, int]] = field(default_factory=dict)
+    """By partition and transaction that has not ended, the first offset that it wrote."""
 
     def cut_off(self) -> CutOffCoordinator:
         """Return the group coordinator of now, which learns of nothing from now on."""
@@ -121,29 +136,22 @@ class SimulatedKafka:
         log.append(_LogEntry(UndecodableRecord(*partition, len(log))))
 
     def last_stable_offset(self, partition: Partition) -> int:
-        log = self.log(partition)
-        for offset, entry in enumerate(log):
-            if entry.transaction and entry.transaction.state in ("open", "prepared"):
-                return offset
-        return len(log)
+        """Return the offset up to which (exclusive) every transaction has ended."""
+        unstable = self._unstable.get(partition)
+        return min(unstable.values()) if unstable else len(self.log(partition))
 
-    def read_committed(self, partition: Partition, start: int = 0) -> list[Record]:
+    def read_committed(
+        self, partition: Partition, start: int = 0, most: int | None = None
+    ) -> list[Record]:
+        """Return the committed records of a partition from `start` on, `most` of them at most."""
         log = self.log(partition)
-        return [
-            entry.outgoing
-            if isinstance(entry.outgoing, UndecodableRecord)
-            else SimulatedRecord(
-                *partition,
-                offset,
-                entry.outgoing.value,
-                entry.outgoing.key,
-                decode_headers(entry.outgoing.headers),
-                entry.timestamp,
-            )
-            for offset, entry in enumerate(log[start : self.last_stable_offset(partition)], start)
-            if entry.outgoing is not None
+        found = (
+            entry.decoded or _decode(entry, partition, offset)
+            for offset in range(start, self.last_stable_offset(partition))
+            if (entry := log[offset]).outgoing is not None
             and (entry.transaction is None or entry.transaction.state == "committed")
-        ]
+        )
+        return list(islice(found, most))
 
     # -- transactions
 
@@ -163,9 +171,12 @@ class SimulatedKafka:
     def produce(
         self, transactional_id: str, epoch: int, partition: Partition, out: Sequence[OutgoingRecord]
     ) -> None:
-        transaction = self._current(transactional_id, epoch)
-        transaction.touched.add(partition)
-        self.log(partition).extend(_LogEntry(o, transaction) for o in out)
+        transaction, log = self._current(transactional_id, epoch), self.log(partition)
+        if partition not in transaction.touched:
+            transaction.touched.add(partition)
+            self._unstable.setdefault(partition, {})[transaction] = len(log)
+        now = self.clock()
+        log.extend(_LogEntry(o, transaction, now) for o in out)
 
     def add_offsets(
         self,
@@ -226,7 +237,21 @@ class SimulatedKafka:
         assert transaction is not None
         transaction.state = state
         for partition in transaction.touched:
+            del self._unstable[partition][transaction]
             self.log(partition).append(_LogEntry(None))
+
+
+def _decode(entry: _LogEntry, partition: Partition, offset: int) -> Record:
+    outgoing = entry.outgoing
+    assert outgoing is not None  # a marker is no record
+    if isinstance(outgoing, UndecodableRecord):
+        entry.decoded = outgoing
+    else:
+        headers = decode_headers(outgoing.headers)
+        entry.decoded = SimulatedRecord(
+            *partition, offset, outgoing.value, outgoing.key, headers, entry.timestamp
+        )
+    return entry.decoded
 
 
 @dataclass(slots=True)
@@ -247,19 +272,21 @@ class SimulatedPort:
     """The next offsets are refused by a broker that wrongly believes to be the coordinator."""
     has_withdrawn: bool = False
     """True once the lane wants its worker to join the group again."""
+    step: TakeStep = simulation_step
+    """Takes each step of this port; by default the driver of the lane's coroutine does."""
     _epoch: int = -1
     _positions: dict[Partition, int] = field(default_factory=dict)
 
     async def fence(self) -> None:
         self.raise_if_stopping()
-        await simulation_step("fence")
+        await self.step("fence")
         self._epoch = self.kafka.init(self.transactional_id)
-        await simulation_step("fenced")
+        await self.step("fenced")
 
     async def read_state(self) -> StateTables:
         tables = {}
         for partition in self.state:
-            await simulation_step("table")
+            await self.step("table")
             rows: dict[bytes, bytes] = {}
             for record in self.kafka.read_committed(partition):
                 if record.key is None:
@@ -272,12 +299,12 @@ class SimulatedPort:
         return tables
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
-        await simulation_step("committed?")
+        await self.step("committed?")
         offsets = (self.cut_off or self.kafka).offsets
         found = {p: offsets.get((self.group, p)) for p in self.inputs}
         if any(self.kafka.has_pending_offset(self.group, p) for p in self.inputs):
             raise OutcomeUnknownError("the offset is in a transaction that has not ended")
-        await simulation_step("committed!")
+        await self.step("committed!")
         missing = [p for p, c in found.items() if c is None]
         if missing:
             raise OffsetLostError(str(missing))
@@ -291,15 +318,15 @@ class SimulatedPort:
 
     async def wait(self) -> None:
         with suppress(Exception):  # no request, so no error
-            await simulation_step("wait")
+            await self.step("wait")
 
     async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
         self.raise_if_stopping()
-        await simulation_step("fetch")
+        await self.step("fetch" if wait else "fetch what is there")
         self.raise_if_stopping()
         fetched: list[Record] = []
         for partition, position in self._positions.items():
-            records = self.kafka.read_committed(partition, position)[: self.most]
+            records = self.kafka.read_committed(partition, position, self.most)
             full = len(records) == self.most
             self._positions[partition] = (
                 records[-1].offset + 1 if full else self.kafka.last_stable_offset(partition)
@@ -311,29 +338,29 @@ class SimulatedPort:
         return dict(self._positions)
 
     async def begin(self) -> None:
-        await simulation_step("begin")
+        await self.step("begin")
         self.kafka.begin(self.transactional_id, self._epoch)
 
     async def send(
         self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
     ) -> None:
         for partition, out in writes.items():
-            await simulation_step("produce")
+            await self.step("produce")
             self.kafka.produce(self.transactional_id, self._epoch, partition, out)
-            await simulation_step("produced")
-        await simulation_step("offsets")
+            await self.step("produced")
+        await self.step("offsets")
         misled, self.is_misled = self.is_misled, False
         if misled:
             raise ExpelledError(f"{self.transactional_id}: unknown to a broker that was cut off")
         self.kafka.add_offsets(
             self.transactional_id, self._epoch, self.group, offsets, self.generation
         )
-        await simulation_step("offsets sent")
+        await self.step("offsets sent")
 
     async def commit(self) -> None:
-        await simulation_step("commit")
+        await self.step("commit")
         self.kafka.commit(self.transactional_id, self._epoch)
-        await simulation_step("committing")
+        await self.step("committing")
 
     async def force_close(self) -> None:
         self._epoch = -1
@@ -343,14 +370,14 @@ class SimulatedPort:
 
     async def withdraw(self) -> None:
         with suppress(Exception):  # the transaction then stays open until its time-out
-            await simulation_step("abort")
+            await self.step("abort")
             self.kafka.abort(self.transactional_id, self._epoch)
         self._epoch = -1
         self.has_withdrawn = True
 
     async def confirm_ownership(self) -> bool:
         try:
-            await simulation_step("heartbeat")
+            await self.step("heartbeat")
         except Exception:  # noqa: BLE001 -- no answer: the real port asks again
             return await self.confirm_ownership()
         return (
@@ -361,7 +388,7 @@ class SimulatedPort:
 
     async def wait_before_restart(self, failures: int) -> None:
         with suppress(Exception):  # no request, so no error
-            await simulation_step("rest")
+            await self.step("rest")
 
     def raise_if_stopping(self) -> None:
         if self.stopping:
