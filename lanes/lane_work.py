@@ -32,6 +32,11 @@ class DeferredEvents(Protocol):
         """Return the events to handle now, in turn with the input. `BatchResult.settled` moves no
         offset for them. After a restart the same events come in the same order."""
 
+    @property
+    def next_due(self) -> float | None:
+        """The time, in seconds of the epoch, before which `due` returns nothing; None if no event
+        waits."""
+
     def is_full(self) -> bool:
         """Return True if the lane must take no further input for now."""
 

@@ -31,7 +31,8 @@ class CircuitBreaker:
         """When it closed last: an event that waited before then has waited for the dependency."""
         self.probe_input_next = False
         """While it is open: the next probe is an event of the input, not one that has waited."""
-        self._probe_at = 0.0
+        self.probe_at = 0.0
+        """While it is open: when the next probe may be made."""
         self._probe_interval = self._policy.probe
 
     def record_attempts(self, now: float, tries: int, failures: int = 0) -> None:
@@ -60,7 +61,7 @@ class CircuitBreaker:
         """Open it; the first probe is due one probe interval later."""
         self.is_open = True
         self._probe_interval = self._policy.probe
-        self._probe_at = now + self._probe_interval
+        self.probe_at = now + self._probe_interval
 
     def is_probe_due(self, now: float) -> bool:
         """Return True if it is open, and one try may be made."""
@@ -69,13 +70,13 @@ class CircuitBreaker:
     def is_blocking(self, now: float) -> bool:
         """Return True if it is open, and no try may be made."""
         # A clock may be set back: then the probe is made at once, not an hour later.
-        return self.is_open and self._probe_at - self._probe_interval <= now < self._probe_at
+        return self.is_open and self.probe_at - self._probe_interval <= now < self.probe_at
 
     def _record_probe(self, now: float, *, failed: bool) -> None:
         if failed:
             self.probe_input_next = not self.probe_input_next
             self._probe_interval = min(self._policy.longest, self._probe_interval * 2)
-            self._probe_at = now + self._probe_interval
+            self.probe_at = now + self._probe_interval
         else:
             self.is_open = self.probe_input_next = False
             self.closed_at = now

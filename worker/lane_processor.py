@@ -66,6 +66,7 @@ class LaneProcessor:
         self._lane = lane
         self._on_committed = on_committed
         self._cancelled_runs = cancelled_runs
+        self._clock = clock
         self._monotonic = monotonic
         retry_partition = None if topics.retry is None else Partition(topics.retry, lane)
         memory = parked_memory or ParkedMemory()
@@ -102,7 +103,7 @@ class LaneProcessor:
         return None
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
-        buffer, queue = TransactionBuffer(self._stage), self._retry_queue
+        buffer, queue = TransactionBuffer(self._stage, self._clock()), self._retry_queue
         self._lineages.start_batch()
         began = self._monotonic()
         ends = began + MAX_TRANSACTION_AGE
@@ -145,7 +146,7 @@ class LaneProcessor:
         return self._close_transaction(done, buffer, self._monotonic() - began)
 
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
-        buffer = TransactionBuffer(self._stage)
+        buffer = TransactionBuffer(self._stage, self._clock())
         buffer.counters.consumed += not isinstance(record, ParkedEvent)
         await self._lineages.refresh()
         lineage = self._lineages.lineage_or_stray(record)
@@ -170,7 +171,7 @@ class LaneProcessor:
             self._invoker.pipeline,
             self._stage,
             self._lane,
-            written_at=int(time.time() * 1000),
+            written_at=int(self._clock() * 1000),
             handling_seconds=seconds,
         )
         return BatchResult(done, {**buffer.close(), **entries}, buffer.counters)

@@ -173,6 +173,14 @@ class ParkedEvents:
         queues = (takewhile(lambda e: e.due <= now, self.queues[queue_key_of(h)]) for h in heads)
         return [*islice(chain.from_iterable(queues), MAX_DUE_EVENTS)]
 
+    @property
+    def next_due(self) -> float | None:
+        """The time, in seconds of the epoch, before which `due` returns nothing; None if no event
+        waits."""
+        if not self.queues:
+            return None
+        return self._breaker.probe_at if self._breaker.is_open else self._next_due / 1000
+
     def is_head(self, event: ParkedEvent) -> bool:
         """Return True if no earlier event of its key is waiting."""
         return self.queues[queue_key_of(event)][0] is event

@@ -28,8 +28,8 @@ from farandole.stages.json_schema import NoSchemaError, schema_digest
 from farandole.worker.control_state import ControlState
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.invoker import Invoker
-from farandole.worker.lane_processor import LaneProcessor, LaneTopics
-from farandole.worker.lineage import LineageResolver
+from farandole.worker.lane_assembly import make_lane_processor
+from farandole.worker.lane_processor import LaneProcessor
 from farandole.worker.output_routing import bind_outputs, signature_mismatch
 from farandole.worker.parked_memory import ParkedMemory
 
@@ -247,25 +247,13 @@ class StageHost:
 
         @cache  # a lane that comes back after a rebalance keeps its processor
         def processor_of(lane: int) -> LaneProcessor:
-            return LaneProcessor(
+            return make_lane_processor(
                 caller,
-                LineageResolver(
-                    self._published.versions,
-                    self._published.current,
-                    partial(
-                        bind_outputs,
-                        stage=name,
-                        signature=code.signature,
-                        latest=wanted_stage.stage,
-                    ),
-                ),
-                LaneTopics(
-                    dead=names.dead_topic(newest.pipeline, name),
-                    ledger=names.ledger_topic,
-                    retry=retry_topic_of(lane),
-                    alerts=names.alerts_topic,
-                ),
                 lane,
+                self._published.versions,
+                self._published.current,
+                names,
+                retry_topic_of(lane),
                 on_committed=self._beat.counters(name).add,
                 cancelled_runs=self._control.cancelled_runs,
                 parked_memory=self._parked_memory,

@@ -25,9 +25,10 @@ class TransactionBuffer:
 
     __slots__ = ("_topics", "accounts", "bytes", "counters", "now", "open_paths", "stage")
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, now: float) -> None:
+        """`now`: when the transaction begins, in seconds of the epoch."""
         self.stage = stage
-        self.now = datetime.now(UTC)
+        self.now = datetime.fromtimestamp(now, UTC)
         self.bytes = 0
         """About how many bytes the records take."""
         self.counters = Counters()

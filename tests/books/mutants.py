@@ -62,7 +62,7 @@ def root_lost(patch: pytest.MonkeyPatch) -> None:
         async def handle(self, records: Sequence[Record]) -> BatchResult:
             if self._stage == "plan":
                 if records[0].offset == LOST_ROOT:
-                    return BatchResult(1, {}, TransactionBuffer(self._stage).counters)
+                    return BatchResult(1, {}, TransactionBuffer(self._stage, 0.0).counters)
                 records = records[:1]
             return await super().handle(records)
 

@@ -33,6 +33,7 @@ class Waiting:
 
     rows: dict[bytes, bytes] = field(default_factory=dict)
     state_input: Partition = PLACE
+    next_due: float | None = 0.0
 
     def due(self) -> Sequence[Record]:
         return [SimulatedRecord("in", 0, int(k), v, k) for k, v in sorted(self.rows.items())]
