@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.record import Header
 from farandole.events.topology_version import (
     INSTALLATION_KEY,

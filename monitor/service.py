@@ -15,7 +15,7 @@ import structlog
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.events.next_step import NextStep
 from farandole.monitor.committed_consumer import verify_read_committed
 from farandole.monitor.faust_app import MonitorApp, changelog_topic

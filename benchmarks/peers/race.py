@@ -17,7 +17,7 @@ from benchmarks.peers.installed import Home, MissingPeerError
 from benchmarks.peers.run import Source, run
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 
 HOMES = Path(__file__).parent.parent.parent / ".venv-peers"
 

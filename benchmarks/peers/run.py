@@ -26,7 +26,7 @@ from benchmarks.peers.verdict import Run, Sample, evaluate_run
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_admin_client, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.services.worker_services import settings_environment
 
 _SAMPLE_INTERVAL = 0.1  # seconds

@@ -27,7 +27,7 @@ from farandole.broker.kafka_clients import (
     with_deadline,
 )
 from farandole.broker.settings import Settings
-from farandole.broker.topic_creation import TopicSpec
+from farandole.broker.topic_spec import TopicSpec
 from farandole.broker.transactions import fenced_producer
 from farandole.catalog.topology_table import TopologyDecoder, read_topology
 from farandole.events import settlement_record

@@ -1,0 +1,274 @@
+"""How does a test run a pipeline?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from farandole.broker.key_partitioner import partition_for_key
+from farandole.catalog.ownership import VersionIndex
+from farandole.events.envelope import trigger_headers
+from farandole.events.event_key import event_key
+from farandole.events.header_codec import encode_headers
+from farandole.events.kafka_names import KafkaNames
+from farandole.events.outcome import Outcome
+from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.root_record import TRIGGER_SOURCE
+from farandole.events.run_row import RunRow, parse_run_row
+from farandole.events.topology_version import EventSpec
+from farandole.testing.event_tree import EventTree, Place, StageStep
+from farandole.testing.faults import StageFaults
+from farandole.testing.loaded_topology import load_topology
+from farandole.testing.memory_cluster import MemoryCluster, NotAtRestError
+from farandole.testing.results import DeadLetter, Event, Report, Unsent
+from farandole.testing.virtual_time import VirtualClock, VirtualTimeLoop
+from farandole.worker.codecs import codec_for
+
+DAY = 86_400.0
+
+
+class Pipeline:
+    """A pipeline that runs in memory, from its topology file to its books.
+
+    Use it as a context manager, `with Pipeline("topology.yaml") as pipeline:`, or by the pytest
+    fixture `pipeline`. `run` works off what was sent; the results are read afterwards.
+    """
+
+    def __init__(
+        self,
+        file: str | Path = "topology.yaml",
+        *,
+        folder: str | Path | None = None,
+        stages: Collection[str] | None = None,
+        without: Collection[str] = (),
+        start: datetime | None = None,
+    ) -> None:
+        """`folder`: where the stages' modules are; by default the folder of the file. `stages`: the
+        only stages that run; by default all that are not external. `without`: stages that do not
+        run. `start`: the pipeline's time at the beginning; by default the time of now. Raises
+        TopologyError if the file is not fit to be applied."""
+        names = KafkaNames()
+        loaded = load_topology(
+            Path(file), None if folder is None else Path(folder), names, stages, without
+        )
+        began = time.time() if start is None else start.timestamp()
+        self._clock = VirtualClock(float(int(began)))
+        self._faults = StageFaults(self._clock.now)
+        functions = {
+            name: code._replace(function=self._faults.wrap(name, code.function))
+            for name, code in loaded.functions.items()
+        }
+        self.version = loaded.version
+        """The version that the file describes, as a router would publish it."""
+        self._cluster = MemoryCluster(self.version, names, functions, self._clock)
+        self._index = VersionIndex([self.version])
+        self._names = names
+        self._runner: asyncio.Runner | None = None
+        self._roots: list[Place] = []
+        self._sent_without_key = 0
+        self._tree: EventTree | None = None
+
+    # -- the events that come in
+
+    def send(self, event_type: str, data: Any, *, key: str | bytes | None = None) -> Event:
+        """Publish an event as `farandole trigger` does, and return it. It opens a run.
+
+        `data`: a model, or what JSON has; `bytes` are published as they are. `key`: by default the
+        field that the file names. The partition is the one that Kafka chooses for the key."""
+        spec = self._event_spec(event_type)
+        raw = data if isinstance(data, bytes) else _to_json(data, self.version.format)
+        partition, outgoing = self._root(event_type, spec, raw, key)
+        place = Place(event_type, partition.partition, len(self._cluster.kafka.log(partition)))
+        self._cluster.append(partition, outgoing)
+        self._roots.append(place)
+        self._tree = None
+        (record,) = self._cluster.kafka.read_committed(partition, place.offset, 1)
+        run = self._index.root_run(record.topic, record.partition, record.offset)
+        return Event(event_type, None, run.decode(), record)
+
+    def _root(
+        self, event_type: str, spec: EventSpec, raw: bytes, key: str | bytes | None
+    ) -> tuple[Partition, OutgoingRecord]:
+        if isinstance(key, str):
+            key = key.encode()
+        if key is None and spec.key is not None:
+            key = _key_in(raw, spec.key, self.version.format)
+        if key is None:
+            index, self._sent_without_key = self._sent_without_key, self._sent_without_key + 1
+        else:
+            index = partition_for_key(key, spec.partitions)
+        headers = trigger_headers(TRIGGER_SOURCE, event_type, str(uuid4()), self.now)
+        outgoing = OutgoingRecord(key, raw, encode_headers(headers))
+        return Partition(spec.topic, index % spec.partitions), outgoing
+
+    # -- time and faults
+
+    @property
+    def now(self) -> datetime:
+        """The pipeline's time. Only `run` and `advance` move it."""
+        return datetime.fromtimestamp(self._clock.now(), UTC)
+
+    def run(self) -> Report:
+        """Work until every event is settled, and return the balance sheets. Waits take no time: the
+        pipeline's clock jumps over them. Raises NotAtRestError if events still wait after a day of
+        the pipeline's time."""
+        if not self._settle(DAY):
+            raise NotAtRestError(
+                "after a day of the pipeline's time events still wait for another try: a stage "
+                "never recovers; `advance(seconds)` runs a part of that time, `heal(stage)` ends a "
+                "fault"
+            )
+        return self.report()
+
+    def advance(self, seconds: float) -> Report:
+        """Work for so many seconds of the pipeline's time; 0: what can be done at once. What is due
+        later waits. Return the balance sheets of then."""
+        ends = self._clock.passed + seconds
+        if self._settle(seconds):
+            self._clock.advance(ends - self._clock.passed)
+        return self.report()
+
+    async def run_async(self) -> Report:
+        """Do what `run` does, from an async test: its event loop goes on meanwhile."""
+        return await asyncio.to_thread(self.run)
+
+    async def advance_async(self, seconds: float) -> Report:
+        """Do what `advance` does, from an async test."""
+        return await asyncio.to_thread(self.advance, seconds)
+
+    def fail(
+        self,
+        *stages: str,
+        error: BaseException | None = None,
+        times: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Let the functions of these stages fail before they are called: the next `times` calls, or
+        all calls within so many `seconds` of the pipeline's time; without either, until `heal`.
+        `error`: by default ConnectionError, as if what the stage needs were away."""
+        for stage in self._known_stages(stages):
+            raised = error or ConnectionError(f"what {stage} needs is away (a fault of the test)")
+            until = float("inf") if seconds is None else self._clock.now() + seconds
+            self._faults.fail(stage, raised, times, until)
+
+    def heal(self, *stages: str) -> None:
+        """End the faults of these stages; of all without a name."""
+        for stage in self._known_stages(stages or tuple(self.version.stages)):
+            self._faults.heal(stage)
+
+    # -- the results
+
+    def emitted(self, event_type: str) -> list[Event]:
+        """Return the events of this type that stages have emitted: in the order in which their
+        roots were sent, and below one root in the order of its tree."""
+        self._event_spec(event_type)
+        return [e for e in self._events() if e.event_type == event_type and e.stage is not None]
+
+    def dead_letters(self, stage: str | None = None) -> list[DeadLetter]:
+        """Return the events that this stage, or any, has given up on, in the order of `emitted`."""
+        return [step.letter for step in self._steps(stage) if step.letter is not None]
+
+    def dropped(self, stage: str | None = None) -> list[Unsent]:
+        """Return the events that this stage, or any, consumed without a result although it emits:
+        dropped by its function, or filtered by its `when:`."""
+        return [
+            Unsent(step.event, step.stage, step.outcome)
+            for step in self._steps(stage)
+            if step.outcome in (Outcome.DROPPED, Outcome.FILTERED)
+        ]
+
+    def report(self) -> Report:
+        """Return the balance sheets of now, as the bookkeeper has written them."""
+        found: dict[str, RunRow] = {}
+        for index in range(self.version.ledger):
+            place = Partition(self._names.runs_topic, index)
+            for record in self._cluster.kafka.read_committed(place):
+                row = parse_run_row(record.value)
+                if row is not None:
+                    found[row["run"]] = row
+        order = [self.tree[root].run for root in self._roots]
+        return Report([found[run] for run in order if run in found])
+
+    @property
+    def roots(self) -> list[Event]:
+        """The events that were sent."""
+        return [self.tree[place] for place in self._roots]
+
+    @property
+    def tree(self) -> EventTree:
+        """What each stage has made of each event."""
+        if self._tree is None:
+            self._tree = EventTree(self.version, self._names, self._cluster.kafka)
+        return self._tree
+
+    def _events(self) -> Iterator[Event]:
+        return self.tree.walk(self._roots)
+
+    def _steps(self, stage: str | None) -> Iterator[StageStep]:
+        if stage is not None:
+            self._known_stages([stage])
+        for event in self._events():
+            yield from (s for s in self.tree.steps(event) if stage in (None, s.stage))
+
+    # -- beginning and end
+
+    def close(self) -> None:
+        """End the lanes."""
+        if self._runner is not None:
+            self._runner.run(self._cluster.close())
+            self._runner.close()
+            self._runner = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _settle(self, seconds: float) -> bool:
+        if self._runner is None:
+            self._runner = asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(self._clock))
+        self._tree = None
+        return self._runner.run(self._cluster.settle(seconds))
+
+    def _event_spec(self, event_type: str) -> EventSpec:
+        _require_known(event_type, self.version.events, "event type")
+        return self.version.events[event_type]
+
+    def _known_stages(self, stages: Collection[str]) -> Collection[str]:
+        for stage in stages:
+            _require_known(stage, self.version.stages, "stage that runs")
+        return stages
+
+
+def _require_known(name: str, known: Collection[str], kind: str) -> None:
+    if name not in known:
+        raise LookupError(f"there is no {kind} {name!r}; there are {', '.join(known)}")
+
+
+def _to_json(data: Any, version_format: int) -> bytes:
+    """Return the data as a stage would write them."""
+    if isinstance(data, BaseModel):
+        return codec_for(type(data)).encoder(version_format)(data)
+    return to_json(data)
+
+
+def _key_in(raw: bytes, field: str, version_format: int) -> bytes | None:
+    try:
+        return event_key(raw, field, version_format)
+    except ValueError:  # hostile bytes are sent on purpose
+        return None
