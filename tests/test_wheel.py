@@ -105,7 +105,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_a_wheel_from_an_sdist_holds_the_rooms_whole(wheel: Path) -> None:
     rooms = [each.name for each in (ROOT / "farandole").iterdir() if each.is_symlink()]
     listed = _run("git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *rooms)
-    expected = {"farandole/__init__.py", "farandole/__main__.py"} | {
+    expected = {f"farandole/{name}" for name in ("__init__.py", "__main__.py", "py.typed")} | {
         f"farandole/{name}"
         for name in listed.splitlines()
         if not name.startswith("stages/order_lines/") and (ROOT / name).exists()
