@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from farandole.stages.contract import Context, Reject, To, Unchanged
+    from farandole.stages.contract import Context, EventInfo, Reject, To, Unchanged
 
-__all__ = ["Context", "Reject", "To", "Unchanged"]
+__all__ = ["Context", "EventInfo", "Reject", "To", "Unchanged"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 if not __name__.startswith("farandole."):
@@ -43,30 +44,72 @@ class Logger(Protocol):
     def warning(self, event: str, **fields: Any) -> Any: ...
 
 
+class EventInfo(Protocol):
+    """What is known of an event beside its data."""
+
+    @property
+    def id(self) -> str:
+        """Its id, such as `line.ingested/3/10482/0`; the position of a bare record, such as
+        `order.placed/0/12`. It is the same at every attempt and after a replay."""
+
+    @property
+    def type(self) -> str:
+        """Its event type, as in the file."""
+
+    @property
+    def key(self) -> str | None:
+        """Its Kafka key as text; None if it has none."""
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was made, with its zone: its attribute `time`, or the record's timestamp. None if
+        neither is a time."""
+
+    @property
+    def run(self) -> str:
+        """The id of its run."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """Its CloudEvents attributes, without `ce_`; empty for a bare record."""
+
+
 class Context(Protocol):
-    """The context of an attempt, for a parameter with the annotation `Context`."""
+    """The context of an attempt, for a parameter with the annotation `Context`. Each field is
+    computed when it is asked for."""
+
+    @property
+    def events(self) -> Sequence[EventInfo]:
+        """The events of this call: `events[i]` belongs to the i-th of a list; a function of one
+        event has `events[0]`."""
 
     @property
     def run(self) -> str | None:
         """The run id; None for a batch whose events belong to several runs."""
 
     @property
-    def pipeline(self) -> str: ...
+    def pipeline(self) -> str:
+        """The name of the pipeline."""
 
     @property
-    def stage(self) -> str: ...
+    def stage(self) -> str:
+        """The name of the stage, as in the file."""
 
     @property
     def attempt(self) -> int:
-        """The number of this attempt; 1 for the first."""
+        """The number of this attempt; 1 for the first. It goes on where the event was parked, and
+        starts again at a replay."""
 
     @property
     def deadline(self) -> float:
-        """The `time.monotonic()` after which the attempt counts as hung."""
+        """The `time.monotonic()`, in seconds, after which the attempt counts as hung: its start and
+        the stage's `timeout`."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
-        """The CloudEvents attributes of the event; empty for a bare record and for a batch."""
+        """The CloudEvents attributes of the event, without `ce_`; empty for a bare record and for a
+        batch."""
 
     @property
-    def log(self) -> Logger: ...
+    def log(self) -> Logger:
+        """A structlog logger whose lines have the pipeline, the stage and the run."""

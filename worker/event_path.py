@@ -7,7 +7,7 @@ general one, piece by piece with awaits between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from farandole.events.envelope import UnreadableEventError
@@ -18,7 +18,7 @@ from farandole.stages.contract import To
 from farandole.stages.json_schema import type_title
 from farandole.worker.codecs import InvalidResultError, PassedEvent, count_rows, input_decoder
 from farandole.worker.emitter import Emit, Journal, make_emitter, take_back
-from farandole.worker.event_facts import event_attributes
+from farandole.worker.event_facts import HandledEvent, event_attributes
 from farandole.worker.input_edge import InputEdge, Lineage
 from farandole.worker.invoker import Invoker
 from farandole.worker.ledger_entries import EdgeAccount
@@ -63,11 +63,9 @@ class EventPath:
         """`prepare(record, raw, lineage)` returns the data of an event, or Outcome.FILTERED. Raises
         UnreadableEventError, and what `Codec.decoder` and the filter do."""
 
-    def arguments(
-        self, record: Record | None, lineage: Lineage | None, attempt: int
-    ) -> Mapping[str, Any]:
-        """Return what the function gets beside the data."""
-        return self._invoker.arguments(self.fixed_arguments, record, lineage, attempt)
+    def arguments(self, handled: Sequence[HandledEvent], attempt: int) -> Mapping[str, Any]:
+        """Return what the function gets beside the data of these events."""
+        return self._invoker.arguments(self.fixed_arguments, handled, attempt)
 
     def count_lines(self, data: Any) -> int:
         """Return the number of lines in the data of an event; 0 if an event is no list. Raises
@@ -130,7 +128,7 @@ class EventPath:
             if takes_data_alone:
                 result = function(data)
             else:
-                result = function(data, **self.arguments(record, lineage, 1))
+                result = function(data, **self.arguments(((record, lineage),), 1))
             outcome = finish(record, raw, inherited, account, result)
             account.lines += lines
             return outcome

@@ -9,6 +9,7 @@ from typing import Any
 from farandole.events.outcome import Outcome
 from farandole.worker.admission import AdmittedEvent
 from farandole.worker.codecs import InvalidResultError
+from farandole.worker.event_facts import HandledEvent
 from farandole.worker.event_path import ResultBatch
 from farandole.worker.invoker import Invoker
 from farandole.worker.limits import TIME_SLICE
@@ -25,6 +26,8 @@ class Execution:
         signature = invoker.signature
         self._returns_many = signature.returns_many or signature.kind == "async generator"
         self._slice_ends = 0.0
+        self.handled: Sequence[HandledEvent] = ()
+        """The events of the call under way, or of the last one."""
 
     @property
     def is_straight(self) -> bool:
@@ -55,7 +58,8 @@ class Execution:
     ) -> None:
         record, lineage, path, data, raw = event
         lines = path.count_lines(data)
-        result = await self._invoker.call(data, path.arguments(record, lineage, attempt))
+        self.handled = (event,)
+        result = await self._invoker.call(data, path.arguments(self.handled, attempt))
         outcome: Outcome | None = None
         if not self._returns_many:
             account = buffer.emitting_account(record, lineage, path.edge)
@@ -70,8 +74,8 @@ class Execution:
     ) -> None:
         record, lineage, path, *_ = events[0]
         lines = [event.path.count_lines(event.data) for event in events]
-        of_one_run = all(e.lineage.run == lineage.run for e in events)
-        arguments = path.arguments(None, lineage if of_one_run else None, attempt)
+        self.handled = events
+        arguments = path.arguments(events, attempt)
         result = await self._invoker.call([e.data for e in events], arguments)
         results = ResultBatch(path, buffer, record, lineage, len(events) - 1)
         outcome = await self._write(results, result, path.declares_outputs)

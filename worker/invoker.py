@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
-import structlog
-
-from farandole.events.record import Record
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_port import OutcomeUnknownError
 from farandole.stages.function_signature import StageSignature
-from farandole.worker.event_facts import event_attributes
-from farandole.worker.input_edge import Lineage
+from farandole.worker.event_facts import HandledEvent
 from farandole.worker.limits import MAX_EVENT_RESULTS
+from farandole.worker.stage_context import StageContext
 from farandole.worker.transaction_buffer import OutputTooLargeError
 
-log = structlog.get_logger()
-
 _CANCEL_GRACE = 1.0  # seconds that an awaited function has to end once it is cancelled
-
-
-@dataclass(frozen=True, slots=True)
-class _InvocationContext:
-    """`stages.contract.Context` for one try at one event or batch."""
-
-    run: str | None
-    pipeline: str
-    stage: str
-    attempt: int
-    deadline: float
-    attributes: Mapping[str, str]
-
-    @property
-    def log(self) -> Any:
-        return log.bind(pipeline=self.pipeline, stage=self.stage, run=self.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +49,20 @@ class Invoker:
     def arguments(
         self,
         given: Mapping[str, Any],
-        record: Record | None,
-        lineage: Lineage | None,
+        handled: Sequence[HandledEvent],
         attempt: int,
     ) -> Mapping[str, Any]:
-        """Return the arguments in `given`, and with them the Context if the function takes one."""
+        """Return the arguments in `given`, and with them the Context of these events if the
+        function takes one."""
         if self.signature.context_parameter is None:
             return given
-        context = _InvocationContext(
-            run=lineage.run.decode(errors="replace") if lineage else None,
-            pipeline=self.pipeline,
-            stage=self.stage,
-            attempt=attempt,
-            deadline=time.monotonic() + self.settings.timeout,
-            attributes=event_attributes(record, lineage),
+        context = StageContext(
+            self.pipeline,
+            self.stage,
+            attempt,
+            time.monotonic() + self.settings.timeout,
+            handled,
+            takes_batch=self.signature.takes_batch,
         )
         return {**given, self.signature.context_parameter: context}
 
@@ -97,7 +78,8 @@ class Invoker:
             async with self._deadline(self._deadline_time()):
                 return await function(data, **arguments)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, self._in_thread, data, arguments)
+        call = partial(self._in_thread, data, arguments)
+        return await loop.run_in_executor(self.threads, copy_context().run, call)
 
     def _in_thread(self, data: Any, arguments: Mapping[str, Any]) -> Any:
         # Watched from here on: the time in which the call waits for a thread does not count.

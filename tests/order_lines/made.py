@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from farandole import EventInfo
 from stages.order_lines.schemas import EnrichedLine, Household, Line, Product
 
 LINE = {
@@ -54,6 +55,7 @@ class Made:
     stage = "load"
     attempt = 1
     attributes: Mapping[str, str] = {}
+    events: Sequence[EventInfo] = ()
 
     def __init__(self) -> None:
         self.deadline = time.monotonic() + 30

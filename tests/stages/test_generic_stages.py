@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from farandole.stages.cel_expression import Undecided
-from farandole.stages.contract import Reject
+from farandole.stages.contract import EventInfo, Reject
 from farandole.stages.function_signature import read_signature
 from farandole.stages.generic.filter import FilterParams, filter  # noqa: A004 -- its name in a topology
 from farandole.stages.generic.log import LogParams, log
@@ -45,6 +45,7 @@ class Asked:
     stage: str = "s"
     attempt: int = 1
     deadline: float = 0.0
+    events: Sequence[EventInfo] = ()
     log: Said = field(default_factory=Said)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from enum import Enum
@@ -21,10 +22,12 @@ from farandole.events.header_codec import decode_headers
 from farandole.events.outcome import Outcome
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec
-from farandole.stages.contract import Context, To
+from farandole.stages.contract import Context, EventInfo, To
+from farandole.worker.stage_context import EventView, StageContext
 from farandole.worker.transaction_buffer import TransactionBuffer
 from tests.worker.made import (
     INSTALLATION,
+    PATIENT,
     In,
     Lane,
     Other,
@@ -350,6 +353,92 @@ async def test_the_context_tells_what_is_known() -> None:
     assert (two.run, two.attributes["type"]) == ("b" * 13, "in")
     assert [c.attributes["id"] for c in (two, three)] == ["asked/0/1/2", "asked/0/1/3"]
     one.log.info("stage.said", n=1)
+
+
+async def test_the_context_of_one_event_tells_of_that_event() -> None:
+    seen: list[EventInfo] = []
+
+    def curious(event: In, context: Context) -> None:
+        (info,) = context.events
+        seen.append(info)
+
+    structured = json.dumps(
+        {"specversion": "1.0", "id": "shop-7", "source": "/shop", "type": "in",
+         "time": "2026-11-24T09:00:00+01:00", "data": {"n": 3}}
+    ).encode()  # fmt: skip
+    told = [("content-type", b"application/cloudevents+json")]
+    await Lane(curious, emits=[]).handle(
+        bare(offset=1, key=b"7", timestamp=1_795_000_000_000),
+        emitted(2, run="b" * 13, headers=[("ce_time", b"no time at all")]),
+        bare(structured, offset=3, headers=told),
+    )
+    assert [info.id for info in seen] == ["in/0/1", "asked/0/1/2", "shop-7"]
+    assert [info.key for info in seen] == ["7", None, None]
+    assert [info.type for info in seen] == ["in"] * 3
+    assert [info.run for info in seen] == [RUN.run_id(0, 1), "b" * 13, RUN.run_id(0, 3)]
+    assert [info.time and info.time.isoformat() for info in seen] == [
+        "2026-11-18T11:06:40+00:00", None, "2026-11-24T09:00:00+01:00",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["straight", "awaited", "retried"])
+async def test_a_function_of_a_list_knows_each_of_its_events(kind: str) -> None:
+    seen: list[list[tuple[str, str | None, str]]] = []
+
+    def look(context: Context) -> None:
+        seen.append([(info.id, info.key, info.run) for info in context.events])
+        if kind == "retried" and context.attempt == 1:
+            raise ConnectionError
+
+    def curious(events: list[In], context: Context) -> None:
+        look(context)
+
+    async def curious_awaited(events: list[In], context: Context) -> None:
+        look(context)
+
+    lane = Lane(curious_awaited if kind == "awaited" else curious, emits=[], retry=PATIENT)
+    await lane.handle(bare(offset=1, key=b"7"), emitted(2, run="b" * 13), emitted(3))
+    assert seen[-1] == [
+        ("in/0/1", "7", RUN.run_id(0, 1)),
+        ("asked/0/1/2", None, "b" * 13),
+        ("asked/0/1/3", None, "a" * 13),
+    ]
+
+
+async def test_the_events_of_a_context_are_a_sequence() -> None:
+    seen: list[Context] = []
+
+    def curious(events: list[In], context: Context) -> None:
+        seen.append(context)
+
+    await Lane(curious, emits=[]).handle(emitted(1), emitted(2), emitted(3))
+    (context,) = seen
+    assert len(context.events) == 3
+    assert [info.id[-1] for info in context.events[1:]] == ["2", "3"]
+    assert context.events[-1].id == "asked/0/1/3"
+    assert (context.run, context.attributes) == ("a" * 13, {})
+
+
+async def test_a_field_that_a_context_does_not_have_is_named_in_the_users_words() -> None:
+    def curious(event: In, context: Context) -> None:
+        context.atempt  # type: ignore[attr-defined]  # noqa: B018
+
+    def more_curious(event: In, context: Context) -> None:
+        context.offset  # type: ignore[attr-defined]  # noqa: B018
+
+    (dead,) = (await Lane(curious, emits=[]).handle(bare())).dead
+    assert dead["message"] == "a Context has no 'atempt'; did you mean 'attempt'?"
+    (dead,) = (await Lane(more_curious, emits=[]).handle(bare())).dead
+    assert dead["message"] == (
+        "a Context has no 'offset'; it has attempt, attributes, deadline, events, log, pipeline, "
+        "run, stage"
+    )
+
+
+def test_a_context_has_all_that_is_promised() -> None:
+    promised = {name for name in vars(Context) if not name.startswith("_")}
+    assert promised <= set(dir(StageContext))
+    assert {name for name in vars(EventInfo) if not name.startswith("_")} <= set(dir(EventView))
 
 
 async def test_two_events_of_one_run_keep_their_own_attributes() -> None:
