@@ -76,13 +76,6 @@ class _SupervisedProcess:
         return service.name if service.processes == 1 else f"{service.name}-{self.number}"
 
 
-def silence_limit(session_timeout: float) -> float:
-    """Return after how many seconds without a heartbeat a worker process is killed. It is below the
-    session time-out of its Kafka groups: a process that blocks its event loop for so long would
-    lose its lanes to another worker, which would then block too."""
-    return 0.8 * session_timeout
-
-
 class Supervisor:
     """Runs a set of services and restarts their processes; `reports` sums what they have done."""
 

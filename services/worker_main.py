@@ -16,6 +16,7 @@ from farandole.events.row_format import NewerFormatError
 from farandole.services.restart_policy import EXIT_TEMPORARY
 from farandole.services.service_runner import run_service
 from farandole.stages.function_loader import add_to_import_path
+from farandole.worker.function_output import capture_function_output
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.log_setup import configure_logging
 from farandole.worker.stage_host import NothingToHostError, OutdatedCodeError
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("stages", nargs="*", help="none: all that there will be")
     arguments = parser.parse_args()
     configure_logging(level=arguments.log_level, pretty=arguments.pretty)
+    capture_function_output(arguments.log_level)
     limit_memory(arguments.memory)
     tune_garbage_collector()
     add_to_import_path(arguments.folder)

@@ -10,7 +10,8 @@ from pathlib import Path
 from farandole.broker.settings import ENV_PREFIX, Settings
 from farandole.catalog.active_stages import hosted_stages
 from farandole.catalog.published_versions import VersionsByNumber
-from farandole.services.supervisor import ServiceSpec, silence_limit
+from farandole.services.supervisor import ServiceSpec
+from farandole.worker.heartbeat import silence_limit
 
 
 def worker_services(

@@ -31,6 +31,13 @@ HeartbeatReport = dict[str, StageReport]
 """By stage."""
 
 
+def silence_limit(session_timeout: float) -> float:
+    """Return after how many seconds without a heartbeat a worker process is killed. It is below the
+    session time-out of its Kafka groups: a process that blocks its event loop for so long would
+    lose its lanes to another worker, which would then block too."""
+    return 0.8 * session_timeout
+
+
 class Heartbeat:
     """The calls under way and the counts of one worker process."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence, Set
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import partial
+from operator import length_hint
+from typing import Any, NamedTuple
 
 from farandole.events.outcome import Outcome
 from farandole.events.record import Partition, Record
@@ -14,12 +16,14 @@ from farandole.lanes.lane_work import BatchResult, DeferredEvents
 from farandole.worker.admission import Admission
 from farandole.worker.counters import Counters
 from farandole.worker.dead_letter_writer import DeadLetterWriter
+from farandole.worker.event_facts import describe_events
 from farandole.worker.event_path import EventPaths
 from farandole.worker.execution import Execution
 from farandole.worker.invoker import Invoker
 from farandole.worker.ledger_entries import EdgeAccount, event_id_of
 from farandole.worker.limits import MAX_TRANSACTION_AGE, MAX_TRANSACTION_BYTES, TIME_SLICE
 from farandole.worker.lineage import LOOKUP_ERRORS, LineageResolver, root_run_id
+from farandole.worker.log_origin import logged_as
 from farandole.worker.parked_events import queue_key_of
 from farandole.worker.parked_memory import ParkedMemory
 from farandole.worker.retry_executor import RetryExecutor
@@ -103,6 +107,13 @@ class LaneProcessor:
         return None
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
+        try:
+            with logged_as(self._describe_call):
+                return await self._handle(records)
+        finally:
+            self._execution.handled = ()
+
+    async def _handle(self, records: Sequence[Record]) -> BatchResult:
         buffer, queue = TransactionBuffer(self._stage, self._clock()), self._retry_queue
         self._lineages.start_batch()
         began = self._monotonic()
@@ -124,7 +135,10 @@ class LaneProcessor:
                 await self._executor.defer(buffer, records[done])
                 done += 1
             elif self._execution.is_straight and not are_parked:
-                done, error = self._run_straight(buffer, records, done, group_end)
+                waiting = iter(records[done:group_end])
+                at_work = partial(self._describe_last_of, waiting, records, group_end)
+                with logged_as(at_work):
+                    done, error = self._run_straight(buffer, waiting, done)
                 if error is not None:
                     first_failure = None if isinstance(error, LOOKUP_ERRORS) else error
                     await self._executor.settle_one(buffer, records[done], first_failure)
@@ -188,11 +202,11 @@ class LaneProcessor:
         return len(records)
 
     def _run_straight(
-        self, buffer: TransactionBuffer, records: Sequence[Record], first: int, end: int
+        self, buffer: TransactionBuffer, waiting: Iterator[Record], first: int
     ) -> tuple[int, BaseException | None]:
         """Handle events of the input without an await, until the slice of time ends, an event fails
-        or one has to wait. Returns the index of the first record that is not settled, and the error
-        if that one failed, else None."""
+        or one has to wait. `first` is the index of the first of them. Returns the index of the
+        first that is not settled, and the error if that one failed, else None."""
         lineage_of, root_edge = self._lineages.lineage, self._lineages.root_edge
         account_for, path_of = buffer.accounts.account_for, self._paths.path_of
         needs_lineage = self._invoker.signature.context_parameter is not None
@@ -206,7 +220,7 @@ class LaneProcessor:
         outcomes: dict[Outcome, int] = {}  # of `account`, but for HANDLED
         at, untried = first, 0
         slice_ends = monotonic() + TIME_SLICE
-        for record in records[first:end]:
+        for record in waiting:
             if blocked_keys and queue_key_of(record) in blocked_keys:
                 break
             try:
@@ -251,6 +265,19 @@ class LaneProcessor:
                 break
         self._count_tries(buffer, account, outcomes, at - first - untried)
         return at, None
+
+    def _describe_call(self) -> Mapping[str, Any]:
+        """Return what describes the call under way, which is none of `_run_straight`."""
+        return describe_events(self._stage, self._execution.handled)
+
+    def _describe_last_of(
+        self, waiting: Iterator[Record], records: Sequence[Record], end: int
+    ) -> Mapping[str, Any]:
+        """Return what describes the record that `waiting` gave last: an iterator over the records
+        before `end`, which counts, so the loop over it need not."""
+        record = records[end - length_hint(waiting) - 1]
+        lineage = self._lineages.lineage_or_stray(record)
+        return describe_events(self._stage, ((record, lineage),))
 
     def _count_tries(
         self,

@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from farandole.worker.log_origin import add_origin
+
 
 def configure_logging(*, level: str = "info", pretty: bool | None = None) -> None:
     """Write log lines (dotted event names with fields) to standard error, so that standard output
@@ -22,6 +24,7 @@ def configure_logging(*, level: str = "info", pretty: bool | None = None) -> Non
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            add_origin,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import Any
 
 import structlog
 
@@ -82,6 +83,8 @@ class StageHost:
         self._topics: Mapping[str, KnownTopic] = {}
         self.lanes: dict[str, Callable[[], int]] = {}
         """By stage, what returns the number of its lanes that are open in this process now."""
+        self.functions: dict[str, Callable[..., Any]] = {}
+        """By stage, the function that this process calls."""
 
     def _input_topics(self) -> Mapping[str, KnownTopic]:
         """Return the topics of all event types, as the published versions know them."""
@@ -199,6 +202,7 @@ class StageHost:
         )
         hosted.task = asyncio.create_task(hosted.group.run(hosted.ending))
         self._hosted[name] = hosted
+        self.functions[name] = code.function
         self.lanes[name] = lambda: len(hosted.group.running_lanes)
 
     async def _stop_stages(self, names: Sequence[str]) -> None:
@@ -210,7 +214,7 @@ class StageHost:
         if tasks:
             await asyncio.wait(tasks)
         for name, hosted in ended.items():
-            del self.lanes[name]
+            del self.lanes[name], self.functions[name]
             if hosted.pool is not None:
                 hosted.pool.shutdown(wait=False, cancel_futures=True)
         for task in tasks:

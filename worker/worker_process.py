@@ -10,7 +10,8 @@ from collections.abc import Collection
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import follow_versions
 from farandole.worker.control_state import follow_control_state
-from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.heartbeat import Heartbeat, silence_limit
+from farandole.worker.slow_calls import SlowCallWatch
 from farandole.worker.stage_host import StageHost
 
 
@@ -34,6 +35,10 @@ async def run_worker(
         host = StageHost(settings, published, control, stages, beat)
         orphaned = asyncio.Event()
         beating = asyncio.create_task(beat.run(host.lanes, orphaned))
+        watch = SlowCallWatch(
+            settings.session_timeout, silence_limit(settings.session_timeout), host.functions
+        )
+        watching = asyncio.create_task(watch.run())
         hosting = asyncio.create_task(host.run())
         ends = [asyncio.create_task(event.wait()) for event in (stopping, orphaned)]
         try:
@@ -43,7 +48,7 @@ async def run_worker(
         finally:
             host.drain()
             await asyncio.wait({hosting})
-            for task in (beating, *ends):
+            for task in (beating, watching, *ends):
                 task.cancel()
 
 
