@@ -22,7 +22,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.version_boundaries import (
     VersionStart,
     event_type_of,
@@ -35,6 +34,7 @@ from farandole.events.envelope import (
     check_bookkeeping,
     parse_envelope,
 )
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.record import Record
 from farandole.events.run_ids import RUN_ID_LENGTH, RunIdGenerator
 from farandole.events.topology_version import EventSpec, Version
@@ -198,7 +198,9 @@ class VersionIndex:
             generator = RunIdGenerator(self.newest.installation, topic, self.life(topic))
             reader = _RunIdReader(generator)
             self._run_ids[topic] = reader
-        return reader.run_id(partition, offset)
+        owner = self.root_owner(topic, partition, offset)
+        version = self.newest if owner is None else owner.version
+        return reader.run_id(partition, offset, version.format)
 
 
 class _RunIdReader:
@@ -207,15 +209,17 @@ class _RunIdReader:
 
     def __init__(self, generator: RunIdGenerator) -> None:
         self._generator = generator
-        self._blocks: dict[int, tuple[int, bytes]] = {}
-        """By partition: the first offset of the block, and its ids, concatenated."""
+        self._blocks: dict[tuple[int, int], tuple[int, bytes]] = {}
+        """By partition and format of versions: the first offset of the block, and its ids,
+        concatenated."""
 
-    def run_id(self, partition: int, offset: int) -> bytes:
-        first, ids = self._blocks.get(partition, (0, b""))
+    def run_id(self, partition: int, offset: int, version_format: int) -> bytes:
+        key = partition, version_format
+        first, ids = self._blocks.get(key, (0, b""))
         at = RUN_ID_LENGTH * (offset - first)
         if not 0 <= at < len(ids):
-            at, ids = 0, self._generator.block_of_ids(partition, offset)
-            self._blocks[partition] = offset, ids
+            at, ids = 0, self._generator.block_of_ids(partition, offset, version_format)
+            self._blocks[key] = offset, ids
         return ids[at : at + RUN_ID_LENGTH]
 
 

@@ -18,7 +18,9 @@ from zlib import crc32
 import orjson
 from xxhash import xxh3_64_intdigest
 
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.row_format import check_format
+from farandole.events.run_ids import is_placed_as_key
 
 HASH_MASK = 2**64 - 1
 DEFAULT_LEDGER_PARTITIONS = 4
@@ -106,8 +108,9 @@ def hash_event_ids(ids: Iterable[bytes]) -> int:
 
 
 def ledger_partition(run: bytes, partitions: int) -> int:
-    """Return the partition of the ledger that has all entries of a run, in their order."""
-    return crc32(run) % partitions
+    """Return the partition of the ledger that has all entries of a run, in their order; that of
+    `farandole.runs` with its row has the same number."""
+    return partition_for_key(run, partitions) if is_placed_as_key(run) else crc32(run) % partitions
 
 
 def without_deleted(entry: LedgerEntry, pipeline: str, oldest: int) -> LedgerEntry:

@@ -16,7 +16,7 @@ import orjson
 
 KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
     {
-        "version": 2,
+        "version": 3,
         "router report": 1,
         "installation": 1,
         "retry row": 2,

@@ -16,10 +16,15 @@ _LETTERS = bytes.maketrans(bytes(range(32)), _ALPHABET)
 _GOLDEN_STEP = 0x9E3779B97F4A7C15
 _MASK_64 = 2**64 - 1
 
-RUN_ID_LENGTH = 13  # 65 bits, the first of them always 0
+RUN_ID_LENGTH = 13  # 65 bits
 RUN_ID_PATTERN = re.compile(rb"[%b]{%d}" % (_ALPHABET, RUN_ID_LENGTH))
 RUN_ID_BLOCK = 256
 """How many consecutive offsets get their run ids in one computation."""
+
+PLACED_AS_KEYS = 3
+"""The first format of versions whose runs are placed as Kafka's default partitioner places their
+ids. The first bit of such an id is 1, so that the id alone says where entries and rows are."""
+_FIRST_BIT = 1 << 64
 
 
 class _BlockConstants(NamedTuple):
@@ -59,7 +64,7 @@ class RunIdGenerator:
     the offset as a Weyl sequence (odd steps of 2^64 / golden ratio), so that no two offsets of a
     partition share one and neighbours do not look alike. Short enough to type, and never the same
     in a broker that was wiped, because the installation differs; nor in a topic that was created
-    again, because its life differs.
+    again, because its life differs. The bit before the 64 says how the run is placed.
     """
 
     def __init__(self, installation: UUID, topic: str, life: int = 1) -> None:
@@ -67,12 +72,14 @@ class RunIdGenerator:
         self._origin = installation.bytes + living_name(topic, life).encode()
         self._seeds: dict[int, int] = {}
 
-    def run_id(self, partition: int, offset: int) -> str:
-        """Return the id of the run that the root at this position opens."""
-        return self.block_of_ids(partition, offset)[:RUN_ID_LENGTH].decode()
+    def run_id(self, partition: int, offset: int, version_format: int) -> str:
+        """Return the id of the run that the root at this position opens, under a version of this
+        format."""
+        return self.block_of_ids(partition, offset, version_format)[:RUN_ID_LENGTH].decode()
 
-    def block_of_ids(self, partition: int, first: int) -> bytes:
-        """Return the ids of RUN_ID_BLOCK offsets from `first` on, concatenated.
+    def block_of_ids(self, partition: int, first: int, version_format: int) -> bytes:
+        """Return the ids of RUN_ID_BLOCK offsets from `first` on, concatenated, under a version of
+        this format.
 
         A topic of bare records needs an id for every record. Computed one by one they cost more
         than reading the records; side by side in one long integer they cost a twelfth of that.
@@ -83,6 +90,8 @@ class RunIdGenerator:
             seed = self._seeds[partition] = self._seed(partition)
         one, steps, mask, moves = _block_constants()
         bits = (one * ((seed + first * _GOLDEN_STEP) & _MASK_64) + steps) & mask
+        if version_format >= PLACED_AS_KEYS:
+            bits |= one * _FIRST_BIT
         for stay, move, by in moves:
             bits = (bits & stay) | ((bits & move) << by)
         return bits.to_bytes(RUN_ID_LENGTH * RUN_ID_BLOCK, "big").translate(_LETTERS)
@@ -90,3 +99,9 @@ class RunIdGenerator:
     def _seed(self, partition: int) -> int:
         digest = blake2b(b"%b/%d" % (self._origin, partition), digest_size=8).digest()
         return int.from_bytes(digest, "big")
+
+
+def is_placed_as_key(run: bytes) -> bool:
+    """Return True if Kafka's default partitioner says where the entries and the row of a run are;
+    False if its id was given under a version before PLACED_AS_KEYS."""
+    return not b"a" <= run[:1] <= b"p"  # the 16 letters whose first bit is 0

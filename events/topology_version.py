@@ -25,6 +25,8 @@ subscribers, also of different releases:
 2. keys are those in the JSON (`events/event_key.py`), the results of a list of events have no key
    of their causes, and a `Decimal` is written as a JSON number, not as text; the life of a topic
    is part of the ids of runs and events
+3. a run's ledger entries and its row are where Kafka's default partitioner puts its id as a key,
+   and its id says so (`events/run_ids.py`)
 """
 
 

@@ -13,12 +13,12 @@ from uuid import uuid4
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.ownership import VersionIndex
 from farandole.events.envelope import trigger_headers
 from farandole.events.event_key import event_key
 from farandole.events.header_codec import encode_headers
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.root_record import TRIGGER_SOURCE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.envelope import constant_headers
 from farandole.events.event_position import EventPosition
 from farandole.events.header_codec import (
@@ -13,6 +12,7 @@ from farandole.events.header_codec import (
     length_prefixed,
     make_header_block,
 )
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.record import OutgoingRecord, Record
 from farandole.worker.input_edge import InputEdge
 from farandole.worker.ledger_entries import EdgeAccount

@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.ownership import (
     UnknownVersionError,
     VersionIndex,
@@ -32,6 +31,7 @@ from farandole.events.header_codec import (
     make_header_block,
     varint_bytes,
 )
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.record import Header, Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_BLOCK, RUN_ID_LENGTH, RunIdGenerator
@@ -270,7 +270,7 @@ class LineageResolver:
         start, _ = version_span(place.starts, record.offset)
         edge = self._edge(start.version, record.topic)
         assert edge is not None  # the version has the topic: it begins somewhere in it
-        run = place.run_ids.run_id(record.partition, record.offset).encode()
+        run = place.run_ids.run_id(record.partition, record.offset, start.version.format).encode()
         return Lineage(edge, run, make_header_block([(RUN_HEADER, run)]))
 
     def lineage_or_stray(self, record: Record) -> Lineage:
@@ -337,7 +337,7 @@ class LineageResolver:
         ends = first + RUN_ID_BLOCK if ends is None else min(ends, first + RUN_ID_BLOCK)
         edge = self._edge(start.version, record.topic)
         assert edge is not None  # the version has the topic: it begins somewhere in it
-        run_ids = place.run_ids.block_of_ids(partition, first)
+        run_ids = place.run_ids.block_of_ids(partition, first, start.version.format)
         place.last_roots = _RootBlock(record.topic, partition, first, ends, edge, run_ids)
         return place.last_roots
 

@@ -9,9 +9,9 @@ import orjson
 
 from benchmarks import pipelines
 from farandole.broker.kafka_clients import make_producer, open_client
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
+from farandole.events.key_partitioner import partition_for_key
 
 _FIRST_BASKET = orjson.loads(pipelines.line(0))["basket_id"]
 _IN_FLIGHT = 8  # batches of a partition that are sent before one of them is awaited

@@ -45,10 +45,10 @@ async function work({ batch, resolveOffset, isStale }) {
   }
   for (const [run, { version, oldest, read, emitted }] of Object.entries(parts)) {
     const to = Object.keys(version.stages).filter(each => version.stages[each].subscribes.includes(output))
-    const ins = { [input]: { n: read.length, hash: sum(read), oldest } }
-    const part = { run, version: version.version, in: ins, out: { [output]: { n: emitted.length, hash: sum(emitted), to } } }
-    const entry = { pipeline, stage, lane: partition, at, seconds: (Date.now() - at) / 1000, runs: [part] }
-    writes[ledger].push({ partition: crc32(run) % version.ledger, value: JSON.stringify(entry) })
+    const counts = { in: { [input]: { n: read.length, hash: sum(read), oldest } }, out: { [output]: { n: emitted.length, hash: sum(emitted), to } } }
+    const entry = { pipeline, stage, lane: partition, at, seconds: (Date.now() - at) / 1000, runs: [{ run, version: version.version, ...counts }] }
+    const place = /^[a-p]/.test(run) ? { partition: crc32(run) % version.ledger } : { key: run } // a-p: before format 3
+    writes[ledger].push({ value: JSON.stringify(entry), ...place })
   }
   const topicMessages = Object.entries(writes).map(([topic, messages]) => ({ topic, messages }))
   const partitions = [{ partition, offset: String(BigInt(batch.lastOffset()) + 1n) }]
@@ -61,7 +61,7 @@ async function work({ batch, resolveOffset, isStale }) {
 
 await Promise.all([admin.connect(), table.connect(), consumer.connect()])
 await table.subscribe({ topic: `${prefix}farandole.topology`, fromBeginning: true })
-const learn = ({ key, value }) => value && /@\d+$/.test(key) && versions.set(String(key), JSON.parse(value))
-await table.run({ autoCommit: false, eachMessage: async ({ message }) => learn(message) })
+const learn = (name, version) => version.format > 3 ? process.exit(1) : versions.set(name, version) // not for us
+await table.run({ autoCommit: false, eachMessage: async ({ message: { key, value } }) => value && /@\d+$/.test(key) && learn(String(key), JSON.parse(value)) })
 await consumer.subscribe({ topic: `${prefix}${pipeline}.${input}` })
 await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: 8, eachBatch: work })

@@ -107,7 +107,7 @@ class RecordReader:
         offset = account.get("offset", record.offset)
         if not isinstance(partition, int) or not isinstance(offset, int):
             return None
-        if not self._index.has_topic(topic):
+        if partition < 0 or not self._index.has_topic(topic):
             return None
         return self._index.root_run(topic, partition, offset).decode()
 

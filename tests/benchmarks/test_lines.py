@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from benchmarks import pipelines
 from benchmarks.peers.lines import Auditor, fill, paid_cents
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.broker.topic_spec import TopicSpec
+from farandole.events.key_partitioner import partition_for_key
 from tests.benchmarks.made import result
 
 LINES = 50

@@ -95,7 +95,7 @@ async def counted(settings: Settings) -> dict[str, Count]:
     ids = RunIdGenerator(newest.installation, roots)
     async for records in scan(settings, [roots]):
         for record in records:
-            found[ids.run_id(record.partition, record.offset)] = Count()
+            found[ids.run_id(record.partition, record.offset, newest.format)] = Count()
     async for records in scan(settings, sorted(types.keys() - {roots})):
         for record in records:
             headers = dict(record.headers)

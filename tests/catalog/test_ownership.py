@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.ownership import (
     UnknownVersionError,
     VersionIndex,
     home_partition,
 )
 from farandole.events.envelope import UnreadableEventError
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.record import Header
 from farandole.events.run_ids import RUN_ID_BLOCK, RunIdGenerator
 from farandole.events.topology_version import EventSpec, StageSpec, Version
@@ -197,13 +197,16 @@ def test_a_topic_that_no_version_has_belongs_to_none() -> None:
     assert owner(99, topic="p.other") is None
 
 
-def test_the_run_of_a_root_is_computed_wherever_it_stands() -> None:
-    index, ids = VersionIndex(VERSIONS), RunIdGenerator(INSTALLATION, "p.asked")
-    for partition, offset in ((0, 3), (1, 3), (0, 4), (0, 3 + RUN_ID_BLOCK), (0, 2), (1, 4)):
+def test_the_run_of_a_root_is_computed_by_its_own_version_wherever_it_stands() -> None:
+    versions = [VERSIONS[0], VERSIONS[1].model_copy(update={"format": 3})]  # begins at 9
+    index, ids = VersionIndex(versions), RunIdGenerator(INSTALLATION, "p.asked")
+    far = 3 + RUN_ID_BLOCK
+    for partition, offset in ((0, 3), (1, 3), (0, 9), (0, 4), (0, far), (0, 2), (0, 10), (1, 9)):
         record = Made(b"{}", topic="p.asked", partition=partition, offset=offset)
         found = index.owner_of(record)
         assert found is not None
-        assert index.run_of(record, found).decode() == ids.run_id(partition, offset)
+        expected = ids.run_id(partition, offset, 1 if offset < 9 else 3)
+        assert index.run_of(record, found).decode() == expected
 
 
 def test_a_key_has_one_home() -> None:

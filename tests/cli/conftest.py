@@ -121,7 +121,7 @@ def die(settings: Settings) -> Bury:
             root = version.events["feed.requested"].topic
             fields: dict[str, Any] = {
                 "stage": "validate", "version": version.name, "error": "Reject", "attempts": 3,
-                "run": RunIdGenerator(version.installation, root).run_id(0, 0),
+                "run": RunIdGenerator(version.installation, root).run_id(0, 0, version.format),
                 "first_failed": FIRST,
                 "place": "validate.py:3",
                 "traceback": "Traceback:\n  File \"validate.py\", line 3\n",

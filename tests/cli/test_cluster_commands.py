@@ -89,7 +89,8 @@ def test_a_trigger_prints_the_run_that_it_opens(applied: Call, settings: Setting
     result = applied("trigger", "feed.requested", "--data", '{"weeks": [1]}')
     version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIdGenerator(version.installation, topic(settings, "feed.requested")).run_id(0, 0)
+    ids = RunIdGenerator(version.installation, topic(settings, "feed.requested"))
+    run = ids.run_id(0, 0, version.format)
     assert result.stdout == f"{run}\n"
 
 

@@ -172,7 +172,7 @@ def rooted(settings: Settings, offset: int) -> tuple[str, RunRow]:
     requested = topic(settings, "feed.requested")
     version = asyncio.run(current_version(settings, "order-lines"))
     assert version is not None
-    run = RunIdGenerator(version.installation, requested).run_id(0, offset)
+    run = RunIdGenerator(version.installation, requested).run_id(0, offset, version.format)
     root = {
         "type": "feed.requested", "topic": requested, "partition": 0, "offset": offset, "at": 1,
         "to": ["plan"],

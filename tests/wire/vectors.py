@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
-from zlib import crc32
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.event_key import event_key
 from farandole.events.event_position import EventPosition
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.ledger_entry import hash_event_ids, ledger_partition
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.topology_version import StageSpec
@@ -22,7 +21,7 @@ Vector = dict[str, Any]
 
 def run_id(vector: Vector) -> Mapping[str, Any]:
     generator = RunIdGenerator(UUID(vector["installation"]), vector["topic"], vector["life"])
-    return {"run": generator.run_id(vector["partition"], vector["offset"])}
+    return {"run": generator.run_id(vector["partition"], vector["offset"], vector["format"])}
 
 
 def event_id(vector: Vector) -> Mapping[str, Any]:
@@ -45,8 +44,7 @@ def ids_hash(vector: Vector) -> Mapping[str, Any]:
 
 
 def run_partition(vector: Vector) -> Mapping[str, Any]:
-    run = vector["run"].encode()
-    return {"crc32": crc32(run), "partition": ledger_partition(run, vector["partitions"])}
+    return {"partition": ledger_partition(vector["run"].encode(), vector["partitions"])}
 
 
 def repeat(event: In) -> Iterator[Out]:
@@ -60,7 +58,7 @@ async def transaction() -> Vector:
     ledger entries of the two runs."""
     events: list[Made] = [
         emitted(7, run="a" * 13, partition=1, key=b"x", timestamp=1_764_412_345_601),
-        emitted(8, run="b" * 13, partition=1, timestamp=1_764_412_345_602),
+        emitted(8, run="z" * 13, partition=1, timestamp=1_764_412_345_602),
     ]
     events = [each._replace(value=b'{"n": %d}' % n) for each, n in zip(events, (2, 0), strict=True)]
     stages = {

@@ -13,6 +13,7 @@ from farandole.events.ledger_entry import hash_event_ids
 from farandole.events.outcome import Outcome
 from farandole.events.record import Partition
 from farandole.events.run_ids import RunIdGenerator
+from farandole.events.topology_version import VERSION_FORMAT
 from farandole.stages.contract import Context
 from tests.worker.made import (
     INSTALLATION,
@@ -91,7 +92,7 @@ async def test_only_events_of_the_cancelled_run_are_cancelled(function: Any) -> 
 
 
 async def test_a_root_of_a_cancelled_run_is_counted_as_cancelled() -> None:
-    run = RunIdGenerator(INSTALLATION, "p.in").run_id(0, 1)
+    run = RunIdGenerator(INSTALLATION, "p.in").run_id(0, 1, VERSION_FORMAT)
     outcome = await lane_of(straight, off(run)).handle(*(bare(offset=n) for n in range(3)))
     assert CALLED == [0, 2]
     entries = [orjson.loads(o.value or b"") for o in outcome.of("ledger")]

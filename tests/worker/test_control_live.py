@@ -81,7 +81,7 @@ async def give(settings: Settings, version: Version, count: int) -> list[str]:
             await client.send_and_wait(topic, orjson.dumps({"n": n, "household": n}), key=b"%d" % n)
             for n in range(count)
         ]
-    return [runs.run_id(s.partition, s.offset) for s in sent]
+    return [runs.run_id(s.partition, s.offset, version.format) for s in sent]
 
 
 async def count(settings: Settings, version: Version, event_type: str) -> int:

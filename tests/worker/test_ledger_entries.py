@@ -17,7 +17,13 @@ from farandole.events.ledger_entry import hash_event_ids, ledger_partition, pars
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
 from farandole.events.run_ids import RunIdGenerator
-from farandole.events.topology_version import EventSpec, RunExpectation, StageSpec, Version
+from farandole.events.topology_version import (
+    VERSION_FORMAT,
+    EventSpec,
+    RunExpectation,
+    StageSpec,
+    Version,
+)
 from farandole.stages.contract import Reject
 from farandole.worker.ledger_entries import MAX_ENTRY_BYTES
 from tests.worker.made import INSTALLATION, In, Lane, LaneResult, Out, bare, emitted, version
@@ -88,7 +94,7 @@ def consumed_by(given_: Sequence[Record]) -> dict[str, list[bytes]]:
         if headers.get("ce_topologyversion") == b"p@1" and record.value is not None:
             found[headers["ce_runid"].decode()].append(headers["ce_id"])
         else:
-            run = RUNS.run_id(record.partition, record.offset)
+            run = RUNS.run_id(record.partition, record.offset, VERSION_FORMAT)
             found[run].append(run.encode())
     return found
 
@@ -204,7 +210,7 @@ def test_an_event_that_a_stage_emitted_opens_no_run() -> None:
 def test_a_dead_letter_names_the_run_in_which_the_ledger_counts_it() -> None:
     outcome = worked(straight, [bare(b"{", 4)])
     ((_, part),) = parts(outcome)
-    assert outcome.dead[0]["run"] == part["run"] == RUNS.run_id(0, 4)
+    assert outcome.dead[0]["run"] == part["run"] == RUNS.run_id(0, 4, VERSION_FORMAT)
 
 
 def test_a_version_from_before_the_ledger_has_no_entries() -> None:

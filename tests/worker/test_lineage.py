@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.broker.broker_errors import DeadlineExceededError
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.catalog.published_versions import NothingAppliedError
 from farandole.events.envelope import UnreadableEventError, attribute_header, trigger_headers
 from farandole.events.header_codec import encode_headers
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.outcome import Outcome
 from farandole.events.record import Header, Partition
 from farandole.events.retry_record import REPLAY_PREFIX, make_retry_row, to_parked_event
 from farandole.events.row_format import NewerFormatError
 from farandole.events.run_ids import RunIdGenerator
-from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.events.topology_version import VERSION_FORMAT, EventSpec, StageSpec, Version
 from farandole.lanes.lane_port import OutcomeUnknownError
 from farandole.stages.function_signature import read_signature
 from farandole.worker.lineage import LineageResolver
@@ -64,7 +64,10 @@ async def test_an_event_of_a_stage_hands_its_run_down() -> None:
 
 async def test_a_bare_record_opens_a_run() -> None:
     one, other = await headers_of(Lane(copied), bare(offset=1), bare(offset=2))
-    assert (one["ce_runid"], other["ce_runid"]) == (RUN.run_id(0, 1), RUN.run_id(0, 2))
+    assert (one["ce_runid"], other["ce_runid"]) == (
+        RUN.run_id(0, 1, VERSION_FORMAT),
+        RUN.run_id(0, 2, VERSION_FORMAT),
+    )
     assert "ce_correlationid" not in one
 
 
@@ -82,7 +85,7 @@ OURS = f"farandole://{INSTALLATION}/p/"
 async def test_a_forged_run_id_is_only_a_correlation(source: str) -> None:
     record = _foreign(source, runid="forged", topologyversion="p@1")
     (headers,) = await headers_of(Lane(copied), record)
-    assert headers["ce_runid"] == RUN.run_id(0, 1)
+    assert headers["ce_runid"] == RUN.run_id(0, 1, VERSION_FORMAT)
     assert headers["ce_correlationid"] == "forged"
     assert headers["ce_topologyversion"] == "p@1"
 
@@ -108,7 +111,7 @@ async def test_a_foreign_event_of_another_type_opens_no_run() -> None:
         "its CloudEvents type is 'com.acme.order', and this is the topic of 'in'; send it with that"
         " type, or without CloudEvents attributes"
     ]
-    assert [d["run"] for d in outcome.dead] == [RUN.run_id(0, 1)]
+    assert [d["run"] for d in outcome.dead] == [RUN.run_id(0, 1, VERSION_FORMAT)]
 
 
 async def test_an_event_of_another_type_that_was_let_in_is_handled() -> None:
@@ -187,7 +190,7 @@ async def test_a_root_gets_its_own_edge_whatever_was_read_before() -> None:
         copied,
         subscribes=("in", "asked"),
         versions=[
-            version(1, stages={"stage": both}),
+            version(1, stages={"stage": both}, format=2),
             version(2, stages={"stage": both}, events={"in": bounded}),
         ],
     )
@@ -211,8 +214,9 @@ async def test_a_root_gets_its_own_edge_whatever_was_read_before() -> None:
     }
     assert len(found) == len(records)
     for n, record in enumerate(records):
-        run = RunIdGenerator(INSTALLATION, record.topic).run_id(record.partition, record.offset)
         old = record.topic == "p.in" and record.partition == 0 and record.offset < 10
+        run_id = RunIdGenerator(INSTALLATION, record.topic).run_id
+        run = run_id(record.partition, record.offset, 2 if old else 3)
         run_and_version = found[n]["ce_runid"], found[n]["ce_topologyversion"]
         assert run_and_version == (run, "p@1" if old else "p@2"), record
 
@@ -453,8 +457,10 @@ async def test_events_of_a_topic_that_was_created_again_repeat_no_id() -> None:
     new = await headers_of(Lane(copied, versions=[first, second]), bare(offset=3), emitted(4))
     assert [headers["ce_id"] for headers in old] == ["in/0/3/0", "in/0/4/0"]
     assert [headers["ce_id"] for headers in new] == ["in~2/0/3/0", "in~2/0/4/0"]
-    assert old[0]["ce_runid"] == RUN.run_id(0, 3)
-    assert new[0]["ce_runid"] == RunIdGenerator(INSTALLATION, "p.in", 2).run_id(0, 3)
+    assert old[0]["ce_runid"] == RUN.run_id(0, 3, VERSION_FORMAT)
+    assert new[0]["ce_runid"] == RunIdGenerator(INSTALLATION, "p.in", 2).run_id(
+        0, 3, VERSION_FORMAT
+    )
     assert new[1]["ce_runid"] == old[1]["ce_runid"]
 
 

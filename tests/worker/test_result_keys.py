@@ -14,8 +14,8 @@ import pytest
 from pydantic import BaseModel, Field, PlainSerializer, RootModel, field_serializer
 from typing_extensions import TypedDict
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.event_key import event_key
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.topology_version import StageSpec
 from farandole.stages.generic.log import log
 from tests.worker.made import In, Lane, Out, bare, version

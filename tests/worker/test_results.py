@@ -16,12 +16,12 @@ from cloudevents.core.bindings.kafka import KafkaMessage
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.events.event_position import EventPosition
 from farandole.events.header_codec import decode_headers
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.outcome import Outcome
 from farandole.events.run_ids import RunIdGenerator
-from farandole.events.topology_version import EventSpec, StageSpec
+from farandole.events.topology_version import VERSION_FORMAT, EventSpec, StageSpec
 from farandole.stages.contract import Context, EventInfo, To
 from farandole.worker.stage_context import EventView, StageContext
 from farandole.worker.transaction_buffer import TransactionBuffer
@@ -93,7 +93,7 @@ async def test_results_carry_the_envelope_that_everyone_can_read() -> None:
     outcome = await Lane(plain).handle(bare(offset=7, partition=2))
     (out,) = outcome.of("p.out")
     headers = text_headers(out)
-    run = RUN.run_id(2, 7)
+    run = RUN.run_id(2, 7, VERSION_FORMAT)
     time = datetime.fromisoformat(headers.pop("ce_time"))
     assert abs((datetime.now(UTC) - time).total_seconds()) < 60
     assert headers == {
@@ -349,7 +349,7 @@ async def test_the_context_tells_what_is_known() -> None:
     await Lane(curious, emits=[]).handle(bare(offset=1), emitted(2, run="b" * 13), emitted(3))
     one, two, three = seen
     assert (one.pipeline, one.stage, one.attempt) == ("p", "stage", 1)
-    assert (one.run, one.attributes) == (RUN.run_id(0, 1), {})
+    assert (one.run, one.attributes) == (RUN.run_id(0, 1, VERSION_FORMAT), {})
     assert (two.run, two.attributes["type"]) == ("b" * 13, "in")
     assert [c.attributes["id"] for c in (two, three)] == ["asked/0/1/2", "asked/0/1/3"]
     one.log.info("stage.said", n=1)
@@ -375,7 +375,11 @@ async def test_the_context_of_one_event_tells_of_that_event() -> None:
     assert [info.id for info in seen] == ["in/0/1", "asked/0/1/2", "shop-7"]
     assert [info.key for info in seen] == ["7", None, None]
     assert [info.type for info in seen] == ["in"] * 3
-    assert [info.run for info in seen] == [RUN.run_id(0, 1), "b" * 13, RUN.run_id(0, 3)]
+    assert [info.run for info in seen] == [
+        RUN.run_id(0, 1, VERSION_FORMAT),
+        "b" * 13,
+        RUN.run_id(0, 3, VERSION_FORMAT),
+    ]
     assert [info.time and info.time.isoformat() for info in seen] == [
         "2026-11-18T11:06:40+00:00", None, "2026-11-24T09:00:00+01:00",
     ]  # fmt: skip
@@ -399,7 +403,7 @@ async def test_a_function_of_a_list_knows_each_of_its_events(kind: str) -> None:
     lane = Lane(curious_awaited if kind == "awaited" else curious, emits=[], retry=PATIENT)
     await lane.handle(bare(offset=1, key=b"7"), emitted(2, run="b" * 13), emitted(3))
     assert seen[-1] == [
-        ("in/0/1", "7", RUN.run_id(0, 1)),
+        ("in/0/1", "7", RUN.run_id(0, 1, VERSION_FORMAT)),
         ("asked/0/1/2", None, "b" * 13),
         ("asked/0/1/3", None, "a" * 13),
     ]

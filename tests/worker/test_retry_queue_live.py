@@ -15,10 +15,10 @@ import pytest
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
-from farandole.broker.key_partitioner import partition_for_key
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
 from farandole.catalog.published_versions import read_versions
+from farandole.events.key_partitioner import partition_for_key
 from farandole.events.record import Record
 from farandole.events.topology_version import Version
 from farandole.operations.status.waiting_events import WaitingEvents, count_waiting_events

@@ -6,7 +6,7 @@ from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farandole.broker.key_partitioner import partition_for_key
+from farandole.events.key_partitioner import partition_for_key
 
 
 @given(key=st.binary(max_size=200), partitions=st.integers(1, 1000))
