@@ -6,7 +6,7 @@ bookkeeper alerts, `farandole status` shows it, and both take it from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from farandole.broker.cluster_admin import ClusterAdmin
@@ -54,30 +54,49 @@ class ChangedTopic(NamedTuple):
         return NextStep("create it again with", ("apply",))
 
 
-async def changed_topics(admin: ClusterAdmin, version: Version) -> dict[str, ChangedTopic | None]:
-    """Return by event type how its topic differs from what the version says; None if it does not.
-    Raises BrokerError."""
-    existing = await admin.topics()
-    topics = {event.topic for event in version.events.values()}
-    ids = await admin.topic_ids(topics & existing.keys())
+class ExistingTopics(NamedTuple):
+    """The topics of a cluster, read for some versions."""
 
-    def change(event: EventSpec) -> TopicChange | None:
-        found = existing.get(event.topic)
+    partitions: Mapping[str, int]
+    """By topic: how many it has."""
+    ids: Mapping[str, str]
+    """Kafka's ids of the topics of these versions."""
+
+    @classmethod
+    async def read(cls, admin: ClusterAdmin, versions: Iterable[Version]) -> ExistingTopics:
+        """Ask the cluster once for all of these versions. Raises BrokerError."""
+        partitions = await admin.topics()
+        topics = {event.topic for version in versions for event in version.events.values()}
+        return cls(partitions, await admin.topic_ids(topics & partitions.keys()))
+
+    def changed(self, version: Version) -> dict[str, ChangedTopic | None]:
+        """Return by event type how its topic differs from what the version says; None if it does
+        not. The version must be one of those for which the topics were read."""
+        return {
+            name: None
+            if (change := self._change(event)) is None
+            else ChangedTopic(
+                name, event.topic, change, event.partitions, self.partitions.get(event.topic, 0)
+            )
+            for name, event in version.events.items()
+        }
+
+    def _change(self, event: EventSpec) -> TopicChange | None:
+        found = self.partitions.get(event.topic)
         if found is None:
             return "gone"
         is_another = event.topic_id is not None and (
-            ids.get(event.topic, event.topic_id) != event.topic_id
+            self.ids.get(event.topic, event.topic_id) != event.topic_id
         )
         if is_another or found < event.partitions:
             return "recreated"
         return "widened" if found > event.partitions else None
 
-    return {
-        name: None
-        if (found := change(event)) is None
-        else ChangedTopic(name, event.topic, found, event.partitions, existing.get(event.topic, 0))
-        for name, event in version.events.items()
-    }
+
+async def changed_topics(admin: ClusterAdmin, version: Version) -> dict[str, ChangedTopic | None]:
+    """Return by event type how its topic differs from what the version says; None if it does not.
+    Raises BrokerError."""
+    return (await ExistingTopics.read(admin, [version])).changed(version)
 
 
 async def lost_inputs(

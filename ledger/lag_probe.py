@@ -22,7 +22,7 @@ from farandole.broker.consumer_lag import (
 from farandole.broker.settings import Settings
 from farandole.catalog.input_faults import (
     ChangedTopic,
-    changed_topics,
+    ExistingTopics,
     lost_input_text,
     lost_inputs,
 )
@@ -78,19 +78,21 @@ class LagProbe:
                 await asyncio.sleep(PROBE_INTERVAL)
 
     async def _probe_all(self, admin: ClusterAdmin) -> ProbeResult:
+        versions = self._decoder.decode(self._rows()).newest_versions()
+        if not versions:
+            return ProbeResult((), ())
         stages: list[LagSample] = []
         topics: list[TopicSample] = []
-        versions = self._decoder.decode(self._rows()).newest_versions()
+        existing = await ExistingTopics.read(admin, versions)
         for version in versions:
-            changed = await changed_topics(admin, version)
+            changed = existing.changed(version)
             stages += [await self._probe_stage(admin, version, s, changed) for s in version.stages]
             topics += [
                 TopicSample(version.pipeline, name, each and each.message, each and each.next_step)
                 for name, each in changed.items()
             ]
-        if versions:
-            ledger = await self._probe_ledger(admin)
-            stages += [ledger._replace(pipeline=v.pipeline) for v in versions]
+        ledger = await self._probe_ledger(admin)
+        stages += [ledger._replace(pipeline=v.pipeline) for v in versions]
         return ProbeResult(stages, topics)
 
     async def _probe_stage(

@@ -12,7 +12,7 @@ import structlog
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.catalog.input_faults import ChangedTopic, changed_topics
+from farandole.catalog.input_faults import ChangedTopic, ExistingTopics
 from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import Version
 from farandole.router.file_watcher import follow_files
@@ -63,10 +63,11 @@ async def report_changed_topics(
     """Log the topics of these versions, the newest of each pipeline, that others have changed, and
     return them. Those in `reported`, the result of the last call, are not logged again. Raises
     BrokerError."""
+    existing = await ExistingTopics.read(admin, versions)
     found = {
         each: version
         for version in versions
-        for each in (await changed_topics(admin, version)).values()
+        for each in existing.changed(version).values()
         if each is not None
     }
     for each, version in found.items():

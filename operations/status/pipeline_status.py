@@ -17,8 +17,8 @@ from farandole.broker.settings import Settings
 from farandole.catalog.foreign_readers import ForeignReader, foreign_groups, foreign_readers
 from farandole.catalog.input_faults import (
     ChangedTopic,
+    ExistingTopics,
     TopicChange,
-    changed_topics,
     lost_inputs,
 )
 from farandole.catalog.published_versions import read_versions
@@ -163,10 +163,13 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
     if table.newest(own) is None and not (own in table.reports or others or publishing):
         await read_versions(settings, own)  # raises an error that says what to do
     async with ClusterAdmin.open(settings) as admin:
-        readers = await _leaf_readers(admin, settings, table, [own, *others])
+        names = [own, *others]
+        readers = await _leaf_readers(admin, settings, table, names)
+        versions = [version for name in names if (version := table.newest(name)) is not None]
+        existing = await ExistingTopics.read(admin, versions)
         first, *rest = [
-            await _read_pipeline(admin, settings, table, documents, readers, name)
-            for name in (own, *others)
+            await _read_pipeline(admin, settings, table, documents, readers, existing, name)
+            for name in names
         ]
         stages = {(v.pipeline, stage) for v in table.versions for stage in v.stages}
         backlog = await read_notification_backlog(admin, settings, stages)
@@ -188,10 +191,11 @@ async def _read_pipeline(
     table: TopologyTable,
     documents: Mapping[bytes, TimedDocument],
     readers: Sequence[ForeignReader],
+    existing: ExistingTopics,
     name: str,
 ) -> PipelineStatus:
     version = table.newest(name)
-    changed = await changed_topics(admin, version) if version else {}
+    changed = existing.changed(version) if version else {}
     if version is not None and any(each and each.change == "gone" for each in changed.values()):
         lags: Mapping[str, list[InputLag]] = {}  # a topic that is gone has no offsets
     else:

@@ -23,11 +23,14 @@ class Cluster:
         self, topics: Mapping[str, int], ids: Mapping[str, str] | None = None, first: int = 0
     ) -> None:
         self._topics, self._ids, self._first = topics, ids or {}, first
+        self.questions: list[str] = []
 
     async def topics(self) -> Mapping[str, int]:
+        self.questions.append("topics")
         return self._topics
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        self.questions.append("topic_ids")
         return {topic: id_ for topic, id_ in self._ids.items() if topic in topics}
 
     async def start_offsets(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:

@@ -26,3 +26,16 @@ async def test_a_changed_topic_is_reported_once_until_it_changes_again() -> None
         " others is not read; write `partitions: 6` for a in the file, then: farandole apply"
         " --allow keys"
     ]
+
+
+async def test_the_topics_of_all_pipelines_are_read_by_one_question() -> None:
+    versions = [
+        version(1, {"a": EventSpec(topic=f"{pipeline}.a", partitions=4)}, pipeline=pipeline)
+        for pipeline in ("p", "q", "r")
+    ]
+    cluster = Cluster({"p.a": 4, "q.a": 6})
+    reported = await report_changed_topics(cluster.admin, versions, set())
+    assert sorted((each.topic, each.change) for each in reported) == [
+        ("q.a", "widened"), ("r.a", "gone"),
+    ]  # fmt: skip
+    assert cluster.questions == ["topics", "topic_ids"]
