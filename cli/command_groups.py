@@ -16,7 +16,7 @@ ENTRY_POINT_GROUP = "farandole.commands"
 OTHER_SECTION = "Other"
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "Run it": ("init", "up", "demo", "trigger", "again", "kafka"),
+    "Run it": ("init", "add", "up", "demo", "trigger", "again", "kafka"),
     "Compose it": (
         "lint", "plan", "apply", "diff", "history", "rollback", "graph", "asyncapi", "schema",
     ),

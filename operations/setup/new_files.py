@@ -47,7 +47,7 @@ def require_free(folder: Path, paths: Mapping[Path, object]) -> None:
         names = sorted(map(str, taken))
         raise RefusedError(
             "files_in_the_way",
-            "nothing was written; choose another folder, or move what is in the way",
+            "nothing was written; move what is in the way, or choose another name",
             details=[f"{name} is in the way" for name in names],
             files=names,
         )
