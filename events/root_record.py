@@ -39,13 +39,23 @@ class RootRecord(NamedTuple):
 
 
 def new_root(
-    version: Version, event_type: str, data: bytes, *, source: str = TRIGGER_SOURCE
+    version: Version,
+    event_type: str,
+    data: bytes,
+    *,
+    key: str | None = None,
+    headers: Sequence[Header] = (),
+    source: str = TRIGGER_SOURCE,
 ) -> RootRecord:
     """Return the record of a new root of this type; `data` are its JSON. The event gets a new id
-    and the time of now."""
+    and the time of now, and `headers` beside them. Without `key` its key is derived from its data,
+    where the version says how."""
     event = version.events[event_type]
-    key = None if event.key is None else event_key(data, event.key, version.format)
-    return RootRecord(event.topic, key, data, new_root_headers(event_type, source))
+    if key is not None:
+        raw_key: bytes | None = key.encode()
+    else:
+        raw_key = None if event.key is None else event_key(data, event.key, version.format)
+    return RootRecord(event.topic, raw_key, data, [*new_root_headers(event_type, source), *headers])
 
 
 def new_root_headers(event_type: str, source: str = TRIGGER_SOURCE) -> list[Header]:

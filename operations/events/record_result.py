@@ -11,6 +11,7 @@ import orjson
 from farandole.catalog.ownership import UnknownVersionError, VersionIndex
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.envelope import UnreadableEventError, parse_envelope
+from farandole.events.event_lines import EventLine, line_of_record
 from farandole.events.json_text import compact_json, parse_json
 from farandole.events.record import Record
 from farandole.events.record_time import known_time
@@ -35,6 +36,17 @@ class RecordResult:
     def failure(self) -> Mapping[str, Any]:
         """Return the failure account of a dead letter; empty if the record is none."""
         return _failure_account(self.record)
+
+    @property
+    def run(self) -> str | None:
+        """The run of the record, as `RecordReader.run_of` has it."""
+        return self.reader.run_of(self.record, self.failure())
+
+    def event_line(self) -> EventLine:
+        """Return the event, or the one that died, as a line of a file. Raises ValueError if it
+        cannot be read."""
+        topic = self.failure().get("topic", self.record.topic)
+        return line_of_record(self.reader.event_type(topic) or topic, self.record)
 
     def failure_data(self) -> dict[str, Any]:
         """Return why a dead letter died and its data, as data for orjson."""

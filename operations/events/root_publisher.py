@@ -1,7 +1,8 @@
-"""How is a root published, so that it opens a run?"""
+"""How are roots published, so that each opens a run?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError
@@ -27,27 +28,49 @@ class PublishedRoot:
 
 
 async def publish_root(settings: Settings, version: Version, root: RootRecord) -> PublishedRoot:
-    """Publish a root; return when Kafka has acknowledged it. `version` is the one in force.
+    """Publish one root; as `publish_roots`."""
+    (published,) = await publish_roots(settings, version, [root])
+    return published
 
-    Raises RefusedError (`record_refused`) if Kafka refuses the record, and BrokerError; after a
-    DeadlineExceededError it is unknown whether it was published.
+
+async def publish_roots(
+    settings: Settings, version: Version, roots: Sequence[RootRecord]
+) -> list[PublishedRoot]:
+    """Publish roots one by one, in their order; return when Kafka has acknowledged all of them.
+    `version` is the one in force.
+
+    Raises RefusedError (`record_refused`) if Kafka refuses a record, and BrokerError; after a
+    DeadlineExceededError it is unknown whether that root was published. The message says how many
+    were published before.
     """
+    index = VersionIndex([version])
+    published: list[PublishedRoot] = []
     async with open_client(make_producer(settings), settings) as client:
-        try:
-            sent = await with_deadline(
-                client.send_and_wait(
-                    root.topic,
-                    value=root.value,
-                    key=root.key,
-                    partition=root.partition,
-                    headers=[*root.headers],
-                ),
-                settings.deadline,
-                f"publishing to {root.topic}; whether it was published is unknown",
+        for root in roots:
+            before = (
+                f"; {len(published)} of {len(roots)} were published before" if published else ""
             )
-        except KafkaError as error:
-            raise RefusedError(
-                "record_refused", f"Kafka refuses the event: {error}", topic=root.topic
-            ) from None
-    run_id = VersionIndex([version]).root_run(root.topic, sent.partition, sent.offset).decode()
-    return PublishedRoot(root.event_id, run_id, root.topic, sent.partition, sent.offset)
+            try:
+                sent = await with_deadline(
+                    client.send_and_wait(
+                        root.topic,
+                        value=root.value,
+                        key=root.key,
+                        partition=root.partition,
+                        headers=[*root.headers],
+                    ),
+                    settings.deadline,
+                    f"publishing to {root.topic}; whether it was published is unknown{before}",
+                )
+            except KafkaError as error:
+                raise RefusedError(
+                    "record_refused",
+                    f"Kafka refuses the event: {error}{before}",
+                    topic=root.topic,
+                    published=len(published),
+                ) from None
+            run_id = index.root_run(root.topic, sent.partition, sent.offset).decode()
+            published.append(
+                PublishedRoot(root.event_id, run_id, root.topic, sent.partition, sent.offset)
+            )
+    return published

@@ -154,6 +154,68 @@ def test_tail_keeps_one_line_an_event_whatever_its_bytes(applied: Call, settings
     assert [json.loads(line) for line in lines] == [{"a": 1}, "no\njson", "\\xff\n"]
 
 
+def test_tail_chooses_by_number_key_run_and_time(applied: Call, settings: Settings) -> None:
+    to = topic(settings, "line.priced")
+    for n in range(12):
+        send(
+            settings, to, b'{"n":%d}' % n, key=b"%d" % (n % 2), partition=n % 4, timestamp_ms=n + 1
+        )
+
+    def numbers(*words: str) -> list[int]:
+        lines = applied("tail", "line.priced", *words).stdout.splitlines()
+        return [json.loads(line)["n"] for line in lines]
+
+    assert numbers("-n", "3") == [9, 10, 11]
+    assert numbers("-n", "3", "--key", "0") == [6, 8, 10]
+    assert sorted(numbers("--key", "0", "--no-follow")) == [0, 2, 4, 6, 8, 10]
+    assert sorted(numbers("--since", "1970-01-01T00:00:00.011")) == [10, 11]
+    run = json.loads(applied("tail", "line.priced", "-n", "1", "--json").stdout)["run"]
+    assert numbers("--run", run) == [11]
+
+
+def test_tail_finds_the_last_behind_what_was_aborted(applied: Call, settings: Settings) -> None:
+    """Aborted records take offsets: there are fewer events than offsets."""
+    to = topic(settings, "feed.requested")
+    send(settings, to, b'{"n":0}')
+
+    async def aborted() -> None:
+        lane = settings.names.lane_transactional_id("order-lines", "aborts", 0)
+        writer = make_producer(settings, transactional_id=lane)
+        async with open_client(writer, settings) as client:
+            await client.begin_transaction()
+            for _ in range(20):
+                await client.send_and_wait(to, b'{"n":1}')
+            await client.abort_transaction()
+
+    asyncio.run(aborted())
+    assert applied("tail", "feed.requested", "-n", "2").stdout == '{"n":0}\n'
+
+
+def test_what_tail_saves_can_be_triggered_again(
+    applied: Call, settings: Settings, folder: Path
+) -> None:
+    file, to = folder / "events.jsonl", topic(settings, "feed.requested")
+    traced = [("traceparent", b"00-1-2-01")]
+    send(settings, to, b'{"weeks": [1.50]}', key=b"k", headers=traced)
+    send(settings, to, b"no json")
+    saved = applied("tail", "feed.requested", "-n", "2", "--save", str(file))
+    assert "saved 1 event to" in saved.stderr
+    assert "left out 1 record that" in saved.stderr
+    assert file.read_text() == (
+        '{"type":"feed.requested","key":"k","data":{"weeks":[1.50]},'
+        '"headers":{"traceparent":"00-1-2-01"}}\n'
+    )
+    file.write_text(file.read_text().replace("1.50", "2"))
+    published = json.loads(applied("trigger", "--file", str(file), "--json").stdout)
+    assert [each["offset"] for each in published] == [2]
+    line = json.loads(applied("tail", "feed.requested", "-n", "1", "--save", "-").stdout)
+    assert line == json.loads(file.read_text())
+    refused = file.read_text() + '{"type": "feed.requested", "data": {}}'
+    file.write_text(refused)
+    assert "plan would refuse" in one_line(applied("trigger", "--file", str(file)))
+    assert len(applied("tail", "feed.requested", "--no-follow").stdout.splitlines()) == 3
+
+
 def test_a_dead_letter_says_why_and_where_it_stood(applied: Call, settings: Settings) -> None:
     class Dead:
         topic = settings.names.event_topic("order-lines", "line.ingested")
