@@ -98,7 +98,9 @@ def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) ->
         ("message", _truncate_text(death.message, MAX_DEAD_MESSAGE_LENGTH)),
         (
             "fingerprint",
-            failure_fingerprint(death.stage, death.error, failure_title(death.message)),
+            failure_fingerprint(
+                death.stage, death.error, failure_title(death.message, death.error)
+            ),
         ),
         ("attempts", str(death.attempts)),
         ("replays", str(death.replays)),

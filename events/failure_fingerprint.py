@@ -16,18 +16,38 @@ FINGERPRINT_PATTERN = re.compile(rb"[a-z2-7]{10}")
 """Matches a value of `failure_fingerprint` in a header."""
 NO_MESSAGE = "(no message)"
 
+_ANY_NAME = re.compile(r"[A-Za-z_]{1,64}")
+_CODE_NAMES = {
+    # A key in capitals is rather a code in the data (`KeyError('UA')`) than a field's name.
+    "KeyError": re.compile(r"[a-z_][A-Za-z_]{0,63}"),
+    **dict.fromkeys(
+        ("AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError",
+         "UnboundLocalError"),
+        _ANY_NAME,
+    ),
+}  # fmt: skip
+"""Python's errors about names, and what a name of the code looks like in their messages."""
+
 _QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*"|`[^`]*`|«[^»]*»|“[^”]*”)(?!\w)""")
 _NUMBERED = re.compile(r"[\w@:+-]*\d[\w@:+-]*(?:\.\d[\w-]*)*")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _REPEATED = re.compile(r"#(?:[\s,;/.]*#)+")
 
 
-def failure_title(message: str) -> str:
+def failure_title(message: str, error: str = "") -> str:
     """Return a message without the parts that vary from one event to the next: quoted text,
-    addresses, and every word with a digit (numbers, times, UUIDs, positions). The result is one
-    line, without control characters, of at most MAX_TITLE_LENGTH characters."""
+    addresses, and every word with a digit (numbers, times, UUIDs, positions). Where `error` is one
+    of Python's errors about names (`KeyError: 'seats'`), a quoted name stays: it is one of the
+    code. The result is one line, without control characters, of at most MAX_TITLE_LENGTH
+    characters."""
     text = single_line(message[:_MESSAGE_CHARACTERS])
-    text = _QUOTED.sub("…", text)
+    name = _CODE_NAMES.get(error)
+
+    def without_value(quoted: re.Match[str]) -> str:
+        whole = quoted[0]
+        return whole if name is not None and name.fullmatch(whole[1:-1]) else "…"
+
+    text = _QUOTED.sub(without_value, text)
     text = _ADDRESS.sub("…", text)
     text = _REPEATED.sub("#", _NUMBERED.sub("#", text))
     if len(text) > MAX_TITLE_LENGTH:

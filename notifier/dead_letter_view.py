@@ -82,7 +82,7 @@ class DeadLetterView:
         )
         message = account.get("message", "")
         redacted = _redacted_text(message, secrets.values)
-        title = failure_title(redacted)
+        title = failure_title(redacted, error)
         written_fingerprint = (
             _header_text(record, f"{DEAD_HEADER_PREFIX}fingerprint") if redacted == message else ""
         )

@@ -47,13 +47,39 @@ def test_constant_parts_are_in_a_title(one: str, other: str) -> None:
     assert failure_title(one) != failure_title(other)
 
 
+@pytest.mark.parametrize(
+    ("error", "one", "other", "same"),
+    [
+        ("KeyError", "'seats'", "'built'", False),
+        ("KeyError", "'seat_count'", "'seatCount'", False),
+        ("KeyError", "'UA'", "'DL'", True),
+        ("KeyError", "'N725MQ'", "'n535mq'", True),
+        ("KeyError", "'Ann Smith'", "'Bob'", True),
+        ("KeyError", "17", "18", True),
+        ("AttributeError", "'Flight' object has no attribute 'seats'",
+         "'Flight' object has no attribute 'built'", False),
+        ("NameError", "name 'seats' is not defined", "name 'built' is not defined", False),
+        ("TypeError", "unsupported operand type(s) for +: 'int' and 'str'",
+         "unsupported operand type(s) for +: 'int' and 'NoneType'", False),
+        ("ModuleNotFoundError", "No module named 'polars'", "No module named 'pandas'", False),
+        ("ValueError", "could not convert string to float: 'abc'",
+         "could not convert string to float: 'def'", True),
+        ("Reject", "no such customer: 'ann'", "no such customer: 'bob'", True),
+    ],
+)  # fmt: skip
+def test_names_of_the_code_are_in_a_title_and_values_are_not(
+    error: str, one: str, other: str, same: bool
+) -> None:
+    assert (failure_title(one, error) == failure_title(other, error)) is same
+
+
 def test_stages_and_errors_have_different_fingerprints() -> None:
     assert len({failure_fingerprint(s, e, "t") for s in ("a", "ab") for e in ("bc", "c")}) == 4
 
 
-@given(st.text())
-def test_any_message_has_a_title_of_one_harmless_bounded_line(message: str) -> None:
-    title = failure_title(message)
+@given(st.text(), st.sampled_from(["KeyError", "TypeError", "Reject"]))
+def test_any_message_has_a_title_of_one_harmless_bounded_line(message: str, error: str) -> None:
+    title = failure_title(message, error)
     assert len(title) <= MAX_TITLE_LENGTH
     assert title.isprintable() or not message.isprintable()
     assert not any(ord(c) < 32 or c in "\u202e\u2066\u200f\x9b" for c in title)
