@@ -26,7 +26,7 @@ class BreakerRow(NamedTuple):
     since: datetime
     """When it opened."""
     reason: str = ""
-    """The last failure before it opened."""
+    """The last failure: of the try after which it opened, or of a later probe."""
     closed: datetime | None = None
     """None while it is open."""
 
@@ -59,14 +59,24 @@ class BreakerAlerts:
         self._lane = retry_partition.partition
         self._reported_since: datetime | None = None
         """When the breaker opened, according to the last alert; None if that alert was resolved."""
+        self._written_reason = ""
 
     def restore(self, rows: Mapping[bytes, bytes], now: float) -> None:
         """Set the breaker to the state in the committed rows of the lane."""
         row = read_breaker_row(rows.get(BREAKER_ROW_KEY))
         self._reported_since = row.since if row and not row.closed else None
+        self._written_reason = row.reason if row else ""
         self._breaker.reset(row.closed.timestamp() if row and row.closed else 0.0)
         if self._reported_since is not None:
             self._breaker.open(now)
+
+    def pending_row(self, last_failure: str) -> OutgoingRecord | None:
+        """Return the row to write because a probe of the open breaker has failed in another way
+        than the row says; None otherwise. Nobody is alerted again."""
+        since = self._reported_since
+        if since is None or not last_failure or last_failure == self._written_reason:
+            return None
+        return self._open_row(since, last_failure)
 
     def pending_alert(self, now: float, last_failure: str) -> tuple[Alert, OutgoingRecord] | None:
         """Return the alert that is to be sent, and the row to write with it; None if the breaker is
@@ -79,14 +89,18 @@ class BreakerAlerts:
                 f"`{self._stage}` holds its input: too many of its tries fail, the last one with"
                 f" {last_failure}; it goes on by itself once one succeeds"
             )
-            row = orjson.dumps({"since": since.isoformat(), "why": last_failure})
-            return self._alert(text, since, "firing"), OutgoingRecord(BREAKER_ROW_KEY, row)
+            return self._alert(text, since, "firing"), self._open_row(since, last_failure)
         assert self._reported_since is not None
         since, self._reported_since = self._reported_since, None
         closed = datetime.fromtimestamp(now, UTC)
         row = orjson.dumps({"since": since.isoformat(), "over": closed.isoformat()})
         text = f"`{self._stage}` takes its input again"
         return self._alert(text, since, "resolved"), OutgoingRecord(BREAKER_ROW_KEY, row)
+
+    def _open_row(self, since: datetime, reason: str) -> OutgoingRecord:
+        self._written_reason = reason
+        row = orjson.dumps({"since": since.isoformat(), "why": reason})
+        return OutgoingRecord(BREAKER_ROW_KEY, row)
 
     def _alert(self, text: str, since: datetime, state: str) -> Alert:
         return Alert.model_validate(

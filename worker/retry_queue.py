@@ -250,13 +250,16 @@ class RetryQueue:
         return self._parked.at_capacity
 
     def flush(self, buffer: TransactionBuffer, cause: Record) -> None:
-        """Write the alert that the breaker has opened or closed, if it has; `cause`: the first
-        record of the batch, which names the alert."""
+        """Write the alert that the breaker has opened or closed, if it has, or the newest failure
+        of an open one; `cause`: the first record of the batch, which names the alert."""
         if not self.can_park:
             return
         last_failure = single_line(self._last_failure)[:200]
         pending = self._alerts.pending_alert(self._clock(), last_failure)
         if pending is None:
+            newest = self._alerts.pending_row(last_failure)
+            if newest is not None:
+                self._write(buffer, newest)
             return
         alert, row = pending
         lane = self._retry_partition.partition

@@ -29,6 +29,7 @@ from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import BreakerPolicy, EventSpec, RetryPolicy, StageSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.worker.breaker_alerts import BREAKER_ROW_KEY, read_breaker_row
 from farandole.worker.limits import MAX_PARKED_BYTES, MAX_RECORD_BYTES
 from farandole.worker.parked_memory import ParkedMemory
 from farandole.worker.retry_policy import backoff_seconds, is_exhausted, is_retryable
@@ -117,11 +118,12 @@ class Dependency:
     def __init__(self) -> None:
         self.fails: Callable[[int], bool] = lambda n: False
         self.asked: list[int] = []
+        self.error: Exception = TimeoutError("nobody answers")
 
     def function(self, event: In) -> Out:
         self.asked.append(event.n)
         if self.fails(event.n):
-            raise TimeoutError("nobody answers")
+            raise self.error
         return Out(n=event.n)
 
 
@@ -455,6 +457,28 @@ async def test_an_open_breaker_is_taken_over_open_and_no_second_alert_is_sent(
     assert not after.lane.work.deferred.is_full()
     assert [alert.state for alert in after.alerts] == ["firing", "resolved"]
     assert {(alert.stage, alert.lane) for alert in after.alerts} == {("stage", 0)}
+
+
+async def test_an_open_breaker_shows_the_newest_failure_and_alerts_nobody_again(
+    there: Dependency, clock: Clock
+) -> None:
+    table = Table(lane_of(there, clock, breaker=OPENS))
+    there.fails = lambda n: True
+    await table.handle(*(key(n, None) for n in range(1, 50)))
+    opened = read_breaker_row(table.rows[BREAKER_ROW_KEY])
+    assert opened
+    assert opened.reason == "TimeoutError: nobody answers"
+    there.error = ConnectionRefusedError("nobody listens")
+    clock.now += 2
+    await table.again()
+    newest = read_breaker_row(table.rows[BREAKER_ROW_KEY])
+    assert newest == opened._replace(reason="ConnectionRefusedError: nobody listens")
+    clock.now += 60
+    written = len(table.written[RETRY])
+    await table.again()
+    rows = [row for row in table.written[RETRY][written:] if row.key == BREAKER_ROW_KEY]
+    assert rows == []  # the same failure is not written again
+    assert [alert.state for alert in table.alerts] == ["firing"]
 
 
 async def test_an_event_at_the_limit_of_size_can_wait_and_die(clock: Clock) -> None:
