@@ -22,10 +22,11 @@ from farandole.operations.control.control_query import (
     pause_state,
     read_control_state,
 )
-from farandole.operations.errors import ConflictError, operation
+from farandole.operations.errors import ConflictError, NotFoundError, operation
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 from farandole.operations.runs.run_rows import read_run_row
+from farandole.operations.runs.unread_roots import find_unread_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,17 @@ class CancelResult(Result):
 
 @operation
 async def cancel_run(installation: Installation, request: CancelRequest) -> CancelResult:
-    """Cancel a run: none of its events is handled any more. Return what is still in flight. A
-    second request changes nothing. Raises NotFoundError (`unknown_run`), ConflictError
-    (`run_closed`) and UnavailableError."""
+    """Cancel a run: none of its events is handled any more, nor its root, if no stage has read that
+    yet. Return what is still in flight. A second request changes nothing. Raises NotFoundError
+    (`unknown_run`), ConflictError (`run_closed`) and UnavailableError."""
     settings, run = installation.settings, request.run
-    row = await read_run_row(settings, run)
+    try:
+        row = await read_run_row(settings, run)
+    except NotFoundError:
+        unread = await find_unread_run(settings, run)
+        if unread is None:
+            raise
+        row = unread
     if row["closed"] is not None:
         raise ConflictError(
             "run_closed",

@@ -23,6 +23,7 @@ from farandole.operations.reason_text import reason_message, reason_steps
 from farandole.operations.runs.balance_sheet import RunResult, balance_sheet
 from farandole.operations.runs.bookkeeper_lag import no_run_rows_error, read_bookkeeper_lag
 from farandole.operations.runs.run_rows import RunRecord, read_run_records, run_rows_exist
+from farandole.operations.runs.unread_roots import find_unread_run
 from farandole.router.topology_store import read_topology
 
 _MAX_NAMED_RUNS = 5  # runs that an error names if several match
@@ -47,13 +48,17 @@ class RunUpdate(NamedTuple):
 
 @operation
 async def show_run(installation: Installation, request: RunRequest) -> RunResult:
-    """Return the balance sheet of a run. Raises NotFoundError `no_run_rows` or `unknown_run`, and
+    """Return the balance sheet of a run; also of one whose root no stage has worked yet, by its
+    whole id. Raises NotFoundError `no_run_rows` or `unknown_run`, and
     ConflictError `ambiguous_run`."""
     settings = installation.settings
-    found = await _find_run(settings, request.run)
-    if found is None or found.row is None:
+    found = None
+    if await run_rows_exist(settings):
+        found = await _find_run(settings, request.run)
+    row = found.row if found is not None else await find_unread_run(settings, request.run)
+    if row is None:
+        await _require_run_rows(settings)
         raise await _unknown_run(settings, request.run)
-    row = found.row
     topology = await _version_of_run(settings, row)
     stale = None
     if row["closed"] is None:
@@ -103,9 +108,7 @@ async def _unknown_run(settings: Settings, run: str) -> NotFoundError:
 
 async def _find_run(settings: Settings, beginning: str) -> RunRecord | None:
     """Return the newest row of the run whose id is or begins with `beginning`; None if there is
-    none. Raises NotFoundError if there are no rows at all, and ConflictError if several runs
-    match."""
-    await _require_run_rows(settings)
+    none. Raises ConflictError if several runs match."""
     found: dict[str, RunRecord] = {}
     async for batch in read_run_records(settings):
         for record in batch:

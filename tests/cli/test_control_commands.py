@@ -123,6 +123,21 @@ def test_cancel_asks_for_what_the_books_know_to_go_on(applied: Call, settings: S
 
 
 @pytest.mark.kafka
+def test_a_run_whose_root_is_not_worked_yet_is_known(applied: Call, settings: Settings) -> None:
+    """No worker and no bookkeeper has ever run here."""
+    applied("trigger", "feed.requested", "--data", DATA)
+    run = applied("trigger", "feed.requested", "--data", DATA).stdout.strip()
+    shown = json.loads(applied("run", run, "--json").stdout)
+    assert (shown["status"], shown["root"]["offset"]) == ("running", 1)
+    assert shown["edges"]["feed.requested>plan"]["in_flight"] == 1
+    assert "plan has settled none of 1 feed.requested yet" in applied("run", run).stdout
+    cancelled = applied("cancel", run, "--by", "bob").stdout.splitlines()
+    assert cancelled[:2] == [f"{run}: cancelling", "  feed.requested>plan: 1 in flight"]
+    assert [w["run"] for w in asked(settings) if w["do"] == "cancel"] == [run]
+    assert "no run in the books begins with" in one_line(applied("run", RUN))
+
+
+@pytest.mark.kafka
 def test_a_run_that_is_over_or_unknown_cannot_be_cancelled(
     applied: Call, settings: Settings
 ) -> None:
