@@ -13,6 +13,11 @@ def living_name(name: str, life: int) -> str:
     return name if life == 1 else f"{name}{_LIFE_MARK}{life}"
 
 
+def name_without_life(name: str) -> str:
+    """Return the name of which `living_name` has made this one."""
+    return name.partition(_LIFE_MARK)[0]
+
+
 class EventPosition(NamedTuple):
     """The id of an emitted event: the position of the event that caused it, and the index among the
     results of that event."""
@@ -22,7 +27,8 @@ class EventPosition(NamedTuple):
     offset: int
     index: int  # type: ignore[assignment]  # hides tuple.index, which no id needs
     more: int = 0
-    """How many events after the one at `offset` caused it together with that one."""
+    """At how many offsets after `offset` are events that caused it together with that one: all
+    causes are in `offset` to `offset + more`. (Release 0.1 counted the events.)"""
     life: int = 1
     """The life of the topic that the position is in (`router/topic_lives.py`)."""
 

@@ -57,8 +57,8 @@ class Emit(Protocol):
     ) -> None:
         """Write the result `data`. `record` caused it; `account` is the account of that event, and
         `inherited` are the headers that it hands down. `index`: which of the results of that event
-        this is. `more`: how many further events caused it. With a `journal` the result can be taken
-        back."""
+        this is. `more`: at how many further offsets are events that caused it. With a `journal` the
+        result can be taken back."""
 
 
 def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> Emit:

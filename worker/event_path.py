@@ -235,7 +235,7 @@ class ResultBatch:
         lineage: Lineage,
         more: int = 0,
     ) -> None:
-        """`record`, together with `more` events after it, caused the results."""
+        """`record`, together with events at the next `more` offsets, caused the results."""
         opened = path.open(buffer)
         self._opened = opened
         self._path = path

@@ -72,12 +72,16 @@ class Execution:
     async def _handle_batch(
         self, buffer: TransactionBuffer, events: Sequence[AdmittedEvent], attempt: int
     ) -> None:
-        record, lineage, path, *_ = events[0]
+        _, lineage, path, *_ = events[0]
         lines = [event.path.count_lines(event.data) for event in events]
         self.handled = events
         arguments = path.arguments(events, attempt)
         result = await self._invoker.call([e.data for e in events], arguments)
-        results = ResultBatch(path, buffer, record, lineage, len(events) - 1)
+        # Markers of transactions, and events of other paths, stand between those of a batch; events
+        # that are tried again need not come in their order.
+        offsets = [event.record.offset for event in events]
+        first = events[offsets.index(min(offsets))].record
+        results = ResultBatch(path, buffer, first, lineage, max(offsets) - first.offset)
         outcome = await self._write(results, result, path.declares_outputs)
         for event, number in zip(events, lines, strict=True):
             account = buffer.settle(event.record, event.lineage, outcome or Outcome.HANDLED)

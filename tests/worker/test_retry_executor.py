@@ -114,6 +114,13 @@ async def test_what_a_batch_emits_names_all_its_causes() -> None:
     assert outcome.data() == [{"n": 4 + 5 + 6 + 7 + 8, "household": None}]
 
 
+async def test_the_causes_of_a_batch_span_what_stands_between_them() -> None:
+    """Markers of transactions take offsets; events that are tried again come in any order."""
+    outcome = await Lane(summed).handle(*(emitted(n, run="b" * 13) for n in (6, 4, 9)))
+    (headers,) = [text_headers(o) for o in outcome.of("p.out")]
+    assert headers["ce_id"] == "in/0/4+5/0"
+
+
 async def test_a_batch_that_emits_is_of_one_run() -> None:
     runs = ["a", "a", "b", "b", "b", "a"]
     outcome = await Lane(summed).handle(*(emitted(n, run=run * 13) for n, run in enumerate(runs)))
