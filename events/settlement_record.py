@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,6 +49,10 @@ class Settlement(BaseModel):
     reason: str = ""
     order: str = ""
     """The id of the command that settled the letters."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what became of a letter, as JSON data."""
+        return self.model_dump(include={"how", "by", "at", "reason"})
 
 
 def make_settlements(

@@ -74,18 +74,29 @@ def event_topics(versions: Iterable[Version], name: str) -> list[str]:
     return [*found]
 
 
-def cause_position(
-    headers: Mapping[str, bytes], version: Version
-) -> tuple[RecordPosition, int] | None:
-    """Return the position of the event that caused an event of a stage, and the life of its topic,
-    by the headers of the latter and its version. None if its id contains no position of a topic of
-    this version."""
+class CauseRange(NamedTuple):
+    """Where the causes of an event are: at one offset, or between two for a batch."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    life: int
+    """The life of the topic that the event's id names."""
+
+
+def cause_range(headers: Mapping[str, bytes], version: Version) -> CauseRange | None:
+    """Return where the causes of an event of a stage are, by its headers and its version. None if
+    its id contains no position of a topic of this version."""
     try:
         position = EventPosition.parse((headers.get("ce_id") or b"").decode())
         topic = version.events[position.event_type].topic
-        return RecordPosition(topic, position.partition, position.offset), position.life
     except (ValueError, KeyError):
         return None
+    first, more = position.offset, position.more
+    if min(position.partition, first, more) < 0:
+        return None
+    return CauseRange(topic, position.partition, first, first + more, position.life)
 
 
 class EffectTopics(NamedTuple):

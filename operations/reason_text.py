@@ -125,6 +125,7 @@ _TEMPLATES: Mapping[str, str] = {
     "aborted",
     "cause_not_named": "the id of {position} names no cause",
     "id_repeated": "{id} stands in {position} too",
+    "causes_limited": "there are more causes than {limit} (--limit)",
     "effects_limited": "there are more effects than {limit} (--limit)",
     "event_not_found": "{id} itself was not found: its cause was {cause}",
     "trace_timed_out": "after {seconds:g} s there was more to look through (--within): effects are "

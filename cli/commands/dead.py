@@ -20,6 +20,7 @@ from farandole.cli.rendering.errors import CommandError
 from farandole.operations.current_user import current_user
 
 if TYPE_CHECKING:
+    from farandole.operations.dead_letters.discard import DiscardResult
     from farandole.operations.dead_letters.letter_selection import LetterSelection
     from farandole.operations.dead_letters.replay import (
         LetterValues,
@@ -69,8 +70,9 @@ def _selection_options(command: CommandFunction) -> CommandFunction:
 def dead(click_context: click.Context, /, as_json: bool, **filters: Any) -> None:
     """List dead letters by stage and kind of failure.
 
-    For each kind: how many letters are open, how many are settled, and when the first and the last
-    died. The commands below show one letter, or replay or discard them. Times are UTC.
+    For each kind: how many letters are open, how many are settled, when the first and the last
+    died, and the name of the newest open letter. The commands below list the letters themselves,
+    show one, or replay or discard them. Times are UTC.
     """
     if click_context.invoked_subcommand is not None:
         if as_json or any(value is not None for value in filters.values()):
@@ -79,6 +81,36 @@ def dead(click_context: click.Context, /, as_json: bool, **filters: Any) -> None
     context: CliContext = click_context.obj
     context.configure_logs()
     _list_kinds(context, _build_selection((), every=True, **filters), as_json)
+
+
+@dead.command("list")
+@_filter_options
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many."
+)
+@json_option
+@click.pass_obj
+def list_(context: CliContext, /, limit: int, as_json: bool, **filters: Any) -> None:
+    """List dead letters by their names, with what became of each.
+
+    The oldest letters of each stage come first.
+    """
+    from farandole.cli.rendering.dead_letter_view import summary_lines
+    from farandole.operations.dead_letters.letter_queries import LettersRequest, list_letters
+
+    selection = _build_selection((), every=True, **filters)
+    context.configure_logs()
+    request = LettersRequest(selection, limit)
+    letters = context.run(lambda installation: list_letters(installation, request))
+    if as_json:
+        print_json([letter.to_data() for letter in letters])
+    elif not letters:
+        print_line(_none_found(selection))
+    else:
+        for line in summary_lines(letters):
+            print_line(line)
+        if len(letters) == limit:
+            click.echo(f"these are the first {limit:,}: --limit shows more", err=True)
 
 
 @dead.command()
@@ -194,6 +226,7 @@ def replay(
 @dead.command()
 @_selection_options
 @click.option("--reason", required=True, metavar="TEXT", help="Why, for those who ask later.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_obj
 def discard(
@@ -202,24 +235,39 @@ def discard(
     places: tuple[str, ...],
     every: bool,
     reason: str,
+    yes: bool,
     as_json: bool,
     **filters: Any,
 ) -> None:
     """Settle dead letters without replaying them.
 
-    They can still be read, but are never replayed. In the books they stay dead.
+    They can still be read, but are never replayed. In the books they stay dead. On a terminal it
+    asks first.
     """
     from farandole.cli.rendering.dead_letter_view import discard_lines
-    from farandole.operations.dead_letters.discard import DiscardRequest, discard_letters
+    from farandole.operations.dead_letters.discard import (
+        DiscardRequest,
+        discard_letters,
+        select_open_letters,
+    )
 
     if not reason.strip():
         raise click.UsageError("--reason is empty")
     selection = _build_selection(places, every=every, **filters)
     context.configure_logs()
     request = DiscardRequest(selection, reason, current_user())
-    result = context.run(
-        lambda installation: discard_letters(installation, request, _show_progress)
-    )
+
+    async def confirm_and_discard(installation: Installation) -> DiscardResult:
+        confirmed = request
+        if not yes and sys.stdin.isatty():
+            found = await select_open_letters(installation, selection)
+            total = sum(map(len, found.positions.values()))
+            if total:
+                click.confirm(f"discard {count_text(total, 'letter')}?", abort=True, err=True)
+                confirmed = changed(request, selection=found)
+        return await discard_letters(installation, confirmed, _show_progress)
+
+    result = context.run(confirm_and_discard)
     if as_json:
         print_json(result.to_data())
         return
@@ -235,10 +283,14 @@ def _list_kinds(context: CliContext, selection: LetterSelection, as_json: bool) 
     if as_json:
         print_json([kind.to_data() for kind in kinds])
     elif not kinds:
-        print_line("no dead letter is kept" if not selection.has_filters else "no dead letter fits")
+        print_line(_none_found(selection))
     else:
         for line in kind_lines(kinds):
             print_line(line)
+
+
+def _none_found(selection: LetterSelection) -> str:
+    return "no dead letter fits" if selection.has_filters else "no dead letter is kept"
 
 
 def _parse_position(text: str) -> tuple[str, int]:

@@ -15,9 +15,9 @@ from farandole.cli.output import print_json, print_line
 @click.command()
 @click.argument("event")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True,
-              help="Effects that are shown.")  # fmt: skip
+              help="Causes that are shown, and effects.")  # fmt: skip
 @click.option("--within", type=click.FloatRange(0, min_open=True), default=60.0,
-              show_default=True, metavar="SECONDS", help="Look for effects no longer.")  # fmt: skip
+              show_default=True, metavar="SECONDS", help="Look for them no longer.")  # fmt: skip
 @json_option
 @click.pass_obj
 def trace(context: CliContext, event: str, limit: int, within: float, as_json: bool) -> None:
@@ -25,8 +25,8 @@ def trace(context: CliContext, event: str, limit: int, within: float, as_json: b
 
     EVENT is an id, such as `line.ingested/3/10482/0`, or a position: an event type or topic with
     partition and offset, such as `line.ingested/3/10482`. The position of each cause is part of the
-    id of its effect. Effects are searched for in the topics of the subscribing stages, from the
-    time of the event on.
+    id of its effect; what a batch has caused has all events of the batch as causes. Effects are
+    searched for in the topics of the subscribing stages, from the time of the event on.
     """
     from farandole.cli.rendering.trace_view import trace_lines
     from farandole.ledger.event_trace import parse_trace_target

@@ -14,9 +14,10 @@ from farandole.events.safe_text import escape_harmful, single_line
 from farandole.events.time_format import format_timestamp, format_timestamp_ms
 from farandole.operations.dead_letters.discard import DiscardResult
 from farandole.operations.dead_letters.failure_kinds import FailureKind
-from farandole.operations.dead_letters.letter_queries import LetterResult
+from farandole.operations.dead_letters.letter_queries import LetterResult, LetterSummary
 from farandole.operations.dead_letters.refusals import Refusal
 from farandole.operations.dead_letters.replay import ReplayPreview, ReplayResult
+from farandole.operations.dead_letters.replay_outcome import ReplayOutcome
 from farandole.operations.reason_text import reason_text
 
 _MAX_TITLE_LENGTH = 60  # characters of a kind's error and title
@@ -24,24 +25,49 @@ _MAX_TITLE_LENGTH = 60  # characters of a kind's error and title
 
 def kind_lines(kinds: Sequence[FailureKind]) -> list[str]:
     """Return a table of kinds, one line each."""
-    rows = [("stage", "fingerprint", "what", "open", "settled", "first (UTC)", "last")]
+    head = ("stage", "fingerprint", "what", "open", "settled", "first (UTC)", "last", "newest")
+    rows = [head]
     rows += [
         (
             kind.stage,
             kind.fingerprint,
-            _kind_title(kind),
+            _title(kind.error, kind.title),
             f"{kind.open:,}",
             f"{kind.replayed + kind.discarded:,}",
             format_timestamp_ms(kind.first),
             format_timestamp_ms(kind.last),
+            kind.letter,
         )
         for kind in kinds
     ]
     return format_columns(rows, left=3)
 
 
-def _kind_title(kind: FailureKind) -> str:
-    text = single_line(f"{kind.error}: {kind.title}")
+def summary_lines(letters: Sequence[LetterSummary]) -> list[str]:
+    """Return a table of letters, one line each."""
+    rows = [("letter", "died (UTC)", "what", "run", "settled")]
+    rows += [
+        (
+            letter.name,
+            format_timestamp(letter.time),
+            _title(letter.error, letter.title),
+            single_line(letter.run),
+            _settled_text(letter),
+        )
+        for letter in letters
+    ]
+    return format_columns(rows, left=5)
+
+
+def _settled_text(letter: LetterSummary) -> str:
+    if letter.settled is None or letter.settled_at is None:
+        return ""
+    at = format_timestamp(letter.settled_at)
+    return single_line(f"{letter.settled} by {letter.settled_by} at {at}")
+
+
+def _title(error: str, title: str) -> str:
+    text = single_line(f"{error}: {title}")
     return text if len(text) <= _MAX_TITLE_LENGTH else f"{text[: _MAX_TITLE_LENGTH - 1]}…"
 
 
@@ -74,8 +100,10 @@ def letter_lines(letter: LetterResult) -> list[str]:
         why = f": {single_line(settlement.reason)}" if settlement.reason else ""
         lines.append(
             f"settled  {settlement.how} by {single_line(settlement.by)} at "
-            f"{format_timestamp(settlement.at)}{why}"
+            f"{format_timestamp(settlement.at)} UTC{why}"
         )
+    if letter.outcome is not None:
+        lines.append(f"outcome  {_outcome_text(letter.outcome)}")
     if letter.account("traceback"):
         lines += ["", *_indented(letter.account("traceback").rstrip("\n"))]
     if letter.headers:
@@ -90,6 +118,14 @@ def _event_id_lines(letter: LetterResult) -> list[str]:
     return [f"id       {single_line(_decode_text(each))}" for each in ids]
 
 
+def _outcome_text(outcome: ReplayOutcome) -> str:
+    if outcome.state == "died":
+        return f"it died again, as {outcome.letter}"
+    if outcome.state == "waiting":
+        return "it waits to be handled by the stage"
+    return "the stage is done with it; it has not died again"
+
+
 def letter_commands(letter: LetterResult, command_line: CommandLine) -> list[str]:
     """Return commands that are useful next for a letter."""
     offset = letter.record.offset
@@ -100,6 +136,8 @@ def letter_commands(letter: LetterResult, command_line: CommandLine) -> list[str
     run_id = letter.account("run")
     if RUN_ID_PATTERN.fullmatch(run_id.encode()):
         lines.append(command_line("run", run_id))
+    if letter.outcome is not None and letter.outcome.letter is not None:
+        lines.append(command_line("dead", "show", letter.outcome.letter))
     if letter.settlement is None:
         position = f"{letter.stage}/{offset}"
         lines.append(command_line("dead", "replay", position))

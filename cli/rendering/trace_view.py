@@ -6,7 +6,7 @@ from farandole.cli.rendering.tables import format_columns
 from farandole.events.record import Record
 from farandole.events.record_time import known_time
 from farandole.events.safe_text import single_line
-from farandole.events.time_format import format_day_time
+from farandole.events.time_format import format_day_time, utc_timestamp
 from farandole.operations.events.trace import TraceResult
 from farandole.operations.reason_text import reason_text
 
@@ -27,6 +27,10 @@ def trace_lines(result: TraceResult) -> list[str]:
         why = _shorten(str(account.get("message")), _MAX_VALUE_LENGTH)
         error, stage = str(account.get("error")), str(account.get("stage"))
         rows.append(("dead", error, stage, *_cells(traced.record)[:-1], why))
+        settled = traced.settlement
+        if settled is not None:
+            what = f"{settled.how} by {settled.by} at {utc_timestamp(settled.at)}"
+            rows.append(("settled", "", "", "", "", "", what))
     table = [tuple(single_line(cell) for cell in row) for row in rows]
     notes = (single_line(reason_text(reason)) for reason in result.reasons)
     return [*format_columns(table, left=7), *notes]

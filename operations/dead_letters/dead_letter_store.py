@@ -58,7 +58,7 @@ class DeadLetterStore:
         """Return, by offset, how each settled letter was settled, from offset `first` on. Raises
         BrokerError."""
         found: dict[int, Settlement] = {}
-        async for records in self._scan(stage, first):
+        async for records in self.records(stage, first):
             for record in records:
                 settlement = parse_settlement(record.value, record.headers)
                 if settlement is None:
@@ -73,7 +73,7 @@ class DeadLetterStore:
         self, stage: str, selection: LetterSelection
     ) -> AsyncGenerator[DeadLetterView]:
         """Yield the selected letters, whether or not they are settled. Raises BrokerError."""
-        async with aclosing(self._scan(stage, selection.first_offset(stage))) as found:
+        async with aclosing(self.records(stage, selection.first_offset(stage))) as found:
             async for records in found:
                 now = datetime.now(UTC)
                 for record in records:
@@ -103,7 +103,9 @@ class DeadLetterStore:
             stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))
         )
 
-    async def _scan(self, stage: str, first: int) -> AsyncGenerator[list[Record]]:
+    async def records(self, stage: str, first: int) -> AsyncGenerator[list[Record]]:
+        """Yield the records of a stage's dead-letter topic from offset `first` on, settlements
+        too. Raises BrokerError."""
         topic = self.topic(stage)
         start = {TopicPartition(topic, 0): first}
         async with aclosing(scan(self.settings, [topic], start=start)) as found:

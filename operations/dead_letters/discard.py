@@ -48,6 +48,21 @@ class DiscardResult(Result):
 
 
 @operation
+async def select_open_letters(
+    installation: Installation, selection: LetterSelection
+) -> LetterSelection:
+    """Return a selection, by positions, of the selected letters that are open. Raises as
+    `discard_letters`."""
+    store, stages = await open_selected_store(installation, selection)
+    found = {
+        stage: await find_selected_letters(store, stage, selection, fence=False) for stage in stages
+    }
+    return LetterSelection(
+        {stage: frozenset(offsets) for stage, (offsets, _) in found.items() if offsets}
+    )
+
+
+@operation
 async def discard_letters(
     installation: Installation,
     request: DiscardRequest,

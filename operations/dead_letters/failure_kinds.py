@@ -30,9 +30,16 @@ class FailureKind:
     first: int
     """Milliseconds of the epoch, as is `last`."""
     last: int
+    newest: int
+    """The offset of the newest open letter; of the newest at all if none is open."""
     open: int = 0
     replayed: int = 0
     discarded: int = 0
+
+    @property
+    def letter(self) -> str:
+        """The name of the letter at `newest`, as commands take it: `validate/17`."""
+        return f"{self.stage}/{self.newest}"
 
     def to_data(self) -> dict[str, Any]:
         """Return the kind as JSON data."""
@@ -46,6 +53,7 @@ class FailureKind:
             "discarded": self.discarded,
             "first": self.first,
             "last": self.last,
+            "letter": self.letter,
         }
 
 
@@ -59,6 +67,7 @@ class FailureKinds:
     def add(self, letter: DeadLetterView, settled: SettlementKind | None) -> None:
         """Count a letter; `settled` is None while the letter is open."""
         stage, at = letter.stage, to_milliseconds(letter.time)
+        offset = letter.record.offset
         key = stage, letter.fingerprint
         if key not in self._kinds and self._kinds_of_stage.get(stage, 0) >= MAX_KINDS:
             key = stage, OTHER_KINDS
@@ -68,8 +77,10 @@ class FailureKinds:
             other = key[1] == OTHER_KINDS
             error = "various" if other else letter.error
             title = "failures of many other kinds" if other else letter.title
-            kind = self._kinds[key] = FailureKind(*key, error, title, at, at)
+            kind = self._kinds[key] = FailureKind(*key, error, title, at, at, offset)
         kind.first, kind.last = min(kind.first, at), max(kind.last, at)
+        if settled is None or not kind.open:
+            kind.newest = offset  # letters come in their order
         if settled is None:
             kind.open += 1
         elif settled == "replayed":

@@ -11,6 +11,7 @@ from farandole.events.record import Header, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
 from farandole.operations.dead_letters.failure_kinds import FailureKind, list_failure_kinds
 from farandole.operations.dead_letters.letter_selection import LetterSelection, account_field
+from farandole.operations.dead_letters.replay_outcome import ReplayOutcome, find_replay_outcome
 from farandole.operations.dead_letters.selected_letters import open_selected_store, unknown_letter
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
@@ -54,6 +55,13 @@ class LetterSummary(Result):
     run: str
     settled: SettlementKind | None
     """None while the letter is open."""
+    settled_by: str | None
+    settled_at: datetime | None
+
+    @property
+    def name(self) -> str:
+        """The letter's name, as commands take it: `validate/17`."""
+        return f"{self.stage}/{self.offset}"
 
 
 @operation
@@ -77,6 +85,8 @@ async def list_letters(installation: Installation, request: LettersRequest) -> l
                     fingerprint=letter.fingerprint,
                     run=account_field(letter.record, "run"),
                     settled=settlement.how if settlement else None,
+                    settled_by=settlement.by if settlement else None,
+                    settled_at=settlement.at if settlement else None,
                 )
             )
     return found
@@ -101,6 +111,8 @@ class LetterResult:
     record: Record
     settlement: Settlement | None
     """None while the letter is open."""
+    outcome: ReplayOutcome | None
+    """What has become of it; None unless it was replayed."""
     bootstrap: str
     """The address of the Kafka that the letter is in."""
 
@@ -115,7 +127,8 @@ class LetterResult:
 
     def to_data(self) -> dict[str, Any]:
         """Return data for orjson: `stage`, `topic`, `offset`, `dead` (the failure account), `key`,
-        `headers`, `value` (as text) and `settlement`, which is null while the letter is open."""
+        `headers`, `value` (as text), `settlement`, which is null while the letter is open, and
+        `outcome`, which is null unless it was replayed."""
         account = {
             name.removeprefix(DEAD_HEADER_PREFIX): _text(value)
             for name, value in self.record.headers
@@ -130,9 +143,8 @@ class LetterResult:
             "key": _text(self.record.key),
             "headers": [[name, _text(value)] for name, value in self.headers],
             "value": _text(self.record.value),
-            "settlement": None
-            if settlement is None
-            else settlement.model_dump(include={"how", "by", "at", "reason"}),
+            "settlement": None if settlement is None else settlement.to_data(),
+            "outcome": None if self.outcome is None else self.outcome.to_data(),
         }
 
 
@@ -148,8 +160,11 @@ async def show_letter(installation: Installation, request: ShowLetterRequest) ->
     if record is None:
         raise unknown_letter(stage, offset)
     settlement = (await store.settlements(stage, offset)).get(offset)
+    outcome = None
+    if settlement is not None and settlement.how == "replayed":
+        outcome = await find_replay_outcome(store, stage, record)
     bootstrap = installation.settings.bootstrap or ""
-    return LetterResult(stage, store.topic(stage), record, settlement, bootstrap)
+    return LetterResult(stage, store.topic(stage), record, settlement, outcome, bootstrap)
 
 
 def _text(raw: bytes | None) -> str | None:

@@ -1,6 +1,7 @@
 """Where are the causes and the effects of a record found?
 
-Causes are read one by one: the id of an effect contains the position of the cause. Effects are
+Causes are read at their positions: the id of an effect names that of its cause, or of a batch of
+causes the first and the last offset. Effects are
 searched for in the topics of the stages that subscribe, from the time of the cause on.
 """
 
@@ -20,12 +21,14 @@ from farandole.events.event_position import living_name
 from farandole.events.kafka_names import MAX_TOPIC_LENGTH
 from farandole.events.record import Record
 from farandole.events.record_time import known_time_ms
+from farandole.events.settlement_record import Settlement, parse_settlement
 from farandole.events.topology_version import Version
 from farandole.ledger.event_trace import (
     CauseMatcher,
+    CauseRange,
     RecordPosition,
     TraceTarget,
-    cause_position,
+    cause_range,
     effect_topics,
     event_topics,
 )
@@ -35,7 +38,6 @@ from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
 
 _CLOCK_SKEW_MS = 60_000  # ms, the largest difference between the clocks of two workers
-_MAX_CAUSES = 1_000  # causes above an event: no graph is so deep
 
 ReportTopics = Callable[[Sequence[str]], None]
 """Called with the topics that are read next."""
@@ -50,6 +52,8 @@ class FoundRecords:
     event: Record | None = None
     effects: list[Record] = field(default_factory=list)
     dead: list[Record] = field(default_factory=list)
+    settlements: dict[RecordPosition, Settlement] = field(default_factory=dict)
+    """Of dead letters, by the position of the letter."""
     notes: list[Reason] = field(default_factory=list)
     """Records that could not be read, and why."""
 
@@ -65,7 +69,7 @@ class EventTracer:
         limit: int,
         report: ReportTopics,
     ) -> None:
-        """`limit`: the number of effects after which the search ends."""
+        """`limit`: the number of causes, and of effects, after which the search ends."""
         self._settings = settings
         self._admin = admin
         self._versions = [*versions]
@@ -134,46 +138,85 @@ class EventTracer:
         record = await record_at(self._settings, *position)
         return record if record is not None else Reason("record_no_event", subject)
 
-    async def find_causes(self, record: Record, found: FoundRecords) -> None:
-        """Add the record and its causes to `found.causes`, one seek each."""
-        found.causes.append(record)
-        while self.stage_of(record) is not None and len(found.causes) < _MAX_CAUSES:
+    async def find_event(self, start: Record, target: TraceTarget, found: FoundRecords) -> None:
+        """Set `found.event`. If the target is an id, `start` is its cause (of a batch, the first
+        one), and the event is one of the effects; None if it is not among them."""
+        if target.id is None:
+            found.event = start
+            return
+        effects = await self._effects_of([start], found, letters=False)
+        named = [r for r in effects if dict(r.headers).get("ce_id") == target.id.encode()]
+        if not named:
+            return
+        found.event, *others = named
+        found.notes += [
+            Reason("id_repeated", {"id": target.id, "position": str(RecordPosition.of(other))})
+            for other in others
+        ]
+
+    async def find_causes(self, start: Record, found: FoundRecords) -> None:
+        """Add the causes of a record to `found.causes`, level by level, the farthest first."""
+        level = [start]
+        seen = {RecordPosition.of(start)}
+        while level:
+            above: list[Record] = []
+            for causes, effect in self._cause_ranges(level, found).items():
+                for record in await self._records_in(causes, effect, found):
+                    if RecordPosition.of(record) not in seen:
+                        seen.add(RecordPosition.of(record))
+                        above.append(record)
+            left = self._limit - len(found.causes)
+            if len(above) > left:
+                found.notes.append(Reason("causes_limited", {"limit": self._limit}))
+                above = above[:left]
+            found.causes[:0] = above
+            level = above
+
+    def _cause_ranges(
+        self, level: Iterable[Record], found: FoundRecords
+    ) -> dict[CauseRange, RecordPosition]:
+        """Return where the causes of these records are, with the first of their effects. Roots have
+        none."""
+        ranges: dict[CauseRange, RecordPosition] = {}
+        for record in level:
+            if self.stage_of(record) is None:
+                continue
             version = self._version_of(record)
             assert version is not None  # it has a stage
-            subject = {"position": str(RecordPosition.of(record))}
-            named = cause_position(dict(record.headers), version)
-            if named is None:
+            causes = cause_range(dict(record.headers), version)
+            if causes is None:
+                subject = {"position": str(RecordPosition.of(record))}
                 found.notes.append(Reason("cause_not_named", subject))
-                return
-            cause = await self.record_or_reason(*named)
-            if isinstance(cause, Reason):
-                found.notes.append(Reason("cause_missing", {**subject, "reason": cause}))
-                return
-            record = cause
-            found.causes.insert(0, record)
+            else:
+                ranges.setdefault(causes, RecordPosition.of(record))
+        return ranges
 
-    async def find_effects(self, start: Record, target: TraceTarget, found: FoundRecords) -> None:
-        """Add the event and its effects to `found`, level by level.
-
-        If the target is an id, `start` is the cause of the event. Of all effects of the cause, only
-        the event is followed; `found.event` remains None if it was not found.
-        """
-        level: Sequence[Record] = [start]
-        if target.id is None:
-            found.event = found.causes.pop()
+    async def _records_in(
+        self, causes: CauseRange, effect: RecordPosition, found: FoundRecords
+    ) -> list[Record]:
+        """Return the events in a range; add to `found.notes` why its first one cannot be read."""
+        topic, partition, first, last, life = causes
+        record = await self.record_or_reason(RecordPosition(topic, partition, first), life)
+        records: list[Record] = []
+        if isinstance(record, Reason):
+            found.notes.append(Reason("cause_missing", {"position": str(effect), "reason": record}))
+            if record.code == "topic_recreated":
+                return []
         else:
-            level = [
-                record
-                for record in await self._effects_of(level, found, letters=False)
-                if dict(record.headers).get("ce_id") == target.id.encode()
-            ]
-            if not level:
-                return
-            found.event, *others = level
-            found.notes += [
-                Reason("id_repeated", {"id": target.id, "position": str(RecordPosition.of(other))})
-                for other in others
-            ]
+            records = [record]
+        if last > first:
+            tp = TopicPartition(topic, partition)
+            rest = scan(self._settings, [topic], start={tp: first + 1}, until={tp: last + 1})
+            async with aclosing(rest) as batches:
+                async for batch in batches:
+                    records += batch
+                    if len(records) > self._limit:
+                        break
+        return records
+
+    async def find_effects(self, found: FoundRecords) -> None:
+        """Add the effects of `found.event` to `found`, level by level."""
+        level = [found.event] if found.event is not None else []
         while level and len(found.effects) < self._limit:
             level = await self._effects_of(level, found)
             left = self._limit - len(found.effects)
@@ -207,7 +250,20 @@ class EventTracer:
             async for records in batches:
                 if records[0].topic in wanted.dead:
                     found.dead += [r for r in records if causes.matches_dead_letter(r.headers)]
+                    for record in records:
+                        _add_settlements(record, found)
                     continue
                 if len(effects) <= self._limit:
                     effects += [r for r in records if causes.matches_effect(r.headers)]
         return effects
+
+
+def _add_settlements(record: Record, found: FoundRecords) -> None:
+    settlement = parse_settlement(record.value, record.headers)
+    if settlement is None:
+        return
+    for offset in settlement.settles:
+        # A settlement settles only earlier letters, and the first one counts.
+        if offset < record.offset:
+            letter = RecordPosition(record.topic, record.partition, offset)
+            found.settlements.setdefault(letter, settlement)

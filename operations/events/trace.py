@@ -8,6 +8,7 @@ from typing import Any
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.events.record import Record
+from farandole.events.settlement_record import Settlement
 from farandole.ledger.event_trace import RecordPosition, TraceTarget
 from farandole.operations.errors import operation
 from farandole.operations.events.event_tracer import EventTracer, FoundRecords, ReportTopics
@@ -23,9 +24,9 @@ class TraceRequest:
 
     target: TraceTarget
     limit: int = 200
-    """Effects that are looked for."""
+    """Causes that are looked for, and effects."""
     within: float = 60.0
-    """Seconds after which effects are looked for no longer."""
+    """Seconds after which causes and effects are looked for no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class TracedRecord:
     stage: str | None
     """The stage that emitted it; None if it is a root."""
     result: RecordResult
+    settlement: Settlement | None = None
+    """How it was settled, if it is a dead letter that was."""
 
     @property
     def record(self) -> Record:
@@ -44,8 +47,12 @@ class TracedRecord:
         return self.result.record
 
     def to_data(self) -> dict[str, Any]:
-        """Return data for orjson: `topic`, `stage`, and what RecordResult gives."""
-        return {"topic": self.record.topic, "stage": self.stage} | self.result.to_data()
+        """Return data for orjson: `topic`, `stage`, and what RecordResult gives; `settlement` of a
+        dead letter that was settled."""
+        data = {"topic": self.record.topic, "stage": self.stage} | self.result.to_data()
+        if self.settlement is not None:
+            data["settlement"] = self.settlement.to_data()
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +96,13 @@ async def trace_event(
     async with ClusterAdmin.open(installation.settings) as admin:
         tracer = EventTracer(installation.settings, admin, versions.values(), request.limit, report)
         start = await tracer.target_record(target)
-        await tracer.find_causes(start, found)
         try:
             async with asyncio.timeout(request.within):
-                await tracer.find_effects(start, target, found)
+                await tracer.find_event(start, target, found)
+                await tracer.find_causes(found.event or start, found)
+                if found.event is None:
+                    found.causes.append(start)
+                await tracer.find_effects(found)
         except TimeoutError:
             found.notes.append(Reason("trace_timed_out", {"seconds": request.within}))
     if target.id is not None and found.event is None:
@@ -101,7 +111,12 @@ async def trace_event(
     reader = RecordReader(versions.values())
 
     def traced(record: Record) -> TracedRecord:
-        return TracedRecord(tracer.type_of(record), tracer.stage_of(record), reader.read(record))
+        return TracedRecord(
+            tracer.type_of(record),
+            tracer.stage_of(record),
+            reader.read(record),
+            found.settlements.get(RecordPosition.of(record)),
+        )
 
     return TraceResult(
         causes=[traced(record) for record in found.causes],

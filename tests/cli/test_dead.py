@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
 from farandole.events import retry_record
+from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.incident_record import Incident
 from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.pipeline_directory import PipelineDirectory
 from farandole.notifier.suggested_commands import suggested_commands
-from tests.cli.conftest import LINE, Bury, Call, one_line
+from farandole.router.topology_store import current_version
+from tests.cli.conftest import LINE, Bury, Call, environment, one_line, process
+from tests.operations.buried import bury
 
 pytestmark = pytest.mark.kafka
 
@@ -48,6 +55,16 @@ def test_letters_stand_by_stage_and_kind(applied: Call, die: Bury) -> None:
     assert head.split()[:5] == ["stage", "fingerprint", "what", "open", "settled"]
     assert first.split()[:6] == ["validate", empty["fingerprint"], "Reject:", "line", "#", "is"]
     assert "nothing was sold" in second
+    # The names that the subcommands ask for: of a kind its newest open letter, or each.
+    assert (first.split()[-1], second.split()[-1]) == ("validate/1", "validate/2")
+    assert empty["letter"] == "validate/1"
+    listed = [line.split() for line in applied("dead", "list").stdout.splitlines()]
+    assert [line[0] for line in listed] == ["letter", "validate/0", "validate/1", "validate/2"]
+    assert "discarded" not in listed[2]
+    assert "discarded" in listed[3]
+    assert applied("dead", "show", listed[1][0]).exit_code == 0
+    (one,) = json.loads(applied("dead", "list", "--limit", "1", "--json").stdout)
+    assert (one["offset"], one["settled"]) == (0, None)
     kind = json.loads(applied("dead", "--fingerprint", sold["fingerprint"], "--json").stdout)
     assert kind == [sold]
     assert applied("dead", "--stage", "plan").stdout == "no dead letter fits\n"
@@ -174,6 +191,65 @@ def test_a_replay_is_an_order_to_the_lane_and_is_not_given_twice(
     assert again.exit_code == 0
     assert [o.offset for o in orders(settings)] == [1, 0, 2]
     assert {o.value for o in orders(settings)} == {json.dumps(LINE).encode()}
+
+
+def test_a_discard_asks_on_a_terminal(
+    applied: Call, die: Bury, settings: Settings, folder: Path
+) -> None:
+    die("nothing was sold", "nothing was paid")
+    words = ["-C", str(folder), "dead", "discard", "--all", "--reason", "a test feed"]
+
+    def answered(answer: bytes, *more: str) -> int:
+        ours, theirs = pty.openpty()
+        child = process(*words, *more, env=environment(settings), stdin=theirs)
+        os.close(theirs)
+        os.write(ours, answer)
+        _, asked = child.communicate(timeout=120)
+        os.close(ours)
+        assert ("discard 2 letters?" in asked) is not bool(more), asked
+        return child.returncode
+
+    assert answered(b"n\n") == 130
+    assert "settled  no: it is open" in applied("dead", "show", "validate/0").stdout
+    assert answered(b"y\n") == 0
+    assert "settled  discarded by" in applied("dead", "show", "validate/1").stdout
+    assert answered(b"", "--yes") == 0
+
+
+def test_a_replayed_letter_says_what_became_of_it(
+    applied: Call, die: Bury, settings: Settings
+) -> None:
+    die("nothing was sold", "nothing was paid")
+    applied("dead", "replay", "--all", "--yes")
+
+    def shown(letter: str) -> Any:
+        return json.loads(applied("dead", "show", letter, "--json").stdout)
+
+    waiting = shown("validate/0")
+    assert (waiting["settlement"]["how"], waiting["outcome"]["state"]) == ("replayed", "waiting")
+    assert "outcome  it waits" in applied("dead", "show", "validate/0").stdout
+    rows = orders(settings)
+
+    async def settle() -> None:
+        """As the lane does: one event dies again, the other is handled."""
+        retry = settings.names.retry_topic("order-lines", "validate")
+        async with open_client(make_producer(settings), settings) as client:
+            for each in rows:
+                key = retry_record.retry_tombstone(each, retry_record.REPLAY_PREFIX).key
+                for lane in range(4):
+                    await client.send_and_wait(retry, None, key=key, partition=lane)
+        version = await current_version(settings, "order-lines")
+        assert version is not None
+        death = FailureAccount("validate", version.name, "", "Reject", "nothing again")
+        again = build_dead_letter(rows[0], death, largest=1_000_000)
+        await bury(settings, settings.names.dead_topic("order-lines", "validate"), [again])
+
+    asyncio.run(settle())
+    died = shown("validate/0")["outcome"]
+    assert (died["state"], shown(died["letter"])["dead"]["message"]) == ("died", "nothing again")
+    assert shown("validate/1")["outcome"]["state"] == "done"
+    text = applied("dead", "show", "validate/0").stdout
+    assert f"outcome  it died again, as {died['letter']}" in text
 
 
 def test_what_cannot_be_replayed_is_counted_and_the_rest_goes(

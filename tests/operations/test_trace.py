@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.ledger.event_trace import (
     CauseMatcher,
@@ -22,6 +23,7 @@ from farandole.ledger.event_trace import (
 )
 from tests.cli.conftest import Call, environment, one_line
 from tests.cli.worked import STAGES, worked
+from tests.rewiring.test_live import at_rest, at_work, put
 
 HERE = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 SOURCE = f"farandole://{HERE}/p/s".encode()
@@ -120,6 +122,71 @@ def test_causes_effects_and_dead_letters_of_real_events(
     missing = one_line(call("trace", "asked/0/99", env=env))
     assert "is not written yet: the partition ends at 3" in missing
     assert "there are asked, taken, made, given" in one_line(call("trace", "nothing/0/0", env=env))
+
+
+GATHER = """
+from pydantic import BaseModel
+
+class Item(BaseModel):
+    n: int
+
+class Sum(BaseModel):
+    total: int
+
+def gather(items: list[Item]) -> Sum:
+    return Sum(total=sum(item.n for item in items))
+
+def double(found: Sum) -> Sum:
+    return Sum(total=2 * found.total)
+"""
+GATHERED = """
+pipeline: rewired
+package: gathering
+defaults: {partitions: 1}
+events: {asked: {}}
+stages:
+  spread: {subscribes: asked, emits: item, run: "gathering:spread"}
+  gather: {subscribes: item, emits: gathered, run: "gathering:gather"}
+  double: {subscribes: gathered, emits: doubled, run: "gathering:double"}
+"""
+SPREAD = """
+def spread(item: Item) -> list[Item]:
+    return [Item(n=n) for n in range(item.n)]
+"""
+
+
+@pytest.mark.kafka
+def test_a_trace_goes_through_a_stage_of_lists_up_and_down(
+    call: Call, tmp_path: Path, settings: Settings
+) -> None:
+    (tmp_path / "gathering.py").write_text(GATHER + SPREAD)
+
+    async def gathered() -> None:
+        version = await put(settings, tmp_path, GATHERED)
+        async with at_work(settings, tmp_path, 1):
+            async with open_client(make_producer(settings), settings) as client:
+                await client.send_and_wait(version.events["asked"].topic, b'{"n": 5}')
+            await at_rest(settings)
+
+    asyncio.run(gathered())
+    env = environment(settings)
+
+    def traced(event: str) -> Any:
+        return json.loads(call("trace", event, "--json", env=env).stdout)
+
+    # The last of the batch: the id of what it caused begins with the first.
+    (root,) = traced("asked/0/0")["effects"][-1:]
+    assert (root["type"], root["data"]) == ("doubled", {"total": 20})
+    items = [e for e in traced("asked/0/0")["effects"] if e["type"] == "item"]
+    assert [e["data"]["n"] for e in items] == [0, 1, 2, 3, 4]
+    down = traced(f"item/0/{items[-1]['offset']}")
+    assert [e["type"] for e in down["effects"]] == ["gathered", "doubled"]
+    up = traced(f"doubled/0/{root['offset']}")
+    assert [e["type"] for e in up["causes"]] == ["asked", *["item"] * 5, "gathered"]
+    by_id = traced(up["causes"][-1]["id"])
+    assert [e["type"] for e in by_id["causes"]] == ["asked", *["item"] * 5]
+    limited = call("trace", root["id"], "--limit", "3", env=env).stdout
+    assert "there are more causes than 3 (--limit)" in limited
 
 
 @pytest.mark.kafka
