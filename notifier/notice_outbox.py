@@ -1,4 +1,10 @@
-"""Which notices wait for delivery, when is each one tried again, and which rows have changed?"""
+"""Which notices wait for delivery, when is each one tried again, and which rows have changed?
+
+While deliveries succeed, notices are sent as they are written. Once one has failed, those with the
+same recipients go out one at a time, the oldest first, until none waits: so they arrive in order
+after an outage. After the oldest has failed another one is tried at once, so that a single notice
+which its server never takes cannot hold up the others.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +22,13 @@ MAX_WAITING_NOTICES = 200
 """The most notices of one pipeline that may wait for delivery. Then no more are written."""
 DELIVERY_BACKOFF = Backoff(first=15.0, longest=900.0)
 """Between two attempts to deliver a notice."""
+
+
+_OUTAGE_FAILURES = 2
+"""Failed attempts in a row after which a success means that an outage is over."""
+
+Route = tuple[object, ...]
+"""What notices have in common that the same people get in the same way."""
 
 
 class OutboxChanges(NamedTuple):
@@ -36,15 +49,27 @@ class NoticeOutbox:
     _changed_notices: dict[bytes, None] = field(default_factory=dict)
     """The keys of changed rows, in the order of their first change."""
     _to_send: dict[bytes, Notice] = field(default_factory=dict)
+    _failures_in_a_row: dict[Route, int] = field(default_factory=dict)
+    """By route: failed attempts since the last success."""
 
     def restore(self, notices: Iterable[Notice]) -> None:
         """Replace the notices by those that the last owner committed. Running attempts stay
         known."""
         self.notices = {notice.key: notice for notice in notices}
-        self._changed_notices, self._to_send = {}, {}
+        self._changed_notices, self._to_send, self._failures_in_a_row = {}, {}, {}
 
     def add(self, notice: Notice) -> None:
-        """Store a new notice, or one that is due again, and schedule its next attempt."""
+        """Store a new notice. Schedule its first attempt; but if older ones of its route wait, let
+        the oldest be tried first, now."""
+        waiting = self._waiting(_route(notice))
+        if not any(map(self._is_late, waiting)):
+            self._schedule(notice)
+            return
+        self._store(notice.key, notice)
+        if waiting[0].due is not None:
+            self._store(waiting[0].key, waiting[0].model_copy(update={"due": None}))
+
+    def _schedule(self, notice: Notice) -> None:
         # The attempt is counted before it is made. So the count shows that a notice may have
         # arrived, even if the result of the attempt was lost.
         counted = notice.model_copy(update={"attempts": notice.attempts + 1, "due": None})
@@ -74,18 +99,66 @@ class NoticeOutbox:
             due = now + timedelta(seconds=DELIVERY_BACKOFF.longest_delay(notice.attempts))
             update |= {"recipients": attempt.remaining.recipients, "due": due}
         self._store(key, notice.model_copy(update=update))
+        if attempt.remaining is None:
+            self._note_success(_route(notice))
+        else:
+            self._note_failure(notice)
+
+    def _note_success(self, route: Route) -> None:
+        """After an outage, let the notices of a route be due now."""
+        if self._failures_in_a_row.pop(route, 0) >= _OUTAGE_FAILURES:
+            for notice in self._waiting(route):
+                if notice.due is not None:
+                    self._store(notice.key, notice.model_copy(update={"due": None}))
+
+    def _note_failure(self, failed: Notice) -> None:
+        """Let the notices of a route wait as long as its oldest one, unless that is what failed:
+        then one more is tried."""
+        route = _route(failed)
+        self._failures_in_a_row[route] = self._failures_in_a_row.get(route, 0) + 1
+        waiting = self._waiting(route)
+        if not waiting or waiting[0].key == failed.key or waiting[0].due is None:
+            return
+        for notice in waiting[1:]:
+            if notice.due is None or notice.due < waiting[0].due:
+                self._store(notice.key, notice.model_copy(update={"due": waiting[0].due}))
 
     def retry_due(self, now: datetime) -> None:
         """Schedule the notices that are due again, and delete those delivered over an hour ago."""
+        routes: dict[Route, list[Notice]] = {}
         for key, notice in list(self.notices.items()):
-            if notice.delivered is not None:
-                if notice.written + HOUR < now and notice.delivered + HOUR < now:
-                    del self.notices[key]
-                    self._changed_notices[key] = None
-            elif key in self.sending or key in self._to_send:
-                continue
-            elif notice.due is None or notice.due <= now:
-                self.add(notice)
+            if notice.delivered is None:
+                routes.setdefault(_route(notice), []).append(notice)
+            elif notice.written + HOUR < now and notice.delivered + HOUR < now:
+                del self.notices[key]
+                self._changed_notices[key] = None
+        for waiting in routes.values():
+            due = [n for n in waiting if not self._is_running(n) and (n.due or now) <= now]
+            if any(map(self._is_late, waiting)):
+                is_free = not any(map(self._is_running, waiting))
+                due = [self._next_of_late(waiting, due)] if due and is_free else []
+            for notice in due:
+                self._schedule(notice)
+
+    def _next_of_late(self, waiting: Iterable[Notice], due: Iterable[Notice]) -> Notice:
+        """Return the oldest of the due notices; but if the last attempt has failed, and the oldest
+        of all is not due, the one that was tried least, so that each has its turn."""
+        oldest = min(due, key=_age)
+        if oldest is min(waiting, key=_age) or not self._failures_in_a_row.get(_route(oldest)):
+            return oldest
+        return min(due, key=lambda notice: (notice.attempts, *_age(notice)))
+
+    def _waiting(self, route: Route) -> list[Notice]:
+        """Return the notices of a route that are not delivered, the oldest first."""
+        found = (n for n in self.notices.values() if n.delivered is None and _route(n) == route)
+        return sorted(found, key=_age)
+
+    def _is_running(self, notice: Notice) -> bool:
+        return notice.key in self.sending or notice.key in self._to_send
+
+    def _is_late(self, notice: Notice) -> bool:
+        """Return True if an attempt has failed, or none was made because others wait."""
+        return bool(notice.failures) or not (notice.attempts or self._is_running(notice))
 
     def allowance(self, pipeline: str, per_hour: int, now: datetime) -> int:
         """Return how many notices of a pipeline may still be written now.
@@ -114,3 +187,11 @@ class NoticeOutbox:
     def _store(self, key: bytes, notice: Notice) -> None:
         self.notices[key] = notice
         self._changed_notices[key] = None
+
+
+def _route(notice: Notice) -> Route:
+    return notice.channels, notice.webhook, notice.recipients
+
+
+def _age(notice: Notice) -> tuple[datetime, str]:
+    return notice.written, notice.id

@@ -185,6 +185,15 @@ class Stand:
                 return notice
             assert time.monotonic() < ends, f"no attempt {attempts}: {found}"
 
+    async def all_failed(self, number: int) -> None:
+        """Wait until there are `number` notices, and an attempt to deliver each has failed."""
+        ends = time.monotonic() + PATIENCE
+        while True:
+            found = await self.notices()
+            if len(found) == number and all(notice.failures for notice in found):
+                return
+            assert time.monotonic() < ends, f"not tried: {found}"
+
     async def delivered(self, number: int = 1) -> list[Notice]:
         """Return all notices once there are `number` and each is marked as delivered."""
         ends = time.monotonic() + PATIENCE

@@ -274,6 +274,26 @@ async def test_a_mail_server_that_is_down_for_an_hour_gets_each_mail_once(stand:
     assert delivered.mail == notice.mail
 
 
+async def test_after_an_outage_mails_arrive_in_the_order_in_which_they_were_written(
+    stand: Stand,
+) -> None:
+    openings_alone = "{email: ops@example.com, quiet: 5h, digests: [5h]}"
+    await stand.publish("read", alerts=openings_alone)
+    kinds = ["first", "second", "third", "fourth"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        away = Server({}, port=taken.getsockname()[1])
+        async with stand.notifying(away):
+            for number, kind in enumerate(kinds, 1):  # the older, the longer its backoff
+                await stand.die("read", kind, kind)
+                await stand.all_failed(number)
+                stand.late += timedelta(minutes=1)
+    async with serving() as server, stand.notifying(server):
+        stand.late += timedelta(minutes=16)
+        await stand.delivered(len(kinds))
+    assert subjects(server) == [f"[p] read: Reject: {kind}" for kind in kinds]
+
+
 # -- floods
 
 
