@@ -24,8 +24,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "status", "runs", "run", "dead", "tail", "trace", "top", "incidents", "audit", "config",
     ),
     "Act on it": (
-        "pause", "resume", "cancel", "ack", "mute", "seek", "delete", "backup", "restore",
-        "test-mail",
+        "pause", "resume", "restart", "cancel", "ack", "mute", "seek", "delete", "backup",
+        "restore", "test-mail",
     ),
     "Services": (
         "work", "route", "keep-books", "notify", "monitor", "mail-catcher", "completion",

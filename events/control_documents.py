@@ -87,8 +87,29 @@ class ResumeDocument(_StageDocument):
     do: Literal["resume"] = "resume"
 
 
+class RestartDocument(_FrozenModel):
+    """An order: each supervisor that runs now starts the processes of a stage anew, once for each
+    id."""
+
+    do: Literal["restart"] = "restart"
+    pipeline: str
+    stage: str = ""
+    """Empty for all stages of the pipeline, and the services beside them."""
+    id: str
+    by: str = ""
+
+    @property
+    def key(self) -> bytes:
+        return f"restart/{self.pipeline}/{self.stage}".encode()
+
+
 ControlDocument = (
-    AcknowledgeDocument | MuteDocument | CancelDocument | PauseDocument | ResumeDocument
+    AcknowledgeDocument
+    | MuteDocument
+    | CancelDocument
+    | PauseDocument
+    | ResumeDocument
+    | RestartDocument
 )
 
 _DOCUMENT_ADAPTER: TypeAdapter[ControlDocument] = TypeAdapter(

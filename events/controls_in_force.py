@@ -11,6 +11,7 @@ from farandole.events.control_documents import (
     CancelDocument,
     ControlDocument,
     PauseDocument,
+    RestartDocument,
     ResumeDocument,
 )
 
@@ -30,7 +31,7 @@ class TimedDocument(NamedTuple):
 def is_expired(control: ControlDocument, now: datetime) -> bool:
     """Return True if the document's `until` has passed."""
     return (
-        not isinstance(control, AcknowledgeDocument)
+        not isinstance(control, AcknowledgeDocument | RestartDocument)
         and control.until is not None
         and control.until <= now
     )

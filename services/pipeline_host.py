@@ -23,11 +23,13 @@ async def host_pipeline(
     log_level: str,
     pretty: bool,
     ready: Callable[[int], None],
+    reload: bool = False,
 ) -> None:
     """Run every service of a pipeline until Ctrl-C or SIGTERM, then drain them.
 
     `version` is the one in force; later ones are followed. `pretty`: logs for a person. `ready` is
-    called with the number of stages once every process lives. Raises QuarantinedError where all
+    called with the number of stages once every process lives. `reload`: restart the processes whose
+    code is saved. Raises QuarantinedError where all
     processes crashed again and again, and BrokerError.
     """
 
@@ -44,4 +46,11 @@ async def host_pipeline(
 
     async with follow_versions(settings, version.pipeline) as published:
         count = len(hosted_stages(published.versions))
-        await supervise_until_stopped(settings, published, wanted_services, lambda: ready(count))
+        await supervise_until_stopped(
+            settings,
+            published,
+            wanted_services,
+            lambda: ready(count),
+            pipeline=version.pipeline,
+            reload=reload,
+        )

@@ -10,9 +10,11 @@ from functools import partial
 
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
+from farandole.services.code_watcher import follow_code
 from farandole.services.dead_members import leave_groups
 from farandole.services.errors import QuarantinedError
 from farandole.services.liveness_file import liveness_file
+from farandole.services.restart_orders import follow_restart_orders
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
 _READY_INTERVAL = 0.2  # seconds between two checks
@@ -23,11 +25,15 @@ async def supervise_until_stopped(
     published: PublishedVersions,
     services: Callable[[VersionsByNumber], Sequence[ServiceSpec]],
     ready: Callable[[], None],
+    *,
+    pipeline: str,
+    reload: bool = False,
 ) -> None:
     """Supervise the services that each version needs until Ctrl-C or SIGTERM, then drain them; a
-    second signal ends them at once.
+    second signal ends them at once. Restart those that a control document names.
 
-    `services` returns what a set of versions needs; `ready` is called once every process lives.
+    `services` returns what a set of versions needs; `ready` is called once every process lives. At
+    a save of their code, processes in quarantine are started again; with `reload` the others too.
     Raises QuarantinedError if a process is in quarantine at the end, and NewerFormatError if a
     newer release has published a version: its services are drained first.
     """
@@ -47,14 +53,18 @@ async def supervise_until_stopped(
     announcing = asyncio.create_task(_announce_ready(supervisor, ready))
     following = asyncio.create_task(keep_services_current(supervisor, published, services))
     following.add_done_callback(lambda _: stopping.set())
+    restarting = [
+        asyncio.create_task(follow_restart_orders(supervisor, settings, pipeline)),
+        asyncio.create_task(follow_code(supervisor, reload=reload)),
+    ]
     try:
         async with liveness_file(supervisor.healthy):
             none_quarantined = await supervisor.run(stopping)
         if following.done():
             following.result()  # raises the error that has ended it
     finally:
-        announcing.cancel()
-        following.cancel()
+        for side_task in (announcing, following, *restarting):
+            side_task.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
     if not none_quarantined:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +50,8 @@ class ServiceSpec:
     processes: int = 1
     drain_timeout: float = DRAIN_TIMEOUT
     """A process that is to end is killed this number of seconds after SIGTERM."""
+    modules: tuple[str, ...] = ()
+    """The modules of the user's functions that it imports."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +70,7 @@ class _SupervisedProcess:
     starts: int = 0
     quarantined: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    restarting: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:
@@ -101,14 +104,34 @@ class Supervisor:
             self._retired.append(retired)
         for key, service in wanted.items():
             before = self._processes.get(key)
-            if before is not None and before.quarantined:
-                self._retired.append(before)  # its report still counts
-                before = None
-            if before is not None:
-                before.service = service
-            else:
+            if before is None:
                 self._processes[key] = _SupervisedProcess(service, key[1])
+            else:
+                before.service = service
+        self.retry_quarantined()
         self._changed.set()
+
+    @property
+    def services(self) -> list[ServiceSpec]:
+        """The services that run from now on."""
+        return [*{p.service.name: p.service for p in self._processes.values()}.values()]
+
+    def retry_quarantined(self, names: Collection[str] | None = None) -> None:
+        """Start the processes of these services that are in quarantine once more; None means all
+        services."""
+        for key, process in self._processes.items():
+            if process.quarantined and (names is None or process.service.name in names):
+                self._retired.append(process)  # its report still counts
+                self._processes[key] = _SupervisedProcess(process.service, key[1])
+                self._changed.set()
+
+    def restart(self, names: Collection[str] | None = None) -> None:
+        """Drain the processes of these services and start them again, also those in quarantine;
+        None means all services."""
+        self.retry_quarantined(names)
+        for process in self._processes.values():
+            if names is None or process.service.name in names:
+                process.restarting.set()
 
     async def run(self, stopping: asyncio.Event) -> bool:
         """Keep all processes running until `stopping` is set, then drain them; stop earlier when
@@ -160,6 +183,7 @@ class Supervisor:
         """Start a process again and again until it is to stop or is in quarantine."""
         stopping = process.stopping
         while not stopping.is_set():
+            process.restarting.clear()
             began = time.monotonic()
             try:
                 code = await self._live(process, stopping)
@@ -168,6 +192,9 @@ class Supervisor:
                 code = 127  # the exit code of a shell for a command that cannot be started
             if stopping.is_set():
                 return
+            if process.restarting.is_set():
+                log.info("service.restarted", service=process.name)
+                continue
             wait = process.restarts.restart_delay(code, time.monotonic() - began)
             if wait is None:
                 process.quarantined = True
@@ -177,7 +204,8 @@ class Supervisor:
                     crashes=process.restarts.crashes,
                     exit=code,
                     remedy="it crashed again and again without settling an event; see the log "
-                    "above, mend the cause, then start it again; the others go on",
+                    "above and mend the cause: a save of its code starts it again, and so does "
+                    "`farandole restart`; the others go on",
                 )
                 return
             log.warning("service.ended", service=process.name, exit=_exit_name(code), again_in=wait)
@@ -215,8 +243,9 @@ class Supervisor:
         watchdog = asyncio.create_task(self._watch(process, child))
         ended = asyncio.create_task(child.wait())
         stop = asyncio.create_task(stopping.wait())
+        restart = asyncio.create_task(process.restarting.wait())
         try:
-            await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, stop, restart}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 await self._drain(process, child)
             return await ended
@@ -229,7 +258,7 @@ class Supervisor:
                 self._deaths.add(death)
                 death.add_done_callback(self._deaths.discard)
             await asyncio.wait({listener}, timeout=1)
-            for task in (listener, watchdog, stop):
+            for task in (listener, watchdog, stop, restart):
                 task.cancel()
             last_report, process.report = process.report, {}
             for stage in last_report.values():

@@ -61,6 +61,9 @@ def worker_services(
             folder=str(folder.resolve()),
             patience=silence_limit(settings.session_timeout),
             processes=processes or max(every[stage].stage.processes for stage in host or wanted),
+            modules=tuple(
+                sorted({every[stage].stage.run.partition(":")[0] for stage in host or wanted})
+            ),
         )
         for host in hosts
     ]

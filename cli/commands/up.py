@@ -19,26 +19,35 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option(
+    "--reload", is_flag=True, help="Restart the processes of a stage when its code is saved."
+)
 @click.pass_obj
-def up(context: CliContext) -> None:
+def up(context: CliContext, reload: bool) -> None:
     """Run the whole pipeline in this terminal until Ctrl-C.
 
     This starts Kafka unless it runs, a process for each stage, a router that follows each save of
     topology.yaml, a bookkeeper that records what became of each run, and a notifier that writes
-    to the people in `alerts:`. Ctrl-C stops all processes; no work is lost, and the data are kept.
+    to the people in `alerts:`. A process that crashes again and again stays in quarantine until its
+    code or the file is saved, or until `farandole restart`. Ctrl-C stops all processes; no work is
+    lost, and the data are kept.
     """
+    from farandole.services.folder_lock import only_one_up
+
     level = context.configure_logs("info")
-    run_async(_run_everything(context, level))
+    with only_one_up(context.folder, context.file, context.settings().namespace):
+        run_async(_run_everything(context, level, reload))
 
 
-async def _run_everything(context: CliContext, level: str) -> None:
+async def _run_everything(context: CliContext, level: str, reload: bool) -> None:
     from farandole.services.kafka_keeper import running_kafka
     from farandole.services.pipeline_host import host_pipeline
 
     def announce_ready(stages: int) -> None:
+        followed = f"{context.file.name} and of the code" if reload else context.file.name
         print_notice(
-            f"every stage is at work ({stages}), and a save of {context.file.name} is followed; "
-            "Ctrl-C ends them"
+            f"every stage is at work ({stages}), and a save of {followed} is followed; Ctrl-C ends "
+            "them"
         )
 
     derivation = context.derive()  # first: a mistake in the file costs no start of a broker
@@ -52,6 +61,7 @@ async def _run_everything(context: CliContext, level: str) -> None:
             log_level=level,
             pretty=sys.stderr.isatty(),
             ready=announce_ready,
+            reload=reload,
         )
         print_notice(f"{_newline_after_ctrl_c()}all stages have ended")
 

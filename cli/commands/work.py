@@ -53,7 +53,8 @@ async def _run_workers(
             log_level=level,
         )
 
-    async with follow_versions(settings, await context.pipeline(settings)) as published:
+    pipeline = await context.pipeline(settings)
+    async with follow_versions(settings, pipeline) as published:
         for stage in stages:
             require_known(stage, active_stages(published.versions), "stage")
             require_known(stage, hosted_stages(published.versions), "stage that workers host")
@@ -66,4 +67,5 @@ async def _run_workers(
             lambda: click.echo(
                 f"{newest.name}: {hosted} at work on {settings.bootstrap}", err=True
             ),
+            pipeline=pipeline,
         )

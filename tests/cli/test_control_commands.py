@@ -6,6 +6,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 
@@ -14,7 +15,7 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_table, scan
 from farandole.broker.topic_spec import TopicSpec
-from farandole.events.control_documents import CancelDocument, PauseDocument
+from farandole.events.control_documents import CancelDocument, PauseDocument, RestartDocument
 from farandole.events.controls_in_force import TimedDocument
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
@@ -23,8 +24,11 @@ from farandole.events.root_record import repeat_headers
 from farandole.events.run_ids import RunIdGenerator
 from farandole.events.run_row import RunRow
 from farandole.operations.control.cancel import expired_cancel_keys, in_flight_edges
+from farandole.operations.control.control_publisher import publish_control
 from farandole.operations.control.control_query import pause_state
 from farandole.router.topology_store import current_version
+from farandole.services.restart_orders import follow_restart_orders
+from farandole.services.supervisor import Supervisor
 from tests.cli.conftest import Call, one_line
 from tests.cli.test_cluster_commands import applied as applied
 from tests.cli.test_cluster_commands import topic
@@ -227,3 +231,47 @@ def test_a_run_that_cannot_be_repeated_is_refused_with_the_reason(
     keep(settings, cast(RunRow, {**kept, "root": root}))
     assert text in one_line(applied("again", run))
     assert len(records(settings, topic(settings, "feed.requested"))) == 1
+
+
+class Restarted:
+    """A supervisor that notes what it is to restart."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def restart(self, names: Any = None) -> None:
+        self.asked.append(names)
+
+
+@pytest.mark.kafka
+def test_a_restart_is_executed_once_by_whoever_runs_then(applied: Call, settings: Settings) -> None:
+    assert applied("restart", "validate", "--by", "ann").stdout == "validate: restarting\n"
+    order = json.loads(applied("restart", "--all", "--json").stdout)
+    assert order["target"] == "order-lines"
+    assert "did you mean 'validate'?" in one_line(applied("restart", "validat"))
+    (written, every) = [w for w in asked(settings) if w["do"] == "restart"]
+    assert (written["stage"], written["by"], every["id"]) == ("validate", "ann", order["order"])
+
+    async def executed() -> list[Any]:
+        supervisor = Restarted()
+        following = asyncio.create_task(
+            follow_restart_orders(cast(Supervisor, supervisor), settings, "order-lines")
+        )
+        async with asyncio.timeout(60):
+            while not supervisor.asked:  # an order given before it follows is none
+                document = RestartDocument(pipeline="order-lines", stage="load", id=uuid4().hex)
+                await publish_control(settings, document)
+                await asyncio.sleep(0.5)
+            first = [*supervisor.asked]
+            await publish_control(settings, document)  # the same id again
+            await publish_control(settings, RestartDocument(pipeline="another", id="1"))
+            await publish_control(settings, RestartDocument(pipeline="order-lines", id="2"))
+            while None not in supervisor.asked:
+                await asyncio.sleep(0.01)
+        following.cancel()
+        return [first[0], *supervisor.asked[len(first) :]]
+
+    stages = asyncio.run(executed())
+    assert stages[0] == {"load"}
+    assert stages[-1] is None
+    assert len(stages) <= 3  # at most one order was under way

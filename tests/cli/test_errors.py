@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from farandole.cli.commands import lint
 from farandole.cli.context import CliContext
 from farandole.events.next_step import NextStep
+from farandole.services.folder_lock import only_one_up
 from tests.cli.conftest import Call, one_line, process, until
 
 
@@ -159,3 +161,8 @@ def test_ctrl_c_exits_with_130_and_prints_nothing(folder: Path) -> None:
 def test_until_has_a_deadline() -> None:
     with pytest.raises(AssertionError, match="never"):
         until(lambda: False, 0.1, "never")
+
+
+def test_a_second_up_in_one_folder_names_the_process_of_the_first(call: Call, folder: Path) -> None:
+    with only_one_up(folder, folder / "topology.yaml", ""):
+        assert f"`up` is process {os.getpid()}; end that first" in one_line(call("up"))

@@ -32,4 +32,5 @@ async def test_services_are_drained_at_a_version_of_a_newer_release(tmp_path: Pa
             published,
             lambda _: [service("work", tmp_path / "diary")],
             lambda: None,
+            pipeline="p",
         )
