@@ -44,6 +44,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.connection_gate import process_gate
+from farandole.broker.silent_peers import give_up_when_silent
 
 
 class UnsupportedAiokafkaError(BrokerError):
@@ -308,14 +309,16 @@ PartitionRecords._contains_abort_marker = _is_abort_marker
 
 @cache
 def gate_connections() -> None:
-    """Let every client of this process connect through its gate. A client connects by a function
-    that it finds in its module."""
+    """Let every client of this process connect through its gate, and give up connections to silent
+    machines. A client connects by a function that it finds in its module."""
     gate, opening = process_gate(), network.create_conn
 
     async def connect(host: str, port: int, **options: Any) -> AIOKafkaConnection:
         connection: AIOKafkaConnection = await gate.connect(
             (host, port), partial(opening, host, port, **options)
         )
+        if connection._writer is not None:  # it may have been closed at once
+            give_up_when_silent(connection._writer.get_extra_info("socket"))
         return connection
 
     network.create_conn = connect

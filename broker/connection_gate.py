@@ -15,12 +15,14 @@ from typing import Protocol, TypeVar
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from farandole.broker.backoff import Backoff
+from farandole.broker.silent_peers import SILENCE
 
 Address = tuple[str, int]
 """Host and port."""
 
 POLL_INTERVAL = 0.1  # seconds
-PATIENCE = 0.1  # seconds that a client waits for one broker while another one answers
+PATIENCE = 0.1  # seconds that a client waits for its turn at one broker while another one answers
+CONNECT_PATIENCE = SILENCE  # seconds that it then waits for this broker to answer
 
 RETRIES = Backoff(first=0.1, longest=3.3, jitter=0.25)
 """14 processes make 4.9 attempts a second in the long run."""
@@ -67,7 +69,7 @@ class ConnectionGate:
 
     def __init__(self) -> None:
         self._pace = ConnectionPace()
-        self._opened: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._opened: weakref.WeakKeyDictionary[Connection, Address] = weakref.WeakKeyDictionary()
         self._last_errors: dict[Address, tuple[int, Exception]] = {}
         """By address that has failed: how often, and how it failed last."""
 
@@ -76,13 +78,14 @@ class ConnectionGate:
         KafkaConnectionError as `wait` does."""
         await self.wait(address)
         try:
-            connection = await opening()
+            async with asyncio.timeout(CONNECT_PATIENCE if self._others_answer(address) else None):
+                connection = await opening()
         except (KafkaError, OSError, TimeoutError) as error:
             self.record_failure(address, error)
             raise
         self._pace.record_success(address)
         self._last_errors.pop(address, None)
-        self._opened.add(connection)
+        self._opened[connection] = address
         return connection
 
     def record_failure(self, address: Address, error: Exception) -> None:
@@ -100,7 +103,7 @@ class ConnectionGate:
         while delay := self._pace.delay(address, _now()):
             failed, error = self._last_errors.get(address, (0, None))
             is_waiting_in_vain = failed > failures or (
-                _now() - began >= PATIENCE and any(c.connected() for c in list(self._opened))
+                _now() - began >= PATIENCE and self._others_answer(address)
             )
             if is_waiting_in_vain:
                 raise KafkaConnectionError(
@@ -108,6 +111,12 @@ class ConnectionGate:
                 ) from error
             # No longer: another client's success lets all of them go on.
             await asyncio.sleep(min(delay, POLL_INTERVAL))
+
+    def _others_answer(self, address: Address) -> bool:
+        return any(
+            other != address and connection.connected()
+            for connection, other in list(self._opened.items())
+        )
 
 
 def _now() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from unittest.mock import patch
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -96,6 +97,32 @@ async def test_a_dead_broker_does_not_keep_a_client_from_a_living_one() -> None:
     with pytest.raises(KafkaConnectionError, match="kafka-1:9092 did not answer before"):
         async with asyncio.timeout(2):
             await gate.connect(BROKERS[0], opened)
+
+
+async def never() -> Opened:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_a_silent_broker_is_given_up_while_another_one_answers() -> None:
+    gate = ConnectionGate()
+    living = await gate.connect(BROKERS[1], opened)
+    with pytest.raises(TimeoutError):
+        await gate.connect(BROKERS[0], never)
+    assert living.connected()
+    assert gate._pace.delay(BROKERS[0], asyncio.get_running_loop().time()) > 0
+
+
+async def test_the_only_broker_gets_all_the_time_that_the_client_has() -> None:
+    gate = ConnectionGate()
+    living = await gate.connect(BROKERS[0], opened)
+    with patch("farandole.broker.connection_gate.CONNECT_PATIENCE", 0.0):
+        assert await gate.connect(BROKERS[0], opened_late) is not living
+
+
+async def opened_late() -> Opened:
+    await asyncio.sleep(0.01)
+    return Opened()
 
 
 async def test_clients_that_wait_for_one_attempt_learn_how_it_failed() -> None:
