@@ -47,10 +47,12 @@ POLISHED = {
 }
 
 
-async def put(settings: Settings, folder: Path, stages: Mapping[str, str] = PLAIN) -> Version:
+async def put(
+    settings: Settings, folder: Path, stages: Mapping[str, str] = PLAIN, partitions: int = 3
+) -> Version:
     """Apply a file with these stages."""
     file = folder / "topology.yaml"
-    lines = [f"pipeline: {PIPELINE}", "defaults: {partitions: 3}", "events:"]
+    lines = [f"pipeline: {PIPELINE}", f"defaults: {{partitions: {partitions}}}", "events:"]
     lines += ["  asked: {partitions: 1}", "  item: {key: n}", "  made: {key: n}", "stages:"]
     for name, wired in stages.items():
         run = "" if "run:" in wired else f", run: 'stages.booked.steps:{name}'"
