@@ -209,6 +209,17 @@ class StageSpec(_FrozenModel):
         ),
     ] = None
     """How old an unsettled event may become before an alert fires; None for no limit."""
+    effects: Annotated[
+        bool | None,
+        FileKey(
+            "Whether the function writes to the outside: then farandole try does not call it. By "
+            "default a stage without emits does.",
+            "flag",
+            restarts_lanes=False,
+        ),
+    ] = None
+    """Whether the function writes to the outside, as the file says it; None if it does not say.
+    `has_effects` is what counts."""
     when: Annotated[Mapping[str, str], StageField(restarts_lanes=False)] = {}
     """By subscribed event type, a CEL expression over `data` and `attributes`: an event for which
     it is false is filtered, not handled."""
@@ -222,6 +233,12 @@ class StageSpec(_FrozenModel):
     code: Annotated[str, StageField(restarts_lanes=False)] = ""
     """A digest of the schemas of the function. A worker compares it with the code that it has
     imported, which may not be the code that this version was made for."""
+
+    @property
+    def has_effects(self) -> bool:
+        """True if the function writes to the outside, so that calling it changes more than what the
+        stage emits. By default it does if the stage emits nothing: what else would it be for?"""
+        return not self.emits if self.effects is None else self.effects
 
 
 class AlertRoute(_FrozenModel):

@@ -9,7 +9,9 @@ from farandole.router.file_model import StageSection
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
 
-_KEYS_OF_WORKERS = ("run", "parameters", "retry", "breaker", "timeout", "threads", "processes")
+_KEYS_OF_WORKERS = (
+    "run", "parameters", "retry", "breaker", "timeout", "threads", "processes", "effects",
+)  # fmt: skip
 
 
 def lint_external_stages(context: LintContext) -> Iterator[Finding]:

@@ -153,6 +153,7 @@ _TYPES: Mapping[ValueKind, Any] = {
     ],
     "share": Share,
     "integer": int,
+    "flag": bool,
     "error_names": WordList,
 }
 

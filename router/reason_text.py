@@ -177,6 +177,7 @@ _VALUE_TEXTS: Mapping[str, Callable[[Any], str]] = {
     "positive_durations": lambda values: ", ".join(map(format_duration, values)),
     "share": _format_share,
     "integer": str,
+    "flag": lambda flag: "by its `emits`" if flag is None else str(flag).lower(),
     "error_names": ", ".join,
     "event_types": lambda names: ", ".join(names) or "nothing",
     "plain": str,

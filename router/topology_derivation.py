@@ -140,8 +140,10 @@ def _derive_stage(
     written, defaults = topology.stages[name], topology.defaults
     signature = signatures.get(name)
     values = {
-        key: defaults.value(key) if written.value(key) is None else written.value(key)
-        for key in file_keys(StageSpec)
+        name: defaults.value(name)
+        if key.inherited and written.value(name) is None
+        else written.value(name)
+        for name, key in file_keys(StageSpec).items()
     }
     # A default for all stages does not apply to functions that cannot run in a thread.
     if written.value("threads") is None and signature and signature.kind.startswith("async"):

@@ -65,9 +65,10 @@ def test_each_field_of_a_policy_is_a_key() -> None:
 
 def test_a_default_in_the_file_is_the_published_default() -> None:
     published = StageSpec(run="m:f", subscribes=("a",))
-    for key in file_keys(StageSpec):
-        assert DefaultsSection().value(key) == getattr(published, key)
-        assert key in StageSection.model_fields
+    for name, key in file_keys(StageSpec).items():
+        if key.inherited:
+            assert DefaultsSection().value(name) == getattr(published, name)
+        assert name in StageSection.model_fields
 
 
 @pytest.mark.parametrize(
@@ -84,3 +85,14 @@ def test_a_default_in_the_file_is_the_published_default() -> None:
 )
 def test_the_keys_of_each_section_are_known(path: tuple[str | int, ...], known: list[str]) -> None:
     assert file_problems.known_keys(file_model.TopologyFile, path) == known
+
+
+@pytest.mark.parametrize(
+    ("emits", "effects", "has_effects"),
+    [((), None, True), (("b",), None, False), ((), False, False), (("b",), True, True)],
+)
+def test_a_stage_that_emits_nothing_has_effects_unless_the_file_says_otherwise(
+    emits: tuple[str, ...], effects: bool | None, has_effects: bool
+) -> None:
+    stage = StageSpec(run="m:f", subscribes=("a",), emits=emits, effects=effects)
+    assert stage.has_effects is has_effects
