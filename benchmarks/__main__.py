@@ -16,15 +16,21 @@ from typing import Any
 import orjson
 import structlog
 
-from benchmarks import books, hop, latency, pipeline, retries, rewiring
+from benchmarks import books, hop, in_memory, latency, pipeline, retries, rewiring
 from benchmarks.peers import race, verdict
 from farandole.broker import embedded_kafka, java_runtime
 from farandole.broker.settings import Settings
 
-PARTS = ("hop", "latency", "pipeline", "rewiring", "books", "retries", "peers")
+PARTS = ("memory", "hop", "latency", "pipeline", "rewiring", "books", "retries", "peers")
 # The defaults of --lines and --rounds. There are few for the peers, since nine of them take long.
-LINES = {"hop": 3_000_000, "books": 1_000_000, "retries": 200_000, "peers": 1_000_000}
-ROUNDS = {"hop": 3, "books": 4, "retries": 3, "peers": 2}
+LINES = {
+    "memory": 5_000,
+    "hop": 3_000_000,
+    "books": 1_000_000,
+    "retries": 200_000,
+    "peers": 1_000_000,
+}
+ROUNDS = {"memory": 5, "hop": 3, "books": 4, "retries": 3, "peers": 2}
 
 
 async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -35,6 +41,12 @@ async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(),
         "kafka": java_runtime.KAFKA_VERSION,
     }
+    if "memory" in wanted:
+        lines, rounds = _size(arguments, "memory")
+        print(f"a pipeline in memory, {lines:,} lines a round")
+        results["memory"] = await asyncio.to_thread(in_memory.measure, lines, rounds)
+    if not set(wanted) - {"memory"}:
+        return results
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         running = await embedded_kafka.start_embedded(
             Path(folder), progress=lambda _: None, port=9192

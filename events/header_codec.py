@@ -8,6 +8,7 @@ The length -1 stands for a null value. All numbers are varints as protobuf's sin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from farandole.events.record import Header
 
@@ -59,21 +60,28 @@ def _encode_each(headers: Iterable[Header]) -> bytes:
 def decode_headers(headers: bytes) -> list[Header]:
     """Return the headers that `encode_headers` was given."""
     count, at = _read_varint(headers, 0)
-    found = []
+    found: list[tuple[str, Any]] = []  # a foreign record may have a null value
     for _ in range(count):
-        name, at = _read_content(headers, at)
-        value, at = _read_content(headers, at)
-        assert name is not None  # only a value may be null
-        found.append((name.decode(), value))
-    return found  # type: ignore[return-value] # a foreign record may have a null value
-
-
-def _read_content(raw: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _read_varint(raw, at)
-    return (None, at) if length < 0 else (raw[at : at + length], at + length)
+        length, at = _read_varint(headers, at)
+        name, at = headers[at : at + length].decode(), at + length
+        # Nearly all values are shorter than 64 bytes: then the length is one byte.
+        length = headers[at]
+        if length < 0x80 and not length & 1:
+            length, at = length >> 1, at + 1
+        else:
+            length, at = _read_varint(headers, at)
+        if length < 0:
+            found.append((name, None))
+        else:
+            found.append((name, headers[at : at + length]))
+            at += length
+    return found
 
 
 def _read_varint(raw: bytes, at: int) -> tuple[int, int]:
+    zigzag = raw[at]
+    if zigzag < 0x80:
+        return zigzag >> 1 ^ -(zigzag & 1), at + 1
     zigzag = shift = 0
     while True:
         zigzag |= (raw[at] & 0x7F) << shift

@@ -6,7 +6,7 @@ event that it was. What has neither effect nor letter was dropped or filtered.""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from farandole.catalog.ownership import VersionIndex
@@ -31,8 +31,7 @@ class Place(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class StageStep:
+class StageStep(NamedTuple):
     """What one stage has made of one event."""
 
     stage: str
@@ -53,20 +52,32 @@ class EventTree:
         self._names = names
         self._kafka = kafka
         self._index = VersionIndex([version])
-        self._events = dict(self._read_events())
         self._effects: dict[tuple[str, Place], list[tuple[EventPosition, Event]]] = {}
-        for event in self._events.values():
-            self._note_cause(event)
-        self._letters = {
+        self._events = dict(self._read_events())
+        for effects in self._effects.values():
+            effects.sort(key=_index)
+        self._subscribers = {name: version.subscribers(name) for name in version.events}
+
+    @cached_property
+    def _steps(self) -> dict[Place, list[StageStep]]:
+        found: dict[Place, list[StageStep]] = {}
+        for stage, spec in self._version.stages.items():
+            for event_type in spec.subscribes:
+                for step in self._judge(stage, event_type):
+                    found.setdefault(_place(step.event), []).append(step)
+        return found
+
+    @cached_property
+    def _letters(self) -> dict[tuple[str, Place], DeadLetter]:
+        return {
             (stage, place): letter
-            for stage in version.stages
+            for stage in self._version.stages
             for place, letter in self._read_letters(stage)
         }
-        self._parked = set(self._read_parked())
-        self._steps: dict[Place, list[StageStep]] = {}
-        for stage, spec in version.stages.items():
-            for event_type in spec.subscribes:
-                self._judge(stage, event_type)
+
+    @cached_property
+    def _parked(self) -> set[tuple[str, Place]]:
+        return {*self._read_parked()}
 
     def __getitem__(self, place: Place) -> Event:
         return self._events[place]
@@ -75,6 +86,11 @@ class EventTree:
         """Return what each stage that subscribes to an event has made of it."""
         return self._steps.get(_place(event), ())
 
+    def outputs(self, event: Event) -> list[Event]:
+        """Return what the stages that subscribe to an event have emitted for it."""
+        place, subscribers = _place(event), self._subscribers[event.event_type]
+        return [e for s in subscribers for _, e in self._effects.get((s, place), ())]
+
     def walk(self, roots: Sequence[Place]) -> Iterator[Event]:
         """Yield the events below these roots, each before what it caused. What several events
         caused together comes with the first of them."""
@@ -82,8 +98,7 @@ class EventTree:
         while waiting:
             event = waiting.pop()
             yield event
-            outputs = [output for step in self.steps(event) for output in step.outputs]
-            waiting += reversed(outputs)
+            waiting += reversed(self.outputs(event))
 
     def _read_events(self) -> Iterator[tuple[Place, Event]]:
         for event_type, spec in self._version.events.items():
@@ -92,22 +107,20 @@ class EventTree:
                     yield Place(event_type, index, record.offset), self._event(event_type, record)
 
     def _event(self, event_type: str, record: Record) -> Event:
+        """Return the event in a record, and note what caused it."""
         headers = dict(record.headers)
         try:
             owner = self._index.claimed_owner(headers, record.topic)
         except UnreadableEventError:
             owner = None
-        if owner is not None:
-            return Event(event_type, owner.stage, headers["ce_runid"].decode(), record)
-        run = self._index.root_run(record.topic, record.partition, record.offset)
-        return Event(event_type, None, run.decode(), record)
-
-    def _note_cause(self, event: Event) -> None:
-        if event.stage is None:
-            return
-        position = EventPosition.parse(event.id)
+        if owner is None or owner.stage is None:
+            run = self._index.root_run(record.topic, record.partition, record.offset)
+            return Event(event_type, None, run.decode(), record)
+        event = Event(event_type, owner.stage, headers["ce_runid"].decode(), record)
+        position = EventPosition.parse(headers["ce_id"].decode())
         cause = Place(position.event_type, position.partition, position.offset)
-        self._effects.setdefault((event.stage, cause), []).append((position, event))
+        self._effects.setdefault((owner.stage, cause), []).append((position, event))
+        return event
 
     def _read_letters(self, stage: str) -> Iterator[tuple[Place, DeadLetter]]:
         topic = self._names.dead_topic(self._version.pipeline, stage)
@@ -133,9 +146,9 @@ class EventTree:
                 ),
             )
 
-    def _judge(self, stage: str, event_type: str) -> None:
-        """Note what a stage has made of the events of one type. They are taken in their order,
-        because the results of a list name only its first event, and how many came after it."""
+    def _judge(self, stage: str, event_type: str) -> Iterator[StageStep]:
+        """Yield what a stage has made of each event of one type. They are taken in their order,
+        because the results of a list name only its first event and the last offset."""
         spec, event_spec = self._version.stages[stage], self._version.events[event_type]
         group = self._names.stage_group(self._version.pipeline, stage)
         when = spec.when.get(event_type)
@@ -144,31 +157,25 @@ class EventTree:
             partition = Partition(event_spec.topic, index)
             committed = self._kafka.offsets.get((group, partition))
             settled = committed.offset if committed is not None else 0
-            more, run = 0, ""
+            last, run = -1, ""  # of the list of events that was worked last
             for record in self._kafka.read_committed(partition):
                 place = Place(event_type, index, record.offset)
                 event = self._events[place]
-                effects = sorted(
-                    self._effects.get((stage, place), ()), key=lambda each: each[0].index
-                )
+                effects = self._effects.get((stage, place), [])
                 letter = self._letters.get((stage, place))
                 outcome: Outcome | None = Outcome.HANDLED
                 if letter is not None:
                     outcome = Outcome.DEAD
                 elif effects:
                     if effects[0][0].more:
-                        more, run = effects[0][0].more, event.run
+                        last, run = record.offset + effects[0][0].more, event.run
                 elif record.offset >= settled or (stage, place) in self._parked:
                     outcome = None
                 elif accepts is not None and not accepts(event.data, event.attributes):
                     outcome = Outcome.FILTERED
-                elif more and event.run == run:
-                    more -= 1
-                elif spec.emits:
+                elif spec.emits and not (record.offset <= last and event.run == run):
                     outcome = Outcome.DROPPED
-                self._steps.setdefault(place, []).append(
-                    StageStep(stage, event, outcome, [each for _, each in effects], letter)
-                )
+                yield StageStep(stage, event, outcome, [each for _, each in effects], letter)
 
     def _read_parked(self) -> Iterator[tuple[str, Place]]:
         """Yield the stage and the place of each event that waits for another try."""
@@ -184,6 +191,10 @@ class EventTree:
                     if value is not None and key.startswith(PARKED_PREFIX):
                         parked = parse_retry_row(value)
                         yield stage, Place(types[parked.topic], parked.partition, parked.offset)
+
+
+def _index(effect: tuple[EventPosition, Event]) -> int:
+    return effect[0].index
 
 
 def _place(event: Event) -> Place:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.topology_version import Version
+from farandole.events.topology_version import StageSpec, Version
 from farandole.router.lint_finding import Finding
 from farandole.router.topology_derivation import derive_topology, make_version
 from farandole.router.topology_file_check import check_topology_file
@@ -33,30 +33,25 @@ class LoadedTopology:
 
     version: Version
     functions: Mapping[str, StageFunction]
+    resting: Mapping[str, StageSpec]
+    """The stages of the file that are not in the version: they do not run."""
 
 
 def load_topology(
     file: Path,
     folder: Path | None,
     names: KafkaNames,
-    stages: Collection[str] | None,
-    without: Collection[str],
+    runs: Callable[[str, StageSpec], bool],
 ) -> LoadedTopology:
-    """Read, check and derive a file as the router does. The version has only the `stages`, None for
-    all, but for those in `without` and external ones. Raises TopologyError, and LookupError for a
-    stage that the file does not have."""
+    """Read, check and derive a file as the router does. The version has only the stages for which
+    `runs` returns True, and no external one. Raises TopologyError."""
     checked = check_topology_file(file, names, folder)
     if not checked.is_fit or checked.topology is None:
         raise TopologyError(checked.findings)
     derived = derive_topology(checked.topology, checked.signatures, names)
-    for name in (*(stages or ()), *without):
-        if name not in derived.stages:
-            raise LookupError(f"there is no stage {name!r}; there are {', '.join(derived.stages)}")
-    running = {
-        name: spec
-        for name, spec in derived.stages.items()
-        if not spec.external and name not in without and (stages is None or name in stages)
-    }
+    stages = derived.stages.items()
+    running = {name: spec for name, spec in stages if not spec.external and runs(name, spec)}
+    resting = {name: spec for name, spec in stages if name not in running}
     version = make_version(
         derived,
         number=1,
@@ -74,4 +69,4 @@ def load_topology(
         }
     )
     functions = {name: load_stage_function(spec.run) for name, spec in running.items()}
-    return LoadedTopology(version, functions)
+    return LoadedTopology(version, functions, resting)

@@ -54,7 +54,8 @@ class MemoryCluster:
         self._pools: list[ThreadPoolExecutor] = []
         self._isolation = asyncio.Lock()
         self._readers: dict[Partition, list[_MemoryLane]] = {}
-        self._lanes = [*self._stage_lanes(functions), *self._bookkeeper_lanes()]
+        self._bookkeepers = [*self._bookkeeper_lanes()]
+        self._lanes = [*self._stage_lanes(functions), *self._bookkeepers]
         self._asleep: set[_MemoryLane] = set()
         """The lanes that have nothing to do until somebody writes."""
         self._ended: asyncio.Future[bool] | None = None
@@ -72,13 +73,17 @@ class MemoryCluster:
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
         self._clock.stop_after(seconds, lambda: self._end(settled=False))
-        if len(self._asleep) == len(self._lanes):
-            self._end(settled=True)
+        self._clock.find_work = self._wake_bookkeepers
+        self._end_if_settled()
         await asyncio.wait({ended, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
         for task in self._tasks:
             if task.done():
                 task.result()
         return bool(ended.result())
+
+    def _end_if_settled(self) -> None:
+        if len(self._asleep) == len(self._lanes) and not self._wake_bookkeepers():
+            self._end(settled=True)
 
     def _end(self, *, settled: bool) -> None:
         if self._ended is not None and not self._ended.done():
@@ -119,13 +124,16 @@ class MemoryCluster:
                     parked_memory=memory,
                     clock=self._clock.now,
                 )
-                yield self._lane(
+                lane = self._lane(
                     work,
                     self.names.stage_group(self.version.pipeline, name),
                     self.names.lane_transactional_id(self.version.pipeline, name, index),
                     inputs,
                     [Partition(retry, index)] if retry else [],
                 )
+                for partition in inputs:
+                    self._readers.setdefault(partition, []).append(lane)
+                yield lane
 
     def _invoker(self, name: str, active: ActiveStage, code: StageFunction) -> Invoker:
         pool = None
@@ -178,8 +186,6 @@ class MemoryCluster:
             self.kafka.offsets[group, partition] = CommittedOffset(0)
         lane = _MemoryLane(work, port)
         port.step = lambda label: self._step(lane, label)
-        for partition in inputs:
-            self._readers.setdefault(partition, []).append(lane)
         return lane
 
     async def _run(self, lane: _MemoryLane) -> None:
@@ -208,6 +214,14 @@ class MemoryCluster:
             for lane in self._readers.get(partition, ()):
                 self._wake(lane)
 
+    def _wake_bookkeepers(self) -> bool:
+        """Wake the bookkeeper where entries are unread, and return True if there are any. It works
+        when no stage can: so it folds a run whole, and not in parts, which takes longer."""
+        behind = [lane for lane in self._bookkeepers if lane.has_unread()]
+        for lane in behind:
+            self._wake(lane)
+        return bool(behind)
+
     def _wake(self, lane: _MemoryLane) -> None:
         self._asleep.discard(lane)  # at once: the lane itself runs only later
         if lane.woken is not None and not lane.woken.done():
@@ -228,8 +242,7 @@ class MemoryCluster:
                 timer.cancel()
             return
         self._asleep.add(lane)
-        if len(self._asleep) == len(self._lanes):
-            self._end(settled=True)
+        self._end_if_settled()
         await lane.woken
 
 

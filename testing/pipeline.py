@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
-from uuid import uuid4
 
+import orjson
 from pydantic import BaseModel
 from pydantic_core import to_json
 
@@ -22,8 +24,7 @@ from farandole.events.key_partitioner import partition_for_key
 from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.root_record import TRIGGER_SOURCE
-from farandole.events.run_row import RunRow, parse_run_row
-from farandole.events.topology_version import EventSpec
+from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.testing.event_tree import EventTree, Place, StageStep
 from farandole.testing.faults import StageFaults
 from farandole.testing.loaded_topology import load_topology
@@ -48,17 +49,23 @@ class Pipeline:
         *,
         folder: str | Path | None = None,
         stages: Collection[str] | None = None,
-        without: Collection[str] = (),
+        effects: bool = True,
         start: datetime | None = None,
     ) -> None:
         """`folder`: where the stages' modules are; by default the folder of the file. `stages`: the
-        only stages that run; by default all that are not external. `without`: stages that do not
-        run. `start`: the pipeline's time at the beginning; by default the time of now. Raises
-        TopologyError if the file is not fit to be applied."""
+        only stages that run; by default all that are not external. `effects`: False if stages that
+        write to the outside (`effects:` in the file) do not run. `start`: the pipeline's time at
+        the beginning; by default the time of now. Raises TopologyError if the file is not fit to be
+        applied, and LookupError for a stage that it does not have."""
         names = KafkaNames()
-        loaded = load_topology(
-            Path(file), None if folder is None else Path(folder), names, stages, without
-        )
+
+        def runs(name: str, stage: StageSpec) -> bool:
+            return (stages is None or name in stages) and (effects or not stage.has_effects)
+
+        folder = None if folder is None else Path(folder)
+        loaded = load_topology(Path(file), folder, names, runs)
+        for stage in stages or ():
+            _require_known(stage, [*loaded.functions, *loaded.resting], "stage")
         began = time.time() if start is None else start.timestamp()
         self._clock = VirtualClock(float(int(began)))
         self._faults = StageFaults(self._clock.now)
@@ -67,12 +74,16 @@ class Pipeline:
             for name, code in loaded.functions.items()
         }
         self.version = loaded.version
-        """The version that the file describes, as a router would publish it."""
+        """The version that the file describes, as a router would publish it, with the stages that
+        run."""
+        self.resting: Mapping[str, StageSpec] = loaded.resting
+        """The stages of the file that do not run."""
         self._cluster = MemoryCluster(self.version, names, functions, self._clock)
         self._index = VersionIndex([self.version])
         self._names = names
         self._runner: asyncio.Runner | None = None
-        self._roots: list[Place] = []
+        self._roots: dict[Place, Event] = {}
+        """In the order in which they were sent."""
         self._sent_without_key = 0
         self._tree: EventTree | None = None
 
@@ -88,11 +99,11 @@ class Pipeline:
         partition, outgoing = self._root(event_type, spec, raw, key)
         place = Place(event_type, partition.partition, len(self._cluster.kafka.log(partition)))
         self._cluster.append(partition, outgoing)
-        self._roots.append(place)
         self._tree = None
         (record,) = self._cluster.kafka.read_committed(partition, place.offset, 1)
-        run = self._index.root_run(record.topic, record.partition, record.offset)
-        return Event(event_type, None, run.decode(), record)
+        run = self._index.root_run(record.topic, record.partition, record.offset).decode()
+        self._roots[place] = Event(event_type, None, run, record)
+        return self._roots[place]
 
     def _root(
         self, event_type: str, spec: EventSpec, raw: bytes, key: str | bytes | None
@@ -105,7 +116,7 @@ class Pipeline:
             index, self._sent_without_key = self._sent_without_key, self._sent_without_key + 1
         else:
             index = partition_for_key(key, spec.partitions)
-        headers = trigger_headers(TRIGGER_SOURCE, event_type, str(uuid4()), self.now)
+        headers = trigger_headers(TRIGGER_SOURCE, event_type, f"sent-{len(self._roots)}", self.now)
         outgoing = OutgoingRecord(key, raw, encode_headers(headers))
         return Partition(spec.topic, index % spec.partitions), outgoing
 
@@ -187,30 +198,31 @@ class Pipeline:
 
     def report(self) -> Report:
         """Return the balance sheets of now, as the bookkeeper has written them."""
-        found: dict[str, RunRow] = {}
+        rows: dict[bytes, bytes | None] = {}
         for index in range(self.version.ledger):
-            place = Partition(self._names.runs_topic, index)
-            for record in self._cluster.kafka.read_committed(place):
-                row = parse_run_row(record.value)
-                if row is not None:
-                    found[row["run"]] = row
-        order = [self.tree[root].run for root in self._roots]
-        return Report([found[run] for run in order if run in found])
+            for record in self._cluster.kafka.read_committed(
+                Partition(self._names.runs_topic, index)
+            ):
+                rows[record.key or b""] = record.value
+        runs = (root.run.encode() for root in self.roots)
+        with _seldom_collected():
+            return Report([orjson.loads(row) for run in runs if (row := rows.get(run)) is not None])
 
     @property
     def roots(self) -> list[Event]:
         """The events that were sent."""
-        return [self.tree[place] for place in self._roots]
+        return [*self._roots.values()]
 
     @property
     def tree(self) -> EventTree:
         """What each stage has made of each event."""
         if self._tree is None:
-            self._tree = EventTree(self.version, self._names, self._cluster.kafka)
+            with _seldom_collected():
+                self._tree = EventTree(self.version, self._names, self._cluster.kafka)
         return self._tree
 
     def _events(self) -> Iterator[Event]:
-        return self.tree.walk(self._roots)
+        return self.tree.walk([*self._roots])
 
     def _steps(self, stage: str | None) -> Iterator[StageStep]:
         if stage is not None:
@@ -243,7 +255,8 @@ class Pipeline:
         if self._runner is None:
             self._runner = asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(self._clock))
         self._tree = None
-        return self._runner.run(self._cluster.settle(seconds))
+        with _seldom_collected():
+            return self._runner.run(self._cluster.settle(seconds))
 
     def _event_spec(self, event_type: str) -> EventSpec:
         _require_known(event_type, self.version.events, "event type")
@@ -253,6 +266,18 @@ class Pipeline:
         for stage in stages:
             _require_known(stage, self.version.stages, "stage that runs")
         return stages
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Run the garbage collector as seldom as a worker does: events make no cycles, and the logs
+    that it would walk through again and again grow."""
+    threshold = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
 
 
 def _require_known(name: str, known: Collection[str], kind: str) -> None:

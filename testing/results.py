@@ -17,7 +17,7 @@ from farandole.worker.codecs import codec_for
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: there are many, and that would make each one dearer
 class Event:
     """An event as it stands in its topic."""
 

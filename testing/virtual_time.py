@@ -25,6 +25,8 @@ class VirtualClock:
         """Seconds since the start."""
         self.calls: set[object] = set()
         """The calls of the user's functions that are under way in a thread, or awaited."""
+        self.find_work: Callable[[], bool] = _nothing
+        """Called before each jump: returns True if something can be done now after all."""
         self._limit = inf
         self._on_limit: Callable[[], object] = _nothing
 
@@ -59,8 +61,8 @@ class VirtualClock:
         self.calls.discard(token)
 
 
-def _nothing() -> None:
-    pass
+def _nothing() -> bool:
+    return False
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -81,6 +83,8 @@ class _JumpingSelector(selectors.DefaultSelector):
             ready = super().select(timeout)
             self._clock.advance(time.monotonic() - began)
             return ready
+        if self._clock.find_work():
+            return []
         # Without a timer there is nothing left to wait for: the limit ends the run.
         self._clock.jump(inf if timeout is None else timeout)
         return []
