@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from keyword import iskeyword
 
 import click
 
@@ -18,7 +19,8 @@ OTHER_SECTION = "Other"
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Run it": ("init", "add", "up", "demo", "trigger", "again", "kafka"),
     "Compose it": (
-        "lint", "plan", "apply", "diff", "history", "rollback", "graph", "asyncapi", "schema",
+        "lint", "try", "plan", "apply", "diff", "history", "rollback", "graph", "asyncapi",
+        "schema",
     ),
     "Look at it": (
         "status", "runs", "run", "dead", "tail", "trace", "top", "incidents", "audit", "config",
@@ -42,10 +44,10 @@ def load_command(name: str) -> click.Command | None:
     that registers it cannot be imported.
 
     A command of Farandole is in the module of its name, with `_` for a dash:
-    `cli/commands/tail.py:tail`.
+    `cli/commands/tail.py:tail`; `cli/commands/try_.py:try_`, because Python has that word.
     """
     if name in COMMANDS and name not in _LOADED_BY_ENTRY_POINT:
-        attribute = name.replace("-", "_")
+        attribute = name.replace("-", "_") + "_" * iskeyword(name)
         module = import_module(f"farandole.cli.commands.{attribute}")
         command: click.Command = getattr(module, attribute)
         return command

@@ -106,7 +106,7 @@ class RefusedError(OperationError):
             "findings", "dangerous_changes", "code_missing", "event_type_emitted", "data_invalid",
             "unfit_value", "too_many_to_edit", "no_subscriber", "no_root", "record_refused",
             "plan_file_unusable", "file_unusable", "confirmation_missing", "mail_refused",
-            "files_in_the_way", "folder_unusable",
+            "files_in_the_way", "folder_unusable", "unsettled",
         }
     )  # fmt: skip
 
