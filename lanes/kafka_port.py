@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -278,7 +278,7 @@ class KafkaPort:
             consumer.resume(*(TopicPartition(*p) for p in offsets))
         except IllegalStateError:
             raise LaneStoppedError from None
-        self._handed_over = dict(offsets)
+        self._handed_over = {**self._handed_over, **offsets}
         self.is_open = True
 
     async def wait_if_paused(self) -> bool:
@@ -292,9 +292,13 @@ class KafkaPort:
     async def wait(self) -> None:
         await self._wait(_POLL_SECONDS)
 
-    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
+    async def fetch(
+        self, *, wait: bool = True, only: Collection[Partition] | None = None
+    ) -> Sequence[Record]:
         self.raise_if_stopping()
-        tps = [TopicPartition(*p) for p in self.inputs]
+        tps = [TopicPartition(*p) for p in (self.inputs if only is None else only)]
+        if not tps:  # to aiokafka that would mean all of them
+            return ()
         timeout_ms = int(_POLL_SECONDS * 1000) if wait else 0
         batches = await self._skipper.poll(tps, partial(self._poll, timeout_ms))
         self._handed_over = dict(self.positions())
@@ -346,6 +350,25 @@ class KafkaPort:
             return None
         reached_at = stable_end_reached_at(self._assignment, self.inputs)
         return None if reached_at is None else max(0.0, time.time() - reached_at)
+
+    async def offsets_of(self, group: str) -> Mapping[Partition, int | None]:
+        found = await self._asked(ClusterAdmin.committed_offsets, group)
+        return {Partition(*tp): committed and committed.offset for tp, committed in found.items()}
+
+    async def ends(self) -> Mapping[Partition, int]:
+        found = await self._asked(ClusterAdmin.end_offsets)
+        return {Partition(*tp): end for tp, end in found.items()}
+
+    async def _asked(
+        self, request: Callable[..., Awaitable[Mapping[TopicPartition, Any]]], *about: str
+    ) -> Mapping[TopicPartition, Any]:
+        """Return the answer to a request of the admin client about all inputs."""
+        try:
+            admin = await self.membership.admin()
+            return await request(admin, *about, [TopicPartition(*p) for p in self.inputs])
+        except BrokerError as error:
+            await self.membership.close_admin()
+            raise OutcomeUnknownError(str(error)) from None
 
     async def begin(self) -> None:
         # One deadline for the whole transaction, below its time-out, after which it may be aborted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from farandole.events.record import Partition, PartitionWrites, Record
@@ -80,14 +80,24 @@ class LanePort(Protocol):
     async def wait(self) -> None:
         """Wait a moment, or less if the lane is to end."""
 
-    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
+    async def fetch(
+        self, *, wait: bool = True, only: Collection[Partition] | None = None
+    ) -> Sequence[Record]:
         """Return the next records, in order within each input: none if none came for a while or,
-        without `wait`, if none had been fetched. Raises LaneStoppedError if the lane is to end,
-        OffsetLostError if the offset is out of range."""
+        without `wait`, if none had been fetched. `only`: of these inputs, the others stay where
+        they are. Raises LaneStoppedError if the lane is to end, OffsetLostError if the offset is
+        out of range."""
 
     def positions(self) -> Mapping[Partition, int]:
         """Return how far `fetch` has read each input, past aborted records and transaction markers
         too."""
+
+    async def offsets_of(self, group: str) -> Mapping[Partition, int | None]:
+        """Return the committed offset of another group in every input; None where it has none."""
+
+    async def ends(self) -> Mapping[Partition, int]:
+        """Return, of every input, the offset behind all records that Kafka has acknowledged, also
+        those of open transactions."""
 
     async def begin(self) -> None:
         """Begin a transaction."""

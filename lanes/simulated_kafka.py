@@ -10,7 +10,7 @@ runs whole pipelines over it. Contract tests compare the model with the real bro
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -310,8 +310,20 @@ class SimulatedPort:
             raise OffsetLostError(str(missing))
         return {p: c for p, c in found.items() if c is not None}
 
+    async def offsets_of(self, group: str) -> Mapping[Partition, int | None]:
+        await simulation_step("offsets?")
+        found = {p: self.kafka.offsets.get((group, p)) for p in self.inputs}
+        await simulation_step("offsets!")
+        return {p: committed and committed.offset for p, committed in found.items()}
+
+    async def ends(self) -> Mapping[Partition, int]:
+        await simulation_step("ends?")
+        found = {p: len(self.kafka.log(p)) for p in self.inputs}
+        await simulation_step("ends!")
+        return found
+
     def seek(self, offsets: Mapping[Partition, int]) -> None:
-        self._positions = dict(offsets)
+        self._positions |= offsets
 
     async def wait_if_paused(self) -> bool:
         return False
@@ -320,12 +332,15 @@ class SimulatedPort:
         with suppress(Exception):  # no request, so no error
             await self.step("wait")
 
-    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
+    async def fetch(
+        self, *, wait: bool = True, only: Collection[Partition] | None = None
+    ) -> Sequence[Record]:
         self.raise_if_stopping()
         await self.step("fetch" if wait else "fetch what is there")
         self.raise_if_stopping()
         fetched: list[Record] = []
-        for partition, position in self._positions.items():
+        for partition in self._positions if only is None else only:
+            position = self._positions[partition]
             records = self.kafka.read_committed(partition, position, self.most)
             full = len(records) == self.most
             self._positions[partition] = (

@@ -49,6 +49,7 @@ class Simulated:
     def __init__(self) -> None:
         self.kafka = SimulatedKafka()
         self.source, self.target = Partition("in", 0), Partition("out", 0)
+        self.group = "g"
         self.kafka.offsets["g", self.source] = START
 
     async def port(self, tid: str = "t") -> LanePort:
@@ -474,3 +475,21 @@ async def test_what_cannot_be_decoded_costs_the_other_input_nothing(settings: Se
         assert len(fetched) == 6
     finally:
         await real.close()
+
+
+async def test_the_offset_of_another_group_and_the_ends_can_be_asked_for(world: World) -> None:
+    await world.give(b"a", b"b")
+    port = await world.port()
+    await world.call(port.fence())
+    assert await world.call(port.ends()) == {world.source: 2}
+    assert await world.call(port.offsets_of(world.group)) == {world.source: 0}
+    assert await world.call(port.offsets_of(f"{world.group}.outside")) == {world.source: None}
+
+
+async def test_of_the_inputs_only_those_asked_for_are_read(world: World) -> None:
+    await world.give(b"a")
+    port = await world.port()
+    await world.call(port.fence())
+    port.seek(dict.fromkeys([world.source], 0))
+    assert not await world.call(port.fetch(wait=False, only=[]))
+    assert port.positions() == {world.source: 0}

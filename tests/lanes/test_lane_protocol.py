@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import pytest
 
@@ -49,23 +49,21 @@ class InAnyOrder(SimulatedPort):
 
     die = random.Random()
 
-    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
+    async def fetch(
+        self, *, wait: bool = True, only: Collection[Partition] | None = None
+    ) -> Sequence[Record]:
         places = list(self._positions.items())
         self.die.shuffle(places)
         self._positions = dict(places)
-        return await super().fetch(wait=wait)
+        return await super().fetch(wait=wait, only=only)
 
 
 class OneInputAFetch(SimulatedPort):
-    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
-        every = self._positions
-        for place in list(every):
-            self._positions = {place: every[place]}
-            try:
-                records = await super().fetch(wait=wait)
-            finally:
-                every |= self._positions
-                self._positions = every
+    async def fetch(
+        self, *, wait: bool = True, only: Collection[Partition] | None = None
+    ) -> Sequence[Record]:
+        for place in list(self._positions):
+            records = await super().fetch(wait=wait, only=[place])
             if records:
                 return records
         return []
