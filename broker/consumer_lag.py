@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from aiokafka import TopicPartition
@@ -64,12 +64,37 @@ async def stage_input_lag(
 ) -> list[InputLag]:
     """Return the lag of a stage in each input partition. The ends are read before the committed
     offsets."""
-    partitions = {
+    group = names.stage_group(version.pipeline, stage)
+    return await partition_lag(admin, group, _input_partitions(version, stage))
+
+
+async def program_input_lag(
+    admin: ClusterAdmin, names: KafkaNames, version: Version, stage: str
+) -> list[InputLag]:
+    """Return the lag of the program of a relayed stage in each input partition."""
+    group = names.outside_group(version.pipeline, stage)
+    return await partition_lag(admin, group, _input_partitions(version, stage))
+
+
+def without_passed(program: Iterable[InputLag], lanes: Iterable[InputLag]) -> list[InputLag]:
+    """Return the lag of a program without what the lanes of its stage have passed. They pass no
+    event before it, but transaction markers, which many clients leave before their offset."""
+    passed = {each.partition: each.position for each in lanes}
+    return [
+        each
+        if each.committed is None
+        else replace(each, committed=max(each.committed, passed.get(each.partition, 0)))
+        for each in program
+    ]
+
+
+def _input_partitions(version: Version, stage: str) -> dict[TopicPartition, str]:
+    """Return the input partitions of a stage with their event types."""
+    return {
         TopicPartition(version.events[event_type].topic, index): event_type
         for event_type in version.stages[stage].subscribes
         for index in range(version.events[event_type].partitions)
     }
-    return await partition_lag(admin, names.stage_group(version.pipeline, stage), partitions)
 
 
 async def partition_lag(

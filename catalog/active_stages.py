@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from farandole.events.topology_version import RetryTopic, StageSpec, Version
+from farandole.events.topology_version import StageSpec, StageTopic, Version
 
 
 class ActiveStage(NamedTuple):
@@ -14,11 +14,21 @@ class ActiveStage(NamedTuple):
     stage: StageSpec
     """The stage in the newest version that has it. Its code and its settings are used for events of
     every version."""
-    topics: tuple[str, ...]
-    """The inputs under every version, because events of an older one may still arrive. Sorted."""
-    parking: RetryTopic | None = None
+    inputs: frozenset[str]
+    """The input topics under every version, because events of an older one may still arrive."""
+    parking: StageTopic | None = None
     """The retry topic with its largest partition count under any version; None if no version parks
     events."""
+    raw: StageTopic | None = None
+    """The raw topic with its largest partition count under any version; None if the stage is
+    relayed under none."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What the lanes of the stage read: the inputs and, as it is hosted now, the retry topic or
+        the raw topic. Sorted."""
+        own = self.raw if self.stage.is_relayed else self.parking
+        return tuple(sorted(self.inputs if own is None else {*self.inputs, own.topic}))
 
 
 def active_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
@@ -32,21 +42,27 @@ def active_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
         if version.retired is not None:
             continue
         for name, stage in version.stages.items():
-            topics = {version.events[event_type].topic for event_type in stage.subscribes}
-            if stage.parking is not None:
-                topics.add(stage.parking.topic)
-            older = found.get(name)
-            older_topics = older.topics if older is not None else ()
-            parking = _widest_retry_topic(older.parking if older is not None else None, stage)
-            found[name] = ActiveStage(stage, tuple(sorted(topics.union(older_topics))), parking)
+            inputs = {version.events[event_type].topic for event_type in stage.subscribes}
+            older = found.get(name, ActiveStage(stage, frozenset()))
+            found[name] = ActiveStage(
+                stage,
+                older.inputs.union(inputs),
+                _widest(stage.parking, older.parking),
+                _widest(stage.raw, older.raw),
+            )
     return found
 
 
 def hosted_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
-    """Return those of the active stages that workers of ours host: all but the external ones."""
-    return {name: s for name, s in active_stages(versions).items() if not s.stage.external}
+    """Return those of the active stages that workers of ours host: all but the external ones that
+    are not relayed."""
+    return {
+        name: active
+        for name, active in active_stages(versions).items()
+        if active.stage.is_relayed or not active.stage.external
+    }
 
 
-def _widest_retry_topic(older: RetryTopic | None, stage: StageSpec) -> RetryTopic | None:
-    known = [topic for topic in (stage.parking, older) if topic is not None]
+def _widest(*topics: StageTopic | None) -> StageTopic | None:
+    known = [topic for topic in topics if topic is not None]
     return max(known, key=lambda topic: topic.partitions, default=None)

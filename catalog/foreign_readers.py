@@ -32,7 +32,11 @@ def foreign_groups(
     """Return those of `groups` that belong to no stage of `versions` and to no service of ours,
     sorted."""
     ours = {names.bookkeeper_group, names.notifier_group, names.monitor_group}
-    ours |= {names.stage_group(v.pipeline, stage) for v in versions for stage in v.stages}
+    for version in versions:
+        for name, stage in version.stages.items():
+            ours.add(names.stage_group(version.pipeline, name))
+            if stage.is_relayed:
+                ours.add(names.outside_group(version.pipeline, name))
     return sorted(set(groups) - ours)
 
 

@@ -18,10 +18,20 @@ class PipelineFootprint:
     """The topics of dead letters and of parked events."""
     lanes: Mapping[str, int]
     """By stage, the largest number of lanes that it has under any version."""
+    raw_topics: frozenset[str]
+    """The topics to which programs without transactions write."""
+    groups: Mapping[str, str]
+    """By stage, the group of its lanes."""
+    outside_groups: Mapping[str, str]
+    """By stage that is relayed under some version, the group of its program."""
 
     @property
     def topics(self) -> frozenset[str]:
-        return self.event_topics | self.stage_topics
+        return self.event_topics | self.stage_topics | self.raw_topics
+
+    @property
+    def every_group(self) -> list[str]:
+        return [*self.groups.values(), *self.outside_groups.values()]
 
 
 def pipeline_footprint(names: KafkaNames, versions: Sequence[Version]) -> PipelineFootprint:
@@ -29,6 +39,9 @@ def pipeline_footprint(names: KafkaNames, versions: Sequence[Version]) -> Pipeli
     events = {event.topic for version in versions for event in version.events.values()}
     of_stages: set[str] = set()
     lanes: dict[str, int] = {}
+    raw: set[str] = set()
+    groups: dict[str, str] = {}
+    outside: dict[str, str] = {}
     for version in versions:
         for name, stage in version.stages.items():
             widths = [version.events[event].partitions for event in stage.subscribes]
@@ -37,7 +50,13 @@ def pipeline_footprint(names: KafkaNames, versions: Sequence[Version]) -> Pipeli
             of_stages.add(names.retry_topic(version.pipeline, name))
             if stage.parking is not None:
                 of_stages.add(stage.parking.topic)
-    return PipelineFootprint(frozenset(events), frozenset(of_stages), lanes)
+            groups[name] = names.stage_group(version.pipeline, name)
+            if stage.raw is not None:
+                raw.add(stage.raw.topic)
+                outside[name] = names.outside_group(version.pipeline, name)
+    return PipelineFootprint(
+        frozenset(events), frozenset(of_stages), lanes, frozenset(raw), groups, outside
+    )
 
 
 def subscribed_elsewhere(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 RESERVED_PIPELINE = "farandole"
-RESERVED_SUFFIXES = (".retry", ".state", ".dead")
+RESERVED_SUFFIXES = (".retry", ".state", ".dead", ".raw")
 
 # Kafka allows more, but '.' and '_' mixed in one cluster collide in metric names.
 EVENT_TYPE_PATTERN = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
@@ -53,6 +53,10 @@ class KafkaNames:
     def retry_topic(self, pipeline: str, stage: str) -> str:
         return f"{self.prefix}{pipeline}.{stage}.retry"
 
+    def raw_topic(self, pipeline: str, stage: str) -> str:
+        """Return the topic to which the program of a relayed stage writes its outputs."""
+        return f"{self.prefix}{pipeline}.{stage}.raw"
+
     def parse_dead_topic(self, topic: str) -> tuple[str, str] | None:
         """Return the pipeline and the stage of a dead-letter topic; None for any other topic."""
         match = _DEAD_TOPIC_PATTERN.fullmatch(topic.removeprefix(self.prefix))
@@ -65,6 +69,10 @@ class KafkaNames:
 
     def stage_group(self, pipeline: str, stage: str) -> str:
         return f"{self.prefix}{pipeline}.{stage}"
+
+    def outside_group(self, pipeline: str, stage: str) -> str:
+        """Return the group in which the program of a relayed stage reads the stage's inputs."""
+        return f"{self.stage_group(pipeline, stage)}.outside"
 
     def lane_transactional_id(self, pipeline: str, stage: str, lane: int) -> str:
         return f"{self.prefix}{pipeline}.{stage}:{lane}"

@@ -19,7 +19,7 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 from farandole.events.key_partitioner import partition_for_key
-from farandole.events.row_format import check_format
+from farandole.events.row_format import KNOWN_FORMATS, check_format
 from farandole.events.run_ids import is_placed_as_key
 
 HASH_MASK = 2**64 - 1
@@ -100,6 +100,13 @@ class LedgerEntry(TypedDict):
     seconds: float
     """The time that handling took, for all its events together."""
     runs: list[RunPart]
+    format: NotRequired[int]
+    proven: NotRequired[bool]
+    """False if a program without transactions has handled the events: it alone knows whether all of
+    their results are here. Such an entry has the format UNPROVEN_ENTRY_FORMAT."""
+
+
+UNPROVEN_ENTRY_FORMAT = KNOWN_FORMATS["ledger entry"]
 
 
 def hash_event_ids(ids: Iterable[bytes]) -> int:

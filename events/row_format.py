@@ -16,13 +16,13 @@ import orjson
 
 KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
     {
-        "version": 3,
+        "version": 4,
         "router report": 1,
         "installation": 1,
         "retry row": 2,
         "breaker row": 1,
-        "ledger entry": 1,
-        "run row": 1,
+        "ledger entry": 2,
+        "run row": 2,
         "alert": 1,
         "incident": 1,
         "notifier position": 1,

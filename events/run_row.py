@@ -15,7 +15,7 @@ import orjson
 from farandole.events.ledger_entry import HASH_MASK, RunRoot
 from farandole.events.outcome import RECORDED, Outcome, pending_count
 from farandole.events.record_time import MAX_TIME_MS
-from farandole.events.row_format import can_be_written_again, check_format
+from farandole.events.row_format import KNOWN_FORMATS, can_be_written_again, check_format
 
 
 class RunEdge(TypedDict):
@@ -39,13 +39,20 @@ class RunEdge(TypedDict):
     if none was."""
     last: int
     lines: NotRequired[int]
+    proven: NotRequired[bool]
+    """False if a program without transactions has settled events here."""
 
 
 RUN_STATUSES = (
-    "running", "cancelling", "completed", "completed with dead letters", "failed", "cancelled",
-    "unopened",
+    "running", "cancelling", "completed", "completed with dead letters", "settled",
+    "settled with dead letters", "failed", "cancelled", "unopened",
 )  # fmt: skip
-"""`unopened`: there are events of the run, and no root that opened it."""
+"""`settled`: completed, but not proven. `unopened`: there are events of the run, and no root that
+opened it."""
+
+UNPROVEN_ROW_FORMAT = KNOWN_FORMATS["run row"]
+"""The format of a row with an edge that is not proven: an older bookkeeper would complete the
+run."""
 
 
 class RunRow(TypedDict):
@@ -66,6 +73,7 @@ class RunRow(TypedDict):
     """The run was not complete in the expected time."""
     edges: dict[str, RunEdge]
     """By `event type>stage`."""
+    format: NotRequired[int]
     leaves: dict[str, int]
     """Emitted events to which no stage subscribes, by type."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -17,9 +17,10 @@ Seconds = Annotated[float, Field(ge=0)]
 INSTALLATION_KEY = b"installation"
 """The key of the row in `farandole.topology` with the id of this installation."""
 
-VERSION_FORMAT = KNOWN_FORMATS["version"]
-"""The format of the versions that this release publishes. What depends on it is the same for all
-subscribers, also of different releases:
+VERSION_FORMAT = 3
+RELAY_FORMAT = KNOWN_FORMATS["version"]
+"""The formats of the versions that this release publishes (`version_format`). What depends on them
+is the same for all subscribers, also of different releases:
 
 1. versions of release 0.1
 2. keys are those in the JSON (`events/event_key.py`), the results of a list of events have no key
@@ -27,6 +28,7 @@ subscribers, also of different releases:
    is part of the ids of runs and events
 3. a run's ledger entries and its row are where Kafka's default partitioner puts its id as a key,
    and its id says so (`events/run_ids.py`)
+4. the same, and a program without transactions handles a stage (`StageSpec.is_relayed`)
 """
 
 
@@ -136,12 +138,16 @@ class BreakerPolicy(_FrozenModel):
     ] = 30.0
 
 
-class RetryTopic(_FrozenModel):
-    """Where the events of a stage wait for another try."""
+class StageTopic(_FrozenModel):
+    """A topic that belongs to the lanes of one stage."""
 
     topic: str
     partitions: int
     """As many as the stage has lanes."""
+
+
+AT_LEAST_ONCE: Literal["at-least-once"] = "at-least-once"
+"""The `external` of a stage whose program has no transactions."""
 
 
 class EventSpec(_FrozenModel):
@@ -176,8 +182,11 @@ class StageSpec(_FrozenModel):
     emits: Annotated[tuple[str, ...], StageField(restarts_lanes=False)] = ()
     retry: Annotated[RetryPolicy, StageField()] = RetryPolicy()
     breaker: Annotated[BreakerPolicy, StageField()] = BreakerPolicy()
-    parking: Annotated[RetryTopic | None, StageField()] = None
-    """None in a version that was published before events could be parked."""
+    parking: Annotated[StageTopic | None, StageField()] = None
+    """Where events wait for another try; None for an external stage, and in a version that was
+    published before events could be parked."""
+    raw: Annotated[StageTopic | None, StageField()] = None
+    """Where the program of a relayed stage writes its outputs; None for every other stage."""
     timeout: Annotated[
         Seconds,
         FileKey(
@@ -227,9 +236,9 @@ class StageSpec(_FrozenModel):
     """`with:` in the file; the parameter model of the function reads it."""
     accepts: Annotated[dict[str, Any] | None, StageField(restarts_lanes=False)] = None
     """JSON Schema (2020-12) of what the function reads; None if it takes anything."""
-    external: Annotated[bool, StageField()] = False
-    """A program of somebody else works this stage by the contract of docs/wire.md: no worker hosts
-    it, `run` is empty, and it has no retry topic."""
+    external: Annotated[bool | Literal["at-least-once"], StageField()] = False
+    """A program of somebody else handles the events of this stage by the contract of docs/wire.md:
+    `run` is empty, and it has no retry topic. No worker hosts it, unless it is relayed."""
     code: Annotated[str, StageField(restarts_lanes=False)] = ""
     """A digest of the schemas of the function. A worker compares it with the code that it has
     imported, which may not be the code that this version was made for."""
@@ -239,6 +248,18 @@ class StageSpec(_FrozenModel):
         """True if the function writes to the outside, so that calling it changes more than what the
         stage emits. By default it does if the stage emits nothing: what else would it be for?"""
         return not self.emits if self.effects is None else self.effects
+
+    @property
+    def is_relayed(self) -> bool:
+        """True if the program of this stage has no transactions: lanes of ours relay what it writes
+        to the raw topic, and nobody can prove that it is all."""
+        return self.external == AT_LEAST_ONCE
+
+
+def version_format(stages: Iterable[StageSpec]) -> int:
+    """Return the format of a version with these stages: the oldest that can say what they are, so
+    that older releases can read it if possible."""
+    return RELAY_FORMAT if any(stage.is_relayed for stage in stages) else VERSION_FORMAT
 
 
 class AlertRoute(_FrozenModel):
@@ -324,7 +345,7 @@ class Version(_FrozenModel):
     rollback_of: int | None = None
     """The version whose content this one repeats, if it was published by a rollback."""
     format: Annotated[int, Field(ge=1)] = 1
-    """See VERSION_FORMAT. A row keeps its format when it is written again."""
+    """See RELAY_FORMAT. A row keeps its format when it is written again."""
     kind: Literal["version"] = "version"
 
     @property

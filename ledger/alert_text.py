@@ -14,6 +14,11 @@ def firing_text(condition: AlertCondition, command_line: CommandLine = plain_com
     the text suggests."""
     stage, unread = condition.stage, _offsets_text(condition.unread)
     match condition.kind:
+        case "stage.unworked" if condition.program:
+            return (
+                f"no program handles `{stage}`: the group {condition.program} has no member;"
+                f" {unread} unread; start your program"
+            )
         case "stage.unworked":
             start = NextStep("start one", ("work", str(stage))).text(command_line)
             return f"no worker holds `{stage}`: {unread} unread; {start}"
@@ -36,6 +41,9 @@ def resolved_text(condition: AlertCondition) -> str:
     """Return the text of an alert whose condition is no longer true."""
     stage = condition.stage
     match condition.kind:
+        case "stage.unworked" if condition.program:
+            now = "is back" if condition.members else "has read all"
+            return f"the program of `{stage}` {now}"
         case "stage.unworked":
             return f"`{stage}` is worked again" if condition.members else f"`{stage}` has read all"
         case "stage.age":

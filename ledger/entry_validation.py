@@ -51,6 +51,7 @@ def _has_valid_fields(entry: Any) -> bool:
         and _is_int_within(entry["lane"], 0, _MAX_COUNT)
         and _is_int_within(entry["at"], 0, MAX_TIME_MS)
         and _is_seconds(entry["seconds"])
+        and type(entry.get("proven", True)) is bool
     )
 
 

@@ -15,9 +15,11 @@ from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError
 from farandole.broker.consumer_lag import (
     UnreadRanges,
     partition_lag,
+    program_input_lag,
     stage_input_lag,
     total_unread,
     unread_ranges,
+    without_passed,
 )
 from farandole.broker.settings import Settings
 from farandole.catalog.input_faults import (
@@ -87,6 +89,8 @@ class LagProbe:
         for version in versions:
             changed = existing.changed(version)
             stages += [await self._probe_stage(admin, version, s, changed) for s in version.stages]
+            relayed = [name for name, stage in version.stages.items() if stage.is_relayed]
+            stages += [await self._probe_program(admin, version, s, changed) for s in relayed]
             topics += [
                 TopicSample(version.pipeline, name, each and each.message, each and each.next_step)
                 for name, each in changed.items()
@@ -118,6 +122,30 @@ class LagProbe:
             total_unread(unread),
             old,
             age,
+            lost=lost_input_text(stage, lost) if lost else "",
+        )
+
+    async def _probe_program(
+        self,
+        admin: ClusterAdmin,
+        version: Version,
+        stage: str,
+        changed: Mapping[str, ChangedTopic | None],
+    ) -> LagSample:
+        """Return a sample of the program of a relayed stage."""
+        names = self._settings.names
+        group = names.outside_group(version.pipeline, stage)
+        sample = LagSample(version.pipeline, stage, 0, 0, lost="", program=group)
+        try:
+            lags = await program_input_lag(admin, names, version, stage)
+            lost = await lost_inputs(admin, lags, changed)
+            lanes = await stage_input_lag(admin, names, version, stage)
+            unread = total_unread(await unread_ranges(admin, without_passed(lags, lanes)))
+        except TopicMissingError:
+            return sample._replace(measured=False)
+        return sample._replace(
+            members=await admin.count_members(group),
+            unread=unread,
             lost=lost_input_text(stage, lost) if lost else "",
         )
 

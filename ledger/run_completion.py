@@ -24,8 +24,11 @@ from farandole.events.run_row import (
     split_edge_name,
 )
 
-RunTransition = Literal["opened", "progressed", "completed", "amended"]
-"""What a part of an entry does to a run."""
+RunTransition = Literal["opened", "progressed", "completed", "settled", "amended"]
+"""What a part of an entry does to a run. `settled`: it is complete, and that is not proven."""
+
+CLOSING: frozenset[RunTransition] = frozenset(("completed", "settled"))
+"""The transitions of an open run to a closed one."""
 
 
 def update_status(row: RunRow, at: int, *, first: bool) -> RunTransition:
@@ -42,7 +45,7 @@ def update_status(row: RunRow, at: int, *, first: bool) -> RunTransition:
         row["closed"] = at
         row["status"] = _final_status(row)
         row["late"] = row["late"] or is_overdue(row, at)
-        return "completed"
+        return "completed" if is_proven(row) else "settled"
     row["status"] = _open_status(row)
     return "opened" if first else "progressed"
 
@@ -60,6 +63,13 @@ def is_run_complete(row: RunRow) -> bool:
         and edges_balance(edges)
         and all(edge_version(row, name) is not None for name in edges)
     )
+
+
+def is_proven(row: RunRow) -> bool:
+    """Return True if the balance of the edges proves that the run is complete. False if a program
+    without transactions has settled events of it: that all of its outputs are there, it alone can
+    know."""
+    return all(edge.get("proven", True) for edge in row["edges"].values())
 
 
 def completion_deadline(row: RunRow) -> int | None:
@@ -92,11 +102,12 @@ def _final_status(row: RunRow) -> str:
     if any(edge["cancelled"] > 0 for edge in edges.values()):
         return "cancelled"
     dead = sum(edge["dead"] for edge in edges.values())
+    complete = "completed" if is_proven(row) else "settled"
     if dead <= 0:
-        return "completed"
+        return complete
     root_died = any(
         e["dead"] > 0 for name, e in edges.items() if split_edge_name(name)[0] == root["type"]
     )
     if root_died or dead > root.get("fail_above", 1.0) * count_distinct_events(row):
         return "failed"
-    return "completed with dead letters"
+    return f"{complete} with dead letters"

@@ -20,7 +20,14 @@ from farandole.events.ledger_entry import (
 )
 from farandole.events.outcome import RECORDED
 from farandole.events.record_time import past_time_ms
-from farandole.events.run_row import FOREIGN_EDGE_MARK, RunEdge, RunRow, edge_name, new_edge
+from farandole.events.run_row import (
+    FOREIGN_EDGE_MARK,
+    UNPROVEN_ROW_FORMAT,
+    RunEdge,
+    RunRow,
+    edge_name,
+    new_edge,
+)
 from farandole.ledger.run_completion import RunTransition, update_status
 
 _OUTCOMES = tuple(outcome.value for outcome in RECORDED)
@@ -57,6 +64,9 @@ def fold_part(
     for event_type, consumed in part["in"].items():
         edge = _edge_for_update(edges, edge_name(event_type, entry["stage"]) + suffix)
         _add_consumed(edge, consumed, at, entry["seconds"] * consumed["n"] / (events or 1))
+        if not entry.get("proven", True):
+            edge["proven"] = False
+            new["format"] = UNPROVEN_ROW_FORMAT
     new["last"] = max(new["last"], at)
     return new, update_status(new, at, first=row is None)
 

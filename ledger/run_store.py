@@ -20,7 +20,7 @@ import structlog
 from farandole.events.ledger_entry import LedgerEntry, RunPart
 from farandole.events.record_time import MAX_TIME_MS
 from farandole.events.run_row import RunRow, parse_run_row
-from farandole.ledger.run_completion import RunTransition, completion_deadline
+from farandole.ledger.run_completion import CLOSING, RunTransition, completion_deadline
 from farandole.ledger.run_fold import fold_part
 
 RUN_RETENTION_MS = 7 * 86_400_000  # the retention of the ledger itself
@@ -38,6 +38,7 @@ _TRANSITION_RANK: Mapping[RunTransition, int] = {
     "opened": 1,
     "amended": 2,
     "completed": 3,
+    "settled": 3,
 }
 
 
@@ -159,7 +160,7 @@ class RunStore:
             self.changed_bytes += len(self._rows.get(run, b"")) or NEW_ROW_BYTES
         was_late = row is not None and row["late"]
         row, transition = fold_part(row, part, entry, events)
-        if transition == "completed" and was_late:
+        if transition in CLOSING and was_late:
             self._late_resolved.append(row)
         self._changed[run] = (
             row,
@@ -198,7 +199,7 @@ class RunStore:
             value = bytes(memoryview(orjson.dumps(row)))
             changes.append(RunChange(run, value, transition))
             self._rows[run] = value
-            if transition == "completed":
+            if transition in CLOSING:
                 self._open.pop(run, None)
                 self._closed.append((now, run))
             elif row["closed"] is None:

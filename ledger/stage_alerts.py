@@ -35,6 +35,8 @@ class LagSample(NamedTuple):
     """False if Kafka did not give the numbers, so that nothing is known."""
     lost: str | None = None
     """What is lost of its inputs, as text; empty if nothing is. None for the ledger."""
+    program: str = ""
+    """The consumer group, if the sample is of the program of a relayed stage, not of its lanes."""
 
 
 class TopicSample(NamedTuple):
@@ -75,6 +77,8 @@ class AlertCondition(NamedTuple):
     """What is lost or changed, as text."""
     step: NextStep | None = None
     """What a person can do about that."""
+    program: str = ""
+    """The consumer group, if it is about the program of a relayed stage."""
 
 
 def topic_conditions(samples: Iterable[TopicSample]) -> Iterator[AlertCondition]:
@@ -94,9 +98,13 @@ def alert_conditions(samples: Iterable[LagSample]) -> Iterator[AlertCondition]:
             yield _condition("ledger", "ledger.lags", each, each.has_old, 0)
             continue
         is_unworked = not each.members and each.unread > 0
-        yield _stage_condition("unworked", "stage.unworked", each, is_unworked, FIRE_AFTER_MS)
+        of = "program-" if each.program else ""
+        unworked = _stage_condition(
+            f"{of}unworked", "stage.unworked", each, is_unworked, FIRE_AFTER_MS
+        )
+        yield unworked._replace(program=each.program)
         if each.lost is not None:
-            lost = _stage_condition("lost", "stage.lost", each, bool(each.lost), LOST_AFTER_MS)
+            lost = _stage_condition(f"{of}lost", "stage.lost", each, bool(each.lost), LOST_AFTER_MS)
             yield lost._replace(detail=each.lost, step=lost_input_step(each.stage))
         if each.age is not None:
             # If there is no worker, `stage.unworked` fires for that; this alert stays as it is.

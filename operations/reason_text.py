@@ -97,6 +97,13 @@ def _edge_dead(fields: Fields, command_line: CommandLine) -> str:
     return f"{fields['stage']}: {fields['events']:,} {fields['event_type']} died: {dead} says why"
 
 
+def _edge_unproven(fields: Fields, _: CommandLine) -> str:
+    return (
+        f"{fields['stage']}: its program has no transactions, so nothing proves that all results of"
+        f" {fields['events']:,} {fields['event_type']} are there"
+    )
+
+
 def _row_differs(fields: Fields, _: CommandLine) -> str:
     more = ", …" if fields["more"] else ""
     return f"the row differs from its entries in {', '.join(fields['edges'])}{more}"
@@ -161,6 +168,7 @@ _SENTENCES: Mapping[str, Sentence] = {
     "edge_unsettled": _edge_unsettled,
     "edge_stalled": _edge_stalled,
     "edge_dead": _edge_dead,
+    "edge_unproven": _edge_unproven,
     "row_differs": _row_differs,
     "cause_missing": _cause_missing,
 }

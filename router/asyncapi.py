@@ -193,7 +193,9 @@ def _operation_objects(
     derived: DerivedTopology, names: KafkaNames
 ) -> Iterable[tuple[str, dict[str, Any]]]:
     for name, stage in derived.stages.items():
-        group = {"type": "string", "const": names.stage_group(derived.pipeline, name)}
+        # Of a relayed stage, a program reads the events, in a group of its own.
+        group_of = names.outside_group if stage.is_relayed else names.stage_group
+        group = {"type": "string", "const": group_of(derived.pipeline, name)}
         bindings = {"kafka": {"groupId": group, "bindingVersion": _BINDING}}
         for event_type in stage.subscribes:
             condition = stage.when.get(event_type)
@@ -221,7 +223,7 @@ def _operation_object(action: str, event_type: str, name: str, stage: StageSpec)
         "summary": f"{name} {action}s {event_type}",
         "description": f"{described}, if {condition}." if condition else f"{described}.",
         "tags": [{"name": name, "description": f"The stage {name}."}],
-        **({"x-external": True} if stage.external else {"x-run": stage.run}),
+        **({"x-external": stage.external} if stage.external else {"x-run": stage.run}),
     }
 
 

@@ -21,6 +21,7 @@ from farandole.events.kafka_names import (
     RESERVED_SUFFIXES,
     STAGE_PATTERN,
 )
+from farandole.events.topology_version import AT_LEAST_ONCE
 from farandole.router import alert_lint, file_values
 from farandole.router.file_model import (
     AlertsSection,
@@ -79,7 +80,8 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "with": "The parameters of the function, as its parameter `params` declares them.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
         "breaker": "When a lane stops taking input, because a service that it depends on is down.",
-        "external": "A program of your own, in any language, works the stage; see docs/wire.md.",
+        "external": "A program of your own works the stage: true, or at-least-once if it has no"
+        " transactions; see docs/wire.md.",
         "accepts": "The JSON Schema of what an external stage reads, or a .json file with it.",
     },
     SubscriptionSection: {
@@ -323,7 +325,7 @@ def topology_json_schema() -> dict[str, Any]:
 _HAS_FUNCTION = {
     "anyOf": [
         {"required": ["run"], "properties": {"run": {"type": "string"}}},
-        {"required": ["external"], "properties": {"external": {"const": True}}},
+        {"required": ["external"], "properties": {"external": {"enum": [True, AT_LEAST_ONCE]}}},
     ]
 }
 

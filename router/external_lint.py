@@ -9,9 +9,7 @@ from farandole.router.file_model import StageSection
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
 
-_KEYS_OF_WORKERS = (
-    "run", "parameters", "retry", "breaker", "timeout", "threads", "processes", "effects",
-)  # fmt: skip
+_KEYS_OF_FUNCTIONS = ("run", "parameters", "retry", "breaker", "timeout", "threads", "effects")
 
 
 def lint_external_stages(context: LintContext) -> Iterator[Finding]:
@@ -31,12 +29,14 @@ def lint_external_stages(context: LintContext) -> Iterator[Finding]:
 
 
 def _lint_external_stage(context: LintContext, name: str, stage: StageSection) -> Iterator[Finding]:
-    for key in _KEYS_OF_WORKERS:
+    # Workers host the lanes of a relayed stage, but no function.
+    useless = _KEYS_OF_FUNCTIONS if stage.is_relayed else (*_KEYS_OF_FUNCTIONS, "processes")
+    for key in useless:
         if key in stage.model_fields_set:
             written = "with" if key == "parameters" else key
             yield context.finding(
                 ("stages", name, written),
-                f"{written!r} does nothing here: no worker runs the external stage {name!r}",
+                f"{written!r} does nothing here: a program of yours works the stage {name!r}",
                 "delete it",
                 on_key=True,
             )
@@ -44,7 +44,7 @@ def _lint_external_stage(context: LintContext, name: str, stage: StageSection) -
         if event_type in stage.when:
             yield context.finding(
                 ("stages", name, "subscribes", index),
-                f"`when` does nothing here: no worker filters for the external stage {name!r}",
+                f"`when` does nothing here: nothing filters for the external stage {name!r}",
                 "put a stage before it: run: stages.generic.filter:filter",
             )
     for index, event_type in enumerate(stage.emits):

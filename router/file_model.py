@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Optional, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Optional, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
 from farandole.events.file_keys import file_keys
 from farandole.events.incident_record import NoticeChannel
 from farandole.events.topology_version import (
+    AT_LEAST_ONCE,
     AlertPolicy,
     BreakerPolicy,
     RetryPolicy,
@@ -36,6 +37,7 @@ from farandole.router.file_values import (
     WordList,
     check_condition,
     check_declared_schema,
+    check_external,
     check_function,
     check_package,
     check_routes,
@@ -135,8 +137,13 @@ class StageSection(FileSection):
     )
     retry: RetrySection = RetrySection()
     breaker: BreakerSection = BreakerSection()
-    external: bool = False
+    external: Annotated[bool | Literal["at-least-once"], BeforeValidator(check_external)] = False
     accepts: DeclaredSchema | None = None
+
+    @property
+    def is_relayed(self) -> bool:
+        """True if its program has no transactions."""
+        return self.external == AT_LEAST_ONCE
 
     @property
     def subscribes(self) -> tuple[str, ...]:

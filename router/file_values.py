@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from farandole.events.file_keys import FileKey, ValueKind, value_bounds
+from farandole.events.topology_version import AT_LEAST_ONCE
 
 FILE_VALUE_ERROR = "file_value"
 """The type of the errors of this module, among pydantic's own."""
@@ -124,6 +125,15 @@ def check_function(written: str) -> str:
     if not isinstance(written, str) or not FUNCTION_PATTERN.fullmatch(written):
         raise _value_error(f"{written!r} names no function", "write `package.module:function`")
     return written
+
+
+def check_external(written: object) -> object:
+    if isinstance(written, bool) or written == AT_LEAST_ONCE:
+        return written
+    raise _value_error(
+        f"{written!r} says nothing about a program",
+        f"write `true`, or `{AT_LEAST_ONCE}` if it has no transactions (docs/wire.md)",
+    )
 
 
 def check_declared_schema(written: object) -> object:

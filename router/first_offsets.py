@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
-from farandole.events.topology_version import Version
+from farandole.events.topology_version import StageTopic, Version
 
 
 def new_input_partitions(
@@ -33,21 +33,44 @@ def new_input_partitions(
     }
 
 
-def new_retry_partitions(
+def new_stage_partitions(
     version: Version, earlier: Sequence[Version], recreated: Set[str] = frozenset()
 ) -> dict[str, list[TopicPartition]]:
     """Return, by stage, the partitions of its retry topic that no earlier version had; all of them
-    if the topic is in `recreated`."""
+    if the topic is in `recreated`. Of its raw topic those that the version before did not have; all
+    of them if `begins_anew`."""
     new_partitions = {}
     for name, stage in version.stages.items():
-        before = (v.stages[name].parking for v in earlier if name in v.stages)
-        known = max((parking.partitions for parking in before if parking), default=0)
-        if stage.parking is not None:
-            topic = stage.parking.topic
-            known = 0 if topic in recreated else known
-            added = range(known, stage.parking.partitions)
-            new_partitions[name] = [TopicPartition(topic, index) for index in added]
+        before = [v.stages[name] for v in earlier if name in v.stages]
+        parking = [each.parking for each in before]
+        raw = [] if begins_anew(version, earlier, name, recreated) else [before[-1].raw]
+        new_partitions[name] = [
+            *_added_partitions(stage.parking, parking, recreated),
+            *_added_partitions(stage.raw, raw, recreated),
+        ]
     return new_partitions
+
+
+def _added_partitions(
+    topic: StageTopic | None, earlier: Sequence[StageTopic | None], recreated: Set[str]
+) -> list[TopicPartition]:
+    if topic is None:
+        return []
+    known = max((each.partitions for each in earlier if each is not None), default=0)
+    first = 0 if topic.topic in recreated else known
+    return [TopicPartition(topic.topic, index) for index in range(first, topic.partitions)]
+
+
+def begins_anew(
+    version: Version, earlier: Sequence[Version], stage: str, recreated: Set[str]
+) -> bool:
+    """Return True if the program of a relayed stage must begin where the lanes of the stage are,
+    and nothing that stands in the raw topic counts: the version before `version` did not relay it,
+    or an input was created again, so that positions in the raw topic mean other events."""
+    newest = earlier[-1].stages.get(stage) if earlier else None
+    if newest is None or not newest.is_relayed:
+        return True
+    return any(tp.topic in recreated for tp in _inputs_of(version, stage))
 
 
 def _input_partitions(version: Version, stage: str, topic: str) -> int:
@@ -70,12 +93,13 @@ async def first_offsets(
     Because they are committed with the version, a missing offset always means that it was lost,
     never that the input is new. `positions` says where each new partition begins. A group that has
     an offset from before Farandole knew it begins there too, unless its offset is higher. In the
-    topics that are `recreated`, an offset is that of the earlier topic, and is replaced.
+    topics that are `recreated`, an offset is that of the earlier topic, and is replaced. The
+    program of a relayed stage begins where the lanes of the stage are.
     """
-    by_group = {}
-    retries = new_retry_partitions(version, earlier, recreated)
+    by_group: dict[str, dict[TopicPartition, int]] = {}
+    own = new_stage_partitions(version, earlier, recreated)
     for stage, inputs in new_input_partitions(version, earlier, recreated).items():
-        partitions = [*inputs, *retries.get(stage, ())]
+        partitions = [*inputs, *own[stage]]
         group = settings.names.stage_group(version.pipeline, stage)
         committed = await admin.committed_offsets(group, partitions)
         offsets = {
@@ -85,4 +109,22 @@ async def first_offsets(
         }
         if offsets:
             by_group[group] = offsets
-    return by_group
+        if version.stages[stage].is_relayed:
+            wanted = inputs
+            if begins_anew(version, earlier, stage, recreated):
+                # Its lanes also read what is unread of the inputs that it had before.
+                active = [v for v in earlier if v.retired is None and stage in v.stages]
+                every = [tp for each in (version, *active) for tp in _inputs_of(each, stage)]
+                wanted = list(dict.fromkeys(every))
+            now = await admin.committed_offsets(group, wanted)
+            by_group[settings.names.outside_group(version.pipeline, stage)] = {
+                tp: offset
+                for tp in wanted
+                if (offset := offsets.get(tp, old.offset if (old := now[tp]) else None)) is not None
+            }
+    return {group: offsets for group, offsets in by_group.items() if offsets}
+
+
+def _inputs_of(version: Version, stage: str) -> list[TopicPartition]:
+    inputs = (version.events[event_type] for event_type in version.stages[stage].subscribes)
+    return [TopicPartition(e.topic, index) for e in inputs for index in range(e.partitions)]

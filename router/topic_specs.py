@@ -52,6 +52,19 @@ def retry_topic_specs(stages: Mapping[str, StageSpec]) -> dict[str, TopicSpec]:
     }
 
 
+def raw_topic_specs(
+    stages: Mapping[str, StageSpec], retention: float | None
+) -> dict[str, TopicSpec]:
+    """Return, by name, the raw topics of the relayed stages. `retention`: how many seconds an
+    output is kept; None for the config of the broker."""
+    configs = retention_configs(retention, MAX_EVENT_BYTES)
+    return {
+        stage.raw.topic: TopicSpec(stage.raw.partitions, configs, grows=True)
+        for stage in stages.values()
+        if stage.raw is not None
+    }
+
+
 def dead_letter_topic_spec() -> TopicSpec:
     """Return the spec of a dead-letter topic. It has one partition, so that all failures of a stage
     have one order."""

@@ -14,16 +14,16 @@ from farandole.broker.topic_spec import TopicSpec
 from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import (
-    VERSION_FORMAT,
     AlertPolicy,
     AlertRoute,
     BreakerPolicy,
     EventSpec,
     RetryPolicy,
-    RetryTopic,
     RunExpectation,
     StageSpec,
+    StageTopic,
     Version,
+    version_format,
 )
 from farandole.router import schema_propagation, stage_schemas
 from farandole.router.file_model import AlertsSection, EventSection, RouteSection, TopologyFile
@@ -32,6 +32,7 @@ from farandole.router.topic_specs import (
     MAX_EVENT_BYTES,
     dead_letter_topic_spec,
     event_topic_specs,
+    raw_topic_specs,
     retention_configs,
     retry_topic_specs,
 )
@@ -66,13 +67,14 @@ def derive_topology(
         )
         for event_type in topology.event_types()
     }
-    stages = _with_retry_topics(
+    stages = _with_stage_topics(
         {name: _derive_stage(topology, signatures, name) for name in topology.stages},
         events,
         topology.pipeline,
         names,
     )
     topics = event_topic_specs(topology, events, names) | retry_topic_specs(stages)
+    topics |= raw_topic_specs(stages, topology.defaults.retention)
     return DerivedTopology(
         topology.pipeline,
         events,
@@ -106,7 +108,7 @@ def make_version(
         expect=derived.expect,
         ledger=ledger,
         rollback_of=rollback_of,
-        format=VERSION_FORMAT,
+        format=version_format(derived.stages.values()),
     )
 
 
@@ -117,12 +119,12 @@ def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
         event.topic: TopicSpec(event.partitions, retention_configs(None, MAX_EVENT_BYTES))
         for event in version.events.values()
     }
-    stages = _with_retry_topics(version.stages, version.events, version.pipeline, names)
+    stages = _with_stage_topics(version.stages, version.events, version.pipeline, names)
     topics |= {
         names.dead_topic(version.pipeline, stage): dead_letter_topic_spec()
         for stage in version.stages
     }
-    topics |= system_topic_specs(names) | retry_topic_specs(stages)
+    topics |= system_topic_specs(names) | retry_topic_specs(stages) | raw_topic_specs(stages, None)
     events = {name: event.as_described for name, event in version.events.items()}
     return DerivedTopology(
         version.pipeline,
@@ -212,23 +214,23 @@ def _event_schema(
     return dict(schema) if schema is not None else None
 
 
-def _with_retry_topics(
+def _with_stage_topics(
     stages: Mapping[str, StageSpec],
     events: Mapping[str, EventSpec],
     pipeline: str,
     names: KafkaNames,
 ) -> dict[str, StageSpec]:
-    """Return the stages with their retry topics; an external stage has none."""
-    return {
-        name: stage
-        if stage.external
-        else stage.model_copy(
-            update={
-                "parking": RetryTopic(
-                    topic=names.retry_topic(pipeline, name),
-                    partitions=max(events[t].partitions for t in stage.subscribes),
-                )
-            }
-        )
-        for name, stage in stages.items()
-    }
+    """Return the stages with the topics of their lanes: a raw topic if the stage is relayed, none
+    for other external stages, else a retry topic."""
+
+    def with_topic(name: str, stage: StageSpec) -> StageSpec:
+        lanes = max(events[event_type].partitions for event_type in stage.subscribes)
+        if stage.is_relayed:
+            raw = StageTopic(topic=names.raw_topic(pipeline, name), partitions=lanes)
+            return stage.model_copy(update={"raw": raw})
+        if stage.external:
+            return stage
+        parking = StageTopic(topic=names.retry_topic(pipeline, name), partitions=lanes)
+        return stage.model_copy(update={"parking": parking})
+
+    return {name: with_topic(name, stage) for name, stage in stages.items()}

@@ -39,7 +39,7 @@ from farandole.catalog.topology_table import TopologyTable
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
 from farandole.events.topology_version import Version
 from farandole.router.change_plan import drifted_configs, same_content
-from farandole.router.first_offsets import first_offsets, new_retry_partitions
+from farandole.router.first_offsets import first_offsets, new_stage_partitions
 from farandole.router.publish_transaction import (
     PreparedVersion,
     PublishTransaction,
@@ -261,10 +261,12 @@ async def _prepare_version(
     marked = [tp for tp in partitions if tp.partition < known.get(tp.topic, 0)]
     table_end = TopicPartition(job.settings.names.topology_topic, 0)
     emptied = recreated.union(job.created)
-    added = new_retry_partitions(version, history, emptied)
-    retries = [tp for tps in added.values() for tp in tps]
-    starts = await admin.start_offsets([*new, *retries]) if new or retries else {}
-    ends = await admin.end_offsets([table_end, *marked])
+    added = new_stage_partitions(version, history, emptied)
+    of_stages = [tp for tps in added.values() for tp in tps]
+    starts = await admin.start_offsets([*new, *of_stages]) if new or of_stages else {}
+    raw_topics = {stage.raw.topic for stage in derived.stages.values() if stage.raw is not None}
+    raw = [tp for tp in of_stages if tp.topic in raw_topics]
+    ends = await admin.end_offsets([table_end, *marked, *raw])
     return PreparedVersion(
         version=version,
         is_first=table.installation is None,

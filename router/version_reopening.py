@@ -46,11 +46,14 @@ async def prepare_reopening(settings: Settings, pipeline: str, names: Collection
             existing = await admin.topics()
             for stage, topics in inputs.items():
                 tps = [TopicPartition(t, i) for t in topics for i in range(existing.get(t, 0))]
-                group = settings.names.stage_group(pipeline, stage)
-                committed = await admin.committed_offsets(group, tps)
-                lost = [tp for tp in tps if committed[tp] is None]
-                if lost:
-                    offsets[group] = await admin.end_offsets(lost)
+                groups = [settings.names.stage_group(pipeline, stage)]
+                if any(v.stages[stage].is_relayed for v in reopened.values() if stage in v.stages):
+                    groups.append(settings.names.outside_group(pipeline, stage))
+                for group in groups:
+                    committed = await admin.committed_offsets(group, tps)
+                    lost = [tp for tp in tps if committed[tp] is None]
+                    if lost:
+                        offsets[group] = await admin.end_offsets(lost)
     return Reopening(rows, offsets)
 
 

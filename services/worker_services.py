@@ -29,7 +29,7 @@ def worker_services(
     """Return a service for each stage, with as many processes as the file says, so that a stage
     that crashes takes no other with it; or, `together`, one service that hosts all of them.
 
-    Empty `stages` means all stages that events can still come to, without external ones.
+    Empty `stages` means all stages that events can still come to and that workers host.
     `processes` overrides the file. `memory` is how many MiB of data each process may use; None
     for the worker's own default.
     """

@@ -58,6 +58,9 @@ class StageSignature:
     """True if such an event is passed on byte for byte: the function returns `Unchanged`."""
     may_give_nothing: bool = False
     """True if its annotation allows None: of the result or, if it returns several, of each."""
+    record_parameter: str | None = None
+    """The name of the parameter that takes the record of the event; None for every function of a
+    user."""
 
 
 def read_signature(function: Callable[..., Any]) -> StageSignature:

@@ -28,7 +28,7 @@ class DeadLetterWriter:
     """Writes the dead letters of one lane of a stage."""
 
     def __init__(self, stage: str, topic: str, lineages: LineageResolver) -> None:
-        self._stage = stage
+        self.stage = stage
         self._topic = topic
         self._lineages = lineages
         self._throttle = LogThrottle()
@@ -53,7 +53,7 @@ class DeadLetterWriter:
             replays = record.replays
         account = FailureAccount.from_error(
             error,
-            stage=self._stage,
+            stage=self.stage,
             version=lineage.edge.version.name,
             run=lineage.run.decode(errors="replace"),
             attempts=attempts,
@@ -69,7 +69,7 @@ class DeadLetterWriter:
     ) -> None:
         """Write the dead letter of an event at which the process died `deaths` times."""
         account = FailureAccount(
-            stage=self._stage,
+            stage=self.stage,
             version=lineage.edge.version.name,
             run=lineage.run.decode(errors="replace"),
             error="ProcessDied",
@@ -83,19 +83,39 @@ class DeadLetterWriter:
         )
         self._write(buffer, record, lineage, account)
 
+    def write_unowned(
+        self, buffer: TransactionBuffer, record: Record, error: UnreadableEventError
+    ) -> None:
+        """Write the dead letter of a record that is no event of any run: no books count it."""
+        account = FailureAccount.from_error(
+            error,
+            stage=self.stage,
+            version=self._lineages.newest.name,
+            run="",
+            attempts=1,
+            first=buffer.now,
+        )
+        position = f"{record.topic}/{record.partition}/{record.offset}"
+        self._write_letter(buffer, record, position, account)
+
     def _write(
         self, buffer: TransactionBuffer, record: Record, lineage: Lineage, account: FailureAccount
     ) -> None:
+        self._write_letter(buffer, record, event_id(record, lineage), account)
+        buffer.settle(record, lineage, Outcome.DEAD)
+
+    def _write_letter(
+        self, buffer: TransactionBuffer, record: Record, name: str, account: FailureAccount
+    ) -> None:
         letter = build_dead_letter(record, account, largest=MAX_DEAD_LETTER_BYTES)
         buffer.write(self._topic, letter)
-        buffer.settle(record, lineage, Outcome.DEAD)
         suppressed = self._throttle.suppressed_since(account.error, time.monotonic())
         if suppressed is not None:
             log.warning(
                 "event.dead",
-                stage=self._stage,
+                stage=self.stage,
                 position=f"{record.topic}/{record.partition}/{record.offset}",
-                id=event_id(record, lineage),
+                id=name,
                 run=account.run or None,
                 place=account.place or None,
                 error=account.error,

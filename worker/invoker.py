@@ -52,8 +52,11 @@ class Invoker:
         handled: Sequence[HandledEvent],
         attempt: int,
     ) -> Mapping[str, Any]:
-        """Return the arguments in `given`, and with them the Context of these events if the
-        function takes one."""
+        """Return the arguments in `given`, and with them the Context of these events, or the record
+        of the one event, if the function takes that."""
+        if self.signature.record_parameter is not None:
+            ((record, *_),) = handled
+            return {**given, self.signature.record_parameter: record}
         if self.signature.context_parameter is None:
             return given
         context = StageContext(

@@ -77,10 +77,10 @@ class LaneProcessor:
         self._retry_queue = RetryQueue(
             invoker, lineages, retry_partition, topics.alerts, clock, memory
         )
-        self._dead_letters = DeadLetterWriter(invoker.stage, topics.dead, lineages)
+        self.dead_letters = DeadLetterWriter(invoker.stage, topics.dead, lineages)
         self._paths = EventPaths(invoker)
         self._admission = Admission(
-            invoker.stage, lineages, self._paths, self._dead_letters, cancelled_runs
+            invoker.stage, lineages, self._paths, self.dead_letters, cancelled_runs
         )
         self._execution = Execution(invoker, monotonic)
         self._executor = RetryExecutor(
@@ -88,7 +88,7 @@ class LaneProcessor:
             self._admission,
             self._execution,
             self._retry_queue,
-            self._dead_letters,
+            self.dead_letters,
             clock,
         )
 
@@ -114,7 +114,7 @@ class LaneProcessor:
             self._execution.handled = ()
 
     async def _handle(self, records: Sequence[Record]) -> BatchResult:
-        buffer, queue = TransactionBuffer(self._stage, self._clock()), self._retry_queue
+        buffer, queue = self.new_buffer(), self._retry_queue
         self._lineages.start_batch()
         began = self._monotonic()
         ends = began + MAX_TRANSACTION_AGE
@@ -159,13 +159,17 @@ class LaneProcessor:
         queue.flush(buffer, records[0])
         return self._close_transaction(done, buffer, self._monotonic() - began)
 
+    def new_buffer(self) -> TransactionBuffer:
+        """Return the buffer of a transaction that begins now."""
+        return TransactionBuffer(self._stage, self._clock())
+
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
-        buffer = TransactionBuffer(self._stage, self._clock())
+        buffer = self.new_buffer()
         buffer.counters.consumed += not isinstance(record, ParkedEvent)
         await self._lineages.refresh()
         lineage = self._lineages.lineage_or_stray(record)
         if not self._admission.settle_if_cancelled(buffer, record, lineage):
-            self._dead_letters.write_crashed(buffer, record, lineage, deaths)
+            self.dead_letters.write_crashed(buffer, record, lineage, deaths)
         self._retry_queue.complete(buffer, record)
         return self._close_transaction(1, buffer, 0.0)
 
@@ -187,6 +191,7 @@ class LaneProcessor:
             self._lane,
             written_at=int(self._clock() * 1000),
             handling_seconds=seconds,
+            is_proven=not self._invoker.settings.is_relayed,
         )
         return BatchResult(done, {**buffer.close(), **entries}, buffer.counters)
 

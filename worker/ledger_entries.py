@@ -9,6 +9,7 @@ import orjson
 
 from farandole.events.envelope import REPEATED_RUN_HEADER
 from farandole.events.ledger_entry import (
+    UNPROVEN_ENTRY_FORMAT,
     ConsumedCounts,
     EmittedCounts,
     LedgerEntry,
@@ -118,8 +119,10 @@ class TransactionAccounts:
         *,
         written_at: int,
         handling_seconds: float,
+        is_proven: bool = True,
     ) -> dict[Partition, list[OutgoingRecord]]:
-        """Return the records for the ledger; `written_at`: milliseconds of the epoch.
+        """Return the records for the ledger; `written_at`: milliseconds of the epoch. `is_proven`
+        is False if nobody can know whether all results are there.
 
         The part of a run is never split; its record goes to the partition of the run.
         """
@@ -142,6 +145,7 @@ class TransactionAccounts:
                     lane,
                     written_at,
                     each,
+                    is_proven,
                     [_run_part(each, written_at) for each in runs[first : first + _MAX_PARTS]],
                 )
             ]
@@ -244,7 +248,13 @@ def _root_entry(account: EdgeAccount, at: int) -> RunRoot:
 
 
 def _entry_values(
-    pipeline: str, stage: str, lane: int, at: int, each: float, parts: list[RunPart]
+    pipeline: str,
+    stage: str,
+    lane: int,
+    at: int,
+    each: float,
+    is_proven: bool,
+    parts: list[RunPart],
 ) -> Iterator[bytes]:
     """Yield the values of as few records as possible for all parts. `each`: seconds that handling
     one event took."""
@@ -257,10 +267,12 @@ def _entry_values(
         "seconds": round(each * events, 6),
         "runs": parts,
     }
+    if not is_proven:
+        entry |= {"format": UNPROVEN_ENTRY_FORMAT, "proven": False}
     value = orjson.dumps(entry)
     if len(value) <= MAX_ENTRY_BYTES or len(parts) == 1:
         yield value
         return
     half = len(parts) // 2
     for some in (parts[:half], parts[half:]):
-        yield from _entry_values(pipeline, stage, lane, at, each, some)
+        yield from _entry_values(pipeline, stage, lane, at, each, is_proven, some)

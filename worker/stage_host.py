@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_group import LaneGroup
 from farandole.lanes.lane_spec import KnownTopic, LaneSpec
+from farandole.lanes.lane_work import LaneWork
 from farandole.stages.function_loader import (
     StageFunction,
     UnusableFunctionError,
@@ -33,6 +34,7 @@ from farandole.worker.lane_assembly import make_lane_processor
 from farandole.worker.lane_processor import LaneProcessor
 from farandole.worker.output_routing import bind_outputs, signature_mismatch
 from farandole.worker.parked_memory import ParkedMemory
+from farandole.worker.relay import RELAY, RelayedLanes
 
 log = structlog.get_logger()
 
@@ -175,6 +177,8 @@ class StageHost:
     ) -> StageFunction | str:
         """Return the function of a stage; the reason as text if this process's code does not
         fit."""
+        if stage.is_relayed:
+            return RELAY
         version = max((v for v in versions.values() if name in v.stages), key=lambda v: v.version)
         try:
             code = load_stage_function(stage.run)
@@ -230,18 +234,8 @@ class StageHost:
     ) -> LaneGroup:
         names, newest = self._settings.names, versions[max(versions)]
         call_started, call_ended = self._beat.call_watch(name)
-        caller = Invoker(
-            newest.pipeline,
-            name,
-            wanted_stage.stage,
-            code.function,
-            code.signature,
-            pool,
-            call_started,
-            call_ended,
-        )
-
-        parking = wanted_stage.parking
+        is_relayed = wanted_stage.stage.is_relayed
+        parking = None if is_relayed else wanted_stage.parking
 
         def retry_topic_of(lane: int) -> str | None:
             """Return the retry topic of a lane, by the versions that are active now: later versions
@@ -249,35 +243,60 @@ class StageHost:
             now = active_stages(self._published.versions).get(name, wanted_stage).parking
             return now.topic if now is not None and lane < now.partitions else None
 
-        @cache  # a lane that comes back after a rebalance keeps its processor
-        def processor_of(lane: int) -> LaneProcessor:
+        def make_processor(lane: int, function: Callable[..., Any]) -> LaneProcessor:
             return make_lane_processor(
-                caller,
+                Invoker(
+                    newest.pipeline,
+                    name,
+                    wanted_stage.stage,
+                    function,
+                    code.signature,
+                    pool,
+                    call_started,
+                    call_ended,
+                ),
                 lane,
                 self._published.versions,
                 self._published.current,
                 names,
-                retry_topic_of(lane),
+                None if is_relayed else retry_topic_of(lane),
                 on_committed=self._beat.counters(name).add,
                 cancelled_runs=self._control.cancelled_runs,
                 parked_memory=self._parked_memory,
             )
 
+        remedy = str(
+            NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
+        )
+        relayed = None
+        if is_relayed:
+            assert wanted_stage.raw is not None  # each version with such a stage has its raw topic
+            relayed = RelayedLanes(
+                wanted_stage.raw.topic,
+                names.outside_group(newest.pipeline, name),
+                wanted_stage.stage.emits,
+                make_processor,
+                remedy,
+            )
+            work: Callable[[int], LaneWork] = relayed.make_work
+        else:
+            # A lane that comes back after a rebalance keeps its processor.
+            work = cache(partial(make_processor, function=code.function))
         spec = LaneSpec(
             group=names.stage_group(newest.pipeline, name),
             topics=wanted_stage.topics,
             transactional_id=partial(names.lane_transactional_id, newest.pipeline, name),
-            work=processor_of,
+            work=work,
             drain_seconds=DRAIN_SECONDS,
             state_topics=[parking.topic] if parking else [],
             known_topics=self._input_topics,
             changed_topic_remedy=str(NextStep("see what to do with", ("plan",))),
-            lost_offset_remedy=str(
-                NextStep("decide where it goes on", ("seek", name, "--to earliest|latest|OFFSET"))
-            ),
+            lost_offset_remedy=remedy,
             is_paused=partial(self._control.is_paused, name),
             state_room=self._parked_memory,
         )
+        if relayed is not None:
+            spec = replace(spec, wrap_port=relayed.wrap_port)
         return LaneGroup(self._settings, spec, isolation=self._isolation_lock)
 
 
@@ -307,4 +326,5 @@ def without_wiring(stage: StageSpec) -> StageSpec:
     fields = restarting_fields(StageSpec)
     other = {name: None for name in StageSpec.model_fields if name not in fields}
     parks = stage.parking and stage.parking.model_copy(update={"partitions": 0})
-    return stage.model_copy(update={**other, "parking": parks})
+    raw = stage.raw and stage.raw.model_copy(update={"partitions": 0})
+    return stage.model_copy(update={**other, "parking": parks, "raw": raw})

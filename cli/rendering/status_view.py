@@ -78,6 +78,12 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
             yield topic.text(command_line)
         for reader in status.uncounted_readers:
             yield _reader_line(reader)
+        for stage, program in status.programs.items():
+            if program.unread and not program.members:
+                yield (
+                    f"no program handles {stage}: the group {program.group} has no member;"
+                    f" {program.unread:,} unread; start your program"
+                )
     yield ""
     yield from _router_lines(status.router)
 

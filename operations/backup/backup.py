@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,22 +94,20 @@ class _BackupReader:
             pipeline: pipeline_footprint(settings.names, table.of(pipeline))
             for pipeline in table.pipelines()
         }
-        self.stage_groups = [
-            self._names.stage_group(pipeline, stage)
-            for pipeline, footprint in self._footprints.items()
-            for stage in footprint.lanes
-        ]
+        self.stage_groups = [g for f in self._footprints.values() for g in f.groups.values()]
 
     async def read(self, cluster: str) -> Backup:
         """Return everything. Offsets of stages come before their parked events: an event that is
         parked meanwhile is then read again, not lost."""
         names = self._names
         events = sorted({t for f in self._footprints.values() for t in f.event_topics})
+        raw = sorted({t for f in self._footprints.values() for t in f.raw_topics})
         rows = sorted({t for f in self._footprints.values() for t in f.stage_topics})
         offsets = [
-            *await self._offsets(self.stage_groups, [*events, *rows]),
+            *await self._offsets(self.stage_groups, [*events, *raw, *rows]),
             *await self._offsets([names.notifier_group], rows),
         ]
+        offsets += [*self._program_offsets(offsets)]
         records = await self._records([names.topology_topic, names.control_topic, *rows])
         records += await self._notifier_rows()
         for lane in range(self._widths.get(names.runs_topic, 0)):
@@ -188,6 +186,19 @@ class _BackupReader:
                 if at is not None
             ]  # fmt: skip
         return found
+
+    def _program_offsets(self, offsets: Iterable[SavedOffset]) -> Iterator[SavedOffset]:
+        """Yield the offsets at which programs without transactions begin again: where the lanes of
+        their stages are, because what they wrote to the raw topics since may not be restored."""
+        programs = {
+            footprint.groups[stage].removeprefix(self._names.prefix): group
+            for footprint in self._footprints.values()
+            for stage, group in footprint.outside_groups.items()
+        }
+        for saved in offsets:
+            if saved.group in programs and not saved.topic.endswith((".raw", ".retry", ".dead")):
+                group = programs[saved.group].removeprefix(self._names.prefix)
+                yield saved._replace(group=group)
 
     async def _partitions(self, topics: Iterable[str]) -> list[SavedPartition]:
         tps = [TopicPartition(t, i) for t in topics for i in range(self._widths.get(t, 0))]

@@ -230,6 +230,9 @@ class _RestoreJob:
                 if tp in self._rewritten:
                     offset = self._read_rows(saved.topic, saved.partition, offset)
                 offset = min(offset, end)
+            if saved.topic.endswith(".raw"):
+                # Its program begins where its lanes are, and writes everything again.
+                offset = (await self._admin.end_offsets([tp]))[tp]
             by_group[self._names.prefix + saved.group][tp] = offset
         await self._add_service_offsets(by_group)
         for group, offsets in by_group.items():

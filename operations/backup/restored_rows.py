@@ -63,8 +63,9 @@ class RestoredRows:
                 event.pop("topic_id", None)
             event["topic"] = self.topic(event["topic"])
         for stage in row.get("stages", {}).values():
-            if stage.get("parking"):
-                stage["parking"]["topic"] = self.topic(stage["parking"]["topic"])
+            for own in ("parking", "raw"):
+                if stage.get(own):
+                    stage[own]["topic"] = self.topic(stage[own]["topic"])
         return row
 
     def _incident(self, row: dict[str, Any]) -> dict[str, Any]:

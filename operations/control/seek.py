@@ -16,7 +16,7 @@ lane does nothing, whereas elsewhere the offset would move while the lane is rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,7 +29,12 @@ from farandole.broker.broker_errors import (
     TransactionFailedError,
 )
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.consumer_lag import InputLag, partition_lag, stage_input_lag
+from farandole.broker.consumer_lag import (
+    InputLag,
+    partition_lag,
+    program_input_lag,
+    stage_input_lag,
+)
 from farandole.broker.settings import Settings
 from farandole.broker.transactions import fenced_producer
 from farandole.catalog.input_faults import ChangedTopic, changed_topics
@@ -82,12 +87,14 @@ class InputPosition:
     lag: InputLag
     first: int
     """The offset of the oldest record that is kept."""
+    program: InputLag | None = None
+    """The lag of the program of a relayed stage, which is moved together with its lanes."""
 
     @property
     def lost(self) -> bool:
-        """True if the committed offset is missing or outside of the records that are kept."""
-        committed = self.lag.committed
-        return committed is None or not self.first <= committed <= self.lag.end
+        """True if a committed offset is missing or outside of the records that are kept."""
+        offsets = [lag.committed for lag in (self.lag, self.program) if lag is not None]
+        return not all(at is not None and self.first <= at <= self.lag.end for at in offsets)
 
     @property
     def lane(self) -> int:
@@ -181,7 +188,7 @@ async def _choose_targets(
     chosen = positions if every else [position for position in positions if position.lost]
     retry = [
         position
-        for position in await _retry_positions(admin, settings, version, stage)
+        for position in await _own_positions(admin, settings, version, stage)
         if position.lost
         and request.event_type is None
         and request.partition in (None, position.lane)
@@ -196,8 +203,10 @@ async def _choose_targets(
             positions=labels,
         )
     targets = {position: _target_offset(position, request.to) for position in chosen}
-    # Parked events in the retry topic are state and remain; later rows are by the lane itself.
-    targets |= {position: position.lag.end for position in retry}
+    # Parked events in the retry topic are state and remain; later rows are by the lane itself. Of
+    # the raw topic everything may be read again: copies are dropped.
+    is_relayed = version.stages[stage].is_relayed
+    targets |= {each: each.first if is_relayed else each.lag.end for each in retry}
     return targets, chosen
 
 
@@ -222,20 +231,29 @@ async def _input_positions(
 ) -> list[InputPosition]:
     lags = await stage_input_lag(admin, settings.names, version, stage)
     first = await admin.start_offsets([lag.partition for lag in lags])
-    return [InputPosition(lag, first[lag.partition]) for lag in lags]
+    programs: Mapping[TopicPartition, InputLag] = {}
+    if version.stages[stage].is_relayed:
+        found = await program_input_lag(admin, settings.names, version, stage)
+        programs = {lag.partition: lag for lag in found}
+    return [InputPosition(lag, first[lag.partition], programs.get(lag.partition)) for lag in lags]
 
 
-async def _retry_positions(
+async def _own_positions(
     admin: ClusterAdmin, settings: Settings, version: Version, stage: str
 ) -> list[InputPosition]:
-    """Return the positions in the retry topic. A lane finds replays there by this offset; replays
-    before a lost offset are not found any more, and the books show them as parked."""
-    parking = version.stages[stage].parking
-    if parking is None:
+    """Return the positions in the retry topic, or in the raw topic of a relayed stage. A lane finds
+    replays in the retry topic by this offset; replays before a lost offset are not found any more,
+    and the books show them as parked."""
+    spec = version.stages[stage]
+    name, own = ("raw", spec.raw) if spec.is_relayed else ("retry", spec.parking)
+    if own is None:
         return []
-    tps = {TopicPartition(parking.topic, index): "retry" for index in range(parking.partitions)}
+    tps = {TopicPartition(own.topic, index): name for index in range(own.partitions)}
     group = settings.names.stage_group(version.pipeline, stage)
-    return [InputPosition(lag, 0) for lag in await partition_lag(admin, group, tps)]
+    # A retry topic is compacted: its first record says nothing about what is lost.
+    firsts = await admin.start_offsets(tps) if spec.is_relayed else dict.fromkeys(tps, 0)
+    found = await partition_lag(admin, group, tps)
+    return [InputPosition(lag, firsts[lag.partition]) for lag in found]
 
 
 async def _refuse_live_workers(
@@ -254,6 +272,15 @@ async def _refuse_live_workers(
             f"{', '.join(sound)}; stop `farandole up` or `farandole work` first",
             stage=stage,
             positions=sound,
+        )
+    program = settings.names.outside_group(version.pipeline, stage)
+    if version.stages[stage].is_relayed and chosen and await admin.count_members(program):
+        raise ConflictError(
+            "workers_alive",
+            f"the program of {stage} is alive (group {program}), and its offset is moved with that"
+            " of the stage; stop it first",
+            stage=stage,
+            positions=[position.label for position in chosen],
         )
 
 
@@ -282,7 +309,10 @@ async def _commit_offset(
             )
         try:
             # No metadata: what died at the old offset says nothing about the new one.
-            await producer.transact({}, 0, {group: {tp: target}})
+            offsets = {group: {tp: target}}
+            if position.program is not None:
+                offsets[settings.names.outside_group(version.pipeline, stage)] = {tp: target}
+            await producer.transact({}, 0, offsets)
         except ProducerFencedError as error:
             raise ConflictError(
                 "offset_taken",

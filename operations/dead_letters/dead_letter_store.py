@@ -21,7 +21,7 @@ from farandole.events.topology_version import Version
 from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.pipeline_directory import PipelineDirectory
 from farandole.operations.dead_letters.letter_selection import LetterSelection
-from farandole.operations.dead_letters.replay_builder import RetryTopic
+from farandole.operations.dead_letters.replay_builder import StageTopic
 from farandole.operations.events.record_lookup import record_at
 
 _DEFAULT_MAX_MESSAGE_BYTES = 1_048_588  # bytes: Kafka's own default of `max.message.bytes`
@@ -90,7 +90,7 @@ class DeadLetterStore:
         record = await record_at(self.settings, self.topic(stage), 0, offset)
         return None if record is None or is_settlement(record.headers) else record
 
-    async def retry_topic(self, stage: str) -> RetryTopic:
+    async def retry_topic(self, stage: str) -> StageTopic:
         """Return partitions and largest record of a stage's retry topic. Raises BrokerError, also
         if the stage has no retry topic."""
         topic = self.settings.names.retry_topic(self.pipeline, stage)
@@ -99,7 +99,7 @@ class DeadLetterStore:
             if lanes is None:
                 raise BrokerError(f"there is no topic {topic} yet", NextStep("run", ("apply",)))
             configs = (await admin.topic_configs([topic])).get(topic, {})
-        return RetryTopic(
+        return StageTopic(
             stage, lanes, int(configs.get("max.message.bytes", _DEFAULT_MAX_MESSAGE_BYTES))
         )
 

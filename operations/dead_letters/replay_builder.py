@@ -98,7 +98,7 @@ class Replay(NamedTuple):
         return retry_record.make_retry_row(self.event, retry_record.REPLAY_PREFIX)
 
 
-class RetryTopic(NamedTuple):
+class StageTopic(NamedTuple):
     """Partitions and limits of a stage's retry topic."""
 
     stage: str
@@ -107,7 +107,7 @@ class RetryTopic(NamedTuple):
     """The largest record that it takes, in bytes."""
 
 
-def prepare_replay(record: Record, topic: RetryTopic, versions: Mapping[str, Version]) -> Replay:
+def prepare_replay(record: Record, topic: StageTopic, versions: Mapping[str, Version]) -> Replay:
     """Return the replay of a letter; `versions` are by name. Raises NotReplayableError."""
     replay = parse_letter(record, topic.stage, versions)
     check_replayable(replay, topic)
@@ -156,7 +156,7 @@ def parse_letter(record: Record, stage: str, versions: Mapping[str, Version]) ->
     return Replay(record.offset, partition, event, run, version, stage, event_type)
 
 
-def check_replayable(replay: Replay, topic: RetryTopic) -> None:
+def check_replayable(replay: Replay, topic: StageTopic) -> None:
     """Raise NotReplayableError if no lane would handle the replay, or if the row is larger than the
     retry topic allows, or no lane could read it."""
     if replay.lane >= topic.lanes:

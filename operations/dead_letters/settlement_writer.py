@@ -46,7 +46,7 @@ from farandole.operations.dead_letters.refusals import Refusals
 from farandole.operations.dead_letters.replay_builder import (
     NotReplayableError,
     Replay,
-    RetryTopic,
+    StageTopic,
     check_replayable,
     ledger_entries,
     new_run_roots,
@@ -80,7 +80,7 @@ class SettlementOrder(NamedTuple):
     """The offsets of the letters."""
     by: str
     reason: str = ""
-    retry_topic: RetryTopic | None = None
+    retry_topic: StageTopic | None = None
     """Where the rows of a replay are written; None for a discard."""
     amend_value: Callable[[Replay], bytes] | None = None
     """Returns the value that is replayed instead of a letter's own."""

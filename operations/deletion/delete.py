@@ -73,8 +73,8 @@ async def delete_pipeline(
     async with ClusterAdmin.open(settings) as admin:
         await admin.delete_topics(footprint.topics & (await admin.topics()).keys())
         progress("topics")
-        for stage in footprint.lanes:
-            await admin.delete_group(settings.names.stage_group(pipeline, stage))
+        for group in footprint.every_group:
+            await admin.delete_group(group)
         progress("groups")
     deleted = await _delete_versions(settings, pipeline)
     progress("versions")

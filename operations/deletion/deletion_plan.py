@@ -97,7 +97,7 @@ async def plan_deletion(installation: Installation, pipeline: str) -> DeletionPl
         topics = await _deleted_topics(admin, footprint, existing)
         busy, idle = await _foreign_readers(admin, settings, footprint, table, groups, existing)
         obstacles = [
-            *await _live_workers(admin, settings, pipeline, footprint),
+            *await _live_workers(admin, footprint),
             *_other_subscribers(footprint, pipeline, table, busy),
             *await _unread_books(admin, settings, existing),
         ]
@@ -105,7 +105,7 @@ async def plan_deletion(installation: Installation, pipeline: str) -> DeletionPl
         pipeline=pipeline,
         versions=[version.version for version in versions],
         topics=topics,
-        groups=sorted(set(_stage_groups(settings, pipeline, footprint).values()) & groups),
+        groups=sorted(groups.intersection(footprint.every_group)),
         unread=sum(max(0, each.lag) for of in lags.values() for each in of),
         waiting=sum(each.count for each in waiting.values()),
         open_letters=sum(each.count for each in letters.values()),
@@ -124,12 +124,6 @@ def refuse_obstacles(plan: DeletionPlan) -> None:
             f"{plan.pipeline} is not deleted: {'; '.join(e.message for e in plan.obstacles)}",
             obstacles=[each.to_data() for each in plan.obstacles],
         )
-
-
-def _stage_groups(
-    settings: Settings, pipeline: str, footprint: PipelineFootprint
-) -> Mapping[str, str]:
-    return {stage: settings.names.stage_group(pipeline, stage) for stage in footprint.lanes}
 
 
 async def _deleted_topics(
@@ -177,11 +171,13 @@ async def _count_rows(settings: Settings, pipeline: str) -> dict[str, int]:
     }
 
 
-async def _live_workers(
-    admin: ClusterAdmin, settings: Settings, pipeline: str, footprint: PipelineFootprint
-) -> list[Obstacle]:
-    groups = _stage_groups(settings, pipeline, footprint)
-    alive = [stage for stage, group in groups.items() if await admin.count_members(group)]
+async def _live_workers(admin: ClusterAdmin, footprint: PipelineFootprint) -> list[Obstacle]:
+    alive = {
+        stage
+        for groups in (footprint.groups, footprint.outside_groups)
+        for stage, group in groups.items()
+        if await admin.count_members(group)
+    }
     if not alive:
         return []
     return [

@@ -170,3 +170,5 @@ def _edge_problems(
         yield Reason("edge_parked", {**subject, "events": edge["parked"]})
     if edge["dead"]:
         yield Reason("edge_dead", {**subject, "events": edge["dead"]})
+    if not edge.get("proven", True):
+        yield Reason("edge_unproven", {**subject, "events": edge["consumed"]})

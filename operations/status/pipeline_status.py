@@ -12,7 +12,15 @@ from aiokafka import TopicPartition
 from pydantic import Field
 
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.consumer_lag import InputLag, ordered_lag_pass, partition_lag
+from farandole.broker.consumer_lag import (
+    InputLag,
+    ordered_lag_pass,
+    partition_lag,
+    program_input_lag,
+    total_unread,
+    unread_ranges,
+    without_passed,
+)
 from farandole.broker.settings import Settings
 from farandole.catalog.foreign_readers import ForeignReader, foreign_groups, foreign_readers
 from farandole.catalog.input_faults import (
@@ -93,6 +101,15 @@ class UncountedReader(Result):
     """0: it has committed offsets, and reads nothing now."""
 
 
+class ProgramState(Result):
+    """The program of a stage with `external: at-least-once`."""
+
+    group: str
+    members: int
+    unread: int
+    """In offsets, behind its own committed ones."""
+
+
 class PipelineStatus(Result):
     """The state of one pipeline."""
 
@@ -119,6 +136,8 @@ class PipelineStatus(Result):
     changed_topics: list[TopicDifference] = Field(default_factory=list)
     uncounted_readers: list[UncountedReader] = Field(default_factory=list)
     """Their work is in no books: a run is complete without it."""
+    programs: dict[str, ProgramState] = Field(default_factory=dict)
+    """By stage whose outputs are relayed."""
 
 
 class StatusResult(PipelineStatus):
@@ -201,6 +220,11 @@ async def _read_pipeline(
     else:
         lags = await ordered_lag_pass(admin, settings.names, version) if version else {}
     lost = {stage: await lost_inputs(admin, of, changed) for stage, of in lags.items()}
+    programs: dict[str, list[InputLag]] = {}
+    for stage, spec in version.stages.items() if version and lags else ():
+        if version and spec.is_relayed:
+            programs[stage] = await program_input_lag(admin, settings.names, version, stage)
+            lost[stage] = lost[stage] or await lost_inputs(admin, programs[stage], changed)
     draining = await _draining_stages(admin, settings, table, name)
     stages = [*lags, *draining]
     report = table.reports.get(name)
@@ -228,6 +252,20 @@ async def _read_pipeline(
             for reader in readers
             if topic in reader.topics
         ],
+        programs={
+            stage: await _program_state(
+                admin, settings.names.outside_group(name, stage), without_passed(of, lags[stage])
+            )
+            for stage, of in programs.items()
+        },
+    )
+
+
+async def _program_state(admin: ClusterAdmin, group: str, lags: Sequence[InputLag]) -> ProgramState:
+    return ProgramState(
+        group=group,
+        members=await admin.count_members(group),
+        unread=total_unread(await unread_ranges(admin, lags)),
     )
 
 

@@ -13,9 +13,14 @@ NAMES = KafkaNames("ns")
 def test_stages_of_every_version_and_our_services_are_not_foreign() -> None:
     events = {"a": EventSpec(topic="ns.p.a", partitions=1)}
     old = version(1, events, {"s": StageSpec(run="m:f", subscribes=("a",))})
-    new = version(2, events, {"t": StageSpec(run="", external=True, subscribes=("a",))})
+    stages = {
+        "t": StageSpec(run="", external=True, subscribes=("a",)),
+        "u": StageSpec(run="", external="at-least-once", subscribes=("a",)),
+    }
+    new = version(2, events, stages)
     ours = {
-        "ns.p.s", "ns.p.t", NAMES.bookkeeper_group, NAMES.notifier_group, NAMES.monitor_group,
+        "ns.p.s", "ns.p.t", "ns.p.u", "ns.p.u.outside",
+        NAMES.bookkeeper_group, NAMES.notifier_group, NAMES.monitor_group,
     }  # fmt: skip
-    others = ["billing", "ns.p.billing", "ns.q.s", "p.s"]
+    others = ["billing", "ns.p.billing", "ns.p.t.outside", "ns.q.s", "p.s"]
     assert foreign_groups(NAMES, [old, new], [*ours, *others]) == others

@@ -126,6 +126,13 @@ RUNNING = {"status": "running", "closed": None}
         (["s has not settled 1 a, and the run is over: farandole audit r"], one(consumed=3)),
         (["s: 2 a are parked, to be tried again"], one(parked=2, row=RUNNING)),
         (["s: 1 a died: farandole dead --stage s --run r says why"], one(dead=1)),
+        (
+            [
+                "s: its program has no transactions, so nothing proves that all results of 4 a are"
+                " there"
+            ],
+            one(proven=False),
+        ),
         (["amended 2 times: what came after its end was settled"], one(row={"amended": 2})),
         (["it was expected to complete in time, and did not"], one(row={"late": True})),
     ],

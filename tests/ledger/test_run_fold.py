@@ -273,3 +273,18 @@ def test_events_of_another_pipeline_never_complete_a_run() -> None:
     foreign = [{**each, "pipeline": "another"} for each in (other, more)]
     _, transitions = read(asked, *foreign, rest)  # type: ignore[arg-type]
     assert "completed" not in transitions
+
+
+@pytest.mark.parametrize(("dead", "status"), [(0, "settled"), (1, "settled with dead letters")])
+def test_a_run_through_a_program_without_transactions_is_settled_and_never_completed(
+    dead: int, status: str
+) -> None:
+    outcomes = {"dead": dead} if dead else {}
+    made = {"made": emitted("m", to=["load"])}
+    opened = entry("plan", part(RUN, {"asked": consumed(RUN)}, made, root("plan")))
+    relayed = entry("load", part(RUN, {"made": consumed("m", **outcomes)}))
+    relayed |= {"format": 2, "proven": False}
+    row, transitions = read(opened, relayed)
+    assert (row["status"], row.get("format"), transitions) == (status, 2, ["opened", "settled"])
+    row, transitions = read(opened, {**relayed, "proven": True})
+    assert "completed" in transitions

@@ -163,3 +163,16 @@ def test_the_text_names_the_stage_and_the_command() -> None:
 )
 def test_which_samples_are_bad(name: str, seen: LagSample, bad: list[bool | None]) -> None:
     assert [each.is_bad for each in alert_conditions([seen])] == bad, name
+
+
+def test_a_program_without_transactions_that_is_gone_is_not_a_missing_worker() -> None:
+    lanes = LagSample("p", "score", 2, 0)
+    program = LagSample("p", "score", 0, 7, lost="", program="p.score.outside")
+    found = {each.key: each for each in alert_conditions([lanes, program])}
+    assert [(key, each.is_bad) for key, each in found.items()] == [
+        ("p/stage/score/unworked", False),
+        ("p/stage/score/program-unworked", True),
+        ("p/stage/score/program-lost", False),
+    ]
+    text = firing_text(found["p/stage/score/program-unworked"])
+    assert "no program handles `score`: the group p.score.outside has no member" in text

@@ -22,7 +22,7 @@ from farandole.ledger.entry_validation import parse_entry as sound
 from farandole.operations.dead_letters.replay_builder import (
     NotReplayableError,
     Replay,
-    RetryTopic,
+    StageTopic,
     ledger_entries,
     new_run_roots,
     parse_letter,
@@ -34,7 +34,7 @@ from farandole.operations.dead_letters.replay_builder import (
 from tests.notifier.letters import START
 
 RUN = "a" * 13
-TO = RetryTopic("load", 2, 2_000_000)
+TO = StageTopic("load", 2, 2_000_000)
 
 
 def version(number: int, **more: Any) -> Version:

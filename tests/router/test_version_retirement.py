@@ -14,7 +14,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.events.run_row import new_edge, parse_run_row
-from farandole.events.topology_version import EventSpec, RetryTopic, StageSpec, Version
+from farandole.events.topology_version import EventSpec, StageSpec, StageTopic, Version
 from farandole.router.topology_store import published_versions_of
 from farandole.router.version_publisher import publish_version
 from farandole.router.version_reopening import inputs_to_read_again
@@ -106,7 +106,7 @@ def test_a_run_needs_the_versions_of_which_something_is_in_flight(
 
 
 def test_what_only_a_reopened_version_reads_is_read_again() -> None:
-    parking = RetryTopic(topic="p.t.retry", partitions=2)
+    parking = StageTopic(topic="p.t.retry", partitions=2)
     t = StageSpec(run="m:f", subscribes=("in",), parking=parking)
     old = version(1, 0, 0).model_copy(update={"retired": datetime.now(UTC)})
     old = old.model_copy(update={"stages": {**old.stages, "t": t}})
