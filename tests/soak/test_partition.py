@@ -9,7 +9,7 @@ import asyncio
 import subprocess
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,7 @@ from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, books_read
 from tests.books.stand import PIPELINE, PLAIN, ask, at_rest, counted, faults, linked, put, rows
 from tests.ledger.test_bookkeeper_live import bookkeeper
+from tests.soak.chaos import until
 from tests.soak.network import Network, network, refusal
 from tests.soak.partitioned_kafka import (
     NODES,
@@ -130,13 +131,6 @@ async def rested(settings: Settings) -> None:
                 raise
 
 
-async def until(condition: Callable[[], bool], otherwise: str) -> None:
-    ends = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < ends, otherwise
-        await asyncio.sleep(0.05)
-
-
 async def assert_exact(settings: Settings, runs: int, items: int = ITEMS) -> None:
     """Assert that each run was completed once, and that its row agrees with a count of the topics
     at `read_committed`, which is that of its events, each once."""
@@ -169,7 +163,7 @@ def test_a_zombie_of_a_coordinator_that_is_cut_off_doubles_nothing(
             bookkeeper(settings),
             worker(hosts, FIRST, settings, folder, version) as first,
         ):
-            await until(lambda: all_open(settings, first), "the lanes are not open")
+            await until(lambda: all_open(settings, first), PATIENCE, "the lanes are not open")
             await ask(settings, version, 2, ITEMS)
             await rested(settings)
             island, before = await coordinator(settings, group), len(first.events(group))
@@ -179,11 +173,14 @@ def test_a_zombie_of_a_coordinator_that_is_cut_off_doubles_nothing(
             await kafka3.election_without(island)
             with worker(hosts, SECOND, kafka3.settings_by(others), folder, version) as second:
                 try:
-                    await until(lambda: len(second.lanes(group)) == LANES, "nobody took over")
+                    await until(
+                        lambda: len(second.lanes(group)) == LANES, PATIENCE, "nobody took over"
+                    )
                     assert first.events(group)[before:] == []
                     await ask(settings, version, 4, ITEMS)
                     await until(
                         lambda: "lane.expelled" in dict(first.events(group)[before:]),
+                        PATIENCE,
                         "no zombie was refused",
                     )
                 finally:
@@ -214,10 +211,12 @@ def test_every_stage_flows_again_after_a_broker_is_lost(
             worker(hosts, FIRST, settings, folder, version) as first,
             worker(hosts, SECOND, settings, folder, version) as second,
         ):
-            await until(lambda: all_open(settings, first, second), "the lanes are not open")
+            await until(
+                lambda: all_open(settings, first, second), PATIENCE, "the lanes are not open"
+            )
             node = await coordinator(settings, settings.names.stage_group(PIPELINE, "make"))
             async with fed(settings, version) as runs:
-                await until(lambda: len(runs) > 50, "nothing is fed")
+                await until(lambda: len(runs) > 50, PATIENCE, "nothing is fed")
                 moment = time.time()
                 kafka3.kill(node) if how == "killed" else hosts.unplug(node)
                 election = await kafka3.election_without(node)
