@@ -36,7 +36,7 @@ from tests.rewiring.test_live import put
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
-ROUNDS = 4
+ROUNDS = 2
 STRAY = b"no output of any event"
 
 
@@ -155,6 +155,8 @@ def test_a_relay_that_is_killed_and_frozen_loses_and_doubles_nothing(
     group = settings.names.outside_group("orders", "score")
     assert status["programs"] == {"score": {"group": group, "members": 0, "unread": 0}}
     assert status["uncounted_readers"] == []
+    (letter,) = command(settings, folder, "dead")
+    assert "it has no header farandole-cause" in json.dumps(letter)
     assert len(command(settings, folder, "runs", "--status", "settled")) == 20
     lanes = settings.names.stage_group("orders", "score")
     assert saved_offsets(settings, folder) == asyncio.run(offsets(settings, lanes))
