@@ -1,6 +1,6 @@
 """How is an event written as one line of a file, and read back?
 
-`farandole tail --save` writes such lines; `farandole trigger --file` reads them.
+`farandole tail --save` writes such lines; `trigger --file` and `try --file` read them.
 """
 
 from __future__ import annotations
@@ -77,13 +77,16 @@ def format_event_line(line: EventLine) -> bytes:
     return orjson.dumps(document)
 
 
-def parse_event_lines(lines: Iterable[bytes]) -> Iterator[EventLine]:
-    """Yield the events of a file; empty lines are skipped. Raises ValueError, which names the
-    line."""
+def parse_event_lines(lines: Iterable[bytes], data_of: str | None = None) -> Iterator[EventLine]:
+    """Yield the events of a file; empty lines are skipped. If `data_of` names an event type, each
+    line has the data of one alone. Raises ValueError, which names the line."""
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                yield parse_event_line(line)
+                if data_of is None:
+                    yield parse_event_line(line)
+                else:
+                    yield EventLine(data_of, _parse_data(line))
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
 
@@ -91,10 +94,8 @@ def parse_event_lines(lines: Iterable[bytes]) -> Iterator[EventLine]:
 def parse_event_line(raw: bytes) -> EventLine:
     """Return the event of a line. Members that it does not know are ignored, so that the lines of
     `farandole tail --json` can be read too. Raises ValueError."""
-    try:
-        document = parse_json(raw)
-    except ValueError as error:
-        raise ValueError(f"it is not JSON: {error}") from None
+    text = _parse_data(raw)
+    document = parse_json(text)
     if not isinstance(document, dict) or not {"type", "data"} <= document.keys():
         raise ValueError('it is no event; write {"type": "order.placed", "data": {…}}')
     event_type, key, headers = document["type"], document.get("key"), document.get("headers") or {}
@@ -107,8 +108,16 @@ def parse_event_line(raw: bytes) -> EventLine:
     own = [name for name in headers if _is_own_header(name)]
     if own:
         raise ValueError(f"its header {own[0]} is set by Farandole; leave it out")
-    data = compact_json(member_text(raw.decode(), "data") or "null")
+    data = member_text(text.decode(), "data") or "null"
     return EventLine(event_type, data.encode(), key, headers)
+
+
+def _parse_data(raw: bytes) -> bytes:
+    try:
+        parse_json(raw)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+    return compact_json(raw.decode()).encode()
 
 
 def _is_own_header(name: str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
+from farandole.cli.event_input import read_data, read_event_lines
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     required=False,
     shell_complete=shell_completion.complete_event_types,
 )
-@click.option("--data", metavar="JSON", help="The data of one event.")
+@click.option("--data", metavar="JSON|@FILE|-", help="The data of one event.")
 @click.option(
     "--file",
     "file",
     metavar="FILE|-",
-    help="Events, one a line: the data of EVENT; without EVENT what `tail --json` prints. - for "
+    help="Events, one a line: the data of EVENT; without EVENT as `tail --save` writes them. - for "
     "standard input.",
 )
 @click.option("--run", "run", metavar="RUN", help="The event that opened this run, from Kafka.")
@@ -88,48 +88,9 @@ def _events(
 
         return [context.run(lambda installation: tried_root(installation, run))]
     if data is not None and event_type is not None:
-        return [TriedEvent(event_type, _require_json(data, "--data"))]
-    lines = _read_lines(file or "-")
-    named = enumerate(lines, 1)
-    return [_event_in(line, event_type, f"{file}:{number}") for number, line in named if line]
-
-
-def _event_in(line: str, event_type: str | None, place: str) -> TriedEvent:
-    from farandole.events.json_text import member_text, parse_json
-    from farandole.operations.events.try_events import TriedEvent
-
-    raw = _require_json(line, place)
-    if event_type is not None:
-        return TriedEvent(event_type, raw)
-    found = parse_json(raw)
-    if not isinstance(found, dict) or not isinstance(found.get("type"), str) or "data" not in found:
-        raise click.UsageError(
-            f"{place}: no event with `type` and `data`, as `tail --json` prints them; name the "
-            "EVENT if each line is the data of one"
-        )
-    key = found.get("key")
-    text = member_text(line, "data") or "null"  # digit for digit
-    return TriedEvent(found["type"], text.encode(), key if isinstance(key, str) else None)
-
-
-def _read_lines(file: str) -> Sequence[str]:
-    if file == "-":
-        return sys.stdin.read().splitlines()
-    try:
-        return Path(file).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise click.UsageError(f"--file {file}: {error.strerror}") from None
-
-
-def _require_json(text: str, place: str) -> bytes:
-    from farandole.events.json_text import parse_json
-
-    raw = text.encode("utf-8", "surrogateescape")
-    try:
-        parse_json(raw)
-    except ValueError as error:
-        raise click.UsageError(f"{place} is not JSON: {error}") from None
-    return raw
+        return [TriedEvent(event_type, read_data(data))]
+    lines = read_event_lines(file or "-", data_of=event_type)
+    return [TriedEvent(line.type, line.data, line.key) for line in lines]
 
 
 def _try(

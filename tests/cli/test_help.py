@@ -33,7 +33,7 @@ def test_the_help_shows_every_command_below_its_heading() -> None:
         elif line.startswith("  ") and not line.startswith("   "):
             shown[heading].append(line.split()[0])
     assert {name: tuple(commands) for name, commands in shown.items()} == dict(SECTIONS)
-    assert len(COMMANDS) == len(set(COMMANDS)) == 44
+    assert len(COMMANDS) == len(set(COMMANDS))
 
 
 def test_a_package_registers_a_command(monkeypatch: pytest.MonkeyPatch) -> None:

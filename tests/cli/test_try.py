@@ -130,6 +130,14 @@ def test_a_file_has_the_data_of_an_event_on_each_line(shop: Path, tmp_path: Path
     assert len(json.loads(result.stdout)["events"]) == 2
 
 
+def test_the_data_may_be_in_a_file_or_come_from_standard_input(shop: Path) -> None:
+    (shop / "order.json").write_text(ORDER)
+    from_file = run(shop, "order.placed", "--data", f"@{shop / 'order.json'}", "--json")
+    from_stdin = run(shop, "order.placed", "--data", "-", "--json", stdin=ORDER)
+    for result in (from_file, from_stdin):
+        assert json.loads(result.stdout)["events"][0]["data"] == json.loads(ORDER)
+
+
 def test_lines_of_tail_say_which_event_they_are(shop: Path) -> None:
     line = json.dumps({"type": "order.placed", "key": "k", "data": json.loads(ORDER)})
     result = run(shop, "--file", "-", "--json", stdin=f"{line}\n")
@@ -166,7 +174,7 @@ def test_a_wrong_call_is_told(shop: Path, arguments: tuple[str, ...], message: s
 def test_a_line_that_is_no_event_is_named(shop: Path) -> None:
     result = run(shop, "--file", "-", stdin=f"{ORDER}\n")
     assert result.exit_code == 2
-    assert "-:1: no event with `type` and `data`" in result.stderr
+    assert "--file -: line 1: it is no event" in result.stderr
 
 
 def test_nothing_is_left_behind(shop: Path) -> None:

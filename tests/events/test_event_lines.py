@@ -70,6 +70,14 @@ def test_lines_of_tail_json_are_read_too() -> None:
     assert parse_event_line(line) == EventLine("t", b"[1]")
 
 
+def test_lines_may_have_the_data_of_one_event_type_alone() -> None:
+    lines = [b'{"n": 19.990}\n', b"\n", b"[1]\n"]
+    assert [*parse_event_lines(lines, data_of="t")] == [
+        EventLine("t", b'{"n":19.990}'),
+        EventLine("t", b"[1]"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
