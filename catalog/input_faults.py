@@ -7,12 +7,14 @@ bookkeeper alerts, `farandole status` shows it, and both take it from here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.broker.consumer_lag import InputLag
 from farandole.events.next_step import NextStep
 from farandole.events.topology_version import EventSpec, Version
+
+if TYPE_CHECKING:  # the texts of alerts need no Kafka client
+    from farandole.broker.cluster_admin import ClusterAdmin
+    from farandole.broker.consumer_lag import InputLag
 
 TopicChange = Literal["gone", "recreated", "widened"]
 
