@@ -143,7 +143,7 @@ def test_a_wait_of_hours_passes_at_once(tmp_path: Path) -> None:
         assert shop.now - began >= timedelta(hours=5)
 
 
-def test_a_dependency_that_comes_back_loses_nothing(shop: Pipeline) -> None:
+def test_each_event_of_an_outage_is_emitted_or_a_dead_letter(shop: Pipeline) -> None:
     shop.fail("check", "pick", seconds=600)
     for number in range(40):
         shop.send("order.placed", order(f"c{number % 7}", "tea"))
