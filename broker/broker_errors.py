@@ -20,6 +20,10 @@ class UnreachableError(BrokerError):
     """Nobody answers at the broker's address."""
 
 
+class NoAnswerError(UnreachableError):
+    """Nobody has answered in time; somebody may listen at the address."""
+
+
 class ForeignClusterError(UnreachableError):
     """Another cluster answers at the address than the one that belongs there."""
 

@@ -24,6 +24,7 @@ from farandole.broker.broker_errors import (
     AccessDeniedError,
     BrokerError,
     ForeignClusterError,
+    NoAnswerError,
     UnreachableError,
 )
 from farandole.broker.connection_gate import process_gate
@@ -48,9 +49,9 @@ def is_access_denied(error: type[BaseException]) -> bool:
     return issubclass(error, _ACCESS_DENIED_ERRORS)
 
 
-def no_answer_error(servers: str | None, seconds: float) -> UnreachableError:
+def no_answer_error(servers: str | None, seconds: float) -> NoAnswerError:
     """Return the error for servers that do not answer in time."""
-    return UnreachableError(
+    return NoAnswerError(
         f"Kafka at {servers} does not answer within {seconds:g} s;"
         f" is it up, and is {ENV_PREFIX}BOOTSTRAP right?"
     )

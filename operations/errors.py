@@ -191,6 +191,44 @@ def operation(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any,
     return wrapper
 
 
+QUERY_TRIES = 3
+"""How often Kafka is asked in all if it does not answer in time."""
+
+
+def query(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Decorate a coroutine function that is an operation and changes nothing. Where Kafka does not
+    answer in time it is called again, QUERY_TRIES times in all."""
+
+    @wraps(function)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        with translated_errors():
+            for tries_left in range(QUERY_TRIES - 1, -1, -1):
+                try:
+                    return await function(*args, **kwargs)
+                except Exception as error:
+                    if not (tries_left and _is_late_answer(error)):
+                        raise
+                    _log_late_answer(error)
+            raise AssertionError("the last try has returned or raised")
+
+    return wrapper
+
+
+def _log_late_answer(error: Exception) -> None:
+    import structlog  # not before it is needed: every command imports this module
+
+    log = structlog.get_logger()
+    log.warning("kafka.slow", why=str(error), remedy="it is asked once more")
+
+
+def _is_late_answer(error: Exception) -> bool:
+    """Return True if Kafka has not answered in time. (An OperationError is of a query inside, which
+    has asked again already.)"""
+    from farandole.broker.broker_errors import DeadlineExceededError, NoAnswerError
+
+    return isinstance(error, DeadlineExceededError | NoAnswerError)
+
+
 def operation_stream(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AsyncGenerator[T]]:
     """Decorate an async generator function that is an operation: it raises OperationError alone."""
 

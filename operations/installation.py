@@ -9,7 +9,7 @@ from pathlib import Path
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import VersionsByNumber, read_versions
 from farandole.events.topology_version import Version
-from farandole.operations.errors import translated_errors
+from farandole.operations.errors import query
 from farandole.operations.topology_source import TopologySource, find_pipeline_name
 from farandole.router.lint_finding import Finding
 
@@ -46,9 +46,7 @@ class Installation:
     async def versions(self) -> VersionsByNumber:
         """Return all published versions of the pipeline by number. Raises NotFoundError
         (`nothing_applied`) if there is none."""
-        name = await self.require_pipeline()
-        with translated_errors():
-            return await read_versions(self.settings, name)
+        return await query(read_versions)(self.settings, await self.require_pipeline())
 
     async def newest_version(self) -> Version:
         """Return the version that is in force. Raises as `versions`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farandole.operations.errors import RefusedError, operation
+from farandole.operations.errors import RefusedError, query
 
 if TYPE_CHECKING:  # each takes long to import: completion reads a file's model without most of them
     from farandole.broker.settings import Settings
@@ -76,7 +76,7 @@ def read_model(source: TopologySource) -> TopologyFile:
     raise findings_error(findings)
 
 
-@operation
+@query
 async def find_pipeline_name(
     settings: Settings, source: TopologySource
 ) -> tuple[str, list[Finding]]:

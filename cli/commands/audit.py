@@ -7,6 +7,7 @@ import click
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
+from farandole.cli.progress import ProgressLine
 
 _EXIT_CODES = {"agree": 0, "differ": 1, "unverifiable": 2}
 """Exit codes by verdict."""
@@ -28,7 +29,11 @@ def audit(context: CliContext, run_id: str | None, as_json: bool) -> None:
     from farandole.operations.audit.topic_audit import AuditRequest, audit_topics
 
     context.configure_logs()
-    result = context.run(lambda installation: audit_topics(installation, AuditRequest(run_id)))
+    request = AuditRequest(run_id)
+    with ProgressLine() as progress:
+        result = context.run(
+            lambda installation: audit_topics(installation, request, progress.show)
+        )
     if as_json:
         print_json(result.to_data())
     else:

@@ -15,6 +15,7 @@ from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 from farandole.cli.parameters import MomentParameter
+from farandole.cli.progress import ProgressLine
 from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.errors import CommandError
 from farandole.operations.current_user import current_user
@@ -211,7 +212,8 @@ def replay(
         elif not dry_run:
             _confirm_replay(preview.total, yes)
             confirmed = changed(request, values=values, letters=preview.letters)
-            result = await replay_letters(installation, confirmed, _show_progress)
+            with ProgressLine() as progress:
+                result = await replay_letters(installation, confirmed, progress.show)
             for line in () if as_json else replay_lines(result):
                 print_line(line)
         if as_json:
@@ -265,7 +267,8 @@ def discard(
             if total:
                 click.confirm(f"discard {count_text(total, 'letter')}?", abort=True, err=True)
                 confirmed = changed(request, selection=found)
-        return await discard_letters(installation, confirmed, _show_progress)
+        with ProgressLine() as progress:
+            return await discard_letters(installation, confirmed, progress.show)
 
     result = context.run(confirm_and_discard)
     if as_json:
@@ -360,8 +363,3 @@ def _confirm_replay(total: int, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise CommandError("farandole: nothing was replayed: nobody can be asked here; say --yes")
     click.confirm(f"replay {count_text(total, 'letter')}?", abort=True, err=True)
-
-
-def _show_progress(stage: str, done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r{stage}: {done:,} of {total:,}", err=True, nl=done >= total)

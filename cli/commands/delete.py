@@ -10,6 +10,7 @@ import click
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
+from farandole.cli.progress import ProgressLine
 from farandole.cli.rendering.errors import CommandError
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def delete(context: CliContext, pipeline: str, confirmed: str | None, as_json: b
         if confirmed or not as_json:
             refuse_obstacles(plan)
             _confirm(pipeline, confirmed)
-            result = await delete_pipeline(installation, pipeline, _show_progress)
+            with ProgressLine() as progress:
+                result = await delete_pipeline(
+                    installation, pipeline, lambda step: progress.say(f"{step}: done")
+                )
         if as_json:
             done = None if result is None else result.to_data()
             print_json({"plan": plan.to_data(), "result": done})
@@ -65,8 +69,3 @@ def _confirm(pipeline: str, confirmed: str | None) -> None:
         )
     if click.prompt("type the pipeline's name to delete it", err=True) != pipeline:
         raise CommandError(f"farandole: nothing was deleted: that is not {pipeline}")
-
-
-def _show_progress(step: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"{step}: done", err=True)

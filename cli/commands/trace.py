@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-
 import click
 
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
+from farandole.cli.progress import ProgressLine
 
 
 @click.command()
@@ -40,14 +38,14 @@ def trace(context: CliContext, event: str, limit: int, within: float, as_json: b
         ) from None
     request = TraceRequest(target, limit, within)
     context.configure_logs()
-    result = context.run(lambda installation: trace_event(installation, request, _show_topics))
+    with ProgressLine() as progress:
+        result = context.run(
+            lambda installation: trace_event(
+                installation, request, lambda topics: progress.say(f"reading {', '.join(topics)}")
+            )
+        )
     if as_json:
         print_json(result.to_data())
         return
     for line in trace_lines(result):
         print_line(line)
-
-
-def _show_topics(topics: Sequence[str]) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"reading {', '.join(topics)}", err=True)

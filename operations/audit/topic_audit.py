@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,7 +34,7 @@ from farandole.ledger.audit_comparison import (
     run_group,
 )
 from farandole.operations.audit.run_row_audit import RunRowAudit
-from farandole.operations.errors import NotFoundError, operation
+from farandole.operations.errors import NotFoundError, query
 from farandole.operations.installation import Installation
 from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
@@ -100,8 +100,16 @@ class AuditResult(Result):
         return self.model_dump(mode="python", exclude_unset=True)
 
 
-@operation
-async def audit_topics(installation: Installation, request: AuditRequest) -> AuditResult:
+ReportProgress = Callable[[str, int, int], None]
+"""Called with what is read, how many offsets of it were read, and how many there are."""
+
+
+@query
+async def audit_topics(
+    installation: Installation,
+    request: AuditRequest,
+    progress: ReportProgress = lambda _, __, ___: None,
+) -> AuditResult:
     """Compare the ledger entries with the events in the topics, and the rows of runs with the fold
     of their entries. All topics are read again, at read_committed.
 
@@ -111,7 +119,7 @@ async def audit_topics(installation: Installation, request: AuditRequest) -> Aud
     versions = await installation.versions()
     began = _now() - 1000 * settings.transaction_timeout
     async with ClusterAdmin.open(settings) as admin:
-        reader = _AuditReader(settings, admin, versions, began)
+        reader = _AuditReader(settings, admin, versions, began, progress)
         await reader.prepare()
 
         def only_run(name: str) -> Hashable | None:
@@ -183,7 +191,12 @@ class _AuditReader:
     """Reads topics and ledger of one pipeline, once for each step of the audit."""
 
     def __init__(
-        self, settings: Settings, admin: ClusterAdmin, versions: VersionsByNumber, began: float
+        self,
+        settings: Settings,
+        admin: ClusterAdmin,
+        versions: VersionsByNumber,
+        began: float,
+        progress: ReportProgress,
     ) -> None:
         """`began`: entries from this time on, in ms of the epoch, belong to transactions that may
         not have been committed when the reading began."""
@@ -191,6 +204,7 @@ class _AuditReader:
         self._admin = admin
         self._versions = versions
         self._began = began
+        self._progress = progress
         self._index = VersionIndex(versions.values())
         self._pipeline = versions[max(versions)].pipeline
         self._oldest = min(versions)
@@ -253,7 +267,7 @@ class _AuditReader:
             topics.add(run, edge, 1, hash_, known_time_ms(record.timestamp) or 0)
 
         await self._visit_events(add)
-        async for records in scan(self._settings, [self._settings.names.ledger_topic]):
+        async for records in self._read("ledger", [self._settings.names.ledger_topic]):
             for record in records:
                 entry = entry_validation.parse_entry(record.value)
                 if entry is None or entry["pipeline"] != self._pipeline:
@@ -291,10 +305,25 @@ class _AuditReader:
         await self._visit_events(keep)
         return found
 
+    async def _read(self, what: str, topics: Sequence[str]) -> AsyncGenerator[list[Record]]:
+        """Yield all records of these topics, and report how far the reading is."""
+        existing = await self._admin.topics(topics)
+        tps = [TopicPartition(t, i) for t in topics for i in range(existing.get(t, 0))]
+        first, ends = await self._admin.start_offsets(tps), await self._admin.end_offsets(tps)
+        total = sum(ends[tp] - first[tp] for tp in tps)
+        read: dict[tuple[str, int], int] = {}
+        async with aclosing(scan(self._settings, topics, admin=self._admin)) as batches:
+            async for records in batches:
+                last = records[-1]
+                tp = TopicPartition(last.topic, last.partition)
+                read[tp] = last.offset + 1 - first[tp]
+                self._progress(f"reading {what}", min(total, sum(read.values())), total)
+                yield records
+
     async def _visit_events(self, visit: EventVisitor) -> None:
         """Call `visit` for each event at each edge of it: where it is emitted, and where it is
         consumed by a stage whose committed offset is beyond it."""
-        async for records in scan(self._settings, self._topics):
+        async for records in self._read("events", self._topics):
             for record in records:
                 owner = self._index.owner_of(record)
                 assert owner is not None  # only topics of published versions are read

@@ -15,7 +15,7 @@ from farandole.operations.dead_letters.settlement_writer import (
     UnfinishedOrderError,
     settle_letters,
 )
-from farandole.operations.errors import UnavailableError, operation
+from farandole.operations.errors import UnavailableError, operation, query
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 
@@ -47,7 +47,7 @@ class DiscardResult(Result):
     stages: list[StageDiscard]
 
 
-@operation
+@query
 async def select_open_letters(
     installation: Installation, selection: LetterSelection
 ) -> LetterSelection:

@@ -13,7 +13,7 @@ from farandole.operations.dead_letters.failure_kinds import FailureKind, list_fa
 from farandole.operations.dead_letters.letter_selection import LetterSelection, account_field
 from farandole.operations.dead_letters.replay_outcome import ReplayOutcome, find_replay_outcome
 from farandole.operations.dead_letters.selected_letters import open_selected_store, unknown_letter
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 
@@ -27,7 +27,7 @@ class KindsRequest:
     selection: LetterSelection = field(default=_EVERY_LETTER)
 
 
-@operation
+@query
 async def list_kinds(installation: Installation, request: KindsRequest) -> list[FailureKind]:
     """Return the kinds of the selected letters, the one with the newest letter first; kinds without
     an open letter come last. Raises NotFoundError `unknown_stage` and `nothing_applied`."""
@@ -64,7 +64,7 @@ class LetterSummary(Result):
         return f"{self.stage}/{self.offset}"
 
 
-@operation
+@query
 async def list_letters(installation: Installation, request: LettersRequest) -> list[LetterSummary]:
     """Return the oldest selected letters of each stage, `limit` at most. Raises as `list_kinds`."""
     store, stages = await open_selected_store(installation, request.selection)
@@ -148,7 +148,7 @@ class LetterResult:
         }
 
 
-@operation
+@query
 async def show_letter(installation: Installation, request: ShowLetterRequest) -> LetterResult:
     """Return one dead letter. Raises NotFoundError `unknown_stage`, `unknown_letter` and
     `nothing_applied`."""

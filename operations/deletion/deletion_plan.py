@@ -23,7 +23,7 @@ from farandole.events.incident_record import Incident, Notice
 from farandole.notifier import notifier_tables
 from farandole.operations.dead_letters.open_letter_counts import count_open_letters
 from farandole.operations.deletion import system_rows
-from farandole.operations.errors import ConflictError, operation
+from farandole.operations.errors import ConflictError, query
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
 from farandole.operations.results import Result
@@ -79,7 +79,7 @@ class DeletionPlan(Result):
     obstacles: list[Obstacle] = Field(default_factory=list)
 
 
-@operation
+@query
 async def plan_deletion(installation: Installation, pipeline: str) -> DeletionPlan:
     """Return what the deletion of a pipeline would delete. Nothing is changed. Raises NotFoundError
     (`pipeline_unknown`)."""

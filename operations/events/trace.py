@@ -10,7 +10,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.events.record import Record
 from farandole.events.settlement_record import Settlement
 from farandole.ledger.event_trace import RecordPosition, TraceTarget
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.events.event_tracer import EventTracer, FoundRecords, ReportTopics
 from farandole.operations.events.record_result import RecordReader, RecordResult
 from farandole.operations.installation import Installation
@@ -84,7 +84,7 @@ def _report_nothing(_: object) -> None:
     pass
 
 
-@operation
+@query
 async def trace_event(
     installation: Installation, request: TraceRequest, report: ReportTopics = _report_nothing
 ) -> TraceResult:

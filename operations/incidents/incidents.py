@@ -10,7 +10,7 @@ from farandole.events.control_documents import AcknowledgeDocument, MuteDocument
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.safe_text import escape_harmful
 from farandole.operations.control.control_publisher import publish_control
-from farandole.operations.errors import ConflictError, operation
+from farandole.operations.errors import ConflictError, operation, query
 from farandole.operations.incidents.incident_rows import (
     find_incident,
     read_incident_rows,
@@ -104,7 +104,7 @@ class MuteResult(Result):
     """None: it is not muted any more."""
 
 
-@operation
+@query
 async def list_incidents(installation: Installation, request: ListRequest) -> list[ListedIncident]:
     """Return the incidents: open ones first, the last to fail first. Raises UnavailableError."""
     incidents = await read_incident_rows(installation.settings)
@@ -115,7 +115,7 @@ async def list_incidents(installation: Installation, request: ListRequest) -> li
     return [ListedIncident(incident) for incident in listed]
 
 
-@operation
+@query
 async def show_incident(installation: Installation, request: ShowRequest) -> ShownIncident:
     """Return one incident and its notices. Raises NotFoundError (`unknown_incident`) and
     UnavailableError."""

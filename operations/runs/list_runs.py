@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farandole.broker.settings import Settings
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.reasons import Reason
 from farandole.operations.results import Result
@@ -48,7 +48,7 @@ class RunsResult(Result):
     """Why the figures of open runs may be old; None if they are current or no run is open."""
 
 
-@operation
+@query
 async def list_runs(installation: Installation, request: RunsRequest) -> RunsResult:
     """Return the newest runs that match. Raises NotFoundError `no_run_rows` if no bookkeeper has
     ever written a row."""

@@ -17,7 +17,7 @@ from farandole.events.next_step import NextStep
 from farandole.events.run_ids import RUN_ID_LENGTH
 from farandole.events.run_row import RunRow
 from farandole.events.topology_version import Version
-from farandole.operations.errors import ConflictError, NotFoundError, operation, operation_stream
+from farandole.operations.errors import ConflictError, NotFoundError, operation_stream, query
 from farandole.operations.installation import Installation
 from farandole.operations.reason_text import reason_message, reason_steps
 from farandole.operations.runs.balance_sheet import RunResult, balance_sheet
@@ -46,7 +46,7 @@ class RunUpdate(NamedTuple):
     """True if the ledger has written a row since the update before."""
 
 
-@operation
+@query
 async def show_run(installation: Installation, request: RunRequest) -> RunResult:
     """Return the balance sheet of a run; also of one whose root no stage has worked yet, by its
     whole id. Raises NotFoundError `no_run_rows` or `unknown_run`, and

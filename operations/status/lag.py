@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag, ordered_lag_pass
 from farandole.lanes.crash_marker import lane_trouble
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
 from farandole.operations.results import Result
@@ -43,7 +43,7 @@ class LagResult(Result):
     stages: dict[str, list[InputState]]
 
 
-@operation
+@query
 async def read_lag(installation: Installation, request: LagRequest) -> LagResult:
     """Return the lag of the stages of the version in force. Raises NotFoundError (`unknown_stage`,
     `nothing_applied`) and UnavailableError."""

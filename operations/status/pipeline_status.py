@@ -44,7 +44,7 @@ from farandole.operations.dead_letters.open_letter_counts import (
     OpenLetterCount,
     count_open_letters,
 )
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 from farandole.operations.runs.bookkeeper_lag import BookkeeperLag, read_bookkeeper_lag
@@ -165,7 +165,7 @@ class StatusResult(PipelineStatus):
         return data
 
 
-@operation
+@query
 async def read_status(installation: Installation, request: StatusRequest) -> StatusResult:
     """Return the status of the pipeline and of the installation. Raises NotFoundError
     (`nothing_applied`) if there is nothing to show, and UnavailableError."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from farandole.broker.cluster_admin import ClusterAdmin
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
 from farandole.operations.results import Result
@@ -27,7 +27,7 @@ class WaitsResult(Result):
     stages: dict[str, WaitingEvents]
 
 
-@operation
+@query
 async def count_waits(installation: Installation, request: WaitsRequest) -> WaitsResult:
     """Return the events that waited at the time of the call. Raises NotFoundError (`unknown_stage`,
     `nothing_applied`) and UnavailableError."""

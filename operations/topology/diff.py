@@ -8,7 +8,7 @@ from typing import Literal
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.events.topology_version import Version
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.topology.version_lookup import find_version
 from farandole.operations.topology_source import derive_topology_from
@@ -41,7 +41,7 @@ class DiffResult:
     """About the file, where it was compared."""
 
 
-@operation
+@query
 async def diff_versions(installation: Installation, request: DiffRequest) -> DiffResult:
     """Return the changes from one side to the other. Raises NotFoundError (`unknown_version`),
     RefusedError (`findings`) and UnavailableError."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from farandole.events.next_step import NextStep
-from farandole.operations.errors import NotFoundError, operation
+from farandole.operations.errors import NotFoundError, query
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 from farandole.router.topology_diff import diff_topologies
@@ -27,7 +27,7 @@ class HistoryEntry(Result):
     """The changes in this version, each a `router.topology_change.Change`."""
 
 
-@operation
+@query
 async def read_history(installation: Installation) -> list[HistoryEntry]:
     """Return the pipeline's versions, oldest first. Raises NotFoundError (`nothing_applied`) and
     UnavailableError."""

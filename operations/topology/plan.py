@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from farandole.operations.errors import operation
+from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
 from farandole.operations.topology_source import Derivation
@@ -31,7 +31,7 @@ class PlanResult(Result):
     """The plan that `apply` carries out; not a part of the JSON form."""
 
 
-@operation
+@query
 async def plan_topology(installation: Installation, derivation: Derivation) -> PlanResult:
     """Return what applying the derived topology would change; change nothing. Raises
     UnavailableError and ConflictError."""

@@ -6,13 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from farandole.broker.broker_errors import DeadlineExceededError, UnreachableError
+from farandole.broker.broker_errors import (
+    DeadlineExceededError,
+    NoAnswerError,
+    UnreachableError,
+)
 from farandole.catalog.published_versions import NothingAppliedError
 from farandole.cli.context import CliContext
 from farandole.events.next_step import NextStep
 from farandole.events.row_format import NewerFormatError
 from farandole.operations import errors
-from farandole.operations.errors import ConflictError, NotFoundError, OperationError, RefusedError
+from farandole.operations.errors import (
+    QUERY_TRIES,
+    ConflictError,
+    NotFoundError,
+    OperationError,
+    RefusedError,
+    UnavailableError,
+    operation,
+    query,
+)
 from farandole.operations.names import require_known
 from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
@@ -107,3 +120,50 @@ def test_an_invocation_leads_to_the_same_pipeline(monkeypatch: pytest.MonkeyPatc
 def test_the_context_of_the_command_line_is_what_registered_commands_expect() -> None:
     context: CommandContext = CliContext(Path(), namespace="test")
     assert context.invocation == Invocation(Path(), namespace="test")
+
+
+class Asked:
+    """A query that Kafka answers too late, so many times."""
+
+    def __init__(self, late: int, error: Exception) -> None:
+        self.late = late
+        self.error = error
+        self.times = 0
+
+    async def ask(self) -> str:
+        self.times += 1
+        if self.times <= self.late:
+            raise self.error
+        return "answered"
+
+
+LATE = (DeadlineExceededError("asking for offsets"), NoAnswerError("no answer"))
+
+
+@pytest.mark.parametrize("error", LATE)
+async def test_a_query_asks_again_when_the_answer_is_late(error: Exception) -> None:
+    asked = Asked(QUERY_TRIES - 1, error)
+    assert await query(asked.ask)() == "answered"
+    assert asked.times == QUERY_TRIES
+
+
+@pytest.mark.parametrize("error", LATE)
+async def test_a_query_in_a_query_gives_up_as_soon(error: Exception) -> None:
+    asked = Asked(99, error)
+
+    async def outer() -> str:
+        return await query(asked.ask)()
+
+    with pytest.raises(UnavailableError):
+        await query(outer)()
+    assert asked.times == QUERY_TRIES
+
+
+async def test_what_is_refused_or_may_have_been_done_is_not_asked_again() -> None:
+    refused = Asked(99, UnreachableError("connection refused"))
+    with pytest.raises(UnavailableError):
+        await query(refused.ask)()
+    unknown = Asked(99, DeadlineExceededError("publishing; whether it was published is unknown"))
+    with pytest.raises(UnavailableError):
+        await operation(unknown.ask)()
+    assert (refused.times, unknown.times) == (1, 1)
