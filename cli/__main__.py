@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -121,6 +122,8 @@ def farandole(
     from farandole.broker.env_file import load_env_file
 
     variables = load_env_file(folder)
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        context.color = False
     context.obj = CliContext(folder, bootstrap, namespace, log_level, file, tuple(variables))
 
 

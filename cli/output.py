@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from farandole.cli.rendering.errors import discard_stdout
+from farandole.cli.rendering.tables import Alarm
 
 
 def print_line(line: str) -> None:
-    """Print one line."""
-    click.echo(line)
+    """Print one line; on a terminal an Alarm has its colour."""
+    click.echo(line.styled() if isinstance(line, Alarm) else line)
 
 
 def print_notice(line: str) -> None:

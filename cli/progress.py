@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from farandole.events.number_format import grouped
 from farandole.events.safe_text import single_line
 
 _LOG_INTERVAL = 10.0  # seconds between two lines where there is no terminal
@@ -40,7 +41,7 @@ class ProgressLine:
 
     def show(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` steps of `what` are done."""
-        self.say(f"{what}: {done:,} of {total:,}")
+        self.say(f"{what}: {grouped(done)} of {grouped(total)}")
 
     def say(self, text: str) -> None:
         """Show a text."""

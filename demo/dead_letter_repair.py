@@ -16,6 +16,7 @@ from farandole.demo.errors import DemoError
 from farandole.demo.shown_command import print_command, print_line, run_command
 from farandole.events.failure_fingerprint import failure_title
 from farandole.events.next_step import NextStep
+from farandole.events.number_format import grouped
 from farandole.events.run_row import RunRow, edges_balance
 from farandole.operations.current_user import current_user
 from farandole.operations.dead_letters.failure_kinds import FailureKind
@@ -77,7 +78,10 @@ async def repair_dead_letters(
     if now > before - result.replayed:
         why = NextStep("why says", ("dead", f"--run {run}"))
         raise DemoError("died_again", "mended lines have died again", next_steps=[why])
-    print_line(console, f"The books have settled that: {before:,} dead before, {now:,} now.")
+    print_line(
+        console,
+        f"The books have settled that: {grouped(before)} dead before, {grouped(now)} now.",
+    )
     return settled
 
 
@@ -99,7 +103,7 @@ async def _replay(
 
 
 def _letters(count: int) -> str:
-    return f"{count:,} letter{'' if count == 1 else 's'}"
+    return f"{grouped(count)} letter{'' if count == 1 else 's'}"
 
 
 async def _wait_until_settled(settings: Settings, before: RunRow, patience: float) -> RunRow:

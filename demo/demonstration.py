@@ -16,6 +16,7 @@ from rich.console import Console
 from farandole.broker.optional_packages import require_extra
 from farandole.demo.errors import DemoError
 from farandole.events.next_step import NextStep
+from farandole.events.number_format import format_rate, grouped
 from farandole.operations.current_user import current_user
 from farandole.operations.errors import RefusedError
 
@@ -212,7 +213,7 @@ async def _wait_for_completion(
                 state = [(each.committed, each.end) for stage in lags.values() for each in stage]
                 if state != before:
                     moved, before = time.monotonic(), state
-                behind = ", ".join(f"{row.stage} {row.lag:,}" for row in rows if row.lag)
+                behind = ", ".join(f"{row.stage} {grouped(row.lag)}" for row in rows if row.lag)
                 if running.done():
                     raise DemoError(
                         "workers_ended", f"all workers have ended, lag: {behind}; see {log}"
@@ -267,8 +268,8 @@ def _format_weeks(weeks: Weeks) -> str:
 def _print_speed(console: Console, ended: _CompletedRun, found: Figures) -> None:
     lines = (found.edges or {}).get("line.ingested", 0)
     console.print(
-        f"{lines:,} lines from the trigger to the table in {ended.seconds:.1f} s on "
+        f"{grouped(lines)} lines from the trigger to the table in {ended.seconds:.1f} s on "
         f"{os.cpu_count()} cores, the start of the workers included: "
-        f"{lines / ended.seconds:,.0f} a second",
+        f"{format_rate(lines / ended.seconds)}/s",
         soft_wrap=True,
     )

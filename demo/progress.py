@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from farandole.broker.consumer_lag import LagByStage
+from farandole.events.number_format import format_rate, grouped
 
 ReportByStage = Mapping[str, Mapping[str, int]]
 """The counts of the processes of each stage, by stage: `consumed`, `emitted` and each outcome."""
@@ -104,9 +105,9 @@ def progress_display(console: Console) -> Iterator[ShowProgress]:
 
 def _progress_line(seconds: float, rows: list[StageProgress]) -> str:
     stages = (
-        f"{row.stage} {row.consumed:,}→{row.emitted:,}"
-        + (f" dead {row.dead:,}" if row.dead else "")
-        + (f" lag {row.lag:,}" if row.lag else "")
+        f"{row.stage} {grouped(row.consumed)}→{grouped(row.emitted)}"
+        + (f" dead {grouped(row.dead)}" if row.dead else "")
+        + (f" lag {grouped(row.lag)}" if row.lag else "")
         for row in rows
     )
     return f"{seconds:3.0f} s  {' | '.join(stages)}"
@@ -120,12 +121,12 @@ def _progress_table(seconds: float, rows: list[StageProgress]) -> Table:
     for row in rows:
         table.add_row(
             row.stage,
-            f"{row.consumed:,}",
-            f"{row.emitted:,}",
-            f"{row.dropped:,}",
-            f"{row.filtered:,}",
-            f"{row.dead:,}",
-            f"{row.rate:,.0f}",
-            f"{row.lag:,}",
+            grouped(row.consumed),
+            grouped(row.emitted),
+            grouped(row.dropped),
+            grouped(row.filtered),
+            grouped(row.dead),
+            format_rate(row.rate),
+            grouped(row.lag),
         )
     return table

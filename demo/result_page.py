@@ -13,6 +13,7 @@ from rich.table import Table
 from farandole.broker.settings import Settings
 from farandole.demo.incident_mails import IncidentMail
 from farandole.demo.oracle import Figures
+from farandole.events.number_format import grouped
 from farandole.events.run_row import RunRow
 from farandole.events.time_format import format_elapsed
 from farandole.events.topology_version import Version
@@ -54,8 +55,8 @@ def print_run_end(console: Console, row: RunRow) -> None:
     sheet = balance_sheet(row, int(time.time() * 1000))
     took = "" if sheet.seconds is None else format_elapsed(sheet.seconds)
     console.print(
-        f"The run is {sheet.status}, {took}: {sheet.settled:,} settled, {sheet.in_flight:,} in "
-        f"flight, {sheet.dead:,} dead",
+        f"The run is {sheet.status}, {took}: {grouped(sheet.settled)} settled, "
+        f"{grouped(sheet.in_flight)} in flight, {grouped(sheet.dead)} dead",
         soft_wrap=True,
     )
 
@@ -67,7 +68,7 @@ def print_mails(console: Console, mailed: Sequence[IncidentMail]) -> None:
     console.print("\nMails about what died, as the notifier has sent them:")
     for each in mailed:
         number = each.incident.count
-        count = f"{number:,} dead letter{'s' if number > 1 else ''} so far"
+        count = f"{grouped(number)} dead letter{'s' if number > 1 else ''} so far"
         if each.mail is None:
             console.print(f"  {count}, no mail yet: {each.incident.title}", markup=False)
             continue
@@ -141,4 +142,4 @@ def _figure_label(name: str) -> str:
 
 
 def _format_figure(name: str, value: int) -> str:
-    return f"${value / 100:,.2f}" if name.endswith(_CENTS_SUFFIX) else f"{value:,}"
+    return f"${value / 100:,.2f}" if name.endswith(_CENTS_SUFFIX) else grouped(value)

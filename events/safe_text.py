@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
+from farandole.events.number_format import THIN_SPACE
+
 # C0 but tab and newline, DEL, C1 (a terminal obeys them), the marks that turn the direction of what
 # follows, invisible ones that make two words look alike, and lone surrogates.
 _HARMFUL_PATTERN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
+
+_SPACES = re.compile(rf"[^\S{THIN_SPACE}]+")
 
 
 def escape_harmful(text: str) -> str:
@@ -19,8 +23,9 @@ def escape_harmful(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """Return `escape_harmful(text)` with single spaces for all white space."""
-    return escape_harmful(" ".join(text.split()))
+    """Return `escape_harmful(text)` with single spaces for all white space but the thin space in
+    numbers."""
+    return escape_harmful(_SPACES.sub(" ", text).strip())
 
 
 def _escape_code(code: int) -> str:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 
 def format_elapsed(seconds: float) -> str:
-    """Return `12 ms`, `3.4 s`, `3 min 05 s`, `2 h 07 min` or `5 d 03 h`."""
+    """Return `12 ms`, `3.4 s`, `34 s`, `3 min 05 s`, `2 h 07 min` or `5 d 03 h`."""
     if seconds < 0.9995:
         return f"{max(0, seconds) * 1000:.0f} ms"
-    if seconds < 59.95:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     minutes = round(seconds / 60)
@@ -41,6 +43,20 @@ def format_timestamp_ms(milliseconds: int) -> str:
 def utc_timestamp(when: datetime) -> str:
     """Return `2026-11-24 10:00:00 UTC`."""
     return f"{format_timestamp(when)} UTC"
+
+
+def format_recent(when: datetime, now: datetime | None = None) -> str:
+    """Return `10:00:00` for a time of today, and else as `format_timestamp`; in UTC. `now` is the
+    current time if it is not given."""
+    today = (now or datetime.now(UTC)).astimezone(UTC).date()
+    if when.astimezone(UTC).date() == today:
+        return f"{when.astimezone(UTC):%H:%M:%S}"
+    return format_timestamp(when)
+
+
+def format_recent_ms(milliseconds: int, now: datetime | None = None) -> str:
+    """Return as `format_recent`, for milliseconds of the epoch."""
+    return format_recent(datetime.fromtimestamp(milliseconds / 1000, UTC), now)
 
 
 def format_day_time(when: datetime) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from farandole.events.next_step import CommandLine, NextStep, plain_command_line
+from farandole.events.number_format import grouped
 from farandole.events.time_format import format_elapsed
 from farandole.operations.reasons import Reason
 
@@ -36,12 +37,13 @@ def reason_steps(reason: Reason) -> tuple[NextStep, ...]:
 def _sentence(reason: Reason, command_line: CommandLine) -> str:
     template = _TEMPLATES.get(reason.code)
     if template is not None:
-        return template.format(**reason.fields)
+        counts = {name: grouped(reason.fields[name]) for name in _COUNTS & reason.fields.keys()}
+        return template.format(**{**reason.fields, **counts})
     return _SENTENCES[reason.code](reason.fields, command_line)
 
 
 def _ledger_stopped(fields: Fields, _: CommandLine) -> str:
-    behind = f", and {fields['behind']:,} offsets behind" if fields["behind"] else ""
+    behind = f", and {grouped(fields['behind'])} offsets behind" if fields["behind"] else ""
     return f"the ledger is not running{behind}: its figures are those of when it ended"
 
 
@@ -57,15 +59,15 @@ def _run_late(fields: Fields, _: CommandLine) -> str:
 
 
 def _run_amended(fields: Fields, _: CommandLine) -> str:
-    times = "once" if fields["times"] == 1 else f"{fields['times']:,} times"
+    times = "once" if fields["times"] == 1 else f"{grouped(fields['times'])} times"
     return f"amended {times}: what came after its end was settled"
 
 
 def _edge_oversettled(fields: Fields, command_line: CommandLine) -> str:
     audit = command_line("audit", fields["run"])
     return (
-        f"{fields['stage']} has settled {fields['events']:,} more {fields['event_type']} than were "
-        f"emitted: {audit} names them"
+        f"{fields['stage']} has settled {grouped(fields['events'])} more {fields['event_type']} "
+        f"than were emitted: {audit} names them"
     )
 
 
@@ -80,21 +82,22 @@ def _edge_differs(fields: Fields, command_line: CommandLine) -> str:
 def _edge_unsettled(fields: Fields, command_line: CommandLine) -> str:
     audit = command_line("audit", fields["run"])
     return (
-        f"{fields['stage']} has not settled {fields['events']:,} {fields['event_type']}, and the "
-        f"run is over: {audit}"
+        f"{fields['stage']} has not settled {grouped(fields['events'])} {fields['event_type']}, "
+        f"and the run is over: {audit}"
     )
 
 
 def _edge_stalled(fields: Fields, _: CommandLine) -> str:
     return (
-        f"{fields['stage']}: {fields['events']:,} {fields['event_type']} in flight, and none was "
-        f"settled for {format_elapsed(fields['seconds'])}"
+        f"{fields['stage']}: {grouped(fields['events'])} {fields['event_type']} in flight, and "
+        f"none was settled for {format_elapsed(fields['seconds'])}"
     )
 
 
 def _edge_dead(fields: Fields, command_line: CommandLine) -> str:
     dead = command_line("dead", "--stage", fields["stage"], "--run", fields["run"])
-    return f"{fields['stage']}: {fields['events']:,} {fields['event_type']} died: {dead} says why"
+    events = grouped(fields["events"])
+    return f"{fields['stage']}: {events} {fields['event_type']} died: {dead} says why"
 
 
 def _edge_unproven(fields: Fields, _: CommandLine) -> str:
@@ -113,15 +116,17 @@ def _cause_missing(fields: Fields, command_line: CommandLine) -> str:
     return f"the cause of {fields['position']}: {reason_text(fields['reason'], command_line)}"
 
 
+_COUNTS = frozenset({"behind", "events"})
+"""Fields that are counts, where a template has them."""
 _STEPS: Mapping[str, NextStep] = {
     "no_books": NextStep("", ("apply",)),
     "ledger_stopped": NextStep("", ("up",), " runs it"),
 }
 _TEMPLATES: Mapping[str, str] = {
     "no_books": "there are no books: no version that keeps any was applied",
-    "ledger_behind": "the ledger is {behind:,} offsets behind",
-    "edge_not_begun": "{stage} has settled none of {events:,} {event_type} yet",
-    "edge_parked": "{stage}: {events:,} {event_type} are parked, to be tried again",
+    "ledger_behind": "the ledger is {behind} offsets behind",
+    "edge_not_begun": "{stage} has settled none of {events} {event_type} yet",
+    "edge_parked": "{stage}: {events} {event_type} are parked, to be tried again",
     "row_missing": "it has entries, and no row",
     "row_without_entries": "it has a row, and no entry",
     "partition_missing": "there is no {partition}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from farandole.events.number_format import grouped
 from farandole.router.json_schema_compatibility import Misfit
 from farandole.router.topology_change import (
     Change,
@@ -186,7 +187,7 @@ _VALUE_TEXTS: Mapping[str, Callable[[Any], str]] = {
 
 
 def _format_count(events: int, at_most: bool) -> str:
-    return f"{'up to ' if at_most else ''}{events:,}"
+    return f"{'up to ' if at_most else ''}{grouped(events)}"
 
 
 def _stage_added(fields: Fields) -> str:

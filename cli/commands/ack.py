@@ -5,14 +5,16 @@ from __future__ import annotations
 import click
 
 from farandole.cli.context import CliContext
-from farandole.cli.output import print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
 from farandole.operations.current_user import current_user
 
 
 @click.command()
 @click.argument("incident", metavar="ID")
+@json_option
 @click.pass_obj
-def ack(context: CliContext, incident: str) -> None:
+def ack(context: CliContext, incident: str, as_json: bool) -> None:
     """Tell others that you take care of an incident.
 
     No more digests of it are sent, only a notice when it is resolved.
@@ -22,4 +24,7 @@ def ack(context: CliContext, incident: str) -> None:
     context.configure_logs()
     request = AcknowledgeRequest(incident, current_user())
     result = context.run(lambda installation: acknowledge(installation, request))
+    if as_json:
+        print_json(result.to_data())
+        return
     print_line(f"{result.incident}: no digest any more, by {result.by}")

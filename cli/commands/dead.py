@@ -18,6 +18,7 @@ from farandole.cli.parameters import MomentParameter
 from farandole.cli.progress import ProgressLine
 from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.errors import CommandError
+from farandole.events.number_format import grouped
 from farandole.operations.current_user import current_user
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def list_(context: CliContext, /, limit: int, as_json: bool, **filters: Any) -> 
         for line in summary_lines(letters):
             print_line(line)
         if len(letters) == limit:
-            click.echo(f"these are the first {limit:,}: --limit shows more", err=True)
+            click.echo(f"these are the first {grouped(limit)}: --limit shows more", err=True)
 
 
 @dead.command()

@@ -8,7 +8,8 @@ import click
 
 from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
-from farandole.cli.output import print_line
+from farandole.cli.options import json_option
+from farandole.cli.output import print_json, print_line
 from farandole.cli.parameters import DurationParameter
 from farandole.events.time_format import utc_timestamp
 from farandole.operations.current_user import current_user
@@ -18,8 +19,11 @@ from farandole.operations.current_user import current_user
 @click.argument("target", metavar="ID|STAGE", shell_complete=shell_completion.complete_stages)
 @click.option("--for", "length", type=DurationParameter(), metavar="2h", help="For so long.")
 @click.option("--off", is_flag=True, help="Hear of it again.")
+@json_option
 @click.pass_obj
-def mute(context: CliContext, target: str, length: timedelta | None, off: bool) -> None:
+def mute(
+    context: CliContext, target: str, length: timedelta | None, off: bool, as_json: bool
+) -> None:
     """Send nothing about an incident or a stage for a while.
 
     Failures are still counted, and those that were added in the meantime are reported afterwards.
@@ -32,5 +36,8 @@ def mute(context: CliContext, target: str, length: timedelta | None, off: bool) 
     context.configure_logs()
     request = MuteRequest(target, current_user(), length)
     result = context.run(lambda installation: mute_target(installation, request))
+    if as_json:
+        print_json(result.to_data())
+        return
     state = f"muted until {utc_timestamp(result.until)}" if result.until else "muted no more"
     print_line(f"{result.target}: {state}")

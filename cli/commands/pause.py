@@ -10,10 +10,11 @@ from farandole.cli.context import CliContext
 from farandole.cli.options import (
     by_option,
     every_stage_option,
+    json_option,
     optional_stage_argument,
     require_stage_or_all,
 )
-from farandole.cli.output import print_line
+from farandole.cli.output import print_json, print_line
 from farandole.cli.parameters import DurationParameter
 from farandole.events.time_format import utc_timestamp
 from farandole.operations.current_user import current_user
@@ -24,9 +25,15 @@ from farandole.operations.current_user import current_user
 @every_stage_option
 @click.option("--for", "length", type=DurationParameter(), metavar="2h", help="For so long.")
 @by_option
+@json_option
 @click.pass_obj
 def pause(
-    context: CliContext, stage: str | None, every: bool, length: timedelta | None, by: str | None
+    context: CliContext,
+    stage: str | None,
+    every: bool,
+    length: timedelta | None,
+    by: str | None,
+    as_json: bool,
 ) -> None:
     """Let STAGE take no more events until it is resumed.
 
@@ -40,5 +47,8 @@ def pause(
     context.configure_logs()
     request = PauseRequest(by or current_user(), stage, length)
     result = context.run(lambda installation: pause_stage(installation, request))
+    if as_json:
+        print_json(result.to_data())
+        return
     until = f" until {utc_timestamp(result.until)}" if result.until else ""
     print_line(f"{result.target}: paused{until}")

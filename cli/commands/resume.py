@@ -8,10 +8,11 @@ from farandole.cli.context import CliContext
 from farandole.cli.options import (
     by_option,
     every_stage_option,
+    json_option,
     optional_stage_argument,
     require_stage_or_all,
 )
-from farandole.cli.output import print_line
+from farandole.cli.output import print_json, print_line
 from farandole.operations.current_user import current_user
 
 
@@ -19,8 +20,11 @@ from farandole.operations.current_user import current_user
 @optional_stage_argument
 @every_stage_option
 @by_option
+@json_option
 @click.pass_obj
-def resume(context: CliContext, stage: str | None, every: bool, by: str | None) -> None:
+def resume(
+    context: CliContext, stage: str | None, every: bool, by: str | None, as_json: bool
+) -> None:
     """Let a paused STAGE take events again.
 
     This works also if the whole pipeline was paused.
@@ -33,6 +37,9 @@ def resume(context: CliContext, stage: str | None, every: bool, by: str | None) 
     context.configure_logs()
     request = ResumeRequest(by or current_user(), stage)
     result = context.run(lambda installation: resume_stage(installation, request))
+    if as_json:
+        print_json(result.to_data())
+        return
     if not result.resumed:
         print_line(f"{result.target}: nothing is paused")
     for name, pause in result.resumed.items():

@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from farandole.cli.rendering.counts import count_text
-from farandole.cli.rendering.tables import format_columns
+from farandole.cli.rendering.tables import alarm_count, format_columns
 from farandole.events.json_text import indent_json, parse_json
 from farandole.events.next_step import CommandLine
+from farandole.events.number_format import grouped
 from farandole.events.run_ids import RUN_ID_PATTERN
 from farandole.events.safe_text import escape_harmful, single_line
-from farandole.events.time_format import format_timestamp, format_timestamp_ms
+from farandole.events.time_format import format_recent, format_recent_ms, format_timestamp
 from farandole.operations.dead_letters.discard import DiscardResult
 from farandole.operations.dead_letters.failure_kinds import FailureKind
 from farandole.operations.dead_letters.letter_queries import LetterResult, LetterSummary
@@ -32,10 +33,10 @@ def kind_lines(kinds: Sequence[FailureKind]) -> list[str]:
             kind.stage,
             kind.fingerprint,
             _title(kind.error, kind.title),
-            f"{kind.open:,}",
-            f"{kind.replayed + kind.discarded:,}",
-            format_timestamp_ms(kind.first),
-            format_timestamp_ms(kind.last),
+            alarm_count(kind.open),
+            grouped(kind.replayed + kind.discarded),
+            format_recent_ms(kind.first),
+            format_recent_ms(kind.last),
             kind.letter,
         )
         for kind in kinds
@@ -49,7 +50,7 @@ def summary_lines(letters: Sequence[LetterSummary]) -> list[str]:
     rows += [
         (
             letter.name,
-            format_timestamp(letter.time),
+            format_recent(letter.time),
             _title(letter.error, letter.title),
             single_line(letter.run),
             _settled_text(letter),
@@ -195,9 +196,9 @@ def _settled_before_line(stage: str, count: int) -> Iterator[str]:
 def _outcome_line(stage: str, done: int, how: str, expired: int, by_others: int) -> str:
     line = f"{stage}: {count_text(done, 'letter')} {how}"
     if expired:
-        line += f"; {expired:,} are kept no longer"
+        line += f"; {grouped(expired)} are kept no longer"
     if by_others:
-        line += f"; {by_others:,} had been settled by somebody else by then"
+        line += f"; {grouped(by_others)} had been settled by somebody else by then"
     return line
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.tables import format_columns
+from farandole.events.number_format import grouped
 
 if TYPE_CHECKING:
     from farandole.operations.deletion.delete import DeletionResult
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def plan_lines(plan: DeletionPlan) -> Iterator[str]:
     """Yield what would go, what is not finished, and what stands in the way."""
     rows = [["topic", "partitions", "offsets"]]
-    rows += [[each.topic, f"{each.partitions:,}", f"{each.offsets:,}"] for each in plan.topics]
+    rows += [[each.topic, grouped(each.partitions), grouped(each.offsets)] for each in plan.topics]
     yield from format_columns(rows)
     yield ""
     yield (

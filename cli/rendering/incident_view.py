@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from farandole.cli.rendering.tables import format_columns
+from farandole.cli.rendering.tables import Alarm, format_columns
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.next_step import CommandLine
+from farandole.events.number_format import grouped
 from farandole.events.safe_text import escape_harmful, single_line
-from farandole.events.time_format import format_day_time, format_timestamp
+from farandole.events.time_format import format_day_time, format_recent, format_timestamp
 from farandole.notifier.incident_text import lanes_text
 from farandole.notifier.suggested_commands import dead_selection_options
 from farandole.operations.incidents.incident_rows import incident_state
@@ -26,10 +27,10 @@ def incident_table(incidents: Sequence[Incident]) -> list[str]:
             incident.id,
             _place(incident),
             _short_title(incident),
-            incident_state(incident, now),
-            f"{incident.count:,}",
-            format_day_time(incident.opened),
-            format_day_time(incident.last),
+            _state(incident, now),
+            grouped(incident.count),
+            format_recent(incident.opened, now),
+            format_recent(incident.last, now),
         )
         for incident in incidents
     ]
@@ -59,7 +60,7 @@ def _count_lines(incident: Incident) -> Iterator[str]:
         yield f"  {escape_harmful(incident.said)}"
     else:
         yield (
-            f"{state}; {incident.count:,} events died since {since} UTC, the last one at "
+            f"{state}; {grouped(incident.count)} events died since {since} UTC, the last one at "
             f"{last}, under {single_line(incident.version)}"
         )
 
@@ -101,6 +102,11 @@ def _next_commands(incident: Incident, command_line: CommandLine) -> Iterator[st
     if incident.resolved is None:
         yield command_line("ack", incident.id)
         yield command_line("mute", incident.id, "--for", "2h")
+
+
+def _state(incident: Incident, now: datetime) -> str:
+    state = incident_state(incident, now)
+    return Alarm(state) if state == "open" else state
 
 
 def _place(incident: Incident) -> str:

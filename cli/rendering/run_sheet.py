@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from farandole.cli.rendering.tables import format_columns
 from farandole.events.next_step import CommandLine, plain_command_line
+from farandole.events.number_format import format_rate, grouped
 from farandole.events.outcome import RECORDED, Outcome
 from farandole.events.run_row import edge_name, split_edge_name
 from farandole.events.safe_text import escape_harmful
@@ -25,8 +26,8 @@ def progress_line(sheet: RunResult) -> str:
     """Return one line about a running run."""
     time = "" if sheet.seconds is None else format_elapsed(sheet.seconds)
     return _safe_line(
-        f"{sheet.status}, {time}: {sheet.settled:,} settled, {sheet.in_flight:,} in flight, "
-        f"{sheet.dead:,} dead"
+        f"{sheet.status}, {time}: {grouped(sheet.settled)} settled, "
+        f"{grouped(sheet.in_flight)} in flight, {grouped(sheet.dead)} dead"
     )
 
 
@@ -49,7 +50,7 @@ def _sheet_lines(sheet: RunResult, command_line: CommandLine) -> Iterator[str]:
             table.append([label, *_edge_cells(edge, outcomes)])
         else:
             count = sheet.leaves.get(event_type) if stage is None else None
-            table.append([label, "" if count is None else f"{count:,}", *[""] * (len(head) - 2)])
+            table.append([label, "" if count is None else grouped(count), *[""] * (len(head) - 2)])
     yield from format_columns(table)
     if sheet.problems:
         yield ""
@@ -89,8 +90,8 @@ def _edge_cells(edge: RunEdgeResult, outcomes: Sequence[Outcome]) -> list[str]:
     counts += [edge.count(outcome) for outcome in outcomes]
     counts.append(edge.in_flight)
     return [
-        *(f"{count:,}" for count in counts),
+        *(grouped(count) for count in counts),
         format_elapsed(edge.age) if edge.consumed else "",
         "" if edge.seconds_each is None else format_short_elapsed(edge.seconds_each),
-        "" if edge.rate is None else f"{edge.rate:,.0f}",
+        "" if edge.rate is None else format_rate(edge.rate),
     ]

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from farandole.cli.rendering.control_text import pause_text
-from farandole.cli.rendering.tables import format_columns
+from farandole.cli.rendering.tables import Alarm, format_columns
 from farandole.events.failure_fingerprint import failure_title
 from farandole.events.next_step import CommandLine
+from farandole.events.number_format import grouped
 from farandole.events.number_ranges import format_ranges
 from farandole.events.safe_text import single_line
 from farandole.events.time_format import utc_timestamp
@@ -65,7 +66,7 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
         without = [stage for stage, workers in status.workers.items() if not workers]
         if without:
             every = "any stage" if len(without) == len(status.workers) else ", ".join(without)
-            yield f"no worker is running for {every}: {command_line('up')}"
+            yield Alarm(f"no worker is running for {every}: {command_line('up')}")
         for stage, pause in status.paused.items():
             yield f"{stage} is {pause_text(pause)}"
         for stage, waiting in status.waiting.items():
@@ -73,9 +74,9 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
         for stage, states in {**status.stages, **draining}.items():
             yield from _trouble_lines(stage, states)
         for stage, inputs in status.lost.items():
-            yield _lost_line(stage, inputs, command_line)
+            yield Alarm(_lost_line(stage, inputs, command_line))
         for topic in status.changed_topics:
-            yield topic.text(command_line)
+            yield Alarm(topic.text(command_line))
         for reader in status.uncounted_readers:
             yield _reader_line(reader)
         for stage, program in status.programs.items():
@@ -95,7 +96,8 @@ def _trouble_lines(stage: str, inputs: Sequence[InputState]) -> Iterator[str]:
         if each.trouble:
             places.setdefault(each.trouble, []).append(f"{each.event}/{each.partition}")
     for trouble, at in places.items():
-        yield single_line(f"the last try of {stage} at {', '.join(at)} failed: {trouble}")
+        text = f"the last try of {stage} at {', '.join(at)} failed: {trouble}"
+        yield Alarm(single_line(text))
 
 
 def _lost_line(stage: str, inputs: Sequence[LostInput], command_line: CommandLine) -> str:
@@ -117,7 +119,7 @@ def _router_lines(report: Mapping[str, Any] | None) -> Iterator[str]:
     if report is None:
         return
     if report["findings"]:
-        yield f"the router refuses {report['file']}:"
+        yield Alarm(f"the router refuses {report['file']}:")
         yield from (f"  {finding}" for finding in report["findings"])
     if report["waiting"]:
         yield f"the router waits with {report['file']}:"
@@ -133,12 +135,14 @@ def _stage_rows(
         for index, event in enumerate(dict.fromkeys(each.event for each in inputs)):
             partitions = [each for each in inputs if each.event == event]
             by_partition = " ".join(
-                "none" if each.committed is None else f"{each.lag:,}" for each in partitions
+                "none" if each.committed is None else grouped(each.lag) for each in partitions
             )
             lag = sum(each.lag for each in partitions)
             # They are counts of a stage, not of each of its inputs.
             waiting, dead = ("" if index else str(count) for count in of_stage)
-            rows.append((stage, event, f"{lag:,}", waiting, dead, by_partition))
+            if dead not in ("", "0"):
+                dead = Alarm(dead)
+            rows.append((stage, event, grouped(lag), waiting, dead, by_partition))
     return rows
 
 
@@ -168,9 +172,9 @@ def waiting_lines(stage: str, waiting: WaitingEvents) -> list[str]:
 def _notification_lines(backlog: NotificationBacklog, command_line: CommandLine) -> Iterator[str]:
     if backlog.open:
         noun = "incident is" if backlog.open == 1 else "incidents are"
-        yield f"{backlog.open} {noun} open: {command_line('incidents')}"
+        yield Alarm(f"{backlog.open} {noun} open: {command_line('incidents')}")
     if backlog.unread:
-        unread = f"{backlog.unread:,} offsets of dead letters"
+        unread = f"{grouped(backlog.unread)} offsets of dead letters"
         yield f"the notifier has {unread} to read; if none runs: {command_line('notify')}"
     if backlog.waiting and backlog.waiting_since is not None:
         noun = "notice waits" if backlog.waiting == 1 else "notices wait"

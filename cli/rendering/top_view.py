@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from farandole.cli.rendering.tables import format_columns
 from farandole.events.next_step import CommandLine, NextStep
+from farandole.events.number_format import format_rate, format_share, grouped
+from farandole.events.time_format import format_elapsed, format_short_elapsed
 
 if TYPE_CHECKING:
     from farandole.operations.status.stage_rates import RatesResult
@@ -13,12 +16,12 @@ if TYPE_CHECKING:
 _COLUMN_HEADS = (
     "pipeline",
     "stage",
-    "rate/s",
-    "1 min",
-    "10 min",
-    "handling ms",
-    "age s",
-    "dead %",
+    "10 s (/s)",
+    "1 min (/s)",
+    "10 min (/s)",
+    "each",
+    "oldest",
+    "dead (%)",
     "last",
 )
 
@@ -28,7 +31,7 @@ def rates_lines(rates: RatesResult, now: float) -> list[str]:
     in seconds of the epoch."""
     lines = [f"! {rates.trouble}"] if rates.trouble else []
     if rates.unread and rates.trouble_code != "catching_up":
-        lines.append(f"! {rates.unread:,} offsets of the ledger are not counted yet")
+        lines.append(f"! {grouped(rates.unread)} offsets of the ledger are not counted yet")
     rows = [_stage_row(stage, now) for stage in rates.stages]
     if not rows:
         return [*lines, "no stage did anything yet"]
@@ -43,8 +46,8 @@ def rates_summary(rates: RatesResult, command_line: CommandLine) -> str:
     rate = sum(minute["rate"] for minute in minutes)
     oldest = max((minute["age"] or 0.0 for minute in minutes), default=0.0)
     return (
-        f"over the last minute {rate:,.1f} events a second were settled, the oldest "
-        f"{oldest:,.1f} s old; {NextStep('stage by stage', ('top',)).text(command_line)}"
+        f"over the last minute {format_rate(rate)} events/s were settled, the oldest "
+        f"{format_elapsed(oldest)} old; {NextStep('stage by stage', ('top',)).text(command_line)}"
     )
 
 
@@ -53,13 +56,14 @@ def _stage_row(stage: dict[str, Any], now: float) -> tuple[str, ...]:
     return (
         stage["pipeline"],
         stage["stage"],
-        *(f"{span['rate']:,.1f}" for span in (short, minute, ten)),
-        _or_dash(minute["handling_ms"], "{:,.2f}"),
-        _or_dash(minute["age"], "{:,.1f}"),
-        _or_dash(ten["dead_share"], "{:.1%}"),
-        f"{max(0.0, now - stage['last']):,.0f} s ago",
+        *(format_rate(span["rate"]) for span in (short, minute, ten)),
+        _or_empty(minute["handling_ms"], lambda ms: format_short_elapsed(ms / 1000)),
+        _or_empty(minute["age"], format_elapsed),
+        _or_empty(ten["dead_share"], format_share),
+        f"{format_elapsed(max(0.0, now - stage['last']))} ago",
     )
 
 
-def _or_dash(value: float | None, number_format: str) -> str:
-    return "-" if value is None else number_format.format(value)
+def _or_empty(value: float | None, write: Callable[[float], str]) -> str:
+    """Return a number as it is written; empty if it is unknown."""
+    return "" if value is None else write(value)

@@ -13,6 +13,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import settlement_record
+from farandole.events.number_format import grouped
 from farandole.events.record import Record
 from farandole.events.row_format import NewerFormatError
 
@@ -30,7 +31,7 @@ class OpenLetterCount:
     were counted may be settled."""
 
     def __str__(self) -> str:
-        return f"{self.count:,}{'+' if self.more else ''}"
+        return f"{grouped(self.count)}{'+' if self.more else ''}"
 
 
 async def count_open_letters(

@@ -38,6 +38,7 @@ from farandole.broker.broker_errors import (
 )
 from farandole.broker.transactions import FencedProducer, fenced_producer, uninterrupted
 from farandole.events import settlement_record
+from farandole.events.number_format import grouped
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
 from farandole.operations.dead_letters.dead_letter_store import DeadLetterStore
@@ -199,8 +200,8 @@ async def settle_letters(
             fruitless = 0 if outcome.done > before else fruitless + 1
             if fruitless >= MAX_FRUITLESS_TRIES or isinstance(error, UnreachableError):
                 raise UnfinishedOrderError(
-                    f"{order.stage}: at least {outcome.done:,} letters are {order.how}, then "
-                    f"nothing more could be done ({type(error).__name__}: {error}); the same "
+                    f"{order.stage}: at least {grouped(outcome.done)} letters are {order.how}, "
+                    f"then nothing more could be done ({type(error).__name__}: {error}); the same "
                     "command again goes on where this one ended"
                 ) from None
             await asyncio.sleep(_BACKOFF.delay(fruitless + 1))

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.topic_reader import scan
+from farandole.events.number_format import grouped
 from farandole.events.record import Record
 from farandole.events.settlement_record import is_settlement
 from farandole.operations.errors import InvalidRequestError, operation_stream
@@ -52,7 +53,7 @@ async def read_records(
     if (request.event_type is None) == (request.dead_stage is None):
         raise InvalidRequestError("invalid_request", "name either an event type or a stage")
     if request.last is not None and not 0 < request.last <= MAX_LAST:
-        raise InvalidRequestError("invalid_request", f"ask for 1 to {MAX_LAST:,} records")
+        raise InvalidRequestError("invalid_request", f"ask for 1 to {grouped(MAX_LAST)} records")
     settings = installation.settings
     versions = await installation.versions()
     version = versions[max(versions)]

@@ -20,6 +20,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.events import retry_record
+from farandole.events.number_format import grouped
 from farandole.events.record import Record
 from farandole.events.record_time import past_time
 from farandole.events.row_format import NewerFormatError
@@ -56,7 +57,7 @@ class WaitingEvents:
     """The lanes that have an open breaker."""
 
     def __str__(self) -> str:
-        return f"{self.count:,}{'+' if self.more else ''}"
+        return f"{grouped(self.count)}{'+' if self.more else ''}"
 
 
 RetryRowState = datetime | OpenBreakerLane | None

@@ -26,8 +26,8 @@ def test_a_terminal_has_one_line_that_is_cleared_at_the_end() -> None:
             progress.show("line.priced", n * 1000, 3000)
             clock.now += 1
     assert stream.getvalue() == (
-        "\r\x1b[Kline.priced: 1,000 of 3,000\r\x1b[Kline.priced: 2,000 of 3,000"
-        "\r\x1b[Kline.priced: 3,000 of 3,000\r\x1b[K"
+        "\r\x1b[Kline.priced: 1\u202f000 of 3\u202f000\r\x1b[Kline.priced: 2\u202f000 of 3\u202f000"
+        "\r\x1b[Kline.priced: 3\u202f000 of 3\u202f000\r\x1b[K"
     )
 
 

@@ -69,17 +69,17 @@ opened 2026-09-21 14:13:20 UTC by order-lines.feed.requested/0/0, 1 min 00 s ago
 └─ feed.requested
    └─ [ingest]                          1         1        1        0     0       0          0   12 ms   1.5 s
       └─ line.ingested
-         ├─ [validate]             10,000    10,000    9,990        7     3       0          0  250 ms  1.0 ms  5,000
+         ├─ [validate]             10 000    10 000    9 990        7     3       0          0  250 ms  1.0 ms  5 000
          │  └─ line.validated
-         │     └─ [load]            9,990     9,992    9,992        0     0       0         -2  250 ms  1.0 ms  4,996
-         │        └─ line.loaded   19,980
-         └─ [enrich]               10,000     9,990    9,988        0     0       2         12  250 ms  1.0 ms  4,995
+         │     └─ [load]            9 990     9 992    9 992        0     0       0         -2  250 ms  1.0 ms  4 996
+         │        └─ line.loaded   19 980
+         └─ [enrich]               10 000     9 990    9 988        0     0       2         12  250 ms  1.0 ms  4 995
             └─ line.enriched
-               └─ [load] (above)    9,988     9,988    9,988        0     0       0          0  250 ms  1.0 ms  4,994
+               └─ [load] (above)    9 988     9 988    9 988        0     0       0          0  250 ms  1.0 ms  4 994
 
 it was expected to complete in time, and did not
 validate: 3 line.ingested died: farandole dead --stage validate --run abcdefghijklm says why
-enrich: 10 line.ingested in flight, and none was settled for 58.0 s
+enrich: 10 line.ingested in flight, and none was settled for 58 s
 enrich: 2 line.ingested are parked, to be tried again
 load has settled 2 more line.validated than were emitted: farandole audit abcdefghijklm names them
 load has settled as many line.enriched as were emitted, and not the same ones: farandole audit abcdefghijklm names them
@@ -118,7 +118,7 @@ RUNNING = {"status": "running", "closed": None}
             one(differs=1),
         ),
         (
-            ["s: 3 a in flight, and none was settled for 58.0 s"],
+            ["s: 3 a in flight, and none was settled for 58 s"],
             one(consumed=1, differs=5, row=RUNNING),
         ),
         ([], one(consumed=1, differs=5, last=NOW - 100, row=RUNNING)),

@@ -88,7 +88,9 @@ def test_a_row_is_read_as_it_was_written() -> None:
         (0, "0 ms"),
         (0.9994, "999 ms"),
         (0.9996, "1.0 s"),
-        (59.96, "1 min 00 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 00 s"),
         (3599.4, "59 min 59 s"),
         (3600, "1 h 00 min"),
         (86_399, "1 d 00 h"),
@@ -120,7 +122,7 @@ class TestOnKafka:
             "run          pipeline       status                              opened (UTC)"
             "        took  events  dead  in flight\n"
             "newer        order-lines@1  completed with dead letters  2026-09-21 14:13:20"
-            "      12.5 s       1     0          0\n"
+            "        12 s       1     0          0\n"
             "older        order-lines@1  completed                    2026-09-21 14:12:20"
             "  1 min 00 s       1     0          0\n"
             "evil\\x1b[2J  order-lines@1  failed ok                    2026-09-21 14:11:50"

@@ -102,8 +102,8 @@ def test_an_unknown_name_comes_with_the_nearest_one() -> None:
 def test_a_reason_has_a_sentence() -> None:
     reason = Reason("ledger_stopped", {"behind": 1200})
     assert reason_text(reason) == (
-        "the ledger is not running, and 1,200 offsets behind: its figures are those of when it "
-        "ended; farandole up runs it"
+        "the ledger is not running, and 1\u202f200 offsets behind: its figures are those of when "
+        "it ended; farandole up runs it"
     )
     assert reason.to_data() == {"code": "ledger_stopped", "fields": {"behind": 1200}}
 

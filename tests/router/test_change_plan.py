@@ -92,7 +92,7 @@ def test_an_inserted_stage_is_read_like_this() -> None:
         "p@7 → p@8",
         "  + stage  screen           subscribes line.validated, emits line.screened",
         "  ~ stage  enrich           subscribes line.validated → line.screened"
-        "      (1,204 unread drain under @7)",
+        "      (1\u202f204 unread drain under @7)",
         "  + topic  p.line.screened  4 partitions, kept 7d",
         "2 to add, 1 to change, 0 to remove",
     ]
@@ -262,15 +262,15 @@ def test_unread_events_are_counted_once_in_a_line() -> None:
     (line,) = change_lines(
         planned(without, facts(unread={("load", "line.enriched"): 9043})).changes
     )
-    assert line.count("9,043") == 1
-    assert line.endswith("(--allow unread)      (9,043 unread drain under @7)")
+    assert line.count("9\u202f043") == 1
+    assert line.endswith("(--allow unread)      (9\u202f043 unread drain under @7)")
 
 
 def test_offsets_that_were_not_read_are_an_upper_bound() -> None:
     known = facts(unread={("enrich", "line.validated"): 50_666})
     known = replace(known, unread=tuple(u._replace(at_most=True) for u in known.unread))
     (change,) = [c for c in planned(SCREENED, known).changes if c.name == "enrich"]
-    assert change.drains == "up to 50,666 unread drain under @7"
+    assert change.drains == "up to 50\u202f666 unread drain under @7"
 
 
 def test_an_event_type_that_goes_away_with_unread_events_is_dangerous() -> None:
