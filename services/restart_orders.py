@@ -15,7 +15,6 @@ from farandole.services.supervisor import Supervisor
 
 log = structlog.get_logger()
 
-
 _REOPEN_SECONDS = 5.0  # after Kafka could not be read
 
 
@@ -23,6 +22,7 @@ async def follow_restart_orders(supervisor: Supervisor, settings: Settings, pipe
     """Restart services as control documents order it, until cancelled. An order that is there at
     the start is none to processes that have started since."""
     executed: set[str] | None = None
+    reported = ""
     while True:
         try:
             async with follow_table(settings, settings.names.control_topic) as follower:
@@ -32,10 +32,12 @@ async def follow_restart_orders(supervisor: Supervisor, settings: Settings, pipe
                         if executed is not None and order.id not in executed:
                             log.info("restart.ordered", stage=order.stage, by=order.by)
                             supervisor.restart({order.stage} if order.stage else None)
-                    executed = {order.id for order in orders}
+                    executed = (executed or set()) | {order.id for order in orders}
                     await follower.next_change()
         except BrokerError as error:
-            log.warning("restart.unread", why=str(error))
+            if str(error) != reported:  # not every few seconds, where a right is missing for good
+                reported = str(error)
+                log.warning("restart.unread", why=reported)
             await asyncio.sleep(_REOPEN_SECONDS)
 
 
