@@ -103,7 +103,7 @@ def _edge_dead(fields: Fields, command_line: CommandLine) -> str:
 def _edge_unproven(fields: Fields, _: CommandLine) -> str:
     return (
         f"{fields['stage']}: its program has no transactions, so nothing proves that all results of"
-        f" {fields['events']:,} {fields['event_type']} are there"
+        f" {grouped(fields['events'])} {fields['event_type']} are there"
     )
 
 

@@ -57,7 +57,7 @@ MAX_LAST = 100_000  # farandole.operations.events.read_records.MAX_LAST, without
     "file",
     metavar="FILE",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    help="Write them to a file that `trigger --file` reads; - for standard output.",
+    help="Write them to a file that `try` and `trigger --file` read; - for standard output.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="With id, run, key, position and time of each."

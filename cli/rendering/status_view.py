@@ -83,7 +83,7 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
             if program.unread and not program.members:
                 yield (
                     f"no program handles {stage}: the group {program.group} has no member;"
-                    f" {program.unread:,} unread; start your program"
+                    f" {grouped(program.unread)} unread; start your program"
                 )
     yield ""
     yield from _router_lines(status.router)

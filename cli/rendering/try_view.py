@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from farandole.cli.rendering.tables import format_columns
+from farandole.cli.rendering.tables import Alarm, format_columns
+from farandole.events.number_format import grouped
 from farandole.events.outcome import RECORDED, Outcome
 from farandole.events.safe_text import escape_harmful, single_line
 from farandole.events.time_format import format_short_elapsed
@@ -47,7 +48,7 @@ def _step_lines(step: StepResult, lead: str, below: str) -> Iterator[str]:
     elif step.error is not None:
         tries = "" if step.attempts == 1 else f" after {step.attempts} tries"
         why = single_line(f"{step.error}: {step.message}")
-        yield f"{lead}[{step.stage}]{took}  dead{tries}: {why}"
+        yield Alarm(f"{lead}[{step.stage}]{took}  dead{tries}: {why}")
         for line in (step.traceback or "").rstrip().splitlines()[1:-1]:
             yield f"{below}{escape_harmful(line)}"
     else:
@@ -67,5 +68,5 @@ def _sheet_lines(result: TryResult) -> Sequence[str]:
     rows = [["", *columns]]
     for name, edge in result.edges.items():
         event_type, _, stage = name.partition(">")
-        rows.append([f"{event_type} → [{stage}]", *(f"{edge[each]:,}" for each in columns)])
+        rows.append([f"{event_type} → [{stage}]", *(grouped(edge[each]) for each in columns)])
     return format_columns(rows)
