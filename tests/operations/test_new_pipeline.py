@@ -46,7 +46,7 @@ def test_it_lints_without_a_warning(folder: Path) -> None:
 
 
 def test_its_test_passes(folder: Path) -> None:
-    tested = run(folder, "pytest", "-q")
+    tested = run(folder, "pytest", "-q", "-p", "farandole.testing.pytest_plugin")
     assert tested.returncode == 0, tested.stdout
 
 

@@ -1,23 +1,29 @@
 """Is a sale joined with its product, and told from a loss?"""
 
-import pytest
-from farandole import Reject
+from farandole.testing import Pipeline
 
-from sales.enrich import enrich
-from sales.margin import margin
 from sales.models import Loss, Sale, ValuedSale
 
 
-def test_a_sale_has_the_name_and_the_cost_of_its_product() -> None:
-    valued = margin(enrich(Sale(product="p1", pieces=2, paid_cents=900)))
-    assert valued == ValuedSale(product="p1", name="green tea", margin_cents=300)
+def test_a_sale_has_the_name_and_the_cost_of_its_product(pipeline: Pipeline) -> None:
+    pipeline.send("sale.made", Sale(product="p1", pieces=2, paid_cents=900))
+    report = pipeline.run()
+    (valued,) = pipeline.emitted("sale.valued")
+    expected = ValuedSale(product="p1", name="green tea", margin_cents=300)
+    assert valued.read(ValuedSale) == expected
+    assert pipeline.emitted("loss.made") == []
+    assert report.is_balanced
 
 
-def test_a_sale_below_cost_is_a_loss() -> None:
-    lost = margin(enrich(Sale(product="p3", pieces=1, paid_cents=1500)))
-    assert lost == Loss(product="p3", name="teapot", loss_cents=300)
+def test_a_sale_below_cost_is_a_loss(pipeline: Pipeline) -> None:
+    pipeline.send("sale.made", Sale(product="p3", pieces=1, paid_cents=1500))
+    pipeline.run()
+    (lost,) = pipeline.emitted("loss.made")
+    assert lost.read(Loss).loss_cents == 300
 
 
-def test_an_unknown_product_is_rejected() -> None:
-    with pytest.raises(Reject):
-        enrich(Sale(product="p9", pieces=1, paid_cents=1))
+def test_an_unknown_product_is_rejected(pipeline: Pipeline) -> None:
+    pipeline.send("sale.made", Sale(product="p9", pieces=1, paid_cents=1))
+    pipeline.run()
+    (letter,) = pipeline.dead_letters("enrich")
+    assert letter.message == "there is no product 'p9'"
