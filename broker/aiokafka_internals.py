@@ -59,7 +59,8 @@ try:
     # own assignor), `connection_diagnosis.py` (asking a server by hand why it refuses us: aiokafka
     # only logs it), `record_batch.py` (batches whose headers are encoded once for each lane),
     # `fetched_batches.py` (batches that are too large when they are decompressed),
-    # `group_offsets.py`, `topic_ids.py` (requests that are newer than aiokafka).
+    # `group_offsets.py`, `topic_metadata.py`, `cluster_facts.py` (requests that are newer than
+    # aiokafka).
     from aiokafka import client as network
     from aiokafka.admin.config_resource import ConfigResource as ConfigResource
     from aiokafka.admin.config_resource import ConfigResourceType as ConfigResourceType
@@ -102,6 +103,7 @@ try:
     from aiokafka.producer.sender import TxnOffsetCommitHandler as TxnOffsetCommitHandler
     from aiokafka.producer.transaction_manager import TransactionManager, TransactionState
     from aiokafka.protocol import types as types
+    from aiokafka.protocol.admin import ApiVersionRequest as ApiVersionRequest
     from aiokafka.protocol.admin import DeleteGroupsRequest
     from aiokafka.protocol.api import Request as Request
     from aiokafka.protocol.api import RequestStruct as RequestStruct

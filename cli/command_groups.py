@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Look at it": (
         "status", "runs", "run", "dead", "tail", "trace", "top", "incidents", "audit", "config",
+        "doctor",
     ),
     "Act on it": (
         "pause", "resume", "restart", "cancel", "ack", "mute", "seek", "delete", "backup",
