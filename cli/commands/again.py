@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=shell_completion.complete_runs)
 @json_option
 @click.pass_obj
 def again(context: CliContext, run_id: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
@@ -14,7 +15,9 @@ _EXIT_CODES = {"agree": 0, "differ": 1, "unverifiable": 2}
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument(
+    "run_id", metavar="[RUN]", required=False, shell_complete=shell_completion.complete_runs
+)
 @json_option
 @click.pass_obj
 def audit(context: CliContext, run_id: str | None, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import by_option, json_option
 from farandole.cli.output import print_json, print_line
@@ -12,7 +13,7 @@ from farandole.operations.current_user import current_user
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=shell_completion.complete_runs)
 @by_option
 @json_option
 @click.pass_obj

@@ -40,7 +40,13 @@ def _filter_options(command: CommandFunction) -> CommandFunction:
             click.option(
                 "--stage", metavar="STAGE", shell_complete=shell_completion.complete_stages
             ),
-            click.option("--run", "run_id", metavar="RUN", help="Of this run."),
+            click.option(
+                "--run",
+                "run_id",
+                metavar="RUN",
+                help="Of this run.",
+                shell_complete=shell_completion.complete_runs,
+            ),
             click.option("--fingerprint", metavar="WORD", help="Of this kind."),
             click.option(
                 "--since", type=MomentParameter(), metavar="2h", help="Died in the last 2 h."

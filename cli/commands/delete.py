@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("pipeline", metavar="PIPELINE")
+@click.argument("pipeline", metavar="PIPELINE", shell_complete=shell_completion.complete_pipelines)
 @click.option("--yes", "confirmed", metavar="PIPELINE", help="Its name again: do not ask.")
 @json_option
 @click.pass_obj

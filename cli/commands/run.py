@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_json_line, print_line
@@ -23,7 +24,7 @@ _PRINT_INTERVAL = 1.0  # seconds, the shortest interval between two outputs of a
 
 
 @click.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", shell_complete=shell_completion.complete_runs)
 @click.option("--watch", is_flag=True, help="Go on until the run is closed.")
 @click.option("--again", "repeated", is_flag=True, help="Begin it anew: farandole again ID")
 @json_option

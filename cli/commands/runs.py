@@ -6,6 +6,7 @@ import time
 
 import click
 
+from farandole.cli import shell_completion
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
@@ -13,7 +14,12 @@ from farandole.cli.parameters import MomentParameter
 
 
 @click.command()
-@click.option("--pipeline", metavar="NAME", help="Of this pipeline alone.")
+@click.option(
+    "--pipeline",
+    metavar="NAME",
+    help="Of this pipeline alone.",
+    shell_complete=shell_completion.complete_pipelines,
+)
 @click.option("--status", metavar="WORDS", help="running, failed, … or how it begins.")
 @click.option(
     "--since", type=MomentParameter(), metavar="2h", help="Opened in the last 2 h, or since then."

@@ -134,6 +134,7 @@ def test_each_shell_gets_a_script(call: Call, shell: str) -> None:
         ("farandole -C {folder} work va", {"validate"}),
         ("farandole -C {folder} tail line.p", {"line.priced"}),
         ("farandole -C {folder} trigger ", {"feed.requested"}),
+        ("farandole -C {folder} add stage new --after line.p", {"line.priced"}),
         ("farandole -C {folder}/.. work va", set()),
     ],
 )
