@@ -90,8 +90,12 @@ def topology(chains: list[Chain]) -> str:
     events, stages = [], []
     for number, chain in enumerate(chains):
         key = ", key: key" if chain.is_keyed else ""
+        emitted = len(chain.kinds) - (chain.kinds[-1] == "ends")
+        events += [
+            f"  c{number}.e{step}: {{partitions: {chain.partitions}{key}}}"
+            for step in range(emitted + 1)
+        ]
         for step, kind in enumerate(chain.kinds):
-            events.append(f"  c{number}.e{step}: {{partitions: {chain.partitions}{key}}}")
             subscribed = f"c{number}.e{step}"
             function, more = kind, ""
             if kind == "filtered":
