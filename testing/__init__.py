@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if not __name__.startswith("farandole."):
     raise ImportError("testing is a part of farandole: import farandole.testing")
 
 if TYPE_CHECKING:
+    from farandole.testing.loaded_topology import TopologyError
+    from farandole.testing.memory_cluster import NotAtRestError
     from farandole.testing.pipeline import Pipeline
-    from farandole.testing.results import DeadLetter, Event, Unsent
+    from farandole.testing.results import DeadLetter, Event, Report, Unsent
 
-__all__ = ["DeadLetter", "Event", "Pipeline", "Unsent"]
+__all__ = [
+    "DeadLetter", "Event", "NotAtRestError", "Pipeline", "Report", "TopologyError", "Unsent",
+]  # fmt: skip
+_MODULES = {
+    "NotAtRestError": "memory_cluster", "Pipeline": "pipeline", "TopologyError": "loaded_topology",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: the pytest plugin must cost nothing."""
-    if name == "Pipeline":
-        from farandole.testing.pipeline import Pipeline
-
-        return Pipeline
-    if name in __all__:
-        from farandole.testing import results
-
-        return getattr(results, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'results')}"), name)

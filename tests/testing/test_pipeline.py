@@ -10,9 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from farandole.events.outcome import Outcome
-from farandole.testing import Pipeline
-from farandole.testing.loaded_topology import TopologyError
-from farandole.testing.memory_cluster import NotAtRestError
+from farandole.testing import NotAtRestError, Pipeline, TopologyError
 from tests.testing.projects import SHOP, TOPOLOGY, write_project
 
 
