@@ -79,9 +79,6 @@ class EventTree:
     def _parked(self) -> set[tuple[str, Place]]:
         return {*self._read_parked()}
 
-    def __getitem__(self, place: Place) -> Event:
-        return self._events[place]
-
     def steps(self, event: Event) -> Sequence[StageStep]:
         """Return what each stage that subscribes to an event has made of it."""
         return self._steps.get(_place(event), ())
