@@ -16,12 +16,12 @@ from typing import Any
 import orjson
 import structlog
 
-from benchmarks import books, hop, in_memory, latency, pipeline, retries, rewiring
+from benchmarks import books, hop, in_memory, latency, pipeline, retries, rewiring, startup
 from benchmarks.peers import race, verdict
 from farandole.broker import embedded_kafka, java_runtime
 from farandole.broker.settings import Settings
 
-PARTS = ("memory", "hop", "latency", "pipeline", "rewiring", "books", "retries", "peers")
+PARTS = ("memory", "hop", "latency", "pipeline", "rewiring", "books", "retries", "startup", "peers")
 # The defaults of --lines and --rounds. There are few for the peers, since nine of them take long.
 LINES = {
     "memory": 5_000,
@@ -84,6 +84,9 @@ async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
                     settings(), lines, rounds, arguments.limit, arguments.down,
                     arguments.flood or (),
                 )  # fmt: skip
+            if "startup" in wanted:
+                print("starts of a Kafka after a light load")
+                results["startup"] = await startup.measure(arguments.hours or startup.HOURS)
             if "peers" in wanted:
                 lines, rounds = _size(arguments, "peers")
                 print(f"one hop beside the peers, {lines:,} lines a round")
@@ -117,6 +120,9 @@ def main() -> None:
         "--flood", action="append", choices=retries.FLOODS, metavar="NAME",
         help=f"of retries this alone: {', '.join(map(repr, retries.FLOODS))}",
     )  # fmt: skip
+    parser.add_argument(
+        "--hours", action="append", type=float, help=f"of load; by default {startup.HOURS}"
+    )
     parser.add_argument("--triggers", type=int, default=400)
     parser.add_argument("--weeks", type=int, default=10, help="the first N weeks of the data")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))
