@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,28 +50,9 @@ def test_all_lines_arrive_once_whatever_is_killed_or_frozen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SOAK_LINES, SOAK_KILLS, SOAK_FREEZES and SOAK_SEED say how much of it."""
-    home = tmp_path / "own broker"
-    home.mkdir()
     monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
-    running = asyncio.run(embedded_kafka.start_embedded(home, progress=lambda _: None, port=19192))
-    settings = Settings(
-        bootstrap=running.address, replication_factor=1, session_timeout=3, heartbeat_interval=0.5
-    )
-
-    async def run() -> None:
-        chaos = await prepared(settings, SEED)
-        await survived(
-            chaos, weeks_of(LINES), table(tmp_path), kills=KILLS, freezes=FREEZES,
-            outages=[chaos.outage(home)], patience=300 + LINES / 100,
-        )  # fmt: skip
-
-    try:
-        asyncio.run(run())
-        began = time.monotonic()
-        assert_clean(settings, ROOT)
-        log.info("soak.audited", seconds=round(time.monotonic() - began, 1))
-    finally:
-        asyncio.run(embedded_kafka.stop_embedded(home))
+    with own_kafka(tmp_path, port=19192) as settings:
+        asyncio.run(soaked(settings, tmp_path, kills=KILLS, freezes=FREEZES))
 
 
 @pytest.mark.soak
@@ -79,28 +61,42 @@ def test_all_lines_arrive_once_though_each_of_three_brokers_dies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The replicas of the others go on meanwhile. SOAK_LINES and SOAK_SEED say how much of it."""
-    home = tmp_path / "three brokers"
-    home.mkdir()
     monkeypatch.setenv("ORDER_LINES_DB", table(tmp_path))
+    with own_kafka(tmp_path, port=19292, nodes=3) as settings:
+        asyncio.run(soaked(settings, tmp_path))
+
+
+@contextmanager
+def own_kafka(home: Path, *, port: int, nodes: int = 1) -> Iterator[Settings]:
+    """A Kafka that may be killed. In the end the books must be clean."""
     try:
         running = asyncio.run(
-            embedded_kafka.start_embedded(home, progress=lambda _: None, port=19292, nodes=3)
+            embedded_kafka.start_embedded(home, progress=lambda _: None, port=port, nodes=nodes)
         )
-        settings = Settings(bootstrap=running.address, session_timeout=3, heartbeat_interval=0.5)
-
-        async def run() -> None:
-            chaos = await prepared(settings, SEED)
-            outages = [chaos.outage(home, node) for node in running.nodes]
-            await survived(
-                chaos, weeks_of(LINES), table(tmp_path), kills=0,
-                outages=outages, patience=300 + LINES / 100,
-            )  # fmt: skip
-            assert chaos.outages == len(outages)
-
-        asyncio.run(run())
+        settings = Settings(
+            bootstrap=running.address,
+            replication_factor=nodes,
+            session_timeout=3,
+            heartbeat_interval=0.5,
+        )
+        yield settings
+        began = time.monotonic()
         assert_clean(settings, ROOT)
+        log.info("soak.audited", seconds=round(time.monotonic() - began, 1))
     finally:
         asyncio.run(embedded_kafka.stop_embedded(home))
+
+
+async def soaked(settings: Settings, home: Path, *, kills: int = 0, freezes: int = 0) -> None:
+    """SOAK_LINES through all faults, and once each node of the Kafka in `home` is killed."""
+    running = embedded_kafka.embedded_status(home)
+    assert running is not None
+    chaos = await prepared(settings, SEED)
+    await survived(
+        chaos, weeks_of(LINES), table(home), kills=kills, freezes=freezes,
+        outages=[chaos.outage(home, node) for node in running.nodes], patience=300 + LINES / 100,
+    )  # fmt: skip
+    assert chaos.outages == running.size
 
 
 async def survived(
