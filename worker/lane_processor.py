@@ -72,6 +72,7 @@ class LaneProcessor:
         self._cancelled_runs = cancelled_runs
         self._clock = clock
         self._monotonic = monotonic
+        self._has_just_opened = False
         retry_partition = None if topics.retry is None else Partition(topics.retry, lane)
         memory = parked_memory or ParkedMemory()
         self._retry_queue = RetryQueue(
@@ -99,6 +100,7 @@ class LaneProcessor:
         return self._retry_queue.deferred
 
     def open(self, tables: StateTables) -> None:
+        self._has_just_opened = True
         if self.deferred is not None:
             self._retry_queue.restore(tables[self.deferred.state_input.topic])
 
@@ -116,6 +118,11 @@ class LaneProcessor:
     async def _handle(self, records: Sequence[Record]) -> BatchResult:
         buffer, queue = self.new_buffer(), self._retry_queue
         self._lineages.start_batch()
+        if self._has_just_opened:
+            # The lane may have opened because a topic was created again: which life this is decides
+            # the ids, and only the newest version says it.
+            await self._lineages.refresh()
+            self._has_just_opened = False
         began = self._monotonic()
         ends = began + MAX_TRANSACTION_AGE
         are_parked = isinstance(records[0], ParkedEvent)  # all of the batch or none

@@ -471,3 +471,16 @@ async def test_a_lane_that_learns_of_another_life_names_events_by_it() -> None:
     assert [h["ce_id"] for h in await headers_of(lane, emitted(4))] == ["in/0/4/0"]
     later = await headers_of(lane, emitted(5, of="p@2"), emitted(6))
     assert [headers["ce_id"] for headers in later] == ["in~2/0/5/0", "in~2/0/6/0"]
+
+
+async def test_a_lane_that_opens_asks_first_which_life_of_its_topic_it_reads() -> None:
+    """The topic was created again while the lane was closed; its events still have the old version,
+    so that nothing else would let it ask."""
+    first = version(1, stages={"stage": STAGE})
+    second = version(2, stages={"stage": STAGE}, events={"in": AGAIN})
+    lane = Lane(copied, versions=[first], later=[second])
+    lane.work.open({})
+    asked = [h["ce_id"] for h in await headers_of(lane, emitted(0), emitted(1))]
+    assert asked == ["in~2/0/0/0", "in~2/0/1/0"]
+    await headers_of(lane, emitted(2))
+    assert lane.read_again == 1
