@@ -19,7 +19,7 @@ from farandole.catalog.ownership import VersionIndex
 from farandole.events.topology_version import Version
 from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
 from farandole.router.publish_transaction import end_unfinished_publication
-from farandole.router.topic_lives import recreated_topics
+from farandole.router.topic_lives import recreated_topics, require_settled_topics
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_change import UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
@@ -64,9 +64,11 @@ async def take_snapshot(
         existing = await admin.topics(derived.topics)
         derived = resolve_topics(derived, versions, existing, settings.names)
         check_partition_counts(derived.topics, existing)
-        topics = [event.topic for event in derived.events.values()]
-        ids = await admin.topic_ids([topic for topic in topics if topic in existing])
+        newest = versions[-1].events.values() if versions else ()
+        topics = {event.topic for event in [*derived.events.values(), *newest]}
+        ids = await admin.topic_ids(topics & existing.keys())
         recreated = recreated_topics(topics, versions, existing, ids)
+        require_settled_topics(derived.events, versions, existing, recreated)
         configs = await admin.topic_configs([name for name in derived.topics if name in existing])
         found = await stage_input_lags(admin, settings, versions, existing)
     waiting = await unread_events(settings, versions, found)

@@ -14,23 +14,26 @@ from farandole.events.topology_version import StageTopic, Version
 def new_input_partitions(
     version: Version, earlier: Sequence[Version], recreated: Set[str] = frozenset()
 ) -> dict[str, list[TopicPartition]]:
-    """Return, by stage, the input partitions that it had in no earlier version. A stage that gets
-    an earlier input back continues at its old offset: there may be events of those versions that
-    it has not read. No earlier version had a partition of the topics in `recreated`."""
+    """Return, by stage, the input partitions that it had in no earlier version (oldest first). A
+    stage that gets an earlier input back continues at its old offset: there may be events of those
+    versions that it has not read. No earlier version had a partition of the topics in
+    `recreated`."""
 
-    def known_partitions(stage: str, topic: str) -> int:
-        if topic in recreated:
-            return 0
-        return max((_input_partitions(before, stage, topic) for before in earlier), default=0)
-
-    return {
-        name: [
-            TopicPartition(event.topic, index)
-            for event in (version.events[event_type] for event_type in stage.subscribes)
-            for index in range(known_partitions(name, event.topic), event.partitions)
+    def new_partitions(stage: str) -> list[TopicPartition]:
+        read = [_inputs(each, stage) for each in earlier]
+        known = {t: n for of in read for t, n in of.items() if t not in recreated}
+        # A topic that the stage reads by earlier versions alone may have become wider, or another.
+        again = {t: event_partitions[t] for of in read for t in of if t in event_partitions}
+        inputs = again | _inputs(version, stage)
+        return [
+            TopicPartition(topic, index)
+            for topic, partitions in inputs.items()
+            for index in range(known.get(topic, 0), partitions)
         ]
-        for name, stage in version.stages.items()
-    }
+
+    event_partitions = {event.topic: event.partitions for event in version.events.values()}
+    stages = {name: None for each in [version, *earlier] for name in each.stages}
+    return {stage: new_partitions(stage) for stage in stages}
 
 
 def new_stage_partitions(
@@ -73,11 +76,12 @@ def begins_anew(
     return any(tp.topic in recreated for tp in _inputs_of(version, stage))
 
 
-def _input_partitions(version: Version, stage: str, topic: str) -> int:
-    """Return how many partitions of a topic a stage read under a version; 0 if it did not."""
+def _inputs(version: Version, stage: str) -> dict[str, int]:
+    """Return the partition counts of the topics that a stage reads under a version; empty if the
+    version has no such stage."""
     subscribes = version.stages[stage].subscribes if stage in version.stages else ()
     inputs = (version.events[event_type] for event_type in subscribes)
-    return next((event.partitions for event in inputs if event.topic == topic), 0)
+    return {event.topic: event.partitions for event in inputs}
 
 
 async def first_offsets(
@@ -99,7 +103,7 @@ async def first_offsets(
     by_group: dict[str, dict[TopicPartition, int]] = {}
     own = new_stage_partitions(version, earlier, recreated)
     for stage, inputs in new_input_partitions(version, earlier, recreated).items():
-        partitions = [*inputs, *own[stage]]
+        partitions = [*inputs, *own.get(stage, ())]
         group = settings.names.stage_group(version.pipeline, stage)
         committed = await admin.committed_offsets(group, partitions)
         offsets = {
@@ -109,7 +113,7 @@ async def first_offsets(
         }
         if offsets:
             by_group[group] = offsets
-        if version.stages[stage].is_relayed:
+        if stage in version.stages and version.stages[stage].is_relayed:
             wanted = inputs
             if begins_anew(version, earlier, stage, recreated):
                 # Its lanes also read what is unread of the inputs that it had before.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from farandole.broker.broker_errors import TopicMismatchError
 from farandole.events.topology_version import EventSpec, Version
 
 
@@ -46,6 +47,26 @@ def recreated_topics(
         return known.topic_id is not None and ids.get(topic, known.topic_id) != known.topic_id
 
     return frozenset(filter(is_another, topics))
+
+
+def require_settled_topics(
+    events: Mapping[str, EventSpec],
+    versions: Sequence[Version],
+    existing: Mapping[str, int],
+    recreated: frozenset[str],
+) -> None:
+    """Raise TopicMismatchError if others have changed a topic of the newest version that a new
+    version with these event types would not have, or have with fewer partitions. Events of older
+    versions still go through it, and only a version with the topic can say which life it is in."""
+    kept = {event.topic: event.partitions for event in events.values()}
+    for name, event in versions[-1].events.items() if versions else ():
+        is_changed = event.topic in recreated or existing.get(event.topic) != event.partitions
+        if is_changed and kept.get(event.topic, 0) < event.partitions:
+            raise TopicMismatchError(
+                f"the topic {event.topic} is not the one that {versions[-1].name} knows (`farandole"
+                f" status` says what has happened to it), and the new file leaves it: apply a file"
+                f" in which {name} still has {event.partitions} partitions first, then this one"
+            )
 
 
 def with_lives(

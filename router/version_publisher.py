@@ -47,7 +47,12 @@ from farandole.router.publish_transaction import (
     publish_prepared,
     started_producers,
 )
-from farandole.router.topic_lives import newest_spec, recreated_topics, with_lives
+from farandole.router.topic_lives import (
+    newest_spec,
+    recreated_topics,
+    require_settled_topics,
+    with_lives,
+)
 from farandole.router.topic_owners import require_own_topics
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_derivation import DerivedTopology, make_version
@@ -173,10 +178,14 @@ async def _try_publish(job: _PublishJob) -> ApplyResult:
             versions = table.of(job.derived.pipeline)
             derived = resolve_topics(job.derived, versions, existing, job.settings.names)
             await require_own_topics(job.settings, derived, versions, admin)
-            recreated = await _recreated_topics(job, derived, versions, admin, existing)
+            ids = await _topic_ids(derived, versions, admin, existing)
+            recreated = _recreated_topics(job, derived, versions, existing, ids)
+            require_settled_topics(derived.events, versions, existing, recreated)
             if newest is None or recreated or not same_content(newest, derived):
                 _check_expected_state(job, derived, newest, existing)
-                prepared = await _prepare_version(job, derived, table, admin, existing, recreated)
+                prepared = await _prepare_version(
+                    job, derived, table, admin, existing, recreated, ids
+                )
                 await _fence_readers(job.settings, versions, recreated)
                 blocked_ms = await publish_prepared(
                     job.transaction, prepared, publisher, marker, job.attempts
@@ -229,6 +238,7 @@ async def _prepare_version(
     admin: ClusterAdmin,
     existing: Mapping[str, int],
     recreated: frozenset[str],
+    ids: Mapping[str, str],
 ) -> PreparedVersion:
     history = table.of(derived.pipeline)
     version = make_version(
@@ -243,7 +253,9 @@ async def _prepare_version(
     await _create_topics(job, derived, admin, existing)
     # They are compared after the version is published: what is denied us must be told before.
     await admin.topic_configs(list(derived.topics))
-    ids = await admin.topic_ids([event.topic for event in derived.events.values()])
+    # The ids by which it was decided: a topic that is created again just now must not pass for the
+    # earlier one.
+    ids = await admin.topic_ids([event.topic for event in derived.events.values()]) | dict(ids)
     events = with_lives(derived.events, history, recreated, ids)
     version = version.model_copy(update={"events": events})
     known: dict[str, int] = {}
@@ -279,17 +291,28 @@ async def _prepare_version(
     )
 
 
-async def _recreated_topics(
-    job: _PublishJob,
+async def _topic_ids(
     derived: DerivedTopology,
     versions: Sequence[Version],
     admin: ClusterAdmin,
     existing: Mapping[str, int],
+) -> dict[str, str]:
+    """Return the ids of the topics of the file, and of those of the newest version."""
+    events = [*derived.events.values(), *(versions[-1].events.values() if versions else ())]
+    return await admin.topic_ids({event.topic for event in events} & existing.keys())
+
+
+def _recreated_topics(
+    job: _PublishJob,
+    derived: DerivedTopology,
+    versions: Sequence[Version],
+    existing: Mapping[str, int],
+    ids: Mapping[str, str],
 ) -> frozenset[str]:
     """Return the topics that are gone or were created again since the newest version, by somebody
     else or by an earlier attempt of ours that has not published."""
-    topics = [event.topic for event in derived.events.values()]
-    ids = await admin.topic_ids([topic for topic in topics if topic in existing])
+    newest = versions[-1].events.values() if versions else ()
+    topics = [event.topic for event in [*derived.events.values(), *newest]]
     found = recreated_topics(topics, versions, existing, ids)
     if versions and versions[-1] in job.attempts:
         return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from farandole.broker.broker_errors import TopicMismatchError
 from farandole.events.topology_version import EventSpec, Version
-from farandole.router.topic_lives import recreated_topics, with_lives
+from farandole.router.topic_lives import recreated_topics, require_settled_topics, with_lives
 from tests.catalog.made import version
 
 A = EventSpec(topic="p.a", partitions=2, topic_id="one")
@@ -47,3 +48,34 @@ def test_each_time_that_a_topic_is_created_again_begins_another_life() -> None:
         lives.append(event.life)
         versions.append(version(len(versions) + 1, {"a": event}))
     assert lives == [1, 2, 2, 3]
+
+
+LEAVING = [
+    {},
+    {"a": EventSpec(topic="p.a--1", partitions=1)},
+    {"a": EventSpec(topic="p.a", partitions=1)},
+]
+
+
+@pytest.mark.parametrize("events", LEAVING)
+@pytest.mark.parametrize(
+    ("existing", "recreated"), [({}, {"p.a"}), ({"p.a": 2}, {"p.a"}), ({"p.a": 3}, ())]
+)
+def test_a_file_cannot_leave_a_topic_that_others_have_changed(
+    events: dict[str, EventSpec], existing: dict[str, int], recreated: set[str]
+) -> None:
+    """Events under the version in force still go through it."""
+    with pytest.raises(TopicMismatchError, match=r"in which a still has 2 partitions first"):
+        require_settled_topics(events, history(A), existing, frozenset(recreated))
+
+
+@pytest.mark.parametrize("partitions", [2, 3])
+def test_a_file_with_the_changed_topic_settles_it(partitions: int) -> None:
+    kept = {"a": A.model_copy(update={"partitions": partitions})}
+    require_settled_topics(kept, history(A), {"p.a": partitions}, frozenset({"p.a"}))
+
+
+@pytest.mark.parametrize("events", LEAVING)
+def test_a_file_may_leave_a_topic_that_is_as_it_was(events: dict[str, EventSpec]) -> None:
+    require_settled_topics(events, history(A), {"p.a": 2}, NONE)
+    require_settled_topics(events, [], {}, NONE)

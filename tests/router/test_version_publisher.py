@@ -20,7 +20,7 @@ from farandole.catalog.input_faults import ChangedTopic, changed_topics
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.row_format import NewerFormatError
 from farandole.events.topology_version import VERSION_FORMAT, Version
-from farandole.router import publish_transaction
+from farandole.router import publish_transaction, version_publisher
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.first_offsets import new_input_partitions
 from farandole.router.topology_store import NotAppliedError, current_version, published_versions_of
@@ -289,6 +289,45 @@ async def test_a_topic_that_was_created_again_begins_another_life(settings: Sett
 
 
 @pytest.mark.kafka
+async def test_a_topic_that_is_created_again_in_the_middle_does_not_pass_for_the_earlier_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = (await publish_version(settings, derived(settings.names), "ann")).version
+    lines = settings.names.event_topic("p", "line.read")
+    created = version_publisher._create_topics
+
+    async def recreated(job: Any, file: Any, admin: ClusterAdmin, existing: Any) -> None:
+        monkeypatch.setattr(version_publisher, "_create_topics", created)
+        await created(job, file, admin, existing)
+        await admin.delete_topics([lines])
+        await admin.create_topics({lines: TopicSpec(2)})
+
+    monkeypatch.setattr(version_publisher, "_create_topics", recreated)
+    second = (await publish_version(settings, derived(settings.names, MORE), "ann")).version
+    third = (await publish_version(settings, derived(settings.names, MORE), "ann")).version
+    before, between, after = (v.events["line.read"] for v in (first, second, third))
+    assert (between.topic_id, between.life) == (before.topic_id, 1)
+    assert after.topic_id != before.topic_id
+    assert (after.life, after.boundaries) == (2, (0, 0))
+
+
+@pytest.mark.kafka
+async def test_a_changed_topic_that_the_file_leaves_is_refused_by_the_plan_too(
+    settings: Settings,
+) -> None:
+    await publish_version(settings, derived(settings.names), "ann")
+    lines = settings.names.event_topic("p", "line.read")
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.delete_topics([lines])
+        await admin.create_topics({lines: TopicSpec(1)})
+    narrower = derived(settings.names, FILE.replace("partitions: 2", "partitions: 1"))
+    for refused in (plan_changes(settings, narrower), publish_version(settings, narrower, "ann")):
+        with pytest.raises(TopicMismatchError, match=r"in which line\.read still has 2 partitions"):
+            await refused
+    assert len(await published_versions_of(settings, "p")) == 1
+
+
+@pytest.mark.kafka
 async def test_a_retention_that_changes_reaches_the_topic_that_exists(settings: Settings) -> None:
     """It is no part of a version; and what else a person has set on the topic stays."""
     await publish_version(settings, derived(settings.names), "ann")
@@ -379,3 +418,16 @@ def test_an_edge_of_the_version_before_is_never_new() -> None:
 def test_every_edge_of_a_first_version_is_new() -> None:
     edges = new_input_partitions(numbered(FILE, 1), [])
     assert edges["load"] == LINES
+
+
+def test_added_partitions_are_new_to_a_stage_that_reads_the_topic_by_older_versions_alone() -> None:
+    """Its lanes read them too, and would find no offset there."""
+    without = MORE.replace("count: {subscribes: line.read", "count: {subscribes: asked")
+    wider = without.replace("asked: {", "line.read: {partitions: 3}, asked: {")
+    edges = new_input_partitions(numbered(wider, 2), [numbered(MORE, 1)])
+    assert edges["count"] == [TopicPartition("p.line.read", 2), TopicPartition("p.asked", 0)]
+
+
+def test_a_topic_that_was_created_again_is_new_to_a_stage_that_the_version_has_not() -> None:
+    edges = new_input_partitions(numbered(FILE, 2), [numbered(MORE, 1)], {"p.line.read"})
+    assert edges["count"] == LINES
