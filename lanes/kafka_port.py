@@ -60,6 +60,7 @@ from farandole.events.record import (
     PartitionWrites,
     Record,
 )
+from farandole.lanes.known_topics import find_changed_topic, find_unknown_partition
 from farandole.lanes.lane_port import (
     CommittedOffset,
     ExpelledError,
@@ -221,13 +222,7 @@ class KafkaPort:
 
     def _require_known_partitions(self) -> None:
         """Raise OffsetLostError if an input is a partition that somebody else has added."""
-        known = self.spec.known_topics()
-        for topic, index in self.inputs:
-            if topic in known and index >= known[topic].partitions:
-                raise OffsetLostError(
-                    f"the topic {topic} has a partition {index}, and the published version knows"
-                    f" {known[topic].partitions} partitions; {self.spec.changed_topic_remedy}"
-                )
+        self._require_none(find_unknown_partition(self.inputs, self.spec.known_topics()))
 
     async def _ask_for_topics(self) -> None:
         """Raise OffsetLostError if an input topic is not the one that it should be now."""
@@ -241,14 +236,12 @@ class KafkaPort:
     def _require_known_topics(self) -> None:
         """Raise OffsetLostError if an input topic is another one, by the ids that were read last:
         its offsets are not those that the lane knows."""
-        known, found = self.spec.known_topics(), self.membership.topic_ids
-        for topic, _ in self.inputs:
-            expected = known[topic].id if topic in known else None
-            if expected is not None and found.get(topic, expected) != expected:
-                raise OffsetLostError(
-                    f"the topic {topic} was deleted and created again: its offsets begin anew;"
-                    f" {self.spec.changed_topic_remedy}"
-                )
+        found = self.membership.topic_ids
+        self._require_none(find_changed_topic(self.inputs, self.spec.known_topics(), found))
+
+    def _require_none(self, problem: str | None) -> None:
+        if problem is not None:
+            raise OffsetLostError(f"{problem}; {self.spec.changed_topic_remedy}")
 
     async def _replace_lost(
         self, found: Mapping[TopicPartition, Any]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_observer import LaneObserver, NullObserver
 from farandole.lanes.lane_port import LanePort
 from farandole.lanes.lane_work import LaneWork
@@ -21,14 +22,6 @@ def _unwrapped(port: LanePort) -> LanePort:
 
 def _unobserved(_: int) -> LaneObserver:
     return NullObserver()
-
-
-class KnownTopic(NamedTuple):
-    """An input topic as whoever hosts the lanes knows it."""
-
-    partitions: int
-    id: str | None
-    """Kafka's id of the topic; None if it is not known."""
 
 
 def _no_topics() -> Mapping[str, KnownTopic]:

@@ -1,16 +1,17 @@
 """How does Kafka behave in one exact order of events, without a broker?
 
 A model of the parts of Kafka that the lane protocol relies on: producer epochs, transactions with
-their two-phase end, the last stable offset, committed offsets, group generations. It has no threads
-and no clock of its own: every call of a SimulatedPort is one or more steps, and whoever drives the
-port decides what happens between two of them. Simulations let lanes die there; `farandole.testing`
-runs whole pipelines over it. Contract tests compare the model with the real broker.
+their two-phase end, the last stable offset, committed offsets, group generations, and topics that
+others widen, delete or create again. It has no threads and no clock of its own: every call of a
+SimulatedPort is one or more steps, and whoever drives the port decides what happens between two of
+them. Simulations let lanes die there; `farandole.testing` runs whole pipelines over it. Contract
+tests compare the model with the real broker.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +26,7 @@ from farandole.events.record import (
     Record,
     UndecodableRecord,
 )
+from farandole.lanes.known_topics import KnownTopic, find_changed_topic, find_unknown_partition
 from farandole.lanes.lane_port import (
     CommittedOffset,
     ExpelledError,
@@ -96,6 +98,11 @@ def _no_time() -> int:
     return 0
 
 
+class SimulatedTopic(NamedTuple):
+    id: str
+    partitions: int
+
+
 @dataclass(slots=True)
 class SimulatedKafka:
     """One cluster: logs, transaction coordinator, group coordinator."""
@@ -107,6 +114,10 @@ class SimulatedKafka:
     """By transactional id, the generation of the member that owns the partition now."""
     clock: Callable[[], int] = _no_time
     """Returns the time that transactions give their records, in milliseconds of the epoch."""
+    topics: dict[str, SimulatedTopic | None] = field(default_factory=dict)
+    """What was created here; None for what is deleted. Any other topic has any partition, and no
+    id."""
+    _created: int = 0
     _unstable: dict[Partition, dict[SimulatedTransaction, int]] = field(default_factory=dict)
     """By partition and transaction that has not ended, the first offset that it wrote."""
 
@@ -120,6 +131,41 @@ class SimulatedKafka:
             producer.transaction is not None and (group, partition) in producer.transaction.offsets
             for producer in self.producers.values()
         )
+
+    # -- topics
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        """Create a topic, which gets an id that no topic has had."""
+        self._created += 1
+        self.topics[topic] = SimulatedTopic(f"{topic}#{self._created}", partitions)
+
+    def add_partitions(self, topic: str, partitions: int) -> None:
+        """Widen a topic to this number of partitions."""
+        found = self.topics[topic]
+        assert found is not None
+        self.topics[topic] = found._replace(partitions=partitions)
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic with its records, and what groups have committed in it. What an open
+        transaction will commit there is not forgotten."""
+        self.topics[topic] = None
+        for partition in [p for p in self.logs if p.topic == topic]:
+            del self.logs[partition]
+            self._unstable.pop(partition, None)
+        self.offsets = {at: found for at, found in self.offsets.items() if at[1].topic != topic}
+
+    def topic_ids(self) -> dict[str, str]:
+        return {name: topic.id for name, topic in self.topics.items() if topic is not None}
+
+    def widths(self) -> dict[str, int]:
+        """Return the partition count of each topic that was created and exists."""
+        return {name: topic.partitions for name, topic in self.topics.items() if topic is not None}
+
+    def exists(self, partition: Partition) -> bool:
+        if partition.topic not in self.topics:
+            return True
+        topic = self.topics[partition.topic]
+        return topic is not None and partition.partition < topic.partitions
 
     # -- the log
 
@@ -144,14 +190,22 @@ class SimulatedKafka:
         self, partition: Partition, start: int = 0, most: int | None = None
     ) -> list[Record]:
         """Return the committed records of a partition from `start` on, `most` of them at most."""
-        log = self.log(partition)
-        found = (
+        offsets = range(start, self.last_stable_offset(partition))
+        return list(islice(self._committed(partition, self.log(partition), offsets), most))
+
+    def read_deleted(self, partition: Partition, log: Sequence[_LogEntry]) -> list[Record]:
+        """Return the committed records of a partition of a deleted topic, whose log this was."""
+        return list(self._committed(partition, log, range(len(log))))
+
+    def _committed(
+        self, partition: Partition, log: Sequence[_LogEntry], offsets: range
+    ) -> Iterator[Record]:
+        return (
             entry.decoded or _decode(entry, partition, offset)
-            for offset in range(start, self.last_stable_offset(partition))
+            for offset in offsets
             if (entry := log[offset]).outgoing is not None
             and (entry.transaction is None or entry.transaction.state == "committed")
         )
-        return list(islice(found, most))
 
     # -- transactions
 
@@ -171,10 +225,12 @@ class SimulatedKafka:
     def produce(
         self, transactional_id: str, epoch: int, partition: Partition, out: Sequence[OutgoingRecord]
     ) -> None:
-        transaction, log = self._current(transactional_id, epoch), self.log(partition)
-        if partition not in transaction.touched:
-            transaction.touched.add(partition)
-            self._unstable.setdefault(partition, {})[transaction] = len(log)
+        transaction = self._current(transactional_id, epoch)
+        if not self.exists(partition):
+            raise OutcomeUnknownError(f"{partition} does not exist")  # so a client asks on and on
+        log = self.log(partition)
+        transaction.touched.add(partition)
+        self._unstable.setdefault(partition, {}).setdefault(transaction, len(log))
         now = self.clock()
         log.extend(_LogEntry(o, transaction, now) for o in out)
 
@@ -236,8 +292,8 @@ class SimulatedKafka:
         transaction, producer.transaction = producer.transaction, None
         assert transaction is not None
         transaction.state = state
-        for partition in transaction.touched:
-            del self._unstable[partition][transaction]
+        for partition in filter(self.exists, transaction.touched):
+            self._unstable.get(partition, {}).pop(transaction, None)
             self.log(partition).append(_LogEntry(None))
 
 
@@ -272,13 +328,21 @@ class SimulatedPort:
     """The next offsets are refused by a broker that wrongly believes to be the coordinator."""
     has_withdrawn: bool = False
     """True once the lane wants its worker to join the group again."""
+    known_topics: Callable[[], Mapping[str, KnownTopic]] = dict
+    """Returns what the host of the lane knows now of the input topics."""
     step: TakeStep = simulation_step
     """Takes each step of this port; by default the driver of the lane's coroutine does."""
     _epoch: int = -1
     _positions: dict[Partition, int] = field(default_factory=dict)
+    _topic_ids: dict[str, str] = field(default_factory=dict)
+
+    def read_topic_ids(self) -> None:
+        """Read the ids of topics, as a group does every few seconds."""
+        self._topic_ids |= self.kafka.topic_ids()
 
     async def fence(self) -> None:
         self.raise_if_stopping()
+        _require_none(find_unknown_partition(self.inputs, self.known_topics()))
         await self.step("fence")
         self._epoch = self.kafka.init(self.transactional_id)
         await self.step("fenced")
@@ -299,6 +363,9 @@ class SimulatedPort:
         return tables
 
     async def committed_offsets(self) -> Mapping[Partition, CommittedOffset]:
+        await self.step("topic ids?")
+        self.read_topic_ids()
+        self._require_known_topics()
         await self.step("committed?")
         offsets = (self.cut_off or self.kafka).offsets
         found = {p: offsets.get((self.group, p)) for p in self.inputs}
@@ -326,7 +393,11 @@ class SimulatedPort:
         self._positions |= offsets
 
     async def wait_if_paused(self) -> bool:
+        self._require_known_topics()
         return False
+
+    def _require_known_topics(self) -> None:
+        _require_none(find_changed_topic(self.inputs, self.known_topics(), self._topic_ids))
 
     async def wait(self) -> None:
         with suppress(Exception):  # no request, so no error
@@ -341,10 +412,17 @@ class SimulatedPort:
         fetched: list[Record] = []
         for partition in self._positions if only is None else only:
             position = self._positions[partition]
+            if not self.kafka.exists(partition):
+                continue
+            if position > len(self.kafka.log(partition)):
+                raise OffsetLostError(f"{partition}: offset {position} is out of range")
             records = self.kafka.read_committed(partition, position, self.most)
             full = len(records) == self.most
+            # The last stable offset is behind us in a topic that was created again.
             self._positions[partition] = (
-                records[-1].offset + 1 if full else self.kafka.last_stable_offset(partition)
+                records[-1].offset + 1
+                if full
+                else max(position, self.kafka.last_stable_offset(partition))
             )
             fetched += records
         return fetched
@@ -408,6 +486,11 @@ class SimulatedPort:
     def raise_if_stopping(self) -> None:
         if self.stopping:
             raise LaneStoppedError
+
+
+def _require_none(problem: str | None) -> None:
+    if problem is not None:
+        raise OffsetLostError(problem)
 
 
 class SimulatedLock:

@@ -17,8 +17,9 @@ from farandole.catalog.published_versions import PublishedVersions, VersionsByNu
 from farandole.events.file_keys import restarting_fields
 from farandole.events.next_step import NextStep
 from farandole.events.topology_version import StageSpec
+from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_group import LaneGroup
-from farandole.lanes.lane_spec import KnownTopic, LaneSpec
+from farandole.lanes.lane_spec import LaneSpec
 from farandole.lanes.lane_work import LaneWork
 from farandole.stages.function_loader import (
     StageFunction,

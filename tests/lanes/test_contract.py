@@ -24,6 +24,7 @@ from farandole.broker.topic_spec import TopicSpec
 from farandole.broker.transactions import send_records
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
+from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_port import (
     CommittedOffset,
     ExpelledError,
@@ -48,6 +49,7 @@ class Simulated:
 
     def __init__(self) -> None:
         self.kafka = SimulatedKafka()
+        self.kafka.create_topic("in", 1)
         self.source, self.target = Partition("in", 0), Partition("out", 0)
         self.group = "g"
         self.kafka.offsets["g", self.source] = START
@@ -76,6 +78,28 @@ class Simulated:
 
     async def expire(self, tid: str = "t") -> None:
         self.kafka.expire(tid)
+
+    async def create(self) -> None:
+        """Again, if it was deleted."""
+        if self.source.topic not in self.kafka.widths():
+            self.kafka.create_topic(self.source.topic, 1)
+
+    async def widen(self) -> None:
+        self.kafka.add_partitions(self.source.topic, 2)
+
+    async def delete(self) -> None:
+        self.kafka.delete_topic(self.source.topic)
+
+    async def known(self) -> KnownTopic:
+        return KnownTopic(1, self.kafka.topic_ids()[self.source.topic])
+
+    async def know(self, port: LanePort, known: KnownTopic) -> None:
+        assert isinstance(port, SimulatedPort)
+        port.known_topics = lambda: {self.source.topic: known}
+
+    async def watch(self, port: LanePort) -> None:
+        assert isinstance(port, SimulatedPort)
+        port.read_topic_ids()
 
     async def call(self, request: Awaitable[Any]) -> Any:
         steps = request.__await__()
@@ -174,6 +198,36 @@ class Real:
             async with asyncio.timeout(60):
                 while await admin.end_offsets([tp]) != await admin.end_offsets([tp], stable=True):
                     await asyncio.sleep(0.1)
+
+    async def create(self) -> None:
+        """Again, if it was deleted."""
+        async with ClusterAdmin.open(self.settings) as admin:
+            await admin.create_topics({self.source.topic: TopicSpec(1)})
+
+    async def widen(self) -> None:
+        async with ClusterAdmin.open(self.settings) as admin:
+            await admin.create_topics({self.source.topic: TopicSpec(2, grows=True)})
+
+    async def delete(self) -> None:
+        """Delete the source, and wait until its group has no offset there."""
+        tp = TopicPartition(*self.source)
+        async with ClusterAdmin.open(self.settings) as admin:
+            await admin.delete_topics([self.source.topic])
+            async with asyncio.timeout(60):
+                while (await admin.committed_offsets(self.group, [tp]))[tp] is not None:
+                    await asyncio.sleep(0.05)
+
+    async def known(self) -> KnownTopic:
+        async with ClusterAdmin.open(self.settings) as admin:
+            return KnownTopic(1, (await admin.topic_ids([self.source.topic]))[self.source.topic])
+
+    async def know(self, port: LanePort, known: KnownTopic) -> None:
+        assert isinstance(port, KafkaPort)
+        port.spec = replace(port.spec, known_topics=lambda: {self.source.topic: known})
+
+    async def watch(self, port: LanePort) -> None:
+        assert isinstance(port, KafkaPort)
+        await port.membership.read_topic_ids([self.source.topic])
 
     async def call(self, request: Awaitable[Any]) -> Any:
         return await request
@@ -401,6 +455,88 @@ async def test_an_offset_that_nobody_committed_is_the_start_if_the_spec_wants_it
         assert await port.committed_offsets() == {real.source: START, real.target: START}
     finally:
         await real.close()
+
+
+async def test_a_topic_that_is_created_again_has_another_id_and_no_offsets(world: World) -> None:
+    before = await world.known()
+    port = await world.port()
+    assert await world.call(port.committed_offsets()) == {world.source: START}
+    await world.delete()
+    await world.create()
+    assert (await world.known()).id != before.id
+    with pytest.raises(OffsetLostError):
+        await world.call(port.committed_offsets())
+
+
+async def test_a_lane_does_not_open_over_a_topic_that_is_another_one(world: World) -> None:
+    port = await world.port()
+    await world.know(port, await world.known())
+    await world.call(port.fence())
+    await world.delete()
+    await world.create()
+    with pytest.raises(OffsetLostError, match="was deleted and created again"):
+        await world.call(port.committed_offsets())
+
+
+async def test_a_position_behind_the_end_of_a_topic_that_was_created_again_is_lost(
+    world: World,
+) -> None:
+    await world.give(b"1", b"2")
+    port = await world.port()
+    port.seek({world.source: 2})
+    await world.delete()
+    await world.create()
+    await world.give(b"other")
+    with pytest.raises(OffsetLostError):
+        async with asyncio.timeout(60):
+            while True:
+                await world.call(port.fetch())
+
+
+async def test_a_lane_reads_on_in_a_topic_that_was_created_again_until_it_asks_for_its_id(
+    world: World,
+) -> None:
+    await world.give(b"1")
+    port = await world.port()
+    await world.know(port, await world.known())
+    await world.watch(port)
+    await world.delete()
+    await world.create()
+    await world.give(b"skipped", b"other")
+    port.seek({world.source: 1})  # where it was
+    fetched: list[Any] = []
+    async with asyncio.timeout(60):
+        while not fetched:
+            assert not await world.call(port.wait_if_paused())
+            fetched += await world.call(port.fetch())
+    assert [(r.offset, r.value) for r in fetched] == [(1, b"other")]
+    await world.watch(port)
+    with pytest.raises(OffsetLostError, match="was deleted and created again"):
+        await world.call(port.wait_if_paused())
+
+
+async def test_an_added_partition_can_be_read_only_by_those_who_know_it(world: World) -> None:
+    known = await world.known()
+    await world.widen()
+    port = await world.port()
+    port.inputs = [Partition(world.source.topic, 1)]  # type: ignore[attr-defined]
+    await world.know(port, known)
+    with pytest.raises(
+        OffsetLostError, match="has a partition 1, and the published version knows 1"
+    ):
+        await world.call(port.fence())
+    await world.know(port, known._replace(partitions=2))
+    await world.call(port.fence())
+
+
+async def test_what_is_written_into_a_topic_that_is_gone_has_no_outcome(world: World) -> None:
+    port = await world.port()
+    await world.call(port.fence())
+    await world.delete()
+    await world.call(port.begin())
+    with pytest.raises(OutcomeUnknownError):
+        out = {world.source: [OutgoingRecord(None, b"x")]}
+        await world.call(port.send(out, {world.source: CommittedOffset(1)}))
 
 
 async def _readable(world: World, *settled: LanePort) -> list[bytes | None]:

@@ -17,9 +17,10 @@ from farandole.broker.topic_spec import TopicSpec
 from farandole.events.record import Partition, Record
 from farandole.lanes import lane_group
 from farandole.lanes.kafka_port import KafkaPort
+from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_group import LaneGroup, MembershipError
 from farandole.lanes.lane_port import LanePort, StateTables
-from farandole.lanes.lane_spec import KnownTopic, LaneSpec
+from farandole.lanes.lane_spec import LaneSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.services.dead_members import leave_groups
 from tests.lanes.troupe import Troupe

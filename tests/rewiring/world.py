@@ -1,24 +1,30 @@
-"""What can happen to a pipeline that is rewired while its workers die, in every order?
+"""What can happen to a pipeline that is rewired while its workers die and others change its topics,
+in every order?
 
 The lanes, the handling and the wiring are the real ones; Kafka is
 `farandole.lanes.simulated_kafka`, and the router follows the steps of
-`router/version_publisher.py`."""
+`router/version_publisher.py`, with its decisions about topics."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
+from farandole.broker.broker_errors import TopicMismatchError
+from farandole.broker.topic_creation import check_partition_counts
+from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.active_stages import active_stages
+from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record
-from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.events.topology_version import VERSION_FORMAT, EventSpec, StageSpec, Version
+from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_port import (
     CommittedOffset,
     FencedError,
@@ -32,15 +38,27 @@ from farandole.lanes.simulated_kafka import (
     SimulatedPort,
     simulation_step,
 )
+from farandole.router.first_offsets import new_input_partitions
+from farandole.router.topic_lives import (
+    newest_spec,
+    recreated_topics,
+    require_settled_topics,
+    with_lives,
+)
+from farandole.router.topic_resolution import resolve_topics
+from farandole.router.topology_derivation import DerivedTopology
 from farandole.stages.function_signature import read_signature as read_signature
 from farandole.worker.invoker import Invoker
 from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs
-from tests.rewiring.accounts import faults
+from farandole.worker.stage_host import known_topics
+from tests.rewiring.accounts import Ended, faults
 from tests.rewiring.edits import Stages
 
 PIPELINE = "rewired"
+NAMES = KafkaNames()
+ROOTS = NAMES.event_topic(PIPELINE, "asked")
 TOPOLOGY = Partition("topology", 0)
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
 WHEN = datetime(2026, 11, 24, tzinfo=UTC)
@@ -63,26 +81,39 @@ class Lane:
 class Worker:
     versions: Versions
     """As its host knows them; what it reads from."""
+    known: Mapping[str, KnownTopic] = field(default_factory=dict)
     lock: SimulatedLock = field(default_factory=SimulatedLock)
     lanes: list[Lane] = field(default_factory=list)
 
 
+class Deleted(NamedTuple):
+    """A topic that was deleted, as it was then."""
+
+    name: str
+    id: str
+    logs: Mapping[Partition, list[Any]]
+    done: Mapping[tuple[str, int], int]
+    """By stage and partition, the committed offset."""
+    newest: int
+
+
 @dataclass
 class World:
-    """Two workers, a router, and a die. `hold`, `ask` and `wait` are what is taken away to see it
-    fail."""
+    """Two workers, a router, an operator with Kafka's own tools, and a die. `without` names what is
+    taken away to see it fail."""
 
     die: random.Random
-    hold: bool = True
-    ask: bool = True
-    wait: bool = True
-    """A worker waits for the end of a version's transaction that has begun when it asks."""
+    without: str = ""
     kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
     workers: list[Worker] = field(default_factory=list)
-    routers: list[Life] = field(default_factory=list)
+    routers: dict[Life, Mapping[str, int]] = field(default_factory=dict)
+    """Those at work, with the events of their files and the partitions of each."""
     generation: int = 0
     given: int = 0
     history: list[str] = field(default_factory=list)
+    deleted: list[Deleted] = field(default_factory=list)
+    _assigned: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    """By stage, the partitions of its topics for which its lanes were given out."""
     _read: tuple[int, Versions] = (0, {})
 
     def __post_init__(self) -> None:
@@ -91,16 +122,94 @@ class World:
     # -- what a person does
 
     def give(self) -> None:
-        """A root without a header, where the first version has put it."""
-        width = self._versions()[1].events["asked"].partitions
+        """A root without a header, in any partition that there is."""
         value = orjson.dumps({"n": self.given})
         self.given += 1
-        partition = Partition("asked", self.die.randrange(width))
-        self.kafka.append(partition, OutgoingRecord(None, value))
+        if width := self.kafka.widths().get(ROOTS):
+            partition = Partition(ROOTS, self.die.randrange(width))
+            self.kafka.append(partition, OutgoingRecord(None, value))
 
     def edit(self, stages: Stages, widths: Mapping[str, int]) -> None:
-        """The router that does it may be fenced by another, and then gives up."""
-        self.routers.append(self._publish(stages, widths))
+        """The router that does it may be fenced by another, and then gives up; it may also have to
+        refuse the file."""
+        events = {event for wired in stages.values() for event in wired}
+        router = self._publish(stages, widths)
+        self.routers[router] = {event: widths.get(event, 2) for event in events}
+
+    def settle(self) -> None:
+        """Do what `status` says about topics that others have changed: apply the file of the newest
+        version again, with the numbers of partitions that have grown."""
+        newest, found = self._newest(), self.kafka.widths()
+        widths = {n: max(e.partitions, found.get(e.topic, 0)) for n, e in newest.events.items()}
+        stages = {n: (s.subscribes[0], s.emits[0]) for n, s in newest.stages.items()}
+        self.edit(stages, widths)
+
+    def widen(self) -> None:
+        """An operator adds a partition to a topic."""
+        if topic := self._any_topic():
+            width = self.kafka.widths()[topic] + 1
+            self.history.append(f"{topic} has {width} partitions")
+            self.kafka.add_partitions(topic, width)
+
+    def delete(self) -> None:
+        """An operator deletes a topic, and mostly creates it again, perhaps with fewer
+        partitions."""
+        if topic := self._any_topic():
+            width = self.kafka.widths()[topic]
+            self.deleted.append(self._deleted(topic))
+            self.history.append(f"{topic} is deleted")
+            self.kafka.delete_topic(topic)
+            if self.die.random() < 0.7:
+                width = self.die.randint(1, width)
+                self.history.append(f"{topic} is created again, {width} partitions")
+                self.kafka.create_topic(topic, width)
+
+    def _any_topic(self) -> str | None:
+        # One that a publication under way leaves is not noticed any more (docs/limits.md).
+        there = sorted(
+            event.topic
+            for name, event in self._newest().events.items()
+            if event.topic in self.kafka.widths()
+            and all(of.get(name) == event.partitions for of in self.routers.values())
+        )
+        return self.die.choice(there) if there else None
+
+    def _newest(self) -> Version:
+        versions = self._versions()
+        return versions[max(versions)]
+
+    def _unsettled(self) -> dict[str, str]:
+        """Return the topics, by event, that are not those of the newest version any more."""
+        if not self._versions():
+            return {}
+        newest, widths, ids = self._newest(), self.kafka.widths(), self.kafka.topic_ids()
+        return {
+            name: event.topic
+            for name, event in newest.events.items()
+            if widths.get(event.topic) != event.partitions or ids[event.topic] != event.topic_id
+        }
+
+    def _deleted(self, topic: str) -> Deleted:
+        done = {
+            (group.rpartition(".")[2], at.partition): found.offset
+            for (group, at), found in self.kafka.offsets.items()
+            if at.topic == topic
+        }
+        logs = {at: log for at, log in self.kafka.logs.items() if at.topic == topic}
+        return Deleted(topic, self.kafka.topic_ids()[topic], logs, done, self._newest().version)
+
+    def _ended(self) -> list[Ended]:
+        """Return what deleted topics held; a transaction that was open then has ended by now."""
+        return [
+            Ended(
+                each.name,
+                each.id,
+                [r for at, log in each.logs.items() for r in self.kafka.read_deleted(at, log)],
+                each.done,
+                each.newest,
+            )
+            for each in self.deleted
+        ]
 
     # -- what happens by itself
 
@@ -108,13 +217,17 @@ class World:
         for _ in range(steps):
             lanes = [(w, lane) for w in self.workers for lane in w.lanes]
             what = self.die.random()
-            if self.routers and what < 0.06:
-                self._route(self.die.choice(self.routers))
-            elif what < 0.1:
+            if self.routers and what < 0.2:
+                self._route(self.die.choice(list(self.routers)))
+            elif what < 0.24:
                 self.adopt(self.die.choice(self.workers))
-            elif what < 0.11 and self._versions():
+            elif what < 0.26 and self._versions():
                 self._expire_hold()
-            elif what < 0.25:
+            elif what < 0.265:
+                self._refresh_metadata()
+            elif what < 0.27:
+                self._watch_topics(self.die.choice(self.workers))
+            elif what < 0.36:
                 self._complete()
             elif lanes:
                 worker, lane = self.die.choice(lanes)
@@ -136,8 +249,11 @@ class World:
 
     def adopt(self, worker: Worker) -> None:
         """A worker's host hears of the versions that can be read by now."""
+        if worker.versions is self._versions():
+            return
         before, after = active_stages(worker.versions), active_stages(self._versions())
         worker.versions = self._versions()
+        worker.known = known_topics(worker.versions)
         for stage, wish in after.items():
             if stage not in before or before[stage].topics != wish.topics:
                 self._rebalance(stage)
@@ -150,15 +266,19 @@ class World:
     def calm(self) -> list[str]:
         """No more disasters: all comes to rest, and the accounts are read."""
         for _ in range(4000):
+            if not self.routers and self._unsettled():
+                self.settle()
             for router in list(self.routers):
                 self._route(router)
+            self._refresh_metadata()
             for worker in self.workers:
                 self.adopt(worker)
+                self._watch_topics(worker)
                 for lane in list(worker.lanes):
                     self._advance(worker, lane)
             self._complete(always=True)
-            if not self.routers and self._settled():
-                return faults(self._versions(), self._everything(), self._letters())
+            if not self.routers and self._settled() and not self._unsettled():
+                return faults(self._versions(), self._everything(), self._letters(), self._ended())
         raise AssertionError("silent: not all was settled although nothing stood in the way")
 
     # -- the router
@@ -170,6 +290,11 @@ class World:
             await self._published(stages, widths, epoch)
         except FencedError:
             self.kafka.init(f"hold-{epoch}")  # nobody waits for one who has lost
+        except TopicMismatchError as error:
+            self.history.append(f"refused: {error}")
+        except OutcomeUnknownError:
+            self.kafka.init("router")
+            self.kafka.init(f"hold-{epoch}")
 
     async def _published(self, stages: Stages, widths: Mapping[str, int], epoch: int) -> None:
         kafka = self.kafka
@@ -178,50 +303,85 @@ class World:
         hold = f"hold-{epoch}"
         holding = kafka.init(hold)
         await simulation_step("hold producer")
-        earlier = self._versions()
-        events = {
-            name: (_topic(name, widths, earlier), widths.get(name, 2))
-            for name in sorted({e for wired in stages.values() for e in wired})
-        }
-        old = {e.topic for v in earlier.values() for e in v.events.values()}
-        boundaries: dict[str, list[int]] = {}
-        if self.hold:
-            kafka.begin(hold, holding)
-        for topic, width in events.values():
-            boundaries[topic] = []
-            for index in range(width):
-                partition = Partition(topic, index)
-                if topic in old and self.hold:
-                    kafka.produce(hold, holding, partition, [OutgoingRecord(None, b"hold")])
-                    await simulation_step("hold")
-                    boundaries[topic].append(_last_hold(kafka, partition))
-                else:
-                    boundaries[topic].append(len(kafka.log(partition)) if topic in old else 0)
-        version = _version(len(earlier) + 1, stages, events, boundaries)
+        earlier, existing = self._versions(), kafka.widths()
+        history = [version for _, version in sorted(earlier.items())]
+        derived = resolve_topics(_derived(stages, widths), history, existing, NAMES)
+        check_partition_counts(derived.topics, existing)
+        ids = kafka.topic_ids()
+        newest = {e.topic for v in history[-1:] for e in v.events.values()}
+        recreated = recreated_topics(newest | {*derived.topics}, history, existing, ids)
+        require_settled_topics(derived.events, history, existing, recreated)
+        await simulation_step("topics")
+        self._create_topics(derived)
+        created = derived.topics.keys() - existing.keys()
+        await simulation_step("configs")
+        recreated = recreated.union(t for t in created if newest_spec(history, t))
+        ids = kafka.topic_ids() | ids
+        events = with_lives(derived.events, history, recreated, ids)
+        if self.without == "lives":
+            events = {n: e.model_copy(update={"life": 1}) for n, e in events.items()}
+        known = {e.topic: e.partitions for v in history for e in v.events.values()
+                 if e.topic not in recreated}  # fmt: skip
+        marked = [Partition(e.topic, i) for e in events.values()
+                  for i in range(min(e.partitions, known.get(e.topic, 0)))]  # fmt: skip
+        ends = {p: len(kafka.log(p)) for p in marked}
+        version = _version(len(earlier) + 1, stages, events)
+        offsets = self._first_offsets(version, history, ends, recreated.union(created))
+        if self.without != "fence of the lanes":
+            for tid in _readers(history, recreated):
+                await simulation_step("fence a lane")
+                kafka.init(tid)
         kafka.begin("router", epoch)
         await simulation_step("begin")
-        kafka.produce("router", epoch, TOPOLOGY, [OutgoingRecord(None, version)])
-        published = Version.model_validate_json(version)
-        for name, stage in published.stages.items():
-            had = active_stages(earlier)[name].topics if name in active_stages(earlier) else ()
-            kafka.add_offsets("router", epoch, _group(name), {
-                Partition(published.events[e].topic, i): CommittedOffset(boundary)
-                for e in stage.subscribes if published.events[e].topic not in had
-                for i, boundary in enumerate(published.events[e].boundaries)
-            })  # fmt: skip
-        await simulation_step("offsets")
+        for stage, first in offsets.items():
+            kafka.add_offsets("router", epoch, _group(stage), first)
+        boundaries = dict(ends)
+        kafka.begin(hold, holding)
+        for partition in marked:
+            if self.without != "hold":
+                boundaries[partition] = len(kafka.log(partition))
+                kafka.produce(hold, holding, partition, [OutgoingRecord(None, b"hold")])
+            await simulation_step("hold")
+        version = _with_boundaries(version, boundaries)
+        row = OutgoingRecord(None, version.model_dump_json().encode())
+        kafka.produce("router", epoch, TOPOLOGY, [row])
+        await simulation_step("version")
         kafka.commit("router", epoch)
-        while published.version not in self._versions():
+        while version.version not in self._versions():
             await simulation_step("readable?")
-        self.history.append(f"@{published.version}: {dict(stages)}")
-        if self.hold:
-            kafka.abort(hold, holding)
+        self.history.append(f"@{version.version}: {dict(stages)}")
+        kafka.abort(hold, holding)
+
+    def _create_topics(self, derived: DerivedTopology) -> None:
+        for topic, spec in derived.topics.items():
+            if topic not in self.kafka.widths():
+                self.kafka.create_topic(topic, spec.partitions)
+            elif spec.grows and self.kafka.widths()[topic] < spec.partitions:
+                self.kafka.add_partitions(topic, spec.partitions)
+
+    def _first_offsets(
+        self,
+        version: Version,
+        history: Sequence[Version],
+        ends: Mapping[Partition, int],
+        emptied: frozenset[str],
+    ) -> dict[str, dict[Partition, CommittedOffset]]:
+        """Return, by stage, where it begins in the inputs that are new to it."""
+        found: dict[str, dict[Partition, CommittedOffset]] = {}
+        for stage, tps in new_input_partitions(version, history, emptied).items():
+            for partition in (Partition(*tp) for tp in tps):
+                added = self.without == "start of added partitions"
+                first = ends.get(partition, len(self.kafka.log(partition)) if added else 0)
+                old = self.kafka.offsets.get((_group(stage), partition))
+                if old is None or old.offset < first or partition.topic in emptied:
+                    found.setdefault(stage, {})[partition] = CommittedOffset(first)
+        return found
 
     def _route(self, router: Life) -> None:
         try:
             router.send(None)
         except StopIteration:
-            self.routers.remove(router)
+            del self.routers[router]
 
     # -- the workers
 
@@ -240,28 +400,44 @@ class World:
                   if stage in active_stages(w.versions)}  # fmt: skip
         most = max(map(len, topics.values()), default=0)
         eligible = [worker for worker, names in topics.items() if len(names) == most]
-        widths = {e.topic: e.partitions for v in self._versions().values()
-                  for e in v.events.values()}  # fmt: skip
-        for index in range(max((widths[t] for t in topics.get(eligible[0], ())), default=0)
-                           if eligible else 0):  # fmt: skip
+        widths = self._assigned[stage] = self._widths(topics[eligible[0]] if eligible else ())
+        for index in range(max(widths.values(), default=0)):
             worker = self.die.choice(eligible)
-            inputs = [Partition(t, index) for t in topics[worker] if index < widths[t]]
+            inputs = [Partition(t, index) for t in topics[worker] if index < widths.get(t, 0)]
             self._hold_lane(worker, stage, index, inputs)
+
+    def _widths(self, topics: Sequence[str]) -> Mapping[str, int]:
+        """Return the partition counts of those of the topics that exist."""
+        return {t: n for t, n in self.kafka.widths().items() if t in topics}
+
+    def _refresh_metadata(self) -> None:
+        """Groups hear of topics that are wider, gone or new, and give their lanes out again."""
+        stages = active_stages(self.workers[0].versions)
+        for stage, before in list(self._assigned.items()):
+            active = stages.get(stage)
+            if active is not None and self._widths(active.topics) != before:
+                self._rebalance(stage)
+
+    def _watch_topics(self, worker: Worker) -> None:
+        for lane in worker.lanes:
+            lane.port.read_topic_ids()
 
     def _hold_lane(
         self, worker: Worker, stage: str, index: int, inputs: Sequence[Partition]
     ) -> None:
-        tid = f"{stage}:{index}"
+        tid = _lane(stage, index)
         self.kafka.generations[tid] = self.generation
         port = SimulatedPort(self.kafka, _group(stage), tid, inputs, self.generation)
+        if self.without != "known topics":
+            port.known_topics = lambda: worker.known
         signature = read_signature(passed_on)
 
         async def current() -> Versions:
             await simulation_step("versions?")
             written = len(self.kafka.log(TOPOLOGY))
-            while self.wait and self.kafka.last_stable_offset(TOPOLOGY) < written:
+            while self.without != "wait" and self.kafka.last_stable_offset(TOPOLOGY) < written:
                 await simulation_step("undecided")
-            return self._versions() if self.ask else worker.versions
+            return worker.versions if self.without == "ask" else self._versions()
 
         bound = active_stages(worker.versions)[stage].stage
         caller = Invoker(PIPELINE, stage, bound, passed_on, signature, None, float, _nothing)
@@ -333,11 +509,10 @@ class World:
                 for r in self.kafka.read_committed(p)]  # fmt: skip
 
     def _settled(self) -> bool:
-        widths = {e.topic: e.partitions for v in self._versions().values()
-                  for e in v.events.values()}  # fmt: skip
+        known = known_topics(self._versions())
         for name, stage in active_stages(self._versions()).items():
-            for topic in stage.topics:
-                for index in range(widths[topic]):
+            for topic in self._widths(stage.topics):
+                for index in range(known[topic].partitions):
                     partition = Partition(topic, index)
                     committed = self.kafka.offsets.get((_group(name), partition))
                     if committed is None or committed.offset < len(self.kafka.log(partition)):
@@ -346,42 +521,64 @@ class World:
 
 
 def _group(stage: str) -> str:
-    return f"{PIPELINE}.{stage}"
+    return NAMES.stage_group(PIPELINE, stage)
 
 
-def _topic(event: str, widths: Mapping[str, int], earlier: Versions) -> str:
-    first = next((v.events[event] for _, v in sorted(earlier.items()) if event in v.events), None)
-    width = widths.get(event, 2)
-    return event if first is None or first.partitions == width else f"{event}--{width}"
+def _lane(stage: str, index: int) -> str:
+    return NAMES.lane_transactional_id(PIPELINE, stage, index)
 
 
-def _last_hold(kafka: SimulatedKafka, partition: Partition) -> int:
-    log = kafka.log(partition)
-    return max(o for o, e in enumerate(log) if e.outgoing and e.outgoing.value == b"hold")
+def _readers(history: Sequence[Version], topics: Set[str]) -> list[str]:
+    """Return the transactional ids of all lanes that read one of the topics."""
+    return sorted({
+        _lane(stage, index)
+        for version in history
+        for stage, spec in version.stages.items()
+        for event in (version.events[name] for name in spec.subscribes)
+        if event.topic in topics
+        for index in range(event.partitions)
+    })  # fmt: skip
 
 
-def _version(
-    number: int,
-    stages: Stages,
-    events: Mapping[str, tuple[str, int]],
-    boundaries: Mapping[str, Sequence[int]],
-) -> bytes:
-    version = Version(
+def _derived(stages: Stages, widths: Mapping[str, int]) -> DerivedTopology:
+    events = {
+        name: EventSpec(topic=NAMES.event_topic(PIPELINE, name), partitions=widths.get(name, 2))
+        for name in sorted({event for wired in stages.values() for event in wired})
+    }
+    topics = {event.topic: TopicSpec(event.partitions) for event in events.values()}
+    return DerivedTopology(PIPELINE, events, {}, topics)
+
+
+def _version(number: int, stages: Stages, events: Mapping[str, EventSpec]) -> Version:
+    return Version(
         pipeline=PIPELINE,
         version=number,
         installation=INSTALLATION,
         published=WHEN,
         published_by="a test",
-        events={
-            name: EventSpec(topic=topic, partitions=width, boundaries=tuple(boundaries[topic]))
-            for name, (topic, width) in events.items()
-        },
+        events=dict(events),
         stages={
             name: StageSpec(run="m:f", subscribes=(takes,), emits=(gives,))
             for name, (takes, gives) in stages.items()
         },
+        format=VERSION_FORMAT,
     )
-    return version.model_dump_json().encode()
+
+
+def _with_boundaries(version: Version, boundaries: Mapping[Partition, int]) -> Version:
+    """A partition without one is new: all of its records are the version's."""
+    events = {
+        name: event.model_copy(
+            update={
+                "boundaries": tuple(
+                    boundaries.get(Partition(event.topic, index), 0)
+                    for index in range(event.partitions)
+                )
+            }
+        )
+        for name, event in version.events.items()
+    }
+    return version.model_copy(update={"events": events})
 
 
 def _nothing(*_: object, **__: object) -> None: ...
