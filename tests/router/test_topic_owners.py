@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.broker.broker_errors import AccessDeniedError
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.events.kafka_names import KafkaNames
-from farandole.router.topic_owners import neighbour
+from farandole.router.topic_owners import neighbour, require_own_topics
 from farandole.router.topology_store import NotAppliedError, published_versions_of
 from farandole.router.version_publisher import publish_version
 from tests.router.made import FILE, derived
@@ -32,6 +35,23 @@ def test_only_the_neighbour_can_have_a_topic_of_the_same_name(
 
 def file_of(pipeline: str, event: str) -> str:
     return FILE.replace("pipeline: p", f"pipeline: {pipeline}").replace("line.read", event)
+
+
+class RestrictedAdmin:
+    """Describes nothing outside of the namespace `blue`, as Kafka does for a user with its rules
+    alone."""
+
+    async def topics(self, expected: Iterable[str] = ()) -> dict[str, int]:
+        hidden = [name for name in expected if not name.startswith("blue.")]
+        if hidden:
+            raise AccessDeniedError(f"Kafka denies us Describe on the topic {hidden[0]}")
+        return {}
+
+
+async def test_who_may_not_see_the_other_installation_is_not_refused() -> None:
+    settings = Settings(bootstrap="localhost:1", namespace="blue")
+    file = derived(settings.names, file_of("line", "read"))
+    await require_own_topics(settings, file, [], cast(ClusterAdmin, RestrictedAdmin()))
 
 
 @pytest.mark.kafka
