@@ -25,6 +25,7 @@ SLOW_SHARE = 0.25
 """The share of the session time-out after which a call that blocks the event loop is reported."""
 _CHECKS = 10  # of the loop within that time
 _THROTTLE_SECONDS = 60.0
+_STACK_BYTES = 512 * 1024  # the usual 8 MiB count against the memory that a process may hold
 
 
 class SlowCallWatch:
@@ -51,9 +52,10 @@ class SlowCallWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        thread_id = threading.get_ident()
-        thread = threading.Thread(target=self._watch, args=(thread_id,), daemon=True)
-        thread.start()
+        watched = (threading.get_ident(),)
+        usual = threading.stack_size(_STACK_BYTES)
+        threading.Thread(target=self._watch, args=watched, daemon=True).start()
+        threading.stack_size(usual)
         try:
             while True:
                 self._beat, self._reported = self._clock(), False
