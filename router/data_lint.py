@@ -1,4 +1,4 @@
-"""Do Kafka keys show what a stage masks, and are amounts of money floats?"""
+"""Do Kafka keys show what a stage masks, can its readers read that, and is money in floats?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from farandole.router import schema_propagation
+from farandole.router.event_fields import EventSchemas, FieldPath, value_schemas
 from farandole.router.lint_context import LintContext, LintRule
 from farandole.router.lint_finding import Finding
 from farandole.router.schema_alternatives import UnionAlternatives
@@ -14,6 +16,7 @@ from farandole.stages.json_schema import JsonSchema, NoSchemaError, accepted_sch
 
 _MONEY = frozenset(("amount", "balance", "cost", "costs", "fee", "fees", "price", "total"))
 _CURRENCIES = frozenset(("cad", "chf", "cny", "eur", "euro", "gbp", "inr", "jpy", "usd"))
+_TEXT_LIMITS = frozenset(("format", "pattern", "enum", "const"))  # what masked text does not keep
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -36,6 +39,48 @@ def _lint_masked_keys(context: LintContext) -> Iterator[Finding]:
                     " with `hash` one for each value",
                     on_key=True,
                 )
+
+
+def _lint_masked_types(context: LintContext) -> Iterator[Finding]:
+    """A masked value is text: find the readers that take none."""
+    for name, signature in context.signatures.items():
+        stage = context.topology.stages[name]
+        masked = (stage.parameters or {}).get("fields")
+        if signature.parameter_model is not MaskParams or not isinstance(masked, Mapping):
+            continue
+        readers = {
+            consumer: takes
+            for event_type in stage.emits
+            for consumer, takes in schema_propagation.schema_consumers(
+                context.topology, context.signatures, event_type
+            )
+        }
+        for path in masked:
+            for consumer, takes in readers.items():
+                wanted = _types_without_text(takes, tuple(str(path).split(".")))
+                if wanted:
+                    yield context.finding(
+                        ("stages", name, "with", "fields", path),
+                        f"{path!r} is masked, so it becomes text, but {consumer!r} takes "
+                        f"{' or '.join(wanted)} there",
+                        f"let {consumer!r} take text as well (`int | str`), or mask it later",
+                        on_key=True,
+                    )
+
+
+def _types_without_text(takes: Any, path: FieldPath) -> list[str]:
+    """Return the JSON types that a reader takes at a path; empty if any text is one of them, or if
+    that is not known."""
+    try:
+        reads = EventSchemas((accepted_schema(takes),), is_root=False)
+    except NoSchemaError:
+        return []
+    found = value_schemas([reads], path, through_lists=True) or []
+    if any(each.keys() & _TEXT_LIMITS == set() and each.get("type") == "string" for each in found):
+        return []
+    if any("type" not in each for each in found):
+        return []
+    return sorted({each.get("format", each["type"]) for each in found})
 
 
 def _inherited_keys(context: LintContext, event_type: str, seen: set[str]) -> set[str]:
@@ -109,6 +154,7 @@ def _means_money(field: str) -> bool:
 
 
 DATA_RULES: Mapping[str, LintRule] = {
+    "masked_types": _lint_masked_types,
     "masked_keys": _lint_masked_keys,
     "float_money": _lint_float_money,
 }

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from farandole.router import condition_lint
+from farandole.router.event_fields import event_schemas
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
+from farandole.router.schema_alternatives import UnionAlternatives
 from farandole.router.yaml_source import KeyPath
-from farandole.stages.cel_expression import EXPRESSION_FORMAT
 from farandole.stages.function_signature import StageSignature
-from farandole.stages.json_schema import NoSchemaError, accepted_schema, type_title
+from farandole.stages.json_schema import JsonSchema, NoSchemaError, accepted_schema, type_title
 from farandole.stages.nearest_name import did_you_mean, nearest_name
+from farandole.stages.parameter_formats import (
+    EXPRESSION_FORMAT,
+    FIELD_FORMAT,
+    PATH_FORMAT,
+    VARIABLE_FORMAT,
+)
 from farandole.stages.stage_parameters import build_parameters
 
 _EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")
@@ -53,7 +61,7 @@ def _lint_stage_parameters(
         )
     try:
         build_parameters(model, written or {})
-        yield from _lint_parameter_expressions(context, name, model)
+        yield from _lint_named(context, name, model)
         return
     except ValidationError as error:
         problems: list[Any] = list(error.errors(include_url=False))
@@ -82,15 +90,58 @@ def _lint_stage_parameters(
             )
 
 
-def _lint_parameter_expressions(context: LintContext, name: str, model: Any) -> Iterator[Finding]:
-    """Check that parameters which are expressions name only fields that the stage's events can
-    have."""
+def _lint_named(context: LintContext, name: str, model: Any) -> Iterator[Finding]:
+    """Check what the parameters name (`stages/parameter_formats.py`): expressions, fields and
+    environment variables."""
     stage = context.topology.stages[name]
-    properties, _ = _model_properties(model)
-    for key, value in (stage.parameters or {}).items():
-        if properties.get(key, {}).get("format") == EXPRESSION_FORMAT and isinstance(value, str):
-            path = ("stages", name, "with", key)
-            yield from condition_lint.lint_unknown_fields(context, path, stage.subscribes, value)
+    found = [event_schemas(context, event_type) for event_type in stage.subscribes]
+    events = [each for each in found if each is not None]
+    written = stage.parameters or {}
+    for format_, text, inner, on_key in _formatted_values(accepted_schema(model), written):
+        path = ("stages", name, "with", *inner)
+        if format_ == EXPRESSION_FORMAT:
+            yield from condition_lint.lint_expression(context, path, stage.subscribes, text)
+        elif format_ == VARIABLE_FORMAT and not os.environ.get(text):
+            yield context.finding(
+                path,
+                f"stage {name!r} needs the environment variable {text}, which is not set here",
+                f"set {text} where the workers run",
+                severity="warning",
+            )
+        elif format_ in (FIELD_FORMAT, PATH_FORMAT) and len(events) == len(found):
+            field = tuple(text.split(".")) if format_ == PATH_FORMAT else (text,)
+            yield from condition_lint.lint_fields(
+                context, path, events, stage.subscribes, iter([field]), f"stage {name!r}",
+                on_key=on_key, through_lists=format_ == PATH_FORMAT,
+            )  # fmt: skip
+
+
+_Formatted = tuple[str, str, KeyPath, bool]
+"""A format, a text of that format, its path in `with:`, and whether it is a key there."""
+
+
+def _formatted_values(model: JsonSchema, written: Mapping[str, Any]) -> Iterator[_Formatted]:
+    """Yield the texts in the parameters whose schema states a format."""
+    alternatives = UnionAlternatives(model.get("$defs", {}))
+
+    def within(schema: JsonSchema, value: Any, path: KeyPath) -> Iterator[_Formatted]:
+        options = alternatives.of(schema)
+        if isinstance(value, str):
+            # A field that may be null has its format beside its alternatives, or in one of them.
+            formats = (each["format"] for each in (schema, *options) if "format" in each)
+            yield from ((each, value, path, False) for each in [*formats][:1])
+        for option in options:
+            if isinstance(value, list) and "items" in option:
+                for index, each in enumerate(value):
+                    yield from within(option["items"], each, (*path, index))
+            elif isinstance(value, Mapping):
+                key_format = option.get("propertyNames", {}).get("format")
+                for key in value if key_format else ():
+                    yield key_format, str(key), (*path, key), True
+                for key in value.keys() & option.get("properties", {}).keys():
+                    yield from within(option["properties"][key], value[key], (*path, key))
+
+    return within(model, written, ())
 
 
 def _path_in_file(written: Any, path: KeyPath, missing: bool) -> KeyPath:

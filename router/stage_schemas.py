@@ -60,16 +60,3 @@ def common_fields(schema: JsonSchema) -> frozenset[str] | None:
             fields = frozenset(option["properties"])
         names = fields if names is None else names & fields
     return names
-
-
-def possible_fields(schema: JsonSchema) -> frozenset[str] | None:
-    """Return the names of the fields that some event of the schema may have; None if it may have
-    others."""
-    names: frozenset[str] = frozenset()
-    for option in UnionAlternatives(schema.get("$defs", {})).of(schema):
-        if option.get("type") != "object":
-            return None
-        if "properties" not in option or option.get("additionalProperties"):
-            return None
-        names |= frozenset(option["properties"])
-    return names

@@ -7,7 +7,7 @@ existing values, iterations have a limit, and regular expressions take linear ti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cel_expr_python import cel
@@ -18,8 +18,6 @@ if not __name__.startswith("farandole."):
     raise ImportError("stages.cel_expression is a part of farandole: import farandole.stages")
 
 EXPRESSION_VARIABLES = ("data", "attributes")
-EXPRESSION_FORMAT = "cel"
-"""The JSON Schema `format` of a stage's parameter that is such an expression over its events."""
 
 CompiledCondition = Callable[[Any, Mapping[str, str]], bool]
 """Takes the JSON value and the CloudEvents attributes, named without `ce_`. Raises Undecided."""
@@ -29,8 +27,13 @@ _UNDECLARED_PATTERN = re.compile(r"undeclared reference to '([^']*)'")
 _TOKEN_PATTERN = re.compile(
     r"//[^\n]*"  # a comment
     r"|[rRbB]{0,2}(?:'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\")"
-    r"|(?<![\w.])data\s*\.\s*(?P<field>[A-Za-z_]\w*)\b(?!\s*\()",
+    r"|(?<![\w.])(?P<test>has\(\s*)?data(?P<path>(?:\s*\.\s*[A-Za-z_]\w*\b(?!\s*\())+)"
+    r"(?P<end>(?(test)\s*\)))",
     re.DOTALL,
+)
+_NUMBERS = frozenset(("int", "uint", "double"))
+_OVERLOAD_PATTERN = re.compile(
+    r"ERROR: [^\n]*?:(\d+):(\d+): found no matching overload for '([^']*)' applied to '\((.*)\)'"
 )
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1  # the integers of the language
 
@@ -45,6 +48,10 @@ class ExpressionError(ValueError):
         self.unknown = unknown
         self.line = line
         self.column = column
+
+
+class OperandTypeError(ExpressionError):
+    """The expression compares or combines what cannot be."""
 
 
 class Undecided(Reject):
@@ -70,11 +77,65 @@ def compile_expression(source: str) -> CompiledCondition:
     return _CelCondition(source, program)
 
 
-def expression_fields(source: str) -> Iterator[str]:
-    """Yield the fields of `data` that an expression names."""
+def expression_paths(source: str) -> Iterator[tuple[str, ...]]:
+    """Yield the fields of `data` that an expression names, each as a path."""
     for token in _TOKEN_PATTERN.finditer(source):
-        if token["field"]:
-            yield token["field"]
+        if token["path"]:
+            yield tuple(name.strip() for name in token["path"].split(".")[1:])
+
+
+def check_types(source: str, types: Mapping[tuple[str, ...], str]) -> None:
+    """Check an expression that compiles against the JSON Schema types of the fields in `types`.
+    Raises ExpressionError, an OperandTypeError if it compares or combines what cannot
+    be. Numbers of all kinds may be mixed, as they may be when it runs."""
+    # To the compiler `has(data.name)` would be the text itself, not whether it is there.
+    source = _TOKEN_PATTERN.sub(
+        lambda token: "true".ljust(len(token[0])) if token["test"] else token[0], source
+    )
+    variables = {
+        "data": cel.Type.DYN,
+        "attributes": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+        **{".".join(("data", *path)): _cel_type(type_) for path, type_ in types.items()},
+    }
+    try:
+        result_type = cel.NewEnv(variables=variables).compile(source).return_type()
+    except Exception as error:  # noqa: BLE001 -- as in compile_expression
+        for line, column, operator, operands in _OVERLOAD_PATTERN.findall(str(error)):
+            if _cannot_be(operator, operands.split(", ")):
+                words = " and ".join(_type_word(each) for each in operands.split(", "))
+                raise OperandTypeError(
+                    f"`{operator.strip('_@')}` does not work with {words}",
+                    line=int(line),
+                    column=int(column),
+                ) from None
+        return
+    if result_type not in (cel.Type.BOOL, cel.Type.DYN):
+        word = _type_word(result_type.name().lower())
+        raise ExpressionError(f"it gives {word}, neither true nor false")
+
+
+def _type_word(name: str) -> str:
+    """Return the word for a type of the language."""
+    words = {"string": "text", "bool": "a boolean", "int": "an integer", "double": "a number"}
+    return "a list" if name.startswith("list") else words.get(name, name)
+
+
+def _cel_type(json_type: str) -> Any:
+    return {
+        "string": cel.Type.STRING,
+        "boolean": cel.Type.BOOL,
+        "integer": cel.Type.INT,
+        "number": cel.Type.DOUBLE,
+        "array": cel.Type.List(cel.Type.DYN),
+    }.get(json_type, cel.Type.DYN)
+
+
+def _cannot_be(operator: str, operands: Sequence[str]) -> bool:
+    """Return False if the compiler alone refuses these operands, and not what runs: numbers of two
+    kinds, a comparison with null, the two results of `? :`, or what is wrong inside already."""
+    if operator == "_?_:_" or "*error*" in operands or "null_type" in operands:
+        return False
+    return not _NUMBERS.issuperset(operands)
 
 
 class _CelCondition:

@@ -13,12 +13,18 @@ from typing import Any, NamedTuple
 from farandole.stages.function_signature import StageSignature, UnbindableError, read_signature
 from farandole.stages.moved_names import explain_moved_names, moved_name_message
 from farandole.stages.nearest_name import did_you_mean
-from farandole.stages.user_traceback import error_place, function_place, shown_path
+from farandole.stages.user_traceback import (
+    error_place,
+    function_place,
+    is_users_file,
+    shown_path,
+)
 
 if not __name__.startswith("farandole."):
     raise ImportError("stages.function_loader is a part of farandole: import farandole.stages")
 
 _GENERIC = "stages.generic."
+_RENAME = "give the file a name that nothing else has"
 
 
 class UnusableFunctionError(Exception):
@@ -87,6 +93,11 @@ def _import_function(run: str) -> Callable[..., Any]:
         raise
     except BaseException as error:  # noqa: BLE001 -- a module may raise anything, or exit
         raise _import_problem(module_name, error) from None
+    hidden = _hidden_file(module_name, module.__file__)
+    if hidden is not None:
+        raise UnusableFunctionError(
+            f"{hidden} is not used: Python has imported another {module_name!r}", _RENAME
+        )
     function = getattr(module, name, None)
     file = shown_path(getattr(module, "__file__", None) or module_name)
     if function is None:
@@ -117,11 +128,25 @@ def _import_problem(module: str, error: BaseException) -> UnusableFunctionError:
     what = f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else _first_line(error)
     place = error_place(error)
     remedy = "correct that line"
+    if isinstance(error, ImportError):
+        hidden = _hidden_file(error.name, error.path)
+        if hidden is not None:
+            remedy = f"{hidden} is not used: Python has imported another {error.name!r}; {_RENAME}"
     if missing and moved is None:
         remedy = f"install {missing.partition('.')[0]!r} where the stages run, or {remedy}"
     return UnusableFunctionError(
         f"{module} cannot be imported: {f'{place}: ' if place else ''}{moved or what}", remedy
     )
+
+
+def _hidden_file(module: str | None, imported_from: str | None) -> str | None:
+    """Return the file in the pipeline's folder that a module should have been imported from, if
+    Python has imported one of its own or of a package before, which hides it."""
+    if not module or own_module(module) or module.startswith("farandole."):
+        return None
+    file = Path(sys.path[0]).joinpath(*module.split(".")).with_suffix(".py")
+    is_hidden = file.is_file() and not (imported_from and is_users_file(imported_from))
+    return shown_path(str(file)) if is_hidden else None
 
 
 def _first_line(error: BaseException) -> str:

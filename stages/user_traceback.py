@@ -41,7 +41,7 @@ def function_place(function: Callable[..., object]) -> str | None:
 
 def frame_place(frames: StackSummary) -> str | None:
     """Return the innermost line of the user's code in a stack; None if there is none."""
-    own = [frame for frame in frames if _is_users(frame.filename)]
+    own = [frame for frame in frames if is_users_file(frame.filename)]
     return f"{shown_path(own[-1].filename)}:{own[-1].lineno}" if own else None
 
 
@@ -69,11 +69,13 @@ def shown_path(file: str) -> str:
 
 def _kept_frames(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
     """Return the user's frames; those of installed packages if there are none."""
-    own = [frame for frame in frames if _is_users(frame.filename)]
+    own = [frame for frame in frames if is_users_file(frame.filename)]
     return own or [f for f in frames if _is_installed(f.filename) and not _is_own(f.filename)]
 
 
-def _is_users(file: str) -> bool:
+def is_users_file(file: str) -> bool:
+    """Return True for a file of Python code that is not Farandole's, of no installed package and of
+    no part of Python."""
     is_file = not file.startswith("<")  # as `<frozen importlib._bootstrap>` is none
     return is_file and not (
         _is_installed(file) or _is_own(file) or file.startswith(_LIBRARY_FOLDERS)

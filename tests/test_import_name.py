@@ -54,6 +54,21 @@ def test_the_shipped_pipeline_imports_farandole_alone() -> None:
                 assert node.module == "farandole", file
 
 
+def test_modules_of_a_pipeline_may_have_the_names_of_our_rooms(tmp_path: Path) -> None:
+    """A worker hosts such ones in `tests/services/test_worker_log.py`."""
+    stages = [f"  {room}: {{subscribes: asked, run: '{room}:work'}}" for room in ROOMS]
+    head = ["pipeline: ours", "events: {asked: {}}", "stages:"]
+    (tmp_path / "topology.yaml").write_text("\n".join([*head, *stages]))
+    for room in ROOMS:
+        (tmp_path / f"{room}.py").write_text("def work(event: dict) -> None: ...\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "farandole", "-C", str(tmp_path), "lint"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"fit to be applied: {len(ROOMS)} stages" in done.stdout
+
+
 def test_importing_farandole_loads_nothing_heavy() -> None:
     code = (
         "import sys; import farandole;"

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from farandole.stages.cel_expression import EXPRESSION_FORMAT, CompiledCondition, compile_expression
+from farandole.stages.cel_expression import CompiledCondition, compile_expression
 from farandole.stages.contract import Context, Unchanged
+from farandole.stages.parameter_formats import EXPRESSION_FORMAT
 
 if not __name__.startswith("farandole."):
     raise ImportError(

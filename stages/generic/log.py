@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from farandole.stages.contract import Context, Unchanged
+from farandole.stages.parameter_formats import FIELD_FORMAT
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -21,7 +22,9 @@ class LogParams(BaseModel):
 
     level: Literal["debug", "info", "warning"] = "info"
     message: str = "event.seen"
-    fields: tuple[str, ...] | None = None
+    fields: tuple[Annotated[str, Field(json_schema_extra={"format": FIELD_FORMAT})], ...] | None = (
+        None
+    )
     """The fields that are logged; None logs all of them. Leave out secret ones."""
 
 

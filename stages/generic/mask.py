@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from farandole.stages.contract import Reject
+from farandole.stages.parameter_formats import PATH_FORMAT, VARIABLE_FORMAT
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -38,10 +39,21 @@ MaskMethod = Literal["redact", "hash"] | KeepLast
 class MaskParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fields: Annotated[Mapping[str, MaskMethod], Field(min_length=1)]
+    fields: Annotated[
+        Mapping[Annotated[str, Field(json_schema_extra={"format": PATH_FORMAT})], MaskMethod],
+        Field(min_length=1),
+    ]
     """By field (`customer.email` for a field inside another): `redact`, `hash` or
     `{keep_last: N}`."""
-    secret: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    secret: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", json_schema_extra={"format": VARIABLE_FORMAT}
+            ),
+        ]
+        | None
+    ) = None
     """The name of the environment variable with the secret of `hash`; never the secret itself."""
     absent: Literal["reject", "pass"] = "reject"
     """What happens to an event without one of the fields. By default it is rejected, because a

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from farandole.stages.contract import Context, Reject, Unchanged
+from farandole.stages.parameter_formats import FIELD_FORMAT
 
 if not __name__.startswith("farandole."):
     raise ImportError(
@@ -24,7 +25,7 @@ class SampleParams(BaseModel):
 
     share: Annotated[float, Field(ge=0, le=1)]
     """The share of all events or, with a key, of all values of the key."""
-    key: str | None = None
+    key: str | None = Field(default=None, json_schema_extra={"format": FIELD_FORMAT})
     """The name of a field: all events with the same value are passed on, or none is."""
 
 

@@ -437,8 +437,132 @@ def test_a_field_that_may_be_there_may_be_asked_for(
     assert check_topology_file(file, KafkaNames()).findings == []
 
 
-def test_of_what_people_write_themselves_any_field_may_be_asked(folder: Folder) -> None:
+@pytest.mark.parametrize("field", ["whatever", "week"])
+def test_a_field_that_no_stage_reads_of_what_people_write_is_a_warning(
+    folder: Folder, field: str
+) -> None:
+    file = (FILE % "{subscribes: line.ingested}").replace(
+        "subscribes: feed.requested",
+        f'subscribes: {{feed.requested: {{when: "data.{field} == 1"}}}}',
+    )
+    (finding,) = check_topology_file(folder(file), KafkaNames()).findings
+    assert finding.severity == "warning"
+    assert finding.message == (
+        f"no stage reads a field {field!r} of 'feed.requested': `data.{field} == 1` asks for it"
+    )
+    assert finding.remedy == ("did you mean 'weeks'?" if field == "week" else
+                              "its fields are weeks")  # fmt: skip
+
+
+def test_what_people_write_may_have_any_field_if_a_reader_takes_any(folder: Folder) -> None:
     file = (FILE % "{subscribes: line.ingested}").replace(
         "subscribes: feed.requested", 'subscribes: {feed.requested: {when: "data.whatever == 1"}}'
     )
-    assert check_topology_file(folder(file), KafkaNames()).findings == []
+    functions = {"ingest": "def ingest(feed: dict[str, Any]) -> Iterator[Line]: ..."}
+    assert check_topology_file(folder(file, functions), KafkaNames()).findings == []
+
+
+TYPED = """
+class Inner(BaseModel):
+    email: str
+
+class Order(BaseModel):
+    name: str
+    number: int
+    note: str | None = None
+    customer: Inner
+    lines: list[Inner] = []
+
+def ingest(feed: Feed) -> Iterator[Order]: ...
+"""
+TAKES_ORDER = "from work.ingest import Order\ndef load(order: Order) -> None: ..."
+TYPED_FILE = """\
+pipeline: order-lines
+package: work
+events: {feed.requested: {partitions: 1}}
+stages:
+  ingest: {subscribes: feed.requested, emits: placed}
+  load: %s
+"""
+
+
+CONDITION = '{{subscribes: {{placed: {{when: "{}"}}}}}}'
+
+
+def found_in(folder: Folder, stage: str) -> list[str]:
+    functions = {"ingest": TYPED, "load": TAKES_ORDER}
+    checked = check_topology_file(folder(TYPED_FILE % stage, functions), KafkaNames())
+    return [str(finding).partition("topology.yaml:")[2] for finding in checked.findings]
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("data.name > 3", "`>` does not work with text and an integer at its character 11; compare"
+                          " text with text ('3') and numbers with numbers (3)"),
+        ("data.note > 3", "`>` does not work with text and an integer"),
+        ("data.customer.email > 3", "`>` does not work with text and an integer"),
+        ("data.name", "`data.name` cannot be a condition: it gives text, neither true nor false"),
+        ("data.number", "it gives an integer, neither true nor false"),
+        ("data.customer.mail == 'x'",
+         "'placed' never has the field 'mail' that `data.customer.mail == 'x'` asks for;"
+         " did you mean 'email'?"),
+        ("data.name.first == 'x'", "'placed' never has the field 'first'"),
+        ("data.lines.email == 'x'", "'placed' never has the field 'email'"),
+    ],
+)  # fmt: skip
+def test_a_condition_that_does_not_fit_the_events_is_an_error(
+    folder: Folder, when: str, said: str
+) -> None:
+    (found,) = found_in(folder, CONDITION.format(when))
+    assert found.startswith("6:38: ")
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["data.name == 'x'", "data.number > 2.5", "has(data.note) && data.note != ''",
+     "data.lines.exists(l, l.email == 'x')", "data.customer.email.endsWith('.org')"],
+)  # fmt: skip
+def test_a_condition_that_fits_the_events_is_fine(folder: Folder, when: str) -> None:
+    assert found_in(folder, CONDITION.format(when)) == []
+
+
+GENERIC = "{subscribes: placed, run: 'stages.generic.%s:%s', with: %s}"
+
+
+@pytest.mark.parametrize(
+    ("generic", "given", "place", "said"),
+    [
+        ("mask", "{fields: {nmae: redact}}", "6:79",
+         "'placed' never has the field 'nmae' that stage 'load' asks for; did you mean 'name'?"),
+        ("mask", "{fields: {customer.phone: redact}}", "6:79", "never has the field 'phone'"),
+        ("mask", "{fields: {lines.mail: redact}}", "6:79", "did you mean 'email'?"),
+        ("sample", "{share: 0.5, key: nmae}", "6:91", "did you mean 'name'?"),
+        ("log", "{fields: [name, nubmer]}", "6:83", "did you mean 'number'?"),
+        ("filter", "{when: 'data.name > 3'}", "6:80", "`>` does not work with text"),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_names_no_field_of_the_events_is_an_error(
+    folder: Folder, generic: str, given: str, place: str, said: str
+) -> None:
+    (found,) = found_in(folder, GENERIC % (generic, generic, given))
+    assert found.startswith(f"{place}: ")
+    assert said in found
+
+
+def test_a_masked_field_may_be_in_the_elements_of_a_list(folder: Folder) -> None:
+    given = "{fields: {lines.email: redact, customer.email: redact}}"
+    assert found_in(folder, GENERIC % ("mask", "mask", given)) == []
+
+
+def test_a_secret_that_is_not_set_is_a_warning(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = GENERIC % ("mask", "mask", "{fields: {name: hash}, secret: A_SECRET_OF_OURS}")
+    monkeypatch.delenv("A_SECRET_OF_OURS", raising=False)
+    (found,) = found_in(folder, stage)
+    assert "warning: stage 'load' needs the environment variable A_SECRET_OF_OURS" in found
+    assert found.endswith("set A_SECRET_OF_OURS where the workers run")
+    monkeypatch.setenv("A_SECRET_OF_OURS", "x" * 32)
+    assert found_in(folder, stage) == []

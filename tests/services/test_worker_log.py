@@ -20,17 +20,24 @@ from farandole.services.worker_services import worker_services
 FILE = """\
 pipeline: told
 stages:
-  greet: {subscribes: asked, run: "told_stages:greet"}
+  greet: {subscribes: asked, run: "worker:greet"}
 """
-CODE = """\
+# Names that Farandole's own rooms have.
+MODULES = {
+    "worker": """\
 import logging
 import time
+from router import GREETING
 
 def greet(event: dict) -> None:
-    print("hello")
+    print(GREETING)
     logging.getLogger("users").info("greeted %s", event["name"])
     time.sleep(event["seconds"])
-"""
+""",
+    "router": "from broker import GREETING\n",
+    "broker": "from events import GREETING\n",
+    "events": "GREETING = 'hello'\n",
+}
 SESSION = 4.0  # seconds: a call is slow after 1, and its process ended after 3.2
 
 
@@ -39,7 +46,8 @@ async def test_a_workers_log_tells_what_its_function_says_and_that_it_is_slow(
     settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "topology.yaml").write_text(FILE)
-    (tmp_path / "told_stages.py").write_text(CODE)
+    for name, code in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(code)
     checked = check_topology_file(tmp_path / "topology.yaml", settings.names)
     assert checked.topology, checked.findings
     derived = derive_topology(checked.topology, checked.signatures, settings.names)
@@ -67,5 +75,5 @@ async def test_a_workers_log_tells_what_its_function_says_and_that_it_is_slow(
     )
     assert (printed["text"], printed["stage"], printed["id"]) == ("hello", "greet", "asked/0/0")
     assert (logged["logger"], logged["run"]) == ("users", printed["run"])
-    assert (slow["stage"], slow["place"]) == ("greet", "told_stages.py:7")
+    assert (slow["stage"], slow["place"]) == ("greet", "worker.py:8")
     assert worker.returncode == 0

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from farandole.stages.cel_expression import (
     ExpressionError,
     Undecided,
+    check_types,
     compile_expression,
-    expression_fields,
+    expression_paths,
 )
 
 LINE = {"quantity": 3, "store": "a", "coupon": None, "tags": ["x", "y"], "paid": {"cents": 499}}
@@ -125,4 +126,53 @@ def test_the_fields_in_an_expression_are_found() -> None:
     source = (
         "data.a == 'data.b' && data . c.d > 1 && x.data.f && data.map(y, y) == data.g // data.h"
     )
-    assert list(expression_fields(source)) == ["a", "c", "g"]
+    assert list(expression_paths(source)) == [("a",), ("c", "d"), ("g",)]
+
+
+TYPES = {
+    ("name",): "string", ("n",): "integer", ("price",): "number", ("ok",): "boolean",
+    ("tags",): "array", ("customer", "email"): "string",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("data.name > 3", "`>` does not work with text and an integer"),
+        ("data.n == '3'", "`==` does not work with an integer and text"),
+        ("data.customer.email > 3", "`>` does not work with text and an integer"),
+        ("has(data.name) && data.name > 3", "`>` does not work with text and an integer"),
+        ("data.ok && data.name", "`&&` does not work with a boolean and text"),
+        ("data.tags > 3", "`>` does not work with a list and an integer"),
+        ("!data.name", "`!` does not work with text"),
+        ("data.name", "it gives text, neither true nor false"),
+        ("data.n", "it gives an integer, neither true nor false"),
+        ("data.price", "it gives a number, neither true nor false"),
+        ("has(data.n) ? data.name : 'none'", "it gives text, neither true nor false"),
+    ],
+)
+def test_an_expression_that_does_not_fit_the_types_is_refused(source: str, said: str) -> None:
+    compile_expression(source)  # without types nothing is wrong with it
+    with pytest.raises(ExpressionError) as caught:
+        check_types(source, TYPES)
+    assert str(caught.value) == said
+
+
+VALUES = {"name": "Ada", "n": 3, "price": 2.5, "ok": True, "tags": ["a"],
+          "customer": {"email": "a@example.com"}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "data.name == 'Ada'", "data.n > 2.5", "data.price > 1", "data.n / 2 > 0", "data.ok",
+        "has(data.name) && data.name == 'Ada'", "has(data.customer) && has(data.customer.email)",
+        "data.tags.exists(t, t == 'a')", "'a' in data.tags", "data.name.startsWith('A')",
+        "data.name != null", "data['name'] == 'Ada'", "size(data.name) == 3",
+        "data.other == 1 || true", "attributes.source == 's' || data.ok", "data.n in [1, 3]",
+        "'has(data.name)' != data.name", "data.ok ? data.n > 1 : data.name == ''",
+    ],
+)  # fmt: skip
+def test_what_the_types_allow_also_runs(source: str) -> None:
+    check_types(source, TYPES)
+    assert compile_expression(source)(VALUES, {"source": "s"}) is True

@@ -158,6 +158,23 @@ def test_a_missing_function_is_named(run: str, problem: str, remedy: str) -> Non
     assert remedy in caught.value.remedy
 
 
+@pytest.mark.parametrize("name", ["logging", "types"])
+def test_a_module_that_loses_to_the_standard_library_is_told(folder: Path, name: str) -> None:
+    (folder / f"{name}.py").write_text("def work(x: int) -> None: ...\n")
+    (folder / "imports_it.py").write_text(f"import os\nfrom {name} import work\n")
+    add_to_import_path(folder)
+    with pytest.raises(UnusableFunctionError) as caught:
+        load_stage_function(f"{name}:work")
+    assert caught.value.problem == (f"{name}.py is not used: Python has imported another {name!r}")
+    with pytest.raises(UnusableFunctionError) as caught:
+        load_stage_function("imports_it:work")
+    assert "imports_it.py:2: ImportError: cannot import name 'work'" in caught.value.problem
+    assert caught.value.remedy == (
+        f"{name}.py is not used: Python has imported another {name!r}; "
+        "give the file a name that nothing else has"
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "problem", "remedy"),
     [
