@@ -132,8 +132,9 @@ def _import_problem(module: str, error: BaseException) -> UnusableFunctionError:
         hidden = _hidden_file(error.name, error.path)
         if hidden is not None:
             remedy = f"{hidden} is not used: Python has imported another {error.name!r}; {_RENAME}"
-    if missing and moved is None:
-        remedy = f"install {missing.partition('.')[0]!r} where the stages run, or {remedy}"
+    package = (missing or "").partition(".")[0]
+    if package and moved is None and find_spec(package) is None:
+        remedy = f"install {package!r} where the stages run, or {remedy}"
     return UnusableFunctionError(
         f"{module} cannot be imported: {f'{place}: ' if place else ''}{moved or what}", remedy
     )
