@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from farandole.worker.slow_calls import SlowCallWatch
@@ -55,6 +59,29 @@ async def test_a_loop_that_goes_on_is_not_told_of() -> None:
             await asyncio.sleep(0.001)
         watching.cancel()
     assert lines == []
+
+
+MEASURED = """
+import asyncio, re
+from farandole.worker.slow_calls import SlowCallWatch
+
+def data() -> int:
+    return int(re.search(r"VmData:\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+async def main() -> None:
+    before = data()
+    watching = asyncio.create_task(SlowCallWatch(6.0, 4.8, {}).run())
+    await asyncio.sleep(0)
+    print(data() - before)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
+def test_the_watch_takes_little_of_the_memory_that_a_process_may_hold() -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, check=True)
+    assert int(done.stdout) < 2048  # KiB; the stack of a thread has 8192 by default
 
 
 def test_one_stage_is_told_of_once_a_minute_with_how_often_it_was_slow() -> None:
