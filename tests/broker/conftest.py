@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import trustme
@@ -22,11 +24,15 @@ USERS = (
     'username="broker" password="secret" user_broker="secret" user_ann="right" user_bob="poor";'
 )
 
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+"""Its users are those that `kafka-configs.sh` adds."""
 
-@pytest.fixture(scope="session")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """How ann reaches a Kafka that wants TLS and a password. She may do everything, bob nothing."""
-    folder = tmp_path_factory.mktemp("guarded")
+
+@contextmanager
+def guarded_kafka(folder: Path, mechanisms: str = "PLAIN") -> Iterator[Settings]:
+    """Yield how ann reaches a Kafka that wants TLS and a password. She may do everything, all
+    others nothing."""
+    folder.mkdir(exist_ok=True)
     ca = trustme.CA()
     ca.cert_pem.write_to_path(folder / "ca.pem")
     issued = ca.issue_cert("localhost", "127.0.0.1")
@@ -46,9 +52,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     )
     properties = {
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL",
-        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.enabled.mechanisms": mechanisms,
         "sasl.mechanism.inter.broker.protocol": "PLAIN",
         "listener.name.plaintext.plain.sasl.jaas.config": USERS,
+        "listener.name.plaintext.scram-sha-512.sasl.jaas.config": SCRAM,
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(folder / "server.pem"),
         "ssl.truststore.type": "PEM",
@@ -67,3 +74,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield ann.model_copy(update={"bootstrap": running.address})
     finally:
         asyncio.run(embedded_kafka.stop_embedded(folder))
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """How ann reaches a Kafka that wants TLS and a password. She may do everything, bob nothing."""
+    with guarded_kafka(tmp_path_factory.mktemp("guarded")) as ann:
+        yield ann

@@ -53,13 +53,14 @@ def process(
     env: Mapping[str, str],
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """`farandole` as a process of its own."""
     clean = {n: v for n, v in os.environ.items() if not n.startswith((ENV_PREFIX, "ORDER_LINES"))}
     return subprocess.Popen(
         [sys.executable, "-m", "farandole", *arguments],
         cwd=ROOT, env={**clean, **env}, text=True,
-        stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
+        stdin=stdin, stdout=stdout, stderr=stderr,
         # A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip

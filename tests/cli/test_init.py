@@ -63,7 +63,9 @@ def test_up_runs_what_init_has_made(call: Call, tmp_path: Path, settings: Settin
     env = environment(settings) | {"READINGS_DB": str(table)}
     log = tmp_path / "up.log"
     with log.open("w") as out:
-        running = process("-C", str(folder), "up", env=env, stdout=out.fileno())
+        running = process(
+            "-C", str(folder), "up", env=env, stdout=out.fileno(), stderr=out.fileno()
+        )
 
     def trigger() -> str:
         data = f"@{folder / 'trigger.json'}"
