@@ -8,12 +8,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import pytest
 
+from farandole.events import ledger_entry
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.run_row import RunRow
@@ -27,7 +29,7 @@ from farandole.lanes.lane_protocol import run_lane
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedLock, SimulatedPort
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
-from tests import foreign
+from tests import foreign, next_release
 from tests.ledger.made import AT, read, story
 from tests.seeds import seeds
 
@@ -50,6 +52,8 @@ class Process:
 class World:
     die: random.Random
     work: type[BookkeeperLane] = BookkeeperLane
+    newer: bool = False
+    """Workers of the next release write some of the entries."""
     kafka: SimulatedKafka = field(default_factory=SimulatedKafka)
     processes: list[Process] = field(default_factory=list)
     generation: int = 0
@@ -73,7 +77,8 @@ class World:
                 foreign.append_odd(self.kafka, self.die, place)
             if chance < 0.2:
                 entries = self.die.choice([s for s in stories if s])
-                self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(entries.pop(0))))
+                entry = self._written(entries.pop(0))
+                self.kafka.append(LEDGER, OutgoingRecord(None, orjson.dumps(entry)))
             elif chance < 0.24:
                 self._kill()
             elif chance < 0.28:
@@ -82,9 +87,17 @@ class World:
                 self._expire()
             else:
                 self._advance(OutcomeUnknownError("lost") if self.die.random() < 0.03 else None)
-        for _ in range(600):
-            self._advance()
-            self.kafka.complete(ID)
+        with next_release.upgraded("ledger entry") if self.newer else nullcontext():
+            for _ in range(600):
+                self._advance()
+                self.kafka.complete(ID)
+
+    def _written(self, entry: Any) -> Any:
+        if not self.newer:
+            return entry
+        entry = next_release.with_later_field(entry)
+        chance = self.die.random()
+        return next_release.of_newer_format("ledger entry", entry) if chance < 0.1 else entry
 
     def _process(self) -> Process:
         return Process(self.work(NAMES, 0, "here", clock=lambda: AT, read_age=lambda: 0.0))
@@ -151,11 +164,11 @@ class World:
 
 
 def _silent(event: str, **fields: Any) -> None:
-    assert event in ("lane.born", "lane.died"), (event, fields)
+    assert event in ("lane.born", "lane.died", "lane.outdated"), (event, fields)
 
 
-def ran(seed: int, work: type[BookkeeperLane] = BookkeeperLane) -> World:
-    world = World(random.Random(seed), work)
+def ran(seed: int, work: type[BookkeeperLane] = BookkeeperLane, *, newer: bool = False) -> World:
+    world = World(random.Random(seed), work, newer)
     world.run()
     return world
 
@@ -172,6 +185,19 @@ def _sound(world: World) -> bool:
 def test_every_run_completes_once_with_a_right_row_after_any_failures(seeds: range) -> None:
     for seed in seeds:
         assert _sound(ran(seed)), seed
+
+
+@seeds(100, kept=20)
+def test_entries_of_the_next_release_wait_for_it_and_are_counted_once(seeds: range) -> None:
+    for seed in seeds:
+        assert _sound(ran(seed, newer=True)), seed
+
+
+def test_a_bookkeeper_that_drops_entries_of_the_next_release_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger_entry, "check_format", next_release.drop_newer)
+    assert any(not _sound(ran(seed, newer=True)) for seed in SEEDS)
 
 
 class KeepsWhatWasNotCommitted(BookkeeperLane):

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from farandole.events import retry_record
 from farandole.events.header_codec import decode_headers
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.retry_record import (
@@ -29,6 +30,7 @@ from farandole.events.topology_version import BreakerPolicy, RetryPolicy
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import LaneWork
 from farandole.worker.parked_events import ParkedEvents
+from tests import next_release
 from tests.foreign import append_odd
 from tests.lanes import broken
 from tests.lanes.world import LANES, World
@@ -209,6 +211,45 @@ def test_a_replay_is_handled_once_whichever_worker_is_killed(seeds: range) -> No
         world.lived(200, events=8)
         assert sorted(world.emitted()) == sorted(world.given), seed
         assert world.dead() == dead
+
+
+@seeds(60, kept=20)
+def test_rows_of_the_next_release_wait_for_it_and_are_handled_once(seeds: range) -> None:
+    """Some only have a field more; some have a newer format, and stop their lanes meanwhile."""
+    for seed in seeds:
+        world = replayed_by_the_next_release(seed)
+        assert sorted(world.emitted()) == sorted(world.given), seed
+
+
+def replayed_by_the_next_release(seed: int) -> Parked:
+    world = Parked(random.Random(seed), failing=0.0, poison=4, odds=0.0)
+    world.lived(150, events=8)
+    world.poison, newer = 0, set()
+    for n in world.dead():
+        topic, index, _ = world.given[n]
+        (record,) = [r for r in world.kafka.read_committed(Partition(topic, index)) if n_of(r) == n]
+        row = make_retry_row(to_parked_event(record), REPLAY_PREFIX)
+        account, _, value = (row.value or b"").partition(b"\n")
+        later = next_release.with_later_field(orjson.loads(account))
+        if world.die.random() < 0.5:
+            later = next_release.of_newer_format("retry row", later)
+            newer.add(n)
+        written = row._replace(value=orjson.dumps(later) + b"\n" + value)
+        world.kafka.append(Partition(RETRY, index), written)
+    for _ in range(150):
+        world._disaster() if world.die.random() < 0.1 else world._step()
+    assert not newer & {*world.emitted()}, "read by the older release"
+    with next_release.upgraded("retry row"):
+        world.lived(150, events=10)
+    return world
+
+
+def test_a_lane_that_drops_rows_of_the_next_release_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry_record, "check_format", next_release.drop_newer)
+    worlds = map(replayed_by_the_next_release, range(20))
+    assert any(sorted(world.emitted()) != sorted(world.given) for world in worlds)
 
 
 def _caught(**how: Any) -> bool:
