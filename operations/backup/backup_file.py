@@ -76,7 +76,15 @@ def value_digest(value: bytes | None) -> str:
 
 def write_backup(file: Path, backup: Backup) -> None:
     """Write the file whole or not at all. Raises OSError."""
-    part = file.with_name(f".{file.name}.part")
+    part = file.parent / f".{file.name}.part"
+    try:
+        _write_part(part, backup)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_part(part: Path, backup: Backup) -> None:
     digest, count = sha256(), 0
     with part.open("wb") as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as out:
@@ -88,7 +96,6 @@ def write_backup(file: Path, backup: Backup) -> None:
             out.write(orjson.dumps({"lines": count, "sha256": digest.hexdigest()}) + b"\n")
         raw.flush()
         os.fsync(raw.fileno())
-    part.replace(file)
 
 
 def read_backup(file: Path) -> Backup:
@@ -105,7 +112,8 @@ def read_backup(file: Path) -> Backup:
                     "restore it with the release that wrote it, or a newer one"
                 )
             return _read_body(file, first, lines)
-    except (orjson.JSONDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    # Of lines that somebody has edited: the digest is compared behind them.
+    except (ValueError, TypeError, KeyError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnusableBackupError(f"{file} is damaged or no backup: {error}") from None
 
 

@@ -135,21 +135,32 @@ class _RestoreJob:
     async def _compare_data(self) -> None:
         """Find the topics that begin anew. Raises ConflictError (`offsets_differ`)."""
         existing = await self._admin.topics()
-        for each in self._backup.partitions:
-            tp = TopicPartition(self._names.prefix + each.topic, each.partition)
-            exists = each.partition < existing.get(tp.topic, 0)
-            end = (await self._admin.end_offsets([tp]))[tp] if exists else 0
-            if not exists or (each.end and not end):
+        places = {each: self._place(each) for each in self._backup.partitions}
+        there = [tp for tp in places.values() if tp.partition < existing.get(tp.topic, 0)]
+        ends = await self._admin.end_offsets(there)
+        holding: dict[str, TopicPartition] = {}
+        for each, tp in places.items():
+            end = ends.get(tp, 0)
+            if tp not in ends or (each.end and not end):
                 self.fresh.add(each.topic)
             elif end < each.end or not await self._holds_last_record(tp, each):
-                raise ConflictError(
-                    "offsets_differ",
-                    f"nothing was restored: {tp.topic}/{tp.partition} does not hold the records of "
-                    f"the backup at their offsets (it ends at {end}, and ended at {each.end}); "
-                    "mirror it with its offsets, or delete it: then it begins anew",
-                    topic=tp.topic,
-                    partition=tp.partition,
+                raise _differs(
+                    tp,
+                    f"{tp.topic}/{tp.partition} does not hold the records of the backup at their"
+                    f" offsets (it ends at {end}, and ended at {each.end})",
                 )
+            elif each.end:
+                holding[each.topic] = tp
+        for topic in sorted(self.fresh & holding.keys()):
+            tp = holding[topic]
+            raise _differs(
+                tp,
+                f"{tp.topic}/{tp.partition} holds the records of the backup, and other partitions"
+                " of the topic do not",
+            )
+
+    def _place(self, saved: SavedPartition) -> TopicPartition:
+        return TopicPartition(self._names.prefix + saved.topic, saved.partition)
 
     async def _holds_last_record(self, tp: TopicPartition, saved: SavedPartition) -> bool:
         """Return True if the last record before the saved end is the one that was saved."""
@@ -262,6 +273,16 @@ class _RestoreJob:
         alerts = TopicPartition(names.alerts_topic, 0)
         fresh = KafkaNames().alerts_topic in self.fresh
         of_notifier[alerts] = 0 if fresh else (await self._admin.end_offsets([alerts]))[alerts]
+
+
+def _differs(tp: TopicPartition, what: str) -> ConflictError:
+    return ConflictError(
+        "offsets_differ",
+        f"nothing was restored: {what}; mirror the topic with its offsets, or delete it: then it"
+        " begins anew",
+        topic=tp.topic,
+        partition=tp.partition,
+    )
 
 
 def _settles_nothing(topic: str, partition: int) -> SavedRecord:

@@ -57,6 +57,10 @@ def test_every_record_comes_back_byte_for_byte(saved: list[SavedRecord]) -> None
         (lambda raw: gzip.compress(b'{"a": 1}\n'), "is no backup"),
         (lambda raw: _edited(raw, b'"k"', b'"K"'), "its lines are not those written"),
         (lambda raw: _edited(raw, b'{"lines"', b'["lines"'), "damaged or no backup"),
+        (lambda raw: _edited(raw, b'["offset",', b'["offset"],['), "damaged or no backup"),
+        (lambda raw: _edited(raw, b'["record",', b'["record",1,'), "damaged or no backup"),
+        (lambda raw: _edited(raw, b'{"base64":', b'{"base65":'), "damaged or no backup"),
+        (lambda raw: _edited(raw, b'["partition",', b'[],["partition",'), "damaged or no backup"),
         (lambda raw: gzip.compress(gzip.decompress(raw).rpartition(b'{"lines"')[0]), "not whole"),
         (lambda raw: _edited(raw, b'"farandole_backup":1', b'"farandole_backup":2'), "format 2"),
     ],
@@ -84,6 +88,17 @@ def test_a_backup_that_fails_leaves_the_earlier_file(
     with pytest.raises(TypeError):
         write_backup(file, broken)
     assert read_backup(file) == CONTENT
+    assert [*tmp_path.iterdir()] == [file]
+
+
+@pytest.mark.parametrize("place", [".", "/"])
+def test_a_folder_is_no_place_for_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match=r"Is a directory|Permission|busy"):
+        write_backup(Path(place), CONTENT)
+    assert [*tmp_path.iterdir()] == []
 
 
 def rows(*fresh: str) -> RestoredRows:

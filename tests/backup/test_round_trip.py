@@ -188,3 +188,29 @@ async def test_other_records_at_the_saved_offsets_are_refused(
         await restore(place, RestoreRequest(file))
     assert error.value.code == "offsets_differ"
     assert (await read_topology(settings)).installation is None
+
+
+async def test_a_topic_that_holds_its_records_only_in_part_is_refused(
+    settings: Settings, folder: Path
+) -> None:
+    """Read from its beginning, what it holds would be worked again."""
+    file, place = folder / "backup.gz", installation(settings, folder)
+    await edit(settings, folder, PLAIN)
+    topic = settings.names.event_topic("rewired", "asked")
+
+    async def write(*partitions: int) -> None:
+        async with open_client(make_producer(settings), settings) as writer:
+            for partition in partitions:
+                await writer.send_and_wait(topic, GOOD, partition=partition, timestamp_ms=1000)
+
+    await write(0, 1)
+    await back_up(place, BackupRequest(file))
+    await lose_all_but_data(settings)
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.delete_topics([topic])
+        await admin.create_topics({topic: TopicSpec(3)})
+    await write(0)
+    with pytest.raises(ConflictError, match=f"{topic}/0 holds the records of the backup") as error:
+        await restore(place, RestoreRequest(file))
+    assert error.value.code == "offsets_differ"
+    assert (await read_topology(settings)).installation is None
