@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import click
@@ -104,7 +105,8 @@ def _try(
     from farandole.operations.events.try_events import TryRequest, try_events
 
     context.configure_logs("error")  # the tree says all the rest
-    result = try_events(context.topology(), TryRequest(events, stage, with_effects))
+    with redirect_stdout(sys.stderr):  # what functions print is no part of the result
+        result = try_events(context.topology(), TryRequest(events, stage, with_effects))
     if as_json:
         print_json(result.to_data())
     else:

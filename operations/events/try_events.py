@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -101,8 +99,7 @@ class TryResult(Result):
 
 
 def try_events(source: TopologySource, request: TryRequest) -> TryResult:
-    """Run the stages of a topology file over some events, without Kafka. What their functions print
-    goes to standard error.
+    """Run the stages of a topology file over some events, without Kafka.
 
     Raises RefusedError (`findings`, `unsettled`) and NotFoundError (`unknown_event_type`,
     `unknown_stage`)."""
@@ -115,7 +112,7 @@ def try_events(source: TopologySource, request: TryRequest) -> TryResult:
         raise findings_error([*error.findings]) from None
     except LookupError as error:
         raise NotFoundError("unknown_stage", str(error), name=request.stage) from None
-    with pipeline, redirect_stdout(sys.stderr):
+    with pipeline:
         for event in request.events:
             known = require_known(
                 event.event_type, pipeline.version.events, "event type", "unknown_event_type"
