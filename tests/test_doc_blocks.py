@@ -3,13 +3,15 @@
 A block says what it is: a language that is tested here, or what a program has written (`text`, or
 `python output` for its colours). A Python or YAML block whose first line is `# a/file.name` is a
 file of its page's project, which is linted and whose tests are run; other Python blocks of a page
-are run one after the other."""
+are run one after the other. `<!-- project: DIR -->` says that a page shows files of the project in
+DIR, whose other files are taken as they are."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -27,14 +29,15 @@ from farandole.router.file_model import read_topology_file
 from farandole.router.yaml_source import read_yaml
 from tests.test_docs import PAGES, ROOT
 
-LANGUAGES = {"python", "yaml", "json", "toml", "sh", "console", "text", "mermaid"}
+LANGUAGES = {"python", "yaml", "json", "toml", "sh", "console", "text", "mermaid", "ini"}
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<text>.*?)^ *```$", re.M | re.S)
+PROJECT = re.compile(r"<!-- project: (\S+) -->")
 FILE_NAME = re.compile(r"# (\S+\.\w+)( .*)?\n")
 INLINE = re.compile(r"(?<!`)`farandole ([^`]+)`(?!`)")
 PLACEHOLDER = re.compile(r"[A-Z]+|.*[…\[\]|].*")
 PROGRAMS = {
     "bash", "cat", "cd", "curl", "docker", "dot", "echo", "export", "git", "head", "kafka-acls.sh",
-    "kcat", "pre-commit", "pytest", "python", "source", "sqlite3", "zcat",
+    "kafka-configs.sh", "kcat", "pre-commit", "pytest", "python", "source", "sqlite3", "zcat",
 }  # fmt: skip
 """What commands may call beside `farandole` and `make`; it is not run here."""
 
@@ -83,6 +86,10 @@ def test_each_block_says_what_it_is(block: Block) -> None:
 def write_project(page: Path, folder: Path) -> dict[str, str]:
     """Write the files of a page into a folder, and return their texts by name."""
     files = {block.file: block.text for block in blocks_of(page) if block.file}
+    if project := PROJECT.search(page.read_text()):
+        shutil.copytree(ROOT / project[1], folder, dirs_exist_ok=True)
+        tests = [*folder.glob("test_*.py")]
+        files = {test.name: test.read_text() for test in tests} | files
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
