@@ -48,10 +48,11 @@ format: $(STAMP)  ## write everything in the one form
 bench: $(STAMP)  ## ratios beside the same work by hand and by the peers; benchmarks/results.json
 	$(BIN)/python -m benchmarks $(BENCH)
 
-plots: $(STAMP)  ## docs/*.svg, from benchmarks/results.json
+plots: $(STAMP)  ## docs/**/*.svg, from benchmarks/results.json and from commands that it runs
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks.plot benchmarks/results.json
 	$(BIN)/python docs/draw_event_path.py
+	$(BIN)/python docs/draw_terminal.py
 
 soak: $(STAMP)  ## long chaos: twenty kills, 200,000 lines, thousands of interleavings
 	$(PYTEST) -m soak -s --timeout 3600 $(TEST)

@@ -81,6 +81,9 @@ def letter_lines(letter: LetterResult) -> list[str]:
 
     key = "(none)" if record.key is None else single_line(_decode_text(record.key))
     first, last = word("first_failed"), word("last_failed")
+    attempts, replays = word("attempts"), word("replays", "0")
+    tried = f"once, at {first}" if attempts == "1" else f"{attempts} times, from {first} to {last}"
+    replayed = "" if replays == "0" else f"; replayed {replays} times before"
     lines = [
         f"{stage}/{record.offset}: {word('error')}, kind {word('fingerprint')}",
         *_indented(letter.account("message") or "(no message)"),
@@ -88,8 +91,7 @@ def letter_lines(letter: LetterResult) -> list[str]:
         f"event    {word('topic')}/{word('partition')}/{word('offset')}, key {key}",
         *_event_id_lines(letter),
         f"run      {word('run')}, wired by {word('version')}",
-        f"tried    {word('attempts')} times, from {first} to {last}; replayed "
-        f"{word('replays', '0')} times before",
+        f"tried    {tried}{replayed}",
     ]
     if letter.account("place"):
         lines.append(f"at       {word('place')}")
