@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 NOBODY = "02:00:00:00:00:01"  # a hardware address that no host has
+MACHINE = 254  # the number of this machine, as a host of the network
 
 
 def ip(*words: str) -> None:
@@ -60,13 +62,12 @@ class Network:
         """Lose, without a word, whatever a host and these others send to each other."""
         for other in others:
             for here, there in ((one, other), (other, one)):
-                self._in(here, "neigh", "replace", self.address(there), "lladdr", NOBODY,
-                         "dev", "eth0", "nud", "permanent")  # fmt: skip
+                self._neighbour(here, "replace", there, "lladdr", NOBODY, "nud", "permanent")
 
     def heal(self, one: int, others: Sequence[int]) -> None:
         for other in others:
             for here, there in ((one, other), (other, one)):
-                self._in(here, "neigh", "del", self.address(there), "dev", "eth0")
+                self._neighbour(here, "del", there)
 
     def unplug(self, host: int) -> None:
         """Cut a host off from everybody, this machine included."""
@@ -75,8 +76,11 @@ class Network:
     def plug(self, host: int) -> None:
         ip("link", "set", self.port(host), "up")
 
-    def _in(self, host: int, *words: str) -> None:
-        ip("-n", self.namespace(host), *words)
+    def _neighbour(self, here: int, action: str, there: int, *words: str) -> None:
+        """Change what a host knows of the hardware address of another one."""
+        inside = [] if here == MACHINE else ["-n", self.namespace(here)]
+        device = self.name if here == MACHINE else "eth0"
+        ip(*inside, "neigh", action, self.address(there), "dev", device, *words)
 
 
 @contextmanager
@@ -86,9 +90,12 @@ def network(hosts: int) -> Iterator[Network]:
     # 198.18.0.0/15 is set aside for tests of networks (RFC 2544).
     made = Network(name, f"198.18.{secrets.randbelow(256)}", range(1, hosts + 1))
     with ExitStack() as undo:
+        # As Ctrl-C does: otherwise SIGTERM would end pytest at once, and leave the network behind.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        undo.callback(signal.signal, signal.SIGTERM, before)
         ip("link", "add", name, "type", "bridge")
         undo.callback(ip, "link", "del", name)
-        ip("addr", "add", f"{made.subnet}.254/24", "dev", name)
+        ip("addr", "add", f"{made.address(MACHINE)}/24", "dev", name)
         ip("link", "set", name, "up")
         for host in made.hosts:
             namespace, port = made.namespace(host), made.port(host)
