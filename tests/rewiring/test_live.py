@@ -23,6 +23,7 @@ from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
+from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.active_stages import active_stages
 from farandole.catalog.published_versions import follow_versions, read_versions
 from farandole.events.key_partitioner import partition_for_key
@@ -39,7 +40,7 @@ from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.stage_host import StageHost
 from tests.books.clean import assert_clean, books_read
 from tests.ledger.test_bookkeeper_live import bookkeeper
-from tests.rewiring.accounts import faults
+from tests.rewiring.accounts import Ended, faults
 from tests.rewiring.edits import EDITS, FORKED, FUNCTION, PLAIN, ROOT_PARTITIONS, Stages, text
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
@@ -238,6 +239,45 @@ async def test_a_keyed_topic_that_grows_and_shrinks_loses_and_doubles_nothing(
     topics = {v.events["made"].topic for v in versions.values()}
     assert (widths, len(topics)) == ([3, 5, 2, 3], 3)
     assert faults(versions, records, letters) == []
+
+
+@pytest.mark.soak
+async def test_topics_that_others_change_cost_only_what_was_in_them(
+    settings: Settings, folder: Path
+) -> None:
+    """Widened in the middle of work; then one is deleted and created again, with fewer partitions,
+    while all lanes are open. A worker is killed after each."""
+    first = await edit(settings, folder, PLAIN)
+    made = first.events["made"].topic
+    async with at_work(settings, folder, processes=2) as supervisor:
+        async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS) as given:
+            await until(lambda: given[0] > 150, "no root was taken")
+            async with ClusterAdmin.open(settings) as admin:
+                emitted = [first.events[name].topic for name in ("taken", "made", "given")]
+                await admin.create_topics({t: TopicSpec(5, grows=True) for t in emitted})
+            killed(supervisor, random.Random(1))
+            wider = await edit(settings, folder, PLAIN, 5)
+            await until(lambda: given[0] > 400, "no root was taken")
+        await at_rest(settings)
+        held = [record async for records in scan(settings, [made]) for record in records]
+        async with ClusterAdmin.open(settings) as admin:
+            (id_,) = (await admin.topic_ids([made])).values()
+            await admin.delete_topics([made])
+            await admin.create_topics({made: TopicSpec(2)})
+        async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS) as given:
+            await until(lambda: given[0] > 150, "no root was taken")
+            killed(supervisor, random.Random(2))
+            again = await edit(settings, folder, PLAIN, 5)
+            await until(lambda: given[0] > 400, "no root was taken")
+        await at_rest(settings)
+    assert (wider.events["made"].topic, wider.events["made"].partitions) == (made, 5)
+    assert (again.events["made"].topic, again.events["made"].life) == (made, 2)
+    records, letters = await everything(settings)
+    versions = await read_versions(settings, "rewired")
+    everything_read = {("give", index): 2**60 for index in range(5)}
+    ended = [Ended(made, id_, held, everything_read, wider.version)]
+    assert faults(versions, records, letters, ended) == []
+    assert len({r.key for r in records if r.topic == made}) > 1
 
 
 async def test_a_root_in_the_wrong_partition_is_worked_once_in_its_own(
