@@ -45,7 +45,7 @@ LANES = 8  # of each stage: the zombie asks a broker at random who coordinates i
 ITEMS = 200
 PATIENCE = 240.0
 FED = 50  # items of each run that is fed all the time
-OUTAGE = 40.0  # seconds for which a broker is lost
+OUTAGE = 60.0  # seconds for which a broker is lost: twice Kafka's `request.timeout.ms`
 
 
 @pytest.fixture
@@ -288,8 +288,9 @@ async def silences(settings: Settings, since: float) -> dict[str, float]:
     async for records in scan(settings, [settings.names.ledger_topic]):
         for record in records:
             entry = orjson.loads(record.value or b"")
+            of_lane = times[entry["stage"], entry["lane"]]
             if since < (at := entry["at"] / 1000) < since + OUTAGE:
-                times[entry["stage"], entry["lane"]].append(at)
+                of_lane.append(at)
     found: dict[str, float] = defaultdict(float)
     for (stage, _), of_lane in times.items():
         gaps = pairwise([since, *sorted(of_lane), since + OUTAGE])
