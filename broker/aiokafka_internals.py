@@ -64,7 +64,7 @@ try:
     from aiokafka import client as network
     from aiokafka.admin.config_resource import ConfigResource as ConfigResource
     from aiokafka.admin.config_resource import ConfigResourceType as ConfigResourceType
-    from aiokafka.client import AIOKafkaClient, CoordinationType
+    from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
     from aiokafka.cluster import ClusterMetadata as ClusterMetadata
     from aiokafka.conn import AIOKafkaConnection
     from aiokafka.conn import collect_hosts as collect_hosts
@@ -208,7 +208,11 @@ USES: tuple[Use, ...] = (
         (AIOKafkaClient, "_conns"),
         (AIOKafkaConnection, "_writer"),
     ),
-    *_uses("one gate for the connections of all clients", (network, "create_conn")),
+    *_uses(
+        "one gate for the connections of all clients",
+        (network, "create_conn"),
+        (ClusterMetadata, "broker_metadata"),
+    ),
     *_uses(
         _CLUSTER,
         (AIOKafkaClient, "_get_conn"),
@@ -324,6 +328,25 @@ def gate_connections() -> None:
         return connection
 
     network.create_conn = connect
+
+    # A client connects to one broker at a time. Those of its requests that are for a dead one wait
+    # for their turn before that: one after the other they would hold up all others.
+    getting = AIOKafkaClient._get_conn
+
+    async def get_connection(
+        client: AIOKafkaClient, node_id: Any, **options: Any
+    ) -> AIOKafkaConnection | None:
+        broker = client.cluster.broker_metadata(node_id)
+        known = client._conns.get((node_id, options.get("group", ConnectionGroup.DEFAULT)))
+        if broker is not None and not (known is not None and known.connected()):
+            try:
+                await gate.wait((broker.host, broker.port))
+            except KafkaConnectionError:
+                client.force_metadata_update()
+                return None
+        return await getting(client, node_id, **options)
+
+    AIOKafkaClient._get_conn = get_connection
 
 
 _NODE_PATIENCE = 2.0  # seconds for one of several brokers

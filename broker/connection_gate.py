@@ -37,14 +37,16 @@ class ConnectionPace:
         self._failures: dict[Address, int] = {}
         self._next = 0.0
 
+    def remaining(self, address: Address, now: float) -> float:
+        """Return the seconds until an attempt may start; 0 if one may start now."""
+        return max(0.0, self._next - now) if address in self._failures else 0.0
+
     def delay(self, address: Address, now: float) -> float:
         """Return the seconds to wait before the attempt. At 0 it must start: it is counted."""
-        failures = self._failures.get(address, 0)
-        if failures and now < self._next:
-            return self._next - now
-        if failures:
+        remaining = self.remaining(address, now)
+        if not remaining and (failures := self._failures.get(address, 0)):
             self._next = now + self._backoff.delay(failures + 1)
-        return 0.0
+        return remaining
 
     def record_failure(self, address: Address, now: float) -> None:
         failures = self._failures[address] = self._failures.get(address, 0) + 1
@@ -76,7 +78,8 @@ class ConnectionGate:
     async def connect(self, address: Address, opening: Callable[[], Awaitable[C]]) -> C:
         """Return what `opening` opens, as soon as it may try. Raises its errors, and
         KafkaConnectionError as `wait` does."""
-        await self.wait(address)
+        while self._pace.delay(address, _now()):
+            await self.wait(address)
         try:
             async with asyncio.timeout(CONNECT_PATIENCE if self._others_answer(address) else None):
                 connection = await opening()
@@ -100,7 +103,7 @@ class ConnectionGate:
         instead."""
         began = _now()
         failures, _ = self._last_errors.get(address, (0, None))
-        while delay := self._pace.delay(address, _now()):
+        while delay := self._pace.remaining(address, _now()):
             failed, error = self._last_errors.get(address, (0, None))
             is_waiting_in_vain = failed > failures or (
                 _now() - began >= PATIENCE and self._others_answer(address)

@@ -7,13 +7,15 @@ import socket
 from unittest.mock import patch
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import BrokerMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.broker.broker_errors import UnreachableError
-from farandole.broker.connection_gate import ConnectionGate, ConnectionPace
-from farandole.broker.kafka_clients import make_consumer, open_client
+from farandole.broker.connection_gate import ConnectionGate, ConnectionPace, process_gate
+from farandole.broker.kafka_clients import connection_arguments, make_consumer, open_client
 from farandole.broker.settings import Settings
 
 BROKERS = [("kafka-1", 9092), ("kafka-2", 9092), ("kafka-3", 9092)]
@@ -97,6 +99,24 @@ async def test_a_dead_broker_does_not_keep_a_client_from_a_living_one() -> None:
     with pytest.raises(KafkaConnectionError, match="kafka-1:9092 did not answer before"):
         async with asyncio.timeout(2):
             await gate.connect(BROKERS[0], opened)
+
+
+async def test_requests_for_a_dead_broker_do_not_hold_up_their_client() -> None:
+    """They wait for their turn; meanwhile the client connects to others, one at a time."""
+    connection_arguments(Settings(bootstrap="kafka-1:9092"))  # lets clients connect through a gate
+    gate = ConnectionGate()
+    await fail(gate, BROKERS[0])
+    client = AIOKafkaClient(bootstrap_servers="kafka-1:9092")
+    dead = BrokerMetadata(1, *BROKERS[0], None)
+    with (
+        patch.object(client.cluster, "broker_metadata", return_value=dead),
+        patch.object(process_gate(), "wait", gate.wait),
+    ):
+        waiting = [asyncio.create_task(client._get_conn(1)) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert not client._get_conn_lock.locked()
+        await gate.connect(BROKERS[1], opened)
+        assert await asyncio.gather(*waiting) == [None] * 5
 
 
 async def never() -> Opened:
