@@ -104,6 +104,8 @@ async def run_lane(
             survived = {}
             await port.wait_before_restart(failures)
         except (OffsetLostError, NewerFormatError) as error:
+            await session.clear_marker()  # nothing kills a process here, however often it is tried
+            survived = session.markers or survived
             await port.force_close()
             # A person must decide, which may take days: 1, 2, 4, 8, … tries are logged.
             if str(error) != told or failures & (failures - 1) == 0:

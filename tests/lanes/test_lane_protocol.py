@@ -125,6 +125,35 @@ def test_a_lane_stops_at_state_of_a_newer_release_and_says_so_less_and_less_ofte
     assert 2 <= len(said) <= 12
 
 
+class OutdatedInput(Settling):
+    """Its input contains a row of the next release."""
+
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
+        raise NewerFormatError("ledger entry", 2, 1)
+
+
+def test_a_row_of_a_newer_release_in_the_input_is_never_given_up() -> None:
+    """However often it is tried, and whoever tries it: no process has died of it."""
+    kafka = kafka_of(INPUT)
+    give(kafka, INPUT, "i", 3)
+    for generation in range(1, 12):
+        kafka.generations["t"] = generation
+        at = SimulatedPort(kafka, GROUP, "t", [INPUT], generation, most=100, state=[PLACE])
+        life = run_lane(
+            at, OutdatedInput(set()), isolation=SimulatedLock(), log=lambda *_, **__: None
+        )
+        for _ in range(200):
+            life.send(None)
+            kafka.complete("t") if "t" in kafka.producers else None
+        at.stopping = True
+        with pytest.raises(StopIteration):
+            for _ in range(200):
+                life.send(None)
+    kafka.complete("t")
+    assert kafka.offsets[GROUP, INPUT] == CommittedOffset(0)
+    assert values(kafka, DEAD) == []
+
+
 class Denied(SimulatedPort):
     """Kafka takes no record until it is `allowed`."""
 
