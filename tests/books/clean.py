@@ -43,7 +43,8 @@ def audited(settings: Settings, folder: Path) -> tuple[int, Any]:
     # Otherwise records of the last seconds would count as still being worked on.
     with patch("farandole.operations.audit.topic_audit._now", lambda: 2 * 10**12):
         result = CliRunner().invoke(farandole, words, env=environment(settings))
-    assert result.stderr == "", result.stderr
+    said = [line for line in result.stderr.splitlines() if "reading events:" not in line]
+    assert said == [], result.stderr  # (on a busy machine it shows progress)
     return result.exit_code, json.loads(result.stdout)
 
 
