@@ -66,7 +66,7 @@ def root_lost(patch: pytest.MonkeyPatch) -> None:
                 records = records[:1]
             return await super().handle(records)
 
-    patch.setattr("farandole.worker.stage_host.LaneProcessor", Losing)
+    patch.setattr("farandole.worker.lane_assembly.LaneProcessor", Losing)
 
 
 def offset_aside(patch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
                         spoil(out, NTH - 1 - before)
             return done._replace(writes=writes)
 
-    patch.setattr("farandole.worker.stage_host.LaneProcessor", Spoiling)
+    patch.setattr("farandole.worker.lane_assembly.LaneProcessor", Spoiling)
 
 
 def _bookkeeping(patch: pytest.MonkeyPatch, times: int) -> None:
