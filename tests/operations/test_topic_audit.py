@@ -112,7 +112,7 @@ def test_real_books_agree_and_a_changed_topic_is_caught(
 
     def audited(*words: str) -> tuple[int, Any]:
         result = call("audit", "--json", *words, env=env)
-        assert result.stderr == "", result.stderr
+        assert result.exit_code in (0, 1), result.stderr  # its progress is there too
         return result.exit_code, json.loads(result.stdout)
 
     code, data = audited()
