@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,7 +48,14 @@ def test_runs_pipelines_and_stages_are_those_of_kafka(
     put(settings, row(RUN))
     env, elsewhere = environment(settings), tmp_path / "elsewhere"
     elsewhere.mkdir()
-    assert completed(elsewhere, "run ", env) == {RUN}
-    assert completed(elsewhere, f"dead --run {RUN[:3]}", env) == {RUN}
-    assert completed(elsewhere, "delete o", env) == {"order-lines"}
-    assert completed(elsewhere, "pause va", env) == {"validate"}
+    for words, expected in [
+        ("run ", RUN),
+        (f"dead --run {RUN[:3]}", RUN),
+        ("delete o", "order-lines"),
+        ("pause va", "validate"),
+    ]:
+        ends = time.monotonic() + 60
+        # It offers nothing where Kafka takes two seconds, as on a busy machine.
+        while not (found := completed(elsewhere, words, env)):
+            assert time.monotonic() < ends, words
+        assert found == {expected}
