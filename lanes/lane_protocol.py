@@ -179,7 +179,7 @@ class _LaneSession:
                 return
             if full:
                 await self._port.wait()
-                await self._write_idle()
+                await self._commit_positions()  # nothing was fetched: `on_idle` is not for this
                 return
         wait, self._input_next = not self._input_next, False
         if not self._pending:
@@ -218,14 +218,22 @@ class _LaneSession:
 
     async def _write_idle(self) -> None:
         """Write what the work has to write while no event comes, and commit the positions."""
-        reached = {} if self._pending else dict(self._port.positions())
         done = self._work.on_idle()
-        if done is not None:
-            await self._transact(done.writes, reached)
-            self._work.on_commit(done)
-            self._observer.batch_committed(done, 0)
-        elif reached and reached != self.offsets:  # past trailing markers: the lag becomes 0
+        if done is None:
+            await self._commit_positions()
+            return
+        await self._transact(done.writes, self._reached())
+        self._work.on_commit(done)
+        self._observer.batch_committed(done, 0)
+
+    async def _commit_positions(self) -> None:
+        """Commit where the lane stands, past trailing markers: the lag becomes 0."""
+        reached = self._reached()
+        if reached and reached != self.offsets:
             await self._transact({}, reached)
+
+    def _reached(self) -> dict[Partition, int]:
+        return {} if self._pending else dict(self._port.positions())
 
     async def _handle_suspect(self, record: Record) -> None:
         """Handle a suspect record alone or with a few after it, or give it up."""

@@ -158,3 +158,45 @@ def test_the_input_has_its_turn_although_something_is_always_due() -> None:
         life.send(None)
         kafka.complete("t") if "t" in kafka.producers else None
     assert values(kafka, OUT) == [b"i%d" % n for n in range(5)]
+
+
+@dataclass
+class Full(Waiting):
+    """It takes no input for a while."""
+
+    waits: int = 10
+
+    def due(self) -> Sequence[Record]:
+        return []
+
+    def is_full(self) -> bool:
+        self.waits -= 1
+        return self.waits >= 0
+
+
+@dataclass
+class NotingIdleness(Settling):
+    seen: list[str] = field(default_factory=list)
+
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
+        self.seen.append("input")
+        return await super().handle(records)
+
+    def on_idle(self) -> BatchResult | None:
+        self.seen.append("idle")
+        return None
+
+
+def test_a_lane_that_takes_no_input_does_not_say_that_none_came() -> None:
+    """Else an open breaker would believe so and probe what waits, each time."""
+    kafka = SimulatedKafka()
+    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = CommittedOffset(0)
+    kafka.append(INPUT, OutgoingRecord(None, b"i"))
+    port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=100, state=[PLACE])
+    work = NotingIdleness(set(), Full())
+    life = run_lane(port, work, isolation=SimulatedLock(), log=lambda *_, **__: None)
+    for _ in range(2_000):
+        life.send(None)
+        kafka.complete("t") if "t" in kafka.producers else None
+    assert work.seen[0] == "input"
+    assert set(work.seen[1:]) == {"idle"}
