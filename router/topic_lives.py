@@ -1,9 +1,10 @@
 """Which topics of a pipeline are not those that its versions know, although the name is the same?
 
 A topic that was deleted and created again counts its offsets from 0 again. Ids are positions, so
-its events would repeat the ids of earlier ones. So each time that a topic is created again it
-begins another *life*, whose number is mixed into the ids (`events/run_ids.py`,
-`events/event_position.py`). The life is a property of the published version: all readers take it
+its events would repeat the ids of earlier ones; so would those of an event type that gets another
+topic, as it does with another number of partitions. So each of them begins another *life*, whose
+number is mixed into the ids (`events/run_ids.py`, `events/event_position.py`). No two topics of an
+event type are in one life. The life is a property of the published version: all readers take it
 from there, and agree.
 """
 
@@ -77,9 +78,17 @@ def with_lives(
 ) -> dict[str, EventSpec]:
     """Return the event types with the ids and the lives of their topics, for a new version."""
 
-    def living(event: EventSpec) -> EventSpec:
+    def next_life(name: str, topic: str) -> int:
+        specs = [(n, spec) for version in versions for n, spec in version.events.items()]
+        lives = [spec.life for n, spec in specs if n == name or spec.topic == topic]
+        return max(lives, default=0) + 1
+
+    def living(name: str, event: EventSpec) -> EventSpec:
         known = newest_spec(versions, event.topic)
-        life = (known.life if known is not None else 1) + (event.topic in recreated)
+        if known is None or event.topic in recreated:
+            life = next_life(name, event.topic)
+        else:
+            life = known.life
         return event.model_copy(update={"topic_id": ids.get(event.topic), "life": life})
 
-    return {name: living(event) for name, event in events.items()}
+    return {name: living(name, event) for name, event in events.items()}

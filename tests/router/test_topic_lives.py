@@ -50,6 +50,23 @@ def test_each_time_that_a_topic_is_created_again_begins_another_life() -> None:
     assert lives == [1, 2, 2, 3]
 
 
+def test_no_two_topics_of_an_event_type_are_in_one_life() -> None:
+    """An id has the event type, not the topic."""
+    narrow = EventSpec(topic="p.a--1", partitions=1)
+    versions, lives = history(A), []
+    for event, again in [
+        (narrow, NONE),
+        (A, NONE),
+        (A, {"p.a"}),
+        (narrow, NONE),
+        (narrow, {"p.a--1"}),
+    ]:
+        made = with_lives({"a": event}, versions, frozenset(again), {})["a"]
+        lives.append((made.topic, made.life))
+        versions.append(version(len(versions) + 1, {"a": made}))
+    assert lives == [("p.a--1", 2), ("p.a", 1), ("p.a", 3), ("p.a--1", 2), ("p.a--1", 4)]
+
+
 LEAVING = [
     {},
     {"a": EventSpec(topic="p.a--1", partitions=1)},
