@@ -113,7 +113,8 @@ def test_a_version_of_a_newer_format_is_never_taken_for_none() -> None:
     table = TopologyDecoder().decode(ROWS | dict([newer(version(11))]))
     for read in (table.of, table.newest):
         with pytest.raises(
-            NewerFormatError, match=r"version p@11 has format 9, and .* formats up to 3: .* upgrade"
+            NewerFormatError,
+            match=r"version p@11 has format 9, and .* formats up to \d: .* upgrade",
         ):
             read("p")
     assert table.foreign == {}
