@@ -1,4 +1,4 @@
-"""What does a router do at each save of a pipeline's file?"""
+"""What does a router do at each save of a pipeline's file, or of the code of one it refuses?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from farandole.router.isolated_check import CheckVerdict
 from farandole.router.lint_finding import error_findings
 from farandole.router.reason_text import change_summary, render_reason
 from farandole.router.topology_store import NotAppliedError, read_topology, write_report
-from farandole.router.watched_files import WatchedFiles
+from farandole.router.watched_files import CodeStamp, WatchedFiles, code_stamp
 from farandole.router.yaml_source import YamlDocument
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ _DEBOUNCE_MS = (
     400  # milliseconds at most that saves are gathered; an editor writes in several steps
 )
 _STEP_MS = 30  # milliseconds without another save, after which the files are handled
+_LOOK_AGAIN_MS = 2_000  # milliseconds between two looks at the code of files that are refused
 _RETRY_BACKOFF = Backoff(first=1.0, longest=10.0)  # while Kafka is away
 
 
@@ -60,6 +61,10 @@ class RouterEnvironment(Protocol):
         """Return the command with which a person applies a dangerous file."""
 
     @property
+    def code_folder(self) -> Path:
+        """Return the folder that functions are imported from."""
+
+    @property
     def author(self) -> str:
         """Return who applies the files, for people."""
 
@@ -70,8 +75,9 @@ async def follow_files(
     """Apply each file at the start and at each save, if that is safe, until `stopping` is set.
 
     A path is a file, or a folder whose `*.yaml` and `*.yml` files are one pipeline each. A file
-    with errors changes nothing and is reported, in the log and in `farandole.topology`. Dangerous
-    changes are reported too, and wait for a person. While Kafka does not answer, the files wait.
+    with errors changes nothing and is reported, in the log and in `farandole.topology`; it is
+    checked again when Python files of the code are saved. Dangerous changes are reported too, and
+    wait for a person. While Kafka does not answer, the files wait.
     """
     watching = WatchedFiles(list(paths))
     router = _FileRouter(environment, watching.files)
@@ -86,13 +92,16 @@ async def follow_files(
             step=_STEP_MS,
             stop_event=stopping,
             recursive=False,
+            rust_timeout=_LOOK_AGAIN_MS,
+            yield_on_timeout=True,
         ):
             changed = watching.changed_files()
-            if changed is None:
-                continue
-            for file in [*changed, *router.duplicates]:
+            again = [*changed, *router.duplicates] if changed is not None else []
+            again += await router.refused_with_other_code()
+            for file in again:
                 waiting[file] = _PendingFile(file)
-            saved.set()
+            if again or changed is not None:
+                saved.set()
 
     watcher = asyncio.create_task(watch())
     stop = asyncio.create_task(stopping.wait())
@@ -169,6 +178,19 @@ class _FileRouter:
     unreachable: bool = False
     named: dict[Path, str] = field(default_factory=dict)
     """The pipeline that each file named when it could last be read."""
+    refused: dict[Path, CodeStamp] = field(default_factory=dict)
+    """The files with errors, with the code of which each was checked."""
+
+    async def refused_with_other_code(self) -> list[Path]:
+        """Return the files that were refused and whose code has been saved since. Each is returned
+        once."""
+        if not self.refused:
+            return []
+        now = await asyncio.to_thread(code_stamp, self.environment.code_folder)
+        changed = [file for file, stamp in self.refused.items() if stamp != now]
+        for file in changed:
+            del self.refused[file]
+        return changed
 
     async def handle(self, pending: _PendingFile) -> None:
         """Check one file and apply it if that is safe. Raises BrokerError, NotAppliedError."""
@@ -179,7 +201,7 @@ class _FileRouter:
             self.duplicates.discard(file)
             return
         if pending.verdict is None:
-            verdict = self._duplicate_verdict(file) or await self.environment.check_file(file)
+            verdict = self._duplicate_verdict(file) or await self._check(file)
             if file not in self.files():  # deleted meanwhile
                 return
             pending.verdict = verdict
@@ -199,8 +221,9 @@ class _FileRouter:
         try:
             plan = await plan_changes(settings, derived)
         except TopicMismatchError as error:
-            log.error("route.refused", file=str(file), finding=str(error))
-            await self._report(settings, pipeline, file, findings=[f"{file}: {error}"])
+            finding = f"{file}: {error}"
+            log.error("route.refused", finding=finding)
+            await self._report(settings, pipeline, file, findings=[finding])
             return
         if pending.start and plan.publishes:
             reason = await standing_rollback_reason(settings, plan)
@@ -210,6 +233,16 @@ class _FileRouter:
                 await self._report(settings, pipeline, file, waiting=[text])
                 return
         await self._follow(settings, file, plan)
+
+    async def _check(self, file: Path) -> CheckVerdict:
+        """Check a file, and remember with which code if it is refused."""
+        self.refused.pop(file, None)
+        # Read first: what is saved during the check counts as a change.
+        stamp = await asyncio.to_thread(code_stamp, self.environment.code_folder)
+        verdict = await self.environment.check_file(file)
+        if verdict.derived is None:
+            self.refused[file] = stamp
+        return verdict
 
     async def _follow(self, settings: Settings, file: Path, plan: ChangePlan) -> None:
         pipeline = plan.derived.pipeline
@@ -285,9 +318,9 @@ class _FileRouter:
             if finding.file != str(file):
                 continue  # it is logged for its own file
             if verdict.derived is None and finding.severity == "error":
-                log.error("route.refused", file=str(file), finding=str(finding))
+                log.error("route.refused", finding=str(finding))
             else:
-                log.warning("route.warned", file=str(file), finding=str(finding))
+                log.warning("route.warned", finding=str(finding))
 
     def log_unreachable(self, error: Exception) -> None:
         """Log that Kafka does not answer, once until it answers again."""

@@ -1,7 +1,8 @@
-"""Which files does a router watch, and which of them were saved?"""
+"""Which files does a router watch, and which of them, and of the code, were saved?"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import structlog
 log = structlog.get_logger()
 
 FILE_SUFFIXES = (".yaml", ".yml")
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
+
+CodeStamp = frozenset[tuple[str, tuple[int, ...]]]
+"""The Python files of a folder; another one after each save."""
 
 
 @dataclass(slots=True)
@@ -46,6 +51,20 @@ class WatchedFiles:
             log.warning("route.gone", file=str(file), remedy="its pipeline goes on as it is")
         self.seen = now
         return changed if changed or gone else None
+
+
+def code_stamp(folder: Path) -> CodeStamp:
+    """Return the stamp of the Python files below a folder. Hidden folders and virtual environments
+    are left out: they have thousands of files, which nobody edits."""
+    found: set[tuple[str, tuple[int, ...]]] = set()
+    for place, folders, names in os.walk(folder):
+        if "pyvenv.cfg" in names:
+            folders.clear()
+            continue
+        folders[:] = [f for f in folders if not f.startswith(".") and f not in _SKIPPED_FOLDERS]
+        files = (Path(place, name) for name in names if name.endswith(".py"))
+        found.update((str(file), _file_stamp(file)) for file in files)
+    return frozenset(found)
 
 
 def _file_stamp(file: Path) -> tuple[int, ...]:

@@ -96,6 +96,11 @@ class RouterEnvironment:
         namespace = invocation.settings().namespace
         return cls(invocation, IsolatedChecker(invocation.folder, namespace), by)
 
+    @property
+    def code_folder(self) -> Path:
+        """Return the folder that functions are imported from."""
+        return self.invocation.folder
+
     async def connect(self) -> Settings:
         """Return settings with the address of a Kafka, wherever it is now. Raises BrokerError."""
         return await self.invocation.connect()

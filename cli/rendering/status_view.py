@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from farandole.cli.rendering.control_text import pause_text
@@ -119,7 +120,8 @@ def _router_lines(report: Mapping[str, Any] | None) -> Iterator[str]:
     if report is None:
         return
     if report["findings"]:
-        yield Alarm(f"the router refuses {report['file']}:")
+        since = utc_timestamp(datetime.fromisoformat(report["reported"]))
+        yield Alarm(f"the router refuses the file, since {since}:")
         yield from (f"  {finding}" for finding in report["findings"])
     if report["waiting"]:
         yield f"the router waits with {report['file']}:"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -323,7 +324,8 @@ def test_a_save_is_followed_and_a_mistake_is_shown(
     until(lambda: router() and router()["findings"], 30, "the mistake is reported")
     assert router()["findings"][0].startswith(f"{file}:")
     shown = applied("status").stdout
-    assert f"the router refuses {file}:\n  {router()['findings'][0]}\n" in shown
+    assert re.search(r"^the router refuses the file, since [\d: -]+ UTC:$", shown, re.MULTILINE)
+    assert f"  {router()['findings'][0]}\n" in shown
     edit(folder, "subscribe: line.enriched", "subscribes: line.enriched")
     until(lambda: not router()["findings"], 30, "it is cleared")
     assert len(history(settings)) == 2

@@ -44,6 +44,10 @@ class World:
     author: str = "the router"
     rested: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def code_folder(self) -> Path:
+        return self.folder
+
     async def connect(self) -> Settings:
         if self.away:
             self.away -= 1
