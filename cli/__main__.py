@@ -54,8 +54,12 @@ class LazyCommandGroup(click.Group):
             context: CliContext = ctx.obj
             return context.invocation.command_line(*words)
 
+        def running_up() -> str | None:
+            context: CliContext = ctx.obj
+            return context.running_up()
+
         # Inside of the handler in `main`: only here the pipeline is known.
-        with report_errors(command_line):
+        with report_errors(command_line, running_up):
             return super().invoke(ctx)
 
     def main(  # type: ignore[override]  # click's overloads say the same at greater length

@@ -55,6 +55,13 @@ class CliContext:
         """Return a command as a person types it here, for the same pipeline."""
         return self.invocation.command_line(*words)
 
+    def running_up(self) -> str | None:
+        """Return the process that runs `up` for this pipeline on this machine; None if there is
+        none. Raises InvalidSettingsError."""
+        from farandole.services.folder_lock import running_up
+
+        return running_up(self.folder, self.file, self.settings().namespace)
+
     def configure_logs(self, level: str = "warning", *, pretty: bool | None = None) -> str:
         """Set up logging with the level that was asked for, else `level`, and return it."""
         from farandole.worker.log_setup import configure_logging

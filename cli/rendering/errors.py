@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +19,8 @@ DEBUG_VARIABLE = "FARANDOLE_DEBUG"
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EXIT_BROKEN_PIPE = 1  # what click exits with where it notices first
 EXIT_USAGE = 2
+_DONE_BY_UP = frozenset({("apply",), ("kafka", "start")})
+"""The commands that help next whose work an `up` does as it starts."""
 
 
 class CommandError(Exception):
@@ -31,9 +33,13 @@ class CommandError(Exception):
 
 
 @contextmanager
-def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[None]:
+def report_errors(
+    command_line: CommandLine = plain_command_line,
+    running_up: Callable[[], str | None] = lambda: None,
+) -> Iterator[None]:
     """Turn any exception into lines on standard error and an exit code. `command_line` writes the
-    commands that help next."""
+    commands that help next. `running_up` returns the process that runs `up` for the pipeline; None
+    if there is none."""
     try:
         yield
         _flush_stdout()
@@ -61,12 +67,24 @@ def report_errors(command_line: CommandLine = plain_command_line) -> Iterator[No
         operation_error = translate_error(error)
         if operation_error is not None:
             code = EXIT_USAGE if isinstance(operation_error, InvalidRequestError) else 1
-            _exit_with(code, *operation_error.lines(command_line))
+            _exit_with(code, *_operation_lines(operation_error, command_line, running_up))
         _exit_with(
             1,
             f"farandole: unexpected {type(error).__name__}: {error} "
             f"(a mistake of ours: {DEBUG_VARIABLE}=1 shows the traceback)",
         )
+
+
+def _operation_lines(
+    error: OperationError, command_line: CommandLine, running_up: Callable[[], str | None]
+) -> list[str]:
+    """Return the lines of an error. While an `up` starts, that is what helps."""
+    helped = any(step.words in _DONE_BY_UP and not step.note for step in error.next_steps)
+    process = running_up() if helped else None
+    if process is None:
+        return error.lines(command_line)
+    wait = f"`up` is starting (process {process}): try again in a few seconds"
+    return [*error.details, f"farandole: {error.message}; {wait}"]
 
 
 def _file_problem(error: OSError) -> str:

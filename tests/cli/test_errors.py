@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from farandole.catalog.published_versions import NothingAppliedError
 from farandole.cli.commands import lint
 from farandole.cli.context import CliContext
+from farandole.cli.rendering.errors import report_errors
 from farandole.events.next_step import NextStep
 from farandole.services.folder_lock import only_one_up
 from tests.cli.conftest import Call, one_line, process, until
@@ -161,6 +163,25 @@ def test_ctrl_c_exits_with_130_and_prints_nothing(folder: Path) -> None:
 def test_until_has_a_deadline() -> None:
     with pytest.raises(AssertionError, match="never"):
         until(lambda: False, 0.1, "never")
+
+
+def test_while_up_is_starting_nobody_is_told_to_do_its_work(call: Call, folder: Path) -> None:
+    with only_one_up(folder, folder / "topology.yaml", ""):
+        said = one_line(call("trigger", "feed.requested", "--data", "{}"))
+    wait = f"`up` is starting (process {os.getpid()}): try again in a few seconds"
+    assert said == f"farandole: Kafka is not running; {wait}"
+
+
+def test_nothing_applied_is_told_by_whether_up_is_starting(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for up, remedy in (
+        (None, "run: farandole apply"),
+        ("7", "`up` is starting (process 7): try again in a few seconds"),
+    ):
+        with pytest.raises(SystemExit), report_errors(running_up=lambda up=up: up):  # type: ignore[misc]
+            raise NothingAppliedError("nothing was applied", NextStep("run", ("apply",)))
+        assert capsys.readouterr().err == f"farandole: nothing was applied; {remedy}\n"
 
 
 def test_a_second_up_in_one_folder_names_the_process_of_the_first(call: Call, folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from farandole.services.errors import ServiceError
-from farandole.services.folder_lock import only_one_up
+from farandole.services.folder_lock import only_one_up, running_up
 
 
 def test_the_second_is_refused_with_the_process_of_the_first(tmp_path: Path) -> None:
@@ -20,6 +20,15 @@ def test_the_second_is_refused_with_the_process_of_the_first(tmp_path: Path) -> 
             pass
     with only_one_up(tmp_path, file, ""):
         pass
+
+
+def test_others_know_the_process_while_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "topology.yaml"
+    assert running_up(tmp_path, file, "") is None
+    with only_one_up(tmp_path, file, ""):
+        assert running_up(tmp_path, file, "") == str(os.getpid())
+        assert running_up(tmp_path, file, "blue") is None
+    assert running_up(tmp_path, file, "") is None
 
 
 def test_a_folder_that_cannot_be_written_to_refuses_nobody(tmp_path: Path) -> None:
