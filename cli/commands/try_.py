@@ -17,7 +17,7 @@ from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
-    from farandole.operations.events.try_events import TriedEvent
+    from farandole.operations.events.try_events import TriedEvent, TryRequest
 
 
 @click.command("try")
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     help="Only this stage.",
 )
 @click.option("--with-effects", is_flag=True, help="Also call stages that write to the outside.")
+@click.option("--all", "whole", is_flag=True, help="Print all events, also where there are many.")
 @click.option("--watch", is_flag=True, help="Try again at each save in the pipeline's folder.")
 @json_option
 @click.pass_obj
@@ -54,13 +55,15 @@ def try_(
     run: str | None,
     stage: str | None,
     with_effects: bool,
+    whole: bool,
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Run events through the pipeline in memory, and print what each stage makes of them.
+    """Show what each stage makes of some events, in memory.
 
     The stages work as they do on Kafka, and their retries take no time. Nothing is written, and no
-    Kafka is needed; stages that write to the outside are not called. Exit code 1: an event died.
+    Kafka is needed; stages that write to the outside are not called. At most 20 events are printed
+    below one step, unless --all is given. The time at a step is a mean. Exit code 1: an event died.
     """
     if sum(option is not None for option in (data, file, run)) != 1:
         raise click.UsageError("say which events: --data JSON, --file FILE, or --run RUN")
@@ -71,11 +74,14 @@ def try_(
         options = {"--data": data, "--file": file, "--run": run, "--stage": stage}
         for option, value in options.items():
             words += [option, value] if value is not None else []
-        words += ["--with-effects"] * with_effects + ["--json"] * as_json
+        words += ["--with-effects"] * with_effects + ["--all"] * whole
+        words += ["--json"] * as_json
         _try_at_each_save(context, words)
         return
+    from farandole.operations.events.try_events import TryRequest
+
     events = _events(context, event_type, data, file, run)
-    _try(context, events, stage, with_effects, as_json)
+    _try(context, TryRequest(events, stage, with_effects), whole, as_json)
 
 
 def _events(
@@ -94,23 +100,17 @@ def _events(
     return [TriedEvent(line.type, line.data, line.key) for line in lines]
 
 
-def _try(
-    context: CliContext,
-    events: Sequence[TriedEvent],
-    stage: str | None,
-    with_effects: bool,
-    as_json: bool,
-) -> None:
+def _try(context: CliContext, request: TryRequest, whole: bool, as_json: bool) -> None:
     from farandole.cli.rendering.try_view import try_lines
-    from farandole.operations.events.try_events import TryRequest, try_events
+    from farandole.operations.events.try_events import try_events
 
     context.configure_logs("error")  # the tree says all the rest
     with redirect_stdout(sys.stderr):  # what functions print is no part of the result
-        result = try_events(context.topology(), TryRequest(events, stage, with_effects))
+        result = try_events(context.topology(), request)
     if as_json:
         print_json(result.to_data())
     else:
-        for line in try_lines(result):
+        for line in try_lines(result, whole=whole):
             print_line(line)
     if result.has_died:
         raise click.exceptions.Exit(1)

@@ -56,7 +56,7 @@ class StepResult(Result):
     outcome: str
     """One of `farandole.events.outcome`, or `not called`."""
     seconds: float | None
-    """Seconds of handling per event of this type and run; None if it was not called."""
+    """Seconds of handling per event of this type and run; None if nothing was measured."""
     why: RestingReason | None = None
     """Why the stage was not called."""
     error: str | None = None
@@ -168,7 +168,9 @@ class _Teller:
     def _seconds(self, step: StageStep) -> float | None:
         row = self._rows.get(step.event.run)
         edge = row and row["edges"].get(edge_name(step.event.event_type, step.stage))
-        return edge["seconds"] / edge["consumed"] if edge and edge["consumed"] else None
+        if not edge or not edge["consumed"] or not edge["seconds"]:
+            return None
+        return edge["seconds"] / edge["consumed"]
 
     def _resting_steps(self, event: Event) -> list[StepResult]:
         return [

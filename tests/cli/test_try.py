@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,38 @@ def test_the_file_says_which_stages_have_effects(tmp_path: Path, unset: None) ->
     second = run(tmp_path, "order.checked", "--data", ORDER).stdout
     assert "[thank]" in second
     assert "not called" not in second
+
+
+def test_a_wide_tree_is_cut_and_counts_what_died_out_of_sight(tmp_path: Path, unset: None) -> None:
+    refusing = "if item.name == 'last': raise Reject('sold out')\n        return item if item"
+    write_project(tmp_path, code=SHOP.replace("return item if item", refusing))
+    items = [f"item {number}" for number in range(1, 25)] + ["last"]
+    order = json.dumps({"customer": "ann", "items": items})
+    cut = run(tmp_path, "order.placed", "--data", order).stdout
+    assert cut.count("item.ordered  ") == 20
+    assert "└─ and 5 more (--all prints them)" in cut
+    assert "dead, with those that are not shown:\n1  [pick]  Reject: sold out\n" in cut
+    whole = run(tmp_path, "order.placed", "--data", order, "--all").stdout
+    assert whole.count("item.ordered  ") == 25
+    assert "dead: Reject: sold out" in whole
+    assert "more" not in whole
+    assert "not shown" not in whole
+    found = json.loads(run(tmp_path, "order.placed", "--data", order, "--json").stdout)
+    assert len(found["events"][0]["steps"][0]["outputs"][0]["steps"][0]["outputs"]) == 25
+
+
+def test_many_roots_are_cut_too(shop: Path) -> None:
+    result = run(shop, "order.placed", "--file", "-", stdin=f"{ORDER}\n" * 22)
+    assert result.stdout.count("order.placed  ") == 20
+    assert "\nand 2 more (--all prints them)\n" in result.stdout
+
+
+def test_the_mean_time_of_an_edge_is_shown_once(shop: Path) -> None:
+    shown = run(shop, "order.placed", "--data", ORDER).stdout
+    times = [line for line in shown.splitlines() if "[pick]" in line and "→" not in line]
+    assert len(times) == 2
+    assert re.search(r"\[pick\]  ~[\d.]+ (µs|ms|s) each", times[0])
+    assert "each" not in times[1]
 
 
 def test_json_has_the_same_tree(shop: Path) -> None:
