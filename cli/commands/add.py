@@ -33,11 +33,11 @@ def add() -> None:
 @json_option
 @click.pass_obj
 def stage(context: CliContext, name: str, after: str, emits: str | None, as_json: bool) -> None:
-    """Write the function of a stage, the model of its output, and its entry in topology.yaml.
+    """Write a stage: function, model, and entry in topology.yaml.
 
-    The function hands on what it gets: it can run as it is. All other lines of topology.yaml stay
-    as they are. The result is linted first: if that finds anything, nothing is written, with exit
-    code 1. No broker is needed.
+    The model is that of its output. The function hands on what it gets: it can run as it is. All
+    other lines of topology.yaml stay as they are. The result is linted first: if that finds
+    anything, nothing is written, with exit code 1. No broker is needed.
     """
     from farandole.operations.setup.new_stage import NewStageRequest, add_stage
 

@@ -17,10 +17,11 @@ from farandole.cli.rendering.counts import count_text
 @json_option
 @click.pass_obj
 def backup(context: CliContext, file: Path, as_json: bool) -> None:
-    """Save versions, runs, incidents, dead letters, waiting events and offsets in FILE.
+    """Save what Kafka holds, apart from events, in FILE.
 
-    Events are not in it. Lanes of the bookkeeper and the notifier pause for a moment. Stop the
-    workers first if events and backup must agree to the event.
+    That is versions, runs, incidents, dead letters, waiting events and offsets. Lanes of the
+    bookkeeper and the notifier pause for a moment. Stop the workers first if events and backup must
+    agree to the event.
     """
     from farandole.operations.backup.backup import BackupRequest, back_up
 

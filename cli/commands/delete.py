@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def delete(context: CliContext, pipeline: str, confirmed: str | None, as_json: bool) -> None:
-    """Delete PIPELINE: its topics with all data, groups, versions, runs, incidents and controls.
+    """Delete PIPELINE with all of its data on Kafka.
 
-    What would go is shown first, and you are asked to type the name. Stop `up`, `work` and `route`
-    of the pipeline before. If the command is killed, give it again: it deletes the rest. With
-    --json one document is printed: `plan`, and `result`, which is null without --yes.
+    That is its topics, groups, versions, runs, incidents and controls. What would go is shown
+    first, and you are asked to type the name. Stop `up`, `work` and `route` of the pipeline before.
+    If the command is killed, give it again: it deletes the rest. With --json one document is
+    printed: `plan`, and `result`, which is null without --yes.
     """
     from farandole.cli.rendering.deletion_view import plan_lines, result_line
     from farandole.operations.deletion.delete import delete_pipeline

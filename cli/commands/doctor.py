@@ -14,10 +14,10 @@ from farandole.services.async_runner import run_async
 @json_option
 @click.pass_obj
 def doctor(context: CliContext, as_json: bool) -> None:
-    """Check Python, disk, folder, settings, processes, Java and Kafka.
+    """Check this machine, the folder and Kafka, and advise.
 
-    Each line says what was found: ok, a warning, or a fault, and what to do about it. Exit code 1:
-    at least one fault.
+    Looked at are Python, disk, folder, settings, processes, Java and Kafka. Each line says what was
+    found: ok, a warning, or a fault, and what to do about it. Exit code 1: at least one fault.
     """
     from farandole.cli.rendering.diagnosis_view import diagnosis_lines
     from farandole.operations.diagnosis.diagnose import DiagnosisRequest, diagnose

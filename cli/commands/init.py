@@ -21,7 +21,9 @@ from farandole.cli.output import print_json, print_line
 def init(
     context: CliContext, folder: Path | None, template: str | None, name: str | None, as_json: bool
 ) -> None:
-    """Make the folder of a new pipeline: topology.yaml, functions, a test.
+    """Make the folder of a new pipeline, which runs as it is.
+
+    It has topology.yaml, functions and a test.
 
     minimal: two functions, an order is checked and priced. feed: a file of readings becomes rows
     of an SQLite table, each once. enrich: sales are joined with reference data.

@@ -25,10 +25,10 @@ from farandole.operations.current_user import current_user
 def restart(
     context: CliContext, stage: str | None, every: bool, by: str | None, as_json: bool
 ) -> None:
-    """Let the processes of STAGE end their work and start anew, with the code as it is now.
+    """Restart the processes of STAGE with the code as it is now.
 
-    Every `up` and `work` that runs this pipeline does so, on whatever machine. No event is lost or
-    handled twice. A stage in quarantine is started, too.
+    They end their work first. Every `up` and `work` that runs this pipeline does so, on whatever
+    machine. No event is lost or handled twice. A stage in quarantine is started, too.
     """
     from farandole.operations.control.restart import RestartRequest
     from farandole.operations.control.restart import restart as restart_stage

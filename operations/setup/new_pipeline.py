@@ -66,16 +66,16 @@ def create_pipeline(request: NewPipelineRequest) -> NewPipelineResult:
     schema = orjson.dumps(editor_schema.topology_json_schema(), option=orjson.OPT_INDENT_2)
     contents[SCHEMA_FILE] = schema + b"\n"
     write_new_files(request.folder, contents)
-    steps = (
-        NextStep("", ("up",)),
-        NextStep("", ("trigger", _ROOTS[request.template], "--data", f"@{TRIGGER_FILE}")),
+    data = (_ROOTS[request.template], "--data", f"@{TRIGGER_FILE}")
+    first, *others = (
+        NextStep("", words) for words in (("try", *data), ("up",), ("trigger", *data))
     )
     return NewPipelineResult(
         folder=str(request.folder),
         pipeline=name,
         template=request.template,
         files=tuple(sorted(map(str, contents))),
-        next_steps=("pytest", *(step.text() for step in steps)),
+        next_steps=(first.text(), "pytest", *(step.text() for step in others)),
     )
 
 

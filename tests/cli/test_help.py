@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 
 import click
@@ -34,6 +35,23 @@ def test_the_help_shows_every_command_below_its_heading() -> None:
             shown[heading].append(line.split()[0])
     assert {name: tuple(commands) for name, commands in shown.items()} == dict(SECTIONS)
     assert len(COMMANDS) == len(set(COMMANDS))
+
+
+def commands_with_lists() -> Iterator[tuple[str, ...]]:
+    """Yield the words of each help that lists commands."""
+    yield ()
+    for name in COMMANDS:
+        if isinstance(load_command(name), click.Group):
+            yield (name,)
+
+
+@pytest.mark.parametrize("words", [*commands_with_lists()])
+def test_no_command_is_described_by_half_a_sentence(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(farandole, [*words, "--help"], terminal_width=80)
+    assert result.exit_code == 0, result.output
+    lists = result.stdout.partition("-h, --help" if not words else "Commands:")[2]
+    assert lists
+    assert [line for line in lists.splitlines() if line.endswith("...")] == []
 
 
 def test_a_package_registers_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
