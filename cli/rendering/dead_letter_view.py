@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.tables import alarm_count, format_columns
@@ -80,9 +81,7 @@ def letter_lines(letter: LetterResult) -> list[str]:
         return single_line(letter.account(name)) or otherwise
 
     key = "(none)" if record.key is None else single_line(_decode_text(record.key))
-    first, last = word("first_failed"), word("last_failed")
-    attempts, replays = word("attempts"), word("replays", "0")
-    tried = f"once, at {first}" if attempts == "1" else f"{attempts} times, from {first} to {last}"
+    replays = word("replays", "0")
     replayed = "" if replays == "0" else f"; replayed {replays} times before"
     lines = [
         f"{stage}/{record.offset}: {word('error')}, kind {word('fingerprint')}",
@@ -91,7 +90,7 @@ def letter_lines(letter: LetterResult) -> list[str]:
         f"event    {word('topic')}/{word('partition')}/{word('offset')}, key {key}",
         *_event_id_lines(letter),
         f"run      {word('run')}, wired by {word('version')}",
-        f"tried    {tried}{replayed}",
+        f"tried    {_tried_text(letter)}{replayed}",
     ]
     if letter.account("place"):
         lines.append(f"at       {word('place')}")
@@ -113,6 +112,27 @@ def letter_lines(letter: LetterResult) -> list[str]:
         headers = (f"{name}: {_decode_text(value)}" for name, value in letter.headers)
         lines += ["", *map(single_line, headers)]
     return [*lines, "", *_indented(_format_value(record.value))]
+
+
+def _tried_text(letter: LetterResult) -> str:
+    """Return how often and when a letter's event was tried, as far as its headers say that."""
+    attempts = single_line(letter.account("attempts")) or "(unknown)"
+    first, last = (_time_text(letter.account(name)) for name in ("first_failed", "last_failed"))
+    if attempts == "1":
+        at = last or first
+        return f"once, at {at} UTC" if at else "once"
+    if first and last:
+        return f"{attempts} times, from {first} to {last} UTC"
+    return f"{attempts} times" + (f", last at {last} UTC" if last else "")
+
+
+def _time_text(text: str) -> str:
+    """Return a time of a header as people read it, what is no time as it is, and an empty text
+    where there is none."""
+    try:
+        return format_timestamp(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return single_line(text)
 
 
 def _event_id_lines(letter: LetterResult) -> list[str]:

@@ -40,7 +40,8 @@ class RunEdgeResult(Result):
     in_flight: int
     """Events that are emitted and not settled; negative if more were settled than emitted."""
     seconds_each: float | None
-    """Seconds of handling per event; None if none was consumed."""
+    """Seconds of handling per event; None if nothing was measured: no event was consumed, or
+    their process died."""
     rate: float | None
     """Events settled a second, from the first to the last; None if all were settled at once."""
 
@@ -128,7 +129,7 @@ def _edge_result(edge: RunEdge) -> RunEdgeResult:
         **fields,
         handled=handled_count(consumed, OutcomeCounts.from_fields(fields)),
         in_flight=in_flight(edge),
-        seconds_each=edge["seconds"] / consumed if consumed > 0 else None,
+        seconds_each=edge["seconds"] / consumed if consumed > 0 and edge["seconds"] else None,
         rate=consumed * 1000 / took if took > 0 else None,
     )
 

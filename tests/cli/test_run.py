@@ -49,6 +49,12 @@ def shown(of: RunRow, version: Version | None = VERSION) -> str:
     return "\n".join(sheet_lines(balance_sheet(of, NOW, version)))
 
 
+def test_where_nothing_was_measured_no_time_is_shown() -> None:
+    died = row("abcdefghijklm", {"feed.requested>ingest": edge(1, dead=1, seconds=0.0)})
+    assert balance_sheet(died, NOW).edges["feed.requested>ingest"].seconds_each is None
+    assert "µs" not in shown(died)
+
+
 def test_a_sheet_is_in_the_order_of_the_graph() -> None:
     late = row(
         "abcdefghijklm",
