@@ -29,7 +29,7 @@ def stub_code(
     if emits is None:
         imports.add(("farandole", "Context"))
         signature = f"def {function}({parameter}: {takes}, context: Context) -> None:"
-        body = f'context.log.info("{function}.received", id=context.attributes.get("id"))'
+        body = f'context.log.info("{function}.received", id=context.events[0].id)'
     else:
         gives = given.__name__ if given else _model_name(emits, takes)
         if given is not None:

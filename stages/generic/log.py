@@ -31,9 +31,7 @@ class LogParams(BaseModel):
 def log(event: T, context: Context, params: LogParams) -> Unchanged[T]:
     """Log an event and return it. If the stage emits nothing, the event ends here."""
     write = getattr(context.log, params.level)
-    write(
-        params.message, id=context.attributes.get("id"), data=_selected_fields(event, params.fields)
-    )
+    write(params.message, id=context.events[0].id, data=_selected_fields(event, params.fields))
     return event
 
 

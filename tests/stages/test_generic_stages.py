@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -36,6 +37,18 @@ class Said:
 
 
 @dataclass
+class Named:
+    """An EventInfo."""
+
+    id: str
+    type: str = "t"
+    key: str | None = None
+    time: datetime | None = None
+    run: str = "r"
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class Asked:
     """A Context."""
 
@@ -50,7 +63,8 @@ class Asked:
 
 
 def position(n: int) -> Asked:
-    return Asked({"source": "s", "id": f"in/0/{n}/0"})
+    name = f"in/0/{n}/0"
+    return Asked({"source": "s", "id": name}, events=[Named(name)])
 
 
 @pytest.fixture

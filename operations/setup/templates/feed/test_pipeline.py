@@ -46,7 +46,8 @@ def test_a_busy_database_loses_nothing(pipeline: Pipeline, table: Path) -> None:
 
 
 def test_an_event_that_comes_again_is_stored_once(table: Path) -> None:
-    context = cast(Context, SimpleNamespace(attributes={"id": "line.read/0/17/0"}))
+    event = SimpleNamespace(id="line.read/0/17/0")
+    context = cast(Context, SimpleNamespace(events=[event]))
     reading = Reading(sensor="attic", at=datetime(2026, 1, 1, tzinfo=UTC), celsius=3.25)
     store(reading, context)
     store(reading, context)

@@ -25,7 +25,7 @@ def store(reading: Reading, context: Context) -> None:
     Kafka's transactions do not reach a database: after a crash an event may come again,
     with the same id. Then its row is there already.
     """
-    event_id = context.attributes["id"]
+    event_id = context.events[0].id
     row = (event_id, reading.sensor, reading.at.isoformat(), reading.celsius)
     database = os.environ.get("READINGS_DB", "readings.db")
     with closing(sqlite3.connect(database)) as connection, connection:
