@@ -1,4 +1,4 @@
-"""How long does a caller wait before it tries again?"""
+"""How long does a caller wait before it tries again, and which of its failures does it log?"""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ class Backoff:
         """Return the seconds to wait after `failures` failures in a row. `chance` returns a
         random number from 0 to 1."""
         return self.longest_delay(failures) * (1 - self.jitter * (1 - chance()))
+
+
+def is_logged(failures: int) -> bool:
+    """Return True for the first failure in a row, the 2nd, 4th, 8th, …: what lasts for days must
+    not fill a log."""
+    return failures & (failures - 1) == 0

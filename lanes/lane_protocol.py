@@ -17,6 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from itertools import takewhile
 from typing import Any
 
+from farandole.broker.backoff import is_logged
 from farandole.events.error_names import published_error_name
 from farandole.events.record import Partition, PartitionWrites, Record
 from farandole.events.row_format import NewerFormatError
@@ -107,8 +108,8 @@ async def run_lane(
             await session.clear_marker()  # nothing kills a process here, however often it is tried
             survived = session.markers or survived
             await port.force_close()
-            # A person must decide, which may take days: 1, 2, 4, 8, … tries are logged.
-            if str(error) != told or failures & (failures - 1) == 0:
+            # A person must decide, which may take days.
+            if str(error) != told or is_logged(failures):
                 told = str(error)
                 is_lost = isinstance(error, OffsetLostError)
                 log("lane.lost" if is_lost else "lane.outdated", detail=told)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import structlog
 from aiokafka import TopicPartition
 
+from farandole.broker.backoff import is_logged
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError
 from farandole.broker.consumer_lag import (
@@ -69,14 +70,18 @@ class LagProbe:
 
     async def run(self) -> None:
         """Measure until cancelled."""
+        failures = 0  # in a row
         while True:
             try:
                 async with ClusterAdmin.open(self._settings) as admin:
                     while True:
                         self._latest = await self._probe_all(admin) if self._is_wanted() else None
+                        failures = 0
                         await asyncio.sleep(PROBE_INTERVAL)
             except BrokerError as error:
-                log.warning("watching.unanswered", why=str(error))
+                failures += 1
+                if is_logged(failures):
+                    log.warning("watching.unanswered", why=str(error))
                 await asyncio.sleep(PROBE_INTERVAL)
 
     async def _probe_all(self, admin: ClusterAdmin) -> ProbeResult:

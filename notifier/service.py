@@ -9,6 +9,7 @@ from datetime import datetime
 
 import structlog
 
+from farandole.broker.backoff import is_logged
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
@@ -102,22 +103,28 @@ async def _follow_dead_topics(
 ) -> None:
     """Subscribe to the dead-letter topics of each new version, and to those that somebody has
     created again, until cancelled."""
+    failures = 0  # in a row
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(_TOPIC_POLL_SECONDS):
                 directory.update(await table.next_change())
-        topics = await _existing_topics(settings, directory)
+        topics = await _existing_topics(settings, directory, failures)
+        failures = failures + 1 if topics is None else 0
         if topics is not None:
             group.subscribe(topics)
 
 
-async def _existing_topics(settings: Settings, directory: PipelineDirectory) -> list[str] | None:
-    """Return the input topics that exist; None if Kafka does not answer."""
+async def _existing_topics(
+    settings: Settings, directory: PipelineDirectory, failures: int = 0
+) -> list[str] | None:
+    """Return the input topics that exist; None if Kafka does not answer, as it did not the last
+    `failures` times."""
     try:
         async with ClusterAdmin.open(settings) as admin:
             existing = await admin.topics()
     except BrokerError as error:
-        log.warning("notifier.unanswered", why=str(error))
+        if is_logged(failures + 1):
+            log.warning("notifier.unanswered", why=str(error))
         return None
     wanted = [settings.names.alerts_topic, *directory.dead_topics()]
     return [settings.names.control_topic, *(topic for topic in wanted if topic in existing)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from farandole.broker.backoff import is_logged
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
@@ -42,6 +43,7 @@ async def _look_after_versions(invocation: Invocation) -> None:
     """Every _RETIRE_INTERVAL, retire the versions whose last event is settled, and report topics
     that others have changed, until cancelled."""
     reported: frozenset[ChangedTopic] = frozenset()
+    failures = 0  # in a row
     while True:
         await asyncio.sleep(_RETIRE_INTERVAL)
         try:
@@ -53,8 +55,15 @@ async def _look_after_versions(invocation: Invocation) -> None:
             async with ClusterAdmin.open(settings) as admin:
                 known = [v for v in table.newest_versions() if v.pipeline not in table.newer]
                 reported = await report_changed_topics(admin, known, reported)
+            failures = 0
         except (BrokerError, NotAppliedError, NewerFormatError) as error:
-            structlog.get_logger().warning("route.unretired", why=str(error))
+            failures += 1
+            if is_logged(failures):
+                structlog.get_logger().warning(
+                    "route.unretired",
+                    why=f"old versions cannot be looked through for finished ones: {error}",
+                    remedy=f"events flow on; it is tried again every {_RETIRE_INTERVAL:g} s",
+                )
 
 
 async def report_changed_topics(
