@@ -23,13 +23,14 @@ async def host_pipeline(
     log_level: str,
     pretty: bool,
     ready: Callable[[int], None],
+    refuse_code: Callable[[str], None],
     reload: bool = False,
 ) -> None:
     """Run every service of a pipeline until Ctrl-C or SIGTERM, then drain them.
 
     `version` is the one in force; later ones are followed. `pretty`: logs for a person. `ready` is
     called with the number of stages once every process lives. `reload`: restart the processes whose
-    code is saved. Raises QuarantinedError where all
+    code is saved; `refuse_code` is called with what is no Python. Raises QuarantinedError where all
     processes crashed again and again, and BrokerError.
     """
 
@@ -53,4 +54,5 @@ async def host_pipeline(
             lambda: ready(count),
             pipeline=version.pipeline,
             reload=reload,
+            refuse_code=refuse_code,
         )

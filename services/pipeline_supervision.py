@@ -10,7 +10,7 @@ from functools import partial
 
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
-from farandole.services.code_watcher import follow_code
+from farandole.services.code_watcher import follow_code, log_unreadable
 from farandole.services.dead_members import leave_groups
 from farandole.services.errors import QuarantinedError
 from farandole.services.liveness_file import liveness_file
@@ -28,12 +28,14 @@ async def supervise_until_stopped(
     *,
     pipeline: str,
     reload: bool = False,
+    refuse_code: Callable[[str], None] = log_unreadable,
 ) -> None:
     """Supervise the services that each version needs until Ctrl-C or SIGTERM, then drain them; a
     second signal ends them at once. Restart those that a control document names.
 
     `services` returns what a set of versions needs; `ready` is called once every process lives. At
-    a save of their code, processes in quarantine are started again; with `reload` the others too.
+    a save of their code, processes in quarantine are started again; with `reload` the others too;
+    `refuse_code` is called with what is no Python.
     Raises QuarantinedError if a process is in quarantine at the end, and NewerFormatError if a
     newer release has published a version: its services are drained first.
     """
@@ -55,7 +57,7 @@ async def supervise_until_stopped(
     following.add_done_callback(lambda _: stopping.set())
     restarting = [
         asyncio.create_task(follow_restart_orders(supervisor, settings, pipeline)),
-        asyncio.create_task(follow_code(supervisor, reload=reload)),
+        asyncio.create_task(follow_code(supervisor, reload=reload, refuse=refuse_code)),
     ]
     try:
         async with liveness_file(supervisor.healthy):

@@ -61,6 +61,7 @@ async def _run_everything(context: CliContext, level: str, reload: bool) -> None
             log_level=level,
             pretty=sys.stderr.isatty(),
             ready=announce_ready,
+            refuse_code=print_notice,
             reload=reload,
         )
         print_notice(f"{_newline_after_ctrl_c()}all stages have ended")
