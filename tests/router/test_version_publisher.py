@@ -18,7 +18,7 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.input_faults import ChangedTopic, changed_topics
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.row_format import NewerFormatError
+from farandole.events.row_format import KNOWN_FORMATS, NewerFormatError
 from farandole.events.topology_version import VERSION_FORMAT, Version
 from farandole.router import publish_transaction, version_publisher
 from farandole.router.cluster_snapshot import plan_changes
@@ -383,7 +383,10 @@ async def test_a_record_that_no_router_wrote_is_told_by_its_key(settings: Settin
 @pytest.mark.kafka
 async def test_nothing_is_published_over_a_version_of_a_newer_release(settings: Settings) -> None:
     applied = await publish_version(settings, derived(settings.names), "ann")
-    newer = applied.version.model_dump(mode="json") | {"version": 2, "format": VERSION_FORMAT + 1}
+    newer = applied.version.model_dump(mode="json") | {
+        "version": 2,
+        "format": KNOWN_FORMATS["version"] + 1,
+    }
     async with open_client(make_producer(settings), settings) as writer:
         await writer.send_and_wait(
             settings.names.topology_topic, json.dumps(newer).encode(), key=b"p@2"
