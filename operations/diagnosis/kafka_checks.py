@@ -11,6 +11,7 @@ from farandole.broker.transactions import fenced_producer
 from farandole.catalog.pipeline_footprint import pipeline_footprint
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.kafka_names import RESERVED_PIPELINE, KafkaNames
+from farandole.events.time_format import format_elapsed
 from farandole.events.topology_version import Version
 from farandole.operations.diagnosis.check_row import CheckRow, fault, ok, warning
 from farandole.router.system_topics import system_topic_specs
@@ -55,7 +56,7 @@ async def _check_clock(admin: ClusterAdmin) -> CheckRow:
     if skew is None:
         return ok("clock", "not compared: the cluster does not tell its own")
     side = "before" if skew > 0 else "behind"
-    found = f"the cluster's is {abs(skew):,.1f} s {side} this machine's"
+    found = f"the cluster's is {format_elapsed(abs(skew))} {side} this machine's"
     if abs(skew) > _SKEW_WARNING:
         return warning(
             "clock", found, "synchronise both (NTP): retries and retention go by these clocks"

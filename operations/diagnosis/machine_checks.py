@@ -84,7 +84,7 @@ def check_disk(folder: Path) -> CheckRow:
     """Is there space for Kafka's data and the monitor's tables?"""
     place = folder.resolve() / ".farandole"
     free = shutil.disk_usage(place if place.is_dir() else folder).free / 1e9
-    found = f"{free:,.1f} GB free for {place}"
+    found = f"{free:.1f} GB free for {place}"
     if free < _DISK_FAULT:
         return fault("disk", found, "free some space: Kafka ends when the disk is full")
     if free < _DISK_WARNING:
