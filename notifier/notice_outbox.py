@@ -3,7 +3,8 @@
 While deliveries succeed, notices are sent as they are written. Once one has failed, those with the
 same recipients go out one at a time, the oldest first, until none waits: so they arrive in order
 after an outage. After the oldest has failed another one is tried at once, so that a single notice
-which its server never takes cannot hold up the others.
+which its server never takes cannot hold up the others; if the server comes back just then, that one
+is the first to arrive.
 """
 
 from __future__ import annotations

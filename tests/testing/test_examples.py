@@ -24,8 +24,3 @@ def test_the_tests_of_an_example_pass(file: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert f"{file.read_text().count('def test_')} passed" in done.stdout
-
-
-def test_the_readme_shows_the_example() -> None:
-    example = (ROOT / "examples" / "shop" / "test_shop.py").read_text()
-    assert example.partition("\n\n\n")[0] in (ROOT / "README.md").read_text()
