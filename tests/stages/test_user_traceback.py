@@ -82,7 +82,8 @@ def test_the_last_frames_are_kept(users: dict[str, object]) -> None:
 def test_an_error_in_no_users_code_shows_where_it_is() -> None:
     """As for a function that an installed package has."""
     error = raised(click.INT.convert, "many", None, None)
-    assert (error_place(error) or "").startswith("click/types.py:")
+    # The environment may be in this folder: then the path begins with it.
+    assert "click/types.py:" in (error_place(error) or "")
     assert "click/types.py" in format_user_traceback(error)
 
 
