@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def read_data(option: str) -> bytes:
     """Return what --data names as one line of JSON: itself, @FILE, or - for standard input. Raises
     UsageError."""
-    from farandole.events.json_text import compact_json, parse_json
+    from farandole.events.json_text import one_line_json
 
     try:
         if option == "-":
@@ -24,8 +24,7 @@ def read_data(option: str) -> bytes:
             raw = Path(option[1:]).read_bytes()
         else:
             raw = option.encode("utf-8", "surrogateescape")
-        parse_json(raw)
-        return compact_json(raw.decode()).encode()
+        return one_line_json(raw)
     except OSError as error:
         raise click.UsageError(f"--data {option}: {error.strerror}") from None
     except ValueError as error:

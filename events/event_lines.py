@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from farandole.events.envelope import (
     TOPOLOGY_VERSION,
     parse_envelope,
 )
-from farandole.events.json_text import compact_json, member_text, parse_json
+from farandole.events.json_text import compact_json, member_text, one_line_json, parse_json
 from farandole.events.record import Header, Record
 
 _OWN_ATTRIBUTES = frozenset(
@@ -51,7 +52,7 @@ def line_of_record(event_type: str, record: Record) -> EventLine:
     out. `event_type` is that of its topic. Raises ValueError if the record is no event, or its data
     are no JSON."""
     envelope = parse_envelope(record)
-    parse_json(envelope.data)
+    data = one_line_json(envelope.data)
     headers = {
         f"ce_{name}": value
         for name, value in envelope.attributes.items()
@@ -62,7 +63,7 @@ def line_of_record(event_type: str, record: Record) -> EventLine:
         if value is not None and not _is_own_header(name) and not name.startswith("ce_")
     }
     key = None if record.key is None else record.key.decode()
-    return EventLine(event_type, compact_json(envelope.data.decode()).encode(), key, headers)
+    return EventLine(event_type, data, key, headers)
 
 
 def format_event_line(line: EventLine) -> bytes:
@@ -86,7 +87,9 @@ def parse_event_lines(lines: Iterable[bytes], data_of: str | None = None) -> Ite
                 if data_of is None:
                     yield parse_event_line(line)
                 else:
-                    yield EventLine(data_of, _parse_data(line))
+                    with _told_as_no_json():
+                        data = one_line_json(line)
+                    yield EventLine(data_of, data)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
 
@@ -94,8 +97,8 @@ def parse_event_lines(lines: Iterable[bytes], data_of: str | None = None) -> Ite
 def parse_event_line(raw: bytes) -> EventLine:
     """Return the event of a line. Members that it does not know are ignored, so that the lines of
     `farandole tail --json` can be read too. Raises ValueError."""
-    text = _parse_data(raw)
-    document = parse_json(text)
+    with _told_as_no_json():
+        document = parse_json(raw)
     if not isinstance(document, dict) or not {"type", "data"} <= document.keys():
         raise ValueError('it is no event; write {"type": "order.placed", "data": {…}}')
     event_type, key, headers = document["type"], document.get("key"), document.get("headers") or {}
@@ -108,16 +111,16 @@ def parse_event_line(raw: bytes) -> EventLine:
     own = [name for name in headers if _is_own_header(name)]
     if own:
         raise ValueError(f"its header {own[0]} is set by Farandole; leave it out")
-    data = member_text(text.decode(), "data") or "null"
+    data = compact_json(member_text(raw.decode(), "data") or "null")
     return EventLine(event_type, data.encode(), key, headers)
 
 
-def _parse_data(raw: bytes) -> bytes:
+@contextmanager
+def _told_as_no_json() -> Iterator[None]:
     try:
-        parse_json(raw)
+        yield
     except ValueError as error:
         raise ValueError(f"it is not JSON: {error}") from None
-    return compact_json(raw.decode()).encode()
 
 
 def _is_own_header(name: str) -> bool:

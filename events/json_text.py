@@ -45,6 +45,12 @@ def compact_json(text: str) -> str:
     return _STRING_OR_SPACES.sub(r"\1", text)
 
 
+def one_line_json(raw: bytes) -> bytes:
+    """Return a JSON text in one line, digit for digit. Raises ValueError for what is no JSON."""
+    parse_json(raw)
+    return compact_json(raw.decode()).encode()
+
+
 def indent_json(text: str) -> str:
     """Return a JSON text with a line for each member and item, and a newline at the end."""
     parts: list[str] = []
