@@ -91,6 +91,25 @@ def new_edge() -> RunEdge:
     return cast(RunEdge, dict(_NEW_EDGE))
 
 
+def new_run_row(run: str, pipeline: str, version: int, at: int) -> RunRow:
+    """Return the row of a run of which nothing is known but an event at this time, in milliseconds
+    of the epoch."""
+    return {
+        "run": run,
+        "pipeline": pipeline,
+        "version": version,
+        "status": "unopened",
+        "root": None,
+        "opened": at,
+        "last": at,
+        "closed": None,
+        "amended": 0,
+        "late": False,
+        "edges": {},
+        "leaves": {},
+    }
+
+
 FOREIGN_EDGE_MARK = "@"
 """In the name of an edge that does not belong to the run as it was opened. What follows is
 `pipeline@version` for events of another version, or the position of another root."""

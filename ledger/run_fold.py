@@ -27,6 +27,7 @@ from farandole.events.run_row import (
     RunRow,
     edge_name,
     new_edge,
+    new_run_row,
 )
 from farandole.ledger.run_completion import RunTransition, update_status
 
@@ -46,7 +47,10 @@ def fold_part(
     `row` is None for a run that has no row yet; it is not changed. `events` is how many events the
     whole entry settled: its time is shared out among them."""
     at = entry["at"]
-    new = _new_row(part, entry) if row is None else _copy_row(row)
+    if row is None:
+        new = new_run_row(part["run"], entry["pipeline"], part["version"], at)
+    else:
+        new = _copy_row(row)
     suffix = ""
     if (entry["pipeline"], part["version"]) != (new["pipeline"], new["version"]):
         suffix = f"{FOREIGN_EDGE_MARK}{entry['pipeline']}@{part['version']}"
@@ -69,23 +73,6 @@ def fold_part(
             new["format"] = UNPROVEN_ROW_FORMAT
     new["last"] = max(new["last"], at)
     return new, update_status(new, at, first=row is None)
-
-
-def _new_row(part: RunPart, entry: LedgerEntry) -> RunRow:
-    return {
-        "run": part["run"],
-        "pipeline": entry["pipeline"],
-        "version": part["version"],
-        "status": "unopened",
-        "root": None,
-        "opened": entry["at"],
-        "last": entry["at"],
-        "closed": None,
-        "amended": 0,
-        "late": False,
-        "edges": {},
-        "leaves": {},
-    }
 
 
 def _copy_row(row: RunRow) -> RunRow:

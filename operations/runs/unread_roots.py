@@ -16,7 +16,7 @@ from farandole.catalog.ownership import VersionIndex
 from farandole.events.ledger_entry import RunRoot
 from farandole.events.record_time import known_time_ms
 from farandole.events.run_ids import RUN_ID_LENGTH
-from farandole.events.run_row import RunEdge, RunRow, edge_name, new_edge
+from farandole.events.run_row import RunEdge, RunRow, edge_name, new_edge, new_run_row
 from farandole.operations.events.record_lookup import record_at
 from farandole.router.topology_store import read_topology
 
@@ -33,6 +33,7 @@ async def find_unread_run(settings: Settings, run: str) -> RunRow | None:
         return None
     table = await read_topology(settings)
     async with ClusterAdmin.open(settings) as admin:
+        existing = await admin.topics()
         for pipeline in table.pipelines():
             index = VersionIndex(table.of(pipeline))
             topics = {
@@ -40,7 +41,6 @@ async def find_unread_run(settings: Settings, run: str) -> RunRow | None:
                 for version in table.of(pipeline)
                 for root in version.roots()
             }
-            existing = await admin.topics()
             partitions = [TopicPartition(t, i) for t in topics for i in range(existing.get(t, 0))]
             firsts = await admin.start_offsets(partitions)
             ends = await admin.end_offsets(partitions)
@@ -87,17 +87,6 @@ async def _unread_row(
     edges: dict[str, RunEdge] = {
         edge_name(owner.event_type, stage): {**new_edge(), "emitted": 1} for stage in to
     }
-    return {
-        "run": run,
-        "pipeline": owner.version.pipeline,
-        "version": owner.version.version,
-        "status": "running",
-        "root": root,
-        "opened": at,
-        "last": at,
-        "closed": None,
-        "amended": 0,
-        "late": False,
-        "edges": edges,
-        "leaves": {},
-    }
+    version = owner.version
+    new = new_run_row(run, version.pipeline, version.version, at)
+    return {**new, "status": "running", "root": root, "edges": edges}
