@@ -6,7 +6,8 @@ The files are parsed and not run. What is imported by a computed name is not fou
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -56,13 +57,14 @@ def _imported_names(file: Path, package: str) -> Iterator[str]:
     """Yield the absolute names that a file imports; what it takes from a module may be a module
     itself."""
     try:
-        tree = ast.parse(file.read_bytes())
+        stat = file.stat()
+        imports = _imports(file, (stat.st_mtime_ns, stat.st_ino, stat.st_size))
     except (SyntaxError, ValueError, OSError):
         return
-    for node in ast.walk(tree):
+    for node in imports:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = node.module or ""
             if node.level:
                 parents = package.split(".")[: len(package.split(".")) - node.level + 1]
@@ -70,3 +72,11 @@ def _imported_names(file: Path, package: str) -> Iterator[str]:
             if base:
                 yield base
                 yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@lru_cache(maxsize=1_000)
+def _imports(file: Path, stamp: tuple[int, ...]) -> Sequence[ast.Import | ast.ImportFrom]:
+    """Return the import statements of a file. `stamp` differs after each save: a file is asked for
+    every two seconds, and parsed once. Raises SyntaxError, ValueError and OSError."""
+    tree = ast.parse(file.read_bytes())
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
