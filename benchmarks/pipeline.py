@@ -27,7 +27,7 @@ FOLDER = Path(__file__).parent.parent
 
 
 async def measure(settings: Settings, weeks: int) -> dict[str, Any]:
-    """Return lines and seconds from the trigger to the last commit: seven stages, a process each,
+    """Return lines and seconds from the trigger to the last commit: eight stages, a process each,
     into SQLite."""
     checked = check_topology_file(FOLDER / "topology.yaml", settings.names)
     assert checked.topology is not None, checked.findings
@@ -58,7 +58,7 @@ async def measure(settings: Settings, weeks: int) -> dict[str, Any]:
         lines = loaded_figures(url, chosen).table["lines"]
         assert lines == expected_figures(chosen).table["lines"]
     return {
-        "what": f"order-lines, weeks 1-{weeks}, seven stages, a process each, SQLite",
+        "what": f"order-lines, weeks 1-{weeks}, eight stages, a process each, SQLite",
         "lines": lines,
         "seconds": took,
         "lines an hour": lines / took * 3600,

@@ -19,10 +19,11 @@ import psutil
 from benchmarks.alone import reset_offsets
 from farandole.broker.settings import Settings
 from farandole.events.outcome import Outcome
+from farandole.stages.memory_limit import limit_memory
 from farandole.worker.counters import Counters
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.parked_events import ParkedEvents
-from farandole.worker.worker_process import limit_memory, run_worker, tune_garbage_collector
+from farandole.worker.worker_process import run_worker, tune_garbage_collector
 
 _SAMPLE_INTERVAL = 0.02  # seconds
 _MEMORY = 2048  # MiB, the limit of a worker process

@@ -484,6 +484,17 @@ async def group_offsets(
     return found
 
 
+def assigned_partitions(assignment: bytes) -> frozenset[TopicPartition]:
+    """Return the partitions in the assignment of a group's member, as the coordinator keeps it;
+    none if another kind of client wrote it."""
+    if not assignment:
+        return frozenset()
+    try:
+        return frozenset(ConsumerProtocolMemberAssignment.decode(assignment).partitions())
+    except ValueError:
+        return frozenset()
+
+
 # What a consumer has read
 
 
@@ -513,6 +524,22 @@ def stable_end_reached_at(assignment: Any, partitions: Sequence[tuple[str, int]]
     if any(s.position < s.lso for s in states):
         return None
     return float(min(state.timestamp for state in states)) / 1000
+
+
+def unread_offsets(
+    assignment: Any, partitions: Sequence[tuple[str, int]], ends: Mapping[Any, int]
+) -> list[int]:
+    """Return for each partition how many offsets lie between the position and its end: the last
+    stable offset as of the last fetch, or what `ends` says of it; 0 where that is not known."""
+    if assignment is None or not assignment.active:
+        return [0] * len(partitions)
+    states = [assignment.state_value(TopicPartition(*p)) for p in partitions]
+    return [
+        max(0, max(state.lso or 0, ends.get(p, 0)) - state.position)
+        if state.has_valid_position
+        else 0
+        for p, state in zip(partitions, states, strict=True)
+    ]
 
 
 def valid_positions(

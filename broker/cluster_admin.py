@@ -3,29 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupIdNotFound,
+    GroupLoadInProgressError,
+    NoError,
+    for_code,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker import cluster_facts, removal_requests, topic_creation, topic_ids
 from farandole.broker.admin_calls import call_until_final
-from farandole.broker.aiokafka_internals import group_offsets, require_description
+from farandole.broker.aiokafka_internals import (
+    assigned_partitions,
+    group_offsets,
+    require_description,
+)
 from farandole.broker.broker_errors import BrokerError
+from farandole.broker.group_offsets import stable_offsets
 from farandole.broker.kafka_clients import (
     make_admin_client,
     make_consumer,
     open_client,
-    with_deadline,
 )
+from farandole.broker.kept_admins import shared_admins
 from farandole.broker.settings import Settings
+from farandole.broker.topic_ids import FoundTopic
 from farandole.broker.topic_spec import TopicSpec
 
 T = TypeVar("T")
+
+
+class GroupMember(NamedTuple):
+    """A consumer in a group."""
+
+    client_id: str
+    partitions: frozenset[TopicPartition]
+    """What it is assigned; empty while the group is being assigned anew."""
+    host: str = ""
+    """Its address, as the broker sees it."""
 
 
 class TopicMissingError(BrokerError):
@@ -48,15 +78,32 @@ class ClusterAdmin:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[ClusterAdmin]:
-        """Open an admin client. Raises UnreachableError, AccessDeniedError and
-        InvalidSettingsError."""
+        """Open an admin client, or take one that was opened shortly before (`sharing_admins`).
+        Raises UnreachableError, AccessDeniedError and InvalidSettingsError."""
+        kept = shared_admins()
+        opening = cls._open_new(settings) if kept is None else kept.lease(settings, cls._open_new)
+        async with opening as admin:
+            yield admin
+
+    @classmethod
+    @asynccontextmanager
+    async def _open_new(cls, settings: Settings) -> AsyncIterator[ClusterAdmin]:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(
                 open_client(make_admin_client(settings), settings)
             )
             yield cls(settings, client, stack)
 
-    async def topics(self, expected: Iterable[str] = ()) -> dict[str, int]:
+    async def topics(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the number of partitions of each of these topics that exists. Raises
+        AccessDeniedError if Kafka denies us the description of one. It costs less than `all_topics`
+        where there are many others."""
+        wanted = set(names)
+        found = await topic_ids.existing_partitions(self._client, self._settings, wanted)
+        await self._require_description(wanted - found.keys())
+        return found
+
+    async def all_topics(self, expected: Iterable[str] = ()) -> dict[str, int]:
         """Return every topic with its number of partitions. Kafka does not show a topic whose
         description it denies us. Raises AccessDeniedError if one of `expected` is missing for this
         reason, and not because it does not exist."""
@@ -64,14 +111,41 @@ class ClusterAdmin:
             lambda: self._client.describe_topics(), "asking for the topics"
         )
         found = {topic["topic"]: len(topic["partitions"]) for topic in described}
-        hidden = [name for name in expected if name not in found]
-        if hidden:
-            await self._call(lambda: require_description(self._client, hidden), "asking for topics")
+        await self._require_description(set(expected) - found.keys())
         return found
+
+    async def _require_description(self, missing: Collection[str]) -> None:
+        if missing:
+            asked = sorted(missing)
+            await self._call(lambda: require_description(self._client, asked), "asking for topics")
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """Return Kafka's id of each topic that exists (`topic_ids.topic_ids`)."""
         return await topic_ids.topic_ids(self._client, self._settings, topics)
+
+    async def find_topics(self, topics: Collection[str]) -> dict[str, FoundTopic]:
+        """Return those of the topics that exist and that we may describe. It costs less than
+        `all_topics` where there are many others."""
+        found = await topic_ids.find_topics(self._client, self._settings, topics)
+        if found is None:
+            existing = await self.all_topics()
+            found = {t: FoundTopic(existing[t], "") for t in topics if t in existing}
+        return found
+
+    async def writable_partitions(self, topics: Collection[str]) -> dict[str, int]:
+        """Return the number of partitions of each of these topics that exists and that we may
+        write, as far as the broker tells. It costs less than `all_topics` where there are
+        many others."""
+        if not topics:
+            return {}
+        try:
+            return await self._call(
+                lambda: cluster_facts.writable_partitions(self._client, topics),
+                "asking for topics",
+            )
+        except NotImplementedError:
+            found = await self.all_topics()
+            return {topic: found[topic] for topic in topics if topic in found}
 
     async def cluster_id(self) -> str:
         """Return the id that the cluster got when it was formatted."""
@@ -188,7 +262,7 @@ class ClusterAdmin:
         """Return the committed offset of a group in each partition; None if it has none.
 
         Kafka acknowledges a transaction before its offsets can be read by this request. A caller
-        that must not miss them fences the transactional id first.
+        that must not miss them fences the transactional id first, or calls `wait_for_offsets`.
         """
         if not partitions:
             return {}
@@ -201,22 +275,54 @@ class ClusterAdmin:
         )
         return {tp: found[tp] if found[tp].offset >= 0 else None for tp in partitions}
 
+    async def wait_for_offsets(self, group: str, partitions: Sequence[TopicPartition]) -> None:
+        """Wait until each transaction that has an offset of these partitions is at its end, so that
+        `committed_offsets` returns what it has committed."""
+        reader = make_consumer(self._settings, group=group)  # it subscribes to nothing: no member
+
+        async def ask() -> None:
+            await stable_offsets(reader, group, partitions)
+
+        async with open_client(reader, self._settings):
+            await self._call(ask, f"waiting for the offsets of {group}")
+
     async def count_members(self, group: str) -> int:
         """Return the number of consumers that a group has now."""
-        answers = await self._call(
-            lambda: self._client.describe_consumer_groups([group]), f"asking for {group}"
-        )
-        return sum(len(described[5]) for answer in answers for described in answer.groups)
+        return len(await self._members(group))
+
+    async def group_members(self, group: str) -> list[GroupMember]:
+        """Return the consumers that a group has now."""
+        return [
+            GroupMember(client_id, assigned_partitions(assignment), host.removeprefix("/"))
+            for _, client_id, host, _, assignment in await self._members(group)
+        ]
+
+    async def _members(self, group: str) -> list[tuple[str, str, str, bytes, bytes]]:
+        """Return of each member its id, its client's id and host, its metadata, its assignment."""
+
+        async def ask() -> list[tuple[str, str, str, bytes, bytes]]:
+            answers = await self._client.describe_consumer_groups([group])
+            described = [each for answer in answers for each in answer.groups]
+            for code, *_ in described:
+                # A broker that does not coordinate the group answers as if it were empty.
+                if code not in (NoError.errno, GroupIdNotFound.errno):
+                    raise for_code(code)(group)
+            return [member for each in described for member in each[5]]
+
+        return await self._call(ask, f"asking for {group}")
 
     async def groups_are_loaded(self) -> bool:
         """Return False as long as a broker loads the offsets of a group."""
-        try:
-            await with_deadline(
-                self._client.list_consumer_groups(), self._settings.deadline, "asking for groups"
-            )
-        except (GroupLoadInProgressError, GroupCoordinatorNotAvailableError):
-            return False
-        return True
+
+        async def ask() -> bool:
+            try:
+                await self._client.list_consumer_groups()
+            except (GroupLoadInProgressError, GroupCoordinatorNotAvailableError):
+                return False
+            return True
+
+        # All brokers are asked, and one that has just started refuses connections for a moment.
+        return await self._call(ask, "asking for groups")
 
     async def _reader(self, isolation: str) -> AIOKafkaConsumer:
         async with self._opening:

@@ -79,6 +79,19 @@ async def allowed_operations(
     }
 
 
+async def writable_partitions(
+    client: AIOKafkaAdminClient, topics: Collection[str]
+) -> dict[str, int]:
+    """Return the number of partitions of each topic that exists and that we may write. Raises
+    NotImplementedError if the broker is older than Kafka 2.8."""
+    answer = await send_admin_request(client, TopicMetadata(topics, operations=True))
+    return {
+        name: len(found)
+        for error, name, _, _, found, bits, *_ in answer.topics
+        if not error and (bits == _UNTOLD or "Write" in _operation_names(bits))
+    }
+
+
 async def require_creatable(client: AIOKafkaAdminClient, topic: str) -> None:
     """Raise AccessDeniedError if we may not create this topic. Nothing is created."""
     answer = await client.create_topics([new_topic(topic, 1, None, {})], validate_only=True)

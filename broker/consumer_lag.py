@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
@@ -98,10 +99,15 @@ def _input_partitions(version: Version, stage: str) -> dict[TopicPartition, str]
 
 
 async def partition_lag(
-    admin: ClusterAdmin, group: str, partitions: Mapping[TopicPartition, str]
+    admin: ClusterAdmin,
+    group: str,
+    partitions: Mapping[TopicPartition, str],
+    ends: Mapping[TopicPartition, int] | None = None,
 ) -> list[InputLag]:
-    """Return the lag of a group in these partitions, which are given with their event type."""
-    ends = await admin.end_offsets(list(partitions))
+    """Return the lag of a group in these partitions, which are given with their event type. `ends`:
+    those of all of them, for a caller who has asked for them just now."""
+    if ends is None:
+        ends = await admin.end_offsets(list(partitions))
     committed = await admin.committed_offsets(group, list(partitions))
     return [
         InputLag(event_type, tp, found.offset, ends[tp], found.metadata or "")
@@ -122,6 +128,25 @@ async def unread_ranges(admin: ClusterAdmin, found: Iterable[InputLag]) -> Unrea
     firsts = await admin.start_offsets(list(behind)) if behind else {}
     begin = {tp: max(firsts[tp], each.position) for tp, each in behind.items()}
     return {tp: (first, behind[tp].end) for tp, first in begin.items() if first < behind[tp].end}
+
+
+async def unread_entries(admin: ClusterAdmin, names: KafkaNames) -> UnreadRanges | None:
+    """Return the ranges of the ledger that the bookkeeper has not read; None if there is no
+    ledger."""
+    width = (await admin.topics([names.ledger_topic])).get(names.ledger_topic, 0)
+    partitions = {TopicPartition(names.ledger_topic, index): "" for index in range(width)}
+    if not partitions:
+        return None
+    lags = await partition_lag(admin, names.bookkeeper_group, partitions)
+    return await unread_ranges(admin, lags)
+
+
+async def has_older_unread(admin: ClusterAdmin, unread: UnreadRanges, age: float) -> bool:
+    """Return True if an unread record is older than `age` seconds."""
+    if not unread:
+        return False
+    younger = await admin.offsets_at(list(unread), int((time.time() - age) * 1000))
+    return any(first < younger[tp] for tp, (first, _) in unread.items())
 
 
 def total_unread(left: UnreadRanges) -> int:

@@ -39,7 +39,7 @@ async def keep_internal_topics_small(settings: Settings, properties: Mapping[str
     factor = int(properties["offsets.topic.replication.factor"])
     settings = settings.model_copy(update={"replication_factor": factor})
     async with ClusterAdmin.open(settings) as admin:
-        existing = await admin.topics()
+        existing = await admin.all_topics()
         await admin.create_topics(
             {
                 name: TopicSpec(int(properties[partitions]), _CLEANED_SOON)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-JVM_FLAGS = (
+JVM_FLAGS: tuple[str, ...] = (
     "-Xms256m",
     "-Xmx1g",
     "-XX:+UseG1GC",

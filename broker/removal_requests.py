@@ -21,6 +21,7 @@ from farandole.broker.broker_errors import BrokerError
 from farandole.broker.kafka_clients import with_deadline
 from farandole.broker.missing_rights import Right
 from farandole.broker.settings import Settings
+from farandole.broker.topic_ids import existing_partitions
 
 T = TypeVar("T")
 
@@ -58,8 +59,7 @@ async def _await_gone(
     client: AIOKafkaAdminClient, settings: Settings, topics: Collection[str]
 ) -> None:
     while True:
-        described = await _call(settings, client.describe_topics, "asking for the topics")
-        if not {topic["topic"] for topic in described} & set(topics):
+        if not await existing_partitions(client, settings, topics):
             return
         await asyncio.sleep(POLL_INTERVAL)
 

@@ -21,7 +21,7 @@ from farandole.events.kafka_names import KafkaNames
 
 SETTINGS_FILE = "farandole.toml"
 ENV_PREFIX = "FARANDOLE_"
-ROOM_TABLES = frozenset({"monitor", "notifier"})
+ROOM_TABLES = frozenset({"metrics", "monitor", "notifier", "web"})
 """Tables of the file with the settings of other rooms."""
 
 

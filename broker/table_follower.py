@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from farandole.broker.broker_errors import BrokerError, DeadlineExceededError
+from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_consumer, open_client, with_deadline
 from farandole.broker.settings import Settings
 from farandole.broker.undecodable_records import Batches, UndecodableSkipper
@@ -43,6 +44,8 @@ class TableFollower:
         self._partition = TopicPartition(topic, 0)
         self._rows: dict[bytes, bytes] = {}
         self._written_at: dict[bytes, int] = {}
+        self._offsets: dict[bytes, int] = {}
+        self._unreadable: dict[bytes, Record] = {}
         self._position = 0
         self._handed_over: int | None = None
         self._skipper = UndecodableSkipper(reader, self._rewind)
@@ -60,6 +63,17 @@ class TableFollower:
     def written_at(self) -> Mapping[bytes, int]:
         """The time at which each of `rows` was written, in milliseconds of the epoch."""
         return self._written_at
+
+    @property
+    def offsets(self) -> Mapping[bytes, int]:
+        """The offset of each of `rows`."""
+        return self._offsets
+
+    @property
+    def unreadable(self) -> Mapping[bytes, Record]:
+        """The records for which `is_readable` returned False, by key, as long as they are the
+        newest of their keys."""
+        return self._unreadable
 
     async def current(self) -> Mapping[bytes, bytes]:
         """Return `rows` once they contain everything that could be read when this was called.
@@ -91,7 +105,12 @@ class TableFollower:
             )
         except KafkaError as error:
             raise BrokerError(f"asking for the end of {self._partition.topic}: {error}") from None
-        end = ends[self._partition]
+        return await self.read_up_to(ends[self._partition])
+
+    async def read_up_to(self, end: int) -> Mapping[bytes, bytes]:
+        """Return `rows` once they contain everything before this offset. For a caller who has asked
+        for the end by a client that does not fetch: where one does, the answer waits for the fetch.
+        Raises DeadlineExceededError and BrokerError."""
         await with_deadline(
             self._until(lambda: self._position >= end),
             self._settings.deadline,
@@ -151,7 +170,7 @@ class TableFollower:
             record
             for batch in found.values()
             for record in batch
-            if record.key is not None and (record.value is None or self._is_readable(record))
+            if record.key is not None and self._is_taken(record.key, record)
         ]
         if not records and position == self._position:
             return
@@ -161,13 +180,23 @@ class TableFollower:
                 assert record.key is not None
                 rows.pop(record.key, None)
                 self._written_at.pop(record.key, None)
+                self._offsets.pop(record.key, None)
                 if record.value is not None:
                     rows[record.key] = record.value
                     self._written_at[record.key] = record.timestamp
+                    self._offsets[record.key] = record.offset
             self._rows = rows
         async with self._moved:
             self._position = position
             self._moved.notify_all()
+
+    def _is_taken(self, key: bytes, record: Record) -> bool:
+        """Return True if the record changes the rows; keep it as unreadable if not."""
+        self._unreadable.pop(key, None)
+        if record.value is None or self._is_readable(record):
+            return True
+        self._unreadable[key] = record
+        return False
 
     async def _get_records(
         self, partitions: Sequence[TopicPartition], max_records: int | None
@@ -204,3 +233,17 @@ async def follow_table(
             reading.cancel()
             await asyncio.wait({reading})
             await follower.close()
+
+
+@asynccontextmanager
+async def follow_table_if_there(
+    settings: Settings, topic: str, is_readable: Callable[[Record], bool] = lambda record: True
+) -> AsyncIterator[TableFollower | None]:
+    """Yield what `follow_table` does; None if the topic does not exist now."""
+    async with ClusterAdmin.open(settings) as admin:
+        exists = topic in await admin.topics([topic])
+    if not exists:
+        yield None
+        return
+    async with follow_table(settings, topic, is_readable) as follower:
+        yield follower

@@ -22,6 +22,7 @@ from farandole.broker.broker_errors import TopicMismatchError
 from farandole.broker.kafka_clients import with_deadline
 from farandole.broker.missing_rights import Right
 from farandole.broker.settings import Settings
+from farandole.broker.topic_ids import existing_partitions
 from farandole.broker.topic_spec import TopicSpec
 
 T = TypeVar("T")
@@ -40,8 +41,7 @@ async def create_topics(
     and then nothing was created."""
     if not topics:
         return
-    described = await _call(settings, client.describe_topics, "asking for the topics")
-    existing = {topic["topic"]: len(topic["partitions"]) for topic in described}
+    existing = await existing_partitions(client, settings, topics)
     check_partition_counts(topics, existing)
     missing = {name: spec for name, spec in topics.items() if name not in existing}
     if missing:

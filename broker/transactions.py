@@ -14,7 +14,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from farandole.broker import aiokafka_internals
 from farandole.broker.aiokafka_internals import force_close_client
@@ -76,31 +76,44 @@ async def send_records(
     partition: tuple[str, int],
     records: Sequence[OutgoingRecord],
     at_ms: int,
-) -> None:
+    *,
+    placed: bool = False,
+) -> Sequence[int]:
     """Write records to one partition, in their order, and return when Kafka has confirmed each
-    batch. Raises the first error: a commit would succeed without the batches that Kafka refused."""
+    batch: with `placed`, the offset of each record, else nothing. Raises the first error: a commit
+    would succeed without the batches that Kafka refused."""
     topic, number = partition
-    sent: list[Awaitable[object]] = []
+    sent: list[Awaitable[RecordMetadata]] = []
+    sizes: list[int] = []
     try:
         for batch in build_batches(records, at_ms):
             sent += [await producer.send_batch(batch, topic, partition=number)]
+            sizes += [batch.record_count()]
     finally:
         results = await asyncio.gather(*sent, return_exceptions=True)
-    _raise_first(results)
+    written = _raise_first(results)
+    if not placed:
+        return ()
+    starts = [batch.offset for batch in written]
+    if min(starts, default=0) < 0:  # so Kafka answers a retry of what it has long had
+        raise TransactionFailedError(f"Kafka did not say where it wrote to {topic}/{number}")
+    return [start + n for start, size in zip(starts, sizes, strict=True) for n in range(size)]
 
 
-async def await_all(requests: Sequence[Awaitable[Any]]) -> None:
-    """Await every request, then raise the first error: aiokafka prints a future whose error nobody
-    has retrieved."""
-    _raise_first(await asyncio.gather(*requests, return_exceptions=True))
+async def await_all(requests: Sequence[Awaitable[Any]]) -> Sequence[Any]:
+    """Await every request and return the answers, or raise the first error: aiokafka prints a
+    future whose error nobody has retrieved."""
+    return _raise_first(await asyncio.gather(*requests, return_exceptions=True))
 
 
-def _raise_first(results: Sequence[object]) -> None:
+def _raise_first(results: Sequence[Any]) -> Sequence[Any]:
+    """Return the results, or raise the first error among them."""
     errors = [result for result in results if isinstance(result, BaseException)]
     # Once the offsets are refused, aiokafka takes whatever else is sent for illegal.
     errors.sort(key=lambda error: not isinstance(error, NotAMemberError))
     if errors:
         raise errors[0]
+    return results
 
 
 class FencedProducer:

@@ -19,6 +19,9 @@ class ActiveStage(NamedTuple):
     parking: StageTopic | None = None
     """The retry topic with its largest partition count under any version; None if no version parks
     events."""
+    state: StageTopic | None = None
+    """The topic of the lanes' state with its largest partition count under any version; None if no
+    version has one."""
     raw: StageTopic | None = None
     """The raw topic with its largest partition count under any version; None if the stage is
     relayed under none."""
@@ -48,6 +51,7 @@ def active_stages(versions: Mapping[int, Version]) -> dict[str, ActiveStage]:
                 stage,
                 older.inputs.union(inputs),
                 _widest(stage.parking, older.parking),
+                _widest(stage.state, older.state),
                 _widest(stage.raw, older.raw),
             )
     return found

@@ -31,7 +31,9 @@ def foreign_groups(
 ) -> list[str]:
     """Return those of `groups` that belong to no stage of `versions` and to no service of ours,
     sorted."""
-    ours = {names.bookkeeper_group, names.notifier_group, names.monitor_group}
+    ours = {
+        names.bookkeeper_group, names.notifier_group, names.monitor_group, names.scheduler_group,
+    }  # fmt: skip
     for version in versions:
         for name, stage in version.stages.items():
             ours.add(names.stage_group(version.pipeline, name))

@@ -13,6 +13,8 @@ from farandole.events.next_step import NextStep
 from farandole.events.topology_version import EventSpec, Version
 
 if TYPE_CHECKING:  # the texts of alerts need no Kafka client
+    from aiokafka import TopicPartition
+
     from farandole.broker.cluster_admin import ClusterAdmin
     from farandole.broker.consumer_lag import InputLag
 
@@ -57,19 +59,22 @@ class ChangedTopic(NamedTuple):
 
 
 class ExistingTopics(NamedTuple):
-    """The topics of a cluster, read for some versions."""
+    """The topics of some versions that a cluster has."""
 
     partitions: Mapping[str, int]
     """By topic: how many it has."""
     ids: Mapping[str, str]
-    """Kafka's ids of the topics of these versions."""
+    """Kafka's ids of the topics."""
 
     @classmethod
     async def read(cls, admin: ClusterAdmin, versions: Iterable[Version]) -> ExistingTopics:
         """Ask the cluster once for all of these versions. Raises BrokerError."""
-        partitions = await admin.topics()
         topics = {event.topic for version in versions for event in version.events.values()}
-        return cls(partitions, await admin.topic_ids(topics & partitions.keys()))
+        found = await admin.find_topics(topics)
+        return cls(
+            {name: topic.partitions for name, topic in found.items()},
+            {name: topic.id for name, topic in found.items() if topic.id},
+        )
 
     def changed(self, version: Version) -> dict[str, ChangedTopic | None]:
         """Return by event type how its topic differs from what the version says; None if it does
@@ -102,17 +107,22 @@ async def changed_topics(admin: ClusterAdmin, version: Version) -> dict[str, Cha
 
 
 async def lost_inputs(
-    admin: ClusterAdmin, lags: Sequence[InputLag], changed: Mapping[str, ChangedTopic | None]
+    admin: ClusterAdmin,
+    lags: Sequence[InputLag],
+    changed: Mapping[str, ChangedTopic | None],
+    firsts: Mapping[TopicPartition, int] | None = None,
 ) -> list[InputLag]:
     """Return those inputs whose committed offset is missing, or outside of the records that are
     kept. An offset in a topic that was created again, by `changed_topics`, is no case of its own: a
-    new version replaces it. Raises BrokerError."""
+    new version replaces it. `firsts`: by partition, the first offset that is kept, for a caller who
+    knows it. Raises BrokerError."""
     asked = [
         each
         for each in lags
         if (change := changed.get(each.event_type)) is None or change.change == "widened"
     ]
-    firsts = await admin.start_offsets([each.partition for each in asked]) if asked else {}
+    if firsts is None:
+        firsts = await admin.start_offsets([each.partition for each in asked]) if asked else {}
     return [
         each
         for each in asked

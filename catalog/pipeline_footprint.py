@@ -15,7 +15,7 @@ class PipelineFootprint:
 
     event_topics: frozenset[str]
     stage_topics: frozenset[str]
-    """The topics of dead letters and of parked events."""
+    """The topics of dead letters, of parked events and of the state of lanes."""
     lanes: Mapping[str, int]
     """By stage, the largest number of lanes that it has under any version."""
     raw_topics: frozenset[str]
@@ -48,8 +48,8 @@ def pipeline_footprint(names: KafkaNames, versions: Sequence[Version]) -> Pipeli
             lanes[name] = max([lanes.get(name, 0), *widths])
             of_stages.add(names.dead_topic(version.pipeline, name))
             of_stages.add(names.retry_topic(version.pipeline, name))
-            if stage.parking is not None:
-                of_stages.add(stage.parking.topic)
+            of_stages.add(names.state_topic(version.pipeline, name))
+            of_stages |= {own.topic for own in (stage.parking, stage.state) if own is not None}
             groups[name] = names.stage_group(version.pipeline, name)
             if stage.raw is not None:
                 raw.add(stage.raw.topic)

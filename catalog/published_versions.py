@@ -32,7 +32,7 @@ class PublishedVersions:
 
     def __init__(self, follower: TableFollower, pipeline: str) -> None:
         self._follower = follower
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._decoder = TopologyDecoder(pipeline, log_foreign_row)
         self._table: TopologyTable | None = None
         self._versions: VersionsByNumber = {}
@@ -64,7 +64,7 @@ class PublishedVersions:
     def _refresh(self, rows: Mapping[bytes, bytes]) -> VersionsByNumber:
         table = self._decoder.decode(rows)
         if table is not self._table:
-            found = _by_number(table, self._pipeline)
+            found = _by_number(table, self.pipeline)
             self._table = table  # not before, because the next call must raise the same error
             if found != self._versions:  # a router's report also changes the table
                 self._versions = found

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 import click
 
-from farandole.cli.command_groups import COMMANDS, load_command, sections
+from farandole.cli.command_groups import COMMANDS, load_command, require_command, sections
 from farandole.cli.context import CliContext
 from farandole.cli.rendering.errors import CommandError, report_errors
 from farandole.cli.standard_streams import make_streams_usable
@@ -43,10 +42,7 @@ class LazyCommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if not args[0].startswith("-") and args[0] not in COMMANDS:
             names = self.list_commands(ctx)
-            if args[0] not in names:
-                near = get_close_matches(args[0], names, n=1)
-                remedy = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-                raise click.UsageError(f"there is no command {args[0]!r}; {remedy}", ctx)
+            require_command(args[0], names, f"there are {', '.join(names)}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

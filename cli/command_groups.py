@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from keyword import iskeyword
@@ -23,21 +24,24 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "schema",
     ),
     "Look at it": (
-        "status", "runs", "run", "dead", "tail", "trace", "top", "incidents", "audit", "config",
-        "doctor",
+        "status", "schedules", "switches", "runs", "run", "dead", "parked", "gates", "tail",
+        "trace", "top", "profile", "checks", "quality", "incidents", "actions", "audit",
+        "config", "doctor",
     ),
     "Act on it": (
-        "pause", "resume", "restart", "cancel", "ack", "mute", "seek", "delete", "backup",
-        "restore", "test-mail",
+        "switch", "flag", "pause", "resume", "throttle", "drain", "backfill", "restart",
+        "cancel", "ack", "mute", "seek", "delete", "backup", "restore", "test-mail",
     ),
     "Services": (
-        "work", "route", "keep-books", "notify", "monitor", "mail-catcher", "completion",
+        "work", "route", "keep-books", "keep-time", "notify", "monitor", "web",
+        "mail-catcher", "completion",
     ),
 }  # fmt: skip
-"""The most common commands come first. `demo` is loaded by its entry point."""
+"""The most common commands come first. `demo` and `web` are loaded by their entry
+points."""
 
 COMMANDS = tuple(command for commands in SECTIONS.values() for command in commands)
-_LOADED_BY_ENTRY_POINT = frozenset({"demo"})
+_LOADED_BY_ENTRY_POINT = frozenset({"demo", "web"})
 
 
 def load_command(name: str) -> click.Command | None:
@@ -69,6 +73,31 @@ def sections() -> Iterator[tuple[str, tuple[str, ...]]]:
         yield OTHER_SECTION, others
 
 
+def require_command(word: str, names: Sequence[str], otherwise: str, ctx: click.Context) -> None:
+    """Raise click.UsageError, with the command that was meant, unless `word` is one of `names`.
+    `otherwise` says what helps if it is like none of them."""
+    if word not in names:
+        near = get_close_matches(word, names, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else otherwise
+        raise click.UsageError(f"there is no command {word!r}; {remedy}", ctx)
+
+
+class CommandGroup(click.Group):
+    """Some commands under one word, which says what was meant by a misspelt one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-"):
+            names = self.list_commands(ctx)
+            require_command(args[0], names, self.otherwise(args[0], names), ctx)
+        return super().resolve_command(ctx, args)
+
+    def otherwise(self, word: str, names: Sequence[str]) -> str:
+        """Return what helps if a word is like no command."""
+        return f"there are {', '.join(names)}"
+
+
 def _load_registered(found: EntryPoint) -> click.Command:
     try:
         command = found.load()
@@ -79,3 +108,21 @@ def _load_registered(found: EntryPoint) -> click.Command:
         ) from error
     assert isinstance(command, click.Command)
     return command
+
+
+class ShowingGroup(CommandGroup):
+    """Without the name of one of its commands, the words are those of its command `show`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+class ListingGroup(CommandGroup):
+    """Without the name of one of its commands, the words are those of its command `list`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)

@@ -131,9 +131,16 @@ class CliContext:
     def installation_of(self, settings: Settings) -> Installation:
         """Return the first argument of operations, for settings that have the address of a
         Kafka."""
+        from farandole.operations.actor import local_actor
         from farandole.operations.installation import Installation
 
-        return Installation(settings, self.folder, self.topology(), warn=print_warning)
+        return Installation(
+            settings,
+            self.folder,
+            self.topology(),
+            warn=print_warning,
+            actor=local_actor("cli"),
+        )
 
     def run(self, call: Callable[[Installation], Awaitable[T]]) -> T:
         """Connect, call one operation and return its result."""

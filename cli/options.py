@@ -16,6 +16,10 @@ by_option = click.option(
     "--by", metavar="WHO", help="Who asks for it.  [default: you, on this machine]"
 )
 
+comment_option = click.option(
+    "--comment", metavar="TEXT", default="", help="Why, for whoever sees it."
+)
+
 allow_option = click.option(
     "--allow",
     "allowed",

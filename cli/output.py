@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +17,20 @@ from farandole.cli.rendering.tables import Alarm
 def print_line(line: str) -> None:
     """Print one line; on a terminal an Alarm has its colour."""
     click.echo(line.styled() if isinstance(line, Alarm) else line)
+
+
+def print_wrapped(line: str) -> None:
+    """Print one line; on a terminal that is too narrow it is continued further to the right, at a
+    word."""
+    width = shutil.get_terminal_size().columns
+    if len(click.unstyle(line)) <= width or not sys.stdout.isatty():
+        print_line(line)
+        return
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    for part in textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ):
+        print_line(type(line)(part))
 
 
 def print_notice(line: str) -> None:

@@ -46,6 +46,21 @@ class MomentParameter(click.ParamType):
         return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+class UntilParameter(click.ParamType):
+    """Reads a date and time, in UTC if it has no zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time, such as 2026-11-24T14:00", param, ctx)
+
+
 class VersionParameter(click.ParamType):
     """Reads `3` or `pipeline@3` as a number, and `file` as FILE_SIDE."""
 

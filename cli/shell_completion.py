@@ -1,8 +1,9 @@
-"""Which names does a shell complete: stages, event types, pipelines, runs?
+"""Which names does a shell complete: stages, event types, schedules, pipelines, runs?
 
-Stages and event types are those of the topology file or, where there is none, of the newest version
-on Kafka. Runs and pipelines are asked of Kafka. A completion that cannot be had in time is empty:
-it must neither print a message into the line that is being typed, nor keep it waiting.
+Stages, event types and schedules are those of the topology file or, where there is none, of the
+newest version on Kafka. Runs, backfills and pipelines are asked of Kafka. A completion that cannot
+be had in time is empty: it must neither print a message into the line that is being typed, nor keep
+it waiting.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from farandole.cli.context import CliContext
 from farandole.operations.errors import OperationError
 
 if TYPE_CHECKING:
+    from farandole.events.topology_version import Version
     from farandole.operations.installation import Installation
     from farandole.router.file_model import TopologyFile
 
 _KAFKA_PATIENCE = 2.0  # seconds for all answers of Kafka
 _HARD_LIMIT = 4.0  # seconds, after which the process ends, whatever it hangs in
 _MAX_RUNS = 20
+
+SWITCH_MODES = ("on", "hold", "bypass", "shadow", "canary")
+"""The modes of a stage, as `events/switch_document.py` has them: importing that takes long."""
 
 Question = Callable[["Installation"], Awaitable[Sequence[str]]]
 
@@ -35,6 +40,47 @@ def complete_stages(ctx: click.Context, _: click.Parameter, prefix: str) -> list
     model = _read_file_model(ctx)
     names = model.stages if model else _ask_kafka(ctx, _published_stages)
     return _matching_items(prefix, names)
+
+
+def complete_switch(
+    ctx: click.Context, param: click.Parameter, prefix: str
+) -> list[CompletionItem]:
+    """Complete a stage, and the mode behind it."""
+    if ctx.params.get("words") or ctx.params.get("every"):
+        return _matching_items(prefix, SWITCH_MODES)
+    return complete_stages(ctx, param, prefix)
+
+
+def complete_flags(ctx: click.Context, param: click.Parameter, prefix: str) -> list[CompletionItem]:
+    """Complete the name of a flag, and nothing behind it."""
+    if ctx.params.get("words"):
+        return []
+    model = _read_file_model(ctx)
+    return _matching_items(prefix, model.flags if model else _ask_kafka(ctx, _published_flags))
+
+
+def complete_schedules(ctx: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:
+    pipeline = ctx.params.get("pipeline")
+    model = _read_file_model(ctx) if pipeline is None else None
+    if model:
+        return _matching_items(prefix, model.schedules)
+
+    async def published(installation: Installation) -> Sequence[str]:
+        return [*(await _version_of(installation, pipeline)).schedules]
+
+    return _matching_items(prefix, _ask_kafka(ctx, published))
+
+
+def complete_backfills(ctx: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:
+    """Complete the id of a backfill, of whatever schedule: click does not know yet which one."""
+    pipeline = ctx.params.get("pipeline")
+
+    async def ordered(installation: Installation) -> Sequence[str]:
+        from farandole.operations.schedules.open_backfills import open_backfills
+
+        return await open_backfills(installation, pipeline)
+
+    return _matching_items(prefix, _ask_kafka(ctx, ordered))
 
 
 def complete_event_types(
@@ -62,8 +108,24 @@ def complete_pipelines(ctx: click.Context, _: click.Parameter, prefix: str) -> l
     return _matching_items(prefix, _ask_kafka(ctx, _published_pipelines))
 
 
+def complete_actions(_: click.Context, __: click.Parameter, prefix: str) -> list[CompletionItem]:
+    from farandole.events.action_record import ACTION_NAMES
+
+    return _matching_items(prefix, ACTION_NAMES)
+
+
 async def _published_stages(installation: Installation) -> Sequence[str]:
     return [*(await installation.newest_version()).stages]
+
+
+async def _version_of(installation: Installation, pipeline: str | None) -> Version:
+    from farandole.operations.published_pipeline import newest_published
+
+    return await newest_published(installation, pipeline)
+
+
+async def _published_flags(installation: Installation) -> Sequence[str]:
+    return [*(await installation.newest_version()).flags]
 
 
 async def _published_event_types(installation: Installation) -> Sequence[str]:

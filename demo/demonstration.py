@@ -52,6 +52,7 @@ async def run_demo(context: CommandContext, weeks: Weeks, console: Console) -> i
     """Run the demonstration and return how many figures differ. Raises OperationError."""
     require_extra("demo", "the demonstration", "duckdb", "pyarrow", "aiosmtpd")
     from farandole.demo import result_page
+    from farandole.demo.odd_lines import found_by_checks, odd_counts, print_odd_lines
     from farandole.demo.oracle import expected_figures, figure_differences, loaded_figures
     from farandole.services.stderr_redirect import redirect_stderr
 
@@ -74,12 +75,14 @@ async def run_demo(context: CommandContext, weeks: Weeks, console: Console) -> i
         address = installation.settings.bootstrap
         console.print(f"{version.name} is in force on Kafka at {address}")
         ended = await _run_pipeline(context, installation, version, weeks, console)
+        checks = await found_by_checks(installation, version, ended.run)
     console.print("asking DuckDB for the same figures")
     wanted = await asyncio.to_thread(expected_figures, weeks, mended=True)
     found = replace(
         await asyncio.to_thread(loaded_figures, url, weeks),
         edges=ended.counted.edges,
         dead=ended.counted.dead,
+        odd=odd_counts(checks),
     )
     differences = figure_differences(wanted, found)
     result_page.print_comparison(console, wanted, found, differences)
@@ -87,6 +90,7 @@ async def run_demo(context: CommandContext, weeks: Weeks, console: Console) -> i
     result_page.print_next_commands(
         console, context.invocation, installation.settings, version, url, ended.run
     )
+    print_odd_lines(console, checks)
     return len(differences)
 
 

@@ -46,6 +46,9 @@ class Figures:
     """Events by type; None if they were not counted: a table alone does not tell."""
     dead: Mapping[str, int] | None = None
     """Rejected lines by reason; None if they were not counted."""
+    odd: Mapping[str, int] | None = None
+    """Priced lines that break a check, by its name, and `lines`: how many were judged. Those that
+    were mended are not among them. None if they were not counted."""
 
 
 def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
@@ -80,6 +83,11 @@ def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
         per_week = dict(rows("SELECT week, count(*) FROM judged GROUP BY 1"))
         ((exceeded,),) = rows("SELECT count(*) FROM order_lines WHERE excess_cents > 0")
         table, groups = _measure_table(rows, "1 = 1")
+        connection.execute(
+            f"CREATE TEMP TABLE judged_lines AS {_VALID_SQL.format(good=_PASSED_SQL)}"
+        )
+        counts = ", ".join(_ODD_EXPRESSIONS.values())
+        (odd,) = rows(f"SELECT {counts} FROM judged_lines")  # noqa: S608 -- no text of others
     valid = table["lines"]
     edges = {
         "chunk.planned": _chunk_count(per_week),
@@ -89,7 +97,7 @@ def expected_figures(weeks: Weeks, *, mended: bool = False) -> Figures:
         "line.priced": valid,
         "coupon.exceeded": exceeded,
     }
-    return Figures(table, groups, edges, dead)
+    return Figures(table, groups, edges, dead, dict(zip(_ODD_EXPRESSIONS, odd, strict=True)))
 
 
 def loaded_figures(url: str, weeks: Weeks) -> Figures:
@@ -112,8 +120,8 @@ def loaded_figures(url: str, weeks: Weeks) -> Figures:
 
 
 def figure_differences(wanted: Figures, found: Figures) -> list[str]:
-    """Return a line for each figure that differs; events and dead letters are compared if both
-    sides have counted them. An empty list means that all agree, to the cent."""
+    """Return a line for each figure that differs; events, dead letters and odd lines are compared
+    if both sides have counted them. An empty list means that all agree, to the cent."""
     differences = _unequal_figures("", wanted.table, found.table)
     for name in GROUPED_BY:
         differences += _unequal_figures(f"{name} ", wanted.groups[name], found.groups[name])
@@ -121,6 +129,8 @@ def figure_differences(wanted: Figures, found: Figures) -> list[str]:
         differences += _unequal_figures("", wanted.edges, found.edges)
     if wanted.dead is not None and found.dead is not None:
         differences += _unequal_figures("dead: ", wanted.dead, found.dead)
+    if wanted.odd is not None and found.odd is not None:
+        differences += _unequal_figures("odd: ", wanted.odd, found.odd)
     return differences
 
 
@@ -169,6 +179,13 @@ _VALID_SQL = """
     FROM ({good})
     LEFT JOIN products USING (product_id)
     LEFT JOIN demographics USING (household_id)"""
+
+_ODD_EXPRESSIONS = {
+    "lines": "count(*)",
+    "pieces": "count(*) FILTER (WHERE quantity > 100)",
+    "sold": "count(*) FILTER (WHERE sales_cents = 0)",
+    "catalogue": "count(*) FILTER (WHERE department IS NULL)",
+}
 
 _SUM_EXPRESSIONS = {
     "lines": "count(*)",

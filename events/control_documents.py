@@ -2,36 +2,43 @@
 
 The topic contains these documents as JSON that can also be written with kcat, under any key
 that says what it is about; `docs/control.md` shows each. A newer document in the log overrides an
-older one.
+older one. A document is a state: what it says must be true also for who reads it years later. Only
+`restart`, `fire` and `backfill` are orders, which are executed once for their ids.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
+from farandole.events.anomaly_document import ExpectDocument, IgnoreDocument
+from farandole.events.control_model import FrozenDocument
+from farandole.events.drain_document import DrainDocument
+from farandole.events.flag_document import FlagDocument
 from farandole.events.record_time import RowTime
+from farandole.events.release_document import ReleaseDocument
 from farandole.events.row_format import NewerFormatError, check_json_format
+from farandole.events.schedule_document import BackfillDocument, FireDocument, ScheduleDocument
+from farandole.events.switch_document import EndSwitchDocument, SwitchDocument, mode_subject
+from farandole.events.throttle_document import ThrottleDocument
 
 
-class _FrozenModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class AcknowledgeDocument(_FrozenModel):
+class AcknowledgeDocument(FrozenDocument):
     """Somebody takes care of an incident: it sends no more digests until it is resolved."""
 
     do: Literal["acknowledge"] = "acknowledge"
     incident: str
     by: str = ""
+    comment: str = ""
+    """What the person knows or does, for the others."""
 
     @property
     def key(self) -> bytes:
         return f"acknowledge/{self.incident}".encode()
 
 
-class MuteDocument(_FrozenModel):
+class MuteDocument(FrozenDocument):
     """No notice is sent about an incident, or about any of a stage, before `until`."""
 
     do: Literal["mute"] = "mute"
@@ -40,13 +47,14 @@ class MuteDocument(_FrozenModel):
     incident: str = ""
     until: RowTime
     by: str = ""
+    comment: str = ""
 
     @property
     def key(self) -> bytes:
         return f"mute/{self.incident or f'{self.pipeline}/{self.stage}'}".encode()
 
 
-class CancelDocument(_FrozenModel):
+class CancelDocument(FrozenDocument):
     """No event of a run is handled any more: events in flight are consumed and counted."""
 
     do: Literal["cancel"] = "cancel"
@@ -59,7 +67,7 @@ class CancelDocument(_FrozenModel):
         return f"cancel/{self.run}".encode()
 
 
-class _StageDocument(_FrozenModel):
+class _StageDocument(FrozenDocument):
     pipeline: str
     stage: str = ""
     """Empty for all stages of the pipeline."""
@@ -69,6 +77,11 @@ class _StageDocument(_FrozenModel):
     @property
     def key(self) -> bytes:
         return f"pause/{self.pipeline}/{self.stage}".encode()
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """That of a switch, which says the same."""
+        return mode_subject(self.pipeline, self.stage)
 
     def applies_to(self, pipeline: str, stage: str) -> bool:
         """Return True if the document names this stage or its whole pipeline."""
@@ -87,7 +100,7 @@ class ResumeDocument(_StageDocument):
     do: Literal["resume"] = "resume"
 
 
-class RestartDocument(_FrozenModel):
+class RestartDocument(FrozenDocument):
     """An order: each supervisor that runs now starts the processes of a stage anew, once for each
     id."""
 
@@ -105,12 +118,24 @@ class RestartDocument(_FrozenModel):
 
 ControlDocument = (
     AcknowledgeDocument
-    | MuteDocument
+    | BackfillDocument
     | CancelDocument
+    | DrainDocument
+    | EndSwitchDocument
+    | ExpectDocument
+    | FireDocument
+    | FlagDocument
+    | IgnoreDocument
+    | MuteDocument
     | PauseDocument
-    | ResumeDocument
+    | ReleaseDocument
     | RestartDocument
+    | ResumeDocument
+    | ScheduleDocument
+    | SwitchDocument
+    | ThrottleDocument
 )
+"""Each kind; newer ones have a module of their own."""
 
 _DOCUMENT_ADAPTER: TypeAdapter[ControlDocument] = TypeAdapter(
     Annotated[ControlDocument, Field(discriminator="do")]

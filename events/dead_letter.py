@@ -13,6 +13,7 @@ from farandole.events.dead_letter_truncation import approximate_record_size, tru
 from farandole.events.error_names import published_error_name
 from farandole.events.failure_fingerprint import failure_fingerprint, failure_title
 from farandole.events.header_codec import encode_headers
+from farandole.events.parked_order import Discard
 from farandole.events.record import OutgoingRecord, Record
 
 DEAD_HEADER_PREFIX = "dead_"
@@ -42,6 +43,11 @@ class FailureAccount:
     last_failed: datetime | None = None
     replays: int = 0
     """How often the event was replayed before."""
+    variant: str = ""
+    """Which function failed, while a canary was in force: `stable`, or the name of the
+    candidate."""
+    discarded: Discard | None = None
+    """Who has discarded the event while it waited: then the letter is settled already."""
 
     @classmethod
     def from_error(
@@ -56,6 +62,7 @@ class FailureAccount:
         replays: int = 0,
         traceback: str = "",
         place: str = "",
+        variant: str = "",
     ) -> FailureAccount:
         return cls(
             stage=stage,
@@ -65,6 +72,7 @@ class FailureAccount:
             message=safe_error_message(error),
             traceback=_truncate_lines(traceback),
             place=place,
+            variant=variant,
             attempts=attempts,
             first_failed=first,
             last_failed=datetime.now(UTC),
@@ -115,8 +123,13 @@ def build_dead_letter(record: Record, death: FailureAccount, *, largest: int) ->
         account.append(("first_failed", death.first_failed.isoformat()))
     if death.last_failed:
         account.append(("last_failed", death.last_failed.isoformat()))
+    if death.variant:
+        account.append(("variant", death.variant))
     if death.place:
         account.append(("place", _truncate_text(death.place, MAX_ERROR_NAME_LENGTH)))
+    if death.discarded is not None:
+        discarded = death.discarded._asdict().items()
+        account += [(f"discarded_{name}", text) for name, text in discarded]
     if death.traceback:
         account.append(("traceback", death.traceback[-MAX_TRACEBACK_LENGTH:]))
     account_headers = [(DEAD_HEADER_PREFIX + name, _encode_text(text)) for name, text in account]

@@ -171,20 +171,36 @@ def check_type(attributes: Mapping[str, str], event_type: str) -> None:
         )
 
 
+def is_in_structured_mode(record: Record) -> bool:
+    """Return True if a record is a CloudEvent in structured mode by its content type, or by its
+    value: then its data are a part of its value."""
+    raw = dict(record.headers).get(CONTENT_TYPE) or b""
+    return raw.strip().lower().startswith(b"application/cloudevents") or _has_attributes(record)
+
+
+def _has_attributes(record: Record) -> bool:
+    """Return True if the value is an object with the attributes that each CloudEvent has."""
+    value = record.value or b""
+    if b'"specversion"' not in value:
+        return False
+    try:
+        document = parse_json(value)
+    except ValueError:
+        return False
+    required = {"specversion", "id", "source", "type"}
+    return isinstance(document, dict) and required <= document.keys()
+
+
 def structured_hint(record: Record) -> str:
     """Return what to say about a record that cannot be read and is a CloudEvent in structured mode
     by its value, but not by its content type; empty if it is none."""
     try:
         media_type = header_text(dict(record.headers).get(CONTENT_TYPE, b""), CONTENT_TYPE)
-        document = parse_json(record.value or b"")
-    except ValueError:  # UnreadableEventError is one
+    except UnreadableEventError:
         return ""
-    required = {"specversion", "id", "source", "type"}
-    if (
-        media_type.strip().lower().startswith("application/cloudevents")
-        or not isinstance(document, dict)
-        or not required <= document.keys()
-    ):
+    if media_type.strip().lower().startswith("application/cloudevents"):
+        return ""
+    if not _has_attributes(record):
         return ""
     return (
         "; the value is a CloudEvent in structured mode, which needs the header"
@@ -197,13 +213,19 @@ def attribute_header(attribute: str, value: str) -> Header:
     return f"ce_{attribute}", value.encode()
 
 
+def time_header(time: datetime) -> Header:
+    """Return the attribute that says when an event was published."""
+    text = time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return attribute_header("time", f"{text}Z")
+
+
 def constant_headers(source: str, event_type: str, time: datetime) -> list[Header]:
     """Return the headers that are the same for all events of one type in a batch."""
     return [
         attribute_header("specversion", SPECVERSION),
         attribute_header("source", source),
         attribute_header("type", event_type),
-        attribute_header("time", time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+        time_header(time),
         (CONTENT_TYPE, JSON_CONTENT_TYPE),
     ]
 

@@ -127,5 +127,5 @@ def _is_own_header(name: str) -> bool:
     return (
         name in _OWN_HEADERS
         or name.startswith(DEAD_HEADER_PREFIX)
-        or name.removeprefix("ce_") in _OWN_ATTRIBUTES
+        or (name.startswith("ce_") and name.removeprefix("ce_") in _OWN_ATTRIBUTES)
     )

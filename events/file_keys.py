@@ -16,10 +16,11 @@ from pydantic.fields import FieldInfo
 _M = TypeVar("_M", bound="StageField")
 
 ValueKind = Literal[
-    "duration", "positive_duration", "positive_durations", "share", "integer", "flag", "error_names"
-]
+    "duration", "positive_duration", "positive_durations", "share", "integer", "flag",
+    "error_names", "sensitivity",
+]  # fmt: skip
 """How a value is written in the file: `200ms` (a duration), several of those, `1%` (a share), a
-whole number, true or false, the name of an exception's class (or several)."""
+whole number, true or false, the name of an exception's class (or several), one of some words."""
 
 
 @dataclass(frozen=True, slots=True)

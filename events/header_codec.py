@@ -8,6 +8,7 @@ The length -1 stands for a null value. All numbers are varints as protobuf's sin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from farandole.events.record import Header
@@ -52,9 +53,12 @@ def encode_headers(headers: Sequence[Header]) -> bytes:
 
 
 def _encode_each(headers: Iterable[Header]) -> bytes:
-    return b"".join(
-        length_prefixed(name.encode()) + length_prefixed(value) for name, value in headers
-    )
+    return b"".join(_encoded_name(name) + length_prefixed(value) for name, value in headers)
+
+
+@lru_cache(maxsize=1_000)  # nearly all headers have one of a few names
+def _encoded_name(name: str) -> bytes:
+    return length_prefixed(name.encode())
 
 
 def decode_headers(headers: bytes) -> list[Header]:

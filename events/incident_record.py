@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from farandole.events.record_time import RowTime
+from farandole.events.row_model import RowModel
 
 NoticeChannel = Literal["email", "webhook"]
 
 
-class _FrozenModel(BaseModel):
-    # Fields that a newer release has added are kept when a row is written again.
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class IncidentSample(_FrozenModel):
+class IncidentSample(RowModel):
     """One event that died, in a form that may be shown: personal fields are masked, and long data
     are cut."""
 
@@ -35,7 +29,26 @@ class IncidentSample(_FrozenModel):
     failed: RowTime
 
 
-class Incident(_FrozenModel):
+class IncidentMoment(RowModel):
+    """Something that happened to an incident."""
+
+    at: RowTime
+    what: str
+    """`opened`, `grew`, `told`, `acknowledged`, `muted`, `unmuted` or `resolved`."""
+    by: str = ""
+    """Who did it; of `told`, who was told: addresses, or `webhook`."""
+    text: str = ""
+    """Of `opened`, what happened; of `grew`, how far; of `told`, the kind of the notice; else what
+    a person has noted."""
+    until: RowTime | None = None
+    """Of `muted`: until when."""
+
+
+MAX_MOMENTS = 40
+"""The newest moments that an incident keeps, also those of the one that it has replaced."""
+
+
+class Incident(RowModel):
     """The row in `farandole.incidents` under the key `pipeline/stage/fingerprint`: the failures of
     a stage that have the same fingerprint, from the first one until it was quiet for a while; or an
     alert, from when it fires until it is resolved."""
@@ -76,8 +89,18 @@ class Incident(_FrozenModel):
     """The lanes for which it fires, if each lane of the stage has an alert of its own."""
     run: str = ""
     """The run that an alert is about."""
+    schedule: str = ""
+    """The schedule that an alert is about."""
     said: str = ""
     """The text of the newest alert."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What else people are to know of an alert, each with its name."""
+    usual_until: RowTime | None = None
+    """When all was as usual last: what happened since then may be the cause. None if that is not
+    known."""
+    history: tuple[IncidentMoment, ...] = ()
+    """The newest MAX_MOMENTS moments, the oldest first; also those of the incident that had the
+    same key before. Empty in rows of older releases."""
     seen: int
     """The offset in the dead-letter topic, or in that of alerts, before which everything is
     counted."""
@@ -85,6 +108,12 @@ class Incident(_FrozenModel):
     @property
     def key(self) -> bytes:
         return incident_key(self.pipeline, self.stage, self.fingerprint)
+
+
+def with_moment(incident: Incident, moment: IncidentMoment) -> Incident:
+    """Return the incident with one more moment in its history."""
+    history = (*incident.history, moment)[-MAX_MOMENTS:]
+    return incident.model_copy(update={"history": history})
 
 
 def incident_key(pipeline: str, stage: str, fingerprint: str) -> bytes:
@@ -95,7 +124,7 @@ def incident_key(pipeline: str, stage: str, fingerprint: str) -> bytes:
 NoticeKind = Literal["opened", "growing", "resolved"]
 
 
-class Notice(_FrozenModel):
+class Notice(RowModel):
     """The row in `farandole.outbox` under its id, until it is delivered. It does not change once it
     is written, so that every copy that is sent is the same."""
 

@@ -25,7 +25,7 @@ _SCALARS = frozenset((str, int, float, bool, type(None)))
 _decode_at = json.JSONDecoder(parse_float=len, parse_int=len).raw_decode
 
 
-class _Member(NamedTuple):
+class JsonMember(NamedTuple):
     """A member of an object in a text: its name, and where its name and its value are."""
 
     name: str
@@ -51,11 +51,16 @@ def one_line_json(raw: bytes) -> bytes:
     return compact_json(raw.decode()).encode()
 
 
-def indent_json(text: str) -> str:
-    """Return a JSON text with a line for each member and item, and a newline at the end."""
+def indent_json(text: str, most: int | None = None) -> str:
+    """Return a JSON text with a line for each member and item, and a newline at the end. `most`: of
+    a longer one only the beginning is returned, of at least so many characters; None for all."""
     parts: list[str] = []
-    depth = 0
-    for part in _TOKEN.findall(compact_json(text)):
+    depth = length = 0
+    for match in _TOKEN.finditer(compact_json(text)):
+        if most is not None and length > most:
+            break
+        part = match[0]
+        length += len(part)
         if part in ("{", "["):
             depth += 1
             parts.append(f"{part}\n{_INDENT * depth}")
@@ -72,7 +77,7 @@ def indent_json(text: str) -> str:
 def member_text(text: str, name: str) -> str | None:
     """Return the text of the value of a member of an object; None if there is no such member. Of
     several with one name the last counts, as for every reader of JSON."""
-    found = {member.name: member for member in _members(text)}.get(name)
+    found = {member.name: member for member in object_members(text)}.get(name)
     return None if found is None else text[found.value_start : found.end]
 
 
@@ -83,10 +88,10 @@ def merge_patch_text(text: str, patch: str) -> str:
         return patch.strip()
     if not text.lstrip().startswith("{"):
         text = "{}"
-    members = _members(text)
+    members = object_members(text)
     present = {m.name: text[m.value_start : m.end] for m in members}
     changes: dict[str, str | None] = {}
-    for member in _members(patch):
+    for member in object_members(patch):
         value = patch[member.value_start : member.end]
         if value == "null":
             changes[member.name] = None
@@ -109,7 +114,7 @@ def _rewritten(text: str, before: Any, after: Any) -> str:
     """Return the text of `after`; `text` is that of `before`."""
     if isinstance(before, dict) and isinstance(after, dict) and set(map(type, after)) <= {str}:
         # Also where nothing has changed: the first of two members with one name must not stay.
-        members = _members(text)
+        members = object_members(text)
         changes: dict[str, str | None] = dict.fromkeys(before.keys() - after.keys())
         for name, _, value_start, end in {m.name: m for m in members}.values():
             if name in after and not _is_same_scalar(before[name], after[name]):
@@ -135,14 +140,16 @@ def _is_same_scalar(before: Any, after: Any) -> bool:
 def _with_items(text: str, before: list[Any], after: list[Any]) -> str:
     parts: list[str] = []
     copied = 0
-    for (start, end), old, new in zip(_items(text), before, after, strict=True):
+    for (start, end), old, new in zip(array_items(text), before, after, strict=True):
         if not _is_same_scalar(old, new):
             parts += text[copied:start], _rewritten(text[start:end], old, new)
             copied = end
     return "".join((*parts, text[copied:]))
 
 
-def _with_changes(text: str, members: Sequence[_Member], changes: Mapping[str, str | None]) -> str:
+def _with_changes(
+    text: str, members: Sequence[JsonMember], changes: Mapping[str, str | None]
+) -> str:
     """Return the text of an object, whose members are given, with other values for some of them:
     None removes a member, and a new name is added at the end. Of several members with one name only
     the last stays."""
@@ -163,9 +170,9 @@ def _with_changes(text: str, members: Sequence[_Member], changes: Mapping[str, s
     return "".join((*parts, text[copied:]))
 
 
-def _members(text: str) -> list[_Member]:
-    """Return the members of the object that a text is."""
-    found: list[_Member] = []
+def object_members(text: str) -> list[JsonMember]:
+    """Return the members of the object that a text is, in their order."""
+    found: list[JsonMember] = []
     at = text.index("{") + 1
     while member := _MEMBER.match(text, at):
         quoted, scalar = member.groups()
@@ -175,11 +182,11 @@ def _members(text: str) -> list[_Member]:
             at = _decode_at(text, at)[1]
         else:
             value_start -= len(scalar)
-        found.append(_Member(name, member.start(1), value_start, at))
+        found.append(JsonMember(name, member.start(1), value_start, at))
     return found
 
 
-def _items(text: str) -> list[tuple[int, int]]:
+def array_items(text: str) -> list[tuple[int, int]]:
     """Return where the items of the array that a text is begin and end."""
     found: list[tuple[int, int]] = []
     at = text.index("[") + 1

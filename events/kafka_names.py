@@ -53,6 +53,10 @@ class KafkaNames:
     def retry_topic(self, pipeline: str, stage: str) -> str:
         return f"{self.prefix}{pipeline}.{stage}.retry"
 
+    def state_topic(self, pipeline: str, stage: str) -> str:
+        """Return the topic of the state of a stage's lanes, apart from their parked events."""
+        return f"{self.prefix}{pipeline}.{stage}.state"
+
     def raw_topic(self, pipeline: str, stage: str) -> str:
         """Return the topic to which the program of a relayed stage writes its outputs."""
         return f"{self.prefix}{pipeline}.{stage}.raw"
@@ -86,12 +90,43 @@ class KafkaNames:
         return f"{self.prefix}{RESERVED_PIPELINE}.control"
 
     @property
+    def shares_topic(self) -> str:
+        """The topic in which lanes say which shares of a common limit they use."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.shares"
+
+    @property
     def ledger_topic(self) -> str:
         return f"{self.prefix}{RESERVED_PIPELINE}.ledger"
 
     @property
     def runs_topic(self) -> str:
         return f"{self.prefix}{RESERVED_PIPELINE}.runs"
+
+    @property
+    def quality_topic(self) -> str:
+        """The topic of the profiles of events, and of the verdicts over them."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.quality"
+
+    @property
+    def quality_history_topic(self) -> str:
+        """The topic of the numbers about each run and window that later ones are compared with."""
+        return f"{self.quality_topic}.history"
+
+    @property
+    def quality_state_topic(self) -> str:
+        """The topic of the state of the lanes that compare runs."""
+        return f"{self.quality_topic}.state"
+
+    @property
+    def quality_group(self) -> str:
+        """The group of the lanes that compare runs; their transactional ids are this name and
+        `:N`."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.quality"
+
+    @property
+    def gates_topic(self) -> str:
+        """The topic that says which gated stages are open to which runs."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.gates"
 
     @property
     def alerts_topic(self) -> str:
@@ -106,6 +141,26 @@ class KafkaNames:
     def bookkeeper_state_topic(self) -> str:
         """The topic of the state of the bookkeeper's lanes, without the rows of the runs."""
         return f"{self.bookkeeper_group}.state"
+
+    @property
+    def schedules_topic(self) -> str:
+        """The topic of the scheduler's state."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.schedules"
+
+    @property
+    def firings_topic(self) -> str:
+        """The topic that says what became of each planned time."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.firings"
+
+    @property
+    def actions_topic(self) -> str:
+        """The topic that says who has done what to the installation."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.actions"
+
+    @property
+    def scheduler_group(self) -> str:
+        """The scheduler's group; its transactional id is this name and `:0`."""
+        return f"{self.prefix}{RESERVED_PIPELINE}.scheduler"
 
     @property
     def incidents_topic(self) -> str:

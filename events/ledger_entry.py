@@ -18,13 +18,19 @@ from zlib import crc32
 import orjson
 from xxhash import xxh3_64_intdigest
 
+from farandole.events.canary_counts import CanaryCounts
+from farandole.events.flag_counts import FlagCounts
 from farandole.events.key_partitioner import partition_for_key
+from farandole.events.profile_delta import ProfileDelta
 from farandole.events.row_format import KNOWN_FORMATS, check_format
 from farandole.events.run_ids import is_placed_as_key
 
 HASH_MASK = 2**64 - 1
 DEFAULT_LEDGER_PARTITIONS = 4
 """The number of partitions of a ledger that is created."""
+LEDGER_LAG_SECONDS = 60.0
+"""The ledger lags if the bookkeeper has not read an entry for longer than this: then the rows of
+runs do not say how these stand."""
 
 
 class ConsumedCounts(TypedDict):
@@ -33,6 +39,7 @@ class ConsumedCounts(TypedDict):
 
     n: int
     hash: int
+    bypassed: NotRequired[int]
     dropped: NotRequired[int]
     """The function returned nothing although the stage has outputs."""
     filtered: NotRequired[int]
@@ -73,6 +80,10 @@ class RunRoot(TypedDict):
     """The share of its events that may die before the run has failed."""
     again: NotRequired[str]
     """The run that this one repeats."""
+    schedule: NotRequired[str]
+    """The schedule whose firing it is or, with `again`, repeats."""
+    planned: NotRequired[str]
+    """The planned time of that firing, in UTC: `2026-11-30T02:30:00Z`."""
 
 
 # The functional form, because `in` is a keyword of Python.
@@ -84,9 +95,11 @@ RunPart = TypedDict(
         "in": dict[str, ConsumedCounts],
         "out": dict[str, EmittedCounts],
         "root": NotRequired[RunRoot],
+        "flags": NotRequired[FlagCounts],
     },
 )
-"""What one transaction did for one run: consumed and emitted events by type."""
+"""What one transaction did for one run: consumed and emitted events by type, and how often its
+functions read each flag."""
 
 
 class LedgerEntry(TypedDict):
@@ -104,6 +117,14 @@ class LedgerEntry(TypedDict):
     proven: NotRequired[bool]
     """False if a program without transactions has handled the events: it alone knows whether all of
     their results are here. Such an entry has the format UNPROVEN_ENTRY_FORMAT."""
+    controls: NotRequired[list[str]]
+    """The control documents that were in force for the stage (`control_generations.py`)."""
+    canary: NotRequired[CanaryCounts]
+    """What was observed under a canary switch of the stage, in an entry without parts of runs: it
+    goes to the partition of the stage's canaries (`canary_row.py`)."""
+    profiles: NotRequired[list[ProfileDelta]]
+    """What the data of the events look like (`profile_delta.py`), in an entry without parts of
+    runs."""
 
 
 UNPROVEN_ENTRY_FORMAT = KNOWN_FORMATS["ledger entry"]

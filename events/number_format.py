@@ -12,6 +12,13 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", THIN_SPACE)
 
 
+def format_figure(number: float) -> str:
+    """Return a number that is no count with at most six digits that matter: `0.0123`; a whole one
+    with all of its digits: `1 204`."""
+    is_whole = float(number).is_integer() and abs(number) < 1e15
+    return grouped(int(number)) if is_whole else f"{number:.6g}"
+
+
 def format_rate(per_second: float) -> str:
     """Return a rate without its unit, rounded: `8 210`, and below 10 with one digit: `0.3`."""
     if abs(per_second) < 9.95:

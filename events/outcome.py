@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     HANDLED = "handled"
     """The function handled it. It is never written: its count is what the others leave of the
     consumed events."""
+    BYPASSED = "bypassed"
+    """It went on as it came, because the stage is switched to bypass."""
     DROPPED = "dropped"
     """The function returned nothing although the stage declares outputs."""
     FILTERED = "filtered"
@@ -29,7 +31,7 @@ class Outcome(StrEnum):
 
 RECORDED = tuple(outcome for outcome in Outcome if outcome is not Outcome.HANDLED)
 """The outcomes that are counted and written."""
-UNTRIED = frozenset({Outcome.FILTERED, Outcome.CANCELLED})
+UNTRIED = frozenset({Outcome.BYPASSED, Outcome.FILTERED, Outcome.CANCELLED})
 """The stage's function was not called."""
 PENDING = frozenset({Outcome.PARKED})
 """Consumed, but still in flight."""

@@ -14,7 +14,9 @@ from pydantic import AfterValidator, AwareDatetime, TypeAdapter
 
 MAX_TIME_MS = 253_402_300_799_000
 """The end of the year 9999 in milliseconds of the epoch: no usable time is later."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOMENT = timedelta(microseconds=1)
+"""The smallest difference of two times."""
 _LAST_ROW_TIME = datetime(9000, 1, 1, tzinfo=UTC)  # a duration can be added to it
 
 
@@ -33,7 +35,7 @@ def past_time_ms(timestamp: int, now: int) -> int:
 def known_time(timestamp: int) -> datetime | None:
     """Return the time of a record's timestamp, in UTC; None if it is no time."""
     milliseconds = known_time_ms(timestamp)
-    return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
+    return None if milliseconds is None else EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def past_time(timestamp: int, now: datetime) -> datetime:
@@ -44,11 +46,13 @@ def past_time(timestamp: int, now: datetime) -> datetime:
 
 def to_milliseconds(time: datetime) -> int:
     """Return a time in milliseconds of the epoch."""
-    return (time - _EPOCH) // timedelta(milliseconds=1)
+    return (time - EPOCH) // timedelta(milliseconds=1)
 
 
 def _to_row_time(time: datetime) -> datetime:
-    return min(max(time, _EPOCH), _LAST_ROW_TIME).astimezone(UTC)
+    if time.tzinfo is UTC and EPOCH <= time <= _LAST_ROW_TIME:
+        return time  # as all that we write
+    return min(max(time, EPOCH), _LAST_ROW_TIME).astimezone(UTC)
 
 
 RowTime = Annotated[AwareDatetime, AfterValidator(_to_row_time)]

@@ -4,9 +4,10 @@ A row's value is one line of JSON, the account of why and until when it waits, a
 value of the event, untouched: kcat shows both. Bytes that the account repeats (the key, the
 headers) stand in it as Latin-1, which loses none of them.
 
-There are two kinds of rows. A *parked* row is state of the lane, which alone writes and removes it.
-A *replay* row is a request to the lane, written by the command that replays a dead letter; the lane
-reads it once, by its offset, and parks the event.
+There are three kinds of rows. A *parked* row is state of the lane, which alone writes and removes
+it. A *replay* row is a request to the lane, written by the command that replays a dead letter; the
+lane reads it once, by its offset, and parks the event. An *order* row is another request
+(`events/parked_order.py`): what is to become of an event that waits for a person.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from farandole.events.record import Header, OutgoingRecord, Record
 from farandole.events.record_time import MAX_TIME_MS, known_time_ms
 from farandole.events.row_format import can_be_written_again, check_format
 
+STABLE = "stable"
+"""The variant of an event that the stage's own function handles while a canary is in force."""
 PARKED_PREFIX = b"parked/"
 REPLAY_PREFIX = b"replay/"
+ORDER_PREFIX = b"order/"
+MAX_CHECKS_LENGTH = 500  # characters
 RETRY_HEADROOM = 256 * 1024
 """Bytes by which `max.message.bytes` of a retry topic exceeds that of the data topics; the account
 takes no more, or the event is not parked."""
@@ -62,11 +67,29 @@ class ParkedEvent(NamedTuple):
     wired_by: str = ""
     """The name of the version whose stage handles it, with that version's settings and outputs;
     empty for the event's own."""
+    variant: str = ""
+    """Which function has tried it last, while a canary was in force: `stable`, or the name of the
+    candidate."""
+    repaired: int = 0
+    """1 if a person has changed the value before it was replayed."""
+    checks: str = ""
+    """The checks of its data that it breaks, and for which it waits for a person, without a due
+    time; empty for an event that waits for its time."""
+    released: int = 0
+    """1 if a person has released it: the checks that let it wait are not asked again."""
+    discarded: str = ""
+    """Who has discarded it, when and why, as JSON (`events/parked_order.py`); empty if nobody
+    has."""
     life: int = 1
     """The life of its topic when it was parked: a topic that was created again has an event at the
     same position."""
     later: Mapping[str, Any] = MappingProxyType({})
     """Fields of its row that a newer release has added: they are kept when it is parked again."""
+
+    @property
+    def waits_for_person(self) -> bool:
+        """True if no time ends its wait, but only a person's order."""
+        return bool(self.checks)
 
     @property
     def row_name(self) -> bytes:
@@ -112,7 +135,10 @@ def make_retry_row(event: ParkedEvent, kind: bytes = PARKED_PREFIX) -> OutgoingR
         ]
     if event.life > 1:
         account["life"] = event.life
-    if event.wired_by or event.life > 1:
+    if event.checks or event.discarded:
+        # A release that ignores these would call the function with the event.
+        account["format"] = 3
+    elif event.wired_by or event.life > 1:
         # A release that ignores these would handle the event by another version, or remove another
         # row than this one when it is settled.
         account["format"] = 2
@@ -126,6 +152,7 @@ def max_retry_row_size(event: ParkedEvent) -> int:
     """Return an upper bound of the size of an event's row in bytes, without encoding it."""
     headers = sum(len(name) + len(content or b"") for name, content in event.headers)
     escaped = len(event.key or b"") + headers + len(event.error) + MAX_RETRY_MESSAGE_LENGTH
+    escaped += len(event.checks) + len(event.discarded)
     frame = 2 * len(event.topic) + 1_000 + 20 * len(event.headers)
     if event.later:
         frame += len(orjson.dumps(dict(event.later)))
@@ -168,7 +195,7 @@ def parse_retry_row(value: bytes) -> ParkedEvent:
 
 
 _ACCOUNT_FIELDS = frozenset(ParkedEvent._fields) - {"value", "later"} | {"null"}
-_TEXT_FIELDS = ("topic", "error", "message", "wired_by")
+_TEXT_FIELDS = ("topic", "error", "message", "wired_by", "variant", "checks", "discarded")
 
 
 def _validate_account(account: dict[str, Any]) -> None:

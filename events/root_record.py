@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
-from farandole.events.envelope import REPEATED_RUN_HEADER, trigger_headers
+from farandole.events.envelope import REPEATED_RUN_HEADER, time_header, trigger_headers
 from farandole.events.event_key import event_key
 from farandole.events.record import Header, Record
 from farandole.events.topology_version import EventSpec, Version
 
-# Not under our own scheme `farandole://`: what a person publishes is no stage's result.
+# Not under our own scheme `farandole://`: what people and schedules publish is no stage's result.
 TRIGGER_SOURCE = "urn:farandole:trigger"
+SCHEDULE_SOURCE = "urn:farandole:schedule:"  # the beginning of it: `schedule_source`
 
 
 class RootRecord(NamedTuple):
@@ -38,6 +39,12 @@ class RootRecord(NamedTuple):
         return (found or b"").decode(errors="replace")
 
 
+def schedule_source(version: Version) -> str:
+    """Return the `ce_source` of what the schedules of a pipeline publish. With it their ids, which
+    name no pipeline, are unique."""
+    return f"{SCHEDULE_SOURCE}{version.installation}:{version.pipeline}"
+
+
 def new_root(
     version: Version,
     event_type: str,
@@ -46,21 +53,36 @@ def new_root(
     key: str | None = None,
     headers: Sequence[Header] = (),
     source: str = TRIGGER_SOURCE,
+    event_id: str | None = None,
+    time: datetime | None = None,
 ) -> RootRecord:
-    """Return the record of a new root of this type; `data` are its JSON. The event gets a new id
-    and the time of now, and `headers` beside them. Without `key` its key is derived from its data,
-    where the version says how."""
+    """Return the record of a new root of this type; `data` are its JSON. The event has `headers`
+    beside its own; without `event_id` it gets a new id, without `time` the time of now. Without
+    `key` its key is derived from its data, where the version says how."""
     event = version.events[event_type]
     if key is not None:
         raw_key: bytes | None = key.encode()
     else:
         raw_key = None if event.key is None else event_key(data, event.key, version.format)
-    return RootRecord(event.topic, raw_key, data, [*new_root_headers(event_type, source), *headers])
+    own = new_root_headers(event_type, source, event_id=event_id, time=time)
+    return RootRecord(event.topic, raw_key, data, [*own, *headers])
 
 
-def new_root_headers(event_type: str, source: str = TRIGGER_SOURCE) -> list[Header]:
-    """Return the headers of a new root of this type: a new id, and the time of now."""
-    return trigger_headers(source, event_type, str(uuid4()), datetime.now(UTC))
+def new_root_headers(
+    event_type: str,
+    source: str = TRIGGER_SOURCE,
+    *,
+    event_id: str | None = None,
+    time: datetime | None = None,
+) -> list[Header]:
+    """Return the headers of a root of this type: by default a new id, and the time of now."""
+    return trigger_headers(source, event_type, event_id or str(uuid4()), time or datetime.now(UTC))
+
+
+def root_at(root: RootRecord, time: datetime) -> RootRecord:
+    """Return the root as `new_root` makes it at another time."""
+    at = time_header(time)
+    return root._replace(headers=[at if each[0] == at[0] else each for each in root.headers])
 
 
 def repeated_root(record: Record, run_id: str, event: EventSpec) -> RootRecord:

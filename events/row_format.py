@@ -16,10 +16,10 @@ import orjson
 
 KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
     {
-        "version": 4,
+        "version": 5,
         "router report": 1,
         "installation": 1,
-        "retry row": 2,
+        "retry row": 3,
         "breaker row": 1,
         "ledger entry": 2,
         "run row": 2,
@@ -28,8 +28,17 @@ KNOWN_FORMATS: Mapping[str, int] = MappingProxyType(
         "notifier position": 1,
         "notice": 1,
         "settlement": 1,
+        "share row": 1,
         "control document": 1,
         "crash marker": 1,
+        "canary row": 1,
+        "schedule row": 1,
+        "firing": 1,
+        "action": 1,
+        "quality row": 1,
+        "quality history": 1,
+        "quality findings": 1,
+        "parked order": 1,
     }
 )
 """By kind of row, the newest format that this release knows."""

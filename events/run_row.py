@@ -12,6 +12,9 @@ from typing import Any, NotRequired, TypedDict, cast
 
 import orjson
 
+from farandole.events.check_verdict import CheckVerdicts, are_check_verdicts
+from farandole.events.flag_counts import FlagCounts, are_flag_counts
+from farandole.events.gate_row import RunGate, are_run_gates
 from farandole.events.ledger_entry import HASH_MASK, RunRoot
 from farandole.events.outcome import RECORDED, Outcome, pending_count
 from farandole.events.record_time import MAX_TIME_MS
@@ -25,6 +28,7 @@ class RunEdge(TypedDict):
     consumed: int
     differs: int
     """The hash of the emitted events minus that of the consumed ones: 0 if they are the same."""
+    bypassed: int
     dropped: int
     filtered: int
     dead: int
@@ -50,6 +54,9 @@ RUN_STATUSES = (
 """`settled`: completed, but not proven. `unopened`: there are events of the run, and no root that
 opened it."""
 
+OPEN_STATUSES = frozenset(("running", "cancelling", "unopened"))
+"""Those of a run that has not ended."""
+
 UNPROVEN_ROW_FORMAT = KNOWN_FORMATS["run row"]
 """The format of a row with an edge that is not proven: an older bookkeeper would complete the
 run."""
@@ -74,8 +81,20 @@ class RunRow(TypedDict):
     edges: dict[str, RunEdge]
     """By `event type>stage`."""
     format: NotRequired[int]
+    throttled: NotRequired[int]
+    """When its time was over last while a throttle held back an event of it, in milliseconds of the
+    epoch: it has got its time anew."""
     leaves: dict[str, int]
     """Emitted events to which no stage subscribes, by type."""
+    controls: NotRequired[list[str]]
+    """The newest of the control documents under which its events were worked
+    (`control_generations.py`)."""
+    flags: NotRequired[dict[str, FlagCounts]]
+    """By stage, how often its functions read each flag."""
+    checks: NotRequired[CheckVerdicts]
+    """What its checks have found, once their edges are complete."""
+    gates: NotRequired[dict[str, RunGate]]
+    """By gated stage, what was decided once all upstream of it was worked."""
 
 
 _OUTCOMES = tuple(outcome.value for outcome in RECORDED)
@@ -124,6 +143,11 @@ def split_edge_name(name: str) -> tuple[str, str]:
     """Return the event type and the stage of an edge. (Neither may contain a `>`.)"""
     event_type, _, stage = name.partition(">")
     return event_type, stage
+
+
+def edge_stage(name: str) -> str:
+    """Return the stage of an edge, also of one that does not belong to the run as it was opened."""
+    return split_edge_name(name)[1].partition(FOREIGN_EDGE_MARK)[0]
 
 
 def edge_version(row: RunRow, name: str) -> int | None:
@@ -207,6 +231,10 @@ def _is_run_row(row: Any) -> bool:
         and (root is None or _is_root(root))
         and _are_bounded([*row["leaves"].values()])
         and _are_edges(row["edges"])
+        and _are_bounded([row.get("throttled", 0)], 0, MAX_TIME_MS)
+        and ("flags" not in row or _are_stage_counts(row["flags"]))
+        and ("checks" not in row or are_check_verdicts(row["checks"]))
+        and ("gates" not in row or are_run_gates(row["gates"]))
     )
 
 
@@ -219,7 +247,13 @@ def _is_root(root: Any) -> bool:
         and type(within) in _NUMBERS
         and 0 <= within <= MAX_TIME_MS
         and type(fail_above) in _NUMBERS
+        and type(root.get("schedule", "")) is str
+        and type(root.get("planned", "")) is str
     )
+
+
+def _are_stage_counts(flags: Any) -> bool:
+    return type(flags) is dict and all(map(are_flag_counts, flags.values()))
 
 
 def _are_bounded(

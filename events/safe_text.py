@@ -22,10 +22,22 @@ def escape_harmful(text: str) -> str:
     return _HARMFUL_PATTERN.sub(lambda found: _escape_code(ord(found[0])), text)
 
 
+def escape_harmful_json(text: str) -> str:
+    """Return a JSON text in which what `escape_harmful` escapes is escaped as JSON has it: its
+    value stays the same."""
+    return _HARMFUL_PATTERN.sub(lambda found: _json_escape(ord(found[0])), text)
+
+
 def single_line(text: str) -> str:
     """Return `escape_harmful(text)` with single spaces for all white space but the thin space in
     numbers."""
     return escape_harmful(_SPACES.sub(" ", text).strip())
+
+
+def short_line(text: str, most: int = 200) -> str:
+    """Return `single_line(text)`, with an ellipsis if it has more than `most` characters."""
+    line = single_line(text[: 2 * most])
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _escape_code(code: int) -> str:
@@ -37,3 +49,10 @@ def _escape_code(code: int) -> str:
 def escape_surrogates(text: str) -> str:
     """Return the text with lone surrogates escaped, so that it can be encoded as UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _json_escape(code: int) -> str:
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

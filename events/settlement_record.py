@@ -3,7 +3,8 @@
 It is written to the dead-letter topic itself. That has one partition, so the record comes after the
 letters that it settles, and is kept as long as they are. It is a CloudEvent, as the letters around
 it mostly are. It is no letter: its header `dead_settlement` marks it. No letter has that header,
-because headers of an event that begin with `dead_` are removed.
+because headers of an event that begin with `dead_` are removed. The letter of an event that was
+discarded while it waited is settled already: it says itself by whom.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.envelope import attribute_header, constant_headers
 from farandole.events.header_codec import encode_headers
 from farandole.events.record import Header, OutgoingRecord
-from farandole.events.record_time import RowTime
+from farandole.events.record_time import EPOCH, RowTime
 from farandole.events.row_format import check_json_format
 from farandole.events.safe_text import escape_surrogates
 
@@ -28,6 +29,7 @@ SettlementKind = Literal["replayed", "discarded"]
 SETTLEMENT_HEADER = f"{DEAD_HEADER_PREFIX}settlement"
 SETTLEMENT_SOURCE = "urn:farandole:settlement"
 """Not under our own scheme `farandole://`: no stage emits it."""
+_DISCARDED_PREFIX = f"{DEAD_HEADER_PREFIX}discarded_"
 MAX_SETTLED_LETTERS = 1_000
 """How many letters one record settles at most."""
 MAX_REASON_LENGTH = 1_000  # characters
@@ -89,9 +91,39 @@ def make_settlements(
     ]
 
 
+def own_settlement(offset: int, headers: Sequence[Header]) -> Settlement | None:
+    """Return how a letter was settled as it was written, because somebody has discarded its event
+    while it waited (`FailureAccount.discarded`); None for any other record. `offset`: that of the
+    letter."""
+    found = {
+        name.removeprefix(_DISCARDED_PREFIX): (value or b"").decode(errors="replace")
+        for name, value in headers
+        if name.startswith(_DISCARDED_PREFIX)
+    }
+    if "at" not in found:
+        return None
+    try:
+        at = datetime.fromisoformat(found["at"])
+    except ValueError:
+        at = EPOCH
+    return Settlement(
+        settles=(offset,),
+        how="discarded",
+        by=found.get("by", ""),
+        at=at if at.tzinfo is not None else EPOCH,
+        reason=found.get("reason", ""),
+    )
+
+
 def is_settlement(headers: Sequence[Header]) -> bool:
     """Return True if a record of a dead-letter topic is a settlement and no letter."""
     return any(name == SETTLEMENT_HEADER for name, _ in headers)
+
+
+def is_open_letter(offset: int, headers: Sequence[Header]) -> bool:
+    """Return True if a record of a dead-letter topic is a letter that was not settled as it was
+    written."""
+    return not is_settlement(headers) and own_settlement(offset, headers) is None
 
 
 def parse_settlement(value: bytes | None, headers: Sequence[Header]) -> Settlement | None:

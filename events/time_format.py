@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_DURATION_UNITS = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as topology files write it: `200ms`, `30s`, `7d`."""
+    for unit, length in _DURATION_UNITS:
+        if seconds and seconds % length == 0:
+            return f"{int(seconds / length)}{unit}"
+    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"
+
 
 def format_elapsed(seconds: float) -> str:
     """Return `12 ms`, `3.4 s`, `34 s`, `3 min 05 s`, `2 h 07 min` or `5 d 03 h`."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from farandole.events.check_spec import CheckSpec, ProfileSpec
+from farandole.events.feature_flags import FlagSpec
 from farandole.events.file_keys import FileKey, StageField
 from farandole.events.record_time import RowTime
 from farandole.events.row_format import KNOWN_FORMATS, check_json_format
+from farandole.events.row_model import RowModel
+from farandole.events.schedule_spec import ScheduleSpec
+from farandole.events.throttle_spec import RateRuleText, ThrottleSpec
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -18,7 +23,8 @@ INSTALLATION_KEY = b"installation"
 """The key of the row in `farandole.topology` with the id of this installation."""
 
 VERSION_FORMAT = 3
-RELAY_FORMAT = KNOWN_FORMATS["version"]
+RELAY_FORMAT = 4
+QUALITY_FORMAT = KNOWN_FORMATS["version"]
 """The formats of the versions that this release publishes (`version_format`). What depends on them
 is the same for all subscribers, also of different releases:
 
@@ -29,15 +35,11 @@ is the same for all subscribers, also of different releases:
 3. a run's ledger entries and its row are where Kafka's default partitioner puts its id as a key,
    and its id says so (`events/run_ids.py`)
 4. the same, and a program without transactions handles a stage (`StageSpec.is_relayed`)
+5. the same, and the data of an event type are profiled or checked
 """
 
 
-class _FrozenModel(BaseModel):
-    # Fields that a newer release has added are kept when a row is written again.
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-
-class Installation(_FrozenModel):
+class Installation(RowModel):
     """Written once by the first router of a cluster and namespace."""
 
     id: UUID
@@ -47,7 +49,7 @@ class Installation(_FrozenModel):
     again begins with the next one, so that no number ever names two versions."""
 
 
-class RetryPolicy(_FrozenModel):
+class RetryPolicy(RowModel):
     """How often a failing event is tried: `attempts` in all, waits doubled from `backoff` up to
     `max_backoff` seconds."""
 
@@ -105,7 +107,7 @@ class RetryPolicy(_FrozenModel):
     """How many events may wait in one lane; at this number it takes no further input."""
 
 
-class BreakerPolicy(_FrozenModel):
+class BreakerPolicy(RowModel):
     """When the breaker of a stage opens because what the stage depends on is down."""
 
     share: Annotated[
@@ -138,7 +140,7 @@ class BreakerPolicy(_FrozenModel):
     ] = 30.0
 
 
-class StageTopic(_FrozenModel):
+class StageTopic(RowModel):
     """A topic that belongs to the lanes of one stage."""
 
     topic: str
@@ -150,7 +152,7 @@ AT_LEAST_ONCE: Literal["at-least-once"] = "at-least-once"
 """The `external` of a stage whose program has no transactions."""
 
 
-class EventSpec(_FrozenModel):
+class EventSpec(RowModel):
     """One event type: its topic, how many partitions, which field is its key."""
 
     topic: str
@@ -166,6 +168,20 @@ class EventSpec(_FrozenModel):
     life: Annotated[int, Field(ge=1)] = 1
     """How many topics of this name the pipeline has had, this one included. From the second one on
     it is part of the ids of runs and events (`router/topic_lives.py`)."""
+    profile: ProfileSpec | None = None
+    """For what a profile of its data is kept; None for nothing."""
+    checks: Mapping[str, CheckSpec] = {}
+    """By name."""
+
+    @property
+    def is_profiled(self) -> bool:
+        """True if lanes have to look at its data: for a profile, or for checks."""
+        return self.profile is not None or bool(self.checks)
+
+    @property
+    def is_by_run(self) -> bool:
+        """True if its data are profiled and judged for each run, and not for windows."""
+        return self.profile is None or self.profile.per is None
 
     @property
     def as_described(self) -> EventSpec:
@@ -173,7 +189,7 @@ class EventSpec(_FrozenModel):
         return self.model_copy(update={"boundaries": (), "topic_id": None, "life": 1})
 
 
-class StageSpec(_FrozenModel):
+class StageSpec(RowModel):
     """One stage, fully resolved."""
 
     run: Annotated[str, StageField()]
@@ -185,6 +201,10 @@ class StageSpec(_FrozenModel):
     parking: Annotated[StageTopic | None, StageField()] = None
     """Where events wait for another try; None for an external stage, and in a version that was
     published before events could be parked."""
+    state: Annotated[StageTopic | None, StageField()] = None
+    """Where the lanes keep their state (`worker/lane_state.py`); None for an external stage, and in
+    a version that was published before there was such a topic. Then the lanes keep their state
+    there if it exists."""
     raw: Annotated[StageTopic | None, StageField()] = None
     """Where the program of a relayed stage writes its outputs; None for every other stage."""
     timeout: Annotated[
@@ -236,12 +256,28 @@ class StageSpec(_FrozenModel):
     """`with:` in the file; the parameter model of the function reads it."""
     accepts: Annotated[dict[str, Any] | None, StageField(restarts_lanes=False)] = None
     """JSON Schema (2020-12) of what the function reads; None if it takes anything."""
+    throttle: Annotated[ThrottleSpec | None, StageField(restarts_lanes=False)] = None
+    """How fast the stage takes events; None for no limit. A control document may say otherwise."""
     external: Annotated[bool | Literal["at-least-once"], StageField()] = False
     """A program of somebody else handles the events of this stage by the contract of docs/wire.md:
-    `run` is empty, and it has no retry topic. No worker hosts it, unless it is relayed."""
+    `run` is empty, and it has no topics of parked events and of state. No worker hosts it, unless
+    it is relayed."""
+    takes_batch: Annotated[bool | None, StageField(restarts_lanes=False)] = None
+    """Whether the function takes a list of events; None in a version of an earlier release."""
     code: Annotated[str, StageField(restarts_lanes=False)] = ""
     """A digest of the schemas of the function. A worker compares it with the code that it has
     imported, which may not be the code that this version was made for."""
+
+    gate: Annotated[
+        bool,
+        FileKey(
+            "Whether the events of a run wait until all that is upstream is worked and the checks"
+            " with the severity gate have passed.",
+            "flag",
+            restarts_lanes=False,
+        ),
+    ] = False
+    """Whether the events of a run wait before the stage for the verdict of its checks."""
 
     @property
     def has_effects(self) -> bool:
@@ -256,13 +292,15 @@ class StageSpec(_FrozenModel):
         return self.external == AT_LEAST_ONCE
 
 
-def version_format(stages: Iterable[StageSpec]) -> int:
-    """Return the format of a version with these stages: the oldest that can say what they are, so
-    that older releases can read it if possible."""
+def version_format(stages: Collection[StageSpec], events: Iterable[EventSpec] = ()) -> int:
+    """Return the format of a version with these stages and event types: the oldest that can say
+    what they are, so that older releases can read it if possible."""
+    if any(event.is_profiled for event in events) or any(stage.gate for stage in stages):
+        return QUALITY_FORMAT
     return RELAY_FORMAT if any(stage.is_relayed for stage in stages) else VERSION_FORMAT
 
 
-class AlertRoute(_FrozenModel):
+class AlertRoute(RowModel):
     """Who gets notices of which failures, through which channels."""
 
     stages: tuple[str, ...] = ()
@@ -277,7 +315,7 @@ class AlertRoute(_FrozenModel):
     """The channels that are given, in the order in which they are tried until one delivers."""
 
 
-class AlertPolicy(_FrozenModel):
+class AlertPolicy(RowModel):
     """How people are notified of a pipeline's failures."""
 
     routes: tuple[AlertRoute, ...] = ()
@@ -309,7 +347,7 @@ class AlertPolicy(_FrozenModel):
     """How many notices are sent in any hour; further ones wait and are sent as one."""
 
 
-class RunExpectation(_FrozenModel):
+class RunExpectation(RowModel):
     """What is expected of a pipeline's runs; an alert fires if they do not do it."""
 
     complete_within: Annotated[
@@ -325,7 +363,22 @@ class RunExpectation(_FrozenModel):
     """The share of a run's events that may die before the run has failed."""
 
 
-class Version(_FrozenModel):
+Sensitivity = Literal["low", "normal", "high"]
+"""How soon an unusual number is told: how many false alarms a pipeline may have."""
+
+
+class QualityPolicy(RowModel):
+    """How the data of a pipeline's runs are compared with those before."""
+
+    sensitivity: Annotated[
+        Sensitivity,
+        FileKey(
+            "How soon unusual numbers about runs are told: low, normal or high.", "sensitivity"
+        ),
+    ] = "normal"
+
+
+class Version(RowModel):
     """The row in `farandole.topology` under the key `pipeline@version`."""
 
     pipeline: str
@@ -337,6 +390,17 @@ class Version(_FrozenModel):
     stages: Mapping[str, StageSpec]
     alerts: AlertPolicy = AlertPolicy()
     expect: RunExpectation = RunExpectation()
+    flags: Mapping[str, FlagSpec] = {}
+    """By name. What functions read is decided by the newest version, not by that of an event: a
+    control document is about now."""
+    throttle: RateRuleText | None = None
+    """How fast the stages that subscribe to roots together take roots; None for no limit."""
+    limits: Mapping[str, RateRuleText] = {}
+    """By name, how often functions together may call what they depend on (`context.limit`)."""
+    quality: QualityPolicy = QualityPolicy()
+    """That of a run's version counts."""
+    schedules: Mapping[str, ScheduleSpec] = {}
+    """By name. Planned times are those of the version in force at that instant."""
     ledger: Annotated[int, Field(ge=0)] = 0
     """Partitions of `farandole.ledger`; 0 in a version that was published before the ledger
     existed."""
@@ -345,7 +409,7 @@ class Version(_FrozenModel):
     rollback_of: int | None = None
     """The version whose content this one repeats, if it was published by a rollback."""
     format: Annotated[int, Field(ge=1)] = 1
-    """See RELAY_FORMAT. A row keeps its format when it is written again."""
+    """See QUALITY_FORMAT. A row keeps its format when it is written again."""
     kind: Literal["version"] = "version"
 
     @property
@@ -376,7 +440,7 @@ REPORT_SUFFIX = b"@router"
 """The end of the key of a router's report; a version's ends with its number."""
 
 
-class RouterReport(_FrozenModel):
+class RouterReport(RowModel):
     """The row in `farandole.topology` under the key `pipeline@router`: the judgement of the last
     router that watched the file."""
 

@@ -30,6 +30,7 @@ from farandole.broker.aiokafka_internals import (
     rejoin_group,
     stable_end_reached_at,
     unanswered_requests,
+    unread_offsets,
 )
 from farandole.broker.backoff import Backoff
 from farandole.broker.broker_errors import (
@@ -60,6 +61,7 @@ from farandole.events.record import (
     PartitionWrites,
     Record,
 )
+from farandole.lanes.group_meter import LaneMeter
 from farandole.lanes.known_topics import find_changed_topic, find_unknown_partition
 from farandole.lanes.lane_port import (
     CommittedOffset,
@@ -68,6 +70,7 @@ from farandole.lanes.lane_port import (
     LaneStoppedError,
     OffsetLostError,
     OutcomeUnknownError,
+    PlacedOffsets,
     StateTables,
     WriteRejectedError,
 )
@@ -138,8 +141,10 @@ class KafkaPort:
         spec: LaneSpec,
         index: int,
         inputs: Sequence[Partition],
+        meter: LaneMeter,
     ) -> None:
         self.membership = membership
+        self.meter = meter
         # A lane that is abandoned at a rebalance must not act as the member of a later generation.
         self._member = membership.member
         self.inputs = inputs
@@ -151,8 +156,12 @@ class KafkaPort:
         self._producer: AIOKafkaProducer | None = None
         self._fetching: asyncio.Task[Any] | None = None
         self._transaction_ends = 0.0
+        self._transaction_began = 0.0
         self._assignment: Any = None
         self._handed_over: Mapping[Partition, int] = {}
+        self._settled: dict[Partition, int] = {}
+        self._settling: Mapping[Partition, CommittedOffset] = {}
+        self._ends: Mapping[Partition, int] = {}  # as they were asked for last
         self._skipper = UndecodableSkipper(
             membership.consumer, lambda: self.seek(self._handed_over)
         )
@@ -173,6 +182,10 @@ class KafkaPort:
         await self._translated(self._producer.start(), self._deadline())
 
     async def read_state(self) -> StateTables:
+        try:
+            await self.spec.catch_up()
+        except BrokerError as error:
+            raise OutcomeUnknownError(str(error)) from None
         room = self.spec.state_room
         if not self.state:
             return {}
@@ -272,6 +285,8 @@ class KafkaPort:
         except IllegalStateError:
             raise LaneStoppedError from None
         self._handed_over = {**self._handed_over, **offsets}
+        if not self.is_open:
+            self._settled = dict(offsets)
         self.is_open = True
 
     async def wait_if_paused(self) -> bool:
@@ -282,32 +297,45 @@ class KafkaPort:
         await self.wait()
         return True
 
-    async def wait(self) -> None:
-        await self._wait(_POLL_SECONDS)
+    async def wait(self, at_most: float | None = None) -> None:
+        await self._wait(_POLL_SECONDS if at_most is None else min(_POLL_SECONDS, at_most))
+        self.meter.turned = self.meter.began = time.monotonic()
 
     async def fetch(
-        self, *, wait: bool = True, only: Collection[Partition] | None = None
+        self,
+        *,
+        wait: bool = True,
+        at_most: float | None = None,
+        only: Collection[Partition] | None = None,
     ) -> Sequence[Record]:
         self.raise_if_stopping()
         tps = [TopicPartition(*p) for p in (self.inputs if only is None else only)]
         if not tps:  # to aiokafka that would mean all of them
             return ()
-        timeout_ms = int(_POLL_SECONDS * 1000) if wait else 0
-        batches = await self._skipper.poll(tps, partial(self._poll, timeout_ms))
+        longest = _POLL_SECONDS if at_most is None else min(_POLL_SECONDS, at_most)
+        batches = await self._skipper.poll(tps, partial(self._poll, wait, longest))
         self._handed_over = dict(self.positions())
+        meter = self.meter
+        meter.turned = meter.began = time.monotonic()
+        if batches and meter.oldest is None:
+            meter.oldest = min(records[0].timestamp for records in batches.values()) / 1000
         if len(batches) == 1:
             (records,) = batches.values()
             return records
         return [record for records in batches.values() for record in records]
 
     async def _poll(
-        self, timeout_ms: int, partitions: Sequence[TopicPartition], max_records: int | None
+        self,
+        wait: bool,
+        longest: float,
+        partitions: Sequence[TopicPartition],
+        max_records: int | None,
     ) -> Batches:
-        if max_records is not None:  # one record at a time: an input without records must not spin
-            timeout_ms = int(_POLL_SECONDS * 1000)
+        # One record at a time: an input without records must not spin.
+        seconds = longest if wait or max_records is not None else 0
         self._fetching = asyncio.ensure_future(
             self.membership.consumer.getmany(
-                *partitions, timeout_ms=timeout_ms, max_records=max_records
+                *partitions, timeout_ms=seconds * 1000, max_records=max_records
             )
         )
         try:
@@ -336,6 +364,18 @@ class KafkaPort:
             raise LaneStoppedError
         return dict(zip(self.inputs, positions, strict=True))
 
+    def unread(self) -> Mapping[Partition, int]:
+        found = unread_offsets(self._assignment, self.inputs, self._ends)
+        return dict(zip(self.inputs, found, strict=True))
+
+    def lag(self) -> int:
+        """Return how many offsets of the inputs are not settled, as far as the last fetches have
+        told; 0 while the lane is not open."""
+        if not self.is_open:
+            return 0
+        fetched = sum(self._handed_over.get(p, 0) - self._settled.get(p, 0) for p in self.inputs)
+        return sum(self.unread().values()) + max(0, fetched)
+
     def read_age(self) -> float | None:
         """Return how many seconds ago every input had been handed over to its end; None if one has
         not. The age is that of the oldest last fetch, by our own clock."""
@@ -350,7 +390,8 @@ class KafkaPort:
 
     async def ends(self) -> Mapping[Partition, int]:
         found = await self._asked(ClusterAdmin.end_offsets)
-        return {Partition(*tp): end for tp, end in found.items()}
+        self._ends = {Partition(*tp): end for tp, end in found.items()}
+        return self._ends
 
     async def _asked(
         self, request: Callable[..., Awaitable[Mapping[TopicPartition, Any]]], *about: str
@@ -366,13 +407,22 @@ class KafkaPort:
     async def begin(self) -> None:
         # One deadline for the whole transaction, below its time-out, after which it may be aborted.
         self._transaction_ends = self._deadline()
+        self._transaction_began = time.monotonic()
         await self._translated(self._started().begin_transaction(), self._transaction_ends)
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
         producer, now = self._started(), int(time.time() * 1000)
-        producing = [send_records(producer, tp, out, now) for tp, out in writes.items() if out]
+        self._settling = offsets
+        written = {partition: out for partition, out in writes.items() if out}
+        producing = [
+            send_records(producer, partition, out, now, placed=partition in placed)
+            for partition, out in written.items()
+        ]
         committing = producer.send_offsets_to_transaction(
             {
                 TopicPartition(*p): OffsetAndMetadata(c.offset, c.metadata)
@@ -381,10 +431,19 @@ class KafkaPort:
             self.membership.group,
         )
         # Concurrently: that saves one round trip for each batch.
-        await self._translated(await_all([*producing, committing]), self._transaction_ends)
+        sending = await_all([*producing, committing])
+        answers = await self._translated(sending, self._transaction_ends)
+        if not placed:
+            return {}
+        return {p: found for p, found in zip(written, answers, strict=False) if p in placed}
 
     async def commit(self) -> None:
         await self._translated(self._started().commit_transaction(), self._transaction_ends)
+        self._settled |= {place: committed.offset for place, committed in self._settling.items()}
+        self.meter.turned = now = time.monotonic()
+        self.meter.transaction_seconds.observe(now - self._transaction_began)
+        if all(self._settled.get(p, 0) >= end for p, end in self._handed_over.items()):
+            self.meter.oldest = None
 
     async def force_close(self) -> None:
         self.is_open = False

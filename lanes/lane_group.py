@@ -22,10 +22,12 @@ from farandole.broker.kafka_clients import close_client, make_consumer
 from farandole.broker.missing_rights import denial_text, missing_right
 from farandole.broker.settings import Settings
 from farandole.events.record import Partition
+from farandole.lanes.group_meter import GroupMeter
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
 from farandole.lanes.lane_protocol import LaneLog, run_lane
 from farandole.lanes.lane_spec import LaneSpec
 from farandole.lanes.lane_work import DeferredEvents
+from farandole.telemetry.meter import Meter
 
 log = structlog.get_logger()
 
@@ -39,10 +41,18 @@ class MembershipError(Exception):
 class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Membership in one consumer group, with a running lane for every index assigned to it.
 
-    `isolation` is one lock for all groups of the process (`run_lane`).
+    `isolation` is one lock for all groups of the process (`run_lane`), and `meter` one that
+    measures all of them.
     """
 
-    def __init__(self, settings: Settings, spec: LaneSpec, *, isolation: asyncio.Lock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        spec: LaneSpec,
+        *,
+        isolation: asyncio.Lock,
+        meter: Meter | None = None,
+    ) -> None:
         self._settings = settings
         self._spec = spec
         self._isolation = isolation
@@ -55,6 +65,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         self._leaving = False
         self._failure: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._log = log.bind(group=spec.group)
+        self._meter = GroupMeter(meter or Meter(), spec.group, spec.pipeline, spec.stage)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Join the group and run its lanes until `stopping` is set; then let the lanes end, leave
@@ -65,6 +76,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
                 await consumer.start()
         except (TimeoutError, KafkaError) as error:
             await force_close_client(consumer)
+            self._meter.end()
             raise MembershipError(f"cannot reach Kafka: {error}") from None
         self._started = True
         consumer.subscribe(self._topics, listener=self)
@@ -81,6 +93,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             await self._end_lanes(self._spec.drain_seconds)
             await close_client(consumer)
             await self._membership.close_admin()
+            self._meter.end()
         if self._failure.done():
             self._failure.result()
 
@@ -160,8 +173,9 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         by_index: dict[int, list[Partition]] = {}
         for topic, index in sorted(assigned):
             by_index.setdefault(index, []).append(Partition(topic, index))
-        for index, inputs in by_index.items():
-            port = KafkaPort(self._membership, self._spec, index, inputs)
+        for index, meter in self._meter.assign(by_index).items():
+            port = KafkaPort(self._membership, self._spec, index, by_index[index], meter)
+            meter.lag = port.lag
             task = asyncio.create_task(self._lane(port, index), name=f"lane {index}")
             self._lanes[index] = port, task
             self._tasks.add(task)
@@ -179,7 +193,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
                 work,
                 isolation=self._isolation,
                 log=_lane_log(bound),
-                observer=self._spec.observer(index),
+                observer=self._meter.observer(port.meter, self._spec.observer(index)),
             )
         except asyncio.CancelledError:
             raise
@@ -196,6 +210,7 @@ class LaneGroup(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         """Let each lane end between two transactions. After `patience` seconds it is abandoned; the
         fence makes that safe: its successor handles the same events again."""
         ending, self._lanes = self._lanes, {}
+        self._meter.revoke()
         for port, _ in ending.values():
             port.stop()
         tasks = set(self._tasks)  # with those that an earlier call still waits for

@@ -19,6 +19,9 @@ class CommittedOffset(NamedTuple):
 StateTables = Mapping[str, dict[bytes, bytes]]
 """By compacted topic, the newest value of each key in the lane's partition of it."""
 
+PlacedOffsets = Mapping[Partition, Sequence[int]]
+"""By partition, the offsets of the records that were written there, in their order."""
+
 
 class LaneStoppedError(Exception):
     """The partition is being revoked or the process ends: end between two transactions."""
@@ -77,16 +80,25 @@ class LanePort(Protocol):
     async def wait_if_paused(self) -> bool:
         """Return True, after a moment, if the lane is to take no event now."""
 
-    async def wait(self) -> None:
-        """Wait a moment, or less if the lane is to end."""
+    async def wait(self, at_most: float | None = None) -> None:
+        """Wait a moment, or less if the lane is to end. `at_most`: in so many seconds an event may
+        be taken that waits now; None if the lane waits for something else."""
 
     async def fetch(
-        self, *, wait: bool = True, only: Collection[Partition] | None = None
+        self,
+        *,
+        wait: bool = True,
+        at_most: float | None = None,
+        only: Collection[Partition] | None = None,
     ) -> Sequence[Record]:
         """Return the next records, in order within each input: none if none came for a while or,
-        without `wait`, if none had been fetched. `only`: of these inputs, the others stay where
-        they are. Raises LaneStoppedError if the lane is to end, OffsetLostError if the offset is
-        out of range."""
+        without `wait`, if none had been fetched. `at_most`: wait no longer than so many seconds.
+        `only`: of these inputs, the others stay where they are. Raises LaneStoppedError if the lane
+        is to end, OffsetLostError if the offset is out of range."""
+
+    def unread(self) -> Mapping[Partition, int]:
+        """Return how many offsets of each input `fetch` has not read yet, by the last fetch or the
+        last answer of `ends`."""
 
     def positions(self) -> Mapping[Partition, int]:
         """Return how far `fetch` has read each input, past aborted records and transaction markers
@@ -103,10 +115,14 @@ class LanePort(Protocol):
         """Begin a transaction."""
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
-        """Write the records and add the offsets to the transaction; return when Kafka has confirmed
-        each. Raises WriteRejectedError as well, and ExpelledError."""
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
+        """Write the records and add the offsets to the transaction. Return, when Kafka has
+        confirmed each, at which offsets the records of the partitions `placed` stand. Raises
+        WriteRejectedError as well, and ExpelledError."""
 
     async def commit(self) -> None:
         """Commit the transaction."""

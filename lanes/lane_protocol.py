@@ -12,9 +12,10 @@ such a lane commits."""
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from itertools import takewhile
+from math import inf
 from typing import Any
 
 from farandole.broker.backoff import is_logged
@@ -31,9 +32,10 @@ from farandole.lanes.lane_port import (
     LaneStoppedError,
     OffsetLostError,
     OutcomeUnknownError,
+    PlacedOffsets,
     WriteRejectedError,
 )
-from farandole.lanes.lane_work import BatchResult, LaneWork
+from farandole.lanes.lane_work import BatchResult, DrainedInputs, LaneWork, ThrottledInputs
 
 LaneLog = Callable[..., Any]
 IsolationLock = AbstractAsyncContextManager[Any]
@@ -140,6 +142,8 @@ class _LaneSession:
         self._is_open = False
         self._untested: set[Partition] = set()  # inputs of which this session has settled nothing
         self._input_next = False  # the input goes before deferred events
+        self._was_woken = False  # in the last step
+        self._bounds: Mapping[Partition, int] = {}  # of the inputs in which roots wait
         self._own_marker_written = False
         self._in_transaction = False
         self.offsets: dict[Partition, int] = {}
@@ -168,7 +172,16 @@ class _LaneSession:
         """Fetch records or take deferred events, handle them, and commit the results with the
         offsets."""
         self._port.raise_if_stopping()
+        if self._work.drained is not None:
+            await self._keep_bounds(self._work.drained)
         if await self._port.wait_if_paused():
+            await self._write_on_hold()
+            return
+        if self._was_woken:
+            self._was_woken = False
+        elif self._wake_in() == 0:
+            self._was_woken = True  # so now it is the turn of events
+            await self._wake()
             return
         deferred = self._work.deferred
         if deferred is not None:
@@ -178,25 +191,99 @@ class _LaneSession:
                 await self._handle_deferred(deferred.state_input, due)
                 self._input_next = True  # among a few hundred deferred events one is always due
                 return
+            if full and deferred.reads_orders:
+                ready = await self._take_orders(deferred.state_input)
+                if ready:
+                    await self._settle(await self._work.handle(ready))
+                    return
             if full:
-                await self._port.wait()
-                await self._commit_positions()  # nothing was fetched: `on_idle` is not for this
+                await self._port.wait(self._wake_in())
+                await self._write_on_hold()
+                await self._commit_positions()
                 return
         wait, self._input_next = not self._input_next, False
         if not self._pending:
-            self._pending = await self._port.fetch(wait=wait)
+            self._pending = await self._fetch(wait=wait)
+            if self._pending and wait and await self._port.wait_if_paused():
+                return  # paused while it waited: what has come stays where it is
         if not self._pending:
             if wait:
                 await self._write_idle()
             return
-        if self._is_suspect(self._pending[0]):
+        ready = self._pending
+        if self._work.throttle is not None:
+            throttled = self._work.throttle.waits(self._pending, self._port.unread)
+            if throttled is not None:
+                ready = await self._take_free(throttled)
+                if not ready:
+                    return
+        if self._is_suspect(ready[0]):
             async with self._isolation:
-                await self._handle_suspect(self._pending[0])
+                await self._handle_suspect(ready[0])
             return
-        batch = self._up_to_suspect()
+        batch = self._up_to_suspect(ready)
         if untested := self._untested_of(batch):
             await self._write_marker(batch, untested)
         await self._settle(await self._work.handle(batch))
+
+    async def _wake(self) -> None:
+        """Write what the work has to write at a time of its own."""
+        timed = self._work.timed
+        done = None if timed is None else await timed.on_wake()
+        if done is not None:
+            await self._commit(done, self._reached())
+            self.settled_something = True
+
+    def _wake_in(self) -> float | None:
+        """Return how many seconds the lane may wait before the work is to be woken; None for any
+        number."""
+        timed = self._work.timed
+        seconds = None if timed is None else timed.wake_in()
+        return None if seconds is None else max(0.0, seconds)
+
+    async def _keep_bounds(self, drained: DrainedInputs) -> None:
+        """Take no more than the drain that is in force lets us; put back what was fetched."""
+        self._bounds = drained.bounds(self.offsets)
+        self._pending = self._put_back_beyond_bounds(self._pending)
+        await drained.look(self._port)
+
+    async def _fetch(
+        self, *, wait: bool, among: Collection[Partition] | None = None
+    ) -> Sequence[Record]:
+        """Fetch the next records, of inputs in which roots wait only those before the bound.
+        `among`: of these inputs; None for all."""
+        at_most = self._wake_in() if wait else None
+        if not self._bounds:
+            if among is None:
+                return await self._port.fetch(wait=wait, at_most=at_most)
+            return await self._port.fetch(wait=wait, only=among)
+        reached = self._port.positions()
+        only = [
+            place
+            for place in (reached if among is None else among)
+            if reached[place] < self._bounds.get(place, inf)
+        ]
+        if not only and wait:
+            await self._port.wait(at_most)
+        fetched = await self._port.fetch(wait=wait, at_most=at_most, only=only)
+        return self._put_back_beyond_bounds(fetched)
+
+    def _put_back_beyond_bounds(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Return the records without those at or behind the bound of their input, which are fetched
+        anew later."""
+        if not (self._bounds and records):
+            return records
+        kept: list[Record] = []
+        put_back: dict[Partition, int] = {}
+        for record in records:
+            place = Partition(record.topic, record.partition)
+            if record.offset < self._bounds.get(place, inf):
+                kept.append(record)
+            else:
+                put_back.setdefault(place, record.offset)
+        if put_back:
+            self._port.seek(put_back)
+        return kept
 
     async def _handle_deferred(self, place: Partition, due: Sequence[Record]) -> None:
         marker = self._marker(place)
@@ -212,10 +299,10 @@ class _LaneSession:
                 started = marker.started(max(marker.until, len(due)))
                 await self._transact({}, {}, {place: started})
             done = await self._work.handle(due)
-        await self._transact(done.writes, {}, eased={place: marker.after_one_deferred()})
+        await self._commit(done, {}, done.settled, eased={place: marker.after_one_deferred()})
         # This shows nothing about the input: one of its events may still kill the process.
         self._untested.discard(place)
-        self._committed(done, done.settled)
+        self.settled_something = True
 
     async def _write_idle(self) -> None:
         """Write what the work has to write while no event comes, and commit the positions."""
@@ -223,9 +310,13 @@ class _LaneSession:
         if done is None:
             await self._commit_positions()
             return
-        await self._transact(done.writes, self._reached())
-        self._work.on_commit(done)
-        self._observer.batch_committed(done, 0)
+        await self._commit(done, self._reached())
+
+    async def _write_on_hold(self) -> None:
+        """Write what the work has to write while it takes no event."""
+        done = self._work.on_hold()
+        if done is not None:
+            await self._commit(done, {})
 
     async def _commit_positions(self) -> None:
         """Commit where the lane stands, past trailing markers: the lag becomes 0."""
@@ -265,12 +356,49 @@ class _LaneSession:
         place = Partition(record.topic, record.partition)
         return place != self._state_input and self.markers[place].is_suspect
 
-    def _up_to_suspect(self) -> Sequence[Record]:
-        """Return the pending records before the first suspect of another input."""
+    async def _take_free(self, throttled: ThrottledInputs) -> Sequence[Record]:
+        """Return the records that do not wait for the rate, and put them before those that do. If
+        there are none: fetch of the other inputs, or wait a moment."""
+        holds, pending = throttled.holds, self._pending
+        free = [record for record in pending if not holds(record.topic)]
+        if not free:
+            places = self._port.positions()
+            others = [place for place in places if not holds(place.topic)]
+            free = [*await self._fetch(wait=False, among=others)] if others else []
+            if not free:
+                if self._work.throttle is not None and self._work.throttle.asks_for_ends():
+                    await self._port.ends()
+                known = [s for s in (throttled.seconds, self._wake_in()) if s is not None]
+                await self._port.wait(min(known, default=None))
+                await self._write_waiting()
+                return ()
+        self._pending = [*free, *(record for record in pending if holds(record.topic))]
+        return free
+
+    async def _take_orders(self, state_input: Partition) -> Sequence[Record]:
+        """Return the records of the state input that can be had at once, and put them before those
+        of the other inputs."""
+        pending = self._pending
+        orders = [record for record in pending if record.topic == state_input.topic]
+        if not orders:
+            orders = [*await self._fetch(wait=False, among=[state_input])]
+        others = [record for record in pending if record.topic != state_input.topic]
+        self._pending = [*orders, *others]
+        return orders
+
+    async def _write_waiting(self) -> None:
+        """Write what the work has to write while events wait for the rate."""
+        throttle = self._work.throttle
+        done = None if throttle is None else throttle.on_wait()
+        if done is not None:
+            await self._commit(done, {})
+
+    def _up_to_suspect(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Return those of the records before the first suspect of another input."""
         state_input = self._state_input
         if any(marker.is_suspect for p, marker in self.markers.items() if p != state_input):
-            return list(takewhile(lambda record: not self._is_suspect(record), self._pending))
-        return self._pending
+            return list(takewhile(lambda record: not self._is_suspect(record), records))
+        return records
 
     def _untested_of(self, records: Sequence[Record]) -> Set[Partition]:
         """Return the inputs of these records of which this session has settled nothing yet."""
@@ -292,26 +420,23 @@ class _LaneSession:
         done = await self._work.close()
         if not self._is_open:  # it never opened: there is no producer to write with
             await self._port.force_close()
-        elif await self.clear_marker(done.writes if done else {}) and done is not None:
-            self._work.on_commit(done)
-            self._observer.batch_committed(done, 0)
+        else:
+            await self.clear_marker(done)
 
-    async def clear_marker(self, writes: PartitionWrites | None = None) -> bool:
-        """Remove our marker, because we end in good order, and write `writes`. Return True if that
-        was committed. If it fails the marker stays, and the next owner handles a few events with
-        care."""
+    async def clear_marker(self, done: BatchResult | None = None) -> None:
+        """Remove our marker, because we end in good order, and write what is `done`. If it fails
+        the marker stays, and the next owner handles a few events with care."""
         if self._in_transaction:
             # Its outcome is unknown: the offsets that we remember may be behind Kafka's.
             await self._port.force_close()
-            return False
-        if not (self._own_marker_written or writes):
-            return False
+            return
         try:
-            await self._transact(writes or {}, {})
+            if done is not None and (done.writes or self._own_marker_written):
+                await self._commit(done, {})
+            elif self._own_marker_written:
+                await self._transact({}, {})
         except (FencedError, OutcomeUnknownError, WriteRejectedError, LaneStoppedError):
             await self._port.force_close()
-            return False
-        return True
 
     async def _settle(self, done: BatchResult) -> None:
         """Commit a result with the offsets behind the records that it settles."""
@@ -322,13 +447,20 @@ class _LaneSession:
             else dict(self._port.positions())
         )
         tested = self._untested_of(settled)
-        await self._transact(done.writes, offsets)
+        await self._commit(done, offsets, len(settled))
         self._untested -= tested
-        self._committed(done, len(settled))
-
-    def _committed(self, done: BatchResult, records: int) -> None:
         self.settled_something = True
-        self._work.on_commit(done)
+
+    async def _commit(
+        self,
+        done: BatchResult,
+        offsets: Mapping[Partition, int],
+        records: int = 0,
+        eased: Mapping[Partition, CrashMarker] | None = None,
+    ) -> None:
+        """Commit a result of the work, which settles so many records, and tell the work."""
+        placed = await self._transact(done.writes, offsets, eased=eased, placed=done.placed)
+        self._work.on_commit(done, placed)
         self._observer.batch_committed(done, records)
 
     async def _transact(
@@ -337,8 +469,10 @@ class _LaneSession:
         offsets: Mapping[Partition, int],
         started: Mapping[Partition, CrashMarker] | None = None,
         eased: Mapping[Partition, CrashMarker] | None = None,
-    ) -> None:
-        """Write one transaction; nothing but produce and offsets happens inside.
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
+        """Write one transaction; nothing but produce and offsets happens inside. Return the offsets
+        of what was written into the partitions `placed`.
 
         `started`: markers to write before events are handled; this session goes on with those that
         were valid before. `eased`: markers that are valid from now on.
@@ -353,7 +487,7 @@ class _LaneSession:
         markers |= {p: marker for p, marker in (eased or {}).items() if p in markers}
         self._in_transaction = True
         await self._port.begin()
-        await self._port.send(
+        found = await self._port.send(
             writes,
             {
                 p: CommittedOffset(
@@ -364,8 +498,10 @@ class _LaneSession:
                 )
                 for p, o in offsets.items()
             },
+            placed,
         )
         await self._port.commit()
         self._in_transaction = False
         self.offsets, self.markers = offsets, markers
         self._own_marker_written = started is not None
+        return found

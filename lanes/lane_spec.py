@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,10 @@ from farandole.lanes.lane_work import LaneWork
 
 def _never() -> bool:
     return False
+
+
+async def _nothing_to_read() -> None:
+    pass
 
 
 def _unwrapped(port: LanePort) -> LanePort:
@@ -71,7 +75,13 @@ class LaneSpec:
     """While it returns True the lanes take no event, and keep their partitions."""
     state_room: StateRoom | None = None
     """Says when a lane may read its state; None: at any time."""
+    catch_up: Callable[[], Awaitable[object]] = _nothing_to_read
+    """Awaited each time that a lane opens, after the fence: it reads what the lane must know before
+    it takes an event. Raises BrokerError if that cannot be read."""
     wrap_port: Callable[[Any], LanePort] = _unwrapped
     """Wraps the Kafka port of each lane: a test breaks the protocol on purpose with it."""
     observer: Callable[[int], LaneObserver] = _unobserved
     """Makes the observer of the lane with this index."""
+    pipeline: str = ""
+    """In metrics, the pipeline of the stage whose lanes these are; empty for those of a service."""
+    stage: str = ""

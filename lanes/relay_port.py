@@ -55,7 +55,7 @@ class RelayPort:
         """Return, by input, the first offset that is not handed over."""
         return {p: held[0].offset if held else reached[p] for p, held in self._held.items()}
 
-    async def fetch(self, *, wait: bool = True) -> Sequence[Record]:
+    async def fetch(self, *, wait: bool = True, at_most: float | None = None) -> Sequence[Record]:
         outputs, raw = self._outputs, self._outputs.raw
         settled = self._handed_over(self._port.positions())  # the lane has settled what it has
         outputs.settle(settled)
@@ -65,7 +65,7 @@ class RelayPort:
             self._port.seek({raw: start})
         idle = [partition for partition, held in self._held.items() if not held]
         has_more = any(self._held.values()) and not self._is_blocked
-        await self._read([raw, *idle], wait=wait and not has_more)
+        await self._read([raw, *idle], wait=wait and not has_more, at_most=at_most)
         if not any(self._held.values()):
             if outputs.are_waiting:  # for events that are not there: nobody can have handled them
                 outputs.judge(await self._port.ends())
@@ -84,8 +84,10 @@ class RelayPort:
         self._is_blocked = not found
         return found
 
-    async def _read(self, partitions: Collection[Partition], *, wait: bool) -> None:
-        for record in await self._port.fetch(wait=wait, only=partitions):
+    async def _read(
+        self, partitions: Collection[Partition], *, wait: bool, at_most: float | None = None
+    ) -> None:
+        for record in await self._port.fetch(wait=wait, at_most=at_most, only=partitions):
             place = Partition(record.topic, record.partition)
             if place == self._outputs.raw:
                 self._outputs.add(record)

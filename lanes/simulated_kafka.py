@@ -34,6 +34,7 @@ from farandole.lanes.lane_port import (
     LaneStoppedError,
     OffsetLostError,
     OutcomeUnknownError,
+    PlacedOffsets,
     StateTables,
 )
 
@@ -224,15 +225,18 @@ class SimulatedKafka:
 
     def produce(
         self, transactional_id: str, epoch: int, partition: Partition, out: Sequence[OutgoingRecord]
-    ) -> None:
+    ) -> range:
+        """Write records in the open transaction and return their offsets."""
         transaction = self._current(transactional_id, epoch)
         if not self.exists(partition):
             raise OutcomeUnknownError(f"{partition} does not exist")  # so a client asks on and on
         log = self.log(partition)
+        start = len(log)
         transaction.touched.add(partition)
-        self._unstable.setdefault(partition, {}).setdefault(transaction, len(log))
+        self._unstable.setdefault(partition, {}).setdefault(transaction, start)
         now = self.clock()
         log.extend(_LogEntry(o, transaction, now) for o in out)
+        return range(start, len(log))
 
     def add_offsets(
         self,
@@ -310,6 +314,10 @@ def _decode(entry: _LogEntry, partition: Partition, offset: int) -> Record:
     return entry.decoded
 
 
+async def _nothing_to_read() -> None:
+    pass
+
+
 @dataclass(slots=True)
 class SimulatedPort:
     """`farandole.lanes.lane_port.LanePort` over a SimulatedKafka."""
@@ -330,8 +338,14 @@ class SimulatedPort:
     """True once the lane wants its worker to join the group again."""
     known_topics: Callable[[], Mapping[str, KnownTopic]] = dict
     """Returns what the host of the lane knows now of the input topics."""
+    is_paused: Callable[[], bool] = bool
+    """Returns True while the lane is to take no event."""
     step: TakeStep = simulation_step
     """Takes each step of this port; by default the driver of the lane's coroutine does."""
+    catch_up: Callable[[], Awaitable[object]] = _nothing_to_read
+    """As that of a `farandole.lanes.lane_spec.LaneSpec`."""
+    waits_at_most: float | None = None
+    """What the last call of `wait`, or of `fetch` that waited, has said."""
     _epoch: int = -1
     _positions: dict[Partition, int] = field(default_factory=dict)
     _topic_ids: dict[str, str] = field(default_factory=dict)
@@ -348,6 +362,7 @@ class SimulatedPort:
         await self.step("fenced")
 
     async def read_state(self) -> StateTables:
+        await self.catch_up()
         tables = {}
         for partition in self.state:
             await self.step("table")
@@ -378,15 +393,15 @@ class SimulatedPort:
         return {p: c for p, c in found.items() if c is not None}
 
     async def offsets_of(self, group: str) -> Mapping[Partition, int | None]:
-        await simulation_step("offsets?")
+        await self.step("offsets?")
         found = {p: self.kafka.offsets.get((group, p)) for p in self.inputs}
-        await simulation_step("offsets!")
+        await self.step("offsets!")
         return {p: committed and committed.offset for p, committed in found.items()}
 
     async def ends(self) -> Mapping[Partition, int]:
-        await simulation_step("ends?")
+        await self.step("ends?")
         found = {p: len(self.kafka.log(p)) for p in self.inputs}
-        await simulation_step("ends!")
+        await self.step("ends!")
         return found
 
     def seek(self, offsets: Mapping[Partition, int]) -> None:
@@ -394,19 +409,30 @@ class SimulatedPort:
 
     async def wait_if_paused(self) -> bool:
         self._require_known_topics()
-        return False
+        if not self.is_paused():
+            return False
+        await self.wait()
+        self.raise_if_stopping()
+        return True
 
     def _require_known_topics(self) -> None:
         _require_none(find_changed_topic(self.inputs, self.known_topics(), self._topic_ids))
 
-    async def wait(self) -> None:
+    async def wait(self, at_most: float | None = None) -> None:
+        self.waits_at_most = at_most
         with suppress(Exception):  # no request, so no error
             await self.step("wait")
 
     async def fetch(
-        self, *, wait: bool = True, only: Collection[Partition] | None = None
+        self,
+        *,
+        wait: bool = True,
+        at_most: float | None = None,
+        only: Collection[Partition] | None = None,
     ) -> Sequence[Record]:
         self.raise_if_stopping()
+        if wait:
+            self.waits_at_most = at_most
         await self.step("fetch" if wait else "fetch what is there")
         self.raise_if_stopping()
         fetched: list[Record] = []
@@ -427,6 +453,12 @@ class SimulatedPort:
             fetched += records
         return fetched
 
+    def unread(self) -> Mapping[Partition, int]:
+        return {
+            place: max(0, self.kafka.last_stable_offset(place) - position)
+            for place, position in self._positions.items()
+        }
+
     def positions(self) -> Mapping[Partition, int]:
         return dict(self._positions)
 
@@ -435,11 +467,17 @@ class SimulatedPort:
         self.kafka.begin(self.transactional_id, self._epoch)
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
+        found: dict[Partition, Sequence[int]] = {}
         for partition, out in writes.items():
             await self.step("produce")
-            self.kafka.produce(self.transactional_id, self._epoch, partition, out)
+            offsets_of = self.kafka.produce(self.transactional_id, self._epoch, partition, out)
+            if partition in placed:
+                found[partition] = offsets_of
             await self.step("produced")
         await self.step("offsets")
         misled, self.is_misled = self.is_misled, False
@@ -449,6 +487,7 @@ class SimulatedPort:
             self.transactional_id, self._epoch, self.group, offsets, self.generation
         )
         await self.step("offsets sent")
+        return found
 
     async def commit(self) -> None:
         await self.step("commit")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from farandole.events.alert_record import Alert
+from farandole.events.alert_tracker import AlertTracker
 from farandole.events.next_step import CommandLine, NextStep, plain_command_line
 from farandole.events.run_row import RunRow, in_flight
+from farandole.events.schedule_origin import origin_text
 from farandole.ledger.stage_alerts import AlertCondition
 
 _MAX_NAMED_EDGES = 5
+
+
+def condition_tracker(
+    command_line: CommandLine = plain_command_line,
+) -> AlertTracker[AlertCondition]:
+    """Return the tracker of the ledger's alerts with these texts. `command_line` writes the
+    commands that they suggest."""
+    return AlertTracker(
+        lambda condition: firing_text(condition, command_line), resolved_text, unwatched_text
+    )
 
 
 def firing_text(condition: AlertCondition, command_line: CommandLine = plain_command_line) -> str:
@@ -30,6 +43,9 @@ def firing_text(condition: AlertCondition, command_line: CommandLine = plain_com
         case "stage.lost" | "topic.changed":
             assert condition.step is not None  # both have one
             return f"{condition.detail}; {condition.step.text(command_line)}"
+        case "control.unread" | "control.unfit" | "switch.ended" | "schedule.overdue":
+            step = condition.step
+            return condition.detail + (f"; {step.text(command_line)}" if step is not None else "")
         case "ledger.lags":
             return (
                 f"the ledger lags: entries older than {condition.age:g} s are unread ({unread});"
@@ -52,14 +68,22 @@ def resolved_text(condition: AlertCondition) -> str:
             return f"`{stage}` has all of its offsets again"
         case "topic.changed":
             return f"the topic of {condition.key.rpartition('/')[2]} is as its version says"
+        case "control.unread" | "control.unfit" | "switch.ended":
+            return f"no longer so: {condition.detail}"
+        case "schedule.overdue":
+            target = f"`{condition.schedule}` is" if condition.schedule else "others are"
+            detail = f"; {condition.detail}" if condition.detail else ""
+            return f"{target} no longer overdue{detail}"
         case "ledger.lags":
             return "the ledger has caught up"
 
 
-def unwatched_text(firing: str) -> str:
-    """Return the text of an alert that is resolved because its condition is measured no longer.
-    `firing` is the text with which it fired."""
-    return f"watched no more: {firing}"
+def unwatched_text(firing: Alert) -> str:
+    """Return the text of an alert that is resolved because its condition is there no longer.
+    `firing` is the alert as it fired."""
+    if firing.kind in ("control.unread", "control.unfit", "switch.ended"):
+        return f"no longer so: {firing.text}"
+    return f"watched no more: {firing.text}"
 
 
 def late_run_text(row: RunRow) -> str:
@@ -67,7 +91,9 @@ def late_run_text(row: RunRow) -> str:
     assert row["root"] is not None
     waiting = sorted(name for name, edge in row["edges"].items() if in_flight(edge))
     edges = f"; in flight: {', '.join(waiting[:_MAX_NAMED_EDGES])}" if waiting else ""
-    return f"run {row['run']} is not complete within {row['root'].get('within', 0):g} s{edges}"
+    origin = origin_text(row["root"])
+    of = f" of the schedule {origin}" if origin else ""
+    return f"run {row['run']}{of} is not complete within {row['root'].get('within', 0):g} s{edges}"
 
 
 def late_run_resolved_text(row: RunRow) -> str:

@@ -8,6 +8,9 @@ from math import isfinite
 from typing import Any
 
 from farandole.events import ledger_entry
+from farandole.events.canary_counts import is_valid_canary
+from farandole.events.control_generations import are_generations
+from farandole.events.flag_counts import are_flag_counts
 from farandole.events.ledger_entry import HASH_MASK, LedgerEntry
 from farandole.events.outcome import RECORDED
 from farandole.events.record_time import MAX_TIME_MS
@@ -33,7 +36,19 @@ def parse_entry(
     parts = [part for part in found["runs"] if _is_valid(_is_valid_part, part)]
     for _ in range(len(found["runs"]) - len(parts)):
         on_bad_part()
-    return {**found, "runs": parts}
+    entry: LedgerEntry = {**found, "runs": parts}
+    if "controls" in entry and not are_generations(entry["controls"]):
+        del entry["controls"]
+        on_bad_part()
+    if "profiles" in entry:
+        deltas = [each for each in entry["profiles"] if _is_valid(_is_valid_delta, each)]
+        for _ in range(len(entry["profiles"]) - len(deltas)):
+            on_bad_part()
+        entry["profiles"] = deltas
+    if "canary" in entry and not is_valid_canary(entry["canary"]):
+        del entry["canary"]
+        on_bad_part()
+    return entry
 
 
 def _is_valid(check: Callable[[Any], bool], found: Any) -> bool:
@@ -52,6 +67,7 @@ def _has_valid_fields(entry: Any) -> bool:
         and _is_int_within(entry["at"], 0, MAX_TIME_MS)
         and _is_seconds(entry["seconds"])
         and type(entry.get("proven", True)) is bool
+        and type(entry.get("profiles", [])) is list
     )
 
 
@@ -64,6 +80,28 @@ def _is_valid_part(part: Any) -> bool:
         and all(_is_name(t) and _is_valid_consumed(c) for t, c in part["in"].items())
         and all(_is_name(t) and _is_valid_emitted(e) for t, e in part["out"].items())
         and ("root" not in part or _is_valid_root(part["root"]))
+        and ("flags" not in part or are_flag_counts(part["flags"]))
+    )
+
+
+def _is_valid_delta(delta: Any) -> bool:
+    """Check all but the statistics in it: whoever folds them checks those."""
+    run, window = delta.get("run"), delta.get("window")
+    return (
+        _is_int_within(delta["version"], 0, _MAX_COUNT)
+        and _is_name(delta["event"])
+        and (delta["stage"] == "" or _is_name(delta["stage"]))
+        and (run is None) != (window is None)
+        and (run is None or (type(run) is str and 0 < len(run) <= _MAX_RUN_LENGTH))
+        and (
+            window is None
+            or (
+                _is_int_within(window, 0, MAX_TIME_MS)
+                and _is_int_within(delta["until"], window, MAX_TIME_MS)
+            )
+        )
+        and _is_int_within(delta.get("mended", 0), 0, _MAX_COUNT)
+        and all(type(delta.get(name, {})) is dict for name in ("profile", "died", "keys", "checks"))
     )
 
 
@@ -101,7 +139,13 @@ def _is_valid_root(root: Any) -> bool:
         and _is_seconds(root.get("fail_above", 0))
         and type(root.get("again", "")) is str
         and len(root.get("again", "")) <= _MAX_RUN_LENGTH
+        and _is_short_text(root.get("schedule", ""))
+        and _is_short_text(root.get("planned", ""))
     )
+
+
+def _is_short_text(text: Any) -> bool:
+    return type(text) is str and len(text) <= _MAX_NAME_LENGTH
 
 
 def _are_stage_names(names: Any) -> bool:

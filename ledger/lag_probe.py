@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
-from aiokafka import TopicPartition
 
 from farandole.broker.backoff import is_logged
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin, TopicMissingError
 from farandole.broker.consumer_lag import (
-    UnreadRanges,
-    partition_lag,
+    InputLag,
+    has_older_unread,
     program_input_lag,
     stage_input_lag,
     total_unread,
+    unread_entries,
     unread_ranges,
     without_passed,
 )
@@ -30,8 +29,9 @@ from farandole.catalog.input_faults import (
     lost_inputs,
 )
 from farandole.catalog.topology_table import TopologyDecoder
+from farandole.events.ledger_entry import LEDGER_LAG_SECONDS
 from farandole.events.topology_version import Version
-from farandole.ledger.stage_alerts import LEDGER_LAG_SECONDS, LagSample, TopicSample
+from farandole.ledger.stage_alerts import LagSample, TopicSample
 
 log = structlog.get_logger()
 
@@ -43,6 +43,10 @@ class ProbeResult(NamedTuple):
 
     stages: Sequence[LagSample]
     topics: Sequence[TopicSample]
+    schedules: Mapping[bytes, bytes]
+    """The rows of `farandole.schedules`."""
+    schedulers: int
+    """Processes of the scheduler."""
 
 
 class LagProbe:
@@ -54,12 +58,18 @@ class LagProbe:
         settings: Settings,
         rows: Callable[[], Mapping[bytes, bytes]],
         is_wanted: Callable[[], bool],
+        read_schedules: Callable[[ClusterAdmin], Awaitable[Mapping[bytes, bytes]]],
+        is_drained: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`rows` returns the rows of `farandole.topology`. Nothing is measured while `is_wanted`
-        returns False."""
+        """`rows` returns the rows of `farandole.topology`, `read_schedules` reads those of
+        `farandole.schedules`. Nothing is measured while `is_wanted` returns False. `is_drained`
+        returns True for a pipeline whose roots wait: they are not late, and nobody needs to work on
+        them."""
         self._settings = settings
         self._rows = rows
         self._is_wanted = is_wanted
+        self._read_schedules = read_schedules
+        self._is_drained = is_drained
         self._latest: ProbeResult | None = None
         self._decoder = TopologyDecoder()
 
@@ -87,7 +97,7 @@ class LagProbe:
     async def _probe_all(self, admin: ClusterAdmin) -> ProbeResult:
         versions = self._decoder.decode(self._rows()).newest_versions()
         if not versions:
-            return ProbeResult((), ())
+            return ProbeResult((), (), {}, 0)
         stages: list[LagSample] = []
         topics: list[TopicSample] = []
         existing = await ExistingTopics.read(admin, versions)
@@ -102,7 +112,9 @@ class LagProbe:
             ]
         ledger = await self._probe_ledger(admin)
         stages += [ledger._replace(pipeline=v.pipeline) for v in versions]
-        return ProbeResult(stages, topics)
+        schedules = await self._read_schedules(admin)
+        schedulers = await admin.count_members(self._settings.names.scheduler_group)
+        return ProbeResult(stages, topics, schedules, schedulers)
 
     async def _probe_stage(
         self,
@@ -115,8 +127,9 @@ class LagProbe:
         try:
             lags = await stage_input_lag(admin, names, version, stage)
             lost = await lost_inputs(admin, lags, changed)
-            unread = await unread_ranges(admin, lags)
-            old = age is not None and await _has_older_unread(admin, unread, age)
+            waiting = version.roots() if self._is_drained(version.pipeline) else ()
+            unread = await unread_ranges(admin, without_roots(lags, waiting))
+            old = age is not None and await has_older_unread(admin, unread, age)
         except TopicMissingError:
             return LagSample(version.pipeline, stage, 0, 0, age=age, measured=False, lost="")
         members = await admin.count_members(names.stage_group(version.pipeline, stage))
@@ -156,26 +169,19 @@ class LagProbe:
 
     async def _probe_ledger(self, admin: ClusterAdmin) -> LagSample:
         names = self._settings.names
-        width = (await admin.topics([names.ledger_topic])).get(names.ledger_topic, 0)
-        if not width:
+        unread = await unread_entries(admin, names)
+        if unread is None:
             return LagSample("", None, 0, 0, age=LEDGER_LAG_SECONDS, measured=False)
-        partitions = {TopicPartition(names.ledger_topic, index): "" for index in range(width)}
-        unread = await unread_ranges(
-            admin, await partition_lag(admin, names.bookkeeper_group, partitions)
-        )
         return LagSample(
             "",
             None,
             1,
             total_unread(unread),
-            await _has_older_unread(admin, unread, LEDGER_LAG_SECONDS),
+            await has_older_unread(admin, unread, LEDGER_LAG_SECONDS),
             LEDGER_LAG_SECONDS,
         )
 
 
-async def _has_older_unread(admin: ClusterAdmin, unread: UnreadRanges, age: float) -> bool:
-    """Return True if an unread record is older than `age` seconds."""
-    if not unread:
-        return False
-    younger = await admin.offsets_at(list(unread), int((time.time() - age) * 1000))
-    return any(first < younger[tp] for tp, (first, _) in unread.items())
+def without_roots(lags: Sequence[InputLag], roots: Collection[str]) -> list[InputLag]:
+    """Return the lags of other event types than these roots, which wait."""
+    return [each for each in lags if each.event_type not in roots]

@@ -29,6 +29,7 @@ def _build_alert(row: RunRow, text: str, state: str) -> Alert:
             "key": f"{row['pipeline']}/run/{row['run']}",
             "pipeline": row["pipeline"],
             "run": row["run"],
+            "schedule": None if row["root"] is None else row["root"].get("schedule"),
             "text": text,
             "since": datetime.fromtimestamp(since / 1000, UTC),
             "state": state,

@@ -14,7 +14,11 @@ from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.run_row import RunRow
 from farandole.ledger.run_fold import count_settled_events, fold_part
 
-_CLOCK_FIELD = "late"
+_OTHER_FIELDS = ("late", "throttled", "checks", "gates")
+"""Fields that entries alone do not decide: the clock does, and verdicts come from profiles and from
+the runs before."""
+_ADDED_FIELDS = ("controls", "flags")
+"""What a bookkeeper of an earlier release leaves out of a row."""
 
 
 class RowMismatch(NamedTuple):
@@ -31,7 +35,12 @@ class RowMismatch(NamedTuple):
         if self.row is None or self.refolded is None:
             return []
         edges = _differing_fields(self.row["edges"], self.refolded["edges"])
-        return edges or [f for f in _differing_fields(self.row, self.refolded) if f != _CLOCK_FIELD]
+        missing = [f for f in _ADDED_FIELDS if f not in self.row]
+        return edges or [
+            f
+            for f in _differing_fields(self.row, self.refolded)
+            if f not in (*_OTHER_FIELDS, *missing)
+        ]
 
 
 class RefoldCheck:

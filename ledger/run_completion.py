@@ -14,6 +14,7 @@ The first prefix of a run's entries in which every edge balances proves that the
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Literal
 
 from farandole.events.run_row import (
@@ -21,6 +22,7 @@ from farandole.events.run_row import (
     count_distinct_events,
     edge_version,
     edges_balance,
+    in_flight,
     split_edge_name,
 )
 
@@ -74,11 +76,20 @@ def is_proven(row: RunRow) -> bool:
 
 def completion_deadline(row: RunRow) -> int | None:
     """Return when the run should be complete, in milliseconds of the epoch; None if nothing is
-    expected of it."""
+    expected of it. It has its time anew after a throttle has used it up."""
     root = row["root"]
     if root is None or "within" not in root:
         return None
-    return row["opened"] + round(root["within"] * 1000)
+    return max(row["opened"], row.get("throttled", 0)) + round(root["within"] * 1000)
+
+
+def waits_in(row: RunRow, stages: Set[tuple[str, str]]) -> bool:
+    """Return True if an event of the run waits in one of these stages: pairs of a pipeline and a
+    stage."""
+    return any(
+        in_flight(edge) and (row["pipeline"], split_edge_name(name)[1]) in stages
+        for name, edge in row["edges"].items()
+    )
 
 
 def is_overdue(row: RunRow, at: int) -> bool:

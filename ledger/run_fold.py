@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import cast
 
+from farandole.events.control_generations import are_generations, united_generations
+from farandole.events.flag_counts import with_stage_counts
 from farandole.events.ledger_entry import (
     HASH_MASK,
     ConsumedCounts,
@@ -71,6 +73,13 @@ def fold_part(
         if not entry.get("proven", True):
             edge["proven"] = False
             new["format"] = UNPROVEN_ROW_FORMAT
+    if "flags" in part:
+        new["flags"] = with_stage_counts(new.get("flags", {}), entry["stage"], part["flags"])
+    if "controls" in entry:
+        known = new.get("controls", [])
+        new["controls"] = united_generations(
+            known if are_generations(known) else [], entry["controls"]
+        )
     new["last"] = max(new["last"], at)
     return new, update_status(new, at, first=row is None)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -20,7 +20,12 @@ import structlog
 from farandole.events.ledger_entry import LedgerEntry, RunPart
 from farandole.events.record_time import MAX_TIME_MS
 from farandole.events.run_row import RunRow, parse_run_row
-from farandole.ledger.run_completion import CLOSING, RunTransition, completion_deadline
+from farandole.ledger.run_completion import (
+    CLOSING,
+    RunTransition,
+    completion_deadline,
+    waits_in,
+)
 from farandole.ledger.run_fold import fold_part
 
 RUN_RETENTION_MS = 7 * 86_400_000  # the retention of the ledger itself
@@ -167,9 +172,26 @@ class RunStore:
             transition if _TRANSITION_RANK[transition] > _TRANSITION_RANK[before] else before,
         )
 
-    def mark_late(self, now: int) -> Iterator[RunRow]:
-        """Mark the open runs that should be complete by now as late, and yield each of them
-        once."""
+    def is_closed(self, run: str) -> bool:
+        """Return True if a run is known, and has ended."""
+        row = self[run.encode()]
+        return row is not None and row["closed"] is not None
+
+    def changed_runs(self) -> list[RunRow]:
+        """Return the runs that have changed since changes were taken last; what is set in their
+        rows is written with them."""
+        return [row for row, _ in self._changed.values()]
+
+    def closing_runs(self) -> list[RunRow]:
+        """Return the runs that have ended since changes were taken last."""
+        return [row for row, transition in self._changed.values() if transition in CLOSING]
+
+    def mark_late(
+        self, now: int, throttled: Set[tuple[str, str]] = frozenset()
+    ) -> Iterator[RunRow]:
+        """Mark the open runs that should be complete by now as late, and yield each of them once.
+        `throttled`: pairs of a pipeline and a stage whose throttle holds events back now. A run
+        with an event there is not late, and gets its time anew."""
         if len(self._deadlines) > 2 * len(self._open) + 1000:
             self._deadlines = [(at, run) for at, run in self._deadlines if run in self._open]
             heapify(self._deadlines)
@@ -181,6 +203,11 @@ class RunStore:
                 transition: RunTransition = (
                     self._changed[run][1] if run in self._changed else "progressed"
                 )
+                if throttled and waits_in(row, throttled):
+                    excused: RunRow = {**row, "throttled": now}
+                    self._changed[run] = excused, transition
+                    self._schedule_deadline(run, excused)
+                    continue
                 late: RunRow = {**row, "late": True}
                 self._changed[run] = late, transition
                 yield late

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Literal, NamedTuple
 
 from farandole.catalog.input_faults import lost_input_step
 from farandole.events.next_step import NextStep
 
-LEDGER_LAG_SECONDS = 60.0
-"""The ledger lags if an entry is unread for longer than this."""
 FIRE_AFTER_MS = 15_000
 """How long a stage may be without a worker before the alert fires; a restart takes seconds."""
 LOST_AFTER_MS = 5_000
@@ -31,6 +29,8 @@ class LagSample(NamedTuple):
     """Something unread is older than `age`."""
     age: float | None = None
     """The age that is allowed, in seconds; None if unread events may have any age."""
+    throttled: bool = False
+    """Its throttle holds events back: they are not late."""
     measured: bool = True
     """False if Kafka did not give the numbers, so that nothing is known."""
     lost: str | None = None
@@ -50,7 +50,10 @@ class TopicSample(NamedTuple):
     """What a person can do about it."""
 
 
-ConditionKind = Literal["stage.unworked", "stage.age", "stage.lost", "topic.changed", "ledger.lags"]
+ConditionKind = Literal[
+    "stage.unworked", "stage.age", "stage.lost", "topic.changed", "ledger.lags", "control.unread",
+    "control.unfit", "switch.ended", "schedule.overdue",
+]  # fmt: skip
 """The kinds of alerts that a condition can raise."""
 
 
@@ -74,11 +77,12 @@ class AlertCondition(NamedTuple):
     age: float | None
     """The age that is allowed, in seconds; None if unread events may have any age."""
     detail: str = ""
-    """What is lost or changed, as text."""
+    """What is lost, changed or without effect, as text."""
     step: NextStep | None = None
     """What a person can do about that."""
     program: str = ""
     """The consumer group, if it is about the program of a relayed stage."""
+    schedule: str | None = None
 
 
 def topic_conditions(samples: Iterable[TopicSample]) -> Iterator[AlertCondition]:
@@ -89,6 +93,15 @@ def topic_conditions(samples: Iterable[TopicSample]) -> Iterator[AlertCondition]
         yield _condition(name, "topic.changed", sample, bool(each.change), LOST_AFTER_MS)._replace(
             detail=each.change or "", step=each.step
         )
+
+
+def with_throttles(
+    samples: Iterable[LagSample], throttled: Set[tuple[str, str]]
+) -> Iterator[LagSample]:
+    """Yield the samples, with those marked whose stage is throttled. `throttled`: pairs of a
+    pipeline and a stage."""
+    for each in samples:
+        yield each._replace(throttled=(each.pipeline, each.stage) in throttled)
 
 
 def alert_conditions(samples: Iterable[LagSample]) -> Iterator[AlertCondition]:
@@ -108,7 +121,8 @@ def alert_conditions(samples: Iterable[LagSample]) -> Iterator[AlertCondition]:
             yield lost._replace(detail=each.lost, step=lost_input_step(each.stage))
         if each.age is not None:
             # If there is no worker, `stage.unworked` fires for that; this alert stays as it is.
-            is_behind = each.has_old if each.members or not each.has_old else None
+            is_old = each.has_old and not each.throttled
+            is_behind = is_old if each.members or not is_old else None
             yield _stage_condition("age", "stage.age", each, is_behind, 0)
 
 

@@ -31,6 +31,7 @@ class EntryMeasure(NamedTuple):
     """The age of the oldest event when it was settled, in seconds."""
     parked: int = 0
     """Events that began to wait for a retry, minus those whose retry has begun. Can be negative."""
+    bypassed: int = 0
 
 
 def measure_entry(value: bytes | None, now: int) -> EntryMeasure | None:

@@ -14,8 +14,6 @@ from aiohttp import web
 
 from farandole.broker.broker_errors import BrokerError
 from farandole.events.network_address import host_port
-from farandole.monitor.faust_app import MonitorApp
-from farandole.monitor.lag_watchdog import LagStatus
 from farandole.monitor.monitor_state import MonitorState, staleness_reason
 
 ADDRESS_FILE = Path(".farandole") / "monitor.json"
@@ -26,9 +24,10 @@ class PortTakenError(BrokerError):
     """The monitor cannot listen at its address."""
 
 
-def figures_document(counting: MonitorApp | None, lag: LagStatus, now: float) -> dict[str, Any]:
+def figures_document(state: MonitorState, now: float) -> dict[str, Any]:
     """Return all figures, and why they are out of date, if they are. `now` is in seconds of the
     epoch."""
+    counting, lag = state.counting, state.lag
     reason = staleness_reason(counting, lag, now)
     found = (
         counting.window_store.stage_figures(now)
@@ -51,6 +50,16 @@ def figures_document(counting: MonitorApp | None, lag: LagStatus, now: float) ->
             {"pipeline": pipeline, "stage": stage, "last": figures.last / 1000, **figures.spans}
             for (pipeline, stage), figures in found.items()
         ],
+        "throttled": [
+            {
+                "pipeline": pipeline,
+                "stage": stage,
+                "since": each.since / 1000,
+                "waiting": each.waiting,
+                "lanes": each.lanes,
+            }
+            for (pipeline, stage), each in sorted(state.throttled.current().items())
+        ],
     }
 
 
@@ -59,7 +68,7 @@ async def serve_http(folder: Path, host: str, port: int, state: MonitorState) ->
     """Answer requests, and yield the address, `http://host:port`. Raises PortTakenError."""
 
     async def figures(_: web.Request) -> web.Response:
-        return _json_response(figures_document(state.counting, state.lag, time.time()))
+        return _json_response(figures_document(state, time.time()))
 
     async def health(_: web.Request) -> web.Response:
         reason = staleness_reason(state.counting, state.lag, time.time())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from farandole.events.throttled_stages import ThrottledStages
 from farandole.monitor.faust_app import MonitorApp
 from farandole.monitor.lag_watchdog import PROBE_INTERVAL, LagStatus
 
@@ -22,6 +23,7 @@ class MonitorState:
 
     lag: LagStatus = field(default_factory=LagStatus)
     counting: MonitorApp | None = None
+    throttled: ThrottledStages = field(default_factory=lambda: ThrottledStages(None))
 
 
 class StalenessReason(NamedTuple):

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import structlog
 
+from farandole.broker.backoff import is_logged
 from farandole.broker.broker_errors import BrokerError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.share_watch import watch_shares
 from farandole.broker.topic_spec import TopicSpec
 from farandole.events.next_step import NextStep
 from farandole.monitor.committed_consumer import verify_read_committed
@@ -30,6 +32,7 @@ log = structlog.get_logger()
 DRAIN_SECONDS = 8.0  # how long Faust may take to end
 _START_SECONDS = 60.0  # how long Faust may take to start
 _LEDGER_POLL_SECONDS = 1.0  # between two searches for the ledger
+_SHARES_RETRY_SECONDS = 5.0
 _DATA_FOLDER = Path(".farandole") / "monitor"
 _CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
@@ -95,10 +98,9 @@ async def _wait_for_ledger(settings: Settings, state: MonitorState) -> tuple[str
     Return the id of the cluster, and the number of the ledger's partitions. Raises BrokerError."""
     is_logged = False
     async with ClusterAdmin.open(settings) as admin:
-        while not (partitions := (await admin.topics()).get(settings.names.ledger_topic)):
-            state.lag.failure = (
-                f"there is no topic {settings.names.ledger_topic} yet; `apply` creates it"
-            )
+        ledger = settings.names.ledger_topic
+        while not (partitions := (await admin.topics([ledger])).get(ledger)):
+            state.lag.failure = f"there is no topic {ledger} yet; `apply` creates it"
             if not is_logged:
                 log.warning("monitor.waiting", why=state.lag.failure)
                 is_logged = True
@@ -115,6 +117,7 @@ async def _run_app(
 ) -> None:
     app = counting.app
     watching = asyncio.create_task(watch_lag(settings, counting, state.lag))
+    throttles = asyncio.create_task(_watch_throttles(settings, state))
     starting = asyncio.create_task(_start_app(counting))
     crashed = asyncio.create_task(app._crashed.wait())
     try:
@@ -131,8 +134,23 @@ async def _run_app(
             reason = app.crash_reason
             raise FaustEndedError(f"Faust gave up: {type(reason).__name__}: {reason}")
     finally:
-        await _cancel_tasks(watching, starting, crashed)
+        await _cancel_tasks(watching, throttles, starting, crashed)
         await _stop_app(counting)
+
+
+async def _watch_throttles(settings: Settings, state: MonitorState) -> None:
+    """Keep up to date which stages are throttled, until cancelled."""
+    failures = 0  # in a row
+    while True:
+        try:
+            async with watch_shares(settings) as state.throttled:
+                failures = 0
+                await asyncio.Event().wait()  # until cancelled
+        except BrokerError as error:
+            failures += 1
+            if is_logged(failures):
+                log.warning("monitor.throttles_unread", why=str(error))
+            await asyncio.sleep(_SHARES_RETRY_SECONDS)
 
 
 async def _start_app(counting: MonitorApp) -> None:

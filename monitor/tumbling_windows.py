@@ -60,6 +60,7 @@ class Window:
     age: float = 0.0
     """Of the oldest event when it was settled, in seconds: the worst."""
     parked: int = 0
+    bypassed: int = 0
 
     def add(self, measure: EntryMeasure, offset: int) -> None:
         """Count an entry."""
@@ -72,6 +73,7 @@ class Window:
         self.filtered += measure.filtered
         self.cancelled += measure.cancelled
         self.parked += measure.parked
+        self.bypassed += measure.bypassed
         self.seconds += measure.seconds
         self.age = max(self.age, measure.age)
 
@@ -99,6 +101,7 @@ class SpanFigures(TypedDict):
     consumed: int
     emitted: int
     dead: int
+    bypassed: int
     dropped: int
     filtered: int
     cancelled: int
@@ -129,6 +132,7 @@ def span_figures(windows: Iterable[Window], ring: WindowRing, span: int, now: fl
         "consumed": round(consumed),
         "emitted": round(total("emitted")),
         "dead": round(total("dead")),
+        "bypassed": round(total("bypassed")),
         "dropped": round(total("dropped")),
         "filtered": round(total("filtered")),
         "cancelled": round(total("cancelled")),

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 MAX_ALERT_TEXT = 300  # characters
 MAX_ALERT_LANES = 1_000
 """A lane number beyond this is ignored; `topology.yaml` allows no more partitions."""
+MAX_FACTS = 8
+_MAX_FACT_LENGTH = 500  # characters
 _MAX_NAME_LENGTH = 100
 
 
@@ -31,6 +33,7 @@ class AlertView:
     stage: str
     """Empty if the alert is about the whole pipeline."""
     run: str
+    schedule: str
     lane: int | None
     """None if the alert is not about a single lane. The alerts of a stage's lanes share one
     fingerprint."""
@@ -39,6 +42,10 @@ class AlertView:
     title: str
     text: str
     fingerprint: str
+    facts: tuple[tuple[str, str], ...]
+    """What else people are to know, each with its name."""
+    usual_until: datetime | None
+    """When all was as usual last; None if that is not known."""
     firing: bool
     since: datetime
     time: datetime
@@ -65,6 +72,7 @@ class AlertView:
             pipeline=_clean_name(alert.pipeline),
             stage=stage,
             run=_clean_name(alert.run),
+            schedule=_clean_name(alert.schedule),
             lane=lane,
             error=alert.kind,
             title=text if len(text) <= MAX_TITLE_LENGTH else f"{text[: MAX_TITLE_LENGTH - 1]}…",
@@ -72,6 +80,11 @@ class AlertView:
             fingerprint=failure_fingerprint(
                 stage, alert.kind, alert.key if lane is None else "lanes"
             ),
+            facts=tuple(
+                (_clean_name(name), single_line(fact[:_MAX_FACT_LENGTH]))
+                for name, fact in alert.facts[:MAX_FACTS]
+            ),
+            usual_until=None if alert.usual_until is None else min(alert.usual_until, time),
             firing=alert.state == "firing",
             since=min(alert.since, time),
             time=time,

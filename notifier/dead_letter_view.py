@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
-from farandole.events.envelope import STRUCTURED_CONTENT_TYPE, UnreadableEventError
+from farandole.events.envelope import UnreadableEventError, is_in_structured_mode
 from farandole.events.failure_fingerprint import (
     FINGERPRINT_PATTERN,
     failure_fingerprint,
@@ -18,6 +18,7 @@ from farandole.events.failure_fingerprint import (
 from farandole.events.incident_record import IncidentSample
 from farandole.events.json_text import indent_json, parse_json, rewrite_json
 from farandole.events.personal_data_masking import PERSONAL_MASK, mask_personal, personal_values
+from farandole.events.personal_fields import PersonalFields
 from farandole.events.record import Record
 from farandole.events.record_time import past_time
 from farandole.events.safe_text import escape_harmful, single_line
@@ -32,21 +33,22 @@ _USED_HEADERS = frozenset(
     for name in ("error", "message", "version", "topic", "partition", "offset", "run")
 )
 
-PersonalSchema = Mapping[str, Any] | None
-SchemaLookup = Callable[[str, str, str, str], PersonalSchema]
-"""Takes pipeline, version, event type and topic; returns the JSON Schema of the event if it marks
-fields as personal, None otherwise."""
+FieldsLookup = Callable[[str, str, str, str], PersonalFields]
+"""Takes pipeline, version, event type and topic; returns what may be personal in the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
     """The parts of an event that must not be shown."""
 
-    schema: PersonalSchema
+    schema: Mapping[str, Any] | None
+    """The JSON Schema of the data; None if it marks nothing."""
     values: frozenset[str] = frozenset()
     hides_all: bool = False
     """True if the schema marks something as personal and the data do not fit the schema: then the
     personal values could be anywhere."""
+    hides_key: bool = False
+    """True if the key may be made of something personal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class DeadLetterView:
 
     @classmethod
     def from_record(
-        cls, record: Record, pipeline: str, stage: str, schema_lookup: SchemaLookup, now: datetime
+        cls, record: Record, pipeline: str, stage: str, fields_of: FieldsLookup, now: datetime
     ) -> DeadLetterView:
         """Return the view of any record in a dead-letter topic, also of one that no worker has
         written. One without a usable time, or with one after `now`, gets the time `now`."""
@@ -73,15 +75,14 @@ class DeadLetterView:
         error = single_line(account.get("error", ""))[:100] or "unknown"
         version = single_line(account.get("version", ""))[:100]
         event_type = _header_text(record, "ce_type")
-        schema = schema_lookup(pipeline, version, event_type, account.get("topic", ""))
-        is_structured = _header_text(record, "content-type").startswith(STRUCTURED_CONTENT_TYPE)
         secrets = _personal_data(
             record.value,
-            schema,
-            is_misplaced=is_structured or error == UnreadableEventError.published_name,
+            fields_of(pipeline, version, event_type, account.get("topic", "")),
+            is_misplaced=error == UnreadableEventError.published_name
+            or is_in_structured_mode(record),
         )
         message = account.get("message", "")
-        redacted = _redacted_text(message, secrets.values)
+        redacted = redacted_text(message, secrets.values)
         title = failure_title(redacted, error)
         written_fingerprint = (
             _header_text(record, f"{DEAD_HEADER_PREFIX}fingerprint") if redacted == message else ""
@@ -117,26 +118,28 @@ def build_sample(letter: DeadLetterView) -> IncidentSample:
         offset=_parsed_offset(account.get("offset", "")),
         run=single_line(account.get("run", ""))[:40],
         key=_sample_key(record.key, secrets),
-        message=escape_harmful(_redacted_text(message, secrets.values)),
+        message=escape_harmful(redacted_text(message, secrets.values)),
         data=_sample_data(record.value, secrets),
         failed=letter.time,
     )
 
 
 def _personal_data(
-    value: bytes | None, schema: PersonalSchema, *, is_misplaced: bool
+    value: bytes | None, fields: PersonalFields, *, is_misplaced: bool
 ) -> PersonalData:
     """Return the parts that must not be shown. `is_misplaced` is True if the data are not where the
     schema expects them."""
+    schema, hides_key = fields
     if schema is None:
-        return PersonalData(None)
+        return PersonalData(None, hides_key=hides_key)
     content = _parsed_json(value)
     if content is None or is_misplaced:
-        return PersonalData(schema, hides_all=True)
+        return PersonalData(schema, hides_all=True, hides_key=hides_key)
     # A number may be in a message as in the data or as in the text: 19.99, 19.990.
     as_written = json.loads(value or b"", parse_float=str, parse_int=str)
     secrets = personal_values(content, schema) | personal_values(as_written, schema)
-    return PersonalData(schema, frozenset(v for v in secrets if len(v) >= _MIN_REDACTED_LENGTH))
+    found = frozenset(v for v in secrets if len(v) >= _MIN_REDACTED_LENGTH)
+    return PersonalData(schema, found, hides_key=hides_key)
 
 
 def _parsed_json(value: bytes | None) -> Any:
@@ -190,12 +193,13 @@ def _sample_key(key: bytes | None, secrets: PersonalData) -> str | None:
     text = key.decode(errors="backslashreplace")
     return (
         PERSONAL_MASK
-        if secrets.hides_all or text in secrets.values
+        if secrets.hides_all or secrets.hides_key or text in secrets.values
         else _truncated_text(single_line(text), 100)
     )
 
 
-def _redacted_text(text: str, personal: frozenset[str]) -> str:
+def redacted_text(text: str, personal: frozenset[str]) -> str:
+    """Return the text with `•••` for each of the personal values in it."""
     for value in sorted(personal, key=len, reverse=True):
         text = text.replace(value, PERSONAL_MASK)
     return text

@@ -7,12 +7,12 @@ letters and alerts give the same incidents and notices, for any batches and afte
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
-from farandole.events.incident_record import Incident, NoticeKind
+from farandole.events.incident_record import Incident, IncidentMoment, NoticeKind, with_moment
 from farandole.events.topology_version import AlertPolicy
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView
@@ -33,6 +33,8 @@ class NoticeIntent(NamedTuple):
     incident: Incident
     kind: NoticeKind
     at: datetime
+    meanwhile: Sequence[Incident] = ()
+    """Others that were opened since all was as usual last."""
 
 
 def open_from_dead_letter(letter: DeadLetterView, *, collects_others: bool = False) -> Incident:
@@ -89,6 +91,9 @@ def open_from_alert(alert: AlertView, *, collects_others: bool = False) -> Incid
         due=alert.time + GATHER_TIME,
         firing=0,
         run="" if collects_others else alert.run,
+        schedule="" if collects_others else alert.schedule,
+        facts=() if collects_others else alert.facts,
+        usual_until=None if collects_others else alert.usual_until,
         seen=alert.record.offset,
     )
 
@@ -130,6 +135,28 @@ def next_notice(incident: Incident, now: datetime, policy: AlertPolicy) -> Notic
     return NoticeIntent(incident, "growing", now)
 
 
+class PlannedNotice(NamedTuple):
+    """The notice that comes next if nobody does anything."""
+
+    kind: NoticeKind
+    at: datetime
+    """Not before this time."""
+    if_it_grows: bool
+    """True if it is only sent if more has failed by then."""
+
+
+def planned_notice(incident: Incident, now: datetime) -> PlannedNotice | None:
+    """Return the notice that is written next; None if only the resolution is told."""
+    if incident.resolved is not None:
+        return None
+    at = max(incident.due, incident.muted_until or incident.due)
+    if incident.notices == 0:
+        return PlannedNotice("opened", at, False)
+    if incident.acknowledged_by or incident.firing is not None:
+        return None
+    return PlannedNotice("growing", at, incident.count == incident.told)
+
+
 def after_notice(intent: NoticeIntent, policy: AlertPolicy) -> Incident:
     """Return the incident after a notice is written. The next notice is due after the policy's
     next, longer interval."""
@@ -148,7 +175,9 @@ def after_notice(intent: NoticeIntent, policy: AlertPolicy) -> Incident:
 def resolve_incident(incident: Incident, policy: AlertPolicy) -> Incident:
     """Return the incident marked as resolved, at the time when it became quiet."""
     quiet = timedelta(seconds=policy.quiet) if incident.firing is None else timedelta()
-    return incident.model_copy(update={"resolved": incident.last + quiet})
+    resolved = incident.last + quiet
+    ended = incident.model_copy(update={"resolved": resolved})
+    return with_moment(ended, IncidentMoment(at=resolved, what="resolved", text=incident.said))
 
 
 def is_quiet(incident: Incident, now: datetime, policy: AlertPolicy) -> bool:

@@ -8,11 +8,19 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from farandole.events.control_documents import AcknowledgeDocument, ControlDocument, MuteDocument
-from farandole.events.incident_record import Incident, Notice, incident_key
+from farandole.events.incident_record import (
+    Incident,
+    IncidentMoment,
+    Notice,
+    incident_key,
+    with_moment,
+)
+from farandole.events.safe_text import single_line
 from farandole.events.topology_version import AlertPolicy
 from farandole.notifier import incident_lifecycle
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView, build_sample
+from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
 from farandole.notifier.notice_outbox import NoticeOutbox
 
@@ -91,6 +99,7 @@ class IncidentStore:
                     "muted_until": mute.until if mute else None,
                 }
             )
+            incident = _opened(incident, before, incident.title)
         else:
             self._newest_letters[key] = letter
         self._store(key, incident_lifecycle.count_dead_letter(incident, letter))
@@ -113,6 +122,10 @@ class IncidentStore:
                 alert, collects_others=_is_others_key(key)
             )
             incident = incident.model_copy(update={"muted_until": mute.until if mute else None})
+            incident = _opened(incident, before, alert.text)
+        elif alert.lane is not None and alert.firing and alert.lane not in incident.lanes:
+            grown = IncidentMoment(at=alert.time, what="grew", text=f"lane {alert.lane} too")
+            incident = with_moment(incident, grown)
         incident = incident_lifecycle.apply_alert(incident, alert)
         if not incident.firing and not incident.notices:
             # It ended before its first notice, so no notice is written.
@@ -121,16 +134,34 @@ class IncidentStore:
         self._store(key, incident)
         self._notify_if_due(key, alert.time)
 
-    def apply_control(self, control: ControlDocument) -> None:
-        """Apply an acknowledge or mute document from the control topic; ignore other documents."""
+    def apply_control(self, control: ControlDocument, at: datetime) -> None:
+        """Apply an acknowledge or mute document from the control topic, written at `at`; ignore
+        other documents."""
         if isinstance(control, MuteDocument):
             self._store_mute(control)
         for key, incident in list(self.incidents.items()):
             if isinstance(control, AcknowledgeDocument):
                 if incident.id == control.incident and incident.resolved is None:
-                    self._store(key, incident.model_copy(update={"acknowledged_by": control.by}))
+                    changed = incident.model_copy(update={"acknowledged_by": control.by})
+                    self._store(key, with_moment(changed, _moment_of(control, at)))
             elif isinstance(control, MuteDocument) and _mute_applies(control, incident):
-                self._store(key, incident.model_copy(update={"muted_until": control.until}))
+                changed = incident.model_copy(update={"muted_until": control.until})
+                self._store(key, with_moment(changed, _moment_of(control, at)))
+
+    def finish_attempt(self, key: bytes, attempt: AttemptResult, now: datetime) -> None:
+        """Store the result of an attempt to deliver a notice."""
+        notice = self.outbox.notices.get(key)
+        is_new = notice is not None and notice.delivered is None
+        self.outbox.finish_attempt(key, attempt, now)
+        if notice is None or not is_new or not attempt.delivered:
+            return
+        told = IncidentMoment(
+            at=now, what="told", by=", ".join(attempt.delivered), text=notice.kind
+        )
+        for incident_row, incident in self.incidents.items():
+            if incident.id == notice.incident:
+                self._store(incident_row, with_moment(incident, told))
+                return
 
     def advance_time(self, now: datetime) -> None:
         """Write the notices that are due at `now`, and delete incidents that were resolved long
@@ -229,7 +260,9 @@ class IncidentStore:
         if allowance <= 0:
             return
         self._update_second_sample(key)
-        intent = intent._replace(incident=self.incidents[key])
+        intent = intent._replace(
+            incident=self.incidents[key], meanwhile=self._opened_meanwhile(self.incidents[key])
+        )
         # If no further notice is allowed now, this one also lists the other incidents.
         others = self._unreported_incidents(incident.pipeline, key) if allowance == 1 else ()
         notice = self.compose(intent, others)
@@ -250,6 +283,20 @@ class IncidentStore:
         ]
         return sorted(found, key=lambda i: i.told - i.count)
 
+    def _opened_meanwhile(self, incident: Incident) -> list[Incident]:
+        """Return the other incidents of a pipeline that were opened since all was as usual last,
+        the oldest first; none where that is not known."""
+        since = incident.usual_until
+        found = [
+            each
+            for each in self.incidents.values()
+            if since is not None
+            and each.pipeline == incident.pipeline
+            and each.id != incident.id
+            and since <= each.opened <= incident.opened
+        ]
+        return sorted(found, key=lambda each: each.opened)
+
     def _update_second_sample(self, key: bytes) -> None:
         """Make the newest dead letter the second sample of an incident. This is done only before a
         row or a notice is written, because it is slow to build a sample."""
@@ -258,6 +305,22 @@ class IncidentStore:
         if letter is not None and incident is not None:
             samples = (*incident.samples[:1], build_sample(letter))
             self.incidents[key] = incident.model_copy(update={"samples": samples})
+
+
+def _opened(incident: Incident, before: Incident | None, text: str) -> Incident:
+    """Return a new incident whose history says that it was opened, after what happened to the one
+    that had its key."""
+    earlier = incident.model_copy(update={"history": before.history if before else ()})
+    return with_moment(earlier, IncidentMoment(at=incident.opened, what="opened", text=text))
+
+
+def _moment_of(control: AcknowledgeDocument | MuteDocument, at: datetime) -> IncidentMoment:
+    by, text = single_line(control.by)[:200], single_line(control.comment)[:1000]
+    if isinstance(control, AcknowledgeDocument):
+        return IncidentMoment(at=at, what="acknowledged", by=by, text=text)
+    if control.until <= at:
+        return IncidentMoment(at=at, what="unmuted", by=by, text=text)
+    return IncidentMoment(at=at, what="muted", by=by, text=text, until=control.until)
 
 
 def _is_others_key(key: bytes) -> bool:

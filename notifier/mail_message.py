@@ -35,13 +35,15 @@ def compose_mail(
     recipients: Sequence[str],
     commands: Sequence[tuple[str, str]] = (),
     others: Sequence[Incident] = (),
+    meanwhile: Sequence[Incident] = (),
     now: datetime,
 ) -> tuple[str, str]:
     """Return the subject and the mail, in ASCII with lines that end in CRLF. The same arguments
     give the same mail.
 
     `number` counts an incident's notices from 0. `commands` are pairs (purpose, command line).
-    `others` are incidents that the mail lists as well. Raises ValueError if `sender` is no plain
+    `others` are incidents that the mail lists as well, `meanwhile` those that were opened since all
+    was as usual last. Raises ValueError if `sender` is no plain
     address. A recipient that is no plain address is not named in the mail.
     """
     title = incident_title(incident)
@@ -55,7 +57,7 @@ def compose_mail(
     mail["List-Id"] = f"<{_list_label(incident)}.{_sender_domain(sender)}>"
     mail["X-Farandole-Incident"] = _safe_token(incident.id)
     mail["X-Farandole-Kind"] = kind
-    content = list(mail_parts(incident, kind, commands, others, now))
+    content = list(mail_parts(incident, kind, commands, others, now, meanwhile))
     return subject, _render_message(mail, subject, content)
 
 

@@ -24,6 +24,7 @@ _MAX_TITLE = 300
 _MAX_MESSAGE = 600
 _MAX_DATA = 1200
 _MAX_KEY = 160
+_MAX_FACT = 500
 _MAX_COMMAND = 900
 _MAX_COMMANDS = 2400
 
@@ -38,16 +39,23 @@ def mail_parts(
     commands: Sequence[tuple[str, str]],
     others: Sequence[Incident],
     now: datetime,
+    meanwhile: Sequence[Incident] = (),
 ) -> Iterator[MailPart]:
     """Yield the parts of a mail: headline, facts, samples, commands, other incidents.
 
-    `commands` are pairs (purpose, command line); `others` are incidents that the mail lists too."""
+    `commands` are pairs (purpose, command line); `others` are incidents that the mail lists too,
+    `meanwhile` those that were opened since all was as usual last."""
     yield Head(f"{incident_headline(incident, kind, now)}.", KIND_COLORS[kind])
     if incident.firing is None:
         yield Paragraph(
             clip_line(f"{clip_line(incident.error)}: {incident.title[:_MAX_TITLE]}", _MAX_TITLE)
         )
     yield FactTable(list(_fact_rows(incident)))
+    if incident.facts and kind != "resolved":
+        yield FactTable([(clip_line(name), clip_line(t, _MAX_FACT)) for name, t in incident.facts])
+    if meanwhile and kind != "resolved":
+        yield Heading("Opened since it was last as usual")
+        yield from _incident_lines(meanwhile, now)
     if kind != "resolved":
         for index, sample in enumerate(incident.samples[:_SAMPLES]):
             is_only = len(incident.samples) == 1
@@ -58,12 +66,16 @@ def mail_parts(
         yield from _command_parts(commands)
     if others:
         yield Heading("Also failing")
-        for other in others[:_OTHERS]:
-            since = short_utc(other.opened, now)
-            yield Paragraph(f"{incident_title(other)} ({other.count:,} since {since} UTC)")
-        if len(others) > _OTHERS:
-            yield Paragraph(f"and {len(others) - _OTHERS:,} more")
+        yield from _incident_lines(others, now)
     yield Paragraph("Sent by Farandole to those whom `alerts:` in topology.yaml names.", small=True)
+
+
+def _incident_lines(incidents: Sequence[Incident], now: datetime) -> Iterator[MailPart]:
+    for each in incidents[:_OTHERS]:
+        since = short_utc(each.opened, now)
+        yield Paragraph(f"{incident_title(each)} ({each.count:,} since {since} UTC)")
+    if len(incidents) > _OTHERS:
+        yield Paragraph(f"and {len(incidents) - _OTHERS:,} more")
 
 
 def _fact_rows(incident: Incident) -> Iterator[tuple[str, str]]:
@@ -75,6 +87,8 @@ def _fact_rows(incident: Incident) -> Iterator[tuple[str, str]]:
         yield "stage", clip_line(incident.stage)
     if incident.run:
         yield "run", clip_line(incident.run)
+    if incident.schedule:
+        yield "schedule", clip_line(incident.schedule)
     if incident.firing is None:
         yield "version", clip_line(incident.version)
     yield "first" if incident.firing is None else "since", utc_timestamp(incident.opened)

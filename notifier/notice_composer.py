@@ -9,7 +9,7 @@ from farandole.events.topology_version import AlertPolicy
 from farandole.notifier import mail_message
 from farandole.notifier.alert_routing import matching_route
 from farandole.notifier.incident_lifecycle import NoticeIntent
-from farandole.notifier.suggested_commands import suggested_commands
+from farandole.notifier.suggested_commands import console_links, suggested_commands
 from farandole.notifier.webhook_payload import webhook_payload
 
 DEFAULT_SENDER = "farandole@localhost"
@@ -25,16 +25,20 @@ def compose_notice(
     sender: str | None,
     bootstrap: str,
     options: str = "",
+    console: str | None = None,
 ) -> Notice | None:
     """Return the notice that is due; None if no route of the policy fits the incident.
 
     `others` are incidents that the notice lists as well. `options` are the command-line options
-    that reach the same installation, with a space before them."""
-    incident, kind, now = intent
+    that reach the same installation, with a space before them. `console`: where the web console is
+    found, with a slash at its end."""
+    incident, kind, now, meanwhile = intent
     route = matching_route(policy, incident)
     if route is None:
         return None
     commands = suggested_commands(incident, bootstrap, options, over=kind == "resolved")
+    if console is not None:
+        commands = [*console_links(incident, console), *commands]
     subject, mail = mail_message.compose_mail(
         incident,
         kind,
@@ -43,6 +47,7 @@ def compose_notice(
         recipients=route.email,
         commands=commands,
         others=others,
+        meanwhile=meanwhile,
         now=now,
     )
     return Notice(

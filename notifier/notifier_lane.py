@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,16 +14,18 @@ from farandole.events import settlement_record
 from farandole.events.control_documents import MuteDocument
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition, Record, UndecodableRecord
-from farandole.events.record_time import to_milliseconds
-from farandole.lanes.lane_port import StateTables
+from farandole.events.record_time import past_time, to_milliseconds
+from farandole.lanes.lane_port import PlacedOffsets, StateTables
 from farandole.lanes.lane_work import BatchResult
 from farandole.notifier import notifier_tables
 from farandole.notifier.alert_view import AlertView
-from farandole.notifier.dead_letter_view import DeadLetterView, SchemaLookup
+from farandole.notifier.dead_letter_view import DeadLetterView, FieldsLookup
 from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.delivery_tasks import DeliveryTasks
 from farandole.notifier.incident_store import IncidentChanges, IncidentStore
 from farandole.notifier.read_positions import ReadPositions
+from farandole.telemetry.meter import Meter, Sample
+from farandole.telemetry.metric_catalog import DELIVERIES, OPEN_INCIDENTS, WAITING_NOTICES
 
 log = structlog.get_logger()
 
@@ -50,22 +52,26 @@ class NotifierLane:
         names: KafkaNames,
         store: IncidentStore,
         deliveries: DeliveryTasks,
-        schema_lookup: SchemaLookup,
+        fields_of: FieldsLookup,
         clock: Callable[[], datetime] = utc_now,
         *,
         read_age: Callable[[], float | None],
         drain_seconds: float,
+        meter: Meter | None = None,
     ) -> None:
         """`read_age` returns how many seconds ago all inputs had been read to their ends; None if
         something is unread. `drain_seconds`: how long running attempts may take when the lane
-        ends."""
+        ends. `meter` counts attempts, incidents and what waits."""
+        self.meter = meter or Meter()
+        self.meter.watch("incidents", self._samples)
         self._names = names
         self._store = store
         self._deliveries = deliveries
-        self._schema_lookup = schema_lookup
+        self._fields_of = fields_of
         self._clock = clock
         self._drain_seconds = drain_seconds
         self._read_age = read_age
+        self._is_open = False
         self._read_up_to: datetime | None = None
         """When everything was read for the last time; None before the first time."""
         self._positions = ReadPositions()
@@ -77,7 +83,20 @@ class NotifierLane:
     def deferred(self) -> None:
         return None
 
+    @property
+    def drained(self) -> None:
+        return None
+
+    @property
+    def throttle(self) -> None:
+        return None
+
+    @property
+    def timed(self) -> None:
+        return None
+
     def open(self, tables: StateTables) -> None:
+        self._is_open = True
         self._read_up_to = None
         # They are of an earlier session. Meanwhile another notifier may have made these attempts.
         self._deliveries.cancel_queued()
@@ -118,7 +137,10 @@ class NotifierLane:
         result = self._result(0)
         return result if result.writes else None
 
-    def on_commit(self, done: BatchResult) -> None:
+    def on_hold(self) -> BatchResult | None:
+        return None
+
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
         to_send, committed = done.receipt
         for key in committed:
             del self._uncommitted_attempts[key]
@@ -127,15 +149,29 @@ class NotifierLane:
             self._deliveries.start(notice)
 
     async def close(self) -> BatchResult | None:
+        self._is_open = False
         await self._deliveries.stop(self._drain_seconds)
         self._take_finished_attempts()
         result = self._result(0)
         return result if result.writes else None
 
+    def _samples(self) -> Iterator[Sample]:
+        """Return what is open and what waits; nothing while the lane is another process's."""
+        if not self._is_open:
+            return
+        for incident in self._store.incidents.values():
+            if incident.resolved is None:
+                acknowledged = "yes" if incident.acknowledged_by else "no"
+                yield Sample(OPEN_INCIDENTS, (incident.pipeline, acknowledged), 1)
+        for notice in self._store.outbox.notices.values():
+            if notice.delivered is None:
+                yield Sample(WAITING_NOTICES, (notice.pipeline,), 1)
+
     def _handle_record(self, record: Record) -> None:
         if record.topic == self._names.control_topic:
+            # Workers log a record that is no document.
             for control in notifier_tables.read_controls([record.value] if record.value else []):
-                self._store.apply_control(control)
+                self._store.apply_control(control, past_time(record.timestamp, self._clock()))
             return
         now = self._clock()
         if self._positions.was_read(record, to_milliseconds(now)):
@@ -147,8 +183,8 @@ class NotifierLane:
                 self._store.add_alert(replace(alert, time=self._plausible_time(alert.time)))
             return
         origin = self._names.parse_dead_topic(record.topic)
-        if origin is not None and not settlement_record.is_settlement(record.headers):
-            letter = DeadLetterView.from_record(record, *origin, self._schema_lookup, now)
+        if origin is not None and settlement_record.is_open_letter(record.offset, record.headers):
+            letter = DeadLetterView.from_record(record, *origin, self._fields_of, now)
             self._store.add_dead_letter(replace(letter, time=self._plausible_time(letter.time)))
 
     def _plausible_time(self, time: datetime) -> datetime:
@@ -169,12 +205,15 @@ class NotifierLane:
 
     def _take_finished_attempts(self) -> None:
         finished = dict(self._deliveries.take_finished())
+        for attempt in finished.values():
+            self.meter.count(DELIVERIES, "delivered").add(len(attempt.delivered))
+            self.meter.count(DELIVERIES, "failed").add(len(attempt.failures))
         self._uncommitted_attempts |= finished
         self._apply_attempts(finished)
 
     def _apply_attempts(self, attempts: Mapping[bytes, AttemptResult]) -> None:
         for key, attempt in attempts.items():
-            self._store.outbox.finish_attempt(key, attempt, self._clock())
+            self._store.finish_attempt(key, attempt, self._clock())
 
     def _retry_notices(self) -> None:
         self._take_finished_attempts()

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import structlog
-from pydantic import ValidationError
 
 from farandole.events import control_documents
 from farandole.events.incident_record import Incident, Notice
-from farandole.events.row_format import NewerFormatError, check_json_format
+from farandole.events.row_format import check_json_format
 from farandole.notifier.read_positions import ReadPosition
 
 log = structlog.get_logger()
@@ -39,14 +38,9 @@ def read_notices(table: Mapping[bytes, bytes]) -> list[Notice]:
 
 
 def read_controls(values: Iterable[bytes]) -> list[control_documents.ControlDocument]:
-    """Return the control documents in these values; a foreign value is logged and skipped."""
-    found = []
-    for value in values:
-        try:
-            found.append(control_documents.parse_control(value))
-        except (ValidationError, NewerFormatError):
-            log.warning("control.unread", value=value[:200].decode(errors="backslashreplace"))
-    return found
+    """Return the control documents in these values, without what is none."""
+    found = map(control_documents.parse_control_or_none, values)
+    return [control for control in found if control is not None]
 
 
 def _read_rows(kind: str, model: type[RowModel], table: Mapping[bytes, bytes]) -> list[RowModel]:

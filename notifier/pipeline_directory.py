@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import orjson
 import structlog
 
 from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, log_foreign_row
 from farandole.catalog.version_boundaries import event_type_of
 from farandole.events.kafka_names import KafkaNames
-from farandole.events.topology_version import AlertPolicy
+from farandole.events.personal_fields import NOTHING_PERSONAL, PersonalFields, personal_fields
+from farandole.events.topology_version import AlertPolicy, Version
 
 log = structlog.get_logger()
 
-_MAX_SCHEMAS = 1_000
+_MAX_TYPES = 1_000
 
 
 class PipelineDirectory:
@@ -25,14 +24,14 @@ class PipelineDirectory:
         self._names = names
         self._decoder = TopologyDecoder(on_foreign=log_foreign_row)
         self._table = TopologyTable()
-        self._schemas: dict[tuple[str, str, str, str], Mapping[str, Any] | None] = {}
+        self._fields: dict[tuple[str, str, str, str], PersonalFields] = {}
 
     def update(self, rows: Mapping[bytes, bytes]) -> None:
         """Replace the rows by these."""
         table = self._decoder.decode(rows)
         if table is not self._table:
             self._table = table
-            self._schemas.clear()
+            self._fields.clear()
             for error in table.newer.values():
                 log.warning("topology.newer", why=str(error))
 
@@ -42,34 +41,36 @@ class PipelineDirectory:
         newest = self._table.newest_known(pipeline)
         return newest.alerts if newest else AlertPolicy()
 
+    def versions(self, pipeline: str) -> list[Version]:
+        """Return the versions of a pipeline that this release can read."""
+        return [version for version in self._table.versions if version.pipeline == pipeline]
+
     def dead_topics(self) -> list[str]:
         """Return the dead-letter topics of all stages of all versions, sorted."""
         stages = {(v.pipeline, stage) for v in self._table.versions for stage in v.stages}
         return sorted(self._names.dead_topic(*stage) for stage in stages)
 
-    def personal_schema(
+    def personal_fields(
         self, pipeline: str, version: str, event_type: str, topic: str
-    ) -> Mapping[str, Any] | None:
-        """Return the JSON Schema of an event's data; None if it marks nothing as personal, or if it
-        is not known.
+    ) -> PersonalFields:
+        """Return what may be personal in an event; nothing if its type is not known.
 
-        The schema is that of the event type under a version (`order-lines@7`), or under the newest
+        It is that of the event type under a version (`order-lines@7`), or under the newest
         version if that one is not known. If the version does not have the event type, the topic of
         the event decides which type is meant.
         """
         key = (pipeline, version, event_type, topic)
-        if key not in self._schemas:
-            if len(self._schemas) >= _MAX_SCHEMAS:  # bounded, because a header can contain any type
-                self._schemas.clear()
-            self._schemas[key] = self._find_personal_schema(*key)
-        return self._schemas[key]
+        if key not in self._fields:
+            if len(self._fields) >= _MAX_TYPES:  # bounded, because a header can contain any type
+                self._fields.clear()
+            self._fields[key] = self._find_personal_fields(*key)
+        return self._fields[key]
 
-    def _find_personal_schema(
+    def _find_personal_fields(
         self, pipeline: str, version: str, event_type: str, topic: str
-    ) -> Mapping[str, Any] | None:
+    ) -> PersonalFields:
         known = self._table.by_name.get(version.encode()) or self._table.newest_known(pipeline)
         if known is None or known.pipeline != pipeline:
-            return None
+            return NOTHING_PERSONAL
         found = event_type if event_type in known.events else event_type_of(known, topic)
-        schema = known.events[found].data_schema if found is not None else None
-        return schema if schema and b'"personal":true' in orjson.dumps(schema) else None
+        return NOTHING_PERSONAL if found is None else personal_fields(known, found)

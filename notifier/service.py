@@ -25,6 +25,7 @@ from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.notice_composer import compose_notice
 from farandole.notifier.notifier_lane import NotifierLane, utc_now
 from farandole.notifier.pipeline_directory import PipelineDirectory
+from farandole.telemetry.meter import Meter
 
 log = structlog.get_logger()
 
@@ -41,6 +42,8 @@ async def run_notifier(
     stopping: asyncio.Event,
     *,
     attempt_seconds: float,
+    console: str | None = None,
+    meter: Meter | None = None,
     clock: Callable[[], datetime] = utc_now,
     port: Callable[[KafkaPort], LanePort] = lambda port: port,
 ) -> None:
@@ -49,8 +52,9 @@ async def run_notifier(
 
     `sender` is the address in the From header of mails, None if none is configured. `deliver` makes
     one attempt to deliver a notice, within `attempt_seconds`; when the notifier stops it waits for
-    the attempts that have begun. Tests pass a `clock` of their own, and a `port` that wraps the
-    lane's Kafka port. Raises a lane group's error or BrokerError when Kafka stays unreachable.
+    the attempts that have begun. `console`: where the web console is found; None if that is not
+    known. `meter` measures the process. Tests pass a `clock` of their own, and a `port` that wraps
+    the lane's Kafka port. Raises a lane group's error or BrokerError when Kafka stays unreachable.
     """
     directory = PipelineDirectory(settings.names)
 
@@ -63,6 +67,7 @@ async def run_notifier(
             sender=sender,
             bootstrap=settings.bootstrap or "",
             options=settings.command_options,
+            console=console,
         )
 
     store = IncidentStore(directory.alerts, compose)
@@ -74,10 +79,11 @@ async def run_notifier(
         settings.names,
         store,
         DeliveryTasks(deliver, owns_lane),
-        directory.personal_schema,
+        directory.personal_fields,
         clock,
         read_age=lambda: group.read_age(_LANE),
         drain_seconds=attempt_seconds,
+        meter=meter,
     )
     names = settings.names
     async with follow_table(settings, names.topology_topic) as table:
@@ -92,7 +98,7 @@ async def run_notifier(
             restart_lost_input=True,
             wrap_port=port,
         )
-        group = LaneGroup(settings, spec, isolation=asyncio.Lock())
+        group = LaneGroup(settings, spec, isolation=asyncio.Lock(), meter=meter)
         await run_with_companion(
             group, _follow_dead_topics(settings, directory, table, group), stopping
         )
@@ -121,7 +127,7 @@ async def _existing_topics(
     `failures` times."""
     try:
         async with ClusterAdmin.open(settings) as admin:
-            existing = await admin.topics()
+            existing = await admin.all_topics()
     except BrokerError as error:
         if is_logged(failures + 1):
             log.warning("notifier.unanswered", why=str(error))

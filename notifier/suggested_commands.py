@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from urllib.parse import quote
 
 from farandole.events.incident_record import Incident, IncidentSample
 from farandole.events.next_step import NextStep, command_line_with
@@ -41,6 +42,15 @@ def suggested_commands(
     return rows
 
 
+def console_links(incident: Incident, console: str) -> list[tuple[str, str]]:
+    """Return where the web console, which is at `console`, shows the incident and its run, as pairs
+    (purpose, address)."""
+    links = [("see it in the console", f"{console}incidents?id={quote(incident.id)}")]
+    if incident.run:
+        links.append(("its run there", f"{console}runs/{quote(incident.run, safe='')}"))
+    return links
+
+
 def dead_selection_words(incident: Incident) -> tuple[str, ...]:
     """Return the options with which `farandole dead` and `dead replay` select the dead letters of
     an incident, quoted for a shell."""
@@ -59,6 +69,18 @@ def _alert_steps(incident: Incident) -> list[NextStep]:
     steps = [NextStep("all about it", ("incidents", incident.id))]
     if incident.run:
         steps.append(NextStep("what the run did, and what it waits for", ("run", incident.run)))
+    if incident.schedule:
+        history = ("schedules", "show", shlex.quote(incident.schedule), "--history")
+        steps.append(NextStep("what became of its planned times, and why", history))
+    if incident.error == "data.unusual" and incident.firing:
+        expect = ("quality", "expect", incident.id, "--reason", "TEXT")
+        steps.append(NextStep("if it is normal: learn it, and end this", expect))
+        steps.append(NextStep("what else was unusual, and what is ignored", ("quality",)))
+    if incident.error == "data.unusual" and incident.run:
+        against = ("profile", incident.run, "--against", "previous")
+        steps.append(NextStep("what has changed since the run before", against))
+    if incident.error == "check.failed" and incident.run:
+        steps.append(NextStep("what the checks found, with rows", ("checks", incident.run)))
     if incident.error == "stage.unworked" and incident.firing:
         steps.append(NextStep("start a worker", ("work", incident.stage)))
     if incident.error == "stage.lost" and incident.firing:
@@ -66,6 +88,11 @@ def _alert_steps(incident: Incident) -> list[NextStep]:
         steps.append(NextStep("decide where it goes on", words))
     if incident.error == "topic.changed" and incident.firing:
         steps.append(NextStep("see what applying the file would change", ("plan",)))
+    if incident.error == "switch.ended" and incident.firing:
+        target = shlex.quote(incident.stage) if incident.stage else "--all"
+        steps.append(NextStep("clear the switch that is over", ("switch", target, "on")))
+    if incident.error in ("control.unread", "control.unfit", "switch.ended"):
+        steps.append(NextStep("see every switch, and what is wrong with it", ("switches",)))
     steps.append(NextStep("how far every stage is", ("status",)))
     if incident.firing:
         steps.append(_mute_step(incident))

@@ -92,6 +92,10 @@ def _alert_annotations(
         "version": clip_line(incident.version),
         "count": str(incident.count),
     }
+    if kind != "resolved" and incident.facts:
+        annotations["facts"] = "\n".join(
+            f"{clip_line(name)}: {clip_line(text, 500)}" for name, text in incident.facts
+        )
     if kind != "resolved" and incident.samples:
         newest = incident.samples[-1]
         annotations["message"] = clip_text(newest.message, 600)

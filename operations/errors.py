@@ -78,9 +78,11 @@ class NotFoundError(OperationError):
 
     CODES = frozenset(
         {
-            "unknown_stage", "unknown_event_type", "unknown_version", "unknown_run",
+            "unknown_stage", "unknown_flag", "unknown_event_type", "unknown_version", "unknown_run",
             "unknown_incident", "unknown_letter", "unknown_event", "unknown_partition",
-            "no_run_rows", "nothing_applied", "pipeline_unknown",
+            "no_run_rows", "nothing_applied", "pipeline_unknown", "unknown_limit",
+            "unknown_schedule", "unknown_backfill", "unknown_job", "not_profiled", "no_profile",
+            "no_checks", "unknown_row", "unknown_anomaly", "unknown_numbers", "unknown_object",
         }
     )  # fmt: skip
 
@@ -93,7 +95,8 @@ class ConflictError(OperationError):
             "ambiguous_run", "run_closed", "incident_resolved", "workers_alive", "offset_moved",
             "offset_taken", "offset_not_lost", "offset_out_of_range", "one_offset_for_many",
             "topic_changed", "not_applied", "newer_format", "subscribed_elsewhere", "books_behind",
-            "not_empty", "offsets_differ",
+            "not_empty", "offsets_differ", "backfill_ended", "file_changed", "stale_token",
+            "already_expected", "not_ignored",
         }
     )  # fmt: skip
 
@@ -106,7 +109,9 @@ class RefusedError(OperationError):
             "findings", "dangerous_changes", "code_missing", "event_type_emitted", "data_invalid",
             "unfit_value", "too_many_to_edit", "no_subscriber", "no_root", "record_refused",
             "plan_file_unusable", "file_unusable", "confirmation_missing", "mail_refused",
-            "files_in_the_way", "folder_unusable", "unsettled",
+            "files_in_the_way", "folder_unusable", "unsettled", "unfit_switch", "unfit_throttle",
+            "future_time", "unplanned_time", "nothing_to_fire", "too_many_planned",
+            "order_refused", "arrival_missing", "file_unwritable", "edit_refused",
         }
     )  # fmt: skip
 
@@ -124,7 +129,8 @@ class UnavailableError(OperationError):
         {
             "broker_unreachable", "access_denied", "deadline_exceeded", "settings_invalid",
             "topic_mismatch", "broker_failed", "monitor_unreachable", "order_unfinished",
-            "mail_not_delivered",
+            "mail_not_delivered", "router_silent", "address_unusable", "too_many_jobs",
+            "too_many_streams",
         }
     )  # fmt: skip
 
@@ -180,6 +186,10 @@ def translated_errors() -> Iterator[None]:
         raise translated from error
 
 
+OPERATION_KIND = "operation_kind"
+"""The attribute of a decorated function that says what it is: `operation`, `query` or `stream`."""
+
+
 def operation(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Decorate a coroutine function that is an operation: it raises OperationError alone."""
 
@@ -188,6 +198,7 @@ def operation(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any,
         with translated_errors():
             return await function(*args, **kwargs)
 
+    setattr(wrapper, OPERATION_KIND, "operation")
     return wrapper
 
 
@@ -211,6 +222,7 @@ def query(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any
                     _log_late_answer(error)
             raise AssertionError("the last try has returned or raised")
 
+    setattr(wrapper, OPERATION_KIND, "query")
     return wrapper
 
 
@@ -244,4 +256,5 @@ def operation_stream(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, As
             if close is not None:  # a generator that is left early must close its consumers
                 await close()
 
+    setattr(wrapper, OPERATION_KIND, "stream")
     return wrapper

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import VersionsByNumber, read_versions
 from farandole.events.topology_version import Version
+from farandole.operations.actor import Actor, local_actor
+from farandole.operations.deed import Deed
 from farandole.operations.errors import query
 from farandole.operations.topology_source import TopologySource, find_pipeline_name
 from farandole.router.lint_finding import Finding
@@ -32,6 +34,10 @@ class Installation:
     """The pipeline's name; None if the file says it."""
     warn: Callable[[Finding], None] = _ignore_warning
     """Takes the warnings about a file that cannot be read."""
+    actor: Actor = field(default_factory=local_actor)
+    """Who asks for what is done."""
+    deed: Deed = field(default_factory=Deed)
+    """What the operation at work says of itself (`operations/recorded.py`)."""
 
     async def require_pipeline(self) -> str:
         """Return the pipeline's name: that in the file, or the only published one. Raises

@@ -14,7 +14,8 @@ def require_known(name: str, known: Iterable[str], kind: str, code: str = "unkno
     names = list(known)
     if name in names:
         return name
-    remedy = did_you_mean(name, names, f"there are {', '.join(names)}")
+    all_of_them = f"there are {', '.join(names)}" if names else "there is none at all"
+    remedy = did_you_mean(name, names, all_of_them)
     raise NotFoundError(
         code, f"there is no {kind} {name!r}; {remedy}", name=name, kind=kind, known=names
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from farandole.events.next_step import CommandLine, NextStep, plain_command_line
 from farandole.events.number_format import grouped
-from farandole.events.time_format import format_elapsed
+from farandole.events.number_ranges import format_ranges
+from farandole.events.time_format import format_elapsed, utc_timestamp
 from farandole.operations.reasons import Reason
 
 Fields = Mapping[str, Any]
@@ -107,6 +108,25 @@ def _edge_unproven(fields: Fields, _: CommandLine) -> str:
     )
 
 
+def _gate_failed(fields: Fields, command_line: CommandLine) -> str:
+    reasons = "; ".join(f"{key}: {why}" if why else key for key, why in fields["checks"].items())
+    words = ("gates", "release", fields["run"], fields["stage"], "--reason TEXT")
+    release = command_line(*words)
+    events = _waiting_events(fields["events"])
+    return f"{fields['stage']}: {events}, for a check has failed: {reasons}; let it in: {release}"
+
+
+def _gate_waits(fields: Fields, _: CommandLine) -> str:
+    where = ", ".join(f"{grouped(count)} at {name}" for name, count in fields["upstream"].items())
+    until = f": {where}" if where else ""
+    events = _waiting_events(fields["events"])
+    return f"{fields['stage']}: {events} until all upstream is worked{until}"
+
+
+def _waiting_events(number: int) -> str:
+    return "1 event waits" if number == 1 else f"{grouped(number)} events wait"
+
+
 def _row_differs(fields: Fields, _: CommandLine) -> str:
     more = ", …" if fields["more"] else ""
     return f"the row differs from its entries in {', '.join(fields['edges'])}{more}"
@@ -114,6 +134,64 @@ def _row_differs(fields: Fields, _: CommandLine) -> str:
 
 def _cause_missing(fields: Fields, command_line: CommandLine) -> str:
     return f"the cause of {fields['position']}: {reason_text(fields['reason'], command_line)}"
+
+
+def _drain_unacknowledged(fields: Fields, _: CommandLine) -> str:
+    lanes = fields["lanes"]
+    what = f"lane {lanes[0]} has" if len(lanes) == 1 else f"lanes {format_ranges(lanes)} have"
+    return f"{fields['stage']}: {what} not said yet that no further root is taken"
+
+
+def _drain_program(fields: Fields, _: CommandLine) -> str:
+    return f"{fields['stage']}: its program heeds no drain and goes on taking roots; stop it"
+
+
+def _drain_in_flight(fields: Fields, command_line: CommandLine) -> str:
+    runs = fields["runs"]
+    more = ", …" if fields["more"] else ""
+    see = command_line("run", runs[0])
+    events = _events(fields["events"])
+    return f"{fields['stage']}: {events} in flight in {', '.join(runs)}{more}: {see}"
+
+
+def _drain_unread(fields: Fields, _: CommandLine) -> str:
+    verb = "is" if fields["events"] == 1 else "are"
+    return f"{fields['stage']}: {_events(fields['events'])} {verb} unread"
+
+
+def _drain_parked(fields: Fields, _: CommandLine) -> str:
+    until = fields["until"]
+    last = f" until {utc_timestamp(until)}" if until is not None else ""
+    verb = "waits" if fields["events"] == 1 else "wait"
+    return f"{fields['stage']}: {_events(fields['events'])} {verb}{last} to be tried again"
+
+
+def _stage_on_hold(fields: Fields, command_line: CommandLine) -> str:
+    by = f" by {fields['by']}" if fields["by"] else ""
+    until = f" until {utc_timestamp(fields['until'])}" if fields["until"] else ""
+    resume = command_line("resume", fields["stage"])
+    return f"{fields['stage']} is on hold{by}{until}: {resume}"
+
+
+def _stage_throttled(fields: Fields, command_line: CommandLine) -> str:
+    by = f" by {fields['by']}" if fields["by"] else ""
+    until = f" until {utc_timestamp(fields['until'])}" if fields["until"] else ""
+    lift = command_line("throttle", fields["stage"], "off")
+    return f"{fields['stage']} is throttled to 0{by}{until}: {lift}"
+
+
+def _stage_unworked(fields: Fields, command_line: CommandLine) -> str:
+    work = command_line("work", fields["stage"])
+    return f"no worker is running for {fields['stage']}: {work}"
+
+
+def _offset_lost(fields: Fields, command_line: CommandLine) -> str:
+    seek = command_line("seek", fields["stage"], "--to earliest|latest|OFFSET")
+    return f"{fields['stage']} has stopped, because its offset is lost; decide: {seek}"
+
+
+def _events(number: int) -> str:
+    return "1 event" if number == 1 else f"{grouped(number)} events"
 
 
 _COUNTS = frozenset({"behind", "events"})
@@ -153,12 +231,16 @@ _TEMPLATES: Mapping[str, str] = {
     "letter_not_in_newest": "{stage} does not take {event_type} in {newest}",
     "letter_other_topic": "it stood in {topic}, and {event_type} has another topic in {newest}",
     "letter_unfit": "its data do not fit {newest}: {problem}",
+    "letter_amended_unfit": "with the change its data do not fit: {problem}",
     "letter_lane_gone": "its lane is gone: {stage} has {lanes}",
     "letter_too_large": "with its headers and key it is too large for the retry topic",
     "letter_older_first": "an older letter of the same event goes first",
     "letter_not_a_root": "{version} is retired, and {event_type} is no root of {newest}",
     "letter_emitted_by_stage": "{version} is retired, and a stage has emitted the event",
     "letter_too_large_to_link": "it is too large to be linked to its run",
+    "drain_changed": "a version or the drain has changed meanwhile",
+    "rows_for_person": "{stage}: rows that wait until a person decides: {count}",
+    "breaker_open": "{stage}: lane {lane} has an open breaker: {why}",
     "other_reasons": "for other reasons",
 }
 """The sentences that need no more than their fields."""
@@ -174,6 +256,17 @@ _SENTENCES: Mapping[str, Sentence] = {
     "edge_stalled": _edge_stalled,
     "edge_dead": _edge_dead,
     "edge_unproven": _edge_unproven,
+    "gate_failed": _gate_failed,
+    "gate_waits": _gate_waits,
     "row_differs": _row_differs,
     "cause_missing": _cause_missing,
+    "drain_unacknowledged": _drain_unacknowledged,
+    "drain_program": _drain_program,
+    "drain_in_flight": _drain_in_flight,
+    "drain_unread": _drain_unread,
+    "drain_parked": _drain_parked,
+    "stage_on_hold": _stage_on_hold,
+    "stage_throttled": _stage_throttled,
+    "stage_unworked": _stage_unworked,
+    "offset_lost": _offset_lost,
 }

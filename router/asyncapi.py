@@ -35,6 +35,8 @@ _ATTRIBUTES = {
     "ce_runid": "All that one root caused has one run id.",
     "ce_topologyversion": "The version that wires it, for example order-lines@7.",
     "ce_correlationid": "What the root's publisher called its run.",
+    "ce_schedule": "The schedule that published the root.",
+    "ce_plannedtime": "The planned time for which it did, RFC 3339.",
     "content-type": "The media type of the value.",
     "traceparent": "W3C Trace Context, where the root was traced.",
 }
@@ -156,8 +158,11 @@ def _channel_object(
     for name in ("retention.ms", "max.message.bytes"):
         if name in configs:
             configuration[name] = int(configs[name])
+    schedules = [name for name, each in derived.schedules.items() if each.triggers == event_type]
+    triggered = {"description": f"Schedules that publish it: {', '.join(schedules)}."}
     return {
         "address": event.topic,
+        **(triggered if schedules else {}),
         "messages": {event_type: {"$ref": f"#/components/messages/{event_type}"}},
         **_unless_empty("servers", ({"$ref": f"#/servers/{name}"} for name in servers)),
         "bindings": {

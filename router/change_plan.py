@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from farandole.events.topology_version import Version
+from farandole.events.feature_flags import default_text
+from farandole.events.schedule_spec import ScheduleSpec
+from farandole.events.topology_version import StageSpec, Version
 from farandole.router.reason_text import describe_change
 from farandole.router.topology_change import (
     DANGERS,
@@ -36,6 +38,8 @@ class ClusterSnapshot:
     unread: tuple[UnreadEvents, ...] = ()
     recreated: frozenset[str] = frozenset()
     """The topics of the file that are not the ones of the versions (`router/topic_lives.py`)."""
+    unseen: tuple[tuple[str, str], ...] = ()
+    """Schedules of the file, and which runs each waits for though no version could begin one."""
 
     @property
     def newest(self) -> Version | None:
@@ -101,11 +105,44 @@ def make_plan(
 def same_content(version: Version, derived: DerivedTopology) -> bool:
     """Return True if the version has the content of the file. Its boundaries do not count, and
     neither does what a newer release has added: otherwise two routers of different releases would
-    publish in turns."""
-    events = {name: event.as_described for name, event in version.events.items()}
-    return _known_fields(events, version.stages, version.alerts, version.expect) == _known_fields(
-        derived.events, derived.stages, derived.alerts, derived.expect
+    publish in turns. Nor does it count what a version of an earlier release does not say of the
+    same functions."""
+    rates = (version.throttle, dict(version.limits))
+    if rates != (derived.throttle, dict(derived.limits)):
+        return False
+    defaults, derived_defaults = (
+        {name: default_text(flag.default) for name, flag in each.items()}
+        for each in (version.flags, derived.flags)
     )
+    if defaults != derived_defaults:
+        return False
+    if _schedule_texts(version.schedules) != _schedule_texts(derived.schedules):
+        return False
+    events = {name: event.as_described for name, event in version.events.items()}
+    stages = {
+        name: _as_said_by(version.stages[name], stage) if name in version.stages else stage
+        for name, stage in derived.stages.items()
+    }
+    was = _known_fields(
+        events, version.stages, version.alerts, version.expect, version.quality, version.flags
+    )
+    return was == _known_fields(
+        derived.events, stages, derived.alerts, derived.expect, derived.quality, derived.flags
+    )
+
+
+def _schedule_texts(schedules: Mapping[str, ScheduleSpec]) -> dict[str, str]:
+    """Return the schedules as JSON: to Python, 1 is true."""
+    return {
+        name: type(spec).model_validate(spec.model_dump(), extra="ignore").model_dump_json()
+        for name, spec in schedules.items()
+    }
+
+
+def _as_said_by(published: StageSpec, stage: StageSpec) -> StageSpec:
+    """Return a stage of a file without what an earlier release published of no stage."""
+    unsaid = [name for name in ("state", "takes_batch") if getattr(published, name) is None]
+    return stage.model_copy(update=dict.fromkeys(unsaid))
 
 
 def _known_fields(*parts: BaseModel | Mapping[str, BaseModel]) -> list[Any]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+import structlog
 from aiokafka import TopicPartition
 
 from farandole.broker.broker_errors import BrokerError
@@ -18,12 +19,16 @@ from farandole.broker.topic_reader import scan
 from farandole.catalog.ownership import VersionIndex
 from farandole.events.topology_version import Version
 from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
+from farandole.router.pipeline_cycles import require_no_cycle
 from farandole.router.publish_transaction import end_unfinished_publication
 from farandole.router.topic_lives import recreated_topics, require_settled_topics
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_change import UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.topology_store import read_topology
+from farandole.router.unseen_dependencies import published_roots, unseen_runs
+
+log = structlog.get_logger()
 
 MAX_OFFSETS_READ = (
     20_000  # offsets; if an edge lags more, unread events are not read but estimated from offsets
@@ -35,8 +40,8 @@ _UNBLOCKED_SECONDS = 0.5  # most plans take less; a publication holds readers ba
 async def plan_changes(
     settings: Settings, derived: DerivedTopology, rollback_of: int | None = None
 ) -> ChangePlan:
-    """Return what publishing a file would change now. Raises TopicMismatchError, NotAppliedError
-    and BrokerError.
+    """Return what publishing a file would change now. Raises TopicMismatchError,
+    DependencyCycleError, NotAppliedError and BrokerError.
 
     A router that died while it published holds back all readers of what the plan depends on. If
     reading takes long, its publication is ended; a router that lives publishes again.
@@ -50,6 +55,8 @@ async def plan_changes(
         facts, derived = await reading
     finally:
         reading.cancel()
+    for schedule, why in facts.unseen:
+        log.warning("schedule.unseen", pipeline=derived.pipeline, schedule=schedule, why=why)
     return make_plan(derived, facts, rollback_of)
 
 
@@ -57,11 +64,12 @@ async def take_snapshot(
     settings: Settings, derived: DerivedTopology
 ) -> tuple[ClusterSnapshot, DerivedTopology]:
     """Return the facts in Kafka about a file, and the file with resolved topics. Raises
-    TopicMismatchError."""
+    TopicMismatchError and DependencyCycleError."""
     table = await read_topology(settings)
+    require_no_cycle(derived, table.newest_versions())
     versions = table.of(derived.pipeline)
     async with ClusterAdmin.open(settings) as admin:
-        existing = await admin.topics(derived.topics)
+        existing = await admin.all_topics(derived.topics)
         derived = resolve_topics(derived, versions, existing, settings.names)
         check_partition_counts(derived.topics, existing)
         newest = versions[-1].events.values() if versions else ()
@@ -72,7 +80,13 @@ async def take_snapshot(
         configs = await admin.topic_configs([name for name in derived.topics if name in existing])
         found = await stage_input_lags(admin, settings, versions, existing)
     waiting = await unread_events(settings, versions, found)
-    return ClusterSnapshot(versions, existing, configs, tuple(waiting), recreated), derived
+    roots = published_roots(table)
+    unseen = tuple(
+        (name, why)
+        for name, spec in derived.schedules.items()
+        for why in unseen_runs(spec, derived.pipeline, roots)
+    )
+    return ClusterSnapshot(versions, existing, configs, tuple(waiting), recreated, unseen), derived
 
 
 async def stage_input_lags(

@@ -37,13 +37,19 @@ def lint_conditions(context: LintContext) -> Iterator[Finding]:
             try:
                 compile_expression(settings.when)
             except ExpressionError as error:
-                yield context.finding(path, *_condition_problem(settings.when, error))
+                yield context.finding(path, *condition_problem(settings.when, error))
             else:
                 yield from lint_expression(context, path, [event_type], settings.when)
 
 
-def _condition_problem(source: str, error: ExpressionError) -> tuple[str, str]:
-    """Return what is wrong with an expression, and what helps."""
+_EXAMPLE = "write for example `data.quantity > 0 && attributes.source != 'test'`"
+
+
+def condition_problem(
+    source: str, error: ExpressionError, example: str = _EXAMPLE
+) -> tuple[str, str]:
+    """Return what is wrong with an expression, and what helps: `example`, if nothing better is
+    known."""
     place = f" at its character {error.column}" if error.line == 1 and error.column else ""
     if error.line > 1:
         place = f" in its line {error.line}"
@@ -57,7 +63,7 @@ def _condition_problem(source: str, error: ExpressionError) -> tuple[str, str]:
         return message, "compare text with text ('3') and numbers with numbers (3)"
     if "'= '" in str(error):
         return message, "write `==` to compare"
-    return message, "write for example `data.quantity > 0 && attributes.source != 'test'`"
+    return message, example
 
 
 def _shortened(source: str) -> str:
@@ -80,7 +86,7 @@ def lint_expression(
         try:
             check_types(source, _field_types(events))
         except ExpressionError as error:
-            yield context.finding(path, *_condition_problem(source, error))
+            yield context.finding(path, *condition_problem(source, error))
 
 
 def lint_fields(

@@ -10,9 +10,9 @@ from farandole.router import schema_propagation
 from farandole.router.event_fields import EventSchemas, FieldPath, value_schemas
 from farandole.router.lint_context import LintContext, LintRule
 from farandole.router.lint_finding import Finding
-from farandole.router.schema_alternatives import UnionAlternatives
 from farandole.stages.generic.mask import MaskParams
 from farandole.stages.json_schema import JsonSchema, NoSchemaError, accepted_schema, type_title
+from farandole.stages.schema_alternatives import UnionAlternatives
 
 _MONEY = frozenset(("amount", "balance", "cost", "costs", "fee", "fees", "price", "total"))
 _CURRENCIES = frozenset(("cad", "chf", "cny", "eur", "euro", "gbp", "inr", "jpy", "usd"))

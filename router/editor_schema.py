@@ -7,12 +7,24 @@ Schema can say).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from farandole.events.check_spec import (
+    CHECK_NAME_PATTERN,
+    MAX_CHECK_NAME_LENGTH,
+    Rule,
+    Severity,
+)
+from farandole.events.feature_flags import (
+    FLAG_NAME_PATTERN,
+    MAX_FLAG_NAME_LENGTH,
+    RESERVED_FLAG_NAMES,
+    FlagType,
+)
 from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import (
     EVENT_TYPE_PATTERN,
@@ -21,18 +33,36 @@ from farandole.events.kafka_names import (
     RESERVED_SUFFIXES,
     STAGE_PATTERN,
 )
+from farandole.events.rate import RATE_FORM, RATE_RULE_FORM
+from farandole.events.schedule_spec import (
+    RUN_STATUS_WORDS,
+    CatchUpRuns,
+    DeadlinePolicy,
+    OverlapPolicy,
+    UnknownPolicy,
+)
+from farandole.events.throttle_spec import LIMIT_NAME_PATTERN, MAX_LIMIT_NAME_LENGTH
 from farandole.events.topology_version import AT_LEAST_ONCE
-from farandole.router import alert_lint, file_values
+from farandole.router import alert_lint, file_values, schedule_values
 from farandole.router.file_model import (
     AlertsSection,
     BreakerSection,
+    CalendarSection,
+    CatchUpSection,
+    CheckSection,
     DefaultsSection,
+    DependencySection,
     EventSection,
     ExpectSection,
+    FlagSection,
+    ProfileSection,
+    QualitySection,
     RetrySection,
     RouteSection,
+    ScheduleSection,
     StageSection,
     SubscriptionSection,
+    ThrottleSection,
     TopologyFile,
 )
 
@@ -42,13 +72,22 @@ SECTIONS: tuple[type[BaseModel], ...] = (
     TopologyFile,
     DefaultsSection,
     EventSection,
+    ProfileSection,
+    CheckSection,
     StageSection,
     SubscriptionSection,
     RetrySection,
     BreakerSection,
     AlertsSection,
     ExpectSection,
+    QualitySection,
+    FlagSection,
+    ThrottleSection,
     RouteSection,
+    ScheduleSection,
+    CalendarSection,
+    CatchUpSection,
+    DependencySection,
 )
 
 KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
@@ -60,14 +99,45 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "stages": "The stages: the events that each one subscribes to and emits.",
         "alerts": "Who is told of failures, and how often.",
         "expect": "What runs are expected to do; an alert is sent if they do not.",
+        "quality": "How soon unusual numbers about runs are told; see docs/quality.md.",
+        "throttle": "How fast the stages at the beginning together take roots: 1000/s, a ramp or a"
+        " rate with a window; see docs/throttles.md.",
+        "limits": "By name, how often functions together may call what they depend on, for example"
+        " 50/s; they await context.limit(name).",
+        "flags": "The flags that functions read by context.flag, and farandole flag sets.",
+        "schedules": "By name, when which roots are triggered; see docs/topology.md.",
     },
     DefaultsSection: {
         "partitions": "Partitions of each topic: the most lanes that can work on one stage.",
         "retention": "How long an event is kept, for example 7d.",
         "retry": "How often a failing event is tried before it becomes a dead letter.",
         "breaker": "When a lane stops taking input, because a service that it depends on is down.",
+        "profile": "Whether the data of every event type are profiled: true, or {per: 10m}.",
+    },
+    ProfileSection: {
+        "per": "For what a profile is kept: run, or a window such as 10m.",
+    },
+    CheckSection: {
+        "rule": "What it looks at; see docs/quality.md.",
+        "severity": "What follows if it is broken: warn, reject or park a row; warn, fail or gate"
+        " a run.",
+        "column": "The field that it looks at, for example address.city.",
+        "share": "The share of rows that must keep the rule, for example 99.5%.",
+        "min": "The least value, length or number of rows.",
+        "max": "The greatest value, length, number of rows, distance or difference.",
+        "values": "The values that one-of allows.",
+        "matches": "The regular expression that the whole text matches.",
+        "holds": "The CEL expression over data that is true for a good row.",
+        "within": "How old the time in the column, or the event, may be, for example 1h.",
+        "against": "The event type that it is compared with; history for the runs before.",
+        "field": "The column of that event type; by default the same.",
+        "measure": "How the distance of two distributions is measured: psi or ks.",
+        "run": "The function of the profile, package.module:function.",
+        "description": "What it is for, in one sentence.",
     },
     EventSection: {
+        "profile": "Whether its data are profiled: true, false, or {per: 10m}.",
+        "checks": "By name, what its data must look like; see docs/quality.md.",
         "partitions": "Partitions of this event's topic.",
         "key": "The field whose value is the key: events of one key keep their order.",
         "retention": "How long this event is kept, for example 2d.",
@@ -82,6 +152,8 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "breaker": "When a lane stops taking input, because a service that it depends on is down.",
         "external": "A program of your own works the stage: true, or at-least-once if it has no"
         " transactions; see docs/wire.md.",
+        "throttle": "How fast the lanes of the stage together take events: 1000/s, 1000 lines/s, a"
+        " ramp or a rate with a window, or rate and per_key; see docs/throttles.md.",
         "accepts": "The JSON Schema of what an external stage reads, or a .json file with it.",
     },
     SubscriptionSection: {
@@ -92,11 +164,69 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "webhook": "The URL for those failures; the first of email and webhook is tried first.",
         "routes": "Who is told of which failures: the first route that matches is used.",
     },
+    FlagSection: {
+        "type": "The type of its values: bool, int, float, text or json.",
+        "default": "The value while no control document says another one.",
+        "description": "What the flag decides, in one sentence.",
+    },
+    ThrottleSection: {
+        "rate": "The rate of all lanes together: 1000/s, 1000 lines/s, a ramp, or with a window.",
+        "per_key": "The rate for each key, for example 10/s: an event above it is parked.",
+    },
     RouteSection: {
         "stages": "The stage whose failures this route takes, or several; by default all.",
         "errors": "The exception that this route takes, or several; by default all.",
         "email": "The address of the route, or several.",
         "webhook": "The URL of the route; the first of email and webhook is tried first.",
+    },
+    ScheduleSection: {
+        "triggers": "The event type of the root that each firing publishes.",
+        "data": "The data of that event; texts may have templates such as ${planned - 1d:%Y-%m-%d}"
+        " or ${run}.",
+        "cron": "The planned times: minute, hour, day of the month, month, weekday, for example"
+        " '30 2 * * mon-fri', or a name such as '@daily'.",
+        "every": "The planned times: one each so often, for example 15m, counted from start.",
+        "at": "The planned times: one, or several, for example 2026-12-24T18:00.",
+        "after": "What each firing waits for: the run of a pipeline, or a file, or several of"
+        " them; without planned times it fires when that comes.",
+        "zone": "The time zone of all times and days here, for example Europe/Paris; UTC if there"
+        " is none.",
+        "jitter": "Each firing is later than planned by less than this, always by the same.",
+        "start": "The first possible planned time, for example 2026-01-01.",
+        "end": "No planned time is at or after this one, for example 2027-01-01T00:00.",
+        "exclude": "Days on which nothing fires.",
+        "include": "The only days on which it fires.",
+        "overlap": "What happens while the run of an earlier planned time has not ended: skip,"
+        " buffer-one, buffer-all or {buffer-all: 500}, cancel-other or allow-all.",
+        "unknown": "What happens while the books lag, so that nobody knows whether it has ended:"
+        " wait, fire or skip.",
+        "catch_up": "Which planned times fire late, after an outage or a pause: latest, all or"
+        " none; or {runs: all, within: 2d, per_minute: 10}.",
+        "within": "How long after the planned time, or the first of several, what it waits for may"
+        " come.",
+        "otherwise": "What happens if not all has come by then: miss or fire.",
+        "paused": "Whether it stands until farandole schedules resume starts it.",
+        "description": "What it is for, in one sentence.",
+    },
+    CalendarSection: {
+        "dates": "A day, or several, for example 2026-12-24.",
+        "weekdays": "A weekday, or several: mon to sun.",
+        "holidays": "The public holidays of a country, or of a part of it: FR, DE-BY.",
+        "schedule": "The days on which this other schedule has a planned time.",
+    },
+    CatchUpSection: {
+        "runs": "Which planned times fire late: latest, all or none.",
+        "within": "A planned time that is longer ago does not fire any more.",
+        "per_minute": "How many late ones fire in a minute, at most.",
+    },
+    DependencySection: {
+        "pipeline": "The pipeline whose runs it waits for.",
+        "event": "The event type of the root of those runs; by default any.",
+        "status": "How they must have ended: completed (the default), dead-letters, failed,"
+        " cancelled, any; or several.",
+        "file": "The file or object that it waits for, for example s3://bucket/in/*.csv.",
+        "every": "How often it looks for the file, for example 30s.",
+        "existing": "Whether files count that were there before: true or false.",
     },
 }
 
@@ -134,6 +264,43 @@ _STAGE_SCHEMA = _text(
     _whole_text_pattern(STAGE_PATTERN.pattern),
     "A stage's name is lowercase letters, digits, underscores and dashes; it begins with a letter.",
 )
+_FLAG_NAME_SCHEMA = {
+    **_text(
+        _whole_text_pattern(FLAG_NAME_PATTERN.pattern, but=f"(?:{'|'.join(RESERVED_FLAG_NAMES)})$"),
+        "A flag's name is words of letters and digits, with - _ . between them; it begins with a "
+        "letter.",
+    ),
+    "maxLength": MAX_FLAG_NAME_LENGTH,
+}
+_FLAG_DEFAULTS: Mapping[FlagType, Mapping[str, Any]] = {
+    "bool": {"type": "boolean"},
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "text": {"type": "string"},
+}
+_LIMIT_NAME_SCHEMA = {
+    **_text(
+        _whole_text_pattern(LIMIT_NAME_PATTERN.pattern),
+        "A limit's name is words of lowercase letters and digits, with - _ . between them; it"
+        " begins with a letter.",
+    ),
+    "maxLength": MAX_LIMIT_NAME_LENGTH,
+}
+_SCHEDULE_NAME_SCHEMA = _text(
+    _whole_text_pattern(STAGE_PATTERN.pattern),
+    "A schedule's name is lowercase letters, digits, underscores and dashes; it begins with a"
+    " letter.",
+)
+_TIME_SCHEMA = _text(
+    _whole_text_pattern(schedule_values.TIME_PATTERN.pattern),
+    "A time is written as 2026-12-24T18:00, in the schedule's zone, or as 2026-12-24T17:00Z.",
+)
+_DATE_SCHEMA = _text(
+    _whole_text_pattern(schedule_values.DATE_PATTERN.pattern), "A day is written as 2026-12-24."
+)
+_WEEKDAY_SCHEMA = _text(
+    _whole_text_pattern("|".join(schedule_values.WEEKDAYS)), "A weekday is one of mon to sun."
+)
 _NULL_SCHEMA = {"type": "null"}
 _MAILBOX_SCHEMA = {
     **_text(
@@ -151,10 +318,24 @@ _WEBHOOK_SCHEMA = {
 }
 
 
-def _one_or_several(one: Mapping[str, Any], *, at_least: int = 1) -> dict[str, Any]:
+def _one_or_several(one: Mapping[str, Any], *other_types: str, at_least: int = 1) -> dict[str, Any]:
     # Not `anyOf`: editors would show each of its schemas in a hover.
     items = {"items": one, "minItems": at_least, "uniqueItems": True}
-    return {**one, "type": ["string", "array"], **items}
+    return {**one, "type": ["string", "array", *other_types], **items}
+
+
+def _sections(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of one section, or of a list of them."""
+    section = {"$ref": f"#/$defs/{model.__name__}"}
+    return {"anyOf": [section, {"type": "array", "items": section, "minItems": 1}, _NULL_SCHEMA]}
+
+
+def _words(known: Iterable[str], *other_types: str) -> dict[str, Any]:
+    """Return the schema of one of these words, or of nothing."""
+    words = list(known)
+    listed = f"{', '.join(words[:-1])} or {words[-1]}"
+    pattern = _whole_text_pattern("|".join(words))
+    return {**_text(pattern, f"Write {listed}."), "type": ["string", "null", *other_types]}
 
 
 _SUBSCRIPTION_SCHEMA = {
@@ -175,18 +356,44 @@ VALIDATOR_PATTERNS: Mapping[Callable[..., Any], str] = {
         file_values.DURATION_PATTERN.pattern, but="[0.]+[a-z]"
     ),
     file_values.parse_share: _whole_text_pattern(file_values.SHARE_PATTERN.pattern),
+    file_values.parse_rule_text: _whole_text_pattern(RATE_RULE_FORM),
+    file_values.check_call_rate: _whole_text_pattern(RATE_RULE_FORM, but=".*lines"),
+    schedule_values.parse_span: _whole_text_pattern(file_values.DURATION_PATTERN.pattern),
+    schedule_values.parse_positive_span: _whole_text_pattern(
+        file_values.DURATION_PATTERN.pattern, but="[0.]+[a-z]"
+    ),
+    schedule_values.parse_interval: _whole_text_pattern(
+        file_values.DURATION_PATTERN.pattern, but=r"(?:[0-9]{1,3}ms|[0.]+[a-z]|0\.[0-9]+s)$"
+    ),
+    file_values.check_key_rate: _whole_text_pattern(RATE_FORM, but="[0.]+(?:$|[ /el])"),
 }
 
 _DURATION = "A duration is a number with its unit: 200ms, 10s, 5m, 2h or 7d"
+_RATE = (
+    "A rate is for example 1000/s, 50/m, from 100/s to 5000/s over 10m,"
+    " or 1000/s between 22:00 and 06:00 Europe/Berlin."
+)
 VALIDATOR_MESSAGES: Mapping[Callable[..., Any], str] = {
     file_values.parse_duration: f"{_DURATION}.",
     file_values.parse_positive_duration: f"{_DURATION}, and more than 0.",
     file_values.parse_share: "A share is a percentage with its sign: 50%.",
+    file_values.parse_rule_text: _RATE,
+    file_values.check_call_rate: _RATE,
+    schedule_values.parse_span: f"{_DURATION}.",
+    schedule_values.parse_positive_span: f"{_DURATION}, and more than 0.",
+    schedule_values.parse_interval: f"{_DURATION}, and at least 1s.",
+    file_values.check_key_rate: "A rate for each key is more than 0, for example 10/s or 5/m.",
 }
 
 
 def _validated_text(validator: Callable[..., Any]) -> dict[str, Any]:
     return _text(VALIDATOR_PATTERNS[validator], VALIDATOR_MESSAGES[validator])
+
+
+def _rate(validator: Callable[..., Any], *other_types: str) -> dict[str, Any]:
+    """Return the schema of a rate: a text, or the number 0."""
+    types = ["string", "number", *other_types]
+    return {**_validated_text(validator), "type": types, "minimum": 0, "maximum": 0}
 
 
 _DURATION_SCHEMA = _validated_text(file_values.parse_positive_duration)
@@ -196,6 +403,29 @@ _DECLARED_SCHEMA = {
         {"type": "object", "minProperties": 1},
         _text(r"\.json$", "A schema is written here, or in a file whose name ends in .json."),
     ]
+}
+
+_CHECK_NAME_SCHEMA = {
+    **_text(
+        _whole_text_pattern(CHECK_NAME_PATTERN.pattern),
+        "A check's name is words of lowercase letters and digits, with - _ . between them; it"
+        " begins with a letter.",
+    ),
+    "maxLength": MAX_CHECK_NAME_LENGTH,
+}
+# Not `anyOf`: editors would show each of its schemas in a hover.
+_PROFILE_SCHEMA = {
+    "type": ["boolean", "object", "null"],
+    "properties": {
+        "per": {
+            "description": KEY_DESCRIPTIONS[ProfileSection]["per"],
+            **_text(
+                _whole_text_pattern(rf"run|{file_values.DURATION_PATTERN.pattern}"),
+                "Write run, or a window from 1m on, such as 10m.",
+            ),
+        }
+    },
+    "additionalProperties": False,
 }
 
 KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
@@ -222,6 +452,11 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
         "additionalProperties": {"$ref": f"#/$defs/{StageSection.__name__}"},
         "minProperties": 1,
     },
+    (TopologyFile, "flags"): {
+        "type": ["object", "null"],
+        "propertyNames": _FLAG_NAME_SCHEMA,
+        "additionalProperties": {"$ref": f"#/$defs/{FlagSection.__name__}"},
+    },
     (StageSection, "subscribes"): {
         **_SUBSCRIPTION_SCHEMA,
         "type": ["string", "array", "object"],
@@ -229,8 +464,47 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
         "minItems": 1,
         "uniqueItems": True,
     },
+    (TopologyFile, "throttle"): _rate(file_values.parse_rule_text, "null"),
+    (TopologyFile, "limits"): {
+        "type": ["object", "null"],
+        "propertyNames": _LIMIT_NAME_SCHEMA,
+        "additionalProperties": _rate(file_values.check_call_rate),
+    },
+    # Not `anyOf`: editors would show each of its schemas in a hover.
+    (StageSection, "throttle"): {
+        **_rate(file_values.parse_rule_text, "object", "null"),
+        "additionalProperties": False,
+        "minProperties": 1,
+    },
+    (ThrottleSection, "rate"): _rate(file_values.parse_rule_text, "null"),
     (StageSection, "with"): {"type": ["object", "null"]},
     (EventSection, "schema"): _DECLARED_SCHEMA,
+    (EventSection, "profile"): _PROFILE_SCHEMA,
+    (DefaultsSection, "profile"): _PROFILE_SCHEMA,
+    (EventSection, "checks"): {
+        "type": ["object", "null"],
+        "propertyNames": _CHECK_NAME_SCHEMA,
+        "additionalProperties": {"$ref": f"#/$defs/{CheckSection.__name__}"},
+    },
+    (CheckSection, "rule"): _words(get_args(Rule)) | {"type": "string"},
+    (CheckSection, "severity"): _words(get_args(Severity)),
+    (CheckSection, "measure"): _words(["psi", "ks"]),
+    (CheckSection, "holds"): _text(
+        r"\S", "A condition is an expression, for example data.quantity > 0."
+    )
+    | {"type": ["string", "null"]},
+    (CheckSection, "run"): {
+        **_text(
+            _whole_text_pattern(file_values.FUNCTION_PATTERN.pattern),
+            "A function is written as package.module:function.",
+        ),
+        "type": ["string", "null"],
+    },
+    (CheckSection, "values"): {
+        "type": ["array", "null"],
+        "items": {"type": ["string", "number", "boolean", "null"]},
+        "minItems": 1,
+    },
     (StageSection, "accepts"): _DECLARED_SCHEMA,
     (SubscriptionSection, "when"): _text(
         r"\S", "A condition is an expression, for example data.quantity > 0."
@@ -265,6 +539,48 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
     ),
     (RouteSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (RouteSection, "webhook"): _WEBHOOK_SCHEMA,
+    (TopologyFile, "schedules"): {
+        "type": ["object", "null"],
+        "propertyNames": _SCHEDULE_NAME_SCHEMA,
+        "additionalProperties": {"$ref": f"#/$defs/{ScheduleSection.__name__}"},
+    },
+    (ScheduleSection, "triggers"): _EVENT_TYPE_SCHEMA,
+    (ScheduleSection, "data"): {},
+    (ScheduleSection, "cron"): _text(
+        r"\S", "Write five fields in quotes, for example '30 2 * * mon-fri', or '@daily'."
+    )
+    | {"type": ["string", "null"]},
+    (ScheduleSection, "at"): _one_or_several(_TIME_SCHEMA, "null"),
+    (ScheduleSection, "start"): {**_TIME_SCHEMA, "type": ["string", "null"]},
+    (ScheduleSection, "end"): {**_TIME_SCHEMA, "type": ["string", "null"]},
+    (ScheduleSection, "after"): _sections(DependencySection),
+    (ScheduleSection, "exclude"): _sections(CalendarSection),
+    (ScheduleSection, "include"): _sections(CalendarSection),
+    (ScheduleSection, "overlap"): {
+        **_words(get_args(OverlapPolicy), "object"),
+        "properties": {
+            "buffer-all": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": schedule_values.MAX_BUFFER,
+            }
+        },
+        "required": ["buffer-all"],
+        "additionalProperties": False,
+    },
+    (ScheduleSection, "unknown"): _words(get_args(UnknownPolicy)),
+    (ScheduleSection, "otherwise"): _words(get_args(DeadlinePolicy)),
+    # Not `anyOf`: editors would show each of its schemas in a hover.
+    (ScheduleSection, "catch_up"): {
+        **_words(get_args(CatchUpRuns), "object"),
+        "additionalProperties": False,
+    },
+    (CatchUpSection, "runs"): _words(get_args(CatchUpRuns)),
+    (CalendarSection, "dates"): _one_or_several(_DATE_SCHEMA, "null"),
+    (CalendarSection, "weekdays"): _one_or_several(_WEEKDAY_SCHEMA, "null"),
+    (DependencySection, "status"): _one_or_several(
+        {**_words([*RUN_STATUS_WORDS, schedule_values.ANY_STATUS]), "type": "string"}, "null"
+    ),
 }
 """By section and key, the schema of a value that a validator or the linter checks. Every other key
 has the schema of its annotation in the model."""
@@ -303,8 +619,22 @@ def topology_json_schema() -> dict[str, Any]:
             }
             for key, schema in properties.items()
         }
+    catch_up = definitions[ScheduleSection.__name__]["properties"]["catch_up"]
+    catch_up["properties"] = definitions.pop(CatchUpSection.__name__)["properties"]
+    throttle = definitions[StageSection.__name__]["properties"]["throttle"]
+    throttle["properties"] = definitions.pop(ThrottleSection.__name__)["properties"]
     definitions[AlertsSection.__name__]["anyOf"] = _at_least_one("email", "webhook", "routes")
     definitions[RouteSection.__name__]["anyOf"] = _at_least_one("email", "webhook")
+    definitions[ScheduleSection.__name__]["anyOf"] = _at_least_one("cron", "every", "at", "after")
+    definitions[CalendarSection.__name__]["oneOf"] = _at_least_one(*CalendarSection.model_fields)
+    definitions[DependencySection.__name__]["oneOf"] = _at_least_one("pipeline", "file")
+    definitions[FlagSection.__name__]["allOf"] = [
+        {
+            "if": {"properties": {"type": {"const": kind}}},
+            "then": {"properties": {"default": default}},
+        }
+        for kind, default in _FLAG_DEFAULTS.items()
+    ]
     whole = {
         "$schema": JSON_SCHEMA_DIALECT,
         # No title: the YAML language server would show it in the hover of every key. It takes the

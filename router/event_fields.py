@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from farandole.router import schema_propagation
 from farandole.router.lint_context import LintContext
-from farandole.router.schema_alternatives import UnionAlternatives
 from farandole.stages.json_schema import (
     JsonSchema,
     NoSchemaError,
     accepted_schema,
     written_schema,
 )
+from farandole.stages.schema_alternatives import UnionAlternatives
 
 FieldPath = tuple[str, ...]
 

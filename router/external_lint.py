@@ -9,7 +9,17 @@ from farandole.router.file_model import StageSection
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
 
-_KEYS_OF_FUNCTIONS = ("run", "parameters", "retry", "breaker", "timeout", "threads", "effects")
+_KEYS_OF_FUNCTIONS = (
+    "run",
+    "parameters",
+    "retry",
+    "breaker",
+    "throttle",
+    "timeout",
+    "threads",
+    "effects",
+    "gate",
+)
 
 
 def lint_external_stages(context: LintContext) -> Iterator[Finding]:

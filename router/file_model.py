@@ -18,34 +18,63 @@ from pydantic import (
     model_validator,
 )
 
+from farandole.events.check_spec import Rule, Severity
+from farandole.events.feature_flags import FlagType
 from farandole.events.file_keys import file_keys
 from farandole.events.incident_record import NoticeChannel
 from farandole.events.topology_version import (
     AT_LEAST_ONCE,
     AlertPolicy,
     BreakerPolicy,
+    QualityPolicy,
     RetryPolicy,
     RunExpectation,
     StageSpec,
 )
 from farandole.router.file_problems import problem_finding, repair_value, without_consequences
 from farandole.router.file_values import (
+    Bound,
+    CallRateText,
+    CheckValues,
     EventTypeList,
+    KeyRateText,
     Partitions,
     PositiveDuration,
+    ProfilePeriod,
+    RateRuleText,
+    Share,
     SubscribedType,
     WordList,
     check_condition,
     check_declared_schema,
     check_external,
     check_function,
+    check_holds,
     check_package,
     check_routes,
     empty_if_none,
     key_type,
+    normalize_profile,
     normalize_subscriptions,
+    normalize_throttle,
 )
 from farandole.router.lint_finding import Finding
+from farandole.router.schedule_values import (
+    CatchUpWord,
+    DateList,
+    Interval,
+    OtherwiseWord,
+    Overlap,
+    PositiveSpan,
+    Span,
+    StatusList,
+    TimeText,
+    TimeTexts,
+    UnknownWord,
+    WeekdayList,
+    as_items,
+    normalize_catch_up,
+)
 from farandole.router.yaml_source import KeyPath, YamlDocument
 
 
@@ -97,12 +126,44 @@ class BreakerSection(FileSection):
     pass
 
 
+class ThrottleSection(FileSection):
+    rate: RateRuleText | None = None
+    per_key: KeyRateText | None = None
+
+
+class ProfileSection(FileSection):
+    per: ProfilePeriod = None
+
+
+Profile = Annotated[ProfileSection | None, BeforeValidator(normalize_profile)]
+"""Without a value of its own, an event type has that of `defaults:`; `false` means none."""
+
+
+class CheckSection(FileSection):
+    rule: Rule
+    severity: Severity | None = None
+    column: str | None = None
+    share: Share | None = None
+    min: Bound | None = None
+    max: Bound | None = None
+    values: CheckValues | None = None
+    matches: str | None = None
+    holds: Annotated[str, BeforeValidator(check_holds)] | None = None
+    within: PositiveDuration | None = None
+    against: str | None = None
+    field: str | None = None
+    measure: Literal["psi", "ks"] | None = None
+    run: Annotated[str, BeforeValidator(check_function)] | None = None
+    description: str | None = None
+
+
 @with_keys_of(StageSpec, only_inherited=True)
 class DefaultsSection(FileSection):
     partitions: Partitions = 4
     retention: PositiveDuration = 7 * 86400.0
     retry: RetrySection = RetrySection()
     breaker: BreakerSection = BreakerSection()
+    profile: Profile = None
 
 
 DeclaredSchema = Annotated[dict[str, Any] | str, BeforeValidator(check_declared_schema)]
@@ -114,6 +175,8 @@ class EventSection(FileSection):
     key: str | None = None
     retention: PositiveDuration | None = None
     declared_schema: DeclaredSchema | None = Field(default=None, alias="schema")
+    profile: Profile = None
+    checks: Annotated[Mapping[str, CheckSection], BeforeValidator(empty_if_none)] = {}
 
 
 class SubscriptionSection(FileSection):
@@ -137,6 +200,7 @@ class StageSection(FileSection):
     )
     retry: RetrySection = RetrySection()
     breaker: BreakerSection = BreakerSection()
+    throttle: Annotated[ThrottleSection | None, BeforeValidator(normalize_throttle)] = None
     external: Annotated[bool | Literal["at-least-once"], BeforeValidator(check_external)] = False
     accepts: DeclaredSchema | None = None
 
@@ -197,6 +261,67 @@ class ExpectSection(FileSection):
     pass
 
 
+@with_keys_of(QualityPolicy)
+class QualitySection(FileSection):
+    pass
+
+
+class FlagSection(FileSection):
+    type: FlagType
+    default: Any
+    description: str = ""
+
+
+class CalendarSection(FileSection):
+    dates: DateList | None = None
+    weekdays: WeekdayList | None = None
+    holidays: str | None = None
+    schedule: str | None = None
+
+
+class CatchUpSection(FileSection):
+    runs: CatchUpWord | None = None
+    within: PositiveSpan | None = None
+    per_minute: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+
+class DependencySection(FileSection):
+    pipeline: str | None = None
+    event: str | None = None
+    status: StatusList | None = None
+    file: str | None = None
+    every: Interval | None = None
+    existing: bool | None = None
+
+
+Calendars = Annotated[tuple[CalendarSection, ...], BeforeValidator(as_items), Field(min_length=1)]
+Dependencies = Annotated[
+    tuple[DependencySection, ...], BeforeValidator(as_items), Field(min_length=1)
+]
+
+
+class ScheduleSection(FileSection):
+    triggers: str
+    data: Any = None
+    cron: str | None = None
+    every: Interval | None = None
+    at: TimeTexts | None = None
+    after: Dependencies | None = None
+    zone: str | None = None
+    jitter: Span | None = None
+    start: TimeText | None = None
+    end: TimeText | None = None
+    exclude: Calendars | None = None
+    include: Calendars | None = None
+    overlap: Overlap | None = None
+    unknown: UnknownWord | None = None
+    catch_up: Annotated[CatchUpSection, BeforeValidator(normalize_catch_up)] = CatchUpSection()
+    within: PositiveSpan | None = None
+    otherwise: OtherwiseWord | None = None
+    paused: bool | None = None
+    description: str | None = None
+
+
 class TopologyFile(FileSection):
     """A topology file as written: what it leaves out is not filled in."""
 
@@ -210,6 +335,11 @@ class TopologyFile(FileSection):
     stages: Annotated[Mapping[str, StageSection], Field(min_length=1)]
     alerts: AlertsSection = AlertsSection()
     expect: ExpectSection = ExpectSection()
+    quality: QualitySection = QualitySection()
+    flags: Annotated[Mapping[str, FlagSection], BeforeValidator(empty_if_none)] = {}
+    throttle: RateRuleText | None = None
+    limits: Annotated[Mapping[str, CallRateText], BeforeValidator(empty_if_none)] = {}
+    schedules: Annotated[Mapping[str, ScheduleSection], BeforeValidator(empty_if_none)] = {}
 
     def event_types(self) -> tuple[str, ...]:
         """Return every event type that the file names, the declared ones first."""
@@ -219,6 +349,11 @@ class TopologyFile(FileSection):
     def partitions(self, event_type: str) -> int:
         declared = self.events.get(event_type, EventSection()).partitions
         return self.defaults.partitions if declared is None else declared
+
+    def profile(self, event_type: str) -> ProfileSection | None:
+        """Return for what a profile of an event type is kept; None for nothing."""
+        declared = self.events.get(event_type, EventSection())
+        return declared.profile if "profile" in declared.model_fields_set else self.defaults.profile
 
     def emitters(self, event_type: str) -> tuple[str, ...]:
         return tuple(name for name, stage in self.stages.items() if event_type in stage.emits)
@@ -240,7 +375,12 @@ class TopologyFile(FileSection):
 
 def yaml_path(document: YamlDocument, path: KeyPath) -> KeyPath:
     """Return the path in the document for a path in the model. In the model, `("stages", name,
-    "subscribes", i, ...)` is the i-th event type, and `(..., i, 1, key)` a setting of it."""
+    "subscribes", i, ...)` is the i-th event type, and `(..., i, 1, key)` a setting of it. Calendars
+    and dependencies of a schedule are lists, also where the document has one without a list."""
+    if path[:1] == ("schedules",) and len(path) > 3 and isinstance(path[3], int):
+        schedule, key = path[1:3]
+        written = document.data["schedules"][schedule].get(key)
+        return path if isinstance(written, list) else (*path[:3], *path[4:])
     if len(path) < 4 or path[0] != "stages" or path[2] != "subscribes":
         return path
     stage, index = path[1], path[3]

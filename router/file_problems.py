@@ -7,7 +7,7 @@ The problems are pydantic's error dictionaries, whose `loc` is a path in the YAM
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -47,7 +47,7 @@ def section_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
         if step in fields:
             annotation = fields[str(step)].annotation
             at = _optional_section(annotation) or annotation
-    return at if _is_section(at) else None
+    return at if _is_section(at) else _item_section(at)
 
 
 def _is_section(annotation: Any) -> bool:
@@ -58,6 +58,16 @@ def _optional_section(annotation: Any) -> Any:
     """Return the section if the annotation is that section or None, else None."""
     members = [m for m in get_args(annotation) or (annotation,) if m is not type(None)]
     return members[0] if len(members) == 1 and _is_section(members[0]) else None
+
+
+def _item_section(annotation: Any) -> type[BaseModel] | None:
+    """Return the section of which the annotation takes several, because one may be written without
+    a list; None if it is no list of sections."""
+    if get_origin(annotation) in (Union, Annotated):
+        return _item_section(get_args(annotation)[0])
+    item: Any = get_args(annotation)[0] if get_origin(annotation) is tuple else None
+    section: type[BaseModel] | None = item if _is_section(item) else None
+    return section
 
 
 def _section_within(annotation: Any) -> Any:
@@ -155,13 +165,17 @@ def repair_value(data: Any, model: type[BaseModel], problem: Any) -> bool:
     if problem["loc"][:1] == ("alerts",):
         data.pop("alerts", None)  # no other check depends on it
         return True
+    in_schedules = bool(problem["loc"][:1] == ("schedules",))
+    if in_schedules and kind != "extra_forbidden":
+        return _drop_from_schedules(data, problem["loc"], kind)
     if isinstance(key, int) or kind == "missing" or key in ("subscribes", "emits", "stages"):
         return False
     owner = data
     for step in above:
-        owner = owner[step] if isinstance(owner, dict | list) else None
+        is_there = isinstance(owner, list) or (isinstance(owner, dict) and step in owner)
+        owner = owner[step] if is_there else None
     if not isinstance(owner, dict) or key not in owner:
-        return False
+        return in_schedules  # it was left out with its schedule
     if "subscribes" in above[-2:] and kind in _MAPPING_ERRORS:
         owner[key] = {}  # the event type is subscribed to, whatever was meant as its settings
         return True
@@ -174,6 +188,18 @@ def repair_value(data: Any, model: type[BaseModel], problem: Any) -> bool:
     meant = None
     if kind == "extra_forbidden":
         meant = nearest_name(str(key), known_keys(model, tuple(above)))
-    if meant is not None and meant not in owner:
+    # Other findings about schedules would have no place in the file.
+    if meant is not None and meant not in owner and (above or meant != "schedules"):
         owner[meant] = value
+    return True
+
+
+def _drop_from_schedules(data: Any, path: KeyPath, kind: str) -> bool:
+    """Leave out the key of a schedule, or a schedule that is nothing without it."""
+    if len(path) == 1:
+        data.pop("schedules", None)
+    elif len(path) == 2 or kind == "missing" or path[2] == "triggers":
+        data["schedules"].pop(path[1], None)
+    elif path[1] in data["schedules"]:
+        data["schedules"][path[1]].pop(path[2], None)
     return True

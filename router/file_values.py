@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -15,19 +16,22 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from farandole.events.file_keys import FileKey, ValueKind, value_bounds
-from farandole.events.topology_version import AT_LEAST_ONCE
+from farandole.events.rate import RateError, parse_rate, parse_rate_rule
+from farandole.events.topology_version import AT_LEAST_ONCE, Sensitivity
 
 FILE_VALUE_ERROR = "file_value"
 """The type of the errors of this module, among pydantic's own."""
 
 DURATION_PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+MIN_PROFILE_SECONDS = 60.0
 PACKAGE_PATTERN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 SHARE_PATTERN = re.compile(r"(100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?)%")
 FUNCTION_PATTERN = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-def _value_error(message: str, remedy: str) -> PydanticCustomError:
+def value_error(message: str, remedy: str) -> PydanticCustomError:
+    """Return the error about a value that is written wrongly."""
     return PydanticCustomError(
         FILE_VALUE_ERROR, "{message}", {"message": message, "remedy": remedy}
     )
@@ -38,9 +42,7 @@ def parse_duration(written: object) -> float:
     match = DURATION_PATTERN.fullmatch(written) if isinstance(written, str) else None
     if match is None:
         shown = written if isinstance(written, str | int | float) else type(written).__name__
-        raise _value_error(
-            f"{shown!r} is no duration", "write for example 200ms, 30s, 5m, 2h or 7d"
-        )
+        raise value_error(f"{shown!r} is no duration", "write for example 200ms, 30s, 5m, 2h or 7d")
     return round(float(match[1]) * _SECONDS[match[2]], 6)
 
 
@@ -48,7 +50,7 @@ def parse_positive_duration(written: object) -> float:
     """Return the seconds of a duration that is longer than 0. Raises PydanticCustomError."""
     length = parse_duration(written)
     if length <= 0:
-        raise _value_error("the duration is 0", "write one that is longer, for example 30s")
+        raise value_error("the duration is 0", "write one that is longer, for example 30s")
     return length
 
 
@@ -57,8 +59,92 @@ def parse_share(written: object) -> float:
     match = SHARE_PATTERN.fullmatch(written) if isinstance(written, str) else None
     if match is None:
         shown = written if isinstance(written, str | int | float) else type(written).__name__
-        raise _value_error(f"{shown!r} is no share", "write for example 1%, 0.5% or 0%")
+        raise value_error(f"{shown!r} is no share", "write for example 1%, 0.5% or 0%")
     return round(float(match[1]) / 100, 9)
+
+
+def parse_rule_text(written: object) -> str:
+    """Return `1000/s`, a ramp or a rate with a window, as versions write it. Raises
+    PydanticCustomError."""
+    try:
+        return str(parse_rate_rule(written))
+    except RateError as error:
+        raise value_error(error.message, error.remedy) from None
+
+
+def parse_rate_text(written: object) -> str:
+    """Return `10/s`, as versions write it. Raises PydanticCustomError."""
+    try:
+        return str(parse_rate(written))
+    except RateError as error:
+        raise value_error(error.message, error.remedy) from None
+
+
+def check_key_rate(written: object) -> str:
+    """Return the rate for each key. Raises PydanticCustomError."""
+    text = parse_rate_text(written)
+    if text == "0":
+        raise value_error(
+            "a rate of 0 for each key would park every event", "to stop the stage, write rate: 0"
+        )
+    return text
+
+
+def check_call_rate(written: object) -> str:
+    """Return the rate of calls of a dependency. Raises PydanticCustomError."""
+    text = parse_rule_text(written)
+    if parse_rate_rule(text).unit == "lines":
+        raise value_error("a limit counts calls, not lines", f"write {text.replace(' lines', '')}")
+    return text
+
+
+def normalize_throttle(written: object) -> object:
+    """Return a throttle as a mapping: a rate alone is that of all lanes together."""
+    if isinstance(written, dict):
+        if all(value is None for value in written.values()):
+            raise value_error("the throttle has no rate", "write for example 1000/s")
+        return written
+    return None if written is None else {"rate": parse_rule_text(written)}
+
+
+def parse_profile_period(written: object) -> float | None:
+    """Return the seconds of a window; None for `run`. Raises PydanticCustomError."""
+    if written is None or written == "run":
+        return None
+    length = parse_duration(written)
+    if length < MIN_PROFILE_SECONDS:
+        raise value_error(
+            f"{written} is too short for a profile",
+            "write `run`, or a time from 1m on, such as 10m",
+        )
+    return length
+
+
+def normalize_profile(written: object) -> object:
+    """Return the section of a profile; None for `false`. `true` is one for each run."""
+    if written is True:
+        return {}
+    return None if written is False else written
+
+
+def check_bound(written: object) -> object:
+    """Return a number. Raises PydanticCustomError."""
+    if type(written) is int or (type(written) is float and isfinite(written)):
+        return written
+    shown = written if isinstance(written, str | int | float) else type(written).__name__
+    raise value_error(f"{shown!r} is no number", "write for example 0 or 0.5, without quotes")
+
+
+def check_scalars(written: object) -> object:
+    scalars = str | int | float | None
+    if isinstance(written, list) and written and all(isinstance(v, scalars) for v in written):
+        for value in written:
+            if isinstance(value, float):
+                check_bound(value)
+        return tuple(written)
+    raise value_error(
+        "this is no list of values", "write the values that are allowed: `values: [red, green]`"
+    )
 
 
 def as_tuple(written: object) -> object:
@@ -91,7 +177,7 @@ def _subscription_pair(item: object) -> tuple[object, object]:
 
 def check_subscribed_type(written: object) -> object:
     if isinstance(written, dict):
-        raise _value_error(
+        raise value_error(
             f"one item of the list is a mapping of {len(written)} keys",
             "write an item for each event type: `- line.read: {when: ...}`",
         )
@@ -100,15 +186,23 @@ def check_subscribed_type(written: object) -> object:
 
 def check_condition(written: object) -> object:
     if not isinstance(written, str) or not written.strip():
-        raise _value_error(
+        raise value_error(
             "`when:` holds no expression", 'write for example `when: "data.quantity > 0"`'
+        )
+    return written
+
+
+def check_holds(written: object) -> object:
+    if not isinstance(written, str) or not written.strip():
+        raise value_error(
+            "`holds:` is no expression", 'write for example `holds: "data.quantity > 0"`'
         )
     return written
 
 
 def check_routes(written: object) -> object:
     if not isinstance(written, list):
-        raise _value_error(
+        raise value_error(
             "`routes:` is no list",
             "begin each route with a dash: `- {stages: load, email: dba@example.com}`",
         )
@@ -117,20 +211,20 @@ def check_routes(written: object) -> object:
 
 def check_package(written: str) -> str:
     if not isinstance(written, str) or not PACKAGE_PATTERN.fullmatch(written):
-        raise _value_error(f"{written!r} is no package", "write for example `stages.order_lines`")
+        raise value_error(f"{written!r} is no package", "write for example `stages.order_lines`")
     return written
 
 
 def check_function(written: str) -> str:
     if not isinstance(written, str) or not FUNCTION_PATTERN.fullmatch(written):
-        raise _value_error(f"{written!r} names no function", "write `package.module:function`")
+        raise value_error(f"{written!r} names no function", "write `package.module:function`")
     return written
 
 
 def check_external(written: object) -> object:
     if isinstance(written, bool) or written == AT_LEAST_ONCE:
         return written
-    raise _value_error(
+    raise value_error(
         f"{written!r} says nothing about a program",
         f"write `true`, or `{AT_LEAST_ONCE}` if it has no transactions (docs/wire.md)",
     )
@@ -141,7 +235,7 @@ def check_declared_schema(written: object) -> object:
         return written
     if isinstance(written, dict) and written:
         return written
-    raise _value_error(
+    raise value_error(
         "this is neither a JSON Schema nor the name of a .json file with one",
         "write for example schemas/line.json, or {type: object, properties: …}",
     )
@@ -150,9 +244,15 @@ def check_declared_schema(written: object) -> object:
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[float, BeforeValidator(parse_positive_duration)]
 Share = Annotated[float, BeforeValidator(parse_share)]
+RateRuleText = Annotated[str, BeforeValidator(parse_rule_text)]
+KeyRateText = Annotated[str, BeforeValidator(check_key_rate)]
+CallRateText = Annotated[str, BeforeValidator(check_call_rate)]
 EventTypeList = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 WordList = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 SubscribedType = Annotated[str, BeforeValidator(check_subscribed_type)]
+ProfilePeriod = Annotated[float | None, BeforeValidator(parse_profile_period)]
+Bound = Annotated[int | float, BeforeValidator(check_bound)]
+CheckValues = Annotated[tuple[str | int | float | bool | None, ...], BeforeValidator(check_scalars)]
 Partitions = Annotated[int, Field(ge=1, le=1000)]
 
 _TYPES: Mapping[ValueKind, Any] = {
@@ -165,6 +265,7 @@ _TYPES: Mapping[ValueKind, Any] = {
     "integer": int,
     "flag": bool,
     "error_names": WordList,
+    "sensitivity": Sensitivity,
 }
 
 

@@ -22,13 +22,14 @@ from farandole.broker.broker_errors import (
 )
 from farandole.broker.settings import Settings
 from farandole.events.row_format import NewerFormatError
-from farandole.events.topology_version import RouterReport
+from farandole.events.topology_version import RouterReport, Version
 from farandole.router import yaml_source
 from farandole.router.change_plan import ChangePlan
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.guarded_apply import apply_plan, cleared_report, standing_rollback_reason
 from farandole.router.isolated_check import CheckVerdict
 from farandole.router.lint_finding import error_findings
+from farandole.router.pipeline_cycles import DependencyCycleError
 from farandole.router.reason_text import change_summary, render_reason
 from farandole.router.topology_store import NotAppliedError, read_topology, write_report
 from farandole.router.watched_files import CodeStamp, WatchedFiles, code_stamp
@@ -56,6 +57,11 @@ class RouterEnvironment(Protocol):
 
     async def prepare_next_check(self) -> None:
         """Prepare the next check: nothing else is to be done now."""
+
+    async def record_applied(
+        self, settings: Settings, file: Path, plan: ChangePlan, version: Version
+    ) -> None:
+        """Record for people that a file was applied. Raises nothing."""
 
     def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
         """Return the command with which a person applies a dangerous file."""
@@ -220,7 +226,7 @@ class _FileRouter:
             return
         try:
             plan = await plan_changes(settings, derived)
-        except TopicMismatchError as error:
+        except (TopicMismatchError, DependencyCycleError) as error:
             finding = f"{file}: {error}"
             log.error("route.refused", finding=finding)
             await self._report(settings, pipeline, file, findings=[finding])
@@ -263,6 +269,7 @@ class _FileRouter:
                 version=applied.version.name,
                 changes=change_summary(plan.changes),
             )
+            await self.environment.record_applied(settings, file, plan, applied.version)
         await self._report(settings, pipeline, file)
 
     async def _report(

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from farandole.router import schema_propagation, stage_schemas
 from farandole.router.lint_context import LintContext, LintRule
 from farandole.router.lint_finding import Finding
-from farandole.router.reason_text import misfit_summary
 from farandole.router.yaml_source import KeyPath
 from farandole.stages.json_schema import (
     JsonSchema,
@@ -16,6 +15,7 @@ from farandole.stages.json_schema import (
     type_title,
     written_schema,
 )
+from farandole.stages.misfit_text import misfit_summary
 from farandole.stages.nearest_name import did_you_mean
 
 

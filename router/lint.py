@@ -16,11 +16,22 @@ from farandole.events.kafka_names import (
 from farandole.events.topology_version import RetryPolicy
 from farandole.router import (
     alert_lint,
+    check_column_lint,
+    check_lint,
     condition_lint,
     data_lint,
+    dependency_lint,
     external_lint,
+    flag_lint,
     function_lint,
+    gate_lint,
+    limit_lint,
     parameter_lint,
+    schedule_calendar_lint,
+    schedule_data_lint,
+    schedule_lint,
+    schedule_time_lint,
+    unbuilt_lint,
     wiring_lint,
 )
 from farandole.router.file_model import TopologyFile
@@ -173,4 +184,15 @@ _LINT_RULES: Mapping[str, LintRule] = {
     "external": external_lint.lint_external_stages,
     **function_lint.FUNCTION_RULES,
     **data_lint.DATA_RULES,
+    **flag_lint.FLAG_RULES,
+    **limit_lint.LIMIT_RULES,
+    **check_lint.CHECK_RULES,
+    **check_column_lint.CHECK_COLUMN_RULES,
+    **gate_lint.GATE_RULES,
+    **unbuilt_lint.UNBUILT_RULES,
+    **schedule_lint.SCHEDULE_RULES,
+    **schedule_time_lint.SCHEDULE_TIME_RULES,
+    **schedule_calendar_lint.SCHEDULE_CALENDAR_RULES,
+    **dependency_lint.DEPENDENCY_RULES,
+    **schedule_data_lint.SCHEDULE_DATA_RULES,
 }

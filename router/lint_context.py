@@ -41,6 +41,10 @@ class LintContext:
             document_path, message, remedy, on_key=on_key, severity=severity
         )
 
+    def text_finding(self, path: KeyPath, column: int, message: str, remedy: str) -> Finding:
+        """Return a finding at a character of the text at a path of the model, counted from 1."""
+        return self.document.text_finding(yaml_path(self.document, path), column, message, remedy)
+
 
 LintRule = Callable[[LintContext], Iterator[Finding]]
 """One check of a file. The name it is registered under is the `code` of its findings."""

@@ -12,7 +12,6 @@ from farandole.router import condition_lint
 from farandole.router.event_fields import event_schemas
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
-from farandole.router.schema_alternatives import UnionAlternatives
 from farandole.router.yaml_source import KeyPath
 from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import JsonSchema, NoSchemaError, accepted_schema, type_title
@@ -23,6 +22,7 @@ from farandole.stages.parameter_formats import (
     PATH_FORMAT,
     VARIABLE_FORMAT,
 )
+from farandole.stages.schema_alternatives import UnionAlternatives
 from farandole.stages.stage_parameters import build_parameters
 
 _EXTRA_FIELD_ERRORS = ("extra_forbidden", "unexpected_keyword_argument")

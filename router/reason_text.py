@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from farandole.events.feature_flags import shown_value
 from farandole.events.number_format import grouped
-from farandole.router.json_schema_compatibility import Misfit
+from farandole.events.time_format import format_duration
+from farandole.router import schedule_text
 from farandole.router.topology_change import (
     Change,
     ChangeSign,
@@ -18,9 +20,9 @@ from farandole.router.topology_change import (
     Drain,
     Reason,
 )
+from farandole.stages.json_schema_compatibility import Misfit
+from farandole.stages.misfit_text import misfit_summary
 
-_DURATION_UNITS = (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0))
-_MAX_MISFITS = 3  # misfits in one sentence; the rest is counted
 _KEYS_MOVE = ": events of a key change their place"
 
 Fields = Mapping[str, Any]
@@ -117,19 +119,6 @@ def change_summary(changes: Sequence[Change], most: int = 4) -> str:
     return ", ".join(parts) or "nothing"
 
 
-def render_misfit(misfit: Misfit) -> str:
-    """Return the text of one misfit, such as `field 'cents' is missing`."""
-    subject = f"field {misfit.path!r}" if misfit.path else "the event"
-    return f"{subject} {_MISFIT_TEXTS[misfit.code](misfit.fields)}"
-
-
-def misfit_summary(misfits: Sequence[Misfit]) -> str:
-    """Return the text of the first misfits, and how many more there are."""
-    rest = len(misfits) - _MAX_MISFITS
-    more = f" and {rest} more" if rest > 0 else ""
-    return ", ".join(map(render_misfit, misfits[:_MAX_MISFITS])) + more
-
-
 def incompatibility_texts(fields: Fields) -> tuple[str, str]:
     """Return the meaning of a `schema_incompatible`, and what helps."""
     stage, event_type, version = fields["stage"], fields["event_type"], fields["version"]
@@ -147,14 +136,6 @@ def incompatibility_texts(fields: Fields) -> tuple[str, str]:
         f"deploy the new {stage!r} everywhere first, or go in two steps: widen what"
         " it reads, then change what is written",
     )
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration as topology files write it: `200ms`, `30s`, `7d`."""
-    for unit, length in _DURATION_UNITS:
-        if seconds and seconds % length == 0:
-            return f"{int(seconds / length)}{unit}"
-    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"
 
 
 def _format_optional_duration(seconds: float | None) -> str:
@@ -180,9 +161,19 @@ _VALUE_TEXTS: Mapping[str, Callable[[Any], str]] = {
     "integer": str,
     "flag": lambda flag: "by its `emits`" if flag is None else str(flag).lower(),
     "error_names": ", ".join,
+    "sensitivity": str,
     "event_types": lambda names: ", ".join(names) or "nothing",
     "plain": str,
     "breaker": _format_breaker,
+    "json": shown_value,
+    "rate": lambda rate: rate or "none",
+    "text": lambda text: text or "none",
+    "texts": lambda texts: ", ".join(texts) or "none",
+    "switch": lambda on: str(on).lower(),
+    "overlap": schedule_text.overlap_text,
+    "catch_up": schedule_text.catch_up_text,
+    "calendars": schedule_text.calendars_text,
+    "dependencies": schedule_text.dependencies_text,
 }
 
 
@@ -198,6 +189,32 @@ def _stage_added(fields: Fields) -> str:
 def _setting_changed(fields: Fields) -> str:
     render = _VALUE_TEXTS[fields["kind"]]
     return f"{fields['key']} {render(fields['was'])} → {render(fields['now'])}"
+
+
+def _check_changed(fields: Fields) -> str:
+    was, now = fields["was"], fields["now"]
+    if now is None:
+        return f"check {fields['name']} removed"
+    if was is None:
+        shown = [f"{key} {_check_value(key, now)}" for key in now if key != "description"]
+        return f"check {fields['name']} added: {', '.join(shown)}"
+    changed = [
+        key
+        if key == "description"
+        else f"{key} {_check_value(key, was)} → {_check_value(key, now)}"
+        for key in dict.fromkeys([*was, *now])
+        if was.get(key) != now.get(key)
+    ]
+    return f"check {fields['name']} changed: {', '.join(changed)}"
+
+
+def _check_value(key: str, check: Fields) -> str:
+    value = check.get(key, "warn" if key == "severity" else None)
+    if value is None:
+        return "none"
+    if key == "share":
+        return _format_share(value)
+    return format_duration(value) if key == "within" else shown_value(value)
 
 
 def _parameter_changed(fields: Fields) -> str:
@@ -262,6 +279,12 @@ def _route(fields: Fields) -> str:
     return f"{failures} to {', else '.join(channels)}"
 
 
+def _schedule_added(fields: Fields) -> str:
+    schedule = fields["schedule"]
+    paused = ", paused" if schedule["paused"] else ""
+    return f"{schedule_text.when_text(schedule)}: triggers {schedule['triggers']}{paused}"
+
+
 def _config_changed(fields: Fields) -> str:
     name, was, now = fields["name"], fields["was"], fields["now"]
     if name == "retention.ms" and was and was.lstrip("-").isdigit():
@@ -291,7 +314,18 @@ _TEXTS: Mapping[str, Callable[[Fields], str]] = {
     "topic_recreated": _topic_recreated,
     "key_changed": _key_changed,
     "data_schema_changed": lambda f: f"schema: {_schema_difference(f)}",
+    "check_changed": _check_changed,
     "event_removed": _event_removed,
+    "flag_added": lambda f: f"{f['type']}, by default {shown_value(f['default'])}",
+    "rate_changed": lambda f: (
+        f"{f['was']} → {f['now']}" if f["was"] and f["now"] else f["now"] or f"was {f['was']}"
+    ),
+    "flag_removed": lambda _: "functions that read it get the default in their code",
+    "schedule_added": _schedule_added,
+    "schedule_removed": lambda _: "planned times that wait become missed",
+    "schedule_times_changed": lambda _: (
+        "planned times before this version stay as they were planned"
+    ),
     "route_added": lambda f: f"+{_route(f)}",
     "route_removed": lambda f: f"-{_route(f)}",
     "routes_reordered": lambda _: "routes in another order",
@@ -305,29 +339,4 @@ _TEXTS: Mapping[str, Callable[[Fields], str]] = {
         " save the file to apply it"
     ),
     "text": lambda f: str(f["text"]),
-}
-
-_MISFIT_TEXTS: Mapping[str, Callable[[Fields], str]] = {
-    "wrong_type": lambda f: f"is {f['writes']}, not {' or '.join(f['takes']) or 'anything'}",
-    "missing": lambda f: f"{'is' if f['never'] else 'may be'} missing",
-    "forbidden": lambda _: "is forbidden",
-    "more_fields_forbidden": lambda _: "may have more fields, which are forbidden",
-    "too_few": lambda f: f"may have less than {f['limit']} {f['unit']}",
-    "too_many": lambda f: f"may have more than {f['limit']} {f['unit']}",
-    "equal_items": lambda _: "may have equal items",
-    "value_not_allowed": lambda f: f"may be {f['value']!r}, which is not allowed",
-    "not_enumerated": lambda f: (
-        f"may be any {f['type']}, not {', '.join(map(repr, f['allowed'][:3]))}"
-        f"{', …' if len(f['allowed']) > 3 else ''} alone"
-    ),
-    "pattern": lambda f: f"may not match {f['pattern']!r}",
-    "format": lambda f: f"is {f['writes'] or 'any text'}, not {f['takes']}",
-    "content": lambda f: f"is any text, not {f['takes']}",
-    "below": lambda f: (
-        f"may be {f['limit']} or less" if f["exclusive"] else f"may be less than {f['limit']}"
-    ),
-    "above": lambda f: (
-        f"may be {f['limit']} or more" if f["exclusive"] else f"may be more than {f['limit']}"
-    ),
-    "not_multiple": lambda f: f"may be no multiple of {f['step']}",
 }

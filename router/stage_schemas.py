@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
 from farandole.router.file_model import StageSection
-from farandole.router.json_schema_compatibility import Misfit, compare_schemas
-from farandole.router.schema_alternatives import UnionAlternatives
 from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import JsonSchema, accepted_schema, written_schema
+from farandole.stages.json_schema_compatibility import Misfit, compare_schemas
+from farandole.stages.schema_alternatives import UnionAlternatives
 
 
 def emitted_types(

@@ -9,7 +9,7 @@ from farandole.events import retry_record
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.topology_version import EventSpec, StageSpec
 from farandole.router.file_model import EventSection, TopologyFile
-from farandole.router.system_topics import system_topic_specs
+from farandole.router.system_topics import OFTEN_COMPACTED, system_topic_specs
 
 MAX_EVENT_BYTES = 1024 * 1024  # bytes, with headers and Kafka's overhead
 # Bytes for the headers that say why an event of the largest size has failed.
@@ -38,17 +38,22 @@ def retry_topic_specs(stages: Mapping[str, StageSpec]) -> dict[str, TopicSpec]:
 
     Their segments are small and soon compacted: a lane reads its whole partition when it opens.
     """
-    configs = {
-        "cleanup.policy": "compact",
-        "max.message.bytes": str(MAX_EVENT_BYTES + retry_record.RETRY_HEADROOM),
-        "segment.bytes": str(16 * 1024 * 1024),
-        "min.cleanable.dirty.ratio": "0.1",
-        "max.compaction.lag.ms": "600000",
-    }
+    configs = _compacted_configs(MAX_EVENT_BYTES + retry_record.RETRY_HEADROOM)
     return {
         stage.parking.topic: TopicSpec(stage.parking.partitions, configs, grows=True)
         for stage in stages.values()
         if stage.parking is not None
+    }
+
+
+def state_topic_specs(stages: Mapping[str, StageSpec]) -> dict[str, TopicSpec]:
+    """Return, by name, the topics of the state of the stages' lanes. They are compacted like retry
+    topics, because a lane reads them as well when it opens."""
+    configs = _compacted_configs(MAX_EVENT_BYTES)
+    return {
+        stage.state.topic: TopicSpec(stage.state.partitions, configs, grows=True)
+        for stage in stages.values()
+        if stage.state is not None
     }
 
 
@@ -74,6 +79,14 @@ def dead_letter_topic_spec() -> TopicSpec:
             DEAD_LETTER_RETENTION_SECONDS, MAX_EVENT_BYTES + DEAD_LETTER_HEADROOM_BYTES
         ),
     )
+
+
+def _compacted_configs(largest: int) -> dict[str, str]:
+    return {
+        "cleanup.policy": "compact",
+        "max.message.bytes": str(largest),
+        **OFTEN_COMPACTED,
+    }
 
 
 def retention_configs(seconds: float | None, largest: int) -> dict[str, str]:

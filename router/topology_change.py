@@ -12,8 +12,14 @@ from typing import Any, Literal, NamedTuple
 
 Danger = Literal["unread", "keys", "schema"]
 DANGERS: tuple[Danger, ...] = ("unread", "keys", "schema")
-ChangeSubject = Literal["stage", "event", "topic", "alerts", "expect"]
-CHANGE_SUBJECTS: tuple[ChangeSubject, ...] = ("stage", "event", "topic", "alerts", "expect")
+ChangeSubject = Literal[
+    "stage", "event", "topic", "schedule", "flag", "throttle", "limit", "alerts", "expect",
+    "quality",
+]  # fmt: skip
+CHANGE_SUBJECTS: tuple[ChangeSubject, ...] = (
+    "stage", "event", "topic", "schedule", "flag", "throttle", "limit", "alerts", "expect",
+    "quality",
+)  # fmt: skip
 ChangeSign = Literal["+", "~", "-"]
 
 ReasonCode = Literal[
@@ -21,6 +27,7 @@ ReasonCode = Literal[
     "stage_removed",  # subscribes
     "function_still_needed",
     "setting_changed",  # key, kind, was, now
+    "check_changed",  # name, was, now
     "condition_changed",  # event_type, was, now
     "parameter_changed",  # name, was_given, was, now_given, now
     "accepted_schema_changed",  # known, added, removed, changed, was, now
@@ -31,6 +38,12 @@ ReasonCode = Literal[
     "key_changed",  # was, now
     "data_schema_changed",  # added, removed, changed, was, now
     "event_removed",  # unread
+    "schedule_added",  # schedule
+    "schedule_removed",
+    "schedule_times_changed",
+    "flag_added",  # type, default
+    "flag_removed",
+    "rate_changed",  # was, now
     "route_added",  # stages, errors, channels
     "route_removed",  # stages, errors, channels
     "routes_reordered",
@@ -71,7 +84,7 @@ class Change:
     sign: ChangeSign
     what: ChangeSubject
     name: str
-    """Empty for the alerts and the expectations: a pipeline has one set of each."""
+    """Empty for the alerts, the expectations and the quality: a pipeline has one set of each."""
     said: str
     """The reasons in words, as `farandole.router.reason_text` renders them."""
     danger: Danger | None = None

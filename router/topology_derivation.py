@@ -11,13 +11,18 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from farandole.broker.topic_spec import TopicSpec
+from farandole.events.check_spec import CheckSpec, ProfileSpec
+from farandole.events.feature_flags import FlagSpec, read_flag_value
 from farandole.events.file_keys import file_keys
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.schedule_spec import ScheduleSpec
+from farandole.events.throttle_spec import ThrottleSpec
 from farandole.events.topology_version import (
     AlertPolicy,
     AlertRoute,
     BreakerPolicy,
     EventSpec,
+    QualityPolicy,
     RetryPolicy,
     RunExpectation,
     StageSpec,
@@ -26,7 +31,15 @@ from farandole.events.topology_version import (
     version_format,
 )
 from farandole.router import schema_propagation, stage_schemas
-from farandole.router.file_model import AlertsSection, EventSection, RouteSection, TopologyFile
+from farandole.router.file_model import (
+    AlertsSection,
+    EventSection,
+    FlagSection,
+    RouteSection,
+    ThrottleSection,
+    TopologyFile,
+)
+from farandole.router.schedule_derivation import derive_schedule
 from farandole.router.system_topics import system_topic_specs
 from farandole.router.topic_specs import (
     MAX_EVENT_BYTES,
@@ -35,6 +48,7 @@ from farandole.router.topic_specs import (
     raw_topic_specs,
     retention_configs,
     retry_topic_specs,
+    state_topic_specs,
 )
 from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import accepted_schema, schema_digest
@@ -51,6 +65,11 @@ class DerivedTopology:
     """By name, including the namespace."""
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
     expect: RunExpectation = field(default_factory=RunExpectation)
+    quality: QualityPolicy = field(default_factory=QualityPolicy)
+    flags: Mapping[str, FlagSpec] = field(default_factory=dict)
+    throttle: str | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
+    schedules: Mapping[str, ScheduleSpec] = field(default_factory=dict)
 
 
 def derive_topology(
@@ -64,6 +83,8 @@ def derive_topology(
             partitions=topology.partitions(event_type),
             key=topology.events.get(event_type, EventSection()).key,
             data_schema=_event_schema(topology, signatures, event_type),
+            profile=_derive_profile(topology, event_type),
+            checks=_derive_checks(topology, event_type),
         )
         for event_type in topology.event_types()
     }
@@ -73,7 +94,8 @@ def derive_topology(
         topology.pipeline,
         names,
     )
-    topics = event_topic_specs(topology, events, names) | retry_topic_specs(stages)
+    topics = event_topic_specs(topology, events, names)
+    topics |= retry_topic_specs(stages) | state_topic_specs(stages)
     topics |= raw_topic_specs(stages, topology.defaults.retention)
     return DerivedTopology(
         topology.pipeline,
@@ -82,6 +104,11 @@ def derive_topology(
         topics,
         _derive_alerts(topology.alerts),
         RunExpectation(**topology.expect.model_dump(exclude_none=True)),
+        QualityPolicy(**topology.quality.model_dump(exclude_none=True)),
+        {name: _derive_flag(flag) for name, flag in topology.flags.items()},
+        throttle=topology.throttle,
+        limits=topology.limits,
+        schedules={name: derive_schedule(each) for name, each in topology.schedules.items()},
     )
 
 
@@ -106,9 +133,14 @@ def make_version(
         stages=dict(derived.stages),
         alerts=derived.alerts,
         expect=derived.expect,
+        quality=derived.quality,
+        flags=dict(derived.flags),
+        throttle=derived.throttle,
+        limits=dict(derived.limits),
+        schedules=dict(derived.schedules),
         ledger=ledger,
         rollback_of=rollback_of,
-        format=version_format(derived.stages.values()),
+        format=version_format(derived.stages.values(), derived.events.values()),
     )
 
 
@@ -124,7 +156,8 @@ def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
         names.dead_topic(version.pipeline, stage): dead_letter_topic_spec()
         for stage in version.stages
     }
-    topics |= system_topic_specs(names) | retry_topic_specs(stages) | raw_topic_specs(stages, None)
+    topics |= system_topic_specs(names) | raw_topic_specs(stages, None)
+    topics |= retry_topic_specs(stages) | state_topic_specs(stages)
     events = {name: event.as_described for name, event in version.events.items()}
     return DerivedTopology(
         version.pipeline,
@@ -133,6 +166,11 @@ def derive_from_version(version: Version, names: KafkaNames) -> DerivedTopology:
         topics,
         version.alerts,
         version.expect,
+        version.quality,
+        version.flags,
+        throttle=version.throttle,
+        limits=version.limits,
+        schedules=version.schedules,
     )
 
 
@@ -156,13 +194,31 @@ def _derive_stage(
         emits=written.emits,
         retry=RetryPolicy(**_with_defaults(defaults.retry, written.retry)),
         breaker=BreakerPolicy(**_with_defaults(defaults.breaker, written.breaker)),
+        throttle=_derive_throttle(written.throttle),
         when=written.when,
         parameters=written.parameters or {},
         accepts=_accepted_by_function(signature),
+        takes_batch=signature.takes_batch if signature else None,
         code="" if written.external else _function_digest(signature),
         external=written.external,
-        **values,
+        **{name: value for name, value in values.items() if value is not None},
     )
+
+
+def _derive_profile(topology: TopologyFile, event_type: str) -> ProfileSpec | None:
+    written = topology.profile(event_type)
+    return None if written is None else ProfileSpec(per=written.per)
+
+
+def _derive_checks(topology: TopologyFile, event_type: str) -> dict[str, CheckSpec]:
+    written = topology.events.get(event_type, EventSection()).checks
+    return {
+        name: CheckSpec(**check.model_dump(exclude_none=True)) for name, check in written.items()
+    }
+
+
+def _derive_throttle(written: ThrottleSection | None) -> ThrottleSpec | None:
+    return None if written is None else ThrottleSpec(**written.model_dump())
 
 
 def _derive_alerts(written: AlertsSection) -> AlertPolicy:
@@ -171,6 +227,11 @@ def _derive_alerts(written: AlertsSection) -> AlertPolicy:
     return AlertPolicy(
         routes=(*map(_derive_route, written.routes), *map(_derive_route, last)), **settings
     )
+
+
+def _derive_flag(written: FlagSection) -> FlagSpec:
+    default = read_flag_value(written.type, written.default)
+    return FlagSpec(type=written.type, default=default, description=written.description)
 
 
 def _derive_route(written: RouteSection | AlertsSection) -> AlertRoute:
@@ -221,7 +282,7 @@ def _with_stage_topics(
     names: KafkaNames,
 ) -> dict[str, StageSpec]:
     """Return the stages with the topics of their lanes: a raw topic if the stage is relayed, none
-    for other external stages, else a retry topic."""
+    for other external stages, else those of parked events and of state."""
 
     def with_topic(name: str, stage: StageSpec) -> StageSpec:
         lanes = max(events[event_type].partitions for event_type in stage.subscribes)
@@ -231,6 +292,7 @@ def _with_stage_topics(
         if stage.external:
             return stage
         parking = StageTopic(topic=names.retry_topic(pipeline, name), partitions=lanes)
-        return stage.model_copy(update={"parking": parking})
+        state = StageTopic(topic=names.state_topic(pipeline, name), partitions=lanes)
+        return stage.model_copy(update={"parking": parking, "state": state})
 
     return {name: with_topic(name, stage) for name, stage in stages.items()}

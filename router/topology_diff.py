@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from farandole.events.check_spec import CheckSpec
+from farandole.events.feature_flags import FlagSpec, default_text
 from farandole.events.file_keys import file_keys
+from farandole.events.throttle_spec import ThrottleSpec
 from farandole.events.topology_version import (
     AlertPolicy,
     AlertRoute,
     BreakerPolicy,
     EventSpec,
+    QualityPolicy,
     RetryPolicy,
     RunExpectation,
     StageSpec,
 )
 from farandole.router.reason_text import describe_change
+from farandole.router.schedule_diff import schedule_changes
 from farandole.router.topology_change import (
     CHANGE_SUBJECTS,
     Change,
     ChangeSign,
+    ChangeSubject,
     Reason,
     UnreadEvents,
     total_unread,
@@ -46,8 +52,13 @@ def diff_topologies(
     changes = [
         *_stage_changes(before, after, unread),
         *_event_changes(before, after, unread, topics or {}),
+        *schedule_changes(before.schedules if before else {}, after.schedules),
+        *_flag_changes(before.flags if before else {}, after.flags),
+        *_rate_changes("throttle", {"": before.throttle if before else None}, {"": after.throttle}),
+        *_rate_changes("limit", before.limits if before else {}, after.limits),
         *_alert_changes(before.alerts if before else AlertPolicy(), after.alerts),
-        *_expectation_changes(before.expect if before else RunExpectation(), after.expect),
+        *_policy_changes("expect", before.expect if before else RunExpectation(), after.expect),
+        *_policy_changes("quality", before.quality if before else QualityPolicy(), after.quality),
     ]
     return sorted(changes, key=lambda c: (CHANGE_SUBJECTS.index(c.what), c.sign == "-"))
 
@@ -103,6 +114,7 @@ def _stage_reasons(old: StageSpec, new: StageSpec) -> Iterator[Reason]:
         *_changed_keys(RetryPolicy, old.retry, new.retry),
         # The keys of a breaker are read together.
         *_changed_setting("breaker", "breaker", _breaker(old.breaker), _breaker(new.breaker)),
+        *_changed_setting("throttle", "rate", _throttle(old.throttle), _throttle(new.throttle)),
         *_condition_reasons(old, new),
         *_parameter_reasons(old, new),
         *_accepted_schema_reasons(old, new),
@@ -127,6 +139,10 @@ def _changed_keys(model: type[BaseModel], old: BaseModel, new: BaseModel) -> Ite
 
 def _breaker(policy: BreakerPolicy) -> dict[str, Any]:
     return policy.model_dump(mode="json")
+
+
+def _throttle(throttle: ThrottleSpec | None) -> str | None:
+    return None if throttle is None else str(throttle)
 
 
 def _condition_reasons(old: StageSpec, new: StageSpec) -> Iterator[Reason]:
@@ -191,6 +207,8 @@ def _event_changes(
         if was.data_schema != event.data_schema:
             fields = _schema_difference(was.data_schema or {}, event.data_schema or {})
             yield describe_change("~", "event", name, [Reason("data_schema_changed", fields)])
+        if quality := list(_quality_reasons(was, event)):
+            yield describe_change("~", "event", name, quality)
     for name in old:
         if name not in after.events:
             waiting = [u for u in unread if u.event_type == name]
@@ -198,6 +216,31 @@ def _event_changes(
             yield describe_change(
                 "-", "event", name, [reason], "unread" if waiting else None, total_unread(waiting)
             )
+
+
+def _quality_reasons(was: EventSpec, now: EventSpec) -> Iterator[Reason]:
+    """Compare what is asked of the data of an event type. It moves no event."""
+    yield from _changed_setting("profile", "plain", _profile(was), _profile(now))
+    for name in dict.fromkeys([*was.checks, *now.checks]):
+        if was.checks.get(name) != now.checks.get(name):
+            yield Reason(
+                "check_changed",
+                {
+                    "name": name,
+                    "was": _check(was.checks.get(name)),
+                    "now": _check(now.checks.get(name)),
+                },
+            )
+
+
+def _profile(event: EventSpec) -> str | None:
+    if event.profile is None:
+        return None
+    return "run" if event.profile.per is None else f"{event.profile.per:g} s"
+
+
+def _check(check: CheckSpec | None) -> dict[str, Any] | None:
+    return None if check is None else check.model_dump(mode="json", exclude_defaults=True)
 
 
 def _topic_reason(event: EventSpec, topics: Mapping[str, Any]) -> Reason:
@@ -227,6 +270,45 @@ def _partition_change(
     return describe_change("~", "topic", name, [reason], "keys" if moves_keys else None, drain)
 
 
+def _flag_changes(old: Mapping[str, FlagSpec], new: Mapping[str, FlagSpec]) -> Iterator[Change]:
+    """Compare the flags. Such a change is never dangerous: it moves no event."""
+    for name, flag in new.items():
+        if name not in old:
+            added = Reason("flag_added", {"type": flag.type, "default": flag.default})
+            yield describe_change("+", "flag", name, [added])
+            continue
+        was = old[name]
+        reasons = [
+            *_changed_setting("type", "plain", was.type, flag.type),
+            *_changed_default(was.default, flag.default),
+            *_changed_setting("description", "plain", was.description, flag.description),
+        ]
+        if reasons:
+            yield describe_change("~", "flag", name, reasons)
+    for name in old:
+        if name not in new:
+            yield describe_change("-", "flag", name, [Reason("flag_removed", {})])
+
+
+def _rate_changes(
+    what: Literal["throttle", "limit"],
+    old: Mapping[str, str | None],
+    new: Mapping[str, str | None],
+) -> Iterator[Change]:
+    """Compare rates by name. Such a change is never dangerous: it moves no event."""
+    for name in dict.fromkeys([*new, *old]):
+        was, now = old.get(name), new.get(name)
+        if was != now:
+            sign: ChangeSign = "+" if was is None else "-" if now is None else "~"
+            reason = Reason("rate_changed", {"was": was, "now": now})
+            yield describe_change(sign, what, name, [reason])
+
+
+def _changed_default(was: Any, now: Any) -> Iterator[Reason]:
+    if default_text(was) != default_text(now):  # to Python, 1 is true
+        yield Reason("setting_changed", {"key": "default", "kind": "json", "was": was, "now": now})
+
+
 def _alert_changes(old: AlertPolicy, new: AlertPolicy) -> Iterator[Change]:
     """Compare the recipients of notices. Such a change is never dangerous: it moves no event."""
     reasons = [
@@ -253,12 +335,13 @@ def _route(route: AlertRoute) -> dict[str, Any]:
     }
 
 
-def _expectation_changes(old: RunExpectation, new: RunExpectation) -> Iterator[Change]:
-    """Compare what runs are expected to do. A change applies to runs that begin under the new
-    version."""
-    reasons = list(_changed_keys(RunExpectation, old, new))
+def _policy_changes(what: ChangeSubject, old: BaseModel, new: BaseModel) -> Iterator[Change]:
+    """Compare what is said once of the whole pipeline. A change applies to runs that begin under
+    the new version."""
+    reasons = list(_changed_keys(type(new), old, new))
     if reasons:
         sign: ChangeSign = "~"
-        if RunExpectation() in (old, new):
-            sign = "+" if old == RunExpectation() else "-"
-        yield describe_change(sign, "expect", "", reasons)
+        unsaid = type(new)()
+        if unsaid in (old, new):
+            sign = "+" if old == unsaid else "-"
+        yield describe_change(sign, what, "", reasons)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from farandole.events.kafka_names import KafkaNames
 from farandole.router import file_model, yaml_source
+from farandole.router.check_function_loader import load_check_functions
 from farandole.router.file_model import TopologyFile
 from farandole.router.import_lint import lint_imports
 from farandole.router.lint import lint_topology
@@ -59,6 +60,7 @@ def check_topology_file(
     folder = folder or file.parent
     loaded = load_signatures(document, topology, folder)
     findings += with_code(loaded.findings, "functions")
+    findings += with_code(load_check_functions(document, topology), "functions")
     findings += lint_topology(document, topology, loaded.signatures, names)
     findings += with_code(lint_imports(document, topology, folder), "modules")
     return CheckedFile(sorted_findings(findings), document, topology, loaded.signatures)

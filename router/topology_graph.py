@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from farandole.events.topology_version import AlertPolicy, EventSpec, RunExpectation, StageSpec
+from farandole.events.feature_flags import FlagSpec
+from farandole.events.schedule_spec import ScheduleSpec
+from farandole.events.topology_version import (
+    AlertPolicy,
+    EventSpec,
+    QualityPolicy,
+    RunExpectation,
+    StageSpec,
+)
 
 
 class TopologyView(Protocol):
@@ -21,6 +29,16 @@ class TopologyView(Protocol):
     def alerts(self) -> AlertPolicy: ...
     @property
     def expect(self) -> RunExpectation: ...
+    @property
+    def quality(self) -> QualityPolicy: ...
+    @property
+    def flags(self) -> Mapping[str, FlagSpec]: ...
+    @property
+    def throttle(self) -> str | None: ...
+    @property
+    def limits(self) -> Mapping[str, str]: ...
+    @property
+    def schedules(self) -> Mapping[str, ScheduleSpec]: ...
 
 
 class DrawnLine(NamedTuple):
@@ -41,10 +59,13 @@ _DrawnBranch = tuple[DrawnLine, list[DrawnLine]]
 def draw_tree(topology: TopologyView) -> str:
     """Return the roots, the stages that subscribe to them, what those emit, and so on, as a tree.
     Stages are in brackets. What appears several times is followed only at its first place."""
+    triggers = _triggers(topology)
     drawn = draw_lines(
         topology,
         _root_events(topology),
-        event=lambda event_type: _event_label(event_type, topology.events[event_type]),
+        event=lambda event_type: _event_label(
+            event_type, topology.events[event_type], triggers.get(event_type, ())
+        ),
         stage=lambda name, event_type: _stage_label(
             name, topology.stages[name].when.get(event_type)
         ),
@@ -87,7 +108,7 @@ def _stage_label(stage: str, condition: str | None) -> str:
 
 
 def draw_mermaid(topology: TopologyView) -> str:
-    """Return a Mermaid flowchart: events are round, stages square."""
+    """Return a Mermaid flowchart: events are round, stages square, schedules hexagons."""
     events = {event_type: f"e{i}" for i, event_type in enumerate(topology.events)}
     lines = ["flowchart LR"]
     lines += [f'    {node}(["{event_type}"])' for event_type, node in events.items()]
@@ -98,12 +119,14 @@ def draw_mermaid(topology: TopologyView) -> str:
             arrow = f'-->|"{_mermaid_text(condition)}"|' if condition else "-->"
             lines.append(f"    {events[event_type]} {arrow} s{i}")
         lines += [f"    s{i} --> {events[event_type]}" for event_type in stage.emits]
+    for i, (name, schedule) in enumerate(topology.schedules.items()):
+        lines.append(f'    t{i}{{{{"{name}"}}}} -.-> {events[schedule.triggers]}')
     return "\n".join(lines)
 
 
 def draw_dot(topology: TopologyView) -> str:
-    """Return a graph for Graphviz: events are round, stages square, conditions label their
-    edges."""
+    """Return a graph for Graphviz: events are round, stages square, schedules hexagons, and
+    conditions label their edges."""
     # Events and stages may have the same name, so their identifiers are numbers.
     events = {event_type: f"e{i}" for i, event_type in enumerate(topology.events)}
     # From top to bottom, and with details in a line of their own: a chain of stages fits a page.
@@ -120,6 +143,9 @@ def draw_dot(topology: TopologyView) -> str:
             label = f" [label={_dot_text(condition)}]" if condition else ""
             lines.append(f"    {events[event_type]} -> s{i}{label};")
         lines += [f"    s{i} -> {events[event_type]};" for event_type in stage.emits]
+    for i, (name, schedule) in enumerate(topology.schedules.items()):
+        lines.append(f"    t{i} [label={_dot_text(name)}, shape=hexagon];")
+        lines.append(f"    t{i} -> {events[schedule.triggers]} [style=dashed];")
     return "\n".join([*lines, "}"])
 
 
@@ -163,11 +189,33 @@ def graph_data(topology: TopologyView) -> dict[str, Any]:
             }
             for name, stage in topology.stages.items()
         },
+        "schedules": {
+            name: {"triggers": schedule.triggers, "after": [*_awaited(schedule)]}
+            for name, schedule in topology.schedules.items()
+        },
     }
 
 
-def _event_label(event_type: str, event: EventSpec) -> str:
-    return f"{event_type} ({_event_details(event)})"
+def _awaited(schedule: ScheduleSpec) -> Iterator[dict[str, str | None]]:
+    """Yield what a schedule waits for: the root of a pipeline, null for any, or a file."""
+    for each in schedule.after:
+        if each.pipeline:
+            yield {"pipeline": each.pipeline, "event": each.event}
+        else:
+            yield {"file": each.file}
+
+
+def _event_label(event_type: str, event: EventSpec, schedules: Sequence[str]) -> str:
+    triggered = f", triggered by {', '.join(schedules)}" if schedules else ""
+    return f"{event_type} ({_event_details(event)}{triggered})"
+
+
+def _triggers(topology: TopologyView) -> dict[str, list[str]]:
+    """Return, by the event type that they trigger, the schedules."""
+    triggers: dict[str, list[str]] = {}
+    for name, schedule in topology.schedules.items():
+        triggers.setdefault(schedule.triggers, []).append(name)
+    return triggers
 
 
 def _event_details(event: EventSpec) -> str:

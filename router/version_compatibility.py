@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from farandole.events.topology_version import Version
-from farandole.router.json_schema_compatibility import Misfit, compare_schemas
 from farandole.router.topology_derivation import DerivedTopology
+from farandole.stages.json_schema_compatibility import Misfit, compare_schemas
 
 
 class SchemaIncompatibility(NamedTuple):

@@ -174,7 +174,7 @@ async def _try_publish(job: _PublishJob) -> ApplyResult:
         table = await read_topology(job.settings)
         newest = table.newest(job.derived.pipeline)
         async with ClusterAdmin.open(job.settings) as admin:
-            existing = await admin.topics(job.derived.topics)
+            existing = await admin.all_topics(job.derived.topics)
             versions = table.of(job.derived.pipeline)
             derived = resolve_topics(job.derived, versions, existing, job.settings.names)
             await require_own_topics(job.settings, derived, versions, admin)

@@ -43,7 +43,7 @@ async def prepare_reopening(settings: Settings, pipeline: str, names: Collection
     inputs = inputs_to_read_again(versions, reopened)
     if inputs:
         async with ClusterAdmin.open(settings) as admin:
-            existing = await admin.topics()
+            existing = await admin.all_topics()
             for stage, topics in inputs.items():
                 tps = [TopicPartition(t, i) for t in topics for i in range(existing.get(t, 0))]
                 groups = [settings.names.stage_group(pipeline, stage)]

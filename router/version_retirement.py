@@ -61,7 +61,7 @@ async def retire_versions(settings: Settings, pipeline: str) -> list[Version]:
     if len(versions) < 2:
         return []
     async with ClusterAdmin.open(settings) as admin:
-        existing = await admin.topics()
+        existing = await admin.all_topics()
         inputs = await stage_input_lags(admin, settings, versions, existing)
         committed = {stage: {i.partition: i.committed for i in of} for stage, of in inputs.items()}
         ends = {each.partition: each.end for of in inputs.values() for each in of}

@@ -50,6 +50,17 @@ class YamlDocument:
     data: dict[str, Any]
     keys: Mapping[KeyPath, SourceMark]
     values: Mapping[KeyPath, SourceMark]
+    texts: Mapping[KeyPath, SourceMark] = field(default_factory=dict)
+    """Where the first character of a text is, behind its quotation mark; only of texts whose
+    characters stand in the file one by one, in one line."""
+
+    def text_finding(self, path: KeyPath, column: int, message: str, remedy: str) -> Finding:
+        """Return a finding at a character of a text, counted from 1; at the text itself if it is
+        not known where that is."""
+        start = self.texts.get(path)
+        if start is None:
+            return self.finding(path, message, remedy)
+        return Finding(self.file, start.line, start.column + column - 1, message, remedy)
 
     def finding(
         self,
@@ -128,7 +139,7 @@ def read_yaml(raw: bytes, file: str) -> tuple[YamlDocument | None, list[Finding]
     if not isinstance(building.root, dict):
         mark = building.values.get((), SourceMark(1, 1))
         return refused(mark, "the file is not a mapping", "begin with `pipeline: a-name`")
-    document = YamlDocument(file, building.root, building.keys, building.values)
+    document = YamlDocument(file, building.root, building.keys, building.values, building.texts)
     return document, building.findings
 
 
@@ -165,6 +176,7 @@ class _DocumentBuilder:
     root: Any = _UNSET
     keys: dict[KeyPath, SourceMark] = field(default_factory=dict)
     values: dict[KeyPath, SourceMark] = field(default_factory=dict)
+    texts: dict[KeyPath, SourceMark] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     stack: list[_OpenContainer] = field(default_factory=list)
     documents: int = 0
@@ -190,7 +202,8 @@ class _DocumentBuilder:
             raise _FileRefusedError(
                 mark,
                 f"{sign}{event.anchor}: anchors and aliases are not read here",
-                "write the value out, or move it to `defaults`",
+                "write the value out, in quotes if it begins with that sign, or move it to"
+                " `defaults`",
             )
         if getattr(event, "tag", None):
             raise _FileRefusedError(mark, f"the tag {event.tag} is not read here", "delete it")
@@ -201,7 +214,10 @@ class _DocumentBuilder:
             self._key(owner, event, mark)
             return
         if isinstance(event, ScalarEvent):
-            self._keep(owner, _scalar_value(event), mark)
+            path, ignored = self._keep(owner, _scalar_value(event), mark)
+            start = _text_start(event, mark)
+            if start is not None and not ignored:
+                self.texts[path] = start
         else:
             container: dict[str, Any] | list[Any] = (
                 [] if isinstance(event, SequenceStartEvent) else {}
@@ -271,6 +287,16 @@ def _scalar_value(event: Any) -> Any:
     return value
 
 
+def _text_start(event: Any, mark: SourceMark) -> SourceMark | None:
+    """Return where the first character of a scalar is; None if its characters do not stand in the
+    file as they are, in one line."""
+    quotes = 1 if event.style in ("'", '"') else 0
+    width = event.end_mark.column - event.start_mark.column - 2 * quotes
+    if event.start_mark.line != event.end_mark.line or width != len(event.value):
+        return None
+    return SourceMark(mark.line, mark.column + quotes)
+
+
 def _mark_at(text: str, position: int) -> SourceMark:
     before = text[:position]
     return SourceMark(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
@@ -281,6 +307,12 @@ def _syntax_problem(text: str, at: SourceMark, error: Any) -> tuple[str, str]:
     line = lines[at.line - 1] if at.line <= len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())] or "'\\t'" in str(error.problem):
         return "a tab stands where YAML wants spaces", "indent with spaces"
+    if error.context == "while scanning an alias":
+        return "a value that begins with * is an alias in YAML", 'quote it: "* * * * *"'
+    if "'@'" in str(error.problem):
+        return "no value can begin with @ in YAML", 'quote it: "@daily"'
+    if "got '{'" in str(error.problem) and line[: at.column - 1].endswith("$"):
+        return "${ inside braces or brackets begins a mapping in YAML", 'quote it: "${planned}"'
     # A syntax error is often noticed long after the container that was left open.
     start = error.context_mark
     context = f" {error.context} begun in line {start.line + 1}" if error.context and start else ""

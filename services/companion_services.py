@@ -14,11 +14,13 @@ from farandole.services.invocation import Invocation
 from farandole.services.supervisor import DRAIN_TIMEOUT, ServiceSpec
 from farandole.services.worker_services import settings_environment
 
-CompanionCommand = Literal["route", "keep-books", "notify", "monitor"]
-COMPANION_COMMANDS: tuple[CompanionCommand, ...] = ("route", "keep-books", "notify", "monitor")
+CompanionCommand = Literal["route", "keep-books", "keep-time", "notify", "monitor", "web"]
 _SERVICE_NAMES: Mapping[CompanionCommand, str] = {
-    "route": "router", "keep-books": "bookkeeper", "notify": "notifier", "monitor": "monitor",
+    "route": "router", "keep-books": "bookkeeper", "keep-time": "scheduler", "notify": "notifier",
+    "monitor": "monitor", "web": "console",
 }  # fmt: skip
+COMPANION_COMMANDS = tuple(_SERVICE_NAMES)
+_OPTIONS: Mapping[CompanionCommand, tuple[str, ...]] = {"web": ("--announced",)}
 
 
 def companion_service(
@@ -33,7 +35,7 @@ def companion_service(
     variables of this process."""
     return ServiceSpec(
         name=_SERVICE_NAMES[command],
-        argv=invocation.argv(command, log_level=level),
+        argv=invocation.argv(command, *_OPTIONS.get(command, ()), log_level=level),
         environment={**os.environ, **settings_environment(settings), **(environment or {})},
         folder=str(invocation.folder.resolve()),
         patience=30.0,

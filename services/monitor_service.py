@@ -23,7 +23,7 @@ from farandole.monitor.service import (
 )
 from farandole.monitor.settings import MonitorSettings
 from farandole.services.restart_policy import EXIT_TEMPORARY
-from farandole.services.service_runner import run_service
+from farandole.services.service_runner import MeteredService, run_service
 
 _FINAL = (
     MonitorRunningError,
@@ -54,4 +54,9 @@ async def run_monitor_service(
             sys.stdout.flush()
             os._exit(0 if stopping.is_set() else EXIT_TEMPORARY)
 
-    return await run_service(main, ended_event="monitor.ended", final=_FINAL)
+    return await run_service(
+        main,
+        ended_event="monitor.ended",
+        final=_FINAL,
+        metered=MeteredService("monitor", folder),
+    )

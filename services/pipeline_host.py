@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from farandole.broker.settings import Settings
 from farandole.catalog.active_stages import hosted_stages
@@ -24,14 +24,17 @@ async def host_pipeline(
     pretty: bool,
     ready: Callable[[int], None],
     refuse_code: Callable[[str], None],
+    announce_metrics: Callable[[str], None],
+    console: Mapping[str, str],
     reload: bool = False,
 ) -> None:
     """Run every service of a pipeline until Ctrl-C or SIGTERM, then drain them.
 
     `version` is the one in force; later ones are followed. `pretty`: logs for a person. `ready` is
-    called with the number of stages once every process lives. `reload`: restart the processes whose
-    code is saved; `refuse_code` is called with what is no Python. Raises QuarantinedError where all
-    processes crashed again and again, and BrokerError.
+    called with the number of stages once every process lives. `console`: the environment of the web
+    console, beside that of this process. `announce_metrics` gets the address of the metrics.
+    `reload`: restart the processes whose code is saved; `refuse_code` is called with what is no
+    Python. Raises QuarantinedError where all processes crashed again and again, and BrokerError.
     """
 
     def wanted_services(versions: VersionsByNumber) -> list[ServiceSpec]:
@@ -40,7 +43,13 @@ async def host_pipeline(
                 settings, invocation.folder, versions, pretty=pretty, log_level=log_level
             ),
             *(
-                companion_service(invocation, settings, command, level=log_level)
+                companion_service(
+                    invocation,
+                    settings,
+                    command,
+                    level=log_level,
+                    environment=console if command == "web" else None,
+                )
                 for command in COMPANION_COMMANDS
             ),
         ]
@@ -53,6 +62,8 @@ async def host_pipeline(
             wanted_services,
             lambda: ready(count),
             pipeline=version.pipeline,
+            folder=invocation.folder,
+            announce_metrics=announce_metrics,
             reload=reload,
             refuse_code=refuse_code,
         )

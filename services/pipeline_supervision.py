@@ -7,13 +7,16 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import PublishedVersions, VersionsByNumber
+from farandole.operations.setup.metrics_settings import MetricsSettings
 from farandole.services.code_watcher import follow_code, log_unreadable
 from farandole.services.dead_members import leave_groups
 from farandole.services.errors import QuarantinedError
 from farandole.services.liveness_file import liveness_file
+from farandole.services.metrics_server import Answers, serve_metrics
 from farandole.services.restart_orders import follow_restart_orders
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
@@ -27,6 +30,8 @@ async def supervise_until_stopped(
     ready: Callable[[], None],
     *,
     pipeline: str,
+    folder: Path,
+    announce_metrics: Callable[[str], None],
     reload: bool = False,
     refuse_code: Callable[[str], None] = log_unreadable,
 ) -> None:
@@ -35,7 +40,8 @@ async def supervise_until_stopped(
 
     `services` returns what a set of versions needs; `ready` is called once every process lives. At
     a save of their code, processes in quarantine are started again; with `reload` the others too;
-    `refuse_code` is called with what is no Python.
+    `refuse_code` is called with what is no Python. The settings of `folder` say where scrapes of
+    all processes are answered, and `announce_metrics` gets the address.
     Raises QuarantinedError if a process is in quarantine at the end, and NewerFormatError if a
     newer release has published a version: its services are drained first.
     """
@@ -60,7 +66,10 @@ async def supervise_until_stopped(
         asyncio.create_task(follow_code(supervisor, reload=reload, refuse=refuse_code)),
     ]
     try:
-        async with liveness_file(supervisor.healthy):
+        async with (
+            liveness_file(supervisor.healthy),
+            _answering(supervisor, folder, announce_metrics),
+        ):
             none_quarantined = await supervisor.run(stopping)
         if following.done():
             following.result()  # raises the error that has ended it
@@ -71,6 +80,19 @@ async def supervise_until_stopped(
             loop.remove_signal_handler(number)
     if not none_quarantined:
         raise QuarantinedError
+
+
+@asynccontextmanager
+async def _answering(
+    supervisor: Supervisor, folder: Path, announce: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Answer scrapes of all processes while the block runs."""
+    answers = Answers(supervisor.metrics, supervisor.problems)
+    settings = MetricsSettings.load(folder)
+    async with serve_metrics(settings, folder, "supervisor", answers) as url:
+        if url is not None:
+            announce(url)
+        yield
 
 
 async def _announce_ready(supervisor: Supervisor, ready: Callable[[], None]) -> None:

@@ -17,7 +17,16 @@ import structlog
 
 from farandole.broker.awake_clock import AwakeClock
 from farandole.broker.settings import ENV_PREFIX
+from farandole.services.process_starter import (
+    Command,
+    ProcessStarter,
+    RunningProcess,
+    make_starter,
+)
 from farandole.services.restart_policy import RestartPolicy
+from farandole.telemetry.meter import Report
+from farandole.telemetry.metric_catalog import PROCESS_STARTS, PROCESS_UP
+from farandole.telemetry.process_figures import own_figures, process_figures
 from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, HeartbeatReport
 
 log = structlog.get_logger()
@@ -61,7 +70,7 @@ class _SupervisedProcess:
     service: ServiceSpec
     number: int
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
-    child: asyncio.subprocess.Process | None = None
+    child: RunningProcess | None = None
     report: HeartbeatReport = field(default_factory=dict)
     past_report: HeartbeatReport = field(default_factory=dict)
     """The sums of the last reports before each restart."""
@@ -69,6 +78,9 @@ class _SupervisedProcess:
     """By the supervisor's clock; 0 before the first heartbeat since the last start."""
     starts: int = 0
     quarantined: bool = False
+    metrics: Report = field(default_factory=dict)
+    unready: list[str] = field(default_factory=list)
+    """What its last heartbeat with metrics has said."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     restarting: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -83,10 +95,15 @@ class Supervisor:
     """Runs a set of services and restarts their processes; `reports` sums what they have done."""
 
     def __init__(
-        self, services: Sequence[ServiceSpec], handle_death: DeathHandler = _ignore_death
+        self,
+        services: Sequence[ServiceSpec],
+        handle_death: DeathHandler = _ignore_death,
+        starter: ProcessStarter | None = None,
     ) -> None:
-        """`handle_death` runs beside the restart of the process."""
+        """`handle_death` runs beside the restart of the process. `starter`: None for that of this
+        system."""
         self._handle_death = handle_death
+        self._starter = starter or make_starter()
         self._deaths: set[asyncio.Task[None]] = set()
         self._processes: dict[tuple[str, int], _SupervisedProcess] = {}
         self._retired: list[_SupervisedProcess] = []
@@ -157,6 +174,7 @@ class Supervisor:
             for task in (stop, *keepers.values(), *self._deaths):
                 task.cancel()
             await asyncio.gather(*keepers.values(), *self._deaths, return_exceptions=True)
+            await self._starter.close()
         return not any(p.quarantined for p in self._processes.values())
 
     def reports(self) -> HeartbeatReport:
@@ -174,6 +192,31 @@ class Supervisor:
     def healthy(self) -> bool:
         """Return True if every process writes heartbeats now."""
         return all(p.last_beat > 0 and not p.quarantined for p in self._processes.values())
+
+    def metrics(self) -> dict[str, Report]:
+        """Return the figures of each process, by its name, and of this one."""
+        found: dict[str, Report] = {"supervisor": own_figures()}
+        for process in self._processes.values():
+            is_up = process.last_beat > 0
+            found[process.name] = {
+                **(process.metrics if is_up else {}),
+                **(process_figures(process.child.pid) if process.child else {}),
+                PROCESS_STARTS.name: [([], process.starts)],
+                PROCESS_UP.name: [([], int(is_up))],
+            }
+        return found
+
+    def problems(self) -> list[str]:
+        """Return why the processes are not ready: a line for each reason."""
+        found: list[str] = []
+        for process in self._processes.values():
+            if process.quarantined:
+                found.append(f"{process.name} is in quarantine: it crashed again and again")
+            elif process.last_beat == 0:
+                found.append(f"{process.name} has not begun")
+            else:
+                found += (f"{process.name}: {problem}" for problem in process.unready)
+        return found
 
     def pids(self) -> dict[str, int]:
         """Return the ids of the processes that run now, by their names."""
@@ -218,25 +261,23 @@ class Supervisor:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         try:
-            child = await asyncio.create_subprocess_exec(
-                *service.argv,
-                cwd=service.folder,
-                env={
-                    **service.environment,
-                    HEARTBEAT_FD_VARIABLE: str(writing),
-                    CLIENT_ID_VARIABLE: client_id,
-                },
-                pass_fds=(writing,),
-                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which drains it
-                stdin=asyncio.subprocess.DEVNULL,
+            environment = {
+                **service.environment,
+                HEARTBEAT_FD_VARIABLE: str(writing),
+                CLIENT_ID_VARIABLE: client_id,
+            }
+            child = await self._starter.start(
+                Command(service.argv, environment, service.folder, kept_fd=writing),
+                of=len(self._processes),
             )
-        except OSError:
+        except BaseException:
             os.close(reading)
             raise
         finally:
             os.close(writing)
         process.child = child
         process.starts += 1
+        process.metrics, process.unready = {}, []
         process.last_beat = 0.0
         log.info("service.started", service=process.name, pid=child.pid)
         listener = asyncio.create_task(self._listen(process, reading))
@@ -281,13 +322,17 @@ class Supervisor:
                     with suppress(
                         orjson.JSONDecodeError
                     ):  # a full pipe truncates a long report; it still counts as a heartbeat
-                        process.report = orjson.loads(line)
+                        document = orjson.loads(line)
+                        if isinstance(document, list):
+                            process.metrics, process.unready = document
+                        else:
+                            process.report = document
                     if any(s["consumed"] for s in process.report.values()):
                         process.restarts.record_progress()
             finally:
                 transport.close()
 
-    async def _watch(self, process: _SupervisedProcess, child: asyncio.subprocess.Process) -> None:
+    async def _watch(self, process: _SupervisedProcess, child: RunningProcess) -> None:
         """Kill a process that has been silent for too long."""
         started = self._clock.now()
         while True:
@@ -299,13 +344,12 @@ class Supervisor:
                     "service.silent",
                     service=process.name,
                     seconds=round(silent, 1),
-                    remedy="a function held its process for too long; give its stage `threads:`, "
-                    "or make it `async def`",
+                    remedy=_silence_remedy(process.service),
                 )
                 _send_signal(child, signal.SIGKILL)
                 return
 
-    async def _drain(self, process: _SupervisedProcess, child: asyncio.subprocess.Process) -> None:
+    async def _drain(self, process: _SupervisedProcess, child: RunningProcess) -> None:
         """Send SIGTERM, so that the process drains and ends; kill it after its drain timeout."""
         timeout = process.service.drain_timeout
         _send_signal(child, signal.SIGTERM)
@@ -324,7 +368,7 @@ def _add_report(total: HeartbeatReport, report: HeartbeatReport) -> None:
             into[name] = into.get(name, 0) + number
 
 
-def _send_signal(child: asyncio.subprocess.Process, number: int) -> None:
+def _send_signal(child: RunningProcess, number: int) -> None:
     with suppress(ProcessLookupError):
         child.send_signal(number)
 
@@ -339,3 +383,13 @@ async def _sleep_unless_set(stopping: asyncio.Event, seconds: float) -> None:
             await stopping.wait()
     except TimeoutError:
         pass
+
+
+def _silence_remedy(service: ServiceSpec) -> str:
+    """Return what helps where a process has been silent: only some call functions of the user."""
+    if service.modules:
+        return (
+            "a function held its process for too long; give its stage `threads:`, or make it"
+            " `async def`"
+        )
+    return "it was frozen, or the machine is overloaded; another process takes its place"

@@ -16,11 +16,12 @@ from farandole.events.row_format import NewerFormatError
 from farandole.services.restart_policy import EXIT_TEMPORARY
 from farandole.services.service_runner import run_service
 from farandole.stages.function_loader import add_to_import_path
+from farandole.stages.memory_limit import limit_memory
 from farandole.worker.function_output import capture_function_output
 from farandole.worker.heartbeat import Heartbeat
 from farandole.worker.log_setup import configure_logging
 from farandole.worker.stage_host import NothingToHostError, OutdatedCodeError
-from farandole.worker.worker_process import limit_memory, run_worker, tune_garbage_collector
+from farandole.worker.worker_process import run_worker, tune_garbage_collector
 
 log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from cel_expr_python import cel
@@ -31,6 +32,7 @@ _TOKEN_PATTERN = re.compile(
     r"(?P<end>(?(test)\s*\)))",
     re.DOTALL,
 )
+_ATTRIBUTES_TYPE = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
 _NUMBERS = frozenset(("int", "uint", "double"))
 _OVERLOAD_PATTERN = re.compile(
     r"ERROR: [^\n]*?:(\d+):(\d+): found no matching overload for '([^']*)' applied to '\((.*)\)'"
@@ -59,18 +61,48 @@ class Undecided(Reject):
     reason."""
 
 
+# Cached, because each control document that changes lets the flags be worked out anew.
+@lru_cache(maxsize=512)
+def compile_attribute_condition(source: str) -> Callable[[Mapping[str, str]], bool]:
+    """Return the condition over `attributes` alone that `source` expresses: True if it is true, and
+    False also if it cannot be decided, for example because an attribute is missing. Raises
+    ExpressionError."""
+    condition = _compile(source, {"attributes": _ATTRIBUTES_TYPE})
+
+    def is_true(attributes: Mapping[str, str]) -> bool:
+        try:
+            return condition(None, attributes)
+        except Undecided:
+            return False
+
+    return is_true
+
+
 def compile_expression(source: str) -> CompiledCondition:
     """Return the condition that `source` expresses. Raises ExpressionError."""
-    environment = cel.NewEnv(
-        variables={
-            "data": cel.Type.DYN,
-            "attributes": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
-        }
-    )
+    return _compile(source, {"data": cel.Type.DYN, "attributes": _ATTRIBUTES_TYPE})
+
+
+def compile_row_condition(source: str) -> Callable[[Any], str]:
+    """Return what says why a row, as JSON is read, is not one for which `source` is true: an empty
+    text if it is one. `source` names `data` alone. Raises ExpressionError."""
+    condition = _compile(source, {"data": cel.Type.DYN})
+
+    def why_not(row: Any) -> str:
+        try:
+            return "" if condition(row, {}) else f"`{source}` is not true of it"
+        except Undecided as undecided:
+            return str(undecided)
+
+    return why_not
+
+
+def _compile(source: str, variables: Mapping[str, Any]) -> CompiledCondition:
+    environment = cel.NewEnv(variables=variables)
     try:
         program = environment.compile(source)
     except Exception as error:  # noqa: BLE001 -- RuntimeError today; only its text matters
-        raise _expression_error(source, str(error)) from None
+        raise _expression_error(source, str(error), tuple(variables)) from None
     result_type = program.return_type()
     if result_type not in (cel.Type.BOOL, cel.Type.DYN):
         raise ExpressionError(f"it gives {result_type.name().lower()}, neither true nor false")
@@ -94,7 +126,7 @@ def check_types(source: str, types: Mapping[tuple[str, ...], str]) -> None:
     )
     variables = {
         "data": cel.Type.DYN,
-        "attributes": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+        "attributes": _ATTRIBUTES_TYPE,
         **{".".join(("data", *path)): _cel_type(type_) for path, type_ in types.items()},
     }
     try:
@@ -179,7 +211,7 @@ def _plain_message(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _expression_error(source: str, text: str) -> ExpressionError:
+def _expression_error(source: str, text: str, variables: Sequence[str]) -> ExpressionError:
     """Return the error for what CEL's compiler says about a source."""
     position = _POSITION_PATTERN.search(text)
     if position is None:
@@ -195,9 +227,8 @@ def _expression_error(source: str, text: str) -> ExpressionError:
     if re.search(rf"\b{re.escape(unknown)}\s*\(", source):
         return ExpressionError(f"there is no function {unknown!r}", "", line, column)
     # For `dta.n` CEL reports the position of the dot.
-    return ExpressionError(
-        f"it names {unknown!r}, which is neither data nor attributes", unknown, line, 0
-    )
+    known = f"not {variables[0]}" if len(variables) == 1 else f"neither {' nor '.join(variables)}"
+    return ExpressionError(f"it names {unknown!r}, which is {known}", unknown, line, 0)
 
 
 def _with_narrow_integers(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, Protocol, TypeVar
@@ -73,6 +73,10 @@ class EventInfo(Protocol):
     def attributes(self) -> Mapping[str, str]:
         """Its CloudEvents attributes, without `ce_`; empty for a bare record."""
 
+    def flag(self, name: str, default: T) -> T:
+        """Return the value of a flag for this event: see `Context.flag`. For a function of a list,
+        whose events may have different keys."""
+
 
 class Context(Protocol):
     """The context of an attempt, for a parameter with the annotation `Context`. Each field is
@@ -109,6 +113,20 @@ class Context(Protocol):
     def attributes(self) -> Mapping[str, str]:
         """The CloudEvents attributes of the event, without `ce_`; empty for a bare record and for a
         batch."""
+
+    def flag(self, name: str, default: T) -> T:
+        """Return the value of a flag of the pipeline (`flags:` in the file): what a control
+        document says, else its default in the file. `default`, of the same type, is returned if
+        the newest version has no such flag.
+
+        All reads of one batch see the same documents. In a function of a list, rules for a share of
+        the keys or for attributes do not count here: `context.events[i].flag` reads for one
+        event."""
+
+    def limit(self, name: str) -> Awaitable[None]:
+        """Wait until the limit `name` of the file lets one more call pass: `await
+        context.limit("crm")`, or `context.limit("crm")` in a thread (`threads:`). The time does not
+        count for `timeout`. Raises LookupError if the file has no such limit."""
 
     @property
     def log(self) -> Logger:

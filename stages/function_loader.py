@@ -71,7 +71,7 @@ def own_module(module: str) -> str | None:
 def load_stage_function(run: str) -> StageFunction:
     """Import the function that `run` names, and read its signature. Raises UnusableFunctionError:
     lint, workers and `try` say the same of the same mistake."""
-    function = _import_function(run)
+    function = import_function(run)
     try:
         return StageFunction(function, read_signature(function))
     except UnbindableError as error:
@@ -85,7 +85,9 @@ def load_stage_function(run: str) -> StageFunction:
     raise UnusableFunctionError(f"{f'{place}: ' if place else ''}{run} cannot be a stage", reason)
 
 
-def _import_function(run: str) -> Callable[..., Any]:
+def import_function(run: str) -> Callable[..., Any]:
+    """Import what `run` names, and return it. Raises UnusableFunctionError if it cannot be
+    imported, or is not callable."""
     module_name, _, name = run.partition(":")
     try:
         module = import_named(module_name)

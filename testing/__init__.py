@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from farandole.testing.loaded_topology import TopologyError
     from farandole.testing.memory_cluster import NotAtRestError
     from farandole.testing.pipeline import Pipeline
-    from farandole.testing.results import DeadLetter, Event, Report, Unsent
+    from farandole.testing.results import DeadLetter, Event, ParkedRow, Report, Unsent, Verdict
 
 __all__ = [
-    "DeadLetter", "Event", "NotAtRestError", "Pipeline", "Report", "TopologyError", "Unsent",
+    "DeadLetter", "Event", "NotAtRestError", "ParkedRow", "Pipeline", "Report", "TopologyError",
+    "Unsent", "Verdict",
 ]  # fmt: skip
 _MODULES = {
     "NotAtRestError": "memory_cluster", "Pipeline": "pipeline", "TopologyError": "loaded_topology",

@@ -16,11 +16,11 @@ from farandole.events.event_position import EventPosition
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.outcome import Outcome
 from farandole.events.record import Partition, Record
-from farandole.events.retry_record import PARKED_PREFIX, parse_retry_row
+from farandole.events.retry_record import PARKED_PREFIX, ParkedEvent, parse_retry_row
 from farandole.events.topology_version import Version
 from farandole.lanes.simulated_kafka import SimulatedKafka
 from farandole.stages.cel_expression import compile_expression
-from farandole.testing.results import DeadLetter, Event
+from farandole.testing.results import DeadLetter, Event, ParkedRow
 
 
 class Place(NamedTuple):
@@ -42,6 +42,8 @@ class StageStep(NamedTuple):
     """What the stage emitted for it. The results of a list belong to the first event of the
     list."""
     letter: DeadLetter | None = None
+    parked: ParkedRow | None = None
+    """Why it waits until a person decides; None if it does not."""
 
 
 class EventTree:
@@ -76,8 +78,8 @@ class EventTree:
         }
 
     @cached_property
-    def _parked(self) -> set[tuple[str, Place]]:
-        return {*self._read_parked()}
+    def _parked(self) -> dict[tuple[str, Place], ParkedEvent]:
+        return dict(self._read_parked())
 
     def steps(self, event: Event) -> Sequence[StageStep]:
         """Return what each stage that subscribes to an event has made of it."""
@@ -172,10 +174,18 @@ class EventTree:
                     outcome = Outcome.FILTERED
                 elif spec.emits and not (record.offset <= last and event.run == run):
                     outcome = Outcome.DROPPED
-                yield StageStep(stage, event, outcome, [each for _, each in effects], letter)
+                outputs = [each for _, each in effects]
+                row = self._parked_row(stage, place) if outcome is None else None
+                yield StageStep(stage, event, outcome, outputs, letter, row)
 
-    def _read_parked(self) -> Iterator[tuple[str, Place]]:
-        """Yield the stage and the place of each event that waits for another try."""
+    def _parked_row(self, stage: str, place: Place) -> ParkedRow | None:
+        waits = self._parked.get((stage, place))
+        if waits is None or not waits.waits_for_person:
+            return None
+        return ParkedRow(self._events[place], stage, waits.checks.split(", "), waits.message)
+
+    def _read_parked(self) -> Iterator[tuple[tuple[str, Place], ParkedEvent]]:
+        """Yield the stage and the place of each event that waits, for another try or a person."""
         types = {event.topic: name for name, event in self._version.events.items()}
         for stage, spec in self._version.stages.items():
             if spec.parking is None:
@@ -187,7 +197,8 @@ class EventTree:
                 for key, value in rows.items():
                     if value is not None and key.startswith(PARKED_PREFIX):
                         parked = parse_retry_row(value)
-                        yield stage, Place(types[parked.topic], parked.partition, parked.offset)
+                        place = Place(types[parked.topic], parked.partition, parked.offset)
+                        yield (stage, place), parked
 
 
 def _index(effect: tuple[EventPosition, Event]) -> int:

@@ -5,33 +5,46 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import orjson
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from farandole.catalog.control_misfits import mode_misfit
 from farandole.catalog.ownership import VersionIndex
 from farandole.events.envelope import trigger_headers
 from farandole.events.event_key import event_key
+from farandole.events.flag_document import FlagDocument, flag_misfit
 from farandole.events.header_codec import encode_headers
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.key_partitioner import partition_for_key
 from farandole.events.outcome import Outcome
+from farandole.events.quality_row import QualityKey
 from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.release_document import ReleaseDocument
 from farandole.events.root_record import TRIGGER_SOURCE
+from farandole.events.switch_document import SwitchDocument
+from farandole.events.throttle_document import ThrottleDocument
 from farandole.events.topology_version import EventSpec, StageSpec
+from farandole.ledger.edge_data import EdgeData
+from farandole.stages.cel_expression import compile_attribute_condition
 from farandole.testing.event_tree import EventTree, Place, StageStep
 from farandole.testing.faults import StageFaults
 from farandole.testing.loaded_topology import load_topology
 from farandole.testing.memory_cluster import MemoryCluster, NotAtRestError
-from farandole.testing.results import DeadLetter, Event, Report, Unsent
+from farandole.testing.memory_quality import known_data, verdicts_of
+from farandole.testing.results import DeadLetter, Event, ParkedRow, Report, Unsent, Verdict
+from farandole.testing.scheduled_root import scheduled_root
 from farandole.testing.virtual_time import VirtualClock, VirtualTimeLoop
 from farandole.worker.codecs import codec_for
+
+if TYPE_CHECKING:
+    from farandole.quality.profiles.edge_profile import EdgeProfile
 
 DAY = 86_400.0
 
@@ -51,12 +64,14 @@ class Pipeline:
         stages: Collection[str] | None = None,
         effects: bool = True,
         start: datetime | None = None,
+        flags: Mapping[str, Any] | None = None,
     ) -> None:
         """`folder`: where the stages' modules are; by default the folder of the file. `stages`: the
         only stages that run; by default all that are not external. `effects`: False if stages that
         write to the outside (`effects:` in the file) do not run. `start`: the pipeline's time at
-        the beginning; by default the time of now. Raises TopologyError if the file is not fit to be
-        applied, and LookupError for a stage that it does not have."""
+        the beginning; by default the time of now. `flags`: values other than the defaults of the
+        file, as by `flag`. Raises TopologyError if the file is not fit to be applied, LookupError
+        for a stage or flag that it does not have, and ValueError for a value of another type."""
         names = KafkaNames()
 
         def runs(name: str, stage: StageSpec) -> bool:
@@ -79,6 +94,8 @@ class Pipeline:
         self.resting: Mapping[str, StageSpec] = loaded.resting
         """The stages of the file that do not run."""
         self._cluster = MemoryCluster(self.version, names, functions, self._clock)
+        for name, value in (flags or {}).items():
+            self.flag(name, value)
         self._index = VersionIndex([self.version])
         self._names = names
         self._runner: asyncio.Runner | None = None
@@ -96,7 +113,31 @@ class Pipeline:
         field that the file names. The partition is the one that Kafka chooses for the key."""
         spec = self._event_spec(event_type)
         raw = data if isinstance(data, bytes) else _to_json(data, self.version.format)
-        partition, outgoing = self._root(event_type, spec, raw, key)
+        return self._publish(event_type, *self._root(event_type, spec, raw, key))
+
+    def fire(
+        self,
+        schedule: str,
+        planned: datetime | str | None = None,
+        *,
+        after: Sequence[Mapping[str, str]] = (),
+    ) -> Event:
+        """Publish the event that a schedule of the file triggers, with its data for a planned time,
+        and return it. It opens a run. Pauses, calendars and the end of the run before play no part.
+
+        `planned`: a time, or a text as the file has them, local in the zone of the schedule; by
+        default the first planned time after the pipeline's time. `after`: what has come that the
+        schedule depends on, in the order of the file: `{"run": "k7mq2vtd4x3aa", "status":
+        "failed"}`, `{"file": "s3://in/a.csv", "etag": "1"}`; by default something made up. Raises
+        LookupError for a schedule that the file does not have, and ValueError with the reason if it
+        cannot trigger its event."""
+        _require_known(schedule, self.version.schedules, "schedule")
+        root = scheduled_root(self.version, schedule, planned, after, self.now)
+        event_type = self.version.schedules[schedule].triggers
+        outgoing = OutgoingRecord(root.key, root.value, encode_headers(root.headers))
+        return self._publish(event_type, Partition(root.topic, root.partition or 0), outgoing)
+
+    def _publish(self, event_type: str, partition: Partition, outgoing: OutgoingRecord) -> Event:
         place = Place(event_type, partition.partition, len(self._cluster.kafka.log(partition)))
         self._cluster.append(partition, outgoing)
         self._tree = None
@@ -120,6 +161,111 @@ class Pipeline:
         outgoing = OutgoingRecord(key, raw, encode_headers(headers))
         return Partition(spec.topic, index % spec.partitions), outgoing
 
+    # -- switches and flags
+
+    def switch(
+        self,
+        stage: str,
+        mode: Literal["on", "hold", "bypass", "canary"],
+        *,
+        run: str = "",
+        share: float | str | None = None,
+        allow_effects: bool = False,
+    ) -> None:
+        """Switch a stage, as `farandole switch` does, from its next batch on: `hold` takes no
+        event, `bypass` passes each on as it came, `canary` lets `run` (`package.module:function`)
+        handle a share of the keys, 0.1 or `10%`. Raises LookupError for a stage that does not run,
+        and ValueError if it cannot have the mode."""
+        self._known_stages([stage])
+        document = SwitchDocument(
+            pipeline=self.version.pipeline,
+            stage=stage,
+            mode=mode,
+            run=run,
+            share=share,  # type: ignore[arg-type]  # it reads `10%` too
+            allow_effects=allow_effects,
+        )
+        problem = mode_misfit(self.version, document)
+        if problem is not None:
+            raise ValueError(problem)
+        self._cluster.controls.write(document)
+
+    def release(self, run: str, stage: str = "") -> None:
+        """Let a run into its gated stages, or into one, whatever its checks say, as `farandole
+        gates release` does. Raises LookupError for a stage that does not run."""
+        self._known_stages([stage] if stage else [])
+        pipeline = self.version.pipeline
+        self._cluster.controls.write(ReleaseDocument(pipeline=pipeline, stage=stage, run=run))
+
+    def flag(
+        self,
+        name: str,
+        value: Any,
+        *,
+        stage: str = "",
+        share: float | str | None = None,
+        when: str = "",
+        seconds: float | None = None,
+    ) -> None:
+        """Set a flag of the file, as `farandole flag` does; functions read the value from the next
+        batch on. Where the conditions do not fit, they read the default. `stage`: the only stage
+        that reads it. `share`: of the keys, 0.05 or `5%`. `when`: a CEL expression over
+        `attributes`. `seconds`: for how long, of the pipeline's time. Raises LookupError for a
+        flag or stage that the file does not have, and ValueError for a value of another type or a
+        wrong condition."""
+        _require_known(name, self.version.flags, "flag")
+        document = FlagDocument(
+            pipeline=self.version.pipeline,
+            flag=name,
+            value=value,
+            stage=stage,
+            share=share,  # type: ignore[arg-type]  # it reads `5%` too
+            when=when,
+            until=None if seconds is None else self.now + timedelta(seconds=seconds),
+        )
+        if stage:
+            self._known_stages([stage])
+        spec = self.version.flags[name]
+        problem = flag_misfit(document, spec, None, compile_attribute_condition)
+        if problem is not None:
+            raise ValueError(problem)
+        self._cluster.controls.write(document)
+
+    def clear_flag(self, name: str) -> None:
+        """Let functions read the default of the file again. Raises LookupError."""
+        _require_known(name, self.version.flags, "flag")
+        cleared = FlagDocument(pipeline=self.version.pipeline, flag=name, clear=True)
+        self._cluster.controls.write(cleared)
+
+    # -- throttles and limits
+
+    def throttle(
+        self,
+        rate: str | None = None,
+        *,
+        stage: str = "",
+        limit: str = "",
+        per_key: str | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Set the rate of a stage, of a limit or, with neither, of the roots, as `farandole
+        throttle` does: `100/s`, `off` for none, `file` for that of the file. `per_key`: the rate
+        for each key of a stage. `seconds`: for how long, of the pipeline's time. Raises LookupError
+        for a stage or limit that the file does not have, and ValueError for what is no rate."""
+        if stage:
+            self._known_stages([stage])
+        if limit:
+            _require_known(limit, self.version.limits, "limit")
+        document = ThrottleDocument(
+            pipeline=self.version.pipeline,
+            stage=stage,
+            limit=limit,
+            rate=rate,
+            per_key=per_key,
+            until=None if seconds is None else self.now + timedelta(seconds=seconds),
+        )
+        self._cluster.controls.write(document)
+
     # -- time and faults
 
     @property
@@ -133,9 +279,9 @@ class Pipeline:
         the pipeline's time."""
         if not self._settle(DAY):
             raise NotAtRestError(
-                "after a day of the pipeline's time events still wait for another try: a stage "
-                "never recovers; `advance(seconds)` runs a part of that time, `heal(stage)` ends a "
-                "fault"
+                "after a day of the pipeline's time events still wait: a stage never recovers, or "
+                "a throttle or a limit lets too little pass; `advance(seconds)` runs a part of "
+                "that time, `heal(stage)` ends a fault"
             )
         return self.report()
 
@@ -187,6 +333,11 @@ class Pipeline:
         """Return the events that this stage, or any, has given up on, in the order of `emitted`."""
         return [step.letter for step in self._steps(stage) if step.letter is not None]
 
+    def parked(self, stage: str | None = None) -> list[ParkedRow]:
+        """Return the rows of this stage, or any, that wait until a person decides, because a check
+        parks them; in the order of `emitted`."""
+        return [step.parked for step in self._steps(stage) if step.parked is not None]
+
     def dropped(self, stage: str | None = None) -> list[Unsent]:
         """Return the events that this stage, or any, consumed without a result although it emits:
         dropped by its function, or filtered by its `when:`."""
@@ -195,6 +346,38 @@ class Pipeline:
             for step in self._steps(stage)
             if step.outcome in (Outcome.DROPPED, Outcome.FILTERED)
         ]
+
+    def verdicts(self, event_type: str | None = None) -> list[Verdict]:
+        """Return what the checks of this event type, or of any, have found: about each run that has
+        ended, in the order in which their roots were sent, and about each window as if it were over
+        now. A check that compares a run with those before is not judged."""
+        if event_type is not None:
+            self._event_spec(event_type)
+        found = verdicts_of(self.version, self.report().runs, self._known_data())
+        return [each for each in found if event_type in (None, each.event_type)]
+
+    def profile(
+        self, event_type: str, run: str | None = None, *, died: bool = False
+    ) -> EdgeProfile:
+        """Return the profile of the data of this event type, of all runs and windows or of one run:
+        `.rows`, `.columns["cents"].minimum`, `.nulls`, `.top(3)`, `.quantile(0.5)`. Each event
+        counts once, as it came. `died`: of those that became dead letters, instead. Raises
+        LookupError for an event type whose data are not profiled."""
+        if not self._event_spec(event_type).is_profiled:
+            raise LookupError(
+                f"{event_type} is not profiled: the file has neither `profile:` nor `checks:` for"
+                " it"
+            )
+        from farandole.quality.profiles.edge_profile import EdgeProfile  # on demand: it is slow
+
+        whole = EdgeProfile()
+        for key, data in self._known_data().items():
+            if key.event == event_type and run in (None, key.run):
+                whole.merge((data.died if died else data.profile) or EdgeProfile())
+        return whole
+
+    def _known_data(self) -> dict[QualityKey, EdgeData]:
+        return known_data(self.version, self._names, self._cluster.kafka)
 
     def report(self) -> Report:
         """Return the balance sheets of now, as the bookkeeper has written them."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
 from farandole.events.envelope import UnreadableEventError, parse_envelope
+from farandole.events.flag_counts import FlagCounts, added_flag_counts
 from farandole.events.json_text import parse_json
 from farandole.events.outcome import RECORDED, Outcome, OutcomeCounts, handled_count
 from farandole.events.record import Record
@@ -91,6 +93,16 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """An event that waits until a person decides, because its data break a check that parks it."""
+
+    event: Event
+    stage: str
+    checks: Sequence[str]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unsent:
     """An event that a stage consumed without emitting or giving up anything: the function returned
     nothing (`dropped`), or `when:` did not let it in (`filtered`)."""
@@ -98,6 +110,28 @@ class Unsent:
     event: Event
     stage: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check of the file has found about the data of one run, or of one window."""
+
+    event_type: str
+    check: str
+    """Its name."""
+    run: str | None
+    window: datetime | None
+    """When the window begins, of an event type that is profiled in windows."""
+    verdict: str
+    """`passed`, `warned`, `failed`, `skipped` or `not judged`."""
+    severity: str
+    why: str
+    """Why it has not passed; empty if it has."""
+    value: float | int | None
+    """What was measured: a share of rows, a number of them, a distance."""
+    rows: int | None
+    """Of a rule of rows, how many were judged, and `failed` how many of them have broken it."""
+    failed: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +169,16 @@ class Report:
                 }
                 for key, count in found.items():
                     counts[key] = counts.get(key, 0) + count
+        return total
+
+    @property
+    def flags(self) -> dict[str, FlagCounts]:
+        """How often the functions of each stage read each flag, by value as JSON:
+        `report.flags["price"]["vip"]["true"]`."""
+        total: dict[str, FlagCounts] = {}
+        for row in self.runs:
+            for stage, counts in row.get("flags", {}).items():
+                total[stage] = added_flag_counts(total.get(stage, {}), counts)
         return total
 
 

@@ -25,6 +25,8 @@ class VirtualClock:
         """Seconds since the start."""
         self.calls: set[object] = set()
         """The calls of the user's functions that are under way in a thread, or awaited."""
+        self.idle_threads = 0
+        """How many threads wait for a limit, which takes no real time."""
         self.find_work: Callable[[], bool] = _nothing
         """Called before each jump: returns True if something can be done now after all."""
         self._limit = inf
@@ -78,7 +80,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         if ready or (timeout is not None and timeout <= 0):
             return ready
         sockets = len(self.get_map()) > 1  # the first is the loop's own
-        if self.threads or (sockets and self._clock.calls):
+        if self.threads > self._clock.idle_threads or (sockets and self._clock.calls):
             began = time.monotonic()
             ready = super().select(timeout)
             self._clock.advance(time.monotonic() - began)

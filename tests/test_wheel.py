@@ -62,6 +62,10 @@ MODULES = {
 }
 
 
+BUNDLE = "farandole/web/static/"
+"""What the build makes of the TypeScript sources, which are in no wheel."""
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel that was built from an sdist."""
@@ -108,11 +112,18 @@ def test_a_wheel_from_an_sdist_holds_the_rooms_whole(wheel: Path) -> None:
     expected = {f"farandole/{name}" for name in ("__init__.py", "__main__.py", "py.typed")} | {
         f"farandole/{name}"
         for name in listed.splitlines()
-        if not name.startswith("stages/order_lines/") and (ROOT / name).exists()
+        if not name.startswith(("stages/order_lines/", "web/client/")) and (ROOT / name).exists()
     }
+    assert {name for name in _files(wheel) if not name.startswith(BUNDLE)} == expected
+
+
+def test_a_wheel_holds_the_pages_of_the_console(wheel: Path) -> None:
+    assert {f"{BUNDLE}index.html", f"{BUNDLE}favicon.svg"} <= _files(wheel)
+
+
+def _files(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
-        found = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert found == expected
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
 def test_site_packages_gets_one_package(installed: Path) -> None:

@@ -63,6 +63,12 @@ class CircuitBreaker:
         self._probe_interval = self._policy.probe
         self.probe_at = now + self._probe_interval
 
+    def close(self, now: float) -> None:
+        """Close it, and forget the tries that opened it."""
+        self.is_open = self.probe_input_next = False
+        self.closed_at = now
+        self._buckets.clear()
+
     def is_probe_due(self, now: float) -> bool:
         """Return True if it is open, and one try may be made."""
         return self.is_open and not self.is_blocking(now)
@@ -78,6 +84,4 @@ class CircuitBreaker:
             self._probe_interval = min(self._policy.longest, self._probe_interval * 2)
             self.probe_at = now + self._probe_interval
         else:
-            self.is_open = self.probe_input_next = False
-            self.closed_at = now
-            self._buckets.clear()
+            self.close(now)

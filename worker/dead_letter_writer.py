@@ -10,6 +10,7 @@ import structlog
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.envelope import UnreadableEventError, structured_hint
 from farandole.events.outcome import Outcome
+from farandole.events.parked_order import parse_discard
 from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.stages.user_traceback import error_place, format_user_traceback
@@ -18,10 +19,15 @@ from farandole.worker.input_edge import Lineage
 from farandole.worker.limits import MAX_DEAD_LETTER_BYTES
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.log_throttle import LogThrottle
+from farandole.worker.reported_error import ReportedError
 from farandole.worker.retry_policy import FINAL_ERRORS
 from farandole.worker.transaction_buffer import TransactionBuffer
 
 log = structlog.get_logger()
+
+
+ROW_DISCARDED = "RowDiscarded"
+"""The error of an event that a person has discarded while it waited."""
 
 
 class DeadLetterWriter:
@@ -40,9 +46,11 @@ class DeadLetterWriter:
         error: BaseException,
         attempts: int,
         first_at: float,
+        variant: str = "",
     ) -> None:
         """Write the dead letter of an event that failed `attempts` times, and was first tried at
-        `first_at`, in seconds of the epoch."""
+        `first_at`, in seconds of the epoch. `variant`: the function that failed, while a canary is
+        in force (`ParkedEvent.variant`)."""
         lineage = self._lineages.lineage_or_stray(record)
         if isinstance(error, UnreadableEventError) and lineage.is_root:
             error = UnreadableEventError(f"{error}{structured_hint(record)}")
@@ -59,8 +67,9 @@ class DeadLetterWriter:
             attempts=attempts,
             first=datetime.fromtimestamp(first_at, UTC),
             replays=replays,
-            traceback="" if isinstance(error, FINAL_ERRORS) else format_user_traceback(error),
-            place=error_place(error) or "",
+            traceback=_traceback_of(error),
+            place=error.place if isinstance(error, ReportedError) else error_place(error) or "",
+            variant=variant,
         )
         self._write(buffer, record, lineage, account)
 
@@ -83,6 +92,23 @@ class DeadLetterWriter:
         )
         self._write(buffer, record, lineage, account)
 
+    def write_discarded(
+        self, buffer: TransactionBuffer, event: ParkedEvent, lineage: Lineage
+    ) -> None:
+        """Write the dead letter of an event that a person has discarded while it waited."""
+        account = FailureAccount(
+            stage=self.stage,
+            version=lineage.edge.version.name,
+            run=lineage.run.decode(errors="replace"),
+            error=ROW_DISCARDED,
+            message=event.message or event.checks,
+            attempts=event.before + event.attempts,
+            last_failed=buffer.now,
+            replays=event.replays,
+            discarded=parse_discard(event.discarded),
+        )
+        self._write(buffer, event, lineage, account)
+
     def write_unowned(
         self, buffer: TransactionBuffer, record: Record, error: UnreadableEventError
     ) -> None:
@@ -103,6 +129,8 @@ class DeadLetterWriter:
     ) -> None:
         self._write_letter(buffer, record, event_id(record, lineage), account)
         buffer.settle(record, lineage, Outcome.DEAD)
+        if not (isinstance(record, ParkedEvent) and record.replays):
+            buffer.died.append((record, lineage))
 
     def _write_letter(
         self, buffer: TransactionBuffer, record: Record, name: str, account: FailureAccount
@@ -120,5 +148,12 @@ class DeadLetterWriter:
                 place=account.place or None,
                 error=account.error,
                 message=account.message[:200],
+                variant=account.variant or None,
                 unsaid=suppressed,
             )
+
+
+def _traceback_of(error: BaseException) -> str:
+    if isinstance(error, ReportedError):
+        return error.traceback
+    return "" if isinstance(error, FINAL_ERRORS) else format_user_traceback(error)

@@ -86,6 +86,7 @@ def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> 
     same_width = version.events[event_type].partitions == partitions
     is_keyed_edge = bool(edge.key_partitions)
     counters = buffer.counters
+    keeps_values = output.is_profiled
 
     def emit(
         record: Record,
@@ -129,6 +130,8 @@ def make_emitter(buffer: TransactionBuffer, edge: InputEdge, output: Output) -> 
             ids.append(event_id)
         if lines:
             account.add_emitted_lines(output, lines)
+        if keeps_values:
+            account.keep_value(output, value)
         buffer.bytes += size + HEADER_BYTES_ESTIMATE
         counters.emitted += 1
         if journal is not None:
@@ -144,6 +147,8 @@ def take_back(buffer: TransactionBuffer, journal: Journal) -> None:
     for result in reversed(journal):
         result.partition.pop()
         result.account.emitted_ids[result.output].pop()
+        if result.output.is_profiled:
+            result.account.emitted_values[result.output].pop()
         if result.lines:
             result.account.add_emitted_lines(result.output, -result.lines)
         buffer.bytes -= result.size

@@ -8,22 +8,38 @@ general one, piece by piece with awaits between them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from farandole.catalog.stage_bypass import bypass_obstacle
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.header_codec import HeaderBlock
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
+from farandole.events.topology_version import Version
 from farandole.stages.contract import To
+from farandole.stages.function_signature import StageSignature
 from farandole.stages.json_schema import type_title
-from farandole.worker.codecs import InvalidResultError, PassedEvent, count_rows, input_decoder
+from farandole.worker.codecs import (
+    InvalidResultError,
+    PassedEvent,
+    count_rows,
+    decode_json,
+    input_decoder,
+)
 from farandole.worker.emitter import Emit, Journal, make_emitter, take_back
 from farandole.worker.event_facts import HandledEvent, event_attributes
+from farandole.worker.flag_reads import FlagReads
 from farandole.worker.input_edge import InputEdge, Lineage
 from farandole.worker.invoker import Invoker
 from farandole.worker.ledger_entries import EdgeAccount
 from farandole.worker.limits import MAX_EVENT_BYTES
-from farandole.worker.output_routing import Output, OutputRouter, UndeclaredOutputError
+from farandole.worker.output_routing import (
+    Output,
+    OutputRouter,
+    UndeclaredOutputError,
+    bind_outputs,
+)
 from farandole.worker.transaction_buffer import OutputTooLargeError, TransactionBuffer
 
 Finish = Callable[[Record, bytes, HeaderBlock, EdgeAccount, Any], Outcome | None]
@@ -45,10 +61,13 @@ class EventPath:
         router: OutputRouter,
         invoker: Invoker,
         decode: Callable[[bytes], Any],
+        *,
+        is_bypass: bool = False,
     ) -> None:
         """`decode` reads the function's argument, unless the router has a decoder for this event
-        type."""
+        type. `is_bypass`: the events go on as they came."""
         self.edge = edge
+        self.is_bypass = is_bypass
         self.declares_outputs = bool(router.by_event_type)
         self.fixed_arguments = router.fixed_arguments
         self.is_passthrough = invoker.signature.is_passthrough
@@ -61,11 +80,14 @@ class EventPath:
         self._decode = router.member_decode or decode
         self.prepare = _preparer(router, self._decode)
         """`prepare(record, raw, lineage)` returns the data of an event, or Outcome.FILTERED. Raises
-        UnreadableEventError, and what `Codec.decoder` and the filter do."""
+        UnreadableEventError, and what `Codec.decoder`, the filter and a `RowGate` do."""
 
-    def arguments(self, handled: Sequence[HandledEvent], attempt: int) -> Mapping[str, Any]:
-        """Return what the function gets beside the data of these events."""
-        return self._invoker.arguments(self.fixed_arguments, handled, attempt)
+    def arguments(
+        self, handled: Sequence[HandledEvent], attempt: int, flags: FlagReads
+    ) -> Mapping[str, Any]:
+        """Return what the function gets beside the data of these events. `flags`: those of the
+        transaction."""
+        return self._invoker.arguments(self.fixed_arguments, handled, attempt, flags)
 
     def count_lines(self, data: Any) -> int:
         """Return the number of lines in the data of an event; 0 if an event is no list. Raises
@@ -94,6 +116,7 @@ class EventPath:
         signature, function = self._invoker.signature, self._invoker.function
         decode, finish, emitters = self._decode, opened.finish, opened.emitters
         prepare, holds_lines = self.prepare, self.edge.holds_lines
+        flags = opened.buffer.flags
         takes_data_alone = signature.context_parameter is None and signature.parameter_model is None
 
         # Most events go through this. It calls `finish` only where it must, because one more call
@@ -128,12 +151,13 @@ class EventPath:
             if takes_data_alone:
                 result = function(data)
             else:
-                result = function(data, **self.arguments(((record, lineage),), 1))
+                result = function(data, **self.arguments(((record, lineage),), 1, flags))
             outcome = finish(record, raw, inherited, account, result)
             account.lines += lines
             return outcome
 
-        is_plain = takes_data_alone and self._router.accepts is None and not holds_lines
+        is_asked = self._router.accepts is not None or self._router.row_gate is not None
+        is_plain = takes_data_alone and not is_asked and not holds_lines
         return plain if is_plain and not self.is_passthrough else with_everything
 
 
@@ -162,11 +186,13 @@ class OpenPath:
 def _preparer(
     router: OutputRouter, decode: Callable[[bytes], Any]
 ) -> Callable[[Record, bytes, Lineage | None], Any]:
-    accepts = router.accepts
+    accepts, judge = router.accepts, router.row_gate
 
     def prepare(record: Record, raw: bytes, lineage: Lineage | None) -> Any:
         if accepts is not None and not accepts(raw, event_attributes(record, lineage)):
             return Outcome.FILTERED
+        if judge is not None:
+            judge(raw, record)
         return decode(raw)
 
     return prepare
@@ -196,6 +222,7 @@ def _finisher(path: EventPath, emitter_for: Callable[[Any], tuple[Emit, Any]]) -
     discards, missing = path.discards_results, Outcome.DROPPED if path.declares_outputs else None
     is_passthrough, owes_result = path.is_passthrough, path.owes_result
     missing_result = path.missing_result
+    written = Outcome.BYPASSED if path.is_bypass else None
 
     def finish(
         record: Record, raw: bytes, inherited: HeaderBlock, account: EdgeAccount, result: Any
@@ -213,7 +240,7 @@ def _finisher(path: EventPath, emitter_for: Callable[[Any], tuple[Emit, Any]]) -
         except UndeclaredOutputError:
             return missing
         emit(record, inherited, account, data)
-        return None
+        return written
 
     return finish
 
@@ -281,10 +308,17 @@ class EventPaths:
         self._invoker = invoker
         self._decode = input_decoder(invoker.signature)
         self._by_edge: dict[InputEdge, EventPath | None] = {}
+        self._bypasses: dict[InputEdge, EventPath | None] = {}
+        self.bypassed = False
+        """True while events go on as they came, where their version allows it. It is the same for
+        all events of a transaction."""
+        self._last_compared: tuple[Version, bool] | None = None
 
     def path_of(self, edge: InputEdge) -> EventPath | None:
         """Return the path of an edge's events; None if its version does not send them to this
         stage. Raises UnreadableEventError if the code here cannot handle them."""
+        if self.bypassed and (bypass := self._bypass_of(edge)) is not None:
+            return bypass
         try:
             return self._by_edge[edge]
         except KeyError:
@@ -297,3 +331,49 @@ class EventPaths:
             )
             self._by_edge[edge] = path
             return path
+
+    def can_bypass(self, version: Version) -> bool:
+        """Return True if the events of a version can go on as they came."""
+        if self._last_compared is None or self._last_compared[0] is not version:
+            stage, takes_batch = self._invoker.stage, self._invoker.signature.takes_batch
+            obstacle = bypass_obstacle(version, stage, takes_batch=takes_batch)
+            self._last_compared = version, obstacle is None
+        return self._last_compared[1]
+
+    def _bypass_of(self, edge: InputEdge) -> EventPath | None:
+        """Return the path on which the events of an edge go on as they came; None if they cannot,
+        so that the function handles them."""
+        if edge not in self._bypasses:
+            self._bypasses[edge] = (
+                self._make_bypass(edge) if self.can_bypass(edge.version) else None
+            )
+        return self._bypasses[edge]
+
+    def _make_bypass(self, edge: InputEdge) -> EventPath | None:
+        stage = self._invoker.stage
+        try:
+            router = bind_outputs(edge.version, edge.event_type, stage, BYPASS_SIGNATURE)
+        except Exception:  # noqa: BLE001 -- a filter that was made for other code
+            return None
+        if router is None:
+            return None
+        passes_on = replace(self._invoker, function=_unchanged, signature=BYPASS_SIGNATURE)
+        return EventPath(edge, router, passes_on, decode_json, is_bypass=True)
+
+
+BYPASS_SIGNATURE = StageSignature(
+    input_schema=Any,
+    takes_batch=False,
+    context_parameter=None,
+    output_schemas=(Any,),
+    returns_many=False,
+    names_outputs=False,
+    kind="plain",
+    is_passthrough=True,
+    keeps_bytes=True,
+)
+"""That of a function in whose place the events go on as they came."""
+
+
+def _unchanged(data: Any) -> Any:
+    return data

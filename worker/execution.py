@@ -56,12 +56,16 @@ class Execution:
     async def _handle_one(
         self, buffer: TransactionBuffer, event: AdmittedEvent, attempt: int
     ) -> None:
-        record, lineage, path, data, raw = event
+        record, lineage, path, data, raw, _ = event
         lines = path.count_lines(data)
         self.handled = (event,)
-        result = await self._invoker.call(data, path.arguments(self.handled, attempt))
+        result = data
+        if not path.is_bypass:
+            result = await self._invoker.call(
+                data, path.arguments(self.handled, attempt, buffer.flags)
+            )
         outcome: Outcome | None = None
-        if not self._returns_many:
+        if path.is_bypass or not self._returns_many:
             account = buffer.emitting_account(record, lineage, path.edge)
             outcome = path.open(buffer).finish(record, raw, lineage.inherited, account, result)
         elif not path.discards_results:
@@ -75,7 +79,7 @@ class Execution:
         _, lineage, path, *_ = events[0]
         lines = [event.path.count_lines(event.data) for event in events]
         self.handled = events
-        arguments = path.arguments(events, attempt)
+        arguments = path.arguments(events, attempt, buffer.flags)
         result = await self._invoker.call([e.data for e in events], arguments)
         # Markers of transactions, and events of other paths, stand between those of a batch; events
         # that are tried again need not come in their order.

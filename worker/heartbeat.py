@@ -1,8 +1,9 @@
 """How does a worker process show that it is alive, and what it has done?
 
-It writes one JSON line every `HEARTBEAT_PERIOD` into a pipe that its supervisor reads. No line is
-written while a function blocks the event loop, or while a call in a thread is overdue: the
-supervisor then kills the process.
+It writes one JSON line every `HEARTBEAT_PERIOD` into a pipe that its supervisor reads: an object,
+what each stage has settled; and, every `METRICS_PERIOD`, an array, its metrics and why it is not
+ready. No line is written while a function blocks the event loop, or while a call in a thread is
+overdue: the supervisor then kills the process.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import orjson
 import structlog
 
 from farandole.broker.awake_clock import AwakeClock
+from farandole.telemetry.meter import Meter
 from farandole.worker.counters import Counters
 
 log = structlog.get_logger()
 
 HEARTBEAT_PERIOD = 0.25  # seconds
+METRICS_PERIOD = 1.0  # seconds
 HEARTBEAT_FD_VARIABLE = "FARANDOLE_BEAT_FD"
 
 
@@ -41,8 +44,14 @@ def silence_limit(session_timeout: float) -> float:
 class Heartbeat:
     """The calls under way and the counts of one worker process."""
 
-    def __init__(self, fd: int | None, clock: AwakeClock | None = None) -> None:
+    def __init__(
+        self, fd: int | None, clock: AwakeClock | None = None, meter: Meter | None = None
+    ) -> None:
         self._fd = fd
+        self.meter = meter or Meter()
+        """Measures this process."""
+        self._metrics_due = 0.0
+        self._last_metrics = b""
         self._calls: dict[object, tuple[str, float]] = {}
         self._counters: dict[str, Counters] = {}
         self._clock = clock or AwakeClock()
@@ -62,11 +71,11 @@ class Heartbeat:
         return call_started, call_ended
 
     @classmethod
-    def from_environment(cls) -> Heartbeat:
+    def from_environment(cls, meter: Meter | None = None) -> Heartbeat:
         """Return a heartbeat for the process that started this one; it writes nothing if it
         was given no pipe."""
         fd = os.environ.get(HEARTBEAT_FD_VARIABLE)
-        return cls(int(fd) if fd else None)
+        return cls(int(fd) if fd else None, meter=meter)
 
     def counters(self, stage: str) -> Counters:
         """Return the counts of all that a stage has settled in this process."""
@@ -94,10 +103,18 @@ class Heartbeat:
             return
         try:
             os.write(self._fd, orjson.dumps(self._report(lanes)) + b"\n")
+            if self._clock.now() >= self._metrics_due:
+                self._metrics_due = self._clock.now() + METRICS_PERIOD
+                self._write_metrics(self._fd)
         except BlockingIOError:
             pass  # the supervisor is slow; the lines in the pipe still show that we are alive
         except OSError:
             orphaned.set()
+
+    def _write_metrics(self, fd: int) -> None:
+        line = orjson.dumps([self.meter.report(), self.meter.problems()]) + b"\n"
+        if line != self._last_metrics and os.write(fd, line) == len(line):
+            self._last_metrics = line
 
     def _overdue(self) -> str | None:
         now = self._clock.now()

@@ -6,22 +6,28 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any
 
 from farandole.events.topology_version import StageSpec
 from farandole.lanes.lane_port import OutcomeUnknownError
 from farandole.stages.function_signature import StageSignature
+from farandole.worker.call_time import (
+    NO_LIMITS,
+    AwaitedCall,
+    CallAbandonedError,
+    CallTerms,
+    LimitWaits,
+    ThreadCall,
+)
 from farandole.worker.event_facts import HandledEvent
+from farandole.worker.flag_reads import FlagReads
 from farandole.worker.limits import MAX_EVENT_RESULTS
 from farandole.worker.stage_context import StageContext
 from farandole.worker.transaction_buffer import OutputTooLargeError
-
-_CANCEL_GRACE = 1.0  # seconds that an awaited function has to end once it is cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Invoker:
     threads: ThreadPoolExecutor | None
     call_started: Callable[[float], object]
     call_ended: Callable[[object], None]
+    limits: LimitWaits = NO_LIMITS
+    """What functions wait for by `context.limit`."""
 
     @property
     def is_inline(self) -> bool:
@@ -51,9 +59,10 @@ class Invoker:
         given: Mapping[str, Any],
         handled: Sequence[HandledEvent],
         attempt: int,
+        flags: FlagReads,
     ) -> Mapping[str, Any]:
         """Return the arguments in `given`, and with them the Context of these events, or the record
-        of the one event, if the function takes that."""
+        of the one event, if the function takes that. `flags`: those of the transaction."""
         if self.signature.record_parameter is not None:
             ((record, *_),) = handled
             return {**given, self.signature.record_parameter: record}
@@ -65,77 +74,65 @@ class Invoker:
             attempt,
             time.monotonic() + self.settings.timeout,
             handled,
+            flags,
             takes_batch=self.signature.takes_batch,
         )
         return {**given, self.signature.context_parameter: context}
 
     async def call(self, data: Any, arguments: Mapping[str, Any]) -> Any:
         """Return what the function returns: a value, None, or an iterable of values. Raises what it
-        raises, and TimeoutError if it is awaited and takes too long."""
+        raises, TimeoutError if it is awaited and takes too long, and CallAbandonedError."""
         function = self.function
         if self.is_inline:
             return function(data, **arguments)
+        terms = CallTerms(self.settings.timeout, self.call_started, self.call_ended, self.limits)
+        context = arguments.get(self.signature.context_parameter or "")
+        if self.signature.kind in ("plain", "generator"):
+            thread_call = ThreadCall(terms)
+            if context is not None:
+                context.call = thread_call
+            return await self._call_in_thread(thread_call, data, arguments)
+        call = AwaitedCall(terms)
+        if context is not None:
+            context.call = call
         if self.signature.kind == "async generator":
-            return self._results_until_deadline(function(data, **arguments))
-        if self.signature.kind == "async":
-            async with self._deadline(self._deadline_time()):
-                return await function(data, **arguments)
-        loop = asyncio.get_running_loop()
-        call = partial(self._in_thread, data, arguments)
-        return await loop.run_in_executor(self.threads, copy_context().run, call)
+            return _results_until_deadline(call, function(data, **arguments))
+        async with call.deadline():
+            return await function(data, **arguments)
 
-    def _in_thread(self, data: Any, arguments: Mapping[str, Any]) -> Any:
-        # Watched from here on: the time in which the call waits for a thread does not count.
-        watched = self.call_started(self.settings.timeout)
+    async def _call_in_thread(
+        self, call: ThreadCall, data: Any, arguments: Mapping[str, Any]
+    ) -> Any:
+        def in_thread() -> Any:
+            with call:
+                return _call_in_thread(self.function, data, arguments)
+
         try:
-            return _call_in_thread(self.function, data, arguments)
-        finally:
-            self.call_ended(watched)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.threads, copy_context().run, in_thread)
+        except asyncio.CancelledError:
+            call.abandon()
+            raise
 
-    async def _results_until_deadline(
-        self, results: AsyncGenerator[Any, None]
-    ) -> AsyncIterator[Any]:
-        """Yield the results of an async generator, with one deadline for all of them.
 
-        The deadline applies only while we wait for the generator: left open across a `yield`, it
-        would cancel the caller that takes the results.
-        """
-        ends = self._deadline_time()
-        async with aclosing(results):
-            while True:
-                async with self._deadline(ends):
-                    try:
-                        result = await anext(results)
-                    except StopAsyncIteration:
-                        return
-                    if asyncio.get_running_loop().time() > ends:  # it never waits: not interrupted
-                        raise self._timeout_error()
-                yield result
+async def _results_until_deadline(
+    call: AwaitedCall, results: AsyncGenerator[Any, None]
+) -> AsyncIterator[Any]:
+    """Yield the results of an async generator, with one deadline for all of them.
 
-    def _deadline_time(self) -> float:
-        return asyncio.get_running_loop().time() + self.settings.timeout
-
-    @asynccontextmanager
-    async def _deadline(self, ends: float) -> AsyncIterator[None]:
-        """Cancel what the block awaits at `ends` and raise TimeoutError. A function that ignores
-        the cancellation is left to the heartbeat's watchdog."""
-        left = max(0.0, ends - asyncio.get_running_loop().time())
-        watched = self.call_started(left + _CANCEL_GRACE)
-        scope = asyncio.timeout_at(ends)
-        try:
-            async with scope:
-                yield
-        except TimeoutError:
-            if scope.expired():
-                raise self._timeout_error() from None
-            raise  # the function's own
-        finally:
-            self.call_ended(watched)
-
-    def _timeout_error(self) -> TimeoutError:
-        return TimeoutError(
-            f"no result within {self.settings.timeout:g} s (the stage's `timeout:`)"
-        )
+    The deadline applies only while we wait for the generator: left open across a `yield`, it
+    would cancel the caller that takes the results.
+    """
+    async with aclosing(results):
+        while True:
+            async with call.deadline():
+                try:
+                    result = await anext(results)
+                except StopAsyncIteration:
+                    return
+                if call.is_over:  # it never waits: not interrupted
+                    raise call.timeout_error()
+            yield result
 
 
 def _call_in_thread(function: Callable[..., Any], data: Any, arguments: Mapping[str, Any]) -> Any:
@@ -159,4 +156,4 @@ def is_lane_failure(error: BaseException) -> bool:
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         return task is None or task.cancelling() > 0
-    return isinstance(error, GeneratorExit | OutcomeUnknownError)
+    return isinstance(error, GeneratorExit | OutcomeUnknownError | CallAbandonedError)

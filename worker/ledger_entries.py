@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 import orjson
 
+from farandole.events.canary_counts import CanaryCounts
 from farandole.events.envelope import REPEATED_RUN_HEADER
+from farandole.events.flag_counts import FlagCounts
 from farandole.events.ledger_entry import (
     UNPROVEN_ENTRY_FORMAT,
     ConsumedCounts,
@@ -23,6 +26,7 @@ from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.record_time import past_time_ms
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.run_ids import RUN_ID_PATTERN
+from farandole.events.schedule_origin import add_origin
 from farandole.worker.input_edge import ID_HEADER, ID_INDEX, InputEdge
 from farandole.worker.output_routing import Output
 
@@ -43,6 +47,8 @@ class EdgeAccount:
     is settled counts as -1 PARKED."""
     lines = 0
     """Data lines, if an event can have several."""
+    emitted_values: Mapping[Output, list[bytes]] = MappingProxyType({})
+    """The data of emitted events that are profiled where they are emitted."""
 
     def __init__(self, edge: InputEdge, run: bytes, record: Record, is_root: bool) -> None:
         self.edge = edge
@@ -65,6 +71,12 @@ class EdgeAccount:
         """Count the lines of an emitted event whose data are a list."""
         counted = self.emitted_lines.get(output, 0) + lines
         self.emitted_lines = {**self.emitted_lines, output: counted}
+
+    def keep_value(self, output: Output, value: bytes) -> None:
+        """Keep the data of an emitted event that is profiled here."""
+        if output not in self.emitted_values:
+            self.emitted_values = {**self.emitted_values, output: []}
+        self.emitted_values[output].append(value)
 
     def count(self, outcome: Outcome, number: int = 1) -> None:
         """Add `number` to one outcome."""
@@ -105,6 +117,13 @@ class TransactionAccounts:
             account = runs[run] = EdgeAccount(edge, run, record, is_root)
         return account
 
+    def each(self) -> Iterator[EdgeAccount]:
+        """Yield every account, also one that is never written."""
+        for runs in self._accounts.values():
+            yield from runs.values()
+        if self._unwritten is not None:
+            yield self._unwritten
+
     @property
     def estimated_bytes(self) -> int:
         """About how many bytes the ledger records will take."""
@@ -119,10 +138,13 @@ class TransactionAccounts:
         *,
         written_at: int,
         handling_seconds: float,
+        flag_reads: Mapping[bytes, FlagCounts],
+        controls: Sequence[str] = (),
         is_proven: bool = True,
     ) -> dict[Partition, list[OutgoingRecord]]:
-        """Return the records for the ledger; `written_at`: milliseconds of the epoch. `is_proven`
-        is False if nobody can know whether all results are there.
+        """Return the records for the ledger; `written_at`: milliseconds of the epoch; `flag_reads`:
+        by run; `controls`: the documents that were in force. `is_proven` is False if nobody can
+        know whether all results are there.
 
         The part of a run is never split; its record goes to the partition of the run.
         """
@@ -146,7 +168,11 @@ class TransactionAccounts:
                     written_at,
                     each,
                     is_proven,
-                    [_run_part(each, written_at) for each in runs[first : first + _MAX_PARTS]],
+                    controls,
+                    [
+                        _run_part(each, written_at, flag_reads)
+                        for each in runs[first : first + _MAX_PARTS]
+                    ],
                 )
             ]
             for number, runs in by_partition.items()
@@ -167,6 +193,21 @@ class TransactionAccounts:
             yield from found[version].items()
 
 
+def canary_entry(pipeline: str, stage: str, lane: int, canary: CanaryCounts, *, at: int) -> bytes:
+    """Return the entry with what a lane has observed under a canary; `at`: milliseconds of the
+    epoch."""
+    entry: LedgerEntry = {
+        "pipeline": pipeline,
+        "stage": stage,
+        "lane": lane,
+        "at": at,
+        "seconds": 0.0,
+        "runs": [],
+        "canary": canary,
+    }
+    return orjson.dumps(entry)
+
+
 def event_id_of(record: Record) -> bytes:
     """Return the id of an event that a stage emitted; empty if it has none."""
     headers = record.headers
@@ -175,7 +216,9 @@ def event_id_of(record: Record) -> bytes:
     return next((value for name, value in headers if name == ID_HEADER), b"")
 
 
-def _run_part(accounts: list[EdgeAccount], now: int) -> RunPart:
+def _run_part(
+    accounts: list[EdgeAccount], now: int, flag_reads: Mapping[bytes, FlagCounts]
+) -> RunPart:
     """Return what the accounts of one run say; `now`: milliseconds of the epoch."""
     consumed: dict[str, ConsumedCounts] = {}
     emitted: dict[str, EmittedCounts] = {}
@@ -197,6 +240,9 @@ def _run_part(accounts: list[EdgeAccount], now: int) -> RunPart:
                 _add_emitted(emitted, output, ids, lines)
         if account.is_root and account.settles:
             part["root"] = _root_entry(account, since)
+        # A run whose results belong to a newer version has a second part, which settles nothing.
+        if flag_reads and account.settles and account.run in flag_reads:
+            part["flags"] = flag_reads[account.run]
     return part
 
 
@@ -244,6 +290,7 @@ def _root_entry(account: EdgeAccount, at: int) -> RunRoot:
     repeated = next((value for name, value in record.headers if name == REPEATED_RUN_HEADER), None)
     if repeated is not None and RUN_ID_PATTERN.fullmatch(repeated):  # anybody may have written it
         root["again"] = repeated.decode()
+    add_origin(root, record.headers)
     return root
 
 
@@ -254,6 +301,7 @@ def _entry_values(
     at: int,
     each: float,
     is_proven: bool,
+    controls: Sequence[str],
     parts: list[RunPart],
 ) -> Iterator[bytes]:
     """Yield the values of as few records as possible for all parts. `each`: seconds that handling
@@ -269,10 +317,12 @@ def _entry_values(
     }
     if not is_proven:
         entry |= {"format": UNPROVEN_ENTRY_FORMAT, "proven": False}
+    if controls:
+        entry["controls"] = [*controls]
     value = orjson.dumps(entry)
     if len(value) <= MAX_ENTRY_BYTES or len(parts) == 1:
         yield value
         return
     half = len(parts) // 2
     for some in (parts[:half], parts[half:]):
-        yield from _entry_values(pipeline, stage, lane, at, each, is_proven, some)
+        yield from _entry_values(pipeline, stage, lane, at, each, is_proven, controls, some)

@@ -22,6 +22,8 @@ MAX_CACHED_LINEAGES = 4096
 """Lineages in the cache of a lane. When it is full, the cache is cleared."""
 MAX_RETRY_ROW_BYTES = MAX_DEAD_LETTER_BYTES
 """Bytes of the row of a parked event. An event with a larger row is only tried in place."""
+MAX_STATE_ROW_BYTES = 512 * 1024
+"""Bytes of one row of a lane's state. Whoever keeps rows there caps their number."""
 MAX_PARKED_BYTES = 64 * 1024 * 1024
 """Bytes of the parked events of one lane. At this size the lane takes no further input."""
 MAX_PROCESS_PARKED_BYTES = 512 * 1024 * 1024

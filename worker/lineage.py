@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from farandole.catalog.ownership import (
@@ -133,6 +133,10 @@ class LineageResolver:
         self._last_roots: _RootBlock | None = None
         self._last_emitted: _LastEmitted | None = None
 
+    def versions(self) -> Iterable[Version]:
+        """Return the versions as they were read last."""
+        return self._read.values()
+
     def _edge(self, version: Version, topic: str) -> InputEdge | None:
         """Return the edge of a topic under a version; None if the version has no such topic. It is
         made at first use: few published versions occur, and binding one takes milliseconds."""
@@ -164,6 +168,8 @@ class LineageResolver:
         """Return where the results go, and why that cannot be told. Raises OutcomeUnknownError."""
         try:
             return self._bind(version, event_type), ""
+        except OutcomeUnknownError:
+            raise
         except Exception as error:  # noqa: BLE001 -- whatever the stage's code raises
             reason = f"the code of the stage does not fit {version.name}: {error}"
             if version is not self.newest:

@@ -39,3 +39,10 @@ def configure_logging(*, level: str = "info", pretty: bool | None = None) -> Non
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s", force=True)
     # aiokafka logs some 70 lines a second while a broker is away; we log what matters ourselves.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def logging_in_force() -> tuple[str, bool]:
+    """Return the level and `pretty` with which logging is configured in this process, for a process
+    that it starts."""
+    pretty = isinstance(structlog.get_config()["processors"][-1], structlog.dev.ConsoleRenderer)
+    return logging.getLevelName(logging.getLogger().level).lower(), pretty

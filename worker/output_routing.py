@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from farandole.catalog.profiled_events import profiling_stage
 from farandole.events.event_key import JSON_KEYS
 from farandole.events.topology_version import EventSpec, StageSpec, Version
 from farandole.stages.cel_expression import compile_expression
 from farandole.stages.contract import To
 from farandole.stages.function_signature import PARAMS_NAME, StageSignature
+from farandole.stages.json_schema import NoSchemaError, schema_digest
 from farandole.stages.stage_parameters import build_parameters
 from farandole.worker.codecs import (
     Codec,
@@ -21,6 +23,7 @@ from farandole.worker.codecs import (
     decode_json,
     member_decoder,
 )
+from farandole.worker.row_gate import make_row_gate
 
 
 class UndeclaredOutputError(Exception):
@@ -44,6 +47,8 @@ class Output:
     """Counts the lines of a result; None if its data are no list."""
     subscribers: list[str]
     """The stages that subscribe to it."""
+    is_profiled: bool = False
+    """True if its data are profiled where it is emitted, because no lane reads it."""
 
 
 class OutputRouter:
@@ -69,6 +74,8 @@ class OutputRouter:
         self.accepts = _event_filter(settings.when.get(event_type))
         """Returns True if an event is handled, by its data and its attributes; None if every event
         is."""
+        self.row_gate = make_row_gate(version, event_type, stage)
+        """Judges the rows before the function sees them; None if nothing is rejected or parked."""
         self.fixed_arguments = _fixed_arguments(settings.parameters, signature)
         """The arguments that the function gets with every event, beside its data."""
         self.member_decode = member_decoder(version, event_type, signature)
@@ -104,6 +111,7 @@ class OutputRouter:
                 _key_reader(codec, event.key, version, signature),
                 codec.count_rows if holds_lines(event) else None,
                 list(version.subscribers(event_type)),
+                event.is_profiled and profiling_stage(version, event_type) is None,
             )
             self.by_event_type[event_type] = output
             if signature.names_outputs:
@@ -201,6 +209,17 @@ def _fixed_arguments(parameters: Mapping[str, Any], signature: StageSignature) -
     if signature.parameter_model is None:
         return {}
     return {PARAMS_NAME: build_parameters(signature.parameter_model, parameters)}
+
+
+def schemas_differ(signature: StageSignature, stage: StageSpec) -> bool:
+    """Return True if the code has other schemas than the code for which the stage's version was
+    made."""
+    if not stage.code or signature.is_passthrough:
+        return False
+    try:
+        return schema_digest(signature.input_schema, signature.output_schemas) != stage.code
+    except NoSchemaError:
+        return True
 
 
 def signature_mismatch(stage: StageSpec, signature: StageSignature) -> str | None:

@@ -3,8 +3,7 @@ more?"""
 
 from __future__ import annotations
 
-import resource
-
+from farandole.stages.memory_limit import memory_limit
 from farandole.worker.limits import MAX_PARKED_BYTES, MAX_PROCESS_PARKED_BYTES, PARKED_MEMORY_SHARE
 
 
@@ -21,8 +20,8 @@ class ParkedMemory:
     @classmethod
     def of_process(cls) -> ParkedMemory:
         """Return that of a process with the limit of memory that it has now."""
-        limit, _ = resource.getrlimit(resource.RLIMIT_DATA)
-        if limit == resource.RLIM_INFINITY:
+        limit = memory_limit()
+        if limit is None:
             return cls()
         return cls(min(MAX_PROCESS_PARKED_BYTES, int(limit * PARKED_MEMORY_SHARE)))
 

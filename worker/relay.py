@@ -14,7 +14,7 @@ from farandole.events.envelope import UnreadableEventError
 from farandole.events.raw_output import declared_type, output_place
 from farandole.events.record import Partition, Record
 from farandole.lanes.kafka_port import KafkaPort
-from farandole.lanes.lane_port import LanePort, StateTables
+from farandole.lanes.lane_port import LanePort, PlacedOffsets, StateTables
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.raw_outputs import MAX_RAW_BYTES, RawOutputs
 from farandole.lanes.relay_port import RelayPort
@@ -127,6 +127,9 @@ class RelayWork:
     the raw topic that are outputs of no event become dead letters."""
 
     deferred = None
+    throttle = drained = None
+    """Neither stops the program, and the lane relays what the program has handled."""
+    timed = None
 
     def __init__(self, lane: LaneProcessor, outputs: RawOutputs) -> None:
         self._lane = lane
@@ -154,8 +157,11 @@ class RelayWork:
     def on_idle(self) -> BatchResult | None:
         return None
 
-    def on_commit(self, done: BatchResult) -> None:
-        self._lane.on_commit(done)
+    def on_hold(self) -> BatchResult | None:
+        return None
+
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
+        self._lane.on_commit(done, offsets)
 
     async def close(self) -> BatchResult | None:
         return None

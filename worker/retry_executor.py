@@ -10,6 +10,8 @@ from farandole.events.record import Record
 from farandole.events.retry_record import ParkedEvent
 from farandole.events.topology_version import RetryPolicy
 from farandole.worker.admission import Admission, AdmittedEvent
+from farandole.worker.candidates.lane_canary import LaneCanary
+from farandole.worker.candidates.lane_shadow import LaneShadow
 from farandole.worker.codecs import as_stage_error
 from farandole.worker.dead_letter_writer import DeadLetterWriter
 from farandole.worker.execution import Execution
@@ -23,6 +25,7 @@ from farandole.worker.retry_policy import (
     waits_in_place,
 )
 from farandole.worker.retry_queue import Failure, RetryQueue, Turn
+from farandole.worker.row_gate import RowRejectedError
 from farandole.worker.transaction_buffer import OutputTooLargeError, TransactionBuffer
 
 
@@ -34,15 +37,19 @@ class RetryExecutor:
         retry: RetryPolicy,
         admission: Admission,
         execution: Execution,
+        canary: LaneCanary,
         retry_queue: RetryQueue,
         dead_letters: DeadLetterWriter,
+        shadow: LaneShadow,
         clock: Callable[[], float],
     ) -> None:
         self._retry = retry
         self._admission = admission
         self._execution = execution
+        self._canary = canary
         self._retry_queue = retry_queue
         self._dead_letters = dead_letters
+        self._shadow = shadow
         self._clock = clock
 
     async def settle_one(
@@ -59,7 +66,8 @@ class RetryExecutor:
         attempt += error is not None
         while True:
             if error is not None:
-                failure = Failure(as_stage_error(error), attempt, first_at)
+                variant = self._canary.variant_of(record)
+                failure = Failure(as_stage_error(error), attempt, first_at, variant)
                 seconds = self._fail(buffer, record, failure)
                 if seconds is None:
                     break
@@ -67,15 +75,22 @@ class RetryExecutor:
             attempt += 1
             try:
                 event = await self._admission.admit(buffer, record)
+                if event is not None and event.parked is not None:
+                    self._park_for_person(buffer, event)
+                    break
                 if event is not None:
-                    await self._execution.handle_one(buffer, event, attempt)
+                    took = await self._canary.handle_one(buffer, event, attempt)
             except BaseException as raised:
                 if is_lane_failure(raised):
                     raise
                 error = raised
+                if not isinstance(error, RowRejectedError):  # of the data: no function was called
+                    self._canary.observe(record, attempt, None, failed=True)
             else:
-                if event is not None:
-                    self._retry_queue.succeed(record)
+                if event is not None and not event.path.is_bypass:
+                    by_candidate = self._canary.takes(record)
+                    self._retry_queue.succeed(record, by_candidate=by_candidate)
+                    self._canary.observe(record, attempt, took, failed=False)
                 break
         self._retry_queue.complete(buffer, record)
 
@@ -92,6 +107,11 @@ class RetryExecutor:
                 event = await self._admission.admit_or_bury(buffer, record)
                 if event is None:
                     self._retry_queue.complete(buffer, record)
+                elif event.parked is not None:
+                    if events:
+                        break  # one of these may be of its key, and have to wait before it
+                    self._park_for_person(buffer, event)
+                    self._retry_queue.complete(buffer, record)
                 else:
                     if events and not _can_share_call(event, events[0]):
                         break
@@ -99,13 +119,14 @@ class RetryExecutor:
             done += 1
             await self._execution.yield_to_loop()
         if events:
-            await self._bisect(buffer, events, self._retry.attempts)
+            for of_variant in self._canary.by_variant(events):
+                await self._bisect(buffer, of_variant, self._retry.attempts)
         return done
 
     async def defer(self, buffer: TransactionBuffer, record: Record) -> None:
         """Park an event because an earlier one of its key is parked."""
         event = await self._admission.admit_or_bury(buffer, record)
-        if event is not None:
+        if event is not None:  # one that breaks a check is judged again when it is its turn
             self._defer(buffer, event)
 
     async def _bisect(
@@ -117,26 +138,38 @@ class RetryExecutor:
         events = self._still_in_turn(buffer, events)
         if not events:
             return
+        mark = self._shadow.begin(buffer, events[0].record)
         first_at, attempt = self._clock(), 0
         while True:
             attempt += 1
             try:
-                await self._execution.handle_batch(buffer, events, attempt)
+                await self._canary.handle_batch(buffer, events, attempt)
             except BaseException as raised:
                 if is_lane_failure(raised):
                     raise
                 error = as_stage_error(raised)
             else:
-                self._retry_queue.succeed(*(event.record for event in events))
+                by_candidate = self._canary.takes(events[0].record)
+                self._retry_queue.succeed(
+                    *(event.record for event in events), by_candidate=by_candidate
+                )
                 for event in events:
+                    self._observe_one_of_batch(event.record, failed=False)
                     self._retry_queue.complete(buffer, event.record)
+                if mark is not None:
+                    self._shadow.end(buffer, mark, [event.record for event in events])
                 return
             if self._retry_queue.can_park and len(events) == 1:
                 record = events[0].record
                 before = record.attempts if isinstance(record, ParkedEvent) else 0
-                seconds = self._fail(buffer, record, Failure(error, before + attempt, first_at))
+                variant = self._canary.variant_of(record)
+                failure = Failure(error, before + attempt, first_at, variant)
+                seconds = self._fail(buffer, record, failure)
                 if seconds is None:
+                    self._observe_one_of_batch(record, failed=True)
                     self._retry_queue.complete(buffer, record)
+                    if mark is not None:
+                        self._shadow.end(buffer, mark, [record])
                     return
             else:
                 # The breaker does not count this: one bad event fails every call that has it.
@@ -147,14 +180,24 @@ class RetryExecutor:
                     break
             await asyncio.sleep(seconds)
         if len(events) == 1:
-            failure = Failure(error, attempt, first_at)
-            self._dead_letters.write_failed(buffer, events[0].record, *failure)
+            record = events[0].record
+            failure = Failure(error, attempt, first_at, self._canary.variant_of(record))
+            self._observe_one_of_batch(record, failed=True)
+            self._dead_letters.write_failed(buffer, record, *failure)
+            if mark is not None:
+                self._shadow.end(buffer, mark, [record])
             return
         half = len(events) // 2
         # The whole was tried in full; each part is tried once, or a dependency that is down would
         # cost every backoff again at each level.
         await self._bisect(buffer, events[:half], 1)
         await self._bisect(buffer, events[half:], 1)
+
+    def _observe_one_of_batch(self, record: Record, *, failed: bool) -> None:
+        """Let the canary count what became of an event: one fails every call that has it, so only
+        the one that fails alone counts as failed."""
+        before = record.attempts if isinstance(record, ParkedEvent) else 0
+        self._canary.observe(record, before + 1, None, failed=failed)
 
     def _fail(self, buffer: TransactionBuffer, record: Record, failure: Failure) -> float | None:
         """Decide what happens to an event that failed. Return the seconds after which it is tried
@@ -182,6 +225,17 @@ class RetryExecutor:
             else:
                 tried.append(event)
         return tried
+
+    def _park_for_person(self, buffer: TransactionBuffer, event: AdmittedEvent) -> None:
+        """Let an event wait that breaks a check of its data; where it cannot, write its dead
+        letter."""
+        assert event.parked is not None
+        why_not = self._retry_queue.park_for_person(
+            buffer, event.record, event.lineage, event.parked
+        )
+        if why_not:
+            error = RowRejectedError(f"{event.parked}; it cannot be parked: {why_not}")
+            self._dead_letters.write_failed(buffer, event.record, error, 1, self._clock())
 
     def _defer(self, buffer: TransactionBuffer, event: AdmittedEvent) -> None:
         """Park an event, or write its dead letter if its row would be too large."""

@@ -11,6 +11,7 @@ from farandole.events.error_names import published_error_name
 from farandole.events.topology_version import RetryPolicy
 from farandole.stages.contract import Reject
 from farandole.worker.codecs import InvalidResultError
+from farandole.worker.reported_error import ReportedError
 from farandole.worker.transaction_buffer import OutputTooLargeError
 
 FINAL_ERRORS = (Reject, UnreadableEventError, InvalidResultError, OutputTooLargeError)
@@ -24,7 +25,8 @@ class FailedTry(NamedTuple):
     attempts: int
     """How often it has failed, this time included."""
     waited: float
-    """Seconds since its first try, or since the breaker closed, whichever is later."""
+    """Seconds since its first try, since the breaker closed or since the stage was on hold,
+    whichever was last."""
     breaker_open: bool
     key_fails_repeatedly: bool
     """The events before it in its queue used up their tries too."""
@@ -74,6 +76,8 @@ def is_retryable(retry: RetryPolicy, error: BaseException) -> bool:
     of it."""
     if isinstance(error, FINAL_ERRORS):
         return False
+    if isinstance(error, ReportedError):  # its bases are known where it was raised
+        return error.is_retryable
     names = {published_error_name(each) for each in type(error).__mro__}
     if names.intersection(retry.never):
         return False

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from farandole.events.outcome import UNTRIED, Outcome
+from farandole.events.control_generations import united_generations
+from farandole.events.outcome import UNTRIED, Outcome, OutcomeCounts
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.worker.counters import Counters
+from farandole.worker.flag_reads import FlagReads
+from farandole.worker.flag_snapshot import NO_FLAGS, FlagSnapshot
 from farandole.worker.input_edge import InputEdge, Lineage
 from farandole.worker.ledger_entries import EdgeAccount, TransactionAccounts
 
@@ -20,14 +24,43 @@ class OutputTooLargeError(ValueError):
     published_name = "TooMuch"
 
 
+class BufferMark(NamedTuple):
+    """How far a buffer was filled at some time."""
+
+    lengths: dict[str, list[int]]
+    outcomes: OutcomeCounts
+    forwarded: int
+
+
 class TransactionBuffer:
     """The records, counts and ledger accounts of one transaction of the stage `stage`."""
 
-    __slots__ = ("_topics", "accounts", "bytes", "counters", "now", "open_paths", "stage")
+    __slots__ = (
+        "_controls",
+        "_topics",
+        "accounts",
+        "bytes",
+        "counters",
+        "died",
+        "flags",
+        "mended",
+        "now",
+        "open_paths",
+        "stage",
+    )
 
-    def __init__(self, stage: str, now: float) -> None:
-        """`now`: when the transaction begins, in seconds of the epoch."""
+    def __init__(
+        self,
+        stage: str,
+        now: float,
+        flags: FlagSnapshot = NO_FLAGS,
+        controls: Sequence[str] = (),
+    ) -> None:
+        """`now`: when the transaction begins, in seconds of the epoch. `flags`: what functions read
+        in it. `controls`: the documents in force, without those of flags."""
         self.stage = stage
+        self._controls = controls
+        self.flags = FlagReads(flags)
         self.now = datetime.fromtimestamp(now, UTC)
         self.bytes = 0
         """About how many bytes the records take."""
@@ -35,7 +68,17 @@ class TransactionBuffer:
         self.accounts = TransactionAccounts()
         self.open_paths: dict[InputEdge, Any] = {}
         """By edge, the `OpenPath` that writes into this buffer; only `EventPath.open` reads it."""
+        self.died: list[tuple[Record, Lineage]] = []
+        """The events whose first dead letter is written here."""
+        self.mended: list[Record] = []
+        """The events that waited for a person, who has given them other data."""
         self._topics: dict[str, list[list[OutgoingRecord]]] = {}
+
+    def controls_in_force(self) -> Sequence[str]:
+        """Return the names of the documents under which the transaction has worked: of flags, those
+        that functions have read."""
+        read = self.flags.generations()
+        return united_generations(self._controls, read) if read else self._controls
 
     def close(self) -> PartitionWrites:
         """Return the records by partition, without the ledger entries."""
@@ -89,3 +132,28 @@ class TransactionBuffer:
             untried += number if outcome in UNTRIED else 0
         outcomes.clear()
         return untried
+
+    def mark(self) -> BufferMark:
+        """Return how far the buffer is filled now."""
+        lengths = {topic: [len(each) for each in lists] for topic, lists in self._topics.items()}
+        return BufferMark(lengths, OutcomeCounts(self.counters.outcomes), self.counters.forwarded)
+
+    def written_since(self, mark: BufferMark) -> Iterator[tuple[str, OutgoingRecord]]:
+        """Yield the records that were added since the mark, each with its topic."""
+        for topic, lists in self._topics.items():
+            before = mark.lengths.get(topic, ())
+            for number, records in enumerate(lists):
+                for record in records[before[number] if number < len(before) else 0 :]:
+                    yield topic, record
+
+    def outcomes_since(self, mark: BufferMark) -> OutcomeCounts:
+        """Return how many events had an outcome other than HANDLED since the mark. A parked event
+        that was settled is not counted as parked."""
+        now, before = self.counters.outcomes, mark.outcomes
+        if now == before:
+            return OutcomeCounts()
+        return OutcomeCounts({outcome: now[outcome] - before[outcome] for outcome in now})
+
+    def has_forwarded_since(self, mark: BufferMark) -> bool:
+        """Return True if an event was sent to the partition of its key since the mark."""
+        return self.counters.forwarded > mark.forwarded

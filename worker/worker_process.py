@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
 from collections.abc import Collection
 
+from farandole.broker.lazy_follower import follow_lazily
 from farandole.broker.settings import Settings
 from farandole.catalog.published_versions import follow_versions
-from farandole.worker.control_state import follow_control_state
+from farandole.worker.control_follower import follow_control_state
 from farandole.worker.heartbeat import Heartbeat, silence_limit
 from farandole.worker.slow_calls import SlowCallWatch
 from farandole.worker.stage_host import StageHost
+from farandole.worker.throttle.share_table import ShareTable
+
+_WITHOUT_SHARES = "lanes cannot tell each other what they need: each has the same share"
+_WITHOUT_GATES = "no run enters a stage with a gate, unless a person releases it"
 
 
 async def run_worker(
@@ -28,11 +32,15 @@ async def run_worker(
     Raises NothingAppliedError, NothingToHostError if none of them can be hosted at the start,
     OutdatedCodeError, and MembershipError or BrokerError when Kafka cannot be reached.
     """
+    names = settings.names
     async with (
         follow_versions(settings, pipeline) as published,
-        follow_control_state(settings, pipeline) as control,
+        follow_control_state(settings, pipeline, lambda: published.versions) as control,
+        follow_lazily(settings, names.shares_topic, _WITHOUT_SHARES) as shares,
+        follow_lazily(settings, names.gates_topic, _WITHOUT_GATES) as gates,
     ):
-        host = StageHost(settings, published, control, stages, beat)
+        table = ShareTable(shares)
+        host = StageHost(settings, published, control, stages, beat, table, gates.rows)
         orphaned = asyncio.Event()
         beating = asyncio.create_task(beat.run(host.lanes, orphaned))
         watch = SlowCallWatch(
@@ -58,13 +66,3 @@ def tune_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
-
-
-def limit_memory(mebibytes: int) -> None:
-    """Limit the memory of this process, so that a function that allocates without end gets a
-    MemoryError before the machine runs out of memory."""
-    limit = mebibytes * 2**20
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(
-        resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
-    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from farandole.cli import shell_completion
+from farandole.cli.command_groups import CommandGroup
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def add() -> None:
     """Add a stage to topology.yaml, with its function."""
 

@@ -25,8 +25,9 @@ def audit(context: CliContext, run_id: str | None, as_json: bool) -> None:
 
     All runs are compared, or only RUN; the rows of the runs are compared with their ledger entries
     too. All topics are read again, at read_committed: the events that were emitted of each type,
-    and those that each stage has consumed up to its committed offset. Exit code 1: something
-    differs. Exit code 2: retention has deleted what is needed to decide.
+    and those that each stage has consumed up to its committed offset. Profiles of data are added up
+    anew, from the entries and from the events, and compared with those that are kept. Exit code 1:
+    something differs. Exit code 2: retention has deleted what is needed to decide.
     """
     from farandole.cli.rendering.audit_view import audit_lines
     from farandole.operations.audit.topic_audit import AuditRequest, audit_topics

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from farandole.cli import shell_completion
+from farandole.cli.command_groups import CommandGroup
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
@@ -71,7 +72,7 @@ def _selection_options(command: CommandFunction) -> CommandFunction:
     return command
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=CommandGroup, invoke_without_command=True)
 @_filter_options
 @json_option
 @click.pass_context

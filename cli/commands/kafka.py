@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farandole.cli.command_groups import CommandGroup
 from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from farandole.broker.embedded_kafka import RunningKafka
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def kafka() -> None:
     """Start, stop or see the embedded Apache Kafka of this folder.
 

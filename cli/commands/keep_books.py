@@ -27,4 +27,4 @@ def keep_books(context: CliContext) -> None:
 async def _keep_books(context: CliContext) -> int:
     from farandole.services.bookkeeper_service import run_bookkeeper_service
 
-    return await run_bookkeeper_service(await context.connect())
+    return await run_bookkeeper_service(await context.connect(), context.folder)

@@ -35,8 +35,11 @@ def lint(context: CliContext, file: Path | None, as_json: bool) -> None:
     for warning in checked.findings:
         print_warning(warning)
     model = checked.topology
+    counts = [
+        count_text(len(model.stages), "stage"),
+        count_text(len(model.event_types()), "event"),
+        *([count_text(len(model.schedules), "schedule")] if model.schedules else []),
+    ]
     print_line(
-        f"{file or context.file}: {model.pipeline} is fit to be applied: "
-        f"{count_text(len(model.stages), 'stage')}, "
-        f"{count_text(len(model.event_types()), 'event')}"
+        f"{file or context.file}: {model.pipeline} is fit to be applied: {', '.join(counts)}"
     )

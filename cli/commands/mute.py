@@ -19,10 +19,16 @@ from farandole.operations.current_user import current_user
 @click.argument("target", metavar="ID|STAGE", shell_complete=shell_completion.complete_stages)
 @click.option("--for", "length", type=DurationParameter(), metavar="2h", help="For so long.")
 @click.option("--off", is_flag=True, help="Hear of it again.")
+@click.option("--comment", default="", metavar="TEXT", help="Why, for the others.")
 @json_option
 @click.pass_obj
 def mute(
-    context: CliContext, target: str, length: timedelta | None, off: bool, as_json: bool
+    context: CliContext,
+    target: str,
+    length: timedelta | None,
+    off: bool,
+    comment: str,
+    as_json: bool,
 ) -> None:
     """Send nothing about an incident or a stage for a while.
 
@@ -34,7 +40,7 @@ def mute(
     if (length is None) is not off:
         raise click.UsageError("say either --for how long, or --off")
     context.configure_logs()
-    request = MuteRequest(target, current_user(), length)
+    request = MuteRequest(target, current_user(), length, comment)
     result = context.run(lambda installation: mute_target(installation, request))
     if as_json:
         print_json(result.to_data())

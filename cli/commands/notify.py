@@ -25,7 +25,11 @@ def notify(context: CliContext) -> None:
 
 async def _notify(context: CliContext) -> int:
     from farandole.notifier.settings import NotifierSettings
+    from farandole.operations.setup.web_settings import WebSettings
     from farandole.services.notifier_service import run_notifier_service
 
     notifier_settings = NotifierSettings.load(context.folder)
-    return await run_notifier_service(await context.connect(), notifier_settings, print_line)
+    console = WebSettings.load(context.folder).web_url
+    return await run_notifier_service(
+        await context.connect(), notifier_settings, context.folder, console, print_line
+    )

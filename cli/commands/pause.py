@@ -9,6 +9,7 @@ import click
 from farandole.cli.context import CliContext
 from farandole.cli.options import (
     by_option,
+    comment_option,
     every_stage_option,
     json_option,
     optional_stage_argument,
@@ -25,6 +26,7 @@ from farandole.operations.current_user import current_user
 @every_stage_option
 @click.option("--for", "length", type=DurationParameter(), metavar="2h", help="For so long.")
 @by_option
+@comment_option
 @json_option
 @click.pass_obj
 def pause(
@@ -33,6 +35,7 @@ def pause(
     every: bool,
     length: timedelta | None,
     by: str | None,
+    comment: str,
     as_json: bool,
 ) -> None:
     """Let STAGE take no more events until it is resumed.
@@ -45,10 +48,10 @@ def pause(
 
     require_stage_or_all(stage, every)
     context.configure_logs()
-    request = PauseRequest(by or current_user(), stage, length)
+    request = PauseRequest(by or current_user(), stage, length, comment)
     result = context.run(lambda installation: pause_stage(installation, request))
     if as_json:
         print_json(result.to_data())
         return
     until = f" until {utc_timestamp(result.until)}" if result.until else ""
-    print_line(f"{result.target}: paused{until}")
+    print_line(f"{result.target}: on hold{until}")

@@ -25,9 +25,9 @@ from farandole.operations.current_user import current_user
 def resume(
     context: CliContext, stage: str | None, every: bool, by: str | None, as_json: bool
 ) -> None:
-    """Let a paused STAGE take events again.
+    """Let a STAGE on hold take events again.
 
-    This works also if the whole pipeline was paused.
+    This works also if the whole pipeline is on hold.
     """
     from farandole.cli.rendering.control_text import pause_text
     from farandole.operations.control.pause import ResumeRequest
@@ -41,6 +41,6 @@ def resume(
         print_json(result.to_data())
         return
     if not result.resumed:
-        print_line(f"{result.target}: nothing is paused")
+        print_line(f"{result.target}: nothing is on hold")
     for name, pause in result.resumed.items():
         print_line(f"{name}: goes on; it was {pause_text(pause)}")

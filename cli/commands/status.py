@@ -23,17 +23,34 @@ def status(context: CliContext, as_json: bool) -> None:
     only in older versions and still has events of them. `waits` counts the events that wait to be
     tried again, `dead` the dead letters that are not settled: farandole dead
     """
+    from farandole.cli.rendering.drain_view import drain_lines
     from farandole.cli.rendering.status_view import status_lines
+    from farandole.operations.drain.drain import read_drains
+    from farandole.operations.setup.metrics_address import read_addresses
     from farandole.operations.status.pipeline_status import StatusRequest, read_status
 
     context.configure_logs()
     request = StatusRequest(others=context.topology_override is None)
     result = context.run(lambda installation: read_status(installation, request))
+    names = [pipeline.pipeline for pipeline in (result, *result.others)]
+    drains = context.run(lambda installation: read_drains(installation, names))
+    served = read_addresses(context.folder)
     if as_json:
-        print_json(result.to_data())
+        print_json(
+            {
+                **result.to_data(),
+                "drains": [drain.to_data() for drain in drains],
+                "metrics": [each._asdict() for each in served],
+            }
+        )
         return
     for line in status_lines(result, run_async(_monitor_line(context)), context.command_line):
         print_line(line)
+    for drain in drains:
+        for line in drain_lines(drain, context.command_line):
+            print_line(line)
+    for each in served:
+        print_line(f"metrics of the {each.service}, process {each.pid}: {each.url}")
 
 
 async def _monitor_line(context: CliContext) -> str:

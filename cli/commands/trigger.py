@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from farandole.cli import shell_completion
@@ -56,6 +58,7 @@ def trigger(
             print_json(roots)
         for root in () if as_json else roots:
             print_line(root.run)
+        _tell_of_drain(context)
         return
     if event_type is None or data is None:
         raise click.UsageError("say TYPE and --data, or --file")
@@ -65,3 +68,13 @@ def trigger(
         print_json(published)
     else:
         print_line(published.run)
+    _tell_of_drain(context)
+
+
+def _tell_of_drain(context: CliContext) -> None:
+    """Say on a terminal that the root waits, if the pipeline is drained."""
+    from farandole.operations.drain.drain import is_drained
+
+    if sys.stderr.isatty() and context.run(is_drained):
+        end = context.command_line("drain", "--end")
+        click.echo(f"it waits, because the pipeline is drained; let it go on: {end}", err=True)

@@ -36,11 +36,24 @@ if TYPE_CHECKING:
     "standard input.",
 )
 @click.option("--run", "run", metavar="RUN", help="The event that opened this run, from Kafka.")
+@click.option("--schedule", metavar="NAME", help="The event that this schedule triggers.")
+@click.option(
+    "--planned",
+    metavar="TIME",
+    help="For which planned time, with --schedule: 2026-11-30T02:30; by default for the next one.",
+)
 @click.option(
     "--stage",
     metavar="STAGE",
     shell_complete=shell_completion.complete_stages,
     help="Only this stage.",
+)
+@click.option(
+    "--flag",
+    "flags",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="The value of a flag, instead of its default in the file; may be given several times.",
 )
 @click.option("--with-effects", is_flag=True, help="Also call stages that write to the outside.")
 @click.option("--all", "whole", is_flag=True, help="Print all events, also where there are many.")
@@ -53,7 +66,10 @@ def try_(
     data: str | None,
     file: str | None,
     run: str | None,
+    schedule: str | None,
+    planned: str | None,
     stage: str | None,
+    flags: tuple[str, ...],
     with_effects: bool,
     whole: bool,
     watch: bool,
@@ -63,25 +79,56 @@ def try_(
 
     The stages work as they do on Kafka, and their retries take no time. Nothing is written, and no
     Kafka is needed; stages that write to the outside are not called. At most 20 events are printed
-    below one step, unless --all is given. The time at a step is a mean. Exit code 1: an event died.
+    below one step, unless --all is given. The time at a step is a mean. Checks of data are judged
+    at the end. Exit code 1: an event died, or a check has failed.
     """
-    if sum(option is not None for option in (data, file, run)) != 1:
-        raise click.UsageError("say which events: --data JSON, --file FILE, or --run RUN")
-    if (data is not None and event_type is None) or (run is not None and event_type is not None):
-        raise click.UsageError("name the EVENT for --data, and none for --run")
+    if sum(option is not None for option in (data, file, run, schedule)) != 1:
+        raise click.UsageError(
+            "say which events: --data JSON, --file FILE, --run RUN, or --schedule NAME"
+        )
+    names_event = run is not None or schedule is not None
+    if (data is not None and event_type is None) or (names_event and event_type is not None):
+        raise click.UsageError("name the EVENT for --data, and none for --run or --schedule")
+    if planned is not None and schedule is None:
+        raise click.UsageError("--planned needs --schedule NAME")
     if watch:
         words = [event_type] if event_type is not None else []
-        options = {"--data": data, "--file": file, "--run": run, "--stage": stage}
+        options = {
+            "--data": data,
+            "--file": file,
+            "--run": run,
+            "--schedule": schedule,
+            "--planned": planned,
+            "--stage": stage,
+        }
         for option, value in options.items():
             words += [option, value] if value is not None else []
+        for each in flags:
+            words += ["--flag", each]
         words += ["--with-effects"] * with_effects + ["--all"] * whole
         words += ["--json"] * as_json
         _try_at_each_save(context, words)
         return
-    from farandole.operations.events.try_events import TryRequest
+    from farandole.operations.events.try_events import TriedFiring, TryRequest
 
-    events = _events(context, event_type, data, file, run)
-    _try(context, TryRequest(events, stage, with_effects), whole, as_json)
+    events: Sequence[TriedEvent | TriedFiring]
+    if schedule is not None:
+        events = [TriedFiring(schedule, planned)]
+    else:
+        events = _events(context, event_type, data, file, run)
+    request = TryRequest(events, stage, with_effects, _flag_values(flags))
+    _try(context, request, whole, as_json)
+
+
+def _flag_values(flags: Sequence[str]) -> dict[str, str]:
+    """Return the values by name. Raises UsageError."""
+    values = {}
+    for each in flags:
+        name, sign, value = each.partition("=")
+        if not sign:
+            raise click.UsageError(f"--flag {each}: write NAME=VALUE, such as --flag vip=true")
+        values[name] = value
+    return values
 
 
 def _events(
@@ -112,7 +159,7 @@ def _try(context: CliContext, request: TryRequest, whole: bool, as_json: bool) -
     else:
         for line in try_lines(result, whole=whole):
             print_line(line)
-    if result.has_died:
+    if result.has_died or result.has_failed_checks:
         raise click.exceptions.Exit(1)
 
 

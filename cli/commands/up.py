@@ -27,10 +27,10 @@ def up(context: CliContext, reload: bool) -> None:
     """Run the whole pipeline in this terminal until Ctrl-C.
 
     This starts Kafka unless it runs, a process for each stage, a router that follows each save of
-    topology.yaml, a bookkeeper that records what became of each run, and a notifier that writes
-    to the people in `alerts:`. A process that crashes again and again stays in quarantine until its
-    code or the file is saved, or until `farandole restart`. Ctrl-C stops all processes; no work is
-    lost, and the data are kept.
+    topology.yaml, a bookkeeper that records what became of each run, a scheduler that fires
+    `schedules:`, a notifier that writes to the people in `alerts:`, and the web console. A process
+    that crashes again and again stays in quarantine until its code or the file is saved, or until
+    `farandole restart`. Ctrl-C stops all processes; no work is lost, and the data are kept.
     """
     from farandole.services.folder_lock import only_one_up
 
@@ -40,6 +40,7 @@ def up(context: CliContext, reload: bool) -> None:
 
 
 async def _run_everything(context: CliContext, level: str, reload: bool) -> None:
+    from farandole.services.hosted_console import prepare_console
     from farandole.services.kafka_keeper import running_kafka
     from farandole.services.pipeline_host import host_pipeline
 
@@ -51,9 +52,10 @@ async def _run_everything(context: CliContext, level: str, reload: bool) -> None
         )
 
     derivation = context.derive()  # first: a mistake in the file costs no start of a broker
+    console = prepare_console(context.folder)
     async with running_kafka(context.invocation, print_notice) as settings:
         version = await _start_version(context, settings, derivation)
-        _print_introduction(context, settings, version)
+        _print_introduction(context, settings, version, console.link)
         await host_pipeline(
             context.invocation,
             settings,
@@ -62,6 +64,8 @@ async def _run_everything(context: CliContext, level: str, reload: bool) -> None
             pretty=sys.stderr.isatty(),
             ready=announce_ready,
             refuse_code=print_notice,
+            announce_metrics=lambda url: print_notice(f"metrics are at {url}"),
+            console=console.environment,
             reload=reload,
         )
         print_notice(f"{_newline_after_ctrl_c()}all stages have ended")
@@ -86,10 +90,13 @@ async def _start_version(
     return start.version
 
 
-def _print_introduction(context: CliContext, settings: Settings, version: Version) -> None:
+def _print_introduction(
+    context: CliContext, settings: Settings, version: Version, console: str
+) -> None:
     from farandole.cli.rendering.introduction import introduction_lines
 
     print_notice(f"{version.name} is in force on Kafka at {settings.bootstrap}")
+    print_notice(f"the web console is at {console}")
     print_notice("")
     print_notice("In another terminal:")
     for line in introduction_lines(settings, version, context.command_line):

@@ -68,4 +68,6 @@ async def _run_workers(
                 f"{newest.name}: {hosted} at work on {settings.bootstrap}", err=True
             ),
             pipeline=pipeline,
+            folder=context.folder,
+            announce_metrics=lambda url: click.echo(f"metrics are at {url}", err=True),
         )

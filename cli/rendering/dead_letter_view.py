@@ -92,6 +92,8 @@ def letter_lines(letter: LetterResult) -> list[str]:
         f"run      {word('run')}, wired by {word('version')}",
         f"tried    {_tried_text(letter)}{replayed}",
     ]
+    if letter.account("variant"):
+        lines.append(f"variant  {word('variant')}")
     if letter.account("place"):
         lines.append(f"at       {word('place')}")
     if letter.account("cut"):

@@ -20,11 +20,12 @@ def plan_lines(plan: DeletionPlan) -> Iterator[str]:
     rows += [[each.topic, grouped(each.partitions), grouped(each.offsets)] for each in plan.topics]
     yield from format_columns(rows)
     yield ""
+    schedules = f"{count_text(plan.schedules, 'schedule')}, " if plan.schedules else ""
     yield (
         f"{plan.pipeline}: {count_text(len(plan.versions), 'version')}, "
         f"{count_text(len(plan.topics), 'topic')}, {count_text(len(plan.groups), 'group')}, "
         f"{count_text(plan.runs, 'run')}, {count_text(plan.incidents, 'incident')}, "
-        f"{count_text(plan.controls, 'control document')}"
+        f"{schedules}{count_text(plan.controls, 'control document')}"
     )
     unfinished = [
         count_text(count, name)

@@ -58,6 +58,9 @@ def _count_lines(incident: Incident) -> Iterator[str]:
         lanes = f"{lanes_text(incident)}; " if incident.lanes else ""
         yield f"{state}; since {since} UTC; {lanes}the last word, at {last}:"
         yield f"  {escape_harmful(incident.said)}"
+        width = max((len(name) for name, _ in incident.facts), default=0)
+        for name, text in incident.facts:
+            yield f"  {single_line(name):<{width}}  {single_line(text)}"
     else:
         yield (
             f"{state}; {grouped(incident.count)} events died since {since} UTC, the last one at "
@@ -90,6 +93,10 @@ def _notice_lines(notices: Sequence[Notice]) -> Iterator[str]:
 def _next_commands(incident: Incident, command_line: CommandLine) -> Iterator[str]:
     if incident.run:
         yield command_line("run", incident.run)
+    if incident.error == "data.unusual" and incident.firing:
+        yield command_line("quality", "expect", incident.id, "--reason", "TEXT")
+    if incident.schedule:
+        yield command_line("schedules", "show", single_line(incident.schedule), "--history")
     if incident.firing is None:
         selection = single_line(dead_selection_options(incident))
         yield command_line("dead", selection)

@@ -26,6 +26,8 @@ def introduction_lines(
         topic = version.events[event_type].topic
         yield f"kcat -C -b {settings.bootstrap} -t {topic}"
         yield command_line("tail", event_type)
+    if version.schedules:
+        yield command_line("schedules")
     yield command_line("status")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from farandole.cli.rendering.tables import format_columns
+from farandole.cli.rendering.flag_text import run_flag_lines
+from farandole.cli.rendering.tables import Alarm, format_columns
 from farandole.events.next_step import CommandLine, plain_command_line
 from farandole.events.number_format import format_rate, grouped
 from farandole.events.outcome import RECORDED, Outcome
 from farandole.events.run_row import edge_name, split_edge_name
 from farandole.events.safe_text import escape_harmful
+from farandole.events.schedule_origin import origin_text
 from farandole.events.time_format import format_elapsed, format_short_elapsed, format_timestamp_ms
 from farandole.operations.reason_text import reason_text
 from farandole.operations.runs.balance_sheet import RunEdgeResult, RunResult
@@ -38,6 +41,8 @@ def _safe_line(line: str) -> str:
 def _sheet_lines(sheet: RunResult, command_line: CommandLine) -> Iterator[str]:
     yield f"{sheet.run}  {sheet.pipeline}@{sheet.version}  {sheet.status}"
     yield _opening_line(sheet)
+    if sheet.controls:
+        yield f"worked under {', '.join(sheet.controls)}"
     yield ""
     edges = sheet.edges.values()
     outcomes = [o for o in RECORDED if any(edge.count(o) for edge in edges)]
@@ -52,9 +57,24 @@ def _sheet_lines(sheet: RunResult, command_line: CommandLine) -> Iterator[str]:
             count = sheet.leaves.get(event_type) if stage is None else None
             table.append([label, "" if count is None else grouped(count), *[""] * (len(head) - 2)])
     yield from format_columns(table)
+    if sheet.flags:
+        yield ""
+        yield from run_flag_lines(sheet.flags)
+    if sheet.checks:
+        yield ""
+        yield _checks_line(sheet)
     if sheet.problems:
         yield ""
         yield from (reason_text(problem, command_line) for problem in sheet.problems)
+
+
+def _checks_line(sheet: RunResult) -> str:
+    """Return how many checks of the data have which verdict."""
+    counts = Counter(str(each.get("verdict")) for each in sheet.checks.values())
+    order = ("failed", "warned", "passed", "not judged", "skipped")
+    parts = [f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict]]
+    line = f"checks: {', '.join(parts)} (farandole checks {sheet.run})"
+    return Alarm(line) if counts["failed"] else line
 
 
 def _opening_line(sheet: RunResult) -> str:
@@ -65,8 +85,10 @@ def _opening_line(sheet: RunResult) -> str:
     took = format_elapsed(sheet.seconds)
     by = f" by {root['topic']}/{root['partition']}/{root['offset']}" if root else ""
     again = f", again what {root['again']} was" if root and root.get("again") else ""
+    origin = origin_text(root) if root else ""
+    schedule = f", by the schedule {origin}" if origin else ""
     ended = f"took {took}" if sheet.closed else f"{took} ago"
-    return f"opened {format_timestamp_ms(sheet.opened)} UTC{by}{again}, {ended}"
+    return f"opened {format_timestamp_ms(sheet.opened)} UTC{by}{again}{schedule}, {ended}"
 
 
 def _graph_rows(sheet: RunResult) -> list[tuple[str, str, str | None]]:

@@ -29,9 +29,20 @@ def runs_table(runs: Sequence[RunSummary], now: int) -> list[str]:
         )
         for run in runs
     ]
-    return format_columns([head, *rows], left=3)
+    table = [head, *rows]
+    if not any(run.schedule for run in runs):
+        return format_columns(table, left=3)
+    names = ["schedule", *(single_line(run.schedule or "") for run in runs)]
+    return format_columns(
+        [(*row[:3], name, *row[3:]) for row, name in zip(table, names, strict=True)], left=4
+    )
 
 
 def _status(run: RunSummary) -> str:
     status = single_line(run.status) + (", late" if run.late else "")
-    return Alarm(status) if run.late or run.status in ("failed", "unopened") else status
+    if run.failed_checks:
+        status += (
+            f", {run.failed_checks} checks failed" if run.failed_checks > 1 else ", a check failed"
+        )
+    is_bad = run.late or run.failed_checks or run.status in ("failed", "unopened")
+    return Alarm(status) if is_bad else status

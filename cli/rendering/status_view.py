@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from farandole.cli.rendering.control_text import pause_text
+from farandole.cli.rendering.control_text import (
+    mode_text,
+    pause_text,
+    rate_text,
+    unfit_text,
+    unreadable_text,
+)
+from farandole.cli.rendering.counts import count_text
 from farandole.cli.rendering.tables import Alarm, format_columns
 from farandole.events.failure_fingerprint import failure_title
 from farandole.events.next_step import CommandLine
@@ -22,9 +29,13 @@ from farandole.operations.status.pipeline_status import (
     LostInput,
     PipelineStatus,
     StatusResult,
+    ThrottledStage,
     UncountedReader,
 )
+from farandole.operations.status.schedule_summary import ScheduleSummary
 from farandole.operations.status.waiting_events import OpenBreakerLane, WaitingEvents
+
+_MAX_NAMED_SCHEDULES = 3
 
 
 def status_lines(
@@ -44,10 +55,9 @@ def status_lines(
     if problem is not None:
         yield reason_text(problem, command_line)
     for control in status.unreadable_controls:
-        yield single_line(
-            f"{control.position} (key {control.key}) is no control document and changes nothing:"
-            f" {control.why}"
-        )
+        yield Alarm(unreadable_text(control))
+    for unfit in status.unfit_controls:
+        yield Alarm(unfit_text(unfit))
     yield monitor_line
     yield from _notification_lines(status.notifier, command_line)
 
@@ -70,8 +80,14 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
             yield Alarm(f"no worker is running for {every}: {command_line('up')}")
         for stage, pause in status.paused.items():
             yield f"{stage} is {pause_text(pause)}"
+        for stage, switched in status.switched.items():
+            if stage not in status.paused:
+                yield f"{stage} is switched to {mode_text(switched)}"
+        for stage, throttled in status.throttled.items():
+            yield throttled_line(stage, throttled)
+        yield from gate_lines(status.gated, command_line)
         for stage, waiting in status.waiting.items():
-            yield from waiting_lines(stage, waiting)
+            yield from waiting_lines(stage, waiting, command_line)
         for stage, states in {**status.stages, **draining}.items():
             yield from _trouble_lines(stage, states)
         for stage, inputs in status.lost.items():
@@ -86,8 +102,50 @@ def _pipeline_lines(status: PipelineStatus, command_line: CommandLine) -> Iterat
                     f"no program handles {stage}: the group {program.group} has no member;"
                     f" {grouped(program.unread)} unread; start your program"
                 )
+        if status.schedules is not None:
+            yield schedules_line(status.schedules, command_line)
     yield ""
     yield from _router_lines(status.router)
+
+
+def schedules_line(summary: ScheduleSummary, command_line: CommandLine) -> str:
+    """Return `3 schedules, 1 paused, overdue: nightly: farandole schedules`."""
+    parts = [count_text(summary.schedules, "schedule")]
+    if summary.paused:
+        parts.append(f"{grouped(len(summary.paused))} paused")
+    if summary.overdue:
+        more = f" and {grouped(len(summary.overdue) - _MAX_NAMED_SCHEDULES)} more"
+        named = ", ".join(summary.overdue[:_MAX_NAMED_SCHEDULES])
+        is_more = len(summary.overdue) > _MAX_NAMED_SCHEDULES
+        parts.append(f"overdue: {named}{more if is_more else ''}")
+    is_idle = len(summary.paused) == summary.schedules
+    if not summary.schedulers and not is_idle:
+        parts.append("no scheduler is at work")
+    text = f"{', '.join(parts)}: {command_line('schedules')}"
+    return Alarm(text) if summary.overdue else text
+
+
+def throttled_line(stage: str, throttled: ThrottledStage) -> str:
+    """Return `load is throttled: 100/s until …; 1 204 events wait, since …`."""
+    rates = [
+        f"{'roots ' if rate.kind == 'roots' else ''}{rate_text(rate)}" for rate in throttled.rates
+    ]
+    text = f"{stage} is throttled: {' and '.join(rates)}"
+    if throttled.since is None:
+        return text
+    noun = "event waits" if throttled.waiting == 1 else "events wait"
+    since = utc_timestamp(throttled.since)
+    return f"{text}; {grouped(throttled.waiting)} {noun}, since {since}"
+
+
+def gate_lines(gated: Mapping[str, int], command_line: CommandLine) -> Iterator[str]:
+    """Yield a line for each stage with a gate before which something is unread."""
+    for stage, unread in gated.items():
+        if unread:
+            yield (
+                f"{stage} has a gate, and takes a run once all upstream is worked and its checks"
+                f" have passed: {command_line('gates', stage)}"
+            )
 
 
 def _trouble_lines(stage: str, inputs: Sequence[InputState]) -> Iterator[str]:
@@ -148,14 +206,20 @@ def _stage_rows(
     return rows
 
 
-def waiting_lines(stage: str, waiting: WaitingEvents) -> list[str]:
-    """Return how many events of a stage wait, and a line for the lanes that have an open breaker
-    for the same reason."""
+def waiting_lines(stage: str, waiting: WaitingEvents, command_line: CommandLine) -> list[str]:
+    """Return how many events of a stage wait, how many of them for a person, and a line for the
+    lanes that have an open breaker for the same reason."""
     lines = []
     if waiting.since is not None:
         count = "1 event waits" if str(waiting) == "1" else f"{waiting} events wait"
         lines.append(
             f"{stage}: {count} to be tried again, the oldest since {utc_timestamp(waiting.since)}"
+        )
+    if waiting.for_person:
+        noun = "row waits" if waiting.for_person == 1 else "rows wait"
+        lines.append(
+            f"{stage}: {grouped(waiting.for_person)} {noun} until a person decides:"
+            f" {command_line('parked', stage)}"
         )
     kinds: dict[str, list[OpenBreakerLane]] = {}
     for lane in waiting.held:

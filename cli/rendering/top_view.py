@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from farandole.cli.rendering.tables import format_columns
 from farandole.events.next_step import CommandLine, NextStep
 from farandole.events.number_format import format_rate, format_share, grouped
+from farandole.events.safe_text import single_line
 from farandole.events.time_format import format_elapsed, format_short_elapsed
 
 if TYPE_CHECKING:
@@ -32,22 +33,26 @@ def rates_lines(rates: RatesResult, now: float) -> list[str]:
     lines = [f"! {rates.trouble}"] if rates.trouble else []
     if rates.unread and rates.trouble_code != "catching_up":
         lines.append(f"! {grouped(rates.unread)} offsets of the ledger are not counted yet")
+    throttled = [_throttled_line(each, now) for each in rates.throttled]
     rows = [_stage_row(stage, now) for stage in rates.stages]
     if not rows:
-        return [*lines, "no stage did anything yet"]
-    return [*lines, *format_columns([_COLUMN_HEADS, *rows], left=2)]
+        return [*lines, "no stage did anything yet", *throttled]
+    return [*lines, *format_columns([_COLUMN_HEADS, *rows], left=2), *throttled]
 
 
 def rates_summary(rates: RatesResult, command_line: CommandLine) -> str:
-    """Return one line about the last minute of all stages."""
+    """Return one line about the last minute of all stages, if anything was settled in it."""
     if rates.trouble:
         return f"the monitor: {rates.trouble}"
     minutes = [stage["1m"] for stage in rates.stages]
     rate = sum(minute["rate"] for minute in minutes)
     oldest = max((minute["age"] or 0.0 for minute in minutes), default=0.0)
+    details = NextStep("stage by stage", ("top",)).text(command_line)
+    if not rate:
+        return details
     return (
-        f"over the last minute {format_rate(rate)} events/s were settled, the oldest "
-        f"{format_elapsed(oldest)} old; {NextStep('stage by stage', ('top',)).text(command_line)}"
+        f"over the last minute {format_rate(rate)} events/s were settled, the oldest"
+        f" {format_elapsed(oldest)} old; {details}"
     )
 
 
@@ -61,6 +66,16 @@ def _stage_row(stage: dict[str, Any], now: float) -> tuple[str, ...]:
         _or_empty(minute["age"], format_elapsed),
         _or_empty(ten["dead_share"], format_share),
         f"{format_elapsed(max(0.0, now - stage['last']))} ago",
+    )
+
+
+def _throttled_line(throttled: dict[str, Any], now: float) -> str:
+    """Return `shop load is throttled for 12 s: 1 204 events wait`."""
+    waiting = throttled["waiting"]
+    return single_line(
+        f"{throttled['pipeline']} {throttled['stage']} is throttled for"
+        f" {format_elapsed(max(0.0, now - throttled['since']))}: {grouped(waiting)}"
+        f" {'event waits' if waiting == 1 else 'events wait'}"
     )
 
 

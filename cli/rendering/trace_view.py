@@ -6,7 +6,8 @@ from farandole.cli.rendering.tables import format_columns
 from farandole.events.record import Record
 from farandole.events.record_time import known_time
 from farandole.events.safe_text import single_line
-from farandole.events.time_format import format_day_time, utc_timestamp
+from farandole.events.schedule_origin import schedule_origin
+from farandole.events.time_format import format_day_time, format_timestamp, utc_timestamp
 from farandole.operations.events.trace import TraceResult
 from farandole.operations.reason_text import reason_text
 
@@ -20,8 +21,8 @@ def trace_lines(result: TraceResult) -> list[str]:
     rows = [("", "event", "by", "place", "time (UTC)", "key", "data")]
     for kind, records in (("cause", result.causes), ("EVENT", event), ("effect", result.effects)):
         for traced in records:
-            stage = traced.stage or "(root)"
-            rows.append((kind, traced.event_type, stage, *_cells(traced.record)))
+            by = traced.stage or _root_text(traced.record)
+            rows.append((kind, traced.event_type, by, *_cells(traced.record)))
     for traced in result.dead:
         account = traced.result.failure()
         why = _shorten(str(account.get("message")), _MAX_VALUE_LENGTH)
@@ -34,6 +35,13 @@ def trace_lines(result: TraceResult) -> list[str]:
     table = [tuple(single_line(cell) for cell in row) for row in rows]
     notes = (single_line(reason_text(reason)) for reason in result.reasons)
     return [*format_columns(table, left=7), *notes]
+
+
+def _root_text(record: Record) -> str:
+    origin = schedule_origin(record.headers)
+    if origin is None:
+        return "(root)"
+    return f"(schedule {origin.schedule}, {format_timestamp(origin.planned)})"
 
 
 def _cells(record: Record) -> tuple[str, str, str, str]:

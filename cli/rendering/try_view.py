@@ -42,6 +42,10 @@ def try_lines(result: TryResult, *, whole: bool = False) -> Iterator[str]:
         yield ""
     if result.edges:
         yield from _sheet_lines(result)
+    if result.checks:
+        yield ""
+        yield from _check_lines(result)
+        yield ""
     yield f"{result.status}: the books {'balance' if result.is_balanced else 'do not balance'}"
 
 
@@ -97,6 +101,8 @@ class _Tree:
                 yield f"{below}{escape_harmful(line)}"
         else:
             shown = "" if step.outcome == Outcome.HANDLED else f"  {step.outcome}"
+            if step.message is not None:
+                shown = f"  waits until a person decides: {single_line(step.message)}"
             yield f"{lead}[{step.stage}]{took}{shown}"
         outputs, hidden = step.outputs[: self.limit], self.hidden(step.outputs)
         for number, output in enumerate(outputs, 1):
@@ -113,6 +119,17 @@ class _Tree:
             return ""
         self._timed.add(edge)
         return f"  ~{format_short_elapsed(step.seconds)} each"
+
+
+def _check_lines(result: TryResult) -> Sequence[str]:
+    """Return a line for each check, with the reason of those that have not passed."""
+    rows = []
+    for check in result.checks:
+        where = f"in {grouped(check.runs)} of {grouped(check.judged)} runs: "
+        why = single_line(f"{where if check.judged > 1 else ''}{check.why}") if check.why else ""
+        verdict = Alarm(check.verdict) if check.verdict == "failed" else check.verdict
+        rows.append((single_line(check.check), verdict, why))
+    return format_columns(rows, left=3)
 
 
 def _sheet_lines(result: TryResult) -> Sequence[str]:

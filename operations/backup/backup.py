@@ -28,6 +28,7 @@ from farandole.operations.backup.backup_file import (
 )
 from farandole.operations.errors import NotFoundError, RefusedError, operation
 from farandole.operations.installation import Installation
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 from farandole.operations.row_ownership import as_owner
 
@@ -53,6 +54,7 @@ class BackupResult(Result):
 
 
 @operation
+@recorded("backup", lambda request: request.file.name)
 async def back_up(installation: Installation, request: BackupRequest) -> BackupResult:
     """Write what only this installation knows into a file. Raises NotFoundError
     (`nothing_applied`), and RefusedError (`file_unusable`) if it cannot be written."""
@@ -61,7 +63,7 @@ async def back_up(installation: Installation, request: BackupRequest) -> BackupR
     if table.installation is None:
         raise NotFoundError("nothing_applied", f"nothing was applied to {settings.bootstrap}")
     async with ClusterAdmin.open(settings) as admin:
-        reader = _BackupReader(settings, admin, table, await admin.topics())
+        reader = _BackupReader(settings, admin, table, await admin.all_topics())
         backup = await reader.read(await admin.cluster_id())
         working = [group for group in reader.stage_groups if await admin.count_members(group)]
     try:
@@ -70,6 +72,7 @@ async def back_up(installation: Installation, request: BackupRequest) -> BackupR
         raise RefusedError(
             "file_unusable", f"{request.file} cannot be written: {error.strerror}"
         ) from None
+    installation.deed.after = {"pipelines": table.pipelines(), "records": len(backup.records)}
     return BackupResult(
         file=str(request.file),
         pipelines=table.pipelines(),
@@ -112,7 +115,10 @@ class _BackupReader:
         records += await self._notifier_rows()
         for lane in range(self._widths.get(names.runs_topic, 0)):
             records += await self._bookkeeper_rows(lane)
-        for group in (names.notifier_group, names.bookkeeper_group):
+        records += await self._scheduler_rows()
+        # Behind the rows of the runs: a gate that has opened since is open.
+        records += await self._records([names.gates_topic, names.actions_topic])
+        for group in (names.notifier_group, names.bookkeeper_group, names.scheduler_group):
             await self._admin.delete_group(_proof_group(group))
         header = {
             "release": release("farandole"),
@@ -135,6 +141,20 @@ class _BackupReader:
             return found
 
         return await as_owner(self._settings, f"{self._names.notifier_group}:0", read)
+
+    async def _scheduler_rows(self) -> list[SavedRecord]:
+        """Return the state of schedules, and what became of their planned times, as of one
+        moment."""
+        topics = [self._names.schedules_topic, self._names.firings_topic]
+        if not self._widths.keys() >= set(topics):
+            return []  # an older release has created the topics
+
+        async def read(producer: FencedProducer) -> list[SavedRecord]:
+            found = await self._records(topics)
+            await _prove_ownership(producer, self._names.scheduler_group, topics[0], 0)
+            return found
+
+        return await as_owner(self._settings, f"{self._names.scheduler_group}:0", read)
 
     async def _bookkeeper_rows(self, lane: int) -> list[SavedRecord]:
         """Return the rows and the position of one lane as of one moment: with an older position

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -29,11 +29,12 @@ from farandole.broker.kafka_clients import (
 from farandole.broker.settings import Settings
 from farandole.broker.topic_spec import TopicSpec
 from farandole.broker.transactions import fenced_producer
-from farandole.catalog.topology_table import TopologyDecoder, read_topology
+from farandole.catalog.topology_table import TopologyDecoder, TopologyTable, read_topology
 from farandole.events import settlement_record
 from farandole.events.header_codec import decode_headers
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.record_time import to_milliseconds
 from farandole.operations.backup.backup import last_record
 from farandole.operations.backup.backup_file import (
     Backup,
@@ -42,13 +43,21 @@ from farandole.operations.backup.backup_file import (
     UnusableBackupError,
     read_backup,
 )
-from farandole.operations.backup.restored_rows import RestoredRows, in_place
+from farandole.operations.backup.later_firings import with_later_firings
+from farandole.operations.backup.restored_rows import (
+    RestoredRows,
+    in_place,
+    with_moved_cursor,
+)
 from farandole.operations.errors import ConflictError, RefusedError, operation
 from farandole.operations.installation import Installation
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 from farandole.router.topology_derivation import derive_from_version
 
 _MAX_BATCH_BYTES = 512 * 1024
+_LONGEST_BACKUP = timedelta(hours=1)
+"""A schedule may have fired after its row was saved, and before the backup was at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class RestoreResult(Result):
 
 
 @operation
+@recorded("restore", lambda request: request.file.name)
 async def restore(installation: Installation, request: RestoreRequest) -> RestoreResult:
     """Restore a backup. Raises RefusedError (`file_unusable`) and ConflictError (`not_empty`,
     `offsets_differ`)."""
@@ -89,6 +99,11 @@ async def restore(installation: Installation, request: RestoreRequest) -> Restor
     async with ClusterAdmin.open(settings) as admin:
         job = _RestoreJob(settings, admin, backup)
         await job.run()
+    installation.deed.after = {
+        "pipelines": backup.header["pipelines"],
+        "taken": backup.header["taken"],
+        "records": len(backup.records),
+    }
     return RestoreResult(
         pipelines=backup.header["pipelines"],
         taken=backup.header["taken"],
@@ -115,7 +130,9 @@ class _RestoreJob:
         await self._compare_data()
         rows = RestoredRows(KafkaNames(self._backup.header["namespace"]), self._names, self.fresh)
         records = [rows.change(each) for each in self._backup.records]
+        records = await self._with_later_firings(records)
         await self._admin.create_topics(self._topics(records))
+        records = with_moved_cursor(records, await self._run_ends())
         by_topic: dict[str, list[SavedRecord]] = defaultdict(list)
         for record in records:
             by_topic[record.topic].append(record)
@@ -134,7 +151,7 @@ class _RestoreJob:
 
     async def _compare_data(self) -> None:
         """Find the topics that begin anew. Raises ConflictError (`offsets_differ`)."""
-        existing = await self._admin.topics()
+        existing = await self._admin.all_topics()
         places = {each: self._place(each) for each in self._backup.partitions}
         there = [tp for tp in places.values() if tp.partition < existing.get(tp.topic, 0)]
         ends = await self._admin.end_offsets(there)
@@ -167,14 +184,30 @@ class _RestoreJob:
         found = await last_record(self._settings, tp, saved.end) if saved.last else None
         return found == saved.last
 
+    async def _run_ends(self) -> Mapping[int, int]:
+        """Return the ends of `farandole.runs`: a restore that was killed has written rows there."""
+        topic = self._names.runs_topic
+        width = (await self._admin.topics([topic])).get(topic, 0)
+        partitions = [TopicPartition(topic, index) for index in range(width)]
+        ends = await self._admin.end_offsets(partitions)
+        return {tp.partition: end for tp, end in ends.items()}
+
+    async def _with_later_firings(self, records: list[SavedRecord]) -> list[SavedRecord]:
+        """Return the records with what schedules have fired since the backup was taken."""
+        kept = {
+            spec.topic: version.pipeline
+            for version in _table(records).versions
+            for schedule in version.schedules.values()
+            if (spec := version.events.get(schedule.triggers)) is not None
+            and spec.topic.removeprefix(self._names.prefix) not in self.fresh
+        }
+        taken = datetime.fromisoformat(self._backup.header["taken"]) - _LONGEST_BACKUP
+        since = to_milliseconds(taken)
+        return await with_later_firings(self._settings, self._admin, records, kept, since)
+
     def _topics(self, records: Iterable[SavedRecord]) -> Mapping[str, TopicSpec]:
-        topology = KafkaNames().topology_topic
-        table = TopologyDecoder().decode(
-            {each.key: each.value for each in records
-             if each.topic == topology and each.key and each.value}
-        )  # fmt: skip
         topics: dict[str, TopicSpec] = {}
-        for version in table.versions:
+        for version in _table(records).versions:
             topics |= derive_from_version(version, self._names).topics
         return topics
 
@@ -193,7 +226,15 @@ class _RestoreJob:
                 rows = list(in_place(of_partition, _settles_nothing(topic, partition)))[end:]
                 await self._write(producer, tp, rows)
                 await self._drop_before(tp, of_partition[0].offset)
-            elif end == 0 or not topic.endswith(".retry"):
+            elif topic == KafkaNames().control_topic:
+                # Ends of switches, rows of runs and states of lanes name documents by their
+                # offsets.
+                in_order = sorted(of_partition, key=lambda each: each.offset)
+                rows = list(in_place(in_order, _deletes_nothing(topic, partition)))[end:]
+                await self._write(producer, tp, rows)
+            elif topic == KafkaNames().actions_topic:
+                await self._write(producer, tp, of_partition[end:])  # a killed restore wrote some
+            elif end == 0 or not _is_written_by_lanes(topic):
                 self._rewritten.add(tp)
                 await self._write(producer, tp, of_partition)
 
@@ -275,6 +316,19 @@ class _RestoreJob:
         of_notifier[alerts] = 0 if fresh else (await self._admin.end_offsets([alerts]))[alerts]
 
 
+def _table(records: Iterable[SavedRecord]) -> TopologyTable:
+    topology = KafkaNames().topology_topic
+    return TopologyDecoder().decode(
+        {each.key: each.value for each in records
+         if each.topic == topology and each.key and each.value}
+    )  # fmt: skip
+
+
+def _is_written_by_lanes(topic: str) -> bool:
+    """Return True if a topic holds parked events or the state of a stage's lanes."""
+    return topic.endswith((".retry", ".state")) and topic != KafkaNames().bookkeeper_state_topic
+
+
 def _differs(tp: TopicPartition, what: str) -> ConflictError:
     return ConflictError(
         "offsets_differ",
@@ -283,6 +337,11 @@ def _differs(tp: TopicPartition, what: str) -> ConflictError:
         topic=tp.topic,
         partition=tp.partition,
     )
+
+
+def _deletes_nothing(topic: str, partition: int) -> SavedRecord:
+    """Return a record that deletes a document that is not there."""
+    return SavedRecord(topic, partition, 0, int(time.time() * 1000), b"restore", None)
 
 
 def _settles_nothing(topic: str, partition: int) -> SavedRecord:

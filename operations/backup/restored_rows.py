@@ -6,16 +6,18 @@ changed: else a new event at an old position would be taken for the old one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import orjson
 
 from farandole.events import retry_record
+from farandole.events.canary_row import is_canary_key
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.kafka_names import KafkaNames
 from farandole.ledger.bookkeeper_lane import POSITION_KEY
 from farandole.operations.backup.backup_file import SavedRecord
+from farandole.scheduler.scheduler_state import BOOKS_KEY
 
 OFFSET_SHIFT = 2**40
 """Added to the offset of an event whose topic has begun anew: no new event will have it."""
@@ -41,6 +43,11 @@ class RestoredRows:
             return saved._replace(value=orjson.dumps(self._version(orjson.loads(saved.value))))
         if saved.topic == names.bookkeeper_state_topic and saved.key == POSITION_KEY:
             return saved._replace(value=b"0") if names.ledger_topic in self._fresh else saved
+        if saved.topic == names.bookkeeper_state_topic and is_canary_key(saved.key):
+            # Another switch may get its generation, an offset of a topic that has begun anew.
+            return saved._replace(value=None) if names.control_topic in self._fresh else saved
+        if saved.topic == names.schedules_topic:
+            return self._changed_schedule(saved)
         if saved.topic == names.incidents_topic:
             return saved._replace(value=orjson.dumps(self._incident(orjson.loads(saved.value))))
         return saved
@@ -63,7 +70,7 @@ class RestoredRows:
                 event.pop("topic_id", None)
             event["topic"] = self.topic(event["topic"])
         for stage in row.get("stages", {}).values():
-            for own in ("parking", "raw"):
+            for own in ("parking", "state", "raw"):
                 if stage.get(own):
                     stage[own]["topic"] = self.topic(stage[own]["topic"])
         return row
@@ -76,6 +83,19 @@ class RestoredRows:
             sample["dead_topic"] = self.topic(sample["dead_topic"])
             sample["topic"] = self.topic(sample["topic"])
         return row
+
+    def _changed_schedule(self, saved: SavedRecord) -> SavedRecord:
+        """Return a row of the scheduler. Runs whose events are lost do not keep a schedule from
+        firing."""
+        row: dict[str, Any] = orjson.loads(saved.value or b"")
+        runs = [run for run in row.get("runs") or () if not self.is_fresh(run["topic"])]
+        for run in [*runs, *([row["last"]] if row.get("last") else [])]:
+            if self.is_fresh(run["topic"]):
+                run["state"] = "ended"
+            run["topic"] = self.topic(run["topic"])
+        if "runs" in row:
+            row["runs"] = runs
+        return saved._replace(value=orjson.dumps(row))
 
     def _changed_letter(self, saved: SavedRecord) -> SavedRecord:
         headers = dict(saved.headers)
@@ -98,6 +118,31 @@ class RestoredRows:
         moved = event._replace(topic=self.topic(event.topic), offset=event.offset + shift)
         row = retry_record.make_retry_row(moved, kind)
         return saved._replace(key=row.key, value=row.value)
+
+
+def with_moved_cursor(records: Sequence[SavedRecord], ends: Mapping[int, int]) -> list[SavedRecord]:
+    """Return the records, with the scheduler's place in the books where it is once the rows of runs
+    are written in this order. `ends`: by partition of `farandole.runs`, where the first of them
+    will be; 0 for a partition that is not in it."""
+    names = KafkaNames()
+    return [
+        saved._replace(value=_moved_books(saved.value, records, ends))
+        if (saved.topic, saved.key) == (names.schedules_topic, BOOKS_KEY) and saved.value
+        else saved
+        for saved in records
+    ]
+
+
+def _moved_books(value: bytes, records: Sequence[SavedRecord], ends: Mapping[int, int]) -> bytes:
+    row: dict[str, Any] = orjson.loads(value)
+    read = {int(partition): offset for partition, offset in row.get("cursor", {}).items()}
+    runs = [each for each in records if each.topic == KafkaNames().runs_topic]
+    row["cursor"] = {
+        str(partition): ends.get(partition, 0)
+        + sum(each.partition == partition and each.offset < offset for each in runs)
+        for partition, offset in read.items()
+    }
+    return orjson.dumps(row)
 
 
 def in_place(records: Iterable[SavedRecord], filler: SavedRecord) -> Iterable[SavedRecord]:

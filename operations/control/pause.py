@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from farandole.catalog.active_stages import active_stages
 from farandole.catalog.published_versions import read_versions
-from farandole.events.control_documents import PauseDocument, ResumeDocument
-from farandole.operations.control.control_publisher import publish_control
+from farandole.events.switch_document import SwitchDocument
+from farandole.operations.control.control_change import put_control
 from farandole.operations.control.control_query import (
     PauseState,
     active_pauses,
@@ -17,6 +17,7 @@ from farandole.operations.control.control_query import (
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 
 
@@ -29,6 +30,7 @@ class PauseRequest:
     """None: the whole pipeline."""
     duration: timedelta | None = None
     """None: until it is resumed."""
+    comment: str = ""
 
 
 class PauseResult(Result):
@@ -58,25 +60,32 @@ class ResumeResult(Result):
 
 
 @operation
+@recorded("pause", lambda request: request.stage or "")
 async def pause(installation: Installation, request: PauseRequest) -> PauseResult:
-    """Pause a stage or the whole pipeline. Raises NotFoundError (`unknown_stage`,
-    `nothing_applied`) and UnavailableError."""
+    """Pause a stage or the whole pipeline: switch it to hold. Raises NotFoundError
+    (`unknown_stage`, `nothing_applied`) and UnavailableError."""
     pipeline = await installation.require_pipeline()
     stages = active_stages(await read_versions(installation.settings, pipeline))
     if request.stage is not None:
         require_known(request.stage, stages, "stage")
     until = datetime.now(UTC) + request.duration if request.duration is not None else None
-    document = PauseDocument(
-        pipeline=pipeline, stage=request.stage or "", until=until, by=request.by
+    document = SwitchDocument(
+        pipeline=pipeline,
+        stage=request.stage or "",
+        mode="hold",
+        until=until,
+        by=request.by,
+        comment=request.comment,
     )
-    await publish_control(installation.settings, document)
+    await put_control(installation, document, await read_control_state(installation.settings))
     return PauseResult(target=request.stage or pipeline, until=until)
 
 
 @operation
+@recorded("resume", lambda request: request.stage or "")
 async def resume(installation: Installation, request: ResumeRequest) -> ResumeResult:
-    """Resume a stage, also if the whole pipeline was paused; or resume every stage. Raises as
-    `pause`."""
+    """Resume a stage, also if the whole pipeline was paused; or resume every stage: switch it on.
+    Raises as `pause`."""
     settings = installation.settings
     pipeline = await installation.require_pipeline()
     stages = active_stages(await read_versions(settings, pipeline))
@@ -85,8 +94,8 @@ async def resume(installation: Installation, request: ResumeRequest) -> ResumeRe
     documents = await read_control_state(settings)
     paused = active_pauses(documents, pipeline, meant, datetime.now(UTC))
     if paused:
-        await publish_control(
-            settings,
-            ResumeDocument(pipeline=pipeline, stage=request.stage or "", by=request.by),
+        document = SwitchDocument(
+            pipeline=pipeline, stage=request.stage or "", mode="on", by=request.by
         )
+        await put_control(installation, document, documents)
     return ResumeResult(target=request.stage or pipeline, resumed=paused)

@@ -8,10 +8,11 @@ from uuid import uuid4
 from farandole.catalog.active_stages import hosted_stages
 from farandole.catalog.published_versions import read_versions
 from farandole.events.control_documents import RestartDocument
-from farandole.operations.control.control_publisher import publish_control
+from farandole.operations.control.control_change import put_control
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 
 
@@ -34,6 +35,7 @@ class RestartResult(Result):
 
 
 @operation
+@recorded("restart", lambda request: request.stage or "")
 async def restart(installation: Installation, request: RestartRequest) -> RestartResult:
     """Order every supervisor that runs now to drain the processes of a stage and to start them
     again. Raises NotFoundError (`unknown_stage`, `nothing_applied`) and UnavailableError."""
@@ -44,5 +46,5 @@ async def restart(installation: Installation, request: RestartRequest) -> Restar
     document = RestartDocument(
         pipeline=pipeline, stage=request.stage or "", id=uuid4().hex, by=request.by
     )
-    await publish_control(installation.settings, document)
+    await put_control(installation, document)
     return RestartResult(target=request.stage or pipeline, order=document.id)

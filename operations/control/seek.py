@@ -9,6 +9,8 @@ transactional id:
 2. **Then** the committed offset is read again: from now on nobody else can change it.
 3. The new offset commits in a transaction. A worker that starts between 1 and 3 fences *us*, and
    nothing has changed; one that starts later reads our offset.
+4. Kafka acknowledges the transaction before everybody can read its offsets, so they are waited for:
+   whoever looks after `seek` sees what it has moved.
 
 This is exact whether or not workers run. While they run, only a lost offset is moved: there the
 lane does nothing, whereas elsewhere the offset would move while the lane is reading.
@@ -49,6 +51,7 @@ from farandole.operations.errors import (
 )
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 
 SeekTarget = int | Literal["earliest", "latest"]
@@ -109,6 +112,7 @@ class InputPosition:
 
 
 @operation
+@recorded("seek", lambda request: request.stage)
 async def seek(installation: Installation, request: SeekRequest) -> list[MovedOffset]:
     """Move offsets of a stage and return the moved ones. Raises NotFoundError (`unknown_stage`,
     `unknown_event_type`, `unknown_partition`), ConflictError (`offset_not_lost`,
@@ -139,6 +143,14 @@ async def seek(installation: Installation, request: SeekRequest) -> list[MovedOf
         await _refuse_live_workers(admin, settings, version, stage, chosen)
         for position, target in targets.items():
             await _commit_offset(settings, admin, version, stage, position, target)
+        for group in _moved_groups(settings, version, stage):
+            partitions = [position.lag.partition for position in targets]
+            await admin.wait_for_offsets(group, partitions)
+    installation.deed.changed(
+        {position.label: position.lag.committed for position in targets},
+        {position.label: target for position, target in targets.items()},
+        pipeline=version.pipeline,
+    )
     return [
         MovedOffset(
             event=position.lag.event_type,
@@ -282,6 +294,13 @@ async def _refuse_live_workers(
             stage=stage,
             positions=[position.label for position in chosen],
         )
+
+
+def _moved_groups(settings: Settings, version: Version, stage: str) -> list[str]:
+    groups = [settings.names.stage_group(version.pipeline, stage)]
+    if version.stages[stage].is_relayed:
+        groups.append(settings.names.outside_group(version.pipeline, stage))
+    return groups
 
 
 async def _commit_offset(

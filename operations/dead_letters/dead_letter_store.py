@@ -16,7 +16,12 @@ from farandole.broker.topic_reader import read_table, scan
 from farandole.catalog.published_versions import read_versions
 from farandole.events.next_step import NextStep
 from farandole.events.record import Record
-from farandole.events.settlement_record import Settlement, is_settlement, parse_settlement
+from farandole.events.settlement_record import (
+    Settlement,
+    is_settlement,
+    own_settlement,
+    parse_settlement,
+)
 from farandole.events.topology_version import Version
 from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.pipeline_directory import PipelineDirectory
@@ -60,6 +65,9 @@ class DeadLetterStore:
         found: dict[int, Settlement] = {}
         async for records in self.records(stage, first):
             for record in records:
+                own = own_settlement(record.offset, record.headers)
+                if own is not None:
+                    found.setdefault(record.offset, own)
                 settlement = parse_settlement(record.value, record.headers)
                 if settlement is None:
                     continue
@@ -80,7 +88,7 @@ class DeadLetterStore:
                     if is_settlement(record.headers):
                         continue
                     letter = DeadLetterView.from_record(
-                        record, self.pipeline, stage, self.directory.personal_schema, now
+                        record, self.pipeline, stage, self.directory.personal_fields, now
                     )
                     if selection.matches(letter):
                         yield letter

@@ -17,6 +17,7 @@ from farandole.operations.dead_letters.settlement_writer import (
 )
 from farandole.operations.errors import UnavailableError, operation, query
 from farandole.operations.installation import Installation
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 
 
@@ -63,6 +64,7 @@ async def select_open_letters(
 
 
 @operation
+@recorded("dead discard", lambda request: request.selection.target)
 async def discard_letters(
     installation: Installation,
     request: DiscardRequest,
@@ -104,4 +106,5 @@ async def discard_letters(
                 expired=max(0, len(offsets) - discarded - others),
             )
         )
+    installation.deed.after = {"discarded": {each.stage: each.discarded for each in done}}
     return DiscardResult(stages=done)

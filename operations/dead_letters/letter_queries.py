@@ -11,8 +11,9 @@ from farandole.events.record import Header, Record
 from farandole.events.settlement_record import Settlement, SettlementKind
 from farandole.operations.dead_letters.failure_kinds import FailureKind, list_failure_kinds
 from farandole.operations.dead_letters.letter_selection import LetterSelection, account_field
-from farandole.operations.dead_letters.replay_outcome import ReplayOutcome, find_replay_outcome
-from farandole.operations.dead_letters.selected_letters import open_selected_store, unknown_letter
+from farandole.operations.dead_letters.recorded_letter import read_letter
+from farandole.operations.dead_letters.replay_outcome import ReplayOutcome
+from farandole.operations.dead_letters.selected_letters import open_selected_store
 from farandole.operations.errors import query
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
@@ -152,19 +153,10 @@ class LetterResult:
 async def show_letter(installation: Installation, request: ShowLetterRequest) -> LetterResult:
     """Return one dead letter. Raises NotFoundError `unknown_stage`, `unknown_letter` and
     `nothing_applied`."""
-    stage, offset = request.stage, request.offset
-    store, _ = await open_selected_store(
-        installation, LetterSelection({stage: frozenset({offset})})
-    )
-    record = await store.letter_at(stage, offset)
-    if record is None:
-        raise unknown_letter(stage, offset)
-    settlement = (await store.settlements(stage, offset)).get(offset)
-    outcome = None
-    if settlement is not None and settlement.how == "replayed":
-        outcome = await find_replay_outcome(store, stage, record)
-    bootstrap = installation.settings.bootstrap or ""
-    return LetterResult(stage, store.topic(stage), record, settlement, outcome, bootstrap)
+    stage = request.stage
+    found = await read_letter(installation, stage, request.offset)
+    topic, bootstrap = found.store.topic(stage), installation.settings.bootstrap or ""
+    return LetterResult(stage, topic, found.record, found.settlement, found.outcome, bootstrap)
 
 
 def _text(raw: bytes | None) -> str | None:

@@ -10,6 +10,8 @@ from farandole.events.record import Record
 from farandole.events.record_time import to_milliseconds
 from farandole.notifier.dead_letter_view import DeadLetterView
 
+_MAX_NAMED = 5  # letters
+
 
 @dataclass(frozen=True, slots=True)
 class LetterSelection:
@@ -26,6 +28,9 @@ class LetterSelection:
     """Milliseconds of the epoch, as is `until`."""
     until: int | None = None
     all_letters: bool = False
+    through: Mapping[str, int] | None = None
+    """By stage: the last offset that is selected, and no stage that it does not name. What dies
+    later does not change such a selection. None for no limit."""
 
     @property
     def is_given(self) -> bool:
@@ -43,8 +48,23 @@ class LetterSelection:
         """The stages that the request names; they may not exist."""
         return (*self.positions, *([self.stage] if self.stage else ()))
 
+    @property
+    def target(self) -> str:
+        """What is selected, in short: for people to read."""
+        named = [f"{stage}/{offset}" for stage, of in self.positions.items() for offset in of]
+        if named:
+            return ", ".join(named[:_MAX_NAMED]) + (
+                f" and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
+            )
+        filters = {"run": self.run, "kind": self.fingerprint}
+        return " ".join(
+            [self.stage or "every stage", *(f"{k} {v}" for k, v in filters.items() if v)]
+        )
+
     def may_include_stage(self, stage: str) -> bool:
         """Return True if a letter of this stage can be selected."""
+        if self.through is not None and stage not in self.through:
+            return False
         return stage in self.positions if self.positions else self.stage in (None, stage)
 
     def first_offset(self, stage: str) -> int:
@@ -53,6 +73,8 @@ class LetterSelection:
 
     def matches(self, letter: DeadLetterView) -> bool:
         """Return True if the letter is selected."""
+        if self.through is not None and letter.record.offset > self.through.get(letter.stage, -1):
+            return False
         if self.positions:
             return letter.record.offset in self.positions.get(letter.stage, ())
         at = to_milliseconds(letter.time)

@@ -69,7 +69,8 @@ async def _count_topic(settings: Settings, topic: str) -> OpenLetterCount:
                 read += 1
                 if read > MAX_COUNTED_LETTERS:
                     return OpenLetterCount(len(letters), more=True)
-                letters.add(record.offset)
+                if settlement_record.own_settlement(record.offset, record.headers) is None:
+                    letters.add(record.offset)
     return OpenLetterCount(len(letters))
 
 

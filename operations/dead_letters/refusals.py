@@ -18,6 +18,8 @@ class Refusal(Result):
 
     reason: Reason
     count: int
+    text: str
+    """The reason as a sentence."""
 
 
 class Refusals:
@@ -47,6 +49,6 @@ class Refusals:
     def most_common(self) -> list[Refusal]:
         """Return the counts, the largest first."""
         return [
-            Refusal(reason=self._reasons[text], count=count)
+            Refusal(reason=self._reasons[text], count=count, text=text)
             for text, count in self._counts.most_common()
         ]

@@ -7,6 +7,7 @@ topics again after the fence (`settlement_writer`) and does not rely on the prev
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -21,7 +22,9 @@ from farandole.operations.dead_letters.selected_letters import (
     find_selected_letters,
     open_selected_store,
 )
+from farandole.operations.dead_letters.sent_letters import SentLetter, describe_sent
 from farandole.operations.dead_letters.settlement_writer import (
+    MAX_KEPT_SENT,
     SettlementOrder,
     UnfinishedOrderError,
     prepare_ordered_replay,
@@ -36,7 +39,14 @@ from farandole.operations.dead_letters.value_repair import (
 )
 from farandole.operations.errors import RefusedError, UnavailableError, operation
 from farandole.operations.installation import Installation
+from farandole.operations.reason_text import reason_text
+from farandole.operations.reasons import Reason
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
+
+MAX_NAMED_REFUSALS = 200
+"""Letters that cannot be replayed and are named one by one."""
+MAX_NAMED_RUNS = 20
 
 LetterValues = Mapping[str, Mapping[int, bytes]]
 """The values that letters are replayed with, by stage and offset."""
@@ -59,6 +69,9 @@ class ReplayRequest:
     """If the version of a letter is retired and the event was a root, publish it as a new run."""
     by_newest: bool = False
     """The newest version handles the letters, and not that of each event."""
+    skip_unfit: bool = False
+    """A letter whose changed value its stage does not take is refused, and the others are replayed.
+    Without, such a letter ends the whole replay before anything is sent."""
     letters: Mapping[str, frozenset[int]] | None = None
     """The offsets that a preview has found open, by stage. None: all selected letters that are open
     now are replayed."""
@@ -88,12 +101,44 @@ class StagePreview(Result):
     """The offsets of the open letters, including those that cannot be replayed."""
 
 
+class RefusedLetter(Result):
+    """A letter that cannot be replayed, and why."""
+
+    letter: str
+    """Its name, `validate/17`."""
+    reason: str
+
+
+class TargetVersion(Result):
+    """A version that would handle letters."""
+
+    version: str
+    letters: int
+    retired: bool
+    """True if the replay opens it again."""
+
+
+class AmendedRun(Result):
+    """A run whose books would change."""
+
+    run: str
+    letters: int
+
+
 class ReplayPreview(Result):
     """The effect that a replay would have."""
 
     stages: list[StagePreview]
     """The stages that have a selected letter."""
     refused: list[Refusal]
+    refused_letters: list[RefusedLetter] = Field(default_factory=list)
+    """The first MAX_NAMED_REFUSALS of them."""
+    targets: list[TargetVersion] = Field(default_factory=list)
+    """The versions that would handle the letters that can be replayed."""
+    runs: list[AmendedRun] = Field(default_factory=list)
+    """The MAX_NAMED_RUNS runs with the most letters that can be replayed."""
+    run_count: int = 0
+    """How many runs have such letters."""
     editable: SkipValidation[dict[str, list[Replay]]] = Field(default_factory=dict, exclude=True)
     """The letters to edit, by stage, if the preview was asked for them. No part of the JSON."""
 
@@ -101,6 +146,16 @@ class ReplayPreview(Result):
     def letters(self) -> dict[str, frozenset[int]]:
         """The offsets of the open letters, of each stage that has a letter that can be replayed."""
         return {each.stage: frozenset(each.letters) for each in self.stages if each.replayable}
+
+    @property
+    def replayable(self) -> int:
+        """The number of letters that can be replayed."""
+        return sum(each.replayable for each in self.stages)
+
+    @property
+    def through(self) -> dict[str, int]:
+        """The last open letter of each stage that has one: what dies later is another replay's."""
+        return {each.stage: max(each.letters) for each in self.stages if each.letters}
 
     @property
     def total(self) -> int:
@@ -120,7 +175,7 @@ async def preview_replay(
     stage does not take a patched value, and `too_many_to_edit`.
     """
     store, stages = await open_selected_store(installation, request.selection)
-    refused = Refusals()
+    findings = _Findings()
     previews: list[StagePreview] = []
     editable: dict[str, list[Replay]] = {}
     for stage in stages:
@@ -131,7 +186,7 @@ async def preview_replay(
         if offsets:
             order = await _order(store, stage, frozenset(offsets), request)
             keep = MAX_EDITED_LETTERS + 1 if edit else 0
-            replays = await _find_replayable(store, order, refused, keep)
+            replays = await _find_replayable(store, order, findings, keep)
             if len(replays.kept) > MAX_EDITED_LETTERS:
                 raise _too_many_to_edit(stage)
             if replays.kept:
@@ -144,7 +199,21 @@ async def preview_replay(
                 letters=sorted(offsets),
             )
         )
-    return ReplayPreview(stages=previews, refused=refused.most_common(), editable=editable)
+    runs = findings.runs.most_common(MAX_NAMED_RUNS)
+    return ReplayPreview(
+        stages=previews,
+        refused=findings.refused.most_common(),
+        refused_letters=findings.refused_letters,
+        targets=[
+            TargetVersion(
+                version=name, letters=count, retired=store.by_name[name].retired is not None
+            )
+            for name, count in findings.versions.most_common()
+        ],
+        runs=[AmendedRun(run=run, letters=count) for run, count in runs],
+        run_count=len(findings.runs),
+        editable=editable,
+    )
 
 
 class StageReplay(Result):
@@ -163,6 +232,8 @@ class ReplayResult(Result):
 
     stages: list[StageReplay]
     refused: list[Refusal]
+    sent: list[SentLetter] = Field(default_factory=list)
+    """The first MAX_KEPT_SENT letters that were replayed, of all stages."""
 
     @property
     def replayed(self) -> int:
@@ -171,6 +242,7 @@ class ReplayResult(Result):
 
 
 @operation
+@recorded("dead replay", lambda request: request.selection.target)
 async def replay_letters(
     installation: Installation,
     request: ReplayRequest,
@@ -193,9 +265,10 @@ async def replay_letters(
     orders = [await _order(store, stage, letters, request) for stage, letters in chosen.items()]
     if request.reason:
         for order in orders:  # before anything is sent
-            await _find_replayable(store, order, Refusals(), 0)
+            await _find_replayable(store, order, _Findings(), 0)
     refused = Refusals()
     done: list[StageReplay] = []
+    sent: list[SentLetter] = []
     for order in orders:
         total = len(order.letters)
 
@@ -209,6 +282,7 @@ async def replay_letters(
         except UnfitValueError as error:  # of a letter that the check above did not see
             raise RefusedError("unfit_value", f"{order.stage}: {error}") from error
         refused.add_all(outcome.refused)
+        sent += [describe_sent(store, order.stage, each) for each in outcome.sent.values()]
         expired = total - outcome.done - outcome.settled_by_others - outcome.refused.total()
         done.append(
             StageReplay(
@@ -218,7 +292,12 @@ async def replay_letters(
                 expired=max(0, expired),
             )
         )
-    return ReplayResult(stages=done, refused=refused.most_common())
+    result = ReplayResult(stages=done, refused=refused.most_common(), sent=sent[:MAX_KEPT_SENT])
+    installation.deed.after = {
+        "replayed": {each.stage: each.replayed for each in done},
+        "refused": sum(each.count for each in result.refused),
+    }
+    return result
 
 
 async def _order(
@@ -234,7 +313,28 @@ async def _order(
         request.amender(stage),
         request.as_new_run,
         request.by_newest,
+        request.skip_unfit,
     )
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What is found out about all letters of a preview."""
+
+    refused: Refusals = field(default_factory=Refusals)
+    refused_letters: list[RefusedLetter] = field(default_factory=list)
+    versions: Counter[str] = field(default_factory=Counter)
+    runs: Counter[str] = field(default_factory=Counter)
+
+    def refuse(self, letter: str, reason: Reason) -> None:
+        self.refused.add(reason)
+        if len(self.refused_letters) < MAX_NAMED_REFUSALS:
+            self.refused_letters.append(RefusedLetter(letter=letter, reason=reason_text(reason)))
+
+    def accept(self, replay: Replay, newest: str) -> None:
+        own = replay.handling_version.name
+        self.versions[newest if replay.new_root is not None else own] += 1
+        self.runs[replay.run.decode(errors="backslashreplace")] += 1
 
 
 @dataclass(slots=True)
@@ -245,10 +345,10 @@ class _ReplayableLetters:
 
 
 async def _find_replayable(
-    store: DeadLetterStore, order: SettlementOrder, refused: Refusals, keep: int
+    store: DeadLetterStore, order: SettlementOrder, findings: _Findings, keep: int
 ) -> _ReplayableLetters:
-    """Return how many letters of an order can be replayed, and the first `keep` of them; count the
-    others in `refused`. Raises RefusedError `unfit_value`."""
+    """Return how many letters of an order can be replayed, and the first `keep` of them; note in
+    `findings` what becomes of each. Raises RefusedError `unfit_value`."""
     found = _ReplayableLetters()
     taken: set[bytes] = set()
     selection = LetterSelection({order.stage: order.letters})
@@ -258,10 +358,11 @@ async def _find_replayable(
             try:
                 replay = prepare_ordered_replay(store, order, letter.record, taken)
             except NotReplayableError as error:
-                refused.add(error.reason)
+                findings.refuse(f"{order.stage}/{offset}", error.reason)
                 continue
             except UnfitValueError as error:
                 raise unfit_value(order.stage, offset, error) from None
+            findings.accept(replay, store.newest.name)
             found.count += 1
             if found.count <= keep:
                 found.kept.append(replay)

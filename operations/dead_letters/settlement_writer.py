@@ -67,6 +67,7 @@ MAX_TRANSACTION_LETTERS = 500
 """Letters that one transaction settles."""
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 """Bytes of letters after which a transaction is closed."""
+MAX_KEPT_SENT = 20
 MAX_FRUITLESS_TRIES = 12
 """Tries in a row that settle nothing, after which an order is given up."""
 _BACKOFF = Backoff(first=0.1, longest=3.0, jitter=0.75)
@@ -89,12 +90,22 @@ class SettlementOrder(NamedTuple):
     """If a letter's version is retired and the event was a root, open a new run with it."""
     by_newest: bool = False
     """The newest version handles the letters, and not that of each event."""
+    skip_unfit: bool = False
+    """A letter whose amended value the stage does not take cannot be replayed, and does not end the
+    order."""
     id: str = ""
     """Tells the settlements of this order from those of others."""
 
     def with_new_id(self) -> SettlementOrder:
         """Return the order with a new id."""
         return self._replace(id=uuid4().hex)
+
+
+class Sent(NamedTuple):
+    """A letter and what was sent of it."""
+
+    letter: Record
+    replay: Replay
 
 
 @dataclass(slots=True)
@@ -107,6 +118,9 @@ class SettlementOutcome:
     """Letters that somebody else has settled before this order did."""
     refused: Refusals = field(default_factory=Refusals)
     """Letters that cannot be replayed."""
+    sent: dict[int, Sent] = field(default_factory=dict)
+    """The first MAX_KEPT_SENT letters that were replayed, by offset. Only once the order has ended:
+    until then the last of them may be of a transaction that is not committed."""
     starts: int = 0
     """How often a producer was started: once, and again after each fence or failure."""
 
@@ -157,7 +171,9 @@ def prepare_ordered_replay(
     if not opens_run:
         check_replayable(replay, order.retry_topic)
     if order.amend_value is not None:
-        replay = replay._replace(event=replay.event._replace(value=order.amend_value(replay)))
+        replay = replay._replace(
+            event=replay.event._replace(value=_amended(replay, order), repaired=1)
+        )
     if opens_run:
         return replay_as_new_run(replay, store.newest)
     if replay.handled_by is not None and order.amend_value is None:
@@ -165,6 +181,18 @@ def prepare_ordered_replay(
     check_replayable(replay, order.retry_topic)
     taken.add(replay.event.row_name)
     return replay
+
+
+def _amended(replay: Replay, order: SettlementOrder) -> bytes:
+    """Return the value that is replayed instead of a letter's own. Raises UnfitValueError; if the
+    order skips such letters, NotReplayableError."""
+    assert order.amend_value is not None
+    try:
+        return order.amend_value(replay)
+    except UnfitValueError as error:
+        if not order.skip_unfit:
+            raise
+        raise NotReplayableError("letter_amended_unfit", problem=str(error)) from None
 
 
 def _check_fits(replay: Replay) -> None:
@@ -227,6 +255,7 @@ async def _settle_once(
         outcome.done = len(ours)
         outcome.settled_by_others = sum(1 for o in order.letters if o in done) - len(ours)
         outcome.refused = Refusals()
+        outcome.sent = {offset: sent for offset, sent in outcome.sent.items() if offset in ours}
         left = order.letters - done.keys()
         del done
         async with aclosing(_letter_batches(store, order, left, outcome)) as batches:
@@ -273,6 +302,8 @@ async def _letter_batches(
                     continue
                 batch.letters.append(replay.letter_offset)
                 batch.replays.append(replay)
+                if len(outcome.sent) < MAX_KEPT_SENT:
+                    outcome.sent[replay.letter_offset] = Sent(letter.record, replay)
                 batch.bytes += replay.size
                 if batch.full:
                     yield batch

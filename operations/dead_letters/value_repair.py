@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from farandole.events.envelope import UnreadableEventError, parse_envelope
 from farandole.events.event_key import event_key
 from farandole.events.json_text import merge_patch_text, parse_json
+from farandole.events.personal_data_masking import PERSONAL_MASK, mask_personal
 from farandole.events.safe_text import single_line
 
 if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
     from farandole.operations.dead_letters.replay_builder import Replay
 
 _MAX_REASON_LENGTH = 300  # characters of a validator's or parser's message
+_NAMING_FIELDS = frozenset({"required", "additionalProperties"})
+"""Rules of JSON Schema of which a validator's message names fields, and no values."""
 MAX_EDITED_LETTERS = 20
 """Letters of a stage that a person can edit one by one."""
 
@@ -57,6 +62,7 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
     from jsonschema.exceptions import best_match
     from referencing import Registry
 
+    _require_editable(replay)
     version = replay.handling_version
     event = version.events[replay.event_type]
     schema = version.stages[replay.stage].accepts or event.data_schema
@@ -78,22 +84,37 @@ def validate_value(replay: Replay, value: bytes) -> bytes:
     problem = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(data))
     if problem is not None:
         where = ".".join(map(str, problem.absolute_path)) or "data"
-        raise UnfitValueError(f"{where}: {single_line(problem.message)[:_MAX_REASON_LENGTH]}")
+        marks = (schema, event.data_schema, replay.version.events[replay.event_type].data_schema)
+        is_personal = any(_hides_part(data, each, problem.absolute_path) for each in marks)
+        text = _without_value(problem) if is_personal else problem.message
+        raise UnfitValueError(f"{where}: {single_line(text)[:_MAX_REASON_LENGTH]}")
     return value
+
+
+def _hides_part(data: Any, schema: Mapping[str, Any] | None, path: Iterable[str | int]) -> bool:
+    """Return True if the part of the data at this path holds something personal."""
+    masked = mask_personal(data, schema)
+    for step in path:
+        if masked == PERSONAL_MASK:
+            return True
+        data, masked = data[step], masked[step]
+    return bool(masked != data)
+
+
+def _without_value(problem: ValidationError) -> str:
+    """Return why a value does not fit, without the value itself, which is personal."""
+    if problem.validator in _NAMING_FIELDS:
+        return str(problem.message)
+    limit = problem.validator_value
+    shown = f" {limit}" if isinstance(limit, str | int | float) else ""
+    return f"{PERSONAL_MASK} does not fit its {problem.validator}{shown}"
 
 
 def letter_text(replay: Replay) -> str:
     """Return the JSON text of a letter's event. Raises UnfitValueError if it cannot be edited,
     because it is no JSON or in CloudEvents' structured mode."""
-    try:
-        envelope = parse_envelope(replay.event)
-    except UnreadableEventError:
-        envelope = None  # perhaps the value is what has to be repaired
+    _require_editable(replay)
     value = replay.event.value or b""
-    if envelope is not None and envelope.data != value:
-        raise UnfitValueError(
-            "it is in CloudEvents' structured mode, which can be replayed but not edited"
-        )
     try:
         parse_json(value)
     except ValueError as error:
@@ -101,3 +122,15 @@ def letter_text(replay: Replay) -> str:
             f"its value is no JSON: {single_line(str(error))[:_MAX_REASON_LENGTH]}"
         ) from None
     return value.decode()
+
+
+def _require_editable(replay: Replay) -> None:
+    """Raise UnfitValueError for an event in CloudEvents' structured mode."""
+    try:
+        envelope = parse_envelope(replay.event)
+    except UnreadableEventError:
+        return  # perhaps the value is what has to be repaired
+    if envelope.data != replay.event.value:
+        raise UnfitValueError(
+            "it is in CloudEvents' structured mode, which can be replayed but not edited"
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import orjson
 
@@ -27,6 +27,7 @@ from farandole.operations.deletion import system_rows
 from farandole.operations.deletion.deletion_plan import plan_deletion, refuse_obstacles
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 from farandole.operations.row_ownership import as_owner
 
@@ -36,6 +37,8 @@ Progress = Callable[[str], None]
 """Called with the name of each step when it is done."""
 Rewrite = Callable[[FencedProducer], Awaitable[int]]
 """Deletes rows with the producer of their owner, and returns how many."""
+KeysOf = Callable[[Mapping[bytes, bytes], str], Sequence[bytes]]
+"""Returns the keys of the rows of a pipeline in a table."""
 
 
 class DeletionResult(Result):
@@ -46,10 +49,12 @@ class DeletionResult(Result):
     topics: int
     groups: int
     rows: int
-    """Rows of runs, alerts, incidents, notices and control documents."""
+    """Rows of runs, their data, alerts, incidents, notices, schedules, firings and control
+    documents."""
 
 
 @operation
+@recorded("delete", lambda pipeline: pipeline)
 async def delete_pipeline(
     installation: Installation, pipeline: str, progress: Progress = lambda _: None
 ) -> DeletionResult:
@@ -58,33 +63,44 @@ async def delete_pipeline(
 
     Called again after it was killed, it deletes the rest."""
     settings = installation.settings
+    installation.deed.pipeline = pipeline
     plan = await plan_deletion(installation, pipeline)
     refuse_obstacles(plan)
     versions = (await read_topology(settings)).of(pipeline)
     footprint = pipeline_footprint(settings.names, versions)
     await _fence_lanes(settings, pipeline, footprint)
     progress("lanes")
-    rows = await _delete_controls(settings, pipeline)
+    rows = await _delete_controls(settings, pipeline) + await _delete_signals(settings, pipeline)
     progress("controls")
+    rows += await _delete_schedules(settings, pipeline)
+    progress("schedules")
     rows += await _delete_incidents(settings, pipeline)
     progress("incidents")
     rows += await _delete_runs(settings, pipeline)
     progress("runs")
+    rows += await _delete_quality(settings, pipeline)
+    progress("quality")
     async with ClusterAdmin.open(settings) as admin:
-        await admin.delete_topics(footprint.topics & (await admin.topics()).keys())
+        await admin.delete_topics(
+            footprint.topics & (await admin.find_topics(footprint.topics)).keys()
+        )
         progress("topics")
         for group in footprint.every_group:
             await admin.delete_group(group)
         progress("groups")
     deleted = await _delete_versions(settings, pipeline)
     progress("versions")
-    return DeletionResult(
+    # Until now a scheduler that is at work may have written new ones.
+    rows += await _delete_schedules(settings, pipeline)
+    result = DeletionResult(
         pipeline=pipeline,
         versions=deleted,
         topics=len(plan.topics),
         groups=len(plan.groups),
         rows=rows,
     )
+    installation.deed.after = result.to_data()
+    return result
 
 
 async def _fence_lanes(settings: Settings, pipeline: str, footprint: PipelineFootprint) -> None:
@@ -111,30 +127,61 @@ async def _delete_controls(settings: Settings, pipeline: str) -> int:
     return await as_owner(settings, f"{names.prefix}farandole.deletion", rewrite) if keys else 0
 
 
+async def _delete_signals(settings: Settings, pipeline: str) -> int:
+    """Delete what its lanes have written of their shares of throttles, and what the bookkeeper has
+    written of its gates."""
+    names = settings.names
+    owned: dict[str, KeysOf] = {
+        names.shares_topic: system_rows.share_keys_of,
+        names.gates_topic: system_rows.gate_keys_of,
+    }
+    return await _delete_owned(settings, pipeline, f"{names.prefix}farandole.deletion", owned)
+
+
+async def _delete_schedules(settings: Settings, pipeline: str) -> int:
+    """Delete the state of its schedules, and what became of their planned times."""
+    names = settings.names
+    owned: dict[str, KeysOf] = {
+        names.schedules_topic: system_rows.schedule_keys_of,
+        names.firings_topic: system_rows.firing_keys_of,
+    }
+    return await _delete_owned(settings, pipeline, f"{names.scheduler_group}:0", owned)
+
+
 async def _delete_incidents(settings: Settings, pipeline: str) -> int:
     names = settings.names
+    owned: dict[str, KeysOf] = {
+        names.incidents_topic: system_rows.incident_keys_of,
+        names.outbox_topic: system_rows.notice_keys_of,
+    }
+    return await _delete_owned(settings, pipeline, f"{names.notifier_group}:0", owned)
+
+
+async def _delete_owned(
+    settings: Settings, pipeline: str, owner: str, owned: Mapping[str, KeysOf]
+) -> int:
+    """Delete rows of the lane whose transactional id is `owner`. `owned`: by its topics, all of one
+    partition, what returns the keys."""
 
     async def rewrite(producer: FencedProducer) -> int:
-        incidents = await read_table(settings, names.incidents_topic)
-        notices = await read_table(settings, names.outbox_topic)
-        return await _write_tombstones(
-            producer,
-            Partition(names.incidents_topic, 0),
-            system_rows.incident_keys_of(incidents, pipeline),
-        ) + await _write_tombstones(
-            producer,
-            Partition(names.outbox_topic, 0),
-            system_rows.notice_keys_of(notices, pipeline),
+        tables = {topic: await read_table(settings, topic) for topic in owned}
+        return sum(
+            [
+                await _write_tombstones(
+                    producer, Partition(topic, 0), keys_of(tables[topic], pipeline)
+                )
+                for topic, keys_of in owned.items()
+            ]
         )
 
-    return await as_owner(settings, f"{names.notifier_group}:0", rewrite)
+    return await as_owner(settings, owner, rewrite)
 
 
 async def _delete_runs(settings: Settings, pipeline: str) -> int:
     """Delete the rows of runs and of firing alerts, one lane of the bookkeeper after the other."""
     names = settings.names
     async with ClusterAdmin.open(settings) as admin:
-        lanes = (await admin.topics()).get(names.runs_topic, 0)
+        lanes = (await admin.topics([names.runs_topic])).get(names.runs_topic, 0)
 
     def rewrite_of(lane: int) -> Rewrite:
         async def rewrite(producer: FencedProducer) -> int:
@@ -147,7 +194,7 @@ async def _delete_runs(settings: Settings, pipeline: str) -> int:
             ) + await _write_tombstones(
                 producer,
                 Partition(names.bookkeeper_state_topic, lane),
-                system_rows.firing_keys_of(state, pipeline),
+                system_rows.bookkeeper_keys_of(state, pipeline),
             )
 
         return rewrite
@@ -156,6 +203,38 @@ async def _delete_runs(settings: Settings, pipeline: str) -> int:
         [
             await as_owner(settings, f"{names.bookkeeper_group}:{lane}", rewrite_of(lane))
             for lane in range(lanes)
+        ]
+    )
+
+
+async def _delete_quality(settings: Settings, pipeline: str) -> int:
+    """Delete what is known of its data, one lane of those that compare runs after the other."""
+    names = settings.names
+    owned: dict[str, KeysOf] = {
+        names.quality_topic: system_rows.quality_keys_of,
+        names.quality_history_topic: system_rows.quality_keys_of,
+        names.quality_state_topic: system_rows.quality_state_keys_of,
+    }
+    async with ClusterAdmin.open(settings) as admin:
+        widths = await admin.topics(owned.keys())
+    if not owned.keys() <= widths.keys():
+        return 0  # a router of an earlier release: there are none
+
+    def rewrite_of(lane: int) -> Rewrite:
+        async def rewrite(producer: FencedProducer) -> int:
+            deleted = 0
+            for topic, keys_of in owned.items():
+                if lane < widths[topic]:
+                    keys = keys_of(await read_table(settings, topic, lane), pipeline)
+                    deleted += await _write_tombstones(producer, Partition(topic, lane), keys)
+            return deleted
+
+        return rewrite
+
+    return sum(
+        [
+            await as_owner(settings, f"{names.quality_group}:{lane}", rewrite_of(lane))
+            for lane in range(max(widths.values()))
         ]
     )
 

@@ -20,6 +20,7 @@ from farandole.catalog.pipeline_footprint import (
 )
 from farandole.catalog.topology_table import TopologyTable, read_topology
 from farandole.events.incident_record import Incident, Notice
+from farandole.events.schedule_row import SCHEDULE_PREFIX
 from farandole.notifier import notifier_tables
 from farandole.operations.dead_letters.open_letter_counts import count_open_letters
 from farandole.operations.deletion import system_rows
@@ -72,6 +73,10 @@ class DeletionPlan(Result):
     """Run rows, open ones included."""
     incidents: int
     notices: int
+    schedules: int
+    """Those of which the scheduler has a row."""
+    firings: int
+    """Planned times of which it is known what became of them."""
     controls: int
     """Pauses, cancellations, mutes and acknowledgements."""
     idle_readers: list[str] = Field(default_factory=list)
@@ -89,7 +94,7 @@ async def plan_deletion(installation: Installation, pipeline: str) -> DeletionPl
     versions = table.of(pipeline)
     footprint = pipeline_footprint(settings.names, versions)
     async with ClusterAdmin.open(settings) as admin:
-        existing = await admin.topics()
+        existing = await admin.all_topics()
         groups = await admin.groups()
         lags = await stage_input_lags(admin, settings, versions, existing)
         waiting = await count_waiting_events(admin, settings, pipeline, footprint.lanes)
@@ -160,6 +165,9 @@ async def _count_rows(settings: Settings, pipeline: str) -> dict[str, int]:
         runs.keys(),
         {row.id for row in incidents},
     )
+    schedules = await read_table(settings, names.schedules_topic)
+    own = system_rows.schedule_keys_of(schedules, pipeline)
+    firings = await read_table(settings, names.firings_topic)
     return {
         "open_runs": sum(row["closed"] is None for row in runs.values()),
         "open_incidents": sum(row.resolved is None for row in incidents),
@@ -167,6 +175,8 @@ async def _count_rows(settings: Settings, pipeline: str) -> dict[str, int]:
         "runs": len(runs),
         "incidents": len(keys),
         "notices": len(notices),
+        "schedules": sum(key.startswith(SCHEDULE_PREFIX) for key in own),
+        "firings": len(system_rows.firing_keys_of(firings, pipeline)),
         "controls": len(controls),
     }
 

@@ -14,6 +14,7 @@ from farandole.broker.settings import Settings
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.next_step import CommandLine
 from farandole.operations.diagnosis.check_row import CheckRow, State, fault, ok, warning
+from farandole.operations.diagnosis.console_check import check_console
 from farandole.operations.diagnosis.kafka_checks import check_kafka
 from farandole.operations.diagnosis.machine_checks import (
     check_disk,
@@ -69,6 +70,7 @@ async def _checks(request: DiagnosisRequest) -> AsyncIterator[CheckRow]:
     yield _check_topology(request, settings.names if settings else KafkaNames())
     for row in check_leftovers(folder):
         yield row
+    yield check_console(folder)
     if settings is not None:
         embedded = settings.bootstrap is None
         yield await check_java(embedded=embedded)

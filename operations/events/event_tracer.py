@@ -7,7 +7,7 @@ searched for in the topics of the stages that subscribe, from the time of the ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ from farandole.events.event_position import living_name
 from farandole.events.kafka_names import MAX_TOPIC_LENGTH
 from farandole.events.record import Record
 from farandole.events.record_time import known_time_ms
-from farandole.events.settlement_record import Settlement, parse_settlement
+from farandole.events.settlement_record import Settlement, own_settlement, parse_settlement
 from farandole.events.topology_version import Version
 from farandole.ledger.event_trace import (
     CauseMatcher,
@@ -225,6 +225,29 @@ class EventTracer:
             level = level[:left]
             found.effects += level
 
+    async def direct_effects(self, cause: Record) -> AsyncGenerator[Record]:
+        """Yield the events that stages emitted for one event."""
+        version = self._version_of(cause)
+        if version is None:
+            return
+        wanted = effect_topics(version, self._settings.names, [self.type_of(cause)])
+        causes = CauseMatcher(
+            version.installation, [(self._id_name(cause), RecordPosition.of(cause))]
+        )
+        start = await self._starts(wanted.outputs, cause.timestamp)
+        async with aclosing(scan(self._settings, [*wanted.outputs], start=start)) as batches:
+            async for records in batches:
+                for record in records:
+                    if causes.matches_effect(record.headers):
+                        yield record
+
+    async def _starts(self, topics: Sequence[str], timestamp: int) -> dict[TopicPartition, int]:
+        """Return where the effects of an event of that time begin at the earliest."""
+        existing = await self._admin.all_topics()
+        partitions = [TopicPartition(t, i) for t in topics for i in range(existing.get(t, 0))]
+        since = (known_time_ms(timestamp) or 0) - _CLOCK_SKEW_MS
+        return await self._admin.offsets_at(partitions, since)
+
     async def _effects_of(
         self, level: Sequence[Record], found: FoundRecords, *, letters: bool = True
     ) -> list[Record]:
@@ -235,7 +258,7 @@ class EventTracer:
             return []
         types = {self.type_of(record) for record in level}
         wanted = effect_topics(version, self._settings.names, types)
-        existing = await self._admin.topics()
+        existing = await self._admin.all_topics()
         topics = [t for t in (*wanted.outputs, *(wanted.dead if letters else ())) if t in existing]
         partitions = [TopicPartition(t, i) for t in topics for i in range(existing[t])]
         since = min(known_time_ms(record.timestamp) or 0 for record in level) - _CLOCK_SKEW_MS
@@ -259,6 +282,10 @@ class EventTracer:
 
 
 def _add_settlements(record: Record, found: FoundRecords) -> None:
+    own = own_settlement(record.offset, record.headers)
+    if own is not None:
+        letter = RecordPosition(record.topic, record.partition, record.offset)
+        found.settlements.setdefault(letter, own)
     settlement = parse_settlement(record.value, record.headers)
     if settlement is None:
         return

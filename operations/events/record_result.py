@@ -12,10 +12,12 @@ from farandole.catalog.ownership import UnknownVersionError, VersionIndex
 from farandole.events.dead_letter import DEAD_HEADER_PREFIX
 from farandole.events.envelope import UnreadableEventError, parse_envelope
 from farandole.events.event_lines import EventLine, line_of_record
+from farandole.events.firing_record import time_text
 from farandole.events.json_text import compact_json, parse_json
 from farandole.events.record import Record
 from farandole.events.record_time import known_time
 from farandole.events.run_ids import RUN_ID_PATTERN
+from farandole.events.schedule_origin import schedule_origin
 from farandole.events.topology_version import Version
 
 _NUMBER_FIELDS = ("attempts", "replays", "partition", "offset", "timestamp")
@@ -62,7 +64,8 @@ class RecordResult:
         which is the JSON of the event unchanged.
         `unreadable` says why the record is no event, and is absent otherwise. `dead` is the failure
         account of a dead letter, and absent otherwise; its `topic`, `partition` and `offset` are
-        those of the event."""
+        those of the event. `schedule` and `planned` say which schedule a root comes from, and are
+        absent otherwise."""
         record = self.record
         attributes: Mapping[str, str] = {}
         unreadable = None
@@ -87,6 +90,9 @@ class RecordResult:
             result["unreadable"] = unreadable
         if account:
             result["dead"] = account
+        origin = schedule_origin(record.headers)
+        if origin is not None:
+            result |= {"schedule": origin.schedule, "planned": time_text(origin.planned)}
         return result | {"data": orjson.Fragment(json_line(data))}
 
 

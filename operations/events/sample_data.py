@@ -7,6 +7,17 @@ from typing import Any
 
 _MAX_DEPTH = 8
 
+_TEXTS = {
+    "date-time": "2026-12-24T18:00:00Z",
+    "date": "2026-12-24",
+    "time": "18:00:00Z",
+    "duration": "PT1M",
+    "uuid": "123e4567-e89b-12d3-a456-426614174000",
+    "email": "ann@example.com",
+    "uri": "https://example.com/",
+}
+"""A text of each format for which not every text will do."""
+
 JsonSchema = Mapping[str, Any]
 
 
@@ -48,4 +59,6 @@ def _sample_of_type(schema: JsonSchema, root: JsonSchema, depth: int) -> Any:
         return [item] * int(schema.get("minItems", 0))
     if kind in ("integer", "number"):
         return schema.get("minimum", 1)
-    return {"string": "text", "boolean": True}.get(str(kind))
+    if kind == "string":
+        return _TEXTS.get(str(schema.get("format")), "text")
+    return True if kind == "boolean" else None

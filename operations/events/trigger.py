@@ -13,6 +13,9 @@ from farandole.operations.events.data_check import require_root_type, require_va
 from farandole.operations.events.root_publisher import PublishedRoot, publish_roots
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
+from farandole.operations.recorded import recorded
+
+_MAX_NOTED = 20  # runs that the record of a deed names
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,10 @@ class TriggerRequest:
     """Headers beside those that every new root gets."""
 
 
+def _event_types(requests: Sequence[TriggerRequest]) -> str:
+    return ", ".join(dict.fromkeys(request.event_type for request in requests))
+
+
 @operation
 async def trigger(installation: Installation, request: TriggerRequest) -> PublishedRoot:
     """Publish an event and return the run that it opens. Raises as `trigger_all`."""
@@ -38,6 +45,7 @@ async def trigger(installation: Installation, request: TriggerRequest) -> Publis
 
 
 @operation
+@recorded("trigger", _event_types)
 async def trigger_all(
     installation: Installation, requests: Sequence[TriggerRequest]
 ) -> list[PublishedRoot]:
@@ -47,7 +55,13 @@ async def trigger_all(
     UnavailableError."""
     version = await installation.newest_version()
     roots = [_checked_root(installation, version, request) for request in requests]
-    return await publish_roots(installation.settings, version, roots)
+    published = await publish_roots(installation.settings, version, roots)
+    installation.deed.changed(
+        None,
+        {"events": len(published), "runs": [each.run for each in published[:_MAX_NOTED]]},
+        pipeline=version.pipeline,
+    )
+    return published
 
 
 def _checked_root(

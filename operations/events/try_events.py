@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
 from pydantic import Field
 
+from farandole.events.check_verdict import check_key
+from farandole.events.feature_flags import FlagValueError, parse_flag_text
 from farandole.events.run_row import RunRow, edge_name
 from farandole.operations.errors import NotFoundError, RefusedError
 from farandole.operations.events.record_result import json_line
@@ -19,7 +21,7 @@ from farandole.testing.event_tree import EventTree, StageStep
 from farandole.testing.loaded_topology import TopologyError
 from farandole.testing.memory_cluster import NotAtRestError
 from farandole.testing.pipeline import Pipeline
-from farandole.testing.results import Event
+from farandole.testing.results import Event, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,25 @@ class TriedEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedFiring:
+    """The event that a schedule triggers, to try."""
+
+    schedule: str
+    planned: str | None = None
+    """The planned time, local in the schedule's zone if it has no offset; None for the next one."""
+
+
+@dataclass(frozen=True, slots=True)
 class TryRequest:
     """Which events to try, and with which stages."""
 
-    events: Sequence[TriedEvent]
+    events: Sequence[TriedEvent | TriedFiring]
     stage: str | None = None
     """The only stage that runs; None for all."""
     with_effects: bool = False
     """Call the functions that write to the outside, too."""
+    flags: Mapping[str, str] = field(default_factory=dict)
+    """Values of flags, as they are written on a command line."""
 
 
 _FAILURE = ("error", "message", "attempts", "traceback")
@@ -62,6 +75,7 @@ class StepResult(Result):
     error: str | None = None
     """Of a dead event, as are the next three."""
     message: str | None = None
+    """Also of a row that waits until a person decides: which check parks it, and why."""
     attempts: int | None = None
     traceback: str | None = None
     """The user's frames alone."""
@@ -82,6 +96,21 @@ class EventResult(Result):
     steps: list[StepResult]
 
 
+class TriedCheck(Result):
+    """What a check has found about the runs that were tried."""
+
+    check: str
+    """`event type/name`."""
+    severity: str
+    verdict: str
+    """The least favourable one of all runs: passed, skipped, not judged, warned or failed."""
+    why: str
+    """Why the first run with that verdict has it; empty if all have passed."""
+    runs: int
+    """How many runs, or windows, have that verdict, and `judged` how many have any."""
+    judged: int
+
+
 class TryResult(Result):
     """What became of the events that were tried."""
 
@@ -91,18 +120,27 @@ class TryResult(Result):
     edges: dict[str, dict[str, int]]
     """The counts of all runs by `event type>stage`."""
     events: list[EventResult]
+    flags: dict[str, dict[str, dict[str, int]]]
+    """By stage and flag, how often its functions read each value, as JSON."""
+    checks: list[TriedCheck]
+    """None of them for runs that have not ended."""
 
     @property
     def has_died(self) -> bool:
         """True if a stage gave an event up, or the books do not balance."""
         return not self.is_balanced or any(edge["dead"] for edge in self.edges.values())
 
+    @property
+    def has_failed_checks(self) -> bool:
+        """True if a check has failed."""
+        return any(check.verdict == "failed" for check in self.checks)
+
 
 def try_events(source: TopologySource, request: TryRequest) -> TryResult:
     """Run the stages of a topology file over some events, without Kafka.
 
-    Raises RefusedError (`findings`, `unsettled`) and NotFoundError (`unknown_event_type`,
-    `unknown_stage`)."""
+    Raises RefusedError (`findings`, `unsettled`, `unfit_value`) and NotFoundError
+    (`unknown_event_type`, `unknown_stage`, `unknown_flag`, `unknown_schedule`)."""
     stages = None if request.stage is None else [request.stage]
     try:
         pipeline = Pipeline(
@@ -113,11 +151,10 @@ def try_events(source: TopologySource, request: TryRequest) -> TryResult:
     except LookupError as error:
         raise NotFoundError("unknown_stage", str(error), name=request.stage) from None
     with pipeline:
+        for name, text in request.flags.items():
+            _set_flag(pipeline, name, text)
         for event in request.events:
-            known = require_known(
-                event.event_type, pipeline.version.events, "event type", "unknown_event_type"
-            )
-            pipeline.send(known, event.data, key=event.key)
+            _send(pipeline, event)
         try:
             report = pipeline.run()
         except NotAtRestError as error:
@@ -129,7 +166,52 @@ def try_events(source: TopologySource, request: TryRequest) -> TryResult:
             is_balanced=report.is_balanced,
             edges=report.edges,
             events=[teller.event(root) for root in pipeline.roots],
+            flags=report.flags,
+            checks=[*_checks(pipeline.verdicts())],
         )
+
+
+_GRAVITY = ("passed", "skipped", "not judged", "warned", "failed")
+
+
+def _checks(verdicts: Iterable[Verdict]) -> Iterator[TriedCheck]:
+    by_check: dict[str, list[Verdict]] = {}
+    for each in verdicts:
+        by_check.setdefault(check_key(each.event_type, each.check), []).append(each)
+    for name, found in by_check.items():
+        worst = max(found, key=lambda each: _GRAVITY.index(each.verdict))
+        yield TriedCheck(
+            check=name,
+            severity=worst.severity,
+            verdict=worst.verdict,
+            why=worst.why,
+            runs=sum(each.verdict == worst.verdict for each in found),
+            judged=len(found),
+        )
+
+
+def _send(pipeline: Pipeline, event: TriedEvent | TriedFiring) -> None:
+    """Publish an event. Raises NotFoundError and RefusedError."""
+    version = pipeline.version
+    if isinstance(event, TriedEvent):
+        require_known(event.event_type, version.events, "event type", "unknown_event_type")
+        pipeline.send(event.event_type, event.data, key=event.key)
+        return
+    require_known(event.schedule, version.schedules, "schedule", "unknown_schedule")
+    try:
+        pipeline.fire(event.schedule, event.planned)
+    except ValueError as error:
+        raise RefusedError("unfit_value", str(error), schedule=event.schedule) from None
+
+
+def _set_flag(pipeline: Pipeline, name: str, text: str) -> None:
+    """Set a flag. Raises NotFoundError and RefusedError."""
+    flags = pipeline.version.flags
+    require_known(name, flags, "flag", "unknown_flag")
+    try:
+        pipeline.flag(name, parse_flag_text(flags[name].type, text))
+    except FlagValueError as error:
+        raise RefusedError("unfit_value", f"the flag {name!r}: {error}", flag=name) from None
 
 
 class _Teller:
@@ -157,6 +239,8 @@ class _Teller:
     def _step(self, step: StageStep) -> StepResult:
         letter = step.letter
         failure = {} if letter is None else {name: getattr(letter, name) for name in _FAILURE}
+        if step.parked is not None:
+            failure["message"] = step.parked.message
         return StepResult(
             stage=step.stage,
             outcome="waiting" if step.outcome is None else step.outcome.value,

@@ -9,7 +9,7 @@ from typing import Any
 from farandole.events.control_documents import AcknowledgeDocument, MuteDocument
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.safe_text import escape_harmful
-from farandole.operations.control.control_publisher import publish_control
+from farandole.operations.control.control_change import put_control
 from farandole.operations.errors import ConflictError, operation, query
 from farandole.operations.incidents.incident_rows import (
     find_incident,
@@ -18,6 +18,7 @@ from farandole.operations.incidents.incident_rows import (
 )
 from farandole.operations.installation import Installation
 from farandole.operations.names import require_known
+from farandole.operations.recorded import recorded
 from farandole.operations.results import Result
 
 _PRIVATE_NOTICE_FIELDS = frozenset({"mail", "payload", "incident", "pipeline", "webhook"})
@@ -45,6 +46,8 @@ class AcknowledgeRequest:
 
     incident: str
     by: str
+    comment: str = ""
+    """What the person knows or does, for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class MuteRequest:
     by: str
     duration: timedelta | None = None
     """None: send again from now on."""
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ async def show_incident(installation: Installation, request: ShowRequest) -> Sho
 
 
 @operation
+@recorded("ack", lambda request: request.incident)
 async def acknowledge(installation: Installation, request: AcknowledgeRequest) -> AcknowledgeResult:
     """Acknowledge an incident: no more digests of it are sent. Raises NotFoundError
     (`unknown_incident`), ConflictError (`incident_resolved`) and UnavailableError."""
@@ -138,11 +143,13 @@ async def acknowledge(installation: Installation, request: AcknowledgeRequest) -
             f"{incident.id} was resolved at {incident.resolved:%Y-%m-%d %H:%M} UTC",
             incident=incident.id,
         )
-    await publish_control(settings, AcknowledgeDocument(incident=incident.id, by=request.by))
+    document = AcknowledgeDocument(incident=incident.id, by=request.by, comment=request.comment)
+    await put_control(installation, document)
     return AcknowledgeResult(incident=incident.id, by=request.by)
 
 
 @operation
+@recorded("mute", lambda request: request.target)
 async def mute(installation: Installation, request: MuteRequest) -> MuteResult:
     """Mute an incident or a stage until a time: nothing is sent about it, and failures are still
     counted. Raises NotFoundError (`unknown_stage`: neither a stage nor an incident) and
@@ -150,12 +157,20 @@ async def mute(installation: Installation, request: MuteRequest) -> MuteResult:
     settings, target = installation.settings, request.target
     until = datetime.now(UTC) + (request.duration or timedelta())
     if any(incident.id == target for incident in await read_incident_rows(settings)):
-        document = MuteDocument(incident=target, until=until, by=request.by)
+        document = MuteDocument(
+            incident=target, until=until, by=request.by, comment=request.comment
+        )
     else:
         version = await installation.newest_version()
         stage = require_known(target, version.stages, "stage or incident")
-        document = MuteDocument(pipeline=version.pipeline, stage=stage, until=until, by=request.by)
-    await publish_control(settings, document)
+        document = MuteDocument(
+            pipeline=version.pipeline,
+            stage=stage,
+            until=until,
+            by=request.by,
+            comment=request.comment,
+        )
+    await put_control(installation, document)
     return MuteResult(target=target, until=until if request.duration else None)
 
 

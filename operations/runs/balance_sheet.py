@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from farandole.catalog.gates import Gate, gates_of
+from farandole.events.control_generations import are_generations
 from farandole.events.outcome import Outcome, OutcomeCounts, handled_count
 from farandole.events.run_row import RunEdge, RunRow, in_flight, split_edge_name
 from farandole.events.topology_version import Version
 from farandole.operations.reason_text import reason_text
 from farandole.operations.reasons import Reason
 from farandole.operations.results import Result
+from farandole.operations.runs.gate_wait import gate_wait
 
 _STALLED_AFTER_MS = 5_000  # ms without a settled event, after which a stage is called stalled
 
@@ -72,6 +76,15 @@ class RunResult(Result):
     """By edge name: `event type>stage`."""
     leaves: dict[str, int]
     """Emitted events without a subscriber, by type."""
+    flags: dict[str, dict[str, dict[str, int]]] = Field(default_factory=dict)
+    """By stage and flag, how often functions have read each value, as JSON."""
+    controls: Sequence[str] = ()
+    """The newest of the control documents under which the run was worked, each with its
+    generation: `switch/price=canary@1234`."""
+    checks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By `event type/check`, what the checks of its data have found."""
+    gates: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By gated stage, what was decided once all upstream of it was worked."""
     wrong: list[str]
     """The problems as sentences."""
     problems: list[Reason]
@@ -110,8 +123,13 @@ def balance_sheet(
 ) -> RunResult:
     """Return the sheet of a run row; `now` in ms of the epoch, as everywhere here."""
     edges = {name: _edge_result(edge) for name, edge in row["edges"].items()}
-    problems = [*find_problems(row, now)]
-    fields: dict[str, Any] = {**row, "edges": edges}
+    problems = [*find_problems(row, now, {} if topology is None else gates_of(topology))]
+    controls = row.get("controls", [])
+    fields: dict[str, Any] = {
+        **row,
+        "edges": edges,
+        "controls": controls if are_generations(controls) else [],
+    }
     return RunResult(
         **fields,
         wrong=[reason_text(problem) for problem in problems],
@@ -134,8 +152,11 @@ def _edge_result(edge: RunEdge) -> RunEdgeResult:
     )
 
 
-def find_problems(row: RunRow, now: int) -> Iterator[Reason]:
-    """Yield each problem of the run, and other facts that a person should know."""
+def find_problems(
+    row: RunRow, now: int, gates: Mapping[str, Gate] = MappingProxyType({})
+) -> Iterator[Reason]:
+    """Yield each problem of the run, and other facts that a person should know. `gates`: those of
+    its version, by stage."""
     if row["status"] == "unopened":
         yield Reason("run_unopened", {"run": row["run"]})
     if row["late"]:
@@ -145,6 +166,10 @@ def find_problems(row: RunRow, now: int) -> Iterator[Reason]:
     for name, edge in row["edges"].items():
         event_type, stage = split_edge_name(name)
         subject = {"run": row["run"], "stage": stage, "event_type": event_type}
+        waits = gate_wait(row, gates[stage]) if stage in gates else None
+        if waits is not None and in_flight(edge) > 0:
+            yield Reason(waits.code, {**subject, **waits.fields, "events": in_flight(edge)})
+            continue
         yield from _edge_problems(edge, subject, closed=row["closed"] is not None, now=now)
     if row["amended"]:
         yield Reason("run_amended", {"times": row["amended"]})

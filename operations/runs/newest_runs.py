@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from sys import intern
+from typing import Any
 
+from farandole.events.check_verdict import count_verdicts
 from farandole.events.run_row import RunRow, in_flight, split_edge_name
 
 
@@ -25,27 +28,60 @@ class RunSummary:
     dead: int
     in_flight: int
     late: bool
+    schedule: str | None = None
+    """The schedule that opened it; None if none did."""
+    planned: str | None = None
+    """The planned time of that firing: `2026-11-30T02:30:00Z`."""
+    last: int = 0
+    """When the newest of its events was settled, in milliseconds of the epoch."""
+    amended: int = 0
+    """How often events were settled after the run had ended."""
+    lines: int | None = None
+    """The data lines of its largest event type; None if no event of it has several lines."""
+    within: float | None = None
+    """Seconds in which it is expected to complete; None if nothing is expected."""
+    root: str | None = None
+    """The type of the event that opened it; None if that is not known yet."""
+    failed_checks: int = 0
+    """How many checks of its data have failed."""
+    again: str | None = None
+    """The run that it repeats; None if it repeats none."""
 
 
 def summarize_run(row: RunRow) -> RunSummary:
-    """Return a run in one line. An event that several stages subscribe to counts once."""
+    """Return a run in one line. An event that several stages subscribe to counts once. Texts that
+    many runs have are one object: a console keeps 100,000 summaries."""
     emitted: dict[str, int] = {}
     for name, edge in row["edges"].items():
         event_type, _ = split_edge_name(name)
         emitted[event_type] = max(emitted.get(event_type, 0), edge["emitted"])
     edges = row["edges"].values()
+    root: Mapping[str, Any] = {} if row["root"] is None else row["root"]
     return RunSummary(
         run=row["run"],
-        pipeline=row["pipeline"],
+        pipeline=intern(row["pipeline"]),
         version=row["version"],
-        status=row["status"],
+        status=intern(row["status"]),
         opened=row["opened"],
         closed=row["closed"],
         events=sum(emitted.values()) + sum(row["leaves"].values()),
         dead=sum(edge["dead"] for edge in edges),
         in_flight=sum(map(in_flight, edges)),
         late=row["late"],
+        schedule=_shared(root.get("schedule")),
+        planned=root.get("planned"),
+        last=row["last"],
+        amended=row["amended"],
+        lines=max((edge["lines"] for edge in edges if "lines" in edge), default=None),
+        within=root.get("within"),
+        root=_shared(root.get("type")),
+        failed_checks=count_verdicts(row.get("checks", {}), "failed"),
+        again=root.get("again"),
     )
+
+
+def _shared(text: str | None) -> str | None:
+    return None if text is None else intern(text)
 
 
 class NewestRuns:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+import re
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import ScanStart, scan
 from farandole.events.run_row import RunRow, parse_run_row
 from farandole.operations.errors import NotFoundError
+
+_OPEN = b'"closed":null'
+_CLOSED = re.compile(rb'"closed":\d')  # not inside a text: its quotes would be escaped
 
 
 class RunRecord(NamedTuple):
@@ -39,6 +43,22 @@ async def read_run_records(
                 run = record.key.decode(errors="backslashreplace")
                 found.append(RunRecord(run, row, record.partition, record.offset))
             yield found
+
+
+async def read_open_rows(settings: Settings, pipeline: str) -> list[RunRow]:
+    """Return the newest rows of the runs of a pipeline that have not ended. No other rows are
+    decoded: most are of runs that have. Raises BrokerError."""
+    newest: dict[bytes, bytes] = {}
+    async for records in scan(settings, [settings.names.runs_topic]):
+        for record in records:
+            if record.key is None:
+                continue
+            if record.value is not None and _OPEN in record.value:
+                newest[record.key] = record.value
+            elif record.value is None or _CLOSED.search(record.value):
+                newest.pop(record.key, None)
+    rows = map(parse_run_row, newest.values())
+    return [row for row in rows if row is not None and row["pipeline"] == pipeline]
 
 
 async def first_matching_row(
@@ -74,4 +94,23 @@ async def read_run_row(settings: Settings, run: str) -> RunRow:
             "and name those of the last days",
             run=run,
         )
+    return found
+
+
+async def read_statuses(settings: Settings, runs: Collection[str]) -> dict[str, str]:
+    """Return the status of each of these runs that the books know. Raises BrokerError."""
+    found: dict[str, str] = {}
+    if not runs:
+        return found
+    wanted = {run.encode(): run for run in runs}
+    async for records in scan(settings, [settings.names.runs_topic]):
+        for record in records:
+            run = wanted.get(record.key or b"")
+            if run is None:
+                continue
+            row = parse_run_row(record.value)
+            if row is not None:
+                found[run] = row["status"]
+            elif record.value is None:
+                found.pop(run, None)
     return found

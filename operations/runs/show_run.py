@@ -59,7 +59,7 @@ async def show_run(installation: Installation, request: RunRequest) -> RunResult
     if row is None:
         await _require_run_rows(settings)
         raise await _unknown_run(settings, request.run)
-    topology = await _version_of_run(settings, row)
+    topology = await version_of_run(settings, row)
     stale = None
     if row["closed"] is None:
         stale = (await read_bookkeeper_lag(settings)).problem()
@@ -84,7 +84,7 @@ async def watch_run(installation: Installation, request: RunRequest) -> AsyncGen
     ) as rows:
         while True:
             if row is not None and topology is None:
-                topology = await _version_of_run(settings, row)
+                topology = await version_of_run(settings, row)
             yield RunUpdate(row and balance_sheet(row, _now(), topology), changed)
             if row is not None and row["closed"] is not None:
                 return
@@ -139,7 +139,7 @@ async def _run_topic_ends(settings: Settings) -> dict[TopicPartition, int]:
         return await admin.end_offsets([TopicPartition(topic, i) for i in range(width)])
 
 
-async def _version_of_run(settings: Settings, row: RunRow) -> Version | None:
+async def version_of_run(settings: Settings, row: RunRow) -> Version | None:
     """Return the version that wires the run; None if it is not published any more."""
     table = await read_topology(settings)
     return next((v for v in table.of(row["pipeline"]) if v.version == row["version"]), None)

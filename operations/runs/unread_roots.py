@@ -17,6 +17,7 @@ from farandole.events.ledger_entry import RunRoot
 from farandole.events.record_time import known_time_ms
 from farandole.events.run_ids import RUN_ID_LENGTH
 from farandole.events.run_row import RunEdge, RunRow, edge_name, new_edge, new_run_row
+from farandole.events.schedule_origin import add_origin
 from farandole.operations.events.record_lookup import record_at
 from farandole.router.topology_store import read_topology
 
@@ -33,7 +34,7 @@ async def find_unread_run(settings: Settings, run: str) -> RunRow | None:
         return None
     table = await read_topology(settings)
     async with ClusterAdmin.open(settings) as admin:
-        existing = await admin.topics()
+        existing = await admin.all_topics()
         for pipeline in table.pipelines():
             index = VersionIndex(table.of(pipeline))
             topics = {
@@ -84,6 +85,7 @@ async def _unread_row(
         "at": at,
         "to": to,
     }
+    add_origin(root, record.headers)
     edges: dict[str, RunEdge] = {
         edge_name(owner.event_type, stage): {**new_edge(), "emitted": 1} for stage in to
     }

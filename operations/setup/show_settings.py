@@ -17,9 +17,11 @@ from farandole.monitor.settings import MonitorSettings
 from farandole.notifier.settings import NotifierSettings
 from farandole.operations.errors import translated_errors
 from farandole.operations.results import Result
+from farandole.operations.setup.metrics_settings import MetricsSettings
+from farandole.operations.setup.web_settings import WebSettings
 
 SETTINGS_MODELS: tuple[type[ConfiguredSettings], ...] = (
-    Settings, NotifierSettings, MonitorSettings,
+    Settings, NotifierSettings, MonitorSettings, WebSettings, MetricsSettings,
 )  # fmt: skip
 PROCESS_VARIABLES = ("LIVENESS_FILE", "DEBUG")
 """What is read from the environment alone, without the prefix."""
@@ -166,4 +168,6 @@ def _plain_value(value: Any) -> Any:
     """Return a value as JSON data, without secrets."""
     if isinstance(value, SecretStr):
         return MASK
+    if isinstance(value, tuple):
+        return ",".join(value) or None
     return str(value) if isinstance(value, Path) else value

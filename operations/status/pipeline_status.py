@@ -3,6 +3,7 @@ for?"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from farandole.broker.consumer_lag import (
     without_passed,
 )
 from farandole.broker.settings import Settings
+from farandole.broker.topic_reader import read_table
 from farandole.catalog.foreign_readers import ForeignReader, foreign_groups, foreign_readers
 from farandole.catalog.input_faults import (
     ChangedTopic,
@@ -33,13 +35,22 @@ from farandole.catalog.published_versions import read_versions
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.controls_in_force import TimedDocument
 from farandole.events.next_step import CommandLine
+from farandole.events.record_time import MAX_TIME_MS
+from farandole.events.throttle_document import RateTarget
+from farandole.events.throttled_stages import Throttled, throttled_in
 from farandole.events.topology_version import Version
 from farandole.operations.control.control_query import (
     PauseState,
+    StageModeState,
+    UnfitControl,
     UnreadableControl,
     active_pauses,
     read_control_table,
+    switched_stages,
+    unfit_controls,
 )
+from farandole.operations.control.rate_reports import find_rates
+from farandole.operations.control.throttle import RateState
 from farandole.operations.dead_letters.open_letter_counts import (
     OpenLetterCount,
     count_open_letters,
@@ -54,6 +65,10 @@ from farandole.operations.status.notification_backlog import (
     read_notification_backlog,
 )
 from farandole.operations.status.publication import read_publication_state
+from farandole.operations.status.schedule_summary import (
+    ScheduleSummary,
+    read_schedule_summaries,
+)
 from farandole.operations.status.waiting_events import WaitingEvents, count_waiting_events
 from farandole.router.cluster_snapshot import unread_events
 
@@ -110,6 +125,18 @@ class ProgramState(Result):
     """In offsets, behind its own committed ones."""
 
 
+class ThrottledStage(Result):
+    """A stage in which events wait for a throttle, or whose rate is 0."""
+
+    since: datetime | None
+    """None if nothing waits, as far as the lanes have said: they do every ten seconds."""
+    waiting: int
+    """How many events its lanes know of that they have not taken."""
+    lanes: list[int]
+    rates: list[RateState]
+    """That of the stage, and that of the roots that it takes."""
+
+
 class PipelineStatus(Result):
     """The state of one pipeline."""
 
@@ -136,8 +163,17 @@ class PipelineStatus(Result):
     changed_topics: list[TopicDifference] = Field(default_factory=list)
     uncounted_readers: list[UncountedReader] = Field(default_factory=list)
     """Their work is in no books: a run is complete without it."""
+    switched: dict[str, StageModeState] = Field(default_factory=dict)
+    """The stages that are not on, also those of `paused`."""
+    throttled: dict[str, ThrottledStage] = Field(default_factory=dict)
+    """The stages in which events wait for a throttle, and so are not late."""
+    gated: dict[str, int] = Field(default_factory=dict)
+    """By stage with a gate, the unread offsets of its inputs: what may not enter yet is among
+    them."""
     programs: dict[str, ProgramState] = Field(default_factory=dict)
     """By stage whose outputs are relayed."""
+    schedules: ScheduleSummary | None = None
+    """None if the version in force has none."""
 
 
 class StatusResult(PipelineStatus):
@@ -153,6 +189,8 @@ class StatusResult(PipelineStatus):
     ledger: BookkeeperLag
     unreadable_controls: list[UnreadableControl]
     """Records of the control topic that are no documents."""
+    unfit_controls: list[UnfitControl] = Field(default_factory=list)
+    """Documents that fit no version."""
 
     def to_data(self) -> dict[str, Any]:
         """Return the JSON data; the address of Kafka comes first, for people who read it, and the
@@ -174,6 +212,8 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
     async with ClusterAdmin.open(settings) as admin:
         table, publishing = await read_publication_state(admin, settings)
     documents, unreadable = await read_control_table(settings)
+    shares = await read_table(settings, settings.names.shares_topic)
+    throttled = throttled_in(shares, int(time.time() * 1000))
     others = [
         name
         for name in table.pipelines()
@@ -186,9 +226,18 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
         readers = await _leaf_readers(admin, settings, table, names)
         versions = [version for name in names if (version := table.newest(name)) is not None]
         existing = await ExistingTopics.read(admin, versions)
-        first, *rest = [
-            await _read_pipeline(admin, settings, table, documents, readers, existing, name)
+        summaries = await read_schedule_summaries(
+            admin, settings, table, versions, [*documents.values()], datetime.now(UTC)
+        )
+        pipelines = [
+            await _read_pipeline(
+                admin, settings, table, documents, throttled, readers, existing, name
+            )
             for name in names
+        ]
+        first, *rest = [
+            each.model_copy(update={"schedules": summaries.get(each.pipeline)})
+            for each in pipelines
         ]
         stages = {(v.pipeline, stage) for v in table.versions for stage in v.stages}
         backlog = await read_notification_backlog(admin, settings, stages)
@@ -201,6 +250,9 @@ async def read_status(installation: Installation, request: StatusRequest) -> Sta
         notifier=backlog,
         ledger=await read_bookkeeper_lag(settings),
         unreadable_controls=[*unreadable],
+        unfit_controls=unfit_controls(
+            [*documents.values()], table.versions, datetime.now(UTC), table.newer
+        ),
     )
 
 
@@ -209,6 +261,7 @@ async def _read_pipeline(
     settings: Settings,
     table: TopologyTable,
     documents: Mapping[bytes, TimedDocument],
+    throttled: Mapping[tuple[str, str], Throttled],
     readers: Sequence[ForeignReader],
     existing: ExistingTopics,
     name: str,
@@ -228,6 +281,8 @@ async def _read_pipeline(
     draining = await _draining_stages(admin, settings, table, name)
     stages = [*lags, *draining]
     report = table.reports.get(name)
+    found = unfit_controls([*documents.values()], table.versions, datetime.now(UTC), table.newer)
+    unfit = {each.generation for each in found}
     return PipelineStatus(
         pipeline=name,
         version=version.name if version else None,
@@ -242,7 +297,19 @@ async def _read_pipeline(
             stage: await admin.count_members(settings.names.stage_group(name, stage))
             for stage in stages
         },
-        paused=active_pauses(documents, name, stages, datetime.now(UTC)),
+        paused=active_pauses(documents, name, stages, datetime.now(UTC), unfit),
+        switched=switched_stages(documents, name, stages, datetime.now(UTC), unfit),
+        throttled={
+            stage: held
+            for stage, of in {**lags, **draining}.items()
+            if (
+                held := throttled_stage(
+                    stage_rates(table, documents, name, stage),
+                    throttled.get((name, stage)),
+                    sum(each.lag for each in of),
+                )
+            )
+        },
         router=report.model_dump(mode="json", exclude={"kind", "pipeline"}) if report else None,
         lost={stage: [*map(_lost_input, inputs)] for stage, inputs in lost.items() if inputs},
         changed_topics=[_topic_difference(each) for each in changed.values() if each is not None],
@@ -252,6 +319,11 @@ async def _read_pipeline(
             for reader in readers
             if topic in reader.topics
         ],
+        gated={
+            stage: sum(each.lag for each in of)
+            for stage, of in lags.items()
+            if version is not None and version.stages[stage].gate
+        },
         programs={
             stage: await _program_state(
                 admin, settings.names.outside_group(name, stage), without_passed(of, lags[stage])
@@ -259,6 +331,43 @@ async def _read_pipeline(
             for stage, of in programs.items()
         },
     )
+
+
+def throttled_stage(
+    rates: Sequence[RateState], said: Throttled | None, lag: int
+) -> ThrottledStage | None:
+    """Return how a stage is throttled; None if it is not. `said`: what its lanes have said, up to
+    ten seconds ago; `lag`: that of the stage now."""
+    waiting = min(said.waiting, lag) if said is not None else 0
+    if not waiting and all(rate.per_second != 0 for rate in rates):
+        return None
+    since = min(said.since, MAX_TIME_MS) / 1000 if said is not None and waiting else None
+    return ThrottledStage(
+        since=None if since is None else datetime.fromtimestamp(since, UTC),
+        waiting=waiting,
+        lanes=[*said.lanes] if said is not None and waiting else [],
+        rates=[*rates],
+    )
+
+
+def stage_rates(
+    table: TopologyTable, documents: Mapping[bytes, TimedDocument], pipeline: str, stage: str
+) -> list[RateState]:
+    """Return the rate of a stage, and that of the roots if it takes any."""
+    versions = {version.version: version for version in table.of(pipeline)}
+    newest = table.newest(pipeline)
+    if newest is not None and stage in newest.stages and newest.stages[stage].external:
+        return []  # its program heeds no throttle
+    takes_roots = any(
+        not version.emitters(event_type)
+        for version in versions.values()
+        if version.retired is None and stage in version.stages
+        for event_type in version.stages[stage].subscribes
+    )
+    targets = [RateTarget(stage), RateTarget()] if takes_roots else [RateTarget(stage)]
+    known = [*documents.values()]
+    found = (find_rates(pipeline, each, versions, known, datetime.now(UTC)) for each in targets)
+    return [rates for rates in found if rates is not None]
 
 
 async def _program_state(admin: ClusterAdmin, group: str, lags: Sequence[InputLag]) -> ProgramState:
@@ -287,7 +396,7 @@ async def _leaf_readers(
     leaves = {topic for name in pipelines for topic in _leaves(table.newest(name)).values()}
     if not leaves:
         return []
-    existing = await admin.topics()
+    existing = await admin.all_topics()
     partitions = [
         TopicPartition(topic, index)
         for topic in sorted(leaves)
@@ -328,7 +437,7 @@ async def _draining_stages(
         for stage in version.stages.keys() - (newest.stages.keys() if newest else ()):
             for event_type in version.stages[stage].subscribes:
                 removed.setdefault(stage, {})[version.events[event_type].topic] = event_type
-    existing = await admin.topics() if removed else {}
+    existing = await admin.all_topics() if removed else {}
     lags = {}
     for stage, topics in sorted(removed.items()):
         partitions = {

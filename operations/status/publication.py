@@ -39,7 +39,7 @@ async def read_publication_state(admin: ClusterAdmin, settings: Settings) -> Pub
 async def _has_open_transaction(admin: ClusterAdmin, topic: str) -> bool:
     """Return True if readers of committed records cannot read a topic to its end, and not only for
     the moment after a commit. False if the topic does not exist."""
-    if topic not in await admin.topics():
+    if topic not in await admin.topics([topic]):
         return False
     partition = TopicPartition(topic, 0)
     end = (await admin.end_offsets([partition]))[partition]

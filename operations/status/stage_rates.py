@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import orjson
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from farandole.events.next_step import NextStep
 from farandole.monitor.http_api import ADDRESS_FILE
@@ -39,6 +39,8 @@ class RatesResult(Result):
     unread: int | None
     """Offsets of the ledger that are not counted yet; None if the monitor does not know."""
     stages: list[dict[str, Any]]
+    throttled: list[dict[str, Any]] = Field(default_factory=list)
+    """The stages in which events wait for a throttle: since when, and how many."""
 
 
 @operation

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
@@ -22,7 +23,7 @@ from farandole.broker.topic_reader import scan
 from farandole.events import retry_record
 from farandole.events.number_format import grouped
 from farandole.events.record import Record
-from farandole.events.record_time import past_time
+from farandole.events.record_time import known_time, past_time
 from farandole.events.row_format import NewerFormatError
 from farandole.events.safe_text import single_line
 from farandole.worker import breaker_alerts
@@ -55,14 +56,28 @@ class WaitingEvents:
     """True if there may be more than `count`: not every row was read."""
     held: tuple[OpenBreakerLane, ...] = ()
     """The lanes that have an open breaker."""
+    due: datetime | None = field(default=None, compare=False)
+    """When the last of them is tried again, as far as their rows say."""
+    for_person: int = 0
+    """Those among them that wait for a person, not for a time (`farandole parked`)."""
 
     def __str__(self) -> str:
         return f"{grouped(self.count)}{'+' if self.more else ''}"
 
 
-RetryRowState = datetime | OpenBreakerLane | None
-"""What the newest row of a key says: since when its event waits, or that the breaker of a lane is
-open; None if neither."""
+class WaitingRow(NamedTuple):
+    """An event that waits."""
+
+    since: datetime
+    due: datetime | None = None
+    """When it is tried again; None if the row does not say."""
+    for_person: bool = False
+    """It waits until a person decides."""
+
+
+RetryRowState = WaitingRow | OpenBreakerLane | None
+"""What the newest row of a key says: that its event waits, or that the breaker of a lane is open;
+None if neither."""
 
 
 async def count_waiting_events(
@@ -111,13 +126,15 @@ async def _count_stage(
         # As many rows as the limits allow, if older rows have the same size.
         room = min((MAX_READ_ROWS - rows) / max(rows, 1), (MAX_READ_BYTES - size) / max(size, 1))
         per_lane = max(0, min(per_lane * _GROWTH, int(room * offsets / max(len(until), 1))))
-    since = [row for row in newest.values() if isinstance(row, datetime)]
+    waiting = [row for row in newest.values() if isinstance(row, WaitingRow)]
     breaker_lanes = [row for row in newest.values() if isinstance(row, OpenBreakerLane)]
     return WaitingEvents(
-        len(since),
-        min(since, default=None),
+        len(waiting),
+        min((row.since for row in waiting), default=None),
         more=bool(until),
         held=tuple(sorted(breaker_lanes, key=lambda lane: lane.lane)),
+        due=max((row.due for row in waiting if row.due is not None), default=None),
+        for_person=sum(row.for_person for row in waiting),
     )
 
 
@@ -137,10 +154,15 @@ def classify_row(record: Record, now: datetime) -> RetryRowState:
     if not key.startswith((retry_record.PARKED_PREFIX, retry_record.REPLAY_PREFIX)):
         return None
     try:
-        since = retry_record.parse_retry_row(value).since
+        event = retry_record.parse_retry_row(value)
     except ValueError:
         return None
     except NewerFormatError:
-        return past_time(record.timestamp, now)  # it waits, whatever else its row says
-    has_time = key.startswith(retry_record.PARKED_PREFIX) and isinstance(since, int) and since > 0
-    return past_time(since if has_time else record.timestamp, now)
+        return WaitingRow(past_time(record.timestamp, now))  # it waits, whatever its row says
+    is_parked = key.startswith(retry_record.PARKED_PREFIX)
+    has_time = is_parked and isinstance(event.since, int) and event.since > 0
+    return WaitingRow(
+        past_time(event.since if has_time else record.timestamp, now),
+        known_time(event.due) if is_parked and isinstance(event.due, int) else None,
+        is_parked and event.waits_for_person,
+    )

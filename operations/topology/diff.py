@@ -68,4 +68,4 @@ async def _resolve_side(
     async with ClusterAdmin.open(settings) as admin:
         derivation = derive_topology_from(installation.topology, settings.names)
         warnings.extend(derivation.warnings)
-        return resolve_topics(derivation.derived, history, await admin.topics(), settings.names)
+        return resolve_topics(derivation.derived, history, await admin.all_topics(), settings.names)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from farandole.events.next_step import NextStep
 from farandole.operations.errors import NotFoundError, query
 from farandole.operations.installation import Installation
 from farandole.operations.results import Result
+from farandole.router.topology_change import Change
 from farandole.router.topology_diff import diff_topologies
 from farandole.router.topology_store import published_versions_of
 
@@ -23,8 +23,8 @@ class HistoryEntry(Result):
     rollback_of: int | None
     retired: datetime | None
     """When its last event was settled; None while events of it may come."""
-    changes: list[Any]
-    """The changes in this version, each a `router.topology_change.Change`."""
+    changes: list[Change]
+    """The changes in this version."""
 
 
 @query

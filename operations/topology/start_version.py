@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from farandole.events.topology_version import Version
 from farandole.operations.errors import operation
 from farandole.operations.installation import Installation
+from farandole.operations.recorded import recorded
+from farandole.operations.topology.apply import note_plan, note_version
 from farandole.operations.topology_source import Derivation
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.guarded_apply import apply_plan, standing_rollback_reason
@@ -35,16 +37,22 @@ class StartResult:
 
 
 @operation
+@recorded("up")
 async def start_version(installation: Installation, request: StartRequest) -> StartResult:
     """Publish the file and return its version. If that is dangerous, or if somebody has rolled back
     on purpose, return the version that remains in force. Raises ConflictError (`not_applied`) and
     UnavailableError."""
     settings = installation.settings
     plan = await plan_changes(settings, request.derivation.derived)
+    note_plan(installation, plan)
     if plan.newest is not None and plan.publishes:
         kept_because = await standing_rollback_reason(settings, plan)
         refused = plan.not_allowed(())
         if kept_because or refused:
+            installation.deed.only_looked = True
             version = await installation.newest_version()
             return StartResult(version, kept_because, tuple(refused), tuple(plan.dangers))
-    return StartResult((await apply_plan(settings, plan, request.by)).version)
+    applied = await apply_plan(settings, plan, request.by)
+    note_version(installation, applied.version)
+    installation.deed.only_looked = not applied.changed
+    return StartResult(applied.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,17 @@ class FeedRequested(BaseModel):
     model_config = ConfigDict(extra="forbid")  # a person types it: a misspelt field is an error
 
     weeks: Annotated[list[Week], Field(min_length=1)] | Literal["all"]
+
+
+class ReportRequested(BaseModel):
+    """The other trigger: report on what is loaded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: datetime
+    """For when: the planned time of a schedule, or that of the feed's end."""
+    run: str | None = None
+    """The run of the feed on which this follows."""
 
 
 class Chunk(BaseModel):

@@ -18,9 +18,11 @@ from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.topology_table import read_topology
 from farandole.cli.context import CliContext
 from farandole.events.control_documents import PauseDocument, ResumeDocument
+from farandole.events.schedule_row import schedule_key
 from farandole.operations.backup.backup import BackupRequest, back_up
 from farandole.operations.backup.restore import RestoreRequest, restore
 from farandole.operations.control.control_publisher import publish_control
+from farandole.operations.control.control_query import read_control_state
 from farandole.operations.dead_letters.discard import DiscardRequest, discard_letters
 from farandole.operations.dead_letters.letter_selection import LetterSelection
 from farandole.operations.dead_letters.open_letter_counts import count_open_letters
@@ -30,6 +32,7 @@ from tests.books.clean import assert_clean, books_read
 from tests.cli.worked import STAGES
 from tests.conftest import private_namespace
 from tests.ledger.test_bookkeeper_live import bookkeeper
+from tests.operations.test_deletion import write_schedule
 from tests.rewiring.edits import PLAIN
 from tests.rewiring.test_live import at_rest, at_work, edit
 
@@ -84,7 +87,9 @@ async def prepare(settings: Settings, folder: Path, file: Path) -> None:
     discarded = DiscardRequest(LetterSelection({"take": frozenset({0})}), "a test", "ann")
     first = await discard_letters(place, discarded)
     assert first.to_data()
-    await publish_control(settings, PauseDocument(pipeline="rewired", stage="give"))
+    await write_schedule(settings, "rewired")
+    for by in ("ann", "bob"):
+        await publish_control(settings, PauseDocument(pipeline="rewired", stage="give", by=by))
     result = await back_up(place, BackupRequest(file))
     assert (result.pipelines, result.working) == (["rewired"], [])
 
@@ -92,8 +97,13 @@ async def prepare(settings: Settings, folder: Path, file: Path) -> None:
 async def assert_restored(settings: Settings, letters: int) -> None:
     assert await statuses(settings) == ["completed"] * 6 + ["failed"] * 3
     assert await open_letters(settings) == letters
-    controls = await read_table(settings, settings.names.control_topic)
-    assert list(controls) == [b"pause/rewired/give"]
+    names = settings.names
+    assert [*await read_table(settings, names.schedules_topic)] == [schedule_key("rewired", "s")]
+    assert len(await read_table(settings, names.firings_topic)) == 1
+    controls = await read_control_state(settings)
+    assert [(key, each.generation) for key, each in controls.items()] == [
+        (b"pause/rewired/give", 1)
+    ]
 
 
 def test_on_an_empty_cluster_it_begins_anew_with_its_past(
@@ -130,7 +140,7 @@ async def lose_all_but_data(settings: Settings) -> None:
         names.ledger_topic, names.alerts_topic,
     }  # fmt: skip
     async with ClusterAdmin.open(settings) as admin:
-        ours = {topic for topic in await admin.topics() if topic.startswith(names.prefix)}
+        ours = {topic for topic in await admin.all_topics() if topic.startswith(names.prefix)}
         await admin.delete_topics(ours - kept)
         for group in await admin.groups():
             if group.startswith(names.prefix):

@@ -80,7 +80,7 @@ def test_of_the_failing_keys_one_has_a_hundredth_of_the_lines_and_many_one_each(
 @pytest.mark.kafka
 async def test_the_others_are_all_emitted_and_the_failing_key_dies(settings: Settings) -> None:
     # Once the others are through, each event of the failing key gets all of its tries.
-    found = await retries.one_key(settings, 1_000, 1, limit=240)
+    found = await retries.one_key(settings, 300, 1, limit=240)
     assert found["marks"] == {}
     assert all(costs for costs in found["us of CPU a line"].values())
 

@@ -3,8 +3,7 @@ bookkeeper."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -14,7 +13,7 @@ from aiokafka import TopicPartition
 
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.lanes.lane_group import LaneGroup
-from farandole.lanes.lane_port import CommittedOffset, OutcomeUnknownError
+from farandole.lanes.lane_port import CommittedOffset, OutcomeUnknownError, PlacedOffsets
 from farandole.lanes.lane_spec import LaneSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
@@ -22,7 +21,7 @@ from farandole.worker.lane_processor import LaneProcessor
 from farandole.worker.transaction_buffer import TransactionBuffer
 from tests.lanes.broken import OffsetOutsideOfTheTransaction
 
-NTH = 5_000
+NTH = 500
 """The number of the event, of all that `make` emits, that is changed."""
 LOST_ROOT = 1
 """The offset of the root that is lost."""
@@ -75,10 +74,14 @@ def offset_aside(patch: pytest.MonkeyPatch) -> None:
 
     class Aside(OffsetOutsideOfTheTransaction):
         async def send(
-            self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-        ) -> None:
-            await super().send(writes, offsets)
+            self,
+            writes: PartitionWrites,
+            offsets: Mapping[Partition, CommittedOffset],
+            placed: Collection[Partition] = (),
+        ) -> PlacedOffsets:
+            found = await super().send(writes, offsets, placed)
             self._wrote = bool(writes)
+            return found
 
         async def commit_aside(self, offsets: Mapping[Partition, CommittedOffset]) -> None:
             if self._wrote and deaths:
@@ -87,10 +90,10 @@ def offset_aside(patch: pytest.MonkeyPatch) -> None:
                 {TopicPartition(*p): c.offset for p, c in offsets.items()}
             )
 
-    def group(settings: Any, spec: LaneSpec, *, isolation: asyncio.Lock) -> LaneGroup:
+    def group(settings: Any, spec: LaneSpec, **others: Any) -> LaneGroup:
         if spec.group.endswith(".make"):
             spec = replace(spec, wrap_port=Aside)
-        return LaneGroup(settings, spec, isolation=isolation)
+        return LaneGroup(settings, spec, **others)
 
     patch.setattr("farandole.worker.stage_host.LaneGroup", group)
 
@@ -109,7 +112,7 @@ def _spoiled(patch: pytest.MonkeyPatch, spoil: Spoil) -> None:
 
     class Spoiling(LaneProcessor):
         def _close_transaction(
-            self, settled: int, buffer: TransactionBuffer, seconds: float
+            self, settled: Sequence[Record], buffer: TransactionBuffer, seconds: float
         ) -> BatchResult:
             done = super()._close_transaction(settled, buffer, seconds)
             if self._stage != "make":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +148,7 @@ def faults(row: RunRow, count: Count) -> list[str]:
 async def booked(settings: Settings) -> AsyncIterator[None]:
     """Run a bookkeeper in this process."""
     stopping = asyncio.Event()
-    running = asyncio.create_task(run_bookkeeper(settings, stopping))
+    running = asyncio.create_task(run_bookkeeper(settings, stopping, Path()))
     try:
         yield
     finally:
@@ -156,11 +156,20 @@ async def booked(settings: Settings) -> AsyncIterator[None]:
         await asyncio.wait_for(running, 30)
 
 
-async def at_rest(settings: Settings) -> None:
+def opened(settings: Settings) -> Callable[[], Awaitable[bool]]:
+    """Return a condition: the bookkeeper has opened a run."""
+
+    async def any_row() -> bool:
+        return bool((await rows(settings))[0])
+
+    return any_row
+
+
+async def at_rest(settings: Settings, pipeline: str = PIPELINE) -> None:
     """Wait until every stage has read all of its input."""
 
     async def settled() -> bool:
-        return not await behind(settings, PIPELINE)
+        return not await behind(settings, pipeline)
 
     await until(settled, "the stages are behind")
 

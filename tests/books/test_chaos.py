@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from farandole.broker.settings import Settings
-from farandole.catalog.published_versions import read_versions
-from farandole.services.supervisor import Supervisor
-from farandole.services.worker_services import worker_services
 from tests.books.clean import assert_clean, books_read, until
+from tests.books.disturbed import workers
 from tests.books.stand import (
     PIPELINE,
     POLISHED,
@@ -26,10 +19,11 @@ from tests.books.stand import (
     counted,
     faults,
     linked,
+    opened,
     put,
     rows,
 )
-from tests.ledger.test_bookkeeper_live import bookkeeper
+from tests.ledger.test_bookkeeper_live import bookkeeper, killed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
@@ -49,44 +43,24 @@ def test_runs_complete_once_and_agree_with_the_topics_after_any_faults(
 
 async def survived(settings: Settings, folder: Path) -> None:
     version = await put(settings, folder)
-    versions = await read_versions(settings, PIPELINE)
-    patient = [
-        replace(service, patience=300.0)  # a frozen process must wake up, and not be killed
-        for service in worker_services(
-            settings, folder, versions, together=True, processes=2, log_level="critical"
-        )
-    ]
-    supervisor = Supervisor(patient)
-    stopping = asyncio.Event()
-    running = asyncio.create_task(supervisor.run(stopping))
-
-    async def more(events: int) -> None:
-        """Wait until so many more events are consumed."""
-        before = _consumed(supervisor)
-        await until(_async(lambda: _consumed(supervisor) >= before + events), "no progress")
-
-    try:
-        await until(_async(supervisor.ready), "the workers are not ready")
+    async with workers(settings, folder, PIPELINE) as at_work:
         with bookkeeper(settings) as first:
             await ask(settings, version, 4, ITEMS, PAUSE)
-            await more(300)
-            os.kill(next(iter(supervisor.pids().values())), signal.SIGKILL)
-            await more(300)
-            await until(_opened(settings), "the bookkeeper has opened no run")
-            _kill(first)
+            await at_work.consumed(300)
+            at_work.kill()
+            await at_work.consumed(300)
+            await until(opened(settings), "the bookkeeper has opened no run")
+            killed(first)
         await ask(settings, version, 4, ITEMS, PAUSE)
-        await until(_async(supervisor.ready), "a worker is missing")
-        await _freeze(settings, supervisor)
+        await at_work.ready()
+        await at_work.freeze()
         with bookkeeper(settings):
             await ask(settings, version, 2, ITEMS, PAUSE)
-            await more(100)
+            await at_work.consumed(100)
             await put(settings, folder, POLISHED)
             await ask(settings, version, 2, ITEMS, PAUSE)
             await at_rest(settings)
             await books_read(settings)
-    finally:
-        stopping.set()
-        assert await running, "a worker was put into quarantine"
     found, completed = await rows(settings)
     counts = await counted(settings)
     assert len(counts) == 12
@@ -99,36 +73,3 @@ async def survived(settings: Settings, folder: Path) -> None:
     by_version = Counter(row["version"] for row in found.values())
     assert by_version[2] >= 2
     assert {row["status"] for row in found.values()} == {"completed with dead letters"}
-
-
-async def _freeze(settings: Settings, supervisor: Supervisor) -> None:
-    """Freeze a worker for longer than its partitions stay assigned to it."""
-    pid = next(iter(supervisor.pids().values()))
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        await asyncio.sleep(2 * settings.session_timeout)  # the fault itself
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    child.kill()
-    child.wait()
-
-
-def _consumed(supervisor: Supervisor) -> int:
-    return sum(report["consumed"] for report in supervisor.reports().values())
-
-
-def _opened(settings: Settings) -> Callable[[], Awaitable[bool]]:
-    async def opened() -> bool:
-        return bool((await rows(settings))[0])
-
-    return opened
-
-
-def _async(condition: Callable[[], object]) -> Callable[[], Awaitable[bool]]:
-    async def asked() -> bool:
-        return bool(condition())
-
-    return asked

@@ -35,8 +35,10 @@ async def test_rights_are_told_by_topic(guarded: Settings, bob: Settings) -> Non
         everything = (await admin.allowed_operations([topic]))[topic]
         assert everything is not None
         assert {"Read", "Write", "Describe"} <= everything
+        assert await admin.writable_partitions([topic, "nothing"]) == {topic: 1}
     await allow(guarded, TOPIC, topic, READ, DESCRIBE)
     async with ClusterAdmin.open(bob) as admin:
+        assert await admin.writable_partitions([topic]) == {}
         assert await admin.allowed_operations([topic, "nothing"]) == {
             topic: frozenset({"Read", "Describe"})
         }
@@ -48,7 +50,7 @@ async def test_nothing_is_created_to_see_whether_it_could_be(
     topic = f"t{secrets.token_hex(4)}"
     async with ClusterAdmin.open(guarded) as admin:
         await admin.require_creatable(topic)
-        assert topic not in await admin.topics()
+        assert topic not in await admin.all_topics()
     async with ClusterAdmin.open(bob) as admin:
         with pytest.raises(AccessDeniedError, match=f"Create on the topic {topic}"):
             await admin.require_creatable(topic)

@@ -182,7 +182,7 @@ async def test_it_is_reached_from_this_machine_alone(folder: Path) -> None:
         other.bind(("127.0.0.2", running.first.port))
     for host in ("localhost", "127.0.0.1"):
         async with ClusterAdmin.open(Settings(bootstrap=f"{host}:{running.first.port}")) as admin:
-            assert await admin.topics()
+            assert await admin.all_topics()
 
 
 async def test_an_interrupted_start_leaves_nothing_behind(folder: Path) -> None:

@@ -58,7 +58,7 @@ async def following(reader: Any) -> AsyncIterator[TableFollower]:
     follower = TableFollower(Settings(), reader, TABLE.topic)
     running = asyncio.create_task(follower.run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield follower
     finally:
         running.cancel()

@@ -77,7 +77,9 @@ async def test_a_tombstone_takes_its_row_away(settings: Settings, topic: str) ->
         assert await follower.current() == {}
 
 
-async def test_the_newest_stands_last_with_its_time(settings: Settings, topic: str) -> None:
+async def test_the_newest_stands_last_with_its_time_and_offset(
+    settings: Settings, topic: str
+) -> None:
     await write(settings, topic, {b"a": b"1", b"b": b"1"})
     async with follow_table(settings, topic) as follower:
         before = dict(follower.written_at)
@@ -86,6 +88,7 @@ async def test_the_newest_stands_last_with_its_time(settings: Settings, topic: s
         assert follower.written_at.keys() == {b"a", b"b"}
         assert follower.written_at[b"a"] > before[b"a"]
         assert follower.written_at[b"b"] == before[b"b"]
+        assert follower.offsets == {b"b": 1, b"a": 2}
 
 
 @asynccontextmanager

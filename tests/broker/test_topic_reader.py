@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.util import calc_crc32c
 
 from farandole.broker.broker_errors import DeadlineExceededError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
-from farandole.broker.topic_reader import read_table, scan
+from farandole.broker.topic_reader import read_table, read_tables, scan
 from farandole.broker.topic_spec import TopicSpec
 
 pytestmark = pytest.mark.kafka
@@ -41,6 +42,32 @@ async def test_the_newest_value_of_each_key_is_the_row(settings: Settings, topic
         for key, value in ((b"a", b"1"), (b"b", b"1"), (b"a", b"2")):
             await writer.send_and_wait(topic, value, key=key)
     assert await read_table(settings, topic) == {b"a": b"2", b"b": b"1"}
+
+
+async def test_no_topic_but_that_which_is_read_is_described(
+    settings: Settings, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster may have thousands of others, and a command reads a dozen topics."""
+
+    async def describe(*_: Any) -> Any:
+        raise AssertionError("all topics were asked for")
+
+    async with open_client(make_producer(settings), settings) as writer:
+        await writer.send_and_wait(topic, b"1", key=b"a")
+    monkeypatch.setattr(AIOKafkaAdminClient, "describe_topics", describe)
+    assert await read_table(settings, topic) == {b"a": b"1"}
+    assert await read_table(settings, f"{topic}.missing") == {}
+
+
+async def test_several_tables_are_read_at_once(settings: Settings, topic: str) -> None:
+    other = f"{topic}.other"
+    async with ClusterAdmin.open(settings) as admin:
+        await admin.create_topics({other: TopicSpec(1, {"cleanup.policy": "compact"})})
+    async with open_client(make_producer(settings), settings) as writer:
+        await writer.send_and_wait(topic, b"1", key=b"a")
+        await writer.send_and_wait(other, b"2", key=b"a")
+    tables = await read_tables(settings, other, f"{topic}.missing", topic)
+    assert tables == [{b"a": b"2"}, {}, {b"a": b"1"}]
 
 
 async def test_a_tombstone_ends_a_row(settings: Settings, topic: str) -> None:

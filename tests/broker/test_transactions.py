@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     IllegalOperation,
     KafkaError,
@@ -10,6 +13,7 @@ from aiokafka.errors import (
     NotLeaderForPartitionError,
     RecordListTooLargeError,
 )
+from aiokafka.structs import OffsetAndMetadata
 
 from farandole.broker.broker_errors import (
     BrokerError,
@@ -118,3 +122,19 @@ async def test_a_transaction_left_open_by_an_error_is_ended_by_the_next_fence(
             raise ZeroDivisionError
     await fence(settings, tid)
     assert await values(settings, topic) == []
+
+
+@pytest.mark.kafka
+async def test_offsets_are_waited_for_until_their_transaction_has_ended(
+    settings: Settings, topic: str
+) -> None:
+    tp, group = TopicPartition(topic, 0), f"{topic}-readers"
+    async with ClusterAdmin.open(settings) as admin, fenced_producer(settings, topic) as producer:
+        await producer.begin()
+        await producer.add_offsets(group, {tp: 7})
+        waiting = asyncio.create_task(admin.wait_for_offsets(group, [tp]))
+        assert await admin.committed_offsets(group, [tp]) == {tp: None}
+        assert await asyncio.wait([waiting], timeout=1.0) == (set(), {waiting})
+        await producer.commit()
+        await waiting
+        assert await admin.committed_offsets(group, [tp]) == {tp: OffsetAndMetadata(7, "")}

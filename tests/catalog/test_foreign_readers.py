@@ -21,6 +21,7 @@ def test_stages_of_every_version_and_our_services_are_not_foreign() -> None:
     ours = {
         "ns.p.s", "ns.p.t", "ns.p.u", "ns.p.u.outside",
         NAMES.bookkeeper_group, NAMES.notifier_group, NAMES.monitor_group,
+        NAMES.scheduler_group,
     }  # fmt: skip
     others = ["billing", "ns.p.billing", "ns.p.t.outside", "ns.q.s", "p.s"]
     assert foreign_groups(NAMES, [old, new], [*ours, *others]) == others

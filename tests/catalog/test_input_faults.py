@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.consumer_lag import InputLag
+from farandole.broker.topic_ids import FoundTopic
 from farandole.catalog.input_faults import ChangedTopic, changed_topics, lost_inputs
 from farandole.events.topology_version import EventSpec
 from tests.catalog.made import version
@@ -25,13 +26,13 @@ class Cluster:
         self._topics, self._ids, self._first = topics, ids or {}, first
         self.questions: list[str] = []
 
-    async def topics(self) -> Mapping[str, int]:
-        self.questions.append("topics")
-        return self._topics
-
-    async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
-        self.questions.append("topic_ids")
-        return {topic: id_ for topic, id_ in self._ids.items() if topic in topics}
+    async def find_topics(self, topics: Collection[str]) -> dict[str, FoundTopic]:
+        self.questions.append("find_topics")
+        return {
+            topic: FoundTopic(count, self._ids.get(topic, ""))
+            for topic, count in self._topics.items()
+            if topic in topics
+        }
 
     async def start_offsets(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(tps, self._first)

@@ -23,6 +23,7 @@ def edge(n: int, **more: Any) -> RunEdge:
         "emitted": n,
         "consumed": n,
         "differs": 0,
+        "bypassed": 0,
         "dropped": 0,
         "filtered": 0,
         "dead": 0,

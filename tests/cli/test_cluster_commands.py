@@ -370,6 +370,8 @@ def lose(settings: Settings) -> Callable[[str, str, int], None]:
 def at_work(settings: Settings, stage: str) -> Iterator[None]:
     """A living member of a stage's group, that does nothing."""
     group = settings.names.stage_group("order-lines", stage)
+    # Its loop stands still while the test goes on, so it sends no heartbeats.
+    settings = settings.model_copy(update={"session_timeout": 300.0})
 
     @asynccontextmanager
     async def member() -> AsyncIterator[AIOKafkaConsumer]:

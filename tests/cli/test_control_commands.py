@@ -25,7 +25,7 @@ from farandole.events.run_ids import RunIdGenerator
 from farandole.events.run_row import RunRow
 from farandole.operations.control.cancel import expired_cancel_keys, in_flight_edges
 from farandole.operations.control.control_publisher import publish_control
-from farandole.operations.control.control_query import pause_state
+from farandole.operations.control.control_query import PauseState
 from farandole.router.topology_store import current_version
 from farandole.services.restart_orders import follow_restart_orders
 from farandole.services.supervisor import Supervisor
@@ -60,21 +60,20 @@ def row(**more: Any) -> RunRow:
 
 def test_events_in_flight_are_shown_with_what_pauses_their_stage() -> None:
     edges = {"a>one": edge(3, 3), "b>two": edge(3, 1), "c>three": edge(1, 0)}
-    pause = TimedDocument(PauseDocument(pipeline="order-lines", stage="two"), NOW)
+    pause = TimedDocument(PauseDocument(pipeline="order-lines", stage="two", by="ann"), NOW, 1)
     found = [*in_flight_edges(row(edges=edges), {b"k": pause}, NOW)]
     assert [(e.edge, e.stage, e.events, e.pause) for e in found] == [
-        ("b>two", "two", 2, pause_state(pause)),
+        ("b>two", "two", 2, PauseState(by="ann", since=NOW, until=None, pipeline=False)),
         ("c>three", "three", 1, None),
     ]
-    assert not pause_state(pause).pipeline
 
 
 def test_only_expired_cancel_documents_are_deleted() -> None:
     hour = timedelta(hours=1)
     found = {
-        b"old": TimedDocument(CancelDocument(run="a", until=NOW - hour), NOW),
-        b"new": TimedDocument(CancelDocument(run="b", until=NOW + hour), NOW),
-        b"pause": TimedDocument(PauseDocument(pipeline="p", until=NOW - hour), NOW),
+        b"old": TimedDocument(CancelDocument(run="a", until=NOW - hour), NOW, 1),
+        b"new": TimedDocument(CancelDocument(run="b", until=NOW + hour), NOW, 1),
+        b"pause": TimedDocument(PauseDocument(pipeline="p", until=NOW - hour), NOW, 1),
     }
     assert expired_cancel_keys(found, NOW) == [b"old"]
 
@@ -118,7 +117,7 @@ def test_cancel_asks_for_what_the_books_know_to_go_on(applied: Call, settings: S
     applied("pause", "validate", "--by", "ann")
     text = applied("cancel", RUN, "--by", "bob").stdout.splitlines()
     assert text[0] == f"{RUN}: cancelling"
-    assert text[1].startswith("  line.ingested>validate: 10 in flight; validate is paused by ann ")
+    assert text[1].startswith("  line.ingested>validate: 10 in flight; validate is on hold by ann ")
     assert text[1].endswith(" resume validate")
     (document,) = [document for document in asked(settings) if document["do"] == "cancel"]
     assert (document["run"], document["by"]) == (RUN, "bob")
@@ -158,10 +157,10 @@ def test_status_shows_pauses_until_they_are_resumed(applied: Call) -> None:
     paused = json.loads(applied("status", "--json").stdout)["paused"]
     assert "load" not in paused
     assert (paused["validate"]["by"], paused["validate"]["pipeline"]) == ("ann", True)
-    assert "validate is paused with the whole pipeline by ann since " in applied("status").stdout
-    assert "validate: goes on; it was paused" in applied("resume", "--all").stdout
+    assert "validate is on hold with the whole pipeline by ann since " in applied("status").stdout
+    assert "validate: goes on; it was on hold" in applied("resume", "--all").stdout
     assert json.loads(applied("status", "--json").stdout)["paused"] == {}
-    assert "order-lines: nothing is paused" in applied("resume", "--all").stdout
+    assert "order-lines: nothing is on hold" in applied("resume", "--all").stdout
 
 
 @pytest.mark.kafka

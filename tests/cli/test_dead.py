@@ -102,7 +102,7 @@ async def incidents(settings: Settings) -> list[Incident]:
             now = datetime.now(UTC)
             book.add_dead_letter(
                 DeadLetterView.from_record(
-                    record, "order-lines", "validate", directory.personal_schema, now
+                    record, "order-lines", "validate", directory.personal_fields, now
                 )
             )
     book.take_changes()
@@ -164,11 +164,17 @@ def test_what_is_done_with_letters_has_a_json_form(applied: Call, die: Bury) -> 
     preview = {
         "stages": [{"stage": "validate", "settled_before": 1, "replayable": 1, "letters": [1]}],
         "refused": [],
+        "refused_letters": [],
+        "targets": [{"version": "order-lines@1", "letters": 1, "retired": False}],
+        "runs": [{"run": shown["dead"]["run"], "letters": 1}],
+        "run_count": 1,
     }
     dry = applied("dead", "replay", "--all", "--dry-run", "--json")
     assert json.loads(dry.stdout) == {"preview": preview, "result": None}
     replayed = json.loads(applied("dead", "replay", "--all", "--yes", "--json").stdout)
     stage = {"stage": "validate", "replayed": 1, "settled_by_others": 0, "expired": 0}
+    (sent,) = replayed["result"].pop("sent")
+    assert (sent["letter"], sent["event_type"]) == ("validate/1", "line.ingested")
     assert replayed == {"preview": preview, "result": {"stages": [stage], "refused": []}}
     nothing = json.loads(applied("dead", "replay", "--all", "--yes", "--json").stdout)
     assert nothing["result"] is None

@@ -16,14 +16,19 @@ FIRST = datetime(2026, 11, 29, 11, 2, 25, 5, tzinfo=UTC)
 LAST = datetime(2026, 11, 29, 11, 2, 27, 174511, tzinfo=UTC)
 
 
-def tried(**account: object) -> str:
-    """The line about the tries of a letter with such an account."""
+def shown(**account: object) -> list[str]:
+    """The lines of a letter with such an account."""
     died = SimulatedRecord("p.line", 0, 7, b"{}", None, [], 5)
     death = FailureAccount("load", "p@1", "r", "ProcessDied", "killed", **account)  # type: ignore[arg-type]
     written = build_dead_letter(died, death, largest=1_000_000)
     record = SimulatedRecord("p.load.dead", 0, 3, b"{}", None, decode_headers(written.headers), 5)
     letter = LetterResult("load", "p.load.dead", record, None, None, "kafka:1")
-    (line,) = (line for line in letter_lines(letter) if line.startswith("tried"))
+    return letter_lines(letter)
+
+
+def tried(**account: object) -> str:
+    """The line about the tries of a letter with such an account."""
+    (line,) = (line for line in shown(**account) if line.startswith("tried"))
     return line.removeprefix("tried    ")
 
 
@@ -43,3 +48,8 @@ def test_the_tries_have_times_as_everywhere_and_only_those_that_are_known(
     account: dict[str, object], said: str
 ) -> None:
     assert tried(**account) == said
+
+
+def test_a_letter_says_which_function_of_a_canary_failed() -> None:
+    assert "variant  stages.shop.price2:price" in shown(variant="stages.shop.price2:price")
+    assert not [line for line in shown() if line.startswith("variant")]

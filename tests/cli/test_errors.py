@@ -116,6 +116,9 @@ def test_a_bad_setting_is_one_line(call: Call, words: list[str], text: str) -> N
         (["demo", "--weeks", "many"], "are no weeks"),
         (["-C", "/nowhere", "lint"], "does not exist"),
         (["dmeo"], "did you mean 'demo'?"),
+        (["schedules", "pauze", "x"], "there is no command 'pauze'; did you mean 'pause'?"),
+        (["schedules", "nightly"], "to see one schedule: farandole schedules show nightly"),
+        (["dead", "anything"], "there are "),
     ],
 )
 def test_a_wrong_word_is_one_line_and_exit_2(call: Call, words: list[str], text: str) -> None:

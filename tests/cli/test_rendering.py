@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from farandole.cli.command_groups import COMMANDS, SECTIONS, load_command
-from farandole.cli.output import print_line
+from farandole.cli.output import print_line, print_wrapped
 from farandole.cli.rendering.tables import Alarm, format_columns
 from farandole.events.number_format import format_rate, format_share, grouped
 from tests.cli.conftest import ROOT, Call
@@ -90,8 +91,21 @@ def test_colours_are_for_terminals_without_no_color(
     assert "somebody must come" in result.stdout
 
 
+@pytest.mark.kafka
 def test_the_json_of_a_setting_command_is_its_result(unchanged: Call) -> None:
     paused = json.loads(unchanged("pause", "validate", "--json").stdout)
     assert paused == {"target": "validate", "until": None}
     resumed = json.loads(unchanged("resume", "validate", "--json").stdout)
     assert list(resumed["resumed"]) == ["validate"]
+
+
+def test_a_line_is_continued_at_a_word_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    line = "  next: 2026-11-25 02:30, 11-26 02:30"
+    print_wrapped(line)
+    assert capsys.readouterr().out == f"{line}\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_wrapped(line)
+    assert capsys.readouterr().out == ("  next: 2026-11-25\n      02:30, 11-26\n      02:30\n")

@@ -55,6 +55,22 @@ def test_where_nothing_was_measured_no_time_is_shown() -> None:
     assert "µs" not in shown(died)
 
 
+def test_a_sheet_says_under_which_documents_the_run_was_worked() -> None:
+    worked = row(edges={"a>b": edge(1)}, controls=["switch/b=bypass@12", "flag/vip@13"])
+    assert "worked under switch/b=bypass@12, flag/vip@13" in [
+        *sheet_lines(balance_sheet(worked, AT))
+    ]
+    odd = balance_sheet(row(edges={"a>b": edge(1)}, controls=5), AT)
+    assert not [line for line in sheet_lines(odd) if line.startswith("worked")]
+
+
+def test_a_sheet_says_which_schedule_opened_the_run() -> None:
+    opened = row(edges={"a>b": edge(1)})
+    assert opened["root"] is not None
+    opened["root"]["schedule"], opened["root"]["planned"] = "nightly", "2026-09-21T02:30:00Z"
+    assert ", by the schedule nightly for 2026-09-21 02:30:00 UTC, took" in shown(opened, None)
+
+
 def test_a_sheet_is_in_the_order_of_the_graph() -> None:
     late = row(
         "abcdefghijklm",

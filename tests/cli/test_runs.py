@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.broker.settings import Settings
+from farandole.cli.rendering.runs_table import runs_table
 from farandole.events.run_row import RunRow
 from farandole.events.run_row import parse_run_row as read
 from farandole.events.time_format import format_elapsed
@@ -61,6 +62,15 @@ def test_an_event_with_two_subscribers_counts_once_in_a_line() -> None:
     edges = {"a>x": edge(5, dead=1), "a>y": edge(5, consumed=3), "b>z": edge(2)}
     of = summarize_run(row(edges=edges, leaves={"c": 4}))
     assert (of.events, of.dead, of.in_flight) == (11, 1, 2)
+
+
+def test_a_list_says_which_schedules_opened_runs() -> None:
+    manual, planned = row("manual"), row("planned")
+    assert planned["root"] is not None
+    planned["root"]["schedule"] = "nightly"
+    table = runs_table([summarize_run(each) for each in (manual, planned)], AT)
+    cells = [line.split()[2:4] for line in table]
+    assert cells == [["status", "schedule"], ["completed", "14:13:20"], ["completed", "nightly"]]
 
 
 @pytest.mark.parametrize(

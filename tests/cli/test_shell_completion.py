@@ -29,7 +29,17 @@ def completed(folder: Path, words: str, env: Mapping[str, str]) -> set[str]:
     return {line.removeprefix("plain,") for line in lines}
 
 
-@pytest.mark.parametrize("words", ["run ", "delete ", "runs --pipeline ", "pause "])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run ",
+        "delete ",
+        "runs --pipeline ",
+        "pause ",
+        "schedules show ",
+        "backfill nightly --cancel ",
+    ],
+)
 def test_a_kafka_that_says_nothing_is_no_reason_to_wait(tmp_path: Path, words: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"

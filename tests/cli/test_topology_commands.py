@@ -67,7 +67,7 @@ def test_a_plan_changes_nothing(on_kafka: Call, settings: Settings) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "order-lines@1, the first version"
-    assert lines[-1] == "15 to add, 0 to change, 0 to remove"
+    assert lines[-1] == "20 to add, 0 to change, 0 to remove"
     assert history(settings) == []
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_plan_is_one_line(applied: Call, folder: Path) -> None:
 def test_what_is_dangerous_needs_its_option(
     applied: Call, folder: Path, settings: Settings
 ) -> None:
-    edit(folder, "line.priced: {", "line.priced: {partitions: 8, ")
+    edit(folder, "  line.priced:\n", "  line.priced:\n    partitions: 8\n")
     refused = applied("apply")
     assert refused.exit_code == 1
     first, last = refused.stderr.splitlines()
@@ -133,7 +133,7 @@ def test_what_is_dangerous_needs_its_option(
 
 
 def test_the_demo_names_the_command_that_takes_a_word(applied: Call, folder: Path) -> None:
-    edit(folder, "line.priced: {", "line.priced: {partitions: 8, ")
+    edit(folder, "  line.priced:\n", "  line.priced:\n    partitions: 8\n")
     refused = applied("demo")
     assert refused.exit_code == 1
     assert refused.stderr.splitlines()[-1] == (
@@ -314,20 +314,27 @@ def test_a_save_is_followed_and_a_mistake_is_shown(
     routing: subprocess.Popen[str], applied: Call, folder: Path, settings: Settings
 ) -> None:
     slower(folder)
-    until(lambda: len(history(settings)) == 2, 30, "the save is a version")
+    until(lambda: len(history(settings)) == 2, 120, "the save is a version")
     edit(folder, "subscribes: line.enriched", "subscribe: line.enriched")
     file = folder / "topology.yaml"
 
     def router() -> Any:
         return json_result(applied("status", "--json"))["router"]
 
-    until(lambda: router() and router()["findings"], 30, "the mistake is reported")
+    until(lambda: router() and router()["findings"], 120, "the mistake is reported")
     assert router()["findings"][0].startswith(f"{file}:")
     shown = applied("status").stdout
     assert re.search(r"^the router refuses the file, since [\d: -]+ UTC:$", shown, re.MULTILINE)
     assert f"  {router()['findings'][0]}\n" in shown
+    (recorded, *_) = json_result(applied("actions", "--what", "apply", "--json"))
+    assert (recorded["who"], recorded["target"], recorded["result"]) == (
+        "router", "topology.yaml", "ok",
+    )  # fmt: skip
+    assert (recorded["before"], recorded["after"]["version"]) == (
+        {"version": "order-lines@1"}, "order-lines@2",
+    )  # fmt: skip
     edit(folder, "subscribe: line.enriched", "subscribes: line.enriched")
-    until(lambda: not router()["findings"], 30, "it is cleared")
+    until(lambda: not router()["findings"], 120, "it is cleared")
     assert len(history(settings)) == 2
     routing.send_signal(signal.SIGTERM)
     out, _ = routing.communicate(timeout=100)

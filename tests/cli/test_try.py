@@ -189,7 +189,13 @@ def test_what_functions_print_stays_out_of_the_json(tmp_path: Path, unset: None)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "say which events: --data JSON, --file FILE, or --run RUN"),
+        ((), "say which events: --data JSON, --file FILE, --run RUN, or --schedule NAME"),
+        (("order.placed", "--schedule", "nightly"), "and none for --run or --schedule"),
+        (
+            ("order.placed", "--data", "{}", "--planned", "2026-11-30T02:30"),
+            "--planned needs --schedule NAME",
+        ),
+        (("--schedule", "nightly"), "there is no schedule 'nightly'"),
         (("--data", "{}"), "name the EVENT for --data"),
         (("order.placed", "--data", "{"), "--data is not JSON"),
         (("order.placed", "--file", "absent.jsonl"), "--file absent.jsonl: No such file"),
@@ -251,3 +257,108 @@ def test_the_root_of_a_recorded_run_is_tried(applied: Call, settings: Settings) 
     (event,) = json.loads(tried.stdout)["events"]
     assert (event["type"], event["data"]) == ("feed.requested", {"weeks": [1]})
     assert event["steps"][0]["stage"] == "plan"
+
+
+FLAGGED = (
+    TOPOLOGY
+    + """
+    flags:
+      refused: {type: text, default: air}
+      most: {type: int, default: 3}
+"""
+)
+READS = SHOP.replace(
+    'item.name != "air"',
+    'item.name != context.flag("refused", "") and context.flag("most", 1)',
+)
+
+
+def test_flags_have_the_values_that_are_given(tmp_path: Path, unset: None) -> None:
+    write_project(tmp_path, FLAGGED, READS)
+    given = ("order.placed", "--data", ORDER, "--json")
+    result = run(tmp_path, *given, "--flag", "refused=tea", "--flag", "most=0")
+    assert result.exit_code == 0, result.output
+    counted = json.loads(result.stdout)
+    assert counted["flags"] == {"pick": {"refused": {'"tea"': 2}, "most": {"0": 1}}}
+    assert counted["edges"]["item.ordered>pick"]["dropped"] == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("most", "--flag most: write NAME=VALUE, such as --flag vip=true"),
+        ("moost=1", "there is no flag 'moost'; did you mean 'most'?"),
+        ("most=1.5", "the flag 'most': 1.5 is no int"),
+        ("most=", "the flag 'most': '' is no int"),
+    ],
+)
+def test_a_flag_that_cannot_be_set_is_refused(
+    tmp_path: Path, unset: None, flag: str, said: str
+) -> None:
+    write_project(tmp_path, FLAGGED, READS)
+    result = run(tmp_path, "order.placed", "--data", ORDER, "--flag", flag)
+    assert result.exit_code != 0
+    assert said in result.stderr
+
+
+SCHEDULED = (
+    TOPOLOGY
+    + """
+    schedules:
+      nightly:
+        cron: "30 2 * * *"
+        triggers: order.placed
+        data: {customer: "${schedule}", items: ["${planned.date}"]}
+"""
+)
+
+
+def test_what_a_schedule_triggers_is_tried(tmp_path: Path, unset: None) -> None:
+    write_project(tmp_path, SCHEDULED)
+    result = run(tmp_path, "--schedule", "nightly", "--planned", "2026-11-30T02:30", "--json")
+    assert result.exit_code == 0, result.output
+    (event,) = json.loads(result.stdout)["events"]
+    assert (event["type"], event["key"]) == ("order.placed", "nightly")
+    assert event["data"]["items"] == ["2026-11-30"]
+
+
+def test_a_time_that_is_none_is_refused(tmp_path: Path, unset: None) -> None:
+    write_project(tmp_path, SCHEDULED)
+    result = run(tmp_path, "--schedule", "nightly", "--planned", "tonight")
+    assert result.exit_code == 1
+    assert "tonight" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+CHECKED = TOPOLOGY.replace(
+    "order.placed: {key: customer}",
+    """order.placed:
+        key: customer
+        checks:
+          paid: {rule: range, column: cents, min: 0}
+          small: {rule: range, column: cents, max: 100, share: 50%, severity: fail}""",
+)
+LARGE = '{"customer":"eve","cents":500}'
+
+
+def test_the_checks_are_judged_at_the_end(tmp_path: Path, unset: None) -> None:
+    write_project(tmp_path, CHECKED)
+    passed = run(tmp_path, "order.placed", "--data", ORDER)
+    assert passed.exit_code == 0, passed.output
+    assert passed.stdout.splitlines()[-5:] == [
+        "", "order.placed/paid   passed", "order.placed/small  passed", "",
+        "completed: the books balance",
+    ]  # fmt: skip
+
+
+def test_a_check_that_fails_is_told_with_its_reason_and_exit_1(tmp_path: Path, unset: None) -> None:
+    write_project(tmp_path, CHECKED)
+    orders = "\n".join([ORDER, LARGE, ORDER])
+    result = run(tmp_path, "order.placed", "--file", "-", stdin=orders)
+    assert result.exit_code == 1
+    why = "in 1 of 3 runs: 1 of 1 rows break it: 0.00% keep it, and 50.00% must"
+    assert f"order.placed/small  failed  {why}" in result.stdout.splitlines()
+    found = json.loads(run(tmp_path, "order.placed", "--data", LARGE, "--json").stdout)["checks"]
+    assert [(each["check"], each["verdict"]) for each in found] == [
+        ("order.placed/paid", "passed"), ("order.placed/small", "failed")
+    ]  # fmt: skip

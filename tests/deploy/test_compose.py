@@ -137,7 +137,7 @@ def test_a_slow_start_is_no_failure(service: str) -> None:
 
 def test_the_health_checks_read_the_file_that_services_touch(tmp_path: Path) -> None:
     (tmp_path / "in-force").touch()  # the router need not ask Kafka
-    for name in ("router", "worker", "bookkeeper", "notifier", "monitor"):
+    for name in ("router", "worker", "bookkeeper", "scheduler", "notifier", "monitor"):
         service = ours()[name]
         file = service["environment"][LIVENESS_FILE_VARIABLE]
         (_, told) = service["healthcheck"]["test"]
@@ -153,7 +153,7 @@ def test_the_health_checks_read_the_file_that_services_touch(tmp_path: Path) -> 
 
 
 def test_a_hang_is_seen_within_half_a_minute() -> None:
-    for name in ("router", "worker", "bookkeeper", "notifier", "monitor"):
+    for name in ("router", "worker", "bookkeeper", "scheduler", "notifier", "monitor"):
         check = ours()[name]["healthcheck"]
         (stale,) = re.findall(r"(\d+) seconds ago", " ".join(check["test"]))
         assert int(stale) + check["retries"] * int(check["interval"].removesuffix("s")) <= 30, name

@@ -6,8 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from farandole.events.control_documents import (
     AcknowledgeDocument,
@@ -25,7 +23,6 @@ from farandole.events.controls_in_force import (
     MAX_CANCELLED_RUNS,
     TimedDocument,
     cancelled_runs,
-    pause_in_force,
 )
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -34,7 +31,8 @@ HOUR = timedelta(hours=1)
 
 def timed(*controls: ControlDocument) -> list[TimedDocument]:
     return [
-        TimedDocument(control, T + n * timedelta(seconds=1)) for n, control in enumerate(controls)
+        TimedDocument(control, T + n * timedelta(seconds=1), n)
+        for n, control in enumerate(controls)
     ]
 
 
@@ -94,56 +92,7 @@ def test_of_too_many_cancelled_runs_the_oldest_are_forgotten() -> None:
     asked = timed(
         *(CancelDocument(run=str(n)) for n in range(MAX_CANCELLED_RUNS)), CancelDocument(run="0")
     )
-    more = [*asked, TimedDocument(CancelDocument(run="one more"), T)]
+    more = [*asked, TimedDocument(CancelDocument(run="one more"), T, len(asked))]
     cancelled = cancelled_runs(more, T)
     assert len(cancelled) == MAX_CANCELLED_RUNS
     assert ("0" in cancelled, "1" in cancelled, "2" in cancelled) == (True, False, True)
-
-
-def test_the_newest_document_about_a_stage_applies() -> None:
-    one, whole = PauseDocument(pipeline="p", stage="s"), PauseDocument(pipeline="p")
-    assert pause_in_force(timed(one), "p", "s", T) == TimedDocument(one, T)
-    assert pause_in_force(timed(one), "p", "other", T) is None
-    assert pause_in_force(timed(one), "other", "s", T) is None
-    assert pause_in_force(timed(whole), "p", "other", T) is not None
-    assert pause_in_force(timed(one, ResumeDocument(pipeline="p", stage="s")), "p", "s", T) is None
-    assert pause_in_force(timed(one, ResumeDocument(pipeline="p")), "p", "s", T) is None
-    assert (
-        pause_in_force(timed(whole, ResumeDocument(pipeline="p", stage="s")), "p", "s", T) is None
-    )
-    assert (
-        pause_in_force(timed(whole, ResumeDocument(pipeline="p", stage="s")), "p", "other", T)
-        is not None
-    )
-
-
-def test_after_an_expired_pause_the_document_of_the_pipeline_applies() -> None:
-    for_ever = PauseDocument(pipeline="p", stage="s")
-    for_an_hour = PauseDocument(pipeline="p", stage="s", until=T + HOUR)
-    whole, now = PauseDocument(pipeline="p"), T + 2 * HOUR
-    assert pause_in_force(timed(for_an_hour), "p", "s", now) is None
-    assert pause_in_force(timed(whole, for_an_hour), "p", "s", now) == TimedDocument(whole, T)
-    assert pause_in_force(timed(for_ever, for_an_hour), "p", "s", now) is None
-
-
-GATES = st.builds(
-    lambda kind, stage, hours: kind(
-        pipeline="p", stage=stage, until=None if hours is None else T + hours * HOUR
-    ),
-    st.sampled_from([PauseDocument, ResumeDocument]),
-    st.sampled_from(["", "s", "other"]),
-    st.none() | st.integers(0, 3),
-)
-
-
-@given(st.lists(GATES, max_size=12), st.integers(0, 3))
-def test_a_document_that_compaction_removes_would_not_have_applied(
-    gates: list[ControlDocument], hours: int
-) -> None:
-    kept = [g for n, g in enumerate(gates) if g.key not in {m.key for m in gates[n + 1 :]}]
-    now = T + hours * HOUR
-    before, after = (
-        pause_in_force(timed(*gates), "p", "s", now),
-        pause_in_force(timed(*kept), "p", "s", now),
-    )
-    assert (before and before.control) == (after and after.control)

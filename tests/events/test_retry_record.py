@@ -38,6 +38,10 @@ events = st.builds(
     due=st.integers(0, 2**42),
     error=st.text(max_size=9),
     message=st.text(max_size=9),
+    checks=st.text(max_size=9),
+    released=st.integers(0, 1),
+    repaired=st.integers(0, 1),
+    discarded=st.text(max_size=9),
     life=st.integers(1, 3),
     later=st.dictionaries(st.just("invented_later"), st.integers(0, 9)),
 )

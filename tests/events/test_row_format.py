@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from farandole.events.action_record import ActionRecord, parse_action
 from farandole.events.alert_record import Alert, parse_alert
 from farandole.events.control_documents import PauseDocument, parse_control, serialize_control
 from farandole.events.ledger_entry import parse_ledger_entry
@@ -18,6 +19,7 @@ from farandole.events.retry_record import ParkedEvent, make_retry_row, parse_ret
 from farandole.events.row_format import KNOWN_FORMATS, NewerFormatError, check_format
 from farandole.events.run_row import parse_run_row
 from farandole.events.settlement_record import SETTLEMENT_HEADER, Settlement, parse_settlement
+from farandole.events.share_row import parse_share_row
 from farandole.events.topology_version import (
     INSTALLATION_KEY,
     Installation,
@@ -40,6 +42,8 @@ REPORT = RouterReport(pipeline="p", reported=AT, reported_by="ann", file="topolo
 SETTLED = Settlement(settles=(3,), how="replayed", by="ann", at=AT)
 PARKED = ParkedEvent("p.in", 0, 7, b'{"n": 1}', b"k", (("h", b"x"),), 5, sequence=2)
 
+ACTION = ActionRecord(id="1", at=AT, who="ann", via="cli", what="pause", result="ok")
+
 Row = tuple[Any, Callable[[bytes], Any]]
 ROWS: dict[str, Row] = {
     "version": (VERSION, lambda row: parse_topology_row(b"order-lines@7", row)),
@@ -53,6 +57,8 @@ ROWS: dict[str, Row] = {
     "alert": (ALERT, parse_alert),
     "settlement": (SETTLED, lambda row: parse_settlement(row, [(SETTLEMENT_HEADER, b"replayed")])),
     "control document": (PauseDocument(pipeline="p"), parse_control),
+    "action": (ACTION, parse_action),
+    "share row": ({"id": "b1/1", "at": 5, "held": 0, "wanted": 9, "demand": 1.5}, parse_share_row),
     "breaker row": ({"since": AT.isoformat(), "why": "down"}, read_breaker_row),
 }  # fmt: skip
 

@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.header_codec import decode_headers
+from farandole.events.parked_order import Discard
+from farandole.events.record import OutgoingRecord
 from farandole.events.settlement_record import (
     MAX_SETTLED_LETTERS,
     SETTLEMENT_HEADER,
+    Settlement,
     SettlementKind,
+    is_open_letter,
     is_settlement,
     make_settlements,
+    own_settlement,
     parse_settlement,
 )
 from tests.events.made import Made, headers
@@ -71,3 +76,33 @@ def test_no_event_dies_as_a_settlement(its: list[Any]) -> None:
 def test_a_record_that_only_looks_like_a_settlement_settles_nothing(value: bytes | None) -> None:
     assert parse_settlement(value, [(SETTLEMENT_HEADER, b"replayed")]) is None
     assert is_settlement([(SETTLEMENT_HEADER, b"replayed")])
+
+
+DISCARDED = Discard("ann", "2026-11-27T12:00:00+00:00", "a test")
+
+
+def discarded(how: Discard) -> OutgoingRecord:
+    """The letter of an event that was discarded while it waited."""
+    death = FailureAccount("load", "p@1", "run", "RowDiscarded", "price", discarded=how)
+    return build_dead_letter(Made(b"{}"), death, largest=1_000_000)
+
+
+def test_a_letter_of_what_was_discarded_while_it_waited_is_settled_already() -> None:
+    found = decode_headers(discarded(DISCARDED).headers)
+    assert own_settlement(7, found) == Settlement(
+        settles=(7,), how="discarded", by="ann", at=NOW, reason="a test"
+    )
+    assert not is_settlement(found)
+    assert not is_open_letter(7, found)
+
+
+def test_any_other_letter_is_open() -> None:
+    death = FailureAccount("load", "p@1", "run", "Reject", "no")
+    forged = Made(b"{}", headers=decode_headers(discarded(DISCARDED).headers))
+    letter = build_dead_letter(forged, death, largest=1_000_000)
+    assert is_open_letter(7, decode_headers(letter.headers))
+
+
+@given(st.text(), st.text(), st.text())
+def test_whatever_stands_in_a_letter_somebody_has_settled_it(by: str, at: str, why: str) -> None:
+    assert own_settlement(7, decode_headers(discarded(Discard(by, at, why)).headers)) is not None

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from farandole.catalog.ownership import VersionIndex
 from farandole.catalog.topology_table import TopologyDecoder
 from farandole.events.alert_record import Alert
 from farandole.events.control_documents import MuteDocument, PauseDocument, serialize_control
+from farandole.events.controls_in_force import ON, StageMode
+from farandole.events.drain_document import ACKNOWLEDGEMENT_KEY
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.record import Partition
 from farandole.events.retry_record import PARKED_PREFIX, REPLAY_PREFIX
 from farandole.events.run_row import parse_run_row
 from farandole.events.settlement_record import make_settlements, parse_settlement
+from farandole.events.shadow_counts import Sample, ShadowCounts, count_name
 from farandole.events.topology_version import AlertPolicy, StageSpec, Version
 from farandole.lanes.crash_marker import CrashMarker
 from farandole.lanes.simulated_kafka import SimulatedRecord
@@ -33,12 +36,16 @@ from farandole.notifier.incident_store import IncidentStore
 from farandole.operations.control.control_query import add_control_record
 from farandole.operations.runs.newest_runs import summarize_run
 from farandole.operations.status.waiting_events import classify_row
+from farandole.worker.candidates.stage_candidates import StageCandidates
+from farandole.worker.limits import MAX_STATE_ROW_BYTES
 from tests.events.made import Made
 from tests.ledger.made import AT, read
 from tests.ledger.test_run_store import RUN, closing, opening
 from tests.notifier.letters import START
 from tests.notifier.made import incident
 from tests.worker.made import RETRY, In, Lane, Out, bare, emitted, version
+from tests.worker.made_candidate import RUN as CANDIDATE
+from tests.worker.made_candidate import MadeCandidates, MadeControls, canary
 
 DEEP = orjson.Fragment(b"[" * 900 + b"]" * 900)  # more than orjson can write
 ODD_TEXTS = st.sampled_from(
@@ -109,7 +116,7 @@ def test_a_bookkeeper_opens_and_works_with_any_rows(
     rows: dict[bytes, bytes], state: dict[bytes, bytes], entries: list[bytes]
 ) -> None:
     lane = BookkeeperLane(
-        NAMES, 0, "here", clock=lambda: AT, take_conditions=lambda: (), read_age=lambda: 0.0
+        NAMES, 0, "here", clock=lambda: AT, take_conditions=lambda _: (), read_age=lambda: 0.0
     )
     lane.open({NAMES.runs_topic: rows, NAMES.bookkeeper_state_topic: state})
     written = [*entries, orjson.dumps(opening(within=1)), orjson.dumps(closing())]
@@ -283,6 +290,63 @@ def test_a_lane_opens_and_works_with_any_rows_of_its_retry_topic(
     asyncio.run(work())
     for key, value in rows.items():
         classify_row(SimulatedRecord(RETRY, 0, 1, value, key), START)
+
+
+def _shadow_row() -> dict[str, Any]:
+    counts = ShadowCounts(skipped=1, lost=2, errors={"E": 1})
+    counts.candidate.add(["a.b"])
+    counts.stable.add([])
+    counts.candidate_times.add(0.1)
+    counts.stable_times.add(0.2)
+    counts.add_sample(Sample("a.b", "1", "2", "p.in/0/3"))
+    return dict(loaded(counts.to_row()))
+
+
+@given(changed(_shadow_row()))
+def test_any_counts_of_a_shadow_are_counted_on(value: bytes) -> None:
+    counts = ShadowCounts.from_row(value)
+    counts.lost += 1
+    counts.candidate_times.add(1.0)
+    count_name(counts.errors, "x" * 10_000)
+    row = counts.to_row()
+    assert len(row) < MAX_STATE_ROW_BYTES
+    assert ShadowCounts.from_row(row) == counts
+
+
+@given(
+    rows=st.dictionaries(
+        st.sampled_from(
+            [
+                b"shadow/7/chosen",
+                b"shadow/7/counts",
+                b"shadow/%b/chosen" % (b"9" * 5_000),
+                b"canary/7/0",
+                b"canary/7/%b" % (b"9" * 5_000),
+                b"canary/6/1",
+                ACKNOWLEDGEMENT_KEY,
+                b"throttle/0",
+                b"\xff",
+            ]
+        ),
+        st.binary(max_size=20)
+        | changed(_shadow_row())
+        | st.sampled_from([b"9" * 5_000, b"\x00" * 16, b"1"]),
+    ),
+    mode=st.sampled_from([ON, canary(), StageMode("shadow", CANDIDATE, generation=7)]),
+)
+@example(rows={b"shadow/%b/chosen" % (b"9" * 5_000): b"1"}, mode=canary())
+def test_a_lane_opens_and_works_with_any_rows_of_its_state(
+    rows: dict[bytes, bytes], mode: StageMode
+) -> None:
+    controls = MadeControls(mode)
+    candidates = cast(StageCandidates, MadeCandidates(copied))
+    lane = Lane(copied, state="state", controls=controls.of_stage, candidates=candidates)
+    lane.work.open({"state": rows})
+    done = asyncio.run(lane.work.handle([bare(offset=n, key=b"%d" % n) for n in range(4)]))
+    assert done.settled == 4
+    lane.work.on_commit(done, {})
+    lane.work.on_idle()
+    asyncio.run(lane.work.close())
 
 
 @given(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from farandole.events.record import Partition, PartitionWrites
-from farandole.lanes.lane_port import CommittedOffset, FencedError, OutcomeUnknownError, StateTables
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    FencedError,
+    OutcomeUnknownError,
+    PlacedOffsets,
+    StateTables,
+)
 
 
 class _Around:
@@ -47,10 +53,14 @@ class OffsetOutsideOfTheTransaction(_Around):
         return last
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
-        await self.port.send(writes, self._last)
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
+        found: PlacedOffsets = await self.port.send(writes, self._last, placed)
         self._next = offsets
+        return found
 
     async def commit(self) -> None:
         await self.port.commit()
@@ -65,13 +75,17 @@ class RebuiltByAZombie(_Around):
     """Fenced or unanswered, it starts a new producer and sends the same batch once more."""
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
-        self._again = writes, offsets
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
+        self._again = writes, offsets, placed
         try:
-            await self.port.send(writes, offsets)
+            found: PlacedOffsets = await self.port.send(writes, offsets, placed)
+            return found
         except (FencedError, OutcomeUnknownError):
-            await self._rebuild()
+            return await self._rebuild()
 
     async def commit(self) -> None:
         try:
@@ -80,11 +94,12 @@ class RebuiltByAZombie(_Around):
             await self._rebuild()
             await self.port.commit()
 
-    async def _rebuild(self) -> None:
+    async def _rebuild(self) -> PlacedOffsets:
         await self.port.force_close()
         await self.port.fence()
         await self.port.begin()
-        await self.port.send(*self._again)
+        found: PlacedOffsets = await self.port.send(*self._again)
+        return found
 
 
 class SilentAfterAFence(_Around):

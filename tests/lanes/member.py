@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from farandole.events.header_codec import encode_headers
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.lane_group import LaneGroup, MembershipError
-from farandole.lanes.lane_port import CommittedOffset, LanePort, StateTables
+from farandole.lanes.lane_port import CommittedOffset, LanePort, PlacedOffsets, StateTables
 from farandole.lanes.lane_spec import LaneSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.worker.log_setup import configure_logging
@@ -43,10 +43,25 @@ class Doubling:
     def deferred(self) -> None:
         return None
 
+    @property
+    def drained(self) -> None:
+        return None
+
+    @property
+    def throttle(self) -> None:
+        return None
+
+    @property
+    def timed(self) -> None:
+        return None
+
     def open(self, tables: StateTables) -> None:
         pass
 
     def on_idle(self) -> BatchResult | None:
+        return None
+
+    def on_hold(self) -> BatchResult | None:
         return None
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
@@ -65,7 +80,7 @@ class Doubling:
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
         return BatchResult(1, {self._into: [OutgoingRecord(record.key, b"given up")]})
 
-    def on_commit(self, done: BatchResult) -> None:
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
         pass
 
     async def close(self) -> BatchResult | None:
@@ -89,13 +104,17 @@ class Suffering(broken._Around):
         await self.port.begin()
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
         if writes:
             reached("inside the transaction")
-        await self.port.send(writes, offsets)
+        found: PlacedOffsets = await self.port.send(writes, offsets, placed)
         if writes:
             reached("after the offsets")
+        return found
 
 
 def _has_read(port: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from farandole.events.header_codec import encode_headers
 from farandole.events.raw_output import CAUSE_HEADER
 from farandole.events.record import OutgoingRecord, Partition, Record
-from farandole.lanes.lane_port import CommittedOffset, StateTables
+from farandole.lanes.lane_port import CommittedOffset, PlacedOffsets, StateTables
 from farandole.lanes.lane_work import BatchResult, LaneWork
 from farandole.lanes.raw_outputs import RawOutputs
 from farandole.lanes.relay_port import RelayPort
@@ -41,6 +41,18 @@ class Relaying:
     def deferred(self) -> None:
         return None
 
+    @property
+    def drained(self) -> None:
+        return None
+
+    @property
+    def throttle(self) -> None:
+        return None
+
+    @property
+    def timed(self) -> None:
+        return None
+
     def open(self, tables: StateTables) -> None:
         pass
 
@@ -59,10 +71,13 @@ class Relaying:
     def on_idle(self) -> BatchResult | None:
         return None
 
+    def on_hold(self) -> BatchResult | None:
+        return None
+
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
         return BatchResult(1, {dead(self.index): [OutgoingRecord(None, record.value)]})
 
-    def on_commit(self, done: BatchResult) -> None:
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
         pass
 
     async def close(self) -> BatchResult | None:

@@ -21,6 +21,7 @@ from farandole.broker import embedded_kafka
 from farandole.broker.broker_errors import DeadlineExceededError
 from farandole.broker.settings import Settings
 from tests.lanes.troupe import PARTITIONS, Troupe, until, wake
+from tests.session_template import SessionTemplate
 
 pytestmark = pytest.mark.kafka
 
@@ -28,8 +29,10 @@ UNNOTICED = "the broken lane went unnoticed"
 
 
 @pytest.fixture
-async def troupe(settings: Settings, tmp_path: Path) -> AsyncIterator[Troupe]:
-    troupe = Troupe(settings, tmp_path)
+async def troupe(
+    settings: Settings, tmp_path: Path, session_template: SessionTemplate
+) -> AsyncIterator[Troupe]:
+    troupe = Troupe(settings, tmp_path, session_template)
     await troupe.prepare()
     yield troupe
     troupe.end()
@@ -178,12 +181,14 @@ async def test_an_offset_outside_of_the_transaction_is_caught(
         await until_doubled(troupe)
 
 
-async def test_a_broker_killed_and_started_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_a_broker_killed_and_started_again_loses_and_doubles_nothing(
+    tmp_path: Path, session_template: SessionTemplate
+) -> None:
     home = tmp_path / "own broker"
     home.mkdir()
     running = await embedded_kafka.start_embedded(home, progress=lambda _: None, port=19092)
     settings = Settings(bootstrap=running.address, replication_factor=1, session_timeout=3)
-    troupe = Troupe(settings, tmp_path)
+    troupe = Troupe(settings, tmp_path, session_template)
     try:
         await troupe.prepare()
         troupe.start()

@@ -22,7 +22,8 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.broker.topic_spec import TopicSpec
 from farandole.broker.transactions import send_records
-from farandole.events.record import OutgoingRecord, Partition
+from farandole.events.record import OutgoingRecord, Partition, Record
+from farandole.lanes.group_meter import LaneMeter
 from farandole.lanes.kafka_port import GroupMembership, KafkaPort
 from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_port import (
@@ -37,6 +38,7 @@ from farandole.lanes.lane_port import (
 from farandole.lanes.lane_spec import LaneSpec
 from farandole.lanes.lane_work import LaneWork
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort
+from farandole.telemetry.meter import Histogram
 from tests.undecodable import undecodable
 
 pytestmark = pytest.mark.kafka
@@ -73,8 +75,8 @@ class Simulated:
         for value in values:
             self.kafka.append(self.source, OutgoingRecord(None, value))
 
-    async def results(self) -> list[bytes | None]:
-        return [r.value for r in self.kafka.read_committed(self.target)]
+    async def records(self) -> list[Record]:
+        return self.kafka.read_committed(self.target)
 
     async def expire(self, tid: str = "t") -> None:
         self.kafka.expire(tid)
@@ -175,7 +177,9 @@ class Real:
             lost_offset_remedy="(a test)",
         )
         membership = GroupMembership(self.settings, member, self.group, current_member(member))
-        port = KafkaPort(membership, spec, self.source.partition, [self.source])
+        port = KafkaPort(
+            membership, spec, self.source.partition, [self.source], LaneMeter(Histogram(()))
+        )
         self.ports.append(port)
         return port
 
@@ -185,9 +189,9 @@ class Real:
             for value in values:
                 await client.send_and_wait(self.source.topic, value, partition=0)
 
-    async def results(self) -> list[bytes | None]:
+    async def records(self) -> list[Record]:
         return [
-            record.value
+            record
             async for records in scan(self.settings, [self.target.topic])
             for record in records
         ]
@@ -247,6 +251,10 @@ def _no_work(_: int) -> LaneWork:
 World = Simulated | Real
 
 
+async def results(world: World) -> list[bytes | None]:
+    return [record.value for record in await world.records()]
+
+
 @pytest.fixture(params=["simulation", "kafka"])
 async def world(
     request: pytest.FixtureRequest, settings: Callable[[], Settings] | Settings
@@ -279,7 +287,7 @@ async def test_what_is_not_committed_cannot_be_read(world: World) -> None:
     second = await world.port()
     await world.call(second.fence())
     assert await world.call(second.committed_offsets()) == {world.source: START}
-    assert await world.results() == []
+    assert await results(world) == []
 
 
 async def test_the_offset_of_an_open_transaction_is_waited_for(world: World) -> None:
@@ -314,7 +322,7 @@ async def test_the_offset_of_a_generation_that_is_over_is_refused(world: World) 
     with pytest.raises(ExpelledError):
         await world.call(port.send({}, {world.source: CommittedOffset(1)}))
     await world.call(port.withdraw())
-    assert await world.results() == []  # nobody waits for the transaction to time out
+    assert await results(world) == []  # nobody waits for the transaction to time out
     second = await world.port()
     assert await world.call(second.committed_offsets()) == {world.source: START}
 
@@ -329,7 +337,7 @@ async def test_outputs_offset_and_metadata_become_visible_together(world: World)
     assert await world.call(second.committed_offsets()) == {
         world.source: CommittedOffset(1, "note")
     }
-    assert await world.results() == [b"x"]
+    assert await results(world) == [b"x"]
 
 
 async def test_a_fence_aborts_the_open_transaction_of_the_last_owner(world: World) -> None:
@@ -413,6 +421,49 @@ async def test_markers_take_offsets_and_fetch_passes_them(world: World) -> None:
         while reader.positions() != {world.target: 4}:
             fetched += await world.call(reader.fetch())
     assert [(r.offset, r.value) for r in fetched] == [(0, b"x"), (2, b"y")]
+
+
+async def test_records_stand_at_the_offsets_that_are_told_among_those_of_others(
+    world: World,
+) -> None:
+    """Each value takes a batch of its own on the real broker."""
+    ports = [await world.port("one"), await world.port("two")]
+    for port in ports:
+        if isinstance(port, KafkaPort):
+            settings = port.membership.settings
+            more = {"transaction_timeout": 60.0, "deadline": 59.0}
+            port.membership.settings = settings.model_copy(update=more)
+        await world.call(port.fence())
+        await world.call(port.begin())
+    told: dict[int, bytes | None] = {}
+    for number in range(2):
+        out = [
+            [
+                OutgoingRecord(None, b"%d %d %d " % (of, number, n) + b"x" * 600_000)
+                for n in range(3)
+            ]
+            for of in range(2)
+        ]
+        sending = [
+            world.call(port.send({world.target: mine}, {world.source: START}, [world.target]))
+            for port, mine in zip(ports, out, strict=True)
+        ]
+        for mine, found in zip(out, await asyncio.gather(*sending), strict=True):
+            told |= dict(zip(found[world.target], (r.value for r in mine), strict=True))
+    for port in ports:
+        await world.call(port.commit())
+        await world.call(port.force_close())
+        await world.call(port.fence())
+    assert told == {record.offset: record.value for record in await world.records()}
+    assert len(told) == 12
+
+
+async def test_offsets_are_told_of_no_partition_that_was_not_asked_for(world: World) -> None:
+    port = await world.port()
+    await world.call(port.fence())
+    await world.call(port.begin())
+    out = {world.target: [OutgoingRecord(None, b"x")]}
+    assert await world.call(port.send(out, {world.source: START})) == {}
 
 
 async def test_state_is_the_newest_committed_row_of_each_key(world: World) -> None:
@@ -545,7 +596,7 @@ async def _readable(world: World, *settled: LanePort) -> list[bytes | None]:
     for port in settled:
         await world.call(port.force_close())
         await world.call(port.fence())
-    return await world.results()
+    return await results(world)
 
 
 async def _give_undecodable(real: Real, partition: Partition) -> None:

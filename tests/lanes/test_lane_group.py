@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,16 +15,17 @@ from farandole.broker import kafka_clients
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
 from farandole.broker.topic_spec import TopicSpec
-from farandole.events.record import Partition, Record
+from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes import lane_group
 from farandole.lanes.kafka_port import KafkaPort
 from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_group import LaneGroup, MembershipError
-from farandole.lanes.lane_port import LanePort, StateTables
+from farandole.lanes.lane_port import LanePort, PlacedOffsets, StateTables
 from farandole.lanes.lane_spec import LaneSpec
-from farandole.lanes.lane_work import BatchResult
+from farandole.lanes.lane_work import BatchResult, TimedWork
 from farandole.services.dead_members import leave_groups
 from tests.lanes.troupe import Troupe
+from tests.session_template import SessionTemplate
 
 pytestmark = pytest.mark.kafka
 
@@ -40,10 +42,25 @@ class Waiting:
     def deferred(self) -> None:
         return None
 
+    @property
+    def drained(self) -> None:
+        return None
+
+    @property
+    def throttle(self) -> None:
+        return None
+
+    @property
+    def timed(self) -> TimedWork | None:
+        return None
+
     def open(self, tables: StateTables) -> None:
         pass
 
     def on_idle(self) -> BatchResult | None:
+        return None
+
+    def on_hold(self) -> BatchResult | None:
         return None
 
     async def handle(self, records: Sequence[Record]) -> BatchResult:
@@ -55,7 +72,7 @@ class Waiting:
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
         return BatchResult(1, {})
 
-    def on_commit(self, done: BatchResult) -> None:
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
         pass
 
     async def close(self) -> BatchResult | None:
@@ -85,8 +102,8 @@ def group(
 
 
 @pytest.fixture
-async def troupe(settings: Settings, tmp_path: Any) -> Troupe:
-    troupe = Troupe(settings, tmp_path)
+async def troupe(settings: Settings, tmp_path: Any, session_template: SessionTemplate) -> Troupe:
+    troupe = Troupe(settings, tmp_path, session_template)
     await troupe.prepare()
     return troupe
 
@@ -111,6 +128,50 @@ async def test_a_rebalance_while_the_last_lanes_drain_starts_no_new_ones(troupe:
     assert not member._tasks
     await running
     assert not member._tasks
+
+
+class Alarm(Waiting):
+    """Work that is to be woken at once, and then once again."""
+
+    def __init__(self, into: Partition) -> None:
+        super().__init__()
+        self.told: list[PlacedOffsets] = []
+        self._into = into
+        self._next: float | None = time.monotonic()
+
+    @property
+    def timed(self) -> TimedWork | None:
+        return self
+
+    def wake_in(self) -> float | None:
+        return None if self._next is None else self._next - time.monotonic()
+
+    async def on_wake(self) -> BatchResult | None:
+        assert self._next is not None
+        assert time.monotonic() >= self._next  # never early
+        self._next = time.monotonic() + 0.05 if not self.told else None
+        return BatchResult(0, {self._into: [OutgoingRecord(None, b"woken")]}, placed=[self._into])
+
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
+        self.told += [offsets]
+
+
+async def test_a_lane_into_which_nothing_comes_is_woken_at_its_times(troupe: Troupe) -> None:
+    works = [Alarm(Partition(troupe.target, lane)) for lane in (0, 1)]
+    member = group(troupe, works.__getitem__)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(member.run(stopping))
+    async with asyncio.timeout(60):
+        while not all(len(work.told) == 2 for work in works):
+            await asyncio.sleep(0.02)
+    stopping.set()
+    await running
+    for lane, work in enumerate(works):
+        # The marker of the first transaction takes an offset as well.
+        assert work.told == [
+            {Partition(troupe.target, lane): [0]},
+            {Partition(troupe.target, lane): [2]},
+        ]
 
 
 async def test_a_stop_takes_effect_between_the_parts_of_a_fetched_batch(troupe: Troupe) -> None:

@@ -10,7 +10,12 @@ import pytest
 from farandole.events.record import OutgoingRecord, Partition, PartitionWrites, Record
 from farandole.events.row_format import NewerFormatError
 from farandole.lanes.crash_marker import CrashMarker, lane_trouble
-from farandole.lanes.lane_port import CommittedOffset, OutcomeUnknownError, StateTables
+from farandole.lanes.lane_port import (
+    CommittedOffset,
+    OutcomeUnknownError,
+    PlacedOffsets,
+    StateTables,
+)
 from farandole.lanes.lane_protocol import run_lane
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import (
@@ -50,20 +55,28 @@ class InAnyOrder(SimulatedPort):
     die = random.Random()
 
     async def fetch(
-        self, *, wait: bool = True, only: Collection[Partition] | None = None
+        self,
+        *,
+        wait: bool = True,
+        at_most: float | None = None,
+        only: Collection[Partition] | None = None,
     ) -> Sequence[Record]:
         places = list(self._positions.items())
         self.die.shuffle(places)
         self._positions = dict(places)
-        return await super().fetch(wait=wait, only=only)
+        return await super().fetch(wait=wait, at_most=at_most, only=only)
 
 
 class OneInputAFetch(SimulatedPort):
     async def fetch(
-        self, *, wait: bool = True, only: Collection[Partition] | None = None
+        self,
+        *,
+        wait: bool = True,
+        at_most: float | None = None,
+        only: Collection[Partition] | None = None,
     ) -> Sequence[Record]:
         for place in list(self._positions):
-            records = await super().fetch(wait=wait, only=[place])
+            records = await super().fetch(wait=wait, at_most=at_most, only=[place])
             if records:
                 return records
         return []
@@ -160,11 +173,14 @@ class Denied(SimulatedPort):
     allowed = False
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
         if any(writes.values()) and not self.allowed:
             raise OutcomeUnknownError("Kafka denies us Write on the topic out")
-        await super().send(writes, offsets)
+        return await super().send(writes, offsets, placed)
 
 
 def test_why_a_lane_fails_stands_beside_its_offset_until_it_succeeds() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farandole.events.record import Partition, PartitionWrites
-from farandole.lanes.lane_port import CommittedOffset
+from farandole.lanes.lane_port import CommittedOffset, PlacedOffsets
 from farandole.lanes.simulated_kafka import SimulatedKafka, SimulatedPort, simulation_step
 from tests.lanes import broken
 from tests.lanes.world import GROUP, LANES, World
@@ -78,11 +78,15 @@ class _AsNobody(broken._Around):
     """It commits offsets without its generation."""
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
         ours, self.port.generation = self.port.generation, -1
         try:
-            await self.port.send(writes, offsets)
+            found: PlacedOffsets = await self.port.send(writes, offsets, placed)
+            return found
         finally:
             self.port.generation = ours
 

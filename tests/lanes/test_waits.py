@@ -9,9 +9,9 @@ import pytest
 
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.lanes.crash_marker import GIVE_UP_AFTER
-from farandole.lanes.lane_port import CommittedOffset, StateTables
+from farandole.lanes.lane_port import CommittedOffset, PlacedOffsets, StateTables
 from farandole.lanes.lane_protocol import run_lane
-from farandole.lanes.lane_work import BatchResult
+from farandole.lanes.lane_work import BatchResult, TimedWork
 from farandole.lanes.simulated_kafka import (
     SimulatedKafka,
     SimulatedLock,
@@ -34,6 +34,7 @@ class Waiting:
     rows: dict[bytes, bytes] = field(default_factory=dict)
     state_input: Partition = PLACE
     next_due: float | None = 0.0
+    reads_orders: bool = False
 
     def due(self) -> Sequence[Record]:
         return [SimulatedRecord("in", 0, int(k), v, k) for k, v in sorted(self.rows.items())]
@@ -49,6 +50,9 @@ class Waiting:
 class Settling:
     killers: set[bytes]
     deferred: Waiting = field(default_factory=Waiting)
+    drained: None = None
+    throttle: None = None
+    timed: TimedWork | None = None
 
     def open(self, tables: StateTables) -> None:
         self.deferred.rows = dict(tables["retry"])
@@ -73,7 +77,10 @@ class Settling:
     def on_idle(self) -> BatchResult | None:
         return None
 
-    def on_commit(self, done: BatchResult) -> None:
+    def on_hold(self) -> BatchResult | None:
+        return None
+
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
         pass
 
     async def close(self) -> BatchResult | None:
@@ -186,6 +193,13 @@ class NotingIdleness(Settling):
         self.seen.append("idle")
         return None
 
+    def on_hold(self) -> BatchResult | None:
+        self.seen.append("hold")
+        return BatchResult(0, {OUT: [OutgoingRecord(None, b"hold")]})
+
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
+        self.seen.append("committed")
+
 
 def test_a_lane_that_takes_no_input_does_not_say_that_none_came() -> None:
     """Else an open breaker would believe so and probe what waits, each time."""
@@ -198,5 +212,43 @@ def test_a_lane_that_takes_no_input_does_not_say_that_none_came() -> None:
     for _ in range(2_000):
         life.send(None)
         kafka.complete("t") if "t" in kafka.producers else None
-    assert work.seen[0] == "input"
-    assert set(work.seen[1:]) == {"idle"}
+    held = work.seen.index("input")
+    assert work.seen[:held] == ["hold", "committed"] * 10
+    assert set(work.seen[held + 2 :]) == {"idle"}
+    assert values(kafka, OUT)[:10] == [b"hold"] * 10
+
+
+@dataclass
+class FullUntilOrdered(Settling):
+    """It takes no input until an order has made room."""
+
+    seen: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.deferred = Full(waits=10**6, reads_orders=True)
+
+    async def handle(self, records: Sequence[Record]) -> BatchResult:
+        self.seen += [record.topic for record in records]
+        if any(record.key == b"order" for record in records):
+            self.deferred = Waiting()
+        return await super().handle(records)
+
+
+@pytest.mark.parametrize("already_fetched", [True, False])
+def test_a_full_lane_reads_the_orders_that_make_room(already_fetched: bool) -> None:
+    kafka = SimulatedKafka()
+    kafka.offsets[GROUP, INPUT] = kafka.offsets[GROUP, PLACE] = CommittedOffset(0)
+    for n in range(3):
+        kafka.append(INPUT, OutgoingRecord(None, b"i%d" % n))
+    port = SimulatedPort(kafka, GROUP, "t", [INPUT, PLACE], 1, most=100, state=[PLACE])
+    work = FullUntilOrdered(set())
+    life = run_lane(port, work, isolation=SimulatedLock(), log=lambda *_, **__: None)
+    for step in range(500):
+        if step == (0 if already_fetched else 100):
+            kafka.append(PLACE, OutgoingRecord(b"replay", b"r"))
+            kafka.append(PLACE, OutgoingRecord(b"order", b"o"))
+        life.send(None)
+        kafka.complete("t") if "t" in kafka.producers else None
+    assert work.seen == [PLACE.topic] * 2 + [INPUT.topic] * 3
+    assert kafka.offsets[GROUP, PLACE].offset == len(kafka.log(PLACE))
+    assert kafka.offsets[GROUP, INPUT].offset == len(kafka.log(INPUT))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from farandole.broker.kafka_clients import make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
 from farandole.broker.topic_spec import TopicSpec
+from tests.session_template import ChildProcess, SessionTemplate
 
 PARTITIONS = 2
 
@@ -32,7 +32,8 @@ class Troupe:
 
     settings: Settings
     folder: Path
-    members: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    template: SessionTemplate
+    members: list[ChildProcess] = field(default_factory=list)
     given: dict[int, list[bytes]] = field(
         default_factory=lambda: {p: [] for p in range(PARTITIONS)}
     )
@@ -83,7 +84,7 @@ class Troupe:
                 )
             await asyncio.gather(*futures)
 
-    def start(self, port: str = "healthy", **settings: Any) -> subprocess.Popen[bytes]:
+    def start(self, port: str = "healthy", **settings: Any) -> ChildProcess:
         given_settings = self.settings.model_dump(mode="json", exclude_none=True) | settings
         options = {
             "settings": given_settings,
@@ -94,15 +95,12 @@ class Troupe:
             "port": port,
         }
         log = (self.folder / f"member-{len(self.members)}.log").open("wb")
-        member = subprocess.Popen(
-            [sys.executable, "-m", "tests.lanes.member", orjson.dumps(options).decode()],
-            stderr=log,
-            stdout=log,
-        )
+        argv = [sys.executable, "-m", "tests.lanes.member", orjson.dumps(options).decode()]
+        member = self.template.popen(argv, log)
         self.members.append(member)
         return member
 
-    async def until_at(self, member: subprocess.Popen[bytes], point: str, how: str) -> None:
+    async def until_at(self, member: ChildProcess, point: str, how: str) -> None:
         """Wish that the member stops, or dies, at that point; return when it has."""
         request = self.folder / f"{member.pid}.{point}.{how}"
         request.touch()
@@ -112,7 +110,7 @@ class Troupe:
         else:
             await until(lambda: stopped(member.pid), "it did not stop")
 
-    async def joined(self, member: subprocess.Popen[bytes]) -> None:
+    async def joined(self, member: ChildProcess) -> None:
         """Return when the member has had partitions assigned to it, or none, by the group."""
         log = self.folder / f"member-{self.members.index(member)}.log"
         await until(lambda: b"group.assigned" in log.read_bytes(), "it did not join its group")
@@ -187,5 +185,5 @@ async def until(condition: Callable[[], bool], otherwise: str, patience: float =
         await asyncio.sleep(0.02)
 
 
-def wake(member: subprocess.Popen[bytes]) -> None:
+def wake(member: ChildProcess) -> None:
     os.kill(member.pid, signal.SIGCONT)

@@ -14,6 +14,7 @@ from farandole.lanes.lane_port import (
     LanePort,
     LaneStoppedError,
     OutcomeUnknownError,
+    PlacedOffsets,
     StateTables,
 )
 from farandole.lanes.lane_protocol import run_lane
@@ -59,6 +60,18 @@ class Doubling:
     def deferred(self) -> None:
         return None
 
+    @property
+    def drained(self) -> None:
+        return None
+
+    @property
+    def throttle(self) -> None:
+        return None
+
+    @property
+    def timed(self) -> None:
+        return None
+
     def open(self, tables: StateTables) -> None:
         self.handled = int(tables["state"].get(b"handled", b"0"))
 
@@ -74,12 +87,15 @@ class Doubling:
     def on_idle(self) -> BatchResult | None:
         return None
 
+    def on_hold(self) -> BatchResult | None:
+        return None
+
     async def give_up(self, record: Record, deaths: int) -> BatchResult:
         assert record.value is not None
         self.given_up.append(record.value)
         return BatchResult(1, {dead(self.index): [OutgoingRecord(None, record.value)]})
 
-    def on_commit(self, done: BatchResult) -> None:
+    def on_commit(self, done: BatchResult, offsets: PlacedOffsets) -> None:
         pass
 
     async def close(self) -> BatchResult | None:
@@ -176,6 +192,9 @@ class World:
 
     def work(self, index: int) -> LaneWork:
         return Doubling(index, self.given_up)
+
+    def is_paused(self) -> bool:
+        return False
 
     # -- what can happen
 
@@ -340,6 +359,7 @@ class World:
         port = SimulatedPort(
             self.kafka, GROUP, tid, self.inputs(index), self.generation, state=self.state(index)
         )
+        port.is_paused = self.is_paused
         life = run_lane(self.broken(port), self.work(index), isolation=worker.lock, log=self._log)
         life.send(None)  # up to its first step
         worker.lanes.append(Lane(index, port, life))

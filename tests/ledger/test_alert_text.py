@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from farandole.events.alert_record import Alert, AlertKind
 from farandole.ledger.alert_text import (
     firing_text,
     late_run_resolved_text,
@@ -50,7 +53,20 @@ def test_an_unworked_stage_is_resolved_by_a_worker_or_without_one(members: int, 
 
 
 def test_an_alert_that_is_no_longer_watched_repeats_its_text() -> None:
-    assert unwatched_text("it lags") == "watched no more: it lags"
+    def unwatched(kind: AlertKind) -> str:
+        return unwatched_text(
+            Alert(
+                kind=kind,
+                key="k",
+                pipeline="p",
+                text="it is",
+                since=datetime(2026, 11, 24, tzinfo=UTC),
+                state="firing",
+            )
+        )
+
+    assert unwatched("ledger.lags") == "watched no more: it is"
+    assert unwatched("control.unfit") == "no longer so: it is"
 
 
 def test_a_late_run_names_its_edges_in_flight() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import orjson
 import pytest
 
+from farandole.events.alert_tracker import CLEAR_AFTER_MS
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.ledger_entry import LedgerEntry
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
-from farandole.ledger.alert_tracker import CLEAR_AFTER_MS
 from farandole.ledger.bookkeeper_lane import BookkeeperLane
 from farandole.ledger.stage_alerts import (
     FIRE_AFTER_MS,
@@ -20,6 +20,7 @@ from farandole.ledger.stage_alerts import (
     LagSample,
     alert_conditions,
 )
+from farandole.telemetry.metric_catalog import LATE_RUNS, RUN_CHANGES
 from tests.ledger.made import AT, consumed, entry, part
 from tests.ledger.test_run_store import RUN, closing, opening
 
@@ -158,7 +159,7 @@ async def test_an_alert_is_written_in_the_transaction_that_stores_its_state() ->
     clock = Clock()
     looks: list[list[AlertCondition]] = []
     work = BookkeeperLane(
-        NAMES, 0, "here", clock=clock, take_conditions=lambda: looks.pop() if looks else None,
+        NAMES, 0, "here", clock=clock, take_conditions=lambda _: looks.pop() if looks else None,
         read_age=lambda: clock.read_age,
     )  # fmt: skip
     work.open(NOTHING)
@@ -195,7 +196,7 @@ async def test_an_alert_is_written_in_the_transaction_that_stores_its_state() ->
 async def test_a_stage_raises_its_alert_while_entries_keep_arriving() -> None:
     clock = Clock()
     work = BookkeeperLane(
-        NAMES, 0, "here", clock=clock, take_conditions=lambda: [unworked(bad=True)],
+        NAMES, 0, "here", clock=clock, take_conditions=lambda _: [unworked(bad=True)],
         read_age=lambda: clock.read_age,
     )  # fmt: skip
     work.open(NOTHING)
@@ -207,7 +208,7 @@ async def test_a_stage_raises_its_alert_while_entries_keep_arriving() -> None:
 async def test_conditions_from_before_the_lane_opened_are_discarded() -> None:
     looks = [[unworked(bad=True)]]
     work = BookkeeperLane(
-        NAMES, 0, "here", take_conditions=lambda: looks.pop() if looks else None,
+        NAMES, 0, "here", take_conditions=lambda _: looks.pop() if looks else None,
         read_age=lambda: None,
     )  # fmt: skip
     work.open(NOTHING)
@@ -231,3 +232,20 @@ async def test_an_entry_that_is_given_up_is_not_folded_later() -> None:
     (record,) = records(opening())
     await work.give_up(record, 5)
     assert (await work.handle([record])).writes[Partition(NAMES.runs_topic, 0)] == []
+
+
+async def test_runs_are_counted_once_they_are_committed() -> None:
+    clock = Clock()
+    work = opened_lane(clock)
+    opened = await work.handle(records(opening(within=1.0)))
+    assert RUN_CHANGES.name not in work.meter.report()
+    work.on_commit(opened, {})
+    assert work.open_runs == 1
+    overdue = await late(clock, work)
+    assert overdue is not None
+    work.on_commit(overdue, {})
+    work.on_commit(await work.handle(records(closing(), first=1)), {})
+    report = work.meter.report()
+    assert report[RUN_CHANGES.name] == [(["opened"], 1), (["completed"], 1)]
+    assert report[LATE_RUNS.name] == [(["order-lines"], 1)]
+    assert work.open_runs == 0

@@ -51,6 +51,12 @@ def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         child.wait()
 
 
+def killed(child: subprocess.Popen[bytes]) -> None:
+    """Kill a process, and wait for its end."""
+    child.kill()
+    child.wait()
+
+
 def now() -> int:
     """Return the time in milliseconds. Rows of old entries would be deleted at once."""
     return time.time_ns() // 1_000_000

@@ -101,13 +101,34 @@ def test_a_row_without_entries_and_entries_without_a_row_are_found() -> None:
     assert (found.run, found.row) == ("run0", None)
 
 
-def test_the_late_mark_of_a_row_is_not_compared() -> None:
+@pytest.mark.parametrize("added", [{"late": True}, {"checks": {"in/c": {"verdict": "passed"}}}])
+def test_what_entries_alone_do_not_decide_is_not_compared(added: dict[str, Any]) -> None:
     stories = make_stories(3)
     rows = {
-        run: orjson.dumps({**orjson.loads(row), "late": True})
-        for run, row in rows_of(stories).items()
+        run: orjson.dumps({**orjson.loads(row), **added}) for run, row in rows_of(stories).items()
     }
     assert mismatches(rows, shuffled(stories, 3)) == []
+
+
+def test_a_row_of_an_older_bookkeeper_lacks_no_events() -> None:
+    """It folds the entries of newer lanes, and knows neither flags nor controls."""
+    ((run, entries),) = make_stories(5, runs=1).items()
+    newer = [
+        {
+            **entry,
+            "controls": ["flag/vip@7"],
+            "runs": [{**part, "flags": {"vip": {"true": 1}}} for part in entry["runs"]],
+        }
+        for entry in entries
+    ]
+    plain = {run.encode(): orjson.dumps(read(*entries)[0])}
+    assert mismatches(plain, newer) == []  # type: ignore[arg-type]
+    counted = {run.encode(): orjson.dumps(read(*newer)[0])}  # type: ignore[arg-type]
+    assert mismatches(counted, newer) == []  # type: ignore[arg-type]
+    row = orjson.loads(counted[run.encode()])
+    row["flags"][entries[0]["stage"]]["vip"]["true"] += 1
+    (found,) = mismatches({run.encode(): orjson.dumps(row)}, newer)  # type: ignore[arg-type]
+    assert found.differing_fields() == ["flags"]
 
 
 def test_a_run_with_entries_that_are_not_folded_yet_is_not_judged() -> None:

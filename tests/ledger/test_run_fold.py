@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farandole.events.control_generations import united_generations
 from farandole.events.ledger_entry import LedgerEntry, hash_event_ids
 from farandole.events.run_row import in_flight
 from farandole.ledger.run_fold import count_settled_events, fold_part
@@ -23,6 +24,17 @@ def test_a_run_closes_with_its_last_entry_and_not_before(seed: int) -> None:
     _, transitions = read(*story(seed))
     assert transitions.index("completed") == len(transitions) - 1
     assert transitions.count("completed") == 1
+
+
+@given(SEEDS)
+def test_a_row_names_the_newest_documents_under_which_the_run_was_worked(seed: int) -> None:
+    die, entries = random.Random(seed), story(seed)
+    names = [f"flag/vip@{die.randrange(100)}" for _ in range(die.randint(0, 60))]
+    for each in names:
+        entry = die.choice(entries)
+        entry["controls"] = united_generations(entry.get("controls", ()), [each])
+    row, _ = read(*entries)
+    assert row.get("controls", []) == united_generations(names)
 
 
 def _without_one_emitted(entries: list[LedgerEntry], die: random.Random) -> bool:

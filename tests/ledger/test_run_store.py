@@ -15,7 +15,7 @@ from farandole.events.run_row import RunRow, parse_run_row
 from farandole.ledger import run_store
 from farandole.ledger.run_fold import count_settled_events
 from farandole.ledger.run_store import RunChange, RunStore
-from tests.ledger.made import AT, consumed, emitted, entry, part, read, root, story
+from tests.ledger.made import AT, PIPELINE, consumed, emitted, entry, part, read, root, story
 
 RUN = "a" * 13
 SEEDS = st.integers(0, 2**32)
@@ -26,8 +26,8 @@ def opening(run: str = RUN, **more: float) -> LedgerEntry:
     return entry("a", part(run, {"asked": consumed(run)}, out, root("a", **more)))
 
 
-def closing(run: str = RUN) -> LedgerEntry:
-    return entry("b", part(run, {"made": consumed(f"{run}/x")}))
+def closing(run: str = RUN, at: int = AT) -> LedgerEntry:
+    return entry("b", part(run, {"made": consumed(f"{run}/x")}), at=at)
 
 
 def added(book: RunStore, *entries: LedgerEntry) -> RunStore:
@@ -252,6 +252,31 @@ def test_a_late_run_does_not_become_late_again_after_a_restart() -> None:
     again = RunStore()
     again.restore(table(first, book.take_changes(AT + 5000)))
     assert list(again.mark_late(AT + 6000)) == []
+
+
+def test_a_run_whose_event_a_throttle_holds_back_is_not_late_and_has_its_time_anew() -> None:
+    book = added(RunStore(), opening(within=1.0))
+    book.take_changes(AT)
+    there, elsewhere = frozenset({(PIPELINE, "b")}), frozenset({(PIPELINE, "c"), ("q", "b")})
+    assert list(book.mark_late(AT + 5000, there)) == []
+    (change,) = book.take_changes(AT + 5000)
+    assert orjson.loads(change.row or b"")["throttled"] == AT + 5000
+    assert list(book.mark_late(AT + 6000)) == []
+    again = RunStore()
+    again.restore(table([change]))
+    for store in (book, again):
+        assert [row["run"] for row in store.mark_late(AT + 6001, elsewhere)] == [RUN]
+
+
+def test_a_run_that_completes_in_the_time_that_it_got_anew_is_not_late() -> None:
+    book = added(RunStore(), opening(within=1.0))
+    book.take_changes(AT)
+    list(book.mark_late(AT + 5000, frozenset({(PIPELINE, "b")})))
+    book.take_changes(AT + 5000)
+    (change,) = added(book, closing(at=AT + 5500)).take_changes(AT + 5500)
+    assert not orjson.loads(change.row or b"")["late"]
+    foreign = {**orjson.loads(change.row or b""), "throttled": "soon"}
+    assert parse_run_row(orjson.dumps(foreign)) is None
 
 
 def test_a_complete_run_is_not_late() -> None:

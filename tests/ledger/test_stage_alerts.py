@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from farandole.broker.consumer_lag import InputLag
 from farandole.catalog.input_faults import ChangedTopic, TopicChange, lost_input_text
 from farandole.events.alert_record import Alert
+from farandole.events.alert_tracker import CLEAR_AFTER_MS, AlertTracker
 from farandole.events.next_step import command_line_with
-from farandole.ledger.alert_text import firing_text
-from farandole.ledger.alert_tracker import CLEAR_AFTER_MS, AlertTracker
+from farandole.ledger.alert_text import condition_tracker, firing_text
 from farandole.ledger.stage_alerts import (
     FIRE_AFTER_MS,
     LOST_AFTER_MS,
@@ -23,6 +24,7 @@ from farandole.ledger.stage_alerts import (
     TopicSample,
     alert_conditions,
     topic_conditions,
+    with_throttles,
 )
 
 STEP = 1_000
@@ -36,7 +38,7 @@ def condition(bad: bool | None, stage: str = "enrich") -> AlertCondition:
     return found
 
 
-def alert_states(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[str]:
+def alert_states(watch: AlertTracker[AlertCondition], *bad: bool | None, at: int = 0) -> list[str]:
     """Return the states of its alerts if the condition has these values, one each second."""
     return [
         alert.state
@@ -45,15 +47,27 @@ def alert_states(watch: AlertTracker, *bad: bool | None, at: int = 0) -> list[st
     ]
 
 
+def test_the_age_of_what_a_throttle_holds_back_is_no_alert() -> None:
+    def bad(stage: str, **more: Any) -> dict[str, bool | None]:
+        sample = LagSample("p", stage, 1, 7, has_old=True, age=30.0)._replace(**more)
+        samples = with_throttles([sample], {("p", "load"), ("q", "price")})
+        return {each.kind: each.is_bad for each in alert_conditions(samples)}
+
+    assert bad("load") == {"stage.unworked": False, "stage.age": False}
+    assert bad("price") == {"stage.unworked": False, "stage.age": True}
+    # Without a worker nobody takes them, however fast a stage may be.
+    assert bad("load", members=0)["stage.unworked"]
+
+
 @given(BEFORE)
 def test_an_alert_is_resolved_before_it_fires_again_also_after_restarts(
     story: list[tuple[bool | None, bool]],
 ) -> None:
-    watch, states = AlertTracker(), []
+    watch, states = condition_tracker(), []
     for second, (bad, restarted) in enumerate(story):
         if restarted:
             kept = [*watch.firing.values()]
-            watch = AlertTracker()
+            watch = condition_tracker()
             watch.restore(kept)
         states += [a.state for a in watch.update([condition(bad)], STEP * second)]
     assert states == (["firing", "resolved"] * len(states))[: len(states)]
@@ -64,7 +78,7 @@ def test_a_lasting_bad_condition_fires_and_a_good_one_does_not(
     story: list[tuple[bool | None, bool]],
 ) -> None:
     for end in (True, False):
-        watch = AlertTracker()
+        watch = condition_tracker()
         alert_states(watch, *(bad for bad, _ in story))
         alert_states(watch, *[end] * (FIRE_AFTER_MS // STEP + 1), at=10**6)
         assert bool(watch.firing) is end
@@ -73,12 +87,12 @@ def test_a_lasting_bad_condition_fires_and_a_good_one_does_not(
 @given(st.lists(st.integers(1, FIRE_AFTER_MS // STEP), max_size=10))
 def test_a_restart_of_a_worker_raises_no_alert(gaps: list[int]) -> None:
     seen = [bad for gap in gaps for bad in (*[True] * gap, False)]
-    assert alert_states(AlertTracker(), *seen) == []
+    assert alert_states(condition_tracker(), *seen) == []
 
 
 def test_a_time_in_which_nobody_looked_makes_no_condition_last() -> None:
     """The bookkeeper, and perhaps the whole machine, was frozen for ten minutes."""
-    watch, woken = AlertTracker(), 600_000
+    watch, woken = condition_tracker(), 600_000
     assert alert_states(watch, False, True) == []
     assert alert_states(watch, True, False, at=woken) == []
     assert alert_states(watch, *[True] * (FIRE_AFTER_MS // STEP + 1), at=woken + 5_000) == [
@@ -87,7 +101,7 @@ def test_a_time_in_which_nobody_looked_makes_no_condition_last() -> None:
 
 
 def alerts_of(conditions: list[AlertCondition], seconds: int) -> list[Alert]:
-    watch = AlertTracker()
+    watch = condition_tracker()
     return [a for second in range(seconds) for a in watch.update(conditions, STEP * second)]
 
 
@@ -128,11 +142,11 @@ def test_a_topic_that_is_not_as_its_version_says_raises_an_alert(
 
 def test_a_condition_that_is_good_for_a_moment_does_not_resolve_the_alert() -> None:
     flapping = [False] * (CLEAR_AFTER_MS // STEP) + [True]
-    assert alert_states(AlertTracker(), *[True] * 20, *flapping * 5) == ["firing"]
+    assert alert_states(condition_tracker(), *[True] * 20, *flapping * 5) == ["firing"]
 
 
 def test_the_alert_of_a_stage_that_no_version_has_any_more_is_resolved() -> None:
-    watch = AlertTracker()
+    watch = condition_tracker()
     alert_states(watch, *[True] * 20)
     (alert,) = watch.update([condition(False, "other")], 10**6)
     assert (alert.key, alert.state) == ("p/stage/enrich/unworked", "resolved")

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from farandole.events.dead_letter import FailureAccount, build_dead_letter
 from farandole.events.header_codec import decode_headers
+from farandole.events.parked_order import Discard
+from farandole.events.personal_fields import NOTHING_PERSONAL, PersonalFields
 from farandole.events.record import Header, OutgoingRecord
 from farandole.lanes.simulated_kafka import SimulatedRecord
 
@@ -21,11 +23,20 @@ class Died(NamedTuple):
     message: str = "nothing was paid"
     stage: str = "validate"
     value: bytes = b'{"n": 1}'
+    discarded: Discard | None = None
 
 
 def outgoing(died: Died, at: int = 0) -> OutgoingRecord:
     original = SimulatedRecord("p.line.read", 0, at, died.value, b"k")
-    death = FailureAccount(died.stage, "p@1", "run", died.error, died.message, first_failed=START)
+    death = FailureAccount(
+        died.stage,
+        "p@1",
+        "run",
+        died.error,
+        died.message,
+        first_failed=START,
+        discarded=died.discarded,
+    )
     return build_dead_letter(original, death, largest=1_000_000)
 
 
@@ -47,5 +58,6 @@ def record(died: Died, offset: int, topic: str = "") -> SimulatedRecord:
     )
 
 
-def nothing_personal(*_: str) -> None:
-    """Return no schema: nothing is personal."""
+def nothing_personal(*_: str) -> PersonalFields:
+    """Nothing is personal."""
+    return NOTHING_PERSONAL

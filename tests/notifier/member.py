@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from farandole.broker.settings import Settings
 from farandole.events.incident_record import Notice
 from farandole.events.record import Partition, PartitionWrites
 from farandole.lanes.kafka_port import KafkaPort
-from farandole.lanes.lane_port import CommittedOffset
+from farandole.lanes.lane_port import CommittedOffset, PlacedOffsets
 from farandole.notifier import settings as mail
 from farandole.notifier.delivery_channels import build_channels, deliver_notice
 from farandole.notifier.delivery_outcome import AttemptResult
@@ -42,14 +42,18 @@ class Dying(broken._Around):
         await self.port.fence()
 
     async def send(
-        self, writes: PartitionWrites, offsets: Mapping[Partition, CommittedOffset]
-    ) -> None:
+        self,
+        writes: PartitionWrites,
+        offsets: Mapping[Partition, CommittedOffset],
+        placed: Collection[Partition] = (),
+    ) -> PlacedOffsets:
         self._tells = any("outbox" in partition.topic for partition in writes)
         if self._tells:
             reached("inside the transaction")
-        await self.port.send(writes, offsets)
+        found: PlacedOffsets = await self.port.send(writes, offsets, placed)
         if self._tells:
             reached("before the commit")
+        return found
 
     async def commit(self) -> None:
         await self.port.commit()

@@ -53,10 +53,13 @@ class Stand:
     """How far the notifiers' clock is ahead of the real one."""
     members: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    async def publish(self, *stages: str, alerts: str = "{email: ops@example.com}") -> Version:
+    async def publish(
+        self, *stages: str, alerts: str = "{email: ops@example.com}", schedules: str = "{}"
+    ) -> Version:
         written = [
             "pipeline: p", "package: work", "events: {asked: {partitions: 1}}", "stages:",
             *(f"  {stage}: {{subscribes: asked}}" for stage in stages), f"alerts: {alerts}",
+            f"schedules: {schedules}",
         ]  # fmt: skip
         names = self.settings.names
         return (

@@ -1,5 +1,5 @@
-"""Do a late run and an unworked stage cause one mail each, and one at their end, on a real
-Kafka?"""
+"""Do a late run, an unworked stage and a bad control document cause one mail each, and one at
+their end, on a real Kafka?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.header import decode_header, make_header
 from pathlib import Path
 
 import orjson
@@ -15,6 +16,7 @@ import pytest
 from farandole.broker.kafka_clients import close_client, make_consumer, make_producer, open_client
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import scan
+from farandole.events import alert_tracker
 from farandole.events.alert_record import Alert
 from farandole.events.ledger_entry import (
     DEFAULT_LEDGER_PARTITIONS,
@@ -25,7 +27,7 @@ from farandole.events.ledger_entry import (
     hash_event_ids,
     ledger_partition,
 )
-from farandole.ledger import alert_tracker, lag_probe, stage_alerts
+from farandole.ledger import control_alerts, lag_probe, stage_alerts
 from tests.books.stand import booked
 from tests.notifier.servers import serving
 from tests.notifier.stand import Stand, copies, subjects, texts, until
@@ -45,6 +47,7 @@ async def stand(
     calm = settings.model_copy(update={"session_timeout": 10.0, "heartbeat_interval": 1.0})
     monkeypatch.setattr(lag_probe, "PROBE_INTERVAL", 0.5)
     monkeypatch.setattr(stage_alerts, "FIRE_AFTER_MS", 1_000)
+    monkeypatch.setattr(control_alerts, "FIRE_AFTER_MS", 500)
     monkeypatch.setattr(alert_tracker, "CLEAR_AFTER_MS", 500)
     stand = Stand(calm, tmp_path)
     yield stand
@@ -100,7 +103,13 @@ async def alerts(settings: Settings) -> Counter[tuple[str, str]]:
     return found
 
 
-async def test_a_late_run_and_an_unworked_stage_have_one_mail_each_and_one_at_the_end(
+async def write_control(settings: Settings, value: bytes | None) -> None:
+    """Write a record, as a person does with kcat."""
+    async with open_client(make_producer(settings), settings) as client:
+        await client.send_and_wait(settings.names.control_topic, value, key=b"hold enrich")
+
+
+async def test_what_needs_somebody_has_one_mail_and_one_at_the_end(
     stand: Stand,
 ) -> None:
     settings = stand.settings
@@ -110,21 +119,30 @@ async def test_a_late_run_and_an_unworked_stage_have_one_mail_each_and_one_at_th
     async with serving() as server, stand.notifying(server), working(settings, "load"):
         async with booked(settings):
             await write(settings, entry("enrich", opens=True))
-            await until(lambda: len(server.got) >= 2, "not both are told", 120)
+            await write_control(settings, b'{"do": "switch", "mode": "hold", "pipline": "p"}')
+            await until(lambda: len(server.got) >= 3, "not all are told", 120)
         async with booked(settings), working(settings, "enrich"):
             await write(settings, entry("load"))
-            await until(lambda: len(server.got) >= 4, "not both ends are told", 120)
-        await stand.delivered(4)
-    once = [(key, state) for key in (LATE, UNWORKED) for state in ("firing", "resolved")]
-    assert await alerts(settings) == Counter(once)
+            await write_control(settings, None)
+            await until(lambda: len(server.got) >= 6, "not all ends are told", 120)
+        await stand.delivered(6)
+    found = await alerts(settings)
+    (unread,) = {key for key, _ in found if key.startswith("p/control/unread/")}
+    once = [(key, state) for key in (LATE, UNWORKED, unread) for state in ("firing", "resolved")]
+    assert found == Counter(once)
     assert set(copies(server).values()) == {1}
     late = f"[p] run {RUN} is not complete within 0.5 s; in flight: asked>load"
-    received = [subject.replace("\r\n", "") for subject in subjects(server)]
+    received = [
+        str(make_header(decode_header(subject.replace("\r\n", "")))) for subject in subjects(server)
+    ]
     (stuck,) = [s for s in received if s.startswith("[p] enrich: no worker holds `enrich`")]
-    assert Counter(received) == Counter([late, f"Re: {late}", stuck, f"Re: {stuck}"])
+    (bad,) = [s for s in received if s.startswith("[p] ") and "is no control document" in s]
+    firing = (late, stuck, bad)
+    assert Counter(received) == Counter([*firing, *(f"Re: {subject}" for subject in firing)])
     text = "\n".join(texts(server))
     assert f"farandole --namespace {settings.namespace} run {RUN}" in text
     assert f"farandole --namespace {settings.namespace} work enrich" in text
     assert f"Over: run {RUN} is completed" in text
     assert "Over: `enrich` is worked again" in text
+    assert "Over: no longer so: " in text
     assert " died" not in text

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.events.personal_data_masking import PERSONAL_MASK
+from farandole.events.personal_fields import PersonalFields
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.notifier.dead_letter_view import MAX_SAMPLE_DATA, DeadLetterView, build_sample
 from tests.notifier.letters import START, Died, nothing_personal, record
@@ -22,8 +23,8 @@ PERSONAL: Mapping[str, Any] = {
 DATA = b'{"name": "Ann Example", "n": 7}'
 
 
-def ann(*_: str) -> Mapping[str, Any]:
-    return PERSONAL
+def ann(*_: str) -> PersonalFields:
+    return PersonalFields(PERSONAL, has_key=False)
 
 
 def read(died: Died, **changed: Any) -> DeadLetterView:
@@ -41,6 +42,24 @@ def test_personal_fields_are_in_no_part_of_a_sample() -> None:
     assert PERSONAL_MASK in shown.message
     assert shown.key == PERSONAL_MASK
     assert '"n": 7' in shown.data
+
+
+def test_a_key_that_may_be_that_of_a_person_is_in_no_sample() -> None:
+    def cause(*_: str) -> PersonalFields:
+        return PersonalFields(None, has_key=True)
+
+    died = record(Died(0), 3)._replace(key=b"ann@example")
+    assert build_sample(DeadLetterView.from_record(died, "p", "s", cause, NOW)).key == PERSONAL_MASK
+
+
+def test_data_that_are_no_data_of_the_schema_are_in_no_sample() -> None:
+    for value in (
+        b'[{"name": "Ann Example"}]',
+        b'{"specversion": "1.0", "id": "1", "source": "s", "type": "t",'
+        b' "data": {"name": "Ann Example"}}',
+    ):
+        letter = read(Died(0, message="Ann Example failed", value=value))
+        assert "Ann" not in build_sample(letter).data
 
 
 def test_the_same_failure_of_two_people_has_one_fingerprint() -> None:

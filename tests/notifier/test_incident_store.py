@@ -17,7 +17,7 @@ from farandole.events.control_documents import (
     PauseDocument,
     ResumeDocument,
 )
-from farandole.events.incident_record import Incident, Notice
+from farandole.events.incident_record import MAX_MOMENTS, Incident, Notice
 from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.notifier.dead_letter_view import DeadLetterView
 from farandole.notifier.delivery_outcome import AttemptResult
@@ -100,9 +100,7 @@ class Book:
     def delivered(self, at: float = 0) -> None:
         self.commit()
         for notice in self.sent:
-            self.book.outbox.finish_attempt(
-                notice.key, AttemptResult(None), START + timedelta(seconds=at)
-            )
+            self.book.finish_attempt(notice.key, AttemptResult(None), START + timedelta(seconds=at))
 
     def notice_log(self) -> list[tuple[str, str]]:
         """Return the kinds and counts of the written notices, in order."""
@@ -165,10 +163,56 @@ def test_an_acknowledged_incident_has_only_the_notice_of_its_resolution() -> Non
     book.died(Died(0))
     book.passed(6)
     (incident,) = book.book.incidents.values()
-    book.book.apply_control(AcknowledgeDocument(incident=incident.id, by="ann"))
+    book.book.apply_control(AcknowledgeDocument(incident=incident.id, by="ann"), START)
     book.died(*(Died(n) for n in range(10, 200)))
     book.passed(5000)
     assert book.notice_log() == [("opened", "1"), ("resolved", "191")]
+
+
+def test_an_incident_keeps_what_happened_to_it_and_to_the_one_before() -> None:
+    book = Book()
+    book.died(Died(0))
+    book.passed(6)
+    book.commit()
+    (notice,) = book.sent
+    told = AttemptResult(None, delivered=("ops@example.com",))
+    book.book.finish_attempt(notice.key, told, START + timedelta(seconds=7))
+    book.book.finish_attempt(notice.key, told, START + timedelta(seconds=8))
+    (incident,) = book.book.incidents.values()
+    until = START + timedelta(seconds=60)
+    for control in (
+        AcknowledgeDocument(incident=incident.id, by="ann", comment="the disk is full"),
+        MuteDocument(incident=incident.id, until=until, by="bob"),
+        MuteDocument(incident=incident.id, until=START, by="bob"),
+    ):
+        book.book.apply_control(control, START + timedelta(seconds=9))
+    book.passed(5000)
+    book.died(Died(5001))
+    (incident,) = book.book.incidents.values()
+    assert [
+        (each.what, each.by, each.text) for each in incident.history if each.what != "told"
+    ] == [
+        ("opened", "", incident.title),
+        ("acknowledged", "ann", "the disk is full"),
+        ("muted", "bob", ""),
+        ("unmuted", "bob", ""),
+        ("resolved", "", ""),
+        ("opened", "", incident.title),
+    ]
+    (moment,) = [each for each in incident.history if each.what == "told"]
+    assert (moment.by, moment.text) == ("ops@example.com", "opened")
+
+
+def test_the_history_of_an_incident_is_bounded() -> None:
+    book = Book()
+    book.died(Died(0))
+    (incident,) = book.book.incidents.values()
+    for n in range(100):
+        control = AcknowledgeDocument(incident=incident.id, by=f"{n}")
+        book.book.apply_control(control, START)
+    (incident,) = book.book.incidents.values()
+    assert len(incident.history) == MAX_MOMENTS
+    assert incident.history[-1].by == "99"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +226,7 @@ def test_an_acknowledged_incident_has_only_the_notice_of_its_resolution() -> Non
 def test_control_documents_for_workers_are_ignored(control: ControlDocument) -> None:
     book = Book()
     book.died(Died(0))
-    book.book.apply_control(control)
+    book.book.apply_control(control, START)
     (incident,) = book.book.incidents.values()
     assert (incident.muted_until, incident.acknowledged_by) == (None, None)
 
@@ -197,7 +241,8 @@ def test_a_muted_incident_has_its_notice_after_the_mute(whole: bool) -> None:
     book.book.apply_control(
         MuteDocument(until=until, pipeline="p", stage="validate")
         if whole
-        else MuteDocument(until=until, incident=incident.id)
+        else MuteDocument(until=until, incident=incident.id),
+        START,
     )
     book.died(*(Died(n) for n in range(10, 999)))
     book.passed(999)
@@ -209,7 +254,7 @@ def test_a_muted_incident_has_its_notice_after_the_mute(whole: bool) -> None:
 def test_a_new_failure_of_a_muted_stage_is_muted_too() -> None:
     book = Book()
     book.book.apply_control(
-        MuteDocument(until=START + timedelta(seconds=100), pipeline="p", stage="validate")
+        MuteDocument(until=START + timedelta(seconds=100), pipeline="p", stage="validate"), START
     )
     book.died(Died(0), Died(0, stage="load"))
     book.passed(50)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +22,7 @@ from farandole.notifier.notice_composer import compose_notice
 from farandole.notifier.suggested_commands import suggested_commands
 from tests.notifier.letters import START, Died, milliseconds
 from tests.notifier.test_incident_store import ALERTS, LATER, Book
+from tests.notifier.test_mail_message import body, read
 
 HOURS = 3600.0
 TO_ALL = AlertRoute(email=("all@example.com",), channels=("email",))
@@ -114,7 +117,7 @@ def test_alerts_that_are_read_twice_have_one_notice() -> None:
 def test_a_muted_alert_has_no_notice_and_is_resolved() -> None:
     book = Ringing()
     until = START + timedelta(hours=9)
-    book.book.apply_control(MuteDocument(pipeline="p", stage="load", until=until, by="ann"))
+    book.book.apply_control(MuteDocument(pipeline="p", stage="load", until=until, by="ann"), START)
     book.rang(0, alert("firing", kind="stage.unworked", run=None, stage="load"))
     book.sent_kinds(5)
     book.rang(60, alert("resolved", kind="stage.unworked", run=None, stage="load"))
@@ -302,6 +305,33 @@ def test_the_mail_of_an_alert_has_its_text_time_and_commands() -> None:
     assert "died" not in notice.payload
 
 
+FACTS = (("by how much", "40 usual deviations above"), ("samples", "line/0/17\x1b[31m"))
+
+
+def test_the_mail_of_unusual_data_says_what_is_known_and_what_was_opened_meanwhile() -> None:
+    book = Ringing()
+    book.book.compose = lambda intent, others: compose_notice(
+        intent, ALERTS, others, sender="f@example.com", bootstrap=""
+    )
+    long_ago = alert("firing", stage="old", run=None, kind="stage.age")
+    book.rang(-7_200, long_ago.model_copy(update={"since": START - timedelta(hours=2)}))
+    book.rang(-60, alert("firing", stage="load", **UNWORKED))  # type: ignore[arg-type]
+    book.sent_kinds(-50)
+    unusual = alert("firing", kind="data.unusual")
+    usual_until = START - timedelta(hours=1)
+    book.rang(0, unusual.model_copy(update={"facts": FACTS, "usual_until": usual_until}))
+    book.sent_kinds(5)
+    mail = read(book.sent[-1].mail)
+    text = body(mail)
+    assert "by how much  40 usual deviations above\nsamples      line/0/17\\x1b[31m\n" in text
+    meanwhile = text.partition("OPENED SINCE IT WAS LAST AS USUAL")[2].partition("WHAT TO DO")[0]
+    assert "[p] load: it is late" in meanwhile
+    assert "old" not in meanwhile
+    assert "farandole quality expect" in text
+    facts = orjson.loads(book.sent[-1].payload)["alerts"][0]["annotations"]["facts"]
+    assert facts.startswith("by how much: 40 usual deviations above\nsamples: ")
+
+
 def test_the_command_for_an_unworked_stage_starts_a_worker() -> None:
     found = incident(stage="load", **UNWORKED)
     assert "farandole work load" in [text for _, text in suggested_commands(found, "")]
@@ -319,3 +349,16 @@ def test_the_mail_of_a_resolved_alert_has_the_text_of_its_resolution() -> None:
     assert notice is not None
     assert "Over: it is complete" in notice.mail
     assert notice.subject == "Re: [p] it is late"
+
+
+def test_the_mail_of_an_alert_names_its_schedule() -> None:
+    book = Ringing()
+    overdue = alert("firing", kind="schedule.overdue", run="nightly")
+    book.rang(0, overdue.model_copy(update={"run": None, "schedule": "nightly"}))
+    (found,) = book.book.incidents.values()
+    notice = compose_notice(
+        NoticeIntent(found, "opened", START), ALERTS, sender="f@example.com", bootstrap=""
+    )
+    assert notice is not None
+    assert re.search(r"(?m)^schedule +nightly\r$", notice.mail)
+    assert "farandole schedules show nightly --history" in notice.mail

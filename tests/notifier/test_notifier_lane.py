@@ -10,10 +10,12 @@ import pytest
 from farandole.events import settlement_record
 from farandole.events.header_codec import decode_headers
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.parked_order import Discard
 from farandole.events.record import Record
 from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.notifier.incident_store import IncidentStore
 from farandole.notifier.notifier_lane import NotifierLane
+from farandole.telemetry.metric_catalog import OPEN_INCIDENTS, WAITING_NOTICES
 from tests.notifier.letters import START, Died, milliseconds, nothing_personal, record
 from tests.notifier.test_incident_store import ALERTS, compose
 
@@ -30,6 +32,9 @@ class Sending:
 
     def cancel_queued(self) -> None:
         self.cancelled_queues += 1
+
+    async def stop(self, drain_seconds: float) -> None:
+        pass
 
     def take_finished(self) -> list[Any]:
         return []
@@ -52,11 +57,11 @@ class Notifier:
         self.work.open({t: {} for t in self.tables})
 
     async def handle(self, *records: Record) -> None:
-        self.work.on_commit(await self.work.handle(records))
+        self.work.on_commit(await self.work.handle(records), {})
 
     def on_idle(self) -> None:
         if done := self.work.on_idle():
-            self.work.on_commit(done)
+            self.work.on_commit(done, {})
 
     def notice_log(self) -> list[tuple[str, str]]:
         return [(notice.kind, notice.subject) for notice in self.sending.started]
@@ -70,6 +75,13 @@ async def test_a_stage_that_keeps_failing_does_not_delay_notices_of_another() ->
         await notifier.handle(record(Died(second), second))
     incidents = {notice.incident for notice in notifier.sending.started}
     assert len(incidents) == 2, "the one letter of load is told too"
+
+
+async def test_nobody_is_told_of_what_somebody_has_discarded_while_it_waited() -> None:
+    notifier = Notifier()
+    discarded = Discard("ann", START.isoformat(), "a test")
+    await notifier.handle(record(Died(0, discarded=discarded), 0))
+    assert notifier.notice_log() == []
 
 
 async def test_a_settlement_is_not_counted_as_a_failure() -> None:
@@ -169,3 +181,15 @@ async def test_letters_that_were_read_before_kafka_forgot_the_offsets_are_not_to
     later.now += timedelta(seconds=6)
     later.on_idle()
     assert later.notice_log() == [("opened", "1")]
+
+
+async def test_open_incidents_and_waiting_notices_are_measured_while_the_lane_is_ours() -> None:
+    notifier = Notifier()
+    await notifier.handle(record(Died(0), 0))
+    notifier.now += timedelta(seconds=9)
+    notifier.on_idle()
+    report = notifier.work.meter.report()
+    assert report[OPEN_INCIDENTS.name] == [(["p", "no"], 1)]
+    assert report[WAITING_NOTICES.name] == [(["p"], 1)]
+    await notifier.work.close()
+    assert notifier.work.meter.report() == {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from email import message_from_string
+from email.message import Message
+
 from farandole.events.incident_record import NoticeKind
 from farandole.events.topology_version import AlertPolicy, AlertRoute
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
@@ -42,6 +45,11 @@ def test_without_a_sample_no_command_names_a_dead_letter() -> None:
     assert not any("dead show" in text or "kcat" in text for text in texts(samples=()))
 
 
+def test_commands_for_an_alert_of_a_schedule_show_what_became_of_its_times() -> None:
+    commands = texts(stage="", firing=1, error="schedule.overdue", schedule="nightly")
+    assert "farandole --namespace n schedules show nightly --history" in commands
+
+
 def test_names_are_quoted_for_the_shell() -> None:
     commands = texts(stage="a; rm b", fingerprint="$(c)")
     assert "farandole --namespace n dead --stage 'a; rm b' --fingerprint '$(c)'" in commands
@@ -59,3 +67,22 @@ def test_the_notice_of_a_resolution_suggests_no_acknowledgement() -> None:
         )
         assert notice is not None
         assert (f" ack {quiet.id}" in notice.mail) == asked
+
+
+def test_a_notice_links_to_the_console_where_it_is_known() -> None:
+    failed = incident(run="k7mq2vtd4x3aa")
+    for console in (None, "https://ops.example/x/"):
+        notice = compose_notice(
+            NoticeIntent(failed, "opened", failed.last),
+            ALERTS,
+            sender="f@localhost",
+            bootstrap="",
+            console=console,
+        )
+        assert notice is not None
+        text = message_from_string(notice.mail).get_payload(0)
+        assert isinstance(text, Message)
+        mail = text.get_payload(decode=True)
+        assert isinstance(mail, bytes)
+        for link in (f"incidents?id={failed.id}", "runs/k7mq2vtd4x3aa"):
+            assert (f"https://ops.example/x/{link}" in mail.decode()) is (console is not None)

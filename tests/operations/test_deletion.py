@@ -31,12 +31,21 @@ from farandole.events.control_documents import (
     PauseDocument,
     serialize_control,
 )
+from farandole.events.firing_record import FiringKey, FiringRecord, serialize_firing
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.schedule_document import FireDocument
+from farandole.events.schedule_row import ScheduleRow, order_key, schedule_key
+from farandole.events.share_row import share_key
 from farandole.events.topology_version import EventSpec, Installation, StageSpec, Version
 from farandole.operations.control.control_publisher import publish_control
 from farandole.operations.deletion.delete import delete_pipeline
 from farandole.operations.deletion.deletion_plan import DeletionPlan, plan_deletion
-from farandole.operations.deletion.system_rows import control_keys_of
+from farandole.operations.deletion.system_rows import (
+    control_keys_of,
+    firing_keys_of,
+    schedule_keys_of,
+    share_keys_of,
+)
 from farandole.operations.errors import ConflictError, NotFoundError
 from farandole.router.version_publisher import publish_version
 from tests.books.clean import assert_clean, books_read
@@ -47,9 +56,13 @@ from tests.ledger.test_bookkeeper_live import bookkeeper
 from tests.router.made import derived
 from tests.router.test_version_publisher import commit
 
-STEPS = ("lanes", "controls", "incidents", "runs", "topics", "groups", "versions")
+STEPS = (
+    "lanes", "controls", "schedules", "incidents", "runs", "quality", "topics", "groups",
+    "versions",
+)  # fmt: skip
 NAMES = KafkaNames("ns")
 INSTALLATION = UUID(int=7)
+PLANNED = datetime(2026, 11, 30, 2, 30, tzinfo=UTC)
 
 
 def version(pipeline: str = "p", number: int = 1, **events: int) -> Version:
@@ -71,7 +84,8 @@ def test_the_topics_of_every_version_belong_to_a_pipeline() -> None:
     wide = version(number=2, a=5)
     wide = wide.model_copy(update={"events": {"a": EventSpec(topic="ns.p.a--5", partitions=5)}})
     found = pipeline_footprint(NAMES, [version(a=2), wide])
-    assert found.topics == {"ns.p.a", "ns.p.a--5", "ns.p.load.dead", "ns.p.load.retry"}
+    of_stage = {f"ns.p.load.{kind}" for kind in ("dead", "retry", "state")}
+    assert found.topics == {"ns.p.a", "ns.p.a--5", *of_stage}
     assert found.lanes == {"load": 5}
 
 
@@ -99,6 +113,29 @@ def test_control_documents_go_with_their_pipeline_its_runs_and_its_incidents() -
     table = {each.key: serialize_control(each) for each in [*ours, *others]} | {b"odd": b"\xff"}
     found = control_keys_of(table, "p", {b"r1"}, {"i1"})
     assert found == [each.key for each in ours]
+
+
+def test_shares_of_throttles_go_with_the_pipeline_of_the_lane() -> None:
+    ours = [share_key("throttle", "p", "load", 0), share_key("roots", "p", "load", 1)]
+    others = [share_key("throttle", "pq", "load", 0), b"limit/p/0123456789abcdef"]
+    assert share_keys_of(dict.fromkeys([*ours, *others], b"{}"), "p") == ours
+
+
+def test_what_the_scheduler_knows_goes_with_the_pipeline() -> None:
+    def rows(pipeline: str) -> list[bytes]:
+        fire = FireDocument(pipeline=pipeline, schedule="s", id="1", planned=PLANNED)
+        return [
+            schedule_key(pipeline, "s"), f"backfill/{pipeline}/s/1".encode(), order_key(fire.key),
+            f"object/{pipeline}/s/0123".encode(), f"folder/{pipeline}/s/0123".encode(),
+            f"alert/{pipeline}/schedule/s/failed".encode(),
+        ]  # fmt: skip
+
+    def firing(pipeline: str) -> bytes:
+        return FiringKey(pipeline, "s", PLANNED).record_key
+
+    table = dict.fromkeys([*rows("p"), *rows("pq"), b"books"], b"{}")
+    assert schedule_keys_of(table, "p") == rows("p")
+    assert firing_keys_of(dict.fromkeys([firing("p"), firing("pq")], b"{}"), "p") == [firing("p")]
 
 
 def test_numbers_of_versions_go_on_after_a_deletion() -> None:
@@ -129,18 +166,40 @@ async def write_incident(settings: Settings, pipeline: str) -> None:
         )
 
 
+async def write_schedule(settings: Settings, pipeline: str) -> None:
+    """What a scheduler writes that fires once, and a bookkeeper about the data of a run."""
+    row = ScheduleRow(pipeline=pipeline, schedule="s", version=1, through=PLANNED)
+    firing = FiringRecord(
+        pipeline=pipeline, schedule="s", planned=PLANNED, outcome="missed", at=PLANNED, version=1
+    )
+    data = orjson.dumps({"pipeline": pipeline})
+    of_data = (settings.names.quality_topic, settings.names.quality_history_topic)
+    rows = [
+        (settings.names.schedules_topic, row.key, row.model_dump_json().encode()),
+        (settings.names.firings_topic, firing.key.record_key, serialize_firing(firing)),
+        *((t, f"{pipeline}/run/r".encode(), data) for t in of_data),
+        (settings.names.quality_state_topic, f"expected/{pipeline}/a".encode(), data),
+        (settings.names.quality_state_topic, f"ignored/{pipeline}/run/r".encode(), data),
+    ]
+    async with open_client(make_producer(settings), settings) as writer:
+        for topic, key, value in rows:
+            await writer.send_and_wait(topic, value, key=key, partition=0)
+
+
 async def left_of(settings: Settings, pipeline: str) -> dict[str, list[str]]:
     """All that any topic, group or row of the installation still says of a pipeline."""
     names = settings.names
     async with ClusterAdmin.open(settings) as admin:
         prefix = f"{names.prefix}{pipeline}."
         found = {
-            "topics": sorted(t for t in await admin.topics() if t.startswith(prefix)),
+            "topics": sorted(t for t in await admin.all_topics() if t.startswith(prefix)),
             "groups": sorted(g for g in await admin.groups() if g.startswith(prefix)),
         }
     for topic in (
         names.topology_topic, names.runs_topic, names.incidents_topic, names.outbox_topic,
-        names.control_topic, names.bookkeeper_state_topic,
+        names.control_topic, names.bookkeeper_state_topic, names.schedules_topic,
+        names.firings_topic, names.quality_topic, names.quality_history_topic,
+        names.quality_state_topic,
     ):  # fmt: skip
         for key, value in (await read_table(settings, topic)).items():
             if value.startswith(b"{"):
@@ -172,9 +231,12 @@ def test_a_deletion_that_is_killed_after_each_step_is_finished_by_the_next_call(
         await publish_control(settings, PauseDocument(pipeline="p"))
         await write_incident(settings, "rewired")
         await write_incident(settings, "p")
+        await write_schedule(settings, "rewired")
+        await write_schedule(settings, "p")
         await books_read(settings)
         plan = await plan_deletion(installation, "rewired")
         assert (plan.runs, plan.incidents, plan.controls) == (20, 1, 1)
+        assert (plan.schedules, plan.firings) == (1, 1)
         assert (plan.unread, plan.waiting, plan.open_letters, plan.open_runs) == (0, 0, 0, 0)
         assert plan.obstacles == []
         before = await left_of(settings, "p")

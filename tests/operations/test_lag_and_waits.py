@@ -21,7 +21,7 @@ def test_what_no_stage_has_read_is_its_lag(ask: Ask) -> None:
     assert (list(lags.stages), plan.event, plan.lag) == (["plan"], "feed.requested", 1)
     everywhere = ask(read_lag, LagRequest())
     behind = {s: sum(i.lag for i in inputs) for s, inputs in everywhere.stages.items()}
-    assert len(behind) == 7
+    assert len(behind) == 8
     assert {stage for stage, lag in behind.items() if lag} == {"plan"}
     orjson.dumps(everywhere.to_data())
 

@@ -45,6 +45,17 @@ def test_it_lints_without_a_warning(folder: Path) -> None:
     assert linted.stdout.startswith("topology.yaml: my-pipeline-7 is fit to be applied")
 
 
+def test_the_schedule_in_its_comments_is_fit(folder: Path) -> None:
+    before, marker, rest = (folder / "topology.yaml").read_text().partition("# schedules:")
+    commented, blank, stages = rest.partition("\n\n")
+    schedules = (marker + commented).replace("\n# ", "\n").removeprefix("# ")
+    (folder / "scheduled.yaml").write_text(before + schedules + blank + stages)
+    linted = run(folder, "farandole", "lint", "scheduled.yaml")
+    (folder / "scheduled.yaml").unlink()
+    assert (linted.returncode, linted.stderr) == (0, "")
+    assert linted.stdout.endswith(", 1 schedule\n")
+
+
 def test_its_test_passes(folder: Path) -> None:
     tested = run(folder, "pytest", "-q", "-p", "farandole.testing.pytest_plugin")
     assert tested.returncode == 0, tested.stdout

@@ -17,7 +17,12 @@ from farandole.events.control_documents import PauseDocument
 from farandole.events.controls_in_force import TimedDocument
 from farandole.events.kafka_names import KafkaNames
 from farandole.events.next_step import plain_command_line
-from farandole.operations.control.control_query import UnreadableControl, active_pauses
+from farandole.events.switch_document import SwitchDocument
+from farandole.operations.control.control_query import (
+    UnreadableControl,
+    active_pauses,
+    switched_stages,
+)
 from farandole.operations.control.seek import InputPosition, MovedOffset
 from farandole.operations.dead_letters.open_letter_counts import OpenLetterCount
 from farandole.operations.errors import (
@@ -77,15 +82,26 @@ def test_an_offset_is_lost_outside_of_what_is_kept(committed: int | None, lost: 
 
 
 def test_a_pause_of_the_pipeline_pauses_each_stage() -> None:
-    pause = TimedDocument(PauseDocument(pipeline="p", by="ann"), NOW)
+    pause = TimedDocument(PauseDocument(pipeline="p", by="ann"), NOW, 1)
     paused = active_pauses({b"k": pause}, "p", ["load", "read"], NOW)
     assert list(paused) == ["load", "read"]
     assert paused["load"].to_data() == {
-        "by": "ann", "since": NOW, "until": None, "pipeline": True,
+        "by": "ann", "since": NOW, "until": None, "pipeline": True, "comment": "",
     }  # fmt: skip
     assert orjson.dumps(paused["load"].to_data()).startswith(
         b'{"by":"ann","since":"2026-11-24T12:00:00+00:00"'
     )
+
+
+def test_a_stage_whose_switch_changes_nothing_is_on() -> None:
+    bypass = SwitchDocument(pipeline="p", stage="load", mode="bypass")
+    documents = {b"k": TimedDocument(bypass, NOW, 7)}
+    assert [*switched_stages(documents, "p", ["load"], NOW)] == ["load"]
+    assert switched_stages(documents, "p", ["load"], NOW, {7}) == {}
+    hold = SwitchDocument(pipeline="p", stage="load", mode="hold")
+    held = {b"k": TimedDocument(hold, NOW, 7)}
+    assert [*active_pauses(held, "p", ["load"], NOW)] == ["load"]
+    assert active_pauses(held, "p", ["load"], NOW, {7}) == {}
 
 
 def test_an_incident_is_shown_without_the_address_of_a_webhook() -> None:
@@ -166,6 +182,7 @@ def test_keys_of_a_newer_monitor_are_passed_through() -> None:
         "trouble_code": None,
         "unread": 0,
         "stages": [],
+        "throttled": [],
         "at": 1.5,
         "new": {"a": 1},
     }
@@ -245,7 +262,14 @@ def test_a_status_has_what_is_wrong_with_the_ledger_beside_its_figures() -> None
         "entries": True, "members": 0, "behind": 7,
         "problem": {"code": "ledger_stopped", "fields": {"behind": 7}},
     }  # fmt: skip
-    assert data["waiting"]["load"] == {"count": 2, "since": NOW, "more": False, "held": ()}
+    assert data["waiting"]["load"] == {
+        "count": 2,
+        "since": NOW,
+        "more": False,
+        "held": (),
+        "due": None,
+        "for_person": 0,
+    }
     assert data["dead"]["load"] == {"count": 3, "more": False}
     lines = [*status_lines(status, "no monitor", plain_command_line)]
     assert lines[:2] == ["Kafka at kafka:1", "p, nothing published yet"]

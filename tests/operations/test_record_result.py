@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farandole.cli.rendering.trace_view import trace_lines
+from farandole.events.root_record import SCHEDULE_SOURCE
+from farandole.events.schedule_origin import origin_headers
 from farandole.operations.events.record_result import RecordReader, json_line
 from farandole.operations.events.trace import TracedRecord, TraceResult
 from tests.events.made import Made, records
@@ -56,3 +60,14 @@ def test_any_record_can_be_shown(record: Made) -> None:
 @pytest.mark.parametrize("timestamp", [-1, 0, 1_700_000_000_000_000, 253_402_300_799_001])
 def test_a_record_without_a_usable_time_has_none(timestamp: int) -> None:
     assert READER.read(Made(b"{}", topic="p.in", timestamp=timestamp)).to_data()["time"] is None
+
+
+def test_a_root_of_a_schedule_says_so() -> None:
+    planned = datetime(2026, 11, 30, 2, 30, tzinfo=UTC)
+    headers = [("ce_source", SCHEDULE_SOURCE.encode()), *origin_headers("nightly", planned)]
+    shown = READER.read(Made(b"{}", topic="p.in", headers=headers))
+    data = shown.to_data()
+    assert (data["schedule"], data["planned"]) == ("nightly", "2026-11-30T02:30:00Z")
+    traced = TracedRecord(result=shown, event_type="in", stage=None)
+    lines = trace_lines(TraceResult(causes=[], event=traced, effects=[], dead=[], reasons=[]))
+    assert "(schedule nightly, 2026-11-30 02:30:00)" in lines[1]

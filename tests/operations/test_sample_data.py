@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Literal
+from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, HttpUrl, TypeAdapter
 
 from farandole.operations.events.sample_data import build_sample
-from stages.order_lines.schemas import Chunk, EnrichedLine, FeedRequested
+from stages.order_lines.schemas import Chunk, EnrichedLine, FeedRequested, ReportRequested
 
 
 class Nested(BaseModel):
@@ -19,9 +21,13 @@ class Nested(BaseModel):
     name: str
     note: str | None = None
     several: list[str] = Field(min_length=2)
+    at: datetime
+    day: date
+    id: UUID
+    site: HttpUrl
 
 
-@pytest.mark.parametrize("schema", [FeedRequested, Chunk, EnrichedLine, Nested])
+@pytest.mark.parametrize("schema", [FeedRequested, ReportRequested, Chunk, EnrichedLine, Nested])
 def test_a_sample_fits_its_schema(schema: type[BaseModel]) -> None:
     adapter = TypeAdapter(schema)
     adapter.validate_python(build_sample(adapter.json_schema()))

@@ -201,6 +201,15 @@ def test_what_retention_has_deleted_is_unverifiable(
     assert result.exit_code == 2, result.output
     assert "asked>take: retention has taken asked of that time" in result.stdout
 
+    async def emptied() -> None:
+        for number in range(version.ledger):
+            await forgotten(settings, settings.names.ledger_topic, -1, number)
+
+    asyncio.run(emptied())
+    result = call("audit", env=environment(settings))
+    assert result.exit_code == 2, result.output
+    assert "taken>make: retention has taken entries of that time" in result.stdout
+
 
 def test_retention_excuses_no_difference_in_later_records() -> None:
     gone = RetentionLoss({"a": 100}, books=200)

@@ -206,12 +206,12 @@ def test_a_trace_tells_what_retention_has_deleted(
     assert "is gone: retention has taken everything before 1" in notes[0]
 
 
-async def forgotten(settings: Settings, topic: str, before: int) -> None:
-    """Take what stands in partition 0 before an offset, as retention does."""
+async def forgotten(settings: Settings, topic: str, before: int, partition: int = 0) -> None:
+    """Take what stands in a partition before an offset, as retention does; -1: all of it."""
     from aiokafka import TopicPartition
     from aiokafka.admin import RecordsToDelete
 
     from farandole.broker.kafka_clients import make_admin_client, open_client
 
     async with open_client(make_admin_client(settings), settings) as client:
-        await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before)})
+        await client.delete_records({TopicPartition(topic, partition): RecordsToDelete(before)})

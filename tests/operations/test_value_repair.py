@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from farandole.operations.dead_letters.replay_builder import Replay
 from farandole.operations.dead_letters.value_repair import (
     UnfitValueError,
     patch_amender,
+    validate_value,
 )
 from tests.notifier.letters import START
 
@@ -166,3 +168,44 @@ def test_a_patch_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("{,}")
     with pytest.raises(click.UsageError, match=r"is no JSON: .* line 1 column 2"):
         read_patch_file(tmp_path / "bad")
+
+
+NAMED: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "who": {"type": "string", "personal": True, "maxLength": 3},
+        "quantity": {"type": "integer"},
+    },
+    "required": ["quantity"],
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (b'{"quantity": 1, "who": "ann@example"}', "who: ••• does not fit its maxLength 3"),
+        (b'{"quantity": 1, "who": {"mail": "ann@example"}}', "who: ••• does not fit its type"),
+        (b'["ann@example"]', "data: ••• does not fit its type object"),
+        (b'{"who": "ann"}', "data: 'quantity' is a required property"),
+        (b'{"quantity": "many", "who": "ann"}', "quantity: 'many' is not of type 'integer'"),
+    ],
+)
+def test_a_refusal_says_nothing_personal(value: bytes, why: str) -> None:
+    letter = replay(b'{"quantity": 1}', schema=NAMED)
+    keyless = letter._replace(version=without_key(letter.version))
+    with pytest.raises(UnfitValueError, match=re.escape(why)):
+        validate_value(keyless, value)
+
+
+def without_key(version: Version) -> Version:
+    asked = version.events["asked"].model_copy(update={"key": None})
+    return version.model_copy(update={"events": {"asked": asked}})
+
+
+def test_an_event_in_structured_mode_is_not_edited() -> None:
+    cloud = ("content-type", b"application/cloudevents+json")
+    value = b'{"specversion":"1.0","id":"1","source":"s","type":"asked","data":{"who":"ann"}}'
+    letter = replay(value, cloud, schema=NAMED)
+    keyless = letter._replace(version=without_key(letter.version))
+    with pytest.raises(UnfitValueError, match="structured mode"):
+        validate_value(keyless, b'{"quantity": 1}')

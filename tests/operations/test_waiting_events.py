@@ -20,13 +20,17 @@ from farandole.broker.settings import Settings
 from farandole.broker.topic_spec import TopicSpec
 from farandole.cli.rendering.status_view import waiting_lines
 from farandole.events import retry_record
+from farandole.events.next_step import plain_command_line
 from farandole.events.number_ranges import format_ranges
 from farandole.events.record import OutgoingRecord
 from farandole.events.retry_record import PARKED_PREFIX, REPLAY_PREFIX, ParkedEvent
+from farandole.lanes.simulated_kafka import SimulatedRecord
 from farandole.operations.status import waiting_events as module
 from farandole.operations.status.waiting_events import (
     OpenBreakerLane,
     WaitingEvents,
+    WaitingRow,
+    classify_row,
     count_waiting_events,
 )
 from farandole.worker.breaker_alerts import BREAKER_ROW_KEY
@@ -53,7 +57,7 @@ async def write(settings: Settings, lane: int, *rows: OutgoingRecord, at: dateti
     """In transactions, as a lane does: their markers take offsets too."""
     topic, writing = settings.names.retry_topic("p", "load"), f"{settings.names.prefix}lane"
     async with ClusterAdmin.open(settings) as admin:
-        if topic not in await admin.topics():
+        if topic not in await admin.all_topics():
             await admin.create_topics({topic: TopicSpec(LANES, {"cleanup.policy": "compact"})})
     async with open_client(make_producer(settings, transactional_id=writing), settings) as client:
         for first in range(0, len(rows), 50):
@@ -169,9 +173,12 @@ def test_status_shows_waiting_events_and_open_breakers(call: Call, settings: Set
     why = "OperationalError: no route"
     assert document["load"] == {
         "count": 2, "since": since, "more": False,
-        "held": [{"lane": 1, "since": since, "why": why}],
+        "held": [{"lane": 1, "since": since, "why": why}], "due": None, "for_person": 0,
     }  # fmt: skip
-    assert document["plan"] == {"count": 0, "since": None, "more": False, "held": []}
+    nothing: dict[str, Any] = {
+        "count": 0, "since": None, "more": False, "held": [], "due": None, "for_person": 0,
+    }  # fmt: skip
+    assert document["plan"] == nothing
     text = call("status", env=env).stdout
     at = "2024-11-27 12:03:11 UTC"
     assert f"load: 2 events wait to be tried again, the oldest since {at}\n" in text
@@ -185,9 +192,20 @@ def test_breakers_that_are_open_for_the_same_reason_are_one_line() -> None:
     found = WaitingEvents(
         held=(*(held(n, f"E: port {n}") for n in (1, 2, 3, 5)), held(4, "E: full"))
     )
-    assert waiting_lines("load", found) == [
+    assert waiting_lines("load", found, plain_command_line) == [
         "load holds its input in lanes 1-3, 5, since 2024-11-27 12:01:11 UTC: E: port 1",
         "load holds its input in lane 4, since 2024-11-27 12:04:11 UTC: E: full",
+    ]
+
+
+def test_rows_that_wait_for_a_person_are_counted_with_the_command_that_shows_them() -> None:
+    row = parked(1, checks="price")
+    record = SimulatedRecord("p.load.retry", 0, 0, row.value, row.key)
+    assert classify_row(record, SINCE) == WaitingRow(SINCE, None, for_person=True)
+    found = WaitingEvents(3, SINCE, for_person=2)
+    assert waiting_lines("load", found, plain_command_line) == [
+        "load: 3 events wait to be tried again, the oldest since 2024-11-27 12:03:11 UTC",
+        "load: 2 rows wait until a person decides: farandole parked load",
     ]
 
 

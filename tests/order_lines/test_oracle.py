@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from farandole.demo.errors import OracleError
@@ -16,11 +17,19 @@ from farandole.demo.oracle import (
     figure_differences,
     loaded_figures,
 )
+from farandole.events.check_spec import CheckSpec
+from farandole.events.kafka_names import KafkaNames
+from farandole.quality.checks.row_rules import compile_row_rules
+from farandole.router.topology_derivation import derive_topology
+from farandole.router.topology_file_check import check_topology_file
+from farandole.stages.cel_expression import compile_row_condition
 from farandole.stages.contract import Reject
 from stages.order_lines.price import price
 from stages.order_lines.schemas import EnrichedLine, Line, PricedLine
 from stages.order_lines.validate import validate
 from tests.order_lines.chain import WEEKS, Run, load_all, run
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +192,29 @@ def test_where_no_till_forgot_anything_mending_changes_nothing() -> None:
 def test_a_table_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(OracleError, match=r"the loaded table cannot be read: .*order_lines"):
         loaded_figures(f"sqlite:///{tmp_path}/none.db", WEEKS)
+
+
+def test_the_checks_of_the_shipped_file_find_what_duckdb_counts(
+    produced: Run, wanted: Figures
+) -> None:
+    """The rules as lanes count them, over the rows as they are in Kafka."""
+    checks = _shipped_checks()
+    rules = compile_row_rules(checks, compile_row_condition)
+    rows = [orjson.loads(line.model_dump_json()) for line in produced.priced]
+    found = {rule.name: sum(map(rule.is_broken_by, rows)) for rule in rules}
+    assert {"lines": len(rows), **found} == wanted.odd
+    assert all(found.values())
+
+
+def test_all_odd_lines_of_the_demo_are_known() -> None:
+    """Its default weeks, as README.md and docs/quality.md have them."""
+    assert expected_figures(range(2, 11)).odd == {
+        "lines": 256_988, "pieces": 2_122, "sold": 822, "catalogue": 441
+    }  # fmt: skip
+
+
+def _shipped_checks() -> Mapping[str, CheckSpec]:
+    names = KafkaNames()
+    checked = check_topology_file(ROOT / "topology.yaml", names)
+    assert checked.topology is not None
+    return derive_topology(checked.topology, checked.signatures, names).events["line.priced"].checks

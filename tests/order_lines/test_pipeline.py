@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+import structlog.testing
 
 from farandole.testing import Pipeline
 from stages.order_lines.order_lines_table import database, order_lines
@@ -61,6 +62,18 @@ def test_coupons_that_are_worth_more_than_the_goods_are_flagged(shipped: Pipelin
     shipped.run()
     assert [e.data["excess_cents"] for e in shipped.emitted("coupon.exceeded")] == [30]
     assert [d.event.data["product_id"] for d in shipped.dropped("flag_coupon")] == [2]
+
+
+def test_a_report_says_what_is_loaded(shipped: Pipeline) -> None:
+    send(shipped, product_id=1, sales_cents=100, coupon_cents=30)
+    send(shipped, product_id=2, sales_cents=50)
+    shipped.run()
+    shipped.send("report.requested", {"at": "2026-11-30T02:30:00+01:00", "run": "r7abc"})
+    with structlog.testing.capture_logs() as logs:
+        assert shipped.run().status == "completed"
+    (said,) = [log for log in logs if log["event"] == "order_lines.report"]
+    assert (said["lines"], said["weeks"], said["paid_cents"]) == (2, 1, 120)
+    assert (said["at"], said["after"]) == ("2026-11-30T02:30:00+01:00", "r7abc")
 
 
 def test_each_line_of_an_outage_is_loaded_or_a_dead_letter(shipped: Pipeline, table: str) -> None:

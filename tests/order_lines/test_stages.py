@@ -21,6 +21,7 @@ from stages.order_lines.ingest import ingest
 from stages.order_lines.load import load
 from stages.order_lines.plan import ROWS_AT_MOST, plan
 from stages.order_lines.price import price
+from stages.order_lines.report import report
 from stages.order_lines.schemas import Chunk, CouponExceeded, FeedRequested, PricedLine
 from stages.order_lines.validate import validate
 from tests.order_lines.made import enriched, line
@@ -31,7 +32,7 @@ cents = st.integers(0, 100_000)
 def test_every_stage_can_be_bound_by_its_annotations() -> None:
     kinds = {
         stage.__name__: function_signature.read_signature(stage).kind
-        for stage in (plan, ingest, validate, enrich, price, flag_coupon, load)
+        for stage in (plan, ingest, validate, enrich, price, flag_coupon, load, report)
     }
     assert kinds == {
         "plan": "generator",
@@ -41,6 +42,7 @@ def test_every_stage_can_be_bound_by_its_annotations() -> None:
         "price": "plain",
         "flag_coupon": "plain",
         "load": "plain",
+        "report": "plain",
     }
     assert function_signature.read_signature(load).takes_batch
     assert function_signature.read_signature(flag_coupon).output_schemas == (CouponExceeded,)

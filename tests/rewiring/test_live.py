@@ -29,14 +29,18 @@ from farandole.catalog.published_versions import follow_versions, read_versions
 from farandole.events.key_partitioner import partition_for_key
 from farandole.events.record import Record
 from farandole.events.topology_version import Version
+from farandole.lanes.lane_work import BatchResult
 from farandole.router.topology_derivation import DerivedTopology, derive_topology
 from farandole.router.topology_file_check import check_topology_file
+from farandole.router.topology_store import read_topology
 from farandole.router.version_publisher import publish_version
 from farandole.services import restart_policy
+from farandole.services.router_service import create_state_topics
 from farandole.services.supervisor import Supervisor
 from farandole.services.worker_services import settings_environment, worker_services
-from farandole.worker.control_state import follow_control_state
+from farandole.worker.control_follower import follow_control_state
 from farandole.worker.heartbeat import Heartbeat
+from farandole.worker.lane_processor import LaneProcessor
 from farandole.worker.stage_host import StageHost
 from tests.books.clean import assert_clean, books_read
 from tests.ledger.test_bookkeeper_live import bookkeeper
@@ -54,13 +58,17 @@ async def edit(settings: Settings, folder: Path, stages: Stages, partitions: int
 
 
 async def put(settings: Settings, folder: Path, written: str) -> Version:
+    derived = described(settings, folder, written)
+    return (await publish_version(settings, derived, "a test")).version
+
+
+def described(settings: Settings, folder: Path, written: str) -> DerivedTopology:
     file = folder / "topology.yaml"
     file.write_text(written)
     checked = check_topology_file(file, settings.names)
     assert checked.is_fit, checked.findings
     assert checked.topology
-    derived = derive_topology(checked.topology, checked.signatures, settings.names)
-    return (await publish_version(settings, derived, "a test")).version
+    return derive_topology(checked.topology, checked.signatures, settings.names)
 
 
 @asynccontextmanager
@@ -134,7 +142,7 @@ async def behind(settings: Settings, pipeline: str = "rewired") -> dict[str, int
     names = settings.names
     found = {}
     async with ClusterAdmin.open(settings) as admin:
-        widths = await admin.topics()
+        widths = await admin.all_topics()
         # From the roots on: what one stage emits while it is asked is seen at the next.
         for _ in range(2):
             for name, stage in stages.items():
@@ -342,6 +350,38 @@ async def test_other_alerts_disturb_no_lane(settings: Settings, folder: Path) ->
     assert not {event for event in seen if event.startswith(("lane.", "group."))}
 
 
+async def test_lanes_of_older_versions_keep_their_state_as_soon_as_there_is_a_topic_for_it(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version is as an earlier release has published it; the router of this one starts while
+    the lanes are at work. Applying the same file again publishes nothing."""
+
+    def on_idle(self: LaneProcessor) -> BatchResult | None:
+        self.state.put(b"test/idle", b"yes")
+        return idle(self)
+
+    idle = LaneProcessor.on_idle
+    monkeypatch.setattr(LaneProcessor, "on_idle", on_idle)
+    monkeypatch.setattr("farandole.worker.stage_host._STATE_TOPIC_SECONDS", 0.5)
+    plain = described(settings, folder, text(PLAIN, 3))
+    stages = {n: s.model_copy(update={"state": None}) for n, s in plain.stages.items()}
+    topics = [settings.names.state_topic("rewired", stage) for stage in stages]
+    older = {t: spec for t, spec in plain.topics.items() if t not in topics}
+    await publish_version(settings, replace(plain, stages=stages, topics=older), "an older one")
+    async with hosted(settings) as host:
+        await until(lambda: _lanes(host) == 9, "the lanes are not born")
+        await create_state_topics(settings, await read_topology(settings))
+        async with asyncio.timeout(120):
+            for topic in topics:
+                while len({r.partition for r in await read_all(settings, topic)}) < 3:
+                    await asyncio.sleep(0.2)
+    assert not (await publish_version(settings, plain, "the next one")).changed
+
+
+async def read_all(settings: Settings, topic: str) -> list[Record]:
+    return [record async for records in scan(settings, [topic]) for record in records]
+
+
 @asynccontextmanager
 async def hosted(settings: Settings) -> AsyncIterator[StageHost]:
     """All stages, in this process."""
@@ -393,19 +433,27 @@ async def test_a_function_with_another_schema_is_worked_by_a_new_process(
     first = await fresh(settings, file)
     async with at_work(settings, tmp_path, processes=1) as supervisor:
         before = supervisor.pids()
-        function.write_text(own.replace("{more}", "colour: str = 'red'"))
-        version = await fresh(settings, file)
-        assert version.version == 2
         async with feeding(settings, first.events[ROOTS].topic, ROOT_PARTITIONS):
-            async for records in scan(settings, [version.events["given"].topic], follow=True):
-                said = [(r, orjson.loads(r.value or b"")) for r in records]
-                if any("colour" in data for _, data in said):
-                    break
+            # A process that has not imported the function yet would import the new one.
+            await seen(settings, first, lambda data: "n" in data)
+            function.write_text(own.replace("{more}", "colour: str = 'red'"))
+            version = await fresh(settings, file)
+            assert version.version == 2
+            await seen(settings, version, lambda data: "colour" in data)
         assert supervisor.pids() != before
     async for records in scan(settings, [version.events["given"].topic]):
         for record in records:
             of = dict(record.headers)["ce_topologyversion"].decode()
             assert of == "rewired@1" or "colour" in orjson.loads(record.value or b"")
+
+
+async def seen(
+    settings: Settings, version: Version, wanted: Callable[[dict[str, object]], bool]
+) -> None:
+    """Wait for an event `given` with such data."""
+    async for records in scan(settings, [version.events["given"].topic], follow=True):
+        if any(wanted(orjson.loads(record.value or b"")) for record in records):
+            return
 
 
 async def fresh(settings: Settings, file: Path) -> Version:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from farandole.events.outcome import Outcome
+from farandole.events.switch_document import Mode
 from tests.rewiring.edits import PLAIN, Stages
 from tests.rewiring.world import World
 from tests.seeds import seeds
@@ -36,7 +39,7 @@ widths = st.dictionaries(st.sampled_from(EVENTS[1:]), st.integers(1, 3), max_siz
 
 
 class Rewiring(RuleBasedStateMachine):
-    """Random legal edits, while roots come in and workers die."""
+    """Random legal edits and switches, while roots come in and workers die."""
 
     @initialize(die=st.randoms(use_true_random=False), first=topologies())
     def begin(self, die: random.Random, first: Stages) -> None:
@@ -74,6 +77,14 @@ class Rewiring(RuleBasedStateMachine):
     def settle(self) -> None:
         self.world.settle()
 
+    @rule(mode=st.sampled_from(["on", "hold", "bypass"]), stage=st.sampled_from(NAMES))
+    def switch(self, mode: Mode, stage: str) -> None:
+        self.world.switch(mode, stage)
+
+    @rule(mode=st.sampled_from(["on", "hold"]))
+    def switch_everything(self, mode: Mode) -> None:
+        self.world.switch(mode)
+
     @rule()
     def rebalance(self) -> None:
         self.world.rebalance()
@@ -99,9 +110,9 @@ TestMoreRewiring = pytest.mark.soak(MoreRewiring.TestCase)
 TestMoreRewiring.settings = settings(FEW_EXAMPLES, max_examples=60)
 
 
-def ran(seed: int, *, without: str = "", operator: float = 0.0) -> list[str]:
+def ran(seed: int, *, without: str = "", operator: float = 0.0, switches: float = 0.0) -> World:
     """Edits between the same few topologies, at random moments. `operator` is the share of moments
-    at which somebody changes a topic."""
+    at which somebody changes a topic, `switches` that at which somebody switches a stage."""
     die = random.Random(seed)
     world = World(die, without)
     world.edit(PLAIN, {})
@@ -115,9 +126,22 @@ def ran(seed: int, *, without: str = "", operator: float = 0.0) -> list[str]:
                 world.give()
             if die.random() < operator:
                 die.choice([world.widen, world.delete, world.settle, world.settle])()
+            if switches and die.random() < switches:
+                modes: Sequence[Mode] = ("on", "on", "bypass", "hold")
+                world.switch(die.choice(modes), die.choice(("take", "make", "give", "also")))
         if die.random() < 0.3:
             world.kill()
-    return world.calm()
+    return world
+
+
+@seeds(80, kept=16)
+def test_edits_and_switches_lose_and_double_nothing(seeds: range) -> None:
+    both = 0
+    for seed in seeds:
+        world = ran(seed, switches=0.05)
+        assert world.calm() == [], (seed, world.history)
+        both += bool(world.outcomes[Outcome.BYPASSED] and world.outcomes[Outcome.HANDLED])
+    assert both > len(seeds) / 3
 
 
 FEW: tuple[Stages, ...] = (
@@ -131,14 +155,14 @@ FEW: tuple[Stages, ...] = (
 @seeds(80, kept=24)
 def test_hundreds_of_edits_lose_and_double_nothing(seeds: range) -> None:
     for seed in seeds:
-        assert ran(seed) == [], seed
+        assert ran(seed).calm() == [], seed
 
 
 @seeds(160, kept=32)
 def test_topics_that_others_change_cost_only_what_was_in_them(seeds: range) -> None:
     """Widened, deleted, created again, in the middle of work and of publications."""
     for seed in seeds:
-        assert ran(seed, operator=0.01) == [], seed
+        assert ran(seed, operator=0.01).calm() == [], seed
 
 
 @pytest.mark.parametrize(
@@ -163,6 +187,6 @@ def test_what_a_pipeline_cannot_do_without(without: str, operator: float) -> Non
 
 def _fails(seed: int, without: str, operator: float) -> bool:
     try:
-        return bool(ran(seed, without=without, operator=operator))
+        return bool(ran(seed, without=without, operator=operator).calm())
     except AssertionError:  # it never comes to rest
         return True

@@ -1,5 +1,5 @@
-"""What can happen to a pipeline that is rewired while its workers die and others change its topics,
-in every order?
+"""What can happen to a pipeline that is rewired and switched while its workers die and others
+change its topics, in every order?
 
 The lanes, the handling and the wiring are the real ones; Kafka is
 `farandole.lanes.simulated_kafka`, and the router follows the steps of
@@ -8,6 +8,7 @@ The lanes, the handling and the wiring are the real ones; Kafka is
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +23,9 @@ from farandole.broker.topic_creation import check_partition_counts
 from farandole.broker.topic_spec import TopicSpec
 from farandole.catalog.active_stages import active_stages
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.outcome import Outcome
 from farandole.events.record import OutgoingRecord, Partition, Record
+from farandole.events.switch_document import Mode, SwitchDocument
 from farandole.events.topology_version import VERSION_FORMAT, EventSpec, StageSpec, Version
 from farandole.lanes.known_topics import KnownTopic
 from farandole.lanes.lane_port import (
@@ -48,10 +51,14 @@ from farandole.router.topic_lives import (
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.stages.function_signature import read_signature as read_signature
+from farandole.testing.memory_controls import MemoryControls
+from farandole.worker.control_state import ControlState
+from farandole.worker.counters import Counters
 from farandole.worker.invoker import Invoker
 from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs
+from farandole.worker.stage_controls import StageControls
 from farandole.worker.stage_host import known_topics
 from tests.rewiring.accounts import Ended, faults
 from tests.rewiring.edits import Stages
@@ -84,6 +91,17 @@ class Worker:
     known: Mapping[str, KnownTopic] = field(default_factory=dict)
     lock: SimulatedLock = field(default_factory=SimulatedLock)
     lanes: list[Lane] = field(default_factory=list)
+    controls: MemoryControls = field(default_factory=lambda: MemoryControls(_no_time_passes))
+    """What it has read of the control topic."""
+
+    def follow(self, controls: MemoryControls) -> None:
+        """Read the control topic to its end."""
+        self.controls.rows, self.controls.offsets = controls.rows, {**controls.offsets}
+        self.controls.written_at = {**controls.written_at}
+
+    def controls_of(self, stage: str) -> StageControls:
+        state = ControlState(self.controls, PIPELINE, lambda: WHEN, lambda: self.versions)
+        return state.of_stage(stage)
 
 
 class Deleted(NamedTuple):
@@ -112,6 +130,10 @@ class World:
     given: int = 0
     history: list[str] = field(default_factory=list)
     deleted: list[Deleted] = field(default_factory=list)
+    controls: MemoryControls = field(default_factory=lambda: MemoryControls(_no_time_passes))
+    """The control topic; empty until somebody switches something."""
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    """What lanes have counted, without what workers that died then did not hear."""
     _assigned: dict[str, Mapping[str, int]] = field(default_factory=dict)
     """By stage, the partitions of its topics for which its lanes were given out."""
     _read: tuple[int, Versions] = (0, {})
@@ -143,6 +165,11 @@ class World:
         widths = {n: max(e.partitions, found.get(e.topic, 0)) for n, e in newest.events.items()}
         stages = {n: (s.subscribes[0], s.emits[0]) for n, s in newest.stages.items()}
         self.edit(stages, widths)
+
+    def switch(self, mode: Mode, stage: str = "") -> None:
+        """Write a document, also about a stage that no version has. Each worker reads it later."""
+        self.history.append(f"{stage or 'everything'} is switched to {mode}")
+        self.controls.write(SwitchDocument(pipeline=PIPELINE, stage=stage, mode=mode))
 
     def widen(self) -> None:
         """An operator adds a partition to a topic."""
@@ -215,6 +242,8 @@ class World:
 
     def advance(self, steps: int) -> None:
         for _ in range(steps):
+            if self.controls.rows and self.die.random() < 0.1:
+                self.die.choice(self.workers).follow(self.controls)
             lanes = [(w, lane) for w in self.workers for lane in w.lanes]
             what = self.die.random()
             if self.routers and what < 0.2:
@@ -241,6 +270,7 @@ class World:
             lane.life.close()
         self.workers.remove(worker)
         fresh = Worker({})
+        fresh.follow(self.controls)
         self.workers.append(fresh)
         self.history.append("kill")
         for stage in {lane.stage for lane in worker.lanes}:
@@ -264,7 +294,11 @@ class World:
             self._rebalance(self.die.choice(stages))
 
     def calm(self) -> list[str]:
-        """No more disasters: all comes to rest, and the accounts are read."""
+        """No more disasters: all is let on and comes to rest, and the accounts are read."""
+        if self.controls.rows:
+            self.switch("on")
+            for worker in self.workers:
+                worker.follow(self.controls)
         for _ in range(4000):
             if not self.routers and self._unsettled():
                 self.settle()
@@ -430,6 +464,8 @@ class World:
         port = SimulatedPort(self.kafka, _group(stage), tid, inputs, self.generation)
         if self.without != "known topics":
             port.known_topics = lambda: worker.known
+        controls = worker.controls_of(stage)
+        port.is_paused = lambda: controls.mode().mode == "hold"
         signature = read_signature(passed_on)
 
         async def current() -> Versions:
@@ -452,12 +488,17 @@ class World:
             wiring,
             LaneTopics(f"{stage}.dead", "ledger"),
             0,
-            on_committed=_nothing,
+            on_committed=self._count,
+            controls=controls,
             monotonic=_no_time_passes,
         )
         life = lead(port, work, isolation=worker.lock, log=_nothing)
         life.send(None)
         worker.lanes.append(Lane(stage, port, life))
+
+    def _count(self, done: Counters) -> None:
+        self.outcomes.update(done.outcomes)
+        self.outcomes[Outcome.HANDLED] += done.consumed - sum(done.outcomes.values())
 
     def _advance(self, worker: Worker, lane: Lane, lost: BaseException | None = None) -> None:
         try:

@@ -236,3 +236,11 @@ def test_the_document_has_what_linters_of_asyncapi_ask_for(folder: Folder) -> No
     for operation in made["operations"].values():
         assert operation["description"].endswith(".")
         assert operation["tags"][0]["description"]
+
+
+def test_a_channel_names_the_schedules_that_publish_its_root(folder: Folder) -> None:
+    nightly = "{cron: '@daily', triggers: feed.requested, data: {weeks: [1]}}"
+    made = asyncapi_document(derived(folder, f"{GOOD}schedules: {{nightly: {nightly}}}\n"), NAMES)
+    channels = made["channels"]
+    assert channels["feed.requested"]["description"] == "Schedules that publish it: nightly."
+    assert "description" not in channels["line.ingested"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,13 +19,14 @@ from farandole.events.topology_version import Version
 from farandole.router import change_plan as planning
 from farandole.router import reason_text
 from farandole.router.change_plan import ChangePlan, ClusterSnapshot, make_plan
-from farandole.router.json_schema_compatibility import Misfit, MisfitCode
 from farandole.router.reason_text import change_lines, change_summary, plan_lines, render_reason
 from farandole.router.topic_resolution import resolve_topics
 from farandole.router.topology_change import Change, Drain, ReasonCode, UnreadEvents
 from farandole.router.topology_derivation import DerivedTopology
 from farandole.router.topology_diff import diff_topologies
 from farandole.router.version_compatibility import SchemaIncompatibility
+from farandole.stages import misfit_text
+from farandole.stages.json_schema_compatibility import Misfit, MisfitCode
 from tests.router.made import derived
 
 NAMES = KafkaNames()
@@ -61,6 +63,10 @@ def published(file: DerivedTopology, number: int = 7) -> Version:
         stages=dict(file.stages),
         alerts=file.alerts,
         expect=file.expect,
+        quality=file.quality,
+        flags=file.flags,
+        throttle=file.throttle,
+        limits=file.limits,
     )
 
 
@@ -177,6 +183,8 @@ def test_another_schema_of_an_event_names_its_fields() -> None:
 
 MAIL = FILE + "alerts: {email: ops@b.example}\n"
 EXPECT = FILE + "expect: {complete_within: 10m, fail_above: 1%}\n"
+THROTTLE = FILE + "throttle: 10/s\nlimits: {crm: 50/s}\n"
+FLAG = FILE + "flags: {vip: {type: bool, default: false}}\n"
 ROUTE = (
     "{stages: [validate, load], errors: TimeoutError, webhook: 'https://c.example/secret',"
     " email: [a@b.c, d@e.f]}"
@@ -214,7 +222,35 @@ PACE = "quiet: 1h, digests: 5m, fingerprints: 9, per_hour: 8"
         (FILE, EXPECT, "+ expect: complete_within none → 10m; fail_above none → 1%"),
         (EXPECT, FILE, "- expect: complete_within 10m → none; fail_above 1% → none"),
         (EXPECT, EXPECT.replace("1%", "0.5%"), "~ expect: fail_above 1% → 0.5%"),
+        (FILE, FILE + "quality: {sensitivity: low}\n", "+ quality: sensitivity normal → low"),
         (FILE, FILE.replace("  load: {", "  load: {age: 30s, "), "~ stage load: age none → 30s"),
+        (FILE, FILE + "throttle: 10/s\n", "+ throttle: 10/s"),
+        (FILE + "throttle: 10/s\n", FILE, "- throttle: was 10/s"),
+        (THROTTLE, THROTTLE.replace("10/s", "20/m"), "~ throttle: 10/s → 20/m"),
+        (FILE, FILE + "limits: {crm: 5/s}\n", "+ limit crm: 5/s"),
+        (THROTTLE, THROTTLE.replace("50/s", "0"), "~ limit crm: 50/s → 0"),
+        (
+            FILE,
+            FILE.replace("  load: {", "  load: {throttle: 7/s, "),
+            "~ stage load: throttle none → 7/s",
+        ),
+        (
+            FILE.replace("  load: {", "  load: {throttle: 7/s, "),
+            FILE.replace("  load: {", "  load: {throttle: {rate: 0, per_key: 3/m}, "),
+            "~ stage load: throttle 7/s → 0, per key 3/m",
+        ),
+        (FILE, FLAG, "+ flag vip: bool, by default false"),
+        (FLAG, FILE, "- flag vip: functions that read it get the default in their code"),
+        (
+            FLAG,
+            FLAG.replace("bool, default: false", 'text, default: "a"'),
+            '~ flag vip: type bool → text; default false → "a"',
+        ),
+        (
+            FLAG.replace("bool, default: false", "json, default: {a: 1}"),
+            FLAG.replace("bool, default: false", "json, default: {a: true}"),
+            '~ flag vip: default {"a":1} → {"a":true}',
+        ),
     ],
 )
 def test_other_alerts_or_expectations_alone_are_a_version_and_never_dangerous(
@@ -224,7 +260,9 @@ def test_other_alerts_or_expectations_alone_are_a_version_and_never_dangerous(
     assert [str(change) for change in found.changes] == [said]
     assert found.publishes
     assert found.dangers == ()
-    assert change_summary(found.changes) == said.partition(":")[0].replace("stage ", "")
+    assert change_summary(found.changes) == re.sub(
+        "(stage|flag|limit) ", "", said.partition(":")[0]
+    )
 
 
 def test_routes_in_another_order_are_a_change() -> None:
@@ -346,6 +384,34 @@ def test_a_schema_that_does_not_fit_what_is_unread_is_dangerous(
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("", "c: {rule: rows, min: 1}", 'check c added: rule "rows", min 1'),
+        ("c: {rule: schema}", "", "check c removed"),
+        (
+            "c: {rule: range, column: cents, min: 0}",
+            "c: {rule: range, column: cents, min: 1, severity: reject, description: why}",
+            'check c changed: min 0 → 1, severity "warn" → "reject", description',
+        ),
+        (
+            "c: {rule: fresh, within: 90s}",
+            "c: {rule: not-null, column: x, share: 99.5%}",
+            'check c changed: rule "fresh" → "not-null", within 90s → none, column none → "x",'
+            " share none → 99.5%",
+        ),
+    ],
+)
+def test_each_check_of_an_event_is_named(before: str, after: str, said: str) -> None:
+    def with_checks(checks: str) -> str:
+        return FILE.replace("{key: household}", f"{{key: household, checks: {{{checks}}}}}")
+
+    old, new = (derived(NAMES, with_checks(checks)) for checks in (before, after))
+    (change,) = diff_topologies(old, new)
+    assert (change.sign, change.name, change.said) == ("~", "line.validated", said)
+    assert change.danger is None
+
+
 def test_another_retention_is_a_change_of_the_topic_alone() -> None:
     longer = FILE.replace("{partitions: 1}", "{partitions: 1, retention: 9d}")
     found = planned(longer, facts())
@@ -401,7 +467,7 @@ def test_each_code_of_a_reason_has_words(code: str) -> None:
 
 @pytest.mark.parametrize("code", get_args(MisfitCode))
 def test_each_code_of_a_misfit_has_words(code: str) -> None:
-    assert code in reason_text._MISFIT_TEXTS
+    assert code in misfit_text.MISFIT_TEXTS
 
 
 def test_a_summary_is_short() -> None:

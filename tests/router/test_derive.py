@@ -70,7 +70,7 @@ def test_what_an_installation_knows_is_kept_in_compacted_topics(folder: Folder, 
 
 def test_nothing_else_is_created(folder: Folder) -> None:
     ours = [t for t in derived(folder).topics if not t.startswith("test.farandole.")]
-    assert len(ours) == 6
+    assert len(ours) == 8
 
 
 def test_a_retention_of_its_own_wins(folder: Folder) -> None:
@@ -172,11 +172,12 @@ def test_legal_files_derive_to_whole_versions(data: dict[str, Any]) -> None:
         assert event.topic == f"p.{event_type}"
         assert wired.topics[event.topic].partitions == event.partitions
         assert all(
-            wired.topics[f"p.{s}.retry"].partitions == event.partitions
+            wired.topics[f"p.{s}.{own}"].partitions == event.partitions
             for s, stage in wired.stages.items()
+            for own in ("retry", "state")
             if event_type in stage.subscribes
         )
-    ours = len(wired.events) + 2 * len(wired.stages)
+    ours = len(wired.events) + 3 * len(wired.stages)
     assert len(wired.topics) == ours + len(system_topics.system_topic_specs(KafkaNames()))
 
 
@@ -309,8 +310,13 @@ def test_an_age_of_all_stages_gives_way_to_that_of_one(folder: Folder) -> None:
     assert {name: stage.age for name, stage in stages.items()} == {"ingest": 60, "load": 30}
 
 
+SAID_ONCE = (
+    "expect: {complete_within: 10m}\nquality: {sensitivity: low}\ndefaults: {profile: true}\n"
+)
+
+
 def test_an_earlier_version_is_restored_with_its_alerts(folder: Folder) -> None:
-    file = derived(folder, GOOD + ROUTES + "expect: {complete_within: 10m}\n")
+    file = derived(folder, GOOD + ROUTES + SAID_ONCE)
     version = Version(
         pipeline=file.pipeline,
         version=1,
@@ -321,9 +327,11 @@ def test_an_earlier_version_is_restored_with_its_alerts(folder: Folder) -> None:
         stages=file.stages,
         alerts=file.alerts,
         expect=file.expect,
+        quality=file.quality,
     )
     found = derive_from_version(version, KafkaNames("test"))
-    assert (found.alerts, found.expect) == (file.alerts, file.expect)
+    assert (found.alerts, found.expect, found.quality) == (file.alerts, file.expect, file.quality)
+    assert found.quality.sensitivity == "low"
 
 
 @pytest.mark.parametrize("namespace", ["", "blue"])

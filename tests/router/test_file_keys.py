@@ -11,6 +11,7 @@ from farandole.events.file_keys import FileKey, StageField, file_keys, restartin
 from farandole.events.topology_version import (
     AlertPolicy,
     BreakerPolicy,
+    QualityPolicy,
     RetryPolicy,
     RunExpectation,
     StageSpec,
@@ -19,7 +20,7 @@ from farandole.router import file_model, file_problems
 from farandole.router.editor_schema import key_descriptions
 from farandole.router.file_model import DefaultsSection, RetrySection, StageSection, with_keys_of
 
-POLICIES = (RetryPolicy, BreakerPolicy, AlertPolicy, RunExpectation)
+POLICIES = (RetryPolicy, BreakerPolicy, AlertPolicy, RunExpectation, QualityPolicy)
 
 
 class QuotaSpec(StageSpec):
@@ -76,7 +77,10 @@ def test_a_default_in_the_file_is_the_published_default() -> None:
     [
         (("stages", "load", "subscribes", "line.read"), ["when"]),
         (("stages", "load", "subscribes", 0, "line.read"), ["when"]),
-        (("events", "line.read"), ["partitions", "key", "retention", "schema"]),
+        (
+            ("events", "line.read"),
+            ["partitions", "key", "retention", "schema", "profile", "checks"],
+        ),
         (("alerts", "routes", 0), ["email", "webhook", "stages", "errors"]),
         (("defaults", "retry"), list(RetrySection.model_fields)),
         (("stages", "load", "retry"), list(RetrySection.model_fields)),

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from farandole.broker.broker_errors import AccessDeniedError, UnreachableError
 from farandole.broker.settings import Settings
-from farandole.events.topology_version import RouterReport
+from farandole.events.topology_version import RouterReport, Version
+from farandole.router.change_plan import ChangePlan
 from farandole.router.cluster_snapshot import plan_changes
 from farandole.router.file_watcher import follow_files
 from farandole.router.guarded_apply import apply_plan
@@ -42,6 +43,8 @@ class World:
     """The name of a file that Kafka refuses."""
     file: str = ""
     author: str = "the router"
+    recorded: list[tuple[str, str]] = field(default_factory=list)
+    """Each file that was applied, and the version in force since."""
     rested: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -62,6 +65,11 @@ class World:
 
     async def prepare_next_check(self) -> None:
         self.rested.set()
+
+    async def record_applied(
+        self, settings: Settings, file: Path, plan: ChangePlan, version: Version
+    ) -> None:
+        self.recorded.append((file.name, version.name))
 
     def allow_command(self, file: Path, dangers: Sequence[str]) -> str:
         return f"farandole apply {' '.join(f'--allow {d}' for d in dangers)}"
@@ -106,6 +114,7 @@ async def test_each_save_is_a_version(settings: Settings, folder: Folder) -> Non
             world.author
         ] * 2
         assert named(logs, "route.applied")[1]["changes"] == "~ load"
+        assert [version for _, version in world.recorded] == ["order-lines@1", "order-lines@2"]
         assert await reported(settings) is None
 
 

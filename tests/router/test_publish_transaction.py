@@ -72,7 +72,7 @@ async def test_a_version_is_read_back_behind_a_record_that_cannot_be_decoded(
 async def held(settings: Settings, topics: list[str]) -> bool:
     """Return True if readers cannot get to the end of one of the partitions."""
     async with ClusterAdmin.open(settings) as admin:
-        counts = await admin.topics()
+        counts = await admin.all_topics()
         tps = [TopicPartition(t, index) for t in topics for index in range(counts[t])]
         return await admin.end_offsets(tps) != await admin.end_offsets(tps, stable=True)
 

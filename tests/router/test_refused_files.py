@@ -9,6 +9,8 @@ from pathlib import Path
 
 from farandole.broker.broker_errors import UnreachableError
 from farandole.broker.settings import Settings
+from farandole.events.topology_version import Version
+from farandole.router.change_plan import ChangePlan
 from farandole.router.file_watcher import follow_files
 from farandole.router.isolated_check import CheckVerdict
 from farandole.router.lint_finding import Finding
@@ -32,6 +34,11 @@ class RefusingEnvironment:
         return CheckVerdict((Finding(str(file), 1, 1, "No module named 'eventz'", "mend it"),))
 
     async def prepare_next_check(self) -> None:
+        pass
+
+    async def record_applied(
+        self, settings: Settings, file: Path, plan: ChangePlan, version: Version
+    ) -> None:
         pass
 
     def allow_command(self, file: Path, dangers: Sequence[str]) -> str:

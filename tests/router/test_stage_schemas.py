@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict  # pydantic wants this one before Python 3.12
 
 from farandole.router import stage_schemas
-from farandole.router.reason_text import render_misfit
+from farandole.stages.misfit_text import render_misfit
 
 
 class Line(BaseModel):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from farandole.broker.broker_errors import AccessDeniedError
 from farandole.broker.cluster_admin import ClusterAdmin
 from farandole.broker.settings import Settings
+from farandole.broker.topic_ids import FoundTopic
 from farandole.events.kafka_names import KafkaNames
 from farandole.router.topic_owners import neighbour, require_own_topics
 from farandole.router.topology_store import NotAppliedError, published_versions_of
@@ -41,10 +42,13 @@ class RestrictedAdmin:
     """Describes nothing outside of the namespace `blue`, as Kafka does for a user with its rules
     alone."""
 
-    async def topics(self, expected: Iterable[str] = ()) -> dict[str, int]:
-        hidden = [name for name in expected if not name.startswith("blue.")]
+    async def topics(self, names: Iterable[str]) -> dict[str, int]:
+        hidden = [name for name in names if not name.startswith("blue.")]
         if hidden:
             raise AccessDeniedError(f"Kafka denies us Describe on the topic {hidden[0]}")
+        return {}
+
+    async def find_topics(self, _: Iterable[str]) -> dict[str, FoundTopic]:
         return {}
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 from farandole.events.kafka_names import KafkaNames
+from farandole.events.schedule_spec import DependencySpec, ScheduleSpec
 from farandole.events.topology_version import StageSpec
 from farandole.router import file_model, topology_graph, yaml_source
 from farandole.router.topology_derivation import DerivedTopology, derive_topology
@@ -134,3 +136,33 @@ def test_a_stage_and_an_event_may_share_a_name() -> None:
         "p", {"line.ingested": wired().events["line.ingested"]}, {"e0": stage}, {}
     )
     assert "    e0 -> s0;" in topology_graph.draw_dot(made)
+
+
+def scheduled() -> DerivedTopology:
+    """The same, with two schedules, of which one waits for something."""
+    after = (DependencySpec(pipeline="till"), DependencySpec(file="in/*.csv"))
+    return replace(
+        wired(),
+        schedules={
+            "nightly": ScheduleSpec(triggers="feed.requested", cron="@daily"),
+            "late": ScheduleSpec(triggers="feed.requested", after=after),
+        },
+    )
+
+
+def test_a_root_names_the_schedules_that_trigger_it() -> None:
+    assert "feed.requested (1 partition, triggered by nightly, late)" in topology_graph.draw_tree(
+        scheduled()
+    )
+    assert '    t1{{"late"}} -.-> e0' in topology_graph.draw_mermaid(scheduled())
+    assert "    t0 -> e0 [style=dashed];" in topology_graph.draw_dot(scheduled())
+
+
+def test_the_data_say_what_a_schedule_triggers_and_waits_for() -> None:
+    assert topology_graph.graph_data(scheduled())["schedules"] == {
+        "nightly": {"triggers": "feed.requested", "after": []},
+        "late": {
+            "triggers": "feed.requested",
+            "after": [{"pipeline": "till", "event": None}, {"file": "in/*.csv"}],
+        },
+    }

@@ -47,7 +47,7 @@ async def committed(settings: Settings, stage: str, event_type: str) -> list[int
         pass
     topic = settings.names.event_topic("p", event_type)
     async with ClusterAdmin.open(settings) as admin:
-        count = (await admin.topics())[topic]
+        count = (await admin.all_topics())[topic]
         tps = [TopicPartition(topic, index) for index in range(count)]
         found = await admin.committed_offsets(settings.names.stage_group("p", stage), tps)
     return [None if (at := found[tp]) is None else at.offset for tp in tps]
@@ -227,7 +227,7 @@ async def test_a_topic_that_others_have_grown_is_refused_before_anything_is_done
         ):
             await publish_version(settings, file, "ann")
         assert await published_versions_of(settings, "p") == []
-        assert settings.names.event_topic("p", "asked.masked") not in await admin.topics()
+        assert settings.names.event_topic("p", "asked.masked") not in await admin.all_topics()
 
 
 @pytest.mark.kafka

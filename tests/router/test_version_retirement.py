@@ -126,7 +126,7 @@ async def _row(settings: Settings, *, closed: int | None, **edges: dict[str, int
 async def _books_at_end(settings: Settings) -> None:
     names = settings.names
     async with ClusterAdmin.open(settings) as admin:
-        count = (await admin.topics())[names.ledger_topic]
+        count = (await admin.all_topics())[names.ledger_topic]
         ends = await admin.end_offsets(
             [TopicPartition(names.ledger_topic, i) for i in range(count)]
         )

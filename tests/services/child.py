@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 from farandole.events.outcome import Outcome, OutcomeCounts
 from farandole.worker import heartbeat as beats
@@ -15,6 +16,7 @@ from farandole.worker.heartbeat import HEARTBEAT_FD_VARIABLE, Heartbeat
 
 
 async def main(behaviour: str, diary: str) -> int:
+    Path(diary).with_suffix(".client").write_text(os.environ["FARANDOLE_CLIENT_ID"])
     with open(diary, "a") as file:  # noqa: ASYNC230 -- one line
         file.write(f"{os.getpid()}\n")
     with open(diary) as file:  # noqa: ASYNC230

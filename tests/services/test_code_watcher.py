@@ -39,10 +39,10 @@ async def following(run: Running, **how: Any) -> AsyncIterator[None]:
 
 async def save_until(file: Path, text: str, condition: Callable[[], bool]) -> None:
     """Save a file, and again if nothing happens: the watch may have begun after the first time."""
-    for _ in range(12):
+    for _ in range(60):
         await asyncio.to_thread(file.write_text, text)
         with suppress(TimeoutError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(3):
                 while not condition():
                     await asyncio.sleep(0.01)
                 return

@@ -33,4 +33,6 @@ async def test_services_are_drained_at_a_version_of_a_newer_release(tmp_path: Pa
             lambda _: [service("work", tmp_path / "diary")],
             lambda: None,
             pipeline="p",
+            folder=tmp_path,
+            announce_metrics=lambda _: None,
         )

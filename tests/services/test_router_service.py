@@ -38,4 +38,4 @@ async def test_the_topics_of_all_pipelines_are_read_by_one_question() -> None:
     assert sorted((each.topic, each.change) for each in reported) == [
         ("q.a", "widened"), ("r.a", "gone"),
     ]  # fmt: skip
-    assert cluster.questions == ["topics", "topic_ids"]
+    assert cluster.questions == ["find_topics"]

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from farandole.broker.awake_clock import AwakeClock
-from farandole.services import restart_policy, supervisor
+from farandole.services import restart_policy
+from farandole.services.process_starter import can_fork
 from farandole.services.supervisor import ServiceSpec, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,11 +49,19 @@ def lives(diary: Path) -> list[int]:
 
 def alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        # A zombie that its new parent has not yet looked at is no process any more.
+        return status_of(pid)[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    # A zombie that its new parent has not yet looked at is no process any more.
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def parent_of(pid: int) -> int:
+    return int(status_of(pid)[1])
+
+
+def status_of(pid: int) -> list[str]:
+    """The fields of proc_pid_stat(5), from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -109,6 +119,7 @@ async def test_a_stop_drains_and_reads_the_last_report(tmp_path: Path) -> None:
         "load": {
             "consumed": 15,
             "emitted": 1,
+            "bypassed": 0,
             "dropped": 0,
             "filtered": 0,
             "dead": 2,
@@ -139,17 +150,12 @@ async def test_the_death_of_a_process_is_told_with_the_name_that_kafka_knows_it_
     diary = tmp_path / "diary"
     async with running(service("settles", diary), handle_death=handle_death) as run:
         await until(run.supervisor.ready)
-        name = environment_of(lives(diary)[0])[supervisor.CLIENT_ID_VARIABLE]
+        name = diary.with_suffix(".client").read_text()
         os.kill(lives(diary)[0], signal.SIGKILL)
         await until(lambda: len(lives(diary)) == 2 and run.supervisor.ready())
         assert await run.stop()
     assert deaths == [name]
     assert name.startswith("settles-")
-
-
-def environment_of(pid: int) -> dict[str, str]:
-    lines = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 async def test_one_that_only_crashes_is_quarantined_and_the_others_go_on(
@@ -194,6 +200,20 @@ async def test_a_process_without_heartbeats_is_killed_and_restarted(tmp_path: Pa
         await until(lambda: len(lives(diary)) == 2 and run.supervisor.ready())
         assert not alive(lives(diary)[0])
         assert await run.stop()
+
+
+@pytest.mark.parametrize(("modules", "remedy"), [(("work",), "a function"), ((), "it was frozen")])
+async def test_only_a_process_with_functions_is_silent_because_of_one(
+    modules: tuple[str, ...], remedy: str, tmp_path: Path
+) -> None:
+    diary = tmp_path / "diary"
+    silent = replace(service("silent", diary, patience=0.5), modules=modules)
+    with capture_logs() as logs:
+        async with running(silent) as run:
+            await until(lambda: len(lives(diary)) == 2 and run.supervisor.ready())
+            assert await run.stop()
+    found, *_ = [each for each in logs if each["event"] == "service.silent"]
+    assert found["remedy"].startswith(remedy)
 
 
 async def test_a_supervisor_that_was_frozen_kills_nobody(tmp_path: Path) -> None:
@@ -246,9 +266,11 @@ async def test_no_process_outlives_a_supervisor_that_was_killed(tmp_path: Path) 
     )
     try:
         await until(lambda: len(lives(diary)) == 2)
+        started = [*lives(diary), *map(parent_of, lives(diary))]
+        assert can_fork() == (parent.pid not in started)
         parent.kill()
         await parent.wait()
-        await until(lambda: not any(alive(pid) for pid in lives(diary)))
+        await until(lambda: not any(alive(pid) for pid in started))
     finally:
         if parent.returncode is None:
             parent.kill()

@@ -114,9 +114,9 @@ async def survived(
     assert wanted.edges
     consumed = 1 + sum(
         wanted.edges[event_type]
-        for name, stage in chaos.version.stages.items()
+        for stage in chaos.version.stages.values()
         for event_type in stage.subscribes
-        if name != "plan"
+        if event_type in wanted.edges
     )
     faults = [chaos.kill] * kills + [chaos.freeze] * freezes
     faults += outages  # type: ignore[arg-type]  # of other callables

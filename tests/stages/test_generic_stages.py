@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from pydantic import ValidationError
@@ -20,6 +20,8 @@ from farandole.stages.generic.sample import SampleParams, sample
 
 PERSON = {"name": "Ada", "card": "4111111111111111", "age": 36, "mails": ["a@x", "b@x"], "no": None}
 SECRET = "MASKING_SECRET"
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -47,6 +49,12 @@ class Named:
     run: str = "r"
     attributes: Mapping[str, str] = field(default_factory=dict)
 
+    def flag(self, name: str, default: T) -> T:
+        return default
+
+    async def limit(self, name: str) -> None:
+        """Let every call pass."""
+
 
 @dataclass
 class Asked:
@@ -60,6 +68,12 @@ class Asked:
     deadline: float = 0.0
     events: Sequence[EventInfo] = ()
     log: Said = field(default_factory=Said)
+
+    def flag(self, name: str, default: T) -> T:
+        return default
+
+    async def limit(self, name: str) -> None:
+        """Let every call pass."""
 
 
 def position(n: int) -> Asked:

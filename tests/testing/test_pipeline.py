@@ -50,6 +50,147 @@ def test_data_are_read_back_as_a_stage_reads_them(shop: Pipeline) -> None:
     assert shop.emitted("order.checked")[0].read(Checked) == Checked(customer="bob")
 
 
+CHECKED = TOPOLOGY.replace(
+    "order.placed: {key: customer}",
+    """order.placed:
+        key: customer
+        checks:
+          paid: {rule: range, column: cents, min: 0, severity: reject}
+          small: {rule: range, column: cents, max: 1000, severity: park}""",
+)
+
+
+GATED = TOPOLOGY.replace(
+    "item.ordered: {key: customer}",
+    """item.ordered:
+        key: customer
+        checks:
+          known: {rule: one-of, column: name, values: [tea, rice], share: 60%, severity: gate}""",
+).replace("subscribes: item.ordered,", "subscribes: item.ordered, gate: true,")
+
+
+def test_a_gate_opens_once_its_checks_have_passed(tmp_path: Path) -> None:
+    with Pipeline(write_project(tmp_path, GATED)) as shop:
+        shop.send("order.placed", order("ann", "tea", "rice", "sand"))
+        report = shop.run()
+        assert len(shop.emitted("item.picked")) == 3
+        assert (report.status, report.runs[0]["gates"]["pick"]["state"]) == ("completed", "open")
+
+
+def test_a_gate_keeps_out_a_run_whose_check_has_failed(tmp_path: Path) -> None:
+    with Pipeline(write_project(tmp_path, GATED)) as shop:
+        bad = shop.send("order.placed", order("ann", "tea", "sand", "mud"))
+        report = shop.run()
+        assert shop.emitted("item.picked") == []
+        gate = report.runs[0]["gates"]["pick"]
+        assert (gate["state"], [*gate["failed"]]) == ("failed", ["item.ordered/known"])
+        shop.release(bad.run)
+        report = shop.run()
+        assert len(shop.emitted("item.picked")) == 3
+        assert (report.status, report.runs[0]["gates"]["pick"]["state"]) == (
+            "completed",
+            "released",
+        )
+
+
+def test_checks_of_data_reject_and_park_rows(tmp_path: Path) -> None:
+    with Pipeline(write_project(tmp_path, CHECKED)) as shop:
+        shop.send("order.placed", order("ann", cents=-1))
+        shop.send("order.placed", order("bob", cents=5_000))
+        shop.send("order.placed", order("bob"))
+        shop.send("order.placed", order("eve"))
+        report = shop.run()
+        (letter,) = shop.dead_letters()
+        assert (letter.error, letter.message) == (
+            "RowRejected",
+            "paid: cents is '-1', and the least is 0",
+        )
+        (row,) = shop.parked("check")
+        assert (row.event.data["customer"], row.checks) == ("bob", ["small"])
+        assert row.message == "small: cents is '5000', and the greatest is 1000"
+        assert [e.data["customer"] for e in shop.emitted("order.checked")] == ["eve"]
+        edge = report.edges["order.placed>check"]
+        assert (edge["dead"], edge["parked"], edge["handled"]) == (1, 2, 1)
+
+
+def test_a_stage_is_switched_and_what_waited_goes_on_in_order(shop: Pipeline) -> None:
+    """Bypassed, `check` lets through what it would reject; on hold it keeps its parked event, too,
+    whose time to wait passes."""
+    shop.fail("check", times=1)
+    shop.send("order.placed", order("ann", "tea"))
+    shop.advance(0)
+    shop.switch("check", "hold")
+    shop.send("order.placed", order("ann", cents=-1))
+    held = shop.advance(3600)
+    assert (shop.emitted("order.checked"), held.is_balanced) == ([], False)
+    shop.switch("check", "bypass")
+    assert shop.run().is_balanced
+    assert [e.data["cents"] for e in shop.emitted("order.checked")] == [1, -1]
+    shop.switch("check", "on")
+    shop.send("order.placed", order("ann", cents=-1))
+    counts = shop.run().edges["order.placed>check"]
+    assert (counts["bypassed"], counts["dead"], counts["handled"]) == (2, 1, 0)
+    assert [row.get("controls") for row in shop.report().runs] == [
+        ["switch/check=bypass@1"], ["switch/check=bypass@1"], None,
+    ]  # fmt: skip
+
+
+CANDIDATES = """
+    def dear(order: Order) -> Order:
+        return order.model_copy(update={"cents": 1_000})
+
+    def broken(order: Order) -> Order:
+        raise Reject("it is broken")
+"""
+
+
+def test_a_canary_handles_the_events_of_some_keys(tmp_path: Path) -> None:
+    file = write_project(tmp_path, code=SHOP + CANDIDATES)
+    (module,) = (path.stem for path in tmp_path.glob("made_*.py"))
+    with Pipeline(file) as shop:
+        shop.switch("check", "canary", run=f"{module}:dear", share="50%")
+        for n in range(40):
+            shop.send("order.placed", order(f"c{n % 10}"), key=f"c{n % 10}")
+        assert shop.run().is_balanced
+        dear = {e.key for e in shop.emitted("order.checked") if e.data["cents"] == 1_000}
+        plain = {e.key for e in shop.emitted("order.checked") if e.data["cents"] == 1}
+        assert dear | plain == {f"c{n}" for n in range(10)}
+        assert dear
+        assert plain
+        assert not dear & plain
+
+
+def test_a_canary_that_fails_is_ended_by_the_bookkeeper(tmp_path: Path) -> None:
+    file = write_project(tmp_path, code=SHOP + CANDIDATES)
+    (module,) = (path.stem for path in tmp_path.glob("made_*.py"))
+    with Pipeline(file) as shop:
+        shop.switch("check", "canary", run=f"{module}:broken", share=0.5)
+        dead = []
+        for _ in range(2):
+            for n in range(60):
+                shop.send("order.placed", order(), key=f"c{n}")
+            shop.run()
+            dead.append(len(shop.dead_letters("check")))
+        assert 0 < dead[0] == dead[1] < 60
+        assert {letter.message for letter in shop.dead_letters("check")} == {"it is broken"}
+
+
+def test_a_candidate_that_does_not_fit_is_called_for_nothing(tmp_path: Path) -> None:
+    with Pipeline(write_project(tmp_path)) as shop:
+        shop.switch("check", "canary", run="no.such.module:check", share=0.5)
+        for n in range(20):
+            shop.send("order.placed", order(), key=f"c{n}")
+        assert shop.run().is_balanced
+        assert len(shop.emitted("order.checked")) == 20
+
+
+def test_a_stage_that_cannot_be_bypassed_is_not_switched(shop: Pipeline) -> None:
+    with pytest.raises(ValueError, match=r"thank cannot be bypassed: it emits nothing"):
+        shop.switch("thank", "bypass")
+    with pytest.raises(LookupError, match="'chek'"):
+        shop.switch("chek", "hold")
+
+
 def test_a_reject_is_a_dead_letter_with_its_reason(shop: Pipeline) -> None:
     shop.send("order.placed", order(cents=-1))
     report = shop.run()

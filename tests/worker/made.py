@@ -26,12 +26,16 @@ from farandole.events.topology_version import (
     Version,
 )
 from farandole.stages.function_signature import read_signature
+from farandole.worker.candidates.stage_candidates import StageCandidates
+from farandole.worker.control_state import ControlState
 from farandole.worker.counters import Counters
 from farandole.worker.invoker import Invoker
 from farandole.worker.lane_processor import LaneProcessor, LaneTopics
 from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import OutputRouter, bind_outputs
 from farandole.worker.parked_memory import ParkedMemory
+from farandole.worker.run_gate import GateRows, RunGate
+from farandole.worker.stage_controls import StageControls
 from tests.events.made import Made
 
 INSTALLATION = UUID("7c0d1e5e-6f5b-4a57-9a0a-0c4f4f6b2d11")
@@ -144,6 +148,13 @@ def text_headers(outgoing: OutgoingRecord) -> dict[str, str]:
     return {name: value.decode() for name, value in decode_headers(outgoing.headers)}
 
 
+def controls_with(cancelled: Callable[[], Set[bytes]] = frozenset) -> StageControls:
+    """No control document but cancellations of the runs that this returns."""
+    controls = ControlState(None, "p").of_stage("stage")
+    controls.cancelled_runs = cancelled  # type: ignore[method-assign]
+    return controls
+
+
 class Lane:
     """One lane of the stage `name`, whose function is given."""
 
@@ -162,14 +173,21 @@ class Lane:
         versions: Sequence[Version] = (),
         later: Sequence[Version] | Exception = (),
         cancelled: Callable[[], Set[bytes]] = frozenset,
+        controls: StageControls | None = None,
+        candidates: StageCandidates | None = None,
         breaker: BreakerPolicy | None = None,
         clock: Callable[[], float] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         lane: int = 0,
         parked_memory: ParkedMemory | None = None,
         bind: Callable[[Version, str], OutputRouter | None] | None = None,
+        state: str | None = None,
+        ledger: int = 0,
+        gates: GateRows | None = None,
     ) -> None:
-        """With a `clock` its events are parked in `p.stage.retry`."""
+        """With a `clock` its events are parked in `p.stage.retry`. `state`: where its state is
+        kept. `ledger`: the partitions of the ledger, if no versions are given. `gates`: the rows of
+        `farandole.gates`."""
         self.stage = StageSpec(
             run="m:f",
             subscribes=tuple(subscribes),
@@ -180,7 +198,8 @@ class Lane:
             parameters=parameters or {},
             breaker=breaker or BreakerPolicy(),
         )
-        known = [*versions] or [version(stages={name: self.stage})]
+        made = version(stages={name: self.stage}).model_copy(update={"ledger": ledger})
+        known = [*versions] or [made]
         self.version = known[-1]
         self.read_again = 0
         self.under_way: list[float] = []
@@ -217,13 +236,26 @@ class Lane:
                 bind_outputs, stage=name, signature=signature, latest=known[-1].stages[name]
             ),
         )
+        controls = controls or controls_with(cancelled)
+        retry_topic = RETRY if clock else None
+        self.gate = None
+        if gates is not None:
+            self.gate = RunGate("p", name, wiring, gates, controls, retry_topic)
         self.work = LaneProcessor(
             caller,
             wiring,
-            LaneTopics("p.stage.dead", "ledger", RETRY if clock else None, "alerts"),
+            LaneTopics(
+                "p.stage.dead",
+                "ledger",
+                retry_topic,
+                "alerts",
+                state,
+            ),
             lane,
             on_committed=self.committed.append,
-            cancelled_runs=cancelled,
+            controls=controls,
+            gate=self.gate,
+            candidates=candidates,
             parked_memory=parked_memory,
             clock=clock or time.time,
             monotonic=monotonic,

@@ -28,6 +28,7 @@ from farandole.lanes.kafka_port import KafkaPort
 from farandole.operations.control.control_publisher import publish_control
 from farandole.operations.control.control_query import read_control_table
 from farandole.worker.stage_host import StageHost
+from tests.hostile.hostile_controls import NO_DOCUMENTS
 from tests.rewiring.edits import PLAIN
 from tests.rewiring.test_live import HERE, at_rest, edit, hosted, until
 
@@ -35,6 +36,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 PAUSED = PauseDocument(pipeline="rewired", stage="make")
 RESUMED = ResumeDocument(pipeline="rewired", stage="make")
+HOLD = b'{"do": "switch", "pipeline": "rewired", "stage": "make", "mode": "hold"}'
 LANES = 3
 
 Pauses = Counter[str]
@@ -84,6 +86,15 @@ async def give(settings: Settings, version: Version, count: int) -> list[str]:
     return [runs.run_id(s.partition, s.offset, version.format) for s in sent]
 
 
+async def write_by_kcat(settings: Settings, *values: bytes) -> None:
+    """Write records as kcat does: bytes under a key."""
+    async with open_client(make_producer(settings), settings) as client:
+        for value in values:
+            await client.send_and_wait(
+                settings.names.control_topic, value, key=b"switch/rewired/make"
+            )
+
+
 async def count(settings: Settings, version: Version, event_type: str) -> int:
     topic = version.events[event_type].topic
     return sum([len(records) async for records in scan(settings, [topic])])
@@ -110,13 +121,15 @@ async def test_a_paused_stage_keeps_its_offsets_and_goes_on_when_resumed(
         await give(settings, version, 10)
         await reached(settings, version, "given", 10)
         with capture_logs() as logs:
-            await publish_control(settings, PAUSED)
+            await write_by_kcat(settings, HOLD)
             await paused_twice(pauses)
+            # What is no document leaves in force what was in force under its key.
+            await write_by_kcat(settings, *NO_DOCUMENTS.values())
             await give(settings, version, 30)
             await reached(settings, version, "taken", 40)
             await paused_twice(pauses)
             assert await count(settings, version, "made") == 10
-            await publish_control(settings, RESUMED)
+            await write_by_kcat(settings, HOLD.replace(b"hold", b"on"))
             await reached(settings, version, "given", 40)
         assert not {log["event"] for log in logs if log["event"].startswith(("group.", "lane."))}
         await at_rest(settings)

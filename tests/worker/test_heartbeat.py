@@ -75,6 +75,7 @@ async def test_a_heartbeat_contains_what_was_settled(pipe: tuple[int, int]) -> N
         "load": {
             "consumed": 5,
             "emitted": 3,
+            "bypassed": 0,
             "dropped": 1,
             "filtered": 2,
             "dead": 1,

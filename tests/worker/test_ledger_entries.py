@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farandole.events.envelope import trigger_headers
 from farandole.events.header_codec import decode_headers
 from farandole.events.ledger_entry import hash_event_ids, ledger_partition, parse_ledger_entry
 from farandole.events.outcome import Outcome
 from farandole.events.record import Record
+from farandole.events.root_record import SCHEDULE_SOURCE
 from farandole.events.run_ids import RunIdGenerator
+from farandole.events.schedule_origin import origin_headers
 from farandole.events.topology_version import (
     VERSION_FORMAT,
     EventSpec,
@@ -199,6 +203,15 @@ def test_each_consumer_of_a_root_names_all_of_its_subscribers() -> None:
         "within": 60,
         "fail_above": 0.1,
     }
+
+
+def test_a_root_that_a_schedule_published_says_so_in_the_books() -> None:
+    planned = datetime(2026, 11, 30, 2, 30, tzinfo=UTC)
+    headers = trigger_headers(SCHEDULE_SOURCE, "in", "nightly/2026-11-30T02:30:00Z", planned)
+    record = bare({"n": 3}, headers=[*headers, *origin_headers("nightly", planned)])
+    ((_, part),) = parts(worked(straight, [record]))
+    root = part["root"]
+    assert (root["schedule"], root["planned"]) == ("nightly", "2026-11-30T02:30:00Z")
 
 
 def test_an_event_that_a_stage_emitted_opens_no_run() -> None:

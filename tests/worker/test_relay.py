@@ -23,7 +23,15 @@ from farandole.worker.lineage import LineageResolver
 from farandole.worker.output_routing import bind_outputs
 from farandole.worker.relay import RELAY_SIGNATURE, RelayWork, relay_function
 from tests.events.made import Made
-from tests.worker.made import BEFORE, LaneResult, account, emitted, text_headers, version
+from tests.worker.made import (
+    BEFORE,
+    LaneResult,
+    account,
+    controls_with,
+    emitted,
+    text_headers,
+    version,
+)
 
 RAW = Partition("p.stage.raw", 0)
 INPUT = Partition("p.in", 0)
@@ -51,7 +59,9 @@ class RelayedLane:
         bind = partial(bind_outputs, stage="stage", signature=RELAY_SIGNATURE, latest=stage)
         lineages = LineageResolver({1: published}, read_again, bind)
         topics = LaneTopics("p.stage.dead", "ledger")
-        lane = LaneProcessor(caller, lineages, topics, 0, on_committed=lambda _: None)
+        lane = LaneProcessor(
+            caller, lineages, topics, 0, on_committed=lambda _: None, controls=controls_with()
+        )
         self.work = RelayWork(lane, self.outputs)
 
     def write(self, place: str, value: Any = None, **headers: str) -> Made:

@@ -434,8 +434,8 @@ async def test_a_field_that_a_context_does_not_have_is_named_in_the_users_words(
     assert dead["message"] == "a Context has no 'atempt'; did you mean 'attempt'?"
     (dead,) = (await Lane(more_curious, emits=[]).handle(bare())).dead
     assert dead["message"] == (
-        "a Context has no 'offset'; it has attempt, attributes, deadline, events, log, pipeline, "
-        "run, stage"
+        "a Context has no 'offset'; it has attempt, attributes, deadline, events, flag, limit, "
+        "log, pipeline, run, stage"
     )
 
 
@@ -459,7 +459,7 @@ async def test_only_committed_work_is_counted() -> None:
     lane = Lane(plain)
     done = await lane.work.handle([bare(offset=1), bare(offset=2)])
     assert lane.committed == []
-    lane.work.on_commit(done)
+    lane.work.on_commit(done, {})
     assert [(t.consumed, t.emitted) for t in lane.committed] == [(2, 2)]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -26,13 +27,16 @@ from farandole.events.retry_record import (
     to_parked_event,
 )
 from farandole.events.row_format import NewerFormatError
+from farandole.events.switch_document import SwitchDocument
 from farandole.events.topology_version import BreakerPolicy, EventSpec, RetryPolicy, StageSpec
 from farandole.lanes.lane_work import BatchResult
 from farandole.lanes.simulated_kafka import SimulatedRecord
+from farandole.testing.memory_controls import MemoryControls
 from farandole.worker.breaker_alerts import BREAKER_ROW_KEY, read_breaker_row
 from farandole.worker.limits import MAX_PARKED_BYTES, MAX_RECORD_BYTES
 from farandole.worker.parked_memory import ParkedMemory
 from farandole.worker.retry_policy import backoff_seconds, is_exhausted, is_retryable
+from farandole.worker.stage_controls import StageControls
 from tests.worker.made import RETRY, In, Lane, Out, account, bare, emitted, version
 
 THRICE = RetryPolicy(attempts=3, backoff=1.0, jitter=0.0)
@@ -62,7 +66,7 @@ class Table:
     async def handle(self, *records: Any) -> int:
         done = await self.lane.work.handle(records)
         self.commit(done)
-        self.lane.work.on_commit(done)
+        self.lane.work.on_commit(done, {})
         return done.settled
 
     async def again(self) -> list[Any]:
@@ -87,7 +91,7 @@ class Table:
     def taken_over(self, lane: Lane) -> Table:
         """By another process, which reads what was committed."""
         after = Table(lane)
-        after.rows, after.written = self.rows, self.written
+        after.rows, after.written, after.entries = self.rows, self.written, self.entries
         lane.work.open({RETRY: dict(self.rows)})
         return after
 
@@ -96,7 +100,7 @@ class Table:
         return [
             parse_retry_row(value).offset
             for key, value in sorted(self.rows.items())
-            if key != b"held"
+            if key != b"held" and not key.startswith(b"alert/")
         ]
 
     @property
@@ -146,8 +150,9 @@ def lane_of(
     clock: Clock,
     retry: RetryPolicy = THRICE,
     breaker: BreakerPolicy = NEVER_OPEN,
+    controls: StageControls | None = None,
 ) -> Lane:
-    return Lane(there.function, retry=retry, clock=clock, breaker=breaker)
+    return Lane(there.function, retry=retry, clock=clock, breaker=breaker, controls=controls)
 
 
 async def test_a_failed_event_waits_and_later_events_of_its_key_wait_behind_it(
@@ -597,7 +602,7 @@ def test_a_list_function_gets_parked_events_once_and_in_the_order_of_their_key(
         clock = Clock()
         stage = BatchTable(clock)
         await stage.park([key(n, k) for n, k in enumerate(keys)])
-        for bad in [*failures, set()] + [set()] * len(keys):
+        for bad in [*failures, set()] + [set()] * (3 * len(keys)):  # each is refused thrice
             stage.bad = bad | refused
             clock.now += 9
             await stage.table.again()
@@ -662,6 +667,34 @@ async def test_time_with_an_open_breaker_does_not_count_for_the_next_owner(
     assert table.dead == []
 
 
+@pytest.mark.parametrize("lifted", ["by a document", "by its expiry"])
+async def test_the_time_of_a_hold_does_not_count_also_for_the_next_owner(
+    there: Dependency, clock: Clock, lifted: str
+) -> None:
+    policy = RetryPolicy(attempts=9, backoff=1, max_backoff=1, jitter=0, within=60)
+    control, ends = MemoryControls(clock), datetime.fromtimestamp(clock.now + 600, UTC)
+
+    def lane() -> Lane:
+        return lane_of(there, clock, policy, controls=control.state(version()).of_stage("stage"))
+
+    table = Table(lane())
+    there.fails = lambda n: True
+    await table.handle(key(1))
+    hold = SwitchDocument(pipeline="p", stage="stage", mode="hold", until=ends)
+    control.write(hold)
+    clock.now += 600
+    if lifted == "by a document":
+        control.write(SwitchDocument(pipeline="p", stage="stage", mode="on"))
+    clock.now += 5
+    table = table.taken_over(lane())
+    await table.again()
+    assert (table.dead, table.waiting) == ([], [1])
+    clock.now += 56
+    await table.again()
+    assert (len(table.dead), table.waiting) == (1, [])
+    assert table.dead[0]["attempts"] == "3"
+
+
 async def test_a_breaker_that_one_key_opened_is_closed_by_a_probe_of_the_input(
     there: Dependency, clock: Clock
 ) -> None:
@@ -700,7 +733,7 @@ async def test_an_event_that_is_tried_again_is_consumed_once(
         clock.now += 10
         await table.again()
     done = await table.lane.work.handle([key(3)])
-    table.lane.work.on_commit(done)
+    table.lane.work.on_commit(done, {})
     assert table.dead
     assert sum(each.consumed for each in table.lane.committed) == 3
 

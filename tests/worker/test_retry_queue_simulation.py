@@ -7,6 +7,7 @@ the input, and each event is emitted once or dead once."""
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,10 +27,12 @@ from farandole.events.retry_record import (
     parse_retry_row,
     to_parked_event,
 )
-from farandole.events.topology_version import BreakerPolicy, RetryPolicy
+from farandole.events.topology_version import BreakerPolicy, RetryPolicy, Version
 from farandole.lanes.lane_port import StateTables
 from farandole.lanes.lane_work import LaneWork
+from farandole.worker.lane_state import LaneState
 from farandole.worker.parked_events import ParkedEvents
+from farandole.worker.stage_controls import StageControls
 from tests import next_release
 from tests.foreign import append_odd
 from tests.lanes import broken
@@ -40,6 +43,7 @@ from tests.worker.made import In, Lane, Out
 INPUTS = ("in", "in2")
 KEYS = 3
 RETRY = "p.stage.retry"
+STATE = "p.stage.state"
 POSITION = ("dead_topic", "dead_partition", "dead_offset")
 POLICY = RetryPolicy(attempts=3, backoff=2, jitter=0.5, in_place=0, parked=8)
 BREAKS = BreakerPolicy(failures=4, window=5, probe=1, longest=4)
@@ -70,34 +74,51 @@ class Parked(World):
     odds: float = 0.15
     places: dict[tuple[str, int, int], int] = field(default_factory=dict)
 
+    subscribes: tuple[str, ...] = INPUTS
+
     def inputs(self, index: int) -> list[Partition]:
-        return [Partition(f"p.{name}", index) for name in (*INPUTS, "stage.retry")]
+        return [Partition(f"p.{name}", index) for name in (*self.subscribes, "stage.retry")]
 
     def state(self, index: int) -> list[Partition]:
-        return [Partition(RETRY, index)]
+        return [Partition(RETRY, index), Partition(STATE, index)]
 
     def __post_init__(self) -> None:
         # Of its own: a die that hypothesis holds may fall badly for ever.
         self.chance = random.Random(self.die.getrandbits(32))
         super().__post_init__()
 
+    def lane_controls(self) -> StageControls | None:
+        return None
+
+    def known(self) -> Sequence[Version]:
+        return ()
+
+    @property
+    def breaker(self) -> BreakerPolicy:
+        # Where nothing that is left can succeed, a lane that holds goes on holding.
+        return BreakerPolicy(failures=10**6) if self.poison else BREAKS
+
     def work(self, index: int) -> LaneWork:
         def function(event: In) -> Out:
             if event.n < self.poison or self.chance.random() < self.failing:
                 raise TimeoutError(str(event.n))
+            key = b"succeeded/%d" % event.n
+            kept = lane.work.state
+            kept.put(key, b"%d" % (int(kept.get(key) or 0) + 1))
             return Out(n=event.n)
 
-        # Where nothing that is left can succeed, a lane that holds goes on holding.
-        breaker = BreakerPolicy(failures=10**6) if self.poison else BREAKS
         lane = Lane(
             function,
-            subscribes=INPUTS,
+            subscribes=self.subscribes,
             retry=POLICY,
-            breaker=breaker,
+            breaker=self.breaker,
             clock=self.clock,
             # A loaded machine must not change the course of a simulation.
             monotonic=lambda: 0.0,
             lane=index,
+            state=STATE,
+            controls=self.lane_controls(),
+            versions=self.known(),
         )
         return lane.work
 
@@ -107,7 +128,7 @@ class Parked(World):
 
     def give(self) -> None:
         n, index = len(self.given), self.die.randrange(LANES)
-        topic = f"p.{self.die.choice(INPUTS)}"
+        topic = f"p.{self.die.choice(self.subscribes)}"
         key = self.die.choice([None, *(b"%d" % k for k in range(KEYS))])
         self.given[n] = topic, index, key
         self.places[topic, index, len(self.kafka.log(Partition(topic, index)))] = n
@@ -147,6 +168,14 @@ class Parked(World):
         places = [Partition("p.out", i) for i in range(4)]
         return [n_of(r) for place in places for r in self.kafka.read_committed(place)]
 
+    def counted(self) -> dict[int, int]:
+        """Return how often each event has succeeded, by the states of the lanes."""
+        found = {}
+        for index in range(LANES):
+            for row in self.kafka.read_committed(Partition(STATE, index)):
+                found[int((row.key or b"").rpartition(b"/")[2])] = int(row.value or b"0")
+        return found
+
     def dead(self) -> list[int]:  # type: ignore[override]
         letters = self.kafka.read_committed(Partition("p.stage.dead", 0))
         return [self.places[position_of(letter)] for letter in letters]
@@ -158,13 +187,19 @@ class Parked(World):
             found.append(f"alive: {self.odd - {*dead}}")
         if sorted([*emitted, *dead]) != sorted(self.given):
             found.append(f"of {len(self.given)}: emitted {emitted}, dead {dead}")
+        if self.counted() != dict.fromkeys(emitted, 1):
+            found.append(f"emitted {emitted}, and by the states {self.counted()}")
+        found += [f"{path}: {ns}" for path, ns in self.by_key(emitted) if ns != sorted(ns)]
+        return found
+
+    def by_key(self, emitted: Iterable[int]) -> Iterable[tuple[Any, list[int]]]:
+        """Return what was emitted by input and key."""
         paths: dict[Any, list[int]] = {}
         for n in emitted:
             topic, index, key = self.given[n]
             if key is not None:
                 paths.setdefault((topic, index, key), []).append(n)
-        found += [f"{path}: {ns}" for path, ns in paths.items() if ns != sorted(ns)]
-        return found
+        return paths.items()
 
 
 def lived(die: random.Random, steps: int, **how: Any) -> Parked:
@@ -192,6 +227,14 @@ def test_each_event_is_settled_once_and_in_the_order_of_its_key(
 def test_each_event_is_settled_once_in_many_interleavings(seeds: range) -> None:
     for seed in seeds:
         world = lived(random.Random(seed), 500, poison=seed % 3)
+        assert world.faults() == [], (seed, world.history[-60:])
+
+
+@seeds(100, kept=40)
+def test_a_full_lane_with_an_open_breaker_goes_on(seeds: range) -> None:
+    """It takes no input, so the input cannot be the probe."""
+    for seed in seeds:
+        world = lived(random.Random(seed), 300, failing=0.75)
         assert world.faults() == [], (seed, world.history[-60:])
 
 
@@ -266,11 +309,15 @@ def test_state_read_before_the_fence_is_caught() -> None:
     assert _caught(broken=broken.StateReadBeforeTheFence)
 
 
-@pytest.mark.parametrize("mutant", ["nobody waits behind", "forgets at a birth"])
+@pytest.mark.parametrize(
+    "mutant", ["nobody waits behind", "forgets at a birth", "keeps what was not committed"]
+)
 def test_a_lane_broken_on_purpose_is_caught(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if mutant == "nobody waits behind":
         monkeypatch.setattr(ParkedEvents, "is_blocked", lambda self, record: False)
         monkeypatch.setattr("farandole.worker.lane_processor.queue_key_of", lambda record: None)
+    elif mutant == "keeps what was not committed":
+        monkeypatch.setattr(LaneState, "restore", lambda self, rows: self._rows.update(rows))
     else:
 
         def forgets(self: ParkedEvents, rows: StateTables, ours: object) -> None:

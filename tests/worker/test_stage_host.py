@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from farandole.catalog.active_stages import active_stages
 from farandole.events.outcome import Outcome
-from farandole.events.topology_version import EventSpec, StageSpec, Version
+from farandole.events.topology_version import EventSpec, StageSpec, StageTopic, Version
 from farandole.stages.contract import To
 from farandole.stages.function_signature import read_signature
 from farandole.worker.output_routing import signature_mismatch
@@ -122,3 +122,14 @@ def test_code_with_other_outputs_than_the_version_says_does_not_fit() -> None:
 def test_a_new_alert_age_restarts_no_lane() -> None:
     assert without_wiring(ONE.model_copy(update={"age": 30.0})) == without_wiring(ONE)
     assert without_wiring(ONE.model_copy(update={"timeout": 5})) != without_wiring(ONE)
+
+
+def test_a_wider_topic_of_states_restarts_no_lane_and_the_first_one_does() -> None:
+    narrow, wide = (
+        ONE.model_copy(update={"state": StageTopic(topic="p.stage.state", partitions=n)})
+        for n in (4, 8)
+    )
+    assert without_wiring(narrow) == without_wiring(wide) != without_wiring(ONE)
+    versions = {1: version(1, stages={"stage": wide}), 2: version(2, stages={"stage": ONE})}
+    found = active_stages(versions)["stage"]
+    assert (found.state, found.topics) == (wide.state, ("p.in",))

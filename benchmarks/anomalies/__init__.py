@@ -1,0 +1,1 @@
+"""What do the audit's anomalies find, and how often do they call for nothing?"""

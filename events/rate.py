@@ -1,0 +1,331 @@
+"""How often may something happen, how is that written, and how many a second is it at this moment?
+
+A rate is written by people, in the file and in control documents:
+
+    1000/s    50/m    10/h    2.5/s    1000 lines/s    0
+    from 100/s to 5000/s over 10m
+    1000/s between 22:00 and 06:00 Europe/Berlin
+    1000/s between 22:00 and 06:00 Europe/Berlin, else 50/s
+
+`0` lets nothing pass. Outside of its window a rate has no limit, unless `else` gives one. A window
+opens and closes once a day by the clock of its zone, also on the days on which that clock is
+changed. A ramp begins when the rate comes into force, and in a window each time the window opens.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+Unit = Literal["events", "lines"]
+Period = Literal["s", "m", "h"]
+
+EXAMPLE = "write for example 1000/s, 50/m, 10/h or 1000 lines/s"
+MAX_COUNT = 1_000_000_000
+"""No larger number is a rate: to have no limit, give none."""
+MAX_LENGTH = 200
+"""No longer text is a rate."""
+
+_PERIOD_SECONDS: dict[str, int] = {"s": 1, "m": 60, "h": 3600}
+_DURATION_SECONDS: dict[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_NUMBER = r"[0-9]{1,10}(?:\.[0-9]{1,3})?"
+_CLOCK = r"(?:(?:[01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)"
+_ZONE = r"(?:UTC|[A-Z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){1,2})"
+RATE_FORM = rf"(?:0|{_NUMBER}(?: ?(?:events|lines) ?)?/[smh])"
+"""A regular expression for a rate without a ramp and a window."""
+RATE_RULE_FORM = (
+    rf"(?:{RATE_FORM}|from {RATE_FORM} to {RATE_FORM} over [0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))"
+    rf"(?: between {_CLOCK} and {_CLOCK} {_ZONE}(?:,? else {RATE_FORM})?)?"
+)
+"""A regular expression for all rates, and for some texts that are none: a time zone that does not
+exist, two units."""
+
+_RATE_PATTERN = re.compile(rf"({_NUMBER})(?: ?(events|lines) ?)?/([smh])")
+_RAMP_PATTERN = re.compile(r"from (.+) to (.+) over (.+)")
+_DURATION_PATTERN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
+_ELSE_PATTERN = re.compile(r"(.*?),? else (.+)")
+_WINDOW_PATTERN = re.compile(r"(.+?) between (\S+) and (\S+)(?: (.+))?")
+_CLOCK_PATTERN = re.compile(_CLOCK)
+_ZONE_PATTERN = re.compile(_ZONE)
+_LOOSE_PATTERN = re.compile(
+    rf"({_NUMBER}) ?(events?|lines?)? ?(?:/|per|a|an)? ?"
+    r"(?:(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?))"
+)
+
+
+class RateError(ValueError):
+    """A text is no rate. `remedy` says what to write instead."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many events, or lines of frames, in each second, minute or hour."""
+
+    count: float
+    period: Period = "s"
+    unit: Unit = "events"
+
+    @property
+    def per_second(self) -> float:
+        return self.count / _PERIOD_SECONDS[self.period]
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "0"
+        unit = " lines" if self.unit == "lines" else ""
+        return f"{_number_text(self.count)}{unit}/{self.period}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A rate that goes evenly from `first` to `last` in `seconds`, and stays there."""
+
+    first: Rate
+    last: Rate
+    seconds: float
+
+    def per_second_after(self, elapsed: float) -> float:
+        """Return the rate so many seconds after the ramp has begun."""
+        done = min(1.0, max(0.0, elapsed / self.seconds))
+        first, last = self.first.per_second, self.last.per_second
+        return first + (last - first) * done
+
+    def __str__(self) -> str:
+        return f"from {self.first} to {self.last} over {_duration_text(self.seconds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time of each day by the clock of a zone; over midnight if it begins after it ends."""
+
+    begins: time
+    ends: time
+    zone: str
+    """A name of the IANA time zone database."""
+
+    def opened_at(self, now: float) -> float | None:
+        """Return when the window opened in which `now` lies, both in seconds of the epoch; None
+        outside of it."""
+        zone = ZoneInfo(self.zone)
+        today = datetime.fromtimestamp(now, zone).date()
+        for day in (today, today - timedelta(days=1)):
+            closing_day = day if self.begins < self.ends else day + timedelta(days=1)
+            opens = _first_moment(day, self.begins, zone)
+            if opens <= now < _first_moment(closing_day, self.ends, zone):
+                return opens
+        return None
+
+    def __str__(self) -> str:
+        return f"between {self.begins:%H:%M} and {self.ends:%H:%M} {self.zone}"
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """What a text says of a rate at each moment."""
+
+    limit: Rate | Ramp
+    window: Window | None = None
+    otherwise: Rate | None = None
+    """The rate outside of the window; None for no limit there."""
+
+    @property
+    def unit(self) -> Unit:
+        """What is counted. 0 is the same in both units."""
+        return "lines" if "lines" in _units(self) else "events"
+
+    def __str__(self) -> str:
+        window = f" {self.window}" if self.window else ""
+        otherwise = f", else {self.otherwise}" if self.otherwise else ""
+        return f"{self.limit}{window}{otherwise}"
+
+
+def rate_at(rule: RateRule, now: float, begun: float) -> float | None:
+    """Return how many a second are allowed at `now`; None for no limit. `begun` is when the rule
+    came into force; both are seconds of the epoch."""
+    if rule.window is not None:
+        opened = rule.window.opened_at(now)
+        if opened is None:
+            return None if rule.otherwise is None else rule.otherwise.per_second
+        begun = max(begun, opened)
+    if isinstance(rule.limit, Rate):
+        return rule.limit.per_second
+    return rule.limit.per_second_after(now - begun)
+
+
+def parse_rate_rule(written: object) -> RateRule:
+    """Return the rate that a person has written, as a text or as the number 0. Raises
+    RateError."""
+    text = _plain_text(written)
+    limit, window, otherwise = text, None, None
+    if outside := _ELSE_PATTERN.fullmatch(limit):
+        limit, otherwise = outside[1], parse_rate(outside[2])
+    if " between " in limit or limit.startswith("between "):
+        limit, window = _parse_window(limit)
+    elif otherwise is not None:
+        raise RateError(
+            f"{_shown(text)} has an `else`, but no window",
+            f"write for example {limit} between 22:00 and 06:00 Europe/Berlin, else {otherwise}",
+        )
+    rule = RateRule(_parse_limit(limit), window, otherwise)
+    if len(_units(rule)) > 1:
+        raise RateError(
+            f"{_shown(text)} mixes events and lines", "write all of its rates in the same unit"
+        )
+    return rule
+
+
+def parse_rate(written: object) -> Rate:
+    """Return a rate without a ramp and a window, such as `10/s`. Raises RateError."""
+    text = _plain_text(written)
+    match = _RATE_PATTERN.fullmatch("0/s" if text == "0" else text)
+    if match is None:
+        raise _no_rate(text)
+    count = float(match[1])
+    if count > MAX_COUNT:
+        raise RateError(
+            f"{_shown(text)} is more than {MAX_COUNT}", "for no limit, leave the rate out"
+        )
+    if not count:
+        return Rate(0)
+    return Rate(count, _period(match[3]), "lines" if match[2] == "lines" else "events")
+
+
+def _parse_limit(text: str) -> Rate | Ramp:
+    if not text.startswith("from "):
+        return parse_rate(text)
+    match = _RAMP_PATTERN.fullmatch(text)
+    if match is None:
+        raise RateError(
+            f"{_shown(text)} is no ramp", "write for example from 100/s to 5000/s over 10m"
+        )
+    length = _DURATION_PATTERN.fullmatch(match[3])
+    seconds = round(float(length[1]) * _DURATION_SECONDS[length[2]], 6) if length else 0.0
+    if seconds <= 0:
+        raise RateError(
+            f"{_shown(match[3])} is no time for a ramp", "write for example 30s, 10m or 2h"
+        )
+    return Ramp(parse_rate(match[1]), parse_rate(match[2]), seconds)
+
+
+def _parse_window(text: str) -> tuple[str, Window]:
+    """Return what stands before the window, and the window."""
+    match = _WINDOW_PATTERN.fullmatch(text)
+    if match is None:
+        raise RateError(
+            f"{_shown(text)} has no whole window",
+            "write for example 1000/s between 22:00 and 06:00 Europe/Berlin",
+        )
+    limit, first, last, zone = match.groups()
+    begins, ends = _clock(first), _clock(last)
+    if begins == ends:
+        raise RateError(
+            f"the window begins and ends at {first}", "write two times, or leave the window out"
+        )
+    return limit, Window(begins, ends, _zone(zone, f"between {first} and {last}"))
+
+
+def _clock(text: str) -> time:
+    if _CLOCK_PATTERN.fullmatch(text) is None:
+        raise RateError(f"{_shown(text)} is no time of day", "write for example 06:00 or 22:30")
+    hour, minute = text.split(":")
+    return time(int(hour) % 24, int(minute))
+
+
+def _zone(written: str | None, window: str) -> str:
+    if written is None:
+        raise RateError(
+            "the window names no time zone",
+            f"write for example {window} Europe/Berlin, or {window} UTC",
+        )
+    name = written.strip()
+    if _ZONE_PATTERN.fullmatch(name):
+        try:
+            return ZoneInfo(name).key
+        except (LookupError, ValueError, OSError):
+            pass  # unknown, a folder of the database, too long a name
+    near = difflib.get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.7)
+    remedy = f"did you mean {near[0]}?" if near else "write for example Europe/Berlin or UTC"
+    raise RateError(f"{_shown(name)} is no time zone of the IANA database", remedy)
+
+
+def _first_moment(day: date, clock: time, zone: ZoneInfo) -> float:
+    """Return when the clock of a zone shows this time of a day, or a later one, for the first time;
+    in seconds of the epoch."""
+    local = datetime.combine(day, clock, zone)
+    moment = local.timestamp()
+    wanted = local.replace(tzinfo=None)
+    if _shown_by(zone, moment) == wanted:
+        return moment
+    # The clock skips this time: look for the moment of the change, which is a whole second.
+    before, after = sorted((moment, local.replace(fold=1).timestamp()))
+    while after - before > 1:
+        middle = (before + after) // 2
+        if _shown_by(zone, middle) < wanted:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _shown_by(zone: ZoneInfo, moment: float) -> datetime:
+    """Return what the clock of a zone shows at a moment."""
+    return datetime.fromtimestamp(moment, zone).replace(tzinfo=None, fold=0)
+
+
+def _plain_text(written: object) -> str:
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        if written == 0:
+            return "0"
+        raise RateError(f"{written} has no unit", f"write for example {written}/s")
+    if not isinstance(written, str) or len(written) > MAX_LENGTH:
+        raise RateError(f"{_shown(written)} is no rate", EXAMPLE)
+    return " ".join(written.split())
+
+
+def _no_rate(text: str) -> RateError:
+    if re.fullmatch(_NUMBER, text):
+        return RateError(f"{_shown(text)} has no unit", f"write for example {text}/s")
+    loose = _LOOSE_PATTERN.fullmatch(text.lower())
+    if loose:
+        period = "s" if loose[3] else "m" if loose[4] else "h"
+        unit = " lines" if (loose[2] or "").startswith("line") else ""
+        return RateError(f"{_shown(text)} is no rate", f"write {loose[1]}{unit}/{period}")
+    return RateError(f"{_shown(text)} is no rate", EXAMPLE)
+
+
+def _units(rule: RateRule) -> set[Unit]:
+    limit = rule.limit
+    rates = [limit] if isinstance(limit, Rate) else [limit.first, limit.last]
+    if rule.otherwise is not None:
+        rates.append(rule.otherwise)
+    return {rate.unit for rate in rates if rate.count}
+
+
+def _period(letter: str) -> Period:
+    return "s" if letter == "s" else "m" if letter == "m" else "h"
+
+
+def _shown(written: object) -> str:
+    if not isinstance(written, str):
+        return type(written).__name__
+    return repr(written if len(written) <= 60 else written[:60] + "…")
+
+
+def _number_text(number: float) -> str:
+    return f"{number:.3f}".rstrip("0").rstrip(".")
+
+
+def _duration_text(seconds: float) -> str:
+    for letter in ("d", "h", "m", "s"):
+        if seconds % _DURATION_SECONDS[letter] == 0:
+            return f"{_number_text(seconds / _DURATION_SECONDS[letter])}{letter}"
+    return f"{_number_text(seconds * 1000)}ms"

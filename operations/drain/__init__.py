@@ -1,0 +1,1 @@
+"""When is nothing of a pipeline in flight, and how does one get there?"""

@@ -1,0 +1,1 @@
+"""Which flags does a file of another system describe?"""

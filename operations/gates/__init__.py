@@ -1,0 +1,1 @@
+"""How are the gates of a pipeline seen and opened?"""

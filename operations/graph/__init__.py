@@ -1,0 +1,1 @@
+"""What does the picture of a pipeline show?"""

@@ -1,0 +1,1 @@
+"""Which rows wait for a person, and what becomes of them?"""

@@ -1,0 +1,4 @@
+"""What do the data look like?"""
+
+if not __name__.startswith("farandole."):
+    raise ImportError("quality is a part of farandole: import farandole.quality")

@@ -1,0 +1,1 @@
+"""Which metrics of a run are unlike those of the runs before it?"""

@@ -1,0 +1,1 @@
+"""Do the data of an event type keep the rules that its checks set?"""

@@ -1,0 +1,1 @@
+"""Which statistics of an edge's rows are the same in whatever order they are gathered?"""

@@ -1,0 +1,92 @@
+"""Can every page be read by everybody, in light and dark, on a desk and in a hand?"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Page, ViewportSize, expect
+
+from tests.web.browser.conftest import Site, console_path
+from tests.web.browser.shop import SLOW, trigger
+
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.asyncio(loop_scope="package"),
+    pytest.mark.timeout(600),
+]
+
+AXE = Path(__file__).parents[3] / "web" / "client" / "node_modules" / "axe-core" / "axe.min.js"
+PATHS = (
+    "pipelines/shop", "pipelines/shop?view=table", "pipelines/shop/editor", "runs", "dead-letters",
+    "incidents", "schedules", "control", "quality", "services", "actions", "trigger",
+    "trigger?view=json",
+)  # fmt: skip
+PHONE: ViewportSize = {"width": 390, "height": 844}
+TOO_WIDE = """
+    document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("*")]
+      .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+      .map((each) => `${each.tagName}.${each.className}: ${each.textContent.slice(0, 80)}`)
+"""
+"""What makes a page wider than the window, so that it is panned sideways."""
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_can_be_read_by_everybody(page: Page, site: Site, path: str) -> None:
+    await page.goto(console_path(site, path))
+    await shown(page)
+    assert await findings_in_both_themes(page) == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_page_fits_into_a_hand(page: Page, site: Site, path: str) -> None:
+    await page.set_viewport_size(PHONE)
+    await page.goto(console_path(site, path))
+    await shown(page)
+    with suppress(TimeoutError):  # a page is drawn once more when it knows how much room there is
+        async with asyncio.timeout(60):
+            while await page.evaluate(TOO_WIDE):
+                await asyncio.sleep(0.1)
+    assert await page.evaluate(TOO_WIDE) == []
+
+
+async def test_the_pages_of_a_run_can_be_read_by_everybody(page: Page, site: Site) -> None:
+    await trigger(page, site, customer="ada", item="tea", pieces="0", cents_each="450")
+    await expect(page.get_by_text("adds up, difference 0")).to_be_visible(timeout=SLOW)
+    assert await findings_in_both_themes(page) == []
+    await page.get_by_role("link", name="Trace").first.click()
+    await shown(page)
+    assert await findings_in_both_themes(page) == []
+    await page.goto(console_path(site, "events/shop.order.placed/0/0"))
+    await shown(page)
+    assert await findings_in_both_themes(page) == []
+
+
+async def shown(page: Page) -> None:
+    """Wait until the page stands and nothing of it is still to come."""
+    await expect(page.get_by_role("heading", level=1).first).to_be_visible(timeout=60_000)
+    await expect(page.locator("main [aria-busy=true]")).to_have_count(0, timeout=60_000)
+
+
+async def findings_in_both_themes(page: Page) -> list[str]:
+    """What axe finds that is serious, each with the theme and the place."""
+    await page.evaluate(AXE.read_text())
+    found = []
+    themes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for theme in themes:
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        found += [f"{theme}: {each}" for each in await findings(page)]
+    return found
+
+
+async def findings(page: Page) -> list[str]:
+    found: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {node['target']}: {node['failureSummary']}"
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]

@@ -1,0 +1,1 @@
+"""Which requests does the console's API answer? One module for each resource."""

@@ -1,0 +1,1 @@
+"""How often may functions call what they depend on, all processes together?"""
