@@ -110,6 +110,7 @@ async def page(chromium: Browser, site: Site) -> AsyncIterator[Page]:
     """A page of somebody who has opened the link. Whatever goes wrong in it fails the test."""
     context = await chromium.new_context(viewport={"width": 1440, "height": 900})
     page = await context.new_page()
+    page.set_default_timeout(PATIENCE)
     faults = watch_faults(page)
     await page.goto(site.link)
     yield page

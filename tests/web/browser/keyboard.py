@@ -23,7 +23,7 @@ async def press(page: Page, button: Locator) -> None:
     """Go to a button or a link by Tab, and press Enter once it may be pressed."""
     await tab_to(page, button)
     await expect(button).not_to_have_attribute("aria-disabled", "true", timeout=WAIT)
-    await page.keyboard.press("Enter")
+    await button.press("Enter")  # a dialog that closes late may have taken the focus meanwhile
 
 
 async def write(page: Page, field: Locator, text: str) -> None:

@@ -15,6 +15,7 @@ from farandole.operations.events.trigger import TriggerRequest, trigger
 from farandole.operations.installation import Installation
 from farandole.operations.topology_source import TopologySource
 from tests.web.browser.conftest import Site
+from tests.web.browser.keyboard import press, write
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="package")]
 
@@ -72,11 +73,8 @@ async def test_a_letter_is_discarded_by_keyboard_alone(page: Page, site: Site) -
     await page.goto(f"{page.url.partition('?')[0]}?run={run}")
     discard = page.get_by_role("button", name="Discard…")
     await expect(discard).to_have_attribute("aria-disabled", "false", timeout=WAIT)
-    await discard.focus()
-    await page.keyboard.press("Enter")
-    deed = page.get_by_role("button", name="Discard 1 letter")
-    await expect(deed).to_be_visible(timeout=WAIT)
-    await page.get_by_label("Reason").fill("a test order")
-    await page.keyboard.press("Enter")
+    await press(page, discard)
+    await write(page, page.get_by_label("Reason"), "a test order")
+    await press(page, page.get_by_role("button", name="Discard 1 letter"))
     letter = page.get_by_role("article")
     await expect(letter.get_by_text("a test order")).to_be_visible(timeout=WAIT)
