@@ -6,15 +6,17 @@ import { useId, useState } from "react";
 import { navigation } from "@/navigation/pages";
 import { useChosenPipeline, usePipelines } from "@/navigation/pipelines";
 import { Icon } from "@/ui/Icon";
+import { useReturnedFocus } from "@/ui/returnedFocus";
 import { type Destination, findDestinations } from "./destinations";
 
 /** Goes to a page, run, pipeline, stage or event by a few letters. */
 export function Palette({ onClose }: { onClose(): void }) {
+  const focus = useReturnedFocus();
   return (
     <Radix.Root open onOpenChange={(next) => !next && onClose()}>
       <Radix.Portal>
         <Radix.Overlay className="dialog-ground" />
-        <Radix.Content className="dialog palette" aria-describedby={undefined}>
+        <Radix.Content className="dialog palette" aria-describedby={undefined} {...focus}>
           <Radix.Title className="sr">Go to</Radix.Title>
           <Finder onClose={onClose} />
         </Radix.Content>

@@ -1,10 +1,10 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { render, screen } from "@testing-library/react";
+import { render, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { expect, test, vi } from "vitest";
 import { createQueryClient } from "@/api/queries";
-import { ConfirmDialog } from "./Dialog";
+import { ConfirmDialog, Dialog } from "./Dialog";
 
 /** Around a dialog: somebody who may do everything. */
 function Signed({ children }: { children: ReactNode }) {
@@ -52,4 +52,29 @@ test("a reason that is required is handed on without the spaces around it", asyn
   expect(onConfirm).not.toHaveBeenCalled();
   await userEvent.type(screen.getByLabelText("Reason"), " wrong file {Enter}");
   expect(onConfirm).toHaveBeenCalledExactlyOnceWith("wrong file");
+});
+
+/** A page with a button that opens a dialog. */
+function Page() {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <button type="button" onClick={() => setOpen(true)}>
+        Switch…
+      </button>
+      {open && (
+        <Dialog open onClose={() => setOpen(false)} title="Switch">
+          Which?
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+test("the focus returns to what opened a dialog", async () => {
+  render(<Page />, { wrapper: Signed });
+  const opener = screen.getByRole("button", { name: "Switch…" });
+  await userEvent.click(opener);
+  await userEvent.click(screen.getByRole("button", { name: "Close" }));
+  await waitFor(() => expect(document.activeElement).toBe(opener));
 });

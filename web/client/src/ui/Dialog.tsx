@@ -4,6 +4,7 @@ import { Dialog as Radix } from "radix-ui";
 import { type ReactNode, useId, useState } from "react";
 import type { Role } from "@/api/me";
 import { Icon } from "./Icon";
+import { useReturnedFocus } from "./returnedFocus";
 import { WriteButton } from "./WriteButton";
 
 interface DialogProps {
@@ -20,12 +21,14 @@ interface DialogProps {
 
 /** A dialog in the middle of the page; Esc closes it, the focus stays inside and returns. */
 export function Dialog({ open, onClose, title, about, children, actions, wide }: DialogProps) {
+  const focus = useReturnedFocus();
   return (
     <Radix.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Radix.Portal>
         <Radix.Overlay className="dialog-ground" />
         <Radix.Content
           className={wide ? "dialog wide" : "dialog"}
+          {...focus}
           {...(about === undefined ? { "aria-describedby": undefined } : {})}
         >
           <header>
