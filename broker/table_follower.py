@@ -20,6 +20,7 @@ from farandole.events.record import Record
 log = structlog.get_logger()
 
 _POLL_MS = 200  # how long a poll waits; it returns at once when a record comes
+_FETCH_WAIT_MS = 2_000  # how long Kafka keeps a fetch; it answers at once when a record comes
 _RETRY_PAUSE = 1.0  # seconds after a failed poll; the client reconnects by itself
 
 
@@ -38,7 +39,7 @@ class TableFollower:
         self._settings = settings
         self._reader = reader
         self._clients = AsyncExitStack()
-        self._end_reader: AIOKafkaConsumer | None = None
+        self._end_readers: dict[str, AIOKafkaConsumer] = {}
         self._opening = asyncio.Lock()
         self._is_readable = is_readable
         self._partition = TopicPartition(topic, 0)
@@ -79,33 +80,41 @@ class TableFollower:
         """Return `rows` once they contain everything that could be read when this was called.
         Raises DeadlineExceededError and BrokerError."""
         # For a reader of committed records the end is the last stable offset.
-        return await self._read_to_end(self._reader)
+        return await self._read_to_end("read_committed")
 
     async def settled(self) -> Mapping[bytes, bytes]:
         """Return `rows` once they contain everything that was written when this was called, also in
         transactions that had not ended then: wait for their end. Raises DeadlineExceededError and
         BrokerError."""
-        async with self._opening:
-            if self._end_reader is None:
-                uncommitted = make_consumer(self._settings, isolation_level="read_uncommitted")
-                opening = open_client(uncommitted, self._settings)
-                self._end_reader = await self._clients.enter_async_context(opening)
-        return await self._read_to_end(self._end_reader)
+        return await self._read_to_end("read_uncommitted")
 
     async def close(self) -> None:
-        """Close what `settled` has opened."""
+        """Close what `current` and `settled` have opened."""
         await self._clients.aclose()
 
-    async def _read_to_end(self, end_reader: AIOKafkaConsumer) -> Mapping[bytes, bytes]:
+    async def _read_to_end(self, isolation: str) -> Mapping[bytes, bytes]:
+        # Another client than that of the rows: an answer waits for the fetches of its client.
+        async with self._opening:
+            if isolation not in self._end_readers:
+                consumer = make_consumer(self._settings, isolation_level=isolation)
+                opening = open_client(consumer, self._settings)
+                self._end_readers[isolation] = await self._clients.enter_async_context(opening)
+        return await self.read_up_to(await self.ask_end(self._end_readers[isolation]))
+
+    async def ask_end(self, reader: AIOKafkaConsumer) -> int:
+        """Return the end of the topic, as this reader sees it. Raises DeadlineExceededError and
+        BrokerError."""
+        topic = self._partition.topic
         try:
             ends = await with_deadline(
-                end_reader.end_offsets([self._partition]),
+                reader.end_offsets([self._partition]),
                 self._settings.deadline,
-                f"asking for the end of {self._partition.topic}",
+                f"asking for the end of {topic}",
             )
         except KafkaError as error:
-            raise BrokerError(f"asking for the end of {self._partition.topic}: {error}") from None
-        return await self.read_up_to(ends[self._partition])
+            raise BrokerError(f"asking for the end of {topic}: {error}") from None
+        end: int = ends[self._partition]
+        return end
 
     async def read_up_to(self, end: int) -> Mapping[bytes, bytes]:
         """Return `rows` once they contain everything before this offset. For a caller who has asked
@@ -163,6 +172,7 @@ class TableFollower:
                 self._reader.seek_to_beginning(self._partition), self._settings.deadline, "seeking"
             )
             self._handed_over = await self._read_position()
+            await self._move(self._handed_over)  # an empty topic may begin far from 0
         found = await self._skipper.poll([self._partition], self._get_records)
         position = self._handed_over = await self._read_position()
         # An undecodable record has no key: no process of ours wrote it.
@@ -186,6 +196,9 @@ class TableFollower:
                     self._written_at[record.key] = record.timestamp
                     self._offsets[record.key] = record.offset
             self._rows = rows
+        await self._move(position)
+
+    async def _move(self, position: int) -> None:
         async with self._moved:
             self._position = position
             self._moved.notify_all()
@@ -223,11 +236,13 @@ async def follow_table(
 ) -> AsyncIterator[TableFollower]:
     """Yield a follower that has read what is in the topic now; `is_readable` is that of
     TableFollower. Raises the errors of `open_client` and `current`."""
-    async with open_client(make_consumer(settings), settings) as reader:
+    consumer = make_consumer(settings, fetch_max_wait_ms=_FETCH_WAIT_MS)
+    async with open_client(consumer, settings) as reader:
         follower = TableFollower(settings, reader, topic, is_readable)
+        end = await follower.ask_end(reader)  # it does not fetch yet
         reading = asyncio.create_task(follower.run())
         try:
-            await follower.current()
+            await follower.read_up_to(end)
             yield follower
         finally:
             reading.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,9 +41,6 @@ class Reader:
     async def position(self, _: TopicPartition) -> int:
         return self.at
 
-    async def end_offsets(self, _: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return {TABLE: len(ROWS)}
-
     async def getmany(self, *_: TopicPartition, **how: Any) -> dict[TopicPartition, Any]:
         await asyncio.sleep(0)
         if self.errors:
@@ -70,12 +67,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_follower, "_RETRY_PAUSE", 0.0)
 
 
-@pytest.mark.parametrize("method", ["next_change", "current"])
-async def test_whoever_waits_gets_an_unexpected_error(method: str) -> None:
+@pytest.mark.parametrize(
+    "wait", [TableFollower.next_change, lambda follower: follower.read_up_to(len(ROWS))]
+)
+async def test_whoever_waits_gets_an_unexpected_error(
+    wait: Callable[[TableFollower], Awaitable[object]],
+) -> None:
     async with following(Reader(RuntimeError("of all things"))) as follower:
         with pytest.raises(BrokerError, match="of all things"):
             while True:
-                await getattr(follower, method)()
+                await wait(follower)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("of all things"), KafkaError("away")])
