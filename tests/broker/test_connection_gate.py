@@ -87,7 +87,7 @@ async def test_all_clients_go_on_as_soon_as_one_has_got_through() -> None:
     await asyncio.sleep(0)
     assert not any(task.done() for task in waiting)
     gate._pace.record_success(BROKERS[0])
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         await asyncio.gather(*waiting)
 
 
@@ -151,7 +151,7 @@ async def test_clients_that_wait_for_one_attempt_learn_how_it_failed() -> None:
     waiting = [asyncio.create_task(gate.connect(BROKERS[0], opened)) for _ in range(5)]
     await asyncio.sleep(0)
     gate.record_failure(BROKERS[0], ConnectionRefusedError("still nobody"))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(60):
         found = await asyncio.gather(*waiting, return_exceptions=True)
     assert {str(e.__cause__) for e in found if isinstance(e, KafkaConnectionError)} == {
         "still nobody"

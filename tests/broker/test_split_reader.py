@@ -55,7 +55,7 @@ class Stand:
         self.reader.read_from({RUNS: 0, LETTERS: 0})
 
     async def read(self) -> list[tuple[str, int]]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             found = await self.reader.poll(1.0)
         return [(record.topic, record.offset) for each in found.values() for record in each]
 
