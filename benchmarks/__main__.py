@@ -24,6 +24,8 @@ from benchmarks import (
     in_memory,
     latency,
     pipeline,
+    profiled_hop,
+    profiled_lane,
     profiles,
     read_model,
     retries,
@@ -38,8 +40,8 @@ from farandole.broker import embedded_kafka, java_runtime
 from farandole.broker.settings import Settings
 
 PARTS = (
-    "memory", "flags", "profiles", "anomalies", "hop", "latency", "pipeline", "rewiring", "books",
-    "retries", "shadows", "schedules", "console", "startup", "idle", "peers",
+    "memory", "flags", "profiles", "anomalies", "hop", "profiled-hop", "latency", "pipeline",
+    "rewiring", "books", "retries", "shadows", "schedules", "console", "startup", "idle", "peers",
 )  # fmt: skip
 # The defaults of --lines and --rounds. There are few for the peers, since nine of them take long.
 LINES = {
@@ -47,6 +49,7 @@ LINES = {
     "flags": 200_000,
     "profiles": 5_000,
     "hop": 3_000_000,
+    "profiled-hop": 500_000,
     "books": 1_000_000,
     "retries": 200_000,
     "shadows": 500_000,
@@ -58,6 +61,7 @@ ROUNDS = {
     "profiles": 30,
     "anomalies": 2,
     "hop": 3,
+    "profiled-hop": 4,
     "books": 4,
     "retries": 3,
     "shadows": 5,
@@ -85,6 +89,7 @@ async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
         rows, rounds = _size(arguments, "profiles")
         print(f"profiles of {rows:,} rows")
         results["profiles"] = profiles.measure(rows, rounds)
+        results["profiles"] |= profiled_lane.measure(rows, rounds)
     if "anomalies" in wanted:
         years = arguments.rounds or ROUNDS["anomalies"]
         seeds = (plan.REPORTED if arguments.reported else plan.TUNING)[:years]
@@ -109,6 +114,10 @@ async def measure_all(arguments: argparse.Namespace) -> dict[str, Any]:
                 lines, rounds = _size(arguments, "hop")
                 print(f"one hop, {lines:,} lines a round")
                 results["hop"] = await hop.measure(settings(), lines, rounds)
+            if "profiled-hop" in wanted:
+                lines, rounds = _size(arguments, "profiled-hop")
+                print(f"one hop with and without a profile, {lines:,} lines a round")
+                results["profiled-hop"] = await profiled_hop.measure(settings(), lines, rounds)
             if "latency" in wanted:
                 print(f"five hops, {arguments.triggers} triggers")
                 results["latency"] = await latency.measure(settings(), arguments.triggers)

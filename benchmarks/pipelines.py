@@ -119,16 +119,17 @@ async def fill(
     topic: str,
     lines: int,
     headers: Callable[[int, int], list[Header]] = lambda partition, number: [],
+    make_line: Callable[[int], bytes] = line,
 ) -> None:
     """Write `lines` JSON lines, evenly over the partitions. `headers` returns the headers for a
-    partition and number; by default there are none."""
+    partition and number; by default there are none. `make_line` returns the line of a number."""
     client = make_producer(settings)
     async with open_client(client, settings):
         for partition in range(PARTITIONS):
             sent = []
             batch = client.create_batch()
             for number in range(partition, lines, PARTITIONS):
-                record = {"value": line(number), "headers": headers(partition, number)}
+                record = {"value": make_line(number), "headers": headers(partition, number)}
                 if batch.append(key=None, timestamp=None, **record) is None:
                     sent.append(await client.send_batch(batch, topic, partition=partition))
                     batch = client.create_batch()

@@ -13,12 +13,3 @@ def profiling_stage(version: Version, event_type: str) -> str | None:
         if not (version.stages[name].external or version.stages[name].gate):
             return name
     return None
-
-
-def profiles_input(version: Version, stage: str) -> bool:
-    """Return True if the lanes of a stage profile an event type that it subscribes to."""
-    subscribed = version.stages[stage].subscribes if stage in version.stages else ()
-    return any(
-        version.events[event_type].is_profiled and profiling_stage(version, event_type) == stage
-        for event_type in subscribed
-    )

@@ -7,14 +7,13 @@ the function may have changed what it got.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, NamedTuple, cast
 
 import orjson
 
-from farandole.catalog.profiled_events import profiles_input, profiling_stage
+from farandole.catalog.profiled_events import profiling_stage
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.ledger_entry import LedgerEntry, ledger_partition
 from farandole.events.profile_delta import (
@@ -25,16 +24,15 @@ from farandole.events.profile_delta import (
 )
 from farandole.events.record import OutgoingRecord, Partition, Record
 from farandole.events.record_time import past_time_ms
-from farandole.events.retry_record import REPLAY_PREFIX, ParkedEvent, parse_retry_row
 from farandole.events.topology_version import Version
 from farandole.quality.profiles.sample_ids import first_raw_ids
 from farandole.worker.input_edge import Lineage
 from farandole.worker.key_memory import KeyMemory
 from farandole.worker.lane_state import LaneState
-from farandole.worker.ledger_entries import MAX_ENTRY_BYTES, event_id_of
+from farandole.worker.ledger_entries import MAX_ENTRY_BYTES, EdgeAccount, event_id_of
 from farandole.worker.lineage import LOOKUP_ERRORS, LineageResolver
 from farandole.worker.row_data import RowDataReader
-from farandole.worker.transaction_buffer import TransactionBuffer
+from farandole.worker.transaction_buffer import TransactionBuffer, data_of
 
 _LEAST_DELTA_BYTES = 4 * 1024  # for the exact counts of some ten columns
 
@@ -73,7 +71,6 @@ class DataProfiler:
         lane: int,
         lineages: LineageResolver,
         ledger_topic: str,
-        retry_topic: str | None,
         state: LaneState,
     ) -> None:
         self._pipeline = pipeline
@@ -81,8 +78,6 @@ class DataProfiler:
         self._lane = lane
         self._lineages = lineages
         self._ledger_topic = ledger_topic
-        self._retry_topic = retry_topic
-        self._reads: dict[str, bool] = {}
         self._readers: dict[tuple[str, str], RowDataReader] = {}
         self._keys = KeyMemory(state)
 
@@ -90,80 +85,77 @@ class DataProfiler:
         """Begin with what the lane's state says."""
         self._keys.restore()
 
-    def entries(
-        self, buffer: TransactionBuffer, records: Sequence[Record]
-    ) -> dict[Partition, list[OutgoingRecord]]:
-        """Return the entries about the data of a transaction. They stand before its other entries.
-        `records` are those that it has settled or parked."""
+    def entries(self, buffer: TransactionBuffer) -> dict[Partition, list[OutgoingRecord]]:
+        """Return the entries about the data of a transaction. They stand before its other
+        entries."""
         now = int(buffer.now.timestamp() * 1000)
         rows: dict[_Place, _Rows] = {}
-        if any(map(self._reads_first, self._lineages.versions())):
-            self._sort(rows, self._first_consumed(records, buffer.mended), now, died=False)
-            self._sort(rows, buffer.died, now, died=True)
         for account in buffer.accounts.each():
+            if account.consumed_values:
+                self._add_consumed(rows, account, now)
             for output, values in account.emitted_values.items():
-                place = self._place(account.edge.version, output.event_type, account.run, now)
-                found = rows.setdefault(place, _Rows(account.edge.version))
+                version = account.edge.version
+                found = self._rows_of(rows, version, output.event_type, account.run, now)
                 found.consumed.extend(values)
                 found.ids.extend(account.emitted_ids[output])
+        for record in buffer.mended:
+            if (known := self._lineage_of(record)) is not None:
+                of_event = self._rows_of_event(rows, record, known, now)
+                if of_event is not None:
+                    of_event.mended.append(len(of_event.consumed))
+                    of_event.consumed.append(data_of(record, known))
+                    of_event.ids.append(known.run if known.is_root else event_id_of(record))
+        for record, lineage in buffer.died:
+            of_event = self._rows_of_event(rows, record, lineage, now)
+            if of_event is not None:
+                of_event.died.append(data_of(record, lineage))
         return self._entries(rows, now) if rows else {}
 
-    def _reads_first(self, version: Version) -> bool:
-        known = self._reads.get(version.name)
-        if known is None:
-            known = self._reads[version.name] = profiles_input(version, self._stage)
-        return known
+    def _add_consumed(self, rows: dict[_Place, _Rows], account: EdgeAccount, now: int) -> None:
+        """Add the data of the consumed events of one run to the rows of their profiles."""
+        version, event_type = account.edge.version, account.edge.event_type
+        assert account.consumed_values is not None
+        if account.consumed_at is None:
+            found = self._rows_of(rows, version, event_type, account.run, now)
+            found.consumed.extend(account.consumed_values)
+            found.ids.extend(account.ids)
+            return
+        for value, id_, timestamp in zip(
+            account.consumed_values, account.ids, account.consumed_at, strict=True
+        ):
+            at = past_time_ms(timestamp, now)
+            found = self._rows_of(rows, version, event_type, account.run, at)
+            found.consumed.append(value)
+            found.ids.append(id_)
 
-    def _first_consumed(
-        self, records: Iterable[Record], mended: Sequence[Record]
-    ) -> Iterator[tuple[Record, Lineage]]:
-        for record in chain(filter(None, map(self._new_data, records)), mended):
-            try:
-                lineage = self._lineages.lineage(record)
-            except LOOKUP_ERRORS:
-                continue  # it was sent to another partition, and is consumed there
-            except UnreadableEventError:
-                lineage = self._lineages.stray(record)
-            yield record, lineage
-
-    def _new_data(self, record: Record) -> Record | None:
-        """Return the event in a record whose data nobody has looked at; None if there is none."""
-        if isinstance(record, ParkedEvent):
+    def _lineage_of(self, record: Record) -> Lineage | None:
+        """Return the lineage of an event; None if it is consumed by another lane."""
+        try:
+            return self._lineages.lineage(record)
+        except LOOKUP_ERRORS:
             return None
-        return _repaired(record) if record.topic == self._retry_topic else record
+        except UnreadableEventError:
+            return self._lineages.stray(record)
 
-    def _sort(
-        self,
-        rows: dict[_Place, _Rows],
-        events: Iterable[tuple[Record, Lineage]],
-        now: int,
-        *,
-        died: bool,
-    ) -> None:
-        """Add the data of events to the rows of their profiles."""
-        last: Lineage | None = None
-        found: _Rows | None = None
-        for record, lineage in events:
-            if lineage is not last:  # most events have the same as the one before
-                version, event_type = lineage.edge.version, lineage.edge.event_type
-                spec = version.events[event_type]
-                found = None
-                if spec.is_profiled and profiling_stage(version, event_type) == self._stage:
-                    at = past_time_ms(record.timestamp, now)
-                    place = self._place(version, event_type, lineage.run, at)
-                    found = rows.setdefault(place, _Rows(version))
-                # Events of one lineage can be of several windows.
-                last = lineage if spec.is_by_run else None
-            if found is None:
-                continue
-            raw = (record.value if lineage.data is None else lineage.data) or b""
-            if died:
-                found.died.append(raw)
-            else:
-                if isinstance(record, ParkedEvent):
-                    found.mended.append(len(found.consumed))
-                found.consumed.append(raw)
-                found.ids.append(lineage.run if lineage.is_root else event_id_of(record))
+    def _rows_of_event(
+        self, rows: dict[_Place, _Rows], record: Record, lineage: Lineage, now: int
+    ) -> _Rows | None:
+        """Return the rows of the profile of an event; None if this stage does not profile it."""
+        edge = lineage.edge
+        if edge.profiled_by != self._stage:
+            return None
+        at = past_time_ms(record.timestamp, now)
+        return self._rows_of(rows, edge.version, edge.event_type, lineage.run, at)
+
+    def _rows_of(
+        self, rows: dict[_Place, _Rows], version: Version, event_type: str, run: bytes, at: int
+    ) -> _Rows:
+        """Return the rows of the profile of an event of a run, at `at` milliseconds."""
+        place = self._place(version, event_type, run, at)
+        found = rows.get(place)
+        if found is None:
+            found = rows[place] = _Rows(version)
+        return found
 
     def _place(self, version: Version, event_type: str, run: bytes, at: int) -> _Place:
         spec = version.events[event_type].profile
@@ -254,14 +246,3 @@ class DataProfiler:
 
 def _fragment(written: bytes) -> dict[str, Any]:
     return cast(dict[str, Any], orjson.Fragment(written))  # in the place of what it is the text of
-
-
-def _repaired(row: Record) -> ParkedEvent | None:
-    """Return the event of a replay whose value a person has changed; None for any other row."""
-    if row.value is None or row.key is None or not row.key.startswith(REPLAY_PREFIX):
-        return None
-    try:
-        event = parse_retry_row(row.value)
-    except ValueError:
-        return None
-    return event if event.repaired else None

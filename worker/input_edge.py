@@ -36,6 +36,8 @@ class InputEdge:
     """Why the code here cannot handle events of this version; empty if it can."""
     id_name: str = ""
     """The event type as it stands in the ids of what its events cause."""
+    profiled_by: str = ""
+    """The stage whose lanes profile its events as they consume them; empty if none does."""
 
 
 @dataclass(slots=True)

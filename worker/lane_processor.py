@@ -125,7 +125,6 @@ class LaneProcessor:
             lane,
             lineages,
             topics.ledger,
-            topics.retry,
             self.state,
         )
         self._paths = EventPaths(invoker)
@@ -385,7 +384,7 @@ class LaneProcessor:
     ) -> BatchResult:
         """Return what is to be written; `done`: the records that are settled or parked."""
         canary = self._canary.put_rows()
-        entries = self._profiler.entries(buffer, done)  # may put rows of the state
+        entries = self._profiler.entries(buffer)  # may put rows of the state
         self.state.flush(buffer)
         counted = buffer.accounts.ledger_records(
             self._ledger_topic,
@@ -455,6 +454,8 @@ class LaneProcessor:
         account: EdgeAccount = None  # type: ignore[assignment]  # set with `straight`
         book: Callable[[bytes], None] = None  # type: ignore[assignment]
         root_run: bytes | None = None
+        values: list[bytes] | None = None
+        times: list[int] | None = None
         outcomes: dict[Outcome, int] = {}  # of `account`, but for HANDLED
         at, untried = first, 0
         slice_ends = monotonic() + TIME_SLICE
@@ -485,6 +486,7 @@ class LaneProcessor:
                         is_root = lineage is None or lineage.is_root
                         account = account_for(edge, run, record, is_root=is_root)
                         book, root_run = account.ids.append, run if is_root else None
+                        values, times = account.consumed_values, account.consumed_at
                         if cancelled_runs and run in cancelled_runs:
                             straight = _settle_cancelled
                 if straight is None:  # the version does not send the event here: it is not counted
@@ -500,6 +502,10 @@ class LaneProcessor:
             if outcome is not None:
                 outcomes[outcome] = outcomes.get(outcome, 0) + 1
             book(event_id_of(record) if root_run is None else root_run)
+            if values is not None:
+                values.append(raw or b"")
+                if times is not None:
+                    times.append(record.timestamp)
             at += 1
             if monotonic() >= slice_ends or buffer.bytes >= MAX_TRANSACTION_BYTES:
                 break

@@ -49,6 +49,10 @@ class EdgeAccount:
     """Data lines, if an event can have several."""
     emitted_values: Mapping[Output, list[bytes]] = MappingProxyType({})
     """The data of emitted events that are profiled where they are emitted."""
+    consumed_values: list[bytes] | None = None
+    """The data of the event of each of `ids`; None if the stage does not profile them."""
+    consumed_at: list[int] | None = None
+    """The timestamp of each of them; None if they are profiled for the run."""
 
     def __init__(self, edge: InputEdge, run: bytes, record: Record, is_root: bool) -> None:
         self.edge = edge
@@ -60,6 +64,12 @@ class EdgeAccount:
         self.emitted_ids: dict[Output, list[bytes]] = {}
         """The ids of emitted events by output; a list is empty if its results were taken back."""
         self.emitted_lines: Mapping[Output, int] = _NO_LINES
+
+    def keep_consumed(self) -> None:
+        """Keep the data of what is consumed from now on."""
+        self.consumed_values = []
+        if not self.edge.version.events[self.edge.event_type].is_by_run:
+            self.consumed_at = []
 
     @property
     def settles(self) -> bool:
@@ -84,19 +94,24 @@ class EdgeAccount:
             self.outcomes = OutcomeCounts()
         self.outcomes.count(outcome, number)
 
-    def settle(self, record: Record) -> None:
-        """Count one event as consumed. A parked event was counted when it was parked: it is counted
-        as no longer parked."""
+    def settle(self, record: Record, value: bytes) -> None:
+        """Count one event, whose data are `value`, as consumed. A parked event was counted when it
+        was parked: it is counted as no longer parked."""
         if isinstance(record, ParkedEvent):
             self.count(Outcome.PARKED, -1)
-        else:
-            self.ids.append(self.run if self.is_root else event_id_of(record))
+            return
+        self.ids.append(self.run if self.is_root else event_id_of(record))
+        if self.consumed_values is not None:
+            self.consumed_values.append(value)
+        if self.consumed_at is not None:
+            self.consumed_at.append(record.timestamp)
 
 
 class TransactionAccounts:
-    """The accounts of one transaction of a lane."""
+    """The accounts of one transaction of a lane of the stage `stage`."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
         self._accounts: dict[InputEdge, dict[bytes, EdgeAccount]] = {}
         self._unwritten: EdgeAccount | None = None
 
@@ -115,6 +130,8 @@ class TransactionAccounts:
         account = runs.get(run)
         if account is None:
             account = runs[run] = EdgeAccount(edge, run, record, is_root)
+            if edge.profiled_by == self._stage:
+                account.keep_consumed()
         return account
 
     def each(self) -> Iterator[EdgeAccount]:

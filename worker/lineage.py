@@ -12,6 +12,7 @@ from farandole.catalog.ownership import (
     key_partitions,
     parse_root,
 )
+from farandole.catalog.profiled_events import profiling_stage
 from farandole.catalog.version_boundaries import VersionStart, event_type_of, version_span
 from farandole.events.envelope import (
     CORRELATION_ID,
@@ -161,6 +162,7 @@ class LineageResolver:
                     holds_lines(event),
                     unbound,
                     living_name(event_type, life),
+                    (profiling_stage(version, event_type) or "") if event.is_profiled else "",
                 )
         return self._edges[key]
 

@@ -487,6 +487,8 @@ class RetryQueue:
             self._bury(buffer, event, full, 0, self._clock())
         else:
             self._write(buffer, self._parked.park(event))
+        if event.repaired:
+            buffer.mended.append(event)
         self._write(buffer, OutgoingRecord(record.key, None))
 
     def _take_up_order(self, buffer: TransactionBuffer, record: Record) -> None:

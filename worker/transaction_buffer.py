@@ -18,6 +18,11 @@ from farandole.worker.ledger_entries import EdgeAccount, TransactionAccounts
 _RECORD_OVERHEAD = 32  # bytes, about, that a record takes besides its contents
 
 
+def data_of(record: Record, lineage: Lineage) -> bytes:
+    """Return the JSON text of an event's data; empty if there are none."""
+    return (record.value if lineage.data is None else lineage.data) or b""
+
+
 class OutputTooLargeError(ValueError):
     """An event caused more than one transaction can carry."""
 
@@ -65,13 +70,14 @@ class TransactionBuffer:
         self.bytes = 0
         """About how many bytes the records take."""
         self.counters = Counters()
-        self.accounts = TransactionAccounts()
+        self.accounts = TransactionAccounts(stage)
         self.open_paths: dict[InputEdge, Any] = {}
         """By edge, the `OpenPath` that writes into this buffer; only `EventPath.open` reads it."""
         self.died: list[tuple[Record, Lineage]] = []
         """The events whose first dead letter is written here."""
         self.mended: list[Record] = []
-        """The events that waited for a person, who has given them other data."""
+        """The events to which a person has given other data: those that waited for it, and those
+        of replays."""
         self._topics: dict[str, list[list[OutgoingRecord]]] = {}
 
     def controls_in_force(self) -> Sequence[str]:
@@ -116,7 +122,7 @@ class TransactionBuffer:
     def settle(self, record: Record, lineage: Lineage, outcome: Outcome) -> EdgeAccount:
         """Count the outcome of one event; returns its account."""
         account = self.account_for(record, lineage)
-        account.settle(record)
+        account.settle(record, data_of(record, lineage))
         if outcome is not Outcome.HANDLED:
             account.count(outcome)
             self.counters.outcomes.count(outcome)

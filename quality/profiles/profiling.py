@@ -20,26 +20,33 @@ _CHUNK_BYTES = 1024 * 1024
 def profile_rows(raws: Sequence[bytes], personal: frozenset[str]) -> EdgeProfile:
     """Return the profile of rows, each of which is a text of JSON; those that `read_rows` does not
     read are counted. `personal` are the paths of columns of which no value is to be kept."""
-    columns, unreadable, hashes = RowColumns(personal), 0, []
+    return _profile(raws, personal, None)
+
+
+def profile_with_rows(
+    raws: Sequence[bytes], personal: frozenset[str]
+) -> tuple[EdgeProfile, ReadRows]:
+    """Return what `profile_rows` returns, and the rows."""
+    read = ReadRows([], [])
+    return _profile(raws, personal, read), read
+
+
+def _profile(
+    raws: Sequence[bytes], personal: frozenset[str], all_read: ReadRows | None
+) -> EdgeProfile:
+    """Return the profile of rows, which are added to `all_read`, if it is given."""
+    columns, done, unreadable, hashes = RowColumns(personal), 0, 0, []
     for part in _parts(raws):
         read = read_rows(part)
         columns.add_rows(read.rows)
         unreadable += len(read.unreadable)
         hashes.append(hash_rows(readable(part, read)))
+        if all_read is not None:
+            all_read.rows.extend(read.rows)
+            all_read.unreadable.extend(done + place for place in read.unreadable)
+        done += len(part)
     profile = columns.profile(len(raws) - unreadable, unreadable)
     profile.note_rows(joined(hashes))
-    return profile
-
-
-def profile_read_rows(
-    raws: Sequence[bytes], read: ReadRows, personal: frozenset[str]
-) -> EdgeProfile:
-    """Return the profile of rows, each of which is a text of JSON, that were read already."""
-    columns = RowColumns(personal)
-    for first in range(0, len(read.rows), _CHUNK):
-        columns.add_rows(read.rows[first : first + _CHUNK])
-    profile = columns.profile(len(read.rows), len(read.unreadable))
-    profile.note_rows(hash_rows(readable(raws, read)))
     return profile
 
 

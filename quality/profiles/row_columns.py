@@ -118,7 +118,10 @@ def _fields(objects: Sequence[dict[str, Any]]) -> Mapping[str, list[Any]]:
     names = objects[0]
     if set(map(len, objects)) == {len(names)}:
         try:
-            return {name: list(map(itemgetter(name), objects)) for name in names}
+            if len(names) < 2:
+                return {name: list(map(itemgetter(name), objects)) for name in names}
+            values = zip(*map(itemgetter(*names), objects), strict=True)
+            return dict(zip(names, map(list, values), strict=True))
         except KeyError:
             pass  # as many fields, but others
     fields: defaultdict[str, list[Any]] = defaultdict(list)
