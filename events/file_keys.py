@@ -17,10 +17,11 @@ _M = TypeVar("_M", bound="StageField")
 
 ValueKind = Literal[
     "duration", "positive_duration", "positive_durations", "share", "integer", "flag",
-    "error_names", "sensitivity",
+    "error_names", "sensitivity", "daily_times",
 ]  # fmt: skip
 """How a value is written in the file: `200ms` (a duration), several of those, `1%` (a share), a
-whole number, true or false, the name of an exception's class (or several), one of some words."""
+whole number, true or false, the name of an exception's class (or several), one of some words, times
+of day with their zones."""
 
 
 @dataclass(frozen=True, slots=True)

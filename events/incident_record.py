@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from farandole.events.incident_severity import (
+    FAILURE_KIND,
+    IncidentSeverity,
+    incident_severity,
+)
 from farandole.events.record_time import RowTime
 from farandole.events.row_model import RowModel
 
@@ -101,6 +106,11 @@ class Incident(RowModel):
     history: tuple[IncidentMoment, ...] = ()
     """The newest MAX_MOMENTS moments, the oldest first; also those of the incident that had the
     same key before. Empty in rows of older releases."""
+    severity: IncidentSeverity | None = None
+    """By its kind, as the file said when it was opened; None in rows of older releases."""
+    owed: bool = False
+    """True if it is resolved, and people have yet to be told: in a digest, or when quiet hours are
+    over."""
     seen: int
     """The offset in the dead-letter topic, or in that of alerts, before which everything is
     counted."""
@@ -108,6 +118,16 @@ class Incident(RowModel):
     @property
     def key(self) -> bytes:
         return incident_key(self.pipeline, self.stage, self.fingerprint)
+
+    @property
+    def kind(self) -> str:
+        """The kind of its alert, such as `stage.held`; `dead` for failures."""
+        return FAILURE_KIND if self.firing is None else self.error
+
+    @property
+    def effective_severity(self) -> IncidentSeverity:
+        """Its severity; the default of its kind in rows of older releases."""
+        return self.severity or incident_severity(self.kind)
 
 
 def with_moment(incident: Incident, moment: IncidentMoment) -> Incident:

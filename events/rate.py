@@ -14,12 +14,17 @@ changed. A ramp begins when the rate comes into force, and in a window each time
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
+
+from farandole.events.daily_window import (
+    CLOCK_FORM,
+    ZONE_FORM,
+    ClockError,
+    Window,
+    make_window,
+)
 
 Unit = Literal["events", "lines"]
 Period = Literal["s", "m", "h"]
@@ -33,13 +38,11 @@ MAX_LENGTH = 200
 _PERIOD_SECONDS: dict[str, int] = {"s": 1, "m": 60, "h": 3600}
 _DURATION_SECONDS: dict[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NUMBER = r"[0-9]{1,10}(?:\.[0-9]{1,3})?"
-_CLOCK = r"(?:(?:[01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)"
-_ZONE = r"(?:UTC|[A-Z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){1,2})"
 RATE_FORM = rf"(?:0|{_NUMBER}(?: ?(?:events|lines) ?)?/[smh])"
 """A regular expression for a rate without a ramp and a window."""
 RATE_RULE_FORM = (
     rf"(?:{RATE_FORM}|from {RATE_FORM} to {RATE_FORM} over [0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))"
-    rf"(?: between {_CLOCK} and {_CLOCK} {_ZONE}(?:,? else {RATE_FORM})?)?"
+    rf"(?: between {CLOCK_FORM} and {CLOCK_FORM} {ZONE_FORM}(?:,? else {RATE_FORM})?)?"
 )
 """A regular expression for all rates, and for some texts that are none: a time zone that does not
 exist, two units."""
@@ -49,8 +52,6 @@ _RAMP_PATTERN = re.compile(r"from (.+) to (.+) over (.+)")
 _DURATION_PATTERN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _ELSE_PATTERN = re.compile(r"(.*?),? else (.+)")
 _WINDOW_PATTERN = re.compile(r"(.+?) between (\S+) and (\S+)(?: (.+))?")
-_CLOCK_PATTERN = re.compile(_CLOCK)
-_ZONE_PATTERN = re.compile(_ZONE)
 _LOOSE_PATTERN = re.compile(
     rf"({_NUMBER}) ?(events?|lines?)? ?(?:/|per|a|an)? ?"
     r"(?:(s|secs?|seconds?)|(m|mins?|minutes?)|(h|hrs?|hours?))"
@@ -101,31 +102,6 @@ class Ramp:
 
     def __str__(self) -> str:
         return f"from {self.first} to {self.last} over {_duration_text(self.seconds)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A time of each day by the clock of a zone; over midnight if it begins after it ends."""
-
-    begins: time
-    ends: time
-    zone: str
-    """A name of the IANA time zone database."""
-
-    def opened_at(self, now: float) -> float | None:
-        """Return when the window opened in which `now` lies, both in seconds of the epoch; None
-        outside of it."""
-        zone = ZoneInfo(self.zone)
-        today = datetime.fromtimestamp(now, zone).date()
-        for day in (today, today - timedelta(days=1)):
-            closing_day = day if self.begins < self.ends else day + timedelta(days=1)
-            opens = _first_moment(day, self.begins, zone)
-            if opens <= now < _first_moment(closing_day, self.ends, zone):
-                return opens
-        return None
-
-    def __str__(self) -> str:
-        return f"between {self.begins:%H:%M} and {self.ends:%H:%M} {self.zone}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,60 +201,10 @@ def _parse_window(text: str) -> tuple[str, Window]:
             "write for example 1000/s between 22:00 and 06:00 Europe/Berlin",
         )
     limit, first, last, zone = match.groups()
-    begins, ends = _clock(first), _clock(last)
-    if begins == ends:
-        raise RateError(
-            f"the window begins and ends at {first}", "write two times, or leave the window out"
-        )
-    return limit, Window(begins, ends, _zone(zone, f"between {first} and {last}"))
-
-
-def _clock(text: str) -> time:
-    if _CLOCK_PATTERN.fullmatch(text) is None:
-        raise RateError(f"{_shown(text)} is no time of day", "write for example 06:00 or 22:30")
-    hour, minute = text.split(":")
-    return time(int(hour) % 24, int(minute))
-
-
-def _zone(written: str | None, window: str) -> str:
-    if written is None:
-        raise RateError(
-            "the window names no time zone",
-            f"write for example {window} Europe/Berlin, or {window} UTC",
-        )
-    name = written.strip()
-    if _ZONE_PATTERN.fullmatch(name):
-        try:
-            return ZoneInfo(name).key
-        except (LookupError, ValueError, OSError):
-            pass  # unknown, a folder of the database, too long a name
-    near = difflib.get_close_matches(name, sorted(available_timezones()), n=1, cutoff=0.7)
-    remedy = f"did you mean {near[0]}?" if near else "write for example Europe/Berlin or UTC"
-    raise RateError(f"{_shown(name)} is no time zone of the IANA database", remedy)
-
-
-def _first_moment(day: date, clock: time, zone: ZoneInfo) -> float:
-    """Return when the clock of a zone shows this time of a day, or a later one, for the first time;
-    in seconds of the epoch."""
-    local = datetime.combine(day, clock, zone)
-    moment = local.timestamp()
-    wanted = local.replace(tzinfo=None)
-    if _shown_by(zone, moment) == wanted:
-        return moment
-    # The clock skips this time: look for the moment of the change, which is a whole second.
-    before, after = sorted((moment, local.replace(fold=1).timestamp()))
-    while after - before > 1:
-        middle = (before + after) // 2
-        if _shown_by(zone, middle) < wanted:
-            before = middle
-        else:
-            after = middle
-    return after
-
-
-def _shown_by(zone: ZoneInfo, moment: float) -> datetime:
-    """Return what the clock of a zone shows at a moment."""
-    return datetime.fromtimestamp(moment, zone).replace(tzinfo=None, fold=0)
+    try:
+        return limit, make_window(first, last, zone, f"between {first} and {last}")
+    except ClockError as error:
+        raise RateError(error.message, error.remedy) from None
 
 
 def _plain_text(written: object) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 from farandole.events.check_spec import CheckSpec, ProfileSpec
 from farandole.events.feature_flags import FlagSpec
 from farandole.events.file_keys import FileKey, StageField
+from farandole.events.incident_severity import IncidentSeverity
 from farandole.events.record_time import RowTime
 from farandole.events.row_format import KNOWN_FORMATS, check_json_format
 from farandole.events.row_model import RowModel
@@ -345,6 +346,18 @@ class AlertPolicy(RowModel):
     """How many open incidents a stage may have; all further failures are one more."""
     per_hour: Annotated[int, Field(ge=1), FileKey("The most mails in any hour.")] = 60
     """How many notices are sent in any hour; further ones wait and are sent as one."""
+    severity: Mapping[str, IncidentSeverity] = {}
+    """By kind of incident, where it is not the default."""
+    digest_at: Annotated[
+        tuple[str, ...],
+        Field(min_length=1),
+        FileKey(
+            "When digests are sent, for example 09:00 Europe/Berlin, or several times.",
+            "daily_times",
+        ),
+    ] = ("09:00 UTC",)
+    """Times of day, each with its time zone, at which incidents of the severity `digest` are
+    told."""
 
 
 class RunExpectation(RowModel):

@@ -13,9 +13,11 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from farandole.events.incident_record import Incident, IncidentMoment, NoticeKind, with_moment
+from farandole.events.incident_severity import incident_severity
 from farandole.events.topology_version import AlertPolicy
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.notifier.notice_time import held_until, next_digest
 
 GATHER_TIME = timedelta(seconds=5)
 """The time between the first failure and its notice, so that the notice can count failures."""
@@ -57,6 +59,21 @@ def open_from_dead_letter(letter: DeadLetterView, *, collects_others: bool = Fal
         due=letter.time + GATHER_TIME,
         seen=letter.record.offset,
     )
+
+
+def with_severity(incident: Incident, policy: AlertPolicy) -> Incident:
+    """Return an incident that has just opened with the severity of its kind. A digest is due at its
+    next time."""
+    severity = incident_severity(incident.kind, policy.severity)
+    due = next_digest(policy, incident.due) if severity == "digest" else incident.due
+    return incident.model_copy(update={"severity": severity, "due": due})
+
+
+def reopen(incident: Incident, at: datetime) -> Incident:
+    """Return an incident that goes on, although it was resolved: nobody has been told of its end
+    yet."""
+    again = incident.model_copy(update={"resolved": None, "owed": False})
+    return with_moment(again, IncidentMoment(at=at, what="grew", text="it has come back"))
 
 
 def count_dead_letter(incident: Incident, letter: DeadLetterView) -> Incident:
@@ -124,8 +141,10 @@ def apply_alert(incident: Incident, alert: AlertView) -> Incident:
 
 def next_notice(incident: Incident, now: datetime, policy: AlertPolicy) -> NoticeIntent | None:
     """Return the notice that is due by `now`; None if none is."""
-    if incident.resolved is not None or is_muted(incident, now):
+    if is_muted(incident, now) or held_until(incident, policy, now) is not None:
         return None
+    if incident.resolved is not None:
+        return NoticeIntent(incident, "resolved", now) if incident.owed else None
     if incident.notices == 0:
         return NoticeIntent(incident, "opened", now) if now >= incident.due else None
     if is_quiet(incident, now, policy):
@@ -145,11 +164,15 @@ class PlannedNotice(NamedTuple):
     """True if it is only sent if more has failed by then."""
 
 
-def planned_notice(incident: Incident, now: datetime) -> PlannedNotice | None:
-    """Return the notice that is written next; None if only the resolution is told."""
+def planned_notice(incident: Incident, now: datetime, policy: AlertPolicy) -> PlannedNotice | None:
+    """Return the notice that is written next; None if only the resolution is told, when it comes,
+    or if all is told."""
     if incident.resolved is not None:
-        return None
+        at = max(now, incident.muted_until or now)
+        at = held_until(incident, policy, at) or at
+        return PlannedNotice("resolved", at, False) if incident.owed else None
     at = max(incident.due, incident.muted_until or incident.due)
+    at = held_until(incident, policy, max(at, now)) or at
     if incident.notices == 0:
         return PlannedNotice("opened", at, False)
     if incident.acknowledged_by or incident.firing is not None:
@@ -162,21 +185,28 @@ def after_notice(intent: NoticeIntent, policy: AlertPolicy) -> Incident:
     next, longer interval."""
     incident = intent.incident
     interval = policy.digests[min(incident.notices, len(policy.digests) - 1)]
+    due = intent.at + timedelta(seconds=interval)
+    if incident.effective_severity == "digest":
+        due = next_digest(policy, intent.at)
     after = incident.model_copy(
         update={
             "told": incident.count,
             "notices": incident.notices + 1,
-            "due": intent.at + timedelta(seconds=interval),
+            "due": due,
+            "owed": False,
         }
     )
     return resolve_incident(after, policy) if intent.kind == "resolved" else after
 
 
-def resolve_incident(incident: Incident, policy: AlertPolicy) -> Incident:
-    """Return the incident marked as resolved, at the time when it became quiet."""
+def resolve_incident(incident: Incident, policy: AlertPolicy, *, owed: bool = False) -> Incident:
+    """Return the incident marked as resolved, at the time when it became quiet. `owed`: people have
+    yet to be told. What is resolved already stays as it is."""
+    if incident.resolved is not None:
+        return incident
     quiet = timedelta(seconds=policy.quiet) if incident.firing is None else timedelta()
     resolved = incident.last + quiet
-    ended = incident.model_copy(update={"resolved": resolved})
+    ended = incident.model_copy(update={"resolved": resolved, "owed": owed})
     return with_moment(ended, IncidentMoment(at=resolved, what="resolved", text=incident.said))
 
 
@@ -185,6 +215,16 @@ def is_quiet(incident: Incident, now: datetime, policy: AlertPolicy) -> bool:
     if incident.firing is not None:
         return incident.firing == 0
     return now >= incident.last + timedelta(seconds=policy.quiet)
+
+
+def is_worth_telling(incident: Incident, policy: AlertPolicy, ended: datetime) -> bool:
+    """Return True if an alert that has ended before anybody was told has to be told: its first
+    notice waited for its hour, and it lasted longer than the gathering time."""
+    if is_muted(incident, ended) or held_until(incident, policy, ended) is None:
+        return False
+    if incident.effective_severity == "digest":
+        return ended - incident.opened >= GATHER_TIME
+    return ended >= incident.due
 
 
 def is_muted(incident: Incident, now: datetime) -> bool:

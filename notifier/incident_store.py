@@ -18,11 +18,13 @@ from farandole.events.incident_record import (
 from farandole.events.safe_text import single_line
 from farandole.events.topology_version import AlertPolicy
 from farandole.notifier import incident_lifecycle
+from farandole.notifier.alert_routing import matching_route
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView, build_sample
 from farandole.notifier.delivery_outcome import AttemptResult
 from farandole.notifier.incident_lifecycle import OTHERS_FINGERPRINT, NoticeIntent
 from farandole.notifier.notice_outbox import NoticeOutbox
+from farandole.notifier.notice_time import held_until
 
 KEEP_RESOLVED = timedelta(days=7)
 """How long a resolved incident can still be listed."""
@@ -87,6 +89,8 @@ class IncidentStore:
         if before is not None:
             self._notify_if_due(key, letter.time)
         incident = self.incidents.get(key)
+        if incident is not None and incident.owed:
+            incident = incident_lifecycle.reopen(incident, letter.time)
         if incident is None or incident.resolved is not None:
             self._newest_letters.pop(key, None)
             incident = incident_lifecycle.open_from_dead_letter(
@@ -99,6 +103,8 @@ class IncidentStore:
                     "muted_until": mute.until if mute else None,
                 }
             )
+            policy = self.alert_policy(letter.pipeline)
+            incident = incident_lifecycle.with_severity(incident, policy)
             incident = _opened(incident, before, incident.title)
         else:
             self._newest_letters[key] = letter
@@ -113,7 +119,9 @@ class IncidentStore:
             return
         if before is not None:
             self._notify_if_due(key, alert.time)
-        incident = self.incidents.get(key)
+        incident, policy = self.incidents.get(key), self.alert_policy(alert.pipeline)
+        if incident is not None and incident.owed and alert.firing:
+            incident = incident_lifecycle.reopen(incident, alert.time)
         if incident is None or incident.resolved is not None:
             if not alert.firing:
                 return  # its incident is deleted, or the same end was reported twice
@@ -122,15 +130,16 @@ class IncidentStore:
                 alert, collects_others=_is_others_key(key)
             )
             incident = incident.model_copy(update={"muted_until": mute.until if mute else None})
+            incident = incident_lifecycle.with_severity(incident, policy)
             incident = _opened(incident, before, alert.text)
         elif alert.lane is not None and alert.firing and alert.lane not in incident.lanes:
             grown = IncidentMoment(at=alert.time, what="grew", text=f"lane {alert.lane} too")
             incident = with_moment(incident, grown)
         incident = incident_lifecycle.apply_alert(incident, alert)
         if not incident.firing and not incident.notices:
-            # It ended before its first notice, so no notice is written.
-            policy = self.alert_policy(incident.pipeline)
-            incident = incident_lifecycle.resolve_incident(incident, policy)
+            # It ended before its first notice. Unless that waits for its hour, none is written.
+            owed = incident_lifecycle.is_worth_telling(incident, policy, alert.time)
+            incident = incident_lifecycle.resolve_incident(incident, policy, owed=owed)
         self._store(key, incident)
         self._notify_if_due(key, alert.time)
 
@@ -249,9 +258,11 @@ class IncidentStore:
         """Write the next notice of an incident if one is due and its pipeline may have one more."""
         incident = self.incidents[key]
         policy = self.alert_policy(incident.pipeline)
-        if incident.resolved is None and incident_lifecycle.is_muted(incident, now):
+        is_muted = incident_lifecycle.is_muted(incident, now)
+        if is_muted or held_until(incident, policy, now) is not None:
             if incident_lifecycle.is_quiet(incident, now, policy):
-                self._store(key, incident_lifecycle.resolve_incident(incident, policy))
+                ended = incident_lifecycle.resolve_incident(incident, policy, owed=not is_muted)
+                self._store(key, ended)
             return
         intent = incident_lifecycle.next_notice(incident, now, policy)
         if intent is None:
@@ -263,12 +274,36 @@ class IncidentStore:
         intent = intent._replace(
             incident=self.incidents[key], meanwhile=self._opened_meanwhile(self.incidents[key])
         )
-        # If no further notice is allowed now, this one also lists the other incidents.
-        others = self._unreported_incidents(incident.pipeline, key) if allowance == 1 else ()
+        digested = self._due_in_digest(incident, now, policy)
+        others: list[Incident] = [each.incident for each in digested]
+        if allowance == 1:
+            # If no further notice is allowed now, this one also lists the other incidents.
+            ids = {each.id for each in others}
+            unreported = self._unreported_incidents(incident.pipeline, key)
+            others += [each for each in unreported if each.id not in ids]
         notice = self.compose(intent, others)
-        self._store(key, incident_lifecycle.after_notice(intent, policy))
+        for told in (intent, *digested):
+            self._store(told.incident.key, incident_lifecycle.after_notice(told, policy))
         if notice is not None:
             self.outbox.add(notice)
+
+    def _due_in_digest(
+        self, first: Incident, now: datetime, policy: AlertPolicy
+    ) -> list[NoticeIntent]:
+        """Return what else the digest tells that `first` begins: what the same route takes. Empty
+        if `first` is no part of a digest."""
+        if first.effective_severity != "digest":
+            return []
+        route = matching_route(policy, first)
+        found = [
+            incident_lifecycle.next_notice(each, now, policy)
+            for each in self.incidents.values()
+            if each.id != first.id
+            and each.pipeline == first.pipeline
+            and each.effective_severity == "digest"
+            and matching_route(policy, each) == route
+        ]
+        return sorted((i for i in found if i is not None), key=lambda i: i.incident.opened)
 
     def _unreported_incidents(self, pipeline: str, except_key: bytes) -> list[Incident]:
         """Return the open incidents of a pipeline that grew since their last notice, without the

@@ -57,6 +57,9 @@ def compose_mail(
     mail["List-Id"] = f"<{_list_label(incident)}.{_sender_domain(sender)}>"
     mail["X-Farandole-Incident"] = _safe_token(incident.id)
     mail["X-Farandole-Kind"] = kind
+    mail["X-Farandole-Severity"] = incident.effective_severity
+    if incident.effective_severity == "page" and kind != "resolved":
+        mail["Importance"] = "high"
     content = list(mail_parts(incident, kind, commands, others, now, meanwhile))
     return subject, _render_message(mail, subject, content)
 

@@ -65,7 +65,8 @@ def mail_parts(
         yield Heading("What to do" if kind != "resolved" else "To look back")
         yield from _command_parts(commands)
     if others:
-        yield Heading("Also failing")
+        is_digest = incident.effective_severity == "digest"
+        yield Heading("Also in this digest" if is_digest else "Also failing")
         yield from _incident_lines(others, now)
     yield Paragraph("Sent by Farandole to those whom `alerts:` in topology.yaml names.", small=True)
 
@@ -73,7 +74,8 @@ def mail_parts(
 def _incident_lines(incidents: Sequence[Incident], now: datetime) -> Iterator[MailPart]:
     for each in incidents[:_OTHERS]:
         since = short_utc(each.opened, now)
-        yield Paragraph(f"{incident_title(each)} ({each.count:,} since {since} UTC)")
+        over = f", over since {short_utc(each.resolved, now)}" if each.resolved else ""
+        yield Paragraph(f"{incident_title(each)} ({each.count:,} since {since} UTC{over})")
     if len(incidents) > _OTHERS:
         yield Paragraph(f"and {len(incidents) - _OTHERS:,} more")
 
@@ -96,6 +98,7 @@ def _fact_rows(incident: Incident) -> Iterator[tuple[str, str]]:
         yield "last", utc_timestamp(incident.last)
     if incident.resolved:
         yield "over", utc_timestamp(incident.resolved)
+    yield "severity", incident.effective_severity
     yield "incident", clip_line(incident.id)
     if incident.acknowledged_by:
         yield "taken by", clip_line(incident.acknowledged_by)

@@ -67,7 +67,7 @@ def _alert_json(
         "pipeline": clip_line(incident.pipeline),
         "stage": clip_line(incident.stage),
         "incident": clip_line(incident.id),
-        "severity": "error",
+        "severity": incident.effective_severity,
     }
     return {
         "status": "resolved" if kind == "resolved" else "firing",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
+from farandole.events.incident_severity import INCIDENT_KINDS
 from farandole.router.file_model import AlertsSection, RouteSection
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
@@ -38,6 +39,7 @@ def lint_alerts(context: LintContext) -> Iterator[Finding]:
             "add `email:`, `webhook:` or `routes:`",
             on_key=True,
         )
+    yield from _lint_severities(context, alerts)
     yield from _lint_addresses(context, alerts, ("alerts",))
     for index, route in enumerate(alerts.routes):
         path = ("alerts", "routes", index)
@@ -47,6 +49,17 @@ def lint_alerts(context: LintContext) -> Iterator[Finding]:
         yield from _lint_route_stages(context, route, path)
         yield from _lint_route_errors(context, route, path)
     yield from _lint_unreachable_routes(context, alerts)
+
+
+def _lint_severities(context: LintContext, alerts: AlertsSection) -> Iterator[Finding]:
+    for kind in alerts.severity:
+        if kind not in INCIDENT_KINDS:
+            yield context.finding(
+                ("alerts", "severity", kind),
+                f"there is no kind of incident {kind!r}",
+                did_you_mean(kind, INCIDENT_KINDS, f"the kinds are {', '.join(INCIDENT_KINDS)}"),
+                on_key=True,
+            )
 
 
 def _lint_addresses(

@@ -19,6 +19,7 @@ from farandole.events.check_spec import (
     Rule,
     Severity,
 )
+from farandole.events.daily_window import DAILY_TIME_FORM
 from farandole.events.feature_flags import (
     FLAG_NAME_PATTERN,
     MAX_FLAG_NAME_LENGTH,
@@ -26,6 +27,7 @@ from farandole.events.feature_flags import (
     FlagType,
 )
 from farandole.events.file_keys import file_keys
+from farandole.events.incident_severity import INCIDENT_KINDS, IncidentSeverity
 from farandole.events.kafka_names import (
     EVENT_TYPE_PATTERN,
     PIPELINE_PATTERN,
@@ -162,6 +164,7 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
     AlertsSection: {
         "email": "The address for failures that no route takes, or several.",
         "webhook": "The URL for those failures; the first of email and webhook is tried first.",
+        "severity": "By kind of incident (dead, or that of an alert): page, notify or digest.",
         "routes": "Who is told of which failures: the first route that matches is used.",
     },
     FlagSection: {
@@ -396,6 +399,10 @@ def _rate(validator: Callable[..., Any], *other_types: str) -> dict[str, Any]:
     return {**_validated_text(validator), "type": types, "minimum": 0, "maximum": 0}
 
 
+_DAILY_TIME_SCHEMA = _text(
+    _whole_text_pattern(DAILY_TIME_FORM),
+    "A time of day is written with its zone: 09:00 Europe/Berlin, or 09:00 UTC.",
+)
 _DURATION_SCHEMA = _validated_text(file_values.parse_positive_duration)
 
 _DECLARED_SCHEMA = {
@@ -529,6 +536,15 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
         "type": ["string", "array", "null"],
         "items": _DURATION_SCHEMA,
         "minItems": 1,
+    },
+    (AlertsSection, "severity"): {
+        "type": ["object", "null"],
+        "propertyNames": _words(INCIDENT_KINDS) | {"type": "string"},
+        "additionalProperties": _words(get_args(IncidentSeverity)) | {"type": "string"},
+    },
+    (AlertsSection, "digest_at"): {
+        **_one_or_several(_DAILY_TIME_SCHEMA, "null"),
+        "uniqueItems": False,
     },
     (RouteSection, "stages"): _one_or_several(_STAGE_SCHEMA),
     (RouteSection, "errors"): _one_or_several(

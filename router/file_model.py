@@ -22,6 +22,7 @@ from farandole.events.check_spec import Rule, Severity
 from farandole.events.feature_flags import FlagType
 from farandole.events.file_keys import file_keys
 from farandole.events.incident_record import NoticeChannel
+from farandole.events.incident_severity import IncidentSeverity
 from farandole.events.topology_version import (
     AT_LEAST_ONCE,
     AlertPolicy,
@@ -251,6 +252,7 @@ class RouteSection(_Recipients):
 
 @with_keys_of(AlertPolicy)
 class AlertsSection(_Recipients):
+    severity: Annotated[Mapping[str, IncidentSeverity], BeforeValidator(empty_if_none)] = {}
     routes: Annotated[
         tuple[RouteSection, ...], BeforeValidator(check_routes), Field(min_length=1)
     ] = ()

@@ -130,6 +130,7 @@ _STRUCTURE_EXAMPLES = {
 _KIND_EXAMPLES: Mapping[ValueKind, tuple[str, str]] = {
     "error_names": ("the name of an exception", "[ConnectionError, TimeoutError]"),
     "positive_durations": ("a duration", "[10m, 1h, 6h, 24h]"),
+    "daily_times": ("a time of day", "[09:00 Europe/Berlin, 18:00 Europe/Berlin]"),
 }
 
 

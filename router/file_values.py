@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from farandole.events.daily_window import ClockError, parse_daily_time
 from farandole.events.file_keys import FileKey, ValueKind, value_bounds
 from farandole.events.rate import RateError, parse_rate, parse_rate_rule
 from farandole.events.topology_version import AT_LEAST_ONCE, Sensitivity
@@ -209,6 +210,15 @@ def check_routes(written: object) -> object:
     return tuple(written)
 
 
+def check_daily_time(written: object) -> str:
+    """Return a time of day with its zone, `09:00 Europe/Berlin`. Raises PydanticCustomError."""
+    try:
+        parse_daily_time(written if isinstance(written, str) else str(written))
+    except ClockError as error:
+        raise value_error(error.message, error.remedy) from None
+    return str(written)
+
+
 def check_package(written: str) -> str:
     if not isinstance(written, str) or not PACKAGE_PATTERN.fullmatch(written):
         raise value_error(f"{written!r} is no package", "write for example `stages.order_lines`")
@@ -247,6 +257,7 @@ Share = Annotated[float, BeforeValidator(parse_share)]
 RateRuleText = Annotated[str, BeforeValidator(parse_rule_text)]
 KeyRateText = Annotated[str, BeforeValidator(check_key_rate)]
 CallRateText = Annotated[str, BeforeValidator(check_call_rate)]
+DailyTimeText = Annotated[str, BeforeValidator(check_daily_time)]
 EventTypeList = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 WordList = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 SubscribedType = Annotated[str, BeforeValidator(check_subscribed_type)]
@@ -266,6 +277,9 @@ _TYPES: Mapping[ValueKind, Any] = {
     "flag": bool,
     "error_names": WordList,
     "sensitivity": Sensitivity,
+    "daily_times": Annotated[
+        tuple[DailyTimeText, ...], BeforeValidator(as_tuple), Field(min_length=1)
+    ],
 }
 
 

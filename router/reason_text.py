@@ -162,6 +162,8 @@ _VALUE_TEXTS: Mapping[str, Callable[[Any], str]] = {
     "flag": lambda flag: "by its `emits`" if flag is None else str(flag).lower(),
     "error_names": ", ".join,
     "sensitivity": str,
+    "daily_times": ", ".join,
+    "severities": lambda given: ", ".join(f"{k}: {v}" for k, v in given.items()) or "by default",
     "event_types": lambda names: ", ".join(names) or "nothing",
     "plain": str,
     "breaker": _format_breaker,

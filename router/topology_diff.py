@@ -318,6 +318,7 @@ def _alert_changes(old: AlertPolicy, new: AlertPolicy) -> Iterator[Change]:
     if old.routes != new.routes and not reasons:
         reasons.append(Reason("routes_reordered", {}))
     reasons += _changed_keys(AlertPolicy, old, new)
+    reasons += _changed_setting("severity", "severities", dict(old.severity), dict(new.severity))
     if reasons:
         sign: ChangeSign = "~"
         if not (old.routes and new.routes):

@@ -21,10 +21,11 @@ _MAX_TITLE_LENGTH = 60  # characters
 def incident_table(incidents: Sequence[Incident]) -> list[str]:
     """Return a line for each incident, below a line of headings."""
     now = datetime.now(UTC)
-    rows = [("id", "stage", "what", "state", "count", "since (UTC)", "last")]
+    rows = [("id", "severity", "stage", "what", "state", "count", "since (UTC)", "last")]
     rows += [
         (
             incident.id,
+            incident.effective_severity,
             _place(incident),
             _short_title(incident),
             _state(incident, now),
@@ -34,7 +35,7 @@ def incident_table(incidents: Sequence[Incident]) -> list[str]:
         )
         for incident in incidents
     ]
-    return format_columns(rows, left=4)
+    return format_columns(rows, left=5)
 
 
 def incident_lines(
@@ -53,7 +54,7 @@ def incident_lines(
 
 def _count_lines(incident: Incident) -> Iterator[str]:
     since, last = format_timestamp(incident.opened), format_timestamp(incident.last)
-    state = incident_state(incident, datetime.now(UTC))
+    state = f"{incident.effective_severity}; {incident_state(incident, datetime.now(UTC))}"
     if incident.firing is not None:
         lanes = f"{lanes_text(incident)}; " if incident.lanes else ""
         yield f"{state}; since {since} UTC; {lanes}the last word, at {last}:"

@@ -10,6 +10,7 @@ from typing import Literal
 from farandole.broker.settings import Settings
 from farandole.broker.topic_reader import read_tables
 from farandole.events.incident_record import Incident, IncidentMoment, Notice
+from farandole.events.incident_severity import IncidentSeverity
 from farandole.events.safe_text import escape_harmful, single_line
 from farandole.notifier import notifier_tables
 from farandole.notifier.alert_routing import matching_route
@@ -41,7 +42,7 @@ class NextNotice(Result):
     """Who is told next if nobody does anything."""
 
     kind: str
-    """`opened` or `growing`."""
+    """`opened`, `growing`, or `resolved` where only that has yet to be told."""
     at: datetime
     if_it_grows: bool
     """True if nobody is told unless more has failed by then."""
@@ -69,6 +70,7 @@ class IncidentSummary(Result):
     stage: str
     run: str
     schedule: str
+    severity: IncidentSeverity
     kind: str
     """The kind of the alert, such as `stage.held`; `dead` for failures."""
     error: str
@@ -278,14 +280,14 @@ def _summary(incident: Incident, context: _Context, now: datetime) -> IncidentSu
     muted = _last(spell, "muted")
     state = _state(incident, now)
     noted = acknowledged if state == "acknowledged" else muted if state == "muted" else None
-    is_alert = incident.firing is not None
     return IncidentSummary(
         id=incident.id,
         pipeline=single_line(incident.pipeline),
         stage=single_line(incident.stage),
         run=single_line(incident.run),
         schedule=single_line(incident.schedule),
-        kind=incident.error if is_alert else "dead",
+        severity=incident.effective_severity,
+        kind=single_line(incident.kind),
         error=single_line(incident.error),
         title=single_line(incident.title),
         said=single_line(incident.said),
@@ -336,10 +338,11 @@ def _urgency(incident: Incident) -> int:
 
 
 def _next(incident: Incident, context: _Context, now: datetime) -> NextNotice | None:
-    planned = planned_notice(incident, now)
+    policy = context.directory.alerts(incident.pipeline)
+    planned = planned_notice(incident, now, policy)
     if planned is None:
         return None
-    route = matching_route(context.directory.alerts(incident.pipeline), incident)
+    route = matching_route(policy, incident)
     return NextNotice(
         kind=planned.kind,
         at=planned.at,

@@ -78,7 +78,17 @@ def test_what_is_open_is_listed_and_shown(applied: Call, settings: Settings) -> 
     over = incident(id="overover", fingerprint="f2", resolved=NOW)
     keep(settings, incident(), over, notice())
     head, row = applied("incidents").stdout.splitlines()
-    assert head.split() == ["id", "stage", "what", "state", "count", "since", "(UTC)", "last"]
+    assert head.split() == [
+        "id",
+        "severity",
+        "stage",
+        "what",
+        "state",
+        "count",
+        "since",
+        "(UTC)",
+        "last",
+    ]
     words = ["abcdefgh", "order-lines/validate", "Reject:", "nothing", "was", "paid"]
     assert row.replace("\u202f", "").split()[:8] == [*words, "open", "1204"]
     assert [i["id"] for i in json.loads(applied("incidents", "--json").stdout)] == ["abcdefgh"]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from farandole.events.daily_window import Window
 from farandole.events.rate import (
     Ramp,
     Rate,
     RateError,
     RateRule,
-    Window,
     parse_rate,
     parse_rate_rule,
     rate_at,

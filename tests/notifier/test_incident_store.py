@@ -476,3 +476,56 @@ def test_an_attempt_that_was_not_made_is_not_counted_and_made_at_once() -> None:
     book.book.outbox.retry_due(START)
     book.commit()
     assert [sent.attempts for sent in book.sent] == [1, 1]
+
+
+DIGEST = ALERTS.model_copy(
+    update={"severity": {"dead": "digest"}, "digest_at": ("12:30 UTC", "18:00 UTC")}
+)
+"""The letters begin at 12:00."""
+
+
+def test_a_digest_tells_at_its_time_all_that_has_failed_by_then() -> None:
+    book = Book(DIGEST)
+    book.died(Died(0), Died(60, stage="load"), Died(70, stage="load"))
+    book.passed(1799)
+    assert book.notice_log() == []
+    book.passed(1800)
+    assert [n.mail for n in _written(book)] == ["opened 1 +load"]
+    assert {i.told for i in book.book.incidents.values()} == {1, 2}
+
+
+def test_what_was_over_before_its_digest_is_in_the_digest() -> None:
+    book = Book(DIGEST.model_copy(update={"quiet": 60}))
+    book.died(Died(0))
+    book.passed(100)
+    (incident,) = book.book.incidents.values()
+    assert incident.resolved == START + timedelta(seconds=60)
+    book.passed(1800)
+    book.passed(6 * 3600)
+    assert book.notice_log() == [("resolved", "1")]
+
+
+def test_what_comes_back_before_its_digest_is_the_same_incident() -> None:
+    book = Book(DIGEST.model_copy(update={"quiet": 60}))
+    book.died(Died(0))
+    book.passed(100)
+    book.died(Died(200))
+    book.passed(1790)
+    book.passed(1800)
+    assert book.notice_log() == [("resolved", "2")]
+
+
+def test_a_restart_neither_repeats_nor_loses_a_digest() -> None:
+    book = Book(DIGEST)
+    book.died(Died(0), Died(60, stage="load"))
+    book.restart()
+    book.passed(1800)
+    book.restart()
+    book.passed(1801)
+    assert [n.mail for n in _written(book)] == ["opened 1 +load"]
+
+
+def test_an_incident_has_the_severity_of_its_kind_in_the_file() -> None:
+    book = Book(ALERTS.model_copy(update={"severity": {"dead": "page"}}))
+    book.died(Died(0))
+    assert [i.severity for i in book.book.incidents.values()] == ["page"]

@@ -246,6 +246,7 @@ anything = st.text(st.characters(exclude_categories=()), max_size=80) | st.sampl
 HEADERS = [
     "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
     "In-Reply-To", "References", "List-Id", "X-Farandole-Incident", "X-Farandole-Kind",
+    "X-Farandole-Severity",
     "MIME-Version", "Content-Type",
 ]  # fmt: skip
 SAMPLE = ("topic", "dead_topic", "run", "key", "message", "data")

@@ -73,7 +73,7 @@ def test_other_incidents_are_further_alerts_and_common_labels_are_listed_once() 
     assert len(post["alerts"]) == MAX_POSTED_ALERTS
     assert post["truncatedAlerts"] == 5
     assert post["commonLabels"] == {
-        "alertname": "Reject", "pipeline": "order-lines", "severity": "error"
+        "alertname": "Reject", "pipeline": "order-lines", "severity": "notify"
     }  # fmt: skip
 
 

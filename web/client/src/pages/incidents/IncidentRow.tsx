@@ -39,6 +39,7 @@ export function IncidentRow({ incident, several }: { incident: Summary; several:
       </p>
       <span className="row small faint">
         <span>
+          {incident.severity !== "notify" && <b>{incident.severity}; </b>}
           <ToldWords incident={incident} />
         </span>
       </span>

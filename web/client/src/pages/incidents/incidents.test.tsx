@@ -12,6 +12,7 @@ const held = {
   run: "",
   schedule: "",
   kind: "stage.held",
+  severity: "page",
   error: "stage.held",
   title: "server closed",
   said: "OperationalError: <b>server</b> closed the connection",
@@ -38,6 +39,7 @@ const dead = {
   id: "dead1",
   stage: "validate",
   kind: "dead",
+  severity: "notify",
   error: "Reject",
   title: "nothing was sold",
   said: "",
@@ -91,7 +93,7 @@ test("what needs somebody comes first, with who is told next, then what is in ha
   const needs = await screen.findByRole("list", { name: "Need somebody" });
   const [first, second] = within(needs).getAllByRole("listitem");
   expect(first?.textContent).toContain("load waiting");
-  expect(first?.textContent).toContain("told ops@example.com; nobody further");
+  expect(first?.textContent).toContain("page; told ops@example.com; nobody further");
   expect(second?.textContent).toContain("5\u202f474 dead");
   expect(second?.textContent).toContain("if it grows");
   const inHand = screen.getByRole("list", { name: "In hand" });
