@@ -52,9 +52,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 _CHECKED = (
     "{key: customer, checks: {dear: {rule: range, column: cents_each, max: 1000},"
-    " there: {rule: not-null, column: item}}}"
+    " there: {rule: not-null, column: item},"
+    " free: {rule: range, column: cents_each, min: 1, severity: park}}}"
 )
-"""What is asked of the orders, for the page about the quality of data."""
+"""What is asked of the orders, for the pages about the quality of data and parked rows."""
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

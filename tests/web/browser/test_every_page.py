@@ -46,11 +46,7 @@ async def test_a_page_fits_into_a_hand(page: Page, site: Site, path: str) -> Non
     await page.set_viewport_size(PHONE)
     await page.goto(console_path(site, path))
     await shown(page)
-    with suppress(TimeoutError):  # a page is drawn once more when it knows how much room there is
-        async with asyncio.timeout(60):
-            while await page.evaluate(TOO_WIDE):
-                await asyncio.sleep(0.1)
-    assert await page.evaluate(TOO_WIDE) == []
+    await fits(page)
 
 
 async def test_the_pages_of_a_run_can_be_read_by_everybody(page: Page, site: Site) -> None:
@@ -69,6 +65,16 @@ async def shown(page: Page) -> None:
     """Wait until the page stands and nothing of it is still to come."""
     await expect(page.get_by_role("heading", level=1).first).to_be_visible(timeout=60_000)
     await expect(page.locator("main [aria-busy=true]")).to_have_count(0, timeout=60_000)
+
+
+async def fits(page: Page) -> None:
+    """Wait until the page is no wider than the window: a page is drawn once more when it knows how
+    much room there is. Fails with what is too wide."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            while await page.evaluate(TOO_WIDE):
+                await asyncio.sleep(0.1)
+    assert await page.evaluate(TOO_WIDE) == []
 
 
 async def findings_in_both_themes(page: Page) -> list[str]:

@@ -81,7 +81,7 @@ export function CodeField({ text, onChange, label, onSubmit }: CodeFieldProps) {
           look,
           EditorView.lineWrapping,
           EditorView.cspNonce.of(styleNonce()),
-          EditorView.contentAttributes.of({ "aria-label": label, dir: "ltr" }),
+          EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0", dir: "ltr" }),
           keymap.of([
             {
               key: "Mod-Enter",

@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useMayReveal } from "@/api/me";
 import { asProblem } from "@/api/problem";
+import { EventKey } from "@/ui/EventKey";
 import { formatCount } from "@/ui/format";
 import { Icon } from "@/ui/Icon";
 import { SafeText } from "@/ui/JsonView";
@@ -169,7 +170,7 @@ function LetterFacts({
           {letter.key === null ? (
             <span className="faint">none</span>
           ) : (
-            <SafeText text={letter.key} />
+            <EventKey text={letter.key} />
           )}{" "}
           {mayReveal && (hidden || letter.revealed) && (
             <button type="button" className="btn plain reveal" onClick={() => onReveal(!reveal)}>

@@ -6,6 +6,7 @@ import { PageHead } from "@/layout/PageHead";
 import { useChosenPipeline } from "@/navigation/pipelines";
 import { useFilters } from "@/navigation/search";
 import { classes } from "@/ui/classes";
+import { EventKey } from "@/ui/EventKey";
 import { Facts } from "@/ui/Facts";
 import { Age } from "@/ui/figures";
 import { counted, cutMiddle, epochMs, formatCount } from "@/ui/format";
@@ -241,7 +242,7 @@ function RowView({ pipeline, row }: { pipeline: string; row: Row }) {
           { label: "Run", value: <RunId id={row.run} accent /> },
           {
             label: "Key",
-            value: row.key === null ? "" : <SafeText text={row.key} />,
+            value: row.key === null ? "" : <EventKey text={row.key} />,
             note: row.key === null ? "it has none" : "its later events wait behind it",
           },
         ]}
