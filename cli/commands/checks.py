@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from pathlib import Path
 
 import click
@@ -114,6 +113,7 @@ def export(context: CliContext, event: str, contract_version: str, as_json: bool
     3.1, as YAML. What the standard's own rules do not say is a rule for the engine `farandole`,
     which `import` reads again. No broker is needed.
     """
+    from farandole.operations.quality.contract_file import contract_text
     from farandole.operations.quality.export_contract import ExportRequest, export_contract
 
     request = ExportRequest(context.topology(), event, contract_version)
@@ -121,12 +121,4 @@ def export(context: CliContext, event: str, contract_version: str, as_json: bool
     if as_json:
         print_json(contract)
         return
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None
-    yaml.representer.ignore_aliases = lambda _: True
-    text = StringIO()
-    yaml.dump(contract, text)
-    print_line(text.getvalue().rstrip())
+    print_line(contract_text(contract).rstrip())

@@ -21,6 +21,8 @@ from farandole.operations.quality.show_profile import EventProfile, ProfileResul
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _LARGE_CHANGE = 0.25
 """From this population stability index on a distribution is another one."""
+_REPEATED_SEEN = 0.02
+"""The share of rows that come again is no better known than that."""
 
 
 def profile_lines(result: ProfileResult, *, whole: bool = False) -> Iterator[str]:
@@ -50,11 +52,19 @@ def _head(each: EventProfile) -> str:
             parts.append(f"{grouped(each.profile.unreadable)} that are no JSON")
         if each.profile.left_out:
             parts.append(f"{grouped(each.profile.left_out)} values of further columns")
+        parts += _repeated(each.profile.repeated)
     if each.died is not None:
         parts.append(f"{grouped(each.died.rows + each.died.unreadable)} died")
     if not each.ended:
         parts.append("not ended: more may come")
     return "; ".join(parts)
+
+
+def _repeated(share: float | None) -> list[str]:
+    """Return what is said of rows that come again; nothing if they may be none."""
+    if share is None or share < _REPEATED_SEEN:
+        return []
+    return [f"about {round(100 * share)} % of the rows come again"]
 
 
 def _columns(profile: ProfileFigures) -> list[str]:
@@ -121,7 +131,8 @@ def _comparison(found: ProfileComparison) -> Iterator[str]:
     if found.window is not None:
         other = f"the window from {format_recent(found.window, now)}"
     yield ""
-    yield f"against {other}: {grouped(found.rows)} rows"
+    parts = [f"against {other}: {grouped(found.rows)} rows", *_repeated(found.repeated)]
+    yield "; ".join(parts)
     rows = [("column", "change (PSI)", "KS", "null", "distinct")]
     for change in found.columns:
         psi = "" if change.psi is None else f"{change.psi:.3f}"

@@ -1,7 +1,8 @@
-"""What does a file with a data contract say?"""
+"""How is a data contract read from a file, and written into one?"""
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,17 @@ def read_contract(file: Path) -> dict[str, Any]:
     if not version.startswith("v3."):
         raise _unusable(file, f"`apiVersion: {version}`: contracts of version 3 are understood")
     return contract
+
+
+def contract_text(contract: dict[str, Any]) -> str:
+    """Return the YAML text of a contract; it ends with a line break."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None
+    yaml.representer.ignore_aliases = lambda _: True
+    text = StringIO()
+    yaml.dump(contract, text)
+    return text.getvalue()
 
 
 def _unusable(file: Path, why: str, place: str = "") -> RefusedError:

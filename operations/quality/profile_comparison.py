@@ -31,6 +31,8 @@ class ProfileComparison(Result):
     window: datetime | None
     rows: int
     """The rows of the other profile."""
+    repeated: float | None
+    """About which share of them are like another one; None if that was not noted."""
     columns: list[ColumnChange]
     """The columns that both have, the most changed first."""
     only_here: list[str]
@@ -61,6 +63,7 @@ def compare_profiles(record: QualityRecord, other: QualityRecord) -> ProfileComp
         run=other.key.run,
         window=shown_moment(other.key.window),
         rows=there.rows,
+        repeated=there.repeated,
         columns=changes,
         only_here=sorted(here.columns.keys() - there.columns.keys()),
         only_there=sorted(there.columns.keys() - here.columns.keys()),

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from farandole.events.anomaly_document import IgnoredNumbers
 from farandole.operations.quality.check_results import ChecksRequest, ChecksResult, show_checks
+from farandole.operations.quality.contract_file import contract_text
 from farandole.operations.quality.expect_anomaly import (
     ExpectRequest,
     ExpectResult,
     expect_anomaly,
+)
+from farandole.operations.quality.export_contract import (
+    FIRST_VERSION,
+    PublishedContractRequest,
+    published_contract,
 )
 from farandole.operations.quality.ignore_numbers import (
     IgnoreRequest,
@@ -43,6 +49,7 @@ router = APIRouter(prefix="/quality", tags=["quality"])
 
 Name = Annotated[str, Query(max_length=249)]
 OptionalName = Annotated[str | None, Query(max_length=249)]
+CONTRACT_TYPE = "application/yaml"
 Reason = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -127,6 +134,30 @@ async def read_profile(
         request,
         LIVE_SECONDS,
         lambda: show_profile(console.installation_for(principal), request),
+    )
+
+
+@router.get(
+    "/{pipeline}/contract",
+    response_class=Response,
+    responses={200: {"content": {CONTRACT_TYPE: {"schema": {"type": "string"}}}}},
+)
+async def read_contract(
+    console: CurrentConsole,
+    principal: Viewer,
+    pipeline: str,
+    event: Name,
+    contract_version: Annotated[str, Query(min_length=1, max_length=100)] = FIRST_VERSION,
+) -> Response:
+    """Return the data contract of an event type of the version in force (Open Data Contract
+    Standard), as a YAML file."""
+    request = PublishedContractRequest(event, contract_version)
+    contract = await published_contract(console.installation_for(principal, pipeline), request)
+    # The name is that of an event type: letters, digits, dots, hyphens and underscores.
+    return Response(
+        contract_text(contract),
+        media_type=CONTRACT_TYPE,
+        headers={"content-disposition": f'attachment; filename="{contract["id"]}.odcs.yaml"'},
     )
 
 

@@ -8,8 +8,9 @@ import { ErrorNote, Loading } from "@/ui/PageStates";
 import { RunId } from "@/ui/RunId";
 import { Anomalies } from "./Anomalies";
 import { CheckTable } from "./CheckTable";
+import { ContractSection } from "./ContractSection";
 import { FeedState } from "./FeedState";
-import { newest, percent } from "./feeds";
+import { newest, percent, repeatedText } from "./feeds";
 import { ProfileTable } from "./ProfileTable";
 import { type Anomaly, type Feed, type Ignored, useChecks, useProfile } from "./queries";
 import { Trend } from "./Trend";
@@ -61,6 +62,7 @@ export function FeedView({
               {counted(shown.profile.columns.length, "column")} of{" "}
               {counted(shown.profile.rows, "row")}, each counted once
               {shown.ended ? "" : "; the run is open, more may come"}
+              {repeatedText(shown.profile.repeated)}
             </span>
           )}
         </div>
@@ -74,6 +76,7 @@ export function FeedView({
         )}
         {shown?.profile && <ProfileTable columns={shown.profile.columns} />}
       </section>
+      <ContractSection pipeline={pipeline} event={feed.event} />
     </article>
   );
 }

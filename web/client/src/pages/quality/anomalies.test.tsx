@@ -217,3 +217,13 @@ test("what is over is folded, and says that it is over", async () => {
   expect(fold.getAttribute("aria-expanded")).toBe("false");
   expect(screen.getByText(/over since/)).toBeTruthy();
 });
+
+test("the data contract of a feed is shown when somebody asks for it, and is a file", async () => {
+  const contract = new Response("apiVersion: v3.1.0\nkind: DataContract\n");
+  renderConsole("/quality", { ...answers(), "/api/v1/quality/shop/contract": contract });
+  const section = await screen.findByRole("region", { name: "Data contract" });
+  const file = within(section).getByRole("link", { name: "Download" });
+  expect(file.getAttribute("href")).toBe("/api/v1/quality/shop/contract?event=line.validated");
+  await userEvent.click(within(section).getByRole("button", { name: "Show" }));
+  expect((await screen.findByText(/kind: DataContract/)).textContent).toContain("v3.1.0");
+});

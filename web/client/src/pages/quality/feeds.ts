@@ -39,3 +39,13 @@ export function isAbout(anomaly: Pick<Anomaly, "edge">, feed: Pick<Feed, "event"
   const event = anomaly.edge.split(">")[0];
   return event === "" || event === feed.event;
 }
+
+/** The share of rows that come again is no better known than that. */
+const REPEATED_SEEN = 0.02;
+
+/** What is said of rows that are like another one, after what is said of all rows. */
+export function repeatedText(share: number | null): string {
+  if (share === null) return "";
+  if (share < REPEATED_SEEN) return "; fewer than 2 % of them come again";
+  return `; about ${Math.round(100 * share)} % of them come again, byte for byte`;
+}

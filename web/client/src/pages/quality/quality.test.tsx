@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { percent, worstFirst } from "./feeds";
+import { percent, repeatedText, worstFirst } from "./feeds";
 import { figure } from "./measured";
 import type { Feed } from "./queries";
 
@@ -39,5 +39,13 @@ test("numbers have at most six digits that count", () => {
     "1\u202f234\u202f567",
     "0.123457",
     "−3",
+  ]);
+});
+
+test("how many rows come again is said as well as it is known", () => {
+  expect([null, 0.004, 0.251].map(repeatedText)).toEqual([
+    "",
+    "; fewer than 2 % of them come again",
+    "; about 25 % of them come again, byte for byte",
   ]);
 });

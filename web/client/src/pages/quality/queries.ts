@@ -1,7 +1,7 @@
 /** What does the API say of the data? */
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type AnswerOf, get, send } from "@/api/client";
+import { type AnswerOf, addressOf, get, getText, send } from "@/api/client";
 import { usePollInterval } from "@/live/useLive";
 
 export type Scores = AnswerOf<"/api/v1/quality/scores", "get">;
@@ -48,6 +48,26 @@ export function useProfile(pipeline: string, event: string) {
     queryFn: ({ signal }) =>
       get("/api/v1/quality/profile", { query: { pipeline, target: event }, signal }),
     refetchInterval: usePollInterval("runs", EVERY_MS),
+    retry: false,
+  });
+}
+
+/** Where the data contract of an event type is, as a file. */
+export function contractAddress(pipeline: string, event: string): string {
+  return addressOf("/api/v1/quality/{pipeline}/contract", { path: { pipeline }, query: { event } });
+}
+
+/** The text of the data contract of an event type, once it is wanted. */
+export function useContract(pipeline: string, event: string, wanted: boolean) {
+  return useQuery({
+    queryKey: ["quality", "contract", pipeline, event],
+    queryFn: ({ signal }) =>
+      getText("/api/v1/quality/{pipeline}/contract", {
+        path: { pipeline },
+        query: { event },
+        signal,
+      }),
+    enabled: wanted,
     retry: false,
   });
 }
