@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -20,6 +20,7 @@ ARGUMENTS = (
 )
 
 
+PATIENCE = 60_000  # ms: what is expected comes, sooner or later
 REFUSAL = "Failed to load resource: the server responded with a"
 
 
@@ -34,6 +35,13 @@ async def running_chromium() -> AsyncIterator[Browser]:
             yield browser
         finally:
             await browser.close()
+
+
+async def desk(browser: Browser) -> BrowserContext:
+    """Return a window of a browser in which every step has its time, also on a slow machine."""
+    context = await browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    return context
 
 
 def watch_faults(page: Page) -> list[str]:

@@ -19,10 +19,9 @@ from farandole.operations.setup.new_pipeline import NewPipelineRequest, create_p
 from tests.cli.conftest import environment, process
 from tests.cli.running import Running
 from tests.conftest import private_namespace
-from tests.web.browser.chromium import running_chromium, watch_faults
+from tests.web.browser.chromium import PATIENCE, desk, running_chromium, watch_faults
 
 START_SECONDS = 120
-PATIENCE = 60_000  # ms: what is expected comes, sooner or later
 _LINK = re.compile(r"(http://127\.0\.0\.1:\d+/\S*)")
 
 
@@ -109,9 +108,8 @@ async def _answers(link: str) -> bool:
 @pytest_asyncio.fixture(loop_scope="package")
 async def page(chromium: Browser, site: Site) -> AsyncIterator[Page]:
     """A page of somebody who has opened the link. Whatever goes wrong in it fails the test."""
-    context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+    context = await desk(chromium)
     page = await context.new_page()
-    page.set_default_timeout(PATIENCE)
     faults = watch_faults(page)
     await page.goto(site.link)
     yield page

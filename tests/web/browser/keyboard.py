@@ -29,8 +29,9 @@ async def press(page: Page, button: Locator) -> None:
 async def write(page: Page, field: Locator, text: str) -> None:
     """Go to a field by Tab, and write something else into it."""
     await tab_to(page, field)
-    await page.keyboard.press("Control+A")
-    await page.keyboard.type(text)
+    await field.press("Control+A")
+    await field.press_sequentially(text)
+    await expect(field).to_have_value(text, timeout=WAIT)
 
 
 async def go_to(page: Page, place: str) -> None:
@@ -38,7 +39,8 @@ async def go_to(page: Page, place: str) -> None:
     await expect(page.get_by_role("heading", level=1).first).to_be_visible(timeout=WAIT)
     await page.keyboard.press("Control+k")
     field = page.get_by_role("combobox", name="A page, run, pipeline, stage or event")
-    await expect(field).to_be_focused()
-    await page.keyboard.type(place)
-    await page.keyboard.press("Enter")
-    await expect(field).to_have_count(0)
+    await expect(field).to_be_focused(timeout=WAIT)
+    await field.press_sequentially(place)
+    await expect(field).to_have_value(place, timeout=WAIT)
+    await field.press("Enter")
+    await expect(field).to_have_count(0, timeout=WAIT)

@@ -18,3 +18,9 @@ async def trigger(page: Page, site: Site, **fields: str) -> None:
         await page.get_by_label(name, exact=True).fill(value)
     await page.get_by_role("button", name=re.compile("^Trigger")).last.click()
     await expect(page).to_have_url(re.compile(r"/runs/\w{13}"), timeout=SLOW)
+
+
+async def complete(page: Page) -> None:
+    """Wait until the run of a page is over. The pages about the data of an event type show the run
+    that ended last: one that a test has left open would be that."""
+    await expect(page.get_by_text("completed", exact=True)).to_be_visible(timeout=SLOW)

@@ -18,7 +18,7 @@ from tests.rewiring.edits import PLAIN, text
 from tests.rewiring.test_live import at_work, put
 from tests.scheduler.test_scheduler_live import Clock, scheduler
 from tests.web.api import TOKEN, running_console
-from tests.web.browser.chromium import watch_faults
+from tests.web.browser.chromium import desk, watch_faults
 from tests.web.browser.keyboard import press, write
 
 pytestmark = [
@@ -60,9 +60,8 @@ async def link(
 @pytest_asyncio.fixture(loop_scope="package")
 async def page(chromium: Browser, link: str) -> AsyncIterator[Page]:
     """A page of somebody who may act. Whatever goes wrong in it fails the test."""
-    context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+    context = await desk(chromium)
     page = await context.new_page()
-    page.set_default_timeout(PATIENCE)
     faults = watch_faults(page)
     await page.goto(link)
     yield page

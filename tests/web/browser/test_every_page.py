@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -54,6 +55,8 @@ async def test_the_pages_of_a_run_can_be_read_by_everybody(page: Page, site: Sit
     await expect(page.get_by_text("adds up, difference 0")).to_be_visible(timeout=SLOW)
     assert await findings_in_both_themes(page) == []
     await page.get_by_role("link", name="Trace").first.click()
+    await expect(page).to_have_url(re.compile("/trace/"))  # the page before has a heading, too
+    await expect(page.get_by_role("table", name="Causes and effects")).to_be_visible()
     await shown(page)
     assert await findings_in_both_themes(page) == []
     await page.goto(console_path(site, "events/shop.order.placed/0/0"))

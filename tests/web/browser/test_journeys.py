@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.web.browser.chromium import watch_faults
+from tests.web.browser.chromium import desk, watch_faults
 from tests.web.browser.conftest import Site, console_path
 from tests.web.browser.prefixed import below_a_path
-from tests.web.browser.shop import SLOW, trigger
+from tests.web.browser.shop import SLOW, complete, trigger
 
 pytestmark = [
     pytest.mark.kafka,
@@ -21,7 +21,7 @@ pytestmark = [
 
 async def test_a_run_is_triggered_and_balances(page: Page, site: Site) -> None:
     await trigger(page, site, customer="ada", item="tea", pieces="3", cents_each="450")
-    await expect(page.get_by_text("completed", exact=True)).to_be_visible(timeout=SLOW)
+    await complete(page)
     await expect(page.get_by_text("adds up, difference 0")).to_be_visible()
     sheet = page.get_by_role("table").first
     await expect(sheet.get_by_role("row").filter(has_text="order.checked")).to_contain_text(
@@ -35,6 +35,7 @@ async def test_a_run_appears_in_another_tab(page: Page, site: Site) -> None:
     await trigger(page, site, customer="eve", item="milk", pieces="1", cents_each="90")
     run = page.url.rsplit("/", 1)[1]
     await expect(other.locator(f"a[href$='/runs/{run}']").first).to_be_visible(timeout=SLOW)
+    await complete(page)
 
 
 async def test_the_events_of_an_edge_are_tailed(page: Page, site: Site) -> None:
@@ -49,6 +50,7 @@ async def test_the_events_of_an_edge_are_tailed(page: Page, site: Site) -> None:
     await entry.locator("a[href*='/events/']").click()
     await expect(page).to_have_url(re.compile("/events/"))
     await expect(page.get_by_text('"zoe"').first).to_be_visible(timeout=SLOW)
+    await complete(other)
 
 
 async def test_a_row_that_breaks_a_rule_is_found_on_the_page_of_its_feed(
@@ -67,7 +69,7 @@ async def test_a_row_that_breaks_a_rule_is_found_on_the_page_of_its_feed(
 async def test_the_console_works_below_a_path(chromium: Browser, site: Site) -> None:
     console, _, token = site.link.partition("login?")
     async with below_a_path(console) as address:
-        context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+        context = await desk(chromium)
         page = await context.new_page()
         faults = watch_faults(page)
         await page.goto(f"{address}login?{token}")

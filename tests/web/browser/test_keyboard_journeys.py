@@ -29,6 +29,8 @@ async def test_a_run_is_triggered_and_found_in_the_list(page: Page, site: Site) 
         if await row.evaluate("each => each.contains(document.activeElement)"):
             break
         await page.keyboard.press("j")
+    else:
+        raise AssertionError("`j` never comes to the run")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile(f"/runs/{run}"))
     await expect(page.get_by_text("adds up, difference 0")).to_be_visible(timeout=WAIT)

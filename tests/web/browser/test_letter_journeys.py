@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from farandole.operations.dead_letters.letter_queries import LettersRequest, lis
 from farandole.operations.events.trigger import TriggerRequest, trigger
 from farandole.operations.installation import Installation
 from farandole.operations.topology_source import TopologySource
-from tests.web.browser.conftest import Site
+from tests.web.browser.conftest import Site, console_path
 from tests.web.browser.keyboard import press, write
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="package")]
@@ -46,8 +45,7 @@ async def test_a_letter_is_found_mended_and_replayed_and_its_run_amended(
     page: Page, site: Site
 ) -> None:
     run = await die(site, item=HOSTILE)
-    await page.get_by_role("link", name=re.compile("^Dead letters")).first.click()
-    await page.goto(f"{page.url.partition('?')[0]}?run={run}")
+    await page.goto(console_path(site, f"dead-letters?run={run}"))
     letter = page.get_by_role("article")
     await expect(letter).to_contain_text("an order of 0 pieces", timeout=WAIT)
     await expect(letter.get_by_text("\\u202e").first).to_be_visible()
@@ -69,8 +67,7 @@ async def test_a_letter_is_found_mended_and_replayed_and_its_run_amended(
 
 async def test_a_letter_is_discarded_by_keyboard_alone(page: Page, site: Site) -> None:
     run = await die(site)
-    await page.get_by_role("link", name=re.compile("^Dead letters")).first.click()
-    await page.goto(f"{page.url.partition('?')[0]}?run={run}")
+    await page.goto(console_path(site, f"dead-letters?run={run}"))
     discard = page.get_by_role("button", name="Discard…")
     await expect(discard).to_have_attribute("aria-disabled", "false", timeout=WAIT)
     await press(page, discard)

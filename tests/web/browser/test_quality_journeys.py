@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from farandole.broker.settings import Settings
 from tests.conftest import private_namespace
 from tests.web.api import TOKEN, running_console
-from tests.web.browser.chromium import watch_faults
+from tests.web.browser.chromium import desk, watch_faults
 from tests.web.browser.keyboard import press, write
 from tests.web.browser.test_every_page import findings_in_both_themes
 from tests.web.compared_runs import compared_runs
@@ -36,7 +36,7 @@ async def page(
     """The page about the data of a pipeline of which a run was unusual."""
     settings, folder = private_namespace(kafka), tmp_path_factory.mktemp("unusual")
     async with compared_runs(settings, folder), running_console(settings, folder) as api:
-        context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+        context = await desk(chromium)
         page = await context.new_page()
         faults = watch_faults(page)
         await page.goto(f"{api.url}login?token={TOKEN}")

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page, expect
 from farandole.broker.settings import Settings
 from tests.conftest import private_namespace
 from tests.web.api import TOKEN, running_console
-from tests.web.browser.chromium import watch_faults
+from tests.web.browser.chromium import desk, watch_faults
 from tests.web.worked_lines import work_lines
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="package")]
@@ -44,7 +44,7 @@ async def shown(
     roots = [b'{"lines": 20, "household": "h1"}', HOSTILE]
     rows = await asyncio.create_task(work_lines(settings, tmp_path, roots))
     async with running_console(settings, tmp_path) as api:
-        context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+        context = await desk(chromium)
         page = await context.new_page()
         faults = watch_faults(page)
         await page.goto(f"{api.url}login?token={quote(TOKEN)}")
@@ -74,7 +74,7 @@ async def test_hostile_data_are_text_and_a_run_is_triggered_with_a_form(shown: S
     page = shown.page
     await page.goto(f"{shown.url}events/asked/0/1?pipeline=lines")
     await expect(page.get_by_text("onerror")).to_be_visible()
-    assert await page.locator("main img").count() == 0
+    await expect(page.locator("main img")).to_have_count(0)
     await page.goto(f"{shown.url}trigger?pipeline=lines")
     await page.get_by_role("button", name="household", exact=True).click()
     await page.get_by_role("textbox", name="household", exact=True).fill("h9")

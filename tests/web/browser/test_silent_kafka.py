@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.web.api import TOKEN, Api, running_console
-from tests.web.browser.chromium import watch_faults
+from tests.web.browser.chromium import desk, watch_faults
 from tests.web.browser.conftest import Site
 from tests.web.browser.silence import silent_kafka
 
@@ -42,7 +42,7 @@ async def test_while_kafka_is_silent_nothing_is_written_and_every_page_says_so(
     shutil.copytree(site.folder, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
     settings = site.settings.model_copy(update={"deadline": 3.0})
     async with running_console(settings, tmp_path) as api:
-        context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+        context = await desk(chromium)
         page = await context.new_page()
         faults = watch_faults(page)
         await page.goto(f"{api.url}login?token={quote(TOKEN)}")
@@ -60,7 +60,7 @@ async def test_while_kafka_is_silent_nothing_is_written_and_every_page_says_so(
                 await _open(page, name)
                 await expect(silent).to_be_visible()
                 await expect(bars).to_have_count(0)  # what was known stands there
-                assert await page.locator("main button[aria-disabled=false]").count() == 0, name
+                await expect(page.locator("main button[aria-disabled=false]")).to_have_count(0)
             assert await writing == dict.fromkeys(WRITES, (503, "problem"))
         await expect(silent).to_have_count(0, timeout=WAIT)
         await expect(deed).to_have_attribute("aria-disabled", "false", timeout=WAIT)
