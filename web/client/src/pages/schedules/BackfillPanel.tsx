@@ -22,6 +22,8 @@ import {
 
 const DAY = 86_400_000;
 const NAMED = 3;
+/** A backfill of more planned times begins only after the schedule's name was typed. */
+const LARGE = 300;
 
 /** The range, what would fire and what is left out, and the backfills that go on. */
 export function BackfillPanel({ schedule }: { schedule: ScheduleState }) {
@@ -47,7 +49,11 @@ export function BackfillPanel({ schedule }: { schedule: ScheduleState }) {
   };
   const plan = useBackfillPlan(schedule, form, problem === undefined);
   const order = useBackfill(schedule);
+  const [asks, setAsks] = useState(false);
   const count = plan.data?.times.length ?? 0;
+  const give = () =>
+    plan.data && order.mutate({ plan: plan.data, form }, { onSettled: () => setAsks(false) });
+  const begin = () => (count > LARGE ? setAsks(true) : give());
   return (
     <>
       <header className="sub-head">
@@ -58,7 +64,7 @@ export function BackfillPanel({ schedule }: { schedule: ScheduleState }) {
         className="ask"
         onSubmit={(event) => {
           event.preventDefault();
-          if (plan.data && count > 0) order.mutate({ plan: plan.data, form });
+          if (problem === undefined && count > 0) begin();
         }}
       >
         <label htmlFor={`${ids}from`}>from</label>
@@ -116,9 +122,10 @@ export function BackfillPanel({ schedule }: { schedule: ScheduleState }) {
                 ? "There is nothing to fire for"
                 : undefined)
           }
-          onClick={() => plan.data && order.mutate({ plan: plan.data, form })}
+          onClick={begin}
         >
           Backfill {counted(count, "planned time")}
+          {count > LARGE && "…"}
         </WriteButton>
         <p className="label" role="status">
           {order.isError
@@ -133,6 +140,16 @@ export function BackfillPanel({ schedule }: { schedule: ScheduleState }) {
                 )}
         </p>
       </div>
+      <ConfirmDialog
+        open={asks}
+        onClose={() => setAsks(false)}
+        title={`Backfill ${counted(count, "planned time")}?`}
+        about={`Each begins a run, ${formatCount(number)} at once. It can be cancelled; what has begun then goes on.`}
+        typed={schedule.schedule}
+        deed={`Backfill ${counted(count, "planned time")}`}
+        busy={order.isPending}
+        onConfirm={give}
+      />
       {schedule.backfills.map((backfill) => (
         <OpenBackfill key={backfill.id} schedule={schedule} backfill={backfill} />
       ))}

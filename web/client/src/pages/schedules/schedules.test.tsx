@@ -132,6 +132,24 @@ test("a backfill names its number, and is ordered with the token of its count", 
   });
 });
 
+test("a large backfill begins only after the name of the schedule was typed", async () => {
+  const known = answers(NIGHTLY);
+  const path = "/api/v1/schedules/order-lines/nightly/backfill-plan";
+  const times = Array.from({ length: 301 }, (_, day) =>
+    new Date(Date.UTC(2026, 0, 1 + day)).toISOString(),
+  );
+  renderConsole("/schedules?name=nightly", { ...known, [path]: { ...known[path], times } });
+  const written = () => vi.mocked(fetch).mock.calls.filter(([, init]) => init?.body).length;
+  await userEvent.click(await screen.findByRole("button", { name: "Backfill 301 planned times…" }));
+  const dialog = await screen.findByRole("dialog");
+  const deed = within(dialog).getByRole("button", { name: "Backfill 301 planned times" });
+  await userEvent.click(deed);
+  expect([deed.getAttribute("title"), written()]).toEqual(["Type nightly first", 0]);
+  await userEvent.type(within(dialog).getByLabelText(/Type nightly/), "nightly");
+  await userEvent.click(deed);
+  await waitFor(() => expect(written()).toBe(1));
+});
+
 test.each([
   ["Pause…", "Pause nightly", NIGHTLY, "pause"],
   ["Resume…", "Resume nightly", { ...NIGHTLY, paused: PAUSED } as ScheduleState, "resume"],
