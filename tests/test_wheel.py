@@ -133,7 +133,10 @@ def test_site_packages_gets_one_package(installed: Path) -> None:
     assert where.startswith(str(_site_packages(installed)))
 
 
-@pytest.mark.parametrize("how", ["wheel", "editable"])
+@pytest.mark.parametrize(
+    ("folder", "how"), [(True, "wheel"), (False, "editable")], indirect=["folder"],
+    ids=["package-wheel", "namespace-editable"],
+)  # fmt: skip
 def test_modules_may_be_named_like_rooms(installed: Path, folder: Path, how: str) -> None:
     python = str(installed) if how == "wheel" else sys.executable
     linted = _run(python, "-m", "farandole", "lint", cwd=folder)

@@ -276,7 +276,7 @@ def test_failures_beyond_the_limit_share_one_incident() -> None:
 
 def test_few_incidents_are_kept_of_very_many_kinds_of_failures() -> None:
     book = Book(ALERTS.model_copy(update={"fingerprints": 5, "quiet": 1}))
-    for n in range(5_000):
+    for n in range(2 * MAX_RESOLVED):
         book.died(
             Died(n * 2.0, error=f"E{n:x}".translate(str.maketrans("0123456789", "ghijklmnop")))
         )

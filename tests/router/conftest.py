@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,19 +57,27 @@ Folder = Callable[..., Path]
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Folder]:
     """Writes topology.yaml and the package `work`; gives the path of the file."""
+    with writing_in(tmp_path) as write:
+        yield write
+
+
+@contextmanager
+def writing_in(place: Path) -> Iterator[Folder]:
+    """Yield what writes topology.yaml and the package `work` into a folder; forget its modules
+    afterwards."""
     modules, path = set(sys.modules), list(sys.path)
 
     def write(topology: str | bytes = GOOD, functions: Mapping[str, str] | None = None) -> Path:
         for name in [n for n in sys.modules if n.partition(".")[0] == "work"]:
             del sys.modules[name]
-        package = tmp_path / "work"
+        package = place / "work"
         package.mkdir(exist_ok=True)
         (package / "schemas.py").write_text(SCHEMAS)
         for name, source in {**FUNCTIONS, **(functions or {})}.items():
             code = f"from work.schemas import *\n{textwrap.dedent(source)}\n"
             (package / f"{name}.py").write_text(code)
         raw = topology.encode() if isinstance(topology, str) else topology
-        file = tmp_path / "topology.yaml"
+        file = place / "topology.yaml"
         file.write_bytes(raw)
         return file
 

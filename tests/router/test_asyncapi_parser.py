@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from farandole.events.kafka_names import KafkaNames
 from farandole.router.asyncapi import KafkaServer, asyncapi_document
 from farandole.router.topology_derivation import derive_topology
 from farandole.router.topology_file_check import check_topology_file
-from tests.router.conftest import Folder
+from tests.router.conftest import writing_in
 
 pytestmark = [pytest.mark.npm, pytest.mark.timeout(600)]
 
@@ -99,14 +100,47 @@ def said(program: Callable[..., Any], *arguments: str, cwd: Path) -> str:
     return str(ended.stdout)
 
 
-def parsed(parser: Path, made: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
-    """How many channels the parser sees, and its errors."""
-    file = tmp_path / "asyncapi.json"
-    file.write_text(json.dumps(made))
-    seen = json.loads(said(node, str(HERE / "parse.cjs"), str(file), cwd=parser))
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What the parser says of a document."""
+
+    channels: int | None
+    """How many it sees."""
+    errors: list[str]
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """All that the parser reads: Node takes seconds to load it."""
+    server = KafkaServer("a:9093,b:9093", tls=True, sasl_mechanism="SCRAM-SHA-256")
+    with writing_in(tmp_path_factory.mktemp("hostile")) as write:
+        hostile = made_of(write(HOSTILE, {"grow": GROW, "pick": PICK}))
+    broken = made_of(TOP / "topology.yaml")
+    broken["channels"]["line.priced"]["bindings"]["kafka"]["partitions"] = "four"
+    return {
+        "shipped": made_of(TOP / "topology.yaml"),
+        "shop": made_of(TOP / "examples/shop/topology.yaml"),
+        "secured": made_of(TOP / "topology.yaml", server),
+        "hostile": hostile,
+        "broken": broken,
+    }
+
+
+@pytest.fixture(scope="module")
+def parsed(
+    parser: Path, documents: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Parsed]:
+    """What the parser says of each of them."""
+    file = tmp_path_factory.mktemp("asyncapi") / "documents.json"
+    file.write_text(json.dumps(documents))
+    found = json.loads(said(node, str(HERE / "parse.cjs"), str(file), cwd=parser))
     # The parser's severities: 0 is an error, 1 a warning, 2 and 3 are advice.
-    errors = [d["message"] for d in seen["diagnostics"] if d["severity"] == 0]
-    return {"channels": seen["channels"], "errors": errors}
+    return {
+        name: Parsed(
+            each["channels"], [d["message"] for d in each["diagnostics"] if d["severity"] == 0]
+        )
+        for name, each in found.items()
+    }
 
 
 def made_of(file: Path, server: KafkaServer | None = None) -> dict[str, Any]:
@@ -119,27 +153,19 @@ def made_of(file: Path, server: KafkaServer | None = None) -> dict[str, Any]:
     )
 
 
-@pytest.mark.parametrize("folder_of", ["", "examples/shop"])
-def test_what_ships_passes(parser: Path, tmp_path: Path, folder_of: str) -> None:
-    made = made_of(TOP / folder_of / "topology.yaml")
-    assert parsed(parser, made, tmp_path) == {"channels": len(made["channels"]), "errors": []}
-
-
-def test_brokers_with_tls_and_sasl_pass(parser: Path, tmp_path: Path) -> None:
-    server = KafkaServer("a:9093,b:9093", tls=True, sasl_mechanism="SCRAM-SHA-256")
-    made = made_of(TOP / "topology.yaml", server)
-    assert parsed(parser, made, tmp_path)["errors"] == []
+@pytest.mark.parametrize("name", ["shipped", "shop", "secured"])
+def test_what_ships_passes(
+    name: str, documents: dict[str, dict[str, Any]], parsed: dict[str, Parsed]
+) -> None:
+    assert parsed[name] == Parsed(len(documents[name]["channels"]), [])
 
 
 def test_recursive_schemas_unions_and_unicode_pass(
-    parser: Path, tmp_path: Path, folder: Folder
+    documents: dict[str, dict[str, Any]], parsed: dict[str, Parsed]
 ) -> None:
-    made = made_of(folder(HOSTILE, {"grow": GROW, "pick": PICK}))
-    assert "tree.grown--Tree" in made["components"]["schemas"]
-    assert parsed(parser, made, tmp_path) == {"channels": 3, "errors": []}
+    assert "tree.grown--Tree" in documents["hostile"]["components"]["schemas"]
+    assert parsed["hostile"] == Parsed(3, [])
 
 
-def test_the_parser_would_say_what_is_wrong(parser: Path, tmp_path: Path) -> None:
-    made = made_of(TOP / "topology.yaml")
-    made["channels"]["line.priced"]["bindings"]["kafka"]["partitions"] = "four"
-    assert parsed(parser, made, tmp_path)["errors"]
+def test_the_parser_would_say_what_is_wrong(parsed: dict[str, Parsed]) -> None:
+    assert parsed["broken"].errors
