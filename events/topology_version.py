@@ -308,6 +308,12 @@ class AlertRoute(RowModel):
     """Stages whose failures it takes; empty for all."""
     errors: tuple[str, ...] = ()
     """Names of exception classes, as in dead letters; empty for all."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of incidents, `dead` for failures; empty for all."""
+    severity: tuple[IncidentSeverity, ...] = ()
+    """Severities of incidents; empty for all."""
+    quiet: str | None = None
+    """When only pages are told, `22:00-06:00 Europe/Berlin`; None for never."""
     email: tuple[str, ...] = ()
     """Mailboxes, `local@domain`."""
     webhook: str | None = None

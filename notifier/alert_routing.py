@@ -1,4 +1,4 @@
-"""Who is notified of an incident?"""
+"""Which route takes an incident, and why does another one not?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from farandole.events.topology_version import AlertPolicy, AlertRoute
 
 
 def matching_route(policy: AlertPolicy, incident: Incident) -> AlertRoute | None:
-    """Return the first route whose stages and errors fit the incident; None if none fits."""
-    return next((r for r in policy.routes if _route_matches(r, incident)), None)
+    """Return the first route that takes the incident; None if none does."""
+    return next((r for r in policy.routes if route_misfit(r, incident) is None), None)
 
 
-def _route_matches(route: AlertRoute, incident: Incident) -> bool:
-    """Return True if the route fits; a route that names no stages, or no errors, takes all."""
-    return (not route.stages or incident.stage in route.stages) and (
-        not route.errors or incident.error in route.errors
-    )
+def route_misfit(route: AlertRoute, incident: Incident) -> str | None:
+    """Return why a route does not take an incident; None if it takes it. What a route does not name
+    is all right."""
+    severity = incident.effective_severity
+    if route.stages and incident.stage not in route.stages:
+        where = f"of {incident.stage}" if incident.stage else "of no stage"
+        return f"it is {where}, and the route takes {_words(route.stages)}"
+    if route.errors and incident.error not in route.errors:
+        return f"it is {incident.error}, and the route takes {_words(route.errors)}"
+    if route.kinds and incident.kind not in route.kinds:
+        return f"it is of the kind {incident.kind}, and the route takes {_words(route.kinds)}"
+    if route.severity and severity not in route.severity:
+        return f"its severity is {severity}, and the route takes {_words(route.severity)}"
+    return None
+
+
+def _words(names: tuple[str, ...]) -> str:
+    return ", ".join(names)

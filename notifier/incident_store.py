@@ -257,6 +257,8 @@ class IncidentStore:
     def _notify_if_due(self, key: bytes, now: datetime) -> None:
         """Write the next notice of an incident if one is due and its pipeline may have one more."""
         incident = self.incidents[key]
+        if incident.resolved is not None and not incident.owed:
+            return
         policy = self.alert_policy(incident.pipeline)
         is_muted = incident_lifecycle.is_muted(incident, now)
         if is_muted or held_until(incident, policy, now) is not None:

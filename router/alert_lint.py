@@ -6,7 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from farandole.events.incident_severity import INCIDENT_KINDS
+from farandole.events.incident_severity import (
+    FAILURE_KIND,
+    INCIDENT_KINDS,
+    incident_severity,
+)
 from farandole.router.file_model import AlertsSection, RouteSection
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
@@ -48,18 +52,14 @@ def lint_alerts(context: LintContext) -> Iterator[Finding]:
         yield from _lint_addresses(context, route, path)
         yield from _lint_route_stages(context, route, path)
         yield from _lint_route_errors(context, route, path)
+        yield from _lint_route_kinds(context, route, path)
     yield from _lint_unreachable_routes(context, alerts)
 
 
 def _lint_severities(context: LintContext, alerts: AlertsSection) -> Iterator[Finding]:
     for kind in alerts.severity:
         if kind not in INCIDENT_KINDS:
-            yield context.finding(
-                ("alerts", "severity", kind),
-                f"there is no kind of incident {kind!r}",
-                did_you_mean(kind, INCIDENT_KINDS, f"the kinds are {', '.join(INCIDENT_KINDS)}"),
-                on_key=True,
-            )
+            yield _unknown_kind(context, ("alerts", "severity", kind), kind, on_key=True)
 
 
 def _lint_addresses(
@@ -165,22 +165,61 @@ def _lint_duplicates(
             )
 
 
+def _lint_route_kinds(
+    context: LintContext, route: RouteSection, path: KeyPath
+) -> Iterator[Finding]:
+    for index, kind in enumerate(route.kinds):
+        if kind not in INCIDENT_KINDS:
+            yield _unknown_kind(context, (*path, "kinds", index), kind)
+    yield from _lint_duplicates(context, (*path, "kinds"), route.kinds)
+    yield from _lint_duplicates(context, (*path, "severity"), route.severity)
+    if route.quiet is not None and route.severity == ("page",):
+        yield context.finding(
+            (*path, "quiet"),
+            "these quiet hours delay nothing: the route takes pages alone",
+            "delete them, or let the route take `notify` too",
+            severity="warning",
+        )
+
+
+def _unknown_kind(
+    context: LintContext, path: KeyPath, kind: str, *, on_key: bool = False
+) -> Finding:
+    return context.finding(
+        path,
+        f"there is no kind of incident {kind!r}",
+        did_you_mean(kind, INCIDENT_KINDS, f"the kinds are {', '.join(INCIDENT_KINDS)}"),
+        on_key=on_key,
+    )
+
+
 def _lint_unreachable_routes(context: LintContext, alerts: AlertsSection) -> Iterator[Finding]:
-    """Find routes that never get a failure, because earlier ones take them all. `""` stands for
-    every exception that no route names."""
-    taken: list[tuple[set[str], set[str]]] = []
+    """Find routes that never get an incident: they take none, or earlier ones take them all. `""`
+    stands for every exception that no route names."""
+    taken: list[tuple[set[str], set[str], set[str]]] = []
     last = [RouteSection()] if alerts.channels else []
     for index, route in enumerate((*alerts.routes, *last)):
         stages, errors = set(route.stages or context.topology.stages), set(route.errors or ("",))
+        kinds = _kinds_of(route, alerts)
+        path: KeyPath = ("alerts", "routes", index)
+        if not kinds:
+            yield context.finding(
+                path,
+                "the route takes nothing: no kind of incident is one of its kinds, has one of its"
+                " severities, and fails by an exception where it names `errors`",
+                "let it name fewer of these, or give a kind that severity under `severity:`",
+                severity="warning",
+            )
+            continue
         if all(
             any(
-                s in other_stages and (e in other_errors or "" in other_errors)
-                for other_stages, other_errors in taken
+                s in other_stages and (e in other_errors or "" in other_errors) and k in other_kinds
+                for other_stages, other_errors, other_kinds in taken
             )
             for s in stages
             for e in errors
+            for k in kinds
         ):
-            path: KeyPath = ("alerts", "routes", index)
             if index == len(alerts.routes):
                 path = ("alerts", alerts.channels[0])
             yield context.finding(
@@ -192,4 +231,14 @@ def _lint_unreachable_routes(context: LintContext, alerts: AlertsSection) -> Ite
                 on_key=index == len(alerts.routes),
                 severity="warning",
             )
-        taken.append((stages, errors))
+        taken.append((stages, errors, kinds))
+
+
+def _kinds_of(route: RouteSection, alerts: AlertsSection) -> set[str]:
+    """Return the kinds of incidents that a route can take: only failures have an exception."""
+    named = route.kinds or INCIDENT_KINDS
+    return {
+        kind
+        for kind in (named if not route.errors else {FAILURE_KIND}.intersection(named))
+        if not route.severity or incident_severity(kind, alerts.severity) in route.severity
+    }

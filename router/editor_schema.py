@@ -19,7 +19,7 @@ from farandole.events.check_spec import (
     Rule,
     Severity,
 )
-from farandole.events.daily_window import DAILY_TIME_FORM
+from farandole.events.daily_window import DAILY_TIME_FORM, WINDOW_FORM
 from farandole.events.feature_flags import (
     FLAG_NAME_PATTERN,
     MAX_FLAG_NAME_LENGTH,
@@ -179,6 +179,9 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
     RouteSection: {
         "stages": "The stage whose failures this route takes, or several; by default all.",
         "errors": "The exception that this route takes, or several; by default all.",
+        "kinds": "The kind of incident that it takes, such as dead or run.late, or several.",
+        "severity": "The severity that this route takes: page, notify, digest, or several.",
+        "quiet": "When only pages are told, for example 22:00-06:00 Europe/Berlin.",
         "email": "The address of the route, or several.",
         "webhook": "The URL of the route; the first of email and webhook is tried first.",
     },
@@ -553,6 +556,17 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
             "An exception is named by its class, for example ConnectionError.",
         )
     ),
+    (RouteSection, "kinds"): _one_or_several(_words(INCIDENT_KINDS) | {"type": "string"}),
+    (RouteSection, "severity"): _one_or_several(
+        _words(get_args(IncidentSeverity)) | {"type": "string"}
+    ),
+    (RouteSection, "quiet"): {
+        **_text(
+            _whole_text_pattern(WINDOW_FORM),
+            "Quiet hours are written with their zone: 22:00-06:00 Europe/Berlin.",
+        ),
+        "type": ["string", "null"],
+    },
     (RouteSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (RouteSection, "webhook"): _WEBHOOK_SCHEMA,
     (TopologyFile, "schedules"): {

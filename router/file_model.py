@@ -42,7 +42,9 @@ from farandole.router.file_values import (
     Partitions,
     PositiveDuration,
     ProfilePeriod,
+    QuietHoursText,
     RateRuleText,
+    SeverityList,
     Share,
     SubscribedType,
     WordList,
@@ -248,6 +250,9 @@ class _Recipients(FileSection):
 class RouteSection(_Recipients):
     stages: WordList = ()
     errors: WordList = ()
+    kinds: WordList = ()
+    severity: SeverityList = ()
+    quiet: QuietHoursText | None = None
 
 
 @with_keys_of(AlertPolicy)

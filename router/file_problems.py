@@ -125,6 +125,8 @@ _EVENT_TYPE_EXAMPLE = ("an event type", "[line.read, line.validated]")
 _STRUCTURE_EXAMPLES = {
     "email": ("an address", "[ops@example.com]"),
     "stages": ("a stage", "[validate, load]"),
+    "kinds": ("a kind of incident", "[dead, stage.held]"),
+    "severity": ("a severity", "[notify, digest]"),
     "errors": ("the name of an exception", "[ConnectionError, TimeoutError]"),
 }
 _KIND_EXAMPLES: Mapping[ValueKind, tuple[str, str]] = {

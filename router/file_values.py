@@ -15,8 +15,9 @@ from pydantic import BeforeValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from farandole.events.daily_window import ClockError, parse_daily_time
+from farandole.events.daily_window import ClockError, parse_daily_time, parse_window
 from farandole.events.file_keys import FileKey, ValueKind, value_bounds
+from farandole.events.incident_severity import IncidentSeverity
 from farandole.events.rate import RateError, parse_rate, parse_rate_rule
 from farandole.events.topology_version import AT_LEAST_ONCE, Sensitivity
 
@@ -219,6 +220,15 @@ def check_daily_time(written: object) -> str:
     return str(written)
 
 
+def check_quiet_hours(written: object) -> str:
+    """Return a time from and to, `22:00-06:00 Europe/Berlin`. Raises PydanticCustomError."""
+    try:
+        parse_window(written if isinstance(written, str) else str(written))
+    except ClockError as error:
+        raise value_error(error.message, error.remedy) from None
+    return str(written)
+
+
 def check_package(written: str) -> str:
     if not isinstance(written, str) or not PACKAGE_PATTERN.fullmatch(written):
         raise value_error(f"{written!r} is no package", "write for example `stages.order_lines`")
@@ -258,6 +268,10 @@ RateRuleText = Annotated[str, BeforeValidator(parse_rule_text)]
 KeyRateText = Annotated[str, BeforeValidator(check_key_rate)]
 CallRateText = Annotated[str, BeforeValidator(check_call_rate)]
 DailyTimeText = Annotated[str, BeforeValidator(check_daily_time)]
+QuietHoursText = Annotated[str, BeforeValidator(check_quiet_hours)]
+SeverityList = Annotated[
+    tuple[IncidentSeverity, ...], BeforeValidator(as_tuple), Field(min_length=1)
+]
 EventTypeList = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 WordList = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 SubscribedType = Annotated[str, BeforeValidator(check_subscribed_type)]

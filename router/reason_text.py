@@ -273,12 +273,14 @@ def _event_removed(fields: Fields) -> str:
 
 def _route(fields: Fields) -> str:
     """Return text such as `load, TimeoutError to dba@example.com`."""
-    failures = ", ".join([*fields["stages"], *fields["errors"]]) or "all"
+    named = ("stages", "errors", "kinds", "severity")
+    failures = ", ".join(word for key in named for word in fields.get(key, ())) or "all"
     channels = [
         f"webhook at {channel['webhook']}" if "webhook" in channel else ", ".join(channel["email"])
         for channel in fields["channels"]
     ]
-    return f"{failures} to {', else '.join(channels)}"
+    quiet = f", quiet {fields['quiet']}" if fields.get("quiet") else ""
+    return f"{failures} to {', else '.join(channels)}{quiet}"
 
 
 def _schedule_added(fields: Fields) -> str:

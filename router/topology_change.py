@@ -44,8 +44,8 @@ ReasonCode = Literal[
     "flag_added",  # type, default
     "flag_removed",
     "rate_changed",  # was, now
-    "route_added",  # stages, errors, channels
-    "route_removed",  # stages, errors, channels
+    "route_added",  # stages, errors, kinds, severity, quiet, channels
+    "route_removed",  # stages, errors, kinds, severity, quiet, channels
     "routes_reordered",
     "config_changed",  # name, was, now
     "unread_may_be_deleted",  # events, at_most

@@ -236,7 +236,7 @@ def _derive_flag(written: FlagSection) -> FlagSpec:
 
 def _derive_route(written: RouteSection | AlertsSection) -> AlertRoute:
     failures = (
-        {"stages": written.stages, "errors": written.errors}
+        written.model_dump(include={"stages", "errors", "kinds", "severity", "quiet"})
         if isinstance(written, RouteSection)
         else {}
     )

@@ -332,6 +332,9 @@ def _route(route: AlertRoute) -> dict[str, Any]:
     return {
         "stages": list(route.stages),
         "errors": list(route.errors),
+        "kinds": list(route.kinds),
+        "severity": list(route.severity),
+        "quiet": route.quiet,
         "channels": [channels[channel] for channel in route.channels],
     }
 

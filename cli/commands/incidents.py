@@ -8,21 +8,33 @@ from farandole.cli.context import CliContext
 from farandole.cli.options import json_option
 from farandole.cli.output import print_json, print_line
 
+_EXPLAIN = "explain"
+
 
 @click.command()
-@click.argument("incident", metavar="[ID]", required=False)
+@click.argument("incident", metavar="[explain] [ID]", required=False)
+@click.argument("explained", metavar="", required=False)
 @click.option("--all", "every", is_flag=True, help="Also those that were resolved, for seven days.")
 @json_option
 @click.pass_obj
-def incidents(context: CliContext, incident: str | None, every: bool, as_json: bool) -> None:
+def incidents(
+    context: CliContext, incident: str | None, explained: str | None, every: bool, as_json: bool
+) -> None:
     """List incidents, or show one and what was sent about it.
 
     An incident is a group of failures that belong together. With ID: how many failures it
-    has, since when, two samples, and what was sent. The notifier records incidents: unless one
+    has, since when, two samples, and what was sent. With `explain ID`: who is told of it, when
+    and why. The notifier records incidents: unless one
     runs (`farandole up` or `farandole notify`), nothing new is listed.
     """
     context.configure_logs()
-    if incident is not None:
+    if incident == _EXPLAIN:
+        if explained is None:
+            raise click.UsageError("name an incident: `farandole incidents` lists them")
+        _explain_incident(context, explained, as_json)
+    elif explained is not None:
+        raise click.UsageError(f"{explained!r} is one word too many; did you mean `explain`?")
+    elif incident is not None:
         _show_incident(context, incident, as_json)
     else:
         _list_incidents(context, every, as_json)
@@ -53,4 +65,17 @@ def _show_incident(context: CliContext, incident: str, as_json: bool) -> None:
         print_json(shown.to_data())
         return
     for line in incident_lines(shown.incident, shown.sent, context.command_line):
+        print_line(line)
+
+
+def _explain_incident(context: CliContext, incident: str, as_json: bool) -> None:
+    from farandole.cli.rendering.explanation_view import explanation_lines
+    from farandole.operations.incidents.explain_incident import ExplainRequest, explain_incident
+
+    request = ExplainRequest(incident)
+    found = context.run(lambda installation: explain_incident(installation, request))
+    if as_json:
+        print_json(found.to_data())
+        return
+    for line in explanation_lines(found):
         print_line(line)

@@ -89,10 +89,13 @@ def test_what_is_open_is_listed_and_shown(applied: Call, settings: Settings) -> 
         "(UTC)",
         "last",
     ]
-    words = ["abcdefgh", "order-lines/validate", "Reject:", "nothing", "was", "paid"]
-    assert row.replace("\u202f", "").split()[:8] == [*words, "open", "1204"]
+    words = ["abcdefgh", "notify", "order-lines/validate", "Reject:", "nothing", "was", "paid"]
+    assert row.replace("\u202f", "").split()[:9] == [*words, "open", "1204"]
     assert [i["id"] for i in json.loads(applied("incidents", "--json").stdout)] == ["abcdefgh"]
     assert "overover" in applied("incidents", "--all").stdout
+    explained = applied("incidents", "explain", "abcdefgh").stdout
+    assert explained.startswith("abcdefgh is a notify: the default of dead\n")
+    assert "next: " in explained
     shown = applied("incidents", "abcdefgh").stdout
     assert "open; 1\u202f204 events died since" in shown
     assert "opened: ops@example.com: not yet delivered, 2 attempts\n  email: 451 later" in shown

@@ -82,7 +82,10 @@ def test_a_default_in_the_file_is_the_published_default() -> None:
             ("events", "line.read"),
             ["partitions", "key", "retention", "schema", "profile", "checks"],
         ),
-        (("alerts", "routes", 0), ["email", "webhook", "stages", "errors"]),
+        (
+            ("alerts", "routes", 0),
+            ["email", "webhook", "stages", "errors", "kinds", "severity", "quiet"],
+        ),
         (("defaults", "retry"), list(RetrySection.model_fields)),
         (("stages", "load", "retry"), list(RetrySection.model_fields)),
         (("stages",), []),
