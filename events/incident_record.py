@@ -108,6 +108,12 @@ class Incident(RowModel):
     same key before. Empty in rows of older releases."""
     severity: IncidentSeverity | None = None
     """By its kind, as the file said when it was opened; None in rows of older releases."""
+    chain_since: RowTime | None = None
+    """When the first notice was written, from which the chain of its route counts; None before."""
+    steps: int = 0
+    """How many steps of the chain have been told; repetitions are not counted."""
+    escalated: RowTime | None = None
+    """When the last step was told, also again."""
     owed: bool = False
     """True if it is resolved, and people have yet to be told: in a digest, or when quiet hours are
     over."""

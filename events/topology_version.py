@@ -301,6 +301,16 @@ def version_format(stages: Collection[StageSpec], events: Iterable[EventSpec] = 
     return RELAY_FORMAT if any(stage.is_relayed for stage in stages) else VERSION_FORMAT
 
 
+class EscalationStep(RowModel):
+    """Who is told next, unless somebody has acknowledged the incident by then."""
+
+    after: Seconds
+    """Seconds since the first notice of the incident."""
+    email: tuple[str, ...] = ()
+    webhook: str | None = None
+    channels: tuple[Literal["email", "webhook"], ...] = ()
+
+
 class AlertRoute(RowModel):
     """Who gets notices of which failures, through which channels."""
 
@@ -320,6 +330,10 @@ class AlertRoute(RowModel):
     """A URL of http or https."""
     channels: tuple[Literal["email", "webhook"], ...] = ()
     """The channels that are given, in the order in which they are tried until one delivers."""
+    escalate: tuple[EscalationStep, ...] = ()
+    """The further steps of its chain, in their order."""
+    repeat: Seconds | None = None
+    """Seconds between the repetitions of the last step; None for none."""
 
 
 class AlertPolicy(RowModel):

@@ -17,6 +17,7 @@ from farandole.events.incident_severity import incident_severity
 from farandole.events.topology_version import AlertPolicy
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView
+from farandole.notifier.escalation import Recipients
 from farandole.notifier.notice_time import held_until, next_digest
 
 GATHER_TIME = timedelta(seconds=5)
@@ -37,6 +38,10 @@ class NoticeIntent(NamedTuple):
     at: datetime
     meanwhile: Sequence[Incident] = ()
     """Others that were opened since all was as usual last."""
+    to: Recipients | None = None
+    """Who gets it, if not those whom its route names itself."""
+    note: str = ""
+    """Why these people get it; empty if their route says so."""
 
 
 def open_from_dead_letter(letter: DeadLetterView, *, collects_others: bool = False) -> Incident:
@@ -194,6 +199,7 @@ def after_notice(intent: NoticeIntent, policy: AlertPolicy) -> Incident:
             "notices": incident.notices + 1,
             "due": due,
             "owed": False,
+            "chain_since": incident.chain_since or intent.at,
         }
     )
     return resolve_incident(after, policy) if intent.kind == "resolved" else after

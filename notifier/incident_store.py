@@ -12,12 +12,13 @@ from farandole.events.incident_record import (
     Incident,
     IncidentMoment,
     Notice,
+    NoticeKind,
     incident_key,
     with_moment,
 )
 from farandole.events.safe_text import single_line
 from farandole.events.topology_version import AlertPolicy
-from farandole.notifier import incident_lifecycle
+from farandole.notifier import escalation, incident_lifecycle
 from farandole.notifier.alert_routing import matching_route
 from farandole.notifier.alert_view import AlertView
 from farandole.notifier.dead_letter_view import DeadLetterView, build_sample
@@ -267,10 +268,11 @@ class IncidentStore:
                 self._store(key, ended)
             return
         intent = incident_lifecycle.next_notice(incident, now, policy)
-        if intent is None:
-            return
         allowance = self.outbox.allowance(incident.pipeline, policy.per_hour, now)
         if allowance <= 0:
+            return
+        if intent is None:
+            self._escalate_if_due(key, now, policy)
             return
         self._update_second_sample(key)
         intent = intent._replace(
@@ -288,6 +290,35 @@ class IncidentStore:
             self._store(told.incident.key, incident_lifecycle.after_notice(told, policy))
         if notice is not None:
             self.outbox.add(notice)
+        if intent.kind == "resolved":
+            self._tell_further(key, intent, policy)
+
+    def _escalate_if_due(self, key: bytes, now: datetime, policy: AlertPolicy) -> None:
+        """Write the notice of the next step of the chain, if nobody has acknowledged the incident
+        in time."""
+        incident = self.incidents[key]
+        route = matching_route(policy, incident)
+        step = None if route is None else escalation.next_step(incident, route)
+        if step is None or now < step.at:
+            return
+        self._update_second_sample(key)
+        incident = self.incidents[key]
+        note = f"Nobody has acknowledged it yet: this is step {step.number} of its chain."
+        kind: NoticeKind = "growing" if step.repeats else "opened"
+        notice = self.compose(NoticeIntent(incident, kind, now, to=step.to, note=note), ())
+        self._store(key, escalation.after_step(incident, step, now))
+        if notice is not None:
+            self.outbox.add(notice)
+
+    def _tell_further(self, key: bytes, intent: NoticeIntent, policy: AlertPolicy) -> None:
+        """Write the notices by which those know the end whom the chain has told."""
+        route = matching_route(policy, intent.incident)
+        for to in () if route is None else escalation.told_further(intent.incident, route):
+            incident = self.incidents[key]
+            notice = self.compose(intent._replace(incident=incident, to=to), ())
+            self._store(key, incident.model_copy(update={"notices": incident.notices + 1}))
+            if notice is not None:
+                self.outbox.add(notice)
 
     def _due_in_digest(
         self, first: Incident, now: datetime, policy: AlertPolicy

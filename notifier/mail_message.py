@@ -36,6 +36,7 @@ def compose_mail(
     commands: Sequence[tuple[str, str]] = (),
     others: Sequence[Incident] = (),
     meanwhile: Sequence[Incident] = (),
+    note: str = "",
     now: datetime,
 ) -> tuple[str, str]:
     """Return the subject and the mail, in ASCII with lines that end in CRLF. The same arguments
@@ -43,8 +44,8 @@ def compose_mail(
 
     `number` counts an incident's notices from 0. `commands` are pairs (purpose, command line).
     `others` are incidents that the mail lists as well, `meanwhile` those that were opened since all
-    was as usual last. Raises ValueError if `sender` is no plain
-    address. A recipient that is no plain address is not named in the mail.
+    was as usual last; `note` says why these people get it. Raises ValueError if `sender` is no
+    plain address. A recipient that is no plain address is not named in the mail.
     """
     title = incident_title(incident)
     subject = f"Re: {title}" if number else title
@@ -60,7 +61,7 @@ def compose_mail(
     mail["X-Farandole-Severity"] = incident.effective_severity
     if incident.effective_severity == "page" and kind != "resolved":
         mail["Importance"] = "high"
-    content = list(mail_parts(incident, kind, commands, others, now, meanwhile))
+    content = list(mail_parts(incident, kind, commands, others, now, meanwhile, note))
     return subject, _render_message(mail, subject, content)
 
 

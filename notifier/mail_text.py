@@ -40,12 +40,16 @@ def mail_parts(
     others: Sequence[Incident],
     now: datetime,
     meanwhile: Sequence[Incident] = (),
+    note: str = "",
 ) -> Iterator[MailPart]:
     """Yield the parts of a mail: headline, facts, samples, commands, other incidents.
 
     `commands` are pairs (purpose, command line); `others` are incidents that the mail lists too,
-    `meanwhile` those that were opened since all was as usual last."""
+    `meanwhile` those that were opened since all was as usual last; `note` says why these people get
+    it."""
     yield Head(f"{incident_headline(incident, kind, now)}.", KIND_COLORS[kind])
+    if note:
+        yield Paragraph(clip_line(note))
     if incident.firing is None:
         yield Paragraph(
             clip_line(f"{clip_line(incident.error)}: {incident.title[:_MAX_TITLE]}", _MAX_TITLE)

@@ -8,6 +8,7 @@ from farandole.events.incident_record import Incident, Notice
 from farandole.events.topology_version import AlertPolicy
 from farandole.notifier import mail_message
 from farandole.notifier.alert_routing import matching_route
+from farandole.notifier.escalation import recipients_of
 from farandole.notifier.incident_lifecycle import NoticeIntent
 from farandole.notifier.suggested_commands import console_links, suggested_commands
 from farandole.notifier.webhook_payload import webhook_payload
@@ -32,10 +33,11 @@ def compose_notice(
     `others` are incidents that the notice lists as well. `options` are the command-line options
     that reach the same installation, with a space before them. `console`: where the web console is
     found, with a slash at its end."""
-    incident, kind, now, meanwhile = intent
+    incident, kind, now = intent.incident, intent.kind, intent.at
     route = matching_route(policy, incident)
     if route is None:
         return None
+    to = intent.to or recipients_of(route)
     commands = suggested_commands(incident, bootstrap, options, over=kind == "resolved")
     if console is not None:
         commands = [*console_links(incident, console), *commands]
@@ -44,10 +46,11 @@ def compose_notice(
         kind,
         incident.notices,
         sender=sender or DEFAULT_SENDER,
-        recipients=route.email,
+        recipients=to.email,
         commands=commands,
         others=others,
-        meanwhile=meanwhile,
+        meanwhile=intent.meanwhile,
+        note=intent.note,
         now=now,
     )
     return Notice(
@@ -57,10 +60,12 @@ def compose_notice(
         kind=kind,
         subject=subject,
         sender=sender or DEFAULT_SENDER,
-        recipients=route.email,
+        recipients=to.email,
         mail=mail,
-        webhook=route.webhook,
-        payload=webhook_payload(incident, kind, commands=commands, others=others, now=now),
-        channels=route.channels,
+        webhook=to.webhook,
+        payload=webhook_payload(
+            incident, kind, commands=commands, others=others, note=intent.note, now=now
+        ),
+        channels=to.channels,
         written=now,
     )

@@ -24,6 +24,7 @@ def webhook_payload(
     *,
     commands: Sequence[tuple[str, str]] = (),
     others: Sequence[Incident] = (),
+    note: str = "",
     now: datetime,
     receiver: str = "farandole",
     url: str = "",
@@ -31,9 +32,12 @@ def webhook_payload(
     """Return JSON in the form of Alertmanager's webhooks (version 4), which pagers and chat
     programs read: one alert for the incident, and one for each of `others`.
 
-    `commands` are pairs (purpose, command line); `url` is a page that shows more."""
+    `commands` are pairs (purpose, command line); `note` says why these people get it;
+    `url` is a page that shows more."""
     posted = [incident, *others][:MAX_POSTED_ALERTS]
     alerts = [_alert_json(incident, kind, now, url, commands)]
+    if note:
+        alerts[0]["annotations"]["escalation"] = clip_line(note)
     alerts += [
         _alert_json(o, "resolved" if o.resolved else "growing", now, url) for o in posted[1:]
     ]

@@ -11,7 +11,8 @@ from farandole.events.incident_severity import (
     INCIDENT_KINDS,
     incident_severity,
 )
-from farandole.router.file_model import AlertsSection, RouteSection
+from farandole.events.time_format import format_duration
+from farandole.router.file_model import AlertsSection, EscalationSection, RouteSection
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
 from farandole.router.yaml_source import KeyPath
@@ -53,6 +54,7 @@ def lint_alerts(context: LintContext) -> Iterator[Finding]:
         yield from _lint_route_stages(context, route, path)
         yield from _lint_route_errors(context, route, path)
         yield from _lint_route_kinds(context, route, path)
+        yield from _lint_chain(context, route, path)
     yield from _lint_unreachable_routes(context, alerts)
 
 
@@ -63,7 +65,9 @@ def _lint_severities(context: LintContext, alerts: AlertsSection) -> Iterator[Fi
 
 
 def _lint_addresses(
-    context: LintContext, recipients: RouteSection | AlertsSection, path: KeyPath
+    context: LintContext,
+    recipients: RouteSection | AlertsSection | EscalationSection,
+    path: KeyPath,
 ) -> Iterator[Finding]:
     for index, address in enumerate(recipients.email):
         problem = mailbox_problem(address)
@@ -179,6 +183,29 @@ def _lint_route_kinds(
             "these quiet hours delay nothing: the route takes pages alone",
             "delete them, or let the route take `notify` too",
             severity="warning",
+        )
+
+
+def _lint_chain(context: LintContext, route: RouteSection, path: KeyPath) -> Iterator[Finding]:
+    before = 0.0
+    for index, step in enumerate(route.escalate):
+        place = (*path, "escalate", index)
+        if not step.channels:
+            yield context.finding(place, "the step tells nobody", "add `email:` or `webhook:`")
+        yield from _lint_addresses(context, step, place)
+        if step.after <= before:
+            yield context.finding(
+                (*place, "after"),
+                "the step is not after the one before it: all count from the first notice",
+                f"write a time longer than {format_duration(before)}",
+            )
+        before = max(before, step.after)
+    if route.repeat is not None and not route.escalate:
+        yield context.finding(
+            (*path, "repeat"),
+            "the route repeats a chain that it does not have",
+            "add `escalate:`, or delete this",
+            on_key=True,
         )
 
 

@@ -54,6 +54,7 @@ from farandole.router.file_model import (
     CheckSection,
     DefaultsSection,
     DependencySection,
+    EscalationSection,
     EventSection,
     ExpectSection,
     FlagSection,
@@ -86,6 +87,7 @@ SECTIONS: tuple[type[BaseModel], ...] = (
     FlagSection,
     ThrottleSection,
     RouteSection,
+    EscalationSection,
     ScheduleSection,
     CalendarSection,
     CatchUpSection,
@@ -184,6 +186,13 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "quiet": "When only pages are told, for example 22:00-06:00 Europe/Berlin.",
         "email": "The address of the route, or several.",
         "webhook": "The URL of the route; the first of email and webhook is tried first.",
+        "escalate": "Who else is told unless somebody acknowledges the incident, step by step.",
+        "repeat": "How often the last step is told again, for example 15m; by default never.",
+    },
+    EscalationSection: {
+        "after": "How long after the first notice this step is told, for example 5m.",
+        "email": "The address of the step, or several.",
+        "webhook": "The URL of the step; the first of email and webhook is tried first.",
     },
     ScheduleSection: {
         "triggers": "The event type of the root that each firing publishes.",
@@ -567,6 +576,13 @@ KEY_SHAPES: Mapping[tuple[type[BaseModel], str], Mapping[str, Any]] = {
         ),
         "type": ["string", "null"],
     },
+    (EscalationSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
+    (EscalationSection, "webhook"): _WEBHOOK_SCHEMA,
+    (RouteSection, "escalate"): {
+        "type": "array",
+        "items": {"$ref": f"#/$defs/{EscalationSection.__name__}"},
+        "minItems": 1,
+    },
     (RouteSection, "email"): _one_or_several(_MAILBOX_SCHEMA),
     (RouteSection, "webhook"): _WEBHOOK_SCHEMA,
     (TopologyFile, "schedules"): {
@@ -654,6 +670,7 @@ def topology_json_schema() -> dict[str, Any]:
     throttle = definitions[StageSection.__name__]["properties"]["throttle"]
     throttle["properties"] = definitions.pop(ThrottleSection.__name__)["properties"]
     definitions[AlertsSection.__name__]["anyOf"] = _at_least_one("email", "webhook", "routes")
+    definitions[EscalationSection.__name__]["anyOf"] = _at_least_one("email", "webhook")
     definitions[RouteSection.__name__]["anyOf"] = _at_least_one("email", "webhook")
     definitions[ScheduleSection.__name__]["anyOf"] = _at_least_one("cron", "every", "at", "after")
     definitions[CalendarSection.__name__]["oneOf"] = _at_least_one(*CalendarSection.model_fields)

@@ -55,6 +55,7 @@ from farandole.router.file_values import (
     check_holds,
     check_package,
     check_routes,
+    check_steps,
     empty_if_none,
     key_type,
     normalize_profile,
@@ -247,12 +248,20 @@ class _Recipients(FileSection):
         return self._channels
 
 
+class EscalationSection(_Recipients):
+    after: PositiveDuration
+
+
 class RouteSection(_Recipients):
     stages: WordList = ()
     errors: WordList = ()
     kinds: WordList = ()
     severity: SeverityList = ()
     quiet: QuietHoursText | None = None
+    escalate: Annotated[
+        tuple[EscalationSection, ...], BeforeValidator(check_steps), Field(min_length=1)
+    ] = ()
+    repeat: PositiveDuration | None = None
 
 
 @with_keys_of(AlertPolicy)

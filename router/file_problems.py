@@ -94,7 +94,7 @@ def problem_finding(document: YamlDocument, model: type[BaseModel], problem: Any
             path[:-1],
             f"{_section_label(path[:-1])} has no {key!r}",
             f"add `{key}:`",
-            on_key=len(path) > 1,
+            on_key=len(path) > 1 and isinstance(path[-2], str),
         )
     if kind == FILE_VALUE_ERROR:
         return document.finding(path, problem["ctx"]["message"], problem["ctx"]["remedy"])
@@ -157,6 +157,8 @@ def _problem_remedy(kind: str, example: tuple[str, str]) -> str:
 
 
 def _section_label(path: KeyPath) -> str:
+    if path[-2:-1] == ("escalate",):
+        return "the step"
     return f"{path[0][:-1]} {path[1]!r}" if len(path) == 2 else "the file"  # type: ignore[index]
 
 

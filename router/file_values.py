@@ -211,6 +211,14 @@ def check_routes(written: object) -> object:
     return tuple(written)
 
 
+def check_steps(written: object) -> object:
+    if not isinstance(written, list):
+        raise value_error(
+            "`escalate:` is no list", "begin each step with a dash: `- {after: 5m, email: …}`"
+        )
+    return tuple(written)
+
+
 def check_daily_time(written: object) -> str:
     """Return a time of day with its zone, `09:00 Europe/Berlin`. Raises PydanticCustomError."""
     try:

@@ -275,12 +275,20 @@ def _route(fields: Fields) -> str:
     """Return text such as `load, TimeoutError to dba@example.com`."""
     named = ("stages", "errors", "kinds", "severity")
     failures = ", ".join(word for key in named for word in fields.get(key, ())) or "all"
-    channels = [
+    quiet = f", quiet {fields['quiet']}" if fields.get("quiet") else ""
+    steps = "".join(
+        f", then after {format_duration(step['after'])} {_channels(step)}"
+        for step in fields.get("escalate", ())
+    )
+    repeat = f", again every {format_duration(fields['repeat'])}" if fields.get("repeat") else ""
+    return f"{failures} to {_channels(fields)}{steps}{repeat}{quiet}"
+
+
+def _channels(fields: Fields) -> str:
+    return ", else ".join(
         f"webhook at {channel['webhook']}" if "webhook" in channel else ", ".join(channel["email"])
         for channel in fields["channels"]
-    ]
-    quiet = f", quiet {fields['quiet']}" if fields.get("quiet") else ""
-    return f"{failures} to {', else '.join(channels)}{quiet}"
+    )
 
 
 def _schedule_added(fields: Fields) -> str:

@@ -44,7 +44,7 @@ ReasonCode = Literal[
     "flag_added",  # type, default
     "flag_removed",
     "rate_changed",  # was, now
-    "route_added",  # stages, errors, kinds, severity, quiet, channels
+    "route_added",  # stages, errors, kinds, severity, quiet, channels, escalate, repeat
     "route_removed",  # stages, errors, kinds, severity, quiet, channels
     "routes_reordered",
     "config_changed",  # name, was, now

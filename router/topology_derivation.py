@@ -21,6 +21,7 @@ from farandole.events.topology_version import (
     AlertPolicy,
     AlertRoute,
     BreakerPolicy,
+    EscalationStep,
     EventSpec,
     QualityPolicy,
     RetryPolicy,
@@ -235,13 +236,22 @@ def _derive_flag(written: FlagSection) -> FlagSpec:
 
 
 def _derive_route(written: RouteSection | AlertsSection) -> AlertRoute:
-    failures = (
-        written.model_dump(include={"stages", "errors", "kinds", "severity", "quiet"})
-        if isinstance(written, RouteSection)
-        else {}
-    )
+    if not isinstance(written, RouteSection):
+        return AlertRoute(email=written.email, webhook=written.webhook, channels=written.channels)
     return AlertRoute(
-        email=written.email, webhook=written.webhook, channels=written.channels, **failures
+        email=written.email,
+        webhook=written.webhook,
+        channels=written.channels,
+        stages=written.stages,
+        errors=written.errors,
+        kinds=written.kinds,
+        severity=written.severity,
+        quiet=written.quiet,
+        escalate=tuple(
+            EscalationStep(after=s.after, email=s.email, webhook=s.webhook, channels=s.channels)
+            for s in written.escalate
+        ),
+        repeat=written.repeat,
     )
 
 

@@ -16,6 +16,7 @@ from farandole.events.topology_version import (
     AlertPolicy,
     AlertRoute,
     BreakerPolicy,
+    EscalationStep,
     EventSpec,
     QualityPolicy,
     RetryPolicy,
@@ -327,16 +328,25 @@ def _alert_changes(old: AlertPolicy, new: AlertPolicy) -> Iterator[Change]:
 
 
 def _route(route: AlertRoute) -> dict[str, Any]:
-    host = urlsplit(route.webhook).hostname if route.webhook else None
-    channels = {"email": {"email": list(route.email)}, "webhook": {"webhook": host}}
     return {
         "stages": list(route.stages),
         "errors": list(route.errors),
         "kinds": list(route.kinds),
         "severity": list(route.severity),
         "quiet": route.quiet,
-        "channels": [channels[channel] for channel in route.channels],
+        "channels": _channels(route),
+        "escalate": [{"after": step.after, "channels": _channels(step)} for step in route.escalate],
+        "repeat": route.repeat,
     }
+
+
+def _channels(target: AlertRoute | EscalationStep) -> list[dict[str, Any]]:
+    host = urlsplit(target.webhook).hostname if target.webhook else None
+    channels: dict[str, dict[str, Any]] = {
+        "email": {"email": list(target.email)},
+        "webhook": {"webhook": host},
+    }
+    return [channels[channel] for channel in target.channels]
 
 
 def _policy_changes(what: ChangeSubject, old: BaseModel, new: BaseModel) -> Iterator[Change]:

@@ -18,4 +18,6 @@ def explanation_lines(found: IncidentExplanation) -> Iterator[str]:
         yield f"told {told}"
     for waiting in found.waiting:
         yield f"not delivered: {waiting}"
+    for step in found.chain:
+        yield f"unless acknowledged, {step}"
     yield f"next: {found.next}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from farandole.broker.topic_reader import read_tables
 from farandole.events.incident_record import Incident, Notice
 from farandole.events.incident_severity import IncidentSeverity
 from farandole.events.safe_text import single_line
-from farandole.events.time_format import utc_timestamp
-from farandole.events.topology_version import AlertPolicy, AlertRoute
+from farandole.events.time_format import format_duration, utc_timestamp
+from farandole.events.topology_version import AlertPolicy, AlertRoute, EscalationStep
 from farandole.notifier import notifier_tables
 from farandole.notifier.alert_routing import matching_route, route_misfit
 from farandole.notifier.incident_lifecycle import is_muted, planned_notice
@@ -53,6 +53,8 @@ class IncidentExplanation(Result):
     """Who has been told since it was opened: when, and of what."""
     waiting: list[str]
     """Notices that are written and not delivered, each with the reason."""
+    chain: list[str]
+    """Who is told next unless somebody acknowledges it, step by step."""
     next: str
     """Who is told next and when; or why nobody is."""
 
@@ -101,6 +103,7 @@ def explain(
             )
             for notice in sorted(waiting, key=lambda notice: notice.written)
         ],
+        chain=[single_line(step) for step in _chain(incident, policy, now)],
         next=single_line(_next(incident, policy, now)),
     )
 
@@ -129,7 +132,7 @@ def _tried(incident: Incident, policy: AlertPolicy) -> list[TriedRoute]:
     return tried
 
 
-def _recipients(route: AlertRoute) -> list[str]:
+def _recipients(route: AlertRoute | EscalationStep) -> list[str]:
     by_channel = {"email": [*route.email], "webhook": ["webhook"]}
     return [to for channel in route.channels for to in by_channel[channel]]
 
@@ -160,6 +163,28 @@ def _next(incident: Incident, policy: AlertPolicy, now: datetime) -> str:
     grows = ", if more has failed by then" if planned.if_it_grows else ""
     when = "now" if planned.at <= now else f"at {utc_timestamp(planned.at)}"
     return f"{to} {when}{grows} ({planned.kind}){why}"
+
+
+def _chain(incident: Incident, policy: AlertPolicy, now: datetime) -> list[str]:
+    """Return the steps that are still to come."""
+    route = matching_route(policy, incident)
+    if route is None or not route.escalate or incident.resolved is not None:
+        return []
+    if incident.acknowledged_by:
+        return [f"ended: {incident.acknowledged_by} has acknowledged the incident"]
+    steps = []
+    for number, step in enumerate(route.escalate[incident.steps :], start=incident.steps + 1):
+        to = ", ".join(_recipients(step))
+        if incident.chain_since is None:
+            steps.append(
+                f"step {number}: {to} {format_duration(step.after)} after the first notice"
+            )
+        else:
+            at = incident.chain_since + timedelta(seconds=step.after)
+            steps.append(f"step {number}: {to} at {utc_timestamp(max(at, now))}")
+    if route.repeat is not None:
+        steps.append(f"step {len(route.escalate)} again every {format_duration(route.repeat)}")
+    return steps
 
 
 def _delay(incident: Incident, policy: AlertPolicy, at: datetime, now: datetime) -> str:

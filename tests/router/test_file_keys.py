@@ -84,7 +84,17 @@ def test_a_default_in_the_file_is_the_published_default() -> None:
         ),
         (
             ("alerts", "routes", 0),
-            ["email", "webhook", "stages", "errors", "kinds", "severity", "quiet"],
+            [
+                "email",
+                "webhook",
+                "stages",
+                "errors",
+                "kinds",
+                "severity",
+                "quiet",
+                "escalate",
+                "repeat",
+            ],
         ),
         (("defaults", "retry"), list(RetrySection.model_fields)),
         (("stages", "load", "retry"), list(RetrySection.model_fields)),
