@@ -23,6 +23,9 @@ ROW_RULES: frozenset[Rule] = frozenset(
     ("not-null", "range", "one-of", "pattern", "length", "expression")
 )
 
+COMPARING_RULES: frozenset[Rule] = frozenset(("known", "sum"))
+"""Those that compare with another event type, which is profiled for it."""
+
 Severity = Literal["warn", "reject", "park", "fail", "gate"]
 """What follows from a row, or from a profile, that breaks the rule:
 
@@ -41,6 +44,10 @@ HISTORY = "history"
 """Stands for the runs before, as `against`."""
 
 
+MAX_WITHIN = 90 * 86_400.0
+"""For so many seconds at most are values known: `farandole.quality.history` is kept for longer."""
+
+
 class ComparedCheck(Protocol):
     """What says whether a check compares a run with the runs before: of a version, or of a file."""
 
@@ -52,12 +59,16 @@ class ComparedCheck(Protocol):
     def min(self) -> float | int | None: ...
     @property
     def max(self) -> float | int | None: ...
+    @property
+    def within(self) -> float | None: ...
 
 
 def needs_history(check: ComparedCheck) -> bool:
     """Return True for a check that compares a run with the runs before."""
     if check.rule == "drift":
         return True
+    if check.rule == "known":
+        return check.within is not None
     return check.rule == "rows" and (check.against == HISTORY or check.min is check.max is None)
 
 
@@ -91,7 +102,7 @@ class CheckSpec(RowModel):
     """The CEL expression over `data` that is true for a good row."""
     within: Annotated[float, Field(gt=0)] | None = None
     """For `fresh`: how many seconds old the time in `column` may be, or without a column the event
-    itself; for `known`: for how long a key is remembered."""
+    itself; for `known`: for how long the values of earlier runs are known."""
     against: str = ""
     """For `known` and `sum`: the event type with which it is compared; for `drift` and `rows`
     `history`, which is the default."""

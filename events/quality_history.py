@@ -86,6 +86,9 @@ class HistoryRow(TypedDict):
     columns: NotRequired[dict[str, Any]]
     """By `event type/column`, the profile of each column that a check compares with those
     before."""
+    values: NotRequired[dict[str, Any]]
+    """By `event type/column`, the values of each column that a check looks for in runs before, or
+    in which it looks for them: as `TopValues` are written; None if they are not known."""
 
 
 def is_example(row: HistoryRow) -> bool:

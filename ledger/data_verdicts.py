@@ -6,6 +6,9 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from farandole.events.check_spec import needs_history
 from farandole.events.check_verdict import CheckVerdicts, check_key
 from farandole.events.run_row import RunRow, split_edge_name
 from farandole.events.topology_version import Version
@@ -13,11 +16,13 @@ from farandole.ledger.edge_data import EdgeData
 
 if TYPE_CHECKING:
     from farandole.quality.checks.function_answers import FunctionAnswer
+    from farandole.quality.profiles.column_profile import ColumnProfile
 
     Answers = Mapping[str, FunctionAnswer]
     """What the functions of checks have answered about one run or window, by `event type/check`."""
 
 _NONE: Answers = MappingProxyType({})
+_MAX_VALUES_BYTES = 200 * 1024  # of the values in one row of the history
 
 
 def has_checks(version: Version) -> bool:
@@ -107,3 +112,37 @@ def compared_columns(version: Version, found: Collection[EdgeData]) -> dict[str,
             if check.rule == "drift" and column is not None:
                 columns[f"{data.key.event}/{check.column}"] = column_to_json(column)
     return columns
+
+
+def compared_values(version: Version, found: Collection[EdgeData]) -> dict[str, Any]:
+    """Return the values of the columns about which a check says that values must be known, and of
+    those from which they are, as JSON, by `event type/column`. None are those that are personal,
+    too many or too large."""
+    by_event = {data.key.event: data.profile for data in found}
+    written: dict[str, Any] = {}
+    left = _MAX_VALUES_BYTES
+    for event_type, column in _columns_of_values(version):
+        profile = by_event.get(event_type)
+        known = None if profile is None else profile.columns.get(column)
+        values = {} if known is None else _values_to_wire(known)
+        left -= len(orjson.dumps(values))
+        written[f"{event_type}/{column}"] = values if left >= 0 else None
+    return written
+
+
+def _columns_of_values(version: Version) -> Collection[tuple[str, str]]:
+    return dict.fromkeys(
+        place
+        for event_type, event in version.events.items()
+        for check in event.checks.values()
+        if check.rule == "known" and needs_history(check)
+        for place in (
+            (event_type, check.column),
+            (check.against, check.field or check.column),
+        )
+    )
+
+
+def _values_to_wire(column: ColumnProfile) -> dict[str, Any] | None:
+    values = column.distribution.values
+    return None if values is None else values.to_wire()

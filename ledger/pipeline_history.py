@@ -16,11 +16,14 @@ from farandole.events.quality_history import (
     is_example,
     read_measurements,
 )
+from farandole.events.time_format import format_duration
 from farandole.events.topology_version import Version
+from farandole.ledger.remembered_values import RememberedValues
 from farandole.quality.checks.verdict_words import judged, skipped
 
 if TYPE_CHECKING:
     from farandole.quality.profiles.column_profile import ColumnProfile
+    from farandole.quality.profiles.top_values import TopValues
 
 MOST_RUNS = 30
 """With so many of the last runs a run is compared."""
@@ -41,11 +44,13 @@ class ReadRow:
     row: HistoryRow
     measurements: tuple[Measurement, ...]
     columns: Mapping[str, ColumnProfile]
-    """By `event type/column`."""
+    """By `event type/column`, as are the values."""
+    values: Mapping[str, TopValues | None]
+    """None are those that are not known."""
 
     @classmethod
     def of(cls, row: HistoryRow) -> ReadRow:
-        return cls(row, tuple(read_measurements(row)), _columns(row))
+        return cls(row, tuple(read_measurements(row)), _columns(row), _values(row))
 
 
 class PipelineHistory:
@@ -54,6 +59,10 @@ class PipelineHistory:
     def __init__(self) -> None:
         self._rows: dict[str, deque[float]] = {}
         self._columns: dict[str, deque[ColumnProfile]] = {}
+        self._values: dict[str, RememberedValues] = {}
+        self._ended: int | None = None
+        """When the newest run ended. The clocks of two bookkeepers may differ: time does not go
+        back here."""
 
     def judge(self, read: ReadRow, version: Version) -> CheckVerdicts:
         """Return the verdicts of the checks that compare this run with those before it."""
@@ -69,12 +78,22 @@ class PipelineHistory:
                     continue
                 if check.rule == "drift":
                     verdicts[key] = self._judge_drift(check, read, f"{event_type}/{check.column}")
+                elif check.rule == "known":
+                    verdicts[key] = self._judge_known(check, read, event_type)
                 else:
                     verdicts[key] = self._judge_rows(check, read, event_type)
         return verdicts
 
     def learn(self, read: ReadRow) -> None:
-        """Remember a run. One that has failed or was cancelled is no example."""
+        """Remember a run. One that has failed or was cancelled is no example; its values are
+        known all the same."""
+        ended = max(read.row["at"], self._ended or 0)
+        for name, values in read.values.items():
+            if name not in self._values:
+                # Of the runs before, nobody has asked for them.
+                self._values[name] = RememberedValues(self._ended)
+            self._values[name].learn(values, ended)
+        self._ended = ended
         if not is_example(read.row):
             return
         for each in read.measurements:
@@ -122,10 +141,49 @@ class PipelineHistory:
             f" {most:g}",
         )
 
+    def _judge_known(self, check: CheckSpec, read: ReadRow, event_type: str) -> CheckVerdict:
+        from farandole.quality.checks.known_values import (
+            known_values,
+            unknown_text,
+            unknown_values,
+        )
+        from farandole.quality.profiles.top_values import TopValues
+
+        within = check.within or 0.0
+        reference = f"{check.against}/{check.field or check.column}"
+        own = read.values.get(f"{event_type}/{check.column}", TopValues())
+        there = read.values.get(reference, TopValues())
+        if own is None:
+            return skipped(check, "there are more than 1,000 different values, or personal ones")
+        if not own:
+            return skipped(check, f"no {event_type} has a value of {check.column}")
+        time = max(read.row["at"], self._ended or 0) - round(within * 1000)
+        before = self._values.get(reference, RememberedValues(self._ended))
+        unknown = unknown_values(own, before.since(time).union(known_values(there or TopValues())))
+        where = f"{check.against} of the last {format_duration(within)}"
+        if unknown and (there is None or not before.is_whole(time)):
+            why = f"{unknown_text(unknown, where)}; but not all of those are known"
+            return skipped(check, why)
+        return judged(check, not unknown, len(unknown), unknown_text(unknown, where))
+
+
+def _values(row: HistoryRow) -> dict[str, TopValues | None]:
+    """Return the values in a row, without those that no bookkeeper of ours wrote."""
+    from farandole.quality.profiles.top_values import TopValues
+
+    found: dict[str, TopValues | None] = {}
+    values = row.get("values", {})
+    for name, wire in values.items() if isinstance(values, Mapping) else ():
+        try:
+            found[name] = None if wire is None else TopValues.from_wire(wire)
+        except ValueError:
+            continue
+    return found
+
 
 def _columns(row: HistoryRow) -> dict[str, ColumnProfile]:
     """Return the columns in a row, without those that no bookkeeper of ours wrote."""
-    from farandole.quality.profiles.column_wire import column_from_json  # as above
+    from farandole.quality.profiles.column_wire import column_from_json  # numpy only where needed
 
     found: dict[str, ColumnProfile] = {}
     columns = row.get("columns", {})

@@ -15,7 +15,13 @@ from farandole.events.quality_row import QualityRow, pipeline_partition
 from farandole.events.record import OutgoingRecord, Partition
 from farandole.events.run_row import RunRow
 from farandole.events.topology_version import Version
-from farandole.ledger.data_verdicts import compared_columns, has_checks, judge_run, judge_window
+from farandole.ledger.data_verdicts import (
+    compared_columns,
+    compared_values,
+    has_checks,
+    judge_run,
+    judge_window,
+)
 from farandole.ledger.edge_data import EdgeData
 from farandole.ledger.event_examples import event_examples
 from farandole.ledger.function_questions import window_owner
@@ -106,6 +112,8 @@ class QualityRows:
     def _finish(self, version: Version, row: HistoryRow, found: Collection[EdgeData]) -> None:
         if columns := compared_columns(version, found):
             row["columns"] = columns
+        if values := compared_values(version, found):
+            row["values"] = values
         examples = {data.key.event: each for data in found if (each := event_examples(data))}
         if examples:
             row["examples"] = examples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from farandole.events.check_spec import Rule
+from farandole.events.check_spec import COMPARING_RULES, Rule
 from farandole.events.personal_data_masking import mask_personal
 from farandole.quality.checks.row_column import ColumnPath, parse_column
 from farandole.router.check_lint import FileCheck, file_checks
@@ -118,7 +118,7 @@ def _or(types: set[str]) -> str:
 def _lint_field(context: LintContext, check: FileCheck) -> Iterator[Finding]:
     """Check the column of the event type with which a check compares."""
     section = check.section
-    if section.rule not in ("known", "sum") or section.against is None:
+    if section.rule not in COMPARING_RULES or section.against is None:
         return
     written = section.field if section.field is not None else section.column
     column = _parsed(written)

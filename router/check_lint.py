@@ -11,14 +11,17 @@ from typing import NamedTuple
 
 from farandole.events.check_spec import (
     CHECK_NAME_PATTERN,
+    COMPARING_RULES,
     HISTORY,
     MAX_CHECK_NAME_LENGTH,
     MAX_CHECKS,
+    MAX_WITHIN,
     PROFILE_SEVERITIES,
     ROW_RULES,
     ROW_SEVERITIES,
     Rule,
 )
+from farandole.events.time_format import format_duration
 from farandole.quality.checks.row_rules import RuleError, compile_pattern
 from farandole.router.condition_lint import condition_problem, lint_expression
 from farandole.router.file_model import CheckSection, EventSection
@@ -297,6 +300,33 @@ def _lint_check_comparisons(context: LintContext) -> Iterator[Finding]:
             )
 
 
+def _lint_compared_runs(context: LintContext) -> Iterator[Finding]:
+    """Find what of other event types is not known when a run is judged."""
+    for check in file_checks(context):
+        section = check.section
+        if section.rule not in COMPARING_RULES or section.against is None:
+            continue
+        if section.within is None:
+            for event_type in (check.event_type, section.against):
+                profile = context.topology.profile(event_type)
+                if profile is not None and profile.per is not None:
+                    yield context.finding(
+                        (*check.path, "against"),
+                        f"{event_type!r} is profiled in windows of {profile.per:g} s, and the check"
+                        f" {check.name!r} compares what is in one run",
+                        "write `profile: true` for it"
+                        + (", or add `within:`" if section.rule == "known" else ""),
+                    )
+                    break
+        elif section.rule == "known" and section.within > MAX_WITHIN:
+            yield context.finding(
+                (*check.path, "within"),
+                f"what runs had is known for {format_duration(MAX_WITHIN)}, and the check"
+                f" {check.name!r} asks for {format_duration(section.within)}",
+                f"write at most {format_duration(MAX_WITHIN)}",
+            )
+
+
 def _lint_check_readers(context: LintContext) -> Iterator[Finding]:
     """Find rows that nobody could reject or park: the lanes of a reader do it, and those of an
     external stage are not ours."""
@@ -331,6 +361,7 @@ CHECK_RULES: Mapping[str, LintRule] = {
     "check_severities": _lint_check_severities,
     "check_rules": _lint_check_rules,
     "check_comparisons": _lint_check_comparisons,
+    "compared_runs": _lint_compared_runs,
     "check_readers": _lint_check_readers,
     "sensitivity": _lint_sensitivity,
 }

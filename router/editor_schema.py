@@ -132,7 +132,8 @@ KEY_DESCRIPTIONS: Mapping[type[BaseModel], Mapping[str, str]] = {
         "values": "The values that one-of allows.",
         "matches": "The regular expression that the whole text matches.",
         "holds": "The CEL expression over data that is true for a good row.",
-        "within": "How old the time in the column, or the event, may be, for example 1h.",
+        "within": "How old the time in the column, or the event, may be, for example 1h; for known,"
+        " how long ago a run may have had the value.",
         "against": "The event type that it is compared with; history for the runs before.",
         "field": "The column of that event type; by default the same.",
         "measure": "How the distance of two distributions is measured: psi or ks.",

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from farandole.events.check_spec import Rule, Severity
+from farandole.events.check_spec import COMPARING_RULES, Rule, Severity
 from farandole.events.feature_flags import FlagType
 from farandole.events.file_keys import file_keys
 from farandole.events.incident_record import NoticeChannel
@@ -370,6 +370,13 @@ class TopologyFile(FileSection):
         """Return for what a profile of an event type is kept; None for nothing."""
         declared = self.events.get(event_type, EventSection())
         return declared.profile if "profile" in declared.model_fields_set else self.defaults.profile
+
+    def compared_with(self) -> frozenset[str]:
+        """Return the event types with which checks of others compare."""
+        checks = [check for event in self.events.values() for check in event.checks.values()]
+        return frozenset(
+            each.against for each in checks if each.rule in COMPARING_RULES and each.against
+        )
 
     def emitters(self, event_type: str) -> tuple[str, ...]:
         return tuple(name for name, stage in self.stages.items() if event_type in stage.emits)

@@ -31,7 +31,6 @@ from farandole.router import (
     schedule_data_lint,
     schedule_lint,
     schedule_time_lint,
-    unbuilt_lint,
     wiring_lint,
 )
 from farandole.router.file_model import TopologyFile
@@ -189,7 +188,6 @@ _LINT_RULES: Mapping[str, LintRule] = {
     **check_lint.CHECK_RULES,
     **check_column_lint.CHECK_COLUMN_RULES,
     **gate_lint.GATE_RULES,
-    **unbuilt_lint.UNBUILT_RULES,
     **schedule_lint.SCHEDULE_RULES,
     **schedule_time_lint.SCHEDULE_TIME_RULES,
     **schedule_calendar_lint.SCHEDULE_CALENDAR_RULES,

@@ -208,7 +208,9 @@ def _derive_stage(
 
 def _derive_profile(topology: TopologyFile, event_type: str) -> ProfileSpec | None:
     written = topology.profile(event_type)
-    return None if written is None else ProfileSpec(per=written.per)
+    if written is not None:
+        return ProfileSpec(per=written.per)
+    return ProfileSpec() if event_type in topology.compared_with() else None
 
 
 def _derive_checks(topology: TopologyFile, event_type: str) -> dict[str, CheckSpec]:

@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 from farandole.events.check_spec import CheckSpec, Rule, needs_history
 from farandole.events.check_verdict import CheckVerdict
 from farandole.quality.checks.function_answers import NEVER_CALLED, FunctionAnswer, judge_answer
+from farandole.quality.checks.known_values import known_values, unknown_text, unknown_values
 from farandole.quality.checks.rule_tallies import RuleTallies, RuleTally
 from farandole.quality.checks.schema_drift import schema_drift
 from farandole.quality.checks.verdict_words import judged, not_judged, skipped
 from farandole.quality.profiles.column_profile import ColumnProfile
 from farandole.quality.profiles.edge_profile import EdgeProfile
 from farandole.quality.profiles.number_form import nearest_double
+from farandole.quality.profiles.top_values import TopValues
 
 
 class JudgedData(NamedTuple):
@@ -150,20 +152,11 @@ def _judge_known(check: CheckSpec, own: JudgedData, data: Mapping[str, JudgedDat
     if column is None:
         return _absent(check, own)
     values = column.distribution.values
-    known = None if other is None else other.distribution.values
-    if values is None or (other is not None and known is None):
+    there = TopValues() if other is None else other.distribution.values
+    if values is None or there is None:
         return skipped(check, "there are more than 1,000 different values, or personal ones")
-    unknown = [value for value, _ in values.most_frequent(len(values))]
-    if other is not None and known is not None:
-        there = {_identity(value) for value, _ in known.most_frequent(len(known))}
-        unknown = [value for value in unknown if _identity(value) not in there]
-    shown = ", ".join(f"{value!r:.40}" for value in unknown[:5])
-    return judged(
-        check,
-        not unknown,
-        len(unknown),
-        f"{len(unknown)} values are in no {check.against}: {shown}",
-    )
+    unknown = unknown_values(values, frozenset(known_values(there)))
+    return judged(check, not unknown, len(unknown), unknown_text(unknown, check.against))
 
 
 def _judge_sum(check: CheckSpec, own: JudgedData, data: Mapping[str, JudgedData]) -> CheckVerdict:
@@ -206,10 +199,6 @@ def _total(column: ColumnProfile | None) -> Fraction | None:
     if column is None or not column.count:
         return Fraction(0)
     return column.exact_amount
-
-
-def _identity(value: object) -> tuple[bool, object]:
-    return type(value) is bool, value  # to Python, True is 1
 
 
 def _absent(check: CheckSpec, own: JudgedData) -> CheckVerdict:

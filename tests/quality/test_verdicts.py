@@ -80,6 +80,11 @@ def test_whether_keys_come_again_is_said_by_the_lanes(
         ({"rule": "schema"}, [{"id": "1"}], "warned"),
         ({"rule": "schema"}, [{"id": 1, "cents": None}], "passed"),
         ({"rule": "drift", "column": "cents"}, LINES, "not judged"),
+        (
+            {"rule": "known", "column": "id", "against": "other", "within": 60},
+            LINES,
+            "not judged",
+        ),
         ({"rule": "rows"}, LINES, "not judged"),
     ],
 )
@@ -120,9 +125,17 @@ def test_a_sum_beyond_the_largest_number_is_judged_too() -> None:
 def test_a_key_that_the_other_event_type_does_not_have_is_named() -> None:
     known = {"rule": "known", "column": "id", "against": "other"}
     assert verdict(known, LINES[:3], LINES)[0] == "passed"
-    assert verdict(known, LINES, LINES[:9]) == ("warned", "1 values are in no other: 9")
+    assert verdict(known, LINES, LINES[:9]) == ("warned", "1 value is in no other: 9")
     many = [{"id": n} for n in range(2_000)]
     assert verdict(known, many, many)[0] == "skipped"
+
+
+def test_a_text_that_is_too_long_to_be_shown_is_known_by_its_hash() -> None:
+    known = {"rule": "known", "column": "note", "against": "other"}
+    long, longer = [{"note": "a" * 200}], [{"note": "a" * 2_001}]
+    assert verdict(known, long, long)[0] == "passed"
+    said = "1 value is in no other: a text of 2\u202f001 characters"
+    assert verdict(known, longer, long) == ("warned", said)
 
 
 def test_events_are_fresh_by_the_age_at_which_they_were_worked() -> None:

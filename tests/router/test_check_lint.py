@@ -7,6 +7,7 @@ import pytest
 from farandole.events.check_spec import ROW_RULES, Rule
 from farandole.events.kafka_names import KafkaNames
 from farandole.router.check_lint import KEYS_OF_RULES
+from farandole.router.topology_derivation import derive_topology
 from farandole.router.topology_file_check import check_topology_file
 from tests.router.conftest import Folder
 
@@ -53,14 +54,10 @@ NAME, AT = 7, 11
 """The columns at which the check's name and the check begin, in line 8."""
 
 
-UNBUILT = "unbuilt"
-"""What this release cannot do yet has tests of its own."""
-
-
 def findings(folder: Folder, check: str, keep: str = "", text: str = FILE) -> list[str]:
     file = folder(text.format(check=check, keep=keep), WORK)
     found = check_topology_file(file, KafkaNames()).findings
-    return [str(each).removeprefix(f"{file}:") for each in found if each.code != UNBUILT]
+    return [str(each).removeprefix(f"{file}:") for each in found]
 
 
 GOOD = [
@@ -386,7 +383,15 @@ def test_a_stage_that_is_upstream_of_itself_would_wait_for_itself(folder: Folder
     assert any("stage 'keep' is upstream of itself, and would wait for itself" in f for f in found)
 
 
-@pytest.mark.parametrize("rule", ["drift, column: cents", "rows", "rows, against: history"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "drift, column: cents",
+        "rows",
+        "rows, against: history",
+        "known, column: household, against: line.kept, within: 1d",
+    ],
+)
 def test_no_gate_waits_for_what_is_known_after_the_end(folder: Folder, rule: str) -> None:
     (said,) = findings(folder, f"{{rule: {rule}, severity: gate}}", ", gate: true")
     assert "compares a run with those before it, which is known once the run has ended" in said
@@ -439,15 +444,32 @@ def test_only_rules_of_rows_take_a_share() -> None:
     assert taking == ROW_RULES
 
 
-@pytest.mark.parametrize(
-    ("check", "keep"),
-    [
-        ("{rule: known, column: name, against: line.ingested, within: 1h}", ""),
-    ],
-)
-def test_what_this_release_cannot_do_yet_is_refused(folder: Folder, check: str, keep: str) -> None:
-    file = folder(FILE.format(check=check, keep=keep), WORK)
-    found = check_topology_file(file, KafkaNames()).findings
-    assert [(each.severity, each.code) for each in found if each.code == UNBUILT] == [
-        ("error", UNBUILT)
-    ]
+@pytest.mark.parametrize("windowed", ["line.ingested", "line.kept"])
+def test_what_is_kept_in_windows_is_not_known_in_one_run(folder: Folder, windowed: str) -> None:
+    text = FILE.replace("  line.kept: {{}}", "  line.kept: {{profile: {{per: 10m}}}}")
+    if windowed == "line.ingested":
+        text = FILE.replace("    key: household", "    key: household\n    profile: {{per: 10m}}")
+    known = "{rule: known, column: household, against: line.kept"
+    (said,) = findings(folder, known + "}", text=text)
+    assert (
+        f"{windowed!r} is profiled in windows of 600 s, and the check 'it' compares what is in one"
+        " run; write `profile: true` for it, or add `within:`"
+    ) in said
+    assert findings(folder, known + ", within: 1d}", text=text) == []
+    (said,) = findings(folder, "{rule: sum, column: household, against: line.kept}", text=text)
+    assert said.endswith("write `profile: true` for it")
+
+
+def test_values_are_not_known_for_longer_than_the_history_is_kept(folder: Folder) -> None:
+    known = "{rule: known, column: household, against: line.kept, within: 91d}"
+    (said,) = findings(folder, known)
+    assert "what runs had is known for 90d, and the check 'it' asks for 91d; write at most" in said
+
+
+def test_what_a_check_compares_with_is_profiled(folder: Folder) -> None:
+    check = "{rule: sum, column: household, against: line.kept}"
+    checked = check_topology_file(folder(FILE.format(check=check, keep=""), WORK), KafkaNames())
+    assert checked.topology is not None
+    derived = derive_topology(checked.topology, checked.signatures, KafkaNames())
+    assert derived.events["line.kept"].is_profiled
+    assert not derived.events["feed.requested"].is_profiled
