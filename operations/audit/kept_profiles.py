@@ -32,8 +32,9 @@ IsWanted = Callable[[QualityKey], bool]
 
 class _Row(NamedTuple):
     key: QualityKey
-    data: EdgeData
-    opened: int
+    data: EdgeData | None
+    """None if the row was deleted."""
+    opened: int = 0
     """When its run was opened, or its window began; 0 if it has not ended."""
 
 
@@ -59,12 +60,14 @@ class KeptProfiles:
         amended: set[QualityKey] = set()
         async with aclosing(self._rows(is_wanted)) as rows:
             async for key, data, opened in rows:
-                if key.amended is None:
-                    found[key] = KeptProfile.of(data, opened)
+                if key.amended is not None:
+                    amended.add(key._replace(amended=None))
+                elif data is None:
+                    found.pop(key, None)
                 else:
-                    amended.add(data.key)
-        for key, (data, opened) in (await self.whole(amended)).items() if amended else ():
-            found[key] = KeptProfile.of(data, opened)
+                    found[key] = KeptProfile.of(data, opened)
+        for key, (whole, opened) in (await self.whole(amended)).items() if amended else ():
+            found[key] = KeptProfile.of(whole, opened)
         return found
 
     async def whole(self, keys: Collection[QualityKey]) -> dict[QualityKey, tuple[EdgeData, int]]:
@@ -76,6 +79,8 @@ class KeptProfiles:
                 newest[row.key] = row
         found: dict[QualityKey, tuple[EdgeData, int]] = {}
         for _, data, opened in newest.values():
+            if data is None:
+                continue
             known = found.get(data.key)
             if known is None:
                 found[data.key] = data, opened
@@ -134,6 +139,8 @@ class KeptProfiles:
 
 
 def _row(key: QualityKey, value: bytes | None) -> _Row | None:
+    if value is None:
+        return _Row(key, None)
     whole = key._replace(amended=None)
     try:
         data = parse_edge_data(whole, value)

@@ -32,7 +32,7 @@ async def work_at_rest(
     stopping = asyncio.Event()
     running = asyncio.create_task(supervisor.run(stopping))
     try:
-        with bookkeeper(settings):
+        with bookkeeper(settings, folder):
             return await _rows_at_rest(settings, len(roots))
     finally:
         stopping.set()

@@ -28,6 +28,7 @@ from tests.testing.projects import write_project
 pytestmark = pytest.mark.kafka
 
 CODE = """
+    import os
     from collections.abc import Iterator
     from pydantic import BaseModel, Field
     from farandole import Reject
@@ -47,6 +48,12 @@ CODE = """
         if line.item == "air":
             raise Reject("nobody sells air")
         return line
+
+    def few(profile):
+        return profile.rows, "too many" if profile.rows > 2 else ""
+
+    def gone(profile):
+        os._exit(3)
 """
 TOPOLOGY = """
     pipeline: shop
@@ -60,7 +67,11 @@ TOPOLOGY = """
           dear: {rule: range, column: cents, max: 100}
           paid: {rule: range, column: cents, min: 0, severity: reject}
           unlucky: {rule: expression, holds: data.cents != 13, severity: park}
-      line.checked: {key: customer, profile: true}
+      line.checked:
+        key: customer
+        checks:
+          few: {rule: function, run: "MODULE:few", max: 2}
+          gone: {rule: function, run: "MODULE:gone", severity: fail}
     stages:
       split: {run: "MODULE:split", subscribes: order.placed, emits: line.read}
       check: {run: "MODULE:check", subscribes: line.read, emits: line.checked}
@@ -139,7 +150,7 @@ def test_a_profile_is_compared_with_that_of_the_run_before(shop: Shop) -> None:
 
 def test_the_checks_of_a_run_have_failed(shop: Shop) -> None:
     found = {each["name"]: each for each in shop.data("checks", shop.bad, code=1)["checks"]}
-    assert {name: each["verdict"] for name, each in found.items()} == {
+    assert {name: found[name]["verdict"] for name in ("item", "dear", "paid", "unlucky")} == {
         "item": "failed", "dear": "passed", "paid": "warned", "unlucky": "passed"
     }  # fmt: skip
     assert found["paid"]["values"] == {"-3": 1}
@@ -147,6 +158,22 @@ def test_the_checks_of_a_run_have_failed(shop: Shop) -> None:
     assert sample["row"] == '{"customer":"•••","item":"tea","cents":-3}'
     warned = {each["name"]: each["verdict"] for each in shop.data("checks", shop.good)["checks"]}
     assert warned["dear"] == "warned"
+
+
+def test_the_bookkeeper_calls_functions_of_the_folder_and_outlives_one_that_ends_its_process(
+    shop: Shop,
+) -> None:
+    said = {}
+    for run, code in ((shop.good, 0), (shop.bad, 1)):
+        for each in shop.data("checks", run, code=code)["checks"]:
+            said[run, each["name"]] = each["verdict"], each["why"]
+    warned = "too many (its function has returned 3, and the greatest is 2)"
+    assert said[shop.good, "few"] == ("warned", warned)
+    assert said[shop.bad, "few"] == ("passed", "")
+    for run in (shop.good, shop.bad):
+        verdict, why = said[run, "gone"]
+        assert verdict == "skipped"
+        assert why.startswith("its function has ended its process with exit code 3")
 
 
 def test_the_newest_verdict_has_those_before_it(shop: Shop) -> None:
@@ -205,6 +232,24 @@ def test_the_audit_names_the_figure_that_was_changed_in_a_row(shop: Shop) -> Non
     assert said["checks", "dear", "failed"] == (0, 1, 1)
     minimum = f"{shop.good}: line.read>check: cents: minimum: the row says 4, its entries 5"
     assert f"{minimum}, the events 5" in shown.splitlines()
+
+
+def test_the_audit_misses_a_row_that_was_deleted(shop: Shop) -> None:
+    names = shop.settings.names
+    key = f"shop/line.read/run/{shop.good}".encode()
+
+    async def put(value: bytes | None) -> None:
+        place = pipeline_partition("shop", 4)
+        async with open_client(make_producer(shop.settings), shop.settings) as client:
+            await client.send_and_wait(names.quality_topic, value, key=key, partition=place)
+
+    row = asyncio.run(read_table(shop.settings, names.quality_topic))[key]
+    asyncio.run(put(None))
+    try:
+        (fault,) = shop.data("audit", code=1)["profile_faults"]
+    finally:
+        asyncio.run(put(row))
+    assert (fault["run"], fault["edge"]) == (shop.good, "line.read>check")
 
 
 def test_a_profile_has_what_replays_have_added_later_however_often(shop: Shop) -> None:

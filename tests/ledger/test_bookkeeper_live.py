@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import orjson
@@ -31,13 +32,15 @@ pytestmark = pytest.mark.kafka
 
 
 @contextmanager
-def bookkeeper(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def bookkeeper(settings: Settings, folder: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """`folder`: from where it imports the functions of checks."""
     clean = {n: v for n, v in os.environ.items() if not n.startswith(ENV_PREFIX)}
     given = {
         f"{ENV_PREFIX}SESSION_TIMEOUT": str(settings.session_timeout),
         f"{ENV_PREFIX}HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
     }
     words = ["--bootstrap", settings.bootstrap or "", "--namespace", settings.namespace]
+    words += [] if folder is None else ["-C", str(folder)]
     child = subprocess.Popen(
         [sys.executable, "-m", "farandole", *words, "keep-books"],
         env={**clean, **given},
