@@ -37,7 +37,7 @@ from farandole.operations.graph.pipeline_figures import (
     Reading,
     StageCounts,
 )
-from farandole.operations.graph.stage_condition import ShutRun, StageFacts
+from farandole.operations.graph.stage_condition import GateQueue, ShutRun, StageFacts
 from farandole.operations.status.pipeline_status import stage_rates, throttled_stage
 from farandole.operations.status.waiting_events import WaitingEvents, count_waiting_events
 from farandole.router.topology_store import read_topology
@@ -74,6 +74,8 @@ class FollowedTables:
     """By pipeline and stage, the open letters; None if they are to be counted."""
     shut_runs: Mapping[tuple[str, str], Sequence[ShutRun]] = field(default_factory=dict)
     """By pipeline and stage, the runs that may not enter a gated stage."""
+    gate_queues: Mapping[tuple[str, str], GateQueue] = field(default_factory=dict)
+    """By pipeline and stage, the runs that wait before a gated stage until they are judged."""
 
 
 async def _read_tables(settings: Settings) -> FollowedTables:
@@ -150,6 +152,7 @@ async def read_facts(
             if spec.external and not spec.is_relayed
             else None,
             shut_runs=tables.shut_runs.get((pipeline, name), ()),
+            gate_queue=tables.gate_queues.get((pipeline, name)),
         )
     return PipelineFacts(
         pipeline=pipeline,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from farandole.events.number_format import format_share, grouped
 from farandole.events.number_ranges import format_ranges
@@ -16,9 +16,10 @@ from farandole.operations.status.waiting_events import OpenBreakerLane
 
 ConditionCode = Literal[
     "on", "hold", "waiting", "throttled", "late", "unworked", "no worker", "stopped", "bypass",
-    "shadow", "canary", "draining", "gated",
+    "shadow", "canary", "draining", "gated", "gate",
 ]  # fmt: skip
-"""`waiting`: the breaker is open. `gated`: runs that have failed checks may not enter. `unworked`:
+"""`waiting`: the breaker is open. `gated`: runs that have failed checks may not enter.
+`gate`: runs wait before the gate until all upstream is worked and judged. `unworked`:
 events wait and nobody works on them; `no worker`: nobody would, but nothing waits. `stopped`: its
 offset is lost, a person must decide."""
 
@@ -35,7 +36,8 @@ class StageCondition(Result):
     until: datetime | None = None
     """When it ends by itself; None if it does not, or if that is not known."""
     run: str | None = None
-    """Of `gated`: the run that has waited longest, which a person may let in."""
+    """Of `gated`: the run that has waited longest, which a person may let in. Of `gate`: the one
+    that was opened first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,21 @@ class ShutRun:
     run: str
     why: str
     since: datetime
+
+
+class GateQueue(NamedTuple):
+    """The runs that wait before a gate which is not judged yet."""
+
+    runs: int
+    """How many there are."""
+    run: str
+    """The one that was opened first."""
+    since: datetime
+    """When it was opened."""
+    upstream: Mapping[str, int]
+    """Its events that are not worked yet, by the stage upstream."""
+    checks: Sequence[str]
+    """The checks that must pass, by `event type/check`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,8 @@ class StageFacts:
     """The consumer group of somebody else's program that handles its events."""
     shut_runs: Sequence[ShutRun] = ()
     """Those that may not enter, if it is gated."""
+    gate_queue: GateQueue | None = None
+    """Those that wait to be judged; None if none does."""
 
 
 def stage_condition(facts: StageFacts) -> StageCondition:
@@ -87,6 +106,7 @@ def stage_condition(facts: StageFacts) -> StageCondition:
         or _gated(facts)
         or _throttled(facts)
         or _late(facts)
+        or _before_gate(facts)
         or _mode(facts)
     )
     if found is not None:
@@ -173,6 +193,26 @@ def _gated(facts: StageFacts) -> StageCondition | None:
         detail=first.why,
         since=first.since,
         run=first.run,
+    )
+
+
+def _before_gate(facts: StageFacts) -> StageCondition | None:
+    queue = facts.gate_queue
+    if queue is None:
+        return None
+    upstream = [f"{grouped(count)} at {stage}" for stage, count in queue.upstream.items()]
+    runs = f"{grouped(queue.runs)} runs" if queue.runs > 1 else f"run {queue.run}"
+    first = f"run {queue.run}" if queue.runs > 1 else "it"
+    if upstream:
+        detail = f"{first} is not worked yet: {', '.join(upstream)}"
+    else:
+        detail = f"{first} is not judged yet: {', '.join(queue.checks) or 'all upstream is worked'}"
+    return StageCondition(
+        code="gate",
+        why=f"gate waits for {runs}",
+        detail=detail,
+        since=queue.since,
+        run=queue.run,
     )
 
 

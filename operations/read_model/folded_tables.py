@@ -7,7 +7,7 @@ row, or that only a newer release can read, changes nothing and is told in `skip
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
@@ -27,6 +27,7 @@ from farandole.notifier.read_positions import ReadPosition
 from farandole.operations.control.control_query import UnreadableControl, add_control_record
 from farandole.operations.read_model.change_journal import ChangeJournal
 from farandole.operations.read_model.entry_rates import EntryRates
+from farandole.operations.read_model.gate_queues import JudgedGates, OpenRun
 from farandole.operations.read_model.open_edges import OpenEdges
 from farandole.operations.read_model.open_letters import OpenLetterHead, OpenLetters
 from farandole.operations.read_model.revision import Place, Revision
@@ -68,6 +69,7 @@ class FoldedTables:
         self._now = now
         self.runs = RunIndex()
         self.edges = OpenEdges()
+        self.judged_gates = JudgedGates()
         self.rates = EntryRates()
         self.incidents: dict[str, Incident] = {}
         """By the key of their row."""
@@ -106,6 +108,13 @@ class FoldedTables:
     def incident(self, key: str) -> Incident | None:
         """Return the incident of this key; None if there is none."""
         return self.incidents.get(key)
+
+    def open_runs(self) -> Iterator[OpenRun]:
+        """Iterate over the runs that have not ended and have anything on an edge."""
+        for run, loads in self.edges.by_run():
+            known = self.runs.summary(run)
+            if known is not None and known.closed is None:
+                yield OpenRun(run, known.opened, loads)
 
     def letters(self) -> dict[str, OpenLetterHead]:
         """Return the open letters by `pipeline/stage`, without stages that never had any."""
@@ -267,6 +276,7 @@ class FoldedTables:
         if not self.runs.put(run, row, Place(source.name, record.offset)):
             return None
         self.edges.put(run, row)
+        self.judged_gates.put(run, row)
         self._recent.pop(run, None)
         if record.value is not None and source.name not in self._loading:
             self._recent[run] = record.value
@@ -280,6 +290,7 @@ class FoldedTables:
         self.runs = RunIndex.of(kept, is_loaded=not self._loading)
         for run in gone:
             self.edges.put(run, None)
+            self.judged_gates.put(run, None)
             self._recent.pop(run, None)
 
     def _put_incident(self, key: bytes, value: bytes | None, text: str) -> str | None:

@@ -50,6 +50,10 @@ class OpenEdges:
         for edge, load in share.items():
             self._add(edge, load.in_flight, load.parked)
 
+    def by_run(self) -> Iterator[tuple[str, Mapping[EdgeName, EdgeLoad]]]:
+        """Iterate over the runs that have anything on an edge."""
+        yield from self._shares.items()
+
     def of(self, pipeline: str) -> dict[EdgeName, EdgeLoad]:
         """Return the edges of a pipeline on which anything is."""
         return {edge: load for edge, load in self._totals.items() if edge.pipeline == pipeline}

@@ -57,6 +57,7 @@ from farandole.operations.read_model.change_journal import ChangeJournal
 from farandole.operations.read_model.edge_facts import find_edge_facts
 from farandole.operations.read_model.folded_tables import FoldedTables, wall_clock
 from farandole.operations.read_model.freshness import Freshness, Staleness
+from farandole.operations.read_model.gate_queues import gate_queues
 from farandole.operations.read_model.live_views import ComputedRows, LiveView, Rows, ViewChange
 from farandole.operations.read_model.log_follower import Loading, LogFollower
 from farandole.operations.read_model.open_letters import OpenLetterHead
@@ -377,6 +378,9 @@ class ReadModel:
                 for head in self._tables.letters().values()
             },
             shut_runs=shut_runs(self.alerts()),
+            gate_queues=gate_queues(
+                self.topology.versions, self._tables.open_runs, self._tables.judged_gates
+            ),
         )
 
     def stage_history(self, pipeline: str, stage: str) -> StageHistory:

@@ -18,6 +18,7 @@ from farandole.operations.graph.pipeline_figures import (
     pipeline_figures,
 )
 from farandole.operations.graph.stage_condition import (
+    GateQueue,
     ShutRun,
     StageFacts,
     duration_text,
@@ -40,6 +41,19 @@ def test_a_gate_says_which_run_waits_longest_and_why() -> None:
     assert (found.code, found.run, found.detail) == ("gated", "first", "a")
     assert found.why == "run first and 1 more failed checks"
     assert stage_condition(replace(WELL, shut_runs=runs, pause=PAUSE)).code == "hold"
+
+
+def test_a_gate_that_only_waits_says_for_what() -> None:
+    queue = GateQueue(1, "first", NOW, {"check": 2_000, "split": 1}, ("line/complete",))
+    found = stage_condition(replace(WELL, gate_queue=queue))
+    assert (found.code, found.why, found.since) == ("gate", "gate waits for run first", NOW)
+    assert found.detail == "it is not worked yet: 2\u202f000 at check, 1 at split"
+    worked = queue._replace(runs=3, upstream={})
+    found = stage_condition(replace(WELL, gate_queue=worked))
+    assert found.why == "gate waits for 3 runs"
+    assert found.detail == "run first is not judged yet: line/complete"
+    failed = [ShutRun("late", "b", NOW)]
+    assert stage_condition(replace(WELL, gate_queue=queue, shut_runs=failed)).code == "gated"
 
 
 def test_a_stage_that_works_has_nothing_to_say() -> None:

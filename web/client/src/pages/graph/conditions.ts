@@ -17,6 +17,7 @@ const NAMES: Record<ConditionCode, StateName> = {
   canary: "canary",
   draining: "draining",
   gated: "waiting",
+  gate: "waiting",
 };
 
 export interface Look {
@@ -33,6 +34,7 @@ export function lookOf(code: ConditionCode): Look {
   const { word, tone } = states[of];
   if (code === "no worker") return { of, word: "no worker", tone: "quiet", stands: false };
   if (code === "gated") return { of, word: "gate shut", tone, stands: true };
+  if (code === "gate") return { of, word: "gate waits", tone, stands: true };
   if (code === "stopped") return { of, word: "stopped", tone: "late", stands: true };
   return { of, word, tone, stands: tone === "wait" || tone === "late" };
 }
