@@ -12,6 +12,12 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", THIN_SPACE)
 
 
+def format_exact(number: float) -> str:
+    """Return a number that is no count with all of its digits, those before the point in groups:
+    `1 204.25`."""
+    return f"{number:,.15g}".replace(",", THIN_SPACE)
+
+
 def format_figure(number: float) -> str:
     """Return a number that is no count with at most six digits that matter: `0.0123`; a whole one
     with all of its digits: `1 204`."""

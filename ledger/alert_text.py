@@ -5,6 +5,7 @@ from __future__ import annotations
 from farandole.events.alert_record import Alert
 from farandole.events.alert_tracker import AlertTracker
 from farandole.events.next_step import CommandLine, NextStep, plain_command_line
+from farandole.events.number_format import grouped
 from farandole.events.run_row import RunRow, in_flight
 from farandole.events.schedule_origin import origin_text
 from farandole.ledger.stage_alerts import AlertCondition
@@ -101,8 +102,8 @@ def late_run_resolved_text(row: RunRow) -> str:
     if row["closed"] is None:
         return f"run {row['run']} is forgotten, and was never complete"
     seconds = (row["closed"] - row["opened"]) / 1000
-    return f"run {row['run']} is {row['status']}, after {seconds:,.0f} s"
+    return f"run {row['run']} is {row['status']}, after {grouped(round(seconds))} s"
 
 
 def _offsets_text(number: int) -> str:
-    return "1 offset" if number == 1 else f"{number:,} offsets"
+    return "1 offset" if number == 1 else f"{grouped(number)} offsets"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from farandole.catalog.topology_table import TopologyTable
 from farandole.events.controls_in_force import TimedDocument, is_expired
 from farandole.events.next_step import NextStep
+from farandole.events.number_format import grouped
 from farandole.events.schedule_document import ScheduleDocument
 from farandole.events.schedule_row import (
     SCHEDULE_PREFIX,
@@ -248,8 +249,8 @@ def _resumed_at(
 
 def _others_text(others: Sequence[Overdue]) -> str:
     names = ", ".join(f"`{each.schedule}`" for each in others[:_MAX_LISTED])
-    more = f" and {len(others) - _MAX_LISTED:,} more" if len(others) > _MAX_LISTED else ""
-    return f"{len(others):,} more schedules are overdue: {names}{more}"
+    more = f" and {grouped(len(others) - _MAX_LISTED)} more" if len(others) > _MAX_LISTED else ""
+    return f"{grouped(len(others))} more schedules are overdue: {names}{more}"
 
 
 def _alert_key(pipeline: str, schedule: str) -> str:

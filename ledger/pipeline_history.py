@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from farandole.events.check_spec import CheckSpec
 from farandole.events.check_verdict import CheckVerdict, CheckVerdicts, check_key
+from farandole.events.number_format import grouped
 from farandole.events.quality_history import (
     HistoryRow,
     Measurement,
@@ -115,7 +116,8 @@ class PipelineHistory:
             check,
             abs(came - usual) <= by,
             came,
-            f"{came:g} rows came; usual are {max(0.0, usual - by):.0f} to {usual + by:.0f}",
+            f"{grouped(round(came))} rows came; usual are {grouped(round(max(0.0, usual - by)))} to"
+            f" {grouped(round(usual + by))}",
         )
 
     def _judge_drift(self, check: CheckSpec, read: ReadRow, name: str) -> CheckVerdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from farandole.events.number_format import grouped
 from farandole.events.throttled_stages import ThrottledStages
 from farandole.monitor.faust_app import MonitorApp
 from farandole.monitor.lag_watchdog import PROBE_INTERVAL, LagStatus
@@ -60,7 +61,8 @@ class StalenessReason(NamedTuple):
                     "counted by another monitor of this Kafka and namespace: let one alone run"
                 )
             case "catching_up":
-                return f"the monitor is catching up, {self.unread:,} offsets of the ledger unread"
+                unread = grouped(self.unread)
+                return f"the monitor is catching up, {unread} offsets of the ledger unread"
 
 
 def staleness_reason(

@@ -17,6 +17,7 @@ from farandole.events.failure_fingerprint import (
 )
 from farandole.events.incident_record import IncidentSample
 from farandole.events.json_text import indent_json, parse_json, rewrite_json
+from farandole.events.number_format import grouped
 from farandole.events.personal_data_masking import PERSONAL_MASK, mask_personal, personal_values
 from farandole.events.personal_fields import PersonalFields
 from farandole.events.record import Record
@@ -178,10 +179,10 @@ def _sample_data(value: bytes | None, secrets: PersonalData) -> str:
     if value is None:
         return "(none)"
     if secrets.hides_all:
-        return f"(not shown: {len(value):,} bytes that may hold what is personal anywhere)"
+        return f"(not shown: {grouped(len(value))} bytes that may hold what is personal anywhere)"
     content = _parsed_json(value)
     if content is None:
-        return f"(no JSON, or a lot of it: {len(value):,} bytes)"
+        return f"(no JSON, or a lot of it: {grouped(len(value))} bytes)"
     shown = mask_personal(content, secrets.schema) if secrets.schema is not None else content
     text = indent_json(rewrite_json(value, shown).decode()).rstrip("\n")
     return _truncated_text(escape_harmful(text), MAX_SAMPLE_DATA)

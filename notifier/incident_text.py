@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from farandole.events.incident_record import Incident, NoticeKind
+from farandole.events.number_format import grouped
 from farandole.events.number_ranges import format_ranges
 from farandole.notifier.text_format import clip_line, short_utc
 
@@ -24,7 +25,7 @@ def incident_headline(incident: Incident, kind: NoticeKind, now: datetime) -> st
         return f"Over: {dead} between {since} and {last} UTC"
     if kind == "growing" and 0 < incident.told < incident.count:
         more = incident.count - incident.told
-        return f"{dead} since {since} UTC, {more:,} of them since the last notice"
+        return f"{dead} since {since} UTC, {grouped(more)} of them since the last notice"
     return f"{dead} since {since} UTC"
 
 
@@ -59,8 +60,8 @@ def _alert_headline(incident: Incident, firing: int, kind: NoticeKind, now: date
     since = f"since {short_utc(incident.opened, now)} UTC"
     if incident.count > 1:
         last = clip_line(incident.said, _MAX_SUBJECT_BYTES)
-        still = "none of them is left" if kind == "resolved" else f"{firing:,} are not over"
-        return f"{incident.count:,} more alerts {since}, {still}; the last: {last}"
+        still = "none of them is left" if kind == "resolved" else f"{grouped(firing)} are not over"
+        return f"{grouped(incident.count)} more alerts {since}, {still}; the last: {last}"
     if kind == "resolved":
         return f"Over: {clip_line(incident.said, _MAX_ALERT_BYTES)} (it was told {since})"
     lanes = f"{lanes_text(incident)}, " if incident.lanes else ""
@@ -68,4 +69,4 @@ def _alert_headline(incident: Incident, firing: int, kind: NoticeKind, now: date
 
 
 def _events_text(count: int) -> str:
-    return "1 event" if count == 1 else f"{count:,} events"
+    return "1 event" if count == 1 else f"{grouped(count)} events"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from farandole.events.incident_record import Incident, IncidentSample, NoticeKind
+from farandole.events.number_format import grouped
 from farandole.events.time_format import utc_timestamp
 from farandole.notifier.incident_text import incident_headline, incident_title
 from farandole.notifier.mail_layout import (
@@ -79,9 +80,9 @@ def _incident_lines(incidents: Sequence[Incident], now: datetime) -> Iterator[Ma
     for each in incidents[:_OTHERS]:
         since = short_utc(each.opened, now)
         over = f", over since {short_utc(each.resolved, now)}" if each.resolved else ""
-        yield Paragraph(f"{incident_title(each)} ({each.count:,} since {since} UTC{over})")
+        yield Paragraph(f"{incident_title(each)} ({grouped(each.count)} since {since} UTC{over})")
     if len(incidents) > _OTHERS:
-        yield Paragraph(f"and {len(incidents) - _OTHERS:,} more")
+        yield Paragraph(f"and {grouped(len(incidents) - _OTHERS)} more")
 
 
 def _fact_rows(incident: Incident) -> Iterator[tuple[str, str]]:
@@ -130,9 +131,9 @@ def _command_parts(commands: Sequence[tuple[str, str]]) -> Iterator[MailPart]:
         clean = clip_text(command, _MAX_COMMAND)
         size = len(clean.encode()) + 80
         if size > space:
-            yield Paragraph(f"and {len(commands) - index:,} more")
+            yield Paragraph(f"and {grouped(len(commands) - index)} more")
             return
         space -= size
         if len(command.encode(errors="replace")) > _MAX_COMMAND:
-            clean = f"(a command of {len(command):,} characters, too long for a mail)"
+            clean = f"(a command of {grouped(len(command))} characters, too long for a mail)"
         yield Preformatted(clean, clip_line(purpose))

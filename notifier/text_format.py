@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from farandole.events.number_format import grouped
 from farandole.events.safe_text import escape_harmful, single_line
 
 _MAX_NAME_BYTES = 80
@@ -18,7 +19,7 @@ def clip_text(text: str, size: int) -> str:
     if len(text) <= size and len(encoded) <= size:
         return clean
     kept = encoded[: size - 40].decode(errors="ignore")
-    return f"{kept} […of {len(text):,} characters]"
+    return f"{kept} […of {grouped(len(text))} characters]"
 
 
 def clip_line(text: str, size: int = _MAX_NAME_BYTES) -> str:

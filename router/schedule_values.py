@@ -119,7 +119,7 @@ def normalize_overlap(written: object) -> object:
         if not 1 <= written["buffer-all"] <= MAX_BUFFER:
             raise value_error(
                 f"{written['buffer-all']} planned times cannot wait",
-                f"write a number from 1 to {MAX_BUFFER:,}",
+                f"write a number from 1 to {MAX_BUFFER}",
             )
         return "buffer-all", written["buffer-all"]
     return None if written is None else (_parse_word(written, "overlap", _OVERLAPS), None)

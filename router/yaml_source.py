@@ -21,6 +21,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from farandole.events.number_format import grouped
 from farandole.router.lint_finding import Finding, Severity
 
 KeyPath = tuple[str | int, ...]
@@ -93,7 +94,7 @@ def read_yaml(raw: bytes, file: str) -> tuple[YamlDocument | None, list[Finding]
     if len(raw) > MAX_FILE_BYTES:
         return refused(
             SourceMark(1, 1),
-            f"the file has {len(raw):,} bytes, more than {MAX_FILE_BYTES:,}",
+            f"the file has {grouped(len(raw))} bytes, more than {grouped(MAX_FILE_BYTES)}",
             "split the pipeline in two",
         )
     try:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import structlog
 
 from farandole.broker.backoff import is_logged
+from farandole.events.number_format import grouped
 from farandole.scheduler.facts import FolderLook, SeenFile
 from farandole.scheduler.file_arrivals import MAX_FILES
 from farandole.scheduler.file_listing import file_name, says_nothing, seen_file, with_settled
@@ -252,8 +253,8 @@ def _list_files(idle: list[Any], location: FileLocation) -> list[SeenFile]:
         found = {location.name: info} if file_name(info) else {}
     if len(found) > MAX_FILES:
         raise _LookError(
-            f"there are {len(found):,} files, and no more than {MAX_FILES:,} are looked at; move"
-            " those that are done elsewhere"
+            f"there are {grouped(len(found))} files, and no more than {grouped(MAX_FILES)} are"
+            " looked at; move those that are done elsewhere"
         )
     files = [seen_file(location.url_of(name), info) for name, info in found.items()]
     unknown = [place for place, file in enumerate(files) if says_nothing(file)]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from farandole.events.alert_record import Alert, AlertKind
 from farandole.events.alert_tracker import AlertTracker
 from farandole.events.next_step import CommandLine, NextStep, plain_command_line
+from farandole.events.number_format import grouped
 from farandole.events.schedule_row import ScheduleRow
 from farandole.events.time_format import utc_timestamp
 from farandole.scheduler.moved_times import TOLD_FOR
@@ -136,7 +137,7 @@ def _unread_text(row: ScheduleRow, now: datetime) -> str:
     if not unread:
         return ""
     first = unread[0]
-    more = f", and {len(unread) - 1:,} more" if len(unread) > 1 else ""
+    more = f", and {grouped(len(unread) - 1)} more" if len(unread) > 1 else ""
     return (
         f"the books do not have run {first.run or 'without an id'} (planned for"
         f" {utc_timestamp(first.planned)}){more}, which was triggered more than"

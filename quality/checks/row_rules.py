@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from farandole.events.check_spec import ROW_RULES, CheckSpec
+from farandole.events.number_format import grouped
 from farandole.quality.checks.row_column import MISSING, ColumnPath, column_value, parse_column
 from farandole.quality.checks.value_text import value_text
 
@@ -199,7 +200,7 @@ def _length(check: CheckSpec) -> _Built:
     def reason(value: Any) -> str:
         if type(value) is not str:
             return "it is no text"
-        return f"it has {len(value)} characters, and {_outside(check, len(value))}"
+        return f"it has {grouped(len(value))} characters, and {_outside(check, len(value))}"
 
     return breaks, reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from farandole.events.number_format import grouped
 from farandole.quality.profiles.edge_profile import EdgeProfile
 
 _KINDS: Mapping[str, frozenset[str]] = {
@@ -35,7 +36,7 @@ def schema_drift(profile: EdgeProfile, schema: Mapping[str, Any]) -> list[str]:
 def _unknown(profile: EdgeProfile, fields: Mapping[str, Any]) -> Iterator[str]:
     for path, column in profile.columns.items():
         if "." not in path.replace("\\.", "") and _name(path) not in fields:
-            yield f"{path} is unknown ({column.count + column.nulls} rows)"
+            yield f"{path} is unknown ({grouped(column.count + column.nulls)} rows)"
 
 
 def _missing(profile: EdgeProfile, required: list[Any]) -> Iterator[str]:
@@ -44,7 +45,7 @@ def _missing(profile: EdgeProfile, required: list[Any]) -> Iterator[str]:
         column = columns.get(name)
         missing = profile.rows if column is None else column.missing
         if missing:
-            yield f"{name} is missing ({missing} rows)"
+            yield f"{name} is missing ({grouped(missing)} rows)"
 
 
 def _retyped(
@@ -55,7 +56,7 @@ def _retyped(
         if allowed is None or "." in path.replace("\\.", ""):
             continue
         for kind in sorted(column.kinds.keys() - allowed):
-            yield f"{path} is {kind} in {column.kinds[kind]} rows"
+            yield f"{path} is {kind} in {grouped(column.kinds[kind])} rows"
 
 
 def _allowed_kinds(root: Mapping[str, Any], field: Any) -> frozenset[str] | None:

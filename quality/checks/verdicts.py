@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from farandole.events.check_spec import CheckSpec, Rule, needs_history
 from farandole.events.check_verdict import CheckVerdict
+from farandole.events.number_format import format_exact, grouped
 from farandole.quality.checks.function_answers import NEVER_CALLED, FunctionAnswer, judge_answer
 from farandole.quality.checks.known_values import known_values, unknown_text, unknown_values
 from farandole.quality.checks.rule_tallies import RuleTallies, RuleTally
@@ -69,7 +70,7 @@ def _judge_rows(check: CheckSpec, rows: int, failed: int) -> CheckVerdict:
     passed = share >= least if check.share is not None else not failed
     why = ""
     if not passed:
-        why = f"{failed} of {rows} rows break it"
+        why = f"{_of(failed, rows)} rows break it"
         why += f": {share:.2%} keep it, and {least:.2%} must" if check.share is not None else ""
     return judged(check, passed, share, why) | {"failed": failed, "rows": rows}
 
@@ -79,7 +80,7 @@ def _judge_unique(check: CheckSpec, own: JudgedData, _: Mapping[str, JudgedData]
         if own.keys is not None and own.profile is not None:
             keys = own.keys
             if keys.judged == own.profile.rows:  # else a lane had forgotten the run
-                why = f"{keys.failed} of {keys.judged} rows have a key that has come before"
+                why = f"{_of(keys.failed, keys.judged)} rows have a key that has come before"
                 verdict = judged(check, not keys.failed, keys.failed, why)
                 return verdict | {"failed": keys.failed, "rows": keys.judged}
         check = check.model_copy(update={"column": own.key})
@@ -90,11 +91,11 @@ def _judge_unique(check: CheckSpec, own: JudgedData, _: Mapping[str, JudgedData]
     scalars = sum(column.kinds.get(kind, 0) for kind in ("int", "float", "bool", "text"))
     repeated = scalars - distinct
     if is_exact:
-        return judged(check, repeated <= 0, repeated, f"{repeated} values come again")
+        return judged(check, repeated <= 0, repeated, f"{grouped(repeated)} values come again")
     # The number of different values is known within 2 %.
     if repeated <= 0.04 * scalars:
         return judged(check, True, None, "")
-    return judged(check, False, repeated, f"about {repeated} of {scalars} values come again")
+    return judged(check, False, repeated, f"about {_of(repeated, scalars)} values come again")
 
 
 def _judge_fresh(check: CheckSpec, own: JudgedData, _: Mapping[str, JudgedData]) -> CheckVerdict:
@@ -106,7 +107,8 @@ def _judge_fresh(check: CheckSpec, own: JudgedData, _: Mapping[str, JudgedData])
         check,
         own.oldest <= check.within,
         round(own.oldest, 3),
-        f"an event was {own.oldest:,.0f} s old when it was worked; {check.within:g} s are allowed",
+        f"an event was {grouped(round(own.oldest))} s old when it was worked;"
+        f" {format_exact(check.within)} s are allowed",
     )
 
 
@@ -122,8 +124,8 @@ def _judge_newest_time(check: CheckSpec, own: JudgedData) -> CheckVerdict:
         check,
         age <= check.within,
         round(age, 3),
-        f"the newest {check.column} was {age:,.0f} s old when the run ended; {check.within:g} s are"
-        " allowed",
+        f"the newest {check.column} was {grouped(round(age))} s old when the run ended;"
+        f" {format_exact(check.within)} s are allowed",
     )
 
 
@@ -132,9 +134,13 @@ def _judge_row_count(
 ) -> CheckVerdict:
     rows = own.profile.rows + own.profile.unreadable if own.profile is not None else 0
     if check.min is not None and rows < check.min:
-        return judged(check, False, rows, f"{rows} rows came, fewer than {check.min:g}")
+        return judged(
+            check, False, rows, f"{grouped(rows)} rows came, fewer than {format_exact(check.min)}"
+        )
     if check.max is not None and rows > check.max:
-        return judged(check, False, rows, f"{rows} rows came, more than {check.max:g}")
+        return judged(
+            check, False, rows, f"{grouped(rows)} rows came, more than {format_exact(check.max)}"
+        )
     return judged(check, True, rows, "")
 
 
@@ -169,7 +175,7 @@ def _judge_sum(check: CheckSpec, own: JudgedData, data: Mapping[str, JudgedData]
         check,
         abs(difference) <= Fraction(check.max or 0),
         nearest_double(difference),
-        f"its sum is {nearest_double(here):,.15g}, that of {where} {nearest_double(there):,.15g}",
+        f"its sum is {_amount(here)}, that of {where} {_amount(there)}",
     )
 
 
@@ -199,6 +205,14 @@ def _total(column: ColumnProfile | None) -> Fraction | None:
     if column is None or not column.count:
         return Fraction(0)
     return column.exact_amount
+
+
+def _amount(sum_: Fraction) -> str:
+    return format_exact(nearest_double(sum_))
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{grouped(part)} of {grouped(whole)}"
 
 
 def _absent(check: CheckSpec, own: JudgedData) -> CheckVerdict:

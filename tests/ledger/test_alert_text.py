@@ -33,7 +33,7 @@ OPENING = entry(
         ),
         (
             LagSample("p", None, 1, 1234, True, 60),
-            "the ledger lags: entries older than 60 s are unread (1,234 offsets);"
+            "the ledger lags: entries older than 60 s are unread (1\u202f234 offsets);"
             " what is said of runs is of before, and late runs are not told meanwhile",
             "the ledger has caught up",
         ),

@@ -156,7 +156,7 @@ def test_the_alert_of_a_stage_that_no_version_has_any_more_is_resolved() -> None
 def test_the_text_names_the_stage_and_the_command() -> None:
     (found,) = alert_conditions([LagSample("p", "enrich", 0, 4210)])
     assert firing_text(found, command_line_with(" --namespace blue")) == (
-        "no worker holds `enrich`: 4,210 offsets unread;"
+        "no worker holds `enrich`: 4\u202f210 offsets unread;"
         " start one: farandole --namespace blue work enrich"
     )
 

@@ -17,7 +17,7 @@ def test_a_monitor_that_catches_up_says_how_much_is_left() -> None:
     reason = staleness_reason(COUNTING, lag, now=101.0)
     assert reason is not None
     assert reason.code == "catching_up"
-    assert "catching up, 238,317 offsets of the ledger unread" in reason.text()
+    assert "catching up, 238\u202f317 offsets of the ledger unread" in reason.text()
 
 
 def test_entries_that_have_just_come_are_no_trouble() -> None:

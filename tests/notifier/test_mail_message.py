@@ -54,7 +54,7 @@ def first_line(mail: EmailMessage) -> str:
 
 
 def test_the_first_line_has_the_count_and_the_time() -> None:
-    assert first_line(made()) == "1,204 events died in validate since 12:03 UTC."
+    assert first_line(made()) == "1\u202f204 events died in validate since 12:03 UTC."
 
 
 def test_one_event_is_written_in_the_singular() -> None:
@@ -64,19 +64,22 @@ def test_one_event_is_written_in_the_singular() -> None:
 def test_the_day_is_shown_if_it_is_not_today() -> None:
     day_before = OPENED - timedelta(days=1)
     text = first_line(made(opened=day_before))
-    assert text == "1,204 events died in validate since 23 Nov, 12:03 UTC."
+    assert text == "1\u202f204 events died in validate since 23 Nov, 12:03 UTC."
 
 
 def test_a_growing_incident_shows_the_increase() -> None:
     text = first_line(made(1, "growing", count=3204, told=1204))
     assert text == (
-        "3,204 events died in validate since 12:03 UTC, 2,000 of them since the last notice."
+        "3\u202f204 events died in validate since 12:03 UTC,"
+        " 2\u202f000 of them since the last notice."
     )
 
 
 def test_a_resolved_incident_shows_its_first_and_last_time() -> None:
     mail = made(2, "resolved", resolved=NOW + timedelta(minutes=30))
-    assert first_line(mail) == ("Over: 1,204 events died in validate between 12:03 and 12:09 UTC.")
+    assert first_line(mail) == (
+        "Over: 1\u202f204 events died in validate between 12:03 and 12:09 UTC."
+    )
     assert "household_id" not in body(mail)
 
 
@@ -99,7 +102,7 @@ def test_a_command_that_is_too_long_is_left_out_not_cut() -> None:
         sender=SENDER, recipients=OPS, commands=[("look", long)], now=NOW,
     )  # fmt: skip
     assert "farandole tail x" not in body(read(mail))
-    assert "5,015 characters" in body(read(mail))
+    assert "5\u202f015 characters" in body(read(mail))
 
 
 def test_more_commands_than_fit_are_counted() -> None:

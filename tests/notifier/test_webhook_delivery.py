@@ -48,7 +48,7 @@ def test_the_payload_has_the_form_of_alertmanager() -> None:
     assert post["groupLabels"]["incident"] == "b2x7k4qdm5c3a"
     (alert,) = post["alerts"]
     assert alert["labels"]["alertname"] == "Reject"
-    assert alert["annotations"]["summary"] == "1,204 events died in validate since 12:03 UTC"
+    assert alert["annotations"]["summary"] == "1\u202f204 events died in validate since 12:03 UTC"
     assert alert["annotations"]["commands"].count("\n") == len(COMMANDS) - 1
     assert alert["startsAt"] == "2026-11-24T12:03:11Z"
     assert alert["endsAt"] == "0001-01-01T00:00:00Z"

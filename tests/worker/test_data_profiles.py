@@ -98,7 +98,7 @@ def test_a_key_that_comes_again_in_its_run_is_found_exactly(tmp_path: Path) -> N
         report = shop.run()
     first, second = (row["checks"]["line.read/once"] for row in report.runs)
     assert first["verdict"] == "passed"
-    assert second["why"] == "1 of 1501 rows have a key that has come before"
+    assert second["why"] == "1 of 1\u202f501 rows have a key that has come before"
 
 
 def line(customer: str, item: str | None, cents: int) -> dict[str, object]:
