@@ -83,6 +83,16 @@ async def record_done(installation: Installation, what: str, by: str) -> None:
     await _forgiven(what, _record(installation, what, installation.deed, by, "ok", ""))
 
 
+async def record_refused(
+    installation: Installation, what: str, target: str, request: object, error: OperationError
+) -> None:
+    """Record a deed that was refused before its operation began, with `by` and the reason of
+    `request`. If it cannot be recorded, that is only logged."""
+    deed = Deed(target, pipeline=installation.pipeline or "", reason=_reason(request))
+    by = str(getattr(request, "by", ""))
+    await _forgiven(what, _record(installation, what, deed, by, "refused", error.code))
+
+
 async def _record(
     installation: Installation,
     what: str,

@@ -45,7 +45,8 @@ from farandole.operations.dead_letters.planned_settlement import (
     plan_replay,
 )
 from farandole.operations.dead_letters.replay import ReplayRequest, ReplayResult, replay_letters
-from farandole.operations.errors import InvalidRequestError
+from farandole.operations.errors import InvalidRequestError, UnavailableError
+from farandole.operations.recorded import record_refused
 from farandole.web.access import Operator, Principal, Viewer, require_reveal
 from farandole.web.console import Console, CurrentConsole
 from farandole.web.jobs import Job, Progress
@@ -184,14 +185,18 @@ async def replay(console: CurrentConsole, principal: Operator, body: ConfirmedRe
         finally:
             await console.letters.refresh(at_once=True)
 
-    return console.jobs.start(
-        "dead replay",
-        _title("Replay", plan.replayable, body.selection),
-        principal.name,
-        plan.replayable,
-        deed,
-        runs=[each.run for each in plan.preview.runs],
-    )
+    try:
+        return console.jobs.start(
+            "dead replay",
+            _title("Replay", plan.replayable, body.selection),
+            principal.name,
+            plan.replayable,
+            deed,
+            runs=[each.run for each in plan.preview.runs],
+        )
+    except UnavailableError as error:
+        await record_refused(installation, "dead replay", request.selection.target, request, error)
+        raise
 
 
 @router.post("/discard/preview")
@@ -218,13 +223,17 @@ async def discard(console: CurrentConsole, principal: Operator, body: ConfirmedD
         finally:
             await console.letters.refresh(at_once=True)
 
-    return console.jobs.start(
-        "dead discard",
-        _title("Discard", letters, body.selection),
-        principal.name,
-        letters,
-        deed,
-    )
+    try:
+        return console.jobs.start(
+            "dead discard",
+            _title("Discard", letters, body.selection),
+            principal.name,
+            letters,
+            deed,
+        )
+    except UnavailableError as error:
+        await record_refused(installation, "dead discard", request.selection.target, request, error)
+        raise
 
 
 @router.get("/{pipeline}/{stage}/{offset}")
