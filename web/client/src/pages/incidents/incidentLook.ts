@@ -50,6 +50,13 @@ const looks: Record<string, Look> = {
     word: "in part",
     verb: "has only a part of what it waits for",
   },
+  "check.failed": { state: "failed", word: "check failed", verb: "has a check that failed" },
+  "gate.failed": {
+    state: "waiting",
+    word: "gate shut",
+    verb: "does not let in a run that failed its checks",
+  },
+  "data.unusual": { state: "warned", word: "unusual data", verb: "has unusual data" },
   "scheduler.clock": { state: "warned", word: "clock is wrong", verb: "has a wrong clock" },
   "scheduler.tzdata": { state: "warned", word: "old time zones", verb: "has old time zones" },
 };
