@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from farandole.catalog.ownership import UnknownVersionError
 from farandole.catalog.profiled_events import profiling_stage
 from farandole.events.envelope import UnreadableEventError
 from farandole.events.ledger_entry import LedgerEntry, ledger_partition
@@ -30,7 +31,7 @@ from farandole.worker.input_edge import Lineage
 from farandole.worker.key_memory import KeyMemory
 from farandole.worker.lane_state import LaneState
 from farandole.worker.ledger_entries import MAX_ENTRY_BYTES, EdgeAccount, event_id_of
-from farandole.worker.lineage import LOOKUP_ERRORS, LineageResolver
+from farandole.worker.lineage import LineageResolver, MisplacedRecordError
 from farandole.worker.row_data import RowDataReader
 from farandole.worker.transaction_buffer import TransactionBuffer, data_of
 
@@ -132,9 +133,9 @@ class DataProfiler:
         """Return the lineage of an event; None if it is consumed by another lane."""
         try:
             return self._lineages.lineage(record)
-        except LOOKUP_ERRORS:
+        except MisplacedRecordError:
             return None
-        except UnreadableEventError:
+        except (UnreadableEventError, UnknownVersionError):
             return self._lineages.stray(record)
 
     def _rows_of_event(

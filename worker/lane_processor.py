@@ -319,6 +319,8 @@ class LaneProcessor:
         if room is not None and self._throttle is not None:
             self._throttle.charge(buffer)
         queue.flush(buffer, records[0])
+        if buffer.mended:  # the profiler asks for their lineages, before anybody has tried them
+            await self._lineages.refresh()
         return self._close_transaction(records[:done], buffer, self._monotonic() - began)
 
     def new_buffer(self) -> TransactionBuffer:
