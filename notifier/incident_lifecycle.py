@@ -81,6 +81,14 @@ def reopen(incident: Incident, at: datetime) -> Incident:
     return with_moment(again, IncidentMoment(at=at, what="grew", text="it has come back"))
 
 
+def after_digest(incident: Incident, now: datetime, policy: AlertPolicy) -> Incident:
+    """Return an incident of which there was nothing to tell by `now`: if the time of its digest has
+    come, it waits for the next one. Any other incident stays as it is."""
+    if incident.effective_severity != "digest" or now < incident.due:
+        return incident
+    return incident.model_copy(update={"due": next_digest(policy, now)})
+
+
 def count_dead_letter(incident: Incident, letter: DeadLetterView) -> Incident:
     """Return the incident with one more failure."""
     return incident.model_copy(

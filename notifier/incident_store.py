@@ -273,6 +273,7 @@ class IncidentStore:
             return
         if intent is None:
             self._escalate_if_due(key, now, policy)
+            self._store(key, incident_lifecycle.after_digest(self.incidents[key], now, policy))
             return
         self._update_second_sample(key)
         intent = intent._replace(
@@ -290,8 +291,9 @@ class IncidentStore:
             self._store(told.incident.key, incident_lifecycle.after_notice(told, policy))
         if notice is not None:
             self.outbox.add(notice)
-        if intent.kind == "resolved":
-            self._tell_further(key, intent, policy)
+        for told in (intent, *digested):
+            if told.kind == "resolved":
+                self._tell_further(told.incident.key, told, policy)
 
     def _escalate_if_due(self, key: bytes, now: datetime, policy: AlertPolicy) -> None:
         """Write the notice of the next step of the chain, if nobody has acknowledged the incident

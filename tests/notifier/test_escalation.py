@@ -99,6 +99,16 @@ def test_whom_the_chain_has_told_also_learn_once_that_it_is_over() -> None:
     assert [to for _, _, to in over] == ["ann@example.com", HOOK, "cleo@example.com"]
 
 
+def test_one_digest_of_two_ends_tells_them_to_the_chain_of_each() -> None:
+    digest = {"severity": {"dead": "digest"}, "digest_at": ("12:30 UTC", "18:00 UTC")}
+    book = Chained(POLICY.model_copy(update=digest | {"quiet": 8 * 3600}))
+    book.died(Died(0), Died(60, stage="load"))
+    for second in (1800, 6 * 3600, 24 * 3600, 24 * 3600 + 1800):
+        book.passed(second)
+    over = [to for _, kind, to in book.told() if kind == "resolved"]
+    assert over == ["ann@example.com", HOOK, HOOK]
+
+
 def test_without_a_chain_only_the_route_is_told() -> None:
     plain = CHAIN.model_copy(update={"escalate": (), "repeat": None})
     book = Chained(POLICY.model_copy(update={"routes": (plain,)}))

@@ -515,6 +515,18 @@ def test_what_comes_back_before_its_digest_is_the_same_incident() -> None:
     assert book.notice_log() == [("resolved", "2")]
 
 
+def test_what_happens_after_a_digest_that_told_nothing_waits_for_the_next_one() -> None:
+    book = Book(DIGEST.model_copy(update={"quiet": 8 * 3600}))
+    book.died(Died(0))
+    book.passed(1800)
+    book.passed(6 * 3600)
+    book.died(Died(6 * 3600 + 300))
+    for second in (6 * 3600 + 310, 24 * 3600, 24 * 3600 + 1800):
+        book.passed(second)
+        assert len(book.notice_log()) == 1 + (second > 24 * 3600)
+    assert book.notice_log()[-1] == ("resolved", "2")
+
+
 def test_a_restart_neither_repeats_nor_loses_a_digest() -> None:
     book = Book(DIGEST)
     book.died(Died(0), Died(60, stage="load"))
