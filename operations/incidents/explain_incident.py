@@ -143,7 +143,8 @@ def _recipients_of(notice: Notice) -> list[str]:
 
 def _waits_for(notice: Notice) -> str:
     failures = "; ".join(f"{to}: {why}" for to, why in notice.failures.items())
-    tried = f"{notice.attempts} attempts" + (f", the last: {failures}" if failures else "")
+    attempts = f"{notice.attempts} attempt{'' if notice.attempts == 1 else 's'}"
+    tried = attempts + (f", the last: {failures}" if failures else "")
     return f"{tried}; again at {utc_timestamp(notice.due)}" if notice.due else tried
 
 
