@@ -57,7 +57,7 @@ CASES = [
     Bad("a list", "- pipeline: a\n", "1:1", "not a mapping", "begin with `pipeline:"),
     Bad("a list as a key", "? [a]\n: b\n", "1:3", "a list stands where a key", "quote it"),
     Bad("very deep", "a: " + "[" * 100, "1:23", "20 levels deep", "flatter"),
-    Bad("very large", "#" * 300_000, "1:1", "300,000 bytes", "split"),
+    Bad("very large", "#" * 300_000, "1:1", "300\u202f000 bytes", "split"),
     Bad(
         "a stage twice",
         GOOD + "  load: {subscribes: feed.requested}\n",
