@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Run it": ("init", "add", "up", "demo", "trigger", "again", "kafka"),
     "Compose it": (
         "lint", "try", "plan", "apply", "diff", "history", "rollback", "graph", "asyncapi",
-        "schema",
+        "schema", "manifests",
     ),
     "Look at it": (
         "status", "schedules", "switches", "runs", "run", "dead", "parked", "gates", "tail",

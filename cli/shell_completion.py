@@ -42,6 +42,14 @@ def complete_stages(ctx: click.Context, _: click.Parameter, prefix: str) -> list
     return _matching_items(prefix, names)
 
 
+def complete_replicas(
+    ctx: click.Context, param: click.Parameter, prefix: str
+) -> list[CompletionItem]:
+    """Complete a stage, and the sign behind it; a number is typed."""
+    items = complete_stages(ctx, param, prefix)
+    return [CompletionItem(f"{item.value}=", help=item.help) for item in items]
+
+
 def complete_switch(
     ctx: click.Context, param: click.Parameter, prefix: str
 ) -> list[CompletionItem]:

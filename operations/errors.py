@@ -112,6 +112,7 @@ class RefusedError(OperationError):
             "files_in_the_way", "folder_unusable", "unsettled", "unfit_switch", "unfit_throttle",
             "future_time", "unplanned_time", "nothing_to_fire", "too_many_planned",
             "order_refused", "arrival_missing", "file_unwritable", "edit_refused",
+            "settings_unfit", "file_too_large",
         }
     )  # fmt: skip
 

@@ -39,8 +39,8 @@ INLINE = re.compile(r"(?<!`)`farandole ([^`]+)`(?!`)")
 PLACEHOLDER = re.compile(r"[A-Z]+|.*[…\[\]|].*")
 PROGRAMS = {
     "bash", "cat", "cd", "control", "control()", "curl", "docker", "dot", "echo", "export", "git",
-    "head", "kafka-acls.sh", "kafka-configs.sh", "kcat", "pre-commit", "pytest", "python", "source",
-    "sqlite3", "zcat", "}",
+    "head", "kafka-acls.sh", "kafka-configs.sh", "kcat", "kubectl", "pre-commit", "pytest",
+    "python", "source", "sqlite3", "zcat", "}",
 }  # fmt: skip
 """What commands may call beside `farandole` and `make`; it is not run here. Pages define `control`,
 which writes a control document."""

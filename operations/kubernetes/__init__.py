@@ -1,0 +1,1 @@
+"""Which objects does a Kubernetes cluster need to run a pipeline?"""
