@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from farandole.events.incident_severity import (
     incident_severity,
 )
 from farandole.events.time_format import format_duration
+from farandole.events.topology_version import AlertPolicy
 from farandole.router.file_model import AlertsSection, EscalationSection, RouteSection
 from farandole.router.lint_context import LintContext
 from farandole.router.lint_finding import Finding
@@ -30,6 +32,7 @@ WEBHOOK_PATTERN = re.compile(
 ERROR_NAME_PATTERN = re.compile(r"[A-Za-z_]\w*")
 
 _DISPLAY_NAME_PATTERN = re.compile(r"[^<]*<([^<>]*)>\s*")
+_HOUR = 3600  # seconds
 _EMAIL_EXAMPLE = "write for example ops@example.com"
 _URL_EXAMPLE = "write for example https://alerts.example.com/farandole"
 
@@ -54,7 +57,7 @@ def lint_alerts(context: LintContext) -> Iterator[Finding]:
         yield from _lint_route_stages(context, route, path)
         yield from _lint_route_errors(context, route, path)
         yield from _lint_route_kinds(context, route, path)
-        yield from _lint_chain(context, route, path)
+        yield from _lint_chain(context, alerts, route, path)
     yield from _lint_unreachable_routes(context, alerts)
 
 
@@ -186,7 +189,9 @@ def _lint_route_kinds(
         )
 
 
-def _lint_chain(context: LintContext, route: RouteSection, path: KeyPath) -> Iterator[Finding]:
+def _lint_chain(
+    context: LintContext, alerts: AlertsSection, route: RouteSection, path: KeyPath
+) -> Iterator[Finding]:
     before = 0.0
     for index, step in enumerate(route.escalate):
         place = (*path, "escalate", index)
@@ -206,6 +211,15 @@ def _lint_chain(context: LintContext, route: RouteSection, path: KeyPath) -> Ite
             "the route repeats a chain that it does not have",
             "add `escalate:`, or delete this",
             on_key=True,
+        )
+    written = alerts.model_dump(include={"per_hour"}, exclude_none=True)
+    per_hour = AlertPolicy(**written).per_hour
+    if route.repeat is not None and route.repeat * per_hour <= _HOUR:
+        yield context.finding(
+            (*path, "repeat"),
+            "the repetitions of one incident would take all notices of an hour, which `per_hour`"
+            f" limits to {per_hour}",
+            f"write a time longer than {format_duration(math.ceil(_HOUR / per_hour))}",
         )
 
 

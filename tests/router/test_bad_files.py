@@ -595,6 +595,14 @@ CASES += [
             "does not have",
             "add `escalate:`",
         ),
+        (
+            "a chain that takes all notices of an hour",
+            "routes: [{email: a@b.example, escalate: [{after: 5m, email: b@b.example}],"
+            " repeat: 60s}]",
+            93,
+            "limits to 60",
+            "longer than 1m",
+        ),
         ("no route", "routes: []", 18, "'routes' is empty", "at least one"),
         ("one route", "routes: {email: a@b.example}", 18, "is no list", "begin each route"),
         ("a route to nobody", "routes: [{stages: load}]", 19, "tells nobody", "add `email:`"),
